@@ -1,0 +1,1 @@
+"""Which tables and how many records a tool call read; pure and bounded."""

@@ -1,0 +1,1 @@
+"""The reverse proxy: aiohttp server, upstream pool, forwarding, limits."""

@@ -1,0 +1,1 @@
+"""A demo MCP server with real daily stock prices; it knows nothing of the gateway."""
