@@ -1,0 +1,60 @@
+"""The usage event: one answered `tools/call`, as it travels through Redis.
+
+Events are packed as msgpack arrays (about 140 bytes each). Fields are only ever appended, each with a default, so
+that a reader of this version understands the events of every earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One answered `tools/call` that was forwarded."""
+
+    event_id: str
+    """Unique, and sortable by creation time (UUIDv7, hexadecimal)."""
+    created_at: int
+    """When the result passed, in milliseconds since the epoch."""
+    key_id: str
+    key_name: str
+    owner: str
+    tool_name: str
+    table_names: tuple[str, ...]
+    record_count: int | None
+    """Records returned to the client; `None` where it cannot be known."""
+    count_method: str
+    """How tables and count were found; `unknown` where the count is `None`."""
+    is_error: bool
+    status: str
+    """`ok`, `tool_error` (the result says `isError`) or `rpc_error` (a JSON-RPC error object)."""
+    duration_ms: float
+    """From the request's arrival to the result, by a monotonic clock."""
+    response_bytes: int
+    """Size of the JSON-RPC answer as it was on the wire."""
+    client_name: str
+    client_version: str
+    session_id: str
+    request_id: str
+    """The JSON-RPC id as JSON, so that `"1"` and `1` stay apart."""
+    protocol_version: str
+    client_ip: str
+    gateway_id: str
+    arguments_hash: str
+    """SHA-256 of the arguments as they were on the wire, the first 16 hexadecimal digits."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[UsageEvent, ...])
+
+
+def pack(events: Sequence[UsageEvent]) -> bytes:
+    """Pack events into one entry of the usage stream."""
+    return _encoder.encode(tuple(events))
+
+
+def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
+    """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
+    return _decoder.decode(packed)
