@@ -1,0 +1,197 @@
+"""Reading the body of a request once, into a frozen value.
+
+What this module guarantees:
+
+- A body is read by a strict JSON parser (no BOM, no UTF-16, no NaN, no lone surrogates, no trailing data) and is refused
+  where two JSON parsers could disagree, that is where any object holds a member name twice.
+- A body that is byte for byte its own canonical encoding cannot hold such a thing, so the usual compact message is
+  checked by encoding it again; any other is parsed a second time with an eye on names.
+- A value that was read is never looked at as bytes again, and the bytes are what is forwarded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+
+MAX_BATCH = 100
+"""Messages in a batch; a longer one is refused."""
+
+Kind = Literal["request", "notification", "response"]
+
+_MEMBERS_OF_A_PUBLIC_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
+_SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
+
+
+class Unreadable(ValueError):
+    """The body is not a JSON-RPC message, or two parsers could read it differently.
+
+    `code` is the JSON-RPC error code (-32700 for JSON, -32600 for the message); `id` is the request's, where it could
+    be read.
+    """
+
+    def __init__(self, code: int, message: str, id: object = None) -> None:  # noqa: A002
+        super().__init__(message)
+        self.code = code
+        self.id = id
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One JSON-RPC message of a client."""
+
+    kind: Kind
+    method: str
+    """Empty for a response."""
+    id: Any
+    """As it was sent: mind that `"1"` is not `1`, and that `None` may also mean absent (then `kind` tells)."""
+    params: Any
+    is_plain: bool
+    """It has the form that a public request must have, whatever its method."""
+    fault: str
+    """Why it may not be forwarded even with a key; empty where it may."""
+
+    @property
+    def tool(self) -> str | None:
+        """The tool that a `tools/call` names; `None` for other methods or where no name is a string."""
+        if self.method != "tools/call" or not isinstance(self.params, dict):
+            return None
+        name = self.params.get("name")
+        return name if isinstance(name, str) else None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of a `tools/call`; empty where there are none."""
+        arguments = self.params.get("arguments") if isinstance(self.params, dict) else None
+        return arguments if isinstance(arguments, dict) else {}
+
+    @property
+    def subject(self) -> str | None:
+        """What `Mcp-Name` must equal: the name of the tool or prompt, or the URI of the resource (2026-07-28)."""
+        member = _SUBJECTS.get(self.method)
+        subject = self.params.get(member) if member and isinstance(self.params, dict) else None
+        return subject if isinstance(subject, str) else None
+
+    def meta(self, name: str) -> Any:
+        """A member of `params._meta`; `None` where absent."""
+        meta = self.params.get("_meta") if isinstance(self.params, dict) else None
+        return meta.get(name) if isinstance(meta, dict) else None
+
+
+class Body(msgspec.Struct, frozen=True):
+    """What one request's body holds: one message, or the messages of a batch (legal in 2025-03-26)."""
+
+    messages: tuple[Message, ...]
+    is_batch: bool
+
+
+def read_body(body: bytes) -> Body:
+    """Read the body of a POST.
+
+    Raises `Unreadable`, with a message that names the fault, for what must be answered 400 with or without a key.
+    """
+    value = _read_json(body)
+    if isinstance(value, list):
+        if not value:
+            raise Unreadable(-32600, "Empty batch")
+        if len(value) > MAX_BATCH:
+            raise Unreadable(-32600, f"Batch of more than {MAX_BATCH} messages")
+        return Body(tuple(_read_message(element) for element in value), True)
+    return Body((_read_message(value),), False)
+
+
+def is_public(body: Body, public_methods: Collection[str]) -> bool:
+    """Whether the body is one public request, which needs no key, with no batch around it.
+
+    The form is narrow on purpose: SDKs read an `initialize` whose id is `null`, `1.0` or `{}` as something else.
+    """
+    if body.is_batch:
+        return False
+    message = body.messages[0]
+    return message.is_plain and message.method in public_methods
+
+
+def id_as_json(id: object) -> str:  # noqa: A002
+    """The JSON of an id, the form in which ids are compared and stored: `"1"` is not `1`."""
+    return msgspec.json.encode(id).decode()
+
+
+class _DuplicateMemberError(ValueError):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _DuplicateMemberError
+    return members
+
+
+def _read_json(body: bytes) -> Any:
+    try:
+        value = msgspec.json.decode(body)
+        if msgspec.json.encode(value) != body:
+            json.loads(body, object_pairs_hook=_unique)
+    except _DuplicateMemberError:
+        raise Unreadable(-32700, "Parse error: a member name stands twice in one object") from None
+    except RecursionError:
+        raise Unreadable(-32700, "Parse error: nested too deeply") from None
+    except (ValueError, OverflowError, msgspec.MsgspecError):
+        raise Unreadable(-32700, "Parse error: the body is not strict UTF-8 JSON") from None
+    return value
+
+
+def _read_message(value: Any) -> Message:
+    if not isinstance(value, dict):
+        raise Unreadable(-32600, "Invalid request: a message is an object")
+    id_ = value.get("id")
+    if value.get("jsonrpc") != "2.0":
+        raise Unreadable(-32600, 'Invalid request: "jsonrpc" must be "2.0"', _printable(id_))
+    is_answer = "result" in value or "error" in value
+    if "method" in value:
+        method = value["method"]
+        if is_answer:
+            raise Unreadable(-32600, "Invalid request: a method beside a result or an error", _printable(id_))
+        if not isinstance(method, str):
+            raise Unreadable(-32600, "Invalid request: the method must be a string", _printable(id_))
+        kind: Kind = "request" if "id" in value else "notification"
+    elif is_answer and "id" in value:
+        method, kind = "", "response"
+    else:
+        raise Unreadable(-32600, "Invalid request: neither a method nor an answer", _printable(id_))
+    return Message(
+        kind=kind,
+        method=method,
+        id=id_,
+        params=value.get("params"),
+        is_plain=_is_plain(value, method, kind),
+        fault=_fault(value, id_),
+    )
+
+
+def _is_plain(value: dict[str, Any], method: str, kind: Kind) -> bool:
+    if not value.keys() <= _MEMBERS_OF_A_PUBLIC_REQUEST:
+        return False
+    if method.startswith("notifications/"):
+        return kind == "notification"
+    return kind == "request" and type(value["id"]) in (str, int)
+
+
+def _fault(value: dict[str, Any], id_: Any) -> str:
+    if isinstance(id_, (bool, dict, list)):
+        return "Invalid request: the id must be a string or a number"
+    if not value.keys() <= _MEMBERS:
+        # Parsers that fold case (Go's) would read `Method` as `method`.
+        for name in value.keys() - _MEMBERS:
+            if name.casefold() in _MEMBERS:
+                return "Invalid request: member names that differ in case alone"
+    if "params" in value and not isinstance(value["params"], (dict, list)):
+        return "Invalid request: params must be an object or an array"
+    return ""
+
+
+def _printable(id_: Any) -> Any:
+    return id_ if isinstance(id_, (str, int, float)) and not isinstance(id_, bool) else None

@@ -1,0 +1,117 @@
+"""Splitting a stream of server-sent events into whole events, byte for byte.
+
+What this module guarantees (HTML standard, section 9.2.6):
+
+- The chunks that come out, joined, are the chunks that went in, joined: nothing is added, dropped or rewritten.
+- Each event comes out as soon as its blank line is complete, for line ends `\\n`, `\\r\\n` and `\\r`, wherever the
+  stream was cut. After a lone `\\r` the next byte decides, so such an event waits for it.
+- No more than one event is held, and never more than `max_event` bytes of it: a longer one passes in pieces, unread.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A piece of the stream that ends with an event's blank line, or a piece of an event too large to be held."""
+
+    raw: bytes
+    is_whole: bool
+
+
+class EventSplitter:
+    """Feeds on chunks of a stream and gives back events."""
+
+    def __init__(self, max_event: int) -> None:
+        self._max_event = max_event
+        self._held = bytearray()
+        self._searched = 0
+        self._is_oversized = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Take the next chunk and return the events that it completes."""
+        if not self._held and not self._is_oversized and chunk.endswith(b"\n\n") and _is_single(chunk):
+            return [Event(chunk, True)]
+        self._held += chunk
+        events = []
+        while (end := self._end_of_event()) > 0:
+            events.append(Event(bytes(self._held[:end]), not self._is_oversized))
+            del self._held[:end]
+            self._searched = 0
+            self._is_oversized = False
+        if len(self._held) > self._max_event:
+            # The last bytes stay: they may be the first half of a blank line.
+            events.append(Event(bytes(self._held[:-3]), False))
+            del self._held[:-3]
+            self._searched = 0
+            self._is_oversized = True
+        return events
+
+    def flush(self) -> bytes:
+        """What is left when the stream ends: an event without its blank line, which no client will dispatch."""
+        rest = bytes(self._held)
+        self._held.clear()
+        return rest
+
+    def _end_of_event(self) -> int:
+        """Where the first event in the held bytes ends; 0 where it is not complete."""
+        held = self._held
+        position = self._searched
+        lf = cr = -1
+        while True:
+            # Each is looked for again only once it was passed, so that the search stays linear.
+            lf = held.find(b"\n", position) % (len(held) + 1) if lf < position else lf
+            cr = held.find(b"\r", position) % (len(held) + 1) if cr < position else cr
+            line_end = min(lf, cr)
+            if line_end >= len(held):
+                self._searched = len(held)
+                return 0
+            after = _after_line_end(held, line_end)
+            blank = after if after == 0 else _after_line_end(held, after)
+            if after == 0 or blank == 0:
+                self._searched = line_end
+                return 0
+            if blank > 0:
+                return blank
+            position = after
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of one whole event: its `data` fields joined with line feeds; empty where there is none."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+        return event[6:-2]
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    values = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if name == b"data":
+            values.append(value[1:] if colon and value.startswith(b" ") else value)
+    return b"\n".join(values)
+
+
+def with_data(event: bytes, data: bytes) -> bytes:
+    """The same event with other data (which holds no line end); the other fields stay as they are."""
+    kept = [
+        line
+        for line in event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        if line and line.partition(b":")[0] != b"data"
+    ]
+    return b"\n".join([*kept, b"data: " + data, b"", b""])
+
+
+def _is_single(chunk: bytes) -> bool:
+    return chunk.find(b"\n\n") == len(chunk) - 2 and chunk.find(b"\r") < 0
+
+
+def _after_line_end(held: bytearray, index: int) -> int:
+    """The index after the line end at `index`; 0 where more bytes are needed to tell, -1 where there is none."""
+    if index >= len(held):
+        return 0
+    if held[index] == 0x0A:
+        return index + 1
+    if held[index] != 0x0D:
+        return -1
+    if index + 1 >= len(held):
+        return 0
+    return index + 2 if held[index + 1] == 0x0A else index + 1
