@@ -1,0 +1,63 @@
+"""What a proxy worker needs of the settings, read without pydantic.
+
+The supervisor writes `Settings.to_json()` as one line; a worker decodes it into this struct and ignores the
+rest. Names and types are those of `gateway.settings.Settings`, where each is described; a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+_SECRETS = frozenset({"upstream_authorization", "key_pepper", "redis_url", "upstream_url"})
+
+
+class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one proxy worker; the URLs are no longer optional here. Time-outs are in seconds."""
+
+    upstream_url: str
+    upstream_authorization: str | None
+    redis_url: str
+    data_dir: str
+    key_pepper: str | None
+
+    host: str
+    proxy_port: int
+    gateway_id: str
+
+    proxy_paths: tuple[str, ...]
+    public_methods: tuple[str, ...]
+    forward_identity: bool
+    allowed_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+
+    max_request_bytes: int
+    max_concurrent_requests: int
+    open_handshakes_per_address: int
+    unclaimed_session_seconds: float
+
+    connect_timeout: float
+    request_head_timeout: float
+    request_body_timeout: float
+    first_byte_timeout: float
+    idle_timeout: float
+    drain_timeout: float
+
+    usage_stream_max_entries: int
+    usage_spool_max_bytes: int
+
+    log_level: str
+    log_format: str
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in _SECRETS)
+        return f"ProxyConfig({', '.join(shown)})"
+
+
+_decoder = msgspec.json.Decoder(ProxyConfig)
+
+
+def read_config(line: str | bytes) -> ProxyConfig:
+    """Decode what `Settings.to_json` wrote. Raises `msgspec.ValidationError` where a URL is missing."""
+    return _decoder.decode(line)

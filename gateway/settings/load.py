@@ -1,0 +1,217 @@
+"""Reading the settings: a TOML file, the environment over it, flags over both.
+
+- All faults are found together, unknown names included, and each says which setting it is and how to mend it.
+- No message shows the value of a secret or of a URL (it may carry a password).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
+
+Role = Literal["up", "proxy", "admin", "tool"]
+"""What the settings are for; `proxy` and `admin` embed nothing, so they require the engines' URLs."""
+
+REQUIRED: Mapping[Role, tuple[str, ...]] = {
+    "up": (),
+    "tool": (),
+    "proxy": ("upstream_url", "redis_url"),
+    "admin": ("redis_url", "clickhouse_url", "jwt_secret"),
+}
+
+_SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_.*)?)\Z|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?\Z")
+_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
+_MAX_SHOWN = 80
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: the setting as its owner wrote it, and what is wrong with the mend."""
+
+    setting: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; `faults` has all that is wrong with them."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+
+def load_settings(
+    config: Path | None = None, flags: Mapping[str, Any] | None = None, *, role: Role = "tool"
+) -> Settings:
+    """The settings in force. A flag that is `None` was not given. Raises `SettingsError` with all faults."""
+    faults: list[Fault] = []
+    layers: dict[Source, dict[str, Any]] = {
+        "file": _read_file(config, faults),
+        "environment": _read_environment(faults),
+        "flag": {name: value for name, value in (flags or {}).items() if value is not None},
+    }
+    merged: dict[str, Any] = {}
+    sources: dict[str, Source] = {}
+    for source, layer in layers.items():
+        merged |= layer
+        sources |= dict.fromkeys(layer, source)
+
+    def written(name: str) -> str:
+        match sources.get(name, "environment"):
+            case "file":
+                return f"{name} in {config}"
+            case "flag":
+                return "--" + name.replace("_", "-")
+            case _:
+                return ENV_PREFIX + name.upper()
+
+    settings, bad = _validate(merged, faults, written)
+    for name, problem in _contradictions(settings):
+        if name not in bad:
+            faults.append(Fault(written(name), problem))
+    faults.extend(
+        Fault(ENV_PREFIX + name.upper(), f"is required by `mcp-gateway {role}`: {_need(name)}")
+        for name in REQUIRED[role]
+        if name not in bad and getattr(settings, name) is None
+    )
+    if faults:
+        raise SettingsError(faults)
+    settings._sources.update(sources)
+    return settings
+
+
+def _validate(
+    merged: dict[str, Any], faults: list[Fault], written: Callable[[str], str]
+) -> tuple[Settings, frozenset[str]]:
+    """Settings from the good values, so that what depends on several can be checked beside the bad ones."""
+    try:
+        return Settings(**merged), frozenset()
+    except ValidationError as error:
+        bad: set[str] = set()
+        for detail in error.errors(include_url=False):
+            name = str(detail["loc"][0])
+            if name not in bad:
+                faults.append(Fault(written(name), _problem(name, detail, merged.get(name))))
+            bad.add(name)
+    return Settings(**{name: value for name, value in merged.items() if name not in bad}), frozenset(bad)
+
+
+def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        if not config.is_file():
+            raise FileNotFoundError("no such file")
+        data = TomlConfigSettingsSource(Settings, config).toml_data
+    except tomllib.TOMLDecodeError as error:
+        # Its message names a place and a token, never the value that stands there.
+        faults.append(Fault(str(config), f"is not TOML: {error}"))
+        return {}
+    except UnicodeDecodeError:
+        faults.append(Fault(str(config), "is not UTF-8: save it as UTF-8"))
+        return {}
+    except OSError as error:
+        faults.append(Fault(str(config), f"cannot be read ({error.strerror or error}): check --config"))
+        return {}
+    known = {name: value for name, value in data.items() if name in Settings.model_fields}
+    faults.extend(
+        Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known
+    )
+    return known
+
+
+def _read_environment(faults: list[Fault]) -> dict[str, Any]:
+    for variable, value in sorted(os.environ.items()):
+        name = variable.upper().removeprefix(ENV_PREFIX)
+        if name == variable.upper() or name.lower() in Settings.model_fields:
+            continue
+        if _SERVICE_LINK.search(name) or _LINK_VALUE.match(value):
+            continue  # Kubernetes and Docker set these for a service that is named "gateway".
+        faults.append(Fault(variable, _unknown(name.lower(), lambda near: ENV_PREFIX + near.upper())))
+    return dict(EnvSettingsSource(Settings)())
+
+
+def _unknown(name: str, spelled: Callable[[str], str]) -> str:
+    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
+    if near:
+        return f"is no setting: did you mean {spelled(near[0])}?"
+    return "is no setting: remove it (`mcp-gateway config` lists all)"
+
+
+def _problem(name: str, detail: ErrorDetails, value: Any) -> str:
+    context = detail.get("ctx", {})
+    if isinstance(value, str) and _LINK_VALUE.match(value) and not name.endswith("_url"):
+        return "is set by Kubernetes for a service of that name: set enableServiceLinks: false in the pod"
+    if isinstance(value, str) and not value.strip():
+        return "is empty: give it a value or leave it out"
+    match detail["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "greater_than_equal" | "less_than_equal" | "greater_than":
+            problem = f"must be a number {_bounds(name)}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            problem = "must be a whole number"
+        case "float_parsing" | "float_type" | "finite_number":
+            problem = "must be a number"
+        case "bool_parsing" | "bool_type":
+            problem = "must be true or false"
+        case "literal_error":
+            problem = f"must be {context['expected']}"
+        case "tuple_type" | "too_short":
+            problem = "must be a list of at least one text, or one text with commas"
+        case _:
+            problem = detail["msg"][:1].lower() + detail["msg"][1:]
+    return problem + _instead(name, value)
+
+
+def _instead(name: str, value: Any) -> str:
+    if name in SECRETS or name.endswith("_url") or not isinstance(value, str | int | float):
+        return ""
+    text = str(value)
+    return f", not {text}" if len(text) <= _MAX_SHOWN and text.isprintable() else ""
+
+
+def _bounds(name: str) -> str:
+    known: dict[str, Any] = {}
+    for part in Settings.model_fields[name].metadata:
+        known |= {bound: getattr(part, bound) for bound in ("ge", "gt", "le") if hasattr(part, bound)}
+    if "gt" in known:
+        return f"above {known['gt']} and at most {known['le']}"
+    return f"from {known['ge']} to {known['le']}"
+
+
+def _contradictions(settings: Settings) -> Iterable[tuple[str, str]]:
+    """What no single setting shows: pairs of a setting's name and the problem."""
+    if settings.proxy_port == settings.admin_port:
+        yield "admin_port", f"is {settings.admin_port} like the proxy's port: give one of them another"
+    if settings.metrics_port in {settings.proxy_port, settings.admin_port}:
+        yield "metrics_port", f"is {settings.metrics_port}, which is taken: give it another, or 0 for none"
+    if settings.upstream_url is not None:
+        parts = urlsplit(settings.upstream_url)
+        here = {"localhost", "127.0.0.1", "::1", "0.0.0.0", settings.host}  # noqa: S104
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.hostname in here and port == settings.proxy_port:
+            yield "upstream_url", "is this gateway's own address: name the MCP server that it stands before"
+
+
+def _need(name: str) -> str:
+    return {
+        "upstream_url": "set it to the MCP server's full URL, such as http://10.0.0.5:9000/mcp",
+        "redis_url": "set it to the Redis that proxy and admin share, such as redis://10.0.0.6:6379/0",
+        "clickhouse_url": "set it to http(s)://user:password@host:8123/database",
+        "jwt_secret": "set it to at least 32 random bytes, made with `openssl rand -hex 32`",
+    }[name]

@@ -1,0 +1,222 @@
+"""The kinds of values that settings take, each checked once, when it is read.
+
+A validator here never puts the value into its message: it may be a secret, or a URL that carries a password.
+Whoever reports the fault decides whether the value may be shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+MASK = "********"
+MIN_SECRET_BYTES = 32
+LOOPBACK_ORIGINS = "loopback"
+"""The word that stands for every origin on this machine, whatever its port."""
+
+_OWN_PATHS = frozenset({"/healthz", "/readyz", "/register"})
+_REDIS_SCHEMES = frozenset({"unix"}) | {
+    scheme + kind for scheme in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")
+}
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}(?<!-)\Z")
+_METHOD = re.compile(r"[!-~]{1,128}\Z")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}\Z")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part for part in (item.strip() for item in value.split(",")) if part)
+    return value
+
+
+def _each(check: Callable[[str], str]) -> AfterValidator:
+    return AfterValidator(lambda items: tuple(dict.fromkeys(check(item) for item in items)))
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is empty: give it a value or leave it out")
+    if not value.isprintable():
+        raise ValueError("holds a control character: check for a stray line break")
+    return value
+
+
+def _path(value: Path) -> Path:
+    return value.expanduser().absolute()
+
+
+def _no_empty_path(value: Any) -> Any:
+    return _text(value) if isinstance(value, str) else value
+
+
+def _split_url(value: str, *, one_host: bool = True) -> SplitResult:
+    if not value.isprintable() or " " in value:
+        raise ValueError("holds white space or a control character: check for a stray space or line break")
+    try:
+        parts = urlsplit(value)
+        if one_host and parts.port == 0:
+            raise ValueError
+    except ValueError:
+        raise ValueError("is not a URL: check the host and the port") from None
+    return parts
+
+
+def _upstream_url(value: str) -> str:
+    parts = _split_url(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be a full URL, such as http://127.0.0.1:9000/mcp")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds a user name or password: put them in GATEWAY_UPSTREAM_AUTHORIZATION")
+    if parts.fragment:
+        raise ValueError("has a fragment (#…): leave it out")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    parts = _split_url(value, one_host="+" not in value.partition("://")[0])
+    if parts.scheme not in _REDIS_SCHEMES:
+        raise ValueError(
+            "must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"
+        )
+    if parts.scheme == "unix":
+        if parts.netloc.rpartition("@")[2] or not parts.path.startswith("/"):
+            raise ValueError("must name the socket's full path, such as unix:///run/valkey.sock")
+    elif not parts.netloc.rpartition("@")[2]:
+        raise ValueError("names no host: it looks like redis://:password@host:6379/0")
+    if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
+        raise ValueError("names no master: it looks like redis+sentinel://host:26379,host:26379/mymaster")
+    return value
+
+
+def _clickhouse_url(value: str) -> str:
+    parts = _split_url(value)
+    if parts.scheme == "chdb":
+        if parts.netloc or not parts.path.strip("/"):
+            raise ValueError("must name a full path, such as chdb:///var/lib/gateway/chdb")
+    elif parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be http(s)://user:password@host:8123/database or chdb:///path")
+    return value
+
+
+def _endpoint_path(value: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+;=:@/-]*", value):
+        raise ValueError('holds a path that does not start with "/" or has characters beyond a plain path')
+    if "//" in value or any(part in {".", ".."} for part in value.split("/")):
+        raise ValueError("holds a path with an empty or a dot segment")
+    if value in _OWN_PATHS or value.startswith("/.well-known"):
+        raise ValueError(f"holds {value}, which the gateway answers itself")
+    return value
+
+
+def _public_method(value: str) -> str:
+    if not _METHOD.match(value):
+        raise ValueError("holds a name that is no JSON-RPC method, such as initialize")
+    if value == "tools/call":
+        raise ValueError("holds tools/call: a call without a key cannot be metered")
+    return value
+
+
+def _origin(value: str) -> str:
+    if value == LOOPBACK_ORIGINS:
+        return value
+    parts = _split_url(value)
+    bare = parts._replace(netloc=parts.netloc.lower())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or urlunsplit(bare) != value.lower():
+        raise ValueError("takes origins such as https://app.example.com, or the word loopback")
+    if parts.path or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("takes origins without a path, such as https://app.example.com")
+    return value.lower()
+
+
+def _host(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if not _HOST_NAME.match(value):
+            raise ValueError("must be an IP address or a host name, without a port") from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("takes addresses and networks such as 10.0.0.0/8") from None
+
+
+def _email(value: str) -> str:
+    if not _EMAIL.match(value):
+        raise ValueError("must be an email address, such as admin@example.com")
+    return value
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
+    return value
+
+
+def _password(value: SecretStr) -> SecretStr:
+    if not 8 <= len(value.get_secret_value()) <= 1024:
+        raise ValueError("must have 8 to 1024 characters")
+    return value
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError('must be a header value in plain ASCII, such as "Bearer …"')
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Host = Annotated[str, AfterValidator(_host)]
+Email = Annotated[str, AfterValidator(_email)]
+DataDir = Annotated[Path, BeforeValidator(_no_empty_path), AfterValidator(_path)]
+
+Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65_535)]
+PortOrOff = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535)]
+Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**12)]
+Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=10**7, allow_inf_nan=False)]
+
+UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
+
+LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
+Password = Annotated[SecretStr, AfterValidator(_password)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+
+Paths = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)
+]
+Methods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_public_method)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_origin)]
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_host)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_network)]
+
+
+def mask_url(value: str) -> str:
+    """The URL with its password and its query's values masked, fit for a log or a screen."""
+    try:
+        parts = _split_url(value, one_host=False)
+    except ValueError:
+        return MASK
+    user, at, hosts = parts.netloc.rpartition("@")
+    if ":" in user:
+        user = user.partition(":")[0] + ":" + MASK
+    query = re.sub(r"=[^&]*", "=" + MASK, parts.query)
+    return urlunsplit(parts._replace(netloc=user + at + hosts, query=query))

@@ -1,0 +1,299 @@
+"""Settings: where values come from, what is refused, and what is never shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+
+from gateway.proxy.config import ProxyConfig, read_config
+from gateway.settings import Settings, SettingsError, load_settings
+from gateway.settings.markdown import configuration_page
+
+SECRET = "s3cr3t-" * 6
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+
+
+def faults(**arguments: Any) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(**arguments)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_defaults_are_those_of_the_contract() -> None:
+    settings = load_settings()
+    assert (settings.host, settings.proxy_port, settings.admin_port) == ("127.0.0.1", 8001, 8000)
+    assert settings.metrics_port == 8003
+    assert settings.proxy_paths == ("/messages", "/mcp")
+    assert settings.public_methods == ("initialize", "notifications/initialized", "server/discover")
+    assert settings.max_request_bytes == 4 * 1024 * 1024
+    assert 1 <= settings.workers <= 4
+    assert settings.data_dir == Path.cwd() / "data"
+    assert (settings.connect_timeout, settings.first_byte_timeout, settings.idle_timeout) == (5, 300, 3600)
+
+
+def test_later_sources_win_and_each_value_tells_its_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('host = "10.0.0.1"\nproxy_port = 1\nadmin_port = 2\nproxy_paths = ["/a", "/b"]\n')
+    monkeypatch.setenv("GATEWAY_PROXY_PORT", "3")
+    monkeypatch.setenv("GATEWAY_ADMIN_PORT", "4")
+    settings = load_settings(config, {"admin_port": 5, "workers": None})
+    assert (settings.host, settings.proxy_port, settings.admin_port) == ("10.0.0.1", 3, 5)
+    assert settings.proxy_paths == ("/a", "/b")
+    sources = {row.name: row.source for row in settings.effective()}
+    assert sources["host"] == "file"
+    assert sources["proxy_port"] == "environment"
+    assert sources["admin_port"] == "flag"
+    assert sources["workers"] == "default"
+
+
+def test_lists_are_texts_with_commas_or_toml_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PROXY_PATHS", " /mcp , /messages,,/mcp ")
+    monkeypatch.setenv("GATEWAY_PUBLIC_METHODS", "")
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        'trusted_proxies = ["10.0.0.0/8", "192.0.2.7"]\nallowed_origins = "https://a.example,loopback"'
+    )
+    settings = load_settings(config)
+    assert settings.proxy_paths == ("/mcp", "/messages")
+    assert settings.public_methods == ()
+    assert settings.trusted_proxies == ("10.0.0.0/8", "192.0.2.7/32")
+    assert settings.allowed_origins == ("https://a.example", "loopback")
+
+
+def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('proxy_prot = 1\nhost = "a b"\n[metrics]\nport = 1')
+    monkeypatch.setenv("GATEWAY_UPSTREM_URL", "http://x/")
+    monkeypatch.setenv("GATEWAY_ADMIN_PORT", "99999")
+    monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "localhost:9000")
+    monkeypatch.setenv("GATEWAY_PROXY_PATHS", "mcp")
+    monkeypatch.setenv("GATEWAY_JWT_SECRET", "short")
+    found = faults(config=config, flags={"workers": 0, "metrics_port": 8001}, role="admin")
+    expected = [
+        f"proxy_prot in {config}: is no setting: did you mean proxy_port?",
+        f"metrics in {config}: is no setting: did you mean metrics_port?",
+        f"host in {config}: must be an IP address or a host name, without a port",
+        "GATEWAY_UPSTREM_URL: is no setting: did you mean GATEWAY_UPSTREAM_URL?",
+        "GATEWAY_ADMIN_PORT: must be a number from 1 to 65535, not 99999",
+        "GATEWAY_UPSTREAM_URL: must be a full URL, such as http://127.0.0.1:9000/mcp",
+        'GATEWAY_PROXY_PATHS: holds a path that does not start with "/" or has characters beyond a plain '
+        "path",
+        "GATEWAY_JWT_SECRET: must have at least 32 bytes: make one with `openssl rand -hex 32`",
+        "--workers: must be a number from 1 to 256, not 0",
+        "--metrics-port: is 8001, which is taken: give it another, or 0 for none",
+        "GATEWAY_REDIS_URL: is required by `mcp-gateway admin`: set it to the Redis that proxy and admin "
+        "share, such as redis://10.0.0.6:6379/0",
+        "GATEWAY_CLICKHOUSE_URL: is required by `mcp-gateway admin`: set it to "
+        "http(s)://user:password@host:8123/database",
+    ]
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("PROXY_PORT", "0", "from 1 to 65535"),
+        ("PROXY_PORT", "http", "whole number, not http"),
+        ("PROXY_PORT", "", "is empty"),
+        ("PROXY_PORT", "8000", "is 8000 like the proxy's port"),
+        ("PROXY_PORT", "tcp://10.0.0.7:8001", "enableServiceLinks"),
+        ("UPSTREAM_URL", "ftp://a/mcp", "full URL"),
+        ("UPSTREAM_URL", "http:///mcp", "full URL"),
+        ("UPSTREAM_URL", "http://a:99999/mcp", "check the host and the port"),
+        ("UPSTREAM_URL", "http://u:p@a/mcp", "GATEWAY_UPSTREAM_AUTHORIZATION"),
+        ("UPSTREAM_URL", "http://a/mcp\n", "stray"),
+        ("UPSTREAM_URL", "http://localhost:8001/mcp", "own address"),
+        ("UPSTREAM_AUTHORIZATION", "Bearer a\r\nX: y", "plain ASCII"),
+        ("REDIS_URL", "valkey.sock", "must start with redis://"),
+        ("REDIS_URL", "redis://", "names no host"),
+        ("REDIS_URL", "unix://run/valkey.sock", "full path"),
+        ("REDIS_URL", "redis+sentinel://a:1,b:2", "names no master"),
+        ("CLICKHOUSE_URL", "chdb://data", "full path"),
+        ("CLICKHOUSE_URL", "clickhouse://a", "must be http(s)://"),
+        ("PROXY_PATHS", "/healthz", "answers itself"),
+        ("PROXY_PATHS", ",", "at least one"),
+        ("PROXY_PATHS", "/a/../b", "dot segment"),
+        ("PROXY_PATHS", "/mcp?x=1", "plain path"),
+        ("PUBLIC_METHODS", "initialize,tools/call", "cannot be metered"),
+        ("ALLOWED_ORIGINS", "*", "origins such as"),
+        ("ALLOWED_ORIGINS", "https://a.example/path", "origins without a path"),
+        ("ALLOWED_HOSTS", "a.example:8001", "without a port"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "networks such as"),
+        ("ADMIN_EMAIL", "root", "email address"),
+        ("ADMIN_PASSWORD", "short", "8 to 1024"),
+        ("JWT_SECRET", "x" * 31, "at least 32 bytes"),
+        ("JWT_SECRET", "", "is empty"),
+        ("KEY_PEPPER", "x" * 31, "at least 32 bytes"),
+        ("FORWARD_IDENTITY", "maybe", "true or false, not maybe"),
+        ("CONNECT_TIMEOUT", "0", "above 0"),
+        ("CONNECT_TIMEOUT", "nan", "must be a number"),
+        ("USAGE_TTL_DAYS", "0", "from 1 to 36500"),
+        ("LOG_FORMAT", "xml", "must be 'auto', 'text' or 'json'"),
+        ("SPEED", "1", "is no setting: remove it"),
+    ],
+)
+def test_a_malformed_setting_is_named_with_its_mend(
+    variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_" + variable, value)
+    [fault] = faults()
+    assert says in fault
+    assert ("GATEWAY_ADMIN_PORT" if "like the proxy's" in says else "GATEWAY_" + variable) in fault
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ("proxy_port = true", "must be a number"),
+        ("proxy_port = [1]", "whole number"),
+        ("proxy_paths = [1]", "valid string"),
+        ('workers = "many"', "whole number, not many"),
+        ("host = ", "is not TOML"),
+        ("host = 1", "valid string"),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_mend(toml: str, says: str, tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(toml)
+    [fault] = faults(config=config)
+    assert says in fault
+    assert str(config) in fault
+
+
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    [fault] = faults(config=tmp_path / "none.toml")
+    assert "no such file" in fault
+    (tmp_path / "latin.toml").write_bytes(b'host = "\xe9"')
+    [fault] = faults(config=tmp_path / "latin.toml")
+    assert "UTF-8" in fault
+
+
+def test_variables_that_kubernetes_makes_for_a_service_named_gateway_are_no_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("GATEWAY_SERVICE_PORT_HTTP", "8001")
+    monkeypatch.setenv("GATEWAY_PORT", "tcp://10.0.0.1:8001")
+    monkeypatch.setenv("GATEWAY_PORT_8001_TCP_ADDR", "10.0.0.1")
+    load_settings()
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "KEY_PEPPER", "ADMIN_PASSWORD", "UPSTREAM_AUTHORIZATION"])
+@pytest.mark.parametrize("end", ["", "\n", "\x00"])
+def test_no_fault_shows_a_secret(name: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "\x00" not in end:
+        monkeypatch.setenv("GATEWAY_" + name, "hunter2" + end)
+    monkeypatch.setenv("GATEWAY_REDIS_URL", "http://:hunter2@host")
+    monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "ftp://u:hunter2@host")
+    found = faults(flags={name.lower(): ["hunter2"]})
+    assert len(found) >= 2
+    assert "hunter2" not in "".join(found)
+
+
+def secretive() -> Settings:
+    return Settings(
+        upstream_url="https://a.example/mcp?token=hunter2",
+        upstream_authorization=SecretStr("Bearer hunter2"),
+        redis_url="redis+sentinel://:hunter2@a:1,b:2/m?x=hunter2",
+        clickhouse_url="http://u:hunter2@ch:8123/db",
+        jwt_secret=SecretStr("hunter2" * 8),
+        key_pepper=SecretStr("hunter2" * 8),
+        admin_password=SecretStr("hunter2hunter2"),
+    )
+
+
+def test_effective_settings_and_repr_show_no_secret() -> None:
+    shown = {row.name: row.value for row in secretive().effective()}
+    assert "hunter2" not in str(shown)
+    assert shown["redis_url"] == "redis+sentinel://:********@a:1,b:2/m?x=********"
+    assert shown["clickhouse_url"] == "http://u:********@ch:8123/db"
+    assert shown["jwt_secret"] == "********"
+    assert "hunter2" not in repr(secretive())
+    assert "hunter2" not in str(secretive())
+    assert "jwt_secret=********" in repr(secretive())
+
+
+def test_json_for_child_processes_is_one_lossless_line() -> None:
+    settings = secretive()
+    line = settings.to_json()
+    assert "\n" not in line
+    assert Settings.from_json(line) == settings
+    assert "hunter2" not in settings.model_dump_json(include={"jwt_secret", "key_pepper", "admin_password"})
+
+
+def test_from_json_is_not_changed_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Settings().to_json()
+    monkeypatch.setenv("GATEWAY_REDIS_URL", "redis://elsewhere")
+    assert Settings.from_json(line).redis_url is None
+
+
+def test_replaced_checks_like_the_first_time() -> None:
+    settings = load_settings(flags={"host": "::1"})
+    changed = settings.replaced(redis_url="unix:///run/valkey.sock")
+    assert changed.redis_url == "unix:///run/valkey.sock"
+    assert {row.name: row.source for row in changed.effective()}["host"] == "flag"
+    with pytest.raises(ValueError, match="redis_url"):
+        settings.replaced(redis_url="nonsense")
+
+
+def test_a_worker_reads_its_config_from_the_same_line() -> None:
+    settings = secretive().replaced(trusted_proxies=("10.0.0.0/8",))
+    config = read_config(settings.to_json())
+    for name in ProxyConfig.__struct_fields__:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        assert getattr(config, name) == (str(value) if isinstance(value, Path) else value), name
+    assert "hunter2" not in repr(config)
+
+
+def test_a_worker_does_not_start_without_its_urls() -> None:
+    with pytest.raises(msgspec.ValidationError, match="upstream_url"):
+        read_config(Settings().to_json())
+
+
+def test_the_worker_config_is_a_part_of_the_settings() -> None:
+    plain = {SecretStr: str, Path: str}
+    ours = typing.get_type_hints(ProxyConfig)
+    theirs = typing.get_type_hints(Settings)
+    for name, kind in ours.items():
+        assert name in Settings.model_fields
+        options = typing.get_args(theirs[name]) or (theirs[name],)
+        kinds = {plain.get(option, option) for option in options}
+        if typing.get_origin(theirs[name]) is typing.Literal:
+            assert kind is str
+        elif typing.get_origin(theirs[name]) is tuple:
+            assert kind == theirs[name]
+        elif name in {"upstream_url", "redis_url"}:
+            assert kinds == {kind, type(None)}
+        else:
+            assert kinds == set(typing.get_args(kind) or (kind,)), name
+
+
+def test_the_worker_config_needs_no_pydantic() -> None:
+    code = "import sys, gateway.proxy.config; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_page_names_every_setting() -> None:
+    page = configuration_page()
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"`GATEWAY_{name.upper()}`" in page
+    assert os.sep + "root" not in page
