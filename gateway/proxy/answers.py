@@ -1,0 +1,76 @@
+"""Where a `Deny` becomes HTTP; the one place that shapes the gateway's own answers."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_REQUEST, error_body
+from gateway.proxy.decision import Deny
+from gateway.proxy.upstream.failures import UpstreamError
+
+NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
+NO_SUCH_SESSION = Deny(status=404, code=DENIED, message="Session not found", reason="session")
+FOREIGN_HOST = Deny(
+    status=421,
+    code=DENIED,
+    message="This gateway does not answer for that Host; see GATEWAY_ALLOWED_HOSTS",
+    reason="host",
+)
+FOREIGN_ORIGIN = Deny(
+    status=403,
+    code=DENIED,
+    message="Requests from that Origin are not allowed; see GATEWAY_ALLOWED_ORIGINS",
+    reason="origin",
+)
+TOO_LARGE = Deny(status=413, code=INVALID_REQUEST, message="The request body is too large", reason="size")
+TOO_SLOW = Deny(status=408, code=INVALID_REQUEST, message="The request body took too long", reason="slow")
+ENCODED_BODY = Deny(
+    status=415, code=INVALID_REQUEST, message="Content-Encoding other than identity is not taken", reason="encoding"
+)
+NOT_JSON = Deny(status=415, code=INVALID_REQUEST, message="The Content-Type must be application/json", reason="type")
+EXPECTATION_FAILED = Deny(status=417, code=INVALID_REQUEST, message="Only 100-continue is expected", reason="expect")
+OVERLOADED = Deny(
+    status=503, code=INTERNAL_ERROR, message="The gateway is overloaded", reason="overload", retry_after=1
+)
+KEYS_UNAVAILABLE = Deny(
+    status=503,
+    code=INTERNAL_ERROR,
+    message="API keys cannot be checked at the moment",
+    reason="redis",
+    retry_after=2,
+)
+TOO_MANY_HANDSHAKES = Deny(
+    status=429,
+    code=DENIED,
+    message="Too many sessions were opened without an API key from this address",
+    reason="handshakes",
+    retry_after=60,
+)
+
+METHODS = "GET, POST, DELETE, HEAD, OPTIONS"
+
+
+def method_not_allowed() -> web.Response:
+    """405, for what is none of the methods of an MCP endpoint."""
+    answer = refusal(Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method"), None)
+    answer.headers["Allow"] = METHODS
+    return answer
+
+
+def upstream_failure(failure: UpstreamError) -> Deny:
+    """502 or 504, by the phase in which the upstream failed."""
+    return Deny(status=failure.status, code=INTERNAL_ERROR, message=str(failure), reason=f"upstream_{failure.phase}")
+
+
+def refusal(deny: Deny, id: object) -> web.Response:  # noqa: A002
+    """The HTTP answer of a refusal: a JSON-RPC error object with the request's id."""
+    answer = web.Response(
+        status=deny.status,
+        body=error_body(id, deny.code, deny.message),
+        content_type="application/json",
+    )
+    if deny.challenge is not None:
+        answer.headers["WWW-Authenticate"] = deny.challenge
+    if deny.retry_after is not None:
+        answer.headers["Retry-After"] = str(deny.retry_after)
+    return answer

@@ -1,0 +1,148 @@
+"""Which owner an MCP session belongs to, and the sessions that no key has claimed yet.
+
+The rules:
+
+- A session belongs to the owner of the key that first used it; keys come and go, the owner stays. Another owner is
+  told that there is no such session.
+- A session opened without a key is unclaimed until a key uses it; after its deadline it may be ended upstream. How many
+  an address may have open at once is bounded.
+- Redis holds only the digest of a session id, but for the unclaimed, whose ids are needed to end them.
+- A worker remembers at most `_MAX_REMEMBERED` sessions for `_REMEMBER_SECONDS`, so that a session's calls seldom ask
+  Redis.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import msgspec
+from redis.asyncio import Redis
+
+from gateway import redis_names
+
+_MAX_REMEMBERED = 20_000
+_REMEMBER_SECONDS = 60.0
+_SESSION_TTL = 7 * 24 * 3600
+"""Seconds that Redis keeps a session that is not used."""
+MAX_SESSION_ID = 256
+"""Characters of a session id; the specification says visible ASCII, and servers send 32 to 64."""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What is known of a session."""
+
+    owner: str
+    """Empty while unclaimed."""
+    client_name: str = ""
+    client_version: str = ""
+    protocol_version: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Session)
+
+_CLAIM = """
+local held = redis.call('GET', KEYS[1])
+if held then
+  local session = cjson.decode(held)
+  if session.owner ~= '' then
+    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    return held
+  end
+  session.owner = ARGV[1]
+  held = cjson.encode(session)
+else
+  held = ARGV[2]
+end
+redis.call('SET', KEYS[1], held, 'EX', ARGV[3])
+redis.call('ZREM', KEYS[2], ARGV[4])
+return held
+"""
+
+
+class Sessions:
+    """The sessions of one gateway, in Redis, with a worker's memory of them."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        now_ms: Callable[[], int],
+        monotonic: Callable[[], float],
+        unclaimed_seconds: float,
+        open_per_address: int,
+    ) -> None:
+        self._redis = redis
+        self._now_ms = now_ms
+        self._monotonic = monotonic
+        self._unclaimed_seconds = unclaimed_seconds
+        self._open_per_address = open_per_address
+        self._remembered: dict[str, tuple[float, Session]] = {}
+        self._claim = redis.register_script(_CLAIM)
+
+    async def claim(self, session_id: str, owner: str) -> Session | None:
+        """The session, if it is the owner's, or becomes it now; `None` where it is another's.
+
+        Raises `redis.RedisError` where Redis cannot be asked and the worker does not remember the session.
+        """
+        remembered = self._remembered.get(session_id)
+        if remembered is not None and remembered[0] > self._monotonic():
+            session = remembered[1]
+        else:
+            held = await self._claim(
+                keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
+                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id],
+            )
+            session = _decoder.decode(held)
+            self._remember(session_id, session)
+        return session if session.owner == owner else None
+
+    async def may_open(self, address: str) -> bool:
+        """Whether an address may open one more session without a key."""
+        name = redis_names.HANDSHAKES + address
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.zremrangebyscore(name, "-inf", self._now_ms())
+            pipeline.zcard(name)
+            _, count = await pipeline.execute()
+        return int(count) < self._open_per_address
+
+    async def opened(self, session_id: str, session: Session, address: str) -> None:
+        """Note a session that the upstream has just opened; without an owner it is unclaimed from now on."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
+            if session.owner:
+                self._remember(session_id, session)
+            else:
+                deadline = self._now_ms() + int(self._unclaimed_seconds * 1000)
+                handshakes = redis_names.HANDSHAKES + address
+                pipeline.zadd(redis_names.UNCLAIMED_SESSIONS, {session_id: deadline})
+                pipeline.zadd(handshakes, {_digest(session_id): deadline})
+                pipeline.expire(handshakes, int(self._unclaimed_seconds) + 1)
+            await pipeline.execute()
+
+    async def take_expired(self, limit: int) -> list[str]:
+        """Take session ids that stayed unclaimed past their deadline; each is given to one worker only."""
+        expired = await self._redis.zrangebyscore(
+            redis_names.UNCLAIMED_SESSIONS, "-inf", self._now_ms(), start=0, num=limit
+        )
+        taken = []
+        for session_id in expired:
+            if await self._redis.zrem(redis_names.UNCLAIMED_SESSIONS, session_id):
+                taken.append(session_id.decode())
+        return taken
+
+    def _remember(self, session_id: str, session: Session) -> None:
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            # Insertion order is age, near enough: the oldest goes.
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered.pop(session_id, None)
+        self._remembered[session_id] = (self._monotonic() + _REMEMBER_SECONDS, session)
+
+
+def _digest(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode()).hexdigest()
+
+
+def _name(session_id: str) -> str:
+    return redis_names.SESSION + _digest(session_id)

@@ -1,0 +1,159 @@
+"""The pool of connections to the one upstream.
+
+How many there are at most is decided by whoever admits requests; the pool keeps up to `_MAX_RESTING` of them open
+between exchanges, for less time than servers do (5 s is common), so that a request is hardly ever sent on a connection
+that is just being closed. Names are resolved anew for each connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.failures import ConnectError, ConnectTimeoutError
+
+_MAX_RESTING = 128
+_KEEP_ALIVE = 3.0
+"""Seconds."""
+_TICK = 0.25
+"""Seconds between two looks at the deadlines."""
+
+
+class Upstream:
+    """Where the upstream is: the parts of its URL."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.is_tls = parts.scheme == "https"
+        self.hostname = parts.hostname or ""
+        self.port = parts.port or (443 if self.is_tls else 80)
+        self.host = parts.netloc.rpartition("@")[2].encode("ascii")
+        self.path = (parts.path or "/").encode("ascii")
+        self.query = parts.query.encode("ascii")
+
+    def target(self, query: bytes = b"") -> bytes:
+        """The request target, with a client's query behind the upstream's own."""
+        joined = b"&".join(part for part in (self.query, query) if part)
+        return self.path + b"?" + joined if joined else self.path
+
+
+class UpstreamPool:
+    """Sends requests and hands out their answers."""
+
+    def __init__(
+        self, upstream: Upstream, *, connect_timeout: float, first_byte_timeout: float, idle_timeout: float
+    ) -> None:
+        self.upstream = upstream
+        self._connect_timeout = connect_timeout
+        self._first_byte_timeout = first_byte_timeout
+        self._idle_timeout = idle_timeout
+        self._tls = ssl.create_default_context() if upstream.is_tls else None
+        self._resting: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._ticker: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch the deadlines."""
+        self._ticker = asyncio.get_running_loop().create_task(self._watch_deadlines())
+
+    async def close(self) -> None:
+        """Abort every connection."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        for connection in list(self._open):
+            connection.abort()
+        self._open.clear()
+        self._resting.clear()
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are, at rest or not."""
+        return len(self._open)
+
+    async def send(
+        self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> UpstreamConnection:
+        """Send one request and wait for its answer's head.
+
+        The caller gives the connection back with `release`, whatever happened. Nothing is ever sent a second time.
+        Raises `UpstreamError`.
+        """
+        connection = self._take_resting() or await self._connect()
+        try:
+            connection.send(_request(method, target, headers, body))
+            await connection.head()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Take a connection back: it rests where its answer was whole, and is aborted otherwise."""
+        if connection.is_reusable and len(self._resting) < _MAX_RESTING:
+            connection.rest(_KEEP_ALIVE)
+            self._resting.append(connection)
+        else:
+            connection.abort()
+            self._open.discard(connection)
+
+    async def is_reachable(self) -> bool:
+        """Whether the upstream takes a TCP connection; no byte is sent."""
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, writer = await asyncio.open_connection(self.upstream.hostname, self.upstream.port)
+        except OSError:
+            return False
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    def _take_resting(self) -> UpstreamConnection | None:
+        now = asyncio.get_running_loop().time()
+        while self._resting:
+            connection = self._resting.pop()
+            if not connection.is_lost and now < connection.deadline:
+                return connection
+            connection.abort()
+            self._open.discard(connection)
+        return None
+
+    async def _connect(self) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        connection = UpstreamConnection(loop, self._first_byte_timeout, self._idle_timeout)
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                await loop.create_connection(
+                    lambda: connection, self.upstream.hostname, self.upstream.port, ssl=self._tls
+                )
+        except TimeoutError:
+            raise ConnectTimeoutError("The upstream could not be reached in time") from None
+        except OSError as failure:
+            raise ConnectError("The upstream cannot be reached") from failure
+        self._open.add(connection)
+        return connection
+
+    async def _watch_deadlines(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = loop.time()
+            for connection in [connection for connection in self._open if connection.deadline <= now]:
+                connection.expire()
+            self._resting = [connection for connection in self._resting if not connection.is_lost]
+            self._open = {connection for connection in self._open if not connection.is_lost}
+
+
+def _request(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
+    lines = [method + b" " + target + b" HTTP/1.1"]
+    lines += [name + b": " + value for name, value in headers]
+    if body or method == b"POST":
+        lines.append(b"Content-Length: %d" % len(body))
+    lines += [b"", body]
+    return b"\r\n".join(lines)
