@@ -1,0 +1,137 @@
+"""Connections to Redis or Valkey: one server, behind Sentinel, or a Cluster.
+
+- Every wait is bounded: to connect, to be answered, and for a free connection of the pool. So a blocking read
+  (`XREADGROUP … BLOCK`) must ask for less than `ANSWER_TIMEOUT`.
+- A command whose connection broke is sent once more on a new one (a pooled connection may be stale after a
+  restart of the server), so whatever is sent must bear repeating. A command that was not answered in time is
+  not sent again.
+- All answers are bytes, in the shapes of RESP2, whatever the server speaks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds to make a connection."""
+ANSWER_TIMEOUT = 2.0
+"""Seconds to an answer, and to a free connection of the pool."""
+MAX_CONNECTIONS = 64
+"""Connections of one client; further commands wait for a free one."""
+
+_REDIS_PORT = 6379
+_SENTINEL_PORT = 26379
+
+
+def connect(url: str) -> Redis:
+    """A client for `url`; it connects at its first command and is ended with `aclose()`.
+
+    Takes `redis://`, `rediss://`, `unix://`, `redis+sentinel://[user:password@]host:port,host:port/master[/db]`,
+    `redis+cluster://[user:password@]host:port,host:port`, and both with `rediss+` for TLS. Raises
+    `ValueError` for others.
+    """
+    kind = url.partition("://")[0].partition("+")[2]
+    if kind == "sentinel":
+        return _connect_sentinel(url)
+    if kind == "cluster":
+        return _connect_cluster(url)
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_TIMEOUT, **_options()
+    )
+    return Redis.from_pool(pool)
+
+
+async def open_connection(client: Redis) -> AbstractConnection:
+    """A connection of its own, outside the client's pool, that is never re-made behind the caller's back.
+
+    The caller ends it with `disconnect(nowait=True)`, and must send nothing on it once it is no longer
+    `is_connected`. Raises `redis.exceptions.RedisError`.
+    """
+    some_client: object = client
+    connection: AbstractConnection
+    if isinstance(some_client, RedisCluster):
+        # A message published anywhere in a cluster reaches the subscribers of every node.
+        await some_client.initialize()
+        node = some_client.get_random_node()
+        connection = node.connection_class(**node.connection_kwargs)
+    else:
+        connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    connection.retry = Retry(NoBackoff(), 0)
+    await connection.connect()  # type: ignore[no-untyped-call]
+    return connection
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_timeout": ANSWER_TIMEOUT,
+        "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        "protocol": 2,
+        "decode_responses": False,
+    }
+
+
+def _credentials(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    given = {"username": parts.username, "password": parts.password}
+    return {name: unquote(value) for name, value in given.items() if value}
+
+
+def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:
+    hosts = []
+    for entry in netloc.rpartition("@")[2].split(","):
+        parts = urlsplit("//" + entry)
+        if not parts.hostname:
+            raise ValueError("the Redis URL names an empty host: check its commas")
+        hosts.append((parts.hostname, parts.port or default_port))
+    return hosts
+
+
+class _SentinelRedis(Redis):
+    """A client of the master that Sentinel names; it also closes the connections to Sentinel."""
+
+    guide: Sentinel
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        await self.guide.aclose()
+
+
+def _connect_sentinel(url: str) -> Redis:
+    parts = urlsplit(url)
+    master, _, db = parts.path.strip("/").partition("/")
+    secure = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    sentinel = Sentinel(  # type: ignore[no-untyped-call]
+        _hosts(parts.netloc, _SENTINEL_PORT),
+        sentinel_kwargs=_options() | secure,
+        **_options(),
+        **_credentials(url),
+        **secure,
+        max_connections=MAX_CONNECTIONS,
+        db=int(db or 0),
+    )
+    client = cast(_SentinelRedis, sentinel.master_for(unquote(master), redis_class=_SentinelRedis))
+    client.guide = sentinel
+    return client
+
+
+def _connect_cluster(url: str) -> Redis:
+    parts = urlsplit(url)
+    cluster = RedisCluster(
+        startup_nodes=[ClusterNode(host, port) for host, port in _hosts(parts.netloc, _REDIS_PORT)],
+        max_connections=MAX_CONNECTIONS,
+        cluster_error_retry_attempts=3,
+        ssl=parts.scheme.startswith("rediss"),
+        **_options(),
+        **_credentials(url),
+    )
+    # It is no subclass, but has the same commands; all names share one slot, so that transactions are legal.
+    return cast(Redis, cluster)
