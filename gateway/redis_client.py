@@ -17,7 +17,7 @@ from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 CONNECT_TIMEOUT = 2.0
@@ -128,9 +128,8 @@ def _connect_cluster(url: str) -> Redis:
     cluster = RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in _hosts(parts.netloc, _REDIS_PORT)],
         max_connections=MAX_CONNECTIONS,
-        cluster_error_retry_attempts=3,
         ssl=parts.scheme.startswith("rediss"),
-        **_options(),
+        **_options() | {"retry": Retry(ConstantBackoff(0.1), 3, supported_errors=(RedisConnectionError,))},
         **_credentials(url),
     )
     # It is no subclass, but has the same commands; all names share one slot, so that transactions are legal.
