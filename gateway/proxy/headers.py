@@ -24,7 +24,10 @@ _NEVER_UPSTREAM = _HOP_BY_HOP | {
 _IDENTITY = frozenset({b"x-mcp-key-id", b"x-mcp-owner"})
 _NEVER_TO_CLIENT = _HOP_BY_HOP | {b"content-length", b"proxy-authenticate"}
 _SINGLE = frozenset(
-    {b"authorization", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"content-type", b"host"}
+    {
+        *(b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"origin"),
+        *(b"authorization", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"),
+    }
 )
 _UNDERSCORE_TO_HYPHEN = bytes.maketrans(b"_.", b"--")
 
@@ -64,6 +67,11 @@ def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
         if lower in fields and lower in _SINGLE:
             raise HeaderFault(f"The header {lower.decode('latin-1')} stands twice")
         fields[lower] = value
+    if b"transfer-encoding" in fields:
+        if b"content-length" in fields:
+            raise HeaderFault("Content-Length beside Transfer-Encoding")
+        if fields[b"transfer-encoding"].strip().lower() != b"chunked":
+            raise HeaderFault("Transfer-Encoding other than chunked")
     return fields
 
 

@@ -1,0 +1,41 @@
+"""A gateway worker as a process of its own, started by `mcp-gateway`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+
+import uvloop
+
+from gateway import logs, metrics
+from gateway.child import announce_ready, read_settings_line, wait_for_the_end
+from gateway.proxy.config import ProxyConfig, read_config
+from gateway.proxy.worker import Worker
+
+
+def main() -> int:
+    """Run until told to stop; 0 after a drain, 1 where the port cannot be had."""
+    config = read_config(read_settings_line())
+    logs.configure(config.log_level, config.log_format)
+    try:
+        uvloop.run(_serve(config))
+    except OSError as failure:
+        sys.stderr.write(f"mcp-gateway: the proxy cannot listen on {config.host}:{config.proxy_port}: {failure}\n")
+        return 1
+    return 0
+
+
+async def _serve(config: ProxyConfig) -> None:
+    worker = Worker(config, metrics.ProxyMetrics(), metrics.UsageMetrics())
+    async with worker.running():
+        # What lives now lives for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        announce_ready(f"worker listening on {config.host}:{config.proxy_port}")
+        await wait_for_the_end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

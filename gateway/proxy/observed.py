@@ -1,0 +1,15 @@
+"""What the proxy tells whoever counts: labels come from small, fixed sets, never from a client."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Observed(Protocol):
+    """Hears of every answered request."""
+
+    def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
+        """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
+
+    def upstream_failed(self, phase: str) -> None:
+        """The upstream failed in this phase."""

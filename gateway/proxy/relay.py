@@ -1,0 +1,132 @@
+"""The answer on its way to the client, with the meter listening.
+
+The rules:
+
+- The bytes that come out are those of the upstream, in order and whole, except where `Calls` replaced an answer of a
+  restricted key.
+- The piece that completes a tool call's answer comes out only after its usage event is safe. So whoever holds a whole
+  answer can be sure that it was counted.
+- Of a stream, each event comes out when it has arrived; of a JSON answer, all but the last piece.
+- An answer larger than `MAX_INSPECTED` is passed on unread and counted as unknown; a restricted key does not get it.
+- The work can be taken up where a cancelled caller left it, so that a call whose client has gone is counted all the
+  same.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from gateway.protocol.sse import Event, EventSplitter, data_of, with_data
+from gateway.proxy.calls import Calls
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.failures import AnswerError
+from gateway.usage.event import UsageEvent
+
+MAX_INSPECTED = 32 * 1024 * 1024
+"""Bytes of one answer that are held to be counted."""
+
+Record = Callable[[list[UsageEvent]], Awaitable[None]]
+
+
+class Relay:
+    """Gives the pieces of one answer, in order."""
+
+    def __init__(self, answer: UpstreamConnection, calls: Calls, record: Record) -> None:
+        self._answer = answer
+        self._calls = calls
+        self._record = record
+        self._splitter = EventSplitter(MAX_INSPECTED)
+        self._events: deque[Event] = deque()
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._held = b""
+        self._is_over = False
+        content_type = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
+        self.is_event_stream = content_type.lower().startswith(b"text/event-stream")
+        self.may_change = calls.must_check
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last piece has been given."""
+        return self._is_over or (self._answer.at_end and not self._events and not self._held and not self._parts)
+
+    async def next(self) -> bytes:
+        """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
+        if self._is_over:
+            return b""
+        if self.is_event_stream:
+            return await self._next_events()
+        return await self._next_part()
+
+    async def finish(self) -> None:
+        """Take the rest of the answer in for a client that has gone. Raises `UpstreamError`."""
+        while self._calls.is_waiting_for_result and await self.next():
+            pass
+
+    async def _next_events(self) -> bytes:
+        pieces: list[bytes] = []
+        while not pieces:
+            if not self._events:
+                chunk = await self._answer.read()
+                if not chunk:
+                    self._is_over = True
+                    return self._splitter.flush()
+                self._events.extend(self._splitter.feed(chunk))
+            while self._events:
+                pieces.append(await self._pass_event(self._events.popleft()))
+        return b"".join(pieces)
+
+    async def _pass_event(self, event: Event) -> bytes:
+        if not self._calls.is_waiting:
+            return event.raw
+        if not event.is_whole:
+            await self._give_up()
+            return event.raw
+        data = data_of(event.raw)
+        if not data:
+            return event.raw
+        passed, usage = self._calls.observe(data)
+        if usage:
+            await self._record(usage)
+        return event.raw if passed is data else with_data(event.raw, passed)
+
+    async def _next_part(self) -> bytes:
+        while True:
+            chunk = await self._answer.read()
+            if not self._calls.is_waiting:
+                return self._last(chunk) if not chunk else self._release(chunk)
+            if chunk:
+                self._parts.append(chunk)
+                self._size += len(chunk)
+            if not chunk or self._answer.at_end:
+                return await self._pass_whole(chunk)
+            if self._size > MAX_INSPECTED:
+                await self._give_up()
+                self._parts.clear()
+                return self._release(chunk)
+            if not self.may_change:
+                released, self._held = self._held, chunk
+                if released:
+                    return released
+
+    async def _pass_whole(self, last: bytes) -> bytes:
+        body = b"".join(self._parts)
+        self._parts.clear()
+        passed, usage = self._calls.observe(body)
+        if usage:
+            await self._record(usage)
+        return self._last(passed if self.may_change else self._release(last))
+
+    def _release(self, chunk: bytes) -> bytes:
+        released, self._held = self._held + chunk, b""
+        return released
+
+    def _last(self, piece: bytes) -> bytes:
+        self._is_over = True
+        return piece
+
+    async def _give_up(self) -> None:
+        if self.may_change:
+            raise AnswerError("The answer is too large to be checked for a restricted API key")
+        await self._record(self._calls.abandon())

@@ -1,0 +1,83 @@
+"""The streams that are open, by the key they were opened with, so that a key's end is their end.
+
+Every half second each key that has a stream is checked anew, through the cache; so a stream is cut within a second of
+its key's revocation or expiry, also while nothing passes. Where a key can no longer be checked, its streams are cut:
+never open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+from gateway.keys.secret import ApiKey
+
+_TICK = 0.5
+"""Seconds between two checks."""
+
+
+class OpenStreams:
+    """The tasks that serve streams."""
+
+    def __init__(self, is_good: Callable[[ApiKey], Awaitable[bool]]) -> None:
+        self._is_good = is_good
+        self._tasks: dict[ApiKey, set[asyncio.Task[object]]] = {}
+        self._listening: set[asyncio.Task[object]] = set()
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to check."""
+        self._watch = asyncio.get_running_loop().create_task(self._check_regularly())
+
+    async def close(self) -> None:
+        """Cut every stream and stop checking."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        for key in list(self._tasks):
+            self._cut(key)
+
+    def cut_listening(self) -> None:
+        """Cut the streams that have no end of their own."""
+        for task in list(self._listening):
+            task.cancel()
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return sum(map(len, self._tasks.values()))
+
+    @contextlib.contextmanager
+    def opened(self, key: ApiKey | None, *, is_listening: bool) -> Iterator[None]:
+        """While inside, the current task serves a stream of this key; its end comes as a cancellation.
+
+        A listening stream (GET) has no end of its own.
+        """
+        task = asyncio.current_task()
+        if key is None or task is None:
+            yield
+            return
+        tasks = self._tasks.setdefault(key, set())
+        tasks.add(task)
+        if is_listening:
+            self._listening.add(task)
+        try:
+            yield
+        finally:
+            tasks.discard(task)
+            self._listening.discard(task)
+            if not tasks and self._tasks.get(key) is tasks:
+                del self._tasks[key]
+
+    async def _check_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK)
+            for key in list(self._tasks):
+                if not await self._is_good(key):
+                    self._cut(key)
+
+    def _cut(self, key: ApiKey) -> None:
+        for task in list(self._tasks.get(key, ())):
+            task.cancel()

@@ -1,0 +1,150 @@
+"""A gateway worker: everything that one process of the proxy consists of, put together, run and taken down again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from gateway import redis_client
+from gateway.keys.cache import KeyCache
+from gateway.keys.store import KeyStore
+from gateway.proxy.calls import Clock
+from gateway.proxy.config import ProxyConfig
+from gateway.proxy.handler import Handler
+from gateway.proxy.limits import Limits
+from gateway.proxy.observed import Observed
+from gateway.proxy.server import ProxyServer
+from gateway.proxy.sessions import Sessions
+from gateway.proxy.upstream.failures import UpstreamError
+from gateway.proxy.upstream.pool import Upstream, UpstreamPool
+from gateway.usage.observer import UsageObserver
+from gateway.usage.spool import Spool
+from gateway.usage.stream import UsageStream
+
+log = logging.getLogger(__name__)
+
+_REAP_SECONDS = 5.0
+"""Between two looks for sessions that no key has claimed."""
+_REAP_AT_ONCE = 100
+
+
+class Worker:
+    """One process of the proxy."""
+
+    def __init__(self, config: ProxyConfig, observed: Observed, usage_observer: UsageObserver) -> None:
+        self._config = config
+        self._is_draining = False
+        self._redis = redis_client.connect(config.redis_url)
+        store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=_now_ms)
+        self._keys = KeyCache(store, self._redis, now_ms=_now_ms, monotonic=time.monotonic)
+        self._pool = UpstreamPool(
+            Upstream(config.upstream_url),
+            connect_timeout=config.connect_timeout,
+            first_byte_timeout=config.first_byte_timeout,
+            idle_timeout=config.idle_timeout,
+        )
+        self._sessions = Sessions(
+            self._redis,
+            now_ms=_now_ms,
+            monotonic=time.monotonic,
+            unclaimed_seconds=config.unclaimed_session_seconds,
+            open_per_address=config.open_handshakes_per_address,
+        )
+        self._usage_redis = redis_client.connect(config.redis_url)
+        self._usage = UsageStream(
+            self._usage_redis,
+            Spool(Path(config.data_dir) / "spool", limit_bytes=config.usage_spool_max_bytes, observer=usage_observer),
+            stream_bound=config.usage_stream_max_entries,
+            observer=usage_observer,
+        )
+        self._handler = Handler(
+            config,
+            keys=self._keys,
+            pool=self._pool,
+            sessions=self._sessions,
+            limits=Limits(self._redis, now_ms=_now_ms),
+            usage=self._usage,
+            clock=Clock(_now_ms, time.monotonic, new_event_id),
+            is_ready=self.is_ready,
+            observed=observed,
+        )
+        self.server = ProxyServer(
+            self._handler, max_request_bytes=config.max_request_bytes, head_timeout=config.request_head_timeout
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve while inside; on leaving, drain: nothing more is accepted, and what is open may finish in time."""
+        self._pool.start()
+        await self._keys.start()
+        await self._usage.start()
+        self._handler.streams.start()
+        reaper = asyncio.get_running_loop().create_task(self._reap_unclaimed_sessions())
+        try:
+            await self.server.listen(self._config.host, self._config.proxy_port)
+            yield
+        finally:
+            self._is_draining = True
+            reaper.cancel()
+            await self._drain()
+
+    async def is_ready(self) -> bool:
+        """Whether Redis answers and the upstream takes a connection."""
+        if self._is_draining:
+            return False
+        try:
+            await self._redis.ping()
+        except RedisError:
+            return False
+        return await self._pool.is_reachable()
+
+    async def _drain(self) -> None:
+        self.server.stop_accepting()
+        self._handler.streams.cut_listening()
+        await self.server.shutdown(self._config.drain_timeout)
+        await self._handler.drain(self._config.drain_timeout)
+        await self._usage.close()
+        await self._keys.stop()
+        await self._pool.close()
+        await self._redis.aclose()
+        await self._usage_redis.aclose()
+
+    async def _reap_unclaimed_sessions(self) -> None:
+        while True:
+            await asyncio.sleep(_REAP_SECONDS)
+            try:
+                for session_id in await self._sessions.take_expired(_REAP_AT_ONCE):
+                    await self._end_session(session_id)
+            except RedisError:
+                log.warning("unclaimed sessions were not looked for: Redis did not answer")
+
+    async def _end_session(self, session_id: str) -> None:
+        upstream = self._pool.upstream
+        headers = [(b"Host", upstream.host), (b"Mcp-Session-Id", session_id.encode("latin-1", "replace"))]
+        if self._config.upstream_authorization:
+            headers.append((b"Authorization", self._config.upstream_authorization.encode("latin-1")))
+        try:
+            answer = await self._pool.send(b"DELETE", upstream.target(), headers, b"")
+        except UpstreamError as failure:
+            log.warning("an unclaimed session was not ended upstream: %s", failure)
+        else:
+            self._pool.release(answer)
+
+
+def new_event_id(now_ms: int) -> str:
+    """A UUIDv7 (RFC 9562, section 5.7) as 32 hexadecimal digits: unique, and sortable by time."""
+    random = int.from_bytes(secrets.token_bytes(10))
+    high = (now_ms & (1 << 48) - 1) << 16 | 0x7000 | random >> 68 & 0xFFF
+    low = 0b10 << 62 | random & (1 << 62) - 1
+    return f"{high << 64 | low:032x}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

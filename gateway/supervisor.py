@@ -1,0 +1,169 @@
+"""Child processes: started in order, watched, restarted with back-off, and ended in the opposite order.
+
+The rules:
+
+- `start` returns when the child has said that it is ready, and raises `StartError` where it does not; then whoever
+  called takes everything down, so that nothing is left half started.
+- A child that dies later is started again, after 0.2 s at first and 10 s at most; the pause is short again once a child
+  has lived for 30 s. Each death and start is one line of the log.
+- `stop` ends the children in the opposite order, with SIGTERM first, and with SIGKILL those that outlive their time.
+- A child cannot outlive the supervisor: on Linux the kernel kills it, elsewhere the end of its standard input tells it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+_HEALTHY_AFTER = 30.0
+_START_TIMEOUT = 30.0
+_PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class StartError(Exception):
+    """A child did not come up; the message says which. It is empty where the child has already said why."""
+
+
+class Child(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run."""
+
+    name: str
+    command: Sequence[str]
+    stdin: bytes = b""
+    environment: Mapping[str, str] = {}
+    is_ready: Callable[[], Awaitable[bool]] | None = None
+    """Asked until it says yes; without it, the child's first line of output says that it is ready."""
+    stop_timeout: float = 30.0
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+class Supervisor:
+    """The children of one command."""
+
+    def __init__(self) -> None:
+        self._children: list[tuple[Child, asyncio.Task[None]]] = []
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._is_stopping = False
+
+    async def start(self, child: Child) -> str:
+        """Start a child and watch over it from now on; returns the line that it said it was ready with."""
+        process = await self._spawn(child)
+        try:
+            line = await asyncio.wait_for(self._until_ready(child, process), _START_TIMEOUT)
+        except TimeoutError:
+            raise StartError(f"{child.name} did not become ready within {_START_TIMEOUT:.0f} s") from None
+        finally:
+            task = asyncio.get_running_loop().create_task(self._watch(child, process))
+            self._children.append((child, task))
+        return line
+
+    async def start_all(self, children: Sequence[Child]) -> None:
+        """Start children that do not need one another side by side. Raises the first `StartError`."""
+        outcomes = await asyncio.gather(*map(self.start, children), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def stop(self) -> None:
+        """End every child, the youngest first, and return when none is left."""
+        self._is_stopping = True
+        for child, task in reversed(self._children):
+            process = self._processes.get(child.name)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            if process is not None and process.returncode is None:
+                await _end(child, process)
+        self._children.clear()
+
+    async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            *child.command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **child.environment},
+            # Ctrl-C is for the supervisor, which ends its children in order.
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        self._processes[child.name] = process
+        assert process.stdin is not None
+        if child.stdin:
+            process.stdin.write(child.stdin + b"\n")
+            with contextlib.suppress(ConnectionError):
+                await process.stdin.drain()
+        return process
+
+    async def _until_ready(self, child: Child, process: asyncio.subprocess.Process) -> str:
+        assert process.stdout is not None
+        if child.is_ready is None:
+            line = await process.stdout.readline()
+            if not line:
+                code = await process.wait()
+                raise StartError("" if code == 1 else f"{child.name} ended with {_ending(code)} before it was ready")
+            return line.decode(errors="replace").strip()
+        while not await child.is_ready():
+            if process.returncode is not None:
+                raise StartError(f"{child.name} ended with {_ending(process.returncode)} before it was ready")
+            await asyncio.sleep(0.02)
+        return ""
+
+    async def _watch(self, child: Child, process: asyncio.subprocess.Process) -> None:
+        pause = _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await _wait(process)
+            if loop.time() - started > _HEALTHY_AFTER:
+                pause = _FIRST_PAUSE
+            log.error("%s ended with %s; it is started again in %.1f s", child.name, _ending(process.returncode), pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            process = await self._spawn(child)
+            log.warning("%s was started again (process %d)", child.name, process.pid)
+
+
+async def _wait(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a process, taking in what it still writes so that its pipe never fills."""
+    assert process.stdout is not None
+    while await process.stdout.read(65536):
+        pass
+    await process.wait()
+
+
+async def _end(child: Child, process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(_wait(process), child.stop_timeout)
+    except TimeoutError:
+        log.error("%s did not end within %.0f s and was killed", child.name, child.stop_timeout)
+        process.kill()
+        await process.wait()
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _die_with_parent() -> None:
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
