@@ -1,0 +1,57 @@
+"""The demo server as a process of its own, started once per flavour, and its database in this process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from bokeh_sampledata import stocks
+
+from mcp_backend.data import load_prices
+from mcp_backend.database import Database, Reader
+
+SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+SOURCE = {symbol: getattr(stocks, symbol) for symbol in SYMBOLS}
+
+
+@contextmanager
+def running_server(*flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its URL; it has printed that it listens. It is ended afterwards."""
+    command = [sys.executable, "-m", "mcp_backend", "--port", "0", *flags]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.startswith("mcp_backend listening on http://"), process.communicate()
+            yield process, line.split()[-1]
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    with running_server() as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def plain_server_url() -> Iterator[str]:
+    with running_server("--json-response", "--stateless") as (_, url):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database() -> Iterator[Database]:
+    with Database(load_prices()) as database:
+        yield database
+
+
+@pytest.fixture
+def reader(database: Database) -> Iterator[Reader]:
+    with database.reader() as reader:
+        yield reader

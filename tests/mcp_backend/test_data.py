@@ -1,0 +1,121 @@
+"""The tables against the source itself; nothing here asks the code under test for the expected values."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from mcp_backend.catalogue import TABLES, Table
+from mcp_backend.data import index_rows, load_prices
+from mcp_backend.database import Reader
+from tests.mcp_backend.conftest import SOURCE, SYMBOLS
+
+EVERYTHING = 100_000
+
+
+def test_stock_daily_has_each_price_of_the_source_unchanged(reader: Reader) -> None:
+    expected = [
+        (symbol, *values)
+        for symbol in SYMBOLS
+        for values in zip(
+            *(
+                SOURCE[symbol][name]
+                for name in ("date", "open", "high", "low", "close", "volume", "adj_close")
+            ),
+            strict=True,
+        )
+    ]
+
+    answer = reader.read("SELECT * FROM stock_daily ORDER BY symbol, date", max_rows=EVERYTHING)
+
+    assert len(expected) == 12_154
+    assert answer.rows == expected
+
+
+def test_stock_basic_tells_first_and_last_day_and_number_of_days(reader: Reader) -> None:
+    answer = reader.read(
+        "SELECT symbol, first_date, last_date, trading_days FROM stock_basic ORDER BY symbol", max_rows=10
+    )
+
+    assert answer.rows == [
+        ("AAPL", "2000-03-01", "2013-03-01", 3270),
+        ("FB", "2012-05-18", "2013-03-01", 196),
+        ("GOOG", "2004-08-19", "2013-03-01", 2148),
+        ("IBM", "2000-03-01", "2013-03-01", 3270),
+        ("MSFT", "2000-03-01", "2013-03-01", 3270),
+    ]
+
+
+def test_the_index_is_the_compounded_average_of_the_daily_returns(reader: Reader) -> None:
+    closes = {
+        symbol: dict(zip(series["date"], series["adj_close"], strict=True))
+        for symbol, series in SOURCE.items()
+    }
+    days = SOURCE["IBM"]["date"]
+    levels = {days[0]: 100.0}
+    for before, day in pairwise(days):
+        growth = [series[day] / series[before] for series in closes.values() if before in series]
+        levels[day] = levels[before] * sum(growth) / len(growth)
+
+    answer = reader.read("SELECT date, level FROM index_daily ORDER BY date", max_rows=EVERYTHING)
+
+    assert dict(answer.rows) == pytest.approx(levels, rel=1e-9)
+
+
+def test_the_index_counts_a_stock_from_its_second_day(reader: Reader) -> None:
+    answer = reader.read(
+        "SELECT constituents, min(date), max(date) FROM index_daily GROUP BY constituents", max_rows=10
+    )
+
+    assert answer.rows == [
+        (3, "2000-03-01", "2004-08-19"),
+        (4, "2004-08-20", "2012-05-18"),
+        (5, "2012-05-21", "2013-03-01"),
+    ]
+
+
+def test_the_index_of_two_stocks_by_hand() -> None:
+    prices = {
+        "A": {"date": ["2020-01-01", "2020-01-02", "2020-01-03"], "adj_close": [10.0, 11.0, 11.0]},
+        "B": {"date": ["2020-01-02", "2020-01-03"], "adj_close": [50.0, 60.0]},
+    }
+
+    rows = list(index_rows(prices))
+
+    assert [(day, constituents) for day, _, _, constituents in rows] == [
+        ("2020-01-01", 1),
+        ("2020-01-02", 1),
+        ("2020-01-03", 2),
+    ]
+    assert [level for _, level, _, _ in rows] == pytest.approx([100, 110, 121])
+    assert [change for _, _, change, _ in rows] == pytest.approx([0, 10, 10])
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_columns_are_those_of_the_catalogue(table: Table, reader: Reader) -> None:
+    answer = reader.read(f"SELECT * FROM {table.name}", max_rows=1)
+
+    assert answer.columns == table.column_names
+
+
+def test_loading_leaves_no_copy_of_the_prices_and_no_pandas_behind() -> None:
+    code = (
+        "import sys\n"
+        "from mcp_backend import serving\n"
+        "assert serving.load_prices()['IBM']['close'][-1] == 202.91\n"
+        "unwanted = {'pandas', 'numpy', 'websockets', 'gateway'} & set(sys.modules)\n"
+        "assert not unwanted, unwanted\n"
+        "assert 'bokeh_sampledata.stocks' not in sys.modules\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_prices_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bokeh_sampledata", None)
+
+    with pytest.raises(ModuleNotFoundError, match="bokeh_sampledata"):
+        load_prices()
