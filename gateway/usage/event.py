@@ -1,7 +1,7 @@
 """The usage event: one answered `tools/call`, as it travels through Redis.
 
-Events are packed as msgpack arrays (about 140 bytes each). Fields are only ever appended, each with a default, so
-that a reader of this version understands the events of every earlier one.
+Events are packed as msgpack arrays (about 140 bytes each). Fields are only ever appended, each with a
+default, so that a reader of this version understands the events of every earlier one.
 """
 
 from __future__ import annotations
@@ -55,6 +55,40 @@ def pack(events: Sequence[UsageEvent]) -> bytes:
     return _encoder.encode(tuple(events))
 
 
+def pack_event(event: UsageEvent) -> bytes:
+    """Pack one event for `join`. Text that is not valid Unicode (JSON allows lone surrogates) is mended.
+
+    Raises `OverflowError` for a number that 64 bits do not hold.
+    """
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:
+        return _encoder.encode(tuple(_valid(value) for value in msgspec.structs.astuple(event)))
+
+
+def join(events: Sequence[bytes]) -> bytes:
+    """One entry of the usage stream from single packed events; the same bytes as `pack` gives."""
+    return _encoder.encode([msgspec.Raw(event) for event in events])
+
+
+def _valid(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, tuple):
+        return tuple(_valid(item) for item in value)
+    return value
+
+
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
     """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
     return _decoder.decode(packed)
+
+
+def packed_count(packed: bytes) -> int:
+    """How many events an entry says it holds, without reading them; 0 where it is none of `pack`'s."""
+    first = packed[0] if packed else 0
+    if 0x90 <= first <= 0x9F:
+        return first & 0x0F
+    if first == 0xDC:
+        return int.from_bytes(packed[1:3], "big")
+    return int.from_bytes(packed[1:5], "big") if first == 0xDD else 0

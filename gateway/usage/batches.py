@@ -1,0 +1,205 @@
+"""The writer's side of the usage stream: taking batches out of it, and settling them.
+
+The rule that makes delivery exact: **the pending set of a consumer is its batch**. Entries become pending
+by being read; no more are read until the whole pending set is settled; so after any crash the pending set,
+read with one command, is the batch that may have been inserted, and its token, made of its entry ids, is
+the same. Reading and the lease are checked in one script, so that a writer that lost the lease unawares
+cannot grow the pending set of the one that has it. The pending sets of other consumers (older versions,
+other names) are taken over in the same way, each as a batch of its own.
+
+Settling is one script: acknowledge, delete, and write what could not be stored to the dead letters, or, where
+another writer settled the batch before, nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import redis.asyncio
+import redis.exceptions
+from redis.exceptions import ResponseError
+
+from gateway import redis_names
+from gateway.usage.columns import fault
+from gateway.usage.event import UsageEvent, pack, packed_count, unpack
+
+READ_ENTRIES = 100
+"""Entries taken at once. One holds up to 256 events, so that a batch overshoots its limit by 25,600 at
+most.
+"""
+
+_READ = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+return redis.call('XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
+"""
+_PENDING = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'STREAMS', KEYS[1], '0')"
+_SETTLE = """
+local acknowledged, count = 0, tonumber(ARGV[2])
+for first = 3, count + 2, 1000 do
+  local last = math.min(first + 999, count + 2)
+  acknowledged = acknowledged + redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, last))
+  redis.call('XDEL', KEYS[1], unpack(ARGV, first, last))
+end
+if acknowledged > 0 then
+  for at = count + 3, #ARGV, 2 do
+    redis.call('XADD', KEYS[2], '*', 'e', ARGV[at], 'reason', ARGV[at + 1])
+  end
+end
+return acknowledged
+"""
+
+
+class LeaseLost(Exception):  # noqa: N818 - a state
+    """Another writer has the lease."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the stream; `None` where it was removed while it was pending."""
+
+    id: bytes
+    packed: bytes | None
+
+    @property
+    def count(self) -> int:
+        """How many events it holds, by its own account; enough to decide whether to read on."""
+        return packed_count(self.packed) if self.packed else 0
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """What cannot be stored, and why."""
+
+    packed: bytes
+    """One packed event, or an entry's bytes as they were where they could not be read."""
+    reason: str
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The entries that are inserted, and settled, together."""
+
+    ids: tuple[bytes, ...]
+    events: tuple[UsageEvent, ...]
+    """Each event once, also where the stream has it twice."""
+    dead: tuple[DeadLetter, ...]
+    """What is known beforehand not to be storable."""
+    missing: int
+    """Entries that someone removed from the stream before they were settled."""
+
+    @property
+    def token(self) -> str:
+        """The same for the same entries, whatever became of them since."""
+        return hashlib.sha256(b" ".join(self.ids)).hexdigest()
+
+
+class UsageBatches:
+    """Takes batches out of the usage stream, for as long as `holder` has the lease."""
+
+    def __init__(self, redis: redis.asyncio.Redis, holder: str) -> None:
+        self._redis = redis
+        self._holder = holder
+
+    async def prepare(self) -> None:
+        """Make the stream and its consumer group where they are missing."""
+        try:
+            await self._redis.xgroup_create(redis_names.USAGE, redis_names.USAGE_GROUP, id="0", mkstream=True)
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    async def left_over(self) -> AsyncIterator[Batch]:
+        """The pending set of every consumer, each as one batch, which is to be settled before the next."""
+        for consumer in await self._redis.xinfo_consumers(redis_names.USAGE, redis_names.USAGE_GROUP):
+            if consumer["pending"]:
+                found = await self._redis.eval(
+                    _PENDING, 1, redis_names.USAGE, redis_names.USAGE_GROUP, consumer["name"]
+                )
+                if entries := _entries(found):
+                    yield batch_of(entries)
+
+    async def wait(self, milliseconds: int) -> None:
+        """Return when the stream has entries that nobody took, or after the time."""
+        groups = await self._redis.xinfo_groups(redis_names.USAGE)
+        delivered = {bytes(group["name"]).decode(): group["last-delivered-id"] for group in groups}
+        # Where the client's own time-out is shorter, that is an answer too.
+        with suppress(redis.exceptions.TimeoutError):
+            await self._redis.xread(
+                {redis_names.USAGE: delivered[redis_names.USAGE_GROUP]}, count=1, block=milliseconds
+            )
+
+    async def take(self) -> list[Entry]:
+        """Make up to `READ_ENTRIES` new entries pending. Raises `LeaseLost`."""
+        found = await self._redis.eval(
+            _READ,
+            2,
+            redis_names.USAGE,
+            redis_names.USAGE_LEASE,
+            self._holder,
+            redis_names.USAGE_GROUP,
+            redis_names.USAGE_CONSUMER,
+            READ_ENTRIES,
+        )
+        if found == 0:
+            raise LeaseLost
+        return _entries(found)
+
+    async def settle(self, batch: Batch, dead: Sequence[DeadLetter]) -> bool:
+        """Remove a stored batch from the stream; `False` where that was done before."""
+        letters: list[bytes | str] = []
+        for letter in dead:
+            letters += letter.packed, letter.reason
+        acknowledged = await self._redis.eval(
+            _SETTLE,
+            2,
+            redis_names.USAGE,
+            redis_names.USAGE_DEAD_LETTERS,
+            redis_names.USAGE_GROUP,
+            len(batch.ids),
+            *batch.ids,
+            *letters,
+        )
+        return bool(acknowledged)
+
+    async def backlog(self) -> tuple[int, int | None]:
+        """How many entries the stream holds, and when its oldest was added (milliseconds since the epoch)."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xlen(redis_names.USAGE)
+            pipe.xrange(redis_names.USAGE, count=1)
+            length, oldest = await pipe.execute()
+        return length, int(oldest[0][0].split(b"-")[0]) if oldest else None
+
+
+def batch_of(entries: Sequence[Entry]) -> Batch:
+    """Read the entries of a pending set."""
+    events: dict[str, UsageEvent] = {}
+    dead: list[DeadLetter] = []
+    missing = 0
+    for entry in entries:
+        if entry.packed is None:
+            missing += 1
+            continue
+        try:
+            found = unpack(entry.packed)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            dead.append(DeadLetter(entry.packed, f"entry {entry.id.decode()} cannot be read: {error}"))
+            continue
+        for event in found:
+            if reason := fault(event):
+                dead.append(DeadLetter(pack((event,)), reason))
+            else:
+                events.setdefault(event.event_id, event)
+    return Batch(tuple(entry.id for entry in entries), tuple(events.values()), tuple(dead), missing)
+
+
+def _entries(found: Any) -> list[Entry]:
+    """The entries of what XREADGROUP gave to a script."""
+    if not found:
+        return []
+    return [
+        Entry(
+            key, fields[fields.index(b"e") + 1] if fields and b"e" in fields[::2] else b"" if fields else None
+        )
+        for key, fields in found[0][1]
+    ]

@@ -1,0 +1,79 @@
+"""The format of a spool file: records that prove their own wholeness.
+
+A record is `MAGIC`, the length of its body, the CRC-32 of its body (both 32 bits, little endian), and the
+body, a msgpack array. Whatever is cut off or overwritten, the records that are whole are found, and the
+rest is told apart: unreadable bytes at the end are the torn tail of a killed process, unreadable bytes
+before a whole record are damage.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import msgspec
+
+MAGIC = b"\xf5uSg"
+"""Begins with a byte that never occurs in UTF-8, so that it is rare in packed events."""
+_HEADER = struct.Struct("<4sII")
+
+
+class SpoolRecord(msgspec.Struct, frozen=True, array_like=True):
+    """One batch of events as it is to be sent: `lane` and `batch` make sending it twice harmless."""
+
+    lane: str
+    batch: str
+    count: int
+    """How many events are packed."""
+    packed: bytes
+
+
+class SpoolContents(msgspec.Struct, frozen=True):
+    """What a spool file was found to hold."""
+
+    records: tuple[SpoolRecord, ...]
+    torn: int
+    """Unreadable bytes at the end."""
+    damaged: int
+    """Unreadable bytes before a whole record."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(SpoolRecord)
+
+
+def encode(record: SpoolRecord) -> bytes:
+    """The bytes of one record."""
+    body = _encoder.encode(record)
+    return _HEADER.pack(MAGIC, len(body), zlib.crc32(body)) + body
+
+
+def decode(data: bytes) -> SpoolContents:
+    """Every whole record of a file, in order, and how much of it could not be read. Never raises."""
+    records: list[SpoolRecord] = []
+    damaged = 0
+    position = whole_until = 0
+    while (start := data.find(MAGIC, position)) >= 0:
+        found = _record_at(data, start)
+        if found is None:
+            position = start + 1
+            continue
+        record, end = found
+        records.append(record)
+        damaged += start - whole_until
+        position = whole_until = end
+    return SpoolContents(records=tuple(records), torn=len(data) - whole_until, damaged=damaged)
+
+
+def _record_at(data: bytes, start: int) -> tuple[SpoolRecord, int] | None:
+    body_start = start + _HEADER.size
+    if body_start > len(data):
+        return None
+    _, length, checksum = _HEADER.unpack_from(data, start)
+    body = data[body_start : body_start + length]
+    if len(body) != length or zlib.crc32(body) != checksum:
+        return None
+    try:
+        return _decoder.decode(body), body_start + length
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,226 @@
+"""The usage writer: drains the usage stream into ClickHouse, each event exactly once.
+
+Rules:
+- One batch is outstanding: read, inserted under the token of its entry ids, settled, and only then the
+  next. What `batches` says about pending sets makes the repetition after a crash identical, and ClickHouse
+  drops it.
+- After every start, after every error of Redis, and after taking the lease, left-over pending sets come
+  first.
+- ClickHouse away: the same batch again under the same token, with growing pauses, for ever. Nothing else is
+  read meanwhile; the stream holds it.
+- ClickHouse refuses a batch for its content: the events that are not in the table yet are halved until
+  those at fault are alone; these go to the dead letters in the step that settles the batch, the others go
+  in.
+- Of several writers on one Redis, the one with the lease drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from gateway import redis_names
+from gateway.usage.batches import Batch, DeadLetter, Entry, LeaseLost, UsageBatches, batch_of
+from gateway.usage.event import UsageEvent, pack
+from gateway.usage.lease import Lease
+from gateway.usage.observer import UsageObserver
+from gateway.usage.queries import stored
+from gateway.usage.table import UsageTable
+from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
+
+BATCH_EVENTS = 10_000
+LINGER_SECONDS = 0.1
+"""How long a batch waits for company after its first entry."""
+LEASE_SECONDS = 5.0
+BLOCK_MS = 500
+"""How long one blocking read waits for entries."""
+_PAUSES = (0.1, 10.0)
+"""Shortest and longest pause between attempts on ClickHouse or Redis, in seconds."""
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class WriterState(msgspec.Struct, frozen=True):
+    """What `/readyz` and the metrics show of the writer."""
+
+    is_leading: bool
+    """This process drains; another one does otherwise, or none."""
+    connected: bool
+    """The last attempt on ClickHouse found it there."""
+    waiting_entries: int
+    """Entries in the stream."""
+    oldest_waiting_ms: int
+    """Age of the oldest of them, 0 without any."""
+    problem: str
+    """What is wrong at present; empty where nothing is."""
+
+
+class UsageWriter:
+    """Run one in each admin process."""
+
+    def __init__(
+        self,
+        redis: redis.asyncio.Redis,
+        table: UsageTable,
+        *,
+        batch_events: int = BATCH_EVENTS,
+        linger: float = LINGER_SECONDS,
+        lease_seconds: float = LEASE_SECONDS,
+        observer: UsageObserver | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        """`redis` needs three free connections, one of which blocks for up to `BLOCK_MS`."""
+        holder = secrets.token_hex(8)
+        self._table = table
+        self._batches = UsageBatches(redis, holder)
+        self._lease = Lease(redis, redis_names.USAGE_LEASE, holder, lease_seconds)
+        self._batch_events = batch_events
+        self._linger = linger
+        self._observer = observer or UsageObserver()
+        self._now_ms = now_ms
+        self._connected = True
+        self._backlog = (0, 0)
+        self._problem = ""
+
+    @property
+    def state(self) -> WriterState:
+        """How things stand."""
+        return WriterState(self._lease.is_held, self._connected, *self._backlog, self._problem)
+
+    async def run(self) -> None:
+        """Drain until cancelled. Whatever is cut off by that is repeated identically by the next writer."""
+        keeper = asyncio.create_task(self._keep_lease(), name="usage-writer-lease")
+        try:
+            await self._drain_forever()
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._lease.release()
+
+    async def _keep_lease(self) -> None:
+        while True:
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(self._lease.seconds):
+                    if self._lease.is_held:
+                        await self._lease.renew()
+                    length, oldest = await self._batches.backlog()
+                    self._backlog = (length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
+                    self._observer.waiting(*self._backlog)
+            await asyncio.sleep(self._lease.seconds / 5)
+
+    async def _drain_forever(self) -> None:
+        pause = _PAUSES[0]
+        while True:
+            try:
+                if not await self._lease.acquire():
+                    await asyncio.sleep(self._lease.seconds / 5)
+                    continue
+                await self._batches.prepare()
+                async for batch in self._batches.left_over():
+                    await self._deliver(batch)
+                while True:
+                    pause = _PAUSES[0]
+                    await self._deliver(batch_of(await self._gather()))
+            except LeaseLost:
+                log.warning("usage writer: another writer has taken over")
+            except (RedisError, OSError, KeyError) as error:
+                self._problem = f"Redis: {error}"
+                log.warning("usage writer: Redis fails (%s), trying again", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSES[1])
+
+    async def _gather(self) -> list[Entry]:
+        """Wait for entries, give them a moment for company, and make them pending."""
+        entries = await self._batches.take()
+        while not entries:
+            self._problem = ""
+            await self._batches.wait(BLOCK_MS)
+            await asyncio.sleep(self._linger)
+            entries = await self._batches.take()
+        events = sum(entry.count for entry in entries)
+        while events < self._batch_events and (more := await self._batches.take()):
+            entries += more
+            events += sum(entry.count for entry in more)
+        return entries
+
+    async def _deliver(self, batch: Batch) -> None:
+        """Store a batch and settle it. Raises what Redis raises, and `LeaseLost`; then it is not settled."""
+        if batch.missing:
+            log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
+        dead = list(batch.dead)
+        try:
+            await self._insert(batch.events, batch.token)
+        except UsageRefused as error:
+            log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(batch.events), error)
+            known = await self._persist(lambda: stored(self._table, batch.events))
+            dead += await self._insert_by_halves(
+                [event for event in batch.events if event.event_id not in known]
+            )
+        if await self._batches.settle(batch, dead) and dead:
+            log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
+            self._observer.dead_lettered(len(dead))
+
+    async def _insert(self, events: Sequence[UsageEvent], token: str) -> None:
+        """Insert until ClickHouse gives a definite answer. Raises `UsageRefused` for one."""
+        if not events:
+            return
+        started = time.monotonic()
+        await self._persist(lambda: self._table.insert_soon(events, token))
+        self._observer.inserted(len(events), time.monotonic() - started)
+
+    async def _insert_by_halves(self, events: Sequence[UsageEvent]) -> list[DeadLetter]:
+        """Insert the events that ClickHouse takes; those it refuses, even alone, are returned."""
+        try:
+            await self._insert(events, _token(events))
+        except UsageRefused as error:
+            if len(events) == 1:
+                return [DeadLetter(pack(events), str(error))]
+            middle = len(events) // 2
+            return [
+                *await self._insert_by_halves(events[:middle]),
+                *await self._insert_by_halves(events[middle:]),
+            ]
+        return []
+
+    async def _persist(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Try until ClickHouse is there, as long as the lease is held. Raises `LeaseLost`, `UsageRefused`."""
+        pause = _PAUSES[0]
+        while True:
+            if not self._lease.is_held and not await self._lease.renew():
+                raise LeaseLost
+            try:
+                result = await attempt()
+            except UsageTableUnavailable as error:
+                self._found(False, str(error))
+            else:
+                self._found(True, "")
+                return result
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _PAUSES[1])
+
+    def _found(self, connected: bool, problem: str) -> None:
+        if connected != self._connected or problem != self._problem:
+            if not connected:
+                log.error("usage writer: %s; the stream keeps the events meanwhile", problem)
+            elif not self._connected:
+                log.warning("usage writer: ClickHouse is back")
+        self._connected, self._problem = connected, problem
+        self._observer.clickhouse_connected(connected)
+
+
+def _token(events: Sequence[UsageEvent]) -> str:
+    return hashlib.sha256(" ".join(event.event_id for event in events).encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""A real chDB, a table of its own for each test, and events."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from gateway.usage.event import UsageEvent
+from gateway.usage.observer import UsageObserver
+from gateway.usage.spool import Spool
+from gateway.usage.stream import UsageStream
+from gateway.usage.table import UsageTable
+from gateway.usage.writer import UsageWriter
+from tests.usage.support import NOW_MS, Running, event
+
+
+@pytest.fixture(scope="session")
+def chdb_url() -> Iterator[str]:
+    """A chDB folder; a process can have one only, so tests part by database."""
+    with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
+        yield f"chdb://{folder}/chdb"
+
+
+@pytest.fixture
+def make_table(chdb_url: str) -> Iterator[Callable[..., UsageTable]]:
+    """Makes tables, all on the one database of this test."""
+    database = f"test_{secrets.token_hex(6)}"
+    made = []
+
+    def make(**options: Any) -> UsageTable:
+        table = UsageTable(chdb_url, **{"database": database, "now_ms": lambda: NOW_MS, **options})
+        made.append(table)
+        return table
+
+    yield make
+    for table in made:
+        table.close()
+
+
+@pytest.fixture
+def table(make_table: Callable[..., UsageTable]) -> UsageTable:
+    return make_table()
+
+
+@pytest.fixture
+async def stream(redis: redis.asyncio.Redis, tmp_path: Path) -> AsyncIterator[UsageStream]:
+    stream = UsageStream(redis, Spool(tmp_path / "spool"))
+    await stream.start()
+    yield stream
+    await stream.close()
+
+
+@pytest.fixture
+async def start_writer(
+    redis: redis.asyncio.Redis, table: UsageTable
+) -> AsyncIterator[Callable[..., Running]]:
+    """Starts writers that end with the test."""
+    running = []
+
+    def start(**options: Any) -> Running:
+        writer = UsageWriter(
+            options.pop("redis", redis), options.pop("table", table), **{"linger": 0.0, **options}
+        )
+        running.append(Running(writer))
+        return running[-1]
+
+    yield start
+    for one in running:
+        await one.cancel()
+
+
+__all__ = ["UsageEvent", "UsageObserver", "event"]

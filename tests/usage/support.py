@@ -1,0 +1,105 @@
+"""What tests of usage share."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import redis.asyncio
+
+from gateway import redis_names
+from gateway.usage.event import UsageEvent, unpack
+from gateway.usage.table import UsageTable
+from gateway.usage.writer import UsageWriter
+
+NOW_MS = 1_782_000_000_000
+"""2026-06-21T00:00:00Z."""
+DAY_MS = 86_400_000
+_numbers = itertools.count()
+
+
+def event(**values: Any) -> UsageEvent:
+    """An event; each gets an id of its own."""
+    number = next(_numbers)
+    return UsageEvent(
+        **{
+            "event_id": f"{number:032x}",
+            "created_at": NOW_MS + number % 1000,
+            "key_id": "key_1",
+            "key_name": "Analytics",
+            "owner": "ada@example.com",
+            "tool_name": "query_stock_daily",
+            "table_names": ("stock_daily",),
+            "record_count": 20,
+            "count_method": "structured",
+            "is_error": False,
+            "status": "ok",
+            "duration_ms": 12.5,
+            "response_bytes": 1234,
+            "client_name": "curl",
+            "client_version": "8",
+            "session_id": "s1",
+            "request_id": "1",
+            "protocol_version": "2025-06-18",
+            "client_ip": "127.0.0.1",
+            "gateway_id": "g1",
+            "arguments_hash": "0123456789abcdef",
+            **values,
+        }
+    )
+
+
+class Running:
+    """A writer at work."""
+
+    def __init__(self, writer: UsageWriter) -> None:
+        self.writer = writer
+        self.task = asyncio.create_task(writer.run())
+
+    async def cancel(self) -> None:
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+
+async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10) -> None:
+    """Return when the condition holds; fail after the time."""
+    async with asyncio.timeout(seconds):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def streamed(client: redis.asyncio.Redis) -> list[UsageEvent]:
+    """All events in the stream, in its order."""
+    return [event for _, fields in await client.xrange(redis_names.USAGE) for event in unpack(fields[b"e"])]
+
+
+async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:
+    """Return when the stream is empty."""
+
+    async def empty() -> bool:
+        return int(await client.xlen(redis_names.USAGE)) == 0
+
+    await until(empty, seconds)
+
+
+async def logged(table: UsageTable) -> list[str]:
+    """The event ids in the table, each as often as it is there."""
+    rows = await table.query_soon("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
+    return [row[0] for row in rows]
+
+
+async def rolled_up(table: UsageTable) -> tuple[int, int]:
+    """Calls and records of the daily roll-up."""
+    rows = await table.query_soon("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
+    return rows[0]
+
+
+def ids(events: Sequence[UsageEvent]) -> list[str]:
+    return sorted(event.event_id for event in events)
