@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from bokeh_sampledata import stocks
+from mcp.client import Client
 
 from mcp_backend.data import load_prices
 from mcp_backend.database import Database, Reader
@@ -55,3 +56,9 @@ def database() -> Iterator[Database]:
 def reader(database: Database) -> Iterator[Reader]:
     with database.reader() as reader:
         yield reader
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def connect(request: pytest.FixtureRequest, server_url: str) -> Client:
+    """A client that is not yet connected: it must be entered and left in one task, the test's own."""
+    return Client(server_url, mode=request.param)
