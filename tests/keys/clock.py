@@ -1,0 +1,22 @@
+"""A clock that stands until it is moved."""
+
+from __future__ import annotations
+
+import time
+
+
+class Clock:
+    """Wall time begins near the present (Redis expires by its own clock), monotonic time at zero."""
+
+    def __init__(self) -> None:
+        self._began = time.time_ns() // 1_000_000
+        self._passed_ms = 0
+
+    def advance(self, milliseconds: int) -> None:
+        self._passed_ms += milliseconds
+
+    def now_ms(self) -> int:
+        return self._began + self._passed_ms
+
+    def monotonic(self) -> float:
+        return self._passed_ms / 1000

@@ -1,0 +1,73 @@
+"""Every field of a key is checked in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.keys.fields import InvalidField, checked_fields
+
+
+def test_good_fields_pass_in_their_stored_form() -> None:
+    fields = checked_fields(
+        {
+            "key_name": " laptop ",
+            "expires_at": 1,
+            "allowed_tools": ["query_*", "query_*", "list"],
+            "allowed_tables": [],
+            "allowed_ips": ("10.0.0.0/8", "2001:db8::1"),
+            "rate_limit_per_minute": 1,
+            "records_per_day": None,
+            "labels": {"team": "data"},
+        }
+    )
+    assert fields == {
+        "key_name": "laptop",
+        "expires_at": 1,
+        "allowed_tools": ("query_*", "list"),
+        "allowed_tables": (),
+        "allowed_ips": ("10.0.0.0/8", "2001:db8::1"),
+        "rate_limit_per_minute": 1,
+        "records_per_day": None,
+        "labels": {"team": "data"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("key_name", ""),
+        ("key_name", " "),
+        ("key_name", "x" * 101),
+        ("key_name", "a\nb"),
+        ("key_name", None),
+        ("key_name", 1),
+        ("expires_at", 0),
+        ("expires_at", -1),
+        ("expires_at", 1.5),
+        ("expires_at", True),
+        ("expires_at", 10**30),
+        ("allowed_tools", "query"),
+        ("allowed_tools", [1]),
+        ("allowed_tools", [""]),
+        ("allowed_tools", ["x"] * 101),
+        ("allowed_tools", {"a": 1}),
+        ("allowed_ips", ["10.0.0.1/8"]),
+        ("allowed_ips", ["localhost"]),
+        ("rate_limit_per_minute", 0),
+        ("records_per_day", -1),
+        ("calls_per_day", True),
+        ("calls_per_day", "1"),
+        ("labels", []),
+        ("labels", {"a": 1}),
+        ("labels", {str(n): "x" for n in range(21)}),
+        ("revoked_at", None),
+        ("owner", "b@example.com"),
+        ("key_id", "key_x"),
+    ],
+)
+def test_a_bad_field_is_named(field: str, value: Any) -> None:
+    with pytest.raises(InvalidField) as caught:
+        checked_fields({field: value})
+    assert caught.value.field == field

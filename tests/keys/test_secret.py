@@ -1,0 +1,103 @@
+"""The key's form, and that junk is refused cheaply and nothing gives the secret away."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import hmac
+import pickle
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.keys.secret import ALPHABET, ApiKey, MalformedKey
+
+
+def fixed(size: int) -> bytes:
+    return bytes(size)
+
+
+def test_the_form_is_the_documented_one() -> None:
+    key = ApiKey.generate(fixed)
+    # The CRC-32 of 43 times "0" is 0x7849568f, which is 2CZclj in base62.
+    assert key.text == "sk-" + "0" * 43 + "2CZclj"
+    assert len(key.text) == 52
+    assert key.prefix == "sk-00000000"
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_what_is_generated_is_parsed(entropy: bytes) -> None:
+    key = ApiKey.generate(lambda size: entropy)
+    assert ApiKey.parse(key.text) == key
+    number = 0
+    for character in key.text[3:46]:
+        number = number * 62 + ALPHABET.index(character)
+    assert number == int.from_bytes(entropy, "big")
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(3, 51), st.sampled_from(ALPHABET))
+def test_one_wrong_character_is_noticed(entropy: bytes, place: int, character: str) -> None:
+    text = ApiKey.generate(lambda size: entropy).text
+    wrong = text[:place] + character + text[place + 1 :]
+    if wrong != text:
+        with pytest.raises(MalformedKey):
+            ApiKey.parse(wrong)
+
+
+GOOD = ApiKey.generate(fixed).text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sk-",
+        GOOD[:-1],
+        GOOD + "0",
+        GOOD + "\n",
+        GOOD[:-1] + "\n",
+        "\n" + GOOD[1:],
+        " " + GOOD[1:],
+        GOOD.replace("sk-", "SK-"),
+        GOOD[:10] + "\x00" + GOOD[11:],
+        GOOD[:10] + "*" + GOOD[11:],
+        GOOD[:10] + "é" + GOOD[11:],
+        GOOD[:10] + "٣" + GOOD[11:],
+        GOOD[:10] + "\ud800" + GOOD[11:],
+        "sk-" + "*" * 49,
+        "Bearer " + GOOD,
+    ],
+)
+def test_junk_is_refused(text: str) -> None:
+    with pytest.raises(MalformedKey) as caught:
+        ApiKey.parse(text)
+    assert not text or text not in str(caught.value)
+
+
+def test_a_megabyte_of_junk_is_refused_at_once() -> None:
+    text = "sk-" + "0" * 1_000_000
+    began = time.perf_counter()
+    for _ in range(1000):
+        with pytest.raises(MalformedKey):
+            ApiKey.parse(text)
+    assert time.perf_counter() - began < 0.5
+
+
+def test_the_digest_is_sha256_or_an_hmac_with_the_pepper() -> None:
+    key = ApiKey.parse(GOOD)
+    assert key.digest(None) == hashlib.sha256(GOOD.encode()).hexdigest()
+    assert key.digest("pepper") == hmac.new(b"pepper", GOOD.encode(), "sha256").hexdigest()
+
+
+def test_nothing_but_text_gives_the_secret_away() -> None:
+    key = ApiKey.parse(GOOD)
+    for shown in (repr(key), str(key), f"{key}", repr([key])):
+        assert GOOD[11:] not in shown
+    for leak in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            leak(key)
+    with pytest.raises(TypeError):
+        ApiKey()
+    assert not hasattr(key, "__dict__")

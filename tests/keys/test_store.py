@@ -1,0 +1,222 @@
+"""Keys in a real Redis: what is stored and what never is, and that revoked keys stay revoked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from gateway.keys.fields import InvalidField
+from gateway.keys.secret import ApiKey
+from gateway.keys.store import KeyStore
+from gateway.redis_names import INVALIDATIONS, PREFIX
+from tests.keys.clock import Clock
+
+OWNER = "ada@example.com"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(redis: Redis, clock: Clock) -> KeyStore:
+    return KeyStore(redis, pepper=None, now_ms=clock.now_ms)
+
+
+@pytest.fixture
+async def published(redis: Redis) -> AsyncIterator[asyncio.Queue[str]]:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    async with redis.pubsub() as subscription:
+        await subscription.subscribe(INVALIDATIONS)
+        await subscription.get_message(timeout=1)
+
+        async def listen() -> None:
+            async for message in subscription.listen():
+                heard.put_nowait(message["data"].decode())
+
+        task = asyncio.create_task(listen())
+        yield heard
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_created_key_is_found_by_its_secret_and_by_its_id(store: KeyStore, clock: Clock) -> None:
+    record, key = await store.create(owner=OWNER, key_name="laptop", allowed_tools=["query_*"])
+    assert record.key_id.startswith("key_")
+    assert len(record.key_id) == 24
+    assert record.key_prefix == key.prefix
+    assert (record.owner, record.created_at, record.allowed_tools) == (OWNER, clock.now_ms(), ("query_*",))
+    assert await store.find(key) == record
+    assert await store.get(record.key_id) == record
+    assert await store.find(ApiKey.generate()) is None
+    assert await store.get("key_none") is None
+
+
+async def test_redis_never_holds_a_secret_and_records_never_hold_a_digest(
+    store: KeyStore, redis: Redis
+) -> None:
+    record, key = await store.create(owner=OWNER, key_name="laptop")
+    rotated = await store.rotate(record.key_id, 60)
+    assert rotated is not None
+    everything = []
+    async for name in redis.scan_iter(PREFIX + "*"):
+        everything.append(name)
+        if await redis.type(name) == b"string":
+            everything.append(await redis.get(name))
+    stored = b"\n".join(everything).decode()
+    assert key.text[12:] not in stored
+    assert rotated[1].text[12:] not in stored
+    shown = msgspec.json.encode(await store.list(None)).decode() + str(await store.get(record.key_id))
+    assert key.digest(None) not in shown
+    assert rotated[1].digest(None) not in shown
+    assert type(rotated[0]) is type(record)
+
+
+async def test_a_pepper_changes_every_digest(redis: Redis, store: KeyStore, clock: Clock) -> None:
+    peppered = KeyStore(redis, pepper="p" * 32, now_ms=clock.now_ms)
+    record, key = await peppered.create(owner=OWNER, key_name="laptop")
+    assert await peppered.find(key) == record
+    assert await store.find(key) is None
+
+
+async def test_keys_are_listed_newest_first_and_by_owner(store: KeyStore, clock: Clock) -> None:
+    made = []
+    for name in ("one", "two", "three"):
+        owner = "bob@example.com" if name == "two" else OWNER
+        made.append((await store.create(owner=owner, key_name=name))[0].key_name)
+        clock.advance(1)
+    assert [record.key_name for record in await store.list(None)] == ["three", "two", "one"]
+    assert [record.key_name for record in await store.list(OWNER)] == ["three", "one"]
+    assert await store.list("nobody@example.com") == []
+
+
+async def test_revoking_lasts_is_published_and_may_be_repeated(
+    store: KeyStore, clock: Clock, published: asyncio.Queue[str]
+) -> None:
+    record, key = await store.create(owner=OWNER, key_name="laptop")
+    revoked = await store.revoke(record.key_id)
+    assert revoked is not None
+    assert revoked.status(clock.now_ms()) == "revoked"
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    found = await store.find(key)
+    assert found == revoked
+    clock.advance(1)
+    assert await store.revoke(record.key_id) == revoked
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    assert await store.revoke("key_none") is None
+
+
+async def test_all_keys_of_an_owner_are_revoked(store: KeyStore, clock: Clock) -> None:
+    for name in ("one", "two"):
+        await store.create(owner=OWNER, key_name=name)
+    other, _ = await store.create(owner="bob@example.com", key_name="three")
+    assert await store.revoke_all(OWNER) == 2
+    assert await store.revoke_all(OWNER) == 0
+    assert {record.status(clock.now_ms()) for record in await store.list(OWNER)} == {"revoked"}
+    assert await store.get(other.key_id) == other
+
+
+async def test_no_update_at_the_same_time_brings_a_revoked_key_back(store: KeyStore) -> None:
+    for _ in range(10):
+        record, _ = await store.create(owner=OWNER, key_name="laptop")
+        await asyncio.gather(
+            *(store.update(record.key_id, calls_per_day=n) for n in range(1, 6)),
+            store.revoke(record.key_id),
+            *(store.update(record.key_id, key_name=f"name {n}") for n in range(5)),
+            store.rotate(record.key_id, 10),
+        )
+        after = await store.get(record.key_id)
+        assert after is not None
+        assert after.revoked_at is not None
+        assert after.calls_per_day is not None
+        assert after.key_name.startswith("name")
+
+
+async def test_an_update_changes_only_what_it_names(store: KeyStore, published: asyncio.Queue[str]) -> None:
+    record, key = await store.create(owner=OWNER, key_name="laptop", calls_per_day=5, labels={"a": "b"})
+    updated = await store.update(record.key_id, calls_per_day=None, allowed_ips=["10.0.0.0/8"])
+    assert updated == msgspec.structs.replace(record, calls_per_day=None, allowed_ips=("10.0.0.0/8",))
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    assert await store.find(key) == updated
+    assert await store.update("key_none", calls_per_day=1) is None
+    with pytest.raises(InvalidField):
+        await store.update(record.key_id, revoked_at=None)
+
+
+async def test_the_old_secret_works_until_the_overlap_ends(
+    store: KeyStore, clock: Clock, published: asyncio.Queue[str]
+) -> None:
+    record, old = await store.create(owner=OWNER, key_name="laptop")
+    rotated = await store.rotate(record.key_id, 60)
+    assert rotated is not None
+    after, new = rotated
+    assert (after.key_id, after.key_prefix) == (record.key_id, new.prefix)
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    clock.advance(59_999)
+    assert await store.find(old) == after
+    assert await store.find(new) == after
+    clock.advance(1)
+    assert await store.find(old) is None
+    assert await store.find(new) == after
+
+
+async def test_rotation_without_overlap_ends_all_older_secrets(store: KeyStore) -> None:
+    record, first = await store.create(owner=OWNER, key_name="laptop")
+    second = (await store.rotate(record.key_id, 3600) or (None, first))[1]
+    third = (await store.rotate(record.key_id, 0) or (None, first))[1]
+    assert await store.find(first) is None
+    assert await store.find(second) is None
+    assert await store.find(third) is not None
+
+
+async def test_a_longer_overlap_never_prolongs_an_older_secret(store: KeyStore, clock: Clock) -> None:
+    record, first = await store.create(owner=OWNER, key_name="laptop")
+    await store.rotate(record.key_id, 10)
+    await store.rotate(record.key_id, 3600)
+    clock.advance(10_000)
+    assert await store.find(first) is None
+
+
+async def test_a_replaced_secret_leaves_redis_by_itself(store: KeyStore, redis: Redis, clock: Clock) -> None:
+    record, old = await store.create(owner=OWNER, key_name="laptop")
+    await store.rotate(record.key_id, 60)
+    ends = await redis.pexpiretime(PREFIX + "digest:" + old.digest(None))
+    assert ends == clock.now_ms() + 60_000
+
+
+async def test_a_revoked_or_unknown_key_is_not_rotated(store: KeyStore) -> None:
+    record, _ = await store.create(owner=OWNER, key_name="laptop")
+    await store.revoke(record.key_id)
+    assert await store.rotate(record.key_id, 0) is None
+    assert await store.rotate("key_none", 0) is None
+    with pytest.raises(InvalidField):
+        await store.rotate(record.key_id, -1)
+
+
+async def test_bad_fields_make_no_key(store: KeyStore, clock: Clock) -> None:
+    with pytest.raises(InvalidField, match="expires_at"):
+        await store.create(owner=OWNER, key_name="laptop", expires_at=clock.now_ms())
+    with pytest.raises(InvalidField, match="owner"):
+        await store.create(owner="", key_name="laptop")
+    with pytest.raises(InvalidField, match="key_name"):
+        await store.create(owner=OWNER, key_name="")
+    assert await store.list(None) == []
+
+
+async def test_an_earlier_use_never_replaces_a_later_one(store: KeyStore) -> None:
+    await store.record_uses({"key_a": 5, "key_b": 7})
+    await store.record_uses({"key_a": 4, "key_b": 10, "key_c": 1})
+    assert await store.last_used(["key_a", "key_b", "key_c", "key_d"]) == {
+        "key_a": 5,
+        "key_b": 10,
+        "key_c": 1,
+    }
+    await store.record_uses({})
+    assert await store.last_used([]) == {}
+    await store.record_uses({f"key_{n}": n + 1 for n in range(1200)})
+    assert len(await store.last_used([f"key_{n}" for n in range(1200)])) == 1200
