@@ -1,7 +1,7 @@
 """The tools that compute.
 
-The long ones work step by step, each step in a worker thread, and report each step as progress. A call that is
-cancelled ends at its next step.
+The long ones work step by step, each step in a worker thread, and report each step as progress. A call that
+is cancelled ends at its next step.
 """
 
 from __future__ import annotations
