@@ -1,0 +1,66 @@
+"""Whether the process is alive, and whether it can work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Literal, cast
+
+import msgspec
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from admin_api.dependencies import Dependencies
+from gateway.usage.table_errors import UsageTableUnavailable
+
+PROBE_SECONDS = 2.0
+
+State = Literal["ok", "unavailable"]
+
+
+class Alive(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether each engine answers, within two seconds."""
+
+    status: Literal["ok", "unavailable", "draining"]
+    redis: State
+    clickhouse: State
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """200 as long as the process lives."""
+    return _answer(200, Alive())
+
+
+def readyz(deps: Dependencies) -> Any:
+    """The handler of `/readyz`: 200 where both engines answer, else 503."""
+
+    async def handler(request: web.Request) -> web.Response:
+        redis, clickhouse = await asyncio.gather(
+            _state(cast("Awaitable[object]", deps.redis.ping())), _state(deps.usage.query_soon("SELECT 1"))
+        )
+        if deps.draining.is_set():
+            return _answer(503, Readiness("draining", redis, clickhouse))
+        if "unavailable" in {redis, clickhouse}:
+            return _answer(503, Readiness("unavailable", redis, clickhouse))
+        return _answer(200, Readiness("ok", redis, clickhouse))
+
+    return handler
+
+
+async def _state(probe: Awaitable[object]) -> State:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await probe
+    except (RedisError, UsageTableUnavailable, TimeoutError, OSError):
+        return "unavailable"
+    return "ok"
+
+
+def _answer(status: int, body: msgspec.Struct) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -1,0 +1,117 @@
+"""What the endpoints of keys take and answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from admin_api.kinds import (
+    AllowedIps,
+    AllowedTables,
+    AllowedTools,
+    AnyEmail,
+    ExpiresDays,
+    Flag,
+    KeyId,
+    KeyName,
+    Labels,
+    Limit,
+    OverlapSeconds,
+)
+from gateway.keys.record import Status
+
+
+class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A key to be. What is left out is without limit."""
+
+    key_name: KeyName
+    expires_days: ExpiresDays = None
+    allowed_tools: AllowedTools = None
+    allowed_tables: AllowedTables = None
+    allowed_ips: AllowedIps = None
+    rate_limit_per_minute: Limit = None
+    records_per_day: Limit = None
+    calls_per_day: Limit = None
+    labels: Labels = {}
+
+
+class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A new secret: `api_key` is shown this once."""
+
+    key_id: str
+    key_name: str
+    api_key: str
+    key_prefix: str
+    created_at: str
+    expires_at: str | None
+
+
+class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose keys; without a word, one's own."""
+
+    owner: AnyEmail | None = None
+    all: Flag = False
+
+
+class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it may be shown: never the key itself."""
+
+    key_id: str
+    key_name: str
+    key_prefix: str
+    owner: str
+    status: Status
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+    last_used_at: str | None
+    allowed_tools: tuple[str, ...] | None
+    allowed_tables: tuple[str, ...] | None
+    allowed_ips: tuple[str, ...] | None
+    rate_limit_per_minute: int | None
+    records_per_day: int | None
+    calls_per_day: int | None
+    labels: dict[str, str]
+
+
+class KeyList(msgspec.Struct, frozen=True):
+    """Keys, newest first."""
+
+    keys: list[KeyItem]
+
+
+class RevokeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which key to revoke."""
+
+    key_id: KeyId
+
+
+class RevokedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that is refused from now on."""
+
+    key_id: str
+    status: Literal["revoked"] = "revoked"
+
+
+class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which key gets a new secret, and how long the old one still works."""
+
+    key_id: KeyId
+    overlap_seconds: OverlapSeconds = 0
+
+
+class UpdateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to change of a key; what is left out stays."""
+
+    key_id: KeyId
+    key_name: KeyName | UnsetType = UNSET
+    expires_days: ExpiresDays | UnsetType = UNSET
+    allowed_tools: AllowedTools | UnsetType = UNSET
+    allowed_tables: AllowedTables | UnsetType = UNSET
+    allowed_ips: AllowedIps | UnsetType = UNSET
+    rate_limit_per_minute: Limit | UnsetType = UNSET
+    records_per_day: Limit | UnsetType = UNSET
+    calls_per_day: Limit | UnsetType = UNSET
+    labels: Labels | UnsetType = UNSET

@@ -1,0 +1,183 @@
+"""The admin process: the API and the usage writer, from start to end.
+
+- It starts whole or not at all: the port is taken first, then both engines are tried, then the port is
+  opened.
+- At the end it is "not ready" first, takes no new connection, lets open requests finish, has the writer drain
+  the usage stream until a deadline, and closes the engines. What is left, the next start drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+import gateway
+from admin_api.address import allowed_hosts
+from admin_api.app import RUNNER_OPTIONS, make_app
+from admin_api.audit_trail import AuditTrail
+from admin_api.dependencies import Dependencies
+from admin_api.login_limits import LoginLimits
+from admin_api.tokens import Tokens
+from admin_api.users import UserStore
+from gateway import redis_client, redis_names
+from gateway.keys.store import KeyStore
+from gateway.settings import Settings
+from gateway.usage.observer import UsageObserver
+from gateway.usage.table import UsageTable
+from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.writer import UsageWriter
+
+DRAIN_USAGE_SECONDS = 5.0
+_DRAIN_POLL_SECONDS = 0.02
+BACKLOG = 512
+"""Connections that may wait to be accepted."""
+
+_log = logging.getLogger(__name__)
+
+
+class CannotStart(Exception):  # noqa: N818 - read as a sentence
+    """Why the process does not start, with the mend, in one line."""
+
+
+class _WithoutTraces(logging.Filter):
+    """aiohttp logs a malformed request with the bytes that it could not read: they may hold a token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            kind = record.exc_info[0]
+            record.msg = f"{record.getMessage()}: {kind.__name__ if kind else 'unknown'}"
+            record.args, record.exc_info = (), None
+        return True
+
+
+@asynccontextmanager
+async def running(settings: Settings, observer: UsageObserver | None = None) -> AsyncIterator[None]:
+    """Serve while inside. Raises `CannotStart`."""
+    if settings.redis_url is None or settings.clickhouse_url is None or settings.jwt_secret is None:
+        raise CannotStart("redis_url, clickhouse_url and jwt_secret are required")
+    listener = _listener(settings.host, settings.admin_port)
+    redis = redis_client.connect(settings.redis_url)
+    table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days)
+    users = UserStore(redis, now_ms=_now_ms)
+    try:
+        await _reach(redis, table)
+        deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
+        writer = UsageWriter(redis, table, observer=observer)
+        async with _writing(redis, writer), _serving(settings, deps, listener):
+            yield
+    finally:
+        listener.close()
+        users.passwords.close()
+        await asyncio.to_thread(table.close)
+        with suppress(RedisError, OSError):
+            await redis.aclose()
+
+
+def _dependencies(
+    settings: Settings, jwt_secret: str, redis: Redis, table: UsageTable, users: UserStore
+) -> Dependencies:
+    pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None
+    return Dependencies(
+        redis=redis,
+        users=users,
+        keys=KeyStore(redis, pepper=pepper, now_ms=_now_ms),
+        usage=table,
+        tokens=Tokens(jwt_secret, now_ms=_now_ms),
+        login_limits=LoginLimits(redis, now_ms=_now_ms),
+        audit=AuditTrail(redis, now_ms=_now_ms),
+        now_ms=_now_ms,
+        version=gateway.__version__,
+        proxy_port=settings.proxy_port,
+        proxy_path=settings.proxy_paths[-1],
+        allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts),
+        trusted_proxies=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
+    )
+
+
+async def _reach(redis: Redis, table: UsageTable) -> None:
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as error:
+        raise CannotStart(f"Redis cannot be reached, check GATEWAY_REDIS_URL: {error}") from None
+    try:
+        await table.open_soon()
+    except UsageTableUnavailable as error:
+        raise CannotStart(str(error)) from None
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, deps: Dependencies, listener: socket.socket) -> AsyncIterator[None]:
+    logger = logging.getLogger("admin_api.http")
+    logger.addFilter(_WithoutTraces())
+    runner = web.AppRunner(
+        make_app(deps),
+        logger=logger,
+        shutdown_timeout=settings.drain_timeout,
+        **RUNNER_OPTIONS,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        yield
+    finally:
+        deps.draining.set()
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
+    task = asyncio.create_task(writer.run(), name="usage-writer")
+    task.add_done_callback(_report)
+    try:
+        yield
+    finally:
+        with suppress(TimeoutError, RedisError, OSError):
+            async with asyncio.timeout(DRAIN_USAGE_SECONDS):
+                # The stream cannot be waited on for becoming empty.
+                while writer.state.is_leading and await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110
+                    await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("The usage writer has ended; usage waits in Redis until a restart", exc_info=error)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """The port, taken but not yet open."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {host}:{port}, check GATEWAY_HOST: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        mend = (
+            "another program uses it; set GATEWAY_ADMIN_PORT"
+            if error.errno == errno.EADDRINUSE
+            else "check GATEWAY_HOST and GATEWAY_ADMIN_PORT"
+        )
+        raise CannotStart(f"cannot listen on {host}:{port} ({error.strerror}): {mend}") from None
+    return listener
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

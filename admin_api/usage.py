@@ -1,0 +1,95 @@
+"""What was read: single calls, and their sums. The answers are those of `gateway.usage.queries`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoint import Caller, Endpoint
+from admin_api.fields import FieldFault, InvalidFields
+from admin_api.kinds import AnyEmail, CallStatus, Days, Flag, From, KeyId, Page, PageSize, Search, To
+from admin_api.moments import parse_moment
+from admin_api.scope import owner_asked_for
+from gateway.usage import queries
+from gateway.usage.answers import HistoryFilters, HistoryPage, Stats
+
+_EARLIEST_MS = 0
+_LATEST_MS = 7_258_118_400_000
+"""1970 and 2200: what lies beyond is no time of a call, and ClickHouse would misread it."""
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which calls, and which page of them."""
+
+    page: Page = 1
+    page_size: PageSize = 20
+    from_: From | None = msgspec.field(name="from", default=None)
+    to: To | None = None
+    key_id: KeyId | None = None
+    tool: Search | None = None
+    table: Search | None = None
+    status: CallStatus | None = None
+    owner: AnyEmail | None = None
+    all: Flag = False
+
+
+class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many days up to now, and whose calls."""
+
+    days: Days = 30
+    owner: AnyEmail | None = None
+    all: Flag = False
+
+
+async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) -> HistoryPage:
+    """Single calls, newest first."""
+    filters = HistoryFilters(
+        owner=owner_asked_for(caller, given.owner, given.all),
+        since=_moment(given.from_),
+        until=_moment(given.to),
+        key_id=given.key_id,
+        tool=given.tool,
+        table=given.table,
+        status=given.status,
+    )
+    if filters.since is not None and filters.until is not None and filters.since >= filters.until:
+        raise InvalidFields([FieldFault("from", "must be before to")])
+    try:
+        return await queries.history(deps.usage, filters, given.page, given.page_size)
+    except queries.PageTooDeep as error:
+        raise InvalidFields([FieldFault("page", f"is too deep: {error}")]) from None
+
+
+async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> Stats:
+    """Sums by tool, table, key and day."""
+    return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
+
+
+def _moment(text: str | None) -> int | None:
+    return None if text is None else min(max(parse_moment(text), _EARLIEST_MS), _LATEST_MS)
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="GET",
+        path="/api/mcp-usage/history",
+        summary="Single calls, newest first",
+        access="user",
+        takes=HistoryQuery,
+        handler=read_history,
+        answers=HistoryPage,
+        refusals=(403,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/mcp-usage/stats",
+        summary="Sums by tool, table, key and day",
+        access="user",
+        takes=StatsQuery,
+        handler=read_stats,
+        answers=Stats,
+        refusals=(403,),
+    ),
+)

@@ -1,0 +1,116 @@
+"""The real app on a real Valkey and a real chDB, its users, and a client that knows how to log in."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
+
+from admin_api.app import RUNNER_OPTIONS, make_app
+from admin_api.audit_trail import AuditTrail
+from admin_api.dependencies import Dependencies
+from admin_api.login_limits import LoginLimits
+from admin_api.passwords import Passwords
+from admin_api.tokens import Tokens
+from admin_api.users import UserStore
+from gateway.keys.store import KeyStore
+from gateway.usage.table import LOG_TABLE, UsageTable
+from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock
+
+
+@pytest.fixture(scope="session")
+def chdb_url() -> Iterator[str]:
+    """A chDB folder; a process can have one only."""
+    with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
+        yield f"chdb://{Path(folder) / 'chdb'}"
+
+
+@pytest.fixture(scope="session")
+def usage_table(chdb_url: str) -> Iterator[UsageTable]:
+    """A table that all tests here share, under the real clock."""
+    table = UsageTable(chdb_url, database="admin_api")
+    table.open()
+    yield table
+    table.close()
+
+
+@pytest.fixture
+async def table(usage_table: UsageTable) -> UsageTable:
+    """The shared table, emptied."""
+    await usage_table.query_soon(f"TRUNCATE TABLE {LOG_TABLE}")
+    await usage_table.query_soon("TRUNCATE TABLE mcp_tool_usage_daily")
+    return usage_table
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cheap_passwords() -> Iterator[Passwords]:
+    """Real argon2id with parameters for tests."""
+    passwords = Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=256, parallelism=1))
+    yield passwords
+    passwords.close()
+
+
+@pytest.fixture
+def deps(
+    redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, cheap_passwords: Passwords
+) -> Dependencies:
+    return Dependencies(
+        redis=redis,
+        users=UserStore(redis, now_ms=clock.now_ms, passwords=cheap_passwords),
+        keys=KeyStore(redis, pepper=None, now_ms=clock.now_ms),
+        usage=usage_table,
+        tokens=Tokens(SECRET, now_ms=clock.now_ms),
+        login_limits=LoginLimits(redis, now_ms=clock.now_ms),
+        audit=AuditTrail(redis, now_ms=clock.now_ms),
+        now_ms=clock.now_ms,
+        version="0.0.0-test",
+    )
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
+    """Serves the app for a test, however many times."""
+    clients: list[TestClient[Any, Any]] = []
+
+    async def start(deps: Dependencies) -> Api:
+        server = TestServer(make_app(deps))
+        await server.start_server(**RUNNER_OPTIONS)
+        client = TestClient(server)
+        await client.start_server()
+        clients.append(client)
+        return Api(client, deps)
+
+    yield start
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def api(serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies) -> Api:
+    """The app with an admin and a user."""
+    await deps.users.add(ADMIN, PASSWORD, admin=True)
+    await deps.users.add(USER, PASSWORD)
+    return await serve(deps)
+
+
+@pytest.fixture
+async def user(api: Api) -> Api:
+    """The app, logged in as a plain user."""
+    return await api.logged_in(USER)
+
+
+@pytest.fixture
+async def admin(api: Api) -> Api:
+    """The app, logged in as an admin."""
+    return await api.logged_in(ADMIN)

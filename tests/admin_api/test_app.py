@@ -1,0 +1,216 @@
+"""What holds for every answer of the admin API."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+import redis.asyncio
+
+from admin_api.address import allowed_hosts
+from admin_api.app import ENDPOINTS
+from admin_api.dependencies import Dependencies
+from gateway.usage.table import UsageTable
+from tests.admin_api.support import PASSWORD, USER, Answer, Api
+
+
+def assert_problem(answer: Answer, status: int) -> None:
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.body["status"] == status
+    assert answer.body["type"] == "about:blank"
+    assert answer.body["title"]
+    assert answer.body["detail"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api//mcp-keys/list", "/assets/../app.py"])
+async def test_unknown_paths_are_problems(api: Api, path: str) -> None:
+    assert_problem(await api.request("GET", path), 404)
+
+
+async def test_a_wrong_method_is_a_problem_that_names_the_right_one(api: Api) -> None:
+    answer = await api.request("GET", "/api/auth/login")
+    assert_problem(answer, 405)
+    assert answer.headers["Allow"] == "POST"
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access != "open"], ids=lambda e: e.path)
+async def test_every_endpoint_but_login_needs_a_token(api: Api, endpoint: object) -> None:
+    answer = await api.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
+    assert_problem(answer, 401)
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="admin"'
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access == "admin"], ids=lambda e: e.path)
+async def test_admin_endpoints_are_refused_to_plain_users(user: Api, endpoint: object) -> None:
+    answer = await user.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
+    assert_problem(answer, 403)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "text/json"])
+async def test_a_body_that_is_not_declared_as_json_is_415(user: Api, content_type: str) -> None:
+    answer = await user.request(
+        "POST",
+        "/api/mcp-keys/create",
+        data=json.dumps({"key_name": "x"}).encode(),
+        headers={"Content-Type": content_type},
+    )
+    assert_problem(answer, 415)
+
+
+async def test_an_encoded_body_is_415(user: Api) -> None:
+    answer = await user.request(
+        "POST",
+        "/api/mcp-keys/create",
+        data=b"{}",
+        headers={"Content-Type": "application/json", "Content-Encoding": "br"},
+    )
+    assert_problem(answer, 415)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 60_000, b'{"key_name":"\\ud800"}', b"\xef\xbb\xbf{}"],
+    ids=lambda body: repr(body[:12]),
+)
+async def test_what_is_no_json_object_is_400(user: Api, body: bytes) -> None:
+    answer = await user.request(
+        "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert_problem(answer, 400)
+    assert answer.fields == {"body"}
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_body_over_64_kib_is_413(user: Api, chunked: bool) -> None:
+    body = b" " * (64 * 1024 + 1)
+
+    async def chunks() -> object:
+        yield body
+
+    answer = await user.request(
+        "POST",
+        "/api/mcp-keys/create",
+        data=chunks() if chunked else body,
+        headers={"Content-Type": "application/json"},
+    )
+    assert_problem(answer, 413)
+
+
+async def test_every_answer_carries_the_security_headers(api: Api) -> None:
+    for path in ("/", "/assets/app.js", "/api/openapi.json", "/healthz", "/nothing", "/api/mcp-keys/list"):
+        headers = (await api.request("GET", path)).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_nothing_of_the_api_is_cached(user: Api) -> None:
+    assert (await user.get("/api/mcp-keys/list")).headers["Cache-Control"] == "no-store"
+    assert (await user.with_token(None).get("/api/mcp-keys/list")).headers["Cache-Control"] == "no-store"
+
+
+async def test_a_foreign_page_gets_no_preflight(api: Api) -> None:
+    answer = await api.request(
+        "OPTIONS",
+        "/api/auth/login",
+        headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
+    )
+    assert_problem(answer, 405)
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1@evil", ""])
+async def test_a_foreign_host_is_refused_on_a_loopback_bind(
+    serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, host: str
+) -> None:
+    api = await serve(dataclasses.replace(deps, allowed_hosts=allowed_hosts("127.0.0.1", ())))
+    assert_problem(await api.request("GET", "/api/openapi.json", headers={"Host": host}), 421)
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "[::1]:8000", "gateway.example"])
+async def test_our_own_hosts_are_served(
+    serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, host: str
+) -> None:
+    hosts = allowed_hosts("127.0.0.1", ("gateway.example",))
+    api = await serve(dataclasses.replace(deps, allowed_hosts=hosts))
+    assert (await api.request("GET", "/api/openapi.json", headers={"Host": host})).status == 200
+
+
+async def test_probes_are_served_under_any_host(
+    serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies
+) -> None:
+    api = await serve(dataclasses.replace(deps, allowed_hosts=allowed_hosts("127.0.0.1", ())))
+    assert (await api.request("GET", "/healthz", headers={"Host": "10.1.2.3:8000"})).status == 200
+
+
+async def test_ready_with_both_engines(api: Api) -> None:
+    assert (await api.request("GET", "/healthz")).body == {"status": "ok"}
+    answer = await api.request("GET", "/readyz")
+    assert (answer.status, answer.body) == (200, {"status": "ok", "redis": "ok", "clickhouse": "ok"})
+
+
+async def test_not_ready_while_draining(api: Api, deps: Dependencies) -> None:
+    deps.draining.set()
+    answer = await api.request("GET", "/readyz")
+    assert (answer.status, answer.body["status"]) == (503, "draining")
+
+
+async def test_redis_away_is_503_and_says_to_retry(
+    serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies
+) -> None:
+    gone = redis.asyncio.Redis(unix_socket_path="/nonexistent/valkey.sock")
+    away = dataclasses.replace(
+        deps, redis=gone, users=type(deps.users)(gone, now_ms=deps.now_ms, passwords=deps.users.passwords)
+    )
+    api = await serve(away)
+    ready = await api.request("GET", "/readyz")
+    assert (ready.status, ready.body["redis"], ready.body["clickhouse"]) == (503, "unavailable", "ok")
+    answer = await api.post("/api/auth/login", {"email": USER, "password": PASSWORD})
+    assert_problem(answer, 503)
+    assert int(answer.headers["Retry-After"]) > 0
+    await gone.aclose()
+
+
+async def test_clickhouse_away_is_503_for_usage_and_leaves_keys_alone(
+    serve: Callable[[Dependencies], Awaitable[Api]], api: Api, deps: Dependencies
+) -> None:
+    away = UsageTable("http://127.0.0.1:9", connect_timeout=1)
+    there = await (await serve(dataclasses.replace(deps, usage=away))).logged_in(USER)
+    assert_problem(await there.get("/api/mcp-usage/stats"), 503)
+    assert_problem(await there.get("/api/mcp-usage/history"), 503)
+    assert (await there.get("/api/mcp-keys/list")).status == 200
+    ready = await there.request("GET", "/readyz")
+    assert (ready.status, ready.body["clickhouse"]) == (503, "unavailable")
+    away.close()
+
+
+async def test_an_unforeseen_error_is_500_without_its_insides(
+    user: Api, deps: Dependencies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret insides")
+
+    monkeypatch.setattr(deps.keys, "list", broken)
+    answer = await user.get("/api/mcp-keys/list")
+    assert_problem(answer, 500)
+    assert "insides" not in json.dumps(answer.body)
+    assert answer.body["correlation_id"] in caplog.text
+    assert "secret insides" in caplog.text
+
+
+async def test_info_names_the_version_and_the_proxy(user: Api) -> None:
+    answer = await user.get("/api/info")
+    assert answer.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
+
+
+async def test_the_dashboard_is_asked_for_again_and_not_sent_again(api: Api) -> None:
+    first = await api.request("GET", "/")
+    assert first.headers["Content-Type"] == "text/html; charset=utf-8"
+    again = await api.request("GET", "/", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body) == (304, "")
