@@ -1,0 +1,45 @@
+"""The quick way: a result that declares its table and holds its records under a plain name.
+
+Rules: it answers only where the long way would give the same answer, and leaves everything else to it. About 2 µs for
+1 KB.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.metering.metered import DECLARED, Metered, plain_table
+from gateway.metering.result import Result
+
+MAX_BYTES = 64 * 1024
+"""Larger results go the long way, which has its own bounds."""
+
+
+class _Row(msgspec.Struct, gc=False):
+    """Any object."""
+
+
+class _Declared(msgspec.Struct, gc=False):
+    table: str | None = None
+    table_name: str | None = None
+    rows: list[_Row] | None = None
+    records: list[_Row] | None = None
+
+
+_declared = msgspec.json.Decoder(_Declared)
+
+
+def read(result: Result) -> Metered | None:
+    """The answer, where `structuredContent` names its table and holds `rows` or `records`; else `None`."""
+    data = result.structuredContent
+    if result.isError is True or not 0 < len(memoryview(data)) <= MAX_BYTES:
+        return None
+    try:
+        declared = _declared.decode(data)
+    except (ValueError, RecursionError):
+        return None
+    table = declared.table or declared.table_name
+    rows = declared.rows if declared.rows is not None else declared.records
+    if not table or not rows:
+        return None
+    return Metered((plain_table(table),), len(rows), DECLARED)

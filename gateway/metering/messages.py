@@ -1,0 +1,76 @@
+"""Texts that say what happened instead of holding records: errors, nothing found, rows changed.
+
+Rules: only short texts are messages, and only their beginning is looked at. A text that is none of these is `None`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering.metered import ERROR, FAILURE, Count, Grade
+
+MAX_LENGTH = 4_000
+MAX_LOOKED_AT = 400
+
+_ERROR_START = re.compile(
+    r"[\W_]*(?:"
+    r"(?:an?\s+|the\s+)?(?:\w+\s+){0,3}error\s*"
+    r"(?:[:!(\[-]|\d|\Z|code\b|occurred|while\b|when\b|in\b|at\b|during\b|\w+ing\b)|"
+    r"(?:[\w.]+)?(?:error|exception|failure)\s*:|errors?\s*:|"
+    r"traceback \(most recent|exception\b|fatal\b|panic:|"
+    r"failed\b|failure\b|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|\Z)|"
+    r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|"
+    r"access denied|permission denied|unauthorized|forbidden|not authorized|"
+    r"invalid\b|unsupported\b|unknown (?:tool|table|column|argument|parameter|database|function)\b|"
+    r"e[a-z]{4,12}: |no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b|"
+    r"(?:sql|database|query) error|\(\w+(?:\.\w+)*error\))",
+    re.IGNORECASE,
+)
+_ERROR_INSIDE = re.compile(
+    r"does(?: not|n't) exist|no such (?:table|column|file|database|collection|index)|syntax error|"
+    r"(?:is|are) not (?:allowed|permitted|supported)|"
+    r"only (?:read-only |\w+ )?(?:select |read )?(?:quer|statement)\w+ (?:is|are) allowed|"
+    r"not found[.!]?\Z|permission denied|access denied",
+    re.IGNORECASE,
+)
+_EMPTY = re.compile(
+    r"[\W_]*(?:(?:query|success\w*|result\w*|search|ok|the query|statement)\b[^\n]{0,40}?[\s:,.(-]+)?"
+    r"(?:(?:no|0|zero)\s+(?:\w+\s+){0,3}?"
+    r"(?:rows?|results?|records?|data|documents?|matches|match|items?|entries|hits|tables?|files?|objects?|columns?|values?)\b|"
+    r"empty (?:set|results?|table)|nothing found|no rows|none found|\(empty\)|\[\]\Z)",
+    re.IGNORECASE,
+)
+_AFFECTED = re.compile(
+    r"\d+\s+(?:rows?|records?|documents?)\s+(?:were\s+|was\s+)?(?:affected|inserted|updated|deleted|changed|modified|added|written|removed)|"
+    r"(?:rows|records|documents)\s*(?:affected|inserted|updated|deleted|changed|modified)\s*[:=]|"
+    r"affected\s+rows\s*[:=]|"
+    r"(?:inserted|updated|deleted|added|modified|wrote|removed|affected)\s+\d+\s+(?:rows?|records?|documents?)|"
+    r"\A\s*(?:insert \d+ \d+|update \d+|delete \d+|create table|drop table|"
+    r"alter table|create index|truncate table)\s*\Z",
+    re.IGNORECASE,
+)
+
+NONE_FOUND = Count(0, "no_records_text", Grade.COUNTED)
+CHANGED = Count(0, "affected_rows_text", Grade.COUNTED)
+
+
+def read(text: str) -> Count | None:
+    """What `text`, of which the outer white space is gone, says if it is a message; `None` if it is none."""
+    if len(text) > MAX_LENGTH:
+        return None
+    start = text[:MAX_LOOKED_AT]
+    lines = text.count("\n") + 1
+    if _ERROR_START.match(start):
+        return FAILURE
+    if lines > 6 or len(text) > 600:
+        return None
+    if _AFFECTED.search(start):
+        return CHANGED
+    if _EMPTY.match(start):
+        return NONE_FOUND
+    if lines <= 3 and _ERROR_INSIDE.search(start):
+        return FAILURE
+    return None
+
+
+__all__ = ["CHANGED", "ERROR", "NONE_FOUND", "read"]

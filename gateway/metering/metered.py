@@ -1,0 +1,66 @@
+"""The answer of the metering, and the value that the parts of it hand to each other.
+
+Rules: `records` is the number of records that the client was handed, never the number that exist. What cannot be
+known is `None` with the method `unknown`; there are no estimates.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+UNKNOWN = "unknown"
+ERROR = "error"
+DECLARED = "declared"
+"""The result names its table and holds its rows, or says how many it returned."""
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """Which tables a call read, how many records it returned, and how that was found."""
+
+    tables: tuple[str, ...]
+    """Lower case, without quotes, qualified as they were written; sorted."""
+    records: int | None
+    method: str
+
+
+class Grade(IntEnum):
+    """How much a count is worth; where two parts of a result answer, the higher grade is taken."""
+
+    NONE = 0
+    OBJECT = 1
+    """One object without a list: a record only where the call is known to read a table."""
+    DECLARED = 2
+    """A number in the result without the records that it counts."""
+    COUNTED = 3
+    """Records that are there and were counted, or a statement that there are none."""
+    FAILED = 4
+    """The result says that the call failed: nothing was returned."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    """What one part of a result says about the number of records in it."""
+
+    records: int | None
+    method: str
+    grade: Grade
+    tables: tuple[str, ...] = ()
+    """Tables that this part names as its source."""
+
+
+NOTHING = Count(None, UNKNOWN, Grade.NONE)
+FAILURE = Count(0, ERROR, Grade.FAILED)
+
+
+def counted(records: int, method: str, tables: tuple[str, ...] = ()) -> Count:
+    """`records` were there and were counted."""
+    return Count(records, method, Grade.COUNTED, tables)
+
+
+_QUOTES = {ord(sign): None for sign in "`\"[]'"}
+
+
+def plain_table(name: str) -> str:
+    """A table's name as it is reported: lower case, without quotes."""
+    return name.strip().translate(_QUOTES).lower()

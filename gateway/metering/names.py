@@ -1,0 +1,133 @@
+"""The names that servers give to things, as members of a result, as arguments and in the names of tools.
+
+Names are compared without case, `_`, `-`, `.` and spaces: `row_count`, `rowCount` and `ROW COUNT` are one name. What is
+here is the vocabulary of the field; no server's own words belong here.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4_096)
+def plain(name: str) -> str:
+    """`name` for comparison."""
+    return name[:64].replace("_", "").replace("-", "").replace(" ", "").replace(".", "").lower()
+
+
+def _list(words: str) -> list[str]:
+    return words.split()
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+ROWS = _list(
+    "rows records recordset resultset resultrows documents docs hits results items entries matches result data "
+    "values value list response output payload body content structuredcontent objects"
+)
+"""Members that hold the records, the surest first."""
+
+RESULT_SETS = frozenset(["statements", "resultsets", "recordsets", "queries", "results", "batches"])
+"""Members whose elements each hold rows of their own."""
+
+ABOUT = _set(
+    "columns fields schema columnnames fieldnames headers header columntypes types dtypes columninfo description "
+    "warnings messages notes errors constraints indexes indices primarykey primarykeys foreignkeys "
+    "uniqueconstraints triggers keys links params parameters args bindings suggestions tags labels facets "
+    "aggregations index metadata meta sort order details annotations permissions options"
+)
+"""Members that describe records and hold none, as long as there is anything else."""
+
+RETURNED = _set(
+    "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "
+    "countreturned returned rowsfetched numberreturned"
+)
+"""Members that say how many records were returned."""
+
+COUNTS = _set(
+    "rowcount count numrows nrows rowscount numrecords numresults resultcount resultscount totalreturned "
+    "itemcount length size"
+)
+"""Members that count something, most often the records returned."""
+
+TOTALS = _set(
+    "total totalcount totalrows totalrecords totalresults totalitems totalhits totalpages matched found available"
+)
+"""Members that count what exists."""
+
+AFFECTED = _set(
+    "affectedrows rowsaffected affected changes changedrows lastinsertid lastinsertrowid lastrowid insertid "
+    "insertedid insertedids insertedcount matchedcount modifiedcount deletedcount upsertedcount upsertedid "
+    "acknowledged rowsinserted rowsupdated rowsdeleted inserted updated deleted nmodified nmatched ninserted"
+)
+"""Members of an answer that tells what a write did."""
+
+ENVELOPE = _set(
+    "success ok status message page pagesize perpage pages limit offset skip hasmore more next nextcursor "
+    "nextpage cursor previous truncated partial complete executiontime executiontimems executionms elapsed "
+    "elapsedms duration durationms time timems took timedout query sql statement command operation database "
+    "databasename db schema schemaname namespace catalog table tablename tables tablenames dataset collection "
+    "collectionname view objecttype objectname source sourceid warning warnings note notes requestid jobid "
+    "queryid id timestamp generatedat createdat format currency unit units timezone code type kind cached version "
+    "engine dialect range nextrange pattern detaillevel info hint title"
+)
+"""Members that wrap a list of records."""
+
+ERRORS = frozenset(["error", "err", "exception", "errormessage", "errors"])
+
+TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "collectionname")
+"""Members of a result that name the table that its records come from."""
+
+TABLE_ARGUMENTS = _set(
+    "table tablename tableid tables tablenames dataset datasetname datasetid datasets collection collectionname "
+    "collections index indexname indices sheet sheetname sheets worksheet worksheetname view viewname relation "
+    "relationname entityset sourcetable targettable fromtable totable"
+)
+"""Arguments that name tables."""
+
+WRITTEN_ARGUMENTS = frozenset(("targettable", "totable"))
+OBJECT_ARGUMENTS = frozenset(["objectname", "object", "entityname"])
+"""Arguments that name a table where another argument says that the object is one, or names its schema."""
+
+SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema")
+SQL_ARGUMENTS = _set(
+    "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
+    "querystring querytext"
+)
+FILE_ARGUMENTS = _set(
+    "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
+)
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WRITING = _set(
+    "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
+    "save copy merge clear patch"
+)
+_LISTING = _set("list ls search find glob grep enumerate all names filter browse")
+_LISTED = _set(
+    "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
+    "indexes indices objects documents items entries resources datasets symbols tags branches issues users "
+    "matches"
+)
+
+
+@lru_cache(maxsize=1_024)
+def words(tool: str) -> frozenset[str]:
+    """The words of a tool's name, lower case."""
+    return frozenset(word.lower() for word in _WORD.findall(tool[:200]))
+
+
+@lru_cache(maxsize=1_024)
+def is_writing(tool: str) -> bool:
+    """Whether the tool's name begins with a verb of writing."""
+    first = _WORD.search(tool[:200])
+    return first is not None and first.group().lower() in _WRITING
+
+
+@lru_cache(maxsize=1_024)
+def is_listing(tool: str) -> bool:
+    """Whether the tool's name says that it answers with a list of names."""
+    return not words(tool).isdisjoint(_LISTING | _LISTED)

@@ -1,0 +1,235 @@
+"""Reading SQL with `sqlglot`: this module is the one that imports it, and is itself imported on first use.
+
+The dialect is guessed by trying. Statements that `sqlglot` keeps as opaque commands (`EXPLAIN`, `SHOW`, `DESCRIBE`,
+`PRAGMA`) are read here, from their first words.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from gateway.metering import sql_functions
+from gateway.metering.metered import plain_table
+from gateway.metering.sql import SqlFacts
+
+logging.getLogger("sqlglot").disabled = True  # it would print statements, which may hold anything
+
+MAX_TABLES = 200
+"""Names; a text with more is given up."""
+
+_DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse")
+_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|;)?")
+_NAME = r"(?:[`\"\[]?[\w$#-]+[`\"\]]?\.){0,3}[`\"\[]?[\w$#-]+[`\"\]]?"
+_DESCRIBE = re.compile(
+    rf"(?:describe|desc)\s+(?:table\s+|view\s+|extended\s+|formatted\s+)?({_NAME})\s*;?\s*\Z", re.IGNORECASE
+)
+_SHOW = re.compile(
+    r"show\s+(?:full\s+|extended\s+)*(?:columns|fields|index|indexes|keys|create\s+(?:table|view))\s+"
+    rf"(?:(?:from|in)\s+)?(?:table\s+)?({_NAME})(?:\s+(?:from|in)\s+({_NAME}))?",
+    re.IGNORECASE,
+)
+_PRAGMA = re.compile(
+    r"pragma\s+(?:(\w+)\.)?(?:table_info|table_xinfo|table_list|index_list|foreign_key_list|show)\s*"
+    rf"[(=]\s*['\"]?({_NAME})['\"]?\s*\)?\s*;?\s*\Z",
+    re.IGNORECASE,
+)
+_EXPLAIN = re.compile(
+    r"explain\s*(?:\([^)]{0,200}\)|(?:query\s+plan|analyze|verbose|extended|format\s*=\s*\w+|\s)*)", re.IGNORECASE
+)
+_READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$|`|--\S|\bq'", re.IGNORECASE)
+"""Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
+else to the next."""
+
+
+def read(sql: str) -> SqlFacts | None:
+    """Facts of `sql`; `None` where no dialect takes it, or what it does is not known."""
+    text = _without_leading_comments(sql)
+    word = text[:8].lower()
+    if word.startswith("explain"):
+        return _explained(text)
+    if word.startswith(("desc", "show", "pragma")):
+        return _metadata(text)
+    found = next((facts for dialect in _order(text) if (facts := _parsed(text, dialect)) is not None), None)
+    if found is not None and found.certain and _READ_DIFFERENTLY.search(text):
+        others = [facts for dialect in _DIALECTS if (facts := _parsed(text, dialect)) is not None]
+        if any(other.named != found.named or not other.certain for other in others) or "/*!" in text:
+            return _with_doubt(found)
+    return found
+
+
+def _without_leading_comments(sql: str) -> str:
+    at = 0
+    while (match := _COMMENT.match(sql, at)) and match.end() > at:
+        at = match.end()
+    return sql[at:]
+
+
+def _with_doubt(facts: SqlFacts) -> SqlFacts:
+    return SqlFacts(facts.read, facts.written, facts.named, facts.returns_rows, False, facts.columns)
+
+
+def _order(sql: str) -> tuple[str, ...]:
+    if "`" in sql:
+        return ("mysql", "bigquery", "clickhouse", "sqlite")
+    return _DIALECTS
+
+
+def _explained(text: str) -> SqlFacts | None:
+    match = _EXPLAIN.match(text)
+    inner = read(text[match.end() :]) if match and match.end() < len(text) else None
+    if inner is None:
+        return None
+    return SqlFacts((), (), inner.named, True, inner.certain)
+
+
+def _metadata(text: str) -> SqlFacts | None:
+    if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
+        owner = match.group(2) if match.re is _SHOW else None
+        name = plain_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
+        return SqlFacts((name,), (), (name,), True, True)
+    if match := _PRAGMA.match(text):
+        name = plain_table(match.group(2))
+        return SqlFacts((name,), (), (name,), True, True)
+    if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
+        inner = read(text[match.end() :])
+        return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain)
+    is_statement = re.match(r"(?:show|pragma)\s+[\w.]+[^;]*;?\s*\Z", text, re.IGNORECASE)
+    return SqlFacts((), (), (), True, False) if is_statement else None
+
+
+def _parsed(sql: str, dialect: str) -> SqlFacts | None:
+    try:
+        statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+        if not statements or not all(isinstance(one, _STATEMENTS) for one in statements):
+            return None
+        return _facts(statements)
+    except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        return None  # the parser's own faults on odd input are no reason to fail a call
+
+
+_ROWS = (exp.Query, exp.Values, exp.Summarize, exp.Pivot, exp.Describe, exp.Show, exp.Table)
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_CHANGES = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable, exp.Copy, exp.MultitableInserts)
+_SESSION = (exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback)
+_STATEMENTS = (*_ROWS, *_WRITES, *_CHANGES, *_SESSION)
+
+
+def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
+    read: set[str] = set()
+    written: set[str] = set()
+    certain = True
+    for statement in statements:
+        if isinstance(statement, _SESSION):
+            continue
+        targets, returned = _targets(statement)
+        for table in statement.find_all(exp.Table):
+            names = _names(table)
+            certain = certain and names is not None
+            if not names or _is_common_table(table):
+                continue
+            is_target = id(table) in targets
+            written.update(names if is_target else ())
+            read.update(names if not is_target or id(table) in returned else ())
+        certain = certain and _calls_only_known_functions(statement)
+    if len(read) + len(written) > MAX_TABLES:
+        return None
+    rows = {_returns_rows(statement) for statement in statements}
+    columns = _columns(statements[0]) if len(statements) == 1 else None
+    named = tuple(sorted(read | written))
+    returns = rows.pop() if len(rows) == 1 else None
+    return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns)
+
+
+def _returns_rows(statement: exp.Expr) -> bool:
+    if isinstance(statement, _WRITES):
+        return bool(statement.args.get("returning"))
+    return isinstance(statement, _ROWS) and statement.find(exp.Into) is None
+
+
+def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
+    """The nodes of the tables that are written, and those of them whose rows are handed back as well."""
+    targets: set[int] = set()
+    returned: set[int] = set()
+    for node in statement.find_all(*_WRITES, *_CHANGES, exp.Into):
+        listed = [*node.args.get("tables", ()), *node.expressions] if isinstance(node, _LISTING) else []
+        if isinstance(node, exp.Delete):
+            listed = list(node.args.get("tables") or ())
+        tables = [table for one in [node.this, *listed] for table in _target_tables(one)]
+        if isinstance(node, exp.Copy) and not node.args.get("kind"):
+            continue  # COPY … TO a file reads the table
+        targets.update(map(id, tables))
+        if node.args.get("returning"):
+            returned.update(map(id, tables))
+    return targets, returned
+
+
+_LISTING = (exp.Drop, exp.TruncateTable)
+
+
+def _target_tables(node: object) -> Iterator[exp.Table]:
+    if isinstance(node, exp.Schema | exp.Index):
+        inner = node.this if isinstance(node, exp.Schema) else node.args.get("table")
+        yield from _target_tables(inner)
+    elif isinstance(node, exp.Table):
+        yield node
+
+
+def _names(table: exp.Table) -> tuple[str, ...] | None:
+    """The name of a table, the files that a table function reads, or `None` for a function that could read anything."""
+    if isinstance(table.this, exp.Identifier):
+        return (".".join(part.name for part in table.parts).lower(),)
+    function = table.this
+    name = function.name if isinstance(function, exp.Anonymous) else type(function).__name__
+    if sql_functions.reads_files(name):
+        return tuple(one.name.lower() for one in function.find_all(exp.Literal) if one.is_string)
+    return () if sql_functions.makes_rows(name) else None
+
+
+def _is_common_table(table: exp.Table) -> bool:
+    """Whether a WITH that is in force at `table` defines its name."""
+    if table.args.get("db") is not None:
+        return False
+    name = table.name.lower()
+    node: exp.Expr | None = table
+    inside: exp.Expr = table
+    while node is not None:
+        if isinstance(node, exp.CTE) and isinstance(node.parent, exp.With):
+            inside = node
+        with_ = node.args.get("with_")
+        if isinstance(with_, exp.With) and _defines(with_, name, inside):
+            return True
+        node = node.parent
+    return False
+
+
+def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
+    """Whether `with_` defines `name` for what is in the common table expression `inside`, or in the statement itself:
+    a plain WITH sees the definitions before it, a recursive one all."""
+    for definition in with_.expressions:
+        if definition is inside and not with_.args.get("recursive"):
+            return False
+        if definition.alias.lower() == name:
+            return True
+    return False
+
+
+def _calls_only_known_functions(statement: exp.Expr) -> bool:
+    if statement.find(exp.Command, exp.TableFromRows) is not None:
+        return False
+    return all(
+        sql_functions.is_harmless(call.name) or isinstance(call.parent, exp.Table)
+        for call in statement.find_all(exp.Anonymous)
+    )
+
+
+def _columns(statement: exp.Expr) -> tuple[str, ...] | None:
+    if not isinstance(statement, exp.Query):
+        return None
+    names = tuple(one.alias_or_name.lower() for one in statement.selects)
+    return names if names and all(name and name != "*" for name in names) else None

@@ -1,0 +1,54 @@
+"""What SQL functions can touch, by name: files, rows out of nothing, or nothing beside their arguments.
+
+A function that is in no list here, and that the parser does not know, may be the user's own and may read any table.
+"""
+
+from __future__ import annotations
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_READERS = _set(
+    "readcsv readcsvauto readparquet parquetscan readjson readjsonauto readndjson readndjsonauto readjsonobjects "
+    "readxlsx readtext readblob stread icebergscan deltascan sniffcsv"
+)
+_ROW_MAKERS = _set(
+    "generateseries explodinggenerateseries generatedatearray generatetimestamparray range unnest explode "
+    "posexplode jsoneach jsontree jsonbeach jsontable jsonbarrayelements jsonarrayelements jsonbarrayelementstext "
+    "jsonarrayelementstext jsonbtorecordset jsontorecordset jsonobjectkeys jsonbobjectkeys regexpmatches "
+    "regexpsplittotable stringtotable stringsplit splittotable flatten openjson numbers values"
+)
+_HARMLESS = _set(
+    "abs age arrayagg avg ceil ceiling changes char chr coalesce concat count cos date dateadd datediff datepart "
+    "datetime day dayofweek dayofyear degrees exp extract floor format formatdatetime gcd glob greatest hex hour "
+    "ifnull iif instr isnull json jsonarray jsonarraylength jsonb jsonbbuildobject jsonbuildobject jsonbagg "
+    "jsonextract jsonobject jsongroupobject jsongrouparray julianday justifyhours lag lastvalue lcase least left "
+    "len length ln log log10 log2 lower lpad ltrim makedate maketime max md5 median min minute mod mode month "
+    "monthname now ntile nullif octetlength overlay percentilecont percentiledisc pi position pow power printf "
+    "quarter quote radians random regexpcount regexpinstr regexplike regexpmatch regexpreplace regexpsubstr "
+    "repeat replace reverse right round rpad rtrim sha256 second sign sin soundex splitpart sqrt stddev strftime "
+    "strpos strptime strtodate substr substring sum tan time timediff timestamp toascii todays tochar todate "
+    "tohex tojson tojsonb tonumber totimestamp total translate trim trunc truncate typeof ucase unicode unixepoch "
+    "upper variance version week weekday weekofyear year zeroblob"
+)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def reads_files(name: str) -> bool:
+    """Whether the table function reads the files that its arguments name."""
+    return _plain(name) in _READERS
+
+
+def makes_rows(name: str) -> bool:
+    """Whether the table function makes its rows out of its arguments alone."""
+    return _plain(name) in _ROW_MAKERS
+
+
+def is_harmless(name: str) -> bool:
+    """Whether the function is known to compute on its arguments alone."""
+    return _plain(name) in _HARMLESS or _plain(name) in _ROW_MAKERS

@@ -1,0 +1,33 @@
+"""Makes results as servers put them on the wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gateway.metering import Metered, meter
+
+
+def wire(value: Any) -> bytes:
+    """`value` as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def texts(*blocks: str, **members: Any) -> dict[str, Any]:
+    """A result of text blocks."""
+    return {"content": [{"type": "text", "text": block} for block in blocks], **members}
+
+
+def structured(value: Any, **members: Any) -> dict[str, Any]:
+    """A result with `structuredContent`, mirrored in one text as the SDKs do."""
+    return {**texts(json.dumps(value)), "structuredContent": value, **members}
+
+
+def metered(result: dict[str, Any], tool: str = "query", **arguments: Any) -> Metered:
+    """The answer for a call of `tool` with `arguments`."""
+    return meter(tool, arguments, wire(result))
+
+
+def records(result: dict[str, Any], tool: str = "query", **arguments: Any) -> int | None:
+    """The number of records alone."""
+    return metered(result, tool, **arguments).records

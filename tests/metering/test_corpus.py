@@ -1,0 +1,23 @@
+"""The floor that the metering holds on the corpus."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.metering.score import Case, cases, tally
+
+
+@pytest.fixture(scope="module")
+def scored() -> list[Case]:
+    return list(cases())
+
+
+def test_97_of_100_clear_cases_are_right_and_at_most_1_is_wrong(scored: list[Case]) -> None:
+    total = tally(case for case in scored if not case.is_ambiguous)
+    assert total["both"] >= 0.97 * total["cases"]
+    assert total["wrong"] <= 0.01 * total["cases"]
+
+
+def test_what_is_reached_is_not_lost(scored: list[Case]) -> None:
+    missed = [case.call["id"] for case in scored if not (case.has_tables and case.has_count)]
+    assert missed == []

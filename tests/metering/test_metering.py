@@ -1,0 +1,151 @@
+"""The whole of the metering: results as servers send them, and what is said of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.metering import Metered, meter, tables_in_arguments
+from tests.metering.support import metered, records, structured, texts, wire
+
+ROWS = [{"date": "2024-01-02", "close": 1.5}, {"date": "2024-01-03", "close": 2.5}]
+
+
+def test_a_declared_table_and_its_rows_are_read_from_structured_content() -> None:
+    result = structured({"table": "Stock_Prices", "record_count": 2, "records": ROWS})
+    assert metered(result) == Metered(("stock_prices",), 2, "declared")
+
+
+def test_where_the_declared_number_and_the_list_differ_the_list_wins() -> None:
+    assert metered(structured({"table_name": "t", "row_count": 12154, "rows": ROWS})) == Metered(("t",), 2, "declared")
+
+
+def test_the_number_that_exists_is_not_the_number_returned() -> None:
+    assert records(structured({"items": ROWS, "total": 500, "page": 1})) == 2
+
+
+def test_a_declared_number_is_believed_where_there_is_no_list() -> None:
+    assert metered(structured({"table": "t", "record_count": 7})) == Metered(("t",), 7, "declared")
+
+
+def test_a_text_that_mirrors_structured_content_is_not_counted_twice() -> None:
+    assert records(structured({"result": ROWS})) == 2
+
+
+def test_an_error_has_no_records_and_no_tables() -> None:
+    assert metered(texts("no such table: t", isError=True), sql="SELECT * FROM t") == Metered((), 0, "error")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Error: relation "x" does not exist',
+        "Database error: no such table: stock",
+        "Error executing tool read_range: Sheet 'Nope' not found.",
+        '{"success": false, "error": "no such column"}',
+        '{"error": "Catalog Error: Table with name zilch does not exist!", "type": "CatalogException"}',
+        "psycopg2.errors.UndefinedTable: relation does not exist",
+        "❌ Query failed: timeout",
+        "ENOENT: no such file or directory, open '/x'",
+        "Only SELECT queries are allowed",
+    ],
+)
+def test_an_error_that_says_it_is_none_is_one(text: str) -> None:
+    assert metered(texts(text, isError=False), sql="SELECT * FROM x") == Metered((), 0, "error")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"affected_rows": 12}],
+        {"success": True, "rowsAffected": 3},
+        {"acknowledged": True, "insertedId": "6f"},
+        {"changes": 1, "lastInsertRowid": 9},
+    ],
+)
+def test_what_a_write_did_is_no_record(value: Any) -> None:
+    assert records(structured({"result": value})) == 0
+    assert records(texts(repr(value))) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["Success: 1 rows affected", "Query OK, 3 rows affected", "INSERT 0 1", "2 rows inserted."]
+)
+def test_a_text_of_affected_rows_has_no_records(text: str) -> None:
+    assert records(texts(text)) == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["No results", "No rows returned", "0 rows", "Query returned no rows.", "Empty set (0.00 sec)"]
+)
+def test_a_text_that_says_that_nothing_was_found_has_no_records(text: str) -> None:
+    assert records(texts(text)) == 0
+
+
+def test_a_write_has_no_records_whatever_it_answers() -> None:
+    answer = metered(texts("[{'n': 1}]"), sql="INSERT INTO t SELECT * FROM u")
+    assert answer == Metered(("u",), 0, "write_statement")
+
+
+def test_a_write_that_returns_rows_has_records() -> None:
+    answer = metered(texts("[{'id': 1}]"), sql="DELETE FROM t WHERE id = 1 RETURNING id")
+    assert answer == Metered(("t",), 1, "repr_text")
+
+
+def test_prose_is_unknown() -> None:
+    assert metered(texts("The weather is fine, and will be.")) == Metered((), None, "unknown")
+
+
+def test_one_object_is_a_record_where_the_table_is_known_and_else_unknown() -> None:
+    one = {"id": 5, "name": "Bob"}
+    assert records(structured(one), "get_row", table="people") == 1
+    assert records(structured(one), "get_time") is None
+
+
+def test_content_blocks_add_up() -> None:
+    assert records(texts("[1,2]", "[3]")) == 3
+
+
+def test_one_object_in_each_of_several_blocks_is_a_record_each() -> None:
+    assert records(texts("Found 9 documents, showing 2", '{"_id": 1, "a": 2}', '{"_id": 2, "a": 3}')) == 2
+
+
+def test_embedded_resources_are_read_like_texts() -> None:
+    block = {"type": "resource", "resource": {"uri": "x://y", "mimeType": "text/csv", "text": "id,name\n1,A\n2,B\n"}}
+    assert records({"content": [block]}) == 2
+
+
+def test_links_are_counted_where_there_is_nothing_else() -> None:
+    link = {"type": "resource_link", "uri": "file:///a.csv", "name": "a"}
+    assert records({"content": [link, link, link]}) == 3
+    assert records({"content": [{"type": "text", "text": "[1,2]"}, link]}) == 2
+
+
+@pytest.mark.parametrize(
+    "wire_bytes", [b"", b"null", b"[]", b"1", b"{", b"\xff\xfe", b'{"content":7,"structuredContent":']
+)
+def test_what_is_no_result_is_unknown(wire_bytes: bytes) -> None:
+    assert meter("t", {}, wire_bytes) == Metered((), None, "unknown")
+
+
+def test_a_metadata_tool_reads_no_table() -> None:
+    assert metered(structured({"tables": [{"name": "a"}, {"name": "b"}]}), "list_tables") == Metered(
+        (), 2, "structured"
+    )
+
+
+def test_tables_of_a_declared_list_are_no_source_without_rows() -> None:
+    assert metered(structured({"tables": ["a", "b"], "count": 2}), "list_tables") == Metered((), 2, "structured")
+
+
+def test_tables_named_before_the_call() -> None:
+    assert tables_in_arguments("query", {"sql": "INSERT INTO a SELECT * FROM b"}) == ("a", "b")
+    assert tables_in_arguments("list_tables", {}) == ()
+    assert tables_in_arguments("query", {"sql": "SELEC 1"}) is None
+
+
+def test_bytes_of_a_result_are_never_changed_by_their_order() -> None:
+    first = {"structuredContent": {"rows": ROWS, "table": "t"}, "isError": False}
+    second = {"isError": False, "structuredContent": {"table": "t", "rows": ROWS}}
+    assert meter("q", {}, wire(first)) == meter("q", {}, wire(second))
