@@ -1,14 +1,15 @@
-"""The writer's side of the usage stream: taking batches out of it, and settling them.
+"""The writer's side of the usage stream: making batches of it, and settling them.
 
 The rule that makes delivery exact: **the pending set of a consumer is its batch**. Entries become pending
-by being read; no more are read until the whole pending set is settled; so after any crash the pending set,
-read with one command, is the batch that may have been inserted, and its token, made of its entry ids, is
-the same. Reading and the lease are checked in one script, so that a writer that lost the lease unawares
-cannot grow the pending set of the one that has it. The pending sets of other consumers (older versions,
-other names) are taken over in the same way, each as a batch of its own.
+by being read; the batch is what is pending then, read with one command; nothing more is made pending until
+the whole of it is settled. So after any crash, and after any answer that was lost, the pending set is the
+batch that may have been inserted, and its token, made of its entry ids, is the same. Making entries pending
+and checking the lease are one script, so that a writer that lost the lease unawares cannot grow the pending
+set of the one that has it. The pending sets of other consumers are taken over in the same way, each as a
+batch of its own.
 
 Settling is one script: acknowledge, delete, and write what could not be stored to the dead letters, or, where
-another writer settled the batch before, nothing.
+the batch was settled before, nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 import redis.asyncio
@@ -25,16 +25,27 @@ from redis.exceptions import ResponseError
 
 from gateway import redis_names
 from gateway.usage.columns import fault
-from gateway.usage.event import UsageEvent, pack, packed_count, unpack
+from gateway.usage.event import UsageEvent, pack, unpack
 
-READ_ENTRIES = 100
-"""Entries taken at once. One holds up to 256 events, so that a batch overshoots its limit by 25,600 at
-most.
+TAKE_ENTRIES = 50
+"""Entries made pending at once. One holds up to 256 events, so that a batch overshoots its limit by
+12,800.
 """
 
-_READ = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-return redis.call('XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
+_TAKE = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
+local found = redis.call(
+  'XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
+if not found then return 0 end
+local weight = 0
+for _, entry in ipairs(found[1][2]) do
+  local packed = entry[2][2]
+  local first, count = packed:byte(1), 1
+  if first and first >= 0x90 and first <= 0x9f then count = first - 0x90 end
+  if first == 0xdc and #packed > 3 then count = packed:byte(2) * 256 + packed:byte(3) end
+  weight = weight + math.max(1, count, math.ceil(#packed / 1024))
+end
+return weight
 """
 _PENDING = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'STREAMS', KEYS[1], '0')"
 _SETTLE = """
@@ -62,11 +73,6 @@ class Entry(msgspec.Struct, frozen=True):
 
     id: bytes
     packed: bytes | None
-
-    @property
-    def count(self) -> int:
-        """How many events it holds, by its own account; enough to decide whether to read on."""
-        return packed_count(self.packed) if self.packed else 0
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -112,12 +118,13 @@ class UsageBatches:
     async def left_over(self) -> AsyncIterator[Batch]:
         """The pending set of every consumer, each as one batch, which is to be settled before the next."""
         for consumer in await self._redis.xinfo_consumers(redis_names.USAGE, redis_names.USAGE_GROUP):
-            if consumer["pending"]:
-                found = await self._redis.eval(
-                    _PENDING, 1, redis_names.USAGE, redis_names.USAGE_GROUP, consumer["name"]
-                )
-                if entries := _entries(found):
-                    yield batch_of(entries)
+            if consumer["pending"] and (batch := await self.pending(consumer["name"])):
+                yield batch
+
+    async def pending(self, consumer: bytes | str = redis_names.USAGE_CONSUMER) -> Batch | None:
+        """What is pending for a consumer, as one batch; `None` where nothing is."""
+        found = await self._redis.eval(_PENDING, 1, redis_names.USAGE, redis_names.USAGE_GROUP, consumer)
+        return batch_of([_entry(*entry) for entry in found[0][1]]) if found and found[0][1] else None
 
     async def wait(self, milliseconds: int) -> None:
         """Return when the stream has entries that nobody took, or after the time."""
@@ -129,21 +136,24 @@ class UsageBatches:
                 {redis_names.USAGE: delivered[redis_names.USAGE_GROUP]}, count=1, block=milliseconds
             )
 
-    async def take(self) -> list[Entry]:
-        """Make up to `READ_ENTRIES` new entries pending. Raises `LeaseLost`."""
-        found = await self._redis.eval(
-            _READ,
+    async def take(self) -> int:
+        """Make up to `TAKE_ENTRIES` new entries pending; how many events that was. Raises `LeaseLost`.
+
+        An event of more than a kilobyte counts as several.
+        """
+        taken = await self._redis.eval(
+            _TAKE,
             2,
             redis_names.USAGE,
             redis_names.USAGE_LEASE,
             self._holder,
             redis_names.USAGE_GROUP,
             redis_names.USAGE_CONSUMER,
-            READ_ENTRIES,
+            TAKE_ENTRIES,
         )
-        if found == 0:
+        if taken < 0:
             raise LeaseLost
-        return _entries(found)
+        return int(taken)
 
     async def settle(self, batch: Batch, dead: Sequence[DeadLetter]) -> bool:
         """Remove a stored batch from the stream; `False` where that was done before."""
@@ -193,13 +203,8 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
     return Batch(tuple(entry.id for entry in entries), tuple(events.values()), tuple(dead), missing)
 
 
-def _entries(found: Any) -> list[Entry]:
-    """The entries of what XREADGROUP gave to a script."""
-    if not found:
-        return []
-    return [
-        Entry(
-            key, fields[fields.index(b"e") + 1] if fields and b"e" in fields[::2] else b"" if fields else None
-        )
-        for key, fields in found[0][1]
-    ]
+def _entry(key: bytes, fields: list[bytes] | None) -> Entry:
+    """An entry as XREADGROUP gives it to a script; nothing of ours has other fields than `e`."""
+    if fields is None:
+        return Entry(key, None)
+    return Entry(key, dict(zip(fields[::2], fields[1::2], strict=True)).get(b"e", b""))

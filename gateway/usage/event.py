@@ -82,13 +82,3 @@ def _valid(value: object) -> object:
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
     """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
     return _decoder.decode(packed)
-
-
-def packed_count(packed: bytes) -> int:
-    """How many events an entry says it holds, without reading them; 0 where it is none of `pack`'s."""
-    first = packed[0] if packed else 0
-    if 0x90 <= first <= 0x9F:
-        return first & 0x0F
-    if first == 0xDC:
-        return int.from_bytes(packed[1:3], "big")
-    return int.from_bytes(packed[1:5], "big") if first == 0xDD else 0

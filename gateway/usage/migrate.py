@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -45,13 +46,13 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda migration: migration.version))
 
 
-def migrate(client: Any) -> tuple[int, ...]:
+def migrate(client: Any, known: Sequence[Migration] | None = None) -> tuple[int, ...]:
     """Apply what is missing in the client's database; returns the versions applied. Raises
     `DatabaseIsNewer`.
     """
     client.command(_HISTORY)
     applied = {row[0] for row in client.query("SELECT DISTINCT version FROM schema_migrations").result_rows}
-    known = migrations()
+    known = migrations() if known is None else known
     if newer := sorted(applied - {migration.version for migration in known}):
         raise DatabaseIsNewer(
             f"the usage database is at schema {newer[-1]}, this version of the gateway knows "

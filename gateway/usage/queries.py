@@ -1,7 +1,7 @@
 """Reading usage: the history of single calls, and statistics by day.
 
 Rules:
-- An event counts once, also where the table has it twice.
+- An event counts once, also where the table has it twice (totals of more than `EXACT_TOTAL` aside).
 - An unknown record count stays unknown: `null` in the history, and counted as `unknown_records` in
   statistics, whose `records` add up the known ones.
 - Statistics and history agree: both count whole days (UTC), from the same first day.
@@ -37,6 +37,8 @@ MAX_OFFSET = 10_000
 MAX_DAYS = 1000
 MAX_ROWS = 1000
 """Rows of each list in the statistics, those with the most calls."""
+EXACT_TOTAL = 5_000_000
+"""A total of more calls is the number of rows."""
 _STORED_CHUNK = 100
 """Ids looked up with one query: over HTTP they are part of its URL."""
 
@@ -57,16 +59,14 @@ _FILTERS = {
     "status": "status = {status:String}",
 }
 _ITEM_COLUMNS = (
-    "event_id, toUnixTimestamp64Milli(created_at), key_id, key_name, owner, tool_name, table_names, "
+    "event_id, toUnixTimestamp64Milli(created_at) AS created_ms, key_id, key_name, owner, tool_name, table_names, "
     "record_count, count_method, is_error, status, duration_ms, response_bytes, client_name, client_version, "
     "session_id, request_id, protocol_version, client_ip, gateway_id, arguments_hash"
 )
 _SUMS = "sum(calls), sum(errors), sum(records), sum(unknown_records), sum(bytes)"
 
 
-async def history(
-    table: UsageTable, filters: HistoryFilters, page: int = 1, page_size: int = 20
-) -> HistoryPage:
+async def history(table: UsageTable, filters: HistoryFilters, page: int = 1, page_size: int = 20) -> HistoryPage:
     """One page of calls, the newest first.
 
     Raises `ValueError` for a page or size that is none, `PageTooDeep`, and `UsageTableUnavailable`.
@@ -81,13 +81,15 @@ async def history(
             f"only the first {MAX_OFFSET} items have pages; narrow the time with 'from' and 'to' to see more"
         )
     where, parameters = _where(filters, table.first_day)
+    # The inner limit lets ClickHouse read no more than that; it is far enough where each event is there twice.
     rows = await table.query_soon(
-        f"SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} {where} ORDER BY created_at DESC, event_id DESC "
-        "LIMIT 1 BY event_id LIMIT {size:UInt32} OFFSET {offset:UInt32}",
-        {**parameters, "size": page_size, "offset": offset},
+        f"SELECT * FROM (SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} {where} "
+        "ORDER BY created_at DESC, event_id DESC LIMIT {reach:UInt32}) "
+        "ORDER BY created_ms DESC, event_id DESC LIMIT 1 BY event_id LIMIT {size:UInt32} OFFSET {offset:UInt32}",
+        {**parameters, "size": page_size, "offset": offset, "reach": 2 * (offset + page_size)},
     )
-    total = await table.query_soon(f"SELECT uniqExact(event_id) FROM {LOG_TABLE} {where}", parameters)
-    return HistoryPage(tuple(_item(row) for row in rows), total[0][0], page, page_size)
+    total = await _total(table, where, parameters)
+    return HistoryPage(tuple(_item(row) for row in rows), total, page, page_size)
 
 
 async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> Stats:
@@ -132,6 +134,14 @@ async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> set[str]:
     return found
 
 
+async def _total(table: UsageTable, where: str, parameters: dict[str, Any]) -> int:
+    """How many calls there are; of very many, without looking for duplicates that no merge has removed yet."""
+    rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} {where}", parameters)
+    if rows[0][0] <= EXACT_TOTAL:
+        rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} FINAL {where}", parameters)
+    return int(rows[0][0])
+
+
 def _where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str, dict[str, Any]]:
     parameters = {name: value for name in _FILTERS if (value := getattr(filters, name)) is not None}
     conditions = [_FILTERS[name] for name in parameters]
@@ -172,13 +182,10 @@ def _stats(days: int, since: datetime.date, rows: list[Row], tables: list[Row]) 
         days=days,
         since=since.isoformat(),
         totals=Sums(**_sums(totals)),
-        by_tool=tuple(
-            ToolRow(tool_name=tool, **_sums(row)) for tool, _, _, _, *row in lists[_BY_TOOL][:MAX_ROWS]
-        ),
+        by_tool=tuple(ToolRow(tool_name=tool, **_sums(row)) for tool, _, _, _, *row in lists[_BY_TOOL][:MAX_ROWS]),
         by_table=tuple(TableRow(table_name=name or None, **_sums(row)) for name, *row in tables[:MAX_ROWS]),
         by_key=tuple(
-            KeyRow(key_id=key_id, key_name=name, **_sums(row))
-            for _, key_id, _, name, *row in lists[_BY_KEY][:MAX_ROWS]
+            KeyRow(key_id=key_id, key_name=name, **_sums(row)) for _, key_id, _, name, *row in lists[_BY_KEY][:MAX_ROWS]
         ),
         by_day=tuple(DayRow(day=day.isoformat(), **_sums(row)) for _, _, day, _, *row in by_day),
         truncated=any(len(found) > MAX_ROWS for found in (*lists.values(), tables)),

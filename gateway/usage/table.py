@@ -42,6 +42,9 @@ READ_TIMEOUT = 60
 QUERY_SECONDS = 20
 """A query that takes longer is ended by ClickHouse."""
 
+QUERY_BYTES = 1 << 30
+"""So does one that needs more memory."""
+
 _INSERT_SETTINGS = {
     "async_insert": 0,
     "insert_deduplicate": 1,
@@ -129,13 +132,12 @@ class UsageTable:
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query with bound parameters (`{name:Type}`). Raises `UsageTableUnavailable`."""
-        settings = {"max_execution_time": self._query_seconds}
+        settings = {"max_execution_time": self._query_seconds, "max_memory_usage": QUERY_BYTES}
         try:
             return self._guarded(
                 "query",
                 lambda client: [
-                    tuple(row)
-                    for row in client.query(sql, dict(parameters or {}), settings=settings).result_rows
+                    tuple(row) for row in client.query(sql, dict(parameters or {}), settings=settings).result_rows
                 ],
             )
         except UsageRefused as error:
@@ -145,9 +147,7 @@ class UsageTable:
         """`insert` on the inserting thread. A caller that is cancelled leaves the insert running."""
         await self._on("insert", self.insert, events, token)
 
-    async def query_soon(
-        self, sql: str, parameters: Mapping[str, Any] | None = None
-    ) -> list[tuple[Any, ...]]:
+    async def query_soon(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """`query` on the querying thread."""
         return await self._on("query", self.query, sql, parameters)
 
@@ -223,8 +223,7 @@ def _set_retention(client: Client, days: int | None) -> None:
     """Have both tables forget rows at the end of the same day."""
     for table, day in ((LOG_TABLE, "toStartOfDay(created_at, 'UTC')"), (DAILY_TABLE, "day")):
         rows = client.query(
-            "SELECT engine_full FROM system.tables"
-            " WHERE database = currentDatabase() AND name = {name:String}",
+            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
             {"name": table},
         ).result_rows
         has_ttl = " TTL " in rows[0][0]

@@ -57,9 +57,7 @@ def unavailable(error: Exception, place: str) -> UsageTableUnavailable:
             "End the other process, or set another GATEWAY_DATA_DIR or GATEWAY_CLICKHOUSE_URL"
         )
     elif isinstance(error, ImportError):
-        message = (
-            f"{place} needs chDB: pip install 'mcp-key-gateway[embedded]', or set GATEWAY_CLICKHOUSE_URL"
-        )
+        message = f"{place} needs chDB: pip install 'mcp-key-gateway[embedded]', or set GATEWAY_CLICKHOUSE_URL"
     elif code is not None:
         message = f"ClickHouse at {place} answers with an error: {text}"
     else:

@@ -30,7 +30,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from gateway import redis_names
-from gateway.usage.batches import Batch, DeadLetter, Entry, LeaseLost, UsageBatches, batch_of
+from gateway.usage.batches import Batch, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.event import UsageEvent, pack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
@@ -132,30 +132,35 @@ class UsageWriter:
                 await self._batches.prepare()
                 async for batch in self._batches.left_over():
                     await self._deliver(batch)
+                if self._connected:
+                    self._problem = ""
                 while True:
                     pause = _PAUSES[0]
-                    await self._deliver(batch_of(await self._gather()))
+                    if gathered := await self._gather():
+                        await self._deliver(gathered)
             except LeaseLost:
                 log.warning("usage writer: another writer has taken over")
-            except (RedisError, OSError, KeyError) as error:
+            except (RedisError, OSError) as error:
                 self._problem = f"Redis: {error}"
                 log.warning("usage writer: Redis fails (%s), trying again", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _PAUSES[1])
+            except Exception as error:
+                # A fault of ours must not stop the draining for good: starting over loses and doubles nothing.
+                self._problem = f"{type(error).__name__}: {error}"
+                log.exception("usage writer: starting over")
+                await asyncio.sleep(_PAUSES[1])
 
-    async def _gather(self) -> list[Entry]:
+    async def _gather(self) -> Batch | None:
         """Wait for entries, give them a moment for company, and make them pending."""
-        entries = await self._batches.take()
-        while not entries:
-            self._problem = ""
+        taken = await self._batches.take()
+        while not taken:
             await self._batches.wait(BLOCK_MS)
             await asyncio.sleep(self._linger)
-            entries = await self._batches.take()
-        events = sum(entry.count for entry in entries)
-        while events < self._batch_events and (more := await self._batches.take()):
-            entries += more
-            events += sum(entry.count for entry in more)
-        return entries
+            taken = await self._batches.take()
+        while taken < self._batch_events and (more := await self._batches.take()):
+            taken += more
+        return await self._batches.pending()
 
     async def _deliver(self, batch: Batch) -> None:
         """Store a batch and settle it. Raises what Redis raises, and `LeaseLost`; then it is not settled."""
@@ -167,9 +172,7 @@ class UsageWriter:
         except UsageRefused as error:
             log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(batch.events), error)
             known = await self._persist(lambda: stored(self._table, batch.events))
-            dead += await self._insert_by_halves(
-                [event for event in batch.events if event.event_id not in known]
-            )
+            dead += await self._insert_by_halves([event for event in batch.events if event.event_id not in known])
         if await self._batches.settle(batch, dead) and dead:
             log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
             self._observer.dead_lettered(len(dead))

@@ -57,16 +57,12 @@ async def stream(redis: redis.asyncio.Redis, tmp_path: Path) -> AsyncIterator[Us
 
 
 @pytest.fixture
-async def start_writer(
-    redis: redis.asyncio.Redis, table: UsageTable
-) -> AsyncIterator[Callable[..., Running]]:
+async def start_writer(redis: redis.asyncio.Redis, table: UsageTable) -> AsyncIterator[Callable[..., Running]]:
     """Starts writers that end with the test."""
     running = []
 
     def start(**options: Any) -> Running:
-        writer = UsageWriter(
-            options.pop("redis", redis), options.pop("table", table), **{"linger": 0.0, **options}
-        )
+        writer = UsageWriter(options.pop("redis", redis), options.pop("table", table), **{"linger": 0.0, **options})
         running.append(Running(writer))
         return running[-1]
 
