@@ -25,7 +25,10 @@ FOREIGN_ORIGIN = Deny(
 TOO_LARGE = Deny(status=413, code=INVALID_REQUEST, message="The request body is too large", reason="size")
 TOO_SLOW = Deny(status=408, code=INVALID_REQUEST, message="The request body took too long", reason="slow")
 ENCODED_BODY = Deny(
-    status=415, code=INVALID_REQUEST, message="Content-Encoding other than identity is not taken", reason="encoding"
+    status=415,
+    code=INVALID_REQUEST,
+    message="Content-Encoding other than identity is not taken",
+    reason="encoding",
 )
 NOT_JSON = Deny(status=415, code=INVALID_REQUEST, message="The Content-Type must be application/json", reason="type")
 EXPECTATION_FAILED = Deny(status=417, code=INVALID_REQUEST, message="Only 100-continue is expected", reason="expect")
@@ -38,6 +41,13 @@ KEYS_UNAVAILABLE = Deny(
     message="API keys cannot be checked at the moment",
     reason="redis",
     retry_after=2,
+)
+USAGE_UNAVAILABLE = Deny(
+    status=503,
+    code=INTERNAL_ERROR,
+    message="Usage cannot be recorded at the moment, so the answer is withheld",
+    reason="usage",
+    retry_after=5,
 )
 TOO_MANY_HANDSHAKES = Deny(
     status=429,

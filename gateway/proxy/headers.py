@@ -52,7 +52,7 @@ class Client(msgspec.Struct, frozen=True):
     owner: str | None = None
 
 
-class HeaderFault(ValueError):
+class HeaderFault(ValueError):  # noqa: N818
     """A request's header fields are such that two readers could disagree; the message says which."""
 
 
@@ -86,7 +86,7 @@ def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Cl
             continue
         if lower == b"accept":
             accepts = True
-            value = _completed_accept(value)  # noqa: PLW2901
+            value = _completed_accept(value)
         fields.append((name, value))
     if not accepts:
         fields.append((b"Accept", b"application/json, text/event-stream"))
@@ -114,16 +114,10 @@ def client_headers(headers: RawHeaders) -> list[tuple[str, str]]:
 
 
 def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
-    for name, value in headers:
-        if len(name) == 10 and name.lower() == b"connection":
-            break
-    else:
+    if not any(len(name) == 10 and name.lower() == b"connection" for name, _ in headers):
         return frozenset()
     named = [
-        token.strip().lower()
-        for name, value in headers
-        if name.lower() == b"connection"
-        for token in value.split(b",")
+        token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
     ]
     # What the protocol itself needs cannot be switched off by naming it.
     return frozenset(named) - {b"mcp-session-id", b"mcp-protocol-version", b"content-type", b"accept"}

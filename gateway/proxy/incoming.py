@@ -11,7 +11,7 @@ from aiohttp import HttpVersion10, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.proxy import answers
-from gateway.proxy.decision import Deny, invalid
+from gateway.proxy.decision import NO_KEY, Deny, invalid
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins
 
@@ -51,9 +51,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_head(request: web.BaseRequest, origins: Origins) -> Incoming:
     """Check and reduce the head of a request. Raises `Refused`."""
-    if request.version < HttpVersion10 or (
-        request.version == HttpVersion10 and "Transfer-Encoding" in request.headers
-    ):
+    if request.version < HttpVersion10 or (request.version == HttpVersion10 and "Transfer-Encoding" in request.headers):
         raise Refused(invalid("Not a valid HTTP/1.1 request"))
     try:
         fields = check_request_headers(request.raw_headers)
@@ -82,7 +80,11 @@ def read_head(request: web.BaseRequest, origins: Origins) -> Incoming:
 
 
 async def read_body(
-    request: web.BaseRequest, incoming: Incoming, *, max_bytes: int, timeout: float  # noqa: ASYNC109
+    request: web.BaseRequest,
+    incoming: Incoming,
+    *,
+    max_bytes: int,
+    timeout: float,  # noqa: ASYNC109
 ) -> bytes:
     """Read the body of a POST within its bounds. Raises `Refused`."""
     fields = incoming.fields
@@ -91,11 +93,16 @@ async def read_body(
     _check_content_type(fields.get(b"content-type", b""))
     if (request.content_length or 0) > max_bytes:
         raise Refused(answers.TOO_LARGE)
-    limit = max_bytes if b"authorization" in fields else min(max_bytes, MAX_KEYLESS_BODY)
+    has_key = b"authorization" in fields
+    if not has_key and (request.content_length or 0) > MAX_KEYLESS_BODY:
+        raise Refused(NO_KEY)
+    limit = max_bytes if has_key else min(max_bytes, MAX_KEYLESS_BODY)
     expectation = fields.get(b"expect")
     if expectation is not None:
         if expectation.strip().lower() != b"100-continue":
             raise Refused(answers.EXPECTATION_FAILED)
+        if not has_key:
+            raise Refused(NO_KEY)
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     if request.content.is_eof():
         body = request.content.read_nowait()
@@ -108,7 +115,7 @@ async def read_body(
         except HttpProcessingError:
             raise Refused(invalid("The request body is not valid HTTP")) from None
     if len(body) > limit:
-        raise Refused(answers.TOO_LARGE)
+        raise Refused(answers.TOO_LARGE if has_key else NO_KEY)
     return body
 
 

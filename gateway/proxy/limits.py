@@ -67,7 +67,13 @@ class Limits:
                 _name(key.key_id, "calls", now // _DAY),
                 _name(key.key_id, "records", now // _DAY),
             ],
-            args=[*(_NONE if limit is None else limit for limit in limits), requests, calls, 2 * _MINUTE, 2 * _DAY],
+            args=[
+                *(_NONE if limit is None else limit for limit in limits),
+                requests,
+                calls,
+                2 * _MINUTE,
+                2 * _DAY,
+            ],
         )
         if exceeded == 1:
             return _exceeded(f"{key.rate_limit_per_minute} requests a minute", now, _MINUTE, "rate")

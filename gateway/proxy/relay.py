@@ -42,8 +42,7 @@ class Relay:
         self._size = 0
         self._held = b""
         self._is_over = False
-        content_type = next((value for name, value in answer.headers if name.lower() == b"content-type"), b"")
-        self.is_event_stream = content_type.lower().startswith(b"text/event-stream")
+        self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
         self.may_change = calls.must_check
 
     @property

@@ -41,7 +41,9 @@ class ProxyServer(web.Server):
 
     def __init__(self, handle: Handle, *, max_request_bytes: int, head_timeout: float) -> None:
         if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-            raise RuntimeError("aiohttp runs without its C extensions (AIOHTTP_NO_EXTENSIONS?): its parser is not strict")
+            raise RuntimeError(
+                "aiohttp runs without its C extensions (AIOHTTP_NO_EXTENSIONS?): its parser is not strict"
+            )
         super().__init__(handle, handler_cancellation=True, request_factory=self._request)
         self._max_request_bytes = max_request_bytes
         self._head_timeout = head_timeout

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -123,14 +124,14 @@ class Sessions:
 
     async def take_expired(self, limit: int) -> list[str]:
         """Take session ids that stayed unclaimed past their deadline; each is given to one worker only."""
-        expired = await self._redis.zrangebyscore(
+        expired: Any = await self._redis.zrangebyscore(
             redis_names.UNCLAIMED_SESSIONS, "-inf", self._now_ms(), start=0, num=limit
         )
-        taken = []
-        for session_id in expired:
-            if await self._redis.zrem(redis_names.UNCLAIMED_SESSIONS, session_id):
-                taken.append(session_id.decode())
-        return taken
+        return [
+            session_id.decode()
+            for session_id in expired
+            if await self._redis.zrem(redis_names.UNCLAIMED_SESSIONS, session_id)
+        ]
 
     def _remember(self, session_id: str, session: Session) -> None:
         if len(self._remembered) >= _MAX_REMEMBERED:

@@ -17,11 +17,14 @@ from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.proxy.calls import Clock
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.forwarding import Forwarding
+from gateway.proxy.gatekeeper import Gatekeeper
 from gateway.proxy.handler import Handler
 from gateway.proxy.limits import Limits
 from gateway.proxy.observed import Observed
 from gateway.proxy.server import ProxyServer
 from gateway.proxy.sessions import Sessions
+from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.failures import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool
 from gateway.usage.observer import UsageObserver
@@ -42,8 +45,8 @@ class Worker:
         self._config = config
         self._is_draining = False
         self._redis = redis_client.connect(config.redis_url)
-        store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=_now_ms)
-        self._keys = KeyCache(store, self._redis, now_ms=_now_ms, monotonic=time.monotonic)
+        store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
+        self._keys = KeyCache(store, self._redis, now_ms=now_ms, monotonic=time.monotonic)
         self._pool = UpstreamPool(
             Upstream(config.upstream_url),
             connect_timeout=config.connect_timeout,
@@ -52,31 +55,50 @@ class Worker:
         )
         self._sessions = Sessions(
             self._redis,
-            now_ms=_now_ms,
+            now_ms=now_ms,
             monotonic=time.monotonic,
             unclaimed_seconds=config.unclaimed_session_seconds,
             open_per_address=config.open_handshakes_per_address,
         )
+        limits = Limits(self._redis, now_ms=now_ms)
+        gatekeeper = Gatekeeper(
+            keys=self._keys,
+            limits=limits,
+            sessions=self._sessions,
+            public_methods=config.public_methods,
+            now_ms=now_ms,
+        )
+        self._streams = OpenStreams(gatekeeper.is_still_good)
         self._usage_redis = redis_client.connect(config.redis_url)
         self._usage = UsageStream(
             self._usage_redis,
-            Spool(Path(config.data_dir) / "spool", limit_bytes=config.usage_spool_max_bytes, observer=usage_observer),
+            Spool(
+                Path(config.data_dir) / "spool",
+                limit_bytes=config.usage_spool_max_bytes,
+                observer=usage_observer,
+            ),
             stream_bound=config.usage_stream_max_entries,
             observer=usage_observer,
         )
-        self._handler = Handler(
-            config,
-            keys=self._keys,
-            pool=self._pool,
-            sessions=self._sessions,
-            limits=Limits(self._redis, now_ms=_now_ms),
+        self._forwarding = Forwarding(
+            self._pool,
+            authorization=config.upstream_authorization,
+            forward_identity=config.forward_identity,
+            streams=self._streams,
             usage=self._usage,
-            clock=Clock(_now_ms, time.monotonic, new_event_id),
+            limits=limits,
+            observed=observed,
+        )
+        handler = Handler(
+            config,
+            gatekeeper=gatekeeper,
+            forwarding=self._forwarding,
+            clock=Clock(now_ms, time.monotonic, new_event_id),
             is_ready=self.is_ready,
             observed=observed,
         )
         self.server = ProxyServer(
-            self._handler, max_request_bytes=config.max_request_bytes, head_timeout=config.request_head_timeout
+            handler, max_request_bytes=config.max_request_bytes, head_timeout=config.request_head_timeout
         )
 
     @contextlib.asynccontextmanager
@@ -85,7 +107,7 @@ class Worker:
         self._pool.start()
         await self._keys.start()
         await self._usage.start()
-        self._handler.streams.start()
+        self._streams.start()
         reaper = asyncio.get_running_loop().create_task(self._reap_unclaimed_sessions())
         try:
             await self.server.listen(self._config.host, self._config.proxy_port)
@@ -107,9 +129,10 @@ class Worker:
 
     async def _drain(self) -> None:
         self.server.stop_accepting()
-        self._handler.streams.cut_listening()
+        self._streams.cut_listening()
         await self.server.shutdown(self._config.drain_timeout)
-        await self._handler.drain(self._config.drain_timeout)
+        await self._streams.close()
+        await self._forwarding.drain(self._config.drain_timeout)
         await self._usage.close()
         await self._keys.stop()
         await self._pool.close()
@@ -146,5 +169,6 @@ def new_event_id(now_ms: int) -> str:
     return f"{high << 64 | low:032x}"
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000

@@ -18,7 +18,12 @@ from typing import cast
 
 import httptools
 
-from gateway.proxy.upstream.failures import AnswerError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
+from gateway.proxy.upstream.failures import (
+    AnswerError,
+    FirstByteTimeoutError,
+    IdleTimeoutError,
+    UpstreamError,
+)
 
 _HIGH_WATER = 256 * 1024
 _LOW_WATER = _HIGH_WATER // 2
@@ -48,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
         self._head_bytes = 0
+        self._field_bytes = 0
         self._has_length = False
         self._is_keep_alive = False
         self._is_head_complete = False
@@ -86,6 +92,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._is_reading_paused = False
             self._transport.resume_reading()
         return chunk
+
+    def field(self, name: bytes) -> str:
+        """A field of the answer's head by its lower-case name; empty where absent."""
+        return next((value.decode("latin-1") for field, value in self.headers if field.lower() == name), "")
 
     @property
     def at_end(self) -> bool:
@@ -186,8 +196,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.reason = reason.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= MAX_HEADERS:
-            self._refuse("too many fields")
+        self._field_bytes += len(name) + len(value)
+        if len(self.headers) >= MAX_HEADERS or self._field_bytes > MAX_HEAD:
+            self._refuse("its head is too large")
         if b"\r" in value or b"\n" in value or b"\0" in value:
             self._refuse("a line end within a field")
         lower = name.lower()

@@ -1,0 +1,191 @@
+"""To the upstream and back: the request with its headers rebuilt, the answer piece by piece, the usage made safe.
+
+The rules:
+
+- What broke off upstream breaks off here: it is never made to look whole.
+- An answer whose usage can be made safe nowhere is not given out whole.
+- When a client goes, a call of a session goes on and is counted; a listening stream, and a call of a revision in which
+  closing the stream means to cancel (2026-07-28), is ended upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from aiohttp import web
+from multidict import CIMultiDict
+from redis.exceptions import RedisError
+
+from gateway.proxy import answers
+from gateway.proxy.calls import Calls
+from gateway.proxy.gatekeeper import Principal
+from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
+from gateway.proxy.incoming import Incoming, Refused
+from gateway.proxy.limits import Limits
+from gateway.proxy.observed import Observed
+from gateway.proxy.relay import Relay
+from gateway.proxy.streams import OpenStreams
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.failures import UpstreamError
+from gateway.proxy.upstream.pool import UpstreamPool
+from gateway.usage.event import UsageEvent
+from gateway.usage.spool import SpoolFull
+from gateway.usage.stream import UsageStream
+
+log = logging.getLogger(__name__)
+
+_FIRST_WITHOUT_SESSIONS = "2026-07-28"
+_MAX_FINISHING = 1000
+"""Calls whose client has gone that are taken in to be counted; beyond, they are ended."""
+
+
+class Forwarding:
+    """Sends requests upstream and brings their answers back."""
+
+    def __init__(
+        self,
+        pool: UpstreamPool,
+        *,
+        authorization: str | None,
+        forward_identity: bool,
+        streams: OpenStreams,
+        usage: UsageStream,
+        limits: Limits,
+        observed: Observed,
+    ) -> None:
+        self._pool = pool
+        self._identity = UpstreamIdentity(
+            host=pool.upstream.host, authorization=authorization.encode("latin-1") if authorization else None
+        )
+        self._forward_identity = forward_identity
+        self._streams = streams
+        self._usage = usage
+        self._limits = limits
+        self._observed = observed
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def send(self, incoming: Incoming, principal: Principal | None, body: bytes) -> UpstreamConnection:
+        """Send a request and wait for the head of its answer. Raises `Refused`."""
+        named = principal.record if principal is not None and self._forward_identity else None
+        client = Client(
+            address=incoming.client_ip,
+            scheme=incoming.scheme,
+            host=incoming.host,
+            key_id=named.key_id if named else None,
+            owner=named.owner if named else None,
+        )
+        headers = upstream_headers(incoming.headers, self._identity, client)
+        target = self._pool.upstream.target(incoming.query)
+        try:
+            return await self._pool.send(incoming.method.encode("latin-1"), target, headers, body)
+        except UpstreamError as failure:
+            raise self._failed(failure) from None
+
+    def give_up(self, answer: UpstreamConnection) -> None:
+        """Drop an answer that is not brought back."""
+        self._pool.release(answer)
+
+    async def bring_back(
+        self,
+        request: web.BaseRequest,
+        incoming: Incoming,
+        principal: Principal | None,
+        answer: UpstreamConnection,
+        calls: Calls,
+        cors: dict[str, str],
+    ) -> web.StreamResponse:
+        """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out."""
+        relay = Relay(answer, calls, lambda events: self._record(principal, events))
+        headers = CIMultiDict(client_headers(answer.headers))
+        headers.update(cors)
+        is_handed_over = False
+        try:
+            if relay.is_event_stream:
+                key = principal.key if principal else None
+                with self._streams.opened(key, is_listening=incoming.method == "GET"):
+                    return await self._stream(request, answer, headers, relay, b"")
+            first = await relay.next()
+            if relay.is_over:
+                return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=first or None)
+            return await self._stream(request, answer, headers, relay, first)
+        except UpstreamError as failure:
+            raise self._failed(failure) from None
+        except SpoolFull:
+            raise Refused(answers.USAGE_UNAVAILABLE) from None
+        except (asyncio.CancelledError, ConnectionError):
+            is_handed_over = self._finish_without_client(incoming, answer, calls, relay)
+            raise
+        finally:
+            if not is_handed_over:
+                self._pool.release(answer)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for calls whose client has gone; then end them."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=seconds)
+        for task in self._finishing:
+            task.cancel()
+
+    async def _stream(
+        self,
+        request: web.BaseRequest,
+        answer: UpstreamConnection,
+        headers: CIMultiDict[str],
+        relay: Relay,
+        first: bytes,
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+        if (length := answer.field(b"content-length")) and not relay.may_change:
+            response.content_length = int(length)
+        await response.prepare(request)
+        try:
+            if first:
+                await response.write(first)
+            while piece := await relay.next():
+                await response.write(piece)
+        except (UpstreamError, SpoolFull) as failure:
+            log.warning("an answer was broken off: %s", failure)
+            if isinstance(failure, UpstreamError):
+                self._observed.upstream_failed(failure.phase)
+            if request.transport is not None:
+                request.transport.abort()
+            return response
+        await response.write_eof()
+        return response
+
+    def _finish_without_client(
+        self, incoming: Incoming, answer: UpstreamConnection, calls: Calls, relay: Relay
+    ) -> bool:
+        version = incoming.text(b"mcp-protocol-version") or ""
+        if not calls.is_waiting_for_result or version >= _FIRST_WITHOUT_SESSIONS:
+            return False
+        if len(self._finishing) >= _MAX_FINISHING:
+            return False
+
+        async def finish() -> None:
+            try:
+                with contextlib.suppress(UpstreamError):
+                    await relay.finish()
+            finally:
+                self._pool.release(answer)
+
+        task = asyncio.get_running_loop().create_task(finish())
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+        return True
+
+    async def _record(self, principal: Principal | None, events: list[UsageEvent]) -> None:
+        """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
+        await asyncio.gather(*map(self._usage.append, events))
+        if principal is None or principal.record.records_per_day is None:
+            return
+        try:
+            await self._limits.settle(principal.record, sum(event.record_count or 0 for event in events))
+        except RedisError:
+            log.warning("the records of a call were not added to its key's daily quota: Redis did not answer")
+
+    def _failed(self, failure: UpstreamError) -> Refused:
+        self._observed.upstream_failed(failure.phase)
+        return Refused(answers.upstream_failure(failure))

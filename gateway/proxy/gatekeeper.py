@@ -1,0 +1,142 @@
+"""Who asks, whether they may, what it costs them, and whose session it is.
+
+Everything that is not known to be good is refused, and where Redis cannot be asked, so is what the worker does not
+remember. Each method raises `Refused` with the answer, or gives back what was found good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import msgspec
+from redis.exceptions import RedisError
+
+from gateway.keys.cache import KeyCache, KeysUnavailable
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey, MalformedKey
+from gateway.metering import tables_in_arguments
+from gateway.protocol.message import Body
+from gateway.proxy import answers
+from gateway.proxy.decision import NO_KEY, Deny, Facts, address_refusal, bad_key, decide
+from gateway.proxy.incoming import Incoming, Refused
+from gateway.proxy.limits import Limits
+from gateway.proxy.sessions import MAX_SESSION_ID, Session, Sessions
+
+NO_SESSION = Session(owner="")
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """The key that a request came with, found good, and its record."""
+
+    key: ApiKey
+    record: KeyRecord
+
+
+class Gatekeeper:
+    """Lets requests in."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeyCache,
+        limits: Limits,
+        sessions: Sessions,
+        public_methods: Collection[str],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._keys = keys
+        self._limits = limits
+        self._sessions = sessions
+        self._public_methods = frozenset(public_methods)
+        self._now_ms = now_ms
+
+    async def admit(self, incoming: Incoming, body: Body) -> tuple[Principal | None, Session]:
+        """Let one POST in: as whom, `None` for a public request without a good key, and in which session."""
+        credential = await self._credential(incoming)
+        facts = Facts(
+            public_methods=self._public_methods,
+            client_ip=incoming.client_ip,
+            mcp_method=incoming.text(b"mcp-method"),
+            mcp_name=incoming.text(b"mcp-name"),
+            tables_in_arguments=tables_in_arguments,
+        )
+        decision = decide(body, credential if isinstance(credential, Deny) else credential.record, facts)
+        if isinstance(decision, Deny):
+            raise Refused(decision)
+        try:
+            if isinstance(credential, Deny):
+                await self._limit_handshakes(incoming, body)
+                return None, NO_SESSION
+            await self._spend(credential, body)
+            return credential, await self._session(incoming, credential)
+        except RedisError:
+            raise Refused(answers.KEYS_UNAVAILABLE) from None
+
+    async def admit_bodiless(self, incoming: Incoming) -> tuple[Principal, Session]:
+        """Let a GET or DELETE in, of which nothing is public."""
+        credential = await self._credential(incoming)
+        if isinstance(credential, Deny):
+            raise Refused(credential)
+        if refusal := address_refusal(credential.record, incoming.client_ip):
+            raise Refused(refusal)
+        try:
+            return credential, await self._session(incoming, credential)
+        except RedisError:
+            raise Refused(answers.KEYS_UNAVAILABLE) from None
+
+    async def is_still_good(self, key: ApiKey) -> bool:
+        """Whether a key that was let in still would be."""
+        try:
+            record = await self._keys.authenticate(key)
+        except KeysUnavailable:
+            return False
+        return record is not None and record.status(self._now_ms()) == "active"
+
+    async def note_new_session(self, session_id: str, session: Session, client_ip: str) -> None:
+        """Note a session that the upstream has just opened."""
+        try:
+            await self._sessions.opened(session_id, session, client_ip)
+        except RedisError:
+            raise Refused(answers.KEYS_UNAVAILABLE) from None
+
+    async def _credential(self, incoming: Incoming) -> Principal | Deny:
+        header = incoming.text(b"authorization")
+        if header is None:
+            return NO_KEY
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            return bad_key("scheme")
+        try:
+            key = ApiKey.parse(token.strip(" "))
+        except MalformedKey:
+            return bad_key("malformed")
+        try:
+            record = await self._keys.authenticate(key)
+        except KeysUnavailable:
+            return answers.KEYS_UNAVAILABLE
+        if record is None:
+            return bad_key("unknown")
+        status = record.status(self._now_ms())
+        return Principal(key, record) if status == "active" else bad_key(status)
+
+    async def _limit_handshakes(self, incoming: Incoming, body: Body) -> None:
+        if body.messages[0].method == "initialize" and not await self._sessions.may_open(incoming.client_ip):
+            raise Refused(answers.TOO_MANY_HANDSHAKES)
+
+    async def _spend(self, principal: Principal, body: Body) -> None:
+        requests = sum(message.kind == "request" for message in body.messages)
+        calls = sum(message.method == "tools/call" for message in body.messages)
+        if refusal := await self._limits.spend(principal.record, requests=requests, calls=calls):
+            raise Refused(refusal)
+        self._keys.used(principal.record.key_id)
+
+    async def _session(self, incoming: Incoming, principal: Principal) -> Session:
+        session_id = incoming.text(b"mcp-session-id")
+        if session_id is None:
+            return NO_SESSION
+        if len(session_id) > MAX_SESSION_ID:
+            raise Refused(answers.NO_SUCH_SESSION)
+        session = await self._sessions.claim(session_id, principal.record.owner)
+        if session is None:
+            raise Refused(answers.NO_SUCH_SESSION)
+        return session

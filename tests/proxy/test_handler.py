@@ -1,0 +1,482 @@
+"""What each kind of request is answered, row by row of the contract; what is refused never reaches the upstream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
+from tests.support.scripted_upstream import (
+    ScriptedUpstream,
+    answer_json,
+    answer_raw,
+    answer_result,
+    http,
+)
+
+PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
+
+
+def assert_denied(answer: Any, upstream: ScriptedUpstream, status: int, code: int, id_: Any = None) -> None:
+    assert (answer.status, answer.error["code"], answer.json["id"]) == (status, code, id_)
+    assert answer.json["jsonrpc"] == "2.0"
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert upstream.requests == []
+
+
+async def test_initialize_passes_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answer = answer_result({"protocolVersion": "2025-11-25"})
+    answer = await gateway.post(INITIALIZE)
+    assert answer.status == 200
+    assert answer.json["result"] == {"protocolVersion": "2025-11-25"}
+    assert upstream.requests[0].message == INITIALIZE
+
+
+async def test_anything_else_without_a_key_is_401_api_key_required(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    answer = await gateway.post(PING)
+    assert_denied(answer, upstream, 401, -32001, "p")
+    assert answer.error["message"] == "API key required"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="mcp"'
+
+
+async def test_every_bad_key_gets_the_same_bytes(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    record, revoked = await gateway.new_key()
+    await gateway.keys.revoke(record.key_id)
+    expired = await gateway.expired_key()
+    unknown = await gateway.key()
+    await gateway.redis.flushall()
+    keys = [revoked, expired, unknown, "sk-nonsense", "x", "*", unknown[:-1] + ("0" if unknown[-1] != "0" else "1")]
+    answers = [await gateway.post(PING, key) for key in keys]
+    answers.append(await gateway.post(PING, Authorization=f"Basic {unknown}"))
+    answers.append(await gateway.post(PING, Authorization="Bearer"))
+    assert {(answer.status, answer.body, answer.headers["WWW-Authenticate"]) for answer in answers} == {
+        (401, answers[0].body, 'Bearer realm="mcp", error="invalid_token"')
+    }
+    assert_denied(answers[0], upstream, 401, -32001, "p")
+    assert answers[0].error["message"] == "Invalid or expired API key"
+    assert "resource_metadata" not in answers[0].headers["WWW-Authenticate"]
+
+
+async def test_the_reason_of_a_refused_key_is_told_to_the_observer(gateway: Gateway) -> None:
+    await gateway.post(PING, await gateway.expired_key())
+    await gateway.post(PING, "sk-nonsense")
+    await gateway.post(PING)
+    assert gateway.heard.reasons == ["expired", "malformed", "no_key"]
+
+
+async def test_a_good_key_passes_and_what_was_inspected_is_what_is_forwarded(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    body = b' {"params" : {"name":"t", "arguments":{"a": "\\u00e9\xc3\xa9"}},\n"method":"tools/call","id":7,"jsonrpc":"2.0"} '
+    upstream.answer = answer_raw(http(b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'))
+    answer = await gateway.post(body, await gateway.key())
+    assert answer.body == b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'
+    assert upstream.requests[0].body == body
+    assert upstream.requests[0].line == b"POST /mcp HTTP/1.1"
+
+
+async def test_both_paths_are_the_endpoint(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    key = await gateway.key()
+    for path in ("/mcp", "/messages", "/messages?a=b"):
+        assert (await gateway.request("POST", path, key=key, data=PING)).status == 200
+    assert [request.line for request in upstream.requests][2] == b"POST /mcp?a=b HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/mcp/", "//mcp", "/messages/", "/%6dcp", "/mcp%2f", "/mcp;x", "/MCP", "/x/../mcp", "/mcp%00"),
+        *("/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/register", "/sse"),
+    ],
+)
+async def test_every_other_path_is_a_404_of_the_gateways_own(
+    gateway: Gateway, upstream: ScriptedUpstream, path: str
+) -> None:
+    key = await gateway.key()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"
+    body = json.dumps(PING)
+    raw = await gateway.raw(
+        f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    assert raw.startswith(b"HTTP/1.1 404 ")
+    assert json.loads(raw.partition(b"\r\n\r\n")[2])["error"]["message"] == "Not found"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"allowed_tools": ("list_*",)}, "tool"),
+        ({"allowed_tables": ("prices",)}, "table"),
+        ({"allowed_ips": ("10.0.0.0/8",)}, "address"),
+    ],
+)
+async def test_a_key_without_the_right_is_403(
+    gateway: Gateway, upstream: ScriptedUpstream, fields: dict[str, Any], message: str
+) -> None:
+    answer = await gateway.post(call("query", sql="select * from secrets"), await gateway.key(**fields))
+    assert_denied(answer, upstream, 403, -32001, 1)
+    assert message in answer.error["message"]
+
+
+async def test_a_key_with_the_right_passes(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    key = await gateway.key(allowed_tools=("qu*",), allowed_tables=("prices",), allowed_ips=("127.0.0.0/8",))
+    upstream.answer = answer_result({"content": [], "structuredContent": {"table": "prices", "rows": [1, 2]}})
+    answer = await gateway.post(call("query", sql="select * from prices"), key)
+    assert answer.status == 200
+    assert [event.record_count for event in await gateway.events()] == [2]
+
+
+async def test_a_result_with_a_table_that_is_not_allowed_does_not_reach_the_client(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key(allowed_tables=("prices",))
+    upstream.answer = answer_result({"content": [], "structuredContent": {"table": "secrets", "rows": ["hidden"]}})
+    answer = await gateway.post(call("fetch"), key)
+    assert b"hidden" not in answer.body
+    assert (answer.json["id"], answer.error["code"]) == (1, -32001)
+    assert [(event.status, event.record_count) for event in await gateway.events()] == [("denied", 0)]
+
+
+async def test_allowed_tools_filter_the_list_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answer = answer_result({"tools": [{"name": "get_a"}, {"name": "drop_b"}], "nextCursor": "c"})
+    listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+    answer = await gateway.post(listed, await gateway.key(allowed_tools=("get_*",)))
+    assert answer.json["result"] == {"tools": [{"name": "get_a"}], "nextCursor": "c"}
+
+
+async def test_a_spent_rate_limit_is_429_with_retry_after(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    key = await gateway.key(rate_limit_per_minute=2)
+    assert [(await gateway.post(PING, key)).status for _ in range(2)] == [200, 200]
+    upstream.requests.clear()
+    answer = await gateway.post(PING, key)
+    assert_denied(answer, upstream, 429, -32001, "p")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert "2 requests a minute" in answer.error["message"]
+    assert "resets at" in answer.error["message"]
+
+
+async def test_spent_calls_a_day_are_429_while_other_requests_pass(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key(calls_per_day=1)
+    upstream.answer = answer_result({"content": []})
+    assert (await gateway.post(call(), key)).status == 200
+    assert (await gateway.post(call(), key)).status == 429
+    assert (await gateway.post(PING, key)).status == 200
+
+
+async def test_the_call_that_crosses_the_record_quota_is_answered_and_the_next_is_429(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key(records_per_day=3)
+    upstream.answer = answer_result({"content": [], "structuredContent": {"table": "t", "rows": [1, 2]}})
+    assert [(await gateway.post(call(), key)).status for _ in range(3)] == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"\xef\xbb\xbf" + json.dumps(PING).encode(),
+        json.dumps(PING).encode("utf-16"),
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}',
+        b'{"jsonrpc":"2.0","id":1}',
+        b"[]",
+    ],
+)
+@pytest.mark.parametrize("has_key", [True, False])
+async def test_what_is_no_json_rpc_message_is_400(
+    gateway: Gateway, upstream: ScriptedUpstream, body: bytes, has_key: bool
+) -> None:
+    answer = await gateway.post(body, await gateway.key() if has_key else None)
+    assert answer.status == 400
+    assert answer.error["code"] in (-32700, -32600)
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
+async def test_an_encoded_body_is_415(gateway: Gateway, upstream: ScriptedUpstream, encoding: str) -> None:
+    answer = await gateway.post(b"\x1f\x8b...", await gateway.key(), Content_Encoding=encoding)
+    assert_denied(answer, upstream, 415, -32600)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=utf-16", "application/jsonx"])
+async def test_another_content_type_is_415(gateway: Gateway, upstream: ScriptedUpstream, content_type: str) -> None:
+    answer = await gateway.post(PING, await gateway.key(), Content_Type=content_type)
+    assert_denied(answer, upstream, 415, -32600)
+
+
+async def test_a_batch_needs_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    assert_denied(await gateway.post([INITIALIZE]), upstream, 401, -32001)
+
+
+async def test_each_call_of_a_batch_is_metered(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    results = [
+        {"jsonrpc": "2.0", "id": id_, "result": {"content": [], "structuredContent": {"table": "t", "rows": [1] * n}}}
+        for id_, n in (("1", 5), (1, 2))
+    ]
+    upstream.answer = answer_json(results)
+    answer = await gateway.post([call(id_=1), call(id_="1"), PING], await gateway.key())
+    assert answer.json == results
+    counted = {event.request_id: event.record_count for event in await gateway.events()}
+    assert counted == {'"1"': 5, "1": 2}
+
+
+async def test_one_refused_element_refuses_the_batch(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    answer = await gateway.post([call("get"), call("drop", 2)], await gateway.key(allowed_tools=("get",)))
+    assert_denied(answer, upstream, 403, -32001)
+
+
+@pytest.mark.parametrize("headers", [{"Mcp_Method": "tools/list"}, {"Mcp_Name": "other"}])
+async def test_routing_headers_that_differ_from_the_body_are_400(
+    gateway: Gateway, upstream: ScriptedUpstream, headers: dict[str, str]
+) -> None:
+    assert_denied(await gateway.post(call(), await gateway.key(), **headers), upstream, 400, -32020, 1)
+
+
+async def test_an_unreachable_upstream_is_502(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+    async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
+        answer = await gateway.post(call(), await gateway.key())
+    assert (answer.status, answer.json["id"]) == (502, 1)
+    assert gateway.heard.phases == ["connect"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(300)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+    ],
+    ids=lambda raw: str(raw[:60]),
+)
+async def test_an_answer_that_is_broken_or_not_strict_http_is_502(
+    gateway: Gateway, upstream: ScriptedUpstream, raw: bytes
+) -> None:
+    upstream.answer = answer_raw(raw, close=True)
+    assert (await gateway.post(call(), await gateway.key())).status == 502
+    assert len(upstream.requests) == 1, "a call is never sent twice"
+
+
+async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twice(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    upstream.answer = answer_raw(b"")
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=0.3) as gateway:
+        answer = await gateway.post(call(), await gateway.key())
+    assert answer.status == 504
+    assert gateway.heard.phases == ["first_byte"]
+    assert len(upstream.requests) == 1
+
+
+async def test_an_answer_that_breaks_off_is_never_made_to_look_whole(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        + b"10000\r\n"
+        + b"x" * 0x10000
+        + b"\r\n10000\r\n"
+        + b"y" * 0x8000,
+        close=True,
+    )
+    body = json.dumps(PING).encode()
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {await gateway.key()}\r\n"
+    raw = await gateway.raw(
+        f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    )
+    assert raw.startswith((b"HTTP/1.1 502", b"HTTP/1.1 200"))
+    assert not raw.endswith(b"0\r\n\r\n")
+
+
+async def test_more_requests_than_the_bound_are_503_with_retry_after(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    arrived, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: Any, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        await release.wait()
+        writer.write(http(b"{}"))
+
+    upstream.answer = wait
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, max_concurrent_requests=1) as gateway:
+        key = await gateway.key()
+        first = asyncio.create_task(gateway.post(PING, key))
+        await arrived.wait()
+        second = await gateway.post(PING, key)
+        release.set()
+        assert (await first).status == 200
+    assert (second.status, second.headers["Retry-After"]) == (503, "1")
+    assert len(upstream.requests) == 1
+
+
+async def test_a_key_that_cannot_be_checked_is_503_never_open(
+    valkey_url: str, redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    async with running_gateway(redis, "unix:///nonexistent/valkey.sock", upstream.url, tmp_path) as gateway:
+        answer = await gateway.post(PING, await gateway.key())
+    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_body_beyond_the_limit_is_413(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, chunked: bool
+) -> None:
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, max_request_bytes=1000) as gateway:
+        key = await gateway.key()
+        framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 1001"
+        body = b"3e9\r\n" + b" " * 1001 if chunked else b""
+        head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer "
+        raw = await gateway.raw(head + key.encode() + b"\r\n" + framing + b"\r\n\r\n" + body)
+    assert raw.startswith(b"HTTP/1.1 413 ")
+    assert upstream.requests == []
+
+
+async def test_a_large_body_without_a_key_is_not_read(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+    assert (await gateway.raw(head)).startswith(b"HTTP/1.1 401 ")
+    assert upstream.requests == []
+
+
+async def test_100_continue_without_a_key_is_401_before_the_body(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 40\r\n"
+    assert (await gateway.raw(head + b"Expect: 100-continue\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+    assert (await gateway.raw(head + b"Expect: junk\r\n\r\n")).startswith(b"HTTP/1.1 417 ")
+
+
+async def test_100_continue_with_a_key_is_told_to_go_on(gateway: Gateway) -> None:
+    body = json.dumps(PING).encode()
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {await gateway.key()}\r\nConnection: close\r\n"
+    )
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+    raw = await gateway.raw(head.encode() + body)
+    assert raw.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_get_and_delete_need_a_key(gateway: Gateway, upstream: ScriptedUpstream, method: str) -> None:
+    assert_denied(await gateway.request(method), upstream, 401, -32001)
+    key = await gateway.key()
+    assert (await gateway.request(method, key=key)).status == 200
+    assert upstream.requests[0].line == f"{method} /mcp HTTP/1.1".encode()
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+async def test_head_and_options_are_answered_by_the_gateway(
+    gateway: Gateway, upstream: ScriptedUpstream, method: str
+) -> None:
+    assert (await gateway.request(method, key=await gateway.key())).status in (200, 204)
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
+async def test_other_methods_are_405(gateway: Gateway, upstream: ScriptedUpstream, method: str) -> None:
+    answer = await gateway.request(method, key=await gateway.key())
+    assert (answer.status, upstream.requests) == (405, [])
+    assert "POST" in answer.headers["Allow"]
+
+
+async def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_protocol(gateway: Gateway) -> None:
+    answer = await gateway.request("OPTIONS", Origin="http://localhost:5173")
+    assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    allowed = answer.headers["Access-Control-Allow-Headers"]
+    for name in ("Authorization", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"):
+        assert name in allowed
+
+
+async def test_browsers_may_read_answers_and_the_session_id(gateway: Gateway) -> None:
+    for answer in (
+        await gateway.post(PING, Origin="http://localhost:1"),
+        await gateway.post(INITIALIZE, Origin="http://localhost:1"),
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:1"
+        assert "Mcp-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+
+
+async def test_a_foreign_origin_is_403_and_a_foreign_host_421(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    key = await gateway.key()
+    assert_denied(await gateway.post(PING, key, Origin="http://evil.example"), upstream, 403, -32001)
+    assert_denied(await gateway.post(PING, key, Host="evil.example"), upstream, 421, -32001)
+
+
+async def test_health_and_readiness(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    assert (await gateway.request("GET", "/healthz")).status == 200
+    assert (await gateway.request("GET", "/readyz")).status == 200
+    assert upstream.requests == []
+
+
+async def test_not_ready_while_the_upstream_takes_no_connection(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+    async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
+        assert (await gateway.request("GET", "/readyz")).status == 503
+
+
+async def test_headers_are_rebuilt_on_the_way_upstream(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    await gateway.post(
+        PING,
+        await gateway.key(),
+        Cookie="a=b",
+        X_MCP_Owner="root",
+        X_Forwarded_For="1.2.3.4",
+        X_Custom="kept",
+        Accept_Encoding="gzip",
+        MCP_Protocol_Version="2025-11-25",
+    )
+    request = upstream.requests[0]
+    assert request.values("host") == [upstream.url.split("/")[2].encode()]
+    assert request.values("authorization") == request.values("cookie") == request.values("x-mcp-owner") == []
+    assert request.values("x-forwarded-for") == [b"127.0.0.1"]
+    assert request.values("x-custom") == [b"kept"]
+    assert request.values("accept-encoding") == [b"identity"]
+    assert request.values("mcp-protocol-version") == [b"2025-11-25"]
+    assert request.values("accept") == [b"application/json, text/event-stream"]
+
+
+async def test_the_upstreams_own_credential_and_the_identity_are_sent_where_configured(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    async with running_gateway(
+        redis, valkey_url, upstream.url, tmp_path, upstream_authorization="Bearer up", forward_identity=True
+    ) as gateway:
+        record, key = await gateway.new_key()
+        await gateway.post(PING, key, X_MCP_Key_Id="forged")
+    request = upstream.requests[0]
+    assert request.values("authorization") == [b"Bearer up"]
+    assert request.values("x-mcp-key-id") == [record.key_id.encode()]
+    assert request.values("x-mcp-owner") == [b"ann@example.com"]
+
+
+async def test_an_answer_passes_as_it_is(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answer = answer_raw(
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
+    )
+    answer = await gateway.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, await gateway.key())
+    assert (answer.status, answer.body, "Content-Type" in answer.headers) == (202, b"", False)
+    assert answer.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+    assert answer.headers["X-Custom"].encode("utf-8", "surrogateescape") == b"\xc3\xa9"
+
+
+async def test_a_redirect_of_the_upstream_is_passed_on_not_followed(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_raw(
+        b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    )
+    answer = await gateway.post(PING, await gateway.key())
+    assert (answer.status, answer.headers["Location"], len(upstream.requests)) == (307, "/elsewhere", 1)

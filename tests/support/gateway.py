@@ -1,0 +1,164 @@
+"""A gateway worker within the test's own loop, on a real port and a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from redis.asyncio import Redis
+
+from gateway import redis_names
+from gateway.keys.record import KeyRecord
+from gateway.keys.store import KeyStore
+from gateway.proxy.config import ProxyConfig
+from gateway.proxy.worker import Worker, now_ms
+from gateway.settings import Settings
+from gateway.usage.event import UsageEvent, unpack
+from gateway.usage.observer import UsageObserver
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test-client", "version": "1.2"},
+    },
+}
+
+
+def call(tool: str = "get", id_: Any = 1, **arguments: Any) -> dict[str, Any]:
+    """A `tools/call` message."""
+    return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+class Answered:
+    """An HTTP answer, read whole."""
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return dict(self.json["error"])
+
+
+class Heard:
+    """Remembers what the worker told its observer."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.phases: list[str] = []
+
+    def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
+        self.reasons.append(reason)
+
+    def upstream_failed(self, phase: str) -> None:
+        self.phases.append(phase)
+
+
+class Gateway:
+    """The worker under test and the ways to talk to it."""
+
+    def __init__(self, worker: Worker, redis: Redis, session: aiohttp.ClientSession, heard: Heard) -> None:
+        self.worker = worker
+        self.redis = redis
+        self.session = session
+        self.heard = heard
+        self.keys = KeyStore(redis, pepper=None, now_ms=now_ms)
+
+    @property
+    def port(self) -> int:
+        return self.worker.server.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    async def key(self, owner: str = "ann@example.com", **fields: Any) -> str:
+        """The text of a new key."""
+        return (await self.new_key(owner, **fields))[1]
+
+    async def new_key(self, owner: str = "ann@example.com", **fields: Any) -> tuple[KeyRecord, str]:
+        """The record and the text of a new key."""
+        record, key = await self.keys.create(owner=owner, key_name="a key", **fields)
+        return record, key.text
+
+    async def expired_key(self) -> str:
+        """The text of a key that was made, and expired, long ago."""
+        past = KeyStore(self.redis, pepper=None, now_ms=lambda: 1)
+        return (await past.create(owner="ann@example.com", key_name="old", expires_at=2))[1].text
+
+    async def request(
+        self, method: str, path: str = "/mcp", *, key: str | None = None, data: Any = None, **headers: str
+    ) -> Answered:
+        """One request; `data` is sent as JSON unless it is bytes. Underscores in header names become hyphens."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key is not None:
+            fields["Authorization"] = f"Bearer {key}"
+        if data is not None:
+            fields.setdefault("Content-Type", "application/json")
+        body = data if data is None or isinstance(data, bytes) else json.dumps(data).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(method, url, data=body, headers=fields, allow_redirects=False) as answer:
+            return Answered(answer.status, answer.headers, await answer.read())
+
+    async def post(self, data: Any, key: str | None = None, **headers: str) -> Answered:
+        """One POST to the endpoint."""
+        return await self.request("POST", key=key, data=data, **headers)
+
+    async def raw(self, request: bytes, *, then_close: bool = False) -> bytes:
+        """Send these bytes on a connection of their own and read what comes until it closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(request)
+        if then_close:
+            writer.write_eof()
+        try:
+            async with asyncio.timeout(10):
+                return await reader.read()
+        except ConnectionError:
+            return b""
+        finally:
+            writer.close()
+
+    async def events(self) -> list[UsageEvent]:
+        """The usage events that are in the stream by now."""
+        entries: Any = await self.redis.xrange(redis_names.USAGE)
+        return [event for _, fields in entries for event in unpack(fields[b"e"])]
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(
+    redis: Redis, redis_url: str, upstream_url: str, folder: Path, **changes: Any
+) -> AsyncIterator[Gateway]:
+    """A worker in front of an upstream; `changes` are settings."""
+    settings = Settings(
+        upstream_url=upstream_url,
+        redis_url=redis_url,
+        data_dir=folder,
+        **{"drain_timeout": 1, "gateway_id": "test-gateway", **changes},
+    )
+    config = ProxyConfig(**{**_as_config(settings), "proxy_port": 0})
+    heard = Heard()
+    worker = Worker(config, heard, UsageObserver())
+    async with worker.running(), aiohttp.ClientSession(auto_decompress=False) as session:
+        yield Gateway(worker, redis, session, heard)
+
+
+def _as_config(settings: Settings) -> dict[str, Any]:
+    from gateway.proxy.config import read_config
+
+    config = read_config(settings.to_json())
+    return {name: getattr(config, name) for name in ProxyConfig.__struct_fields__}
