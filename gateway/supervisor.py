@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -44,7 +45,6 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     command: Sequence[str]
     stdin: bytes = b""
-    environment: Mapping[str, str] = {}
     is_ready: Callable[[], Awaitable[bool]] | None = None
     """Asked until it says yes; without it, the child's first line of output says that it is ready."""
     stop_timeout: float = 30.0
@@ -54,10 +54,12 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
 class Supervisor:
     """The children of one command."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str], on_exit: Callable[[int], None]) -> None:
+        """`environment` is added to each child's; `on_exit` is told the process id of each that ended."""
+        self._environment = environment
+        self._on_exit = on_exit
         self._children: list[tuple[Child, asyncio.Task[None]]] = []
         self._processes: dict[str, asyncio.subprocess.Process] = {}
-        self._is_stopping = False
 
     async def start(self, child: Child) -> str:
         """Start a child and watch over it from now on; returns the line that it said it was ready with."""
@@ -65,10 +67,12 @@ class Supervisor:
         try:
             line = await asyncio.wait_for(self._until_ready(child, process), _START_TIMEOUT)
         except TimeoutError:
+            await _end(child, process)
             raise StartError(f"{child.name} did not become ready within {_START_TIMEOUT:.0f} s") from None
-        finally:
-            task = asyncio.get_running_loop().create_task(self._watch(child, process))
-            self._children.append((child, task))
+        except BaseException:
+            await _end(child, process)
+            raise
+        self._children.append((child, asyncio.get_running_loop().create_task(self._watch(child, process))))
         return line
 
     async def start_all(self, children: Sequence[Child]) -> None:
@@ -80,7 +84,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End every child, the youngest first, and return when none is left."""
-        self._is_stopping = True
         for child, task in reversed(self._children):
             process = self._processes.get(child.name)
             task.cancel()
@@ -95,10 +98,10 @@ class Supervisor:
             *child.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **child.environment},
+            env={**os.environ, **self._environment},
             # Ctrl-C is for the supervisor, which ends its children in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(_die_with, os.getpid()),
         )
         self._processes[child.name] = process
         assert process.stdin is not None
@@ -128,9 +131,15 @@ class Supervisor:
         while True:
             started = loop.time()
             await _wait(process)
+            self._on_exit(process.pid)
             if loop.time() - started > _HEALTHY_AFTER:
                 pause = _FIRST_PAUSE
-            log.error("%s ended with %s; it is started again in %.1f s", child.name, _ending(process.returncode), pause)
+            log.error(
+                "%s ended with %s; it is started again in %.1f s",
+                child.name,
+                _ending(process.returncode),
+                pause,
+            )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             process = await self._spawn(child)
@@ -162,8 +171,8 @@ def _ending(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
+        if os.getppid() != parent:
             os._exit(1)

@@ -2,8 +2,8 @@
 
 What this module guarantees:
 
-- A body is read by a strict JSON parser (no BOM, no UTF-16, no NaN, no lone surrogates, no trailing data) and is refused
-  where two JSON parsers could disagree, that is where any object holds a member name twice.
+- A body is read by a strict JSON parser (no BOM, no UTF-16, no NaN, no lone surrogates, no trailing data) and is
+  refused where two JSON parsers could disagree, that is where any object holds a member name twice.
 - A body that is byte for byte its own canonical encoding cannot hold such a thing, so the usual compact message is
   checked by encoding it again; any other is parsed a second time with an eye on names.
 - A value that was read is never looked at as bytes again, and the bytes are what is forwarded.
@@ -27,7 +27,7 @@ _SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818
     """The body is not a JSON-RPC message, or two parsers could read it differently.
 
     `code` is the JSON-RPC error code (-32700 for JSON, -32600 for the message); `id` is the request's, where it could

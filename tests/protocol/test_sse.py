@@ -1,0 +1,64 @@
+"""Splitting streams of events, and taking and changing their data."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.protocol.sse import EventSplitter, data_of, with_data
+
+LINE_END = st.sampled_from([b"\n", b"\r\n", b"\r"])
+LINE = st.sampled_from([b"data: {}", b"data:x", b"data", b"id: 7", b"event: message", b": ping", b"retry: 5", b""])
+STREAM = st.lists(st.tuples(LINE, LINE_END), max_size=20).map(lambda lines: b"".join(a + b for a, b in lines))
+
+
+def split(stream: bytes, cuts: list[int]) -> tuple[list[bytes], bytes]:
+    splitter = EventSplitter(10_000)
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    events = [event for a, b in zip(edges, edges[1:], strict=False) for event in splitter.feed(stream[a:b])]
+    assert all(event.is_whole for event in events)
+    return [event.raw for event in events], splitter.flush()
+
+
+@given(STREAM, st.lists(st.integers(0, 400), max_size=8))
+def test_wherever_a_stream_is_cut_the_same_events_come_out(stream: bytes, cuts: list[int]) -> None:
+    assert split(stream, cuts) == split(stream, [])
+
+
+@given(STREAM, st.lists(st.integers(0, 400), max_size=8))
+def test_no_byte_is_added_or_lost(stream: bytes, cuts: list[int]) -> None:
+    events, rest = split(stream, cuts)
+    assert b"".join(events) + rest == stream
+
+
+def test_an_event_comes_out_as_soon_as_its_blank_line_is_complete() -> None:
+    splitter = EventSplitter(1000)
+    assert splitter.feed(b"data: 1\r\n\r") == []
+    assert [event.raw for event in splitter.feed(b"\n")] == [b"data: 1\r\n\r\n"]
+
+
+def test_an_event_beyond_the_bound_passes_in_pieces_and_the_next_one_whole() -> None:
+    splitter = EventSplitter(10)
+    stream = b"data: " + b"x" * 50 + b"\n\ndata: y\n\n"
+    events = [event for index in range(len(stream)) for event in splitter.feed(stream[index : index + 1])]
+    assert b"".join(event.raw for event in events) == stream
+    assert [event.raw for event in events if event.is_whole] == [b"data: y\n\n"]
+
+
+def test_a_million_short_lines_are_searched_once() -> None:
+    splitter = EventSplitter(100_000_000)
+    stream = b"data: x\n" * 200_000
+    for start in range(0, len(stream), 4096):
+        assert splitter.feed(stream[start : start + 4096]) == []
+    assert len(splitter.feed(b"\n")) == 1
+
+
+def test_data_of_several_lines_is_joined() -> None:
+    assert data_of(b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n") == b"a\nb"
+    assert data_of(b": ping\n\n") == b""
+    assert data_of(b"data: {}\n\n") == b"{}"
+
+
+def test_changed_data_keeps_the_other_fields() -> None:
+    changed = with_data(b"event: message\r\nid: 4\r\ndata: old\r\n\r\n", b"new")
+    assert changed == b"event: message\nid: 4\ndata: new\n\n"
