@@ -72,9 +72,7 @@ class Endpoint(Generic[Given]):
             raise Problem(403, "Only an admin may do this.")
         caller = Caller(_address(deps, request), request.url.host or "localhost", signed_in)
         answer = await self.handler(deps, caller, await self._given(request))
-        return web.Response(
-            status=self.status, body=msgspec.json.encode(answer), content_type="application/json"
-        )
+        return web.Response(status=self.status, body=msgspec.json.encode(answer), content_type="application/json")
 
     async def _given(self, request: web.Request) -> Given:
         if self.method == "GET":

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from admin_api import passwords, users
-from admin_api.moments import parse_moment, rfc3339
+from admin_api.moments import parse_moment
 from gateway.keys import fields
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 from gateway.usage.queries import MAX_DAYS, MAX_PAGE_SIZE
@@ -26,12 +26,9 @@ def _email(value: str) -> str:
     return users.normal_email(value)
 
 
-def _from(value: str) -> str:
-    return rfc3339(parse_moment(value))
-
-
-def _to(value: str) -> str:
-    return rfc3339(parse_moment(value, end_of_day=True))
+def _moment(value: str) -> str:
+    parse_moment(value)
+    return value
 
 
 def _stream_id(value: str) -> str:
@@ -173,9 +170,7 @@ NewPassword = Annotated[
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]
 
 Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
-PageSize = Annotated[
-    int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})
-]
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
 Days = Annotated[
     int,
     Meta(ge=1, le=MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_DAYS}"}),
@@ -185,22 +180,18 @@ From = Annotated[
     str,
     Meta(
         description="From this date or time on (a date: from its first moment, UTC).",
-        extra={"must": _MOMENT, "parse": _from},
+        extra={"must": _MOMENT, "parse": _moment},
     ),
 ]
 To = Annotated[
     str,
     Meta(
         description="Before this time; a date: to its last moment, UTC.",
-        extra={"must": _MOMENT, "parse": _to},
+        extra={"must": _MOMENT, "parse": _moment},
     ),
 ]
-Search = Annotated[
-    str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})
-]
-CallStatus = Annotated[
-    Literal["ok", "tool_error", "rpc_error"], Meta(extra={"must": "be ok, tool_error or rpc_error"})
-]
+Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})]
+CallStatus = Annotated[Literal["ok", "tool_error", "rpc_error"], Meta(extra={"must": "be ok, tool_error or rpc_error"})]
 AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
 AuditPlace = Annotated[
     str,

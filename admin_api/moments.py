@@ -10,10 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_DATE_AND_TIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def rfc3339(ms: int) -> str:
@@ -35,7 +34,7 @@ def parse_moment(text: str, *, end_of_day: bool = False) -> int:
     if _DATE.fullmatch(text):
         day = date.fromisoformat(text)
         moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        return _ms(moment + timedelta(days=1)) if end_of_day else _ms(moment)
+        return _ms(moment) + (_DAY_MS if end_of_day else 0)
     if _DATE_AND_TIME.fullmatch(text):
         return _ms(datetime.fromisoformat(text.upper()))
     raise ValueError("neither a date nor a time with its offset")

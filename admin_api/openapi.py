@@ -61,9 +61,7 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
 
 def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
     answered = {"application/json": {"schema": _reference(endpoint.answers)}}
-    responses: dict[str, Any] = {
-        str(endpoint.status): {"description": _summary(endpoint.answers), "content": answered}
-    }
+    responses: dict[str, Any] = {str(endpoint.status): {"description": _summary(endpoint.answers), "content": answered}}
     input_refusals = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
     refusals = {*endpoint.refusals, *_GENERAL_REFUSALS[endpoint.access], *input_refusals, 503}
     if endpoint.too_large:

@@ -40,9 +40,7 @@ class Verdict(NamedTuple):
 class Passwords:
     """A bounded pool that hashes and verifies passwords."""
 
-    def __init__(
-        self, *, threads: int | None = None, waiting: int = 16, hasher: PasswordHasher | None = None
-    ) -> None:
+    def __init__(self, *, threads: int | None = None, waiting: int = 16, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
         workers = threads or max(1, min(2, (os.cpu_count() or 1) - 1))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2")

@@ -117,9 +117,7 @@ def _of_http(error: web.HTTPException, request: web.Request) -> Problem:
             return Problem(404, "There is nothing at this path; /api/openapi.json lists what there is.")
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
-            return Problem(
-                405, f"{request.path} takes {allowed}, not {error.method[:16]}.", headers={"Allow": allowed}
-            )
+            return Problem(405, f"{request.path} takes {allowed}, not {error.method[:16]}.", headers={"Allow": allowed})
         case web.HTTPRequestEntityTooLarge():
             return Problem(413, "The request body is too large.")
     return Problem(error.status, error.reason)

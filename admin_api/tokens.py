@@ -37,9 +37,7 @@ class Claims(msgspec.Struct, frozen=True):
 class Tokens:
     """Issues and reads access tokens."""
 
-    def __init__(
-        self, secret: str, *, now_ms: Callable[[], int], lifetime_seconds: int = LIFETIME_SECONDS
-    ) -> None:
+    def __init__(self, secret: str, *, now_ms: Callable[[], int], lifetime_seconds: int = LIFETIME_SECONDS) -> None:
         if len(secret.encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"the secret of access tokens must have at least {MIN_SECRET_BYTES} bytes")
         self._secret = secret

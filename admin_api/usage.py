@@ -48,7 +48,7 @@ async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) 
     filters = HistoryFilters(
         owner=owner_asked_for(caller, given.owner, given.all),
         since=_moment(given.from_),
-        until=_moment(given.to),
+        until=_moment(given.to, end_of_day=True),
         key_id=given.key_id,
         tool=given.tool,
         table=given.table,
@@ -67,8 +67,10 @@ async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> S
     return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
 
 
-def _moment(text: str | None) -> int | None:
-    return None if text is None else min(max(parse_moment(text), _EARLIEST_MS), _LATEST_MS)
+def _moment(text: str | None, *, end_of_day: bool = False) -> int | None:
+    if text is None:
+        return None
+    return min(max(parse_moment(text, end_of_day=end_of_day), _EARLIEST_MS), _LATEST_MS)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

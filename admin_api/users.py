@@ -72,9 +72,7 @@ def check_new_password(password: str) -> str:
 class UserStore:
     """All users, and whether a password is theirs."""
 
-    def __init__(
-        self, redis: Redis, *, now_ms: Callable[[], int], passwords: Passwords | None = None
-    ) -> None:
+    def __init__(self, redis: Redis, *, now_ms: Callable[[], int], passwords: Passwords | None = None) -> None:
         self._redis = redis
         self._now_ms = now_ms
         self.passwords = passwords or Passwords()

@@ -62,9 +62,7 @@ def cheap_passwords() -> Iterator[Passwords]:
 
 
 @pytest.fixture
-def deps(
-    redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, cheap_passwords: Passwords
-) -> Dependencies:
+def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, cheap_passwords: Passwords) -> Dependencies:
     return Dependencies(
         redis=redis,
         users=UserStore(redis, now_ms=clock.now_ms, passwords=cheap_passwords),

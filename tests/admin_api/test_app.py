@@ -76,9 +76,7 @@ async def test_an_encoded_body_is_415(user: Api) -> None:
     ids=lambda body: repr(body[:12]),
 )
 async def test_what_is_no_json_object_is_400(user: Api, body: bytes) -> None:
-    answer = await user.request(
-        "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
-    )
+    answer = await user.request("POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"})
     assert_problem(answer, 400)
     assert answer.fields == {"body"}
 

@@ -1,0 +1,49 @@
+"""The endpoints of users, for admins."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
+
+
+async def test_users_are_listed_without_their_hashes(admin: Api) -> None:
+    answer = await admin.get("/api/users")
+    assert [user["email"] for user in answer.body["users"]] == [USER, ADMIN]
+    assert set(answer.body["users"][0]) == {"email", "is_admin", "disabled", "created_at"}
+
+
+async def test_a_new_user_can_log_in(admin: Api) -> None:
+    answer = await admin.post("/api/users/add", {"email": "Bob@Example.com", "password": PASSWORD})
+    assert (answer.status, answer.body["email"], answer.body["is_admin"]) == (201, "bob@example.com", False)
+    await admin.logged_in("bob@example.com")
+    again = await admin.post("/api/users/add", {"email": "bob@example.com", "password": PASSWORD})
+    assert again.status == 409
+
+
+async def test_bad_input_names_every_field(admin: Api) -> None:
+    answer = await admin.post("/api/users/add", {"email": "x", "password": "short", "is_admin": "yes", "x": 1})
+    assert (answer.status, answer.fields) == (400, {"email", "password", "is_admin", "x"})
+
+
+async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> None:
+    await user.create_key("one")
+    await user.create_key("two")
+    answer = await admin.post("/api/users/disable", {"email": USER.upper()})
+    assert (answer.status, answer.body) == (200, {"email": USER, "disabled": True, "revoked_keys": 2})
+    assert (await user.get("/api/mcp-keys/list")).status == 401
+    assert {key["status"] for key in await admin.keys(owner=USER)} == {"revoked"}
+    again = await admin.post("/api/users/disable", {"email": USER})
+    assert (again.status, again.body["revoked_keys"]) == (200, 0)
+
+
+async def test_the_last_admin_stays(admin: Api) -> None:
+    assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 409
+    await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "is_admin": True})
+    assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 200
+    assert (await admin.get("/api/users")).status == 401
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "nobody"])
+async def test_an_unknown_user_is_404(admin: Api, email: str) -> None:
+    assert (await admin.post("/api/users/disable", {"email": email})).status == 404

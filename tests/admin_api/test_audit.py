@@ -1,0 +1,77 @@
+"""The audit trail: everything that was done, by whom, without a secret."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import redis.asyncio
+
+from admin_api.audit_trail import MAX_ENTRIES, AuditTrail
+from gateway import redis_names
+from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
+
+
+async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> None:
+    key = await user.create_key("laptop")
+    rotated = (await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"], "overlap_seconds": 5})).body
+    await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "calls_per_day": 7})
+    await admin.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
+    await admin.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
+    await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD})
+    await admin.post("/api/users/disable", {"email": "b@x.org"})
+    answer = await admin.get("/api/audit")
+    assert [(item["actor"], item["action"]) for item in answer.body["items"]] == [
+        (ADMIN, "user.disable"),
+        (ADMIN, "user.add"),
+        (ADMIN, "key.revoke"),
+        (USER, "key.update"),
+        (USER, "key.rotate"),
+        (USER, "key.create"),
+    ]
+    revoked = answer.body["items"][2]
+    assert (revoked["key_id"], revoked["owner"], revoked["address"]) == (key["key_id"], USER, "127.0.0.1")
+    assert answer.body["items"][3]["details"] == {"calls_per_day": "7"}
+    text = json.dumps(answer.body)
+    assert not [secret for secret in (key["api_key"], rotated["api_key"], PASSWORD, user.token) if str(secret) in text]
+
+
+async def test_reading_or_failing_leaves_no_entry(admin: Api, user: Api) -> None:
+    await user.keys()
+    await user.post("/api/mcp-keys/create", {})
+    await user.post("/api/mcp-keys/revoke", {"key_id": "key_nothing"})
+    assert (await admin.get("/api/audit")).body == {"items": [], "next": None}
+
+
+async def test_pages_follow_one_another(admin: Api, user: Api) -> None:
+    for name in ("1", "2", "3"):
+        await user.create_key(name)
+    first = (await admin.get("/api/audit", limit=2)).body
+    second = (await admin.get("/api/audit", limit=2, before=first["next"])).body
+    names = [item["details"]["key_name"] for page in (first, second) for item in page["items"]]
+    assert (names, second["next"]) == (["3", "2", "1"], None)
+
+
+@pytest.mark.parametrize(
+    ("query", "field"), [("limit=0", "limit"), ("limit=501", "limit"), ("before=x", "before"), ("before=(1", "before")]
+)
+async def test_a_bad_query_is_400(admin: Api, query: str, field: str) -> None:
+    answer = await admin.request("GET", f"/api/audit?{query}")
+    assert (answer.status, answer.fields) == (400, {field})
+
+
+async def test_the_trail_is_bounded(admin: Api, redis: redis.asyncio.Redis) -> None:
+    async with redis.pipeline(transaction=False) as pipe:
+        for _ in range(MAX_ENTRIES + 500):
+            pipe.xadd(redis_names.AUDIT, {"entry": b"{}"})
+        await pipe.execute()
+    await admin.create_key()
+    assert await redis.xlen(redis_names.AUDIT) < MAX_ENTRIES + 500
+
+
+async def test_a_lost_entry_leaves_the_change_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    gone = redis.asyncio.Redis(unix_socket_path="/nonexistent/valkey.sock")
+    trail = AuditTrail(gone, now_ms=lambda: 0)
+    await trail.record(actor=USER, action="key.revoke", address="::1", key_id="key_1")
+    assert '"key_id":"key_1"' in caplog.text
+    await gone.aclose()

@@ -1,0 +1,96 @@
+"""The OpenAPI document: valid, complete, and true of what the API does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_pydantic import OpenAPI
+
+from admin_api.app import ENDPOINTS
+from gateway.usage.table import UsageTable
+from tests.admin_api.support import Api, event
+
+
+@pytest.fixture
+async def document(api: Api) -> Any:
+    answer = await api.request("GET", "/api/openapi.json")
+    assert answer.status == 200
+    return answer.body
+
+
+def check(document: Any, schema: Any, value: Any) -> None:
+    jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+async def test_the_document_is_openapi_3_1(document: Any) -> None:
+    assert document["openapi"].startswith("3.1")
+    OpenAPI.model_validate(document)
+
+
+async def test_every_endpoint_is_in_it(document: Any) -> None:
+    described = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(endpoint.path, endpoint.method.lower()) for endpoint in ENDPOINTS}
+    assert {
+        "/api/auth/login", "/api/mcp-keys/create", "/api/mcp-keys/list", "/api/mcp-keys/revoke",
+        "/api/mcp-keys/rotate", "/api/mcp-keys/update", "/api/mcp-usage/history", "/api/mcp-usage/stats",
+    } <= set(document["paths"])  # fmt: skip
+
+
+async def test_every_reference_leads_somewhere(document: Any) -> None:
+    def references(node: Any) -> Any:
+        if isinstance(node, dict):
+            yield from (value for name, value in node.items() if name == "$ref")
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    found = set(references(document))
+    assert found
+    names = {reference.removeprefix("#/components/schemas/") for reference in found}
+    assert names <= set(document["components"]["schemas"])
+
+
+async def test_bodies_are_described_with_their_bounds(document: Any) -> None:
+    create = document["components"]["schemas"]["CreateKey"]
+    assert create["required"] == ["key_name"]
+    assert create["properties"]["key_name"]["maxLength"] == 100
+    assert create["properties"]["expires_days"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 3650}
+    parameters = document["paths"]["/api/mcp-usage/history"]["get"]["parameters"]
+    assert {parameter["name"] for parameter in parameters} >= {"page", "page_size", "from", "to", "status"}
+
+
+async def test_only_login_is_open(document: Any) -> None:
+    unsecured = [path for path, methods in document["paths"].items() for one in methods.values() if not one["security"]]
+    assert unsecured == ["/api/auth/login"]
+
+
+async def test_answers_are_as_described(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
+    await table.insert_soon([event(), event(record_count=None, table_names=())], "answers")
+    key = await user.create_key(expires_days=3)
+    key_id = {"key_id": key["key_id"]}
+    requests: list[tuple[Api, str, str, Any]] = [
+        (user, "POST", "/api/mcp-keys/create", {"key_name": "two"}),
+        (user, "GET", "/api/mcp-keys/list", None),
+        (user, "POST", "/api/mcp-keys/update", {**key_id, "labels": {"a": "b"}}),
+        (user, "POST", "/api/mcp-keys/rotate", key_id),
+        (user, "POST", "/api/mcp-keys/revoke", key_id),
+        (user, "GET", "/api/mcp-usage/history", None),
+        (user, "GET", "/api/mcp-usage/stats", None),
+        (user, "GET", "/api/auth/me", None),
+        (user, "GET", "/api/info", None),
+        (admin, "GET", "/api/users", None),
+        (admin, "GET", "/api/audit", None),
+        (user, "POST", "/api/mcp-keys/create", {}),
+        (user, "POST", "/api/mcp-keys/rotate", key_id),
+        (user, "GET", "/api/users", None),
+    ]
+    for api, method, path, body in requests:
+        answer = await api.request(method, path, **({} if body is None else {"json": body}))
+        described = document["paths"][path][method.lower()]["responses"][str(answer.status)]
+        (media_type, content), *_ = described["content"].items()
+        assert answer.headers["Content-Type"].split(";")[0] == media_type
+        check(document, content["schema"], answer.body)

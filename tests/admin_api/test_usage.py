@@ -1,0 +1,167 @@
+"""The endpoints of usage, on a real chDB."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+import pytest
+
+from gateway.usage.event import UsageEvent
+from gateway.usage.table import UsageTable
+from tests.admin_api.support import ADMIN, USER, Answer, Api, event
+
+DAY_MS = 86_400_000
+OTHER = "bob@example.com"
+
+
+async def insert(table: UsageTable, *events: UsageEvent) -> None:
+    await table.insert_soon(events, f"token {events[0].event_id}")
+
+
+async def history(api: Api, **query: Any) -> Any:
+    answer = await api.get("/api/mcp-usage/history", **query)
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def test_an_empty_history_is_a_page_of_nothing(user: Api, table: UsageTable) -> None:
+    assert await history(user) == {"items": [], "total": 0, "page": 1, "page_size": 20}
+
+
+async def test_an_item_has_the_fields_of_the_contract(user: Api, table: UsageTable) -> None:
+    await insert(table, event(created_at=now_ms(), table_names=("stock_daily", "stock_basic"), record_count=None))
+    (item,) = (await history(user))["items"]
+    contract = {
+        "event_id", "created_at", "key_id", "key_name", "owner", "tool_name", "table_name", "table_names",
+        "record_count", "count_method", "is_error", "status", "duration_ms", "response_bytes", "client_name",
+        "client_version", "session_id", "request_id",
+    }  # fmt: skip
+    assert contract <= set(item)
+    assert item["record_count"] is None
+    assert item["table_name"] == "stock_daily, stock_basic"
+    assert item["created_at"].endswith("Z")
+    assert datetime.datetime.fromisoformat(item["created_at"])
+
+
+async def test_pages_follow_one_another(user: Api, table: UsageTable) -> None:
+    start = now_ms() - 10_000
+    await insert(table, *(event(created_at=start + number, request_id=str(number)) for number in range(7)))
+    pages = [await history(user, page=page, page_size=3) for page in (1, 2, 3, 4)]
+    assert [[item["request_id"] for item in page["items"]] for page in pages] == [
+        ["6", "5", "4"], ["3", "2", "1"], ["0"], [],
+    ]  # fmt: skip
+    assert {page["total"] for page in pages} == {7}
+
+
+async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
+    day = now_ms() // DAY_MS * DAY_MS
+    await insert(
+        table,
+        event(request_id="1", created_at=day - DAY_MS, tool_name="run_sql", table_names=("a", "b")),
+        event(request_id="2", created_at=day - 1, key_id="key_2"),
+        event(request_id="3", created_at=day, is_error=True, status="tool_error", record_count=0),
+    )
+    today = datetime.datetime.fromtimestamp(day / 1000, datetime.UTC).date()
+    yesterday = today - datetime.timedelta(days=1)
+    wanted: list[tuple[dict[str, str], set[str]]] = [
+        ({"tool": "run_sql"}, {"1"}),
+        ({"table": "b"}, {"1"}),
+        ({"key_id": "key_2"}, {"2"}),
+        ({"status": "tool_error"}, {"3"}),
+        ({"from": today.isoformat()}, {"3"}),
+        ({"to": yesterday.isoformat()}, {"1", "2"}),
+        ({"from": yesterday.isoformat(), "to": yesterday.isoformat()}, {"1", "2"}),
+        ({"from": f"{today}T00:00:00Z", "to": f"{today}T00:00:00.001Z"}, {"3"}),
+        ({"from": "0001-01-01", "to": "9999-12-31"}, {"1", "2", "3"}),
+        ({"tool": "", "status": "", "from": ""}, {"1", "2", "3"}),
+        ({"tool": "run_sql", "key_id": "key_2"}, set()),
+        ({"tool": "' OR 1=1 --"}, set()),
+    ]
+    for query, numbers in wanted:
+        page = await history(user, **query)
+        assert {item["request_id"] for item in page["items"]} == numbers, query
+        assert page["total"] == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("query", "fields"),
+    [
+        ("page=0", {"page"}),
+        ("page=-1", {"page"}),
+        ("page=x", {"page"}),
+        ("page=1.5", {"page"}),
+        ("page_size=0", {"page_size"}),
+        ("page_size=501", {"page_size"}),
+        ("page=1000000&page_size=500", {"page"}),
+        ("from=yesterday", {"from"}),
+        ("to=2026-02-30", {"to"}),
+        ("from=2026-01-31T12:00:00", {"from"}),
+        ("from=2026-02-01&to=2026-01-01", {"from"}),
+        ("status=fine", {"status"}),
+        ("key_id=" + "x" * 65, {"key_id"}),
+        ("tool=" + "x" * 257, {"tool"}),
+        ("colour=red", {"colour"}),
+        ("page=1&page=2", {"page"}),
+        ("page=0&page_size=0&from=x&to=y&status=z", {"page", "page_size", "from", "to", "status"}),
+    ],
+)
+async def test_a_bad_query_is_400_and_names_every_field(user: Api, query: str, fields: set[str]) -> None:
+    answer = await user.request("GET", f"/api/mcp-usage/history?{query}")
+    assert (answer.status, answer.fields) == (400, fields)
+
+
+async def test_one_sees_ones_own_and_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
+    await insert(table, event(owner=USER), event(owner=OTHER), event(owner=ADMIN))
+    for path in ("history", "stats"):
+        for query in ({"owner": OTHER}, {"all": "true"}):
+            assert (await user.get(f"/api/mcp-usage/{path}", **query)).status == 403
+    assert [item["owner"] for item in (await history(user))["items"]] == [USER]
+    assert [item["owner"] for item in (await history(admin))["items"]] == [ADMIN]
+    assert [item["owner"] for item in (await history(admin, owner=OTHER))["items"]] == [OTHER]
+    assert (await history(admin, all="true"))["total"] == 3
+    assert (await admin.get("/api/mcp-usage/stats", all="true")).body["totals"]["calls"] == 3
+    assert (await user.get("/api/mcp-usage/stats")).body["totals"]["calls"] == 1
+
+
+async def stats(api: Api, **query: Any) -> Answer:
+    return await api.get("/api/mcp-usage/stats", **query)
+
+
+async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -> None:
+    now = now_ms()
+    await insert(
+        table,
+        event(created_at=now - 1000, record_count=20, response_bytes=100),
+        event(created_at=now - 900, record_count=None, response_bytes=10, tool_name="run_sql", table_names=()),
+        event(created_at=now - 800, record_count=0, response_bytes=1, is_error=True, status="tool_error"),
+        event(created_at=now - 40 * DAY_MS, record_count=5),
+    )
+    answer = await stats(user)
+    assert answer.status == 200
+    body = answer.body
+    assert body["days"] == 30
+    assert {name: body["totals"][name] for name in ("calls", "errors", "records", "bytes")} == {
+        "calls": 3, "errors": 1, "records": 20, "bytes": 111,
+    }  # fmt: skip
+    items = (await history(user, **{"from": body["since"]}))["items"]
+    assert len(items) == body["totals"]["calls"]
+    assert sum(item["record_count"] or 0 for item in items) == body["totals"]["records"]
+    for rows, name in (("by_tool", "tool_name"), ("by_table", "table_name"), ("by_key", "key_id"), ("by_day", "day")):
+        assert {name, "calls", "errors", "records"} <= set(body[rows][0])
+    for rows in ("by_tool", "by_key", "by_day"):
+        assert sum(row["calls"] for row in body[rows]) == 3
+    assert {row["table_name"] for row in body["by_table"]} == {"stock_daily", None}
+    assert body["by_key"][0]["key_name"] == "laptop"
+    assert (await stats(user, days=60)).body["totals"]["calls"] == 4
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1001", "x", "1.5", "30d"])
+async def test_bad_days_are_400(user: Api, days: str) -> None:
+    answer = await stats(user, days=days)
+    assert (answer.status, answer.fields) == (400, {"days"})
