@@ -33,6 +33,8 @@ REQUIRED: Mapping[Role, tuple[str, ...]] = {
 
 _SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_.*)?)\Z|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?\Z")
 _LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
+_FLAGS = {"upstream_url": "upstream"}
+"""Flags that are not spelled like their setting."""
 _MAX_SHOWN = 80
 
 
@@ -75,7 +77,7 @@ def load_settings(
             case "file":
                 return f"{name} in {config}"
             case "flag":
-                return "--" + name.replace("_", "-")
+                return "--" + _FLAGS.get(name, name).replace("_", "-")
             case _:
                 return ENV_PREFIX + name.upper()
 
@@ -128,9 +130,7 @@ def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
         faults.append(Fault(str(config), f"cannot be read ({error.strerror or error}): check --config"))
         return {}
     known = {name: value for name, value in data.items() if name in Settings.model_fields}
-    faults.extend(
-        Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known
-    )
+    faults.extend(Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known)
     return known
 
 

@@ -93,18 +93,16 @@ class Settings(BaseSettings):
     admin_email: Annotated[
         v.Email | None, _about("The first admin, made if no user exists.", "generated, printed once")
     ] = None
-    admin_password: Annotated[
-        v.Password | None, _about("Password of the first admin.", "generated, printed once")
-    ] = None
+    admin_password: Annotated[v.Password | None, _about("Password of the first admin.", "generated, printed once")] = (
+        None
+    )
 
     # Addresses
     host: Annotated[v.Host, _about("Address that proxy and admin API listen on.")] = "127.0.0.1"
     proxy_port: Annotated[v.Port, _about("Port of the proxy, for MCP clients.")] = 8001
     admin_port: Annotated[v.Port, _about("Port of the admin API and the dashboard.")] = 8000
     metrics_host: Annotated[v.Host, _about("Address that the metrics listen on.")] = "127.0.0.1"
-    metrics_port: Annotated[v.PortOrOff, _about("Port of Prometheus metrics at `/metrics`; 0 for none.")] = (
-        8003
-    )
+    metrics_port: Annotated[v.PortOrOff, _about("Port of Prometheus metrics at `/metrics`; 0 for none.")] = 8003
     workers: Annotated[
         int,
         Field(ge=1, le=256),
@@ -115,15 +113,16 @@ class Settings(BaseSettings):
     ] = Field(default_factory=socket.gethostname)
 
     # What the proxy lets through
-    proxy_paths: Annotated[
-        v.Paths, _about("Paths that are the MCP endpoint; every other path is answered 404.")
-    ] = ("/messages", "/mcp")
-    public_methods: Annotated[
-        v.Methods, _about("JSON-RPC methods that need no key. Empty: everything needs one.")
-    ] = ("initialize", "notifications/initialized", "server/discover")
-    forward_identity: Annotated[
-        bool, _about("Adds `X-MCP-Key-Id` and `X-MCP-Owner` to what goes upstream.")
-    ] = False
+    proxy_paths: Annotated[v.Paths, _about("Paths that are the MCP endpoint; every other path is answered 404.")] = (
+        "/messages",
+        "/mcp",
+    )
+    public_methods: Annotated[v.Methods, _about("JSON-RPC methods that need no key. Empty: everything needs one.")] = (
+        "initialize",
+        "notifications/initialized",
+        "server/discover",
+    )
+    forward_identity: Annotated[bool, _about("Adds `X-MCP-Key-Id` and `X-MCP-Owner` to what goes upstream.")] = False
     allowed_origins: Annotated[
         v.Origins,
         _about("Origins of browser clients. `loopback` stands for every port of this machine."),
@@ -140,9 +139,7 @@ class Settings(BaseSettings):
     ] = ()
 
     # Limits
-    max_request_bytes: Annotated[v.Count, _about("Largest request body, in bytes; more is answered 413.")] = (
-        4_194_304
-    )
+    max_request_bytes: Annotated[v.Count, _about("Largest request body, in bytes; more is answered 413.")] = 4_194_304
     max_concurrent_requests: Annotated[
         v.Count, _about("Requests that one worker serves at once; more are answered 503.")
     ] = 2000
@@ -155,12 +152,8 @@ class Settings(BaseSettings):
 
     # Time-outs by phase, in seconds
     connect_timeout: Annotated[v.Seconds, _about("Seconds to connect to the upstream; then 502.")] = 5.0
-    request_head_timeout: Annotated[v.Seconds, _about("Seconds for a client to send its request's head.")] = (
-        30.0
-    )
-    request_body_timeout: Annotated[v.Seconds, _about("Seconds for a client to send its request's body.")] = (
-        30.0
-    )
+    request_head_timeout: Annotated[v.Seconds, _about("Seconds for a client to send its request's head.")] = 30.0
+    request_body_timeout: Annotated[v.Seconds, _about("Seconds for a client to send its request's body.")] = 30.0
     first_byte_timeout: Annotated[
         v.Seconds, _about("Seconds to the first byte of the upstream's answer; then 504.")
     ] = 300.0
@@ -185,9 +178,9 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], _about("Least severe log lines that are written.")
     ] = "info"
-    log_format: Annotated[
-        Literal["auto", "text", "json"], _about("`auto`: text on a terminal, else JSON lines.")
-    ] = "auto"
+    log_format: Annotated[Literal["auto", "text", "json"], _about("`auto`: text on a terminal, else JSON lines.")] = (
+        "auto"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -232,9 +225,7 @@ class Settings(BaseSettings):
             Effective(
                 name,
                 ENV_PREFIX + name.upper(),
-                shown_value(name, getattr(self, name))
-                if getattr(self, name) is not None
-                else shown_default(name),
+                shown_value(name, getattr(self, name)) if getattr(self, name) is not None else shown_default(name),
                 self._sources.get(name, "default"),
             )
             for name in type(self).model_fields

@@ -88,9 +88,7 @@ def _upstream_url(value: str) -> str:
 def _redis_url(value: str) -> str:
     parts = _split_url(value, one_host="+" not in value.partition("://")[0])
     if parts.scheme not in _REDIS_SCHEMES:
-        raise ValueError(
-            "must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"
-        )
+        raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
     if parts.scheme == "unix":
         if parts.netloc.rpartition("@")[2] or not parts.path.startswith("/"):
             raise ValueError("must name the socket's full path, such as unix:///run/valkey.sock")
@@ -200,9 +198,7 @@ LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
-Paths = Annotated[
-    tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)
-]
+Paths = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)]
 Methods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_public_method)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_origin)]
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_host)]

@@ -1,0 +1,68 @@
+"""The commands put together, and the one place that turns failures into a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import gateway
+from gateway.cli import inspect, keys, roles, users
+from gateway.cli.output import CliError, tell
+from gateway.settings import SettingsError
+
+app = typer.Typer(
+    name="mcp-gateway",
+    no_args_is_help=True,
+    # Plain text: the same in a terminal, a pipe and a log. Rich tracebacks would show local variables.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="API keys and usage metering in front of any MCP server.",
+    epilog="Start with: mcp-gateway up",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mcp-gateway {gateway.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(roles.up)
+app.command()(roles.proxy)
+app.command()(roles.admin)
+app.add_typer(users.app, name="user")
+app.add_typer(keys.app, name="key")
+app.command()(inspect.config)
+app.command(name="client-config")(inspect.client_config)
+app.command()(inspect.doctor)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    try:
+        app(args=list(arguments), prog_name="mcp-gateway")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except SettingsError as error:
+        for fault in error.faults:
+            tell(f"mcp-gateway: {fault}")
+    except CliError as error:
+        tell(f"mcp-gateway: {error}")
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+    return 1

@@ -1,0 +1,53 @@
+"""What commands print, and how they fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+
+class CliError(Exception):
+    """What went wrong, in one line that says how to mend it."""
+
+
+def print_json(value: Any) -> None:
+    """Print for a script: one JSON document."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print for a person: columns under a header."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    for row in [header, *rows]:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print for a person: names and values below each other."""
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        typer.echo(f"{name.ljust(width)}  {value}")
+
+
+def tell(text: str) -> None:
+    """Tell a person something that is no output of the command, on standard error."""
+    typer.echo(text, err=True)
+
+
+def moment(milliseconds: int | None, *, none: str = "never") -> str:
+    """A time for people, UTC to the minute."""
+    if milliseconds is None:
+        return none
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def rfc3339(milliseconds: int | None) -> str | None:
+    """A time for scripts, like the admin API writes it."""
+    if milliseconds is None:
+        return None
+    text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

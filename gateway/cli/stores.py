@@ -1,0 +1,82 @@
+"""The stores that the commands of users and keys work on."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from redis.exceptions import RedisError
+
+from gateway.cli.output import CliError
+from gateway.cli.running import find
+from gateway.keys.store import KeyStore
+from gateway.redis_client import connect
+from gateway.settings import Settings, load_settings
+from gateway.settings.values import mask_url
+
+if TYPE_CHECKING:
+    from admin_api.audit_trail import AuditTrail
+    from admin_api.users import UserStore
+
+Result = TypeVar("Result")
+
+ADDRESS = "command line"
+"""What the audit trail has in place of a client's address."""
+
+
+class Stores(NamedTuple):
+    """Users, keys and the audit trail of one gateway."""
+
+    users: UserStore
+    keys: KeyStore
+    audit: AuditTrail
+
+
+def now_ms() -> int:
+    """The time, in milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def actor() -> str:
+    """Who does it, for the audit trail: the user of the operating system."""
+    try:
+        return f"{getpass.getuser()} (command line)"
+    except (KeyError, OSError):
+        return "command line"
+
+
+def with_stores(config: Path | None, data_dir: Path | None, work: Callable[[Stores], Awaitable[Result]]) -> Result:
+    """Do some work on the gateway's stores. Raises `CliError` where they cannot be reached."""
+    settings = load_settings(config, {"data_dir": data_dir})
+
+    async def run() -> Result:
+        async with _opened(settings) as stores:
+            return await work(stores)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Stores]:
+    from admin_api.audit_trail import AuditTrail
+    from admin_api.users import UserStore
+
+    found = find(settings)
+    pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None
+    redis = connect(found.redis_url)
+    users = UserStore(redis, now_ms=now_ms)
+    try:
+        yield Stores(users, KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditTrail(redis, now_ms=now_ms))
+    except (RedisError, OSError) as error:
+        where = "see GATEWAY_REDIS_URL" if found.runtime is None else "is `mcp-gateway up` well?"
+        raise CliError(
+            f"Redis at {mask_url(found.redis_url)} cannot be used: {str(error).rstrip('.')}; {where}"
+        ) from error
+    finally:
+        users.passwords.close()
+        await redis.aclose()
