@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering import declared, result, sql
+from gateway.metering import declared, reading, sql, wire
 from gateway.metering.arguments import Request, read_request, statements_in
 from gateway.metering.metered import DECLARED, ERROR, UNKNOWN, Count, Grade, Metered
 
@@ -22,13 +22,13 @@ def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes) -> Metere
 
     Never raises. An error has 0 records and no tables: nothing was read.
     """
-    parts = result.decode(result_json)
+    parts = wire.decode(result_json)
     if parts is None:
         return Metered((), None, UNKNOWN)
     if (quick := declared.read(parts)) is not None:
         return quick
     request = read_request(tool, arguments)
-    count = result.count(parts, request)
+    count = reading.count(parts, request)
     if count.grade is Grade.FAILED:
         return Metered((), 0, ERROR)
     return _metered(count, request)

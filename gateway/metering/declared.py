@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.metering.metered import DECLARED, Metered, plain_table
-from gateway.metering.result import Result
+from gateway.metering.wire import LargeResult, Result
 
 MAX_BYTES = 64 * 1024
 """Larger results go the long way, which has its own bounds."""
@@ -29,7 +29,7 @@ class _Declared(msgspec.Struct, gc=False):
 _declared = msgspec.json.Decoder(_Declared)
 
 
-def read(result: Result) -> Metered | None:
+def read(result: Result | LargeResult) -> Metered | None:
     """The answer, where `structuredContent` names its table and holds `rows` or `records`; else `None`."""
     data = result.structuredContent
     if result.isError is True or not 0 < len(memoryview(data)) <= MAX_BYTES:

@@ -1,7 +1,7 @@
 """Tables that are drawn: Markdown, boxes of ASCII or Unicode, columns under dashes, data frames.
 
-Rules: the rows after the line under the header are counted, without rows of dots where rows are left out. Several
-tables in one text add up. A text that is mostly something else beside its table is no table.
+Rules: the rows after the line under the header are counted, without rows of dots where rows are left out. Several tables in
+one text add up. A text that is mostly something else beside its table is no table. Long texts are counted by their signs.
 """
 
 from __future__ import annotations
@@ -9,41 +9,70 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import Request
-from gateway.metering.lines import MAX_LINE, split
-from gateway.metering.metered import Count, counted
+from gateway.metering.lines import HEAD, MAX_LINE, witness
+from gateway.metering.metered import NOTHING, Count, counted
 
 MAX_BESIDE = 10
 """Lines beside the table, or as many as it has rows."""
 
 _BARS = re.compile(r"[|│┃║┆]")
 _BORDER = frozenset("+-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t")
+_STROKES = ("--", "──", "━━", "══", "==", ":-", "-|")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
-_TOTAL = re.compile(r"\W*\d[\d,]* rows?\b", re.IGNORECASE)
+_TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
+_DASHES = re.compile(r"\s*-{2,}(\s+-{2,})*\s*\Z")
+_SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
 
 
-def count(text: str, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     """The records in `text` if it is one or more drawn tables."""
-    head = text[:8_000]
-    if not any(sign in head for sign in ("--", "──", "━━", "==", "══", "0 ")):
-        return None
-    lines = split(text)
+    head = text[:HEAD]
     if lines is None:
-        return _long_markdown(text)
-    return _drawn(lines) or _under_dashes(lines) or _frame(lines)
-
-
-def _long_markdown(text: str) -> Count | None:
-    """A Markdown table without anything around it, however long."""
-    if text[0] != "|" or text.count("\n|") != text.count("\n"):
-        return None
-    second = text.split("\n", 2)[1]
-    return counted(text.count("\n") - 1, "markdown_text") if _is_border(second) else None
+        return _long(text, head)
+    if any(sign in head for sign in _STROKES):
+        return _drawn(lines) or _under_dashes(lines)
+    return _frame(lines, request)
 
 
 def _is_border(line: str) -> bool:
-    if not any(sign in line for sign in ("---", "──", "━━", "══", "===", ":-", "--", "-|")):
-        return False
-    return len(line) > MAX_LINE or _BORDER.issuperset(line)
+    return any(sign in line for sign in _STROKES) and len(line) <= MAX_LINE and _BORDER.issuperset(line)
+
+
+def _long(text: str, head: str) -> Count | None:
+    """A long table that is all of a text, but for a last line: Markdown, a box, or `psql`'s."""
+    first, _, rest = head.partition("\n")
+    second = rest.partition("\n")[0]
+    if _is_border(first):
+        return _long_box(text, second[:1])
+    if not _BARS.search(first) or not _is_border(second):
+        return None
+    breaks = text.count("\n")
+    if first[:1] == "|":
+        return counted(breaks - 1, "markdown_text") if text.count("\n|") == breaks else NOTHING
+    said = witness(text[-HEAD:].rpartition("\n")[2])
+    return counted(said, "box_text") if said is not None and said in (breaks - 2, breaks - 3) else NOTHING
+
+
+def _long_box(text: str, bar: str) -> Count | None:
+    """A box with a border above and below its header, one at its end, and perhaps one more and a line of totals."""
+    if not _BARS.match(bar):
+        return NOTHING
+    header = 0
+    for line in text[:HEAD].split("\n")[1:]:
+        if line[:1] != bar:
+            break
+        header += 1
+    tail = text[-HEAD:].split("\n")[1:]
+    beside = 0
+    while tail and not _is_border(tail[-1]) and beside < MAX_BESIDE:
+        tail.pop()
+        beside += 1
+    totals = next((at for at, line in enumerate(reversed(tail[:-1])) if _is_border(line)), 0)
+    is_footer = totals > 0 and _TOTAL.match(tail[-2]) is not None
+    rows = text.count("\n" + bar) - header
+    if rows + header + 2 + is_footer + beside != text.count("\n"):
+        return NOTHING
+    return counted(rows - (totals if is_footer else 0), "box_text")
 
 
 def _drawn(lines: list[str]) -> Count | None:
@@ -61,7 +90,7 @@ def _drawn(lines: list[str]) -> Count | None:
         else:
             total += rows
             tables += 1
-            method = "box_text" if block[0][0] or not _is_markdown(block[1][1]) else method
+            method = "box_text" if block[0][0] or "|" not in block[1][1] else method
         block = []
         beside += bool(line.strip())
     if not tables or beside > max(MAX_BESIDE, total):
@@ -69,26 +98,13 @@ def _drawn(lines: list[str]) -> Count | None:
     return counted(total, method)
 
 
-def _is_markdown(border: str) -> bool:
-    return "|" in border and "+" not in border
-
-
 def _rows(block: list[tuple[bool, str]]) -> int | None:
     """The data rows of one table, or `None` where the lines are none."""
-    segments: list[list[str]] = []
-    is_open = False
-    for is_border, line in block:
-        if is_border:
-            is_open = False
-        elif is_open:
-            segments[-1].append(line)
-        else:
-            segments.append([line])
-            is_open = True
+    segments = _segments(block)
     if not segments or not any(is_border for is_border, _ in block[1:]) or not _BARS.search(segments[0][0]):
         return None
     header, data = segments[0], segments[1:]
-    if len(block) > 1 and data and data[-1] and _is_footer(data[-1], header):
+    if data and _is_footer(data[-1], header):
         data = data[:-1]
     kept = [[line for line in rows if not _is_left_out(line)] for rows in data]
     if len(data) > 1 and block[0][0]:
@@ -96,19 +112,27 @@ def _rows(block: list[tuple[bool, str]]) -> int | None:
     return sum(map(len, kept))
 
 
+def _segments(block: list[tuple[bool, str]]) -> list[list[str]]:
+    """The lines between borders."""
+    segments: list[list[str]] = []
+    is_open = False
+    for is_border, line in block:
+        if not is_border and not is_open:
+            segments.append([])
+        if not is_border:
+            segments[-1].append(line)
+        is_open = not is_border
+    return segments
+
+
 def _is_footer(rows: list[str], header: list[str]) -> bool:
     return _TOTAL.match(rows[0]) is not None and len(_BARS.findall(rows[0])) < max(3, len(_BARS.findall(header[0])))
 
 
 def _is_left_out(line: str) -> bool:
-    return (
-        len(line) <= MAX_LINE
-        and all(cell.strip() in _DOTS for cell in _BARS.split(line))
-        and any(sign in line for sign in ".…·:⋮")
-    )
-
-
-_DASHES = re.compile(r"\s*-{2,}(\s+-{2,})*\s*\Z")
+    if len(line) > MAX_LINE or not any(sign in line for sign in ".…·:⋮"):
+        return False
+    return all(cell.strip() in _DOTS for cell in _BARS.split(line))
 
 
 def _under_dashes(lines: list[str]) -> Count | None:
@@ -121,35 +145,33 @@ def _under_dashes(lines: list[str]) -> Count | None:
         return None
     rows = []
     for line in lines[at + 1 :]:
-        if not line.strip() or _TOTAL.match(line):
+        if not line.strip() or _TOTAL.match(line[:200]):
             break
         rows.append(line)
     rest = [line for line in lines[at + 1 + len(rows) :] if line.strip()]
-    has_columns = len(lines[at].split()) > 1
-    said = next((int(re.sub(r"\D", "", line[:20])) for line in rest if _TOTAL.match(line)), None)
-    if len(rest) > 3 or not (has_columns or said == len(rows)):
+    said = next((number for line in rest if (number := witness(line)) is not None), None)
+    if len(rest) > 3 or (len(lines[at].split()) < 2 and said != len(rows)):
         return None
     if rows and _DASHES.match(rows[-1][:MAX_LINE]):
         rows.pop()
     return counted(len(rows), "columns_text")
 
 
-_SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
-
-
-def _frame(lines: list[str]) -> Count | None:
-    """A data frame: rows that begin with their number."""
+def _frame(lines: list[str], request: Request) -> Count | None:
+    """A data frame: rows that begin with their number, or that stand under the names that the statement selects."""
     body = [line for line in lines[1:] if line.strip()]
-    sized = bool(body) and _SIZE.match(body[-1].strip()) is not None
-    if sized:
+    is_sized = bool(body) and _SIZE.match(body[-1].strip()) is not None
+    if is_sized:
         body.pop()
-    firsts = [line.split(None, 1)[0] for line in body]
-    shown = [first for first in firsts if first not in ("...", "..")]
-    if not shown or not all(first.isdecimal() and first.isascii() and len(first) < 10 for first in shown):
+    if not body or len(lines[0]) > MAX_LINE:
         return None
-    numbers = list(map(int, shown))
-    is_run = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    in_columns = len(body[0].split()) > 1 and (len(numbers) > 1 or sized)
-    if not in_columns or not (sized or (is_run and numbers[0] == 0)):
+    if request.columns is not None and len(request.columns) > 1 and tuple(lines[0].lower().split()) == request.columns:
+        return counted(len(body), "frame_text")
+    firsts = [first for line in body if (first := line[:MAX_LINE].split(None, 1)[0]) not in ("...", "..")]
+    if not all(first.isdecimal() and first.isascii() and len(first) < 10 for first in firsts):
         return None
-    return counted(len(shown), "frame_text")
+    numbers = list(map(int, firsts))
+    is_run = numbers == list(range(len(numbers)))
+    if is_sized or (is_run and len(numbers) > 1 and len(body[0].split(None, 2)) > 1):
+        return counted(len(numbers), "frame_text")
+    return None

@@ -1,25 +1,33 @@
-"""What the forms of text share: lines, headings and footers."""
+"""What the forms of text share: lines, headings and footers.
+
+Rules: a text is looked at line by line only where it has few; of a longer one each form counts its signs at once.
+"""
 
 from __future__ import annotations
 
 import re
 
-MAX_LINES = 6_000
-"""Lines that are looked at one by one (about 0.3 µs each and form); longer texts are counted by their signs alone."""
-MAX_LINE = 2_000
+MAX_LINES = 1_000
+"""Lines that are looked at one by one (up to 1 µs each and form)."""
+MAX_TEXT = 64 * 1024
+"""Characters of such a text."""
+MAX_LINE = 1_000
 """Characters of a line that are looked at."""
+HEAD = 4_000
+"""Characters at the beginning and the end of a long text that are looked at."""
 
 _FOOTER = re.compile(
-    r"[\W_]*(?:\w+[:\s]+){0,3}?(\d[\d,]*)\s+(?:\w+\s+){0,2}(?:rows?|records?|results?|documents?|items?|entries|lines)\b|"
-    r"[\W_]*(?:total |row |record |result )?(?:rows?|records?|results?|count|total)(?: count| returned)?"
-    r"\s*[:=]\s*(\d[\d,]*)",
+    r"[\W_]{0,8}(?:\w{1,20}[:\s]\s?){0,3}?(\d[\d,]{0,12})\s(?:\w{1,20}\s){0,2}"
+    r"(?:rows?|records?|results?|documents?|items?|entries|lines|files?|tables?|matches)\b|"
+    r"[\W_]{0,8}(?:total |row |record |result )?(?:rows?|records?|results?|count|total)(?: count| returned)?"
+    r"\s?[:=]\s?(\d[\d,]{0,12})",
     re.IGNORECASE,
 )
 
 
 def split(text: str) -> list[str] | None:
-    """The lines of `text` without their ends, or `None` where there are too many."""
-    if text.count("\n") >= MAX_LINES:
+    """The lines of `text` without their ends, or `None` where it is long."""
+    if len(text) > MAX_TEXT or text.count("\n") >= MAX_LINES:
         return None
     return text.replace("\r\n", "\n").split("\n")
 
@@ -27,4 +35,9 @@ def split(text: str) -> list[str] | None:
 def witness(line: str) -> int | None:
     """The number of records that a heading or footer tells of."""
     match = _FOOTER.match(line[:200])
-    return int((match.group(1) or match.group(2)).replace(",", "")[:12]) if match else None
+    return int((match.group(1) or match.group(2)).replace(",", "")) if match else None
+
+
+def count_lines(text: str) -> int:
+    """The lines of `text`, which has no blank ones at its ends; single blank lines in it are left out."""
+    return text.count("\n") + 1 - text.count("\n\n")

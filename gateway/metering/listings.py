@@ -1,42 +1,61 @@
 """Lists of names: one a line, or with commas between them, as tools that list or search answer.
 
-Rules: only a tool whose name says that it lists or finds things has its answer read as a list; a line of a list is
+Rules: only a tool whose name says that it lists, finds or describes things has its answer read as a list; a line of a list is
 short, and all lines are of one kind. Anything else is prose.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from gateway.metering import names
 from gateway.metering.arguments import Request
-from gateway.metering.lines import split, witness
+from gateway.metering.lines import witness
 from gateway.metering.metered import Count, counted
 
+MAX_LINES = 4_000
+"""Lines (about 0.4 µs each)."""
+MAX_TEXT = 256 * 1024
 MAX_NAME = 300
+"""Characters of a line of a list."""
 
 _TAGGED = re.compile(r"\[\w{1,20}\]\s+\S")
-_BULLET = re.compile(r"\s{0,3}(?:[-*•]|\d{1,6}[.)])\s+\S")
+_BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
 _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
-_WORD = re.compile(r"[\w$.\"`-]+\Z")
+_NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
+_NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 
 def count(text: str, request: Request) -> Count | None:
     """The names in `text`, if it is a list of them."""
-    if not names.is_listing(request.tool):
+    if not names.is_listing(request.tool) or len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
-    lines = split(text)
-    if lines is None:
-        return None
-    lines = [line for line in lines if line.strip()]
-    if len(lines) > 1 and (lines[0].rstrip().endswith(":") or witness(lines[0]) is not None):
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    if len(lines) > 1 and (lines[0].rstrip().endswith(":") or witness(lines[0]) is not None or lines[0][:1] == "#"):
         lines = lines[1:]
-    if len(lines) > 1 and witness(lines[-1]) is not None:
-        lines = lines[:-1]
-    for kind in (_TAGGED, _BULLET, _PATH, _WORD):
-        if all(len(line) <= MAX_NAME and kind.match(line) for line in lines):
-            return counted(len(lines), "lines_text")
+    numbered = _numbered(lines)
+    if numbered is not None:
+        return counted(numbered, "lines_text")
+    for kind in (_TAGGED, _BULLET, _PATH, _NAME):
+        listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
+        if listed and len(lines) - len(listed) <= 2 and all(witness(line) is not None for line in lines[len(listed) :][:1]):
+            return counted(len(listed), "lines_text")
     return None
+
+
+def _numbered(lines: list[str]) -> int | None:
+    """Entries "1. …", "2. …", each with what is said of it in indented lines."""
+    if not lines or not _NUMBER.match(lines[0][:20]):
+        return None
+    expected = 0
+    for line in lines:
+        match = _NUMBER.match(line[:20])
+        if match and int(match.group(1)) == expected + 1:
+            expected += 1
+        elif not line.startswith((" ", "\t")):
+            return None
+    return expected

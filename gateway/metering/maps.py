@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.metering.skeleton import TOO_MUCH, length
+from gateway.metering.values import TOO_MUCH, length
 
 _DATA = re.compile(
     r"(?!\d+\.\s)[^\s]*[/\\@][^\s]*\Z|\d[\w:.+-]*\Z|[A-Z]{1,3}\d{1,7}\Z|[\w-]+\.(?:csv|json|xlsx?|parquet|txt|db)\Z"

@@ -106,7 +106,7 @@ _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch"
 )
-_LISTING = _set("list ls search find glob grep enumerate all names filter browse")
+_LISTING = _set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED = _set(
     "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
     "indexes indices objects documents items entries resources datasets symbols tags branches issues users "

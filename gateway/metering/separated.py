@@ -1,7 +1,7 @@
 """Text with separated values: a header line, and lines of as many fields.
 
-Rules: every line has as many separators as the header, outside of quotation marks; else it is no such text. Where no
-field is quoted this is found by counting signs, whatever the length.
+Rules: every line has as many separators as the header, outside of quotation marks; else it is no such text. Where no field
+is quoted this is found by counting signs, whatever the length.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import csv
 import re
 
 from gateway.metering.arguments import Request
-from gateway.metering.lines import MAX_LINES, witness
+from gateway.metering.lines import HEAD, MAX_LINES, count_lines, witness
 from gateway.metering.metered import Count, counted
 
 MAX_QUOTED = 160 * 1024
@@ -21,64 +21,82 @@ MAX_PARTS = 50
 """Tables in one text."""
 MAX_AROUND = 4
 """Lines of a heading or a footer."""
+MAX_WIDTH = 500
+"""Fields of a line."""
 
 _SEPARATORS = "\t,;|"
 _NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z")
-_HEADER_FIELD = re.compile(r"\"?[^\W\d_]?[\w #$%&()*+./<=>@°:-]{0,80}[\w)%*]?\"?\Z")
+_HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 
-def count(text: str, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     """The records in `text` if it is CSV or the like."""
-    parts = text.split("\n---\n", MAX_PARTS)
-    counts = [_count_part(part.strip("\n"), request) for part in parts]
+    parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
+    counts = [_count_part(part.strip("\n"), lines, request) for part in parts]
     found = [one for one in counts if one is not None]
     if not found or len(found) != len(parts):
         return None
     return counted(sum(one.records or 0 for one in found), found[0].method)
 
 
-def _count_part(text: str, request: Request) -> Count | None:
+def _count_part(text: str, lines: list[str] | None, request: Request) -> Count | None:
     columns = request.columns
     for body in _bodies(text):
-        header = body.split("\n", 1)[0][:4_000]
+        first, _, rest = body.partition("\n")
+        if len(first) > HEAD:
+            return None
         for separator in _SEPARATORS:
-            if separator not in header:
+            width = _width(first, rest.partition("\n")[0][: 2 * HEAD], separator, columns)
+            if width is None:
                 continue
-            fields = _fields(header, separator)
+            fields = _fields(first, separator)
             is_named = columns is not None and tuple(one.lower() for one in fields) == columns
-            lines = _count_lines(body, separator, len(fields), is_named)
-            if lines is None or not (is_named or _is_plausible(fields, lines, separator, header)):
+            total = _count_lines(body, separator, width, is_named) if is_named or _is_plausible(fields, first) else None
+            if total is None or (total < 3 and ", " in first and not is_named):
+                if lines is None:
+                    return None  # a long text is gone through once
                 continue
-            return counted(
-                lines - _is_header(fields, columns, is_named), "tsv_text" if separator == "\t" else "csv_text"
-            )
-        if columns is not None and (header.strip().lower(),) == columns:
-            return counted(sum(map(bool, body.split("\n"))) - 1, "csv_text") if body.count("\n") < MAX_LINES else None
+            method = "tsv_text" if separator == "\t" else "csv_text"
+            return counted(total - _is_header(fields, columns, is_named), method)
+        if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
+            return counted(count_lines(body) - 1, "csv_text")
     return None
 
 
 def _bodies(text: str) -> list[str]:
-    """`text`, and what is left of it without a heading, a footer or both."""
-    without_footer = text
-    head, blank, tail = text.rpartition("\n\n")
-    if blank and tail.count("\n") < MAX_AROUND:
-        without_footer = head.rstrip("\n")
-    last = without_footer.rpartition("\n")
-    if last[1] and witness(last[2]) is not None and len(last[2]) < 100:
-        without_footer = last[0]
-    bodies = [text] if without_footer is text else [text, without_footer]
+    """`text`, and what is left of it without a footer and without a heading."""
+    body = text
+    head, blank, tail = text[-HEAD:].rpartition("\n\n")
+    if blank and tail.count("\n") < MAX_AROUND and head:
+        body = text[: len(text) - len(tail)].rstrip("\n")
+    before, end, last = body.rpartition("\n")
+    if end and len(last) < 100 and witness(last) is not None:
+        body = before
+    bodies = [text] if body is text else [text, body]
     for _ in range(MAX_AROUND):
-        heading, end, rest = without_footer.partition("\n")
-        if not end or ("," in heading and not heading.rstrip().endswith(":")):
+        heading, end, rest = body.partition("\n")
+        if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        without_footer = rest.lstrip("\n")
-        bodies.append(without_footer)
+        body = rest.lstrip("\n")
+        bodies.append(body)
     return bodies
+
+
+def _width(first: str, second: str, separator: str, columns: tuple[str, ...] | None) -> int | None:
+    """The number of fields in the first line, if the second can have as many."""
+    if separator not in first:
+        return None
+    width = len(_fields(first, separator))
+    if width < 2 or width > MAX_WIDTH:
+        return None
+    if not second:
+        return width if columns is not None and width == len(columns) else None
+    return width if second.count(separator) >= width - 1 or '"' in second else None
 
 
 def _fields(line: str, separator: str) -> list[str]:
     if '"' not in line:
-        return [field.strip() for field in line.strip("\r").split(separator)]
+        return [field.strip() for field in line.split(separator)]
     try:
         return next(csv.reader([line], delimiter=separator), [])
     except csv.Error:
@@ -87,22 +105,15 @@ def _fields(line: str, separator: str) -> list[str]:
 
 def _count_lines(body: str, separator: str, width: int, is_named: bool) -> int | None:
     """The lines with `width` fields that `body` is made of, or `None` where it has others."""
-    lines = body.count("\n") + 1
-    if "\n\n" in body:
-        lines -= body.count("\n\n")
-        if "\n\n\n" in body:
-            return None
-    if body.count(separator) == lines * (width - 1):
-        if lines > MAX_LINES or all(not line or line.count(separator) == width - 1 for line in body.split("\n")):
-            return lines
-    elif is_named and '"' not in body and lines <= MAX_LINES:
+    total = count_lines(body)
+    signs = body.count(separator)
+    if signs == total * (width - 1):
+        if total > MAX_LINES or all(not line or line.count(separator) == width - 1 for line in body.split("\n")):
+            return total
+    elif is_named and '"' not in body and total <= MAX_LINES:
         # Servers that do not quote: what is in the fields may have more separators, never fewer.
-        return lines if all(line.count(separator) >= width - 1 for line in body.split("\n") if line) else None
-    return _count_quoted(body, separator, width) if '"' in body else None
-
-
-def _count_quoted(body: str, separator: str, width: int) -> int | None:
-    if len(body) > MAX_QUOTED or body.count(separator) + body.count("\n") > MAX_FIELDS:
+        return total if all(line.count(separator) >= width - 1 for line in body.split("\n") if line) else None
+    if '"' not in body or len(body) > MAX_QUOTED or signs + total > MAX_FIELDS:
         return None
     try:
         rows = [row for row in csv.reader(body.split("\n"), delimiter=separator) if row]
@@ -111,13 +122,11 @@ def _count_quoted(body: str, separator: str, width: int) -> int | None:
     return len(rows) if all(len(row) == width for row in rows) else None
 
 
-def _is_plausible(fields: list[str], lines: int, separator: str, header: str) -> bool:
+def _is_plausible(fields: list[str], first: str) -> bool:
     """Whether the first line can be a header, or data, and not a sentence with commas in it."""
-    if lines < 2 or len(fields) < 2 or not any(fields):
+    if not any(fields) or (", " in first and len(fields) < 3):
         return False
-    if not all(_HEADER_FIELD.match(field) and len(field.split()) <= 5 for field in fields):
-        return False
-    return separator != "," or ", " not in header or (lines > 2 and len(fields) > 2)
+    return all(len(field.split()) <= 5 and (_HEADER_FIELD.match(field) or len(field) < 40) for field in fields)
 
 
 def _is_header(fields: list[str], columns: tuple[str, ...] | None, is_named: bool) -> bool:
@@ -125,5 +134,5 @@ def _is_header(fields: list[str], columns: tuple[str, ...] | None, is_named: boo
         return True
     if columns is not None and len(columns) == len(fields):
         return False
-    names = [field for field in fields if field]
-    return len(names) >= len(fields) - 1 and len(set(names)) == len(names) and not any(map(_NUMBER.match, names))
+    texts = [field for field in fields if field]
+    return len(texts) >= len(fields) - 1 and len(set(texts)) == len(texts) and not any(map(_NUMBER.match, texts))

@@ -17,7 +17,7 @@ import msgspec
 from gateway.metering import maps, names
 from gateway.metering.arguments import Request
 from gateway.metering.metered import DECLARED, FAILURE, NOTHING, Count, Grade, counted, plain_table
-from gateway.metering.skeleton import TOO_MUCH, length
+from gateway.metering.values import TOO_MUCH, length
 
 MAX_DEPTH = 5
 """Wrappers around the records that are opened."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 import enum
 import secrets
 import threading
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-MAX_BYTES = 3 * 1024 * 1024
-"""Bytes that are looked at."""
+from gateway.metering import outline
+from gateway.metering.values import TOO_MUCH, LongList
+
+MAX_READ = 192 * 1024
+"""Bytes of a value that is read here; larger ones are read by `outline`."""
 MAX_WHOLE = 24 * 1024
 """Bytes of a value that is decoded whole (about 0.15 ms)."""
 MAX_WHOLE_IN_ALL = 96 * 1024
@@ -31,21 +34,6 @@ MAX_DEPTH = 5
 """Levels of large values in large values."""
 SAMPLE = 8
 """Elements of a long list that are looked at."""
-
-
-class LongList(list[Any]):
-    """The first elements of a list that has `length` of them; none of them where it has very many."""
-
-    def __init__(self, sample: list[Any], length: int) -> None:
-        super().__init__(sample)
-        self.length = length
-
-
-class _TooMuch:
-    """Stands for a value that is not looked at."""
-
-
-TOO_MUCH: Final = _TooMuch()
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -85,15 +73,10 @@ def read(data: bytes | msgspec.Raw | str) -> Any:
 
     Raises `ValueError` where `data` is not JSON, as far as it was looked at.
     """
+    if len(memoryview(data) if isinstance(data, msgspec.Raw) else data) > MAX_READ:
+        return outline.read(data if isinstance(data, str) else bytes(data))
     encoded = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    if len(encoded) <= MAX_WHOLE:
-        return _decode(encoded)
-    return _Reader().value(encoded, 0) if len(encoded) <= MAX_BYTES else TOO_MUCH
-
-
-def length(values: list[Any]) -> int:
-    """How many elements the list has, also where only the first are here."""
-    return values.length if isinstance(values, LongList) else len(values)
+    return _decode(encoded) if len(encoded) <= MAX_WHOLE else _Reader().value(encoded, 0)
 
 
 def _decode(data: bytes) -> Any:

@@ -1,8 +1,8 @@
 """The records in a text, by the form in which it writes them.
 
 Rules:
-- The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings
-  and footers. Prose is unknown.
+- The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings and
+  footers. Prose is unknown.
 - A footer ("5 rows") is a witness and never the count.
 - What begins like JSON and is none (cut off, most often) is unknown.
 """
@@ -13,43 +13,71 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import grids, listings, messages, python_repr, separated, skeleton, upright
+from gateway.metering import grids, listings, markup, messages, python_repr, separated, skeleton, upright
 from gateway.metering.arguments import Request
+from gateway.metering.lines import HEAD, split
 from gateway.metering.metered import NOTHING, Count, Grade, counted
 
-MAX_TEXT = 3 * 1024 * 1024
+MAX_TEXT = 2_000_000
 """Characters of a text that is looked at."""
-MAX_BESIDE = 1_500
+MAX_BESIDE = 1_600
 """Characters of prose around JSON."""
+MAX_QUOTED = 128 * 1024
+"""Characters of a text in a text."""
 MAX_JSON_LINES = 60_000
-MAX_DEPTH = 5
+MAX_TRIES = 3
+"""Places at which JSON may begin; of a long text, one."""
+MAX_DEPTH = 6
 
 
 class CountsValues(Protocol):
     """Counts the records in a JSON value that came in a form, and in a number of wrappers."""
 
-    def __call__(self, value: Any, method: str, depth: int) -> Count: ...
+    def __call__(self, value: Any, method: str, depth: int) -> Count:
+        """The records in `value`."""
 
 
 def count(text: str, request: Request, depth: int, count_value: CountsValues) -> Count:
     """The records in `text`, which lies in `depth` wrappers."""
-    if len(text) > MAX_TEXT or depth > MAX_DEPTH + 1:
+    if len(text) > MAX_TEXT or depth > MAX_DEPTH:
         return NOTHING
-    stripped = text.strip()
-    if not stripped:
+    text = text.strip()
+    if not text:
         return counted(0, "empty_text") if request.returns_rows else NOTHING
-    if stripped[0] in '[{("':
-        if (found := _data(stripped, depth, count_value)) is not None:
+    if text[0] == '"' and len(text) > MAX_QUOTED:
+        return NOTHING
+    if text[0] in '[{("':
+        if (found := _data(text, depth, count_value)) is not None:
             return found
-        if stripped[:2] in ("[{", "[[", "[(", '["', "[]", '{"', "{'", "{}", "[\n", "{\n"):
-            return _embedded(stripped, depth, count_value) or NOTHING
-    if (message := messages.read(stripped)) is not None:
+        if _begins_as_data(text):
+            return _embedded(text, depth, count_value) or NOTHING
+    if (message := messages.read(text)) is not None:
         return message
-    for form in (grids.count, upright.count, separated.count):
-        if (found := form(stripped, request)) is not None:
+    if (inner := _fenced(text)) is not None:
+        return count(inner, request, depth + 1, count_value)
+    return _written(text, request) or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
+
+
+def _written(text: str, request: Request) -> Count | None:
+    lines = split(text)
+    for form in (markup.count, grids.count, upright.count, separated.count):
+        if (found := form(text, lines, request)) is not None:
             return found
-    found = _embedded(stripped, depth, count_value)
-    return found or listings.count(stripped, request) or NOTHING
+    return None
+
+
+def _listed(text: str, request: Request) -> Count | None:
+    if request.returns_rows and request.columns is not None and len(request.columns) == 1 and _is_scalar(text):
+        return counted(1, "scalar_text")
+    return listings.count(text, request)
+
+
+def _is_scalar(text: str) -> bool:
+    return len(text) < 64 and text.replace(",", "").replace(".", "").removeprefix("-").isdecimal()
+
+
+def _begins_as_data(text: str) -> bool:
+    return text[0] in "{(" or text[1:].lstrip()[:1] in ("{", "[", "(", '"', "'", "]")
 
 
 def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
@@ -60,9 +88,9 @@ def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
         pass
     if text[0] == "{" and "\n" in text and (lines := _count_json_lines(text)) is not None:
         return counted(lines, "ndjson_text")
+    if (total := python_repr.count_alike(text)) is not None:
+        return counted(total, "repr_text")
     as_json = python_repr.to_json(text)
-    if as_json is None and text[0] == "(" and "\n" in text:
-        as_json = python_repr.to_json("[" + text.replace("\n", ",") + "]")
     try:
         return None if as_json is None else count_value(skeleton.read(as_json), "repr_text", depth)
     except ValueError:
@@ -70,7 +98,7 @@ def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
 
 
 class _Object(msgspec.Struct, gc=False):
-    pass
+    """Any object."""
 
 
 _lines = msgspec.json.Decoder(_Object)
@@ -85,11 +113,24 @@ def _count_json_lines(text: str) -> int | None:
         return None
 
 
+def _fenced(text: str) -> str | None:
+    """What is in the one code fence of a text that has little beside it."""
+    start = text.find("```", 0, MAX_BESIDE)
+    if start < 0:
+        return None
+    first = text.find("\n", start)
+    end = text.rfind("```")
+    if first < 0 or end <= first or start + len(text) - end > MAX_BESIDE or text.find("```", first, end) >= 0:
+        return None
+    return text[first + 1 : end]
+
+
 def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
-    """The records in JSON or a repr that stands between a few lines of prose, in tags or in a code fence."""
-    for start in _starts(text):
+    """The records in JSON or a repr that stands between a few lines of prose, or in tags."""
+    tries = MAX_TRIES if len(text) <= skeleton.MAX_READ else 1
+    for start in _starts(text)[:tries]:
         end = text.rfind("]" if text[start] == "[" else "}") + 1
-        if end <= start or start + len(text) - end > MAX_BESIDE:
+        if end <= start or start + len(text) - end > MAX_BESIDE or (start == 0 and end == len(text)):
             continue
         found = _data(text[start:end], depth, count_value)
         if found is not None and found.grade >= Grade.OBJECT:
@@ -98,10 +139,10 @@ def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
 
 
 def _starts(text: str) -> list[int]:
-    """Where JSON may begin: at the beginning of a line, or after the first line's heading."""
+    """Where JSON may begin: at the beginning of a line, after a colon, after a tag."""
     places = [0] if text[0] in "[{" else []
-    head = text[: MAX_BESIDE + 2]
+    head = text[: min(MAX_BESIDE + 2, HEAD)]
     for sign in ("\n[", "\n{", ": [", ": {", ">[", ">{"):
         at = head.find(sign)
         places += [at + len(sign) - 1] if at >= 0 else []
-    return sorted(places)[:4]
+    return sorted(places)

@@ -1,7 +1,7 @@
 """Records written one under the other: "1. row" and its fields, blocks of `key: value` lines, YAML.
 
-Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin
-with the same key. One block alone is one object.
+Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin with the
+same key. One block alone is one object. Long texts are counted by their signs.
 """
 
 from __future__ import annotations
@@ -9,70 +9,93 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import Request
-from gateway.metering.lines import split, witness
-from gateway.metering.metered import Count, Grade, counted
+from gateway.metering.lines import HEAD, witness
+from gateway.metering.metered import NOTHING, Count, Grade, counted
 
 MAX_LOOKED_AT = 5
 """Lines at the start among which the first record's heading is."""
 
-_NUMBERED = re.compile(r"(\D{0,60}?)(\d{1,8})(\D{0,80})")
-_RECORD_WORD = re.compile(r"\b(?:row|record|result|item|document|entry|match|hit)\b", re.IGNORECASE)
-_KEY = re.compile(r"[ \t*>-]*([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s*:(?:\s|\Z)")
+_WORD = r"(?:row|record|result|item|document|entry|match|hit|rows|records)"
+_NUMBERED = re.compile(rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|([\W_]{{0,40}})(\d{{1,8}})([\W_]{{1,4}}{_WORD}\b.{{0,40}})\Z", re.IGNORECASE)
+_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
+_OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
-def count(text: str, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     """The records in `text` if they stand one under the other."""
     if (total := _numbered(text)) is not None:
         return counted(total, "rows_text")
-    if ":" not in text[:4_000] or (lines := split(text)) is None:
+    if ":" not in text[:HEAD]:
         return None
+    if lines is None:
+        return _long_blocks(text)
     return _yaml(lines) or _blocks(lines)
 
 
 def _numbered(text: str) -> int | None:
     start = 0
-    for line in text.split("\n", MAX_LOOKED_AT)[:MAX_LOOKED_AT]:
+    for line in text[:HEAD].split("\n", MAX_LOOKED_AT)[:MAX_LOOKED_AT]:
         match = _NUMBERED.match(line[:200])
-        if match and match.group(2) in ("0", "1") and _RECORD_WORD.search(match.group(1) + match.group(3)):
-            before, first, after = match.group(1), int(match.group(2)), match.group(3)
-            is_alone = match.end() == len(line)
-            return _run(text[start:], before, first, after if is_alone else "")
+        if match and (match.group(2) or match.group(4)) in ("0", "1"):
+            return _run_before(text[start:], match) if match.group(2) else _run_after(text[start:], match)
         start += len(line) + 1
     return None
 
 
-def _run(text: str, before: str, first: int, after: str) -> int | None:
-    """The number of headings like the first one, if the last of them bears the number that it must."""
-    if before.strip():
-        mark = "\n" + before
-        total = text.count(mark) + 1
-        at = text.rfind(mark)
-        last = text[at + len(mark) :][:10] if at >= 0 else str(first)
-    elif after.strip():
-        mark = after + "\n"
-        total = text.count(mark)
-        at = text.rfind(mark)
-        last = text[max(0, at - 10) : at].rpartition("\n")[2]
-    else:
+def _run_before(text: str, match: re.Match[str]) -> int | None:
+    """The number of headings like "Row 1", if the last of them bears the number that it must."""
+    before, first = match.group(1), int(match.group(2))
+    mark = "\n" + before
+    total = text.count(mark) + 1
+    at = text.rfind(mark)
+    last = text[at + len(mark) :][:10] if at >= 0 else str(first)
+    if total == 1 and before.strip("# ") == "":
         return None
+    return _agreed(total, last, first) if "\n" in text or ":" in text else None
+
+
+def _run_after(text: str, match: re.Match[str]) -> int | None:
+    """The number of headings like "1. row", if the last of them bears the number that it must."""
+    before, first, mark = match.group(3), int(match.group(4)), match.group(5) + "\n"
+    total = text.count(mark)
+    at = text.rfind(mark)
+    last = text[max(0, at - 10 - len(before)) : at].rpartition("\n")[2].removeprefix(before)
+    return _agreed(total, last, first) if total else None
+
+
+def _agreed(total: int, last: str, first: int) -> int | None:
     number = re.match(r"\d{1,8}", last)
-    return total if number and int(number.group()) == first + total - 1 and "\n" in text else None
+    return total if number and int(number.group()) == first + total - 1 else None
+
+
+def _long_blocks(text: str) -> Count | None:
+    """Blocks that begin with one key, after blank lines, lines of dashes, or YAML's dash."""
+    key = _KEY.match(text[:200])
+    if key is None:
+        return None
+    begin = text[: key.end()].removeprefix("- ")
+    mark = next((mark for mark in ("\n- ", "\n\n", "\n---\n") if mark + begin in text[:HEAD]), None)
+    if mark is None:
+        return None
+    total = text.count(mark + begin) + 1
+    if total - 1 <= text.count(mark) <= total:
+        return counted(total, "yaml_text" if mark == "\n- " else "blocks_text")
+    return NOTHING
 
 
 def _yaml(lines: list[str]) -> Count | None:
     """A YAML list of maps, or a map of maps."""
     items = [line for line in lines if line.startswith(("- ", "  - "))]
-    if items and _KEY.match(items[0]):
+    if items and _KEY.match(items[0][:200]):
         indent = "- " if items[0].startswith("- ") else "  - "
         same = [line for line in lines if line.startswith(indent)]
         first = lines.index(same[0])
-        inner = all(line.startswith((" ", "- ")) or not line for line in lines[first:])
-        key = _key(same[0])
-        if inner and first <= 8 and all(_key(line) == key for line in same):
+        is_inner = all(line.startswith((" ", "- ")) or not line for line in lines[first:])
+        if is_inner and first <= 8 and len({_key(line) for line in same}) == 1:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
-    if outer and len(outer) < len(lines) and all(re.match(r"[\w.\"-]{1,80}:\Z", line) for line in outer):
+    if outer and len(outer) < len(lines) and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
         return counted(len(outer), "yaml_text")
     return None
 

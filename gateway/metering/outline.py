@@ -1,0 +1,180 @@
+"""Reads large JSON in one pass, at the speed of the decoder: names of members, and how long the lists are.
+
+Rules:
+- Elements of lists are passed over, members below `LEVELS` objects too. About 1.2 ms for 1 MB.
+- The decoder asks a hook for each name and for each text or number in a list, and the hook stops it after `MAX_NAMES` and
+  `MAX_SCALARS`; objects and arrays in lists are bounded by counting brackets. So whatever the bytes are, the pass is short.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import threading
+from typing import Any, Union
+
+import msgspec
+
+from gateway.metering.values import TOO_MUCH, LongList
+
+MAX_BYTES = 2_500_000
+"""Bytes."""
+MAX_NAMES = 96
+"""Members in all."""
+MAX_SCALARS = 1_500
+"""Texts and whole numbers in lists."""
+MAX_ELEMENTS = 100_000
+"""Objects and arrays in lists (about 25 ns each)."""
+LEVELS = 4
+"""Objects in objects whose members are named."""
+SHORT = 8
+"""Objects in a list that are looked into, in a second pass: they may hold the records."""
+
+
+class _State(threading.local):
+    """What the hooks have seen in the decoding that goes on."""
+
+    names: list[str]
+    scalars_left: int
+
+
+_state = _State()
+
+
+class _Name(enum.Enum):
+    """Stands for the name of a member; which one is known from the order in which the decoder asked."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Name:
+        _state.names.append(str(value))
+        if len(_state.names) > MAX_NAMES:
+            raise ValueError("too many members")
+        return _PLACES[len(_state.names) - 1]
+
+
+class _Text(enum.Enum):
+    """Any text in a list."""
+
+    ANY = secrets.token_hex()
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Text:
+        _spend_scalar()
+        return cls.ANY
+
+
+class _Number(enum.Enum):
+    """Any whole number in a list."""
+
+    ANY = -secrets.randbits(60)
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Number:
+        _spend_scalar()
+        return cls.ANY
+
+
+def _spend_scalar() -> None:
+    _state.scalars_left -= 1
+    if _state.scalars_left < 0:
+        raise ValueError("too many elements")
+
+
+# The values are secret so that no text in a result is one of them: the hook is asked for what is no value only.
+_Place = _Name("_Place", {f"place{number}": secrets.token_hex() for number in range(MAX_NAMES)})  # type: ignore[call-overload]
+_PLACES: list[Any] = list(_Place)
+_NUMBERS = {place: number for number, place in enumerate(_PLACES)}
+
+
+class _Object(msgspec.Struct, gc=False):
+    """Any object."""
+
+
+class _Array(msgspec.Struct, array_like=True, gc=False):
+    """Any array."""
+
+
+_scalar = Union[str, int, float, bool, None]
+
+
+def _list_of(element: Any) -> Any:
+    return list[Union[element, _Text, _Number]]
+
+
+class _Set(msgspec.Struct, gc=False):
+    """An object in a short list: it may be a set of rows, or a content block."""
+
+    rows: Union[_list_of(_Object), _Object, _scalar] = None  # type: ignore[valid-type]
+    records: Union[_list_of(_Object), _Object, _scalar] = None  # type: ignore[valid-type]
+    type: Union[_scalar, _Object, list[Any]] = None  # type: ignore[valid-type]
+    text: Union[_scalar, _Object, list[Any]] = None  # type: ignore[valid-type]
+
+
+def _decoder(element: Any) -> msgspec.json.Decoder[Any]:
+    rows = _list_of(element)
+    level: Any = Union[rows, element if element is not _Array else _Object, _scalar]
+    for _ in range(LEVELS):
+        level = Union[rows, dict[_Place, level], _scalar]
+    return msgspec.json.Decoder(level)
+
+
+_of_objects, _of_arrays, _of_sets = map(_decoder, (_Object, _Array, _Set))
+
+
+def read(data: bytes | str) -> Any:
+    """The outline of the value in `data`: objects with the names of their members, lists as `LongList`, `TOO_MUCH` below.
+
+    Raises `ValueError` where `data` is not JSON; `TOO_MUCH` is also the answer where it is beyond the bounds.
+    """
+    if len(data) > MAX_BYTES:
+        return TOO_MUCH
+    try:
+        if _count(data, "{") > MAX_ELEMENTS:
+            return TOO_MUCH
+        found = _pass(_of_objects, data)
+        return _pass(_of_sets, data) if _has_short_list(found) else found
+    except msgspec.ValidationError as error:
+        if "got `array`" not in str(error) or _count(data, "[") > MAX_ELEMENTS:
+            return TOO_MUCH
+    try:
+        return _pass(_of_arrays, data)
+    except msgspec.ValidationError:
+        return TOO_MUCH
+
+
+def _count(data: bytes | str, sign: str) -> int:
+    return data.count(sign) if isinstance(data, str) else data.count(sign.encode())
+
+
+def _pass(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
+    _state.names = []
+    _state.scalars_left = MAX_SCALARS
+    try:
+        return _outline(decoder.decode(data))
+    except RecursionError:
+        return TOO_MUCH
+
+
+def _outline(value: Any) -> Any:
+    if isinstance(value, list):
+        if len(value) <= SHORT and any(isinstance(one, _Set) for one in value):
+            return [_outline(one) for one in value]
+        return LongList([_stand_in(value[0])] if value else [], len(value))
+    if isinstance(value, dict):
+        return {_state.names[_NUMBERS[place]]: _outline(inner) for place, inner in value.items()}
+    if isinstance(value, _Set):
+        members = {"rows": value.rows, "records": value.records, "type": value.type, "text": value.text}
+        return {name: _outline(inner) for name, inner in members.items() if inner is not None}
+    return TOO_MUCH if isinstance(value, _Object) else value
+
+
+def _stand_in(value: Any) -> Any:
+    if isinstance(value, _Text | _Number):
+        return "" if isinstance(value, _Text) else 0
+    return [] if isinstance(value, _Array) else {}
+
+
+def _has_short_list(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_short_list, value.values()))
+    return isinstance(value, LongList) and value.length <= SHORT and value[:1] == [{}]

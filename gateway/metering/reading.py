@@ -1,0 +1,115 @@
+"""The count of the records in a whole result.
+
+Rules: `structuredContent` is asked first, and the content blocks only where it has no records of its own, so that a text
+that mirrors it is not counted twice. Content blocks add up; each holds records or is a short note. An error has none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.metering import skeleton, text, wire
+from gateway.metering.arguments import Request
+from gateway.metering.metered import FAILURE, NOTHING, Count, Grade, counted
+from gateway.metering.shapes import MAX_DEPTH, Shapes
+
+MAX_MIRRORED = 768 * 1024
+"""Bytes of structured content that says nothing, beside which the content, which mirrors it, is read as well."""
+MAX_READ_TEXTS = 48
+"""Texts that are read in every form; where there are more, each has to be one JSON object."""
+MAX_READ_TOGETHER = 64 * 1024
+"""Characters of several texts that are read in every form."""
+MAX_NOTE = 800
+"""Characters of a text that may stand beside the records and hold none."""
+
+
+def count(result: wire.Result | wire.LargeResult, request: Request) -> Count:
+    """The records in `result`."""
+    if result.isError is True:
+        return FAILURE
+    reading = _Reading(request)
+    data = result.structured()
+    structured = NOTHING if data is None else reading.structured(data)
+    if structured.grade >= Grade.COUNTED:
+        return structured
+    if data is not None and len(memoryview(data)) > MAX_MIRRORED:
+        return structured
+    blocks = result.blocks()
+    if blocks is None:
+        return structured
+    if not blocks:
+        return counted(0, "no_content") if data is None else structured
+    content = reading.blocks(blocks, 0)
+    if content.grade > structured.grade:
+        return msgspec.structs.replace(content, tables=content.tables or structured.tables)
+    return structured
+
+
+class _Reading:
+    """Ties the readers of values, texts and blocks together for one result."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def structured(self, data: msgspec.Raw) -> Count:
+        try:
+            return self.value(skeleton.read(data), "structured", 0)
+        except ValueError:
+            return NOTHING
+
+    def value(self, value: Any, method: str, depth: int) -> Count:
+        return Shapes(self._request, method, self.text, self.inner_blocks).count(value, depth)
+
+    def text(self, value: str, depth: int) -> Count:
+        return text.count(value, self._request, depth, self.value)
+
+    def inner_blocks(self, values: list[Any], depth: int) -> Count:
+        """Content blocks that a server has put into its structured content."""
+        blocks = wire.read_blocks(values)
+        return self.blocks(blocks, depth) if blocks and depth <= MAX_DEPTH else NOTHING
+
+    def blocks(self, blocks: list[wire.Block], depth: int) -> Count:
+        texts = [written for block in blocks if (written := block.written)]
+        links = sum(block.is_link for block in blocks)
+        if len(texts) > MAX_READ_TEXTS or (len(texts) > 1 and sum(map(len, texts)) > MAX_READ_TOGETHER):
+            return _objects(texts)
+        return _sum([self.text(one, depth) for one in texts], texts, links)
+
+
+class _Object(msgspec.Struct, gc=False):
+    pass
+
+
+_object = msgspec.json.Decoder(_Object)
+
+
+def _objects(texts: list[str]) -> Count:
+    """Many texts: a record each, if each is an object."""
+    try:
+        for one in texts:
+            _object.decode(one)
+    except (ValueError, RecursionError):
+        return NOTHING
+    return counted(len(texts), "json_text")
+
+
+def _sum(found: list[Count], texts: list[str], links: int) -> Count:
+    if any(one.grade is Grade.FAILED for one in found):
+        return FAILURE if all(one.grade in (Grade.FAILED, Grade.NONE) for one in found) else NOTHING
+    notes = [text for one, text in zip(found, texts, strict=True) if one.grade is Grade.NONE]
+    if any(len(note) > MAX_NOTE for note in notes):
+        return NOTHING
+    objects = [one for one in found if one.grade is Grade.OBJECT]
+    lists = [one for one in found if one.grade is Grade.COUNTED]
+    if lists and not objects:
+        tables = tuple(sorted({name for one in lists for name in one.tables}))
+        return counted(sum(one.records or 0 for one in lists), lists[0].method, tables)
+    if len(objects) > 1 and not lists:
+        return counted(len(objects), objects[0].method)
+    if links and not lists and not objects:
+        return counted(links, "resource_links")
+    if len(found) - len(notes) == 1:
+        return next(one for one in found if one.grade > Grade.NONE)
+    return NOTHING

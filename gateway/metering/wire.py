@@ -1,0 +1,120 @@
+"""The wire form of a tool's result.
+
+Rules: one pass over the bytes; `structuredContent` stays unread, and so does the content of a small result. The decoder is
+stopped at `MAX_BLOCKS` content blocks.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+import threading
+from typing import Any
+
+import msgspec
+
+MAX_RESULT = 2_500_000
+"""Bytes; of a larger result nothing is looked at."""
+MAX_SMALL = 64 * 1024
+"""Bytes of a result whose content stays unread until it is asked for."""
+MAX_BLOCKS = 1_000
+"""Content blocks (about 1 µs each)."""
+
+_ABSENT = msgspec.Raw()
+
+
+class Resource(msgspec.Struct, gc=False):
+    """An embedded resource; of a binary one nothing is looked at."""
+
+    text: str | None = None
+
+
+_left = threading.local()
+
+
+class _Type(enum.Enum):
+    """The type of a block. The decoder asks for each one, as no block has a secret for its type, so it can be stopped."""
+
+    OTHER = secrets.token_hex()
+    LINK = secrets.token_hex()
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Type:
+        _left.blocks -= 1
+        if _left.blocks < 0:
+            raise ValueError("too many blocks")
+        return cls.LINK if value == "resource_link" else cls.OTHER
+
+
+class Block(msgspec.Struct, gc=False):
+    """A content block, as far as it can hold records."""
+
+    type: _Type
+    text: str | None = None
+    resource: Resource | None = None
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a link to a resource."""
+        return self.type is _Type.LINK
+
+    @property
+    def written(self) -> str | None:
+        """The text of the block, or of the resource in it."""
+        return self.text if self.text is not None or self.resource is None else self.resource.text
+
+
+class Result(msgspec.Struct, gc=False):
+    """A `CallToolResult` with its parts unread."""
+
+    structuredContent: msgspec.Raw = _ABSENT  # noqa: N815
+    content: msgspec.Raw = _ABSENT
+    isError: Any = None  # noqa: N815
+
+    def structured(self) -> msgspec.Raw | None:
+        """The structured content, if there is any."""
+        view = memoryview(self.structuredContent)
+        return None if len(view) == 0 or view == b"null" else self.structuredContent
+
+    def blocks(self) -> list[Block] | None:
+        """The content blocks, or `None` where they are too many or none."""
+        return read_blocks(self.content) if len(memoryview(self.content)) else None
+
+
+class LargeResult(msgspec.Struct, gc=False):
+    """A `CallToolResult` whose blocks were read in the same pass."""
+
+    structuredContent: msgspec.Raw = _ABSENT  # noqa: N815
+    content: list[Block] | None = None
+    isError: Any = None  # noqa: N815
+
+    structured = Result.structured
+
+    def blocks(self) -> list[Block] | None:
+        """The content blocks."""
+        return self.content
+
+
+_result = msgspec.json.Decoder(Result)
+_large = msgspec.json.Decoder(LargeResult)
+_blocks = msgspec.json.Decoder(list[Block])
+
+
+def decode(result: bytes) -> Result | LargeResult | None:
+    """The parts of a result, or `None` where it is none or is beyond the bounds."""
+    if len(result) > MAX_RESULT:
+        return None
+    _left.blocks = MAX_BLOCKS
+    try:
+        return (_result if len(result) <= MAX_SMALL else _large).decode(result)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_blocks(data: msgspec.Raw | list[Any]) -> list[Block] | None:
+    """The content blocks in `data`, JSON or decoded; `None` where it is no list of them, or has too many."""
+    _left.blocks = MAX_BLOCKS
+    try:
+        return msgspec.convert(data, list[Block]) if isinstance(data, list) else _blocks.decode(data)
+    except (ValueError, RecursionError):
+        return None
