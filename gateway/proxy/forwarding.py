@@ -66,7 +66,9 @@ class Forwarding:
         self._observed = observed
         self._finishing: set[asyncio.Task[None]] = set()
 
-    async def send(self, incoming: Incoming, principal: Principal | None, body: bytes) -> UpstreamConnection:
+    async def send(
+        self, incoming: Incoming, principal: Principal | None, body: bytes, calls: Calls
+    ) -> UpstreamConnection:
         """Send a request and wait for the head of its answer. Raises `Refused`."""
         named = principal.record if principal is not None and self._forward_identity else None
         client = Client(
@@ -79,9 +81,20 @@ class Forwarding:
         headers = upstream_headers(incoming.headers, self._identity, client)
         target = self._pool.upstream.target(incoming.query)
         try:
-            return await self._pool.send(incoming.method.encode("latin-1"), target, headers, body)
+            answer = await self._pool.begin(incoming.method.encode("latin-1"), target, headers, body)
         except UpstreamError as failure:
             raise self._failed(failure) from None
+        try:
+            await answer.head()
+        except BaseException as failure:
+            if not isinstance(failure, asyncio.CancelledError) or not self._finish_without_client(
+                incoming, principal, answer, calls
+            ):
+                self._pool.release(answer)
+            if isinstance(failure, UpstreamError):
+                raise self._failed(failure) from None
+            raise
+        return answer
 
     def give_up(self, answer: UpstreamConnection) -> None:
         """Drop an answer that is not brought back."""
@@ -97,7 +110,7 @@ class Forwarding:
         cors: dict[str, str],
     ) -> web.StreamResponse:
         """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out."""
-        relay = Relay(answer, calls, lambda events: self._record(principal, events))
+        relay = self._relay(principal, answer, calls)
         headers = CIMultiDict(client_headers(answer.headers))
         headers.update(cors)
         is_handed_over = False
@@ -115,7 +128,7 @@ class Forwarding:
         except SpoolFull:
             raise Refused(answers.USAGE_UNAVAILABLE) from None
         except (asyncio.CancelledError, ConnectionError):
-            is_handed_over = self._finish_without_client(incoming, answer, calls, relay)
+            is_handed_over = self._finish_without_client(incoming, principal, answer, calls, relay)
             raise
         finally:
             if not is_handed_over:
@@ -155,9 +168,18 @@ class Forwarding:
         await response.write_eof()
         return response
 
+    def _relay(self, principal: Principal | None, answer: UpstreamConnection, calls: Calls) -> Relay:
+        return Relay(answer, calls, lambda events: self._record(principal, events))
+
     def _finish_without_client(
-        self, incoming: Incoming, answer: UpstreamConnection, calls: Calls, relay: Relay
+        self,
+        incoming: Incoming,
+        principal: Principal | None,
+        answer: UpstreamConnection,
+        calls: Calls,
+        relay: Relay | None = None,
     ) -> bool:
+        """Whether the call goes on without its client; then the answer is no longer the caller's to release."""
         version = incoming.text(b"mcp-protocol-version") or ""
         if not calls.is_waiting_for_result or version >= _FIRST_WITHOUT_SESSIONS:
             return False
@@ -166,8 +188,9 @@ class Forwarding:
 
         async def finish() -> None:
             try:
-                with contextlib.suppress(UpstreamError):
-                    await relay.finish()
+                with contextlib.suppress(UpstreamError, SpoolFull):
+                    await answer.head()
+                    await (relay or self._relay(principal, answer, calls)).finish()
             finally:
                 self._pool.release(answer)
 

@@ -92,10 +92,10 @@ class Gatekeeper:
             return False
         return record is not None and record.status(self._now_ms()) == "active"
 
-    async def note_new_session(self, session_id: str, session: Session, client_ip: str) -> None:
+    async def note_new_session(self, session_id: str, session: Session) -> None:
         """Note a session that the upstream has just opened."""
         try:
-            await self._sessions.opened(session_id, session, client_ip)
+            await self._sessions.opened(session_id, session)
         except RedisError:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 

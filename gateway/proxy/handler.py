@@ -124,7 +124,7 @@ class Handler:
             principal, session = await self._gatekeeper.admit(incoming, body)
             caller = self._caller(incoming, body.messages[0], principal, session)
             calls = Calls(body.messages, caller, principal.record if principal else None, self._clock, meter)
-            answer = await self._forwarding.send(incoming, principal, body_bytes)
+            answer = await self._forwarding.send(incoming, principal, body_bytes, calls)
             await self._note_new_session(incoming, body, principal, answer)
             return await self._forwarding.bring_back(
                 request, incoming, principal, answer, calls, cors_headers(incoming.origin)
@@ -136,7 +136,7 @@ class Handler:
         principal, session = await self._gatekeeper.admit_bodiless(incoming)
         caller = self._caller(incoming, None, principal, session)
         calls = Calls((), caller, principal.record, self._clock, meter)
-        answer = await self._forwarding.send(incoming, principal, b"")
+        answer = await self._forwarding.send(incoming, principal, b"", calls)
         return await self._forwarding.bring_back(
             request, incoming, principal, answer, calls, cors_headers(incoming.origin)
         )
@@ -149,9 +149,13 @@ class Handler:
         if not session_id or len(session_id) > MAX_SESSION_ID:
             return
         name, version = _client_of(message)
-        session = Session(principal.record.owner if principal else "", name, version)
+        session = (
+            Session(principal.record.owner, name, version)
+            if principal
+            else Session("", name, version, address=incoming.client_ip)
+        )
         try:
-            await self._gatekeeper.note_new_session(session_id, session, incoming.client_ip)
+            await self._gatekeeper.note_new_session(session_id, session)
         except Refused:
             self._forwarding.give_up(answer)
             raise

@@ -38,6 +38,8 @@ class Session(msgspec.Struct, frozen=True):
     client_name: str = ""
     client_version: str = ""
     protocol_version: str = ""
+    address: str = ""
+    """Where an unclaimed session was opened from."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -52,6 +54,10 @@ if held then
     return held
   end
   session.owner = ARGV[1]
+  if session.address and session.address ~= '' then
+    redis.call('ZREM', ARGV[5] .. session.address, ARGV[4])
+    session.address = ''
+  end
   held = cjson.encode(session)
 else
   held = ARGV[2]
@@ -93,7 +99,7 @@ class Sessions:
         else:
             held = await self._claim(
                 keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
-                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id],
+                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.HANDSHAKES],
             )
             session = _decoder.decode(held)
             self._remember(session_id, session)
@@ -108,7 +114,7 @@ class Sessions:
             _, count = await pipeline.execute()
         return int(count) < self._open_per_address
 
-    async def opened(self, session_id: str, session: Session, address: str) -> None:
+    async def opened(self, session_id: str, session: Session) -> None:
         """Note a session that the upstream has just opened; without an owner it is unclaimed from now on."""
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
@@ -116,9 +122,9 @@ class Sessions:
                 self._remember(session_id, session)
             else:
                 deadline = self._now_ms() + int(self._unclaimed_seconds * 1000)
-                handshakes = redis_names.HANDSHAKES + address
+                handshakes = redis_names.HANDSHAKES + session.address
                 pipeline.zadd(redis_names.UNCLAIMED_SESSIONS, {session_id: deadline})
-                pipeline.zadd(handshakes, {_digest(session_id): deadline})
+                pipeline.zadd(handshakes, {session_id: deadline})
                 pipeline.expire(handshakes, int(self._unclaimed_seconds) + 1)
             await pipeline.execute()
 

@@ -47,7 +47,7 @@ class Worker:
         self._redis = redis_client.connect(config.redis_url)
         store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
         self._keys = KeyCache(store, self._redis, now_ms=now_ms, monotonic=time.monotonic)
-        self._pool = UpstreamPool(
+        self.pool = UpstreamPool(
             Upstream(config.upstream_url),
             connect_timeout=config.connect_timeout,
             first_byte_timeout=config.first_byte_timeout,
@@ -81,7 +81,7 @@ class Worker:
             observer=usage_observer,
         )
         self._forwarding = Forwarding(
-            self._pool,
+            self.pool,
             authorization=config.upstream_authorization,
             forward_identity=config.forward_identity,
             streams=self._streams,
@@ -104,7 +104,7 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while inside; on leaving, drain: nothing more is accepted, and what is open may finish in time."""
-        self._pool.start()
+        self.pool.start()
         await self._keys.start()
         await self._usage.start()
         self._streams.start()
@@ -125,7 +125,7 @@ class Worker:
             await self._redis.ping()
         except RedisError:
             return False
-        return await self._pool.is_reachable()
+        return await self.pool.is_reachable()
 
     async def _drain(self) -> None:
         self.server.stop_accepting()
@@ -135,7 +135,7 @@ class Worker:
         await self._forwarding.drain(self._config.drain_timeout)
         await self._usage.close()
         await self._keys.stop()
-        await self._pool.close()
+        await self.pool.close()
         await self._redis.aclose()
         await self._usage_redis.aclose()
 
@@ -149,16 +149,18 @@ class Worker:
                 log.warning("unclaimed sessions were not looked for: Redis did not answer")
 
     async def _end_session(self, session_id: str) -> None:
-        upstream = self._pool.upstream
+        upstream = self.pool.upstream
         headers = [(b"Host", upstream.host), (b"Mcp-Session-Id", session_id.encode("latin-1", "replace"))]
         if self._config.upstream_authorization:
             headers.append((b"Authorization", self._config.upstream_authorization.encode("latin-1")))
         try:
-            answer = await self._pool.send(b"DELETE", upstream.target(), headers, b"")
+            answer = await self.pool.begin(b"DELETE", upstream.target(), headers, b"")
+            try:
+                await answer.head()
+            finally:
+                self.pool.release(answer)
         except UpstreamError as failure:
             log.warning("an unclaimed session was not ended upstream: %s", failure)
-        else:
-            self._pool.release(answer)
 
 
 def new_event_id(now_ms: int) -> str:

@@ -76,18 +76,17 @@ class UpstreamPool:
         """How many connections there are, at rest or not."""
         return len(self._open)
 
-    async def send(
+    async def begin(
         self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
     ) -> UpstreamConnection:
-        """Send one request and wait for its answer's head.
+        """Send one request; its answer then comes on the connection, first the `head`.
 
-        The caller gives the connection back with `release`, whatever happened. Nothing is ever sent a second time.
+        The caller gives the connection back with `release`, whatever happens. Nothing is ever sent a second time.
         Raises `UpstreamError`.
         """
         connection = self._take_resting() or await self._connect()
         try:
             connection.send(_request(method, target, headers, body))
-            await connection.head()
         except BaseException:
             self.release(connection)
             raise

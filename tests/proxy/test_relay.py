@@ -1,0 +1,300 @@
+"""Answers on their way: streamed when they come, metered before their last byte leaves, finished for clients that went."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.gateway import Gateway, call, running_gateway
+from tests.support.scripted_upstream import (
+    Request,
+    ScriptedUpstream,
+    answer_raw,
+    chunk,
+    http,
+    sse_event,
+    sse_head,
+)
+
+PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
+
+
+def result(id_: Any = 1, rows: int = 2) -> dict[str, Any]:
+    structured = {"table": "prices", "rows": [{"n": n} for n in range(rows)]}
+    return {"jsonrpc": "2.0", "id": id_, "result": {"content": [], "structuredContent": structured}}
+
+
+class Script:
+    """Lets a test write an answer piece by piece, while it watches what the client gets."""
+
+    def __init__(self, upstream: ScriptedUpstream) -> None:
+        self.arrived = asyncio.Event()
+        self.over = asyncio.Event()
+        self.writer: asyncio.StreamWriter | None = None
+        upstream.answer = self._answer
+
+    async def _answer(self, _request: Request, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.arrived.set()
+        await self.over.wait()
+
+    async def send(self, data: bytes) -> None:
+        await self.arrived.wait()
+        assert self.writer is not None
+        self.writer.write(data)
+        await self.writer.drain()
+
+
+@pytest.fixture
+async def script(upstream: ScriptedUpstream) -> AsyncIterator[Script]:
+    script = Script(upstream)
+    yield script
+    script.over.set()
+
+
+def post(gateway: Gateway, key: str, message: Any, **headers: str) -> Any:
+    fields = {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return gateway.session.post(gateway.url, json=message, headers=fields)
+
+
+async def until_events(gateway: Gateway, count: int) -> list[Any]:
+    async with asyncio.timeout(5):
+        while len(events := await gateway.events()) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return events
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+async def test_each_event_leaves_when_it_arrives(gateway: Gateway, script: Script, line_end: bytes) -> None:
+    sending = asyncio.create_task(script.send(sse_head()))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        await sending
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        for message in (PROGRESS, PROGRESS, result()):
+            event = sse_event(message, line_end)
+            await script.send(chunk(event))
+            assert await answer.content.readexactly(len(event)) == event
+
+
+async def test_the_head_of_a_stream_leaves_before_its_first_event(gateway: Gateway, script: Script) -> None:
+    sending = asyncio.create_task(script.send(sse_head("Mcp-Session-Id: abc\r\n")))
+    async with asyncio.timeout(2), post(gateway, await gateway.key(), call()) as answer:
+        await sending
+        assert (answer.status, answer.headers["Mcp-Session-Id"]) == (200, "abc")
+
+
+async def test_the_usage_event_is_in_the_stream_before_the_last_bytes_of_the_answer(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_raw(http(json.dumps(result()).encode()))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        await answer.read()
+    (event,) = await gateway.events()
+    assert (event.tool_name, event.table_names, event.record_count) == ("get", ("prices",), 2)
+    assert (event.status, event.is_error, event.count_method != "unknown") == ("ok", False, True)
+
+
+async def test_a_large_json_answer_passes_in_pieces_and_whole(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    body = json.dumps(result(rows=100_000)).encode()
+    upstream.answer = answer_raw(http(body))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        assert answer.headers["Content-Length"] == str(len(body))
+        assert await answer.read() == body
+    (event,) = await gateway.events()
+    assert (event.record_count, event.response_bytes) == (100_000, len(body))
+
+
+async def test_an_error_object_is_a_call_with_is_error(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no"}}
+    upstream.answer = answer_raw(http(json.dumps(error).encode(), status="400 Bad Request"))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        assert answer.status == 400
+        await answer.read()
+    (event,) = await gateway.events()
+    assert (event.is_error, event.status, event.record_count) == (True, "rpc_error", 0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"jsonrpc": "2.0", "id": "1", "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "result": {"resultType": "input_required", "inputRequests": {}}},
+        {"jsonrpc": "2.0", "id": 1, "method": "elicitation/create", "params": {}},
+        {"jsonrpc": "2.0", "id": 1, "result": {"task": {"taskId": "t", "status": "working"}}},
+    ],
+    ids=["another id", "input required", "a request of the server", "a task"],
+)
+async def test_what_is_no_completed_call_makes_no_event(
+    gateway: Gateway, upstream: ScriptedUpstream, value: dict[str, Any]
+) -> None:
+    upstream.answer = answer_raw(http(json.dumps(value).encode()))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        assert await answer.json() == value
+    assert await gateway.events() == []
+
+
+async def test_an_event_tells_the_client_the_session_and_the_request(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_raw(http(json.dumps(result("a")).encode()))
+    record, key = await gateway.new_key()
+    info = {"io.modelcontextprotocol/clientInfo": {"name": "modern", "version": "9"}}
+    message = call(id_="a", symbol="IBM")
+    message["params"]["_meta"] = info
+    async with post(gateway, key, message, Mcp_Session_Id="s-1", MCP_Protocol_Version="2025-11-25") as answer:
+        await answer.read()
+    (event,) = await gateway.events()
+    assert (event.key_id, event.key_name, event.owner) == (record.key_id, "a key", "ann@example.com")
+    assert (event.client_name, event.client_version, event.session_id) == ("modern", "9", "s-1")
+    assert (event.request_id, event.protocol_version, event.client_ip) == ('"a"', "2025-11-25", "127.0.0.1")
+    assert (event.gateway_id, len(event.arguments_hash)) == ("test-gateway", 16)
+    assert 0 < event.duration_ms < 5000
+
+
+async def test_events_are_metered_wherever_the_stream_is_cut(gateway: Gateway, script: Script) -> None:
+    stream = b": hello\n\n" + sse_event(PROGRESS) + sse_event(result(), b"\r\n")
+    sending = asyncio.create_task(script.send(sse_head()))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        await sending
+        for index in range(len(stream)):
+            await script.send(chunk(stream[index : index + 1]))
+        assert await answer.content.readexactly(len(stream)) == stream
+    (event,) = await gateway.events()
+    assert event.record_count == 2
+
+
+async def test_a_session_call_whose_client_has_gone_is_finished_and_metered(gateway: Gateway, script: Script) -> None:
+    asking = asyncio.create_task(script.send(sse_head() + chunk(sse_event(PROGRESS))))
+    async with post(gateway, await gateway.key(), call(), Mcp_Session_Id="s") as answer:
+        await asking
+        await answer.content.readany()
+        answer.close()
+    await script.send(chunk(sse_event(result())))
+    (event,) = await until_events(gateway, 1)
+    assert event.record_count == 2
+
+
+async def test_a_call_whose_client_goes_before_the_answer_begins_is_finished_and_metered(
+    gateway: Gateway, upstream: ScriptedUpstream, script: Script
+) -> None:
+    key = await gateway.key()
+    asking = asyncio.create_task(post(gateway, key, call(), Mcp_Session_Id="s").__aenter__())
+    await script.arrived.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    await script.send(http(json.dumps(result()).encode()))
+    (event,) = await until_events(gateway, 1)
+    assert event.record_count == 2
+
+
+async def test_closing_the_stream_of_a_2026_07_28_call_ends_it_upstream(
+    gateway: Gateway, upstream: ScriptedUpstream, script: Script
+) -> None:
+    asking = asyncio.create_task(script.send(sse_head() + chunk(sse_event(PROGRESS))))
+    async with post(gateway, await gateway.key(), call(), MCP_Protocol_Version="2026-07-28") as answer:
+        await asking
+        await answer.content.readany()
+        answer.close()
+    script.over.set()
+    async with asyncio.timeout(2):
+        while upstream.open_connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await gateway.events() == []
+
+
+async def test_a_client_that_leaves_a_listening_stream_leaves_nothing_open_upstream(
+    gateway: Gateway, upstream: ScriptedUpstream, script: Script
+) -> None:
+    sending = asyncio.create_task(script.send(sse_head()))
+    fields = {"Authorization": f"Bearer {await gateway.key()}", "Accept": "text/event-stream"}
+    async with gateway.session.get(gateway.url, headers=fields) as answer:
+        await sending
+        assert answer.status == 200
+        answer.close()
+    script.over.set()
+    async with asyncio.timeout(2):
+        while upstream.open_connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    async def stream(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(sse_head() + chunk(sse_event(PROGRESS)))
+
+    upstream.answer = stream
+    key = await gateway.key()
+
+    async def abort_one() -> None:
+        async with post(gateway, key, call(), MCP_Protocol_Version="2026-07-28") as answer:
+            await answer.content.readany()
+            answer.close()
+
+    await asyncio.gather(*(abort_one() for _ in range(64)))
+    async with asyncio.timeout(3):
+        while upstream.open_connections or gateway.worker.pool.open_connections:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_stream_that_breaks_off_upstream_breaks_off_for_the_client(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_raw(sse_head() + chunk(sse_event(PROGRESS)), close=True)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        async with post(gateway, await gateway.key(), call()) as answer:
+            await answer.read()
+    assert await gateway.events() == []
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+async def test_the_stream_of_a_key_that_ends_is_cut_within_a_second_also_while_idle(
+    gateway: Gateway, script: Script, end: str
+) -> None:
+    from gateway.proxy.worker import now_ms
+
+    sending = asyncio.create_task(script.send(sse_head()))
+    expires = {"expires_at": now_ms() + 400} if end == "expired" else {}
+    record, key = await gateway.new_key(**expires)
+    fields = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+    async with gateway.session.get(gateway.url, headers=fields) as answer:
+        await sending
+        if end == "revoked":
+            await gateway.keys.revoke(record.key_id)
+        async with asyncio.timeout(1.5):
+            with pytest.raises(aiohttp.ClientError):
+                await answer.content.read()
+
+
+async def test_usage_goes_to_the_spool_before_the_answer_while_redis_is_away(
+    redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    from tests.support.valkey import Valkey
+
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    server = Valkey(folder)
+    server.start()
+    own = Redis.from_url(server.url)
+    upstream.answer = answer_raw(http(json.dumps(result()).encode()))
+    try:
+        async with running_gateway(own, server.url, upstream.url, tmp_path / "data") as gateway:
+            key = await gateway.key()
+            async with post(gateway, key, call()) as answer:
+                assert answer.status == 200
+            server.kill()
+            async with post(gateway, key, call()) as answer:
+                assert answer.status == 200, "a remembered key goes on while Redis is away"
+                await answer.read()
+            assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
+            server.start()
+            assert len({event.event_id for event in await until_events(gateway, 2)}) == 2
+    finally:
+        await own.aclose()
+        server.stop()
