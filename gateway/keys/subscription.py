@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 
 
 class Subscription:
-    """Listens to one channel until it is stopped. The callbacks run on the loop and must not raise."""
+    """Listens to one channel until it is stopped. The callbacks run on the loop.
+
+    One that raises is logged, and the subscription is made again.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,9 @@ class Subscription:
                 if not told:
                     log.warning("cannot hear of changes of keys: %s; trying again", error)
                     told = True
+            except Exception:
+                # A fault of a callback must not end the listening, which nobody would notice.
+                log.exception("a change of a key was not dealt with; listening again")
             finally:
                 self.is_up = False
             await asyncio.sleep(pause)

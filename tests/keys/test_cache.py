@@ -106,9 +106,7 @@ async def made(store: KeyStore) -> tuple[KeyRecord, ApiKey]:
     return await store.create(owner=OWNER, key_name="laptop")
 
 
-async def test_a_key_is_looked_up_once_in_thirty_seconds(
-    worker: Worker, store: KeyStore, clock: Clock
-) -> None:
+async def test_a_key_is_looked_up_once_in_thirty_seconds(worker: Worker, store: KeyStore, clock: Clock) -> None:
     record, key = await made(store)
     for _ in range(3):
         assert await worker.cache.authenticate(key) == record
@@ -304,9 +302,7 @@ async def test_while_redis_is_away_known_keys_go_on_and_all_else_is_unavailable(
     await worker.stop()
 
 
-async def test_a_silent_redis_is_noticed(
-    own_valkey: Valkey, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_silent_redis_is_noticed(own_valkey: Valkey, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = Worker(own_valkey.url, clock)
     monkeypatch.setattr(worker.cache._subscription, "_ping_every", 0.1)
     await worker.start()
@@ -323,9 +319,7 @@ async def test_a_silent_redis_is_noticed(
     await worker.stop()
 
 
-async def test_a_quiet_subscription_stays(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch, redis: Redis
-) -> None:
+async def test_a_quiet_subscription_stays(worker: Worker, monkeypatch: pytest.MonkeyPatch, redis: Redis) -> None:
     monkeypatch.setattr(worker.cache._subscription, "_ping_every", 0.01)
     await redis.publish(INVALIDATIONS, "key_a")
     await worker.changes.get()
@@ -347,9 +341,7 @@ async def test_a_worker_starts_while_redis_is_away(own_valkey: Valkey, clock: Cl
     await worker.stop()
 
 
-async def test_the_memory_is_bounded(
-    worker: Worker, store: KeyStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_memory_is_bounded(worker: Worker, store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "MAX_ENTRIES", 3)
     keys = [(await made(store))[1] for _ in range(5)]
     for key in keys:
@@ -389,3 +381,18 @@ async def test_last_uses_wait_while_redis_is_away(own_valkey: Valkey, clock: Clo
     await worker.cache._flush()
     assert await worker.store.last_used(["key_a"]) == {"key_a": clock.now_ms()}
     await worker.stop()
+
+
+async def test_a_fault_of_a_hook_does_not_end_the_listening(worker: Worker, store: KeyStore) -> None:
+    def broken(key_id: str) -> None:
+        worker.cache.on_change = worker.changes.put_nowait
+        raise RuntimeError(key_id)
+
+    worker.cache.on_change = broken
+    record, _ = await made(store)
+    await store.revoke(record.key_id)
+    async with asyncio.timeout(5):
+        await worker.resets.get()
+    await store.revoke(record.key_id)
+    async with asyncio.timeout(1):
+        assert await worker.changes.get() == record.key_id

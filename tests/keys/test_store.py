@@ -57,9 +57,7 @@ async def test_a_created_key_is_found_by_its_secret_and_by_its_id(store: KeyStor
     assert await store.get("key_none") is None
 
 
-async def test_redis_never_holds_a_secret_and_records_never_hold_a_digest(
-    store: KeyStore, redis: Redis
-) -> None:
+async def test_redis_never_holds_a_secret_and_records_never_hold_a_digest(store: KeyStore, redis: Redis) -> None:
     record, key = await store.create(owner=OWNER, key_name="laptop")
     rotated = await store.rotate(record.key_id, 60)
     assert rotated is not None
