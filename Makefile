@@ -1,0 +1,53 @@
+# Every command that a developer needs. `make` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format score docs clean
+
+help:  ## List these commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/installed-run  ## Start everything, with real engines and real prices inside; Ctrl-C stops it
+	@exec $(BIN)/mcp-gateway up
+
+test: $(VENV)/installed-dev  ## Run all tests
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests
+	@$(BIN)/python -m gateway.settings | diff -u docs/configuration.md - \
+		|| { echo "docs/configuration.md is not what the settings say: run make docs"; exit 1; }
+
+format: $(VENV)/installed-dev  ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP servers
+	@$(BIN)/python -m tests.metering.score
+
+docs: $(VENV)/installed-dev  ## Write docs/configuration.md anew from the settings
+	@$(BIN)/python -m gateway.settings > docs/configuration.md
+
+clean:  ## Remove the virtual environment and caches; data stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3 run"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-run: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV) (a minute or two, once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,demo]'
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV) with the test tools (a minute or two, once)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/installed-run
