@@ -38,9 +38,7 @@ _durations = Histogram(
     buckets=_DURATIONS,
 )
 _upstream_errors = Counter("mcp_gateway_upstream_errors", "Failures of the upstream by phase.", ("phase",))
-_open_streams = Gauge(
-    "mcp_gateway_open_streams", "Event streams open to clients.", multiprocess_mode="livesum"
-)
+_open_streams = Gauge("mcp_gateway_open_streams", "Event streams open to clients.", multiprocess_mode="livesum")
 _key_lookups = Counter(
     "mcp_gateway_key_lookups", "Keys found in the worker's memory, asked of Redis, or neither.", ("outcome",)
 )
@@ -51,9 +49,7 @@ _insert_durations = Histogram(
 _spool_bytes = Gauge(
     "mcp_gateway_usage_spool_bytes", "Usage events on disk that wait for Redis.", multiprocess_mode="livesum"
 )
-_spool_torn_bytes = Counter(
-    "mcp_gateway_usage_spool_torn_bytes", "Ends of spool files that were never acknowledged."
-)
+_spool_torn_bytes = Counter("mcp_gateway_usage_spool_torn_bytes", "Ends of spool files that were never acknowledged.")
 _spool_damaged_bytes = Counter(
     "mcp_gateway_usage_spool_damaged_bytes", "Unreadable parts of spool files, kept on disk."
 )
@@ -62,9 +58,7 @@ _stream_entries = Gauge(
     "Entries of the usage stream in Redis.",
     multiprocess_mode="mostrecent",
 )
-_stream_bound = Gauge(
-    "mcp_gateway_usage_stream_bound", "Entries above which to act.", multiprocess_mode="mostrecent"
-)
+_stream_bound = Gauge("mcp_gateway_usage_stream_bound", "Entries above which to act.", multiprocess_mode="mostrecent")
 _waiting_seconds = Gauge(
     "mcp_gateway_usage_waiting_seconds", "Age of the oldest usage entry.", multiprocess_mode="mostrecent"
 )

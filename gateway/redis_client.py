@@ -43,9 +43,7 @@ def connect(url: str) -> Redis:
         return _connect_sentinel(url)
     if kind == "cluster":
         return _connect_cluster(url)
-    pool = BlockingConnectionPool.from_url(
-        url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_TIMEOUT, **_options()
-    )
+    pool = BlockingConnectionPool.from_url(url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_TIMEOUT, **_options())
     return Redis.from_pool(pool)
 
 

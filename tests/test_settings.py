@@ -45,9 +45,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.connect_timeout, settings.first_byte_timeout, settings.idle_timeout) == (5, 300, 3600)
 
 
-def test_later_sources_win_and_each_value_tells_its_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_later_sources_win_and_each_value_tells_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text('host = "10.0.0.1"\nproxy_port = 1\nadmin_port = 2\nproxy_paths = ["/a", "/b"]\n')
     monkeypatch.setenv("GATEWAY_PROXY_PORT", "3")
@@ -66,9 +64,7 @@ def test_lists_are_texts_with_commas_or_toml_arrays(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("GATEWAY_PROXY_PATHS", " /mcp , /messages,,/mcp ")
     monkeypatch.setenv("GATEWAY_PUBLIC_METHODS", "")
     config = tmp_path / "gateway.toml"
-    config.write_text(
-        'trusted_proxies = ["10.0.0.0/8", "192.0.2.7"]\nallowed_origins = "https://a.example,loopback"'
-    )
+    config.write_text('trusted_proxies = ["10.0.0.0/8", "192.0.2.7"]\nallowed_origins = "https://a.example,loopback"')
     settings = load_settings(config)
     assert settings.proxy_paths == ("/mcp", "/messages")
     assert settings.public_methods == ()
@@ -92,8 +88,7 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         "GATEWAY_UPSTREM_URL: is no setting: did you mean GATEWAY_UPSTREAM_URL?",
         "GATEWAY_ADMIN_PORT: must be a number from 1 to 65535, not 99999",
         "GATEWAY_UPSTREAM_URL: must be a full URL, such as http://127.0.0.1:9000/mcp",
-        'GATEWAY_PROXY_PATHS: holds a path that does not start with "/" or has characters beyond a plain '
-        "path",
+        'GATEWAY_PROXY_PATHS: holds a path that does not start with "/" or has characters beyond a plain path',
         "GATEWAY_JWT_SECRET: must have at least 32 bytes: make one with `openssl rand -hex 32`",
         "--workers: must be a number from 1 to 256, not 0",
         "--metrics-port: is 8001, which is taken: give it another, or 0 for none",

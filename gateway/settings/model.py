@@ -90,9 +90,9 @@ class Settings(BaseSettings):
             "none: plain SHA-256",
         ),
     ] = None
-    admin_email: Annotated[
-        v.Email | None, _about("The first admin, made if no user exists.", "generated, printed once")
-    ] = None
+    admin_email: Annotated[v.Email | None, _about("The first admin, made if no user exists.", "`admin@localhost`")] = (
+        None
+    )
     admin_password: Annotated[v.Password | None, _about("Password of the first admin.", "generated, printed once")] = (
         None
     )
