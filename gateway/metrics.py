@@ -91,11 +91,6 @@ def key_lookup(outcome: str) -> None:
     _key_lookups.labels(outcome).inc()
 
 
-def streams_opened(change: int) -> None:
-    """So many event streams were opened (or, negative, closed)."""
-    _open_streams.inc(change)
-
-
 class ProxyMetrics:
     """Counts what `gateway.proxy.observed.Observed` tells."""
 
@@ -109,6 +104,10 @@ class ProxyMetrics:
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
         _upstream_errors.labels(_phase(phase)).inc()
+
+    def streams_opened(self, change: int) -> None:
+        """So many event streams were opened (or, negative, closed)."""
+        _open_streams.inc(change)
 
 
 class UsageMetrics(UsageObserver):

@@ -21,7 +21,7 @@ from gateway import metrics
 proxy = metrics.ProxyMetrics()
 proxy.answered("POST", 200, "forwarded", 0.01)
 proxy.upstream_failed("connect")
-metrics.streams_opened(2)
+metrics.ProxyMetrics().streams_opened(2)
 metrics.key_lookup("hit")
 usage = metrics.UsageMetrics()
 usage.appended(3); usage.stream_length(7, 100); usage.spooled(1); usage.spool_size(10); usage.resent(1)

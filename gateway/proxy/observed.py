@@ -13,3 +13,6 @@ class Observed(Protocol):
 
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
+
+    def streams_opened(self, change: int) -> None:
+        """So many event streams were opened (or, negative, closed)."""

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 
 from gateway.keys.secret import ApiKey
+from gateway.proxy.observed import Observed
 
 _TICK = 0.5
 """Seconds between two checks."""
@@ -20,8 +21,9 @@ _TICK = 0.5
 class OpenStreams:
     """The tasks that serve streams."""
 
-    def __init__(self, is_good: Callable[[ApiKey], Awaitable[bool]]) -> None:
+    def __init__(self, is_good: Callable[[ApiKey], Awaitable[bool]], observed: Observed) -> None:
         self._is_good = is_good
+        self._observed = observed
         self._tasks: dict[ApiKey, set[asyncio.Task[object]]] = {}
         self._listening: set[asyncio.Task[object]] = set()
         self._watch: asyncio.Task[None] | None = None
@@ -44,11 +46,6 @@ class OpenStreams:
         for task in list(self._listening):
             task.cancel()
 
-    @property
-    def count(self) -> int:
-        """How many streams are open."""
-        return sum(map(len, self._tasks.values()))
-
     @contextlib.contextmanager
     def opened(self, key: ApiKey | None, *, is_listening: bool) -> Iterator[None]:
         """While inside, the current task serves a stream of this key; its end comes as a cancellation.
@@ -63,9 +60,11 @@ class OpenStreams:
         tasks.add(task)
         if is_listening:
             self._listening.add(task)
+        self._observed.streams_opened(1)
         try:
             yield
         finally:
+            self._observed.streams_opened(-1)
             tasks.discard(task)
             self._listening.discard(task)
             if not tasks and self._tasks.get(key) is tasks:

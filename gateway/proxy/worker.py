@@ -68,7 +68,7 @@ class Worker:
             public_methods=config.public_methods,
             now_ms=now_ms,
         )
-        self._streams = OpenStreams(gatekeeper.is_still_good)
+        self._streams = OpenStreams(gatekeeper.is_still_good, observed)
         self._usage_redis = redis_client.connect(config.redis_url)
         self._usage = UsageStream(
             self._usage_redis,

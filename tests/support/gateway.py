@@ -61,6 +61,10 @@ class Heard:
     def __init__(self) -> None:
         self.reasons: list[str] = []
         self.phases: list[str] = []
+        self.open_streams = 0
+
+    def streams_opened(self, change: int) -> None:
+        self.open_streams += change
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         self.reasons.append(reason)

@@ -1,0 +1,234 @@
+"""`mcp-gateway up`: one command, everything inside, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+import pytest
+
+from tests.support.running_up import Running, free_port, is_alive, processes_under, resident_kib
+
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "query_stock_daily", "arguments": {"symbol": "IBM", "start": "2010-01-04", "limit": 7}},
+}
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts commands, and stops what a test leaves."""
+    started: list[Running] = []
+
+    def start_one(*arguments: str, data_dir: Path = tmp_path / "data", **environment: str) -> Running:
+        started.append(Running(*arguments, data_dir=data_dir, **environment))
+        return started[-1]
+
+    yield start_one
+    for running in started:
+        if running.process.poll() is None:
+            running.process.kill()
+        running.wait()
+
+
+def items(running: Running, token: str, count: int) -> list[dict[str, Any]]:
+    """The usage history once it has so many items."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = list(running.admin("GET", "/api/mcp-usage/history", token).json().get("items", ()))
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+
+
+def test_a_second_start_keeps_users_keys_and_usage_and_prints_no_secret(start: Callable[..., Running]) -> None:
+    first = start("up")
+    first.until_ready()
+    key, login = first.key, first.login
+    assert first.rpc(CALL, key).status_code == 200
+    token = first.token()
+    assert [item["record_count"] for item in items(first, token, 1)] == [7]
+    assert first.stop() == 0
+
+    second = start("up")
+    second.until_ready()
+    assert "sk-" not in second.text
+    assert login["password"] not in second.text
+    assert second.rpc(CALL, key).status_code == 200
+    # The JWT of before the restart is still good.
+    assert len(items(second, token, 2)) == 2
+    assert second.stop(signal.SIGTERM) == 0
+
+
+def test_ctrl_c_leaves_no_process_and_no_error_behind(start: Callable[..., Running]) -> None:
+    running = start("up")
+    running.until_ready()
+    children = processes_under(running.process.pid)
+    assert len(children) == 5, "Valkey, the demo upstream, two workers, the admin process"
+    assert running.stop() == 0
+    assert [pid for pid in children if is_alive(pid)] == []
+    assert not any("error" in line or "Traceback" in line for line in running.log), running.log
+
+
+def test_a_killed_instance_takes_its_children_along_and_a_new_one_just_works(start: Callable[..., Running]) -> None:
+    first = start("up")
+    first.until_ready()
+    key = first.key
+    assert first.rpc(CALL, key).status_code == 200
+    children = processes_under(first.process.pid)
+    first.process.kill()
+    first.wait()
+    ports = {"GATEWAY_PROXY_PORT": str(first.proxy_port), "GATEWAY_ADMIN_PORT": str(first.admin_port)}
+    second = start("up", **ports)
+    second.proxy_port, second.admin_port = first.proxy_port, first.admin_port
+    second.until_ready()
+    assert [pid for pid in children if is_alive(pid)] == []
+    assert second.rpc(CALL, key).status_code == 200
+    token = requests.post(f"{second.admin_url}/api/auth/login", json=first.login).json()["access_token"]
+    assert len(items(second, token, 2)) == 2
+    assert second.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["valkey-server", "gateway.proxy", "admin_api", "mcp_backend"])
+def test_a_child_that_dies_is_started_again_and_nothing_counted_is_lost(
+    start: Callable[..., Running], name: str
+) -> None:
+    running = start("up")
+    running.until_ready()
+    key, token = running.key, running.token()
+    assert running.rpc(CALL, key).status_code == 200
+    victims = [
+        pid
+        for pid in processes_under(running.process.pid)
+        if name in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    ]
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    deadline = time.monotonic() + 15
+    while True:
+        try:
+            if running.rpc(CALL, key).status_code == 200 and len(items(running, token, 2)) >= 2:
+                break
+        except requests.RequestException:
+            pass
+        assert time.monotonic() < deadline, running.log
+        time.sleep(0.1)
+    assert any("started again" in line for line in running.log)
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize("which", ["PROXY", "ADMIN", "METRICS"])
+def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(start: Callable[..., Running], which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        running = start("up", **{f"GATEWAY_{which}_PORT": str(port)})
+        assert running.wait() == 1
+    (line,) = running.log
+    assert f"port {port}" in line
+    assert "in use" in line
+    assert running.output == []
+    assert not (running.data_dir / "valkey").exists()
+
+
+def test_a_data_folder_that_is_held_is_one_clear_line(start: Callable[..., Running]) -> None:
+    first = start("up")
+    first.until_ready()
+    second = start("up")
+    assert second.wait() == 1
+    (line,) = second.log
+    assert "held by another instance" in line
+    assert str(first.process.pid) in line
+    assert "--data-dir" in line
+    assert first.rpc(CALL, first.key).status_code == 200, "the first is unharmed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("GATEWAY_REDIS_URL", "redis://127.0.0.1:{port}"),
+        ("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:{port}"),
+        ("GATEWAY_UPSTREAM_URL", "http://127.0.0.1:{port}/mcp"),
+    ],
+)
+def test_an_engine_that_cannot_be_reached_is_one_clear_line_and_nothing_is_started(
+    start: Callable[..., Running], setting: str, value: str
+) -> None:
+    running = start("up", **{setting: value.format(port=free_port())})
+    assert running.wait() == 1
+    (line,) = running.log
+    assert setting in line
+    assert "cannot be reached" in line
+    assert running.output == []
+    assert not (running.data_dir / "valkey").exists()
+
+
+def test_several_faults_are_told_together(start: Callable[..., Running]) -> None:
+    running = start(
+        "up",
+        GATEWAY_REDIS_URL=f"redis://127.0.0.1:{free_port()}",
+        GATEWAY_UPSTREAM_URL=f"http://127.0.0.1:{free_port()}/mcp",
+    )
+    assert running.wait() == 1
+    assert len(running.log) == 2
+
+
+def test_the_data_folder_is_for_its_owner_alone(start: Callable[..., Running]) -> None:
+    running = start("up")
+    running.until_ready()
+    assert running.data_dir.stat().st_mode & 0o777 == 0o700
+    for name in ("jwt_secret", "runtime.json", "valkey.sock"):
+        assert (running.data_dir / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_no_secret_stands_in_a_process_list_an_environment_or_a_log(start: Callable[..., Running]) -> None:
+    running = start("up", GATEWAY_UPSTREAM_AUTHORIZATION="Bearer very-secret-credential", GATEWAY_LOG_LEVEL="debug")
+    running.until_ready()
+    assert running.rpc(CALL, running.key).status_code == 200
+    running.token()
+    jwt_secret = (running.data_dir / "jwt_secret").read_text().strip()
+    secrets = [running.key, running.login["password"], jwt_secret]
+    for pid in processes_under(running.process.pid):
+        command = Path(f"/proc/{pid}/cmdline").read_text() + Path(f"/proc/{pid}/environ").read_text()
+        assert not any(secret in command for secret in secrets)
+    running.stop()
+    log = "\n".join(running.log)
+    assert not any(secret in log for secret in [*secrets, "very-secret-credential"])
+    assert "answered 200" in log, "one line a request at debug"
+
+
+def test_the_other_commands_find_a_running_up_through_the_data_folder(start: Callable[..., Running]) -> None:
+    running = start("up")
+    running.until_ready()
+    command = [str(Path(sys.executable).parent / "mcp-gateway"), "key", "create", "--owner", "admin@localhost"]
+    made = subprocess.run(
+        [*command, "--name", "second", "--json"], env=running.environment, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    assert running.rpc(CALL, json.loads(made.stdout)["api_key"]).status_code == 200
+
+
+def test_start_and_memory_stay_within_their_budgets(start: Callable[..., Running]) -> None:
+    running = start("up")
+    seconds = running.until_ready()
+    pids = [running.process.pid, *processes_under(running.process.pid)]
+    resident = {
+        Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()[-40:] + f" {pid}": resident_kib(pid) / 1024
+        for pid in pids
+    }
+    print(f"ready after {seconds:.1f} s; MiB resident: {resident}")
+    assert seconds < 6
+    assert sum(resident.values()) < 700
+    assert all(size < 60 for name, size in resident.items() if "gateway.proxy" in name), resident

@@ -1,0 +1,160 @@
+"""`mcp-gateway up` as a user starts it: a process of its own, on free ports and a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes_under(pid: int) -> list[int]:
+    """The process ids of all descendants that live."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, queue = [], [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def resident_kib(pid: int) -> int:
+    """Resident memory of one process."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1])
+
+
+class Running:
+    """A started command with everything that it prints."""
+
+    def __init__(self, *arguments: str, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
+        self.proxy_port, self.admin_port = free_port(), free_port()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
+            "GATEWAY_DATA_DIR": str(data_dir),
+            "GATEWAY_PROXY_PORT": str(self.proxy_port),
+            "GATEWAY_ADMIN_PORT": str(self.admin_port),
+            "GATEWAY_METRICS_PORT": str(free_port()),
+            "GATEWAY_WORKERS": "2",
+            **environment,
+        }
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "mcp-gateway"), *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.output: list[str] = []
+        self.log: list[str] = []
+        self._ready = threading.Event()
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, self.output)),
+            threading.Thread(target=self._read, args=(self.process.stderr, self.log)),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: Any, into: list[str]) -> None:
+        for line in stream:
+            into.append(line.rstrip("\n"))
+            if into[-1] == "ready":
+                self._ready.set()
+        stream.close()
+        self._ready.set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.output)
+
+    def printed(self, pattern: str) -> str:
+        """The first group of a pattern in what was printed."""
+        found = re.search(pattern, self.text)
+        assert found is not None, f"{pattern} was not printed:\n{self.text}\n" + "\n".join(self.log)
+        return found[1]
+
+    @property
+    def key(self) -> str:
+        return self.printed(r"(sk-\w{49})")
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"email": self.printed(r"email +(\S+)"), "password": self.printed(r"password +(\S+)")}
+
+    def until_ready(self) -> float:
+        """Wait for `ready`; returns the seconds since the start."""
+        assert self._ready.wait(30)
+        seconds = time.monotonic() - self.started
+        assert "ready" in self.output, "\n".join(self.log)
+        return seconds
+
+    def wait(self, timeout: float = 30) -> int:
+        """The exit code, once it has ended by itself."""
+        code = self.process.wait(timeout)
+        for reader in self._readers:
+            reader.join(timeout)
+        return code
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Send a signal (Ctrl-C by default) and wait for the end."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait()
+
+    def token(self) -> str:
+        """A JWT of the first admin."""
+        answer = requests.post(f"{self.admin_url}/api/auth/login", json=self.login, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    def admin(self, method: str, path: str, token: str, **options: Any) -> requests.Response:
+        """One request to the admin API."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(method, f"{self.admin_url}{path}", headers=headers, timeout=30, **options)
+
+    def rpc(self, message: Any, key: str | None = None, path: str = "/mcp", **headers: str) -> requests.Response:
+        """One POST to the proxy."""
+        fields = {"Content-Type": "application/json", **headers}
+        if key is not None:
+            fields["Authorization"] = f"Bearer {key}"
+        return requests.post(f"{self.url}{path}", json=message, headers=fields, timeout=30)
