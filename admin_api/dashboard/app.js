@@ -1,0 +1,138 @@
+// The page's frame: who is logged in, and which view is open.
+
+import { dropToken, get, hasToken, keepToken, onSignedOut, post } from "./api.js";
+import { el, field, form, openDialog, toast } from "./dom.js";
+import { keysView } from "./keys.js";
+import { usageView } from "./usage.js";
+
+const VIEWS = { keys: ["API keys", keysView], usage: ["Usage", usageView] };
+
+const root = document.getElementById("app");
+let session = null;
+
+function brand() {
+  return el("span", { class: "brand" }, el("img", { src: "/assets/icon.svg", alt: "", width: 24, height: 24 }), "MCP Gateway");
+}
+
+function showLogin(message = "") {
+  session = null;
+  document.title = "Log in · MCP Gateway";
+  const fields = {
+    email: field("Email", el("input", { type: "email", autocomplete: "username", name: "email", required: true })),
+    password: field("Password", el("input", { type: "password", autocomplete: "current-password", name: "password", required: true })),
+  };
+  const send = async () => {
+    const answer = await post("/api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
+    keepToken(answer.access_token);
+    await start();
+  };
+  root.replaceChildren(
+    el(
+      "main",
+      { id: "main", class: "login" },
+      el(
+        "div",
+        { class: "card" },
+        brand(),
+        el("h1", {}, "Log in"),
+        message && el("p", { class: "notice" }, message),
+        form(fields, { submit: "Log in", send }),
+      ),
+      el("p", { class: "below" }, "The first login is printed when the gateway is started for the first time."),
+    ),
+  );
+  fields.email.control.focus();
+}
+
+function logOut(message) {
+  dropToken();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  showLogin(message);
+}
+
+function changePassword() {
+  const fields = {
+    current_password: field("Present password", el("input", { type: "password", autocomplete: "current-password" })),
+    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 8 characters. Every other session ends."),
+  };
+  const send = async () => {
+    const body = Object.fromEntries(Object.entries(fields).map(([name, box]) => [name, box.control.value]));
+    keepToken((await post("/api/auth/password", body)).access_token);
+    dialog.close();
+    toast("Password changed");
+  };
+  const dialog = openDialog("Change password", form(fields, { submit: "Change password", send, cancel: () => dialog.close() }));
+}
+
+function showFrame() {
+  const current = currentView();
+  const links = Object.entries(VIEWS).map(([name, [title]]) =>
+    el("a", { href: `#${name}`, "aria-current": name === current ? "page" : undefined }, title),
+  );
+  const main = el("main", { id: "main", tabindex: "-1" });
+  root.replaceChildren(
+    el(
+      "header",
+      { class: "top" },
+      el(
+        "div",
+        { class: "inner" },
+        brand(),
+        el("nav", { "aria-label": "Views" }, links),
+        el(
+          "div",
+          { class: "account" },
+          el("span", { class: "email", title: session.me.email }, session.me.email),
+          el("button", { type: "button", class: "button quiet", onclick: changePassword }, "Password"),
+          el("button", { type: "button", class: "button quiet", onclick: () => logOut("You are logged out.") }, "Log out"),
+        ),
+      ),
+    ),
+    main,
+    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "/api/openapi.json" }, "API description")),
+  );
+  const [title, view] = VIEWS[current];
+  document.title = `${title} · MCP Gateway`;
+  view(main, session);
+}
+
+function currentView() {
+  const name = location.hash.slice(1);
+  return Object.hasOwn(VIEWS, name) ? name : "keys";
+}
+
+async function start() {
+  if (!hasToken()) {
+    showLogin();
+    return;
+  }
+  try {
+    const [me, info] = await Promise.all([get("/api/auth/me"), get("/api/info")]);
+    session = { me, info };
+  } catch (error) {
+    if (error.status === 401) return;
+    root.replaceChildren(
+      el(
+        "main",
+        { id: "main", class: "login" },
+        el(
+          "div",
+          { class: "card" },
+          brand(),
+          el("p", { class: "problem", role: "alert" }, error.message),
+          el("button", { type: "button", class: "button", onclick: start }, "Try again"),
+        ),
+      ),
+    );
+    return;
+  }
+  showFrame();
+}
+
+onSignedOut(() => logOut("Your session has ended. Log in again."));
+addEventListener("hashchange", () => {
+  if (session === null || location.hash === "#main") return;
+  showFrame();
+  document.getElementById("main").focus();
+});
+start();

@@ -24,6 +24,10 @@ from gateway.usage.table import LOG_TABLE, UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: drives a real Chromium")
+
+
 @pytest.fixture(scope="session")
 def chdb_url() -> Iterator[str]:
     """A chDB folder; a process can have one only."""

@@ -43,7 +43,7 @@ async def test_a_key_without_an_end_is_the_default(user: Api, body: dict[str, An
 
 
 async def test_every_option_of_create_is_kept(user: Api) -> None:
-    options = {
+    options: dict[str, Any] = {
         "allowed_tools": ["query_*"],
         "allowed_tables": ["stock_daily"],
         "allowed_ips": ["192.0.2.7", "10.0.0.0/8"],
@@ -131,7 +131,7 @@ async def test_the_list_is_newest_first_and_never_shows_a_secret(
     answer = await user.get("/api/mcp-keys/list")
     assert [key["key_name"] for key in answer.body["keys"]] == ["three", "two", "one"]
     text = json.dumps(answer.body)
-    digests = [name.decode().rpartition(":")[2] for name in await redis.keys("*digest:*")]
+    digests = [str(name).rpartition(":")[2].rstrip("'") for name in await redis.keys("*digest:*")]
     assert len(digests) == 3
     assert not [hidden for hidden in (*secrets, *digests) if hidden in text]
     assert set(answer.body["keys"][0]) == {

@@ -61,7 +61,7 @@ async def test_the_stored_user_has_no_password(users: UserStore, redis: redis.as
     user = await users.add(USER, PASSWORD)
     for name in await redis.keys("*"):
         if await redis.type(name) == b"string":
-            assert PASSWORD.encode() not in await redis.get(name)
+            assert PASSWORD.encode() not in (await redis.get(name) or b"")
     assert user.password_hash not in repr(user)
 
 

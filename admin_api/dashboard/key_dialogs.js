@@ -1,0 +1,130 @@
+// The dialogs that end in a new secret, which is shown once.
+
+import { post } from "./api.js";
+import { codeBlock, copyButton, el, field, form, openDialog, select } from "./dom.js";
+import { clientSnippets } from "./snippets.js";
+
+const EXPIRY = [["", "Never"], ["7", "In 7 days"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In a year"], ["other", "In …"]];
+const OVERLAP = [["0", "Ends at once"], ["3600", "Works for 1 hour more"], ["86400", "Works for 1 day more"], ["604800", "Works for 7 days more"]];
+
+export function createKey(session, done) {
+  const text = (properties = {}) => el("input", { type: "text", autocomplete: "off", spellcheck: "false", ...properties });
+  const number = () => text({ inputmode: "numeric", placeholder: "no limit" });
+  const days = text({ inputmode: "numeric", "aria-label": "Days until it expires", placeholder: "days, 1 to 3650", hidden: true, class: "days" });
+  const fields = {
+    key_name: field("Name", text({ maxlength: 100, name: "key_name" }), "Where it will be used, such as “laptop” or “nightly report”."),
+    expires_days: field("Expires", select(EXPIRY, "", { name: "expires_days" })),
+    allowed_tools: field("Tools", text({ placeholder: "all tools" }), "Separated by commas; * stands for anything, as in query_*."),
+    allowed_tables: field("Tables", text({ placeholder: "all tables" }), "Separated by commas."),
+    allowed_ips: field("Addresses", text({ placeholder: "any address" }), "Addresses or networks, such as 10.0.0.0/8, separated by commas."),
+    rate_limit_per_minute: field("Calls a minute", number()),
+    calls_per_day: field("Calls a day", number()),
+    records_per_day: field("Records a day", number()),
+  };
+  fields.expires_days.control.after(days);
+  fields.expires_days.control.addEventListener("change", (event) => {
+    days.hidden = event.target.value !== "other";
+    if (!days.hidden) days.focus();
+  });
+  const { key_name, expires_days, ...others } = fields;
+  const limits = el("details", { class: "limits" }, el("summary", {}, "Limits and scopes"), el("div", { class: "grid" }, Object.values(others)));
+  const send = async () => {
+    const created = await post("/api/mcp-keys/create", createBody(fields, days.value));
+    dialog.close();
+    showSecret(session, created, "Key created");
+    done();
+  };
+  const layout = [key_name, expires_days, limits];
+  const dialog = openDialog("Create an API key", form(fields, { submit: "Create key", send, layout, cancel: () => dialog.close() }));
+  key_name.control.focus();
+}
+
+function createBody(fields, customDays) {
+  const value = (name) => fields[name].control.value.trim();
+  const body = { key_name: value("key_name") };
+  const expires = value("expires_days") === "other" ? customDays.trim() || "0" : value("expires_days");
+  if (expires !== "") body.expires_days = asNumber(expires);
+  for (const name of ["allowed_tools", "allowed_tables", "allowed_ips"]) {
+    const items = value(name).split(",").map((item) => item.trim()).filter(Boolean);
+    if (items.length > 0) body[name] = items;
+  }
+  for (const name of ["rate_limit_per_minute", "calls_per_day", "records_per_day"]) {
+    if (value(name) !== "") body[name] = asNumber(value(name));
+  }
+  return body;
+}
+
+// What is no number goes to the API as it is, which says how it has to be.
+function asNumber(text) {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+export function rotateKey(session, key, done) {
+  const fields = { overlap_seconds: field("The old secret", select(OVERLAP, "3600"), "Time to put the new one in its place.") };
+  const send = async () => {
+    const rotated = await post("/api/mcp-keys/rotate", { key_id: key.key_id, overlap_seconds: Number(fields.overlap_seconds.control.value) });
+    dialog.close();
+    showSecret(session, rotated, "New secret");
+    done();
+  };
+  const dialog = openDialog(
+    "Rotate this key?",
+    el(
+      "div",
+      {},
+      el("p", {}, el("strong", {}, key.key_name), " gets a new secret. Its name, limits and usage stay."),
+      form(fields, { submit: "Rotate key", send, cancel: () => dialog.close() }),
+    ),
+  );
+}
+
+function showSecret(session, key, title) {
+  const done = el("button", { type: "button", class: "button primary" }, "I have stored the key");
+  const secret = el(
+    "div",
+    { class: "secret" },
+    el("code", { id: "new-key", tabindex: "0" }, key.api_key),
+    copyButton(key.api_key, "Copy key"),
+  );
+  const dialog = openDialog(
+    title,
+    el(
+      "div",
+      {},
+      el("p", {}, "This is the secret of ", el("strong", {}, key.key_name), "."),
+      el("p", { class: "warning" }, "Copy it now: it is shown this once and cannot be brought back."),
+      secret,
+      el("h3", {}, "Put it to use"),
+      snippetTabs(clientSnippets(session.info.proxy_url, key.api_key)),
+      el("div", { class: "actions" }, done),
+    ),
+    { keep: true, wide: true },
+  );
+  done.addEventListener("click", () => dialog.close());
+  secret.querySelector("button").focus();
+}
+
+function snippetTabs(snippets) {
+  const panel = el("div", { role: "tabpanel", id: "snippet", "aria-labelledby": `tab-${snippets[0][0]}` });
+  const tabs = snippets.map(([id, name, text], index) =>
+    el("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "snippet", tabindex: index === 0 ? "0" : "-1", onclick: () => choose(index) }, name),
+  );
+  const choose = (index) => {
+    tabs.forEach((tab, at) => {
+      tab.setAttribute("aria-selected", String(at === index));
+      tab.setAttribute("tabindex", at === index ? "0" : "-1");
+    });
+    panel.setAttribute("aria-labelledby", tabs[index].id);
+    panel.replaceChildren(codeBlock(snippets[index][2], `For ${snippets[index][1]}`));
+  };
+  const list = el("div", { role: "tablist", class: "tabs", "aria-label": "Client" }, tabs);
+  list.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = (tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length;
+    choose(next);
+    tabs[next].focus();
+  });
+  choose(0);
+  return el("div", {}, list, panel);
+}

@@ -1,0 +1,360 @@
+"""The dashboard in a real browser: the whole journey, and what it looks like.
+
+Screenshots are kept in `tests/artifacts/`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from gateway.keys.secret import ApiKey
+from gateway.usage.event import UsageEvent
+from gateway.usage.table import UsageTable
+from tests.admin_api.support import ADMIN, PASSWORD, USER, Api, event
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, api: Api) -> AsyncIterator[Page]:
+    """A page that fails the test for any error in its console, a refused script included.
+
+    It takes `api` so that the server outlives it.
+    """
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    await context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.set_default_timeout(5000)
+    yield page
+    await context.close()
+    # A refused request is told on the console too; those are what some tests are about.
+    assert [fault for fault in faults if "the server responded with a status of 4" not in fault] == []
+
+
+async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWORD, view: str = "") -> None:
+    await page.goto(str(api.client.make_url("/")) + view)
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password", exact=True).fill(password)
+    await page.get_by_role("button", name="Log in").click()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """Keep what the page looks like, light and dark, wide and narrow."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    await page.evaluate("document.getElementById('toast').classList.remove('shown')")
+    for width in (1280, 390):
+        await page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.screenshot(
+                path=ARTIFACTS / f"dashboard-{name}-{width}-{scheme}.png", full_page="dialog" not in name
+            )
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    await page.emulate_media(color_scheme="light")
+
+
+async def fits(page: Page, width: int = 390) -> None:
+    """Nothing makes the page scroll sideways on a phone."""
+    await page.set_viewport_size({"width": width, "height": 900})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def calls(key_id: str) -> list[UsageEvent]:
+    """Thirty days of plausible calls; the same each time."""
+    chance = random.Random(7)  # noqa: S311
+    now = time.time_ns() // 1_000_000
+    tools: list[tuple[str, tuple[str, ...], int | None]] = [
+        ("query_stock_daily", ("stock_daily",), 250),
+        ("get_latest_price", ("stock_daily",), 1),
+        ("compare_stocks", ("stock_daily", "stock_basic"), 40),
+        ("list_tables", (), 3),
+        ("run_sql", ("index_daily",), None),
+    ]
+    events = []
+    for day in range(30):
+        for _ in range(chance.randint(0, 14)):
+            tool, tables, most = chance.choices(tools, weights=(6, 5, 2, 2, 3))[0]
+            fails = chance.random() < 0.06
+            key = chance.choice(((key_id, "laptop"), ("key_other", "nightly report")))
+            client = chance.choice((("claude-code", "2.1.0"), ("cursor", "1.9"), ("curl", "8.5"), ("", "")))
+            events.append(
+                event(
+                    created_at=now - day * 86_400_000 - chance.randint(60_000, 7_200_000),
+                    key_id=key[0],
+                    key_name=key[1],
+                    tool_name=tool,
+                    table_names=tables,
+                    record_count=0 if fails else most and chance.randint(1, most),
+                    is_error=fails,
+                    status="tool_error" if fails else "ok",
+                    duration_ms=chance.uniform(2, 900),
+                    response_bytes=chance.randint(200, 40_000),
+                    client_name=client[0],
+                    client_version=client[1],
+                )
+            )
+    return events
+
+
+async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> None:
+    await page.goto(str(api.client.make_url("/")))
+    await expect(page.get_by_label("Email")).to_be_focused()
+    await shoot(page, "login")
+
+    await page.get_by_label("Email").fill(USER)
+    await page.get_by_label("Password", exact=True).fill("not the password")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_have_text("Wrong email or password.")
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+    await expect(page.get_by_role("group", name="The first call")).to_contain_text("$API_KEY")
+    await shoot(page, "keys-empty")
+
+    await page.get_by_role("button", name="Create the first key").click()
+    dialog = page.get_by_role("dialog", name="Create an API key")
+    await expect(dialog.get_by_label("Name", exact=True)).to_be_focused()
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(dialog.get_by_label("Name", exact=True)).to_have_attribute("aria-invalid", "true")
+    await dialog.get_by_label("Name", exact=True).fill("laptop")
+    await dialog.get_by_label("Expires", exact=True).select_option("90")
+    await dialog.get_by_text("Limits and scopes").click()
+    await dialog.get_by_label("Tools", exact=True).fill("query_*, get_latest_price")
+    await dialog.get_by_label("Calls a day", exact=True).fill("many")
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(dialog.get_by_text("Must be a whole number from 1")).to_be_visible()
+    await dialog.get_by_label("Calls a day", exact=True).fill("500")
+    await shoot(page, "create-dialog")
+    await dialog.get_by_role("button", name="Create key").click()
+
+    shown = page.get_by_role("dialog", name="Key created")
+    await expect(shown.get_by_text("it is shown this once")).to_be_visible()
+    await expect(shown.get_by_role("button", name="Copy key")).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(shown).to_be_visible()
+    await shown.get_by_role("button", name="Copy key").click()
+    copied = ApiKey.parse(await page.evaluate("navigator.clipboard.readText()"))
+    record = await api.deps.keys.find(copied)
+    assert record is not None
+    assert (record.key_name, record.calls_per_day) == ("laptop", 500)
+    assert record.allowed_tools == ("query_*", "get_latest_price")
+    for tab in ("Claude Code", "Cursor", "VS Code", "Other clients", "curl"):
+        await shown.get_by_role("tab", name=tab, exact=True).click()
+        await expect(shown.get_by_role("tabpanel")).to_contain_text(copied.text)
+    await shoot(page, "secret-dialog")
+    await shown.get_by_role("button", name="I have stored the key").click()
+    await expect(page.locator("dialog")).to_have_count(0)
+    assert copied.text not in await page.content()
+
+    row = page.get_by_role("row", name="laptop")
+    await expect(row).to_contain_text("Active")
+    await expect(row).to_contain_text("never")
+
+    await table.insert_soon(calls(record.key_id), "journey")
+    await api.deps.keys.record_uses({record.key_id: api.deps.now_ms() - 240_000})
+    await page.get_by_role("link", name="Usage").click()
+    await expect(page.get_by_role("heading", name="Records by day")).to_be_visible()
+    await expect(page.locator(".calls tbody tr")).to_have_count(20)
+    await shoot(page, "usage")
+    await fits(page)
+
+    await page.get_by_role("link", name="API keys").click()
+    for name in ("nightly report", "CI pipeline"):
+        await api.deps.keys.create(owner=USER, key_name=name)
+    gone = await api.deps.keys.create(owner=USER, key_name="intern's script")
+    await api.deps.keys.revoke(gone[0].key_id)
+    await page.reload()
+    await expect(row).to_contain_text("4 minutes ago")
+    await shoot(page, "keys")
+    await fits(page)
+
+    await page.get_by_role("button", name="Revoke laptop", exact=True).click()
+    confirm = page.get_by_role("dialog", name="Revoke this key?")
+    await shoot(page, "revoke-dialog")
+    await confirm.get_by_role("button", name="Keep it").click()
+    await expect(row).to_contain_text("Active")
+    await page.get_by_role("button", name="Revoke laptop", exact=True).click()
+    await confirm.get_by_role("button", name="Revoke key").click()
+    await expect(row).to_contain_text("Revoked")
+    await expect(page.get_by_role("button", name="Revoke laptop", exact=True)).to_have_count(0)
+    found = await api.deps.keys.find(copied)
+    assert found is not None
+    assert found.revoked_at is not None
+
+
+async def test_a_script_as_a_name_is_inert_everywhere(page: Page, api: Api, table: UsageTable) -> None:
+    user = await api.logged_in(USER)
+    key = await user.create_key(SCRIPT[:100])
+    await table.insert_soon(
+        [event(key_id=key["key_id"], key_name=SCRIPT, tool_name=SCRIPT, table_names=(SCRIPT,), client_name=SCRIPT)],
+        "script",
+    )
+    await log_in(page, api)
+    await expect(page.get_by_role("row").get_by_text("<script>")).to_be_visible()
+    await page.get_by_role("button", name="Revoke <script>").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("<script>")
+    await page.get_by_role("button", name="Keep it").click()
+    await page.get_by_role("link", name="Usage").click()
+    await expect(page.locator(".calls tbody")).to_contain_text("<script>")
+    assert await page.evaluate("window.pwned") is None
+    assert await page.locator("main script, main img").count() == 0
+
+
+async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: UsageTable) -> None:
+    await table.insert_soon([event(record_count=None), event(record_count=0)], "unknown")
+    await log_in(page, api, view="#usage")
+    cells = page.locator('.calls td[data-label="Records"]')
+    await expect(cells).to_have_count(2)
+    assert sorted(await cells.all_text_contents()) == ["0", "unknown"]
+    await expect(page.locator(".tiles")).to_contain_text("and 1 call of unknown count")
+
+
+async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: UsageTable) -> None:
+    await table.insert_soon([event(tool_name=f"tool_{number % 3}") for number in range(45)], "pages")
+    await log_in(page, api, view="#usage")
+    pager = page.get_by_role("navigation", name="Pages of calls")
+    await expect(pager).to_contain_text("1–20 of 45")
+    await expect(pager.get_by_role("button", name="Newer")).to_be_disabled()
+    await pager.get_by_role("button", name="Older").click()
+    await expect(pager).to_contain_text("21–40 of 45")
+    await pager.get_by_role("button", name="Older").click()
+    await expect(pager).to_contain_text("41–45 of 45")
+    await expect(pager.get_by_role("button", name="Older")).to_be_disabled()
+    await page.get_by_label("Tool", exact=True).fill("tool_1")
+    await page.keyboard.press("Enter")
+    await expect(pager).to_contain_text("1–15 of 15")
+    await page.get_by_label("From", exact=True).fill("2031-01-02")
+    await page.get_by_label("To", exact=True).fill("2031-01-01")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#history").get_by_role("alert")).to_have_text("from must be before to.")
+    await page.get_by_role("button", name="Clear").click()
+    await expect(pager).to_contain_text("1–20 of 45")
+
+
+async def test_no_usage_teaches_the_first_call(page: Page, api: Api, table: UsageTable) -> None:
+    await log_in(page, api, view="#usage")
+    await expect(page.get_by_role("heading", name="No calls in the last 30 days")).to_be_visible()
+    await expect(page.locator(".code")).to_contain_text("http://127.0.0.1:8001/mcp")
+    await shoot(page, "usage-empty")
+    await fits(page)
+
+
+async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
+    user = await api.logged_in(USER)
+    old = await user.create_key("laptop")
+    await log_in(page, api)
+    await page.get_by_role("button", name="Rotate laptop").click()
+    dialog = page.get_by_role("dialog", name="Rotate this key?")
+    await dialog.get_by_label("The old secret").select_option("3600")
+    await dialog.get_by_role("button", name="Rotate key").click()
+    new = ApiKey.parse(await page.locator("#new-key").inner_text())
+    for key in (new, ApiKey.parse(old["api_key"])):
+        found = await api.deps.keys.find(key)
+        assert found is not None
+        assert found.key_id == old["key_id"]
+
+
+async def test_an_admin_sees_everybody(page: Page, api: Api, table: UsageTable) -> None:
+    user = await api.logged_in(USER)
+    await user.create_key("of ada")
+    await table.insert_soon([event()], "everybody")
+    await log_in(page, api, ADMIN)
+    await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+    await page.get_by_role("button", name="Everybody's").click()
+    await expect(page.get_by_role("row", name="of ada")).to_contain_text(USER)
+    await page.get_by_role("link", name="Usage").click()
+    await page.get_by_role("button", name="Everybody's").click()
+    await expect(page.locator('.calls td[data-label="Owner"]')).to_have_text(USER)
+
+
+async def test_an_ended_session_leads_back_to_the_login(page: Page, api: Api) -> None:
+    await log_in(page, api)
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    await api.deps.users.set_password(USER, "changed elsewhere")
+    await page.get_by_role("button", name="Create key").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("laptop")
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_text("Your session has ended. Log in again.")).to_be_visible()
+    assert await page.evaluate("sessionStorage.length") == 0
+
+
+async def test_the_password_is_changed_and_the_session_goes_on(page: Page, api: Api) -> None:
+    await log_in(page, api)
+    await page.get_by_role("button", name="Password").click()
+    await page.get_by_label("Present password").fill("not the password")
+    await page.get_by_label("New password").fill("another good one")
+    await page.get_by_role("button", name="Change password").click()
+    await expect(page.get_by_text("Is not your password.")).to_be_visible()
+    await page.get_by_label("Present password").fill(PASSWORD)
+    await page.get_by_role("button", name="Change password").click()
+    await expect(page.get_by_text("Password changed")).to_be_visible()
+    await page.get_by_role("link", name="Usage").click()
+    await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
+    await api.logged_in(USER, "another good one")
+
+
+async def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, api: Api, table: UsageTable) -> None:
+    user = await api.logged_in(USER)
+    await user.create_key("laptop")
+    await table.insert_soon([event()], "names")
+    await log_in(page, api, view="#usage")
+    for view in ("#usage", "#keys"):
+        await page.goto(str(api.client.make_url("/")) + view)
+        await expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
+        nameless = await page.evaluate(
+            """() => [...document.querySelectorAll("button, a, input, select")].filter((element) =>
+                 !(element.textContent.trim() || element.ariaLabel || element.labels?.length)).map((e) => e.outerHTML)"""
+        )
+        assert nameless == []
+    await page.reload()
+    await expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+
+
+async def test_the_page_loads_nothing_from_elsewhere(page: Page, api: Api, table: UsageTable) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await log_in(page, api)
+    await page.get_by_role("link", name="Usage").click()
+    await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
+    origin = str(api.client.make_url("/"))
+    assert json.dumps([url for url in asked if not url.startswith(origin)]) == "[]"
