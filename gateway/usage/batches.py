@@ -64,7 +64,7 @@ return acknowledged
 """
 
 
-class LeaseLost(Exception):  # noqa: N818 - a state
+class LeaseLost(Exception):
     """Another writer has the lease."""
 
 

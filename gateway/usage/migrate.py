@@ -31,7 +31,7 @@ class Migration(msgspec.Struct, frozen=True):
     statements: tuple[str, ...]
 
 
-class DatabaseIsNewer(Exception):  # noqa: N818 - read as a sentence
+class DatabaseIsNewer(Exception):
     """The database was migrated by a later version of the gateway."""
 
 

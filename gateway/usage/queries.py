@@ -43,7 +43,7 @@ _STORED_CHUNK = 100
 """Ids looked up with one query: over HTTP they are part of its URL."""
 
 
-class PageTooDeep(ValueError):  # noqa: N818 - worded as the reason
+class PageTooDeep(ValueError):
     """The page lies beyond `MAX_OFFSET`; the message says how to get there."""
 
 

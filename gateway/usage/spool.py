@@ -43,7 +43,7 @@ _SUFFIX = ".spool"
 log = logging.getLogger(__name__)
 
 
-class SpoolFull(Exception):  # noqa: N818 - a state of the disk, worded as such
+class SpoolFull(Exception):
     """The event was not written: the spool's bound is reached, or the disk takes no more."""
 
 

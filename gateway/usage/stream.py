@@ -35,6 +35,7 @@ from gateway.usage.event import UsageEvent, join, pack_event
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
+from gateway.usage.tasks import end
 
 LANES = 4
 """Batches in flight at once; each takes one connection while it is."""
@@ -164,9 +165,7 @@ class UsageStream:
             await asyncio.sleep(0)
             await asyncio.gather(*self._sending)
         if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
+            await end(self._keeper)
         if not self._spool.is_empty:
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(self._answer_timeout):
@@ -269,7 +268,8 @@ class UsageStream:
             else:
                 pause = _PAUSES[0]
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._away.wait(), ADOPT_SECONDS)
+                    async with asyncio.timeout(ADOPT_SECONDS):
+                        await self._away.wait()
 
     def _warn(self, message: str, *values: object) -> None:
         """Log an error at most once a minute; the observer hears every one."""

@@ -20,11 +20,11 @@ _CREDENTIALS = frozenset({192, 193, 194, 497, 516})
 _SCHEMA = frozenset({16, 60, 81})
 
 
-class UsageTableUnavailable(Exception):  # noqa: N818 - a state that passes
+class UsageTableUnavailable(Exception):
     """ClickHouse cannot be used now; the message says what to mend."""
 
 
-class UsageRefused(Exception):  # noqa: N818 - an answer
+class UsageRefused(Exception):
     """ClickHouse, or its client, refused an insert for its content. Nothing of it was inserted before."""
 
 

@@ -37,6 +37,7 @@ from gateway.usage.observer import UsageObserver
 from gateway.usage.queries import stored
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
+from gateway.usage.tasks import end
 
 BATCH_EVENTS = 10_000
 LINGER_SECONDS = 0.1
@@ -100,26 +101,32 @@ class UsageWriter:
 
     async def run(self) -> None:
         """Drain until cancelled. Whatever is cut off by that is repeated identically by the next writer."""
-        keeper = asyncio.create_task(self._keep_lease(), name="usage-writer-lease")
+        tasks = [
+            asyncio.create_task(self._keep_lease(), name="usage-writer-lease"),
+            asyncio.create_task(self._drain_forever(), name="usage-writer"),
+        ]
         try:
-            await self._drain_forever()
+            # Neither ends by itself.
+            await asyncio.wait(tasks)
         finally:
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
+            for task in tasks:
+                await end(task)
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await self._lease.release()
 
     async def _keep_lease(self) -> None:
         while True:
-            with suppress(RedisError, OSError, TimeoutError):
+            try:
                 async with asyncio.timeout(self._lease.seconds):
                     if self._lease.is_held:
                         await self._lease.renew()
                     length, oldest = await self._batches.backlog()
-                    self._backlog = (length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
-                    self._observer.waiting(*self._backlog)
+                self._backlog = (length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
+                self._observer.waiting(*self._backlog)
+            except Exception as error:
+                # The draining task says what is wrong with Redis.
+                log.debug("usage writer: cannot renew the lease: %s", error)
             await asyncio.sleep(self._lease.seconds / 5)
 
     async def _drain_forever(self) -> None:

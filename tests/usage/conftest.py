@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from gateway.usage.event import UsageEvent
-from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.writer import UsageWriter
-from tests.usage.support import NOW_MS, Running, event
+from tests.usage.support import NOW_MS, Running
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +67,3 @@ async def start_writer(redis: redis.asyncio.Redis, table: UsageTable) -> AsyncIt
     yield start
     for one in running:
         await one.cancel()
-
-
-__all__ = ["UsageEvent", "UsageObserver", "event"]

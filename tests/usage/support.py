@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import subprocess
+import sys
+import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import redis.asyncio
@@ -99,6 +103,32 @@ async def rolled_up(table: UsageTable) -> tuple[int, int]:
     """Calls and records of the daily roll-up."""
     rows = await table.query_soon("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
     return rows[0]
+
+
+def listing(folder: Path) -> list[str]:
+    """The names in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run_python(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python of its own, to its end."""
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+
+
+def start_python(program: str, says: str) -> subprocess.Popen[bytes]:
+    """Start a program in a Python of its own; return when it has printed `says` as its first line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().decode().strip() == says
+    return process
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """End a program with SIGKILL."""
+    process.kill()
+    process.communicate()
 
 
 def ids(events: Sequence[UsageEvent]) -> list[str]:
