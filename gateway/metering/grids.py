@@ -1,7 +1,8 @@
 """Tables that are drawn: Markdown, boxes of ASCII or Unicode, columns under dashes, data frames.
 
-Rules: the rows after the line under the header are counted, without rows of dots where rows are left out. Several tables in
-one text add up. A text that is mostly something else beside its table is no table. Long texts are counted by their signs.
+Rules: the rows after the line under the header are counted, without rows of dots where rows are left out. Several
+tables in one text add up. A text that is mostly something else beside its table is no table. Long texts are counted
+by their signs.
 """
 
 from __future__ import annotations

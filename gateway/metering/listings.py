@@ -1,7 +1,7 @@
 """Lists of names: one a line, or with commas between them, as tools that list or search answer.
 
-Rules: only a tool whose name says that it lists, finds or describes things has its answer read as a list; a line of a list is
-short, and all lines are of one kind. Anything else is prose.
+Rules: only a tool whose name says that it lists, finds or describes things has its answer read as a list; a line of a
+list is short, and all lines are of one kind. Anything else is prose.
 """
 
 from __future__ import annotations
@@ -42,7 +42,11 @@ def count(text: str, request: Request) -> Count | None:
         return counted(numbered, "lines_text")
     for kind in (_TAGGED, _BULLET, _PATH, _NAME):
         listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
-        if listed and len(lines) - len(listed) <= 2 and all(witness(line) is not None for line in lines[len(listed) :][:1]):
+        if (
+            listed
+            and len(lines) - len(listed) <= 2
+            and all(witness(line) is not None for line in lines[len(listed) :][:1])
+        ):
             return counted(len(listed), "lines_text")
     return None
 

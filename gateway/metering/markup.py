@@ -1,7 +1,7 @@
 """Tables and records in HTML and XML.
 
-Rules: rows of the one HTML table that a text is; or elements of one name, one after the other, that are all of the text or all
-of its root element. Found by counting tags.
+Rules: rows of the one HTML table that a text is; or elements of one name, one after the other, that are all of the
+text or all of its root element. Found by counting tags.
 """
 
 from __future__ import annotations

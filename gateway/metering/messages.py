@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.metered import ERROR, FAILURE, Count, Grade
+from gateway.metering.metered import FAILURE, Count, Grade
 
 MAX_LENGTH = 4_000
 MAX_LOOKED_AT = 400
 
+_NOT_A_FIGURE = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
 _ERROR_START = re.compile(
     r"[\W_]*(?:"
-    r"(?:an?\s+|the\s+)?(?:\w+\s+){0,3}error\s*"
-    r"(?:[:!(\[-]|\d|\Z|code\b|occurred|while\b|when\b|in\b|at\b|during\b|\w+ing\b)|"
-    r"(?:[\w.]+)?(?:error|exception|failure)\s*:|errors?\s*:|"
+    rf"(?:an?\s+|the\s+)?(?:[\w.]+\s+){{0,3}}errors?\s*(?:[:!]{_NOT_A_FIGURE}|[(\[-]|\d|\Z|code\b|occurred|"
+    r"while\b|when\b|in\b|at\b|during\b|\w+ing\b)|"
+    rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_FIGURE}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
     r"traceback \(most recent|exception\b|fatal\b|panic:|"
-    r"failed\b|failure\b|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|\Z)|"
-    r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|"
-    r"access denied|permission denied|unauthorized|forbidden|not authorized|"
-    r"invalid\b|unsupported\b|unknown (?:tool|table|column|argument|parameter|database|function)\b|"
-    r"e[a-z]{4,12}: |no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b|"
-    r"(?:sql|database|query) error|\(\w+(?:\.\w+)*error\))",
+    r"(?:failed|failure)\b(?!\s?[,;|\t])|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|\Z)|"
+    r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|access denied|permission denied|unauthorized|forbidden|"
+    r"not authorized|(?:invalid|unsupported)\s+\w|"
+    r"unknown (?:tool|table|column|argument|parameter|database|function)\b|"
+    r"(?-i:E(?:NOENT|ACCES|PERM|ISDIR|NOTDIR|EXIST|CONNREFUSED|CONNRESET|TIMEDOUT|NOTFOUND|INVAL|BUSY|IO)\b)|"
+    r"no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b)",
     re.IGNORECASE,
 )
 _ERROR_INSIDE = re.compile(
@@ -71,6 +72,3 @@ def read(text: str) -> Count | None:
     if lines <= 3 and _ERROR_INSIDE.search(start):
         return FAILURE
     return None
-
-
-__all__ = ["CHANGED", "ERROR", "NONE_FOUND", "read"]

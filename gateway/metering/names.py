@@ -71,8 +71,9 @@ ENVELOPE = _set(
     "elapsedms duration durationms time timems took timedout query sql statement command operation database "
     "databasename db schema schemaname namespace catalog table tablename tables tablenames dataset collection "
     "collectionname view objecttype objectname source sourceid warning warnings note notes requestid jobid "
-    "queryid id timestamp generatedat createdat format currency unit units timezone code type kind cached version "
-    "engine dialect range nextrange pattern detaillevel info hint title"
+    "queryid timestamp generatedat createdat format currency unit units timezone code type kind cached version "
+    "engine dialect range nextrange pattern detaillevel info hint majordimension statementid columncount "
+    "nextpagetoken"
 )
 """Members that wrap a list of records."""
 
@@ -106,6 +107,7 @@ _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch"
 )
+_DESCRIBING = _set("describe info schema stats statistics metadata profile summary summarize count inspect")
 _LISTING = _set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED = _set(
     "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
@@ -131,3 +133,9 @@ def is_writing(tool: str) -> bool:
 def is_listing(tool: str) -> bool:
     """Whether the tool's name says that it answers with a list of names."""
     return not words(tool).isdisjoint(_LISTING | _LISTED)
+
+
+@lru_cache(maxsize=1_024)
+def is_describing(tool: str) -> bool:
+    """Whether the tool's name says that it tells about data, such as how much there is, and does not return it."""
+    return not words(tool).isdisjoint(_DESCRIBING)

@@ -2,8 +2,9 @@
 
 Rules:
 - Elements of lists are passed over, members below `LEVELS` objects too. About 1.2 ms for 1 MB.
-- The decoder asks a hook for each name and for each text or number in a list, and the hook stops it after `MAX_NAMES` and
-  `MAX_SCALARS`; objects and arrays in lists are bounded by counting brackets. So whatever the bytes are, the pass is short.
+- The decoder asks a hook for each name and for each text or number in a list, and the hook stops it after `MAX_NAMES`
+  and `MAX_SCALARS`; objects and arrays in lists are bounded by counting brackets. So whatever the bytes are, the pass
+  is short.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import enum
 import secrets
 import threading
-from typing import Any, Union
+from typing import Any
 
 import msgspec
 
@@ -45,11 +46,16 @@ class _Name(enum.Enum):
     """Stands for the name of a member; which one is known from the order in which the decoder asked."""
 
     @classmethod
-    def _missing_(cls, value: object) -> _Name:
+    def _missing_(cls, value: object) -> Any:
         _state.names.append(str(value))
         if len(_state.names) > MAX_NAMES:
             raise ValueError("too many members")
         return _PLACES[len(_state.names) - 1]
+
+
+def _make_places(number: int) -> Any:
+    make: Any = _Name
+    return make("_Place", {f"place{at}": secrets.token_hex() for at in range(number)})
 
 
 class _Text(enum.Enum):
@@ -80,12 +86,6 @@ def _spend_scalar() -> None:
         raise ValueError("too many elements")
 
 
-# The values are secret so that no text in a result is one of them: the hook is asked for what is no value only.
-_Place = _Name("_Place", {f"place{number}": secrets.token_hex() for number in range(MAX_NAMES)})  # type: ignore[call-overload]
-_PLACES: list[Any] = list(_Place)
-_NUMBERS = {place: number for number, place in enumerate(_PLACES)}
-
-
 class _Object(msgspec.Struct, gc=False):
     """Any object."""
 
@@ -94,27 +94,28 @@ class _Array(msgspec.Struct, array_like=True, gc=False):
     """Any array."""
 
 
-_scalar = Union[str, int, float, bool, None]
+# The values are secret, so that no text in a result is one of them: the hooks are asked for what is no value only.
+_Place: Any = _make_places(MAX_NAMES)
+_PLACES: list[Any] = list(_Place)
+_NUMBERS = {place: number for number, place in enumerate(_PLACES)}
+
+_scalar: Any = str | int | float | bool | None
 
 
 def _list_of(element: Any) -> Any:
-    return list[Union[element, _Text, _Number]]
+    return list[element | _Text | _Number]
 
 
-class _Set(msgspec.Struct, gc=False):
-    """An object in a short list: it may be a set of rows, or a content block."""
-
-    rows: Union[_list_of(_Object), _Object, _scalar] = None  # type: ignore[valid-type]
-    records: Union[_list_of(_Object), _Object, _scalar] = None  # type: ignore[valid-type]
-    type: Union[_scalar, _Object, list[Any]] = None  # type: ignore[valid-type]
-    text: Union[_scalar, _Object, list[Any]] = None  # type: ignore[valid-type]
+_within = _list_of(_Object) | _Object | _scalar
+# An object in a short list: it may be a set of rows, or a content block.
+_Set: Any = msgspec.defstruct("_Set", [(name, _within, None) for name in ("rows", "records", "type", "text")], gc=False)
 
 
 def _decoder(element: Any) -> msgspec.json.Decoder[Any]:
     rows = _list_of(element)
-    level: Any = Union[rows, element if element is not _Array else _Object, _scalar]
+    level: Any = rows | (_Object if element is _Array else element) | _scalar
     for _ in range(LEVELS):
-        level = Union[rows, dict[_Place, level], _scalar]
+        level = rows | dict[_Place, level] | _scalar
     return msgspec.json.Decoder(level)
 
 
@@ -122,7 +123,8 @@ _of_objects, _of_arrays, _of_sets = map(_decoder, (_Object, _Array, _Set))
 
 
 def read(data: bytes | str) -> Any:
-    """The outline of the value in `data`: objects with the names of their members, lists as `LongList`, `TOO_MUCH` below.
+    """The outline of the value in `data`: objects with the names of their members, lists as `LongList`, `TOO_MUCH`
+    below.
 
     Raises `ValueError` where `data` is not JSON; `TOO_MUCH` is also the answer where it is beyond the bounds.
     """

@@ -1,7 +1,8 @@
 """The count of the records in a whole result.
 
-Rules: `structuredContent` is asked first, and the content blocks only where it has no records of its own, so that a text
-that mirrors it is not counted twice. Content blocks add up; each holds records or is a short note. An error has none.
+Rules: `structuredContent` is asked first, and the content blocks only where it has no records of its own, so that a
+text that mirrors it is not counted twice. Content blocks add up; each holds records or is a short note. An error has
+none.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ def count(result: wire.Result | wire.LargeResult, request: Request) -> Count:
     if result.isError is True:
         return FAILURE
     reading = _Reading(request)
-    data = result.structured()
+    data = wire.structured(result)
     structured = NOTHING if data is None else reading.structured(data)
     if structured.grade >= Grade.COUNTED:
         return structured
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
         return structured
-    blocks = result.blocks()
+    blocks = wire.blocks(result)
     if blocks is None:
         return structured
     if not blocks:

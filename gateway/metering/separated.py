@@ -1,7 +1,7 @@
 """Text with separated values: a header line, and lines of as many fields.
 
-Rules: every line has as many separators as the header, outside of quotation marks; else it is no such text. Where no field
-is quoted this is found by counting signs, whatever the length.
+Rules: every line has as many separators as the header, outside of quotation marks; else it is no such text. Where no
+field is quoted this is found by counting signs, whatever the length.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _count_part(text: str, lines: list[str] | None, request: Request) -> Count |
 
 
 def _bodies(text: str) -> list[str]:
-    """`text`, and what is left of it without a footer and without a heading."""
+    """`text`, and what is left of it without a heading, without a footer, and without both."""
+    whole = _without_heading(text)
     body = text
     head, blank, tail = text[-HEAD:].rpartition("\n\n")
     if blank and tail.count("\n") < MAX_AROUND and head:
@@ -72,7 +73,11 @@ def _bodies(text: str) -> list[str]:
     before, end, last = body.rpartition("\n")
     if end and len(last) < 100 and witness(last) is not None:
         body = before
-    bodies = [text] if body is text else [text, body]
+    return whole if body is text else whole + _without_heading(body)
+
+
+def _without_heading(body: str) -> list[str]:
+    bodies = [body]
     for _ in range(MAX_AROUND):
         heading, end, rest = body.partition("\n")
         if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:

@@ -14,19 +14,18 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import maps, names
+from gateway.metering import maps, names, objects
 from gateway.metering.arguments import Request
-from gateway.metering.metered import DECLARED, FAILURE, NOTHING, Count, Grade, counted, plain_table
+from gateway.metering.metered import DECLARED, FAILURE, NOTHING, Count, Grade, counted
+from gateway.metering.objects import WRAPPING, Members
 from gateway.metering.values import TOO_MUCH, length
 
 MAX_DEPTH = 5
 """Wrappers around the records that are opened."""
-MAX_TABLE_NAME = 256
-
-_WRAPPING = names.ENVELOPE | names.ABOUT | names.COUNTS | names.RETURNED | names.TOTALS | names.AFFECTED | names.ERRORS
-
-Members = dict[str, Any]
-"""Members of an object by their plain names."""
+MAX_MEMBERS = 256
+"""Members of an object; one that has more can only be a map."""
+SAMPLE = 8
+"""Elements of a list by which it is judged."""
 
 
 class Shapes:
@@ -60,43 +59,68 @@ class Shapes:
         return counted(records, self._method)
 
     def _list(self, values: list[Any], depth: int) -> Count:
-        total, sample = length(values), values[:8]
+        total, sample = length(values), values[:SAMPLE]
         if sample and all(isinstance(one, dict) for one in sample):
             return self._objects(values, depth)
-        if sample and all(isinstance(one, list) for one in sample) and _has_header(values):
-            return self._counted(total - 1)
+        if sample and all(isinstance(one, list) for one in sample):
+            return self._counted(total - self._has_header(values))
         if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
             inner = self._count_text(sample[0], depth + 1)
             return inner if inner.grade >= Grade.COUNTED else self._counted(1)
         return self._counted(total)
 
+    def _has_header(self, rows: list[Any]) -> bool:
+        first = rows[0]
+        if self._request.columns is not None:
+            return tuple(str(cell).lower() for cell in first) == self._request.columns
+        return objects.has_header(rows)
+
     def _objects(self, values: list[Any], depth: int) -> Count:
-        total = length(values)
-        if all(_is_block(one) for one in values[:8]):
+        total, sample = length(values), values[:SAMPLE]
+        if all(map(objects.is_block, sample)):
             return self._count_blocks(values, depth + 1) if total == len(values) else NOTHING
         if total == 1:
-            members = _members(values[0])
-            if _is_failure(members):
-                return FAILURE
-            if self._is_affected(members):
-                return self._counted(0)
-        if all(_is_result_set(_members(one)) for one in values[:8]):
-            if total != len(values) or not all(isinstance(one, dict) for one in values):
-                return NOTHING
-            parts = [self._object(one, depth + 1) for one in values]
-            known = [part.records for part in parts if part.records is not None]
-            return self._counted(sum(known)) if len(known) == len(parts) else NOTHING
-        return self._counted(total)
+            return self._only(values[0], depth)
+        if all(objects.is_result_set(_members(one)) for one in sample):
+            return self._result_sets(values, depth)
+        rows = objects.rows_of_cells(values)
+        return self._counted(total if rows is None else rows)
+
+    def _only(self, value: dict[str, Any], depth: int) -> Count:
+        """The one object of a list: a record, unless it tells of a failure or a write, or wraps the records."""
+        members = _members(value)
+        if objects.is_failure(members):
+            return FAILURE
+        if self._is_affected(members):
+            return self._counted(0)
+        if objects.is_result_set(members):
+            return self._result_sets([value], depth)
+        inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
+        return inner if inner.grade is Grade.COUNTED else self._counted(1)
+
+    def _result_sets(self, values: list[Any], depth: int) -> Count:
+        if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
+            return NOTHING
+        parts = [self._object(one, depth + 1) for one in values]
+        known = [part.records for part in parts if part.records is not None]
+        return self._counted(sum(known)) if len(known) == len(parts) else NOTHING
 
     def _object(self, value: dict[str, Any], depth: int) -> Count:
+        if len(value) > MAX_MEMBERS:
+            total = maps.count(value, self._request.values)
+            return NOTHING if total is None else self._counted(total)
         members = _members(value)
-        if _is_failure(members):
+        if objects.is_failure(members):
             return FAILURE
         found = self._records(value, members, depth)
-        tables = _declared_tables(members, found)
-        if found.grade < Grade.DECLARED and (number := _declared_number(members, bool(tables))) is not None:
+        tables = objects.declared_tables(members) or found.tables
+        if found.grade < Grade.DECLARED and (number := self._declared(members)) is not None:
             found = Count(number, DECLARED, Grade.DECLARED)
         return msgspec.structs.replace(found, tables=tables) if tables else found
+
+    def _declared(self, members: Members) -> int | None:
+        """A number of returned records without the records. A tool that describes tells what exists."""
+        return None if names.is_describing(self._request.tool) else objects.declared_number(members)
 
     def _records(self, value: dict[str, Any], members: Members, depth: int) -> Count:
         if (rows := self._rows(members, depth)) is not None:
@@ -108,9 +132,9 @@ class Shapes:
             return inside
         if (total := maps.count(value, self._request.values)) is not None:
             return self._counted(total)
-        if (lists := self._lists(members, depth)) is not None:
-            return lists
-        if not members or set(members) <= _WRAPPING:
+        if (found := self._lists(members, depth) or self._inner(members, depth)) is not None:
+            return found
+        if members.keys() <= WRAPPING:
             return self._message(members)
         return inside if inside.grade else Count(1, self._method, Grade.OBJECT)
 
@@ -120,16 +144,23 @@ class Shapes:
             rows = members.get(name)
             if rows is TOO_MUCH:
                 return NOTHING
-            if rows and isinstance(rows, list) and name in ("rows", "records") and _table_member(members):
-                return counted(length(rows), DECLARED)
             if not isinstance(rows, list):
                 continue
+            if rows and name in ("rows", "records") and objects.table_member(members):
+                return counted(length(rows), DECLARED)
             if rows and not isinstance(rows[0], dict | list) and not self._is_wrapper(members, name):
                 continue
-            if rows and isinstance(rows[0], list) and isinstance(columns := members.get("columns"), list):
-                return self._counted(length(rows) - (rows[0] == columns))
+            if rows and isinstance(rows[0], list):
+                return self._rows_of_cells(rows, members, depth)
             return self._list(rows, depth + 1)
         return None
+
+    def _rows_of_cells(self, rows: list[Any], members: Members, depth: int) -> Count:
+        if isinstance(columns := members.get("columns"), list):
+            return self._counted(length(rows) - (rows[0] == columns))
+        if (inner := objects.length_of_only_lists(members)) is not None:
+            return self._counted(inner)
+        return self._list(rows, depth + 1)
 
     def _wrapped(self, members: Members, depth: int) -> Count:
         """The count of what is in a member that wraps the whole answer, one level down."""
@@ -148,7 +179,7 @@ class Shapes:
         )
 
     def _is_wrapping(self, name: str, value: Any) -> bool:
-        return name in _WRAPPING or (isinstance(value, str) and value in self._request.values)
+        return name in WRAPPING or (isinstance(value, str) and value in self._request.values)
 
     def _lists(self, members: Members, depth: int) -> Count | None:
         """The records in lists under names of the server's own."""
@@ -157,12 +188,28 @@ class Shapes:
         of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
         if len(of_objects) == 1:
             return self._list(of_objects[0], depth + 1)
-        if not own or not all(name in own or self._is_wrapping(name, members[name]) for name in members):
+        rest = {name: value for name, value in members.items() if name not in own}
+        is_wrapped = all(isinstance(value, dict) or self._is_wrapping(name, value) for name, value in rest.items())
+        if not own or not is_wrapped:
             return None
-        if of_objects:
+        if of_objects or not any(own.values()):
             return self._counted(sum(map(length, of_objects)))
         lengths = {length(value) for value in own.values()}
-        return self._counted(lengths.pop()) if len(lengths) == 1 else None
+        is_alone = not any(isinstance(value, dict) for value in rest.values())
+        return self._counted(lengths.pop()) if len(lengths) == 1 and is_alone else None
+
+    def _inner(self, members: Members, depth: int) -> Count | None:
+        """The count in the one object or long text under a name of the server's own."""
+        own = [
+            value
+            for name, value in members.items()
+            if not self._is_wrapping(name, value) or (name in names.TABLE_MEMBERS and _is_long(value))
+        ]
+        inner = [value for value in own if isinstance(value, dict) or _is_long(value)]
+        if len(inner) != 1 or len(own) != 1:
+            return None
+        found = self.count(inner[0], depth + 1)
+        return found if found.grade is Grade.COUNTED else None
 
     def _message(self, members: Members) -> Count:
         for name in ("message", "info", "status", "note"):
@@ -176,79 +223,12 @@ class Shapes:
         """Whether the object tells what a write did. A query may select a column of such a name."""
         if self._request.returns_rows or names.AFFECTED.isdisjoint(members):
             return False
-        return set(members) <= names.AFFECTED | names.ENVELOPE | names.COUNTS
+        return members.keys() <= names.AFFECTED | names.ENVELOPE | names.COUNTS
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
 
 
 def _members(value: dict[str, Any]) -> Members:
     return {names.plain(name): value[name] for name in sorted(value)}
-
-
-def _is_block(value: Any) -> bool:
-    return isinstance(value, dict) and (
-        (value.get("type") == "text" and isinstance(value.get("text"), str))
-        or (value.get("type") == "resource" and isinstance(value.get("resource"), dict))
-    )
-
-
-def _is_result_set(members: Members) -> bool:
-    """Whether an object is a set of rows and not a row that has a list in it."""
-    lists = [name for name in [*names.ROWS[:8], "data", "values"] if isinstance(members.get(name), list)]
-    if not lists:
-        return False
-    return "columns" in members or all(name in _WRAPPING or name in lists for name in members)
-
-
-def _is_failure(members: Members) -> bool:
-    """Whether an object says that the call failed, and holds no records."""
-    if any(
-        isinstance(members.get(name), list) and members[name]
-        for name in ("rows", "records", "results", "data", "items")
-    ):
-        return False
-    if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
-        return True
-    told = [name for name in names.ERRORS if isinstance(members.get(name), str | dict | list) and members[name]]
-    own = [name for name in members if name not in _WRAPPING and name not in names.ROWS]
-    if told:
-        return len(own) <= 2
-    status = members.get("status")
-    return not own and isinstance(status, str) and status.lower() in ("error", "failed", "failure", "fail")
-
-
-def _declared_tables(members: Members, found: Count) -> tuple[str, ...]:
-    if table := _table_member(members):
-        return (plain_table(table),)
-    several = members.get("tables", members.get("tablenames"))
-    if isinstance(several, list) and _has_rows(members):
-        return tuple(sorted({plain_table(one) for one in several[:64] if isinstance(one, str)})) or found.tables
-    return found.tables
-
-
-def _table_member(members: Members) -> str | None:
-    """The table that an object says its records come from."""
-    values = (members.get(name) for name in names.TABLE_MEMBERS)
-    return next((value for value in values if isinstance(value, str) and 0 < len(value) <= MAX_TABLE_NAME), None)
-
-
-def _has_rows(members: Members) -> bool:
-    return any(isinstance(members.get(name), list) for name in names.ROWS)
-
-
-def _declared_number(members: Members, is_of_table: bool) -> int | None:
-    """A number of records without the records; what counts something in general is believed beside a table only."""
-    for name in sorted(members):
-        value = members[name]
-        if (name in names.RETURNED or (is_of_table and name in names.COUNTS)) and type(value) is int and value >= 0:
-            return value
-    return None
-
-
-def _has_header(rows: list[Any]) -> bool:
-    """Whether the first of several rows names the columns: all different texts above something that is none."""
-    first = rows[0]
-    if length(rows) < 2 or not first or not all(isinstance(cell, str) and cell for cell in first):
-        return False
-    others = [row for row in rows[1:8] if isinstance(row, list)]
-    return len(set(first)) == len(first) and any(
-        not isinstance(cell, str) and cell is not None for row in others for cell in row[: len(first)]
-    )

@@ -1,8 +1,8 @@
 """The records in a text, by the form in which it writes them.
 
 Rules:
-- The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings and
-  footers. Prose is unknown.
+- The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings
+  and footers. Prose is unknown.
 - A footer ("5 rows") is a witness and never the count.
 - What begins like JSON and is none (cut off, most often) is unknown.
 """
@@ -24,7 +24,7 @@ MAX_BESIDE = 1_600
 """Characters of prose around JSON."""
 MAX_QUOTED = 128 * 1024
 """Characters of a text in a text."""
-MAX_JSON_LINES = 60_000
+MAX_JSON_LINES = 40_000
 MAX_TRIES = 3
 """Places at which JSON may begin; of a long text, one."""
 MAX_DEPTH = 6

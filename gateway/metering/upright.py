@@ -1,7 +1,7 @@
 """Records written one under the other: "1. row" and its fields, blocks of `key: value` lines, YAML.
 
-Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin with the
-same key. One block alone is one object. Long texts are counted by their signs.
+Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin
+with the same key. One block alone is one object. Long texts are counted by their signs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ MAX_LOOKED_AT = 5
 """Lines at the start among which the first record's heading is."""
 
 _WORD = r"(?:row|record|result|item|document|entry|match|hit|rows|records)"
-_NUMBERED = re.compile(rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|([\W_]{{0,40}})(\d{{1,8}})([\W_]{{1,4}}{_WORD}\b.{{0,40}})\Z", re.IGNORECASE)
+_NUMBERED = re.compile(
+    rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|"
+    rf"([\W_]{{0,40}})(\d{{1,8}})([\W_]{{1,4}}{_WORD}\b[\W_]{{0,40}})\Z",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")

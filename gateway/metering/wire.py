@@ -1,7 +1,7 @@
 """The wire form of a tool's result.
 
-Rules: one pass over the bytes; `structuredContent` stays unread, and so does the content of a small result. The decoder is
-stopped at `MAX_BLOCKS` content blocks.
+Rules: one pass over the bytes; `structuredContent` stays unread, and so does the content of a small result. The
+decoder is stopped at `MAX_BLOCKS` content blocks.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ _left = threading.local()
 
 
 class _Type(enum.Enum):
-    """The type of a block. The decoder asks for each one, as no block has a secret for its type, so it can be stopped."""
+    """The type of a block. The decoder asks for each one, as no block has a secret for its type, so it can be
+    stopped."""
 
-    OTHER = secrets.token_hex()
-    LINK = secrets.token_hex()
+    OTHER = "other " + secrets.token_hex()
+    LINK = "link " + secrets.token_hex()
 
     @classmethod
     def _missing_(cls, value: object) -> _Type:
@@ -71,15 +72,6 @@ class Result(msgspec.Struct, gc=False):
     content: msgspec.Raw = _ABSENT
     isError: Any = None  # noqa: N815
 
-    def structured(self) -> msgspec.Raw | None:
-        """The structured content, if there is any."""
-        view = memoryview(self.structuredContent)
-        return None if len(view) == 0 or view == b"null" else self.structuredContent
-
-    def blocks(self) -> list[Block] | None:
-        """The content blocks, or `None` where they are too many or none."""
-        return read_blocks(self.content) if len(memoryview(self.content)) else None
-
 
 class LargeResult(msgspec.Struct, gc=False):
     """A `CallToolResult` whose blocks were read in the same pass."""
@@ -87,12 +79,6 @@ class LargeResult(msgspec.Struct, gc=False):
     structuredContent: msgspec.Raw = _ABSENT  # noqa: N815
     content: list[Block] | None = None
     isError: Any = None  # noqa: N815
-
-    structured = Result.structured
-
-    def blocks(self) -> list[Block] | None:
-        """The content blocks."""
-        return self.content
 
 
 _result = msgspec.json.Decoder(Result)
@@ -109,6 +95,19 @@ def decode(result: bytes) -> Result | LargeResult | None:
         return (_result if len(result) <= MAX_SMALL else _large).decode(result)
     except (ValueError, RecursionError):
         return None
+
+
+def structured(result: Result | LargeResult) -> msgspec.Raw | None:
+    """The structured content, if there is any."""
+    view = memoryview(result.structuredContent)
+    return None if len(view) == 0 or bytes(view[:5]) == b"null" else result.structuredContent
+
+
+def blocks(result: Result | LargeResult) -> list[Block] | None:
+    """The content blocks, or `None` where there is no list of them, or too many."""
+    if isinstance(result, LargeResult):
+        return result.content
+    return read_blocks(result.content) if len(memoryview(result.content)) else None
 
 
 def read_blocks(data: msgspec.Raw | list[Any]) -> list[Block] | None:

@@ -1,0 +1,151 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""JSON in the shapes that servers give their answers, as structured content and as text."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from tests.metering.support import records, structured, texts
+
+ROW = {"a": 1, "b": "x"}
+ROWS = [ROW, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}]
+CELLS = [[1, "x"], [2, "y"], [3, "z"]]
+
+SHAPES: list[tuple[Any, int]] = [
+    (ROWS, 3),
+    ({"result": ROWS}, 3),
+    ({"result": {"data": {"rows": ROWS}}}, 3),
+    ({"rows": ROWS, "row_count": 3}, 3),
+    ({"rows": ROWS, "row_count": 12154, "truncated": True}, 3),
+    ({"success": True, "columns": ["a", "b"], "rows": CELLS, "rowCount": 3}, 3),
+    ({"columns": ["a", "b"], "data": CELLS}, 3),
+    ({"columns": ["a", "b"], "rows": [["a", "b"], *CELLS]}, 3),
+    ({"schema": {"fields": [{"name": "a"}, {"name": "b"}]}, "data": ROWS}, 3),
+    ({"schema": {"fields": []}, "data": {"a": [1, 2, 3], "b": ["x", "y", "z"]}}, 3),
+    ({"columns": ["a", "b"], "index": [0, 1, 2], "data": CELLS}, 3),
+    ({"a": [1, 2, 3], "b": ["x", "y", "z"]}, 3),
+    ({"AAPL": ROWS, "IBM": ROWS[:2]}, 5),
+    ({"entities": ROWS, "relations": ROWS[:1]}, 4),
+    ({"a": {"0": 1, "1": 2, "2": 3}, "b": {"0": "x", "1": "y", "2": "z"}}, 3),
+    ({"0": ROW, "1": ROW, "2": ROW}, 3),
+    ({"2024-01-02": {"open": 1}, "2024-01-03": {"open": 2}}, 2),
+    ({"2024-01-02": 1.5, "2024-01-03": 2.5}, 2),
+    ({"Meta Data": {"1. Symbol": "IBM"}, "Time Series (Daily)": {"2024-01-02": {"1. open": "1"}, "2024-01-03": {"1. open": "2"}}}, 2),
+    ({"items": ROWS, "total": 500, "page": 1, "hasMore": True}, 3),
+    ({"total_count": 500, "incomplete_results": False, "items": ROWS}, 3),
+    ({"object": "list", "results": ROWS, "next_cursor": None, "has_more": False}, 3),
+    ({"hits": {"total": {"value": 500}, "max_score": 1.0, "hits": ROWS}, "took": 3, "timed_out": False}, 3),
+    ({"status": "success", "data": {"resultType": "vector", "result": ROWS}}, 3),
+    ({"head": {"vars": ["a"]}, "results": {"bindings": ROWS}}, 3),
+    ({"type": "FeatureCollection", "features": ROWS}, 3),
+    ({"data": {"users": ROWS}}, 3),
+    ({"data": {"users": {"nodes": ROWS, "pageInfo": {"hasNextPage": False}, "totalCount": 500}}}, 3),
+    ({"data": {"users": {"nodes": [], "pageInfo": {"hasNextPage": False}}}}, 0),
+    ({"@odata.context": "x", "value": ROWS}, 3),
+    ({"Items": ROWS, "Count": 3, "ScannedCount": 900}, 3),
+    ({"ok": True, "messages": ROWS, "has_more": False}, 3),
+    ({"range": "A2:B4", "majorDimension": "ROWS", "values": CELLS}, 3),
+    ({"spreadsheetId": "x", "valueRanges": [{"range": "A2:B4", "majorDimension": "ROWS", "values": CELLS}]}, 3),
+    ({"range": "A1:B4", "values": [["a", "b"], *CELLS]}, 3),
+    ({"ids": [["1", "2"]], "documents": [["x", "y"]], "distances": [[0.1, 0.2]]}, 2),
+    ({"ids": ["1", "2"], "documents": ["x", "y"], "metadatas": [None, None]}, 2),
+    ({"success": True, "data": {"statements": [{"sql": "SELECT 1", "rows": ROWS, "count": 3}, {"sql": "SELECT 2", "rows": ROWS[:1]}]}}, 4),
+    ({"tables": [{"name": "PrimaryResult", "columns": [{"name": "a"}], "rows": CELLS}]}, 3),
+    ({"results": [{"tables": [{"rows": ROWS}]}]}, 3),
+    ({"results": [{"series": [{"name": "cpu", "columns": ["time", "v"], "values": CELLS}]}]}, 3),
+    ([{"rows": ROWS, "rowCount": 3}, {"rows": [], "rowCount": 0}], 3),
+    ({"sheet_name": "S", "cells": [{"address": c + str(r), "row": r, "column": 1, "value": 0} for r in (2, 3) for c in "AB"]}, 2),
+    ({"symbol": "AAPL", "prices": ROWS}, 3),
+    ({"result": []}, 0),
+    ({"rows": [], "columns": ["a"]}, 0),
+    ({"rows": [], "error": None}, 0),
+    ([], 0),
+    ([{"n": 12154}], 1),
+    ([{"error": "disk full", "at": "2024"}, {"error": "none", "at": "2025"}], 2),
+    ([{"id": 1, "items": ROWS}, {"id": 2, "items": ROWS}], 2),
+    ([{"id": 1, "data": [1, 2]}, {"id": 2, "data": []}], 2),
+    ({"success": False, "error": "x"}, 0),
+    ({"error": {"code": 404, "message": "x"}}, 0),
+    ({"errors": [{"message": "x"}], "data": None}, 0),
+    ({"status": "error", "message": "x"}, 0),
+    ({"ok": False, "description": "x"}, 0),
+    ({"message": "No results found"}, 0),
+    ({"success": True, "message": "3 rows affected"}, 0),
+    ({"text": "a,b\n1,x\n2,y\n"}, 2),
+    ({"table": "| a | b |\n|---|---|\n| 1 | x |"}, 1),
+]  # fmt: skip
+
+UNKNOWN: list[Any] = [
+    {"timezone": "UTC", "datetime": "2024-01-02T00:00:00+00:00", "is_dst": False},
+    {"source": {"tz": "a", "time": "b"}, "target": {"tz": "c", "time": "d"}, "difference": "1h"},
+    {"result": 42},
+    {"result": "It is fine."},
+    {"message": "Hello"},
+    {"count": 12154},
+    {"total": 12154},
+    {"name": "Bob", "tags": ["a", "b"]},
+    {"thought": 1, "next": True, "branches": [], "length": 1},
+    {},
+    None,
+    7,
+]
+
+
+def shuffled(value: Any, random_: random.Random) -> Any:
+    if isinstance(value, dict):
+        members = list(value.items())
+        random_.shuffle(members)
+        return {name: shuffled(inner, random_) for name, inner in members}
+    return [shuffled(one, random_) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(("value", "expected"), SHAPES, ids=lambda value: json.dumps(value)[:60])
+def test_a_shape_has_the_same_count_in_every_place_and_order(value: Any, expected: int) -> None:
+    places = [texts(json.dumps(value)), texts(json.dumps(value, indent=2)), texts(repr(value))]
+    places += [structured(value)] if isinstance(value, dict) else []
+    places += [
+        structured({"result": value}),
+        structured({"result": json.dumps(value)}),
+        texts(json.dumps({"result": value})),
+    ]
+    for seed in range(3):
+        places.append(texts(json.dumps(shuffled(value, random.Random(seed)))))
+    assert [records(place) for place in places] == [expected] * len(places)
+
+
+@pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: json.dumps(value)[:60])
+def test_a_shape_without_records_is_unknown(value: Any) -> None:
+    assert records(texts(json.dumps(value))) is None
+    assert records(structured({"result": value})) is None
+
+
+@pytest.mark.parametrize("size", [24_000, 70_000, 250_000, 800_000])
+@pytest.mark.parametrize("wrap", ["rows", "result", "prices", "deep", "columns", "arrays", "sets", "blocks", "text"])
+def test_the_size_of_a_result_changes_nothing(size: int, wrap: str) -> None:
+    rows = [{"a": number, "b": "x" * 20} for number in range(size // 40)]
+    cells = [[number, "x" * 20] for number in range(size // 40)]
+    value = {
+        "rows": {"rows": rows, "row_count": 1},
+        "result": {"result": rows},
+        "prices": {"symbol": "AAPL", "prices": rows},
+        "deep": {"result": {"data": {"items": rows}}},
+        "columns": {"columns": ["a", "b"], "rows": cells},
+        "arrays": {"result": cells},
+        "sets": {
+            "data": {"statements": [{"sql": "SELECT 1", "rows": rows[1:]}, {"sql": "SELECT 2", "rows": [{"a": 1}]}]}
+        },
+        "blocks": {"result": [{"type": "text", "text": repr(rows)}]},
+        "text": {"result": json.dumps(rows)},
+    }[wrap]
+    assert records(structured(value)) == len(rows)
+    assert records(texts(json.dumps(value))) == len(rows)
+
+
+def test_the_size_of_a_description_is_no_count() -> None:
+    described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
+    assert records(structured(described), "get_table_info", table="stocks") != 12154
+    assert records(structured({"table": "stocks", "record_count": 12154}), "describe_table") != 12154
