@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -57,14 +57,6 @@ _SECURITY_HEADERS = {
     "Server": "mcp-gateway",
 }
 
-RUNNER_OPTIONS: Mapping[str, Any] = {
-    # A body is refused for its encoding, not decoded first.
-    "auto_decompress": False,
-    "access_log": None,
-    "keepalive_timeout": 75.0,
-}
-"""How the application has to be run."""
-
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -73,7 +65,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_app(deps: Dependencies) -> web.Application:
-    """The application; it opens nothing and closes nothing."""
+    """The application, to be run by `admin_api.connection.Runner`; it opens nothing and closes nothing."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard(deps)])
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, endpoint.path, _handler(deps, endpoint))

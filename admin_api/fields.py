@@ -29,7 +29,7 @@ class FieldFault(msgspec.Struct, frozen=True):
     detail: str
 
 
-class InvalidFields(Exception):  # noqa: N818 - named for what it tells
+class InvalidFields(Exception):
     """What was sent does not fit; `faults` has at least one entry."""
 
     def __init__(self, faults: Sequence[FieldFault]) -> None:

@@ -30,7 +30,7 @@ class Attempt(NamedTuple):
     names: tuple[str, ...]
 
 
-class TooManyLogins(Exception):  # noqa: N818 - named for what it tells
+class TooManyLogins(Exception):
     """This account or address has failed too often; `retry_after` is in whole seconds."""
 
     def __init__(self, retry_after: int) -> None:

@@ -26,7 +26,7 @@ MAX_CHARACTERS = 1024
 T = TypeVar("T")
 
 
-class PasswordsBusy(Exception):  # noqa: N818 - a state that passes
+class PasswordsBusy(Exception):
     """As many passwords are being checked, or wait for it, as is allowed."""
 
 

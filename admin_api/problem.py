@@ -39,7 +39,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     correlation_id: str | None = None
 
 
-class Problem(Exception):  # noqa: N818 - the standard's word
+class Problem(Exception):
     """Refuse a request with this status and explanation."""
 
     def __init__(

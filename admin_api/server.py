@@ -23,8 +23,9 @@ from redis.exceptions import RedisError
 
 import gateway
 from admin_api.address import allowed_hosts
-from admin_api.app import RUNNER_OPTIONS, make_app
+from admin_api.app import make_app
 from admin_api.audit_trail import AuditTrail
+from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
 from admin_api.login_limits import LoginLimits
 from admin_api.tokens import Tokens
@@ -45,19 +46,8 @@ BACKLOG = 512
 _log = logging.getLogger(__name__)
 
 
-class CannotStart(Exception):  # noqa: N818 - read as a sentence
+class CannotStart(Exception):
     """Why the process does not start, with the mend, in one line."""
-
-
-class _WithoutTraces(logging.Filter):
-    """aiohttp logs a malformed request with the bytes that it could not read: they may hold a token."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info:
-            kind = record.exc_info[0]
-            record.msg = f"{record.getMessage()}: {kind.__name__ if kind else 'unknown'}"
-            record.args, record.exc_info = (), None
-        return True
 
 
 @asynccontextmanager
@@ -65,6 +55,9 @@ async def running(settings: Settings, observer: UsageObserver | None = None) -> 
     """Serve while inside. Raises `CannotStart`."""
     if settings.redis_url is None or settings.clickhouse_url is None or settings.jwt_secret is None:
         raise CannotStart("redis_url, clickhouse_url and jwt_secret are required")
+    for chatty in ("urllib3", "clickhouse_connect"):
+        # What they warn of, the usage table raises, and whoever asked tells it in one line.
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     listener = _listener(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
     table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days)
@@ -117,14 +110,7 @@ async def _reach(redis: Redis, table: UsageTable) -> None:
 
 @asynccontextmanager
 async def _serving(settings: Settings, deps: Dependencies, listener: socket.socket) -> AsyncIterator[None]:
-    logger = logging.getLogger("admin_api.http")
-    logger.addFilter(_WithoutTraces())
-    runner = web.AppRunner(
-        make_app(deps),
-        logger=logger,
-        shutdown_timeout=settings.drain_timeout,
-        **RUNNER_OPTIONS,
-    )
+    runner = Runner(make_app(deps), shutdown_timeout=settings.drain_timeout)
     await runner.setup()
     try:
         await web.SockSite(runner, listener, backlog=BACKLOG).start()

@@ -36,7 +36,7 @@ return 1
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,189}")
 
 
-class UserExists(Exception):  # noqa: N818 - named for what it tells
+class UserExists(Exception):
     """There is a user with this email already."""
 
 

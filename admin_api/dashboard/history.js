@@ -144,7 +144,7 @@ function pager(page, go) {
   return el(
     "nav",
     { class: "pager", "aria-label": "Pages of calls" },
-    el("span", { "aria-live": "polite" }, `${count(first)}–${count(end)} of ${count(page.total)}`),
+    el("span", { "aria-live": "polite" }, `${count(first)} to ${count(end)} of ${count(page.total)}`),
     el("span", {}, turn(page.page - 1, "Newer"), turn(page.page + 1, "Older")),
   );
 }

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import redis.asyncio
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 
-from admin_api.app import RUNNER_OPTIONS, make_app
+from admin_api.app import make_app
 from admin_api.audit_trail import AuditTrail
 from admin_api.dependencies import Dependencies
 from admin_api.login_limits import LoginLimits
@@ -21,7 +21,7 @@ from admin_api.tokens import Tokens
 from admin_api.users import UserStore
 from gateway.keys.store import KeyStore
 from gateway.usage.table import LOG_TABLE, UsageTable
-from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock
+from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock, Served
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -86,9 +86,7 @@ async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
     clients: list[TestClient[Any, Any]] = []
 
     async def start(deps: Dependencies) -> Api:
-        server = TestServer(make_app(deps))
-        await server.start_server(**RUNNER_OPTIONS)
-        client = TestClient(server)
+        client = TestClient(Served(make_app(deps)))
         await client.start_server()
         clients.append(client)
         return Api(client, deps)

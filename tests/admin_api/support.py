@@ -7,9 +7,10 @@ import time
 from typing import Any, NamedTuple
 
 import jwt
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
 
+from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
 from gateway.usage.event import UsageEvent
 
@@ -19,6 +20,13 @@ PASSWORD = "correct horse battery"
 SECRET = "s" * 48
 
 _numbers = itertools.count()
+
+
+class Served(TestServer):
+    """The app on the connections that it really has."""
+
+    async def _make_runner(self, **_: Any) -> Runner:
+        return Runner(self.app)
 
 
 class Clock:

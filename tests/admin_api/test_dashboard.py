@@ -97,7 +97,7 @@ async def fits(page: Page, width: int = 390) -> None:
 
 def calls(key_id: str) -> list[UsageEvent]:
     """Thirty days of plausible calls; the same each time."""
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     now = time.time_ns() // 1_000_000
     tools: list[tuple[str, tuple[str, ...], int | None]] = [
         ("query_stock_daily", ("stock_daily",), 250),
@@ -250,22 +250,22 @@ async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: U
     await table.insert_soon([event(tool_name=f"tool_{number % 3}") for number in range(45)], "pages")
     await log_in(page, api, view="#usage")
     pager = page.get_by_role("navigation", name="Pages of calls")
-    await expect(pager).to_contain_text("1–20 of 45")
+    await expect(pager).to_contain_text("1 to 20 of 45")
     await expect(pager.get_by_role("button", name="Newer")).to_be_disabled()
     await pager.get_by_role("button", name="Older").click()
-    await expect(pager).to_contain_text("21–40 of 45")
+    await expect(pager).to_contain_text("21 to 40 of 45")
     await pager.get_by_role("button", name="Older").click()
-    await expect(pager).to_contain_text("41–45 of 45")
+    await expect(pager).to_contain_text("41 to 45 of 45")
     await expect(pager.get_by_role("button", name="Older")).to_be_disabled()
     await page.get_by_label("Tool", exact=True).fill("tool_1")
     await page.keyboard.press("Enter")
-    await expect(pager).to_contain_text("1–15 of 15")
+    await expect(pager).to_contain_text("1 to 15 of 15")
     await page.get_by_label("From", exact=True).fill("2031-01-02")
     await page.get_by_label("To", exact=True).fill("2031-01-01")
     await page.keyboard.press("Enter")
     await expect(page.locator("#history").get_by_role("alert")).to_have_text("from must be before to.")
     await page.get_by_role("button", name="Clear").click()
-    await expect(pager).to_contain_text("1–20 of 45")
+    await expect(pager).to_contain_text("1 to 20 of 45")
 
 
 async def test_no_usage_teaches_the_first_call(page: Page, api: Api, table: UsageTable) -> None:
@@ -340,8 +340,9 @@ async def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, 
         await page.goto(str(api.client.make_url("/")) + view)
         await expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
         nameless = await page.evaluate(
-            """() => [...document.querySelectorAll("button, a, input, select")].filter((element) =>
-                 !(element.textContent.trim() || element.ariaLabel || element.labels?.length)).map((e) => e.outerHTML)"""
+            """() => [...document.querySelectorAll("button, a, input, select")]
+                 .filter((element) => !(element.textContent.trim() || element.ariaLabel || element.labels?.length))
+                 .map((element) => element.outerHTML)"""
         )
         assert nameless == []
     await page.reload()

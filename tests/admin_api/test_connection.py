@@ -1,0 +1,75 @@
+"""Raw bytes on the admin port: framing, slow heads, and what the log may hold of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from admin_api.app import make_app
+from admin_api.connection import Runner
+from admin_api.dependencies import Dependencies
+
+
+@pytest.fixture
+async def port(deps: Dependencies) -> AsyncIterator[int]:
+    runner = Runner(make_app(deps), head_timeout=0.2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def exchange(port: int, sent: bytes) -> bytes:
+    """What comes back until the server closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    async with asyncio.timeout(5):
+        received = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return received
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization : Bearer hush-hush\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer hush-hush\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\nX: hush-hush\r\n\r\nab",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"hush-hush" * 3000 + b"\r\n\r\n",
+        b"\x16\x03\x01 hush-hush\r\n\r\n",
+    ],
+    ids=["space before colon", "NUL", "two lengths", "long field", "TLS"],
+)
+async def test_what_is_no_http_is_a_problem_and_not_logged(
+    port: int, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    received = await exchange(port, sent)
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert b"application/problem+json" in head
+    assert json.loads(body)["status"] == 400
+    assert "hush" not in caplog.text
+    assert b"hush" not in received
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
+async def test_a_head_that_is_not_finished_in_time_ends_the_connection(port: int, sent: bytes) -> None:
+    assert await exchange(port, sent) == b""
+
+
+async def test_a_slow_second_head_ends_the_connection_too(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200 OK")
+    writer.write(b"GET /healthz HT")
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()

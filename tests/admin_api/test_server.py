@@ -1,0 +1,176 @@
+"""The admin process as it is started: one line of settings in, one line when ready, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import redis.asyncio
+
+from admin_api.users import UserStore
+from gateway import redis_names
+from gateway.usage.event import pack
+from tests.admin_api.support import PASSWORD, SECRET, USER, event
+
+Start = Callable[..., Awaitable["Process"]]
+
+
+class Process:
+    """A `python -m admin_api` of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def ready(self) -> str:
+        """Its first line of output."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            return (await self.process.stdout.readline()).decode()
+
+    async def ended(self) -> tuple[int, str]:
+        """Its exit code, and what it said to standard error."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(30):
+            said = await self.process.stderr.read()
+            return await self.process.wait(), said.decode()
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+async def start(valkey_url: str, tmp_path: Path, free_port: int) -> AsyncIterator[Start]:
+    processes: list[Process] = []
+
+    async def starter(**changes: Any) -> Process:
+        settings = {
+            "redis_url": valkey_url,
+            "clickhouse_url": f"chdb://{tmp_path / 'chdb'}",
+            "data_dir": str(tmp_path),
+            "jwt_secret": SECRET,
+            "admin_port": free_port,
+            "log_format": "json",
+            **changes,
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "admin_api"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(settings).encode() + b"\n")
+        processes.append(Process(process, settings["admin_port"]))
+        return processes[-1]
+
+    yield starter
+    for one in processes:
+        if one.process.returncode is None:
+            one.process.kill()
+            await one.process.wait()
+
+
+async def add_user(client: redis.asyncio.Redis) -> None:
+    users = UserStore(client, now_ms=lambda: 1_769_860_800_000)
+    await users.add(USER, PASSWORD)
+    users.passwords.close()
+
+
+async def test_it_serves_writes_usage_and_ends_drained(start: Start, redis: redis.asyncio.Redis) -> None:
+    await add_user(redis)
+    first = await start()
+    assert "listening on" in await first.ready()
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{first.url}/readyz") as answer:
+            assert answer.status == 200
+        login = {"email": USER, "password": PASSWORD}
+        async with http.post(f"{first.url}/api/auth/login", json=login) as answer:
+            token = (await answer.json())["access_token"]
+    for _ in range(50):
+        await redis.xadd(redis_names.USAGE, {"e": pack([event(), event()])})
+    first.process.send_signal(signal.SIGTERM)
+    code, logged = await first.ended()
+    assert code == 0
+    assert not [line for line in logged.splitlines() if '"level":"info"' not in line]
+    assert await redis.xlen(redis_names.USAGE) == 0
+
+    second = await start()
+    await second.ready()
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.get(f"{second.url}/api/mcp-usage/history") as answer,
+    ):
+        assert answer.status == 200, "a token survives a restart"
+        assert (await answer.json())["total"] == 100
+    assert second.process.stdin is not None
+    second.process.stdin.close()
+    assert (await second.ended())[0] == 0, "the end of the input is the end of the supervisor"
+
+
+async def test_a_request_that_is_open_is_answered_before_the_end(start: Start, redis: redis.asyncio.Redis) -> None:
+    await add_user(redis)
+    process = await start()
+    await process.ready()
+    async with aiohttp.ClientSession() as http:
+        login = asyncio.create_task(
+            http.post(f"{process.url}/api/auth/login", json={"email": USER, "password": PASSWORD})
+        )
+        while not await redis.keys(redis_names.LOGIN_ATTEMPTS + "*"):  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.001)
+        process.process.send_signal(signal.SIGTERM)
+        async with await login as answer:
+            assert answer.status == 200
+    assert (await process.ended())[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"redis_url": "redis://:hush@127.0.0.1:1/0"}, "Redis"),
+        ({"clickhouse_url": "http://user:hush@127.0.0.1:1"}, "ClickHouse"),
+        ({"host": "192.0.2.1"}, "GATEWAY_HOST"),
+    ],
+)
+async def test_what_cannot_be_reached_is_one_line_and_exit_1(start: Start, changes: dict[str, Any], said: str) -> None:
+    process = await start(**changes)
+    assert await process.ready() == ""
+    code, text = await process.ended()
+    assert code == 1
+    assert text.count("\n") == 1
+    assert said in text
+    assert "hush" not in text
+
+
+async def test_a_port_in_use_is_one_line_and_exit_1(start: Start, free_port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", free_port))
+        other.listen()
+        code, text = await (await start()).ended()
+    assert code == 1
+    assert text.count("\n") == 1
+    assert "GATEWAY_ADMIN_PORT" in text
+
+
+async def test_a_folder_that_another_process_has_open_is_one_line_and_exit_1(start: Start, free_port: int) -> None:
+    first = await start()
+    await first.ready()
+    code, text = await (await start(admin_port=free_port + 1)).ended()
+    assert code == 1
+    # chDB itself says something before.
+    assert [line for line in text.splitlines() if line.startswith("mcp-gateway: ")] == text.splitlines()[-1:]
+    assert "another process has it open" in text
