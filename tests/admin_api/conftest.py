@@ -28,14 +28,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "browser: drives a real Chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chdb_url() -> Iterator[str]:
-    """A chDB folder; a process can have one only."""
+    """A chDB folder; a process can have one open only, so it is given up after these tests."""
     with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
         yield f"chdb://{Path(folder) / 'chdb'}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def usage_table(chdb_url: str) -> Iterator[UsageTable]:
     """A table that all tests here share, under the real clock."""
     table = UsageTable(chdb_url, database="admin_api")

@@ -7,11 +7,11 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-import redis.asyncio
 
 from admin_api.address import allowed_hosts
 from admin_api.app import ENDPOINTS
 from admin_api.dependencies import Dependencies
+from gateway import redis_client
 from gateway.usage.table import UsageTable
 from tests.admin_api.support import PASSWORD, USER, Answer, Api
 
@@ -162,7 +162,7 @@ async def test_not_ready_while_draining(api: Api, deps: Dependencies) -> None:
 async def test_redis_away_is_503_and_says_to_retry(
     serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies
 ) -> None:
-    gone = redis.asyncio.Redis(unix_socket_path="/nonexistent/valkey.sock")
+    gone = redis_client.connect("unix:///nonexistent/valkey.sock")
     away = dataclasses.replace(
         deps, redis=gone, users=type(deps.users)(gone, now_ms=deps.now_ms, passwords=deps.users.passwords)
     )

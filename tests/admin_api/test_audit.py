@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from admin_api.audit_trail import MAX_ENTRIES, AuditTrail
-from gateway import redis_names
+from gateway import redis_client, redis_names
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
 
 
@@ -70,7 +70,7 @@ async def test_the_trail_is_bounded(admin: Api, redis: redis.asyncio.Redis) -> N
 
 
 async def test_a_lost_entry_leaves_the_change_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    gone = redis.asyncio.Redis(unix_socket_path="/nonexistent/valkey.sock")
+    gone = redis_client.connect("unix:///nonexistent/valkey.sock")
     trail = AuditTrail(gone, now_ms=lambda: 0)
     await trail.record(actor=USER, action="key.revoke", address="::1", key_id="key_1")
     assert '"key_id":"key_1"' in caplog.text
