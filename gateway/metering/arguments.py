@@ -1,9 +1,11 @@
 """The tables that the arguments of a call name.
 
 Rules:
-- Tables come from SQL, wherever in the arguments it is, and from arguments whose name says that they name a table.
-- For access control, `named_tables` answers `None` where the arguments may reach a table that it cannot see: SQL that
-  does not parse, functions that may read anything, wildcards, more arguments than are looked at.
+- Tables come from SQL, wherever in the arguments it is, from arguments whose name says that they name a table, and
+  from the stages of an aggregation pipeline that name another collection.
+- A request is `certain` only where its arguments cannot reach a table that is not seen in them. What makes it
+  uncertain: SQL that does not parse, functions that may read anything, wildcards, names that are more than a name,
+  other texts that look like SQL, more arguments than are looked at.
 - Bounded: `MAX_LEAVES` strings, `MAX_DEPTH` levels.
 """
 
@@ -19,21 +21,23 @@ from gateway.metering import names, sql
 from gateway.metering.metered import plain_table
 from gateway.metering.sql import SqlFacts
 
-MAX_DEPTH = 4
+MAX_DEPTH = 6
 MAX_LEAVES = 200
+"""Strings among the arguments; those after them are not looked at."""
 MAX_NAME = 256
 """Characters of a table's name; what is longer is no name."""
 
 _SQL_START = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:select\s|with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
+    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:select\s|"
+    r"with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
     r"update\s+\S+\s+(?:as\s+\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|replace\s+into\s|truncate\s+table\s|"
     r"(?:create|drop|alter)\s+(?:or\s+replace\s+|temp\s+|temporary\s+|unique\s+)*"
     r"(?:table|view|index|schema|database|materialized|function)\s)",
     re.IGNORECASE,
 )
 _STATEMENT_START = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|execute|copy|"
-    r"attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
+    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
+    r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
     re.IGNORECASE,
 )
 
@@ -55,48 +59,62 @@ class Request(msgspec.Struct, frozen=True):
     """Strings among the arguments: a result that repeats them says nothing new."""
 
 
+class _Leaves:
+    """The strings among arguments, each with the plain name of the argument that it is in or under."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.found: list[tuple[str, str]] = []
+        self.is_whole = True
+        self._add(arguments, "", "", 0)
+
+    def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
+        if isinstance(value, str):
+            self.found.append((names.STAGES.get((parent, name), name), value))
+        elif not isinstance(value, Mapping | list | tuple):
+            return
+        elif depth == MAX_DEPTH or len(value) > MAX_LEAVES:
+            self.is_whole = False
+        elif isinstance(value, Mapping):
+            for key, inner in value.items():
+                self._add_bounded(inner, names.plain(str(key)), name, depth)
+        else:
+            for inner in value:
+                self._add_bounded(inner, name, parent, depth)
+
+    def _add_bounded(self, value: Any, name: str, parent: str, depth: int) -> None:
+        if len(self.found) < MAX_LEAVES:
+            self._add(value, name, parent, depth + 1)
+        else:
+            self.is_whole = False
+
+
 def read_request(tool: str, arguments: Mapping[str, Any]) -> Request:
     """Reads the arguments of one call of `tool`."""
-    leaves = list(_leaves(arguments))
-    certain = len(leaves) <= MAX_LEAVES
-    statements, others = _split(leaves[:MAX_LEAVES])
+    leaves = _Leaves(arguments)
+    statements, others = _split(leaves.found)
     found = [sql.facts(text) for text in statements]
     known = [facts for facts in found if facts is not None]
-    certain = certain and len(known) == len(found) and all(facts.certain for facts in known)
-    tables, is_whole = _declared(others)
-    certain = certain and is_whole and not any(_may_hold_sql(value) for _, value in others)
-    written = set(tables) if names.is_writing(tool) else set()
-    written.update(name for facts in known for name in facts.written)
-    read = {name for facts in known for name in facts.read} | (set(tables) - written)
+    declared = _Declared(tool, others)
+    written = declared.written.union(*(facts.written for facts in known))
+    read = declared.tables.difference(declared.written).union(*(facts.read for facts in known))
     return Request(
         tool=tool,
         read=tuple(sorted(read)),
-        named=tuple(sorted(read.union(tables, *(facts.named for facts in known)))),
-        certain=certain,
+        named=tuple(sorted(read.union(written, *(facts.named for facts in known)))),
+        certain=leaves.is_whole
+        and declared.is_whole
+        and all(facts is not None and facts.certain for facts in found)
+        and not any(_may_hold_sql(value) for _, value in others),
         returns_rows=_returns_rows(found),
         columns=known[0].columns if len(found) == 1 and known else None,
         files=tuple(_files(others)),
-        values=frozenset(value for _, value in leaves if len(value) <= MAX_NAME),
+        values=frozenset(value for _, value in leaves.found if len(value) <= MAX_NAME),
     )
 
 
 def statements_in(arguments: Mapping[str, Any]) -> list[str]:
     """The texts in `arguments` that are SQL."""
-    return _split(list(_leaves(arguments))[:MAX_LEAVES])[0]
-
-
-def _leaves(value: Any, name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """The strings in `value`, each with the plain name of the argument that it is in or under."""
-    if isinstance(value, str):
-        yield name, value
-    elif depth < MAX_DEPTH and isinstance(value, Mapping):
-        for count, (key, inner) in enumerate(value.items()):
-            if count > MAX_LEAVES:
-                return
-            yield from _leaves(inner, names.plain(str(key)), depth + 1)
-    elif depth < MAX_DEPTH and isinstance(value, list | tuple):
-        for inner in value[: MAX_LEAVES + 1]:
-            yield from _leaves(inner, name, depth + 1)
+    return _split(_Leaves(arguments).found)[0]
 
 
 def _split(leaves: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -121,11 +139,15 @@ def is_sql(name: str, value: str) -> bool:
     return name in names.SQL_ARGUMENTS and _STATEMENT_START.match(value, 0, sql.MAX_SQL) is not None
 
 
+_STAGES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
+
+
 def _may_hold_sql(value: str) -> bool:
+    """Whether a text may be part of SQL, or an aggregation pipeline that is written as text."""
     if len(value) > sql.MAX_SQL:
         return True
     text = value.lower()
-    return "select" in text and "from" in text
+    return ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGES))
 
 
 def _returns_rows(found: list[SqlFacts | None]) -> bool | None:
@@ -134,34 +156,59 @@ def _returns_rows(found: list[SqlFacts | None]) -> bool | None:
 
 
 _NO_NAME = frozenset(("", "*", "%", "all", "none", "null"))
+_CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
+_NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
 
 
-def _declared(leaves: list[tuple[str, str]]) -> tuple[tuple[str, ...], bool]:
-    """Tables that arguments name outright, and whether there is no wildcard among them."""
-    values = dict(leaves)
-    schema = next((values[name] for name in names.SCHEMA_ARGUMENTS if values.get(name)), "")
-    tables: list[str] = []
-    is_whole = True
-    for name, value in leaves:
-        if name in names.TABLE_ARGUMENTS or (name in names.OBJECT_ARGUMENTS and _is_table(values, schema)):
-            text = value.strip()
-            if text.lower() in _NO_NAME or len(text) > MAX_NAME or "*" in text or "%" in text:
-                is_whole = False
-                continue
-            tables.append(_qualified(text, schema if "sheet" not in name and name != "index" else ""))
-        elif name in ("range", "ranges") and "!" in value[:MAX_NAME]:
-            tables.append(plain_table(value.rpartition("!")[0]))
-    return tuple(tables), is_whole
+class _Declared:
+    """The tables that arguments name outright, and whether that is all they can name."""
 
+    def __init__(self, tool: str, leaves: list[tuple[str, str]]) -> None:
+        self.tables: set[str] = set()
+        self.written: set[str] = set()
+        self.is_whole = True
+        self._values = dict(leaves)
+        self._schema = next((self._values[name] for name in names.SCHEMA_ARGUMENTS if self._values.get(name)), "")
+        self._writes = names.is_writing(tool)
+        has_table = any(name in names.TABLE_ARGUMENTS for name, _ in leaves)
+        for name, value in leaves:
+            if name in names.SHEET_ARGUMENTS:
+                self._add(name, value)
+            elif name in names.TABLE_ARGUMENTS or (name in names.OBJECT_ARGUMENTS and self._is_table()):
+                for part in value[: 64 * MAX_NAME].split(","):
+                    self._add(name, part)
+            elif name in names.DATASET_ARGUMENTS and not has_table and "tables" not in names.words(tool):
+                self._add(name, value)
+            elif name in ("range", "ranges") and (sheet := self._sheet(value)):
+                self._add("sheet", sheet)
 
-def _is_table(values: dict[str, str], schema: str) -> bool:
-    kind = values.get("objecttype", values.get("type", "")).lower()
-    return any(word in kind for word in ("table", "view")) or (not kind and bool(schema))
+    def _add(self, name: str, value: str) -> None:
+        text = value.strip()
+        is_sheet = name in names.SHEET_ARGUMENTS
+        if text.lower() in _NO_NAME or len(text) > MAX_NAME or text.isdecimal():
+            self.is_whole = False
+            return
+        if not is_sheet and not _NAME.match(text):
+            self.is_whole = False
+            if "*" in text or "%" in text:
+                return
+        table = plain_table(text)
+        if self._schema and "." not in table and name not in names.UNQUALIFIED_ARGUMENTS:
+            table = f"{plain_table(self._schema)}.{table}"
+        self.tables.add(table)
+        if (self._writes and name not in names.SOURCE_ARGUMENTS) or name in names.WRITTEN_ARGUMENTS:
+            self.written.add(table)
 
+    def _sheet(self, reference: str) -> str:
+        """The sheet in a reference such as `Orders!A1:B5`; in a call for a spreadsheet it may also be without cells."""
+        if len(reference) > MAX_NAME or "!" in reference:
+            return reference[:MAX_NAME].rpartition("!")[0]
+        is_name = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self._values)
+        return reference if is_name else ""
 
-def _qualified(name: str, schema: str) -> str:
-    text = plain_table(name)
-    return text if not schema or "." in text else f"{plain_table(schema)}.{text}"
+    def _is_table(self) -> bool:
+        kind = self._values.get("objecttype", self._values.get("type", "")).lower()
+        return any(word in kind for word in ("table", "view")) or (not kind and bool(self._schema))
 
 
 _DATA_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".tab", ".psv")

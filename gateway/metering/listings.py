@@ -17,6 +17,7 @@ from gateway.metering.metered import Count, counted
 MAX_LINES = 4_000
 """Lines (about 0.4 µs each)."""
 MAX_TEXT = 256 * 1024
+MAX_HEADINGS = 3
 MAX_NAME = 300
 """Characters of a line of a list."""
 
@@ -25,6 +26,7 @@ _BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
 _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
+_FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
 _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 
@@ -35,8 +37,9 @@ def count(text: str, request: Request) -> Count | None:
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
-    if len(lines) > 1 and (lines[0].rstrip().endswith(":") or witness(lines[0]) is not None or lines[0][:1] == "#"):
-        lines = lines[1:]
+    for _ in range(MAX_HEADINGS):
+        if len(lines) > 1 and _is_heading(lines[0]):
+            lines = lines[1:]
     numbered = _numbered(lines)
     if numbered is not None:
         return counted(numbered, "lines_text")
@@ -51,6 +54,12 @@ def count(text: str, request: Request) -> Count | None:
     return None
 
 
+def _is_heading(line: str) -> bool:
+    if _TAGGED.match(line) or _BULLET.match(line) or _NUMBER.match(line[:20]):
+        return False
+    return line.rstrip().endswith(":") or line[:1] == "#" or witness(line) is not None or _FIELD.match(line) is not None
+
+
 def _numbered(lines: list[str]) -> int | None:
     """Entries "1. …", "2. …", each with what is said of it in indented lines."""
     if not lines or not _NUMBER.match(lines[0][:20]):
@@ -61,5 +70,5 @@ def _numbered(lines: list[str]) -> int | None:
         if match and int(match.group(1)) == expected + 1:
             expected += 1
         elif not line.startswith((" ", "\t")):
-            return None
+            return expected if line is lines[-1] and witness(line) == expected else None
     return expected

@@ -21,23 +21,26 @@ _ERROR_START = re.compile(
     r"traceback \(most recent|exception\b|fatal\b|panic:|"
     r"(?:failed|failure)\b(?!\s?[,;|\t])|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|\Z)|"
     r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|access denied|permission denied|unauthorized|forbidden|"
-    r"not authorized|(?:invalid|unsupported)\s+\w|"
+    r"not authorized|(?:\w+\s+){0,3}(?:rejected|blocked|denied|refused|aborted|not allowed)\s*[:.]|"
+    r"(?:invalid|unsupported)\s+\w|"
     r"unknown (?:tool|table|column|argument|parameter|database|function)\b|"
     r"(?-i:E(?:NOENT|ACCES|PERM|ISDIR|NOTDIR|EXIST|CONNREFUSED|CONNRESET|TIMEDOUT|NOTFOUND|INVAL|BUSY|IO)\b)|"
-    r"no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b)",
+    r"no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b|"
+    r"(?:错误|錯誤|エラー|오류|ошибка|fehler|erreur|errore|erro)\b\s*[:\uff1a])",
     re.IGNORECASE,
 )
 _ERROR_INSIDE = re.compile(
     r"does(?: not|n't) exist|no such (?:table|column|file|database|collection|index)|syntax error|"
     r"(?:is|are) not (?:allowed|permitted|supported)|"
     r"only (?:read-only |\w+ )?(?:select |read )?(?:quer|statement)\w+ (?:is|are) allowed|"
-    r"not found[.!]?\Z|permission denied|access denied",
+    r"not found[.!]?\Z|\A[^\n,]{1,120}\bnot found\b|permission denied|access denied",
     re.IGNORECASE,
 )
 _EMPTY = re.compile(
     r"[\W_]*(?:(?:query|success\w*|result\w*|search|ok|the query|statement)\b[^\n]{0,40}?[\s:,.(-]+)?"
     r"(?:(?:no|0|zero)\s+(?:\w+\s+){0,3}?"
     r"(?:rows?|results?|records?|data|documents?|matches|match|items?|entries|hits|tables?|files?|objects?|columns?|values?)\b|"
+    r"no (?:\w+ ){1,4}(?:found|available|returned|matched)\b|"
     r"empty (?:set|results?|table)|nothing found|no rows|none found|\(empty\)|\[\]\Z)",
     re.IGNORECASE,
 )

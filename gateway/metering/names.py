@@ -83,17 +83,41 @@ TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "
 """Members of a result that name the table that its records come from."""
 
 TABLE_ARGUMENTS = _set(
-    "table tablename tableid tables tablenames dataset datasetname datasetid datasets collection collectionname "
-    "collections index indexname indices sheet sheetname sheets worksheet worksheetname view viewname relation "
-    "relationname entityset sourcetable targettable fromtable totable"
+    "table tablename tableid tables tablenames collection collectionname collections index indexname indices viewname "
+    "relation relationname entityset sourcetable targettable fromtable totable"
 )
 """Arguments that name tables."""
 
+SHEET_ARGUMENTS = _set("sheet sheetname sheets sheetnames worksheet worksheetname worksheets")
+"""Arguments that name sheets, whose names may hold anything."""
+
+DATASET_ARGUMENTS = _set("dataset datasetname datasetid datasets")
+"""Arguments that name a table where there is no other, and else what holds it."""
+
+UNQUALIFIED_ARGUMENTS = (
+    SHEET_ARGUMENTS | DATASET_ARGUMENTS | _set("index indexname indices collection collectionname collections")
+)
+"""Arguments that name what has no schema."""
+
+SOURCE_ARGUMENTS = frozenset(("sourcetable", "fromtable"))
 WRITTEN_ARGUMENTS = frozenset(("targettable", "totable"))
-OBJECT_ARGUMENTS = frozenset(["objectname", "object", "entityname"])
+OBJECT_ARGUMENTS = _set("objectname object entityname")
 """Arguments that name a table where another argument says that the object is one, or names its schema."""
 
-SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema")
+STAGES = {
+    ("$lookup", "from"): "collection",
+    ("$graphlookup", "from"): "collection",
+    ("$unionwith", "coll"): "collection",
+    ("", "$unionwith"): "collection",
+    ("pipeline", "$unionwith"): "collection",
+    ("$merge", "into"): "targettable",
+    ("pipeline", "$merge"): "targettable",
+    ("$out", "coll"): "targettable",
+    ("pipeline", "$out"): "targettable",
+}
+"""Members of the stages of an aggregation pipeline, and the argument that they are like."""
+
+SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
 SQL_ARGUMENTS = _set(
     "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
     "querystring querytext"
@@ -107,6 +131,7 @@ _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
     "save copy merge clear patch"
 )
+_READING = _set("get list read find search query fetch describe show count select lookup last")
 _DESCRIBING = _set("describe info schema stats statistics metadata profile summary summarize count inspect")
 _LISTING = _set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED = _set(
@@ -124,9 +149,9 @@ def words(tool: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1_024)
 def is_writing(tool: str) -> bool:
-    """Whether the tool's name begins with a verb of writing."""
-    first = _WORD.search(tool[:200])
-    return first is not None and first.group().lower() in _WRITING
+    """Whether the tool's name begins with a verb of writing, perhaps after the name of a product."""
+    first = [word.lower() for word in _WORD.findall(tool[:200])[:2]]
+    return any(word in _WRITING for word in first) and not any(word in _READING for word in first)
 
 
 @lru_cache(maxsize=1_024)

@@ -81,6 +81,11 @@ def to_json(text: str) -> str | None:
     return '"'.join(parts)
 
 
+def is_one_tuple(text: str) -> bool:
+    """Whether a repr is that of one tuple of scalars, which is one row and no list of rows."""
+    return text[0] == "(" and text[1:].lstrip()[:1] not in ("(", "[", "{", ")") and "\n" not in text
+
+
 def _joined(text: str) -> str:
     """One value a line, as one list."""
     is_each = text[0] in "({" and text.count("\n" + text[0]) == text.count("\n")

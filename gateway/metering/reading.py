@@ -72,7 +72,7 @@ class _Reading:
         return self.blocks(blocks, depth) if blocks and depth <= MAX_DEPTH else NOTHING
 
     def blocks(self, blocks: list[wire.Block], depth: int) -> Count:
-        texts = [written for block in blocks if (written := block.written)]
+        texts = [written for block in blocks if (written := block.written) is not None]
         links = sum(block.is_link for block in blocks)
         if len(texts) > MAX_READ_TEXTS or (len(texts) > 1 and sum(map(len, texts)) > MAX_READ_TOGETHER):
             return _objects(texts)

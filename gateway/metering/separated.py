@@ -131,6 +131,8 @@ def _is_plausible(fields: list[str], first: str) -> bool:
     """Whether the first line can be a header, or data, and not a sentence with commas in it."""
     if not any(fields) or (", " in first and len(fields) < 3):
         return False
+    if any(field.count("(") != field.count(")") for field in fields):
+        return False
     return all(len(field.split()) <= 5 and (_HEADER_FIELD.match(field) or len(field) < 40) for field in fields)
 
 

@@ -64,10 +64,17 @@ class Shapes:
             return self._objects(values, depth)
         if sample and all(isinstance(one, list) for one in sample):
             return self._counted(total - self._has_header(values))
+        if sample and self._is_one_row(values):
+            return Count(1, self._method, Grade.OBJECT)
         if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
             inner = self._count_text(sample[0], depth + 1)
             return inner if inner.grade >= Grade.COUNTED else self._counted(1)
         return self._counted(total)
+
+    def _is_one_row(self, values: list[Any]) -> bool:
+        """Whether a list of scalars is the one row of a statement that selects as many columns."""
+        columns = self._request.columns
+        return columns is not None and len(columns) > 1 and length(values) == len(columns)
 
     def _has_header(self, rows: list[Any]) -> bool:
         first = rows[0]

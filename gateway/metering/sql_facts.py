@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import sqlglot
 from sqlglot import exp
@@ -16,7 +17,7 @@ from sqlglot.errors import SqlglotError
 
 from gateway.metering import sql_functions
 from gateway.metering.metered import plain_table
-from gateway.metering.sql import SqlFacts
+from gateway.metering.sql import MAX_DIALECTS, SqlFacts
 
 logging.getLogger("sqlglot").disabled = True  # it would print statements, which may hold anything
 
@@ -24,6 +25,7 @@ MAX_TABLES = 200
 """Names; a text with more is given up."""
 
 _DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse")
+_BACKTICKS = ("mysql", "bigquery", "clickhouse", "sqlite")
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|;)?")
 _NAME = r"(?:[`\"\[]?[\w$#-]+[`\"\]]?\.){0,3}[`\"\[]?[\w$#-]+[`\"\]]?"
 _DESCRIBE = re.compile(
@@ -42,25 +44,40 @@ _PRAGMA = re.compile(
 _EXPLAIN = re.compile(
     r"explain\s*(?:\([^)]{0,200}\)|(?:query\s+plan|analyze|verbose|extended|format\s*=\s*\w+|\s)*)", re.IGNORECASE
 )
-_READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$|`|--\S|\bq'", re.IGNORECASE)
+_ONE_STATEMENT = re.compile(r"(?:show|pragma)\s+[\w.]+[^;]*;?\s*\Z", re.IGNORECASE)
+_LISTING = re.compile(
+    r"(?:show\s+(?:full\s+)?(?:tables|databases|schemas|views)|pragma\s+(?:database_list|table_list))"
+    r"(?:\s+(?:from|in|like)\s+[\w'`\"%]+)?\s*;?\s*\Z",
+    re.IGNORECASE,
+)
+_READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
 """Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
 else to the next."""
+_COMPARED = ("postgres", "mysql", "tsql", "duckdb")
 
 
-def read(sql: str) -> SqlFacts | None:
-    """Facts of `sql`; `None` where no dialect takes it, or what it does is not known."""
+def read(sql: str, tries: int = MAX_DIALECTS) -> SqlFacts | None:
+    """Facts of `sql`; `None` where none of the first `tries` dialects takes it, or what it does is not known."""
     text = _without_leading_comments(sql)
     word = text[:8].lower()
     if word.startswith("explain"):
-        return _explained(text)
+        return _explained(text, tries)
     if word.startswith(("desc", "show", "pragma")):
-        return _metadata(text)
-    found = next((facts for dialect in _order(text) if (facts := _parsed(text, dialect)) is not None), None)
-    if found is not None and found.certain and _READ_DIFFERENTLY.search(text):
-        others = [facts for dialect in _DIALECTS if (facts := _parsed(text, dialect)) is not None]
-        if any(other.named != found.named or not other.certain for other in others) or "/*!" in text:
-            return _with_doubt(found)
-    return found
+        return _metadata(text, tries)
+    if word.startswith("replace "):
+        text = "insert " + text[8:]
+    order = _BACKTICKS if "`" in text else _DIALECTS
+    found = next((facts for dialect in order[:tries] if (facts := _parsed(text, dialect)) is not None), None)
+    if found is None or not found.certain or not _READ_DIFFERENTLY.search(text):
+        return found
+    is_alike = tries > len(_COMPARED) and "/*!" not in text and all(map(partial(_agrees, text, found), _COMPARED))
+    return found if is_alike else _with_doubt(found)
+
+
+def _agrees(text: str, found: SqlFacts, dialect: str) -> bool:
+    """Whether the dialect does not take the text, or finds in it what was found."""
+    other = _parsed(text, dialect)
+    return other is None or (other.named == found.named and other.certain)
 
 
 def _without_leading_comments(sql: str) -> str:
@@ -74,21 +91,15 @@ def _with_doubt(facts: SqlFacts) -> SqlFacts:
     return SqlFacts(facts.read, facts.written, facts.named, facts.returns_rows, False, facts.columns)
 
 
-def _order(sql: str) -> tuple[str, ...]:
-    if "`" in sql:
-        return ("mysql", "bigquery", "clickhouse", "sqlite")
-    return _DIALECTS
-
-
-def _explained(text: str) -> SqlFacts | None:
+def _explained(text: str, tries: int) -> SqlFacts | None:
     match = _EXPLAIN.match(text)
-    inner = read(text[match.end() :]) if match and match.end() < len(text) else None
+    inner = read(text[match.end() :], tries) if match and match.end() < len(text) else None
     if inner is None:
         return None
     return SqlFacts((), (), inner.named, True, inner.certain)
 
 
-def _metadata(text: str) -> SqlFacts | None:
+def _metadata(text: str, tries: int) -> SqlFacts | None:
     if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
         owner = match.group(2) if match.re is _SHOW else None
         name = plain_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
@@ -97,10 +108,11 @@ def _metadata(text: str) -> SqlFacts | None:
         name = plain_table(match.group(2))
         return SqlFacts((name,), (), (name,), True, True)
     if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
-        inner = read(text[match.end() :])
+        inner = read(text[match.end() :], tries)
         return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain)
-    is_statement = re.match(r"(?:show|pragma)\s+[\w.]+[^;]*;?\s*\Z", text, re.IGNORECASE)
-    return SqlFacts((), (), (), True, False) if is_statement else None
+    if not _ONE_STATEMENT.match(text):
+        return None
+    return SqlFacts((), (), (), True, _LISTING.match(text) is not None)
 
 
 def _parsed(sql: str, dialect: str) -> SqlFacts | None:
@@ -142,7 +154,7 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
     named = tuple(sorted(read | written))
-    returns = rows.pop() if len(rows) == 1 else None
+    returns = True in rows
     return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns)
 
 
@@ -210,9 +222,13 @@ def _is_common_table(table: exp.Table) -> bool:
 
 def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
     """Whether `with_` defines `name` for what is in the common table expression `inside`, or in the statement itself:
-    a plain WITH sees the definitions before it, a recursive one all."""
+    a plain WITH sees the definitions before it, a recursive one all. (Some engines do not have the word RECURSIVE.)"""
     for definition in with_.expressions:
-        if definition is inside and not with_.args.get("recursive"):
+        if (
+            definition is inside
+            and not with_.args.get("recursive")
+            and not isinstance(definition.this, exp.SetOperation)
+        ):
             return False
         if definition.alias.lower() == name:
             return True

@@ -92,9 +92,12 @@ def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
         return counted(total, "repr_text")
     as_json = python_repr.to_json(text)
     try:
-        return None if as_json is None else count_value(skeleton.read(as_json), "repr_text", depth)
+        value = None if as_json is None else skeleton.read(as_json)
     except ValueError:
         return None
+    if as_json is not None and python_repr.is_one_tuple(text):
+        return messages.read(text) or Count(1, "repr_text", Grade.OBJECT)
+    return None if as_json is None else count_value(value, "repr_text", depth)
 
 
 class _Object(msgspec.Struct, gc=False):

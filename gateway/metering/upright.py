@@ -23,6 +23,7 @@ _NUMBERED = re.compile(
 )
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
+_BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
@@ -127,5 +128,6 @@ def _blocks(lines: list[str]) -> Count | None:
     if len(keys) != 1 or any(len(block) < 2 for block in found):
         return None
     if len(found) == 1:
-        return Count(1, "fields_text", Grade.OBJECT)
+        is_list = any(_BULLETS.match(line) for line in found[0])
+        return None if is_list else Count(1, "fields_text", Grade.OBJECT)
     return counted(len(found), "blocks_text")

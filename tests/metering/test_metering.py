@@ -49,6 +49,15 @@ def test_an_error_has_no_records_and_no_tables() -> None:
         "❌ Query failed: timeout",
         "ENOENT: no such file or directory, open '/x'",
         "Only SELECT queries are allowed",
+        "Query rejected: only SELECT is allowed",
+        "Query 'x' not found. Available: a, b",
+        "Table 'x' doesn't exist",
+        "(1146, \"Table 'db.x' doesn't exist\")",
+        "Unexpected error: boom",
+        'SQL Error: near "SELEC": syntax error',
+        "错误: 缺少查询语句",
+        "Error: 42P01\nLINE 1: SELECT\n        ^",
+        'Traceback (most recent call last):\n  File "x"\nValueError: y',
     ],
 )
 def test_an_error_that_says_it_is_none_is_one(text: str) -> None:
@@ -77,7 +86,16 @@ def test_a_text_of_affected_rows_has_no_records(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["No results", "No rows returned", "0 rows", "Query returned no rows.", "Empty set (0.00 sec)"]
+    "text",
+    [
+        "No results",
+        "No rows returned",
+        "0 rows",
+        "Query returned no rows.",
+        "Empty set (0.00 sec)",
+        "Query executed successfully but returned no results.",
+        "No electronic messages found for 'X'.",
+    ],
 )
 def test_a_text_that_says_that_nothing_was_found_has_no_records(text: str) -> None:
     assert records(texts(text)) == 0

@@ -186,6 +186,25 @@ def test_columns_that_a_statement_selects_settle_what_a_header_is() -> None:
     assert records(texts("carrier  name\n     AA  American\n     UA  United"), sql=sql) == 2
 
 
+def test_a_row_alone_is_a_record_where_a_statement_is_known_to_return_it() -> None:
+    sql = "SELECT a, b, c FROM t"
+    for text in (
+        "(1, 'a', 2.5)",
+        "[1, 'a', 2.5]",
+        '[1, "a", 2.5]',
+        "(datetime.date(2024, 1, 2), 'a', 2)",
+        "((1, 'a', 2.5),)",
+    ):
+        assert records(texts(text), sql=sql) == 1, text
+    assert records(texts("((1, 'a', 2.5), (2, 'b', 3.5))"), sql=sql) == 2
+    assert records(texts("(1, 'a', 2.5)")) is None
+
+
+def test_an_empty_text_of_a_statement_that_returns_rows_has_none() -> None:
+    assert records(texts(""), sql="SELECT a FROM t") == 0
+    assert records(texts("")) is None
+
+
 def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
     assert records(texts("12154"), sql="SELECT count(*) AS n FROM stocks") == 1
     assert records(texts("12154")) is None
@@ -204,6 +223,9 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("list_tables", "Found 2 tables:\n\n1. a\n   Rows: 5\n2. b\n   Rows: 6", 2),
         ("search_web", "1. One\n   https://a\n\n2. Two\n   https://b", 2),
         ("list_files", "No files found", 0),
+        ("list_tables", "Tables in database:\n\n1. users (5,234 rows)\n2. orders (12,456 rows)\n\nTotal: 2 tables", 2),
+        ("get_schema", "Schema for stocks:\n  - a: TEXT (PRIMARY KEY)\n  - b: REAL", 2),
+        ("describe_table", "Table: stocks\n\nColumns:\n- a (INT)\n- b (TEXT)", 2),
         ("describe_table", "Columns:\n- a (INT)\n- b (TEXT)", 2),
     ],
 )  # fmt: skip

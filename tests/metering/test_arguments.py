@@ -1,0 +1,105 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Tables that arguments name, for the meter and for access control."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.metering import is_prepared, prepare, tables_in_arguments
+from gateway.metering.arguments import MAX_LEAVES, read_request
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "read"),
+    [
+        ("get_rows", {"table": "Stocks"}, "stocks"),
+        ("get_rows", {"tableName": '"Ref"."Airports"'}, "ref.airports"),
+        ("get_rows", {"table_name": "stocks", "limit": 5}, "stocks"),
+        ("describe", {"table": "airports", "schema": "ref"}, "ref.airports"),
+        ("describe", {"table": "ref.airports", "schema": "other"}, "ref.airports"),
+        ("get_object_details", {"schema_name": "ref", "object_name": "airports", "object_type": "table"}, "ref.airports"),
+        ("get_object_details", {"schema_name": "ref", "object_name": "f", "object_type": "function"}, ""),
+        ("list_objects", {"schema_name": "ref", "object_type": "table"}, ""),
+        ("schema", {"tables": ["Penguins", "planes"]}, "penguins planes"),
+        ("schema", {"table_names": "a, b"}, "a b"),
+        ("find", {"database": "shop", "collection": "movies", "filter": {"from": "x"}}, "movies"),
+        ("aggregate", {"collection": "a", "pipeline": [{"$lookup": {"from": "b", "as": "c"}}, {"$unionWith": {"coll": "d"}}]}, "a b d"),
+        ("search", {"index": "logs", "query": {"match": {"a": "b"}}}, "logs"),
+        ("read_range", {"path": "/x.xlsx", "sheet": "IBM prices", "range": "A1:B2"}, "ibm prices"),
+        ("sheets_read", {"spreadsheetId": "x", "range": "'My Orders'!A1:B5"}, "my orders"),
+        ("sheets_read", {"spreadsheet": "x", "range": "Orders"}, "orders"),
+        ("read", {"range": "A1:B5"}, ""),
+        ("list_tables", {"dataset": "shop"}, ""),
+        ("get_dataset", {"dataset": "penguins"}, "penguins"),
+        ("preview", {"dataset": "shop", "table": "orders"}, "shop.orders"),
+        ("query", {"params": {"sql": "SELECT * FROM t"}}, "t"),
+        ("query", {"queries": ["SELECT * FROM t", "SELECT * FROM u"]}, "t u"),
+        ("query", {"anything": "SELECT * FROM t"}, "t"),
+        ("find_cells", {"query": "Delta Air Lines", "sheet": "airlines"}, "airlines"),
+        ("search", {"query": "show me the tables"}, ""),
+        ("search", {"q": "update the docs"}, ""),
+        ("get_prices", {"symbol": "AAPL"}, ""),
+        ("insert_row", {"table": "t", "row": {"a": 1}}, ""),
+        ("mysql_delete", {"table": "t"}, ""),
+        ("get_last_update", {"table": "t"}, "t"),
+        ("copy", {"from_table": "a", "target_table": "b"}, "a"),
+        ("get", {"index": 5, "table": None, "tables": {}}, ""),
+    ],
+)  # fmt: skip
+def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: str) -> None:
+    assert " ".join(read_request(tool, arguments).read) == read
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "named"),
+    [
+        ("list_tables", {}, ()),
+        ("list_tables", {"schema": "ref"}, ()),
+        ("get_rows", {"table": "stocks"}, ("stocks",)),
+        ("insert_row", {"table": "stocks"}, ("stocks",)),
+        ("query", {"sql": "INSERT INTO a SELECT * FROM b"}, ("a", "b")),
+        ("query", {"sql": "EXPLAIN SELECT * FROM t"}, ("t",)),
+        ("query", {"sql": "DESCRIBE t"}, ("t",)),
+        ("read", {"sheet": "IBM prices"}, ("ibm prices",)),
+    ],
+)
+def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: tuple[str, ...]) -> None:
+    assert tables_in_arguments(tool, arguments) == named
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"sql": "SELEC 1"},
+        {"sql": "EXEC p"},
+        {"sql": "SELECT my_function()"},
+        {"sql": "SELECT 1", "query": "SELECT /* unclosed"},
+        {"where": "1 = 1) UNION SELECT * FROM secret --"},
+        {"filter": "id in (select id from secret)"},
+        {"table": "stocks, (SELECT 1) x"},
+        {"table": "stocks JOIN secret"},
+        {"table": "*"},
+        {"index": "logs-*"},
+        {"tables": ["a", "%"]},
+        {"pipeline": '[{"$lookup": {"from": "secret"}}]'},
+        {"a": {"b": {"c": {"d": {"e": {"f": {"g": "SELECT 1 FROM secret"}}}}}}},
+        {"many": ["x"] * (MAX_LEAVES + 1), "sql": "SELECT 1 FROM secret"},
+        {f"a{number}": "x" for number in range(MAX_LEAVES + 1)},
+        {"text": "x" * 30_000},
+        {"sql": "SELECT 1 FROM t WHERE x = '" + "x" * 30_000 + "'"},
+    ],
+)
+def test_tables_are_unknown_where_a_call_may_reach_what_is_not_seen(arguments: dict[str, Any]) -> None:
+    assert tables_in_arguments("query", arguments) is None
+
+
+def test_a_call_with_much_sql_is_prepared_before() -> None:
+    arguments = {"sql": "SELECT a FROM long_one WHERE " + " OR ".join(f"x{number} = 1" for number in range(400))}
+    assert not is_prepared(arguments)
+    assert tables_in_arguments("query", arguments) is None
+    prepare(arguments)
+    assert is_prepared(arguments)
+    assert tables_in_arguments("query", arguments) == ("long_one",)
+    assert is_prepared({"symbol": "AAPL"})
