@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.metering.metered import DECLARED, Metered, plain_table
+from gateway.metering.metered import DECLARED, Metered, read_table
 from gateway.metering.wire import LargeResult, Result
 
 MAX_BYTES = 64 * 1024
@@ -38,8 +38,8 @@ def read(result: Result | LargeResult) -> Metered | None:
         declared = _declared.decode(data)
     except (ValueError, RecursionError):
         return None
-    table = declared.table or declared.table_name
+    table = read_table(declared.table) or read_table(declared.table_name)
     rows = declared.rows if declared.rows is not None else declared.records
     if not table or not rows:
         return None
-    return Metered((plain_table(table),), len(rows), DECLARED)
+    return Metered((table,), len(rows), DECLARED)

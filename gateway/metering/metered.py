@@ -64,3 +64,14 @@ _QUOTES = {ord(sign): None for sign in "`\"[]'"}
 def plain_table(name: str) -> str:
     """A table's name as it is reported: lower case, without quotes."""
     return name.strip().translate(_QUOTES).lower()
+
+
+MAX_TABLE_NAME = 256
+"""Characters; what is longer is no name."""
+
+
+def read_table(value: object) -> str | None:
+    """The table that a member of a result names, or `None` where it names none."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_TABLE_NAME or "\n" in value:
+        return None
+    return plain_table(value) or None

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.metering import names
-from gateway.metering.metered import plain_table
+from gateway.metering.metered import read_table
 from gateway.metering.values import length
 
-MAX_TABLE_NAME = 256
 MAX_TABLES = 64
 """Tables that a result may name."""
 
@@ -64,21 +63,17 @@ def is_failure(members: Members) -> bool:
 def declared_tables(members: Members) -> tuple[str, ...]:
     """The tables that an object names as the source of its records."""
     if table := table_member(members):
-        return (plain_table(table),)
+        return (table,)
     several = members.get("tables", members.get("tablenames"))
     if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _LISTS):
         return ()
-    return tuple(sorted({plain_table(one) for one in several[:MAX_TABLES] if isinstance(one, str)}))
+    return tuple(sorted({table for one in several[:MAX_TABLES] if (table := read_table(one)) is not None}))
 
 
 def table_member(members: Members) -> str | None:
     """The table that an object says its records come from."""
-    values = (members.get(name) for name in names.TABLE_MEMBERS)
-    return next((value for value in values if isinstance(value, str) and _is_name(value)), None)
-
-
-def _is_name(value: str) -> bool:
-    return 0 < len(value) <= MAX_TABLE_NAME and "\n" not in value
+    values = (read_table(members.get(name)) for name in names.TABLE_MEMBERS)
+    return next((value for value in values if value is not None), None)
 
 
 def declared_number(members: Members) -> int | None:

@@ -169,7 +169,7 @@ def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
     targets: set[int] = set()
     returned: set[int] = set()
     for node in statement.find_all(*_WRITES, *_CHANGES, exp.Into):
-        listed = [*node.args.get("tables", ()), *node.expressions] if isinstance(node, _LISTING) else []
+        listed = [*node.args.get("tables", ()), *node.expressions] if isinstance(node, _DROPPING) else []
         if isinstance(node, exp.Delete):
             listed = list(node.args.get("tables") or ())
         tables = [table for one in [node.this, *listed] for table in _target_tables(one)]
@@ -181,7 +181,7 @@ def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
     return targets, returned
 
 
-_LISTING = (exp.Drop, exp.TruncateTable)
+_DROPPING = (exp.Drop, exp.TruncateTable)
 
 
 def _target_tables(node: object) -> Iterator[exp.Table]:

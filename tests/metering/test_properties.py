@@ -1,0 +1,175 @@
+
+"""What holds for every result, whatever is in it."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.metering import Metered, meter, tables_in_arguments
+from gateway.metering.arguments import read_request
+from gateway.metering.reading import count
+from gateway.metering.wire import decode
+from tests.metering.support import wire
+
+NAMES = st.sampled_from(
+    [
+        "table",
+        "table_name",
+        "rows",
+        "records",
+        "data",
+        "result",
+        "results",
+        "items",
+        "columns",
+        "error",
+        "success",
+        "count",
+        "row_count",
+        "record_count",
+        "total",
+        "a",
+        "b",
+        "content",
+        "structuredContent",
+        "isError",
+        "type",
+        "text",
+        "resource",
+        "message",
+        "status",
+        "affected_rows",
+        "tables",
+        "values",
+        "hits",
+        "documents",
+        "2024-01-02",
+        "0",
+    ]
+) | st.text(max_size=8)
+TEXTS = st.text(max_size=40) | st.sampled_from(
+    [
+        "a,b\n1,2\n3,4",
+        "| a |\n|---|\n| 1 |",
+        "[{'a': 1}]",
+        "1. row\na: 1",
+        "No results",
+        "Error: x",
+        "a: 1\nb: 2",
+        "- a\n- b",
+        "[",
+        "{",
+        "(",
+        '"',
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5), max_leaves=25
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
+RESULTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "structuredContent": OBJECTS | VALUES,
+        "content": st.lists(
+            st.fixed_dictionaries(
+                {"type": st.sampled_from(["text", "image", "resource_link"])}, optional={"text": TEXTS}
+            ),
+            max_size=4,
+        )
+        | VALUES,
+        "isError": st.booleans() | st.none(),
+    },
+)
+ARGUMENTS = st.dictionaries(
+    NAMES | st.sampled_from(["sql", "query", "table", "schema"]),
+    VALUES | st.sampled_from(["SELECT a FROM t", "x"]),
+    max_size=4,
+)
+TOOLS = st.sampled_from(["query", "list_tables", "get_rows", "insert_row", "describe_table", ""]) | st.text(max_size=10)
+
+
+def check(answer: Metered) -> None:
+    assert answer.records is None or (type(answer.records) is int and answer.records >= 0)
+    assert (answer.records is None) == (answer.method == "unknown")
+    assert all(type(table) is str and table == table.lower() for table in answer.tables)
+    assert list(answer.tables) == sorted(set(answer.tables))
+
+
+@given(TOOLS, ARGUMENTS, RESULTS)
+@settings(max_examples=400, deadline=None)
+def test_any_result_has_an_answer(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
+    check(meter(tool, arguments, wire(result)))
+
+
+@given(TOOLS, ARGUMENTS, VALUES)
+@settings(max_examples=200, deadline=None)
+def test_any_json_has_an_answer(tool: str, arguments: dict[str, Any], value: Any) -> None:
+    check(meter(tool, arguments, wire(value)))
+    check(meter(tool, arguments, wire({"structuredContent": value})))
+    check(meter(tool, arguments, wire({"content": [{"type": "text", "text": json.dumps(value, indent=1)}]})))
+    check(meter(tool, arguments, wire({"content": [{"type": "text", "text": repr(value)}]})))
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_have_an_answer(result: bytes) -> None:
+    check(meter("query", {}, result))
+
+
+@given(st.text(max_size=300) | TEXTS)
+@settings(max_examples=400, deadline=None)
+def test_any_text_has_an_answer(text: str) -> None:
+    check(meter("list_files", {}, wire({"content": [{"type": "text", "text": text}]})))
+    check(meter("query", {"sql": text}, wire({"content": [{"type": "text", "text": text}]})))
+
+
+@given(TOOLS, ARGUMENTS)
+@settings(max_examples=200, deadline=None)
+def test_any_arguments_have_tables_or_none(tool: str, arguments: dict[str, Any]) -> None:
+    tables = tables_in_arguments(tool, arguments)
+    assert tables is None or list(tables) == sorted(set(tables))
+
+
+def shuffled(value: Any, order: random.Random) -> Any:
+    if isinstance(value, dict):
+        members = list(value.items())
+        order.shuffle(members)
+        return {name: shuffled(inner, order) for name, inner in members}
+    return [shuffled(one, order) for one in value] if isinstance(value, list) else value
+
+
+@given(TOOLS, ARGUMENTS, RESULTS, st.randoms(use_true_random=False))
+@settings(max_examples=400, deadline=None)
+def test_the_order_of_members_changes_nothing(
+    tool: str, arguments: dict[str, Any], result: dict[str, Any], order: random.Random
+) -> None:
+    assert meter(tool, arguments, wire(result)) == meter(
+        tool, shuffled(arguments, order), wire(shuffled(result, order))
+    )
+
+
+@given(
+    st.sampled_from(["table", "table_name"]),
+    st.text(min_size=1, max_size=20),
+    st.sampled_from(["rows", "records"]),
+    st.lists(OBJECTS, min_size=1, max_size=5),
+    OBJECTS,
+)
+@settings(max_examples=300, deadline=None)
+def test_the_quick_way_agrees_with_the_long_way(
+    table_member: str, table: str, rows_member: str, rows: list[dict[str, Any]], others: dict[str, Any]
+) -> None:
+    result = wire({"structuredContent": {**others, table_member: table, rows_member: rows}})
+    quick = meter("query", {}, result)
+    parts = decode(result)
+    assert parts is not None
+    if quick.method == "declared":
+        slow = count(parts, read_request("query", {}))
+        assert (slow.tables, slow.records, slow.method) == (quick.tables, quick.records, quick.method)
