@@ -35,7 +35,9 @@ def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes) -> Metere
 
 
 def _metered(count: Count, request: Request) -> Metered:
-    tables = count.tables or request.read
+    if request.is_plan:
+        return Metered((), None, UNKNOWN)
+    tables = _tables(count.tables, request.read)
     if request.returns_rows is False and count.method != DECLARED:
         return Metered(tables, 0, "write_statement")
     if count.grade is Grade.NONE or (count.grade is Grade.OBJECT and not tables):
@@ -43,6 +45,14 @@ def _metered(count: Count, request: Request) -> Metered:
     if not tables and request.files and count.method.endswith("_text") and not request.named:
         tables = tuple(sorted(set(request.files)))
     return Metered(tables, count.records, count.method)
+
+
+def _tables(declared: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str, ...]:
+    """What the result says of its tables goes before the arguments, which may say the same with a schema."""
+    if not declared:
+        return requested
+    qualified = {name.rpartition(".")[2]: name for name in requested}
+    return tuple(sorted({qualified.get(name, name) for name in declared}))
 
 
 def tables_in_arguments(tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:

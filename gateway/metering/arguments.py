@@ -52,6 +52,8 @@ class Request(msgspec.Struct, frozen=True):
     """Whether `named` is all that the call can reach, as far as its arguments tell."""
     returns_rows: bool | None
     """From SQL: whether a success returns rows; `None` where there is no SQL or it is not known."""
+    is_plan: bool
+    """Whether the call asks for the plan of a statement."""
     columns: tuple[str, ...] | None
     files: tuple[str, ...]
     """Names of data files, without their folders."""
@@ -106,6 +108,7 @@ def read_request(tool: str, arguments: Mapping[str, Any]) -> Request:
         and all(facts is not None and facts.certain for facts in found)
         and not any(_may_hold_sql(value) for _, value in others),
         returns_rows=_returns_rows(found),
+        is_plan=bool(known) and all(facts.is_plan for facts in known),
         columns=known[0].columns if len(found) == 1 and known else None,
         files=tuple(_files(others)),
         values=frozenset(value for _, value in leaves.found if len(value) <= MAX_NAME),

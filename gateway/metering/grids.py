@@ -10,11 +10,16 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import Request
-from gateway.metering.lines import HEAD, MAX_LINE, witness
+from gateway.metering.lines import HEAD, MAX_LINE, says, witness
 from gateway.metering.metered import NOTHING, Count, counted
 
 MAX_BESIDE = 10
 """Lines beside the table, or as many as it has rows."""
+
+MIN_ALIGNED = 8
+"""Characters of a line of a table without borders."""
+MAX_ALIGNED = 30
+"""Lines of such a table that are compared."""
 
 _BARS = re.compile(r"[|│┃║┆]")
 _BORDER = frozenset("+-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t")
@@ -137,25 +142,40 @@ def _is_left_out(line: str) -> bool:
 
 
 def _under_dashes(lines: list[str]) -> Count | None:
-    """Columns under a line of dashes for each, as `sqlite3` and `tabulate` write them, or one column as `psql` does."""
+    """Columns under a line of dashes for each, as `sqlite3` and `tabulate` write them. Under one line of dashes: one
+    column, or fields with commas, where a heading or a footer tells of as many rows."""
     for at in range(1, min(len(lines), 12)):
         line = lines[at]
         if "--" in line and len(line) <= MAX_LINE and _DASHES.match(line) and lines[at - 1].strip():
             break
     else:
         return None
-    rows = []
-    for line in lines[at + 1 :]:
-        if not line.strip() or _TOTAL.match(line[:200]):
-            break
-        rows.append(line)
-    rest = [line for line in lines[at + 1 + len(rows) :] if line.strip()]
-    said = next((number for line in rest if (number := witness(line)) is not None), None)
-    if len(rest) > 3 or (len(lines[at].split()) < 2 and said != len(rows)):
-        return None
+    end = next((row for row in range(at + 1, len(lines)) if _ends_rows(lines[row])), len(lines))
+    rows = lines[at + 1 : end]
+    beside = [line for line in [*lines[: at - 1], *lines[end:]] if line.strip()]
     if rows and _DASHES.match(rows[-1][:MAX_LINE]):
         rows.pop()
-    return counted(len(rows), "columns_text")
+    if len(beside) > MAX_BESIDE:
+        return None
+    if len(lines[at].split()) > 1:
+        return counted(len(rows), "columns_text")
+    commas = lines[at - 1].count(",")
+    whole = [row for row in rows if row.count(",") >= commas]  # the others go on with the row before
+    is_plain = commas > 0 and len(whole) == len(rows)
+    return counted(len(whole), "columns_text") if is_plain or says(beside, len(whole)) else None
+
+
+def _ends_rows(line: str) -> bool:
+    return not line.strip() or _TOTAL.match(line[:200]) is not None
+
+
+def _is_aligned(lines: list[str]) -> bool:
+    """Whether the lines are of one length and have a gap between columns in one place."""
+    if len(lines) < 3 or not MIN_ALIGNED <= len(lines[0]) <= MAX_LINE or len(set(map(len, lines))) != 1:
+        return False
+    first = lines[0]
+    inner = range(len(first) - len(first.lstrip()) + 1, len(first) - 1)
+    return any(all(line[at] == " " for line in lines[:MAX_ALIGNED]) for at in inner)
 
 
 def _frame(lines: list[str], request: Request) -> Count | None:
@@ -167,6 +187,8 @@ def _frame(lines: list[str], request: Request) -> Count | None:
     if not body or len(lines[0]) > MAX_LINE:
         return None
     if request.columns is not None and len(request.columns) > 1 and tuple(lines[0].lower().split()) == request.columns:
+        return counted(len(body), "frame_text")
+    if _is_aligned([lines[0], *body]):
         return counted(len(body), "frame_text")
     firsts = [first for line in body if (first := line[:MAX_LINE].split(None, 1)[0]) not in ("...", "..")]
     if not all(first.isdecimal() and first.isascii() and len(first) < 10 for first in firsts):

@@ -13,11 +13,13 @@ MAX_TEXT = 64 * 1024
 """Characters of such a text."""
 MAX_LINE = 1_000
 """Characters of a line that are looked at."""
+MAX_BESIDE = 12
+"""Headings and footers that are looked at."""
 HEAD = 4_000
 """Characters at the beginning and the end of a long text that are looked at."""
 
 _FOOTER = re.compile(
-    r"[\W_]{0,8}(?:\w{1,20}[:\s]\s?){0,3}?(\d[\d,]{0,12})\s(?:\w{1,20}\s){0,2}"
+    r"[\W_]{0,8}(?:[\w.!]{1,20}[:\s]\s?){0,5}?\(?(\d[\d,]{0,12})\s(?:\w{1,20}\s){0,2}"
     r"(?:rows?|records?|results?|documents?|items?|entries|lines|files?|tables?|matches)\b|"
     r"[\W_]{0,8}(?:total |row |record |result )?(?:rows?|records?|results?|count|total)(?: count| returned)?"
     r"\s?[:=]\s?(\d[\d,]{0,12})",
@@ -41,3 +43,8 @@ def witness(line: str) -> int | None:
 def count_lines(text: str) -> int:
     """The lines of `text`, which has no blank ones at its ends; single blank lines in it are left out."""
     return text.count("\n") + 1 - text.count("\n\n")
+
+
+def says(lines: list[str], records: int) -> bool:
+    """Whether one of the few headings and footers tells of so many records."""
+    return any(witness(line) == records for line in lines[:MAX_BESIDE])

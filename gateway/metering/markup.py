@@ -11,6 +11,9 @@ import re
 from gateway.metering.arguments import Request
 from gateway.metering.metered import Count, Grade, counted
 
+MAX_BESIDE = 1_000
+"""Characters before and after a table."""
+
 _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
 _PROLOGUE = re.compile(r"<\?xml[^>]{0,200}\?>\s*")
 
@@ -19,25 +22,30 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     """The records in `text` if it is marked up."""
     if text[0] != "<":
         return None
+    if (start := text.find("<table", 0, MAX_BESIDE)) >= 0:
+        return _table(text, start)
     start = match.end() if (match := _PROLOGUE.match(text)) else 0
     outer = _OPENING.match(text, start)
     if outer is None:
         return None
     name = outer.group(1)
-    if name.lower() == "table":
-        return counted(_rows(text), "html_text") if text.endswith("</table>") else None
     if (total := _siblings(text, name)) is not None:
         return counted(total, "xml_text") if total > 1 else _one(text, outer)
     return None
 
 
-def _rows(text: str) -> int:
-    rows = text.count("<tr")
-    head = text.find("</thead>")
+def _table(text: str, start: int) -> Count | None:
+    """The rows of an HTML table that is alone; the first is a header if it has no cell of data."""
+    end = text.rfind("</table>")
+    is_page = "<html" in text[:start] or "<body" in text[:start] or "<script" in text[:start]
+    if is_page or end < 0 or len(text) - end > MAX_BESIDE or text.find("<table", start + 1) >= 0:
+        return None
+    rows = text.count("<tr", start)
+    head = text.find("</thead>", start)
     if head >= 0:
-        return rows - text.count("<tr", 0, head)
-    first = text.find("</tr>")
-    return rows - (1 if first >= 0 and "<th" in text[:first] else 0)
+        return counted(rows - text.count("<tr", start, head), "html_text")
+    first = text[start : text.find("</tr>", start)]
+    return counted(rows - ("<th" in first and "<td" not in first), "html_text")
 
 
 def _siblings(text: str, name: str) -> int | None:

@@ -49,6 +49,9 @@ _AFFECTED = re.compile(
     r"(?:rows|records|documents)\s*(?:affected|inserted|updated|deleted|changed|modified)\s*[:=]|"
     r"affected\s+rows\s*[:=]|"
     r"(?:inserted|updated|deleted|added|modified|wrote|removed|affected)\s+\d+\s+(?:rows?|records?|documents?)|"
+    r"\A[^\n]{0,200}\b(?:created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|truncated)\s+"
+    r"successfully\b|\A\W{0,8}(?:[\w ]{0,80}\s)?successfully\s+"
+    r"(?:created|deleted|inserted|updated|added|removed|dropped|saved|wrote|written|altered|renamed|truncated)\b|"
     r"\A\s*(?:insert \d+ \d+|update \d+|delete \d+|create table|drop table|"
     r"alter table|create index|truncate table)\s*\Z",
     re.IGNORECASE,

@@ -164,3 +164,8 @@ def is_listing(tool: str) -> bool:
 def is_describing(tool: str) -> bool:
     """Whether the tool's name says that it tells about data, such as how much there is, and does not return it."""
     return not words(tool).isdisjoint(_DESCRIBING)
+
+
+def is_telling(tool: str) -> bool:
+    """Whether the tool lists or describes."""
+    return is_listing(tool) or is_describing(tool)

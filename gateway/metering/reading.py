@@ -72,11 +72,22 @@ class _Reading:
         return self.blocks(blocks, depth) if blocks and depth <= MAX_DEPTH else NOTHING
 
     def blocks(self, blocks: list[wire.Block], depth: int) -> Count:
-        texts = [written for block in blocks if (written := block.written) is not None]
+        texts = [block.text for block in blocks if block.text is not None]
+        resources = [block.resource.text for block in blocks if block.resource and block.resource.text is not None]
         links = sum(block.is_link for block in blocks)
-        if len(texts) > MAX_READ_TEXTS or (len(texts) > 1 and sum(map(len, texts)) > MAX_READ_TOGETHER):
-            return _objects(texts)
-        return _sum([self.text(one, depth) for one in texts], texts, links)
+        several = [*texts, *resources]
+        if len(several) > MAX_READ_TEXTS or (len(several) > 1 and sum(map(len, several)) > MAX_READ_TOGETHER):
+            return _objects(several)
+        found = [self.text(one, depth) for one in several]
+        if _is_same(found[: len(texts)], found[len(texts) :]):
+            found, several = found[: len(texts)], texts
+        return _sum(found, several, links)
+
+
+def _is_same(texts: list[Count], resources: list[Count]) -> bool:
+    """Whether embedded resources hold once more what the texts say: as many records, in another form."""
+    counts = [[one.records for one in part if one.grade is Grade.COUNTED] for part in (texts, resources)]
+    return bool(counts[0]) and counts[0] == counts[1] and texts[0].method != resources[0].method
 
 
 class _Object(msgspec.Struct, gc=False):

@@ -129,7 +129,7 @@ def _count_lines(body: str, separator: str, width: int, is_named: bool) -> int |
 
 def _is_plausible(fields: list[str], first: str) -> bool:
     """Whether the first line can be a header, or data, and not a sentence with commas in it."""
-    if not any(fields) or (", " in first and len(fields) < 3):
+    if not all(fields[1:]) or (", " in first and len(fields) < 3):
         return False
     if any(field.count("(") != field.count(")") for field in fields):
         return False

@@ -141,8 +141,8 @@ class Shapes:
             return self._counted(total)
         if (found := self._lists(members, depth) or self._inner(members, depth)) is not None:
             return found
-        if members.keys() <= WRAPPING:
-            return self._message(members)
+        if members.keys() <= WRAPPING | set(names.ROWS):
+            return inside if inside.grade else self._message(members)
         return inside if inside.grade else Count(1, self._method, Grade.OBJECT)
 
     def _rows(self, members: Members, depth: int) -> Count | None:
@@ -203,7 +203,9 @@ class Shapes:
             return self._counted(sum(map(length, of_objects)))
         lengths = {length(value) for value in own.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())
-        return self._counted(lengths.pop()) if len(lengths) == 1 and is_alone else None
+        if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._request.read):
+            return None
+        return self._counted(lengths.pop())
 
     def _inner(self, members: Members, depth: int) -> Count | None:
         """The count in the one object or long text under a name of the server's own."""

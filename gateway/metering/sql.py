@@ -44,6 +44,8 @@ class SqlFacts(msgspec.Struct, frozen=True):
     certain: bool
     """Whether `named` is all that the text can touch: it calls no unknown function and has no part that engines read
     in different ways."""
+    is_plan: bool = False
+    """Whether the answer is the plan of a statement that is not run."""
     columns: tuple[str, ...] | None = None
     """Names of the result's columns, where the text tells them."""
 

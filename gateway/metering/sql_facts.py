@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+import msgspec
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -53,6 +54,8 @@ _LISTING = re.compile(
 _READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
 """Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
 else to the next."""
+for _name in (*_DIALECTS, *_BACKTICKS):
+    sqlglot.Dialect.get_or_raise(_name)  # a dialect is imported when it is first named: here, and not in a call
 _COMPARED = ("postgres", "mysql", "tsql", "duckdb")
 
 
@@ -88,7 +91,7 @@ def _without_leading_comments(sql: str) -> str:
 
 
 def _with_doubt(facts: SqlFacts) -> SqlFacts:
-    return SqlFacts(facts.read, facts.written, facts.named, facts.returns_rows, False, facts.columns)
+    return msgspec.structs.replace(facts, certain=False)
 
 
 def _explained(text: str, tries: int) -> SqlFacts | None:
@@ -96,7 +99,7 @@ def _explained(text: str, tries: int) -> SqlFacts | None:
     inner = read(text[match.end() :], tries) if match and match.end() < len(text) else None
     if inner is None:
         return None
-    return SqlFacts((), (), inner.named, True, inner.certain)
+    return SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
 
 
 def _metadata(text: str, tries: int) -> SqlFacts | None:
@@ -109,7 +112,7 @@ def _metadata(text: str, tries: int) -> SqlFacts | None:
         return SqlFacts((name,), (), (name,), True, True)
     if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
         inner = read(text[match.end() :], tries)
-        return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain)
+        return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
     if not _ONE_STATEMENT.match(text):
         return None
     return SqlFacts((), (), (), True, _LISTING.match(text) is not None)
@@ -155,7 +158,7 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
     columns = _columns(statements[0]) if len(statements) == 1 else None
     named = tuple(sorted(read | written))
     returns = True in rows
-    return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns)
+    return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns=columns)
 
 
 def _returns_rows(statement: exp.Expr) -> bool:

@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import msgspec
@@ -30,6 +31,10 @@ MAX_TRIES = 3
 MAX_DEPTH = 6
 
 
+_CODE = re.compile(r"[{};]|\w\(|=\s*\Z")
+"""Signs beside JSON that make it a part of a program."""
+
+
 class CountsValues(Protocol):
     """Counts the records in a JSON value that came in a form, and in a number of wrappers."""
 
@@ -41,7 +46,7 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
     """The records in `text`, which lies in `depth` wrappers."""
     if len(text) > MAX_TEXT or depth > MAX_DEPTH:
         return NOTHING
-    text = text.strip()
+    original, text = text, text.strip()
     if not text:
         return counted(0, "empty_text") if request.returns_rows else NOTHING
     if text[0] == '"' and len(text) > MAX_QUOTED:
@@ -55,11 +60,11 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
         return message
     if (inner := _fenced(text)) is not None:
         return count(inner, request, depth + 1, count_value)
-    return _written(text, request) or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
+    return _written(text, original, request) or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
 
 
-def _written(text: str, request: Request) -> Count | None:
-    lines = split(text)
+def _written(text: str, original: str, request: Request) -> Count | None:
+    lines = split(original.strip("\r\n"))
     for form in (markup.count, grids.count, upright.count, separated.count):
         if (found := form(text, lines, request)) is not None:
             return found
@@ -134,6 +139,8 @@ def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
     for start in _starts(text)[:tries]:
         end = text.rfind("]" if text[start] == "[" else "}") + 1
         if end <= start or start + len(text) - end > MAX_BESIDE or (start == 0 and end == len(text)):
+            continue
+        if _CODE.search(text[:start]) or _CODE.search(text[end:]):
             continue
         found = _data(text[start:end], depth, count_value)
         if found is not None and found.grade >= Grade.OBJECT:

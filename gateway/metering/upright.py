@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering import names
 from gateway.metering.arguments import Request
 from gateway.metering.lines import HEAD, witness
 from gateway.metering.metered import NOTHING, Count, Grade, counted
@@ -15,14 +16,15 @@ from gateway.metering.metered import NOTHING, Count, Grade, counted
 MAX_LOOKED_AT = 5
 """Lines at the start among which the first record's heading is."""
 
-_WORD = r"(?:row|record|result|item|document|entry|match|hit|rows|records)"
+_WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
     rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|"
-    rf"([\W_]{{0,40}})(\d{{1,8}})([\W_]{{1,4}}{_WORD}\b[\W_]{{0,40}})\Z",
+    rf"([\W_]{{0,40}})(\d{{1,8}})([.)\]:#] ?{_WORD}\b[\W_]{{0,40}})\Z",
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
+_CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
 _BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
@@ -35,7 +37,10 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
         return None
     if lines is None:
         return _long_blocks(text)
-    return _yaml(lines) or _blocks(lines)
+    found = _yaml(lines) or _blocks(lines)
+    if found is not None and found.grade is Grade.OBJECT and names.is_telling(request.tool):
+        return None  # what describes a table is not a record of it
+    return found
 
 
 def _numbered(text: str) -> int | None:
@@ -107,7 +112,9 @@ def _yaml(lines: list[str]) -> Count | None:
 
 def _key(line: str) -> str | None:
     match = _KEY.match(line[:200])
-    return match.group(1).lower() if match else None
+    if match is None or ("(" in match.group(1) and not _CALL.match(match.group(1))):
+        return None
+    return match.group(1).lower()
 
 
 def _blocks(lines: list[str]) -> Count | None:
@@ -122,10 +129,12 @@ def _blocks(lines: list[str]) -> Count | None:
         found.pop()
     if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
         found.pop(0)
+    if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):
+        found[0] = found[0][1:]
     if not found or any(_key(line) is None and not line.startswith((" ", "\t")) for block in found for line in block):
         return None
     keys = {_key(block[0]) for block in found}
-    if len(keys) != 1 or any(len(block) < 2 for block in found):
+    if len(keys) != 1 or None in keys or any(len(block) < 2 for block in found):
         return None
     if len(found) == 1:
         is_list = any(_BULLETS.match(line) for line in found[0])

@@ -59,11 +59,6 @@ class Block(msgspec.Struct, gc=False):
         """Whether it is a link to a resource."""
         return self.type is _Type.LINK
 
-    @property
-    def written(self) -> str | None:
-        """The text of the block, or of the resource in it."""
-        return self.text if self.text is not None or self.resource is None else self.resource.text
-
 
 class Result(msgspec.Struct, gc=False):
     """A `CallToolResult` with its parts unread."""

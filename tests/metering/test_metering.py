@@ -111,6 +111,38 @@ def test_a_write_that_returns_rows_has_records() -> None:
     assert answer == Metered(("t",), 1, "repr_text")
 
 
+def test_the_plan_of_a_statement_reads_nothing_and_has_no_records() -> None:
+    answer = metered(texts("[{'detail': 'SCAN orders'}]"), sql="EXPLAIN QUERY PLAN SELECT * FROM orders")
+    assert answer == Metered((), None, "unknown")
+    assert metered(texts("Error: x"), sql="EXPLAIN SELECT 1").method == "error"
+
+
+@pytest.mark.parametrize(
+    "text", ["Table created successfully", "Entities deleted successfully", "Successfully wrote 3 rows"]
+)
+def test_a_message_of_a_write_has_no_records(text: str) -> None:
+    assert records(texts(text)) == 0
+    assert records(structured({"success": True, "message": text})) == 0
+
+
+def test_an_unreadable_text_in_a_wrapper_is_no_record_of_a_table() -> None:
+    assert records(structured({"result": "Something that is no table."}), "query", sql="SELECT a, b FROM t") is None
+    assert records(structured({"result": 7}), "query", table="t") is None
+
+
+def test_unreadable_structured_content_is_not_empty() -> None:
+    assert records({"content": [], "structuredContent": {"a": {"b": 1}}}) is None
+    assert records({"content": []}) == 0
+    assert records({"content": [], "structuredContent": None}) == 0
+
+
+def test_a_table_in_the_result_takes_its_schema_from_the_arguments() -> None:
+    answer = metered(
+        structured({"table": "airports", "results": [{"name": "faa"}]}), "search", table="airports", schema="ref"
+    )
+    assert answer.tables == ("ref.airports",)
+
+
 def test_prose_is_unknown() -> None:
     assert metered(texts("The weather is fine, and will be.")) == Metered((), None, "unknown")
 
@@ -132,6 +164,17 @@ def test_one_object_in_each_of_several_blocks_is_a_record_each() -> None:
 def test_embedded_resources_are_read_like_texts() -> None:
     block = {"type": "resource", "resource": {"uri": "x://y", "mimeType": "text/csv", "text": "id,name\n1,A\n2,B\n"}}
     assert records({"content": [block]}) == 2
+
+
+def test_a_resource_that_repeats_the_text_in_another_form_is_not_counted_twice() -> None:
+    text = {"type": "text", "text": "data:\n- A: 1\n  B: x\n- A: 2\n  B: y"}
+    block = {
+        "type": "resource",
+        "resource": {"uri": "data://1", "mimeType": "application/json", "text": '[{"A": 1}, {"A": 2}]'},
+    }
+    assert records({"content": [text, block]}) == 2
+    assert records({"content": [block, text]}) == 2
+    assert records({"content": [block, block]}) == 4
 
 
 def test_links_are_counted_where_there_is_nothing_else() -> None:

@@ -1,4 +1,3 @@
-
 """What holds for every result, whatever is in it."""
 
 from __future__ import annotations
