@@ -14,6 +14,7 @@ from admin_api.moments import parse_moment
 from admin_api.scope import owner_asked_for
 from gateway.usage import queries
 from gateway.usage.answers import HistoryFilters, HistoryPage, Stats
+from gateway.usage.catching_up import until_stored
 
 _EARLIEST_MS = 0
 _LATEST_MS = 7_258_118_400_000
@@ -56,6 +57,7 @@ async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) 
     )
     if filters.since is not None and filters.until is not None and filters.since >= filters.until:
         raise InvalidFields([FieldFault("from", "must be before to")])
+    await until_stored(deps.redis)
     try:
         return await queries.history(deps.usage, filters, given.page, given.page_size)
     except queries.PageTooDeep as error:
@@ -64,6 +66,7 @@ async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) 
 
 async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> Stats:
     """Sums by tool, table, key and day."""
+    await until_stored(deps.redis)
     return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
 
 

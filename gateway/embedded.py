@@ -247,7 +247,7 @@ async def _first_start(settings: Settings, *, makes_key: bool) -> welcome.First 
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
     try:
-        await users.add(email, password, True, only_first=True)
+        email = (await users.add(email, password, True, only_first=True)).email
         if not makes_key:
             return welcome.First(email, None if given else password, None)
         pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None

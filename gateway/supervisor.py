@@ -78,6 +78,8 @@ class Supervisor:
     async def start_all(self, children: Sequence[Child]) -> None:
         """Start children that do not need one another side by side. Raises the first `StartError`."""
         outcomes = await asyncio.gather(*map(self.start, children), return_exceptions=True)
+        # They became ready in any order; they end in the opposite of the one they were named in.
+        self._children.sort(key=lambda started: children.index(started[0]) if started[0] in children else -1)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

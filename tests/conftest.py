@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
+from gateway.redis_client import connect
 from tests.support.valkey import Valkey
 
 
@@ -23,10 +24,17 @@ def valkey_url() -> Iterator[str]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def chdb_url() -> Iterator[str]:
+    """A chDB folder; a process can have one only, so tests part by database."""
+    with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
+        yield f"chdb://{folder}/chdb"
+
+
 @pytest.fixture
 async def redis_client(valkey_url: str) -> AsyncIterator[redis.asyncio.Redis]:
     """A client of the shared Valkey, emptied before each test."""
-    client = redis.asyncio.Redis.from_url(valkey_url)
+    client = connect(valkey_url)
     await client.flushall()
     yield client
     await client.aclose()

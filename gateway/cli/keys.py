@@ -77,7 +77,7 @@ def list_keys(
     """List keys, newest first."""
 
     async def work(stores: Stores) -> tuple[list[KeyRecord], dict[str, int]]:
-        records = await stores.keys.list(owner)
+        records = await stores.keys.list(owner and owner.strip().casefold())
         return records, await stores.keys.last_used([record.key_id for record in records])
 
     records, used = with_stores(config, data_dir, work)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,17 +20,6 @@ from admin_api.users import UserStore
 from gateway.keys.store import KeyStore
 from gateway.usage.table import LOG_TABLE, UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock, Served
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: drives a real Chromium")
-
-
-@pytest.fixture(scope="package")
-def chdb_url() -> Iterator[str]:
-    """A chDB folder; a process can have one open only, so it is given up after these tests."""
-    with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
-        yield f"chdb://{Path(folder) / 'chdb'}"
 
 
 @pytest.fixture(scope="package")

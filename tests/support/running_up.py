@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,14 @@ def resident_kib(pid: int) -> int:
 class Running:
     """A started command with everything that it prints."""
 
-    def __init__(self, *arguments: str, data_dir: Path, **environment: str) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        data_dir: Path,
+        command: Sequence[str] = (str(Path(sys.executable).parent / "mcp-gateway"),),
+        cwd: Path | None = None,
+        **environment: str,
+    ) -> None:
         self.data_dir = data_dir
         self.proxy_port, self.admin_port = free_port(), free_port()
         self.environment = {
@@ -71,8 +79,11 @@ class Running:
         }
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "mcp-gateway"), *arguments],
+            [*command, *arguments],
+            cwd=cwd,
             env=self.environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

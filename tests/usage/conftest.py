@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,6 @@ from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.writer import UsageWriter
 from tests.usage.support import NOW_MS, Running
-
-
-@pytest.fixture(scope="session")
-def chdb_url() -> Iterator[str]:
-    """A chDB folder; a process can have one only, so tests part by database."""
-    with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
-        yield f"chdb://{folder}/chdb"
 
 
 @pytest.fixture
