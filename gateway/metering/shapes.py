@@ -195,6 +195,8 @@ class Shapes:
         of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
         if len(of_objects) == 1:
             return self._list(of_objects[0], depth + 1)
+        if not own and names.is_telling(self._request.tool):
+            return self._columns(members)
         rest = {name: value for name, value in members.items() if name not in own}
         is_wrapped = all(isinstance(value, dict) or self._is_wrapping(name, value) for name, value in rest.items())
         if not own or not is_wrapped:
@@ -206,6 +208,13 @@ class Shapes:
         if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._request.read):
             return None
         return self._counted(lengths.pop())
+
+    def _columns(self, members: Members) -> Count | None:
+        """The columns in a description of a table that lists their names."""
+        columns = members.get("columns", members.get("fields", members.get("columnnames")))
+        if not isinstance(columns, list) or not columns or not members.keys() <= WRAPPING:
+            return None
+        return self._counted(length(columns))
 
     def _inner(self, members: Members, depth: int) -> Count | None:
         """The count in the one object or long text under a name of the server's own."""

@@ -17,6 +17,8 @@ MAX_RESULT = 2_500_000
 """Bytes; of a larger result nothing is looked at."""
 MAX_SMALL = 64 * 1024
 """Bytes of a result whose content stays unread until it is asked for."""
+MAX_OBJECTS = 100_000
+"""Braces in a large result; so many empty objects take as long as a megabyte of rows."""
 MAX_BLOCKS = 1_000
 """Content blocks (about 1 µs each)."""
 
@@ -83,7 +85,7 @@ _blocks = msgspec.json.Decoder(list[Block])
 
 def decode(result: bytes) -> Result | LargeResult | None:
     """The parts of a result, or `None` where it is none or is beyond the bounds."""
-    if len(result) > MAX_RESULT:
+    if len(result) > MAX_RESULT or (len(result) > MAX_SMALL and result.count(b"{") > MAX_OBJECTS):
         return None
     _left.blocks = MAX_BLOCKS
     try:

@@ -145,6 +145,12 @@ def test_the_size_of_a_result_changes_nothing(size: int, wrap: str) -> None:
     assert records(texts(json.dumps(value))) == len(rows)
 
 
+def test_the_columns_in_a_description_are_its_records() -> None:
+    described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b", "c"], "types": ["INT", "TEXT", "REAL"]}
+    assert records(structured(described), "describe_table", table="stocks") == 3
+    assert records(structured(described), "query", table="stocks") is None
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154
