@@ -52,7 +52,7 @@ class Client(msgspec.Struct, frozen=True):
     owner: str | None = None
 
 
-class HeaderFault(ValueError):  # noqa: N818
+class HeaderFault(ValueError):
     """A request's header fields are such that two readers could disagree; the message says which."""
 
 

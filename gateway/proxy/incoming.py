@@ -19,7 +19,7 @@ MAX_KEYLESS_BODY = 64 * 1024
 """Bytes of a body that is read without an `Authorization` header; an `initialize` has a few hundred."""
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The request is answered by the gateway; `deny` says how."""
 
     def __init__(self, deny: Deny, id: object = None) -> None:  # noqa: A002

@@ -2,9 +2,12 @@
 
 The rules:
 
-- A request on whose framing two parsers could disagree is answered 400, as JSON, and the connection is closed. No line
-  of what a client sent goes to a log.
-- A client that does not finish the head of its request in time loses its connection.
+- A request on whose framing two parsers could disagree is answered 4xx, as JSON, and the connection is closed; of what
+  follows on it nothing is looked at. No line of what a client sent goes to a log.
+- A client that does not finish the head of its request in time loses its connection, and so does one that takes
+  nothing of an answer for too long.
+- After a request in chunks, or one that asks for an upgrade, the connection is closed: aiohttp's parser takes the
+  trailers of a request for headers of the next one, and drops what follows an upgrade that it does not know.
 - Only aiohttp's C parser is trusted with this; the process refuses to start without it.
 - When a client goes away, the handler of its request is cancelled at once.
 """
@@ -13,15 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import http_parser, web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp import StreamReader, http_parser, web
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from gateway.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST
-from gateway.proxy.answers import refusal
+from gateway.proxy.answers import METHODS, refusal
 from gateway.proxy.decision import Deny
+from gateway.proxy.framing import FramingFault, RequestFraming
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +36,8 @@ _KEEP_ALIVE = 75.0
 """Seconds that an idle client connection stays open."""
 _LINGERING = 1.0
 """Seconds for a client to send what is left of a refused body."""
+_STALLED = 300.0
+"""Seconds that a client may take nothing of an answer while more than the socket's buffers hold waits for it."""
 _BACKLOG = 1024
 _MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
@@ -62,7 +71,7 @@ class ProxyServer(web.Server):
         return port
 
     def stop_accepting(self) -> None:
-        """Take no more connections, and close those that are idle."""
+        """Take no more connections or requests; what is being received or answered goes on."""
         if self._listener is not None:
             self._listener.close()
         self.pre_shutdown()
@@ -81,7 +90,8 @@ class ProxyServer(web.Server):
         )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        return web.BaseRequest(
+        protocol.payload = payload
+        return _ClientRequest(
             message,
             payload,
             protocol,
@@ -92,31 +102,68 @@ class ProxyServer(web.Server):
         )
 
 
+class _ClientRequest(web.BaseRequest):
+    @property
+    def keep_alive(self) -> bool:
+        message, connection = self._message, self._protocol
+        assert isinstance(connection, _ClientConnection)
+        return not (message.should_close or message.chunked or message.upgrade or connection.is_closing)
+
+
 class _ClientConnection(RequestHandler):
-    __slots__ = ("_head_timeout", "_head_timer")
+    __slots__ = ("_framing", "_head_timeout", "_head_timer", "_is_refused", "_stall_timer", "payload")
 
     def __init__(self, manager: ProxyServer, *, head_timeout: float, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._framing = RequestFraming()
+        self._is_refused = False
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self.payload: StreamReader | None = None
+        """The body of the request that was handed out last."""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether no other request will be taken on this connection."""
+        return self._is_refused or self._close or self._force_close
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        try:
+            self._framing.feed(data)
+        except FramingFault as fault:
+            self._refuse(fault)
+            return
+        # A body that is on its way is taken in also by a server that closes; aiohttp would drop it.
+        is_closing, self._close = self._close, self._close and not self._is_receiving
         super().data_received(data)
-        if self._messages or self._request_in_progress:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
-        elif self._head_timer is None:
-            self._await_head()
+        self._close = self._close or is_closing
+        last = self._messages[-1][0] if self._messages else None
+        if isinstance(last, _ErrInfo):
+            self._messages.pop()
+            self._refuse(_fault_of(last.exc))
+        elif self._framing.is_within_head:
+            if self._head_timer is None:
+                self._await_head()
+        else:
+            self._stop_timers(head=True)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall_timer = self._loop.call_later(_STALLED, self._abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_timers(stall=True)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._stop_timers(head=True, stall=True)
         super().connection_lost(exc)
 
     def handle_error(
@@ -127,18 +174,75 @@ class _ClientConnection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be parsed, or what failed here, without a word of the request."""
-        if status >= 500:
-            log.error("a request failed within the gateway", exc_info=exc)
-            deny = Deny(status=status, code=INTERNAL_ERROR, message="Internal error", reason="internal")
+        if isinstance(exc, FramingFault):
+            deny = Deny(status=exc.status, code=INVALID_REQUEST, message=str(exc), reason="framing")
         else:
-            deny = Deny(status=status, code=INVALID_REQUEST, message="Not a valid HTTP request", reason="framing")
+            log.error("a request failed within the gateway: %s", _where(exc))
+            if request.writer.output_size > 0:
+                # The answer has begun: it must not look whole.
+                self._abort()
+                raise ConnectionError("the answer was broken off") from None
+            deny = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reason="internal")
         answer = refusal(deny, None)
+        if deny.status == 405:
+            answer.headers["Allow"] = METHODS
         answer.force_close()
         return answer
+
+    @property
+    def _is_receiving(self) -> bool:
+        return bool(self._messages) or (self.payload is not None and not self.payload.is_eof())
+
+    def _refuse(self, fault: FramingFault) -> None:
+        """Answer 4xx when the requests before are answered, and look at nothing that follows."""
+        self._is_refused = True
+        self._stop_timers(head=True)
+        unfinished = self._messages[-1][1] if self._messages else self.payload
+        if unfinished is not None and not unfinished.is_eof():
+            # Whoever reads the body is told; then aiohttp shall not wait for its end.
+            unfinished.set_exception(fault)
+            unfinished.feed_eof()
+        self._request_count += 1
+        self._messages.append((_ErrInfo(status=fault.status, exc=fault, message=str(fault)), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _await_head(self) -> None:
         self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
 
     def _head_is_late(self) -> None:
-        self._head_timer = None
-        self.force_close()
+        if self._waiter is None:
+            # An earlier request is being answered; the late one has its time anew.
+            self._await_head()
+        else:
+            self._head_timer = None
+            self._abort()
+
+    def _abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _stop_timers(self, *, head: bool = False, stall: bool = False) -> None:
+        if head and self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+        if stall and self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+
+def _fault_of(error: BaseException) -> FramingFault:
+    """What aiohttp's parser says, without the bytes that it quotes."""
+    if isinstance(error, BadHttpMethod):
+        return FramingFault("Method not allowed", 405)
+    if isinstance(error, LineTooLong):
+        return FramingFault("A header field is too large", 431)
+    return FramingFault()
+
+
+def _where(error: BaseException | None) -> str:
+    """The kind of an error and the lines that it passed; its message may quote the request."""
+    if error is None:
+        return "unknown"
+    lines = (f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-8:])
+    return f"{type(error).__name__} at {', '.join(lines)}"
