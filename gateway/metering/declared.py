@@ -1,7 +1,7 @@
 """The quick way: a result that declares its table and holds its records under a plain name.
 
-Rules: it answers only where the long way would give the same answer, and leaves everything else to it. About 2 µs for
-1 KB.
+Rules: it answers only for small results, where the long way would give the same answer, and leaves the rest to it.
+About 3 µs for 1 KB.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.metering.metered import DECLARED, Metered, read_table
-from gateway.metering.wire import LargeResult, Result
-
-MAX_BYTES = 64 * 1024
-"""Larger results go the long way, which has its own bounds."""
+from gateway.metering.wire import ABSENT, LargeResult, Result
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -32,7 +29,7 @@ _declared = msgspec.json.Decoder(_Declared)
 def read(result: Result | LargeResult) -> Metered | None:
     """The answer, where `structuredContent` names its table and holds `rows` or `records`; else `None`."""
     data = result.structuredContent
-    if result.isError is True or not 0 < len(memoryview(data)) <= MAX_BYTES:
+    if data is ABSENT or result.isError is True or isinstance(result, LargeResult):
         return None
     try:
         declared = _declared.decode(data)

@@ -70,6 +70,8 @@ _QUOTES = {ord(sign): None for sign in "`\"[]'"}
 
 def plain_table(name: str) -> str:
     """A table's name as it is reported: lower case, without quotes."""
+    if name.isidentifier():
+        return name.lower()
     return name.strip().translate(_QUOTES).lower()
 
 

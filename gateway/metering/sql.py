@@ -22,7 +22,7 @@ MAX_SQL = 20_000
 """Characters; longer texts are given up."""
 MAX_TOKENS_AT_ONCE = 500
 """Tokens that are parsed at once, a second dialect counted again (5 to 10 µs each)."""
-MAX_TOKENS_PREPARED = 60
+MAX_TOKENS_PREPARED = 40
 """A text of so few tokens is as good as prepared: in all dialects it takes less."""
 MAX_TOKENS = 5_000
 """Tokens of a text that is read at all (about 50 ms in one dialect)."""

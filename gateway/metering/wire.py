@@ -22,7 +22,7 @@ MAX_OBJECTS = 100_000
 MAX_BLOCKS = 1_000
 """Content blocks (about 1 µs each)."""
 
-_ABSENT = msgspec.Raw()
+ABSENT = msgspec.Raw()
 
 
 class Resource(msgspec.Struct, gc=False):
@@ -65,15 +65,15 @@ class Block(msgspec.Struct, gc=False):
 class Result(msgspec.Struct, gc=False):
     """A `CallToolResult` with its parts unread."""
 
-    structuredContent: msgspec.Raw = _ABSENT  # noqa: N815
-    content: msgspec.Raw = _ABSENT
+    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
+    content: msgspec.Raw = ABSENT
     isError: Any = None  # noqa: N815
 
 
 class LargeResult(msgspec.Struct, gc=False):
     """A `CallToolResult` whose blocks were read in the same pass."""
 
-    structuredContent: msgspec.Raw = _ABSENT  # noqa: N815
+    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
     content: list[Block] | None = None
     isError: Any = None  # noqa: N815
 
@@ -85,11 +85,13 @@ _blocks = msgspec.json.Decoder(list[Block])
 
 def decode(result: bytes) -> Result | LargeResult | None:
     """The parts of a result, or `None` where it is none or is beyond the bounds."""
-    if len(result) > MAX_RESULT or (len(result) > MAX_SMALL and result.count(b"{") > MAX_OBJECTS):
-        return None
-    _left.blocks = MAX_BLOCKS
     try:
-        return (_result if len(result) <= MAX_SMALL else _large).decode(result)
+        if len(result) <= MAX_SMALL:
+            return _result.decode(result)
+        if len(result) > MAX_RESULT or result.count(b"{") > MAX_OBJECTS:
+            return None
+        _left.blocks = MAX_BLOCKS
+        return _large.decode(result)
     except (ValueError, RecursionError):
         return None
 
