@@ -74,7 +74,7 @@ class Handler:
             reason = refused.deny.reason
             answer = answers.refusal(refused.deny, refused.id)
             answer.headers.update(cors_headers(origin))
-            if not request.content.is_eof():
+            if refused.closes or not request.content.is_eof():
                 # What is left of the body is not worth reading.
                 answer.force_close()
         seconds = self._clock.monotonic() - started

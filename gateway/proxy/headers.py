@@ -1,12 +1,15 @@
 """The headers of both directions, rebuilt from rules and never copied and patched.
 
 Upstream goes what the client sent, except: hop-by-hop fields and those that `Connection` names (RFC 9110, section
-7.6.1), lengths, `Host`, credentials and cookies, encodings, identity fields under any spelling, and forwarding fields,
-which are set anew. To the client goes what the upstream sent, except hop-by-hop fields and lengths.
+7.6.1), lengths, `Host`, credentials and cookies, encodings, fields that say who the client is, and forwarding fields,
+which are set anew. A field that is never sent upstream is not sent under another spelling either (servers read `_`,
+some also `.`, as `-`), and no field is sent that holds the client's key. To the client goes what the upstream sent,
+except hop-by-hop fields and lengths.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,22 +17,47 @@ import msgspec
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+    {
+        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"),
+        b"http2-settings",
+    }
 )
-_NEVER_UPSTREAM = _HOP_BY_HOP | {
-    *(b"host", b"content-length", b"accept-encoding", b"expect", b"origin"),
-    *(b"authorization", b"proxy-authorization", b"cookie"),
-    *(b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-real-ip"),
-}
-_IDENTITY = frozenset({b"x-mcp-key-id", b"x-mcp-owner"})
+_IDENTITY = frozenset(
+    b"x-mcp-" + name
+    for name in (
+        *(b"key-id", b"key-name", b"owner", b"user", b"user-id", b"user-name", b"username", b"user-email", b"email"),
+        *(b"identity", b"principal", b"subject", b"tenant", b"tenant-id", b"role", b"roles", b"group", b"groups"),
+        *(b"scope", b"scopes", b"client-ip"),
+    )
+)
+"""By name, not by prefix: servers take settings under `X-MCP-*` too (`X-MCP-Readonly`, `X-MCP-Toolsets`)."""
+_NEVER_UPSTREAM = (
+    _HOP_BY_HOP
+    | _IDENTITY
+    | {
+        *(b"host", b"content-length", b"accept-encoding", b"expect", b"origin"),
+        *(b"authorization", b"proxy-authorization", b"cookie"),
+        *(b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"remote-user", b"x-remote-user"),
+    }
+)
+_FORWARDED = b"x-forwarded-"
 _NEVER_TO_CLIENT = _HOP_BY_HOP | {b"content-length", b"proxy-authenticate"}
 _SINGLE = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"origin"),
         *(b"authorization", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"),
+        *(b"last-event-id", b"expect"),
     }
 )
-_UNDERSCORE_TO_HYPHEN = bytes.maketrans(b"_.", b"--")
+"""Fields that decide something: each may stand once, under its own spelling."""
+_ASCII = _SINGLE - {b"mcp-method", b"mcp-name", b"last-event-id"}
+"""Fields of which a reader might strip what is no ASCII, as white space."""
+_NEEDED = (_SINGLE | {b"accept"}) - {b"host", b"content-length", b"transfer-encoding", b"authorization", b"expect"}
+"""Fields of the protocol, which cannot be switched off by naming them in `Connection`."""
+_AS_HYPHEN = bytes.maketrans(b"_.", b"--")
+_SESSION_ID = re.compile(rb"[!-~]+")
+_MIN_SECRET = 16
+"""Bytes from which on a credential is looked for in other fields."""
 
 
 class UpstreamIdentity(msgspec.Struct, frozen=True):
@@ -57,32 +85,50 @@ class HeaderFault(ValueError):
 
 
 def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
-    """Lower-case names to values, for look-ups.
+    """Lower-case names to values, for look-ups; values of a field that may stand several times are joined with commas.
 
-    Raises `HeaderFault` where a field that decides something stands twice.
+    Raises `HeaderFault` where a field that decides something stands twice, or is such that it could be read as another.
     """
     fields: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower in fields and lower in _SINGLE:
-            raise HeaderFault(f"The header {lower.decode('latin-1')} stands twice")
+        if lower in _SINGLE:
+            if lower in fields:
+                raise HeaderFault(f"The header {lower.decode('latin-1')} stands twice")
+            if lower in _ASCII and not (value.isascii() and b"\t" not in value):
+                raise HeaderFault(f"The header {lower.decode('latin-1')} is not plain ASCII")
+        elif lower in fields:
+            value = fields[lower] + b", " + value
+        elif (b"_" in lower or b"." in lower) and lower.translate(_AS_HYPHEN) in _SINGLE:
+            raise HeaderFault(f"A header that could be read as {lower.translate(_AS_HYPHEN).decode('latin-1')}")
         fields[lower] = value
+    _check_framing(fields)
+    session_id = fields.get(b"mcp-session-id")
+    if session_id is not None and not _SESSION_ID.fullmatch(session_id):
+        raise HeaderFault("Mcp-Session-Id is not visible ASCII")
+    return fields
+
+
+def _check_framing(fields: dict[bytes, bytes]) -> None:
     if b"transfer-encoding" in fields:
         if b"content-length" in fields:
             raise HeaderFault("Content-Length beside Transfer-Encoding")
-        if fields[b"transfer-encoding"].strip().lower() != b"chunked":
+        if fields[b"transfer-encoding"].strip(b" ").lower() != b"chunked":
             raise HeaderFault("Transfer-Encoding other than chunked")
-    return fields
 
 
 def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Client) -> list[tuple[bytes, bytes]]:
     """The fields of the request that goes upstream, but for its length."""
     dropped = _named_in_connection(headers)
+    secret = _secret(headers)
     fields = [(b"Host", upstream.host)]
     accepts = False
     for name, value in headers:
         lower = name.lower()
-        if lower in _NEVER_UPSTREAM or lower in dropped or lower.translate(_UNDERSCORE_TO_HYPHEN) in _IDENTITY:
+        spelled = lower.translate(_AS_HYPHEN)
+        if spelled in _NEVER_UPSTREAM or spelled.startswith(_FORWARDED) or lower in dropped:
+            continue
+        if secret and secret in value:
             continue
         if lower == b"accept":
             accepts = True
@@ -119,8 +165,16 @@ def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[by
     named = [
         token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
     ]
-    # What the protocol itself needs cannot be switched off by naming it.
-    return frozenset(named) - {b"mcp-session-id", b"mcp-protocol-version", b"content-type", b"accept"}
+    return frozenset(named) - _NEEDED
+
+
+def _secret(headers: RawHeaders) -> bytes:
+    """The client's credential without its scheme, empty where there is none worth to be looked for."""
+    for name, value in headers:
+        if len(name) == 13 and name.lower() == b"authorization":
+            secret = value.rpartition(b" ")[2]
+            return secret if len(secret) >= _MIN_SECRET else b""
+    return b""
 
 
 def _completed_accept(value: bytes) -> bytes:

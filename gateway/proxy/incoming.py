@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import HttpVersion10, StreamReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 
 from gateway.proxy import answers
 from gateway.proxy.decision import NO_KEY, Deny, invalid
+from gateway.proxy.framing import FramingFault
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
-from gateway.proxy.origins import Origins
+from gateway.proxy.origins import Origins, plain_address
 
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+_CONTINUE = b"100-continue"
 MAX_KEYLESS_BODY = 64 * 1024
 """Bytes of a body that is read without an `Authorization` header; an `initialize` has a few hundred."""
 
 
 class Refused(Exception):
-    """The request is answered by the gateway; `deny` says how."""
+    """The request is answered by the gateway; `deny` says how.
 
-    def __init__(self, deny: Deny, id: object = None) -> None:  # noqa: A002
+    `closes` says that the connection is not to be used again: where the next request begins could be disputed.
+    """
+
+    def __init__(self, deny: Deny, id: object = None, *, closes: bool = False) -> None:  # noqa: A002
         super().__init__(deny.reason)
         self.deny = deny
         self.id = id
+        self.closes = closes
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,12 +56,16 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_head(request: web.BaseRequest, origins: Origins) -> Incoming:
     """Check and reduce the head of a request. Raises `Refused`."""
-    if request.version < HttpVersion10 or (request.version == HttpVersion10 and "Transfer-Encoding" in request.headers):
-        raise Refused(invalid("Not a valid HTTP/1.1 request"))
     try:
         fields = check_request_headers(request.raw_headers)
     except HeaderFault as fault:
-        raise Refused(invalid(str(fault))) from None
+        raise Refused(invalid(str(fault)), closes=True) from None
+    if request.version not in (HttpVersion10, HttpVersion11):
+        raise Refused(invalid("Not a valid HTTP/1.1 request"), closes=True)
+    if request.method in _BODILESS and (b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0"):
+        raise Refused(invalid("A request of this method has no body"), closes=True)
+    if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
+        raise Refused(answers.EXPECTATION_FAILED, closes=True)
     path, _, query = request.raw_path.partition("?")
     peer = _address(request)
     host = fields.get(b"host", b"").decode("latin-1")
@@ -88,53 +97,60 @@ async def read_body(
 ) -> bytes:
     """Read the body of a POST within its bounds. Raises `Refused`."""
     fields = incoming.fields
-    if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+    if fields.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refused(answers.ENCODED_BODY)
-    _check_content_type(fields.get(b"content-type", b""))
+    if not _is_json(fields.get(b"content-type", b"")):
+        raise Refused(answers.NOT_JSON)
     if (request.content_length or 0) > max_bytes:
         raise Refused(answers.TOO_LARGE)
     has_key = b"authorization" in fields
     if not has_key and (request.content_length or 0) > MAX_KEYLESS_BODY:
         raise Refused(NO_KEY)
     limit = max_bytes if has_key else min(max_bytes, MAX_KEYLESS_BODY)
-    expectation = fields.get(b"expect")
-    if expectation is not None:
-        if expectation.strip().lower() != b"100-continue":
-            raise Refused(answers.EXPECTATION_FAILED)
+    if b"expect" in fields:
         if not has_key:
             raise Refused(NO_KEY)
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    if request.content.is_eof():
-        body = request.content.read_nowait()
-    else:
-        try:
-            async with asyncio.timeout(timeout):
-                body = await _read_up_to(request.content, limit)
-        except TimeoutError:
-            raise Refused(answers.TOO_SLOW) from None
-        except HttpProcessingError:
-            raise Refused(invalid("The request body is not valid HTTP")) from None
-    if len(body) > limit:
-        raise Refused(answers.TOO_LARGE if has_key else NO_KEY)
-    return body
+        # It is no part of the answer.
+        request.writer.output_size = 0
+    try:
+        return await _read_within(request.content, limit, timeout)
+    except FramingFault as fault:
+        raise Refused(invalid(str(fault)), closes=True) from None
+    except OverflowError:
+        raise Refused(answers.TOO_LARGE if has_key else NO_KEY, closes=True) from None
 
 
-def _check_content_type(value: bytes) -> None:
-    media_type, _, parameters = value.partition(b";")
-    if media_type.strip().lower() != b"application/json":
-        raise Refused(answers.NOT_JSON)
-    if b"charset" in parameters.lower() and b"utf-8" not in parameters.lower():
-        raise Refused(answers.NOT_JSON)
+def _is_json(content_type: bytes) -> bool:
+    """Whether it is JSON in UTF-8; a parameter that is no charset says nothing (RFC 8259, section 11)."""
+    media_type, *parameters = content_type.lower().split(b";")
+    if media_type.strip() != b"application/json":
+        return False
+    for parameter in parameters:
+        name, _, value = parameter.partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in (b"utf-8", b"utf8"):
+            return False
+    return True
 
 
-async def _read_up_to(content: StreamReader, limit: int) -> bytes:
+async def _read_within(content: StreamReader, limit: int, seconds: float) -> bytes:
+    """The whole body. Raises `Refused` where it is late, `OverflowError` beyond the limit, `FramingFault`."""
+    if content.is_eof():
+        body: bytes = content.read_nowait()
+        if len(body) > limit:
+            raise OverflowError
+        return body
     parts = []
     size = 0
-    while chunk := await content.readany():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
+    try:
+        async with asyncio.timeout(seconds):
+            while chunk := await content.readany():
+                parts.append(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise OverflowError
+    except TimeoutError:
+        raise Refused(answers.TOO_SLOW, closes=True) from None
     return b"".join(parts)
 
 
@@ -142,8 +158,4 @@ def _address(request: web.BaseRequest) -> str:
     """The peer's address; an IPv4 one is written as such also where the socket speaks IPv6."""
     peername = request.transport.get_extra_info("peername") if request.transport is not None else None
     address = str(peername[0]) if isinstance(peername, tuple) and peername else ""
-    if address.startswith("::ffff:"):
-        mapped = ipaddress.ip_address(address)
-        if isinstance(mapped, ipaddress.IPv6Address) and mapped.ipv4_mapped is not None:
-            return str(mapped.ipv4_mapped)
-    return address
+    return plain_address(address) or address if ":" in address else address

@@ -7,12 +7,16 @@ The gateway rewrites `Host` and drops `Origin` on the way upstream, so it makes 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ORIGINS = "loopback"
 """In the setting, stands for every origin of this machine."""
+
+_LOOPBACK_ORIGIN = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
+"""As browsers write an origin: no path, no user, no query."""
+_HOST = re.compile(r"((?:[a-z0-9._-]|%[0-9a-f]{2})+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -39,46 +43,47 @@ class Origins:
 
     def is_host_allowed(self, host: str) -> bool:
         """Whether the gateway answers for this `Host`, whatever its port."""
-        if self._hosts is None:
-            return bool(host)
         lower = host.lower()
-        return lower in self._hosts or _without_port(lower) in self._hosts
+        parts = _HOST.fullmatch(lower)
+        if parts is None:
+            return False
+        return self._hosts is None or lower in self._hosts or parts[1] in self._hosts
 
     def is_origin_allowed(self, origin: str) -> bool:
         """Whether a browser's page of this origin may use the gateway."""
         lower = origin.lower()
         if lower in self._origins or "*" in self._origins:
             return True
-        if LOOPBACK_ORIGINS not in self._origins:
-            return False
-        try:
-            parts = urlsplit(lower)
-            name = _without_port(parts.netloc)
-        except ValueError:
-            return False
-        return parts.scheme in ("http", "https") and name in _LOOPBACK_NAMES and not parts.path
+        return LOOPBACK_ORIGINS in self._origins and _LOOPBACK_ORIGIN.fullmatch(lower) is not None
 
     def client_address(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
-        """The client's address: the peer's, or what trusted proxies say of it, read from the right."""
-        if not self._trusted or not self._is_trusted(peer):
-            return peer
+        """The client's address: the peer's, or what trusted proxies say of it, read from the right.
+
+        What stands left of an untrusted address was written by the client. Where trusted proxies name no other address
+        than theirs, or one that is none, the last that is known counts.
+        """
+        known = peer
         hops = fields.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        for hop in reversed([hop.strip() for hop in hops]):
-            if not _is_address(hop):
-                return peer
-            if not self._is_trusted(hop):
-                return hop
-        return peer
+        while hops and self._is_trusted(known):
+            hop = plain_address(hops.pop().strip(" \t"))
+            if not hop:
+                break
+            known = hop
+        return known
 
     def client_scheme_and_host(self, peer: str, scheme: str, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
         """What the client used, as trusted proxies say it, else as it is seen here."""
         host = fields.get(b"host", b"").decode("latin-1")
-        if self._trusted and self._is_trusted(peer):
-            scheme = fields.get(b"x-forwarded-proto", scheme.encode()).decode("latin-1")
-            host = fields.get(b"x-forwarded-host", host.encode("latin-1")).decode("latin-1")
+        if self._is_trusted(peer):
+            said = _last(fields, b"x-forwarded-proto").lower()
+            scheme = said if said in ("http", "https") else scheme
+            said = _last(fields, b"x-forwarded-host")
+            host = said if _HOST.fullmatch(said.lower()) else host
         return scheme, host
 
     def _is_trusted(self, address: str) -> bool:
+        if not self._trusted:
+            return False
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -86,16 +91,18 @@ class Origins:
         return any(parsed in network for network in self._trusted)
 
 
-def _is_address(text: str) -> bool:
+def plain_address(text: str) -> str:
+    """An address in its one spelling, an IPv4 one as such also where IPv6 carries it; empty where it is none."""
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            return ""
+        return str(address.ipv4_mapped or address)
+    return str(address)
 
 
-def _without_port(netloc: str) -> str:
-    if netloc.endswith("]"):
-        return netloc
-    name, colon, port = netloc.rpartition(":")
-    return name if colon and port.isdigit() else netloc
+def _last(fields: Mapping[bytes, bytes], name: bytes) -> str:
+    return fields.get(name, b"").decode("latin-1").rpartition(",")[2].strip(" \t")
