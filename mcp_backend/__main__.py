@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="answer each request with one JSON body instead of an event stream; progress is then not sent",
     )
-    parser.add_argument(
-        "--stateless", action="store_true", help="open no sessions; each request stands for itself"
-    )
+    parser.add_argument("--stateless", action="store_true", help="open no sessions; each request stands for itself")
     parser.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),

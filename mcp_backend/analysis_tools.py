@@ -145,9 +145,7 @@ class AnalysisTools:
         with self._database.reader() as reader:
             points = queries.adjusted_closes(reader, symbol, period)
         if len(points) < 2:
-            raise CallerError(
-                f"{period.start} to {period.end} has fewer than two trading days; give a longer period"
-            )
+            raise CallerError(f"{period.start} to {period.end} has fewer than two trading days; give a longer period")
         return points
 
     def _comparison(self, symbol: str, period: Period) -> StockComparison:

@@ -16,14 +16,10 @@ MAX_WINDOWS: Final = 12
 _KNOWN = ", ".join(SYMBOLS)
 _DATE = {"format": "date"}
 
-Symbol = Annotated[
-    str, Field(max_length=100, description=f"Ticker symbol, one of {_KNOWN}", examples=["AAPL"])
-]
+Symbol = Annotated[str, Field(max_length=100, description=f"Ticker symbol, one of {_KNOWN}", examples=["AAPL"])]
 Symbols = Annotated[
     list[str],
-    Field(
-        min_length=1, max_length=20, description=f"Ticker symbols, of {_KNOWN}", examples=[["AAPL", "MSFT"]]
-    ),
+    Field(min_length=1, max_length=20, description=f"Ticker symbols, of {_KNOWN}", examples=[["AAPL", "MSFT"]]),
 ]
 TableName = Annotated[
     str, Field(max_length=100, description="Name of a table, see list_tables", examples=["stock_daily"])

@@ -19,9 +19,7 @@ Point = tuple[str, float]
 
 def coverage(reader: Reader) -> Coverage:
     """The symbols and their days, from stock_basic."""
-    answer = reader.read(
-        "SELECT symbol, first_date, last_date FROM stock_basic ORDER BY symbol", max_rows=ALL_ROWS
-    )
+    answer = reader.read("SELECT symbol, first_date, last_date FROM stock_basic ORDER BY symbol", max_rows=ALL_ROWS)
     return Coverage({str(symbol): Period(str(first), str(last)) for symbol, first, last in answer.rows})
 
 
@@ -57,8 +55,7 @@ def stock_daily(reader: Reader, symbol: str, period: Period, limit: int) -> Answ
 def index_daily(reader: Reader, period: Period, limit: int) -> Answer:
     """The first `limit` days of the index in a period."""
     return reader.read(
-        "SELECT date, level, daily_return_pct, constituents FROM index_daily"
-        " WHERE date BETWEEN ? AND ? ORDER BY date",
+        "SELECT date, level, daily_return_pct, constituents FROM index_daily WHERE date BETWEEN ? AND ? ORDER BY date",
         (period.start, period.end),
         max_rows=limit,
     )

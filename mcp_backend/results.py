@@ -125,9 +125,7 @@ class StockComparison(BaseModel):
         float | None,
         Field(description="Standard deviation of daily log returns, times the root of 252, in percent"),
     ]
-    max_drawdown_pct: Annotated[
-        float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")
-    ]
+    max_drawdown_pct: Annotated[float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")]
 
 
 class StockComparisons(BaseModel):
@@ -177,9 +175,7 @@ class CrossoverResult(BaseModel):
     fast: Annotated[int, Field(description="Trading days of the fast average")]
     slow: Annotated[int, Field(description="Trading days of the slow average")]
     total_return_pct: Percent
-    max_drawdown_pct: Annotated[
-        float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")
-    ]
+    max_drawdown_pct: Annotated[float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")]
     trades: Annotated[int, Field(description="Number of purchases")]
     days_in_market: int
 

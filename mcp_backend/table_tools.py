@@ -53,9 +53,7 @@ class TableTools:
         with self._database.reader() as reader:
             total_rows = queries.row_count(reader, known)
         rows = [
-            ColumnDescription(
-                column=column.name, type=column.type, unit=column.unit, description=column.description
-            )
+            ColumnDescription(column=column.name, type=column.type, unit=column.unit, description=column.description)
             for column in known.columns
         ]
         return TableDescription(
@@ -99,9 +97,7 @@ class TableTools:
             answer = queries.index_daily(reader, period, limit + 1)
         records, next_start = cut(answer, limit)
         rows = [IndexLevel(**record) for record in records]
-        return IndexLevels(
-            record_count=len(rows), truncated=next_start is not None, next_start=next_start, rows=rows
-        )
+        return IndexLevels(record_count=len(rows), truncated=next_start is not None, next_start=next_start, rows=rows)
 
     def get_latest_price(self, symbol: Symbol) -> LatestPrice:
         """The last close of a stock in the data (USD, unadjusted) and its change from the day before."""
@@ -136,9 +132,7 @@ class TableTools:
             rows=[list(row) for row in answer.rows],
         )
 
-    def export_csv(
-        self, table: TableName, symbol: Symbol | None = None, start: Start = None, end: End = None
-    ) -> str:
+    def export_csv(self, table: TableName, symbol: Symbol | None = None, start: Start = None, end: End = None) -> str:
         """A table as CSV text (RFC 4180, with a header line), whole or for one symbol and a period.
 
         `symbol` is for stock_basic and stock_daily, `start` and `end` for stock_daily and index_daily. See
@@ -147,9 +141,7 @@ class TableTools:
         known = table_named(table)
         for column, given in (("symbol", symbol), ("date", start or end)):
             if given is not None and column not in known.column_names:
-                raise CallerError(
-                    f"{known.name} has no {column}; its columns are {', '.join(known.column_names)}"
-                )
+                raise CallerError(f"{known.name} has no {column}; its columns are {', '.join(known.column_names)}")
         symbols = [] if symbol is None else [self._coverage.symbol(symbol)]
         period = self._coverage.period(start, end, symbols)
         with self._database.reader() as reader:

@@ -43,7 +43,7 @@ ASK_AGAIN_AFTER = 1.0
 log = logging.getLogger(__name__)
 
 
-class KeysUnavailable(Exception):  # noqa: N818
+class KeysUnavailable(Exception):
     """Redis cannot be asked, and the key is not remembered."""
 
 

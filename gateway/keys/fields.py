@@ -18,7 +18,7 @@ MAX_TIME = 253_402_300_799_000
 """The end of the year 9999, in milliseconds since the epoch."""
 
 
-class InvalidField(ValueError):  # noqa: N818
+class InvalidField(ValueError):
     """A field of a key cannot hold what it was given; `field` names it, `problem` says what it takes."""
 
     def __init__(self, field: str, problem: str) -> None:

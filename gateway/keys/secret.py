@@ -30,7 +30,7 @@ PREFIX_LENGTH: Final = 11
 _FORM = re.compile(rf"sk-([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})")
 
 
-class MalformedKey(ValueError):  # noqa: N818
+class MalformedKey(ValueError):
     """The text is no API key of this gateway. Its message never holds the text."""
 
 

@@ -27,7 +27,7 @@ _SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
 
-class Unreadable(ValueError):  # noqa: N818
+class Unreadable(ValueError):
     """The body is not a JSON-RPC message, or two parsers could read it differently.
 
     `code` is the JSON-RPC error code (-32700 for JSON, -32600 for the message); `id` is the request's, where it could

@@ -1,8 +1,9 @@
 """One request, from top to bottom.
 
 bytes → `read_body` → `read_messages` → `Gatekeeper.admit` (which decides) → `Forwarding.send` →
-`Forwarding.bring_back`, with `Calls` listening → `UsageEvent` → stream. Everything that the gateway answers by itself is a `Refused` with a
-`Deny`, and becomes HTTP in one place.
+`Forwarding.bring_back`, with `Calls` listening → `UsageEvent` → stream.
+
+Everything that the gateway answers by itself is a `Refused` with a `Deny`, and becomes HTTP in one place.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ async def _edge(redis: Redis, name: str) -> bytes | None:
         return None
     about: Any = await redis.xinfo_stream(redis_names.USAGE)
     found = about[name]
-    return found[0] if isinstance(found, (tuple, list)) else found
+    edge: bytes | None = found[0] if isinstance(found, (tuple, list)) else found
+    return edge
 
 
 def _order(entry_id: bytes) -> tuple[int, int]:

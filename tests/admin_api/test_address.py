@@ -51,4 +51,4 @@ def test_a_host_header_is_read_strictly(header: str | None, name: str | None) ->
 def test_hosts_are_free_on_a_public_bind_unless_named() -> None:
     assert allowed_hosts("0.0.0.0", ()) is None
     assert "gw.example" in (allowed_hosts("0.0.0.0", ("GW.example",)) or ())
-    assert allowed_hosts("127.0.0.2", ()) == {"localhost", "127.0.0.1", "::1", "127.0.0.2"}
+    assert allowed_hosts("127.0.0.2", ()) == frozenset({"localhost", "127.0.0.1", "::1", "127.0.0.2"})

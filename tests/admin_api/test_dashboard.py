@@ -80,7 +80,7 @@ async def shoot(page: Page, name: str) -> None:
     for width in (1280, 390):
         await page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await page.screenshot(
                 path=ARTIFACTS / f"dashboard-{name}-{width}-{scheme}.png", full_page="dialog" not in name
             )

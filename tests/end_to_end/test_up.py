@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import requests
 import pytest
+import requests
 
 from tests.support.running_up import Running, free_port, is_alive, processes_under, resident_kib
 
@@ -31,7 +31,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Starts commands, and stops what a test leaves."""
     started: list[Running] = []
 
-    def start_one(*arguments: str, data_dir: Path = tmp_path / "data", **environment: str) -> Running:
+    def start_one(*arguments: str, data_dir: Path = tmp_path / "data", **environment: Any) -> Running:
         started.append(Running(*arguments, data_dir=data_dir, **environment))
         return started[-1]
 

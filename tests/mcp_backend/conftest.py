@@ -22,9 +22,7 @@ SOURCE = {symbol: getattr(stocks, symbol) for symbol in SYMBOLS}
 def running_server(*flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The process and its URL; it has printed that it listens. It is ended afterwards."""
     command = [sys.executable, "-m", "mcp_backend", "--port", "0", *flags]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

@@ -25,9 +25,7 @@ def test_a_yearly_return_compounds_to_the_total_and_is_left_out_under_a_year() -
 def test_volatility_is_the_sample_deviation_of_log_returns_over_252_days() -> None:
     logs = [math.log(later / earlier) for earlier, later in zip(WAVE, WAVE[1:], strict=False)]  # noqa: RUF007
 
-    assert analysis.annual_volatility_pct(WAVE) == pytest.approx(
-        statistics.stdev(logs) * math.sqrt(252) * 100
-    )
+    assert analysis.annual_volatility_pct(WAVE) == pytest.approx(statistics.stdev(logs) * math.sqrt(252) * 100)
     assert analysis.annual_volatility_pct([100, 110]) is None
 
 

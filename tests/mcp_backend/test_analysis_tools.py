@@ -35,8 +35,8 @@ async def test_a_moving_average_counts_days_before_its_period(connect: Client) -
 async def test_stocks_are_compared_over_their_common_days_with_progress(connect: Client) -> None:
     seen: list[tuple[float, float | None]] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
-        seen.append((done, total))
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total))
 
     async with connect as client:
         result = await client.call_tool(
@@ -52,9 +52,7 @@ async def test_stocks_are_compared_over_their_common_days_with_progress(connect:
     for row in comparison["rows"]:
         closes = [
             close
-            for day, close in zip(
-                *(SOURCE[row["symbol"]][name] for name in ("date", "adj_close")), strict=True
-            )
+            for day, close in zip(*(SOURCE[row["symbol"]][name] for name in ("date", "adj_close")), strict=True)
             if day >= "2012-05-18"
         ]
         assert row["trading_days"] == 196
@@ -82,7 +80,7 @@ async def test_correlations_agree_with_the_standard_library(connect: Client) -> 
 async def test_a_back_test_reports_each_pair_of_windows(connect: Client) -> None:
     messages: list[str | None] = []
 
-    async def progress(done: float, total: float | None, message: str | None) -> None:
+    async def progress(progress: float, total: float | None, message: str | None) -> None:
         messages.append(message)
 
     arguments = {"symbol": "IBM", "fast": [5, 20, 300], "slow": [50, 200]}

@@ -63,9 +63,7 @@ def test_a_period_is_cut_to_the_days_with_data(
         (None, "2001-01-01", "no prices in the period"),
     ],
 )
-def test_a_bad_period_is_refused_with_the_range_of_the_data(
-    start: str | None, end: str | None, reason: str
-) -> None:
+def test_a_bad_period_is_refused_with_the_range_of_the_data(start: str | None, end: str | None, reason: str) -> None:
     with pytest.raises(CallerError, match=reason) as caught:
         COVERAGE.period(start, end, ["FB"])
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -21,10 +23,7 @@ def test_stock_daily_has_each_price_of_the_source_unchanged(reader: Reader) -> N
         (symbol, *values)
         for symbol in SYMBOLS
         for values in zip(
-            *(
-                SOURCE[symbol][name]
-                for name in ("date", "open", "high", "low", "close", "volume", "adj_close")
-            ),
+            *(SOURCE[symbol][name] for name in ("date", "open", "high", "low", "close", "volume", "adj_close")),
             strict=True,
         )
     ]
@@ -50,10 +49,7 @@ def test_stock_basic_tells_first_and_last_day_and_number_of_days(reader: Reader)
 
 
 def test_the_index_is_the_compounded_average_of_the_daily_returns(reader: Reader) -> None:
-    closes = {
-        symbol: dict(zip(series["date"], series["adj_close"], strict=True))
-        for symbol, series in SOURCE.items()
-    }
+    closes = {symbol: dict(zip(series["date"], series["adj_close"], strict=True)) for symbol, series in SOURCE.items()}
     days = SOURCE["IBM"]["date"]
     levels = {days[0]: 100.0}
     for before, day in pairwise(days):
@@ -62,7 +58,8 @@ def test_the_index_is_the_compounded_average_of_the_daily_returns(reader: Reader
 
     answer = reader.read("SELECT date, level FROM index_daily ORDER BY date", max_rows=EVERYTHING)
 
-    assert dict(answer.rows) == pytest.approx(levels, rel=1e-9)
+    rows: Any = answer.rows
+    assert dict(rows) == pytest.approx(levels, rel=1e-9)
 
 
 def test_the_index_counts_a_stock_from_its_second_day(reader: Reader) -> None:
@@ -78,7 +75,7 @@ def test_the_index_counts_a_stock_from_its_second_day(reader: Reader) -> None:
 
 
 def test_the_index_of_two_stocks_by_hand() -> None:
-    prices = {
+    prices: dict[str, dict[str, Sequence[Any]]] = {
         "A": {"date": ["2020-01-01", "2020-01-02", "2020-01-03"], "adj_close": [10.0, 11.0, 11.0]},
         "B": {"date": ["2020-01-02", "2020-01-03"], "adj_close": [50.0, 60.0]},
     }

@@ -175,9 +175,7 @@ async def test_the_plain_flavour_answers_json_without_sessions(plain_server_url:
 
 
 @pytest.mark.parametrize(("header", "status"), [("Host", 421), ("Origin", 403)])
-async def test_a_foreign_name_is_refused_on_a_loopback_address(
-    header: str, status: int, server_url: str
-) -> None:
+async def test_a_foreign_name_is_refused_on_a_loopback_address(header: str, status: int, server_url: str) -> None:
     value = "evil.example" if header == "Host" else "http://evil.example"
     headers = {**ACCEPT, header: value}
     async with (

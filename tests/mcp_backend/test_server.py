@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcp import MCPError
 from mcp.client import Client
-from mcp_types import PromptReference, ResourceTemplateReference, TextContent
+from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
 from tests.mcp_backend.calls import ENDLESS, answer, refusal
 from tests.mcp_backend.conftest import SYMBOLS
@@ -41,10 +41,7 @@ async def test_every_tool_says_what_it_is_reads_only_and_has_an_output_schema(co
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is True
         assert tool.annotations.open_world_hint is False
-        assert all(
-            "description" in schema or "title" in schema
-            for schema in tool.input_schema["properties"].values()
-        )
+        assert all("description" in schema or "title" in schema for schema in tool.input_schema["properties"].values())
     for name in TOOLS - {"export_csv"}:
         schema = tools[name].output_schema
         assert schema is not None
@@ -107,6 +104,8 @@ async def test_resources_list_the_stocks_and_describe_each(connect: Client) -> N
         with pytest.raises(MCPError, match="the symbols are AAPL, FB, GOOG, IBM, MSFT"):
             await client.read_resource("stocks://tsla/profile")
 
+    assert isinstance(symbols, TextResourceContents)
+    assert isinstance(profile, TextResourceContents)
     assert (str(resource.uri), template.uri_template) == ("stocks://symbols", "stocks://{symbol}/profile")
     assert symbols.mime_type == profile.mime_type == "application/json"
     assert [row["symbol"] for row in json.loads(symbols.text)] == list(SYMBOLS)

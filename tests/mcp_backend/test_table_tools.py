@@ -38,9 +38,7 @@ async def test_daily_prices_are_the_sources_own(connect: Client) -> None:
     wanted = [n for n, day in enumerate(series["date"]) if "2008-09-01" <= day <= "2008-10-31"]
 
     async with connect as client:
-        prices = await answer(
-            client, "query_stock_daily", symbol="msft", start="2008-09-01", end="2008-10-31"
-        )
+        prices = await answer(client, "query_stock_daily", symbol="msft", start="2008-09-01", end="2008-10-31")
 
     assert prices["table"] == "stock_daily"
     assert prices["symbol"] == "MSFT"
@@ -72,8 +70,7 @@ async def test_the_index_starts_at_100(connect: Client) -> None:
         index = await answer(client, "query_index_daily", limit=2)
 
     average = statistics.mean(
-        SOURCE[symbol]["adj_close"][1] / SOURCE[symbol]["adj_close"][0] - 1
-        for symbol in ("AAPL", "IBM", "MSFT")
+        SOURCE[symbol]["adj_close"][1] / SOURCE[symbol]["adj_close"][0] - 1 for symbol in ("AAPL", "IBM", "MSFT")
     )
     assert index["table"] == "index_daily"
     assert index["record_count"] == 2
@@ -101,10 +98,7 @@ async def test_the_latest_price_is_the_last_days(connect: Client) -> None:
 
 
 async def test_sql_names_the_tables_that_it_read(connect: Client) -> None:
-    sql = (
-        "SELECT b.name, count(*) AS days FROM stock_daily JOIN stock_basic b USING (symbol)"
-        " GROUP BY 1 ORDER BY 1"
-    )
+    sql = "SELECT b.name, count(*) AS days FROM stock_daily JOIN stock_basic b USING (symbol) GROUP BY 1 ORDER BY 1"
 
     async with connect as client:
         result = await answer(client, "run_sql", sql=sql, limit=2)
@@ -137,9 +131,7 @@ async def test_sql_that_fails_says_why(sql: str, reason: str, server_url: str) -
 async def test_a_csv_export_is_text_with_a_header_and_all_rows(connect: Client) -> None:
     async with connect as client:
         whole = await client.call_tool("export_csv", {"table": "stock_daily"})
-        part = await client.call_tool(
-            "export_csv", {"table": "stock_daily", "symbol": "FB", "start": "2013-02-28"}
-        )
+        part = await client.call_tool("export_csv", {"table": "stock_daily", "symbol": "FB", "start": "2013-02-28"})
 
     assert whole.structured_content is None
     rows = list(csv.DictReader(io.StringIO(text_of(whole))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -183,10 +184,8 @@ def test_what_passes_as_public_is_read_by_the_official_sdk_as_the_same_method_an
 
 @given(JSON_VALUES)
 def test_reading_never_fails_in_another_way(value: Any) -> None:
-    try:
+    with contextlib.suppress(Unreadable):
         read_body(json.dumps(value).encode())
-    except Unreadable:
-        pass
 
 
 def test_the_sdk_adapter_refuses_what_it_should() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ STREAM = st.lists(st.tuples(LINE, LINE_END), max_size=20).map(lambda lines: b"".
 def split(stream: bytes, cuts: list[int]) -> tuple[list[bytes], bytes]:
     splitter = EventSplitter(10_000)
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    events = [event for a, b in zip(edges, edges[1:], strict=False) for event in splitter.feed(stream[a:b])]
+    events = [event for a, b in itertools.pairwise(edges) for event in splitter.feed(stream[a:b])]
     assert all(event.is_whole for event in events)
     return [event.raw for event in events], splitter.flush()
 

@@ -74,7 +74,8 @@ async def test_the_reason_of_a_refused_key_is_told_to_the_observer(gateway: Gate
 async def test_a_good_key_passes_and_what_was_inspected_is_what_is_forwarded(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    body = b' {"params" : {"name":"t", "arguments":{"a": "\\u00e9\xc3\xa9"}},\n"method":"tools/call","id":7,"jsonrpc":"2.0"} '
+    params = b'{"name":"t", "arguments":{"a": "\\u00e9\xc3\xa9"}}'
+    body = b' {"params" : ' + params + b',\n"method":"tools/call","id":7,"jsonrpc":"2.0"} '
     upstream.answer = answer_raw(http(b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'))
     answer = await gateway.post(body, await gateway.key())
     assert answer.body == b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'
@@ -464,7 +465,8 @@ async def test_the_upstreams_own_credential_and_the_identity_are_sent_where_conf
 
 async def test_an_answer_passes_as_it_is(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_raw(
-        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\n"
+        b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
     )
     answer = await gateway.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, await gateway.key())
     assert (answer.status, answer.body, "Content-Type" in answer.headers) == (202, b"", False)
