@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import Metered
 from gateway.protocol.errors import DENIED, error_body
@@ -120,6 +121,16 @@ class Calls:
         return bool(self._lists) or (
             bool(self._pending) and self._key is not None and self._key.allowed_tables is not None
         )
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether `observe` takes no time to speak of; if not, `prepare` is called in a thread before."""
+        return all(metering.is_prepared(call.arguments) for call in self._pending.values())
+
+    def prepare(self) -> None:
+        """Read the SQL in the calls' arguments, however long that takes."""
+        for call in self._pending.values():
+            metering.prepare(call.arguments)
 
     def observe(self, data: bytes) -> tuple[bytes, list[UsageEvent]]:
         """Look at one JSON text of an answer: what may pass in its place, and the events that it makes."""

@@ -6,6 +6,7 @@ remember. Each method raises `Refused` with the answer, or gives back what was f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, MalformedKey
-from gateway.metering import tables_in_arguments
+from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.protocol.message import Body
 from gateway.proxy import answers
 from gateway.proxy.decision import NO_KEY, Deny, Facts, address_refusal, bad_key, decide
@@ -53,6 +54,8 @@ class Gatekeeper:
     async def admit(self, incoming: Incoming, body: Body) -> tuple[Principal | None, Session]:
         """Let one POST in: as whom, `None` for a public request without a good key, and in which session."""
         credential = await self._credential(incoming)
+        if isinstance(credential, Principal) and credential.record.allowed_tables is not None:
+            await _read_statements(body)
         facts = Facts(
             public_methods=self._public_methods,
             client_ip=incoming.client_ip,
@@ -140,3 +143,10 @@ class Gatekeeper:
         if session is None:
             raise Refused(answers.NO_SUCH_SESSION)
         return session
+
+
+async def _read_statements(body: Body) -> None:
+    """Read the SQL of the calls off the loop, so that what they name is known when they are decided on."""
+    for message in body.messages:
+        if message.method == "tools/call" and not is_prepared(message.arguments):
+            await asyncio.to_thread(prepare, message.arguments)

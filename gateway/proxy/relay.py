@@ -14,6 +14,7 @@ The rules:
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -42,6 +43,7 @@ class Relay:
         self._size = 0
         self._held = b""
         self._is_over = False
+        self._is_prepared = False
         self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
         self.may_change = calls.must_check
 
@@ -54,6 +56,11 @@ class Relay:
         """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
         if self._is_over:
             return b""
+        if not self._is_prepared:
+            # Meanwhile the upstream works on; and nothing has been read yet that a cancellation could lose.
+            if not self._calls.is_prepared:
+                await asyncio.to_thread(self._calls.prepare)
+            self._is_prepared = True
         if self.is_event_stream:
             return await self._next_events()
         return await self._next_part()
