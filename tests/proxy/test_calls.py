@@ -1,0 +1,103 @@
+"""Results matched to calls, without a loop or a socket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from gateway.keys.record import KeyRecord
+from gateway.metering import meter
+from gateway.protocol.message import read_body
+from gateway.proxy.calls import Caller, Calls, Clock, arguments_hash
+
+CALLER = Caller(
+    key_id="key_1",
+    key_name="k",
+    owner="ann",
+    client_name="c",
+    client_version="1",
+    session_id="",
+    protocol_version="",
+    client_ip="127.0.0.1",
+    gateway_id="g",
+)
+
+
+def key(**fields: Any) -> KeyRecord:
+    return KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-", owner="ann", created_at=0, **fields)
+
+
+def calls(*messages: Any, record: KeyRecord | None = None) -> Calls:
+    times = iter([100.0, 100.25, 100.5, 101.0])
+    clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times), new_event_id=lambda now: f"id-{now}")
+    return Calls(read_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), clock, meter)
+
+
+def call(id_: Any = 1, tool: str = "get", **arguments: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+def result(id_: Any = 1, table: str = "t", rows: int = 3, **more: Any) -> bytes:
+    structured = {"table": table, "rows": [{}] * rows}
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": id_, "result": {"content": [], "structuredContent": structured, **more}}
+    ).encode()
+
+
+def test_a_result_makes_one_event_and_passes_unchanged() -> None:
+    waiting = calls(call())
+    data = result()
+    passed, (event,) = waiting.observe(data)
+    assert passed is data
+    assert (event.event_id, event.created_at, event.duration_ms) == ("id-5", 5, 250.0)
+    assert (event.table_names, event.record_count, event.response_bytes) == (("t",), 3, len(data))
+    assert waiting.observe(data) == (data, [])
+    assert not waiting.is_waiting
+
+
+@pytest.mark.parametrize(("sent", "answered"), [(1, "1"), ("1", 1), (1, 1.5), ("a", "A")])
+def test_an_id_of_another_type_or_value_is_no_answer(sent: Any, answered: Any) -> None:
+    waiting = calls(call(sent))
+    assert waiting.observe(result(answered))[1] == []
+    assert waiting.is_waiting_for_result
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"[1]", b"null", b'{"id":1}', b"[" * 5000, b"\xff"])
+def test_what_is_no_answer_passes_and_makes_no_event(data: bytes) -> None:
+    assert calls(call()).observe(data) == (data, [])
+
+
+def test_an_error_result_is_an_error_with_no_records() -> None:
+    _, (event,) = calls(call()).observe(result(isError=True))
+    assert (event.status, event.is_error, event.record_count) == ("tool_error", True, 0)
+
+
+def test_a_batch_of_answers_is_taken_apart() -> None:
+    waiting = calls(call(1), call(2), record=key(allowed_tables=("t",)))
+    data = b"[" + result(1) + b"," + result(2, "hidden") + b"]"
+    passed, events = waiting.observe(data)
+    first, second = msgspec.json.decode(passed)
+    assert first == json.loads(result(1))
+    assert (second["id"], second["error"]["code"]) == (2, -32001)
+    assert [event.status for event in events] == ["ok", "denied"]
+
+
+def test_a_result_whose_tables_cannot_be_known_is_refused_to_a_restricted_key() -> None:
+    text = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "the secret is 7"}]}}
+    passed, (event,) = calls(call(), record=key(allowed_tables=("t",))).observe(json.dumps(text).encode())
+    assert b"secret" not in passed
+    assert event.status == "denied"
+
+
+def test_what_is_too_large_to_be_read_is_counted_as_unknown() -> None:
+    waiting = calls(call(1), call(2))
+    assert [(event.record_count, event.count_method) for event in waiting.abandon()] == [(None, "unknown")] * 2
+    assert not waiting.is_waiting
+
+
+def test_equal_arguments_have_equal_hashes_whatever_their_order() -> None:
+    assert arguments_hash({"a": 1, "b": {"c": 2, "d": 3}}) == arguments_hash({"b": {"d": 3, "c": 2}, "a": 1})
+    assert arguments_hash({"a": 1}) != arguments_hash({"a": "1"})
