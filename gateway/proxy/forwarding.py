@@ -26,6 +26,7 @@ from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.observed import Observed
 from gateway.proxy.relay import Relay
+from gateway.proxy.server import break_off
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError
@@ -162,8 +163,7 @@ class Forwarding:
             log.warning("an answer was broken off: %s", failure)
             if isinstance(failure, UpstreamError):
                 self._observed.upstream_failed(failure.phase)
-            if request.transport is not None:
-                request.transport.abort()
+            break_off(request)
             return response
         await response.write_eof()
         return response

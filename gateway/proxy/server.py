@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import StreamReader, http_parser, web
+from aiohttp import HttpVersion11, StreamReader, http_parser, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.streams import EMPTY_PAYLOAD
-from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
 from gateway.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST
 from gateway.proxy.answers import METHODS, refusal
@@ -35,12 +37,19 @@ log = logging.getLogger(__name__)
 _KEEP_ALIVE = 75.0
 """Seconds that an idle client connection stays open."""
 _LINGERING = 1.0
-"""Seconds for a client to send what is left of a refused body."""
+"""Seconds for a client to take the answer to a request whose body was refused."""
+_LINGERING_BYTES = 256 * 1024
+"""Bytes of such a body that are read meanwhile; then the client is held back."""
 _STALLED = 300.0
 """Seconds that a client may take nothing of an answer while more than the socket's buffers hold waits for it."""
 _BACKLOG = 1024
 _MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
+
+_UNREADABLE = ERROR._replace(version=HttpVersion11)
+"""Stands for a request that could not be read."""
+_RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which a close becomes a reset."""
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -90,9 +99,9 @@ class ProxyServer(web.Server):
         )
 
     def _request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        protocol.payload = payload
+        protocol.begin_request(payload)
         return _ClientRequest(
-            message,
+            _UNREADABLE if message is ERROR else message,
             payload,
             protocol,
             writer,
@@ -100,6 +109,25 @@ class ProxyServer(web.Server):
             asyncio.get_running_loop(),
             client_max_size=self._max_request_bytes,
         )
+
+
+def break_off(request: web.BaseRequest) -> None:
+    """End the connection in the middle of an answer, so that the answer cannot look whole."""
+    transport = request.transport
+    if transport is None:
+        return
+    if request.version == HttpVersion11:
+        # Length or chunks tell that something is missing; what has passed by still arrives.
+        transport.close()
+    else:
+        _reset(transport)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    client = transport.get_extra_info("socket")
+    if client is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
 
 
 class _ClientRequest(web.BaseRequest):
@@ -111,7 +139,7 @@ class _ClientRequest(web.BaseRequest):
 
 
 class _ClientConnection(RequestHandler):
-    __slots__ = ("_framing", "_head_timeout", "_head_timer", "_is_refused", "_stall_timer", "payload")
+    __slots__ = ("_framing", "_head_timeout", "_head_timer", "_is_refused", "_lingered", "_payload", "_stall_timer")
 
     def __init__(self, manager: ProxyServer, *, head_timeout: float, **options: Any) -> None:
         super().__init__(manager, **options)
@@ -120,13 +148,23 @@ class _ClientConnection(RequestHandler):
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
-        self.payload: StreamReader | None = None
-        """The body of the request that was handed out last."""
+        self._payload: StreamReader | None = None
+        self._lingered = -1
 
     @property
     def is_closing(self) -> bool:
         """Whether no other request will be taken on this connection."""
         return self._is_refused or self._close or self._force_close
+
+    def begin_request(self, payload: StreamReader) -> None:
+        """A request is handed out; this is its body."""
+        self._payload = payload
+        self._lingered = -1
+
+    async def finish_response(self, *arguments: Any) -> Any:
+        # The handler is done: what still comes of the body is not wanted.
+        self._lingered = 0
+        return await super().finish_response(*arguments)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -140,6 +178,10 @@ class _ClientConnection(RequestHandler):
         except FramingFault as fault:
             self._refuse(fault)
             return
+        if self._lingered >= 0 and self._is_receiving:
+            self._lingered += len(data)
+            if self._lingered > _LINGERING_BYTES and not self._buffer_paused:
+                self._pause_reading_for_buffer()
         # A body that is on its way is taken in also by a server that closes; aiohttp would drop it.
         is_closing, self._close = self._close, self._close and not self._is_receiving
         super().data_received(data)
@@ -156,7 +198,7 @@ class _ClientConnection(RequestHandler):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stall_timer = self._loop.call_later(_STALLED, self._abort)
+        self._stall_timer = self._loop.call_later(_STALLED, self._is_stalled)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -180,7 +222,7 @@ class _ClientConnection(RequestHandler):
             log.error("a request failed within the gateway: %s", _where(exc))
             if request.writer.output_size > 0:
                 # The answer has begun: it must not look whole.
-                self._abort()
+                break_off(request)
                 raise ConnectionError("the answer was broken off") from None
             deny = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reason="internal")
         answer = refusal(deny, None)
@@ -191,13 +233,13 @@ class _ClientConnection(RequestHandler):
 
     @property
     def _is_receiving(self) -> bool:
-        return bool(self._messages) or (self.payload is not None and not self.payload.is_eof())
+        return bool(self._messages) or (self._payload is not None and not self._payload.is_eof())
 
     def _refuse(self, fault: FramingFault) -> None:
         """Answer 4xx when the requests before are answered, and look at nothing that follows."""
         self._is_refused = True
         self._stop_timers(head=True)
-        unfinished = self._messages[-1][1] if self._messages else self.payload
+        unfinished = self._messages[-1][1] if self._messages else self._payload
         if unfinished is not None and not unfinished.is_eof():
             # Whoever reads the body is told; then aiohttp shall not wait for its end.
             unfinished.set_exception(fault)
@@ -216,11 +258,11 @@ class _ClientConnection(RequestHandler):
             self._await_head()
         else:
             self._head_timer = None
-            self._abort()
+            self.force_close()
 
-    def _abort(self) -> None:
+    def _is_stalled(self) -> None:
         if self.transport is not None:
-            self.transport.abort()
+            _reset(self.transport)
 
     def _stop_timers(self, *, head: bool = False, stall: bool = False) -> None:
         if head and self._head_timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from tests.support.gateway import Gateway
@@ -114,20 +114,33 @@ async def exchange(gateway: Gateway, *segments: bytes, within: float = 5) -> lis
         try:
             async with asyncio.timeout(within):
                 return answers_in(await reader.read())
+        except TimeoutError:
+            raise AssertionError("the connection stays open") from None
         except ConnectionError:
             return []
 
 
-async def assert_denied(
-    gateway: Gateway, upstream: ScriptedUpstream, *segments: bytes, status: int | None = None, within: float = 5
-) -> None:
-    """These bytes are answered 4xx, the connection is closed, and not one byte went upstream."""
+async def denied(gateway: Gateway, *segments: bytes, within: float = 5) -> int:
+    """Send these bytes: the gateway answers them once, 4xx and in JSON, and closes the connection. The status."""
     answers = await exchange(gateway, *segments, within=within)
-    assert [answer.status // 100 for answer in answers] == [4], [answer.status for answer in answers]
-    if status is not None:
-        assert answers[0].status == status
+    assert len(answers) == 1, f"{len(answers)} answers"
+    assert 400 <= answers[0].status < 500, f"answered {answers[0].status}"
     assert answers[0].json["error"]["code"] < 0
+    return answers[0].status
+
+
+async def assert_all_denied(
+    gateway: Gateway, upstream: ScriptedUpstream, requests: Mapping[Any, bytes], status: int | None = None
+) -> None:
+    """Each of these is denied (with this status), and not one byte goes upstream."""
+    answered = await asyncio.gather(*(denied(gateway, raw) for raw in requests.values()), return_exceptions=True)
+    faults = {
+        name: repr(fault) for name, fault in zip(requests, answered, strict=True) if isinstance(fault, BaseException)
+    }
+    assert faults == {}
     assert_untouched(upstream)
+    if status is not None:
+        assert dict(zip(requests, answered, strict=True)) == dict.fromkeys(requests, status)
 
 
 def assert_untouched(upstream: ScriptedUpstream) -> None:

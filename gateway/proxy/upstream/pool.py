@@ -104,38 +104,44 @@ class UpstreamPool:
     async def is_reachable(self) -> bool:
         """Whether the upstream takes a TCP connection; no byte is sent."""
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                _, writer = await asyncio.open_connection(self.upstream.hostname, self.upstream.port)
-        except OSError:
+            connection = await self._open_connection(tls=None)
+        except ConnectError:
             return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        connection.abort()
         return True
 
     def _take_resting(self) -> UpstreamConnection | None:
         now = asyncio.get_running_loop().time()
         while self._resting:
             connection = self._resting.pop()
-            if not connection.is_lost and now < connection.deadline:
+            if now < connection.deadline and connection.is_fresh:
                 return connection
             connection.abort()
             self._open.discard(connection)
         return None
 
     async def _connect(self) -> UpstreamConnection:
+        connection = await self._open_connection(tls=self._tls)
+        self._open.add(connection)
+        return connection
+
+    async def _open_connection(self, *, tls: ssl.SSLContext | None) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         connection = UpstreamConnection(loop, self._first_byte_timeout, self._idle_timeout)
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await loop.create_connection(
-                    lambda: connection, self.upstream.hostname, self.upstream.port, ssl=self._tls
-                )
+                await loop.create_connection(lambda: connection, self.upstream.hostname, self.upstream.port, ssl=tls)
         except TimeoutError:
+            connection.abort()
             raise ConnectTimeoutError("The upstream could not be reached in time") from None
-        except OSError as failure:
+        except (OSError, UnicodeError) as failure:
+            # UnicodeError: a name that cannot be one (RFC 3490).
+            connection.abort()
             raise ConnectError("The upstream cannot be reached") from failure
-        self._open.add(connection)
+        except BaseException:
+            # Cancelled just when the connection came about, it would be nobody's.
+            connection.abort()
+            raise
         return connection
 
     async def _watch_deadlines(self) -> None:
@@ -154,5 +160,8 @@ def _request(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]
     lines += [name + b": " + value for name, value in headers]
     if body or method == b"POST":
         lines.append(b"Content-Length: %d" % len(body))
-    lines += [b"", body]
-    return b"\r\n".join(lines)
+    head = b"\r\n".join(lines)
+    # No setting and no key's owner may add a line to a request.
+    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+        raise ValueError("a line end within a field of a request")
+    return head + b"\r\n\r\n" + body

@@ -1,0 +1,166 @@
+"""One answer of the upstream, read from the bytes of its connection.
+
+The rules:
+
+- The parser is strict. Two lengths, an unknown transfer encoding, a length where there is no body, a CR, LF or NUL
+  within a field, another version than HTTP/1.0 or 1.1, and a head beyond its bounds are refused.
+- An answer is whole at its stated length, at its last chunk or, where it states none, at the end of the stream; and
+  never else.
+- What comes behind a whole answer is no part of it, and its connection carries no other.
+- Informational answers (1xx) are passed over; 101 is refused. Trailers are kept apart from the head.
+
+Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import httptools
+
+from gateway.proxy.upstream.failures import AnswerError
+
+MAX_HEAD = 64 * 1024
+"""Bytes of an answer's head, 1xx answers before it included; also of what comes without a byte of the body in it."""
+MAX_HEADERS = 256
+
+
+class Answer:
+    """Feeds on bytes; once `is_head_complete`, `status`, `reason` and `headers` hold the head."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reason = ""
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.trailers: list[tuple[bytes, bytes]] = []
+        self.is_head_complete = False
+        self.is_complete = False
+        self.is_keep_alive = False
+        """Whether both sides keep the connection; known once the answer is complete."""
+        self.waiting_bytes = 0
+        """Bytes of the body that were received and not taken."""
+        self._chunks: list[bytes] = []
+        self._idle_bytes = 0
+        self._field_bytes = 0
+        self._has_length = False
+        self._has_body = True
+        self._fault = ""
+        # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises `AnswerError`."""
+        if self._parser is None:
+            self.is_keep_alive = False
+            if self.is_complete:
+                return
+            raise AnswerError(_INVALID)
+        before = self.waiting_bytes
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(self._fault)
+        self._idle_bytes = 0 if self.waiting_bytes > before else self._idle_bytes + len(data)
+        if self.is_complete:
+            self._drop_parser()
+        elif self._idle_bytes > MAX_HEAD:
+            self._fail("its head is too large")
+
+    def end(self) -> None:
+        """Take the end of the stream. Raises `AnswerError` where the answer is not whole by it."""
+        self.is_keep_alive = False
+        if not self.is_complete:
+            self._drop_parser()
+            if not self.is_head_complete or self._has_length or self._fault:
+                raise AnswerError("The upstream closed the connection before its answer was whole")
+            self.is_complete = True
+
+    def take(self) -> bytes:
+        """The bytes of the body that wait; empty where none do."""
+        chunks, self._chunks = self._chunks, []
+        self.waiting_bytes = 0
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def drop(self) -> None:
+        """Look at nothing that may still come."""
+        self._drop_parser()
+        self.is_keep_alive = False
+
+    def _fail(self, fault: str) -> None:
+        self._drop_parser()
+        self.is_keep_alive = False
+        if not self.is_complete:
+            self._fault = fault or "malformed"
+            raise AnswerError(f"{_INVALID}: {fault}" if fault else _INVALID)
+
+    def _drop_parser(self) -> None:
+        self._parser = None
+
+    # What the parser calls; what is raised ends it.
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            self._refuse("a second answer")
+        self.reason = ""
+        self._has_length = False
+
+    def on_status(self, part: bytes) -> None:
+        self.reason += part.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        value = value.rstrip(b" \t")
+        self._field_bytes += len(name) + len(value)
+        if len(self.headers) + len(self.trailers) >= MAX_HEADERS or self._field_bytes > MAX_HEAD:
+            self._refuse("its head is too large")
+        if b"\r" in value or b"\n" in value or b"\0" in value:
+            self._refuse("a line end within a field")
+        if self.is_head_complete:
+            self.trailers.append((name, value))
+            return
+        lower = name.lower()
+        if lower == b"content-length" or lower == b"transfer-encoding":
+            if self._has_length:
+                self._refuse("two lengths")
+            if lower == b"transfer-encoding" and value.lower() != b"chunked":
+                self._refuse("an unknown transfer encoding")
+            self._has_length = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        assert self._parser is not None
+        status, version = self._parser.get_status_code(), self._parser.get_http_version()
+        if version != "1.1" and (version != "1.0" or self._is_chunked()):
+            self._refuse("another version than HTTP/1.1")
+        if status < 100:
+            self._refuse("no status")
+        if status < 200:
+            if status == 101:
+                self._refuse("a switch of protocols")
+            if self._has_length:
+                self._refuse("an informational answer with a length")
+            self.headers.clear()
+            return
+        self.status = status
+        self._has_body = status not in (204, 304)
+        self.is_head_complete = True
+
+    def on_body(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self.waiting_bytes += len(chunk)
+
+    def on_message_complete(self) -> None:
+        if not self.is_head_complete:
+            return
+        assert self._parser is not None
+        self.is_complete = True
+        # A server that takes 204 and 304 for answers with a body would send it now.
+        is_clear = self._has_length is self._has_body
+        self.is_keep_alive = self._parser.should_keep_alive() and is_clear
+
+    def _is_chunked(self) -> bool:
+        return any(name.lower() == b"transfer-encoding" for name, _ in self.headers)
+
+    def _refuse(self, fault: str) -> None:
+        self._fault = fault
+        raise AnswerError(fault)
+
+
+_INVALID = "The upstream's answer is not valid HTTP"
