@@ -1,0 +1,270 @@
+"""Official clients through a running gateway, with nothing but a URL and an `Authorization` header."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError
+
+from tests.support import fastmcp_client, journey, sdk1_client, sdk2_client
+from tests.support.admin_client import AdminClient, Key
+from tests.support.journey import Journey
+from tests.support.running_up import Running
+
+
+class ClientKind(NamedTuple):
+    """An official client, in one of its ways to connect."""
+
+    travel: Callable[[str, str], Journey]
+    protocol_version: str
+    is_named: bool
+    """Whether each of its calls says which client it is. A handshake says it once, and the demo upstream opens no
+    session that could tell which handshake a call belongs to: then `User-Agent` is what is known."""
+
+
+def _sdk2(mode: str) -> Callable[[str, str], Journey]:
+    return lambda url, key: asyncio.run(sdk2_client.travel(url, key, mode))
+
+
+def _fastmcp(mode: str) -> Callable[[str, str], Journey]:
+    return lambda url, key: asyncio.run(fastmcp_client.travel(url, key, mode))
+
+
+CLIENTS = {
+    "sdk 2.3, modern": ClientKind(_sdk2(sdk2_client.MODERN), "2026-07-28", True),
+    "sdk 2.3, modern without discovery": ClientKind(_sdk2(sdk2_client.PINNED), "2026-07-28", True),
+    "sdk 2.3, handshake": ClientKind(_sdk2(sdk2_client.HANDSHAKE), "2025-11-25", False),
+    "sdk 1.30": ClientKind(sdk1_client.travel, "2025-11-25", False),
+    "fastmcp 4, modern": ClientKind(_fastmcp("auto"), "2026-07-28", True),
+    "fastmcp 4, handshake": ClientKind(_fastmcp("legacy"), "2025-11-25", False),
+}
+
+
+class Traveller(NamedTuple):
+    """A client that has made its journey."""
+
+    kind: ClientKind
+    key: Key
+    journey: Journey
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def traveller(request: pytest.FixtureRequest, demo: Running, demo_admin: AdminClient) -> Traveller:
+    """Each client, after its journey with a key of its own."""
+    kind = CLIENTS[request.param]
+    key = demo_admin.new_key(request.param)
+    return Traveller(kind, key, kind.travel(f"{demo.url}/mcp", key.text))
+
+
+def test_the_client_connects_in_its_own_revision(traveller: Traveller) -> None:
+    assert traveller.journey.protocol_version == traveller.kind.protocol_version
+    # A client that adopts a revision without asking is not told the server's name.
+    assert traveller.journey.server_name in ("stock-data", "")
+
+
+def test_the_client_lists_every_tool(traveller: Traveller) -> None:
+    assert traveller.journey.tools == journey.TOOLS
+
+
+def test_the_client_gets_structured_results(traveller: Traveller) -> None:
+    result = traveller.journey.query
+    assert (result["table"], result["record_count"], len(result["rows"])) == ("stock_daily", 7, 7)
+    assert result["rows"][0] == {
+        "date": "2010-01-04",
+        "open": 131.18,
+        "high": 132.97,
+        "low": 130.85,
+        "close": 132.45,
+        "volume": 6155300,
+        "adj_close": result["rows"][0]["adj_close"],
+    }
+
+
+def test_progress_arrives_while_the_call_runs(traveller: Traveller) -> None:
+    told, seconds = traveller.journey.progress, traveller.journey.long_seconds
+    assert [report.done for report in told] == list(range(1, 145))
+    assert {report.total for report in told} == {144}
+    # The work is 144 steps of about the same length: held back anywhere, the reports would come together at its end.
+    assert told[0].at < seconds / 3
+    assert told[72].at < seconds * 5 / 6
+    assert traveller.journey.long["record_count"] == 144
+
+
+def test_the_client_lists_and_reads_resources(traveller: Traveller) -> None:
+    seen = traveller.journey
+    assert seen.resources == [journey.SYMBOLS]
+    assert seen.templates == ["stocks://{symbol}/profile"]
+    assert [row["symbol"] for row in json.loads(seen.symbols)] == journey.SYMBOL_NAMES
+    assert json.loads(seen.profile)["name"] == "International Business Machines Corporation"
+
+
+def test_the_client_lists_and_gets_prompts(traveller: Traveller) -> None:
+    assert traveller.journey.prompts == ["analyse_stock"]
+    assert traveller.journey.prompt.startswith("Analyse the stock MSFT from 2000-03-01")
+
+
+def test_a_tool_error_arrives_as_a_tool_error(traveller: Traveller) -> None:
+    assert "unknown symbol 'NOPE'" in traveller.journey.error
+    assert "AAPL" in traveller.journey.error
+
+
+def test_each_call_was_metered_once_and_right(traveller: Traveller, demo_admin: AdminClient) -> None:
+    calls = demo_admin.calls(traveller.key.key_id, expected=3)
+    assert [
+        (call["tool_name"], call["table_names"], call["record_count"], call["count_method"], call["status"])
+        for call in calls
+    ] == [
+        ("query_stock_daily", ["stock_daily"], 7, "declared", "ok"),
+        ("backtest_crossover", ["stock_daily"], 144, "declared", "ok"),
+        ("query_stock_daily", [], 0, "error", "tool_error"),
+    ]
+    assert len({call["event_id"] for call in calls}) == 3
+    assert {call["protocol_version"] for call in calls} == {traveller.kind.protocol_version}
+    names = {(call["client_name"], call["client_version"]) for call in calls}
+    if traveller.kind.is_named:
+        assert names == {(journey.CLIENT_NAME, journey.CLIENT_VERSION)}
+    else:
+        ((name, version),) = names
+        assert name.startswith("python-httpx")
+        assert version[:1].isdigit()
+
+
+CALLS: list[tuple[str, dict[str, Any], list[str], int]] = [
+    ("list_tables", {}, ["stock_basic", "stock_daily", "index_daily"], 3),
+    ("describe_table", {"table": "stock_daily"}, ["stock_daily"], 8),
+    ("query_stock_daily", {"symbol": "AAPL", "limit": 250}, ["stock_daily"], 250),
+    ("query_index_daily", {"start": "2012-01-03", "limit": 5}, ["index_daily"], 5),
+    ("get_latest_price", {"symbol": "GOOG"}, ["stock_daily"], 1),
+    ("compare_stocks", {"symbols": ["AAPL", "IBM", "MSFT"]}, ["stock_basic", "stock_daily"], 3),
+    ("moving_average", {"symbol": "IBM", "limit": 10}, ["stock_daily"], 10),
+    ("correlation_matrix", {"symbols": ["AAPL", "IBM", "MSFT"]}, ["stock_daily"], 3),
+    ("backtest_crossover", {"symbol": "FB", "fast": [5], "slow": [20, 50]}, ["stock_daily"], 2),
+    (
+        "run_sql",
+        {"sql": "WITH d AS (SELECT * FROM stock_daily) SELECT b.name FROM d JOIN stock_basic b USING (symbol) LIMIT 4"},
+        ["stock_basic", "stock_daily"],
+        4,
+    ),
+    ("export_csv", {"table": "stock_daily", "symbol": "IBM", "start": "2012-12-24"}, ["stock_daily"], 46),
+]
+
+
+def test_every_demo_tool_is_metered_with_its_tables_and_records(demo: Running, demo_admin: AdminClient) -> None:
+    assert [call[0] for call in CALLS] == journey.TOOLS
+    key = demo_admin.new_key("every tool")
+
+    async def call_all() -> None:
+        async with sdk2_client.connected(f"{demo.url}/mcp", key.text, sdk2_client.MODERN) as client:
+            for tool, arguments, _, _ in CALLS:
+                assert not (await client.call_tool(tool, arguments)).is_error
+
+    asyncio.run(call_all())
+    calls = demo_admin.calls(key.key_id, expected=len(CALLS))
+    assert [(call["tool_name"], sorted(call["table_names"]), call["record_count"]) for call in calls] == [
+        (tool, sorted(tables), records) for tool, _, tables, records in CALLS
+    ]
+    assert "unknown" not in {call["count_method"] for call in calls}
+
+
+@pytest.mark.parametrize("mode", [sdk2_client.MODERN, sdk2_client.HANDSHAKE])
+def test_calls_side_by_side_get_their_own_answers_and_are_metered_once_each(
+    demo: Running, demo_admin: AdminClient, mode: str
+) -> None:
+    key = demo_admin.new_key("side by side")
+
+    async def call_all() -> None:
+        async with sdk2_client.connected(f"{demo.url}/mcp", key.text, mode) as client:
+            results = await asyncio.gather(
+                *(client.call_tool("query_stock_daily", {"symbol": "IBM", "limit": n}) for n in range(1, 31))
+            )
+        for n, result in enumerate(results, start=1):
+            assert result.structured_content is not None
+            assert result.structured_content["record_count"] == n
+
+    asyncio.run(call_all())
+    calls = demo_admin.calls(key.key_id, expected=30)
+    assert sorted(call["record_count"] for call in calls) == list(range(1, 31))
+
+
+@pytest.mark.parametrize("mode", [sdk2_client.MODERN, sdk2_client.PINNED, sdk2_client.HANDSHAKE])
+@pytest.mark.parametrize("kind", ["malformed", "revoked"])
+def test_sdk_2_is_told_at_once_that_its_key_is_bad(
+    demo: Running, demo_admin: AdminClient, mode: str, kind: str
+) -> None:
+    bad = _bad_key(demo_admin, kind)
+
+    async def try_it() -> None:
+        async with sdk2_client.connected(f"{demo.url}/mcp", bad, mode) as client:
+            for attempt in (client.list_tools(), client.call_tool(*journey.QUERY), client.list_prompts()):
+                with pytest.raises(MCPError, match="Invalid or expired API key") as error:
+                    await attempt
+                assert error.value.code == -32001
+
+    started = time.monotonic()
+    asyncio.run(try_it())
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_fastmcp_is_told_at_once_that_its_key_is_bad(demo: Running, demo_admin: AdminClient, mode: str) -> None:
+    bad = _bad_key(demo_admin, "revoked")
+
+    async def try_it() -> None:
+        async with fastmcp_client.connected(f"{demo.url}/mcp", bad, mode) as client:
+            with pytest.raises(MCPError, match="Invalid or expired API key"):
+                await client.list_tools()
+            with pytest.raises(MCPError, match="Invalid or expired API key"):
+                await client.call_tool(*journey.QUERY)
+
+    started = time.monotonic()
+    asyncio.run(try_it())
+    assert time.monotonic() - started < 5
+
+
+def test_sdk_1_is_told_at_once_that_its_key_is_bad(demo: Running, demo_admin: AdminClient) -> None:
+    traveller = sdk1_client.Traveller(f"{demo.url}/mcp", _bad_key(demo_admin, "revoked"))
+    try:
+        # This SDK ends its connection on a refusal, with the HTTP error as the cause.
+        assert traveller.told() == {"statuses": [401]}
+        assert traveller.finish()[0] == 3
+    finally:
+        traveller.kill()
+
+
+def test_a_subscription_ends_within_a_second_of_its_keys_revocation(demo: Running, demo_admin: AdminClient) -> None:
+    key = demo_admin.new_key("subscriber")
+
+    async def subscribe() -> float:
+        async with (
+            sdk2_client.connected(f"{demo.url}/mcp", key.text, sdk2_client.MODERN) as client,
+            client.listen(tools_list_changed=True) as subscription,
+        ):
+            await asyncio.to_thread(demo_admin.revoke, key.key_id)
+            revoked = time.monotonic()
+            with pytest.raises(SubscriptionLost):
+                async for _ in subscription:
+                    pass
+            return time.monotonic() - revoked
+
+    assert asyncio.run(asyncio.wait_for(subscribe(), 10)) < 1.2
+
+
+def test_refused_calls_are_not_metered(demo: Running, demo_admin: AdminClient) -> None:
+    key = demo_admin.new_key("refused")
+    demo_admin.revoke(key.key_id)
+    assert demo.rpc({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key.text).status_code == 401
+    assert demo_admin.calls(key.key_id, expected=0) == []
+
+
+def _bad_key(admin: AdminClient, kind: str) -> str:
+    if kind == "malformed":
+        return "sk-this-is-no-key"
+    key = admin.new_key("to be revoked")
+    admin.revoke(key.key_id)
+    return key.text

@@ -1,0 +1,71 @@
+"""FastMCP's client, with nothing but a URL and a header."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.exceptions import ToolError
+from mcp_types import Implementation, TextContent, TextResourceContents
+
+from tests.support import journey
+from tests.support.journey import Journey, Progress
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, key: str, mode: str) -> AsyncIterator[Client[Any]]:
+    """A client."""
+    client: Client[Any] = Client(
+        StreamableHttpTransport(url, headers={"Authorization": f"Bearer {key}"}),
+        mode=mode,
+        timeout=20,
+        client_info=Implementation(name=journey.CLIENT_NAME, version=journey.CLIENT_VERSION),
+    )
+    async with client:
+        yield client
+
+
+async def travel(url: str, key: str, mode: str) -> Journey:
+    """The whole journey."""
+    async with connected(url, key, mode) as client:
+        tools = await client.list_tools()
+        query = await client.call_tool(*journey.QUERY)
+        reports: list[Progress] = []
+        started = time.monotonic()
+
+        async def note(progress: float, total: float | None, message: str | None) -> None:
+            reports.append(Progress(time.monotonic() - started, progress, total))
+
+        long = await client.call_tool(*journey.LONG, progress_handler=note)
+        long_seconds = time.monotonic() - started
+        with pytest.raises(ToolError) as error:
+            await client.call_tool(*journey.BAD)
+        prompt = await client.get_prompt(*journey.PROMPT)
+        content = prompt.messages[0].content
+        assert isinstance(content, TextContent)
+        return Journey(
+            protocol_version=client.protocol_version or "",
+            server_name=client.server_info.name if client.server_info else "",
+            tools=[tool.name for tool in tools],
+            query=query.structured_content or {},
+            long=long.structured_content or {},
+            long_seconds=long_seconds,
+            progress=reports,
+            error=str(error.value),
+            resources=[str(each.uri) for each in await client.list_resources()],
+            templates=[each.uri_template for each in await client.list_resource_templates()],
+            symbols=_resource_text((await client.read_resource(journey.SYMBOLS))[0]),
+            profile=_resource_text((await client.read_resource(journey.PROFILE))[0]),
+            prompts=[each.name for each in await client.list_prompts()],
+            prompt=content.text,
+        )
+
+
+def _resource_text(content: object) -> str:
+    assert isinstance(content, TextResourceContents)
+    return content.text

@@ -1,0 +1,81 @@
+# mypy: ignore-errors
+# Written for the 1.x SDK, which is not installed where types are checked.
+"""The official Python SDK, 1.x, as a script that runs in a virtual environment of its own.
+
+It reads one line of JSON (url, key, what to do, and the plan of the journey), does it, and prints JSON. After a session
+was opened, `hold` waits for a second line on standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+
+import httpx
+from mcp import ClientSession, types
+from mcp.client.streamable_http import streamable_http_client
+
+
+async def journey(session: ClientSession, initialized: types.InitializeResult, plan: dict) -> dict:
+    """The whole journey."""
+    tools = await session.list_tools()
+    query = await session.call_tool(*plan["query"])
+    progress = []
+    started = time.monotonic()
+
+    async def note(done: float, total: float | None, message: str | None) -> None:
+        progress.append({"at": time.monotonic() - started, "done": done, "total": total})
+
+    long = await session.call_tool(*plan["long"], progress_callback=note)
+    long_seconds = time.monotonic() - started
+    bad = await session.call_tool(*plan["bad"])
+    assert bad.isError
+    symbols, profile = [(await session.read_resource(uri)).contents[0].text for uri in plan["resources"]]
+    return {
+        "protocol_version": initialized.protocolVersion,
+        "server_name": initialized.serverInfo.name,
+        "tools": [tool.name for tool in tools.tools],
+        "query": query.structuredContent,
+        "long": long.structuredContent,
+        "long_seconds": long_seconds,
+        "progress": progress,
+        "error": bad.content[0].text,
+        "resources": [str(each.uri) for each in (await session.list_resources()).resources],
+        "templates": [each.uriTemplate for each in (await session.list_resource_templates()).resourceTemplates],
+        "symbols": symbols,
+        "profile": profile,
+        "prompts": [each.name for each in (await session.list_prompts()).prompts],
+        "prompt": (await session.get_prompt(*plan["prompt"])).messages[0].content.text,
+    }
+
+
+async def main(order: dict) -> None:
+    plan = order["plan"]
+    name, version = plan["client"]
+    async with (
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {order['key']}"}, timeout=20) as http,
+        streamable_http_client(order["url"], http_client=http) as (read, write, session_id),
+        ClientSession(read, write, client_info=types.Implementation(name=name, version=version)) as session,
+    ):
+        initialized = await session.initialize()
+        told = await journey(session, initialized, plan)
+        print(json.dumps({"journey": told, "session_id": session_id()}), flush=True)
+        if order.get("hold"):
+            await asyncio.to_thread(sys.stdin.readline)
+
+
+def statuses(error: BaseException) -> list[int]:
+    """The HTTP statuses within an error and its groups."""
+    if isinstance(error, BaseExceptionGroup):
+        return [status for each in error.exceptions for status in statuses(each)]
+    return [error.response.status_code] if isinstance(error, httpx.HTTPStatusError) else []
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(json.loads(sys.stdin.readline())))
+    except BaseExceptionGroup as group:
+        print(json.dumps({"statuses": statuses(group)}), flush=True)
+        sys.exit(3)
