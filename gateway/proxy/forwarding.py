@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from gateway.proxy import answers
 from gateway.proxy.calls import Calls
+from gateway.proxy.client_writer import set_trailers
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
 from gateway.proxy.incoming import Incoming, Refused
@@ -121,7 +122,7 @@ class Forwarding:
                 with self._streams.opened(key, is_listening=incoming.method == "GET"):
                     return await self._stream(request, answer, headers, relay, b"")
             first = await relay.next()
-            if relay.is_over:
+            if relay.is_over and not answer.trailers:
                 return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=first or None)
             return await self._stream(request, answer, headers, relay, first)
         except UpstreamError as failure:
@@ -165,6 +166,8 @@ class Forwarding:
                 self._observed.upstream_failed(failure.phase)
             break_off(request)
             return response
+        if answer.trailers:
+            set_trailers(request, client_headers(answer.trailers))
         await response.write_eof()
         return response
 

@@ -41,7 +41,7 @@ _NEVER_UPSTREAM = (
     }
 )
 _FORWARDED = b"x-forwarded-"
-_NEVER_TO_CLIENT = _HOP_BY_HOP | {b"content-length", b"proxy-authenticate"}
+_NEVER_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {b"content-length", b"proxy-authenticate"}
 _SINGLE = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"origin"),

@@ -29,6 +29,7 @@ from aiohttp.web_protocol import ERROR, RequestHandler, _ErrInfo
 
 from gateway.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST
 from gateway.proxy.answers import METHODS, refusal
+from gateway.proxy.client_writer import ClientWriter
 from gateway.proxy.decision import Deny
 from gateway.proxy.framing import FramingFault, RequestFraming
 
@@ -104,9 +105,9 @@ class ProxyServer(web.Server):
             _UNREADABLE if message is ERROR else message,
             payload,
             protocol,
-            writer,
+            ClientWriter(protocol, writer.loop),
             task,
-            asyncio.get_running_loop(),
+            writer.loop,
             client_max_size=self._max_request_bytes,
         )
 

@@ -38,6 +38,7 @@ class Answer:
         self.waiting_bytes = 0
         """Bytes of the body that were received and not taken."""
         self._chunks: list[bytes] = []
+        self._reason = b""
         self._idle_bytes = 0
         self._field_bytes = 0
         self._has_length = False
@@ -99,11 +100,16 @@ class Answer:
     def on_message_begin(self) -> None:
         if self.is_complete:
             self._refuse("a second answer")
-        self.reason = ""
+        self._reason = b""
         self._has_length = False
 
     def on_status(self, part: bytes) -> None:
-        self.reason += part.decode("latin-1")
+        self._field_bytes += len(part)
+        if self._field_bytes > MAX_HEAD:
+            self._refuse("its head is too large")
+        if b"\0" in part:
+            self._refuse("a NUL in the reason")
+        self._reason += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
         value = value.rstrip(b" \t")
@@ -140,6 +146,8 @@ class Answer:
             return
         self.status = status
         self._has_body = status not in (204, 304)
+        # The form in which the server takes text and makes the same bytes of it.
+        self.reason = self._reason.decode("utf-8", "surrogateescape")
         self.is_head_complete = True
 
     def on_body(self, chunk: bytes) -> None:

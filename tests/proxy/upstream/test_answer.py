@@ -1,0 +1,261 @@
+"""An answer is read the same however its bytes are split, and is never whole before its end."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import weakref
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.proxy.upstream.answer import MAX_HEAD, MAX_HEADERS, Answer
+from gateway.proxy.upstream.failures import AnswerError
+from tests.support.wire import chunked
+
+
+class Sample(NamedTuple):
+    """An answer as bytes and as what is to be read of it."""
+
+    raw: bytes
+    status: int
+    reason: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+    trailers: list[tuple[bytes, bytes]]
+    is_keep_alive: bool
+    ends_with_the_stream: bool
+
+
+_names = st.from_regex(r"[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,20}", fullmatch=True).filter(
+    lambda name: name.lower() not in {"content-length", "transfer-encoding", "connection", "upgrade", "keep-alive"}
+)
+_values = st.from_regex(r"([!-~\u00a1-\u00ff]([ \t!-~\u00a1-\u00ff]{0,30}[!-~\u00a1-\u00ff])?)?", fullmatch=True)
+_fields = st.lists(st.tuples(_names, _values).map(lambda f: (f[0].encode(), f[1].encode("latin-1"))), max_size=5)
+_bodies = st.binary(max_size=200) | st.sampled_from([b"\r\n", b"\r\n\r\n", b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+_informational = st.sampled_from(
+    [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nX: y\r\n\r\n"]
+)
+
+
+@st.composite
+def samples(draw: st.DrawFn) -> Sample:
+    """Answers with a length, in chunks, until the end of the stream, and without a body; with 1xx before them."""
+    before = draw(_informational) + draw(_informational)
+    fields, body = draw(_fields), draw(_bodies)
+    reason = draw(st.sampled_from(["OK", "", "Not so good", "\xe9", "\udce9"]))
+    framing = draw(st.sampled_from(["length", "chunks", "stream", "none", "close", "http/1.0"]))
+    status = draw(st.sampled_from([204, 304] if framing == "none" else [200, 202, 404, 500, 599]))
+    trailers = draw(_fields) if framing == "chunks" else []
+    version, own, sent = b"1.1", [], body
+    if framing == "none":
+        body = sent = b""
+    elif framing in ("length", "close", "http/1.0"):
+        own = [(b"Content-Length", b"%d" % len(body))]
+    elif framing == "chunks":
+        cut = draw(st.integers(0, len(body)))
+        own = [(b"tRANSFER-eNCODING", b"Chunked")]
+        end = b"0\r\n" + b"".join(b"%b: %b\r\n" % field for field in trailers) + b"\r\n"
+        sent = chunked(*filter(None, (body[:cut], body[cut:])), end=end)
+    if framing == "close":
+        own.append((b"Connection", b"close"))
+    if framing == "http/1.0":
+        version = b"1.0"
+    headers = [*fields[:2], *own, *fields[2:]]
+    head = b"HTTP/%b %d %b\r\n" % (version, status, reason.encode("utf-8", "surrogateescape"))
+    lines = b"".join(b"%b: %b\r\n" % field for field in headers)
+    is_keep_alive = framing in ("length", "chunks", "none")
+    raw = before + head + lines + b"\r\n" + sent
+    return Sample(raw, status, reason, headers, body, trailers, is_keep_alive, framing == "stream")
+
+
+def split(raw: bytes, cuts: set[int]) -> list[bytes]:
+    edges = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
+    return [raw[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def assert_is(answer: Answer, sample: Sample, body: bytes) -> None:
+    assert (answer.status, answer.reason, answer.headers) == (sample.status, sample.reason, sample.headers)
+    assert (body, answer.trailers) == (sample.body, sample.trailers)
+    assert (answer.is_complete, answer.is_keep_alive) == (True, sample.is_keep_alive)
+
+
+@given(samples(), st.sets(st.integers(1, 600)))
+def test_an_answer_is_the_same_however_its_bytes_are_split(sample: Sample, cuts: set[int]) -> None:
+    answer, body = Answer(), b""
+    for segment in split(sample.raw, cuts):
+        assert not answer.is_complete
+        answer.feed(segment)
+        body += answer.take()
+    if sample.ends_with_the_stream:
+        assert not answer.is_complete
+        answer.end()
+    assert_is(answer, sample, body)
+
+
+@given(samples(), st.data())
+def test_a_truncated_answer_is_never_taken_for_a_whole_one(sample: Sample, data: st.DataObject) -> None:
+    end = data.draw(st.integers(0, len(sample.raw) - 1))
+    answer = Answer()
+    if end:
+        answer.feed(sample.raw[:end])
+    assert not answer.is_complete
+    if sample.ends_with_the_stream and answer.is_head_complete:
+        # It states no length: the end of the stream is its end, wherever it comes.
+        answer.end()
+        assert sample.body.startswith(answer.take())
+        assert not answer.is_keep_alive
+    else:
+        with pytest.raises(AnswerError):
+            answer.end()
+        assert not answer.is_complete
+
+
+@given(
+    samples().filter(lambda sample: not sample.ends_with_the_stream),
+    st.sampled_from(
+        [b"X", b"\0", b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\nSet-Cookie: a\r\nContent-Length: 1\r\n\r\nx", b"H"]
+    ),
+    st.sets(st.integers(1, 600)),
+)
+def test_what_comes_behind_an_answer_is_no_part_of_it_and_ends_the_connection(
+    sample: Sample, garbage: bytes, cuts: set[int]
+) -> None:
+    answer, body = Answer(), b""
+    for segment in split(sample.raw + garbage, cuts):
+        answer.feed(segment)
+        body += answer.take()
+    assert_is(answer, sample._replace(is_keep_alive=False), body)
+
+
+@given(st.binary(max_size=300), st.sets(st.integers(1, 300)))
+def test_bytes_that_are_no_answer_raise_nothing_but_an_answer_error(noise: bytes, cuts: set[int]) -> None:
+    for prefix in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
+        answer = Answer()
+        try:
+            for segment in split(prefix + noise, cuts):
+                answer.feed(segment)
+            answer.end()
+        except AnswerError as error:
+            assert str(error).startswith("The upstream")  # noqa: PT017
+            with pytest.raises(AnswerError):
+                answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert not answer.is_complete
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\ncontent-length: 3",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0x2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: ",
+        b"HTTP/1.1 200 OK\r\nX: a\rSet-Cookie: b",
+        b"HTTP/1.1 200 OK\r\nX: a\nSet-Cookie: b",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b",
+        b"HTTP/1.1 200 OK\r\nX: a\0b",
+        b"HTTP/1.1 200 OK\r\nX\0: b",
+        b"HTTP/1.1 200 OK\r\n: b",
+        b"HTTP/1.1 200 OK\r\nX : b",
+        b"HTTP/1.1 200 OK\r\nX",
+        b"HTTP/1.1 2000 OK",
+        b"HTTP/1.1 20 OK",
+        b"HTTP/1.1 099 OK",
+        b"HTTP/1.1 OK",
+        b"HTTP/1.1 200 a\0b",
+        b"HTTP/1.1 200 a\rb",
+        b"HTTP/2.0 200 OK",
+        b"HTTP/0.9 200 OK",
+        b"ICY 200 OK",
+        b"HTTP/1.1 101 Switching Protocols",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket",
+        b"HTTP/1.1 100 Continue\r\nContent-Length: 2",
+        b"HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MAX_HEADERS + 1) + b"Z: y",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_HEAD,
+        b"HTTP/1.1 200 OK\r\n" + b"y" * (MAX_HEAD + 1) + b": z",
+        b"HTTP/1.1 200 " + b"y" * (MAX_HEAD + 1),
+    ],
+    ids=lambda head: str(head[:80]),
+)
+def test_what_is_not_strict_is_refused_whole_and_byte_by_byte(head: bytes) -> None:
+    for size in (len(head) + 4, 1 if len(head) < 1000 else 1000):
+        answer = Answer()
+        with pytest.raises(AnswerError):
+            _feed(answer, head + b"\r\n\r\n", size)
+        assert not answer.is_head_complete
+
+
+def _feed(answer: Answer, raw: bytes, size: int) -> None:
+    for start in range(0, len(raw), size):
+        answer.feed(raw[start : start + size])
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 100,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 100,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"y" * 100,
+        b"\r\n" * 100,
+    ],
+    ids=["1xx", "a trailer", "trailers", "a chunk's extension", "line ends"],
+)
+def test_nothing_without_an_end_is_taken_in_beyond_the_bound(endless: bytes) -> None:
+    answer = Answer()
+    answer.feed(endless)
+    rest = endless[-6:] * 2000 if endless.startswith(b"HTTP/1.1 2") else endless * 20
+    with pytest.raises(AnswerError):
+        _feed(answer, rest * (2 * MAX_HEAD // len(rest) + 2), len(rest))
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("field", [b"Content-Length: 2", b"Transfer-Encoding: chunked"])
+def test_an_answer_without_a_body_that_states_a_length_ends_with_its_head_and_its_connection(
+    status: int, field: bytes
+) -> None:
+    answer = Answer()
+    answer.feed(b"HTTP/1.1 %d X\r\n%b\r\n\r\n" % (status, field))
+    assert (answer.is_complete, answer.is_keep_alive, answer.take()) == (True, False, b"")
+
+
+def test_the_reason_of_an_informational_answer_is_not_that_of_the_answer() -> None:
+    answer = Answer()
+    answer.feed(b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")
+    assert (answer.status, answer.reason, answer.headers) == (200, "", [(b"Content-Length", b"0")])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabGARBAGE",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+    ],
+)
+def test_an_answer_that_has_ended_leaves_no_garbage(raw: bytes) -> None:
+    gc.disable()
+    try:
+        answer = Answer()
+        try:
+            answer.feed(raw)
+        except AnswerError as error:
+            error.__context__ = None
+        gone = weakref.ref(answer)
+        del answer
+        assert gone() is None
+    finally:
+        gc.enable()

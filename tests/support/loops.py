@@ -1,0 +1,32 @@
+"""Both event loops: the one that workers run on, and Python's own."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvloop
+
+
+def on_both_loops(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Runs an async test on asyncio's loop and on uvloop's; its fixtures may not need a loop."""
+
+    @functools.wraps(test)
+    def run(new_loop: Callable[[], asyncio.AbstractEventLoop], **fixtures: Any) -> None:
+        async def ran() -> None:
+            await test(**fixtures)
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(ran())
+
+    own = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(test).parameters
+    del run.__wrapped__  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
+    return pytest.mark.parametrize(
+        "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+    )(run)
