@@ -1,0 +1,287 @@
+"""One connection to an upstream: what breaks off raises, what is slow is bounded, no exchange sees another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.failures import AnswerError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
+from tests.support.loops import on_both_loops
+from tests.support.raw_server import RawServer, raw_server, reset
+from tests.support.wire import chunked
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    server: RawServer, *, first_byte_timeout: float = 5.0, idle_timeout: float = 5.0
+) -> AsyncIterator[UpstreamConnection]:
+    loop = asyncio.get_running_loop()
+    connection = UpstreamConnection(loop, first_byte_timeout, idle_timeout)
+    await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
+    try:
+        yield connection
+    finally:
+        connection.abort()
+
+
+async def whole_body(connection: UpstreamConnection) -> bytes:
+    body = b""
+    while chunk := await connection.read():
+        body += chunk
+    return body
+
+
+@on_both_loops
+async def test_exchanges_follow_one_another_on_one_connection() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(3):
+            await server.next_request(reader)
+            writer.write(b"HTTP/1.1 20%d N%d\r\nX: %d\r\nContent-Length: 1\r\n\r\n%d" % ((number,) * 4))
+
+    async with raw_server(serve) as server, connected(server) as connection:
+        for number in range(3):
+            connection.send(REQUEST)
+            await connection.head()
+            assert (connection.status, connection.reason) == (200 + number, f"N{number}")
+            assert connection.field(b"x") == str(number)
+            assert await whole_body(connection) == b"%d" % number
+            assert (connection.at_end, connection.is_reusable, connection.is_fresh) == (True, True, True)
+            connection.rest(5)
+
+
+@on_both_loops
+async def test_an_answer_that_ends_with_the_stream_is_whole_after_a_close_and_broken_after_a_reset() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+        if len(server.writers) == 1:
+            writer.write_eof()
+        else:
+            await reader.readexactly(1)
+            reset(writer)
+
+    async with raw_server(serve) as server:
+        async with connected(server) as connection:
+            connection.send(REQUEST)
+            await connection.head()
+            assert await whole_body(connection) == b"half"
+            assert not connection.is_reusable
+        async with connected(server) as connection:
+            connection.send(REQUEST)
+            await connection.head()
+            assert await connection.read() == b"half"
+            connection._transport.write(b"x")  # type: ignore[union-attr]
+            with pytest.raises(AnswerError):
+                await connection.read()
+
+
+@on_both_loops
+async def test_every_way_to_break_off_raises_and_what_came_before_can_be_read() -> None:
+    broken = [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz",
+    ]
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(broken[(len(server.writers) - 1) // 2])
+        await writer.drain()
+        if len(server.writers) % 2:
+            writer.close()
+        else:
+            await asyncio.sleep(0.01)
+            reset(writer)
+
+    async with raw_server(serve) as server:
+        for raw in broken:
+            for _ in ("closed", "reset"):
+                async with connected(server) as connection:
+                    connection.send(REQUEST)
+                    body = b""
+                    with pytest.raises(UpstreamError):  # noqa: PT012
+                        await connection.head()
+                        while chunk := await connection.read():
+                            body += chunk
+                    assert b"ab".startswith(body)
+                    assert body == b"" or b"ab" in raw
+                    assert not connection.is_reusable
+
+
+@on_both_loops
+async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(OK)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+    for is_at_rest in (False, True):
+        async with raw_server(serve) as server, connected(server) as connection:
+            connection.send(REQUEST)
+            await connection.head()
+            assert await whole_body(connection) == b"ok"
+            if is_at_rest:
+                connection.rest(5)
+            await server.all_gone()
+            assert connection.is_lost
+            assert not connection.is_reusable
+
+
+@on_both_loops
+async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(OK)
+
+    for act in ("send", "close"):
+        async with raw_server(serve) as server, connected(server) as connection:
+            connection.send(REQUEST)
+            await connection.head()
+            await whole_body(connection)
+            connection.rest(5)
+            assert connection.is_fresh
+            # The loop does not run between this and the next question.
+            with socket.socket(fileno=os.dup(server.writers[0].get_extra_info("socket").fileno())) as its_end:
+                if act == "send":
+                    its_end.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+                else:
+                    its_end.shutdown(socket.SHUT_WR)
+            assert not connection.is_lost
+            assert not connection.is_fresh
+
+
+@on_both_loops
+async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded() -> None:
+    size = 20_000_000
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        for _ in range(size // 100_000):
+            writer.write(b"x" * 100_000)
+
+    async with raw_server(serve) as server, connected(server) as connection:
+        connection.send(REQUEST)
+        await connection.head()
+        most = 0
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+            most = max(most, connection.waiting_bytes)
+        assert 256 * 1024 < most < 1024 * 1024
+        # Held back by its reader, an upstream is not late.
+        connection.expire()
+        assert not connection.is_lost
+        body = 0
+        while chunk := await connection.read():
+            body += len(chunk)
+            assert len(chunk) < 1024 * 1024
+        assert body == size
+        assert connection.is_reusable
+
+
+@on_both_loops
+async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        writer.write(answer)
+        await server.next_request(reader)
+        writer.write(OK)
+
+    async with raw_server(serve) as server, connected(server) as connection:
+        connection.send(REQUEST)
+        await connection.head()
+        while not connection._answer.is_complete:
+            if connection._is_reading_paused:
+                # Taken in so far as to be complete, and then left.
+                connection._resume_reading()
+            await asyncio.sleep(0)
+        connection.rest(5)
+        connection.send(REQUEST)
+        await asyncio.wait_for(connection.head(), 1)
+        assert await whole_body(connection) == b"ok"
+
+
+@on_both_loops
+async def test_time_is_kept_by_phase() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        if len(server.writers) == 1:
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab")
+
+    loop = asyncio.get_running_loop()
+    async with raw_server(serve) as server:
+        async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
+            connection.send(REQUEST)
+            assert 9 < connection.deadline - loop.time() <= 10
+            head = asyncio.ensure_future(connection.head())
+            await asyncio.sleep(0.02)
+            assert connection.deadline - loop.time() <= 10, "half a head is no answer"
+            connection.expire()
+            with pytest.raises(FirstByteTimeoutError):
+                await head
+            assert connection.is_lost
+        async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
+            connection.send(REQUEST)
+            await connection.head()
+            assert 99 < connection.deadline - loop.time() <= 100
+            assert await connection.read() == b"ab"
+            rest = asyncio.ensure_future(connection.read())
+            await asyncio.sleep(0)
+            connection.expire()
+            with pytest.raises(IdleTimeoutError):
+                await rest
+        await server.all_gone()
+
+
+@on_both_loops
+async def test_a_reader_that_is_cancelled_leaves_the_answer_readable() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        await reader.readexactly(1)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"whole"))
+
+    async with raw_server(serve) as server, connected(server) as connection:
+        connection.send(REQUEST)
+        head = asyncio.ensure_future(connection.head())
+        await asyncio.sleep(0.01)
+        head.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await head
+        connection._transport.write(b"x")  # type: ignore[union-attr]
+        await connection.head()
+        assert await whole_body(connection) == b"whole"
+
+
+@on_both_loops
+async def test_a_connection_that_is_aborted_wakes_its_reader() -> None:
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+
+    async with raw_server(serve) as server, connected(server) as connection:
+        connection.send(REQUEST)
+        head = asyncio.ensure_future(connection.head())
+        await asyncio.sleep(0)
+        connection.abort()
+        with pytest.raises(AnswerError):
+            await asyncio.wait_for(head, 1)
+        with pytest.raises(AnswerError):
+            connection.send(REQUEST)
+        await server.all_gone()
