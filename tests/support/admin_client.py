@@ -16,14 +16,22 @@ class Key(NamedTuple):
 
 
 class AdminClient:
-    """The first admin, logged in."""
+    """A user, logged in; without a token it is the first admin."""
 
     def __init__(self, running: Running, token: str | None = None) -> None:
         self._running = running
         self._token = token or running.token()
 
+    def new_user(self, email: str) -> AdminClient:
+        """Make a user, who is logged in and is no admin."""
+        login = {"email": email, "password": "a-long-password-of-theirs"}
+        made = self._running.admin("POST", "/api/users/add", self._token, json=login)
+        assert made.status_code == 201, made.text
+        answer = self._running.admin("POST", "/api/auth/login", "", json=login)
+        return AdminClient(self._running, answer.json()["access_token"])
+
     def new_key(self, name: str, **fields: Any) -> Key:
-        """Make a key of the admin's own."""
+        """Make a key of the user's own."""
         made = self._post("create", key_name=name, expires_days=1, **fields)
         return Key(made["key_id"], made["api_key"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
 
 import httpx2
 from mcp.client import Client
@@ -21,24 +22,38 @@ PINNED = "2026-07-28"
 """Takes that revision without asking."""
 
 
-@contextlib.asynccontextmanager
-async def connected(url: str, key: str, mode: str, *, sessions: list[str] | None = None) -> AsyncIterator[Client]:
-    """A client; the ids of the sessions that it is given are added to `sessions`."""
+class Exchange(NamedTuple):
+    """One HTTP request of a client, and how it was answered."""
 
-    async def note_session(response: httpx2.Response) -> None:
-        if sessions is not None and "mcp-session-id" in response.headers:
-            sessions.append(response.headers["mcp-session-id"])
+    method: str
+    status: int
+    session_id: str | None
+    """What the request or its answer named."""
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    url: str, key: str, mode: str, *, exchanges: list[Exchange] | None = None, **callbacks: Any
+) -> AsyncIterator[Client]:
+    """A client; what it exchanges with the server is added to `exchanges` as each answer begins."""
+
+    async def note(response: httpx2.Response) -> None:
+        if exchanges is not None:
+            name = "mcp-session-id"
+            session_id = response.headers.get(name) or response.request.headers.get(name)
+            exchanges.append(Exchange(response.request.method, response.status_code, session_id))
 
     async with (
         httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx2.Timeout(20),
-            event_hooks={"response": [note_session]},
+            event_hooks={"response": [note]},
         ) as http,
         Client(
             streamable_http_client(url, http_client=http),
             mode=mode,
             client_info=Implementation(name=journey.CLIENT_NAME, version=journey.CLIENT_VERSION),
+            **callbacks,
         ) as client,
     ):
         yield client
@@ -47,35 +62,40 @@ async def connected(url: str, key: str, mode: str, *, sessions: list[str] | None
 async def travel(url: str, key: str, mode: str) -> Journey:
     """The whole journey."""
     async with connected(url, key, mode) as client:
-        tools = await client.list_tools()
-        query = await client.call_tool(*journey.QUERY)
-        reports: list[Progress] = []
-        started = time.monotonic()
+        return await journey_of(client)
 
-        async def note(progress: float, total: float | None, message: str | None) -> None:
-            reports.append(Progress(time.monotonic() - started, progress, total))
 
-        long = await client.call_tool(*journey.LONG, progress_callback=note)
-        long_seconds = time.monotonic() - started
-        bad = await client.call_tool(*journey.BAD)
-        assert bad.is_error
-        prompt = await client.get_prompt(*journey.PROMPT)
-        return Journey(
-            protocol_version=client.protocol_version,
-            server_name=client.server_info.name if client.server_info else "",
-            tools=[tool.name for tool in tools.tools],
-            query=query.structured_content or {},
-            long=long.structured_content or {},
-            long_seconds=long_seconds,
-            progress=reports,
-            error=_text(bad.content[0]),
-            resources=[str(each.uri) for each in (await client.list_resources()).resources],
-            templates=[each.uri_template for each in (await client.list_resource_templates()).resource_templates],
-            symbols=_resource_text((await client.read_resource(journey.SYMBOLS)).contents[0]),
-            profile=_resource_text((await client.read_resource(journey.PROFILE)).contents[0]),
-            prompts=[each.name for each in (await client.list_prompts()).prompts],
-            prompt=_text(prompt.messages[0].content),
-        )
+async def journey_of(client: Client) -> Journey:
+    """The whole journey of a client that is connected."""
+    tools = await client.list_tools()
+    query = await client.call_tool(*journey.QUERY)
+    reports: list[Progress] = []
+    started = time.monotonic()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        reports.append(Progress(time.monotonic() - started, progress, total))
+
+    long = await client.call_tool(*journey.LONG, progress_callback=note)
+    long_seconds = time.monotonic() - started
+    bad = await client.call_tool(*journey.BAD)
+    assert bad.is_error
+    prompt = await client.get_prompt(*journey.PROMPT)
+    return Journey(
+        protocol_version=client.protocol_version,
+        server_name=client.server_info.name if client.server_info else "",
+        tools=[tool.name for tool in tools.tools],
+        query=query.structured_content or {},
+        long=long.structured_content or {},
+        long_seconds=long_seconds,
+        progress=reports,
+        error=_text(bad.content[0]),
+        resources=[str(each.uri) for each in (await client.list_resources()).resources],
+        templates=[each.uri_template for each in (await client.list_resource_templates()).resource_templates],
+        symbols=_resource_text((await client.read_resource(journey.SYMBOLS)).contents[0]),
+        profile=_resource_text((await client.read_resource(journey.PROFILE)).contents[0]),
+        prompts=[each.name for each in (await client.list_prompts()).prompts],
+        prompt=_text(prompt.messages[0].content),
+    )
 
 
 def _text(content: object) -> str:

@@ -1,0 +1,24 @@
+"""MCP servers on the official SDK, as processes of their own, for a gateway to stand before."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+DEMO_WITH_SESSIONS = ("-m", "mcp_backend", "--port", "0")
+
+
+class McpServer:
+    """A started server; its first line of output ends with its URL."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, f"{arguments} did not start"
+        self.url = line.split()[-1]
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.communicate(timeout=10)

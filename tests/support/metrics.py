@@ -1,0 +1,48 @@
+"""The metrics port, read as Prometheus reads it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import requests
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.running_up import Running
+
+
+class Series(NamedTuple):
+    """One time series."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    value: float
+
+
+class Scrape:
+    """What one look at the port gave."""
+
+    def __init__(self, text: str) -> None:
+        self.families: dict[str, Metric] = {family.name: family for family in text_string_to_metric_families(text)}
+
+    @property
+    def series(self) -> list[Series]:
+        """Every time series."""
+        return [
+            Series(sample.name, tuple(sorted(sample.labels.items())), sample.value)
+            for family in self.families.values()
+            for sample in family.samples
+        ]
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of the series of a name that have these labels; 0 where there is none."""
+        wanted = set(labels.items())
+        return sum(series.value for series in self.series if series.name == name and wanted <= set(series.labels))
+
+
+def scraped(running: Running) -> Scrape:
+    """Look at a running gateway's metrics."""
+    answer = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=10)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    return Scrape(answer.text)
