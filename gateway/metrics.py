@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -86,20 +86,30 @@ _reason = _Words()
 _phase = _Words()
 
 
-def key_lookup(outcome: str) -> None:
+_key_outcomes = {outcome: _key_lookups.labels(outcome) for outcome in ("hit", "miss", "error")}
+
+
+def key_lookup(outcome: Literal["hit", "miss", "error"]) -> None:
     """A key was `hit` in memory, a `miss` that Redis answered, or an `error`."""
-    _key_lookups.labels(outcome).inc()
+    _key_outcomes[outcome].inc()
 
 
 class ProxyMetrics:
     """Counts what `gateway.proxy.observed.Observed` tells."""
 
+    def __init__(self) -> None:
+        # A look-up of labels costs more than the counting. As many as there are methods, statuses and reasons.
+        self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
         known = method if method in _HTTP_METHODS else OTHER
-        code = str(status) if 100 <= status <= 599 else OTHER
-        _requests.labels(known, code, _reason(reason)).inc()
-        _durations.labels(known).observe(seconds)
+        labels = known, str(status) if 100 <= status <= 599 else OTHER, _reason(reason)
+        children = self._answered.get(labels)
+        if children is None:
+            children = self._answered[labels] = _requests.labels(*labels), _durations.labels(known)
+        children[0].inc()
+        children[1].observe(seconds)
 
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
