@@ -1,0 +1,180 @@
+"""Whatever an upstream does, its answer is whole or seen to be broken, and a call is sent once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.support.certificates import make_certificate
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.raw_server import RawServer, raw_server, reset
+from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_raw, chunk, sse_event, sse_head
+from tests.support.wire import EVIL as CALL
+from tests.support.wire import PING, answers_in, exchange, request
+
+RESULT = b'{"jsonrpc":"2.0","id":2,"result":{"content":[]}}'
+LARGE = b'{"jsonrpc":"2.0","id":1,"result":"' + b"x" * 400_000 + b'"}'
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+Ending = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def _reset(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.02)
+    reset(writer)
+
+
+async def _stall(_writer: asyncio.StreamWriter) -> None:
+    return
+
+
+def answer_and(raw: bytes, ending: Ending) -> Callable[[Request, asyncio.StreamWriter], Awaitable[None]]:
+    """Writes these bytes, and then does this."""
+
+    async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        await ending(writer)
+
+    return answer
+
+
+def post(key: str, body: bytes = CALL, version: bytes = b"1.1") -> bytes:
+    return request(b"POST /mcp HTTP/" + version, b"Connection: close", key=key, body=body)
+
+
+@pytest.mark.parametrize("ending", [_close, _reset, _stall])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        HEAD,
+        HEAD + b"Content-Length: 48\r\n\r\n",
+        HEAD + b"Content-Length: 48\r\n\r\n" + RESULT[:-1],
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(RESULT),
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(RESULT) + b"0\r\n",
+    ],
+    ids=["nothing", "half a head", "a head", "all but one byte", "no last chunk", "half a last chunk"],
+)
+async def test_an_answer_that_does_not_come_whole_is_502_or_504_by_phase_and_the_call_is_sent_once(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, raw: bytes, ending: Ending
+) -> None:
+    assert len(RESULT) == 48
+    upstream.answer = answer_and(raw, ending)
+    async with running_gateway(
+        redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=0.1, idle_timeout=0.1
+    ) as gateway:
+        (answer,) = await exchange(gateway, post(await gateway.key()))
+        assert answer.status == (504 if ending is _stall else 502)
+        if ending is _stall:
+            assert gateway.heard.phases == ["idle" if b"\r\n\r\n" in raw else "first_byte"]
+        else:
+            assert gateway.heard.phases == ["answer"]
+        assert await gateway.events() == []
+    assert [each.body for each in upstream.requests] == [CALL]
+
+
+@pytest.mark.parametrize("ending", [_close, _reset, _stall])
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        HEAD + b"Content-Length: %d\r\n\r\n" % len(LARGE) + LARGE[:-1],
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(LARGE),
+        sse_head() + chunk(sse_event({"jsonrpc": "2.0", "method": "notifications/message"}) * 50),
+    ],
+    ids=["length", "chunks", "stream"],
+)
+async def test_an_answer_that_breaks_off_when_much_of_it_has_passed_is_seen_to_be_broken(
+    redis: Redis,
+    valkey_url: str,
+    upstream: ScriptedUpstream,
+    tmp_path: Path,
+    raw: bytes,
+    version: bytes,
+    ending: Ending,
+) -> None:
+    upstream.answer = answer_and(raw, ending)
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, idle_timeout=0.1) as gateway:
+        status, is_seen = await _is_seen_to_be_broken(gateway, post(await gateway.key(), PING, version))
+    assert (status, is_seen) == (200, True)
+    assert len(upstream.requests) == 1
+
+
+async def _is_seen_to_be_broken(gateway: Gateway, raw: bytes) -> tuple[int, bool]:
+    """The status, and whether a client sees that the answer is broken.
+
+    By its length or its last chunk, where it has them; else, to a client of HTTP/1.0, by a reset alone.
+    """
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    answer, is_reset = b"", False
+    writer.write(raw)
+    try:
+        async with asyncio.timeout(3):
+            while piece := await reader.read(65_536):
+                answer += piece
+    except ConnectionError:
+        is_reset = True
+    writer.close()
+    try:
+        answers_in(answer)
+    except AssertionError:
+        return 200, True
+    return int(answer[9:12]), is_reset
+
+
+async def test_an_answer_without_a_length_passes_and_ends_where_the_stream_ends(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_and(HEAD + b"\r\n" + RESULT, _close)
+    (answer,) = await exchange(gateway, post(await gateway.key()))
+    assert (answer.status, answer.body) == (200, RESULT)
+    assert len(await gateway.events()) == 1
+
+
+async def test_an_informational_answer_before_the_answer_is_passed_over(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </evil>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+    upstream.answer = answer_raw(early + HEAD + b"Content-Length: 48\r\n\r\n" + RESULT)
+    (answer,) = await exchange(gateway, post(await gateway.key()))
+    assert (answer.status, answer.body, answer.values("link")) == (200, RESULT, [])
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
+async def test_an_answer_without_a_body_passes(gateway: Gateway, upstream: ScriptedUpstream, status: bytes) -> None:
+    upstream.answer = answer_raw(b"HTTP/1.1 " + status + b"\r\nX: y\r\n\r\n")
+    key = await gateway.key()
+    answers = await exchange(gateway, request(key=key) + post(key, PING))
+    assert [(each.status, each.body, each.values("x")) for each in answers] == [(int(status[:3]), b"", ["y"])] * 2
+    assert upstream.connections == 1
+
+
+async def test_an_upstream_whose_certificate_is_not_trusted_is_502_and_a_trusted_one_is_used(
+    redis: Redis, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, context = make_certificate(tmp_path, "127.0.0.1")
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.next_request(reader)
+        await reader.readexactly(len(PING))
+        writer.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    async with raw_server(serve, context) as server:
+        url = f"https://127.0.0.1:{server.port}/mcp"
+        async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:
+            (answer,) = await exchange(gateway, post(await gateway.key(), PING))
+            assert (answer.status, gateway.heard.phases) == (502, ["connect"])
+        assert server.requests == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(public))
+        async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:
+            (answer,) = await exchange(gateway, post(await gateway.key(), PING))
+            assert (answer.status, answer.body) == (200, b"{}")
