@@ -38,6 +38,8 @@ from gateway.usage.stream import UsageStream
 
 log = logging.getLogger(__name__)
 
+BEGUN = web.RequestKey("begun", int)
+"""The status of an answer whose head has gone out."""
 _FIRST_WITHOUT_SESSIONS = "2026-07-28"
 _MAX_FINISHING = 1000
 """Calls whose client has gone that are taken in to be counted; beyond, they are ended."""
@@ -110,8 +112,13 @@ class Forwarding:
         answer: UpstreamConnection,
         calls: Calls,
         cors: dict[str, str],
+        *,
+        is_listening: bool,
     ) -> web.StreamResponse:
-        """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out."""
+        """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out.
+
+        `is_listening` says that the client asked for a stream that has no end of its own.
+        """
         relay = self._relay(principal, answer, calls)
         headers = CIMultiDict(client_headers(answer.headers))
         headers.update(cors)
@@ -119,7 +126,7 @@ class Forwarding:
         try:
             if relay.is_event_stream:
                 key = principal.key if principal else None
-                with self._streams.opened(key, is_listening=incoming.method == "GET"):
+                with self._streams.opened(key, is_listening=is_listening):
                     return await self._stream(request, answer, headers, relay, b"")
             first = await relay.next()
             if relay.is_over and not answer.trailers:
@@ -155,6 +162,7 @@ class Forwarding:
         if (length := answer.field(b"content-length")) and not relay.may_change:
             response.content_length = int(length)
         await response.prepare(request)
+        request[BEGUN] = answer.status
         try:
             if first:
                 await response.write(first)

@@ -8,6 +8,7 @@ Everything that the gateway answers by itself is a `Refused` with a `Deny`, and 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +23,7 @@ from gateway.proxy.calls import Caller, Calls, Clock
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.cors import cors_headers, preflight_answer
 from gateway.proxy.decision import invalid
-from gateway.proxy.forwarding import Forwarding
+from gateway.proxy.forwarding import BEGUN, Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
 from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
 from gateway.proxy.observed import Observed
@@ -33,6 +34,8 @@ from gateway.proxy.upstream.connection import UpstreamConnection
 log = logging.getLogger(__name__)
 
 _CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+_CLIENT_LEFT = 499
+"""What is counted for a client that left before its answer began; nobody is sent it."""
 
 
 class Handler:
@@ -67,20 +70,28 @@ class Handler:
         """Answer one HTTP request."""
         started = self._clock.monotonic()
         origin, reason = None, "forwarded"
+        status = 500
         try:
             incoming = read_head(request, self._origins)
             origin = incoming.origin
             answer = await self._route(request, incoming)
+            status = answer.status
         except Refused as refused:
-            reason = refused.deny.reason
+            status, reason = refused.deny.status, refused.deny.reason
             answer = answers.refusal(refused.deny, refused.id)
             answer.headers.update(cors_headers(origin))
             if refused.closes or not request.content.is_eof():
                 # What is left of the body is not worth reading.
                 answer.force_close()
-        seconds = self._clock.monotonic() - started
-        self._observed.answered(request.method, answer.status, reason, seconds)
-        log.debug("%s answered %d (%s) in %.1f ms", request.method, answer.status, reason, seconds * 1000)
+        except (asyncio.CancelledError, ConnectionError):
+            # Clients close a stream when they have what they came for; that is no failure.
+            status = request.get(BEGUN, _CLIENT_LEFT)
+            reason = "forwarded" if BEGUN in request else "client_left"
+            raise
+        finally:
+            seconds = self._clock.monotonic() - started
+            self._observed.answered(request.method, status, reason, seconds)
+            log.debug("%s answered %d (%s) in %.1f ms", request.method, status, reason, seconds * 1000)
         return answer
 
     async def _route(self, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
@@ -128,7 +139,13 @@ class Handler:
             answer = await self._forwarding.send(incoming, principal, body_bytes, calls)
             await self._note_new_session(incoming, body, principal, answer)
             return await self._forwarding.bring_back(
-                request, incoming, principal, answer, calls, cors_headers(incoming.origin)
+                request,
+                incoming,
+                principal,
+                answer,
+                calls,
+                cors_headers(incoming.origin),
+                is_listening=body.messages[0].method == "subscriptions/listen",
             )
         except Refused as refused:
             raise Refused(refused.deny, None if body.is_batch else body.messages[0].id) from None
@@ -139,7 +156,13 @@ class Handler:
         calls = Calls((), caller, principal.record, self._clock, meter)
         answer = await self._forwarding.send(incoming, principal, b"", calls)
         return await self._forwarding.bring_back(
-            request, incoming, principal, answer, calls, cors_headers(incoming.origin)
+            request,
+            incoming,
+            principal,
+            answer,
+            calls,
+            cors_headers(incoming.origin),
+            is_listening=incoming.method == "GET",
         )
 
     async def _note_new_session(

@@ -217,6 +217,9 @@ class _ClientConnection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what could not be parsed, or what failed here, without a word of the request."""
+        if isinstance(exc, ConnectionError):
+            # The client has gone; there is nobody to answer.
+            raise exc
         if isinstance(exc, FramingFault):
             deny = Deny(status=exc.status, code=INVALID_REQUEST, message=str(exc), reason="framing")
         else:

@@ -50,7 +50,7 @@ class OpenStreams:
     def opened(self, key: ApiKey | None, *, is_listening: bool) -> Iterator[None]:
         """While inside, the current task serves a stream of this key; its end comes as a cancellation.
 
-        A listening stream (GET) has no end of its own.
+        A listening stream (GET, or `subscriptions/listen`) has no end of its own.
         """
         task = asyncio.current_task()
         if key is None or task is None:
