@@ -9,6 +9,7 @@ except hop-by-hop fields and lengths.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -56,6 +57,8 @@ _NEEDED = (_SINGLE | {b"accept"}) - {b"host", b"content-length", b"transfer-enco
 """Fields of the protocol, which cannot be switched off by naming them in `Connection`."""
 _AS_HYPHEN = bytes.maketrans(b"_.", b"--")
 _SESSION_ID = re.compile(rb"[!-~]+")
+_MAX_CACHED = 64
+"""Bytes of a name that is remembered."""
 _MIN_SECRET = 16
 """Bytes from which on a credential is looked for in other fields."""
 
@@ -124,11 +127,8 @@ def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Cl
     fields = [(b"Host", upstream.host)]
     accepts = False
     for name, value in headers:
-        lower = name.lower()
-        spelled = lower.translate(_AS_HYPHEN)
-        if spelled in _NEVER_UPSTREAM or spelled.startswith(_FORWARDED) or lower in dropped:
-            continue
-        if secret and secret in value:
+        lower = _lower_if_passed(name) if len(name) <= _MAX_CACHED else _lower_if_passed.__wrapped__(name)
+        if not lower or lower in dropped or (secret and secret in value):
             continue
         if lower == b"accept":
             accepts = True
@@ -147,6 +147,14 @@ def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Cl
     if client.owner is not None:
         fields.append((b"X-MCP-Owner", client.owner.encode()))
     return fields
+
+
+@functools.lru_cache(maxsize=1024)
+def _lower_if_passed(name: bytes) -> bytes:
+    """The name in lower case, empty where a field of that name does not go upstream."""
+    lower = name.lower()
+    spelled = lower.translate(_AS_HYPHEN)
+    return b"" if spelled in _NEVER_UPSTREAM or spelled.startswith(_FORWARDED) else lower
 
 
 def client_headers(headers: RawHeaders) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.proxy.framing import MAX_HEAD, FramingFault, RequestFraming
+from gateway.proxy.relay import Relay
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
@@ -278,12 +279,13 @@ async def test_a_chunk_that_is_not_strict_is_denied(gateway: Gateway, upstream: 
 
 
 async def test_a_fault_in_a_body_whose_head_came_before_is_denied_at_once(
-    gateway: Gateway, upstream: ScriptedUpstream
+    gateway: Gateway, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = request(POST, CHUNKED, key=await gateway.key(), body=b"", length=False)
     for part in (b"28\r\n" + PING + b"XX", b"zz\r\n", b"5\n"):
-        assert await denied(gateway, head, part, within=1) == 400
+        assert await denied(gateway, head, part, within=0.9) == 400
     assert_untouched(upstream)
+    assert caplog.records == []
 
 
 async def test_trailers_become_headers_neither_of_this_request_nor_of_the_next(
@@ -848,27 +850,34 @@ async def test_a_client_that_goes_while_it_sends_leaves_no_error_and_no_request(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_an_answer_that_fails_half_way_is_cut_and_no_second_answer_follows(
-    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    gateway: Gateway,
+    upstream: ScriptedUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    version: bytes,
 ) -> None:
-    from gateway.proxy.relay import Relay
-
-    pieces = iter([b"data: 1\n\n"])
+    pieces, go_on = iter([b"data: 1\n\n"]), asyncio.Event()
 
     async def next_piece(_relay: Relay) -> bytes:
-        try:
-            return next(pieces)
-        except StopIteration:
-            raise ValueError("sk-hidden") from None
+        if piece := next(pieces, b""):
+            return piece
+        await go_on.wait()
+        raise ValueError("sk-hidden")
 
     monkeypatch.setattr(Relay, "next", next_piece)
     upstream.answer = answer_raw(sse_head())
     async with connection(gateway) as (reader, writer):
-        writer.write(request(POST, key=await gateway.key()))
-        raw = await reader.read()
-        assert raw.endswith(b"data: 1\n\n\r\n")
-        writer.write(request(POST))
-        assert await reader.read() == b""
+        writer.write(request(b"POST /mcp HTTP/" + version, key=await gateway.key()))
+        assert (await reader.readuntil(b"data: 1\n\n")).startswith(b"HTTP/%b 200 " % version)
+        go_on.set()
+        rest, is_reset = b"", False
+        try:
+            rest = await reader.read()
+        except ConnectionError:
+            is_reset = True
+    assert (rest, is_reset) == ((b"\r\n", False) if version == b"1.1" else (b"", True))
     assert "ValueError" in caplog.text
     assert "hidden" not in caplog.text
 
