@@ -28,5 +28,5 @@ def on_both_loops(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     del run.__wrapped__  # type: ignore[attr-defined]
     run.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
     return pytest.mark.parametrize(
-        "new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+        "new_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
     )(run)

@@ -275,7 +275,7 @@ def test_names_resolve_anew_for_each_connection(monkeypatch: pytest.MonkeyPatch)
             assert [await get(pool, b"/"), await get(pool, b"/")] == [b"127.0.0.1", b"127.0.0.2"]
         assert len(asked) == 2
 
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         runner.run(scenario())
 
 
