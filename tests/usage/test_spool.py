@@ -11,7 +11,7 @@ import pytest
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord, encode
-from tests.usage.support import finish, listing, start_python
+from tests.usage.support import finish, listing, run_python, start_python
 
 
 def record(number: int = 1, size: int = 10) -> SpoolRecord:
@@ -189,7 +189,6 @@ def test_a_full_disk_is_said_and_costs_no_earlier_record(tmp_path: Path) -> None
         (path,) = spool.path.iterdir()
         print(decode(path.read_bytes()))
     """
-    found = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     said, contents = run_python(program).stdout.splitlines()
     assert "cannot be written" in said
     assert "batch='0'" in contents

@@ -3,21 +3,420 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import pytest
 import redis.asyncio
 
+from gateway import redis_client, redis_names
+from gateway.usage.batches import UsageBatches
+from gateway.usage.event import UsageEvent, pack, unpack
+from gateway.usage.lease import Lease
+from gateway.usage.observer import UsageObserver
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
-from tests.usage.support import Running, drained, event, ids, logged, rolled_up
+from gateway.usage.table_errors import UsageTableUnavailable
+from tests.support.valkey import Valkey
+from tests.usage.support import DAY_MS, NOW_MS, Running, drained, event, finish, ids, logged, rolled_up, until
+
+Start = Callable[..., Running]
 
 
-async def test_appended_events_reach_the_table(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Callable[..., Running]
-) -> None:
-    events = [event() for _ in range(100)]
+class Told(UsageObserver):
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.dead = 0
+        self.connected: list[bool] = []
+
+    def inserted(self, events: int, seconds: float) -> None:
+        self.batches.append(events)
+
+    def dead_lettered(self, events: int) -> None:
+        self.dead += events
+
+    def clickhouse_connected(self, connected: bool) -> None:
+        self.connected.append(connected)
+
+
+class FaultyTable(UsageTable):
+    """The real table behind a faulty connection: `faults` says what becomes of the next inserts."""
+
+    faults: list[str]
+    inserting: asyncio.Event
+
+    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+        fault = self.faults.pop(0) if self.faults else "none"
+        if fault == "refused":
+            raise UsageTableUnavailable("away")
+        await super().insert_soon(events, token)
+        if fault == "answer lost":
+            raise UsageTableUnavailable("away")
+        if fault == "hangs after insert":
+            self.inserting.set()
+            await asyncio.Event().wait()
+
+
+@pytest.fixture
+def faulty(chdb_url: str, table: UsageTable) -> Iterator[FaultyTable]:
+    """A faulty connection to the database of `table`."""
+    found = FaultyTable(chdb_url, database=table.database)
+    found.faults = []
+    found.inserting = asyncio.Event()
+    yield found
+    found.close()
+
+
+async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:
     await asyncio.gather(*(stream.append(one) for one in events))
+    return list(events)
+
+
+async def dead_letters(client: redis.asyncio.Redis) -> list[tuple[bytes, str]]:
+    letters = await client.xrange(redis_names.USAGE_DEAD_LETTERS)
+    return [(fields[b"e"], fields[b"reason"].decode()) for _, fields in letters]
+
+
+# Draining.
+
+
+async def test_appended_events_reach_the_table_and_the_roll_up(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    events = await append(stream, *(event() for _ in range(100)))
     start_writer()
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (100, 2000)
+
+
+async def test_a_single_event_shows_within_half_a_second(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    running = start_writer(linger=0.1)
+    await append(stream, event())
+    await drained(redis)
+    started = time.monotonic()
+    await append(stream, event())
+    await drained(redis)
+    assert time.monotonic() - started < 0.5
+    assert running.writer.state.connected
+
+
+async def test_events_that_come_close_together_are_one_insert(
+    redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
+) -> None:
+    told = Told()
+    running = start_writer(linger=0.3, observer=told)
+    await until(lambda: running.writer.state.is_leading)
+    for _ in range(20):
+        await append(stream, event())
+    await drained(redis)
+    assert told.batches == [20]
+
+
+async def test_a_batch_is_bounded(redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start) -> None:
+    for _ in range(200):
+        await append(stream, event())
+    told = Told()
+    start_writer(batch_events=60, observer=told)
+    await drained(redis)
+    assert sum(told.batches) == 200
+    assert max(told.batches) <= 60 + 50
+
+
+async def test_a_batch_across_a_months_end_arrives_once(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
+) -> None:
+    events = await append(stream, *(event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(4)))
+    faulty.faults = ["answer lost", "refused", "answer lost"]
+    start_writer(table=faulty)
+    await drained(redis)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (4, 80)
+
+
+# Crashes.
+
+
+async def test_a_writer_that_ends_between_insert_and_settling_doubles_nothing(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
+) -> None:
+    events = await append(stream, *(event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(3)))
+    faulty.faults = ["hangs after insert"]
+    first = start_writer(table=faulty)
+    await faulty.inserting.wait()
+    await first.cancel()
+    assert await logged(table) == ids(events)
+    # The successor finds the first batch pending, and entries that came meanwhile.
+    events += await append(stream, event(), event())
+    start_writer()
+    await drained(redis)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (5, 100)
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey of this test alone, to be killed."""
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
+    client = redis_client.connect(valkey.url)
+    yield client
+    await client.aclose()
+
+
+def writer_process(valkey: Valkey, folder: Path, point: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.usage.writer_process", valkey.url, f"chdb://{folder}/chdb", point],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+
+def kill_writer_at(valkey: Valkey, folder: Path, point: str) -> None:
+    """Run a writer until it is at a fault point, and kill it there."""
+    process = writer_process(valkey, folder, point)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"there\n"
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+
+
+def report(valkey: Valkey, folder: Path) -> tuple[list[str], int]:
+    process = writer_process(valkey, folder, "report")
+    found, calls = json.loads(process.communicate(timeout=30)[0])
+    return found, calls
+
+
+@pytest.mark.parametrize("points", [("before-insert",), ("after-insert",), ("after-settle",), ("after-insert",) * 3])
+async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
+    valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path, points: tuple[str, ...]
+) -> None:
+    events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(30)]
+    for one in events:
+        await client.xadd(redis_names.USAGE, {"e": pack((one,))})
+    for point in points:
+        await asyncio.to_thread(kill_writer_at, valkey, tmp_path, point)
+        # Entries that come between must not change the batch that is under way.
+        events.append(event())
+        await client.xadd(redis_names.USAGE, {"e": pack(events[-1:])})
+    last = writer_process(valkey, tmp_path, "none")
+    await drained(client, seconds=30)
+    finish(last)
+    found, calls = await asyncio.to_thread(report, valkey, tmp_path)
+    assert (found, calls) == (ids(events), len(events))
+
+
+async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
+    valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start
+) -> None:
+    running = start_writer(redis=client)
+    events: list[UsageEvent] = []
+    for _ in range(3):
+        for _ in range(50):
+            events.append(event())
+            await client.xadd(redis_names.USAGE, {"e": pack(events[-1:])})
+        valkey.kill()
+        valkey.start()
+    await drained(client)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (150, 3000)
+    await running.cancel()
+
+
+async def test_a_flushed_redis_does_not_stop_the_writer(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    start_writer()
+    await append(stream, event())
+    await drained(redis)
+    await redis.flushall()
+    await append(stream, event())
+    await drained(redis)
+    assert len(await logged(table)) == 2
+
+
+# ClickHouse away.
+
+
+async def test_with_clickhouse_away_the_same_batch_waits_and_arrives_once(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
+) -> None:
+    events = await append(stream, *(event() for _ in range(10)))
+    faulty.faults = ["refused", "answer lost", "refused"]
+    told = Told()
+    running = start_writer(table=faulty, observer=told)
+    await until(lambda: not running.writer.state.connected)
+    assert running.writer.state.problem == "away"
+    await drained(redis)
+    assert await logged(table) == ids(events)
+    assert told.connected == [False, False, False, True]
+    assert running.writer.state.connected
+    assert running.writer.state.problem == ""
+
+
+async def test_an_unreachable_clickhouse_shows_in_the_state_and_keeps_the_stream(
+    redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        table = UsageTable(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        await append(stream, event(), event())
+        running = start_writer(table=table, lease_seconds=0.5)
+        await until(lambda: running.writer.state.waiting_entries == 1 and not running.writer.state.connected)
+        assert "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in running.writer.state.problem
+        assert await redis.xlen(redis_names.USAGE) == 1
+        await running.cancel()
+        table.close()
+
+
+# Content.
+
+
+async def test_events_that_the_table_cannot_hold_go_to_the_dead_letters(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    bad = event(created_at=1 << 60)
+    good = [event(), event()]
+    await append(stream, good[0], bad, good[1])
+    await redis.xadd(redis_names.USAGE, {"e": b"junk"})
+    told = Told()
+    start_writer(observer=told)
+    await drained(redis)
+    assert await logged(table) == ids(good)
+    letters = dict(await dead_letters(redis))
+    assert letters[pack((bad,))].startswith("created_at")
+    assert "cannot be read" in letters[b"junk"]
+    assert told.dead == 2
+
+
+async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the_others_in(
+    redis: redis.asyncio.Redis,
+    stream: UsageStream,
+    table: UsageTable,
+    start_writer: Start,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    table.open()
+    table._clients["insert"].command(
+        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
+    )
+    events = [event() for _ in range(40)]
+    poison = [event(tool_name="poison") for _ in range(3)]
+    mixed = [*events[:5], poison[0], *events[5:20], poison[1], poison[2], *events[20:]]
+    await append(stream, *mixed)
+    with caplog.at_level(logging.ERROR):
+        start_writer()
+        await drained(redis)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (40, 800)
+    letters = await dead_letters(redis)
+    assert [unpack(packed)[0] for packed, _ in letters] == poison
+    assert all("tame" in reason for _, reason in letters)
+    assert "3 events went to the dead letters" in caplog.text
+
+
+async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
+) -> None:
+    table.open()
+    table._clients["insert"].command(
+        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
+    )
+    events = [event() for _ in range(8)]
+    await append(stream, *events, event(tool_name="poison"))
+    # The whole is refused; a half goes in, and there the writer ends.
+    faulty.faults = ["none", "none", "hangs after insert"]
+    first = start_writer(table=faulty)
+    await faulty.inserting.wait()
+    await first.cancel()
+    assert 0 < len(await logged(table)) < 8
+    start_writer()
+    await drained(redis)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (8, 160)
+    assert len(await dead_letters(redis)) == 1
+
+
+# Two writers.
+
+
+async def test_of_two_writers_one_drains_and_the_other_takes_over(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    first = start_writer(lease_seconds=1.0)
+    await until(lambda: first.writer.state.is_leading)
+    second = start_writer(lease_seconds=1.0)
+    events = await append(stream, *(event() for _ in range(10)))
+    await drained(redis)
+    assert (first.writer.state.is_leading, second.writer.state.is_leading) == (True, False)
+    await first.cancel()
+    events += await append(stream, event())
+    await drained(redis)
+    assert second.writer.state.is_leading
+    assert await logged(table) == ids(events)
+
+
+async def test_the_whole_batch_of_a_writer_that_stands_still_is_taken_over(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    # A writer that took a batch, inserted it, and stands still: its lease ends.
+    lease = Lease(redis, redis_names.USAGE_LEASE, "still", 0.3)
+    await lease.acquire()
+    still = UsageBatches(redis, "still")
+    await still.prepare()
+    events = await append(stream, *(event() for _ in range(5)))
+    await still.take()
+    batch = await still.pending()
+    assert batch is not None
+    await table.insert_soon(batch.events, batch.token)
+    events += await append(stream, event())
+    start_writer(lease_seconds=0.3)
+    await drained(redis)
+    # It wakes up: what it still does has no effect.
+    await table.insert_soon(batch.events, batch.token)
+    assert not await still.settle(batch, [])
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (6, 120)
+
+
+async def test_a_writer_that_lost_its_lease_meanwhile_gives_way(
+    redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = start_writer()
+    await until(lambda: running.writer.state.is_leading)
+    with caplog.at_level(logging.WARNING):
+        await redis.set(redis_names.USAGE_LEASE, "another", px=400)
+        entry: Any = await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
+        await until(lambda: not running.writer.state.is_leading)
+        assert await redis.xrange(redis_names.USAGE, entry, entry)
+        await drained(redis)
+    assert "another writer has taken over" in caplog.text
+
+
+async def test_state_shows_how_long_entries_wait(
+    redis: redis.asyncio.Redis, stream: UsageStream, faulty: FaultyTable, start_writer: Start
+) -> None:
+    faulty.faults = ["refused"] * 1000
+    entry: Any = await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
+    added_at = int(entry.split(b"-")[0])
+    running = start_writer(table=faulty, lease_seconds=0.2, now_ms=lambda: added_at + 7000)
+    await until(lambda: running.writer.state.waiting_entries == 1)
+    assert running.writer.state.oldest_waiting_ms == 7000

@@ -1,0 +1,59 @@
+"""A usage writer as a process of its own, which a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
+
+Fault points: `before-insert`, `after-insert`, `after-settle`, where it prints `there` and stops; `none` runs on,
+and `report` prints what the table holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from gateway import redis_client
+from gateway.usage.batches import Batch, DeadLetter
+from gateway.usage.event import UsageEvent
+from gateway.usage.table import UsageTable
+from gateway.usage.writer import UsageWriter
+
+
+async def stop_here() -> None:
+    print("there", flush=True)
+    await asyncio.Event().wait()
+
+
+class StoppingTable(UsageTable):
+    point = "none"
+
+    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+        if self.point == "before-insert":
+            await stop_here()
+        await super().insert_soon(events, token)
+        if self.point == "after-insert":
+            await stop_here()
+
+
+async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
+    table = StoppingTable(clickhouse_url)
+    table.point = point
+    if point == "report":
+        ids = table.query("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
+        calls = table.query("SELECT sum(calls) FROM mcp_tool_usage_daily")
+        print(json.dumps([[row[0] for row in ids], calls[0][0]]))
+        table.close()
+        return
+    writer = UsageWriter(redis_client.connect(redis_url), table, linger=0, lease_seconds=0.3)
+    if point == "after-settle":
+        settle = writer._batches.settle
+
+        async def settle_and_stop(batch: Batch, dead: Sequence[DeadLetter]) -> Any:
+            await settle(batch, dead)
+            await stop_here()
+
+        writer._batches.settle = settle_and_stop  # type: ignore[method-assign]
+    await writer.run()
+
+
+asyncio.run(main(*sys.argv[1:]))
