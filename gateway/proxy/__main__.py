@@ -10,6 +10,7 @@ import uvloop
 from gateway import logs, metrics
 from gateway.child import announce_ready, read_settings_line, wait_for_the_end
 from gateway.proxy.config import ProxyConfig, read_config
+from gateway.proxy.server import ParserNotStrictError
 from gateway.proxy.worker import Worker
 
 
@@ -21,6 +22,9 @@ def main() -> int:
         uvloop.run(_serve(config))
     except OSError as failure:
         sys.stderr.write(f"mcp-gateway: the proxy cannot listen on {config.host}:{config.proxy_port}: {failure}\n")
+        return 1
+    except ParserNotStrictError as refusal:
+        sys.stderr.write(f"mcp-gateway: the proxy does not start: {refusal}\n")
         return 1
     return 0
 

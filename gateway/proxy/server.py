@@ -55,13 +55,20 @@ _RESET = struct.pack("ii", 1, 0)
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
+class ParserNotStrictError(RuntimeError):
+    """This process may not read requests."""
+
+
 class ProxyServer(web.Server):
-    """Accepts connections and hands their requests to `handle`."""
+    """Accepts connections and hands their requests to `handle`.
+
+    Raises `ParserNotStrictError` where aiohttp's C parser is missing.
+    """
 
     def __init__(self, handle: Handle, *, max_request_bytes: int, head_timeout: float) -> None:
         if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-            raise RuntimeError(
-                "aiohttp runs without its C extensions (AIOHTTP_NO_EXTENSIONS?): its parser is not strict"
+            raise ParserNotStrictError(
+                "aiohttp runs without its C extensions (AIOHTTP_NO_EXTENSIONS?), and its other parser is not strict"
             )
         super().__init__(handle, handler_cancellation=True, request_factory=self._request)
         self._max_request_bytes = max_request_bytes

@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy.framing import MAX_HEAD, FramingFault, RequestFraming
 from gateway.proxy.relay import Relay
+from gateway.settings import Settings
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
@@ -942,18 +943,20 @@ async def test_no_mutation_of_requests_without_a_key_reaches_the_upstream_or_fai
 # Starting.
 
 
-def test_a_worker_does_not_start_with_a_parser_that_is_not_strict() -> None:
-    script = "from gateway.proxy.server import ProxyServer; ProxyServer(None, max_request_bytes=1, head_timeout=1)"
+def test_a_worker_does_not_start_with_a_parser_that_is_not_strict(tmp_path: Path) -> None:
+    settings = Settings(upstream_url="http://127.0.0.1:9/mcp", redis_url="unix:///none.sock", data_dir=tmp_path)
     ended = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-m", "gateway.proxy"],
         env={**os.environ, "AIOHTTP_NO_EXTENSIONS": "1"},
+        input=settings.to_json() + "\n",
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
-    assert ended.returncode != 0
-    assert "AIOHTTP_NO_EXTENSIONS" in ended.stderr
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "AIOHTTP_NO_EXTENSIONS" in line
 
 
 # The walk by itself.
