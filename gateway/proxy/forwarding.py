@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from gateway.proxy import answers
 from gateway.proxy.calls import Calls
+from gateway.proxy.client_connection import break_off
 from gateway.proxy.client_writer import set_trailers
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
@@ -27,7 +28,6 @@ from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.observed import Observed
 from gateway.proxy.relay import Relay
-from gateway.proxy.server import break_off
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError

@@ -97,9 +97,7 @@ class Worker:
             is_ready=self.is_ready,
             observed=observed,
         )
-        self.server = ProxyServer(
-            handler, max_request_bytes=config.max_request_bytes, head_timeout=config.request_head_timeout
-        )
+        self.server = ProxyServer(handler, head_timeout=config.request_head_timeout)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
