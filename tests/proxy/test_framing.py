@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gateway.proxy import client_connection
 from gateway.proxy.framing import MAX_HEAD, FramingFault, RequestFraming
 from gateway.proxy.relay import Relay
 from gateway.settings import Settings
@@ -829,6 +830,30 @@ async def test_a_slow_reader_holds_the_upstream_back_and_memory_is_bounded(
         size = 0
         while not finished.is_set() or size < 20_000_000:
             size += len(await reader.read(1 << 20))
+
+
+async def test_a_client_that_takes_nothing_for_too_long_loses_its_connection_and_its_stream(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_connection, "_STALLED", 0.2)
+    broken = asyncio.Event()
+
+    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(sse_head())
+        try:
+            while True:
+                writer.write(chunk(b"data: " + b"x" * 65_536 + b"\n\n"))
+                await writer.drain()
+        except ConnectionError:
+            broken.set()
+            raise
+
+    upstream.answer = answer
+    async with connection(gateway) as (reader, writer):
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(request(b"GET /mcp HTTP/1.1", key=await gateway.key(), body=b"", length=False))
+        await asyncio.wait_for(broken.wait(), 2)
+    assert gateway.worker.pool.open_connections == 0
 
 
 def _buffered(gateway: Gateway) -> int:
