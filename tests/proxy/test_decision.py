@@ -33,6 +33,7 @@ PUBLIC = ("initialize", "notifications/initialized", "server/discover")
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+NO_IDS: list[Any] = [None, True, False, 1.0, 1.5, {}, [], [1]]
 
 
 def key(**changes: Any) -> KeyRecord:
@@ -88,7 +89,7 @@ def test_a_public_request_passes_as_nobody_without_a_key_and_as_its_owner_with_o
 @pytest.mark.parametrize(
     "message",
     [
-        *({**INITIALIZE, "id": id_} for id_ in (None, True, False, 1.0, 1.5, {}, [], [1])),
+        *({**INITIALIZE, "id": id_} for id_ in NO_IDS),
         *(
             {**INITIALIZE, "method": method}
             for method in ("Initialize", "initialize ", "initialize\0", "", "initialise")
@@ -201,7 +202,7 @@ def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None,
 @pytest.mark.parametrize(
     "message",
     [
-        *({**PING, "id": id_} for id_ in (True, {}, [])),
+        *({**PING, "id": id_} for id_ in (NO_IDS[1], NO_IDS[5], NO_IDS[6])),
         *(
             {**PING, name: "tools/call"}
             for name in ("Method", "METHOD", "\u212asonrpc".replace("\u212a", "J"), "Params", "iD")

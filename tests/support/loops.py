@@ -25,8 +25,8 @@ def on_both_loops(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
     own = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(test).parameters
-    del run.__wrapped__  # type: ignore[attr-defined]
+    del run.__wrapped__
     run.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
-    return pytest.mark.parametrize(
-        "new_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
-    )(run)
+    loops = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
+    both: Callable[..., None] = pytest.mark.parametrize("new_loop", loops, ids=["asyncio", "uvloop"])(run)
+    return both
