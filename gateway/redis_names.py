@@ -29,7 +29,7 @@ AUDIT = PREFIX + "audit"
 """Stream: who did what to which key or user."""
 
 SESSION = PREFIX + "session:"
-"""+ digest of an MCP session id: hash of its owner and client."""
+"""+ digest of an MCP session id: the JSON of its owner and client."""
 UNCLAIMED_SESSIONS = PREFIX + "unclaimed-sessions"
 """Sorted set: session ids opened without a key, by their deadline (milliseconds)."""
 HANDSHAKES = PREFIX + "handshakes:"

@@ -78,6 +78,7 @@ def refusal(deny: Deny, id: object) -> web.Response:  # noqa: A002
         status=deny.status,
         body=error_body(id, deny.code, deny.message),
         content_type="application/json",
+        headers={"Server": "mcp-gateway"},
     )
     if deny.challenge is not None:
         answer.headers["WWW-Authenticate"] = deny.challenge

@@ -18,7 +18,7 @@ from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.protocol.message import Body
 from gateway.proxy import answers
-from gateway.proxy.decision import NO_KEY, Deny, Facts, address_refusal, bad_key, decide
+from gateway.proxy.decision import NO_KEY, Deny, Facts, address_refusal, bad_key, decide, forbidden
 from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.sessions import MAX_SESSION_ID, Session, Sessions
@@ -82,6 +82,9 @@ class Gatekeeper:
             raise Refused(credential)
         if refusal := address_refusal(credential.record, incoming.client_ip):
             raise Refused(refusal)
+        if credential.record.allowed_tables is not None and incoming.text(b"last-event-id") is not None:
+            # What is replayed here cannot be matched to the call that it answers, so it cannot be checked.
+            raise Refused(forbidden("This API key is limited to some tables and cannot resume a stream", "table"))
         try:
             return credential, await self._session(incoming, credential)
         except RedisError:

@@ -29,7 +29,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """How tables and count were found; `unknown` where the count is `None`."""
     is_error: bool
     status: str
-    """`ok`, `tool_error` (the result says `isError`) or `rpc_error` (a JSON-RPC error object)."""
+    """`ok`, `tool_error` (the result says `isError`), `rpc_error` (a JSON-RPC error object) or `denied` (the result
+    was withheld, since the key may not read its tables)."""
     duration_ms: float
     """From the request's arrival to the result, by a monotonic clock."""
     response_bytes: int
@@ -43,7 +44,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     client_ip: str
     gateway_id: str
     arguments_hash: str
-    """SHA-256 of the arguments as they were on the wire, the first 16 hexadecimal digits."""
+    """SHA-256 of the arguments in canonical JSON, the first 16 hexadecimal digits."""
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -146,6 +146,13 @@ async def test_a_result_with_a_table_that_is_not_allowed_does_not_reach_the_clie
     assert [(event.status, event.record_count) for event in await gateway.events()] == [("denied", 0)]
 
 
+async def test_a_key_limited_to_tables_cannot_have_results_replayed_unchecked(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key(allowed_tables=("prices",))
+    assert_denied(await gateway.request("GET", key=key, Last_Event_ID="7"), upstream, 403, -32001)
+
+
 async def test_allowed_tools_filter_the_list_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_result({"tools": [{"name": "get_a"}, {"name": "drop_b"}], "nextCursor": "c"})
     listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
@@ -421,6 +428,10 @@ async def test_health_and_readiness(gateway: Gateway, upstream: ScriptedUpstream
     assert (await gateway.request("GET", "/healthz")).status == 200
     assert (await gateway.request("GET", "/readyz")).status == 200
     assert upstream.requests == []
+
+
+async def test_probes_come_by_address_whatever_their_host(gateway: Gateway) -> None:
+    assert (await gateway.request("GET", "/readyz", Host="10.1.2.3:8001")).status == 200
 
 
 async def test_not_ready_while_the_upstream_takes_no_connection(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
