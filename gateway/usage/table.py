@@ -82,7 +82,7 @@ class UsageTable:
         named = None if self.is_embedded else unquote(parts.path.strip("/")) or None
         self.database = database or named or DATABASE
         self.ttl_days = ttl_days
-        self.place = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         """The URL without credentials, for messages."""
         self._query_seconds = query_seconds
         self._now_ms = now_ms

@@ -15,7 +15,7 @@ from typing import Any
 import redis.asyncio
 
 from gateway import redis_names
-from gateway.usage.event import UsageEvent, unpack
+from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.table import UsageTable
 from gateway.usage.writer import UsageWriter
 
@@ -79,9 +79,21 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], s
             await asyncio.sleep(0.01)
 
 
+async def entries(client: redis.asyncio.Redis, name: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+    """All entries of a stream."""
+    found: Any = await client.xrange(name)
+    return list(found)
+
+
 async def streamed(client: redis.asyncio.Redis) -> list[UsageEvent]:
     """All events in the stream, in its order."""
-    return [event for _, fields in await client.xrange(redis_names.USAGE) for event in unpack(fields[b"e"])]
+    return [event for _, fields in await entries(client, redis_names.USAGE) for event in unpack(fields[b"e"])]
+
+
+async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:
+    """Put events into the stream as one entry; its id."""
+    entry: Any = await client.xadd(redis_names.USAGE, {"e": pack(events)})
+    return bytes(entry)
 
 
 async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:

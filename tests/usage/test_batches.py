@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import redis.asyncio
 
 from gateway import redis_names
 from gateway.usage.batches import TAKE_ENTRIES, DeadLetter, LeaseLost, UsageBatches
-from gateway.usage.event import UsageEvent, pack, unpack
+from gateway.usage.event import pack, unpack
 from gateway.usage.lease import Lease
-from tests.usage.support import event
+from tests.usage.support import add, entries, event
 
 
 @pytest.fixture
@@ -18,11 +20,6 @@ async def batches(redis: redis.asyncio.Redis) -> UsageBatches:
     found = UsageBatches(redis, "me")
     await found.prepare()
     return found
-
-
-async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:
-    entry: bytes = await client.xadd(redis_names.USAGE, {"e": pack(events)})
-    return entry
 
 
 async def test_entries_of_before_the_group_are_not_missed(redis: redis.asyncio.Redis) -> None:
@@ -38,24 +35,24 @@ async def test_what_was_taken_is_the_batch_however_often_it_is_read(
     redis: redis.asyncio.Redis, batches: UsageBatches
 ) -> None:
     events = [event() for _ in range(3)]
-    entries = [await add(redis, one) for one in events]
+    added = [await add(redis, one) for one in events]
     assert await batches.take() == 3
     await add(redis, event())
     first, again = await batches.pending(), await batches.pending()
     assert first is not None
-    assert first.ids == tuple(entries)
+    assert first.ids == tuple(added)
     assert first.events == tuple(events)
     assert first == again
 
 
 async def test_a_take_whose_answer_was_lost_is_in_the_batch(redis: redis.asyncio.Redis, batches: UsageBatches) -> None:
-    entries = [await add(redis, event()) for _ in range(TAKE_ENTRIES + 1)]
+    added = [await add(redis, event()) for _ in range(TAKE_ENTRIES + 1)]
     # As a client does that sends a command again after a broken connection.
     await batches.take()
     await batches.take()
     batch = await batches.pending()
     assert batch is not None
-    assert batch.ids == tuple(entries)
+    assert batch.ids == tuple(added)
 
 
 async def test_the_weight_of_what_was_taken_counts_events_and_kilobytes(
@@ -94,7 +91,7 @@ async def test_settling_removes_the_batch_and_keeps_its_dead_letters(
     assert await batches.settle(batch, [DeadLetter(b"packed", "why")])
     assert await redis.xlen(redis_names.USAGE) == 0
     assert await batches.pending() is None
-    ((_, letter),) = await redis.xrange(redis_names.USAGE_DEAD_LETTERS)
+    ((_, letter),) = await entries(redis, redis_names.USAGE_DEAD_LETTERS)
     assert letter == {b"e": b"packed", b"reason": b"why"}
 
 
@@ -125,11 +122,11 @@ async def test_a_large_batch_is_settled_whole(redis: redis.asyncio.Redis, batche
 async def test_other_consumers_left_overs_are_batches_of_their_own(
     redis: redis.asyncio.Redis, batches: UsageBatches
 ) -> None:
-    entries = [await add(redis, event()) for _ in range(4)]
+    added = [await add(redis, event()) for _ in range(4)]
     await redis.xreadgroup(redis_names.USAGE_GROUP, "older", {redis_names.USAGE: ">"}, count=3)
     await batches.take()
     left_over = [batch async for batch in batches.left_over()]
-    assert sorted(batch.ids for batch in left_over) == [tuple(entries[:3]), tuple(entries[3:])]
+    assert sorted(batch.ids for batch in left_over) == [tuple(added[:3]), tuple(added[3:])]
 
 
 async def test_an_entry_removed_while_pending_does_not_change_the_token(
@@ -163,7 +160,7 @@ async def test_an_event_that_the_stream_has_twice_is_in_the_batch_once(
 async def test_unreadable_entries_are_dead_letters_as_they_are(
     redis: redis.asyncio.Redis, batches: UsageBatches, packed: bytes
 ) -> None:
-    entry = await redis.xadd(redis_names.USAGE, {"e": packed})
+    entry: Any = await redis.xadd(redis_names.USAGE, {"e": packed})
     await batches.take()
     batch = await batches.pending()
     assert batch is not None

@@ -256,7 +256,7 @@ async def test_a_lost_answer_and_a_restart_of_the_gateway_double_nothing(
         (tmp_path / f"copy{number}" / "1-dead-0.spool").write_bytes(left)
         successor = make(spool=Spool(tmp_path / f"copy{number}", observer=told), answer_timeout=5)
         await successor.start()
-        await until(lambda number=number: told.resends == number + 1)  # type: ignore[misc]
+        await until(lambda number=number: told.resends == number + 1)
     assert len(await entries(valkey)) == 2
 
 

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis.asyncio
@@ -27,7 +26,20 @@ from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
 from tests.support.valkey import Valkey
-from tests.usage.support import DAY_MS, NOW_MS, Running, drained, event, finish, ids, logged, rolled_up, until
+from tests.usage.support import (
+    DAY_MS,
+    NOW_MS,
+    Running,
+    add,
+    drained,
+    entries,
+    event,
+    finish,
+    ids,
+    logged,
+    rolled_up,
+    until,
+)
 
 Start = Callable[..., Running]
 
@@ -82,7 +94,7 @@ async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:
 
 
 async def dead_letters(client: redis.asyncio.Redis) -> list[tuple[bytes, str]]:
-    letters = await client.xrange(redis_names.USAGE_DEAD_LETTERS)
+    letters = await entries(client, redis_names.USAGE_DEAD_LETTERS)
     return [(fields[b"e"], fields[b"reason"].decode()) for _, fields in letters]
 
 
@@ -211,12 +223,12 @@ async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
 ) -> None:
     events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(30)]
     for one in events:
-        await client.xadd(redis_names.USAGE, {"e": pack((one,))})
+        await add(client, one)
     for point in points:
         await asyncio.to_thread(kill_writer_at, valkey, tmp_path, point)
         # Entries that come between must not change the batch that is under way.
         events.append(event())
-        await client.xadd(redis_names.USAGE, {"e": pack(events[-1:])})
+        await add(client, events[-1])
     last = writer_process(valkey, tmp_path, "none")
     await drained(client, seconds=30)
     finish(last)
@@ -232,7 +244,7 @@ async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
     for _ in range(3):
         for _ in range(50):
             events.append(event())
-            await client.xadd(redis_names.USAGE, {"e": pack(events[-1:])})
+            await add(client, events[-1])
         valkey.kill()
         valkey.start()
     await drained(client)
@@ -404,7 +416,7 @@ async def test_a_writer_that_lost_its_lease_meanwhile_gives_way(
     await until(lambda: running.writer.state.is_leading)
     with caplog.at_level(logging.WARNING):
         await redis.set(redis_names.USAGE_LEASE, "another", px=400)
-        entry: Any = await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
+        entry = await add(redis, event())
         await until(lambda: not running.writer.state.is_leading)
         assert await redis.xrange(redis_names.USAGE, entry, entry)
         await drained(redis)
@@ -415,7 +427,7 @@ async def test_state_shows_how_long_entries_wait(
     redis: redis.asyncio.Redis, stream: UsageStream, faulty: FaultyTable, start_writer: Start
 ) -> None:
     faulty.faults = ["refused"] * 1000
-    entry: Any = await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
+    entry = await add(redis, event())
     added_at = int(entry.split(b"-")[0])
     running = start_writer(table=faulty, lease_seconds=0.2, now_ms=lambda: added_at + 7000)
     await until(lambda: running.writer.state.waiting_entries == 1)
