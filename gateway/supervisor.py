@@ -6,7 +6,8 @@ The rules:
   called takes everything down, so that nothing is left half started.
 - A child that dies later is started again, after 0.2 s at first and 10 s at most; the pause is short again once a child
   has lived for 30 s. Each death and start is one line of the log.
-- `stop` ends the children in the opposite order, with SIGTERM first, and with SIGKILL those that outlive their time.
+- `stop` ends the children in the opposite order, replicas of one command side by side, with SIGTERM first, and with
+  SIGKILL those that outlive their time.
 - A child cannot outlive the supervisor: on Linux the kernel kills it, elsewhere the end of its standard input tells it.
 """
 
@@ -21,6 +22,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from itertools import groupby
 
 import msgspec
 
@@ -85,15 +87,22 @@ class Supervisor:
                 raise outcome
 
     async def stop(self) -> None:
-        """End every child, the youngest first, and return when none is left."""
-        for child, task in reversed(self._children):
-            process = self._processes.get(child.name)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-            if process is not None and process.returncode is None:
-                await _end(child, process)
+        """End every child, the youngest first, and return when none is left.
+
+        Neighbours of one command are replicas and end side by side: none shall take what the others no longer do.
+        """
+        for _, replicas in groupby(reversed(self._children), key=lambda started: started[0].command):
+            await asyncio.gather(*(self._stop(child, task) for child, task in replicas))
         self._children.clear()
+
+    async def _stop(self, child: Child, watch: asyncio.Task[None]) -> None:
+        watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watch
+        # Looked up now: the watch may just have started the child again.
+        process = self._processes.get(child.name)
+        if process is not None and process.returncode is None:
+            await _end(child, process)
 
     async def _spawn(self, child: Child) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(

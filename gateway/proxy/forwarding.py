@@ -69,6 +69,7 @@ class Forwarding:
         self._limits = limits
         self._observed = observed
         self._finishing: set[asyncio.Task[None]] = set()
+        self._is_over = False
 
     async def send(
         self, incoming: Incoming, principal: Principal | None, body: bytes, calls: Calls
@@ -144,11 +145,14 @@ class Forwarding:
                 self._pool.release(answer)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for calls whose client has gone; then end them."""
+        """Wait for calls whose client has gone; then end them, and from then on those of every client that goes."""
         if self._finishing:
             await asyncio.wait(self._finishing, timeout=seconds)
-        for task in self._finishing:
+        self._is_over = True
+        unfinished = list(self._finishing)
+        for task in unfinished:
             task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _stream(
         self,
@@ -194,7 +198,7 @@ class Forwarding:
         version = incoming.text(b"mcp-protocol-version") or ""
         if not calls.is_waiting_for_result or version >= _FIRST_WITHOUT_SESSIONS:
             return False
-        if len(self._finishing) >= _MAX_FINISHING:
+        if self._is_over or len(self._finishing) >= _MAX_FINISHING:
             return False
 
         async def finish() -> None:

@@ -126,11 +126,14 @@ class Worker:
         return await self.pool.is_reachable()
 
     async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._config.drain_timeout
         self.server.stop_accepting()
         self._streams.cut_listening()
-        await self.server.shutdown(self._config.drain_timeout)
+        # aiohttp waits for so long twice: until it no longer reads the bodies of requests, and again.
+        await self.server.shutdown(self._config.drain_timeout / 2)
         await self._streams.close()
-        await self._forwarding.drain(self._config.drain_timeout)
+        await self._forwarding.drain(max(0.0, deadline - loop.time()))
         await self._usage.close()
         await self._keys.stop()
         await self.pool.close()
