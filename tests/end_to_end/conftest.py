@@ -1,13 +1,17 @@
-"""Gateways that the tests of one module share, each started as a user starts it."""
+"""Gateways that tests share, each started as a user starts it."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
+from tests.support.mcp_servers import DEMO, McpServer
+from tests.support.production import Production, login, production_engines
 from tests.support.running_up import Running
 
 
@@ -22,3 +26,29 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def demo_admin(demo: Running) -> AdminClient:
     """The admin API of `demo`."""
     return AdminClient(demo)
+
+
+@pytest.fixture(scope="package")
+def production() -> Iterator[Production]:
+    """Engines that are configured, with the demo server for an upstream."""
+    upstream = McpServer(*DEMO)
+    # Not pytest's folder: a unix socket's path must stay under 108 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="production-") as folder,
+        production_engines(Path(folder), upstream.url) as engines,
+    ):
+        yield engines
+    upstream.stop()
+
+
+@pytest.fixture(scope="package")
+def production_admin(production: Production) -> Iterator[Running]:
+    """The admin process of `production`."""
+    with production.admin() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def operator(production_admin: Running) -> AdminClient:
+    """The first admin of `production`, logged in."""
+    return login(production_admin)

@@ -20,12 +20,12 @@ class AdminClient:
 
     def __init__(self, running: Running, token: str | None = None) -> None:
         self._running = running
-        self._token = token or running.token()
+        self.token = token or running.token()
 
     def new_user(self, email: str) -> AdminClient:
         """Make a user, who is logged in and is no admin."""
         login = {"email": email, "password": "a-long-password-of-theirs"}
-        made = self._running.admin("POST", "/api/users/add", self._token, json=login)
+        made = self._running.admin("POST", "/api/users/add", self.token, json=login)
         assert made.status_code == 201, made.text
         answer = self._running.admin("POST", "/api/auth/login", "", json=login)
         return AdminClient(self._running, answer.json()["access_token"])
@@ -44,7 +44,7 @@ class AdminClient:
         deadline = time.monotonic() + 10
         query = {"key_id": key_id, "page_size": 100}
         while True:
-            answer = self._running.admin("GET", "/api/mcp-usage/history", self._token, params=query)
+            answer = self._running.admin("GET", "/api/mcp-usage/history", self.token, params=query)
             assert answer.status_code == 200, answer.text
             page = answer.json()
             assert page["total"] == len(page["items"])
@@ -52,6 +52,6 @@ class AdminClient:
                 return list(reversed(page["items"]))
 
     def _post(self, action: str, **body: Any) -> dict[str, Any]:
-        answer = self._running.admin("POST", f"/api/mcp-keys/{action}", self._token, json=body)
+        answer = self._running.admin("POST", f"/api/mcp-keys/{action}", self.token, json=body)
         assert answer.status_code in (200, 201), answer.text
         return dict(answer.json())

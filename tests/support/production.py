@@ -1,0 +1,66 @@
+"""Production's shape: a Redis and a ClickHouse that are configured, and one process for each role."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from tests.support.admin_client import AdminClient
+from tests.support.clean_run import clean_run
+from tests.support.running_up import Running
+from tests.support.valkey import Valkey
+
+EMAIL = "root@example.com"
+PASSWORD = "correct-horse-battery-staple"
+JWT_SECRET = "0123456789abcdef" * 4
+
+
+class Production:
+    """The engines, and how to start the roles on them."""
+
+    def __init__(self, folder: Path, valkey: Valkey, upstream_url: str) -> None:
+        self._folder = folder
+        self._starts = 0
+        self.environment = {
+            "GATEWAY_REDIS_URL": valkey.url,
+            "GATEWAY_CLICKHOUSE_URL": f"chdb://{folder / 'clickhouse'}",
+            "GATEWAY_UPSTREAM_URL": upstream_url,
+            "GATEWAY_JWT_SECRET": JWT_SECRET,
+            "GATEWAY_ADMIN_EMAIL": EMAIL,
+            "GATEWAY_ADMIN_PASSWORD": PASSWORD,
+        }
+
+    def _run(self, role: str, changes: dict[str, str]) -> contextlib.AbstractContextManager[Running]:
+        self._starts += 1
+        # A folder of its own each, as on hosts of their own.
+        data_dir = self._folder / f"{role}-{self._starts}"
+        return clean_run(role, data_dir=data_dir, **{**self.environment, **changes})
+
+    def proxy(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
+        """`mcp-gateway proxy`, with two workers."""
+        return self._run("proxy", changes)
+
+    def admin(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
+        """`mcp-gateway admin`."""
+        return self._run("admin", changes)
+
+
+@contextlib.contextmanager
+def production_engines(folder: Path, upstream_url: str) -> Iterator[Production]:
+    """A Valkey that runs while inside, and a folder for chDB."""
+    valkey = Valkey(folder)
+    valkey.start()
+    try:
+        yield Production(folder, valkey, upstream_url)
+    finally:
+        valkey.stop()
+
+
+def login(admin: Running) -> AdminClient:
+    """The first admin, logged in at a running admin process."""
+    answer = requests.post(f"{admin.admin_url}/api/auth/login", json={"email": EMAIL, "password": PASSWORD}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return AdminClient(admin, answer.json()["access_token"])
