@@ -109,7 +109,7 @@ class Supervisor:
             *child.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment},
+            env={**_without_settings(os.environ), **self._environment},
             # Ctrl-C is for the supervisor, which ends its children in order.
             start_new_session=True,
             preexec_fn=partial(_die_with, os.getpid()),
@@ -187,3 +187,8 @@ def _die_with(parent: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings, and the secrets among them, reach a child by its standard input or not at all."""
+    return {name: value for name, value in environment.items() if not name.upper().startswith("GATEWAY_")}

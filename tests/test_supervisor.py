@@ -32,6 +32,14 @@ async def test_a_child_is_started_when_it_says_so_and_ended_with_the_supervisor(
     assert not is_alive(pid)
 
 
+async def test_settings_do_not_reach_a_child_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_JWT_SECRET", "secret")
+    supervisor = Supervisor({}, lambda _: None)
+    program = "import os; print([name for name in os.environ if name.startswith('GATEWAY_')], flush=True)"
+    assert await supervisor.start(python("a child", program + "; import time; time.sleep(60)")) == "[]"
+    await supervisor.stop()
+
+
 async def test_a_child_that_dies_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
     ended: list[int] = []
     supervisor = Supervisor({}, ended.append)
