@@ -69,8 +69,9 @@ async def test_an_answer_that_does_not_come_whole_is_502_or_504_by_phase_and_the
 ) -> None:
     assert len(RESULT) == 48
     upstream.answer = answer_and(raw, ending)
+    seconds = 0.1 if ending is _stall else 5
     async with running_gateway(
-        redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=0.1, idle_timeout=0.1
+        redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=seconds, idle_timeout=seconds
     ) as gateway:
         (answer,) = await exchange(gateway, post(await gateway.key()))
         assert answer.status == (504 if ending is _stall else 502)
@@ -103,7 +104,8 @@ async def test_an_answer_that_breaks_off_when_much_of_it_has_passed_is_seen_to_b
     ending: Ending,
 ) -> None:
     upstream.answer = answer_and(raw, ending)
-    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, idle_timeout=0.1) as gateway:
+    seconds = 0.1 if ending is _stall else 5
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, idle_timeout=seconds) as gateway:
         status, is_seen = await _is_seen_to_be_broken(gateway, post(await gateway.key(), PING, version))
     assert (status, is_seen) == (200, True)
     assert len(upstream.requests) == 1
