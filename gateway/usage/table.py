@@ -38,7 +38,7 @@ DAILY_TABLE = "mcp_tool_usage_daily"
 DATABASE = "mcp_gateway"
 """Used where the URL names none."""
 CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 60
+READ_TIMEOUT = 30
 QUERY_SECONDS = 20
 """A query that takes longer is ended by ClickHouse."""
 

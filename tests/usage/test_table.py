@@ -32,11 +32,11 @@ async def test_an_insert_repeated_under_its_token_adds_nothing(table: UsageTable
 
 
 async def test_an_insert_across_months_is_repeatable_too(table: UsageTable) -> None:
-    events = [event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(120)]
+    events = [event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(30)]
     for _ in range(2):
         await table.insert_soon(events, "token")
     assert await logged(table) == ids(events)
-    assert await rolled_up(table) == (120, 2400)
+    assert await rolled_up(table) == (30, 600)
 
 
 async def test_an_insert_is_repeatable_after_many_others(table: UsageTable) -> None:
