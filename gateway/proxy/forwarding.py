@@ -5,7 +5,7 @@ The rules:
 - What broke off upstream breaks off here: it is never made to look whole.
 - An answer whose usage can be made safe nowhere is not given out whole.
 - When a client goes, a call of a session goes on and is counted; a listening stream, and a call of a revision in which
-  closing the stream means to cancel (2026-07-28), is ended upstream.
+  closing the stream means to cancel (2026-07-28), is ended upstream. A handshake goes on, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -42,7 +44,7 @@ BEGUN = web.RequestKey("begun", int)
 """The status of an answer whose head has gone out."""
 _FIRST_WITHOUT_SESSIONS = "2026-07-28"
 _MAX_FINISHING = 1000
-"""Calls whose client has gone that are taken in to be counted; beyond, they are ended."""
+"""Requests whose client has gone that go on all the same; beyond, they are ended."""
 
 
 class Forwarding:
@@ -100,6 +102,16 @@ class Forwarding:
                 raise self._failed(failure) from None
             raise
         return answer
+
+    async def to_the_end(self, work: Coroutine[Any, Any, UpstreamConnection]) -> UpstreamConnection:
+        """Do what must not stop halfway: when the client goes, it goes on, and its answer is given up."""
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not self._go_on(self._give_up_answer_of(task)):
+                task.cancel()
+            raise
 
     def give_up(self, answer: UpstreamConnection) -> None:
         """Drop an answer that is not brought back."""
@@ -198,8 +210,6 @@ class Forwarding:
         version = incoming.text(b"mcp-protocol-version") or ""
         if not calls.is_waiting_for_result or version >= _FIRST_WITHOUT_SESSIONS:
             return False
-        if self._is_over or len(self._finishing) >= _MAX_FINISHING:
-            return False
 
         async def finish() -> None:
             try:
@@ -209,7 +219,18 @@ class Forwarding:
             finally:
                 self._pool.release(answer)
 
-        task = asyncio.get_running_loop().create_task(finish())
+        return self._go_on(finish())
+
+    async def _give_up_answer_of(self, task: asyncio.Task[UpstreamConnection]) -> None:
+        with contextlib.suppress(Refused):
+            self.give_up(await task)
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Whether there is room for work without a client; it is done then."""
+        if self._is_over or len(self._finishing) >= _MAX_FINISHING:
+            work.close()
+            return False
+        task = asyncio.get_running_loop().create_task(work)
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
         return True

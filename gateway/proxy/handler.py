@@ -16,7 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.metering import meter
-from gateway.protocol.message import Body, Message, Unreadable
+from gateway.protocol.message import Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
 from gateway.proxy.calls import Caller, Calls, Clock
@@ -136,8 +136,13 @@ class Handler:
             principal, session = await self._gatekeeper.admit(incoming, body)
             caller = self._caller(incoming, body.messages[0], principal, session)
             calls = Calls(body.messages, caller, principal.record if principal else None, self._clock, meter)
-            answer = await self._forwarding.send(incoming, principal, body_bytes, calls)
-            await self._note_new_session(incoming, body, principal, answer)
+            sending = self._forwarding.send(incoming, principal, body_bytes, calls)
+            if body.messages[0].method == "initialize":
+                # A session that nobody took note of could never be ended.
+                sending = self._forwarding.to_the_end(
+                    self._open_session(sending, incoming, body.messages[0], principal)
+                )
+            answer = await sending
             return await self._forwarding.bring_back(
                 request,
                 incoming,
@@ -165,14 +170,19 @@ class Handler:
             is_listening=incoming.method == "GET",
         )
 
-    async def _note_new_session(
-        self, incoming: Incoming, body: Body, principal: Principal | None, answer: UpstreamConnection
-    ) -> None:
-        message = body.messages[0]
-        session_id = answer.field(b"mcp-session-id") if message.method == "initialize" else ""
+    async def _open_session(
+        self,
+        sending: Awaitable[UpstreamConnection],
+        incoming: Incoming,
+        initialize: Message,
+        principal: Principal | None,
+    ) -> UpstreamConnection:
+        """Send an `initialize`, and take note of the session that it opens."""
+        answer = await sending
+        session_id = answer.field(b"mcp-session-id")
         if not session_id or len(session_id) > MAX_SESSION_ID:
-            return
-        name, version = _client_of(message)
+            return answer
+        name, version = _client_of(initialize)
         session = (
             Session(principal.record.owner, name, version)
             if principal
@@ -180,9 +190,10 @@ class Handler:
         )
         try:
             await self._gatekeeper.note_new_session(session_id, session)
-        except Refused:
+        except BaseException:
             self._forwarding.give_up(answer)
             raise
+        return answer
 
     def _caller(
         self, incoming: Incoming, message: Message | None, principal: Principal | None, session: Session
