@@ -239,6 +239,40 @@ async def test_a_redis_that_hangs_is_not_waited_for_and_doubles_nothing(
     assert len(await entries(valkey)) == 6
 
 
+async def test_a_batch_that_arrives_long_after_it_was_sent_again_is_not_added(
+    valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, told: Told
+) -> None:
+    stream = make(answer_timeout=0.5, lanes=1)
+    await stream.append(event())
+    assert valkey.process is not None
+    os.kill(valkey.process.pid, signal.SIGSTOP)
+    await stream.append(event())
+    (name,) = listing(tmp_path / "spool")
+    (late,) = decode((tmp_path / "spool" / name).read_bytes()).records
+    os.kill(valkey.process.pid, signal.SIGCONT)
+    await stream.start()
+    await until(lambda: told.resends == 1 and not stream.redis_away)
+    await stream.append(event())
+    # As from a connection whose data was stuck in the network.
+    await stream._send(late)
+    assert len(await entries(valkey)) == 3
+
+
+async def test_events_that_find_too_many_waiting_go_to_the_spool(
+    redis: redis.asyncio.Redis, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.usage.stream.WAITING_EVENTS", 600)
+    stream = UsageStream(redis, Spool(tmp_path, observer=told), lanes=1, observer=told)
+    await redis.client_pause(200)
+    events = [event() for _ in range(2000)]
+    await asyncio.gather(*(stream.append(one) for one in events))
+    assert told.spools > 0
+    await stream.start()
+    await until(lambda: told.resends == told.spools)
+    assert ids(await streamed(redis)) == ids(events)
+    await stream.close()
+
+
 async def test_a_lost_answer_and_a_restart_of_the_gateway_double_nothing(
     valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, told: Told
 ) -> None:

@@ -345,6 +345,20 @@ async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the
     assert "3 events went to the dead letters" in caplog.text
 
 
+async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    events = await append(stream, *(event() for _ in range(6)), event(tool_name="poison"))
+    await table.insert_soon(events[:3], "an earlier way of cutting it")
+    table._clients["insert"].command(
+        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
+    )
+    start_writer()
+    await drained(redis)
+    assert await logged(table) == ids(events[:6])
+    assert await rolled_up(table) == (6, 120)
+
+
 async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
