@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from tests.support import fastmcp_client, journey, sdk1_client, sdk2_client
 from tests.support.admin_client import AdminClient, Key
 from tests.support.journey import Journey
+from tests.support.metrics import Scrape, scraped
 from tests.support.running_up import Running
 
 
@@ -192,6 +193,31 @@ def test_calls_side_by_side_get_their_own_answers_and_are_metered_once_each(
     assert sorted(call["record_count"] for call in calls) == list(range(1, 31))
 
 
+def test_a_client_that_closes_a_stream_after_its_result_is_counted_as_answered(
+    demo: Running, demo_admin: AdminClient
+) -> None:
+    key = demo_admin.new_key("counted")
+    exchanges: list[sdk2_client.Exchange] = []
+
+    async def call_some() -> None:
+        url = f"{demo.url}/mcp"
+        async with sdk2_client.connected(url, key.text, sdk2_client.MODERN, exchanges=exchanges) as client:
+            for _ in range(20):
+                await client.call_tool(*journey.QUERY)
+
+    before = scraped(demo)
+    asyncio.run(call_some())
+    # Discovery, twenty calls, and the listing by which the client checks their results.
+    assert len(exchanges) == 22
+    deadline = time.monotonic() + 5
+    while (grown := _requests(scraped(demo)) - _requests(before)) < len(exchanges) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert grown == len(exchanges)
+    assert _requests(scraped(demo), status="200", reason="forwarded") - _requests(
+        before, status="200", reason="forwarded"
+    ) == len(exchanges)
+
+
 @pytest.mark.parametrize("mode", [sdk2_client.MODERN, sdk2_client.PINNED, sdk2_client.HANDSHAKE])
 @pytest.mark.parametrize("kind", ["malformed", "revoked"])
 def test_sdk_2_is_told_at_once_that_its_key_is_bad(
@@ -260,6 +286,10 @@ def test_refused_calls_are_not_metered(demo: Running, demo_admin: AdminClient) -
     demo_admin.revoke(key.key_id)
     assert demo.rpc({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, key.text).status_code == 401
     assert demo_admin.calls(key.key_id, expected=0) == []
+
+
+def _requests(scrape: Scrape, **labels: str) -> float:
+    return scrape.value("mcp_gateway_requests_total", method="POST", **labels)
 
 
 def _bad_key(admin: AdminClient, kind: str) -> str:

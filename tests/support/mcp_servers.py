@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 DEMO_WITH_SESSIONS = ("-m", "mcp_backend", "--port", "0")
+TALKATIVE = ("-m", "tests.support.talkative_server")
 DEMO = (*DEMO_WITH_SESSIONS, "--stateless")
 
 

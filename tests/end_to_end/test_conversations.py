@@ -1,0 +1,174 @@
+"""What a server says unasked, and what it asks its client back, comes through; a call is counted once, at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from fastmcp import Client
+from fastmcp.client.transports import StreamableHttpTransport
+from mcp.client.subscriptions import ToolsListChanged
+from mcp_types import ElicitResult, ToolListChangedNotification
+
+from tests.support import sdk2_client
+from tests.support.admin_client import AdminClient
+from tests.support.clean_run import clean_run
+from tests.support.mcp_servers import TALKATIVE, McpServer
+from tests.support.running_up import Running
+
+UNCLAIMED_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[McpServer]:
+    server = McpServer(*TALKATIVE)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with clean_run(
+        "up",
+        *("--upstream", upstream.url),
+        data_dir=tmp_path_factory.mktemp("talk") / "data",
+        GATEWAY_UNCLAIMED_SESSION_SECONDS=str(UNCLAIMED_SECONDS),
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(gateway: Running) -> AdminClient:
+    return AdminClient(gateway)
+
+
+async def elicited(context: Any, asked: Any) -> ElicitResult:
+    """The user's answer to any question."""
+    return ElicitResult(action="accept", content={"name": "Ann"})
+
+
+def open_sessions(upstream: McpServer) -> int:
+    """The sessions that the upstream has, by its own account."""
+    return int(requests.get(upstream.url.replace("/mcp", "/sessions"), timeout=10).json())
+
+
+@pytest.mark.parametrize("mode", [sdk2_client.HANDSHAKE, sdk2_client.MODERN])
+def test_a_question_to_the_user_is_answered_within_a_call_that_is_counted_once(
+    gateway: Running, admin: AdminClient, mode: str
+) -> None:
+    key = admin.new_key(f"asked, {mode}")
+
+    async def greet() -> Any:
+        url = f"{gateway.url}/mcp"
+        async with sdk2_client.connected(url, key.text, mode, elicitation_callback=elicited) as client:
+            return (await client.call_tool("greet")).structured_content
+
+    greeting = asyncio.run(asyncio.wait_for(greet(), 20))
+    assert greeting == {"table": "people", "record_count": 1, "text": "Hello Ann"}
+    # In 2026-07-28 the question is an answer, of type `input_required`, and the call is made anew with what was asked.
+    (call,) = admin.calls(key.key_id, expected=1)
+    assert (call["tool_name"], call["table_name"], call["record_count"], call["status"]) == ("greet", "people", 1, "ok")
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_fastmcp_answers_questions_too(gateway: Running, admin: AdminClient, mode: str) -> None:
+    key = admin.new_key(f"asked fastmcp, {mode}")
+
+    async def answer(message: str, response_type: Any, asked: Any, context: Any) -> dict[str, str]:
+        return {"name": "Bo"}
+
+    async def greet() -> Any:
+        transport = StreamableHttpTransport(f"{gateway.url}/mcp", headers={"Authorization": f"Bearer {key.text}"})
+        client: Client[Any] = Client(transport, mode=mode, elicitation_handler=answer)
+        async with client:
+            return (await client.call_tool("greet")).structured_content
+
+    assert asyncio.run(asyncio.wait_for(greet(), 20))["text"] == "Hello Bo"
+    assert len(admin.calls(key.key_id, expected=1)) == 1
+
+
+def test_news_reach_the_listening_stream_of_a_session(gateway: Running, admin: AdminClient) -> None:
+    key = admin.new_key("listens")
+
+    async def listen() -> None:
+        news = asyncio.Event()
+        exchanges: list[sdk2_client.Exchange] = []
+
+        async def hear(message: Any) -> None:
+            if isinstance(message, ToolListChangedNotification):
+                news.set()
+
+        async with sdk2_client.connected(
+            f"{gateway.url}/mcp", key.text, sdk2_client.HANDSHAKE, exchanges=exchanges, message_handler=hear
+        ) as client:
+            async with asyncio.timeout(10):
+                while not news.is_set():
+                    # Told before the client listens, the news are lost: that is the protocol.
+                    await client.call_tool("announce")
+                    await asyncio.sleep(0.05)
+
+    asyncio.run(listen())
+
+
+def test_news_reach_a_subscription(gateway: Running, admin: AdminClient) -> None:
+    key = admin.new_key("subscribes")
+
+    async def listen() -> None:
+        url = f"{gateway.url}/mcp"
+        async with (
+            sdk2_client.connected(url, key.text, sdk2_client.MODERN) as client,
+            client.listen(tools_list_changed=True) as subscription,
+        ):
+            await client.call_tool("announce")
+            async with asyncio.timeout(10):
+                assert isinstance(await anext(aiter(subscription)), ToolsListChanged)
+
+    asyncio.run(listen())
+
+
+def test_an_answer_can_be_fetched_on_another_connection(gateway: Running, admin: AdminClient) -> None:
+    key = admin.new_key("fetches")
+    exchanges: list[sdk2_client.Exchange] = []
+
+    async def fetch() -> Any:
+        url = f"{gateway.url}/mcp"
+        async with sdk2_client.connected(url, key.text, sdk2_client.HANDSHAKE, exchanges=exchanges) as client:
+            return (await client.call_tool("answer_later")).structured_content
+
+    assert asyncio.run(asyncio.wait_for(fetch(), 20))["text"] == "at last"
+    # One listens for news, the other took up the stream of the call.
+    assert sum((exchange.method, exchange.status) == ("GET", 200) for exchange in exchanges) >= 1
+
+
+def test_handshakes_whose_client_leaves_at_once_do_not_fill_the_upstream(
+    gateway: Running, upstream: McpServer, admin: AdminClient
+) -> None:
+    before = open_sessions(upstream)
+    for n in range(40):
+        leave_during_handshake(gateway, after=n % 8 * 0.0005)
+    assert open_sessions(upstream) > before
+    # The gateway took note of every one, though nobody was there to be told of it.
+    deadline = time.monotonic() + UNCLAIMED_SECONDS + 10
+    while open_sessions(upstream) > before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert open_sessions(upstream) <= before
+
+
+def leave_during_handshake(gateway: Running, after: float) -> None:
+    """Send a keyless `initialize`, and reset the connection some moments later."""
+    client_info = {"name": "hasty", "version": "1"}
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client_info}
+    body = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).encode()
+    head = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    client = socket.create_connection(("127.0.0.1", gateway.proxy_port), timeout=10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.sendall(head.encode() + b"\r\n" + body)
+    time.sleep(after)
+    client.close()
