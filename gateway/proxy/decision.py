@@ -95,7 +95,10 @@ def decide(body: Body, credential: KeyRecord | Deny, facts: Facts) -> Allow | De
     if is_public(body, facts.public_methods):
         if difference:
             return invalid(difference, errors.HEADER_MISMATCH)
-        return Allow(credential if isinstance(credential, KeyRecord) else None)
+        # A key from an address that it is not allowed is as good as none here: the request passes as nobody's.
+        if isinstance(credential, Deny) or address_refusal(credential, facts.client_ip):
+            return Allow(None)
+        return Allow(credential)
     if isinstance(credential, Deny):
         return credential
     if refusal := address_refusal(credential, facts.client_ip):

@@ -67,7 +67,7 @@ class Gatekeeper:
         if isinstance(decision, Deny):
             raise Refused(decision)
         try:
-            if isinstance(credential, Deny):
+            if isinstance(credential, Deny) or decision.principal is None:
                 await self._limit_handshakes(incoming, body)
                 return None, NO_SESSION
             await self._spend(credential, body)

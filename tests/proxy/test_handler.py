@@ -127,6 +127,14 @@ async def test_a_key_without_the_right_is_403(
     assert message in answer.error["message"]
 
 
+async def test_a_public_request_with_a_key_from_a_wrong_address_passes_as_nobodys(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    upstream.answer = answer_json({"jsonrpc": "2.0", "id": 0, "result": {}}, extra="Mcp-Session-Id: s-1\r\n")
+    assert (await gateway.post(INITIALIZE, await gateway.key(allowed_ips=("10.0.0.0/8",)))).status == 200
+    assert (await gateway.post(PING, await gateway.key("bob@example.com"), Mcp_Session_Id="s-1")).status == 200
+
+
 async def test_a_key_with_the_right_passes(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(allowed_tools=("qu*",), allowed_tables=("prices",), allowed_ips=("127.0.0.0/8",))
     upstream.answer = answer_result({"content": [], "structuredContent": {"table": "prices", "rows": [1, 2]}})
