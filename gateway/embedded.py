@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -173,9 +174,16 @@ def _kept_secret(path: Path) -> str:
 
 
 def _demo_child() -> Child:
-    port = _DEMO_PORT if preflight.is_port_free("127.0.0.1", _DEMO_PORT) else 0
+    port = _DEMO_PORT if preflight.is_port_free("127.0.0.1", _DEMO_PORT) else _free_port()
     command = [sys.executable, "-m", "mcp_backend", "--port", str(port), "--stateless"]
     return Child(name="the demo upstream", command=command, stop_timeout=_SLACK)
+
+
+def _free_port() -> int:
+    # Chosen here and not by the child: started again, it must be where the workers look for it.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _admin_child(settings: Settings) -> Child:
