@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.running_up import Running, processes_under
+from tests.support.running_up import Running, is_alive, processes_under
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
@@ -35,7 +35,7 @@ def test_it_takes_another_port_and_comes_back_to_that_one_when_it_dies(tmp_path:
         (demo,) = [pid for pid in processes_under(running.process.pid) if "mcp_backend" in command_of(pid)]
         os.kill(demo, signal.SIGKILL)
         deadline = time.monotonic() + 15
-        while running.rpc(LIST, running.key).status_code != 200:
+        while is_alive(demo) or running.rpc(LIST, running.key).status_code != 200:
             assert time.monotonic() < deadline, running.log
             time.sleep(0.05)
     finally:
