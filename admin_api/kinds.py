@@ -191,7 +191,9 @@ To = Annotated[
     ),
 ]
 Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})]
-CallStatus = Annotated[Literal["ok", "tool_error", "rpc_error"], Meta(extra={"must": "be ok, tool_error or rpc_error"})]
+CallStatus = Annotated[
+    Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
+]
 AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
 AuditPlace = Annotated[
     str,

@@ -16,11 +16,15 @@ class _Row(msgspec.Struct, gc=False):
     """Any object."""
 
 
+_ABSENT = msgspec.Raw(b"")
+
+
 class _Declared(msgspec.Struct, gc=False):
     table: str | None = None
     table_name: str | None = None
     rows: list[_Row] | None = None
     records: list[_Row] | None = None
+    tables: msgspec.Raw = _ABSENT
 
 
 _declared = msgspec.json.Decoder(_Declared)
@@ -34,6 +38,8 @@ def read(result: Result | LargeResult) -> Metered | None:
     try:
         declared = _declared.decode(data)
     except (ValueError, RecursionError):
+        return None
+    if bytes(declared.tables):
         return None
     table = read_table(declared.table) or read_table(declared.table_name)
     rows = declared.rows if declared.rows is not None else declared.records

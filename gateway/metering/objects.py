@@ -62,12 +62,13 @@ def is_failure(members: Members) -> bool:
 
 def declared_tables(members: Members) -> tuple[str, ...]:
     """The tables that an object names as the source of its records."""
-    if table := table_member(members):
-        return (table,)
+    table = table_member(members)
+    one = () if table is None else (table,)
     several = members.get("tables", members.get("tablenames"))
     if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _LISTS):
-        return ()
-    return tuple(sorted({table for one in several[:MAX_TABLES] if (table := read_table(one)) is not None}))
+        return one
+    named = {name for entry in several[:MAX_TABLES] if (name := read_table(entry)) is not None}
+    return tuple(sorted(named.union(one)))
 
 
 def table_member(members: Members) -> str | None:

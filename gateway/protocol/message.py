@@ -23,6 +23,9 @@ MAX_BATCH = 100
 Kind = Literal["request", "notification", "response"]
 
 _MEMBERS_OF_A_PUBLIC_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
+_INSPECTED = frozenset({"tools/call", "tools/list"})
+"""Methods whose params decide something."""
+_INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task"})
 _SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
@@ -99,7 +102,12 @@ def read_body(body: bytes) -> Body:
             raise Unreadable(-32600, "Empty batch")
         if len(value) > MAX_BATCH:
             raise Unreadable(-32600, f"Batch of more than {MAX_BATCH} messages")
-        return Body(tuple(_read_message(element) for element in value), True)
+        messages = tuple(_read_message(element) for element in value)
+        ids = [id_as_json(message.id) for message in messages if message.kind == "request"]
+        if len(set(ids)) != len(ids):
+            # Their answers could not be told apart, so one of them would pass unread.
+            raise Unreadable(-32600, "Two requests of the batch have the same id")
+        return Body(messages, True)
     return Body((_read_message(value),), False)
 
 
@@ -188,6 +196,13 @@ def _fault(value: dict[str, Any], id_: Any) -> str:
         for name in value.keys() - _MEMBERS:
             if name.casefold() in _MEMBERS:
                 return "Invalid request: member names that differ in case alone"
+    method = value.get("method")
+    if isinstance(method, str) and method not in _INSPECTED and method.casefold() in _INSPECTED:
+        return "Invalid request: a method that differs from a known one in case alone"
+    if method in _INSPECTED and isinstance(value.get("params"), dict):
+        for name in value["params"].keys() - _INSPECTED_PARAMS:
+            if name.casefold() in _INSPECTED_PARAMS:
+                return "Invalid request: names of params that differ in case alone"
     if "params" in value and not isinstance(value["params"], (dict, list)):
         return "Invalid request: params must be an object or an array"
     return ""

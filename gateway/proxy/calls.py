@@ -179,11 +179,11 @@ class Calls:
         if head.result_type == "input_required" or (bytes(head.task) and not bytes(head.content)):
             return None, None
         metered = self._meter(call.tool, call.arguments, result)
-        if self._key is not None and not head.is_error:
-            tables = None if metered.method == "unknown" and not metered.tables else metered.tables
-            if refusal := tables_refusal(self._key, tables):
-                event = self._event(call, metered, "denied", response_bytes)
-                return msgspec.structs.replace(event, record_count=0), error_body(id_, DENIED, refusal.message)
+        # Where no table was found, what was read is unknown, however well its records could be counted.
+        refusal = None if self._key is None or head.is_error else tables_refusal(self._key, metered.tables or None)
+        if refusal is not None:
+            event = self._event(call, metered, "denied", response_bytes)
+            return msgspec.structs.replace(event, record_count=0), error_body(id_, DENIED, refusal.message)
         return self._event(call, metered, "tool_error" if head.is_error else "ok", response_bytes), None
 
     def _event(self, call: Call, metered: Metered, status: str, response_bytes: int) -> UsageEvent:

@@ -68,6 +68,7 @@ class Gatekeeper:
             raise Refused(decision)
         try:
             if isinstance(credential, Deny) or decision.principal is None:
+                await self._keep_out_of_claimed_sessions(incoming)
                 await self._limit_handshakes(incoming, body)
                 return None, NO_SESSION
             await self._spend(credential, body)
@@ -124,6 +125,11 @@ class Gatekeeper:
             return bad_key("unknown")
         status = record.status(self._now_ms())
         return Principal(key, record) if status == "active" else bad_key(status)
+
+    async def _keep_out_of_claimed_sessions(self, incoming: Incoming) -> None:
+        session_id = incoming.text(b"mcp-session-id")
+        if session_id is not None and (len(session_id) > MAX_SESSION_ID or await self._sessions.is_claimed(session_id)):
+            raise Refused(answers.NO_SUCH_SESSION)
 
     async def _limit_handshakes(self, incoming: Incoming, body: Body) -> None:
         if body.messages[0].method == "initialize" and not await self._sessions.may_open(incoming.client_ip):

@@ -105,6 +105,11 @@ class Sessions:
             self._remember(session_id, session)
         return session if session.owner == owner else None
 
+    async def is_claimed(self, session_id: str) -> bool:
+        """Whether a session has an owner, so that nobody without a key may enter it. Raises `redis.RedisError`."""
+        held = await self._redis.get(_name(session_id))
+        return held is not None and _decoder.decode(held).owner != ""
+
     async def may_open(self, address: str) -> bool:
         """Whether an address may open one more session without a key."""
         name = redis_names.HANDSHAKES + address

@@ -132,6 +132,26 @@ def test_what_is_no_json_rpc_message_is_refused_as_an_invalid_request(value: Any
     assert refused.value.code == -32600
 
 
+def test_a_batch_with_two_requests_of_one_id_is_refused() -> None:
+    ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
+    with pytest.raises(Unreadable):
+        read_body(json.dumps([ping, ping]).encode())
+    assert len(read_body(json.dumps([ping, {**ping, "id": "7"}]).encode()).messages) == 2
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"method": "Tools/call", "params": {"name": "t"}},
+        {"method": "tools/call", "params": {"name": "t", "Name": "u"}},
+        {"method": "tools/call", "params": {"name": "t", "argument\u017f": {}}},
+    ],
+)
+def test_what_differs_from_a_deciding_name_in_case_alone_may_not_be_forwarded(message: dict[str, Any]) -> None:
+    (read,) = read_body(json.dumps({"jsonrpc": "2.0", "id": 1, **message}).encode()).messages
+    assert read.fault
+
+
 def test_a_refusal_carries_the_id_where_it_could_be_read() -> None:
     with pytest.raises(Unreadable) as refused:
         read_body(b'{"jsonrpc":"1.0","id":"seven","method":"ping"}')

@@ -92,6 +92,25 @@ def test_a_result_whose_tables_cannot_be_known_is_refused_to_a_restricted_key() 
     assert event.status == "denied"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"content": [{"type": "text", "text": '[{"a":1},{"a":2}]'}]},
+        {"content": [{"type": "text", "text": "a,b\n1,2\n3,4"}]},
+        {"content": [], "structuredContent": {"rows": [1, 2]}},
+        {"content": [], "structuredContent": {"table": "", "rows": [{}]}},
+        {"content": [], "structuredContent": {"table": ["t", "hidden"], "rows": [{}]}},
+        {"content": [], "structuredContent": {"table": "t", "tables": ["hidden"], "rows": [{}]}},
+    ],
+    ids=str,
+)
+def test_records_of_a_table_that_is_not_known_to_be_allowed_are_refused(value: dict[str, Any]) -> None:
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "result": value}).encode()
+    passed, (event,) = calls(call(), record=key(allowed_tables=("t",))).observe(data)
+    assert "error" in json.loads(passed)
+    assert (event.status, event.record_count) == ("denied", 0)
+
+
 def test_what_is_too_large_to_be_read_is_counted_as_unknown() -> None:
     waiting = calls(call(1), call(2))
     assert [(event.record_count, event.count_method) for event in waiting.abandon()] == [(None, "unknown")] * 2

@@ -124,6 +124,17 @@ async def test_whoever_opened_a_session_without_a_key_cannot_return_once_it_is_c
     assert (await gateway.post(call(), await gateway.key("attacker"), Mcp_Session_Id="s-1")).status == 404
 
 
+async def test_nobody_enters_a_claimed_session_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answer = OPENED
+    initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    await gateway.post(INITIALIZE)
+    assert (await gateway.post(initialized, Mcp_Session_Id="s-1")).status == 200
+    await gateway.post(call(), await gateway.key(), Mcp_Session_Id="s-1")
+    upstream.requests.clear()
+    assert (await gateway.post(initialized, Mcp_Session_Id="s-1")).status == 404
+    assert upstream.requests == []
+
+
 async def test_a_session_that_no_key_claims_is_ended_upstream(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
