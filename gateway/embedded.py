@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from gateway import logs, metrics, preflight, redis_client, welcome
 from gateway.keys.store import KeyStore
@@ -156,9 +157,9 @@ def _completed(settings: Settings, data_dir: Path) -> Settings:
     """The settings with the embedded engines and the generated secret in their places."""
     changes: dict[str, object] = {"data_dir": data_dir}
     if settings.redis_url is None:
-        changes["redis_url"] = f"unix://{socket_path(data_dir)}"
+        changes["redis_url"] = f"unix://{quote(str(socket_path(data_dir)))}"
     if settings.clickhouse_url is None:
-        changes["clickhouse_url"] = f"chdb://{data_dir / 'clickhouse'}"
+        changes["clickhouse_url"] = f"chdb://{quote(str(data_dir / 'clickhouse'))}"
     if settings.jwt_secret is None:
         changes["jwt_secret"] = _kept_secret(data_dir / "jwt_secret")
     return settings.replaced(**changes)

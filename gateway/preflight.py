@@ -33,6 +33,11 @@ class CannotStartError(Exception):
 
 def prepare_data_dir(folder: Path) -> None:
     """Make the data folder, for its owner alone. Raises `CannotStartError`."""
+    if "?" in str(folder) or not str(folder).isprintable():
+        # chDB reads options behind a question mark.
+        raise CannotStartError(
+            [f"the data folder {str(folder)!r} has a character that chDB cannot take: choose another with --data-dir"]
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)

@@ -207,7 +207,8 @@ class UsageTable:
 def _client_options(url: str, connect_timeout: int, read_timeout: int) -> dict[str, Any]:
     parts = urlsplit(url)
     if parts.scheme == "chdb":
-        return {"dsn": url}
+        # The client takes the path of a URL as it stands, encoded.
+        return {"interface": "chdb", "path": unquote(parts.path)}
     return {
         # The client takes neither TLS nor the port from the scheme.
         "interface": parts.scheme,

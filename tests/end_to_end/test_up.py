@@ -175,6 +175,25 @@ def test_an_engine_that_cannot_be_reached_is_one_clear_line_and_nothing_is_start
     assert not (running.data_dir / "valkey").exists()
 
 
+def test_a_data_folder_may_have_any_name(start: Callable[..., Running], tmp_path: Path) -> None:
+    running = start("up", data_dir=tmp_path / "My #1 %ce fôlder")
+    running.until_ready()
+    assert running.rpc(CALL, running.key).status_code == 200
+    assert [item["record_count"] for item in items(running, running.token(), 1)] == [7]
+    assert (running.data_dir / "clickhouse").is_dir()
+    assert (running.data_dir / "valkey.sock").exists()
+    assert running.stop() == 0
+
+
+def test_a_data_folder_that_the_engines_cannot_take_is_one_clear_line(
+    start: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = start("up", data_dir=tmp_path / "what?")
+    assert running.wait() == 1
+    (line,) = running.log
+    assert "--data-dir" in line
+
+
 def test_several_faults_are_told_together(start: Callable[..., Running]) -> None:
     running = start(
         "up",
