@@ -104,7 +104,7 @@ def test_a_public_request_passes_as_nobody_without_a_key_and_as_its_owner_with_o
         call(),
         [INITIALIZE],
         [INITIALIZED],
-        [INITIALIZE, call()],
+        [INITIALIZE, call(id_=2)],
         [INITIALIZED, INITIALIZED],
         {"jsonrpc": "2.0", "id": 1, "result": {}},
         {"jsonrpc": "2.0", "id": 1, "error": {}},
@@ -208,7 +208,10 @@ def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None,
             for name in ("Method", "METHOD", "\u212asonrpc".replace("\u212a", "J"), "Params", "iD")
         ),
         *({**PING, "params": params} for params in (1, "x", None, True)),
-        [PING, {**PING, "Method": "x"}],
+        [PING, {**PING, "id": 2, "Method": "x"}],
+        {**call(), "params": {"Name": "get"}},
+        {**call(), "params": {"name": "get", "Name": "drop"}},
+        {**call(), "method": "Tools/call"},
     ],
     ids=lambda message: json.dumps(message)[:70],
 )
@@ -262,7 +265,7 @@ def test_a_tool_is_called_where_a_glob_matches_its_whole_name(
 
 
 @pytest.mark.parametrize(
-    "params", [None, {}, {"name": None}, {"name": 1}, {"name": ["get"]}, {"Name": "get"}, ["get"], {"arguments": {}}]
+    "params", [None, {}, {"name": None}, {"name": 1}, {"name": ["get"]}, ["get"], {"arguments": {}}]
 )
 def test_a_call_whose_tool_cannot_be_read_is_refused_to_a_restricted_key(params: Any) -> None:
     message = {**call(), "params": params} if params is not None else {k: v for k, v in call().items() if k != "params"}
@@ -302,9 +305,9 @@ def test_a_restriction_of_tools_and_tables_binds_calls_alone() -> None:
 def test_one_refused_element_refuses_the_batch_wherever_it_stands() -> None:
     restricted = key(allowed_tools=("get",), allowed_tables=("prices",))
     good, bad = call("get", table="prices"), [call("drop", table="prices"), call("get", table="secrets"), call("get")]
-    assert decided([good, PING, good], restricted) == Allow(restricted)
+    assert decided([good, {**PING, "id": 2}, {**good, "id": 3}], restricted) == Allow(restricted)
     for each in bad:
-        for order in itertools.permutations([good, PING, each]):
+        for order in itertools.permutations([good, {**PING, "id": 2}, {**each, "id": 3}]):
             assert status(decided(list(order), restricted)) == 403
 
 
