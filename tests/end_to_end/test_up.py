@@ -42,11 +42,20 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         running.wait()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that runs already, for tests that leave it as they found it."""
+    running = Running("up", data_dir=tmp_path_factory.mktemp("up") / "data")
+    running.until_ready()
+    yield running
+    assert running.stop() == 0
+
+
 def items(running: Running, token: str, count: int) -> list[dict[str, Any]]:
     """The usage history once it has so many items."""
     deadline = time.monotonic() + 10
     while True:
-        found = list(running.admin("GET", "/api/mcp-usage/history", token).json().get("items", ()))
+        found = list(running.admin("GET", "/api/mcp-usage/history?page_size=100", token).json().get("items", ()))
         if len(found) >= count or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
@@ -101,13 +110,12 @@ def test_a_killed_instance_takes_its_children_along_and_a_new_one_just_works(sta
 
 
 @pytest.mark.parametrize("name", ["valkey-server", "gateway.proxy", "admin_api", "mcp_backend"])
-def test_a_child_that_dies_is_started_again_and_nothing_counted_is_lost(
-    start: Callable[..., Running], name: str
-) -> None:
-    running = start("up")
-    running.until_ready()
+def test_a_child_that_dies_is_started_again_and_nothing_counted_is_lost(running: Running, name: str) -> None:
     key, token = running.key, running.token()
+    before = len(items(running, token, 0))
     assert running.rpc(CALL, key).status_code == 200
+    assert len(items(running, token, before + 1)) == before + 1
+    restarts = sum("was started again" in line for line in running.log)
     victims = [
         pid
         for pid in processes_under(running.process.pid)
@@ -118,14 +126,13 @@ def test_a_child_that_dies_is_started_again_and_nothing_counted_is_lost(
     deadline = time.monotonic() + 15
     while True:
         try:
-            if running.rpc(CALL, key).status_code == 200 and len(items(running, token, 2)) >= 2:
+            if running.rpc(CALL, key).status_code == 200 and len(items(running, token, before + 2)) >= before + 2:
                 break
         except requests.RequestException:
             pass
         assert time.monotonic() < deadline, running.log
         time.sleep(0.1)
-    assert any("started again" in line for line in running.log)
-    assert running.stop() == 0
+    assert sum("was started again" in line for line in running.log) == restarts + len(victims)
 
 
 @pytest.mark.parametrize("which", ["PROXY", "ADMIN", "METRICS"])
@@ -143,16 +150,14 @@ def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(start: Callable[
     assert not (running.data_dir / "valkey").exists()
 
 
-def test_a_data_folder_that_is_held_is_one_clear_line(start: Callable[..., Running]) -> None:
-    first = start("up")
-    first.until_ready()
-    second = start("up")
+def test_a_data_folder_that_is_held_is_one_clear_line(start: Callable[..., Running], running: Running) -> None:
+    second = start("up", data_dir=running.data_dir)
     assert second.wait() == 1
     (line,) = second.log
     assert "held by another instance" in line
-    assert str(first.process.pid) in line
+    assert str(running.process.pid) in line
     assert "--data-dir" in line
-    assert first.rpc(CALL, first.key).status_code == 200, "the first is unharmed"
+    assert running.rpc(CALL, running.key).status_code == 200, "the first is unharmed"
 
 
 @pytest.mark.parametrize(
@@ -204,9 +209,7 @@ def test_several_faults_are_told_together(start: Callable[..., Running]) -> None
     assert len(running.log) == 2
 
 
-def test_the_data_folder_is_for_its_owner_alone(start: Callable[..., Running]) -> None:
-    running = start("up")
-    running.until_ready()
+def test_the_data_folder_is_for_its_owner_alone(running: Running) -> None:
     assert running.data_dir.stat().st_mode & 0o777 == 0o700
     for name in ("jwt_secret", "runtime.json", "valkey.sock"):
         assert (running.data_dir / name).stat().st_mode & 0o077 == 0, name
@@ -228,9 +231,7 @@ def test_no_secret_stands_in_a_process_list_an_environment_or_a_log(start: Calla
     assert "answered 200" in log, "one line a request at debug"
 
 
-def test_the_other_commands_find_a_running_up_through_the_data_folder(start: Callable[..., Running]) -> None:
-    running = start("up")
-    running.until_ready()
+def test_the_other_commands_find_a_running_up_through_the_data_folder(running: Running) -> None:
     command = [str(Path(sys.executable).parent / "mcp-gateway"), "key", "create", "--owner", "admin@localhost"]
     made = subprocess.run(
         [*command, "--name", "second", "--json"], env=running.environment, capture_output=True, text=True
