@@ -28,6 +28,7 @@ from gateway.keys.secret import ApiKey
 from gateway.keys.store import Found, KeyStore
 from gateway.keys.subscription import Subscription
 from gateway.redis_names import INVALIDATIONS
+from gateway.tasks import end
 
 LIFETIME = 30.0
 """Seconds that a record is remembered at most."""
@@ -99,9 +100,7 @@ class KeyCache:
         """End all tasks and write the last uses that wait."""
         await self._subscription.stop()
         tasks = [*self._lookups.values(), *([self._flusher] if self._flusher else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*map(end, tasks))
         await self._flush()
 
     async def authenticate(self, key: ApiKey) -> KeyRecord | None:

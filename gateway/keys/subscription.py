@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from gateway.redis_client import open_connection
+from gateway.tasks import end
 
 PING_EVERY = 2.0
 """Seconds without a message after which the server is asked whether it is there."""
@@ -61,8 +62,7 @@ class Subscription:
     async def stop(self) -> None:
         """Stop listening."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
             self._task = None
 
     async def _run(self) -> None:

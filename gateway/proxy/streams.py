@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from gateway.keys.secret import ApiKey
 from gateway.proxy.observed import Observed
+from gateway.tasks import end
 
 _TICK = 0.5
 """Seconds between two checks."""
@@ -35,9 +36,7 @@ class OpenStreams:
     async def close(self) -> None:
         """Cut every stream and stop checking."""
         if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await end(self._watch)
         for key in list(self._tasks):
             self._cut(key)
 

@@ -27,6 +27,7 @@ from gateway.proxy.sessions import Sessions
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.failures import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool
+from gateway.tasks import end
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
@@ -112,7 +113,7 @@ class Worker:
             yield
         finally:
             self._is_draining = True
-            reaper.cancel()
+            await end(reaper)
             await self._drain()
 
     async def is_ready(self) -> bool:

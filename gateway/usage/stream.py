@@ -31,11 +31,11 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway import redis_names
+from gateway.tasks import end
 from gateway.usage.event import UsageEvent, join, pack_event
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
-from gateway.usage.tasks import end
 
 LANES = 4
 """Batches in flight at once; each takes one connection while it is."""

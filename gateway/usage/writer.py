@@ -30,6 +30,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from gateway import redis_names
+from gateway.tasks import end
 from gateway.usage.batches import Batch, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.event import UsageEvent, pack
 from gateway.usage.lease import Lease
@@ -37,7 +38,6 @@ from gateway.usage.observer import UsageObserver
 from gateway.usage.queries import stored
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
-from gateway.usage.tasks import end
 
 BATCH_EVENTS = 10_000
 LINGER_SECONDS = 0.1

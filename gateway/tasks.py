@@ -7,11 +7,12 @@ done, and the Redis client sends every command through it. So a task that was ca
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 _AGAIN_SECONDS = 0.2
 
 
-async def end(task: asyncio.Task[None]) -> None:
+async def end(task: asyncio.Task[Any]) -> None:
     """Cancel a task until it is done. Its outcome is dropped, an exception included."""
     while not task.done():
         task.cancel()
