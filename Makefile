@@ -15,7 +15,7 @@ run: $(VENV)/installed-run  ## Start everything, with real engines and real pric
 	@if [ -t 0 ]; then exec bash -c 'set -m; $(BIN)/mcp-gateway up; exit $$?'; else exec $(BIN)/mcp-gateway up; fi
 
 test: $(VENV)/installed-dev  ## Run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2
 
 check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
 	@$(BIN)/ruff check .

@@ -33,6 +33,7 @@ from gateway.valkey_server import ValkeyMissingError, find_valkey, socket_path, 
 log = logging.getLogger(__name__)
 
 _DEMO_PORT = 8002
+_DEMO_BACKLOG = 512
 _SLACK = 5.0
 """Seconds that a child gets beyond its own drain before it is killed."""
 
@@ -87,20 +88,21 @@ async def _up(settings: Settings, over: asyncio.Event) -> None:
             ),
         )
         valkey = None if settings.redis_url else valkey_child(find_valkey(), data_dir)
-        demo = None if settings.upstream_url else _demo_child()
+        demo_socket = None if settings.upstream_url else _demo_socket()
         settings = _completed(settings, data_dir)
-        async with _supervised(settings) as supervisor:
-            if valkey is not None:
-                await supervisor.start(valkey)
-            if demo is not None:
-                line = await supervisor.start(demo)
-                settings = settings.replaced(upstream_url=line.rpartition(" ")[2])
-            await supervisor.start_all([_admin_child(settings), *_worker_children(settings)])
-            first = await _first_start(settings, makes_key=True)
-            with _announced(settings, data_dir):
-                welcome.show(settings, first, is_demo=demo is not None)
-                await over.wait()
-            log.info("stopping: open requests may finish")
+        with demo_socket or contextlib.nullcontext():
+            async with _supervised(settings) as supervisor:
+                if valkey is not None:
+                    await supervisor.start(valkey)
+                if demo_socket is not None:
+                    line = await supervisor.start(_demo_child(demo_socket))
+                    settings = settings.replaced(upstream_url=line.rpartition(" ")[2])
+                await supervisor.start_all([_admin_child(settings), *_worker_children(settings)])
+                first = await _first_start(settings, makes_key=True)
+                with _announced(settings, data_dir):
+                    welcome.show(settings, first, is_demo=demo_socket is not None)
+                    await over.wait()
+                log.info("stopping: open requests may finish")
 
 
 async def _proxy(settings: Settings, over: asyncio.Event) -> None:
@@ -174,17 +176,20 @@ def _kept_secret(path: Path) -> str:
     return secret
 
 
-def _demo_child() -> Child:
-    port = _DEMO_PORT if preflight.is_port_free("127.0.0.1", _DEMO_PORT) else _free_port()
-    command = [sys.executable, "-m", "mcp_backend", "--port", str(port), "--stateless"]
-    return Child(name="the demo upstream", command=command, stop_timeout=_SLACK)
+def _demo_socket() -> socket.socket:
+    """The demo's listening socket, on its usual port or on a free one where that is taken.
+
+    It is opened here, so that no one can take the port between two of the demo's processes.
+    """
+    try:
+        return socket.create_server(("127.0.0.1", _DEMO_PORT), backlog=_DEMO_BACKLOG)
+    except OSError:
+        return socket.create_server(("127.0.0.1", 0), backlog=_DEMO_BACKLOG)
 
 
-def _free_port() -> int:
-    # Chosen here and not by the child: started again, it must be where the workers look for it.
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _demo_child(listener: socket.socket) -> Child:
+    command = [sys.executable, "-m", "mcp_backend", "--fd", str(listener.fileno()), "--stateless"]
+    return Child(name="the demo upstream", command=command, pass_fds=(listener.fileno(),), stop_timeout=_SLACK)
 
 
 def _admin_child(settings: Settings) -> Child:

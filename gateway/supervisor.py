@@ -47,6 +47,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     command: Sequence[str]
     stdin: bytes = b""
+    pass_fds: Sequence[int] = ()
+    """Open files that each of its processes gets, such as a listening socket that outlives them."""
     is_ready: Callable[[], Awaitable[bool]] | None = None
     """Asked until it says yes; without it, the child's first line of output says that it is ready."""
     stop_timeout: float = 30.0
@@ -109,6 +111,7 @@ class Supervisor:
             *child.command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            pass_fds=child.pass_fds,
             env={**_without_settings(os.environ), **self._environment},
             # Ctrl-C is for the supervisor, which ends its children in order.
             start_new_session=True,

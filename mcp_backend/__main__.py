@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=_port, default=8002, help="port to listen on; 0 takes a free one (default: 8002)"
     )
     parser.add_argument(
+        "--fd", type=int, help="serve on this open, listening socket instead, so that its port outlives the process"
+    )
+    parser.add_argument(
         "--json-response",
         action="store_true",
         help="answer each request with one JSON body instead of an event stream; progress is then not sent",

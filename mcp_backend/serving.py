@@ -34,6 +34,8 @@ class Options:
 
     host: str = "127.0.0.1"
     port: int = 8002
+    fd: int | None = None
+    """A listening socket to serve on instead, opened by whoever started this process."""
     json_response: bool = False
     stateless: bool = False
     log_level: str = "warning"
@@ -83,12 +85,15 @@ def serve(options: Options) -> None:
             ws="none",
             timeout_graceful_shutdown=STREAM_SECONDS,
         )
-        with _listen(options.host, options.port) as listener:
+        with _listen(options) as listener:
             _Server(config, _url(options.host, listener)).run([listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(options: Options) -> socket.socket:
+    host, port = options.host, options.port
     try:
+        if options.fd is not None:
+            return socket.socket(fileno=options.fd)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
         # Listening at once, not only bound: on Linux two sockets may be bound to one port until one listens.

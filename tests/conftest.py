@@ -13,6 +13,13 @@ from gateway.redis_client import connect
 from tests.support.valkey import Valkey
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start whole gateways stay together, one after another, where tests run side by side."""
+    for item in items:
+        if "end_to_end" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("end to end"))
+
+
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """A real Valkey, shared by the run."""

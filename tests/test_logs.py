@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway import logs
 from gateway.keys.secret import ApiKey
 
-KEY = ApiKey.generate().text
+KEY = ApiKey.generate(lambda size: bytes(range(7, 7 + size))).text
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGFAZXhhbXBsZS5jb20ifQ.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
 Configure = Callable[..., io.StringIO]

@@ -82,7 +82,7 @@ async def test_unknown_and_known_email_take_the_same_time(
         ({"email": USER, "password": PASSWORD, "otp": 1, "x": 2}, {"otp", "x"}),
         ({"email": [USER], "password": {"$ne": ""}}, {"email", "password"}),
     ],
-    ids=lambda value: repr(value)[:40],
+    ids=lambda value: repr(sorted(value) if isinstance(value, set) else value)[:40],
 )
 async def test_bad_input_is_400_and_names_every_field(api: Api, body: object, fields: set[str]) -> None:
     answer = await api.post("/api/auth/login", body)

@@ -180,8 +180,10 @@ def test_an_engine_that_cannot_be_reached_is_one_clear_line_and_nothing_is_start
     assert not (running.data_dir / "valkey").exists()
 
 
-def test_a_data_folder_may_have_any_name(start: Callable[..., Running], tmp_path: Path) -> None:
-    running = start("up", data_dir=tmp_path / "My #1 %ce fôlder")
+def test_a_data_folder_may_have_any_name(
+    start: Callable[..., Running], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    running = start("up", data_dir=tmp_path_factory.mktemp("d") / "My #1 %ce ô")
     running.until_ready()
     assert running.rpc(CALL, running.key).status_code == 200
     assert [item["record_count"] for item in items(running, running.token(), 1)] == [7]

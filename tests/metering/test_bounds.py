@@ -92,9 +92,9 @@ HOSTILE: dict[str, Any] = {
 def fastest(call: Any) -> float:
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         call()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     return best
 
 
