@@ -36,7 +36,7 @@ docs: $(VENV)/installed-dev  ## Write docs/configuration.md anew from the settin
 	@$(BIN)/python -m gateway.settings > docs/configuration.md
 
 clean:  ## Remove the virtual environment and caches; data stay
-	rm -rf $(VENV) .venv-mcp1 .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
+	rm -rf $(VENV) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
