@@ -1,12 +1,15 @@
 """The writer's side of the usage stream: making batches of it, and settling them.
 
-The rule that makes delivery exact: **the pending set of a consumer is its batch**. Entries become pending
-by being read; the batch is what is pending then, read with one command; nothing more is made pending until
-the whole of it is settled. So after any crash, and after any answer that was lost, the pending set is the
-batch that may have been inserted, and its token, made of its entry ids, is the same. Making entries pending
-and checking the lease are one script, so that a writer that lost the lease unawares cannot grow the pending
-set of the one that has it. The pending sets of other consumers are taken over in the same way, each as a
-batch of its own.
+The rule that makes delivery exact: **the pending set of a consumer is its batch**. Entries become pending by
+being read; the batch is what is pending then, read with one command; nothing more is made pending until the
+whole of it is settled. So after any crash, and after any answer that was lost, the pending set is the batch that
+may have been inserted, and its token, made of its entry ids, is the same. Making entries pending and checking
+the lease are one script, so that a writer that lost the lease unawares cannot grow the pending set of the one
+that has it. The pending sets of other consumers are taken over in the same way, each as a batch of its own.
+
+The rule needs a Redis that remembers. One that was restarted, or replaced by its replica, may have lost the last
+seconds: entries that were settled are there again, not pending or pending with others. `is_other_server` tells
+so by the server's run id, and the writer then asks the table before it inserts.
 
 Settling is one script: acknowledge, delete, and write what could not be stored to the dead letters, or, where
 the batch was settled before, nothing.
@@ -17,6 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 import redis.asyncio
@@ -73,6 +77,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     id: bytes
     packed: bytes | None
+    is_again: bool = False
+    """Sent again by a spool: the stream may have had its events before."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -91,8 +97,15 @@ class Batch(msgspec.Struct, frozen=True):
     """Each event once, also where the stream has it twice."""
     dead: tuple[DeadLetter, ...]
     """What is known beforehand not to be storable."""
+    again: frozenset[str]
+    """The ids of events that the stream may have had before, in another entry."""
     missing: int
     """Entries that someone removed from the stream before they were settled."""
+
+    @property
+    def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The first and the last entry id, as numbers that can be compared."""
+        return _order(self.ids[0]), _order(self.ids[-1])
 
     @property
     def token(self) -> str:
@@ -106,6 +119,7 @@ class UsageBatches:
     def __init__(self, redis: redis.asyncio.Redis, holder: str) -> None:
         self._redis = redis
         self._holder = holder
+        self._run_id = ""
 
     async def prepare(self) -> None:
         """Make the stream and its consumer group where they are missing."""
@@ -114,6 +128,16 @@ class UsageBatches:
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+
+    async def is_other_server(self) -> bool:
+        """Whether the server is another than when `trust_server` was last called, or was restarted since."""
+        self._run_id = str((await self._redis.info("server")).get("run_id", ""))
+        known: Any = await self._redis.get(redis_names.USAGE_SERVER)
+        return known is None or bytes(known) != self._run_id.encode()
+
+    async def trust_server(self) -> None:
+        """From now on this server remembers all that matters."""
+        await self._redis.set(redis_names.USAGE_SERVER, self._run_id)
 
     async def left_over(self) -> AsyncIterator[Batch]:
         """The pending set of every consumer, each as one batch, which is to be settled before the next."""
@@ -178,12 +202,13 @@ class UsageBatches:
             pipe.xlen(redis_names.USAGE)
             pipe.xrange(redis_names.USAGE, count=1)
             length, oldest = await pipe.execute()
-        return length, int(oldest[0][0].split(b"-")[0]) if oldest else None
+        return length, _order(oldest[0][0])[0] if oldest else None
 
 
 def batch_of(entries: Sequence[Entry]) -> Batch:
     """Read the entries of a pending set."""
     events: dict[str, UsageEvent] = {}
+    again: set[str] = set()
     dead: list[DeadLetter] = []
     missing = 0
     for entry in entries:
@@ -200,11 +225,20 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
                 dead.append(DeadLetter(pack((event,)), reason))
             else:
                 events.setdefault(event.event_id, event)
-    return Batch(tuple(entry.id for entry in entries), tuple(events.values()), tuple(dead), missing)
+                if entry.is_again:
+                    again.add(event.event_id)
+    ids = tuple(entry.id for entry in entries)
+    return Batch(ids, tuple(events.values()), tuple(dead), frozenset(again), missing)
 
 
 def _entry(key: bytes, fields: list[bytes] | None) -> Entry:
-    """An entry as XREADGROUP gives it to a script; nothing of ours has other fields than `e`."""
+    """An entry as XREADGROUP gives it to a script; one of ours has the field `e`, and `again` if it is."""
     if fields is None:
         return Entry(key, None)
-    return Entry(key, dict(zip(fields[::2], fields[1::2], strict=True)).get(b"e", b""))
+    named = dict(zip(fields[::2], fields[1::2], strict=True))
+    return Entry(key, named.get(b"e", b""), b"again" in named)
+
+
+def _order(entry_id: bytes) -> tuple[int, int]:
+    time, _, number = entry_id.partition(b"-")
+    return int(time), int(number)

@@ -19,8 +19,11 @@ class UsageObserver:
     def spooled(self, events: int) -> None:
         """So many events went to the spool, because Redis did not take them."""
 
+    def unspooled(self, events: int) -> None:
+        """So many events have no copy on disk, because it takes none; they are only in Redis, if at all."""
+
     def spool_size(self, size: int) -> None:
-        """The spool of this process now holds so many bytes that Redis has not acknowledged."""
+        """The spool of this process now holds so many bytes of which Redis may lack some."""
 
     def resent(self, events: int) -> None:
         """So many spooled events were acknowledged by Redis."""

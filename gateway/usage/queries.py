@@ -39,8 +39,8 @@ MAX_ROWS = 1000
 """Rows of each list in the statistics, those with the most calls."""
 EXACT_TOTAL = 5_000_000
 """A total of more calls is the number of rows."""
-_STORED_CHUNK = 100
-"""Ids looked up with one query: over HTTP they are part of its URL."""
+_STORED_CHUNK = 1000
+"""Ids looked up with one query."""
 
 
 class PageTooDeep(ValueError):
@@ -125,10 +125,16 @@ async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> set[str]:
         chunk = events[start : start + _STORED_CHUNK]
         times = [event.created_at for event in chunk]
         rows = await table.query_soon(
-            f"SELECT event_id FROM {LOG_TABLE} WHERE event_id IN {{ids:Array(String)}}"
+            f"SELECT event_id FROM {LOG_TABLE} WHERE owner IN {{owners:Array(String)}}"
             " AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC')"
-            " AND created_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')",
-            {"ids": [event.event_id for event in chunk], "first": min(times), "last": max(times)},
+            " AND created_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')"
+            " AND event_id IN {ids:Array(String)}",
+            {
+                "owners": list({event.owner for event in chunk}),
+                "first": min(times),
+                "last": max(times),
+                "ids": [event.event_id for event in chunk],
+            },
         )
         found.update(row[0] for row in rows)
     return found

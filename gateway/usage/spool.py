@@ -1,45 +1,49 @@
-"""Usage events on disk, for as long as Redis does not take them.
+"""Usage events on disk, until Redis has them for good.
 
 Rules:
-- `append` returns when the kernel has the record: it survives SIGKILL of this process at any later moment.
-  It is on the disk itself at most `SYNC_SECONDS` later (`sync`, called by the stream), which is what Redis
-  promises with `appendfsync everysec`. A failed or partial write is cut off again and raises `SpoolFull`.
-- A file belongs to the process that holds its lock (`flock`, which ends with the process however that
-  ends). Files without a holder are adopted by whoever drains first, so that nothing waits for a process
-  that is gone.
-- A file is removed only after every record in it was acknowledged. Records are sent in their order, under the
-  lane and batch they were written with, so that sending one twice adds it once.
-- The folder never holds more than `limit_bytes` of this process's records: what is more raises `SpoolFull`.
-- A torn tail was never acknowledged to anyone and is skipped, with a warning. A file that is damaged before
-  its end is kept as `*.damaged`, with an error.
+- `append` returns when the kernel has the record: it survives SIGKILL of this process at any later moment. A
+  failed or partial write is cut off again and raises `SpoolFull`.
+- Every batch is appended before it is sent. An acknowledgement is not the end of it: with `appendfsync everysec`
+  Redis acknowledges what it writes to its own file up to two seconds later, and a Redis that is killed meanwhile,
+  or is replaced by its replica, has lost it. Only what Redis still knows `SAFE_SECONDS` later is removed here;
+  what it has forgotten is sent again (`settle`).
+- Batches are sent again in their order, under the lane and number they had, so that sending one twice adds it once.
+- Folders of processes that are gone are adopted by whoever settles first.
+- The files of this process never hold more than `limit_bytes`: what is more raises `SpoolFull`.
+- A torn tail was never acknowledged to anyone and is skipped, with a warning. A file that is damaged before its
+  end is kept as `*.damaged`, with an error.
 
-Writing is done on the caller's thread: it goes to the page cache and takes microseconds, and only while
-Redis is away.
+Writing is done on the caller's thread: it goes to the page cache and takes microseconds. The disk itself gets it
+by `sync`, which the stream calls every second while Redis is away, as Redis does with `everysec`. Otherwise
+files are mostly gone before a disk sees them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
 import itertools
 import logging
 import os
-import secrets
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from gateway.usage import spool_folder
 from gateway.usage.observer import UsageObserver
-from gateway.usage.spool_file import SpoolContents, SpoolRecord, decode, encode
+from gateway.usage.spool_file import SpoolRecord, decode, encode
+from gateway.usage.spool_folder import SpoolFolder
 
 LIMIT_BYTES = 256 * 1024 * 1024
 """About a million events; at 1,000 calls a second, a quarter of an hour without Redis."""
 FILE_BYTES = 8 * 1024 * 1024
-"""A file that is longer is closed and the next begun, so that draining reads little at a time."""
+"""A file that is longer is closed and the next begun, so that settling reads little at a time."""
+SAFE_SECONDS = 5.0
+"""From the end of a file to its removal: two seconds in which its last batch may be answered, and three in which
+Redis writes it to its own file (it puts that off by two at most)."""
 SYNC_SECONDS = 1.0
 
-_SUFFIX = ".spool"
 log = logging.getLogger(__name__)
 
 
@@ -47,14 +51,41 @@ class SpoolFull(Exception):
     """The event was not written: the spool's bound is reached, or the disk takes no more."""
 
 
+class Receiver(Protocol):
+    """Where spooled batches go."""
+
+    async def arrived(self, lanes: Sequence[str]) -> list[int]:
+        """The number of the last batch that came through each lane, 0 where none is known."""
+
+    async def send(self, record: SpoolRecord) -> None:
+        """Add a batch; return when that is acknowledged."""
+
+
 @dataclass(slots=True)
 class _File:
     path: Path
+    folder: SpoolFolder
+    size: int
+    descriptor: int | None = None
+    """Of one that this process wrote, for writing and syncing."""
+    lanes: dict[str, int] | None = None
+    """The last batch of each lane in it; `None` while it has not been read."""
+    torn: int = 0
+    damaged: int = 0
+    is_doubtful: bool = True
+    """Redis may never have had some of it."""
+    quiet_since: float = 0.0
+    """When it was last written to or sent from (monotonic)."""
+
+
+class _Written(_File):
+    """A file that this process writes."""
+
     descriptor: int
-    size: int = 0
-    sent: int = 0
-    """Records at its beginning that were acknowledged."""
-    contents: SpoolContents | None = None
+    lanes: dict[str, int]
+
+    def __init__(self, path: Path, folder: SpoolFolder, descriptor: int) -> None:
+        super().__init__(path, folder, size=0, descriptor=descriptor, lanes={}, is_doubtful=False)
 
 
 class Spool:
@@ -67,31 +98,37 @@ class Spool:
         limit_bytes: int = LIMIT_BYTES,
         file_bytes: int = FILE_BYTES,
         observer: UsageObserver | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use the folder `path`, made with mode 0700 if it is missing. Raises `OSError` where it cannot
-        be.
-        """
+        """Use the folder `path`, made with mode 0700 if missing. Raises `OSError` where it cannot be."""
         self.path = Path(path)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._limit = limit_bytes
         self._file_bytes = file_bytes
         self._observer = observer or UsageObserver()
-        self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._monotonic = monotonic
         self._numbers = itertools.count()
-        self._current: _File | None = None
-        self._waiting: list[_File] = []
+        self._own: SpoolFolder | None = None
+        self._folders: list[SpoolFolder] = []
+        self._current: _Written | None = None
+        self._closed: list[_File] = []
         self._unsynced = False
-        self._draining = asyncio.Lock()
+        self._settling = asyncio.Lock()
 
     @property
     def size(self) -> int:
-        """Bytes of this process's files that are not acknowledged as a whole."""
+        """Bytes of the files of this process, those that it adopted included."""
         return sum(file.size for file in self._files())
 
     @property
+    def doubtful_size(self) -> int:
+        """Bytes of those files from which Redis may lack something."""
+        return sum(file.size for file in self._files() if file.is_doubtful)
+
+    @property
     def is_empty(self) -> bool:
-        """Whether this process has nothing left to send."""
-        return not self._waiting and self._current is None
+        """Whether this process has nothing on disk."""
+        return not self._files()
 
     def append(self, record: SpoolRecord) -> None:
         """Write one record. When it returns, the record outlives this process. Raises `SpoolFull`."""
@@ -100,19 +137,25 @@ class Spool:
             raise SpoolFull(f"the spool in {self.path} has reached its bound of {self._limit} bytes")
         try:
             file = self._writable()
-            self._write(file, data)
+            spool_folder.write_whole(file.descriptor, data, file.size)
         except OSError as error:
             raise SpoolFull(f"the spool in {self.path} cannot be written: {error.strerror}") from error
+        file.size += len(data)
+        file.lanes[record.lane] = record.number
         self._unsynced = True
-        self._observer.spooled(record.count)
-        self._observer.spool_size(self.size)
+
+    def doubt(self) -> None:
+        """Have the next `settle` look at everything: Redis did not take, or has forgotten, something."""
+        for file in self._files():
+            file.is_doubtful = True
+        self._observer.spool_size(self.doubtful_size)
 
     async def sync(self) -> None:
         """Have the disk itself take what was written since the last call."""
         if not self._unsynced:
             return
         self._unsynced = False
-        descriptors = [os.dup(file.descriptor) for file in self._files()]
+        descriptors = [os.dup(file.descriptor) for file in self._files() if file.descriptor is not None]
         try:
             for descriptor in descriptors:
                 await asyncio.to_thread(os.fdatasync, descriptor)
@@ -122,122 +165,126 @@ class Spool:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    async def drain(self, send: Callable[[SpoolRecord], Awaitable[None]]) -> int:
-        """Send every record, those of dead processes too, and remove each file when all of it is
-        acknowledged.
+    async def settle(self, receiver: Receiver) -> int:
+        """Send what Redis does not have, and remove what it has for good. Returns the events sent.
 
-        Returns the number of events sent. What `send` raises ends the drain; the next one goes on from there.
+        Looks at doubtful files, those of dead processes among them, and at those that were quiet for
+        `SAFE_SECONDS`. What the receiver raises ends it; call it again then.
         """
-        async with self._draining:
-            if self._current is not None:
-                self._waiting.append(self._current)
-                self._current = None
-            self._waiting += await asyncio.to_thread(self._adopt)
+        async with self._settling:
+            self._close_current()
+            self._adopt()
             sent = 0
-            while self._waiting:
-                file = self._waiting[0]
-                if contents := await self._read(file):
-                    sent += await self._drain_file(file, contents, send)
-                    self._finish(file, contents)
-                del self._waiting[0]
-                os.close(file.descriptor)
-                self._observer.spool_size(self.size)
+            stuck: set[Path] = set()
+            for file in list(self._closed):
+                is_due = self._monotonic() >= file.quiet_since + SAFE_SECONDS
+                # What follows a file that cannot be read waits for it: the order of a lane is its numbers'.
+                if file.folder.path in stuck or not (file.is_doubtful or is_due):
+                    continue
+                again = await self._send_missing(file, receiver)
+                sent += again
+                if file.is_doubtful:
+                    stuck.add(file.folder.path)
+                elif is_due and not again:
+                    self._remove(file)
+                self._observer.spool_size(self.doubtful_size)
             return sent
 
     def close(self) -> None:
-        """Let go of every file. What is left in them is adopted by the next process that drains."""
+        """Let go of every file. What is left is adopted by the next process that settles."""
         for file in self._files():
-            os.close(file.descriptor)
-        self._current = None
-        self._waiting = []
+            if file.descriptor is not None:
+                os.close(file.descriptor)
+        self._closed, self._current = [], None
+        for folder in self._folders:
+            folder.release()
+        self._folders, self._own = [], None
 
     def _files(self) -> list[_File]:
-        return [*self._waiting, self._current] if self._current else list(self._waiting)
+        return [*self._closed, self._current] if self._current else self._closed
 
-    def _writable(self) -> _File:
+    def _writable(self) -> _Written:
         if self._current is not None and self._current.size >= self._file_bytes:
-            self._waiting.append(self._current)
-            self._current = None
-        while self._current is None:
-            path = self.path / f"{self._name}-{next(self._numbers):06d}{_SUFFIX}"
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            # Another process may adopt and remove the empty file before it is locked: then the next name.
-            if (descriptor := _lock(path, flags)) is not None:
-                self._current = _File(path, descriptor)
+            self._close_current()
+        if self._current is None:
+            if self._own is None:
+                self._own = spool_folder.create(self.path)
+                self._folders.append(self._own)
+            path = self._own.path / f"{next(self._numbers):08d}{spool_folder.SUFFIX}"
+            self._current = _Written(path, self._own, spool_folder.create_file(path))
         return self._current
 
-    def _write(self, file: _File, data: bytes) -> None:
+    def _close_current(self) -> None:
+        if self._current is not None:
+            self._current.quiet_since = self._monotonic()
+            self._closed.append(self._current)
+            self._current = None
+
+    def _adopt(self) -> None:
         try:
-            written = os.write(file.descriptor, data)
-            if written != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            os.ftruncate(file.descriptor, file.size)
-            raise
-        file.size += len(data)
+            folders = spool_folder.adopt(self.path)
+        except OSError as error:
+            log.error("usage spool: cannot read %s: %s", self.path, error.strerror)
+            return
+        for folder in folders:
+            self._folders.append(folder)
+            found = [_File(path, folder, path.stat().st_size) for path in folder.files()]
+            self._closed += found
+            self._release_if_empty(folder)
 
-    def _adopt(self) -> list[_File]:
-        """Lock the files that no living process holds."""
-        adopted = []
-        for path in sorted(self.path.glob(f"*{_SUFFIX}")):
-            try:
-                descriptor = _lock(path, os.O_RDONLY)
-                if descriptor is not None:
-                    adopted.append(_File(path, descriptor, size=os.fstat(descriptor).st_size))
-            except OSError as error:
-                log.error("usage spool: cannot open %s: %s", path, error.strerror)
-        return adopted
-
-    async def _read(self, file: _File) -> SpoolContents | None:
-        """The file's records; `None` where it cannot be read, it is left for a later drain."""
-        if file.contents is None:
-            try:
-                file.contents = decode(await asyncio.to_thread(file.path.read_bytes))
-            except OSError as error:
-                log.error("usage spool: cannot read %s: %s", file.path, error.strerror)
-        return file.contents
-
-    async def _drain_file(
-        self, file: _File, contents: SpoolContents, send: Callable[[SpoolRecord], Awaitable[None]]
-    ) -> int:
+    async def _send_missing(self, file: _File, receiver: Receiver) -> int:
+        """Send what Redis lacks of a file, in its order; then it is doubtful no longer."""
+        records = await self._read(file) if file.lanes is None else None
+        if file.lanes is None:
+            return 0
+        lanes = list(file.lanes)
+        arrived = dict(zip(lanes, await receiver.arrived(lanes), strict=True))
         sent = 0
-        for record in contents.records[file.sent :]:
-            await send(record)
-            file.sent += 1
-            sent += record.count
-            self._observer.resent(record.count)
+        if any(arrived[lane] < number for lane, number in file.lanes.items()):
+            if records is None and (records := await self._read(file)) is None:
+                return 0
+            for record in records:
+                if record.number > arrived.get(record.lane, 0):
+                    await receiver.send(record)
+                    sent += record.count
+                    self._observer.resent(record.count)
+            file.quiet_since = self._monotonic()
+        file.is_doubtful = False
         return sent
 
-    def _finish(self, file: _File, contents: SpoolContents) -> None:
-        """Remove a file whose records are all acknowledged, or put it aside where some could not be read."""
-        torn, damaged = contents.torn, contents.damaged
+    async def _read(self, file: _File) -> tuple[SpoolRecord, ...] | None:
+        """The records of a file; `None` where it cannot be read now, which leaves it doubtful."""
         try:
-            if damaged:
-                file.path.rename(file.path.with_suffix(".damaged"))
+            contents = decode(await asyncio.to_thread(file.path.read_bytes))
+        except OSError as error:
+            file.is_doubtful = True
+            log.error("usage spool: cannot read %s: %s", file.path, error.strerror)
+            return None
+        file.torn, file.damaged = contents.torn, contents.damaged
+        file.lanes = {record.lane: record.number for record in contents.records}
+        return contents.records
+
+    def _remove(self, file: _File) -> None:
+        """Remove a file that Redis has for good, or put it aside where some of it could not be read."""
+        try:
+            if file.damaged:
+                file.path.rename(self.path / f"{file.folder.path.name}-{file.path.stem}.damaged")
+                log.error("usage spool: %d bytes amid the records of %s are damaged", file.damaged, file.path)
+                self._observer.spool_damaged(file.damaged)
             else:
                 file.path.unlink(missing_ok=True)
         except OSError as error:
-            # It will be adopted and sent once more, which adds nothing.
             log.error("usage spool: cannot remove %s: %s", file.path, error.strerror)
-        if damaged:
-            log.error("usage spool: %d unreadable bytes amid the records of %s, kept", damaged, file.path)
-            self._observer.spool_damaged(damaged)
-        if torn:
-            log.warning("usage spool: skipped a torn tail of %d bytes in %s", torn, file.path)
-            self._observer.spool_torn(torn)
+            return
+        if file.torn:
+            log.warning("usage spool: skipped a torn tail of %d bytes in %s", file.torn, file.path)
+            self._observer.spool_torn(file.torn)
+        if file.descriptor is not None:
+            os.close(file.descriptor)
+        self._closed.remove(file)
+        self._release_if_empty(file.folder)
 
-
-def _lock(path: Path, flags: int) -> int | None:
-    """Open a file and hold it; `None` where another process does, or has removed it meanwhile."""
-    try:
-        descriptor = os.open(path, flags, 0o600)
-    except (FileNotFoundError, FileExistsError):
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_nlink:
-            return descriptor
-    except BlockingIOError:
-        pass
-    os.close(descriptor)
-    return None
+    def _release_if_empty(self, folder: SpoolFolder) -> None:
+        if folder is not self._own and all(file.folder is not folder for file in self._closed):
+            folder.release()
+            self._folders.remove(folder)

@@ -1,9 +1,9 @@
 """The format of a spool file: records that prove their own wholeness.
 
-A record is `MAGIC`, the length of its body, the CRC-32 of its body (both 32 bits, little endian), and the
-body, a msgpack array. Whatever is cut off or overwritten, the records that are whole are found, and the
-rest is told apart: unreadable bytes at the end are the torn tail of a killed process, unreadable bytes
-before a whole record are damage.
+A record is `MAGIC`, the length of its body, the CRC-32 of its body (both 32 bits, little endian), and the body,
+a msgpack array. Whatever is cut off or overwritten, the records that are whole are found, and the rest is told
+apart: unreadable bytes at the end are the torn tail of a killed process, unreadable bytes before a whole record
+are damage.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _HEADER = struct.Struct("<4sII")
 
 
 class SpoolRecord(msgspec.Struct, frozen=True, array_like=True):
-    """One batch of events as it is to be sent: `lane` and `batch` make sending it twice harmless."""
+    """One batch of events as it is sent. The batches of a lane are numbered 1, 2, 3… in the order of sending."""
 
     lane: str
-    batch: str
+    number: int
     count: int
     """How many events are packed."""
     packed: bytes

@@ -1,18 +1,21 @@
-"""The way of a usage event out of the gateway: into the usage stream, or else into the spool.
+"""The way of a usage event out of the gateway: onto the disk, and into the usage stream.
 
 Rules:
-- `append` returns only when the event is safe: Redis acknowledged the entry that carries it, or it is in the
-  spool. It raises `SpoolFull` where neither was possible; then the call's answer must not go out whole.
-- All events of one turn of the event loop go in one entry. Batches travel in lanes, one at a time in each;
-  while every lane is busy, further turns join the batch that waits.
+- `append` returns only when the event is safe: it is in a spool file (unless the disk takes nothing), and Redis
+  acknowledged the entry that carries it (unless Redis is away). It raises `SpoolFull` where neither was
+  possible; then the call's answer must not go out whole.
+- All events of one turn of the event loop go in one entry. Batches travel in lanes, one at a time in each; while
+  every lane is busy, further turns join the batch that waits.
 - A waiter that is cancelled takes nothing with it: the batch goes on, its own event included.
-- Sending twice adds once. Redis remembers for each lane the batch that last arrived through it, in the same
-  script that adds the entry. A batch whose answer was lost is spooled with its lane and batch number, the
-  lane gets a new name, and whichever of the two sendings comes later finds the batch there.
-- Redis is given `answer_timeout` seconds. After a failure events go straight to the spool until Redis takes
-  one again; meanwhile the spool is drained with growing pauses.
-- The stream is never trimmed here. Its length comes back with every append; more than `stream_bound` is
-  reported.
+- Sending twice adds once, and what Redis forgets is noticed. The batches of a lane are numbered, and Redis
+  notes the last number with each entry, in the same script. A live batch is added only right after its
+  predecessor: if that is unknown, Redis has lost acknowledged entries (killed before it wrote its file, or
+  replaced by a replica), and all that the spool still has is sent again in order, lane by lane. Entries that are
+  sent again say so, for the writer may have stored them before Redis lost them. A lane whose batch failed in
+  any way gets a new name, so that the order within a lane is that of its numbers.
+- Redis is given `answer_timeout` seconds. After a failure events go to the spool alone until Redis takes one
+  again; attempts have growing pauses.
+- The stream is never trimmed here. Its length comes back with every append; more than `stream_bound` is reported.
 """
 
 from __future__ import annotations
@@ -20,10 +23,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -32,32 +34,38 @@ from redis.exceptions import NoScriptError, RedisError
 
 from gateway import redis_names
 from gateway.tasks import end
-from gateway.usage.event import UsageEvent, join, pack_event
+from gateway.usage.event import UsageEvent, pack_event
+from gateway.usage.lanes import Batch, Lane
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
 
 LANES = 4
 """Batches in flight at once; each takes one connection while it is."""
-BATCH_EVENTS = 256
-BATCH_BYTES = 256 * 1024
-"""An entry takes no further event once it has so many; usual ones reach about 64 KiB."""
 WAITING_EVENTS = 20_000
 """Events that wait for a lane; what comes on top goes to the spool."""
 STREAM_BOUND = 5_000_000
 """Entries; about a gigabyte of Redis memory."""
 ANSWER_TIMEOUT = 2.0
+SETTLE_SECONDS = 1.0
+"""How often spool files are looked through, while there are any."""
 ADOPT_SECONDS = 5.0
 """How often files of dead processes are looked for."""
-LANE_SECONDS = 7 * 24 * 3600
+LANE_SECONDS = 30 * 24 * 3600
 """How long Redis remembers a lane: longer than a batch can be on its way twice."""
 _PAUSES = (0.1, SYNC_SECONDS)
 """Shortest and longest pause between attempts while Redis is away, in seconds."""
 
 _ADD = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then
-  redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
-  redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[3])
+local last, number = tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[1])
+if last < number then
+  if ARGV[4] == 'live' and last ~= number - 1 then return -1 end
+  if ARGV[4] == 'live' then
+    redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
+  else
+    redis.call('XADD', KEYS[1], '*', 'e', ARGV[2], 'again', 1)
+  end
+  redis.call('SET', KEYS[2], number, 'EX', ARGV[3])
 end
 return redis.call('XLEN', KEYS[1])
 """
@@ -66,42 +74,8 @@ _ADD_SHA = hashlib.sha1(_ADD.encode(), usedforsecurity=False).hexdigest()
 log = logging.getLogger(__name__)
 
 
-class _Batch:
-    """Events that travel together, and the one future that their waiters share."""
-
-    __slots__ = ("done", "events", "size")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.events: list[bytes] = []
-        self.size = 0
-        self.done: asyncio.Future[None] = loop.create_future()
-        # Where every waiter was cancelled, nobody fetches the outcome.
-        self.done.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.events) >= BATCH_EVENTS or self.size >= BATCH_BYTES
-
-    def add(self, event: bytes) -> None:
-        self.events.append(event)
-        self.size += len(event)
-
-    def record(self, lane: str, number: int) -> SpoolRecord:
-        """The batch as it is sent or spooled."""
-        return SpoolRecord(lane, str(number), len(self.events), join(self.events))
-
-
-class _Lane:
-    """A way into the stream that carries one batch at a time."""
-
-    __slots__ = ("batch", "name")
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        self.name = secrets.token_hex(12)
-        self.batch = 0
+class RedisForgot(Exception):
+    """Redis does not know a batch that it had acknowledged."""
 
 
 class UsageStream:
@@ -125,8 +99,10 @@ class UsageStream:
         self._bound = stream_bound
         self._observer = observer or UsageObserver()
         self._monotonic = monotonic
-        self._idle = [_Lane() for _ in range(lanes)]
-        self._waiting: deque[_Batch] = deque()
+        self._idle = [Lane() for _ in range(lanes)]
+        self._spool_lane = Lane()
+        """For batches that are only spooled; nothing is sent through it but by the spool, in order."""
+        self._waiting: deque[Batch] = deque()
         self._waiting_events = 0
         self._scheduled = False
         self._sending: set[asyncio.Task[None]] = set()
@@ -150,7 +126,7 @@ class UsageStream:
         packed = pack_event(event)
         loop = asyncio.get_running_loop()
         if not self._waiting or self._waiting[-1].is_full:
-            self._waiting.append(_Batch(loop))
+            self._waiting.append(Batch(loop))
         batch = self._waiting[-1]
         batch.add(packed)
         self._waiting_events += 1
@@ -166,12 +142,22 @@ class UsageStream:
             await asyncio.gather(*self._sending)
         if self._keeper is not None:
             await end(self._keeper)
-        if not self._spool.is_empty:
+        if self._spool.doubtful_size:
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(self._answer_timeout):
-                    await self._spool.drain(self._send)
+                    await self._spool.settle(self)
         await self._spool.sync()
         self._spool.close()
+
+    async def arrived(self, lanes: Sequence[str]) -> list[int]:
+        """For the spool: the last batch that came through each lane."""
+        async with asyncio.timeout(self._answer_timeout):
+            found = await self._redis.mget([redis_names.USAGE_LANE + lane for lane in lanes]) if lanes else []
+        return [int(number or 0) for number in found]
+
+    async def send(self, record: SpoolRecord) -> None:
+        """For the spool: add a batch unless it, or a later one of its lane, is there."""
+        await self._add(record, "again")
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
@@ -186,11 +172,12 @@ class UsageStream:
                 task.add_done_callback(self._carried)
             elif self._away.is_set() or self._waiting_events > WAITING_EVENTS:
                 batch = self._next_waiting()
-                self._to_spool(batch, batch.record(secrets.token_hex(12), 0))
+                record = batch.record(self._spool_lane)
+                self._spool_alone(batch, record, self._write(record))
             else:
                 return
 
-    def _next_waiting(self) -> _Batch:
+    def _next_waiting(self) -> Batch:
         batch = self._waiting.popleft()
         self._waiting_events -= len(batch.events)
         return batch
@@ -200,15 +187,15 @@ class UsageStream:
         if self._waiting and not self._scheduled:
             self._dispatch()
 
-    async def _carry(self, lane: _Lane, batch: _Batch) -> None:
-        lane.batch += 1
-        record = batch.record(lane.name, lane.batch)
+    async def _carry(self, lane: Lane, batch: Batch) -> None:
+        record = batch.record(lane)
+        problem = self._write(record)
         try:
-            await self._send(record)
+            await self._add(record, "live")
         except BaseException as error:
             # Whatever it was, the end of the loop included: it may have arrived, and it must be safe.
             lane.renew()
-            self._to_spool(batch, record)
+            self._spool_alone(batch, record, problem)
             if not isinstance(error, Exception):
                 raise
             self._lost_redis(error)
@@ -218,57 +205,70 @@ class UsageStream:
         finally:
             self._idle.append(lane)
 
-    async def _send(self, record: SpoolRecord) -> None:
-        """Add a batch to the stream unless it is there. Raises what the Redis client raises, or
-        `TimeoutError`.
-        """
+    async def _add(self, record: SpoolRecord, mode: str) -> None:
+        """Run the script. Raises what the Redis client raises, `TimeoutError`, and `RedisForgot`."""
         keys = (redis_names.USAGE, redis_names.USAGE_LANE + record.lane)
-        arguments: tuple[Any, ...] = (record.batch, record.packed, LANE_SECONDS)
+        arguments: tuple[Any, ...] = (record.number, record.packed, LANE_SECONDS, mode)
         async with asyncio.timeout(self._answer_timeout):
             try:
-                length = await self._redis.evalsha(_ADD_SHA, 2, *keys, *arguments)
+                length = int(await self._redis.evalsha(_ADD_SHA, 2, *keys, *arguments))
             except NoScriptError:
-                length = await self._redis.eval(_ADD, 2, *keys, *arguments)
-        self._observer.stream_length(int(length), self._bound)
-        if int(length) > self._bound:
+                length = int(await self._redis.eval(_ADD, 2, *keys, *arguments))
+        if length < 0:
+            raise RedisForgot("it lost entries that it had acknowledged")
+        self._observer.stream_length(length, self._bound)
+        if length > self._bound:
             self._warn("usage stream: %d entries wait, more than the bound of %d", length, self._bound)
 
-    def _to_spool(self, batch: _Batch, record: SpoolRecord) -> None:
+    def _write(self, record: SpoolRecord) -> SpoolFull | None:
+        """Have the spool take a batch; what it says if it cannot."""
         try:
             self._spool.append(record)
         except SpoolFull as error:
-            self._warn("usage: %d events could not be made safe: %s", record.count, error)
+            self._warn("usage: events have no copy on disk: %s", error)
+            self._observer.unspooled(record.count)
+            return error
+        return None
+
+    def _spool_alone(self, batch: Batch, record: SpoolRecord, problem: SpoolFull | None) -> None:
+        """The end for a batch that Redis did not take: it is safe if the spool has it."""
+        if problem is not None:
+            log.error("usage: %d events could not be made safe: %s", record.count, problem)
             self._observer.refused(record.count)
-            batch.done.set_exception(error)
+            batch.done.set_exception(problem)
         else:
+            self._spool.doubt()
+            self._observer.spooled(record.count)
             batch.done.set_result(None)
 
     def _lost_redis(self, error: Exception) -> None:
+        self._spool.doubt()
         if not self._away.is_set():
             self._away.set()
             words = str(error) or type(error).__name__
             log.warning("usage stream: Redis takes no events (%s), they go to %s", words, self._spool.path)
 
     async def _keep(self) -> None:
-        """Drain while there is something to drain; look after dead processes' files now and then."""
+        """Settle the spool, at once while Redis is away, now and then otherwise."""
         pause = _PAUSES[0]
         while True:
             try:
-                sent = await self._spool.drain(self._send)
-                if self._away.is_set():
-                    log.warning("usage stream: Redis takes events again, %d sent from the spool", sent)
-                    self._away.clear()
-                if not self._spool.is_empty:
-                    continue
+                sent = await self._spool.settle(self)
             except Exception as error:
                 self._lost_redis(error)
                 await asyncio.sleep(pause)
                 await self._spool.sync()
                 pause = min(pause * 2, _PAUSES[1])
-            else:
-                pause = _PAUSES[0]
+                continue
+            pause = _PAUSES[0]
+            if self._away.is_set():
+                log.warning("usage stream: Redis takes events again, %d sent from the spool", sent)
+                self._away.clear()
+            elif sent:
+                log.warning("usage stream: Redis lacked %d events of the spool, they were sent again", sent)
+            if not self._spool.doubtful_size:
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(ADOPT_SECONDS):
+                    async with asyncio.timeout(ADOPT_SECONDS if self._spool.is_empty else SETTLE_SECONDS):
                         await self._away.wait()
 
     def _warn(self, message: str, *values: object) -> None:

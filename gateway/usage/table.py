@@ -217,6 +217,8 @@ def _client_options(url: str, connect_timeout: int, read_timeout: int) -> dict[s
         "send_receive_timeout": read_timeout,
         "query_retries": 0,
         "autogenerate_session_id": False,
+        # Parameters may be longer than a URL.
+        "form_encode_query_params": True,
     }
 
 

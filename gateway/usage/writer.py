@@ -6,6 +6,10 @@ Rules:
   drops it.
 - After every start, after every error of Redis, and after taking the lease, left-over pending sets come
   first.
+- Where an event may be in the table though it was not settled (Redis lost its last seconds, and says so by
+  another run id, by entry ids that were settled before, or by entries that a spool sent again), the table is
+  asked, and only what it lacks is inserted. After a restart of Redis this goes on until a batch has nothing that
+  the table knows: what was inserted before is at the stream's beginning.
 - ClickHouse away: the same batch again under the same token, with growing pauses, for ever. Nothing else is
   read meanwhile; the stream holds it.
 - ClickHouse refuses a batch for its content: the events that are not in the table yet are halved until
@@ -93,6 +97,9 @@ class UsageWriter:
         self._connected = True
         self._backlog = (0, 0)
         self._problem = ""
+        self._distrusts = True
+        self._inserted_up_to = (0, 0)
+        """The last entry whose events are in the table for certain."""
 
     @property
     def state(self) -> WriterState:
@@ -137,6 +144,7 @@ class UsageWriter:
                     await asyncio.sleep(self._lease.seconds / 5)
                     continue
                 await self._batches.prepare()
+                self._distrusts = await self._batches.is_other_server()
                 async for batch in self._batches.left_over():
                     await self._deliver(batch)
                 if self._connected:
@@ -173,16 +181,34 @@ class UsageWriter:
         """Store a batch and settle it. Raises what Redis raises, and `LeaseLost`; then it is not settled."""
         if batch.missing:
             log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
+        known = await self._stored(self._doubtful(batch))
+        events = [event for event in batch.events if event.event_id not in known]
         dead = list(batch.dead)
         try:
-            await self._insert(batch.events, batch.token)
+            await self._insert(events, batch.token)
         except UsageRefused as error:
-            log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(batch.events), error)
-            known = await self._persist(lambda: stored(self._table, batch.events))
-            dead += await self._insert_by_halves([event for event in batch.events if event.event_id not in known])
+            log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
+            known = await self._stored(events)
+            dead += await self._insert_by_halves([event for event in events if event.event_id not in known])
+        else:
+            if self._distrusts and events and not known:
+                self._distrusts = False
+                await self._batches.trust_server()
+        self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
         if await self._batches.settle(batch, dead) and dead:
             log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
             self._observer.dead_lettered(len(dead))
+
+    def _doubtful(self, batch: Batch) -> Sequence[UsageEvent]:
+        """The events that the table may have, though not by an insert of this very batch."""
+        if self._distrusts or batch.span[0] <= self._inserted_up_to:
+            return batch.events
+        return [event for event in batch.events if event.event_id in batch.again]
+
+    async def _stored(self, events: Sequence[UsageEvent]) -> set[str]:
+        if not events:
+            return set()
+        return await self._persist(lambda: stored(self._table, events))
 
     async def _insert(self, events: Sequence[UsageEvent], token: str) -> None:
         """Insert until ClickHouse gives a definite answer. Raises `UsageRefused` for one."""

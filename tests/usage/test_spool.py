@@ -1,38 +1,48 @@
-"""The spool: what it took outlives the process, is sent once it can be, and goes only when acknowledged."""
+"""The spool: what it took outlives the process, is sent where Redis lacks it, and goes when Redis has it for good."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from gateway.usage.observer import UsageObserver
-from gateway.usage.spool import Spool, SpoolFull
+from gateway.usage.spool import SAFE_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord, encode
 from tests.usage.support import finish, listing, run_python, start_python
 
 
-def record(number: int = 1, size: int = 10) -> SpoolRecord:
-    return SpoolRecord("lane", str(number), 1, bytes(size))
+def record(number: int = 1, lane: str = "lane", size: int = 10) -> SpoolRecord:
+    return SpoolRecord(lane, number, 1, bytes(size))
 
 
-class Sent(list[SpoolRecord]):
-    """A receiver that can fail."""
+class Receiver:
+    """A Redis that keeps what it is sent, can fail, and can forget."""
 
-    fails_at: int | None = None
+    def __init__(self) -> None:
+        self.records: list[SpoolRecord] = []
+        self.fails_after: int | None = None
 
-    async def __call__(self, one: SpoolRecord) -> None:
-        if len(self) == self.fails_at:
+    @property
+    def numbers(self) -> list[int]:
+        return [one.number for one in self.records]
+
+    async def arrived(self, lanes: Sequence[str]) -> list[int]:
+        return [max((one.number for one in self.records if one.lane == lane), default=0) for lane in lanes]
+
+    async def send(self, record: SpoolRecord) -> None:
+        if len(self.records) == self.fails_after:
             raise ConnectionError("away")
-        self.append(one)
+        self.records.append(record)
 
 
 class Told(UsageObserver):
     def __init__(self) -> None:
-        self.torn = self.damaged = self.sizes = 0
-        self.size = 0
+        self.torn = self.damaged = self.size = self.resends = 0
 
     def spool_torn(self, size: int) -> None:
         self.torn += size
@@ -43,131 +53,267 @@ class Told(UsageObserver):
     def spool_size(self, size: int) -> None:
         self.size = size
 
+    def resent(self, events: int) -> None:
+        self.resends += events
 
-def spooling_process(folder: Path, *, then: str) -> subprocess.Popen[bytes]:
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_safely(self) -> None:
+        self.now += SAFE_SECONDS
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+def spooling_process(folder: Path, *, then: str = "time.sleep(60)") -> subprocess.Popen[bytes]:
     """Another process that spools three records, says so, and goes on with `then`."""
     program = f"""
         import os, signal, sys, time
         from gateway.usage.spool import Spool
         from gateway.usage.spool_file import SpoolRecord
-        spool = Spool({str(folder)!r})
-        for number in range(3):
-            spool.append(SpoolRecord("other", str(number), 1, b"x"))
+        spool = Spool({str(folder)!r}, file_bytes=1)
+        for number in range(1, 4):
+            spool.append(SpoolRecord("other", number, 1, b"x"))
         print("written", flush=True)
         {then}
     """
     return start_python(program, says="written")
 
 
-async def test_records_are_sent_in_order_and_their_file_removed(tmp_path: Path) -> None:
-    spool, sent = Spool(tmp_path), Sent()
-    for number in range(5):
+def dead_file(root: Path, data: bytes) -> None:
+    """A spool file as a dead process left it."""
+    folder = root / "1-dead"
+    folder.mkdir()
+    (folder / "00000000.spool").write_bytes(data)
+
+
+async def test_what_redis_lacks_is_sent_in_order(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    spool = Spool(tmp_path, monotonic=clock)
+    for number in range(1, 6):
         spool.append(record(number))
-    assert await spool.drain(sent) == 5
-    assert sent == [record(number) for number in range(5)]
-    assert listing(tmp_path) == []
-    assert spool.is_empty
+    receiver.records = [record(1), record(2)]
+    spool.doubt()
+    assert await spool.settle(receiver) == 3
+    assert receiver.numbers == [1, 2, 3, 4, 5]
+    assert await spool.settle(receiver) == 0
+    spool.close()
+
+
+async def test_a_file_goes_when_redis_has_known_all_of_it_for_long_enough(
+    tmp_path: Path, clock: Clock, receiver: Receiver
+) -> None:
+    spool = Spool(tmp_path, monotonic=clock)
+    spool.append(record(1))
+    receiver.records = [record(1)]
+    await spool.settle(receiver)
+    clock.now += SAFE_SECONDS - 0.1
+    await spool.settle(receiver)
+    assert spool.size > 0
+    clock.now += 0.1
+    await spool.settle(receiver)
     assert spool.size == 0
+    assert spool.is_empty
+    spool.close()
+    assert listing(tmp_path) == []
 
 
-async def test_what_is_not_acknowledged_stays_and_is_sent_later(tmp_path: Path) -> None:
-    spool, sent = Spool(tmp_path), Sent()
-    for number in range(5):
+async def test_what_redis_forgot_after_acknowledging_it_is_sent_again(
+    tmp_path: Path, clock: Clock, receiver: Receiver
+) -> None:
+    spool = Spool(tmp_path, monotonic=clock)
+    for number in (1, 2):
         spool.append(record(number))
-    sent.fails_at = 2
+    await spool.settle(receiver)
+    assert receiver.records == []
+    receiver.records = [record(1)]
+    clock.pass_safely()
+    assert await spool.settle(receiver) == 1
+    assert receiver.numbers == [1, 2]
+    # Having been sent, it is watched as long again.
+    receiver.records = [record(1)]
+    clock.pass_safely()
+    assert await spool.settle(receiver) == 1
+    clock.pass_safely()
+    assert await spool.settle(receiver) == 0
+    assert spool.is_empty
+    spool.close()
+
+
+async def test_what_is_not_acknowledged_stays_and_is_sent_later(
+    tmp_path: Path, clock: Clock, receiver: Receiver
+) -> None:
+    spool = Spool(tmp_path, monotonic=clock, file_bytes=1)
+    for number in range(1, 6):
+        spool.append(record(number))
+    spool.doubt()
+    receiver.fails_after = 2
     with pytest.raises(ConnectionError):
-        await spool.drain(sent)
-    assert not spool.is_empty
-    sent.fails_at = None
-    await spool.drain(sent)
-    assert [one.batch for one in sent] == ["0", "1", "2", "3", "4"]
+        await spool.settle(receiver)
+    assert spool.doubtful_size > 0
+    receiver.fails_after = None
+    assert await spool.settle(receiver) == 3
+    assert receiver.numbers == [1, 2, 3, 4, 5]
+    assert spool.doubtful_size == 0
+    spool.close()
+
+
+async def test_records_spooled_while_it_is_settled_are_kept(tmp_path: Path, clock: Clock) -> None:
+    class Appending(Receiver):
+        async def send(self, one: SpoolRecord) -> None:
+            if one.number == 1:
+                spool.append(record(2))
+                spool.doubt()
+            await super().send(one)
+
+    spool, receiver = Spool(tmp_path, monotonic=clock), Appending()
+    spool.append(record(1))
+    spool.doubt()
+    await spool.settle(receiver)
+    await spool.settle(receiver)
+    assert receiver.numbers == [1, 2]
+    spool.close()
+
+
+async def test_a_killed_process_loses_nothing(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    finish(spooling_process(tmp_path))
+    spool = Spool(tmp_path, monotonic=clock)
+    receiver.records = [record(1, "other")]
+    assert await spool.settle(receiver) == 2
+    assert receiver.numbers == [1, 2, 3]
+    clock.pass_safely()
+    await spool.settle(receiver)
     assert listing(tmp_path) == []
+    spool.close()
 
 
-async def test_records_spooled_during_a_drain_are_kept(tmp_path: Path) -> None:
-    spool, sent = Spool(tmp_path), Sent()
-    spool.append(record(0))
-
-    async def send(one: SpoolRecord) -> None:
-        if one.batch == "0":
-            spool.append(record(1))
-        await sent(one)
-
-    await spool.drain(send)
-    assert not spool.is_empty
-    await spool.drain(send)
-    assert [one.batch for one in sent] == ["0", "1"]
-
-
-async def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
-    finish(spooling_process(tmp_path, then="time.sleep(60)"))
-    sent = Sent()
-    await Spool(tmp_path).drain(sent)
-    assert [one.batch for one in sent] == ["0", "1", "2"]
-    assert listing(tmp_path) == []
-
-
-async def test_files_of_a_living_process_are_left_alone(tmp_path: Path) -> None:
-    process = spooling_process(tmp_path, then="time.sleep(60)")
+async def test_files_of_a_living_process_are_left_alone(tmp_path: Path, receiver: Receiver) -> None:
+    process = spooling_process(tmp_path)
     try:
-        sent = Sent()
-        await Spool(tmp_path).drain(sent)
-        assert sent == []
+        await Spool(tmp_path).settle(receiver)
+        assert receiver.records == []
         assert len(listing(tmp_path)) == 1
     finally:
         finish(process)
 
 
-async def test_two_who_drain_at_once_send_each_record_once(tmp_path: Path) -> None:
-    finish(spooling_process(tmp_path, then="time.sleep(60)"))
-    sent = Sent()
-    await asyncio.gather(*(Spool(tmp_path).drain(sent) for _ in range(4)))
-    assert [one.batch for one in sent] == ["0", "1", "2"]
+async def test_the_files_of_one_process_are_adopted_together(tmp_path: Path, receiver: Receiver) -> None:
+    finish(spooling_process(tmp_path))
+    spools = [Spool(tmp_path) for _ in range(4)]
+    await asyncio.gather(*(spool.settle(receiver) for spool in spools))
+    assert receiver.numbers == [1, 2, 3]
+    assert [spool.is_empty for spool in spools].count(False) == 1
+    for spool in spools:
+        spool.close()
 
 
-async def test_a_torn_tail_is_skipped_and_reported(tmp_path: Path) -> None:
-    (tmp_path / "1-dead-000000.spool").write_bytes(encode(record(0)) + encode(record(1))[:-4])
-    told, sent = Told(), Sent()
-    await Spool(tmp_path, observer=told).drain(sent)
-    assert sent == [record(0)]
-    assert told.torn == len(encode(record(1))) - 4
-    assert listing(tmp_path) == []
+async def test_what_close_leaves_is_adopted(tmp_path: Path, receiver: Receiver) -> None:
+    first, second = Spool(tmp_path), Spool(tmp_path)
+    first.append(record(1))
+    first.close()
+    assert await second.settle(receiver) == 1
+    second.close()
 
 
-async def test_a_damaged_file_is_kept_and_reported(tmp_path: Path) -> None:
-    data = bytearray(encode(record(0)) + encode(record(1)))
-    data[15] ^= 0xFF
-    (tmp_path / "1-dead-000000.spool").write_bytes(data)
-    told, sent = Told(), Sent()
-    spool = Spool(tmp_path, observer=told)
-    await spool.drain(sent)
-    await spool.drain(sent)
-    assert sent == [record(1)]
-    assert told.damaged == len(encode(record(0)))
-    assert listing(tmp_path) == ["1-dead-000000.damaged"]
-
-
-async def test_the_bound_is_kept_and_said(tmp_path: Path) -> None:
+async def test_a_torn_tail_is_skipped_and_reported(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    dead_file(tmp_path, encode(record(1)) + encode(record(2))[:-4])
     told = Told()
-    spool = Spool(tmp_path, limit_bytes=1000, observer=told)
-    for number in range(7):
-        spool.append(record(number, size=100))
-    with pytest.raises(SpoolFull, match="bound of 1000 bytes"):
-        spool.append(record(size=500))
-    assert 700 < told.size <= 1000
-    await spool.drain(Sent())
-    assert told.size == 0
-    spool.append(record())
+    spool = Spool(tmp_path, observer=told, monotonic=clock)
+    await spool.settle(receiver)
+    clock.pass_safely()
+    await spool.settle(receiver)
+    assert receiver.records == [record(1)]
+    assert told.torn == len(encode(record(2))) - 4
+    assert listing(tmp_path) == []
     spool.close()
 
 
-async def test_long_spools_are_cut_into_files(tmp_path: Path) -> None:
-    spool, sent = Spool(tmp_path, file_bytes=500), Sent()
-    for number in range(20):
+async def test_a_damaged_file_is_kept_and_reported(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    data = bytearray(encode(record(1)) + encode(record(2)))
+    data[15] ^= 0xFF
+    dead_file(tmp_path, bytes(data))
+    told = Told()
+    spool = Spool(tmp_path, observer=told, monotonic=clock)
+    for _ in range(3):
+        await spool.settle(receiver)
+        clock.pass_safely()
+    assert receiver.records == [record(2)]
+    assert told.damaged == len(encode(record(1)))
+    assert listing(tmp_path) == ["1-dead-00000000.damaged"]
+    spool.close()
+
+
+async def test_an_empty_file_and_an_empty_folder_of_a_dead_process_go(
+    tmp_path: Path, clock: Clock, receiver: Receiver
+) -> None:
+    dead_file(tmp_path, b"")
+    (tmp_path / "2-dead").mkdir()
+    spool = Spool(tmp_path, monotonic=clock)
+    await spool.settle(receiver)
+    clock.pass_safely()
+    await spool.settle(receiver)
+    assert listing(tmp_path) == []
+    spool.close()
+
+
+async def test_what_follows_a_file_that_cannot_be_read_waits_for_it(
+    tmp_path: Path, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path, monotonic=clock, file_bytes=1)
+    for number in (1, 2):
+        spool.append(record(number))
+    spool.doubt()
+    (name,) = listing(tmp_path)
+    hidden = tmp_path / name / "00000000.spool"
+    hidden.rename(tmp_path / "elsewhere")
+    with caplog.at_level(logging.ERROR):
+        await spool.settle(receiver)
+    assert receiver.records == []
+    assert "cannot read" in caplog.text
+    (tmp_path / "elsewhere").rename(hidden)
+    await spool.settle(receiver)
+    assert receiver.numbers == [1, 2]
+    spool.close()
+
+
+async def test_the_bound_is_kept_and_said(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    told = Told()
+    spool = Spool(tmp_path, limit_bytes=1000, observer=told, monotonic=clock)
+    for number in range(1, 8):
         spool.append(record(number, size=100))
-    assert len(listing(tmp_path)) > 3
-    await spool.drain(sent)
-    assert [one.batch for one in sent] == [str(number) for number in range(20)]
+    with pytest.raises(SpoolFull, match="bound of 1000 bytes"):
+        spool.append(record(8, size=500))
+    spool.doubt()
+    assert 700 < told.size <= 1000
+    await spool.settle(receiver)
+    assert told.size == 0
+    clock.pass_safely()
+    await spool.settle(receiver)
+    spool.append(record(8, size=500))
+    spool.close()
+
+
+async def test_long_spools_are_cut_into_files(tmp_path: Path, receiver: Receiver) -> None:
+    spool = Spool(tmp_path, file_bytes=500)
+    for number in range(1, 21):
+        spool.append(record(number, size=100))
+    (name,) = listing(tmp_path)
+    assert len(listing(tmp_path / name)) > 3
+    spool.doubt()
+    await spool.settle(receiver)
+    assert receiver.numbers == list(range(1, 21))
+    spool.close()
 
 
 def test_a_full_disk_is_said_and_costs_no_earlier_record(tmp_path: Path) -> None:
@@ -178,22 +324,22 @@ def test_a_full_disk_is_said_and_costs_no_earlier_record(tmp_path: Path) -> None
         from gateway.usage.spool import Spool, SpoolFull
         from gateway.usage.spool_file import SpoolRecord, decode
         spool = Spool({str(tmp_path)!r})
-        spool.append(SpoolRecord("lane", "0", 1, b"first"))
+        spool.append(SpoolRecord("lane", 1, 1, b"first"))
         resource.setrlimit(resource.RLIMIT_FSIZE, (spool.size + 20, resource.RLIM_INFINITY))
         try:
-            spool.append(SpoolRecord("lane", "1", 1, b"second"))
+            spool.append(SpoolRecord("lane", 2, 1, b"second"))
         except SpoolFull as error:
             print(error)
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        spool.append(SpoolRecord("lane", "2", 1, b"third"))
-        (path,) = spool.path.iterdir()
+        spool.append(SpoolRecord("lane", 3, 1, b"third"))
+        (path,) = spool.path.glob("*/*.spool")
         print(decode(path.read_bytes()))
     """
     said, contents = run_python(program).stdout.splitlines()
     assert "cannot be written" in said
-    assert "batch='0'" in contents
-    assert "batch='1'" not in contents
-    assert "batch='2'" in contents
+    assert "number=1" in contents
+    assert "number=2" not in contents
+    assert "number=3" in contents
     assert "torn=0, damaged=0" in contents
 
 
@@ -205,10 +351,9 @@ async def test_what_was_spooled_can_be_had_on_the_disk(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_the_folder_is_the_owners_alone(tmp_path: Path) -> None:
+def test_folders_and_files_are_the_owners_alone(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "spool")
     spool.append(record())
-    (path,) = spool.path.iterdir()
-    assert spool.path.stat().st_mode & 0o777 == 0o700
-    assert path.stat().st_mode & 0o777 == 0o600
+    (file,) = spool.path.glob("*/*.spool")
+    assert [path.stat().st_mode & 0o777 for path in (spool.path, file.parent, file)] == [0o700, 0o700, 0o600]
     spool.close()

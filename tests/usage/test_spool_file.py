@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.usage.spool_file import SpoolRecord, decode, encode
 
 RECORDS = st.lists(
-    st.builds(SpoolRecord, st.text(max_size=30), st.text(max_size=5), st.integers(0, 300), st.binary(max_size=200)),
+    st.builds(SpoolRecord, st.text(max_size=30), st.integers(1, 1 << 40), st.integers(0, 300), st.binary(max_size=200)),
     max_size=6,
 )
 

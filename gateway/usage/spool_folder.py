@@ -1,0 +1,89 @@
+"""Whose spool files are whose: each process has a folder of its own, and holds it locked while it lives.
+
+The lock (`flock` on the folder itself) ends with the process, however that ends. A folder that nobody holds is
+adopted whole, because the batches of a lane must be sent in their order, and one lane may run through several
+files.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+SUFFIX = ".spool"
+log = logging.getLogger(__name__)
+
+
+class SpoolFolder:
+    """A folder that this process holds."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def files(self) -> list[Path]:
+        """Its spool files, in the order in which they were written."""
+        return sorted(self.path.glob(f"*{SUFFIX}"))
+
+    def release(self) -> None:
+        """Let go of it; an empty one is removed."""
+        with suppress(OSError):
+            self.path.rmdir()
+        os.close(self._descriptor)
+
+
+def create(root: Path) -> SpoolFolder:
+    """A new folder for this process. Raises `OSError`."""
+    while True:
+        path = root / f"{os.getpid()}-{secrets.token_hex(4)}"
+        path.mkdir(mode=0o700)
+        # Between the two another process may adopt the empty folder, and remove it: then another one.
+        if folder := _lock(path):
+            return folder
+
+
+def adopt(root: Path) -> list[SpoolFolder]:
+    """Every folder that no living process holds."""
+    adopted = []
+    for path in sorted(root.iterdir()):
+        try:
+            if path.is_dir() and (folder := _lock(path)):
+                adopted.append(folder)
+        except OSError as error:
+            log.error("usage spool: cannot open %s: %s", path, error.strerror)
+    return adopted
+
+
+def create_file(path: Path) -> int:
+    """A descriptor that appends to a new file. Raises `OSError`."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+
+
+def write_whole(descriptor: int, data: bytes, end: int) -> None:
+    """Append to a file that is `end` bytes long, all or nothing. Raises `OSError`, a full disk included."""
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
+
+
+def _lock(path: Path) -> SpoolFolder | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink:
+            return SpoolFolder(path, descriptor)
+    except BlockingIOError:
+        pass
+    os.close(descriptor)
+    return None
