@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from admin_api.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from gateway import redis_names
+from gateway.redis_client import eval_on_disk
 
 MAX_EMAIL = 254
 
@@ -158,7 +159,7 @@ class UserStore:
     async def _swap(self, email: str, expected: bytes, user: User, *, only_first: bool = False) -> bool:
         names = (_name(email), redis_names.USERS)
         arguments = (expected, msgspec.json.encode(user), email, str(int(only_first)))
-        return bool(await self._redis.eval(_SWAP, len(names), *names, *arguments))
+        return bool(await eval_on_disk(self._redis, _SWAP, names, arguments))
 
 
 def _name(email: str) -> str:

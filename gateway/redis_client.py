@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,8 @@ ANSWER_TIMEOUT = 2.0
 """Seconds to an answer, and to a free connection of the pool."""
 MAX_CONNECTIONS = 64
 """Connections of one client; further commands wait for a free one."""
+DISK_TIMEOUT_MS = 1000
+"""Milliseconds that a change waits for the disk of Redis; `appendfsync everysec` takes about a tenth of them."""
 
 _REDIS_PORT = 6379
 _SENTINEL_PORT = 26379
@@ -65,6 +68,25 @@ async def open_connection(client: Redis) -> AbstractConnection:
     connection.retry = Retry(NoBackoff(), 0)
     await connection.connect()  # type: ignore[no-untyped-call]
     return connection
+
+
+async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    """Run a script, and return its answer when the server's append-only file has on disk what it wrote.
+
+    Waits for `DISK_TIMEOUT_MS` at most, and not at all where the server has no such file, does not know `WAITAOF`
+    (before Redis 7.2) or is a Cluster. Raises `redis.exceptions.RedisError`.
+    """
+    some_client: object = client
+    if isinstance(some_client, RedisCluster):
+        return await client.eval(script, len(keys), *keys, *arguments)
+    # On one connection: a connection waits for its own writes.
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.eval(script, len(keys), *keys, *arguments)
+        pipe.execute_command("WAITAOF", 1, 0, DISK_TIMEOUT_MS)
+        answer, _ = await pipe.execute(raise_on_error=False)
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _options() -> dict[str, Any]:

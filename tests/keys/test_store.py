@@ -119,6 +119,22 @@ async def test_all_keys_of_an_owner_are_revoked(store: KeyStore, clock: Clock) -
     assert await store.get(other.key_id) == other
 
 
+@pytest.mark.parametrize("change", ["revoke", "revoke_all", "rotate", "update"])
+async def test_a_change_is_told_when_the_disk_has_it(store: KeyStore, redis: Redis, change: str) -> None:
+    key_ids = [(await store.create(owner=OWNER, key_name=name))[0].key_id for name in ("one", "two")]
+    await redis.config_resetstat()
+    match change:
+        case "revoke_all":
+            await store.revoke_all(OWNER)
+        case "rotate":
+            await store.rotate(key_ids[0], 0)
+        case "update":
+            await store.update(key_ids[0], key_name="new")
+        case _:
+            await store.revoke(key_ids[0])
+    assert (await redis.info("commandstats"))["cmdstat_waitaof"]["calls"] == 1
+
+
 async def test_no_update_at_the_same_time_brings_a_revoked_key_back(store: KeyStore) -> None:
     for _ in range(10):
         record, _ = await store.create(owner=OWNER, key_name="laptop")
