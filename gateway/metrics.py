@@ -133,6 +133,9 @@ class UsageMetrics(UsageObserver):
     def spooled(self, events: int) -> None:
         _events.labels("spooled").inc(events)
 
+    def unspooled(self, events: int) -> None:
+        _events.labels("unspooled").inc(events)
+
     def spool_size(self, size: int) -> None:
         _spool_bytes.set(size)
 
