@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format score docs clean
+.PHONY: help run test bench check format score docs clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,6 +16,9 @@ run: $(VENV)/installed-run  ## Start everything, with real engines and real pric
 
 test: $(VENV)/installed-dev  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 2
+
+bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--help" lists how
+	@$(BIN)/python -m bench $(BENCH)
 
 check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
 	@$(BIN)/ruff check .
