@@ -1,8 +1,8 @@
 """Metering: which tables a tool call read, and how many records it returned.
 
 Pure: no I/O, no clock, no event loop. Every function here answers within about 5 ms whatever it is given, but for
-`prepare`. The order of what is asked: declared fields and shapes in `structuredContent`, then texts, then arguments;
-what cannot be known is unknown.
+`prepare`. The order of what is asked: the operator's rule for the tool, then declared fields and shapes in
+`structuredContent`, then texts, then arguments; what cannot be known is unknown.
 """
 
 from __future__ import annotations
@@ -10,21 +10,47 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering import declared, reading, sql, wire
+from gateway.metering import declared, reading, rules, sql, wire
 from gateway.metering.arguments import Request, read_request, statements_in
-from gateway.metering.metered import DECLARED, ERROR, UNKNOWN, Count, Grade, Metered
+from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
+from gateway.metering.rules import Failed, Rule
 
 __all__ = ["ERROR", "UNKNOWN", "Metered", "is_prepared", "meter", "prepare", "tables_in_arguments"]
 
 
-def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes) -> Metered:
-    """Meters one answered call. `result_json` is the JSON text of the `result` member as it was on the wire.
+def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes, rule: Rule | None = None) -> Metered:
+    """Meters one answered call. `result_json` is the JSON text of the `result` member as it was on the wire; `rule` is
+    the operator's for the tool.
 
     Never raises. An error has 0 records and no tables: nothing was read.
     """
     parts = wire.decode(result_json)
     if parts is None:
         return Metered((), None, UNKNOWN)
+    if rule is not None and parts.isError is not True:
+        return _by_rule(rule, tool, arguments, result_json, parts)
+    return _by_shape(tool, arguments, parts)
+
+
+def _by_rule(
+    rule: Rule, tool: str, arguments: Mapping[str, Any], result_json: bytes, parts: wire.Result | wire.LargeResult
+) -> Metered:
+    """What the rule says, and where it says nothing, what the shape does."""
+    said = rules.apply(rule, arguments, result_json, parts)
+    if isinstance(said.tables, tuple) and isinstance(said.records, int):
+        return Metered(said.tables, said.records, RULE)
+    found = _by_shape(tool, arguments, parts)
+    if found.method == ERROR:
+        return found
+    tables = found.tables if said.tables is None else () if isinstance(said.tables, Failed) else said.tables
+    if said.records is None:
+        return Metered(tables, found.records, found.method, said.fault)
+    if isinstance(said.records, Failed):
+        return Metered(tables, None, UNKNOWN, said.fault)
+    return Metered(tables, said.records, RULE, said.fault)
+
+
+def _by_shape(tool: str, arguments: Mapping[str, Any], parts: wire.Result | wire.LargeResult) -> Metered:
     if (quick := declared.read(parts)) is not None:
         return quick
     request = read_request(tool, arguments)

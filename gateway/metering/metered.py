@@ -11,6 +11,8 @@ from enum import IntEnum
 import msgspec
 
 UNKNOWN = "unknown"
+RULE = "rule"
+"""The operator's rule for the tool says so."""
 ERROR = "error"
 DECLARED = "declared"
 """The result names its table and holds its rows, or says how many it returned."""
@@ -19,17 +21,19 @@ DECLARED = "declared"
 class Metered(msgspec.Struct, frozen=True):
     """Which tables a call read, how many records it returned, and how that was found.
 
-    The methods: `declared` and `structured` (from `structuredContent`); `json_text`, `ndjson_text`, `repr_text`,
-    `csv_text`, `tsv_text`, `markdown_text`, `box_text`, `columns_text`, `frame_text`, `rows_text`, `blocks_text`,
-    `fields_text`, `yaml_text`, `html_text`, `xml_text`, `names_text`, `lines_text`, `scalar_text` (from a text in
-    that form); `no_records_text`, `affected_rows_text`, `empty_text`, `no_content`, `write_statement`, `error`
-    (nothing was returned); `resource_links`; `unknown`.
+    The methods: `rule`; `declared` and `structured` (from `structuredContent`); `json_text`, `ndjson_text`,
+    `repr_text`, `csv_text`, `tsv_text`, `markdown_text`, `box_text`, `columns_text`, `frame_text`, `rows_text`,
+    `blocks_text`, `fields_text`, `yaml_text`, `html_text`, `xml_text`, `names_text`, `lines_text`, `scalar_text`
+    (from a text in that form); `no_records_text`, `affected_rows_text`, `empty_text`, `no_content`,
+    `write_statement`, `error` (nothing was returned); `resource_links`; `unknown`.
     """
 
     tables: tuple[str, ...]
     """Lower case, without quotes, qualified as they were written; sorted."""
     records: int | None
     method: str
+    fault: str | None = None
+    """Why the operator's rule for the tool did not answer, if it failed; it holds nothing of the call."""
 
 
 class Grade(IntEnum):
