@@ -38,5 +38,5 @@ def serve(server: MCPServer[Any], retry_ms: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sys.stdout.write(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp\n")
         sys.stdout.flush()
-        config = uvicorn.Config(app, log_level="critical", ws="none", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(app, log_level="critical", ws="none", http="h11", timeout_graceful_shutdown=1)
         uvicorn.Server(config).run([listener])

@@ -1,0 +1,53 @@
+"""Runs the official conformance suite, an npm package, against a URL."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support import node
+
+_FOLDER = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
+
+
+class Check(NamedTuple):
+    """One check of one scenario; several can have the same names."""
+
+    scenario: str
+    id: str
+    name: str
+
+
+class Outcome(NamedTuple):
+    """How many checks there were of each name and end."""
+
+    passed: Counter[Check]
+    failed: Counter[Check]
+    warned: Counter[Check]
+    log: str
+
+    @property
+    def total(self) -> str:
+        """As the suite prints it."""
+        return f"{self.passed.total()} passed, {self.failed.total()} failed"
+
+
+def run(package: str, arguments: tuple[str, ...], url: str, folder: Path) -> Outcome:
+    """Run the scenarios that the arguments name; the suite's own results are left in the folder."""
+    packages = node.installed("conformance", Path(__file__).parent)
+    command = [packages.node, packages.package(package) / "dist/index.js", "server", "--url", url, "-o", folder]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=150)
+    ends: dict[str, Counter[Check]] = {"SUCCESS": Counter(), "FAILURE": Counter(), "WARNING": Counter()}
+    for file in folder.rglob("checks.json"):
+        scenario = _FOLDER.fullmatch(file.parent.name)
+        assert scenario, file
+        for check in json.loads(file.read_text()):
+            if check["status"] in ends:
+                ends[check["status"]][Check(scenario[1], check["id"], check["name"])] += 1
+    outcome = Outcome(*ends.values(), done.stdout + done.stderr)
+    assert f"Total: {outcome.total}" in done.stdout, outcome.log
+    return outcome

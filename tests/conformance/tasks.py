@@ -1,0 +1,213 @@
+"""The tasks extension (SEP-2663) of the reference server: tools whose results are fetched later."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import secrets
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.extension import Extension, MethodBinding, ToolBinding
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.server import require_client_extension
+from mcp.shared.exceptions import MCPError
+from pydantic import Field
+
+from tests.conformance.asking import NAME, Questions, ask, elicit, elicited
+
+IDENTIFIER = "io.modelcontextprotocol/tasks"
+TTL_MS = 60_000
+POLL_MS = 100
+AnyRequest = ServerRequestContext[Any, Any]
+
+
+class Task:
+    """One call that goes on after it was answered."""
+
+    def __init__(self) -> None:
+        self.id = secrets.token_urlsafe(16)
+        self.created_at = self.updated_at = _now()
+        self.status = "working"
+        self.outcome: dict[str, Any] = {}
+        self.questions: dict[str, types.InputRequest] = {}
+        self.answers: dict[str, types.InputResponse] = {}
+        self.job: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+
+    async def run(self, call: CallNext, ctx: AnyRequest) -> None:
+        """Work to the end, whatever it is."""
+        current.set(self)
+        try:
+            result = await call(ctx)
+            assert isinstance(result, types.CallToolResult)
+            self._end("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
+        except MCPError as error:
+            self._end("failed", error=error.error.model_dump(mode="json", exclude_none=True))
+        except asyncio.CancelledError:
+            self._end("cancelled")
+
+    async def ask(self, questions: Questions) -> None:
+        """Wait until the client has answered all of them."""
+        self.questions = dict(questions)
+        self._become("input_required")
+        await self._answered.wait()
+        self._become("working")
+
+    def answer(self, answers: types.InputResponses) -> None:
+        """Take the client's answers; those to nothing that was asked are ignored."""
+        for key in answers.keys() & self.questions.keys():
+            self.answers[key] = answers[key]
+            del self.questions[key]
+        if not self.questions:
+            self._answered.set()
+
+    @property
+    def envelope(self) -> dict[str, Any]:
+        """What is known of a task without its outcome."""
+        return {
+            "taskId": self.id,
+            "status": self.status,
+            "createdAt": self.created_at,
+            "lastUpdatedAt": self.updated_at,
+            "ttlMs": TTL_MS,
+            "pollIntervalMs": POLL_MS,
+        }
+
+    @property
+    def detailed(self) -> dict[str, Any]:
+        """All that is known of a task."""
+        asked = {
+            key: each.model_dump(by_alias=True, mode="json", exclude_none=True) for key, each in self.questions.items()
+        }
+        return {**self.envelope, **self.outcome, **({"inputRequests": asked} if asked else {})}
+
+    def _become(self, status: str) -> None:
+        self.status, self.updated_at = status, _now()
+
+    def _end(self, status: str, **outcome: Any) -> None:
+        self.outcome, self.questions = outcome, {}
+        self._become(status)
+
+
+current: ContextVar[Task] = ContextVar("current")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat()
+
+
+def greet(name: str) -> str:
+    """Answers at once, and is never a task."""
+    return f"Hello, {name}!"
+
+
+async def slow_compute(seconds: float, label: str = "") -> str:
+    """Takes its time; a task for clients that know of tasks."""
+    await asyncio.sleep(seconds)
+    return f"{label} computed"
+
+
+async def failing_job() -> str:
+    """Fails as a tool fails."""
+    await asyncio.sleep(0.1)
+    raise ToolError("The job failed")
+
+
+async def protocol_error_job() -> str:
+    """Fails as a server fails."""
+    await asyncio.sleep(0.1)
+    raise MCPError(types.INTERNAL_ERROR, "The server failed")
+
+
+async def confirm_delete(filename: str) -> str:
+    """Asks before it deletes."""
+    await current.get().ask({"confirm": elicit(f"Delete {filename}?", "confirm", "boolean")})
+    return f"{filename} deleted"
+
+
+async def multi_input() -> str:
+    """Asks two things at once."""
+    await current.get().ask({"first": elicit("First?", "name"), "second": elicit("Second?", "name")})
+    return "both answered"
+
+
+def test_tool_with_task(ctx: Context[Any, Any]) -> str | types.InputRequiredResult:
+    """Asks for a name first, and is a task once it has it."""
+    name = elicited(ctx.input_responses, "user_name", "name")
+    return ask(NAME) if name is None else f"Hello, {name}!"
+
+
+_OPTIONAL = frozenset({"slow_compute"})
+_REQUIRED = frozenset({"failing_job", "protocol_error_job", "confirm_delete", "multi_input", "test_tool_with_task"})
+
+
+class TaskParams(types.RequestParams):
+    """Which task; and for `tasks/update`, the answers."""
+
+    task_id: str
+    input_responses: dict[str, Any] = Field(default_factory=dict)
+
+
+class Tasks(Extension):
+    """The extension."""
+
+    identifier = IDENTIFIER
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+
+    def tools(self) -> Sequence[ToolBinding]:
+        tools = (greet, slow_compute, failing_job, protocol_error_job, confirm_delete, multi_input, test_tool_with_task)
+        return [ToolBinding(tool, kwargs={"structured_output": False}) for tool in tools]
+
+    def methods(self) -> Sequence[MethodBinding]:
+        return [
+            MethodBinding("tasks/get", TaskParams, self._get),
+            MethodBinding("tasks/update", TaskParams, self._update),
+            MethodBinding("tasks/cancel", TaskParams, self._cancel),
+        ]
+
+    async def intercept_tool_call(
+        self, params: types.CallToolRequestParams, ctx: AnyRequest, call_next: CallNext
+    ) -> HandlerResult:
+        if params.name in _REQUIRED:
+            require_client_extension(ctx, IDENTIFIER)
+        elif params.name not in _OPTIONAL or not _knows_tasks(ctx):
+            return await call_next(ctx)
+        if params.name == "test_tool_with_task" and not params.input_responses:
+            return await call_next(ctx)
+        task = Task()
+        self._tasks[task.id] = task
+        task.job = asyncio.create_task(task.run(call_next, ctx))
+        return {"resultType": "task", **task.envelope}
+
+    def _task(self, ctx: AnyRequest, params: TaskParams) -> Task:
+        require_client_extension(ctx, IDENTIFIER)
+        if params.task_id not in self._tasks:
+            raise MCPError(types.INVALID_PARAMS, "Unknown task")
+        if ctx.request is not None and ctx.request.headers.get("mcp-name", params.task_id) != params.task_id:
+            raise MCPError(types.HEADER_MISMATCH, "Mcp-Name header does not match the task")
+        return self._tasks[params.task_id]
+
+    async def _get(self, ctx: AnyRequest, params: TaskParams) -> HandlerResult:
+        return self._task(ctx, params).detailed
+
+    async def _update(self, ctx: AnyRequest, params: TaskParams) -> HandlerResult:
+        self._task(ctx, params).answer(params.input_responses)
+        return {}
+
+    async def _cancel(self, ctx: AnyRequest, params: TaskParams) -> HandlerResult:
+        job = self._task(ctx, params).job
+        assert job is not None
+        job.cancel()
+        return {}
+
+
+def _knows_tasks(ctx: AnyRequest) -> bool:
+    able = ctx.session.client_capabilities
+    return able is not None and IDENTIFIER in (able.extensions or {})
