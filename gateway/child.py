@@ -12,6 +12,8 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 
 def read_settings_line() -> bytes:
@@ -30,6 +32,24 @@ def announce_ready(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+
+
+def on_reload(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do `work` on each SIGHUP, one after the other; a supervisor sends none before this process is ready."""
+    loop = asyncio.get_running_loop()
+    running: set[asyncio.Task[None]] = set()
+    lock = asyncio.Lock()
+
+    async def in_turn() -> None:
+        async with lock:
+            await work()
+
+    def begin() -> None:
+        task = loop.create_task(in_turn())
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, begin)
 
 
 async def wait_for_the_end() -> None:

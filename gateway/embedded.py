@@ -91,7 +91,7 @@ async def _up(settings: Settings, over: asyncio.Event) -> None:
         demo_socket = None if settings.upstream_url else _demo_socket()
         settings = _completed(settings, data_dir)
         with demo_socket or contextlib.nullcontext():
-            async with _supervised(settings) as supervisor:
+            async with _supervised(settings, over) as supervisor:
                 if valkey is not None:
                     await supervisor.start(valkey)
                 if demo_socket is not None:
@@ -116,7 +116,7 @@ async def _proxy(settings: Settings, over: asyncio.Event) -> None:
             (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
         ),
     )
-    async with _supervised(settings) as supervisor:
+    async with _supervised(settings, over) as supervisor:
         await supervisor.start_all(_worker_children(settings.replaced(data_dir=data_dir)))
         welcome.ready()
         await over.wait()
@@ -139,7 +139,7 @@ async def _admin(settings: Settings, over: asyncio.Event) -> None:
             (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
         ),
     )
-    async with _supervised(settings) as supervisor:
+    async with _supervised(settings, over) as supervisor:
         await supervisor.start(_admin_child(settings.replaced(data_dir=data_dir)))
         first = await _first_start(settings, makes_key=False)
         welcome.show_admin(settings, first)
@@ -208,18 +208,32 @@ def _worker_children(settings: Settings) -> Sequence[Child]:
             command=[sys.executable, "-m", "gateway.proxy"],
             stdin=settings.to_json().encode(),
             stop_timeout=settings.drain_timeout + _SLACK,
+            reloads=True,
         )
         for number in range(1, settings.workers + 1)
     ]
 
 
 @contextlib.asynccontextmanager
-async def _supervised(settings: Settings) -> AsyncIterator[Supervisor]:
-    """A supervisor whose children's metrics are served on their own port; on leaving, none of it is left."""
+async def _supervised(settings: Settings, over: asyncio.Event) -> AsyncIterator[Supervisor]:
+    """A supervisor whose children's metrics are served on their own port; on leaving, none of it is left.
+
+    On SIGHUP, those read their rules again that have some; but where the terminal that this was started from is gone,
+    it is the end.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mcp-gateway-metrics-"))
     supervisor = Supervisor(
         {"PROMETHEUS_MULTIPROC_DIR": str(folder)}, on_exit=partial(metrics.forget_process, directory=folder)
     )
+    terminal_at_start = _has_terminal()
+
+    def hung_up() -> None:
+        if terminal_at_start and not _has_terminal():
+            over.set()
+        else:
+            supervisor.reload()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hung_up)
     stop_metrics = (
         metrics.serve_metrics(settings.metrics_host, settings.metrics_port, folder) if settings.metrics_port else None
     )
@@ -230,6 +244,14 @@ async def _supervised(settings: Settings) -> AsyncIterator[Supervisor]:
         if stop_metrics is not None:
             stop_metrics()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

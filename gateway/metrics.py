@@ -38,6 +38,7 @@ _durations = Histogram(
     buckets=_DURATIONS,
 )
 _upstream_errors = Counter("mcp_gateway_upstream_errors", "Failures of the upstream by phase.", ("phase",))
+_rule_faults = Counter("mcp_gateway_metering_rule_faults", "Calls on which the operator's metering rule failed.")
 _open_streams = Gauge("mcp_gateway_open_streams", "Event streams open to clients.", multiprocess_mode="livesum")
 _key_lookups = Counter(
     "mcp_gateway_key_lookups", "Keys found in the worker's memory, asked of Redis, or neither.", ("outcome",)
@@ -114,6 +115,10 @@ class ProxyMetrics:
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
         _upstream_errors.labels(_phase(phase)).inc()
+
+    def rule_failed(self) -> None:
+        """A metering rule failed on a call."""
+        _rule_faults.inc()
 
     def streams_opened(self, change: int) -> None:
         """So many event streams were opened (or, negative, closed)."""

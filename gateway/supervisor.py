@@ -53,6 +53,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     """Asked until it says yes; without it, the child's first line of output says that it is ready."""
     stop_timeout: float = 30.0
     """Seconds between SIGTERM and SIGKILL."""
+    reloads: bool = False
+    """Whether it reads something again on SIGHUP."""
 
 
 class Supervisor:
@@ -96,6 +98,14 @@ class Supervisor:
         for _, replicas in groupby(reversed(self._children), key=lambda started: started[0].command):
             await asyncio.gather(*(self._stop(child, task) for child, task in replicas))
         self._children.clear()
+
+    def reload(self) -> None:
+        """Tell the children that have something to read again; one that is just starting reads it anyway."""
+        for child, _ in self._children:
+            process = self._processes[child.name]
+            if child.reloads and process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGHUP)
 
     async def _stop(self, child: Child, watch: asyncio.Task[None]) -> None:
         watch.cancel()
@@ -186,6 +196,8 @@ def _ending(code: int | None) -> str:
 
 
 def _die_with(parent: int) -> None:
+    # Until a child is ready for it; it is sent to those that are to read something again.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:

@@ -292,3 +292,30 @@ def test_the_page_names_every_setting() -> None:
         assert field.description, name
         assert f"`GATEWAY_{name.upper()}`" in page
     assert os.sep + "root" not in page
+
+
+RULE = '[[metering.rule]]\ntool = "get_*"\nrecords = "length(structuredContent.items)"\n'
+
+
+def test_metering_rules_stand_in_the_file_of_settings_or_in_one_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, rules = tmp_path / "gateway.toml", tmp_path / "rules.toml"
+    config.write_text("workers = 1\n" + RULE)
+    assert load_settings(config).metering_rules == config
+    rules.write_text(RULE)
+    monkeypatch.setenv("GATEWAY_METERING_RULES", str(rules))
+    assert load_settings(config).metering_rules == rules
+    assert load_settings().metering_rules == rules
+
+
+def test_a_fault_of_a_metering_rule_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text("worker = 1\n" + RULE + RULE.replace("length", "size"))
+    assert faults(config=config) == [
+        f"worker in {config}: is no setting: did you mean workers?",
+        f"metering.rule 2 (get_*) records in {config}: column 1: there is no function size() "
+        "(in size(structuredContent.items))",
+    ]
+    monkeypatch.setenv("GATEWAY_METERING_RULES", str(tmp_path / "none.toml"))
+    assert faults() == [f"{tmp_path / 'none.toml'}: cannot be read (No such file or directory)"]

@@ -112,3 +112,34 @@ asyncio.run(main())
             break
         time.sleep(0.01)
     assert not is_alive(pid)
+
+
+HEARING = (
+    "import signal; signal.signal(signal.SIGHUP, lambda *_: print('heard', flush=True)); print('ready', flush=True); "
+    "signal.pause(); import time; time.sleep(60)"
+)
+
+
+async def test_only_children_that_read_something_again_are_told_to(tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    hearing = HEARING.replace("print('heard', flush=True)", f"open({str(heard)!r}, 'x').close()")
+    supervisor = Supervisor({}, lambda _: None)
+    await supervisor.start(python("hearing", hearing, reloads=True))
+    pid = int(
+        (await supervisor.start(python("deaf", "import signal; signal.signal(1, signal.SIG_DFL);" + SERVING))).split()[
+            -1
+        ]
+    )
+    supervisor.reload()
+    async with asyncio.timeout(5):
+        while not heard.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert is_alive(pid)
+    await supervisor.stop()
+
+
+async def test_a_child_that_is_not_ready_for_it_survives_a_hang_up() -> None:
+    supervisor = Supervisor({}, lambda _: None)
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGHUP);" + SERVING
+    assert (await supervisor.start(python("a child", program))).startswith("ready")
+    await supervisor.stop()

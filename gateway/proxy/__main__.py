@@ -8,9 +8,8 @@ import sys
 import uvloop
 
 from gateway import logs, metrics
-from gateway.child import announce_ready, read_settings_line, wait_for_the_end
+from gateway.child import announce_ready, on_reload, read_settings_line, wait_for_the_end
 from gateway.proxy.config import ProxyConfig, read_config
-from gateway.proxy.server import ParserNotStrictError
 from gateway.proxy.worker import Worker
 
 
@@ -23,14 +22,12 @@ def main() -> int:
     except OSError as failure:
         sys.stderr.write(f"mcp-gateway: the proxy cannot listen on {config.host}:{config.proxy_port}: {failure}\n")
         return 1
-    except ParserNotStrictError as refusal:
-        sys.stderr.write(f"mcp-gateway: the proxy does not start: {refusal}\n")
-        return 1
     return 0
 
 
 async def _serve(config: ProxyConfig) -> None:
     worker = Worker(config, metrics.ProxyMetrics(), metrics.UsageMetrics())
+    on_reload(worker.meter.reload)
     async with worker.running():
         # What lives now lives for good: the collector need not look at it again.
         gc.collect()

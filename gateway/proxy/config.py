@@ -19,6 +19,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     upstream_authorization: str | None
     redis_url: str
     data_dir: str
+    metering_rules: str | None
     key_pepper: str | None
 
     host: str

@@ -9,29 +9,28 @@ Everything that the gateway answers by itself is a `Refused` with a `Deny`, and 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+import msgspec
 
-from gateway.metering import meter
 from gateway.protocol.message import Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
-from gateway.proxy.calls import Caller, Calls, Clock
+from gateway.proxy.calls import Caller, Calls, Clock, Meter
+from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.connection import Exchange
+from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.cors import cors_headers, preflight_answer
-from gateway.proxy.decision import invalid
-from gateway.proxy.forwarding import BEGUN, Forwarding
+from gateway.proxy.decision import Deny, invalid
+from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
 from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
 from gateway.proxy.observed import Observed
 from gateway.proxy.origins import Origins
 from gateway.proxy.sessions import MAX_SESSION_ID, Session
 from gateway.proxy.upstream.connection import UpstreamConnection
-
-log = logging.getLogger(__name__)
 
 _CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 _CLIENT_LEFT = 499
@@ -48,6 +47,7 @@ class Handler:
         gatekeeper: Gatekeeper,
         forwarding: Forwarding,
         clock: Clock,
+        meter: Meter,
         is_ready: Callable[[], Awaitable[bool]],
         observed: Observed,
     ) -> None:
@@ -55,6 +55,7 @@ class Handler:
         self._gatekeeper = gatekeeper
         self._forwarding = forwarding
         self._clock = clock
+        self._meter = meter
         self._is_ready = is_ready
         self._observed = observed
         self._paths = frozenset(config.proxy_paths)
@@ -66,64 +67,73 @@ class Handler:
         )
         self._active = 0
 
-    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one HTTP request."""
+    async def __call__(self, exchange: Exchange) -> Answer | None:
+        """Answer one HTTP request; `None` where the answer has gone out through the exchange."""
         started = self._clock.monotonic()
         origin, reason = None, "forwarded"
         status = 500
         try:
-            incoming = read_head(request, self._origins)
+            incoming = read_head(exchange, self._origins)
             origin = incoming.origin
-            answer = await self._route(request, incoming)
-            status = answer.status
+            answer = await self._route(exchange, incoming)
+            status = exchange.status if answer is None else answer.status
         except Refused as refused:
             status, reason = refused.deny.status, refused.deny.reason
-            answer = answers.refusal(refused.deny, refused.id)
-            answer.headers.update(cors_headers(origin))
-            if refused.closes or not request.content.is_eof():
-                # What is left of the body is not worth reading.
-                answer.force_close()
+            answer = answers.refusal(refused.deny, refused.id, closes=refused.closes)
+            answer.headers += cors_headers(origin)
         except (asyncio.CancelledError, ConnectionError):
             # Clients close a stream when they have what they came for; that is no failure.
-            status = request.get(BEGUN, _CLIENT_LEFT)
-            reason = "forwarded" if BEGUN in request else "client_left"
+            status = exchange.status or _CLIENT_LEFT
+            reason = "forwarded" if exchange.status else "client_left"
             raise
         finally:
             seconds = self._clock.monotonic() - started
-            self._observed.answered(request.method, status, reason, seconds)
-            log.debug("%s answered %d (%s) in %.1f ms", request.method, status, reason, seconds * 1000)
+            self._observed.answered(exchange.request.method, status, reason, seconds)
         return answer
 
-    async def _route(self, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+    def refuse(self, fault: FramingFault) -> Answer:
+        """The answer to what is no HTTP request."""
+        return self._refused_unread(answers.bad_framing(fault))
+
+    def failed(self) -> Answer:
+        """The answer to a request that failed in here."""
+        return answers.refusal(answers.INTERNAL, None, closes=True)
+
+    def _refused_unread(self, deny: Deny) -> Answer:
+        self._observed.answered("", deny.status, deny.reason, 0.0)
+        return answers.refusal(deny, None, closes=True)
+
+    async def _route(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
         if incoming.path in self._paths:
-            return await self._serve_endpoint(request, incoming)
+            return await self._serve_endpoint(exchange, incoming)
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):
-            return web.json_response({"status": "alive"})
+            return answers.own(200, b'{"status":"alive"}')
         if incoming.path == "/readyz" and incoming.method in ("GET", "HEAD"):
             ready = await self._is_ready()
-            return web.json_response({"status": "ready" if ready else "not ready"}, status=200 if ready else 503)
+            status = "ready" if ready else "not ready"
+            return answers.own(200 if ready else 503, msgspec.json.encode({"status": status}))
         raise Refused(answers.NOT_FOUND)
 
-    async def _serve_endpoint(self, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+    async def _serve_endpoint(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
         if incoming.method == "OPTIONS":
             return preflight_answer(incoming.origin)
         if incoming.method == "HEAD":
-            return web.Response(content_type="application/json")
+            return answers.own(200, b"")
         if incoming.method not in ("POST", "GET", "DELETE"):
-            return answers.method_not_allowed()
+            return answers.refusal(answers.METHOD_NOT_ALLOWED, None)
         if self._active >= self._config.max_concurrent_requests:
             raise Refused(answers.OVERLOADED)
         self._active += 1
         try:
             if incoming.method == "POST":
-                return await self._post(request, incoming)
-            return await self._get_or_delete(request, incoming)
+                return await self._post(exchange, incoming)
+            return await self._get_or_delete(exchange, incoming)
         finally:
             self._active -= 1
 
-    async def _post(self, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+    async def _post(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
         body_bytes = await read_body(
-            request,
+            exchange,
             incoming,
             max_bytes=self._config.max_request_bytes,
             timeout=self._config.request_body_timeout,
@@ -135,7 +145,7 @@ class Handler:
         try:
             principal, session = await self._gatekeeper.admit(incoming, body)
             caller = self._caller(incoming, body.messages[0], principal, session)
-            calls = Calls(body.messages, caller, principal.record if principal else None, self._clock, meter)
+            calls = Calls(body.messages, caller, principal.record if principal else None, self._clock, self._meter)
             sending = self._forwarding.send(incoming, principal, body_bytes, calls)
             if body.messages[0].method == "initialize":
                 # A session that nobody took note of could never be ended.
@@ -144,7 +154,7 @@ class Handler:
                 )
             answer = await sending
             return await self._forwarding.bring_back(
-                request,
+                exchange,
                 incoming,
                 principal,
                 answer,
@@ -155,13 +165,13 @@ class Handler:
         except Refused as refused:
             raise Refused(refused.deny, None if body.is_batch else body.messages[0].id) from None
 
-    async def _get_or_delete(self, request: web.BaseRequest, incoming: Incoming) -> web.StreamResponse:
+    async def _get_or_delete(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
         principal, session = await self._gatekeeper.admit_bodiless(incoming)
         caller = self._caller(incoming, None, principal, session)
-        calls = Calls((), caller, principal.record, self._clock, meter)
+        calls = Calls((), caller, principal.record, self._clock, self._meter)
         answer = await self._forwarding.send(incoming, principal, b"", calls)
         return await self._forwarding.bring_back(
-            request,
+            exchange,
             incoming,
             principal,
             answer,

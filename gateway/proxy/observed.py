@@ -14,5 +14,8 @@ class Observed(Protocol):
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
 
+    def rule_failed(self) -> None:
+        """A metering rule failed on a call."""
+
     def streams_opened(self, change: int) -> None:
         """So many event streams were opened (or, negative, closed)."""

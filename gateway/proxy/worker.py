@@ -21,6 +21,7 @@ from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper
 from gateway.proxy.handler import Handler
 from gateway.proxy.limits import Limits
+from gateway.proxy.meter import CallMeter
 from gateway.proxy.observed import Observed
 from gateway.proxy.server import ProxyServer
 from gateway.proxy.sessions import Sessions
@@ -90,11 +91,14 @@ class Worker:
             limits=limits,
             observed=observed,
         )
+        rules_file = Path(config.metering_rules) if config.metering_rules else None
+        self.meter = CallMeter(rules_file, observed.rule_failed)
         handler = Handler(
             config,
             gatekeeper=gatekeeper,
             forwarding=self._forwarding,
             clock=Clock(now_ms, time.monotonic, new_event_id),
+            meter=self.meter,
             is_ready=self.is_ready,
             observed=observed,
         )
@@ -103,6 +107,8 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve while inside; on leaving, drain: nothing more is accepted, and what is open may finish in time."""
+        if self._config.metering_rules:
+            await self.meter.reload()
         self.pool.start()
         await self._keys.start()
         await self._usage.start()
@@ -131,8 +137,7 @@ class Worker:
         deadline = loop.time() + self._config.drain_timeout
         self.server.stop_accepting()
         self._streams.cut_listening()
-        # aiohttp waits for so long twice: until it no longer reads the bodies of requests, and again.
-        await self.server.shutdown(self._config.drain_timeout / 2)
+        await self.server.shutdown(self._config.drain_timeout)
         await self._streams.close()
         await self._forwarding.drain(max(0.0, deadline - loop.time()))
         await self._usage.close()

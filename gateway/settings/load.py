@@ -19,6 +19,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
+from gateway.metering.rules import RulesError
+from gateway.metering_rules import read_rules_file
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
 
 Role = Literal["up", "proxy", "admin", "tool"]
@@ -85,6 +87,8 @@ def load_settings(
     for name, problem in _contradictions(settings):
         if name not in bad:
             faults.append(Fault(written(name), problem))
+    if settings.metering_rules is not None and "metering_rules" not in bad:
+        faults.extend(_rules_faults(settings.metering_rules))
     faults.extend(
         Fault(ENV_PREFIX + name.upper(), f"is required by `mcp-gateway {role}`: {_need(name)}")
         for name in REQUIRED[role]
@@ -94,6 +98,14 @@ def load_settings(
         raise SettingsError(faults)
     settings._sources.update(sources)
     return settings
+
+
+def _rules_faults(path: Path) -> list[Fault]:
+    try:
+        read_rules_file(path)
+    except RulesError as error:
+        return [Fault(*fault) for fault in error.faults]
+    return []
 
 
 def _validate(
@@ -129,9 +141,11 @@ def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
     except OSError as error:
         faults.append(Fault(str(config), f"cannot be read ({error.strerror or error}): check --config"))
         return {}
+    data.pop("metering", None)  # its rules are read from the file that metering_rules names
     known = {name: value for name, value in data.items() if name in Settings.model_fields}
     faults.extend(Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known)
-    return known
+    # Where it has no rules yet, it may have some when it is read again.
+    return {"metering_rules": config, **known}
 
 
 def _read_environment(faults: list[Fault]) -> dict[str, Any]:

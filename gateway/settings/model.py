@@ -75,6 +75,11 @@ class Settings(BaseSettings):
         _about("Folder (mode 0700) of the embedded engines, generated secrets and the spool.", "`./data`"),
     ] = Path("data")
 
+    metering_rules: Annotated[
+        v.DataDir | None,
+        _about("TOML file with `[[metering.rule]]`; read again on SIGHUP.", "the file of `--config`"),
+    ] = None
+
     # Secrets and the first user
     jwt_secret: Annotated[
         v.LongSecret | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -236,3 +237,34 @@ def status_on_new_connection(proxy: Running, key: str) -> int:
         return answer.status
     finally:
         connection.close()
+
+
+def test_metering_rules_are_read_again_without_a_dropped_connection(
+    production: Production, operator: AdminClient, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("")
+
+    with production.proxy(GATEWAY_METERING_RULES=str(rules)) as running:
+        key = operator.new_key("ruled")
+        connections = [http.client.HTTPConnection("127.0.0.1", running.proxy_port, timeout=30) for _ in range(6)]
+
+        def call_on_each() -> None:
+            for connection in connections:
+                connection.auto_open = int(connection.sock is None)
+                fields = {"Authorization": f"Bearer {key.text}", "Content-Type": "application/json"}
+                connection.request("POST", "/mcp", json.dumps(CALL), fields)
+                assert connection.getresponse().read()
+
+        call_on_each()
+        rules.write_text('[[metering.rule]]\ntool = "query_*"\nrecords = "length(content)"\n')
+        running.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 20
+        while sum("metering rules in force: 1" in line for line in running.log) < 2:
+            assert time.monotonic() < deadline, running.log
+            time.sleep(0.05)
+        call_on_each()
+        calls = operator.calls(key.key_id, expected=12)
+        assert [call["count_method"] for call in calls] == ["declared"] * 6 + ["rule"] * 6
+        for connection in connections:
+            connection.close()

@@ -63,6 +63,9 @@ class Heard:
         self.phases: list[str] = []
         self.open_streams = 0
 
+    def rule_failed(self) -> None:
+        pass
+
     def streams_opened(self, change: int) -> None:
         self.open_streams += change
 
