@@ -1,1 +1,1 @@
-"""The reverse proxy: aiohttp server, upstream pool, forwarding, limits."""
+"""The reverse proxy: client connections, upstream pool, forwarding, limits."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import web
-
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_REQUEST, error_body
+from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import Deny
 from gateway.proxy.upstream.failures import UpstreamError
 
@@ -57,14 +57,16 @@ TOO_MANY_HANDSHAKES = Deny(
     retry_after=60,
 )
 
-METHODS = "GET, POST, DELETE, HEAD, OPTIONS"
+METHOD_NOT_ALLOWED = Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method")
+INTERNAL = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reason="internal")
+
+METHODS = b"GET, POST, DELETE, HEAD, OPTIONS"
+_SERVER = (b"Server", b"mcp-gateway")
 
 
-def method_not_allowed() -> web.Response:
-    """405, for what is none of the methods of an MCP endpoint."""
-    answer = refusal(Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method"), None)
-    answer.headers["Allow"] = METHODS
-    return answer
+def bad_framing(fault: FramingFault) -> Deny:
+    """What is said to a request that is none."""
+    return Deny(status=fault.status, code=INVALID_REQUEST, message=str(fault), reason="framing")
 
 
 def upstream_failure(failure: UpstreamError) -> Deny:
@@ -72,16 +74,19 @@ def upstream_failure(failure: UpstreamError) -> Deny:
     return Deny(status=failure.status, code=INTERNAL_ERROR, message=str(failure), reason=f"upstream_{failure.phase}")
 
 
-def refusal(deny: Deny, id: object) -> web.Response:  # noqa: A002
+def refusal(deny: Deny, id: object, *, closes: bool = False) -> Answer:  # noqa: A002
     """The HTTP answer of a refusal: a JSON-RPC error object with the request's id."""
-    answer = web.Response(
-        status=deny.status,
-        body=error_body(id, deny.code, deny.message),
-        content_type="application/json",
-        headers={"Server": "mcp-gateway"},
-    )
+    answer = own(deny.status, error_body(id, deny.code, deny.message), closes=closes)
     if deny.challenge is not None:
-        answer.headers["WWW-Authenticate"] = deny.challenge
+        answer.headers.append((b"WWW-Authenticate", deny.challenge.encode()))
     if deny.retry_after is not None:
-        answer.headers["Retry-After"] = str(deny.retry_after)
+        answer.headers.append((b"Retry-After", b"%d" % deny.retry_after))
+    if deny.status == 405:
+        answer.headers.append((b"Allow", METHODS))
     return answer
+
+
+def own(status: int, json: bytes, *, closes: bool = False) -> Answer:
+    """An answer of the gateway's own, in JSON."""
+    headers = [_SERVER, (b"Content-Type", b"application/json; charset=utf-8")]
+    return Answer(status=status, headers=headers, body=json, closes=closes)

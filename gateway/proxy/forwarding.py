@@ -16,14 +16,12 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from aiohttp import web
-from multidict import CIMultiDict
 from redis.exceptions import RedisError
 
 from gateway.proxy import answers
 from gateway.proxy.calls import Calls
-from gateway.proxy.client_connection import break_off
-from gateway.proxy.client_writer import set_trailers
+from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.connection import Exchange
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
 from gateway.proxy.incoming import Incoming, Refused
@@ -40,8 +38,6 @@ from gateway.usage.stream import UsageStream
 
 log = logging.getLogger(__name__)
 
-BEGUN = web.RequestKey("begun", int)
-"""The status of an answer whose head has gone out."""
 _FIRST_WITHOUT_SESSIONS = "2026-07-28"
 _MAX_FINISHING = 1000
 """Requests whose client has gone that go on all the same; beyond, they are ended."""
@@ -119,32 +115,33 @@ class Forwarding:
 
     async def bring_back(
         self,
-        request: web.BaseRequest,
+        exchange: Exchange,
         incoming: Incoming,
         principal: Principal | None,
         answer: UpstreamConnection,
         calls: Calls,
-        cors: dict[str, str],
+        cors: list[tuple[bytes, bytes]],
         *,
         is_listening: bool,
-    ) -> web.StreamResponse:
+    ) -> Answer | None:
         """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out.
 
         `is_listening` says that the client asked for a stream that has no end of its own.
         """
         relay = self._relay(principal, answer, calls)
-        headers = CIMultiDict(client_headers(answer.headers))
-        headers.update(cors)
+        headers = client_headers(answer.headers) + cors
         is_handed_over = False
         try:
             if relay.is_event_stream:
                 key = principal.key if principal else None
                 with self._streams.opened(key, is_listening=is_listening):
-                    return await self._stream(request, answer, headers, relay, b"")
+                    await self._stream(exchange, answer, headers, relay, b"")
+                    return None
             first = await relay.next()
             if relay.is_over and not answer.trailers:
-                return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=first or None)
-            return await self._stream(request, answer, headers, relay, first)
+                return Answer(status=answer.status, reason=answer.reason, headers=headers, body=first)
+            await self._stream(exchange, answer, headers, relay, first)
+            return None
         except UpstreamError as failure:
             raise self._failed(failure) from None
         except SpoolFull:
@@ -168,32 +165,27 @@ class Forwarding:
 
     async def _stream(
         self,
-        request: web.BaseRequest,
+        exchange: Exchange,
         answer: UpstreamConnection,
-        headers: CIMultiDict[str],
+        headers: list[tuple[bytes, bytes]],
         relay: Relay,
         first: bytes,
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
-        if (length := answer.field(b"content-length")) and not relay.may_change:
-            response.content_length = int(length)
-        await response.prepare(request)
-        request[BEGUN] = answer.status
+    ) -> None:
+        """Pass the answer on as it comes; what breaks off is not ended, so that it cannot look whole."""
+        length = answer.field(b"content-length")
+        is_fixed = length != "" and not relay.may_change
+        await exchange.begin(answer.status, answer.reason, headers, int(length) if is_fixed else None)
         try:
             if first:
-                await response.write(first)
+                await exchange.write(first)
             while piece := await relay.next():
-                await response.write(piece)
+                await exchange.write(piece)
         except (UpstreamError, SpoolFull) as failure:
             log.warning("an answer was broken off: %s", failure)
             if isinstance(failure, UpstreamError):
                 self._observed.upstream_failed(failure.phase)
-            break_off(request)
-            return response
-        if answer.trailers:
-            set_trailers(request, client_headers(answer.trailers))
-        await response.write_eof()
-        return response
+            return
+        await exchange.end(client_headers(answer.trailers))
 
     def _relay(self, principal: Principal | None, answer: UpstreamConnection, calls: Calls) -> Relay:
         return Relay(answer, calls, lambda events: self._record(principal, events))

@@ -157,11 +157,11 @@ def _lower_if_passed(name: bytes) -> bytes:
     return b"" if spelled in _NEVER_UPSTREAM or spelled.startswith(_FORWARDED) else lower
 
 
-def client_headers(headers: RawHeaders) -> list[tuple[str, str]]:
+def client_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The fields of the answer that goes to the client, but for its length."""
     dropped = _named_in_connection(headers)
     return [
-        (name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        (name, value)
         for name, value in headers
         if (lower := name.lower()) not in _NEVER_TO_CLIENT and lower not in dropped
     ]

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 
 import msgspec
-from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 
 from gateway.proxy import answers
+from gateway.proxy.client.connection import Exchange
+from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import NO_KEY, Deny, invalid
-from gateway.proxy.framing import FramingFault
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins, plain_address
 
@@ -47,7 +47,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     client_ip: str
     scheme: str
     host: str
-    origin: str | None
+    origin: bytes | None
 
     def text(self, name: bytes) -> str | None:
         """A header field as text; `None` where absent."""
@@ -55,20 +55,19 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
         return None if value is None else value.decode("latin-1")
 
 
-def read_head(request: web.BaseRequest, origins: Origins) -> Incoming:
+def read_head(exchange: Exchange, origins: Origins) -> Incoming:
     """Check and reduce the head of a request. Raises `Refused`."""
+    request = exchange.request
     try:
-        fields = check_request_headers(request.raw_headers)
+        fields = check_request_headers(request.headers)
     except HeaderFault as fault:
         raise Refused(invalid(str(fault)), closes=True) from None
-    if request.version not in (HttpVersion10, HttpVersion11):
-        raise Refused(invalid("Not a valid HTTP/1.1 request"), closes=True)
     if request.method in _BODILESS and (b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0"):
         raise Refused(invalid("A request of this method has no body"), closes=True)
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
         raise Refused(answers.EXPECTATION_FAILED, closes=True)
-    path, _, query = request.raw_path.partition("?")
-    peer = _address(request)
+    path, _, query = request.target.partition("?")
+    peer = _address(exchange.peer)
     host = fields.get(b"host", b"").decode("latin-1")
     # Probes come by address, from machines that know no name; they are told nothing worth rebinding for.
     if path not in PROBES and not origins.is_host_allowed(host):
@@ -76,22 +75,22 @@ def read_head(request: web.BaseRequest, origins: Origins) -> Incoming:
     origin = fields.get(b"origin")
     if origin is not None and not origins.is_origin_allowed(origin.decode("latin-1")):
         raise Refused(answers.FOREIGN_ORIGIN)
-    scheme, public_host = origins.client_scheme_and_host(peer, request.scheme, fields)
+    scheme, public_host = origins.client_scheme_and_host(peer, "http", fields)
     return Incoming(
         method=request.method,
         path=path,
         query=query.encode("latin-1", "replace"),
-        headers=request.raw_headers,
+        headers=request.headers,
         fields=fields,
         client_ip=origins.client_address(peer, fields),
         scheme=scheme,
         host=public_host,
-        origin=None if origin is None else origin.decode("latin-1"),
+        origin=origin,
     )
 
 
 async def read_body(
-    request: web.BaseRequest,
+    exchange: Exchange,
     incoming: Incoming,
     *,
     max_bytes: int,
@@ -103,20 +102,19 @@ async def read_body(
         raise Refused(answers.ENCODED_BODY)
     if not _is_json(fields.get(b"content-type", b"")):
         raise Refused(answers.NOT_JSON)
-    if (request.content_length or 0) > max_bytes:
+    length = int(fields.get(b"content-length", b"0"))
+    if length > max_bytes:
         raise Refused(answers.TOO_LARGE)
     has_key = b"authorization" in fields
-    if not has_key and (request.content_length or 0) > MAX_KEYLESS_BODY:
+    if not has_key and length > MAX_KEYLESS_BODY:
         raise Refused(NO_KEY)
     limit = max_bytes if has_key else min(max_bytes, MAX_KEYLESS_BODY)
     if b"expect" in fields:
         if not has_key:
             raise Refused(NO_KEY)
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # It is no part of the answer.
-        request.writer.output_size = 0
+        exchange.send_continue()
     try:
-        return await _read_within(request.content, limit, timeout)
+        return await _read_within(exchange, limit, timeout)
     except FramingFault as fault:
         raise Refused(invalid(str(fault)), closes=True) from None
     except OverflowError:
@@ -135,10 +133,11 @@ def _is_json(content_type: bytes) -> bool:
     return True
 
 
-async def _read_within(content: StreamReader, limit: int, seconds: float) -> bytes:
+async def _read_within(exchange: Exchange, limit: int, seconds: float) -> bytes:
     """The whole body. Raises `Refused` where it is late, `OverflowError` beyond the limit, `FramingFault`."""
-    if content.is_eof():
-        body: bytes = content.read_nowait()
+    request = exchange.request
+    if request.is_received:
+        body = request.take()
         if len(body) > limit:
             raise OverflowError
         return body
@@ -146,9 +145,13 @@ async def _read_within(content: StreamReader, limit: int, seconds: float) -> byt
     size = 0
     try:
         async with asyncio.timeout(seconds):
-            while chunk := await content.readany():
-                parts.append(chunk)
-                size += len(chunk)
+            is_over = False
+            while not is_over:
+                await request.arrival()
+                is_over = request.is_received
+                parts.append(request.take())
+                exchange.resume_reading()
+                size += len(parts[-1])
                 if size > limit:
                     raise OverflowError
     except TimeoutError:
@@ -156,8 +159,6 @@ async def _read_within(content: StreamReader, limit: int, seconds: float) -> byt
     return b"".join(parts)
 
 
-def _address(request: web.BaseRequest) -> str:
+def _address(address: str) -> str:
     """The peer's address; an IPv4 one is written as such also where the socket speaks IPv6."""
-    peername = request.transport.get_extra_info("peername") if request.transport is not None else None
-    address = str(peername[0]) if isinstance(peername, tuple) and peername else ""
     return plain_address(address) or address if ":" in address else address

@@ -1,54 +1,41 @@
-"""The HTTP server that clients connect to: aiohttp's low-level one.
+"""The HTTP server that clients connect to.
 
-The rules, beside those of `gateway.proxy.client_connection`:
+The rules, beside those of `gateway.proxy.client`:
 
-- Only aiohttp's C parser is trusted with requests; the process refuses to start without it.
-- When a client goes away, the handler of its request is cancelled at once.
+- What is being received or answered when the server stops may come to its end; then it is cut.
+- Deadlines of all connections are looked at together, every `_TICK` seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
 
-from aiohttp import http_parser, web
+from gateway.proxy.client.connection import ClientConnection, Serving
+from gateway.tasks import end
 
-from gateway.proxy.client_connection import ClientConnection, make_request
-
-_KEEP_ALIVE = 75.0
-"""Seconds that an idle client connection stays open."""
-_LINGERING = 1.0
-"""Seconds for a client to take the answer to a request whose body was refused."""
 _BACKLOG = 1024
-_MAX_FIELD = 16 * 1024
-"""Bytes of one header field."""
-
-Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_TICK = 0.1
+"""Seconds between two looks at the deadlines."""
 
 
-class ParserNotStrictError(RuntimeError):
-    """This process may not read requests."""
+class ProxyServer:
+    """Accepts connections and has their requests served."""
 
-
-class ProxyServer(web.Server):
-    """Accepts connections and hands their requests to `handle`.
-
-    Raises `ParserNotStrictError` where aiohttp's C parser is missing.
-    """
-
-    def __init__(self, handle: Handle, *, head_timeout: float) -> None:
-        if http_parser.HttpRequestParser is http_parser.HttpRequestParserPy:
-            raise ParserNotStrictError(
-                "aiohttp runs without its C extensions (AIOHTTP_NO_EXTENSIONS?), and its other parser is not strict"
-            )
-        super().__init__(handle, handler_cancellation=True, request_factory=make_request)
+    def __init__(self, serving: Serving, *, head_timeout: float) -> None:
+        self._serving = serving
         self._head_timeout = head_timeout
         self._listener: asyncio.Server | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        self._connections: set[ClientConnection] = set()
+        self._is_stopping = False
+        self._are_all_lost = asyncio.Event()
 
     async def listen(self, host: str, port: int) -> None:
         """Accept connections, beside the other workers on the same port. Raises `OSError`."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self, host, port, reuse_port=True, backlog=_BACKLOG)
+        self._listener = await loop.create_server(self._connection, host, port, reuse_port=True, backlog=_BACKLOG)
+        self._ticker = loop.create_task(self._watch_deadlines())
 
     @property
     def port(self) -> int:
@@ -57,21 +44,57 @@ class ProxyServer(web.Server):
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of answers that wait for clients to take them."""
+        return sum(connection.waiting_bytes for connection in self._connections)
+
     def stop_accepting(self) -> None:
         """Take no more connections or requests; what is being received or answered goes on."""
+        self._is_stopping = True
         if self._listener is not None:
             self._listener.close()
-        self.pre_shutdown()
+        if not self._connections:
+            self._are_all_lost.set()
+        for connection in list(self._connections):
+            connection.stop()
 
-    def __call__(self) -> ClientConnection:
+    async def shutdown(self, seconds: float) -> None:
+        """Wait so long for what goes on; then cut it, and end every connection."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._are_all_lost.wait()
+        for connection in list(self._connections):
+            connection.cut()
+        await asyncio.sleep(0)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._ticker is not None:
+            await end(self._ticker)
+
+    def _connection(self) -> ClientConnection:
         return ClientConnection(
-            self,
+            self._serving,
             loop=asyncio.get_running_loop(),
             head_timeout=self._head_timeout,
-            keepalive_timeout=_KEEP_ALIVE,
-            access_log=None,
-            lingering_time=_LINGERING,
-            auto_decompress=False,
-            max_line_size=_MAX_FIELD,
-            max_field_size=_MAX_FIELD,
+            opened=self._opened,
+            lost=self._lost,
         )
+
+    def _opened(self, connection: ClientConnection) -> None:
+        self._connections.add(connection)
+        if self._is_stopping:
+            connection.stop()
+
+    def _lost(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+        if self._is_stopping and not self._connections:
+            self._are_all_lost.set()
+
+    async def _watch_deadlines(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = loop.time()
+            for connection in list(self._connections):
+                connection.expire(now)

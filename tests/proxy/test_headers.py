@@ -278,9 +278,9 @@ def test_of_an_answer_only_the_hop_by_hop_fields_and_the_length_are_dropped() ->
         *((b"WWW-Authenticate", b"w"), (b"Trailer", b"t")),
     ]
     passed = client_headers(fields)
-    assert [(name, value.encode("utf-8", "surrogateescape")) for name, value in passed] == [
-        *(("Content-Type", b"a/b"), ("Set-Cookie", b"a"), ("Set-Cookie", b"b"), ("X-\xc3\xa9", b"\xe9\xc3\xa9")),
-        *(("Mcp-Session-Id", b"s"), ("WWW-Authenticate", b"w"), ("Trailer", b"t")),
+    assert passed == [
+        *((b"Content-Type", b"a/b"), (b"Set-Cookie", b"a"), (b"Set-Cookie", b"b"), (b"X-\xc3\xa9", b"\xe9\xc3\xa9")),
+        *((b"Mcp-Session-Id", b"s"), (b"WWW-Authenticate", b"w"), (b"Trailer", b"t")),
     ]
 
 

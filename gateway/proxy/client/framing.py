@@ -1,7 +1,8 @@
-"""The framing of a client's requests, walked beside the server's own parser.
+"""The framing of a client's requests, walked beside the parser that reads them.
 
 A request passes only where both agree on it, so this walk is stricter than RFC 9112 wherever HTTP parsers are known to
-differ, and than the server's parser where that one is lenient:
+differ, and than the parser where that one is lenient. It also says where a request ends: the parser never sees a byte
+of the next one before this one is answered.
 
 - The request line is a method, a target of visible ASCII without `#` and `\\`, and HTTP/1.0 or HTTP/1.1, with one space
   between them. CONNECT, and what is no method of HTTP, is answered 405.
@@ -52,6 +53,8 @@ class RequestFraming:
         self._chunks = 0
         self._chunk_bytes = 0
         self._trailer_bytes = 0
+        self.is_chunked = False
+        """Whether the last request whose head was complete came in chunks."""
         # What follows the `_left` bytes that are passed over; a plain function, so that no cycle is made.
         self._next: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
 
@@ -60,9 +63,18 @@ class RequestFraming:
         """Whether a head has begun and is not complete."""
         return bool(self._held) and self._next is RequestFraming._head
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises `FramingFault`; then nothing that follows may be trusted."""
-        if self._held:
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether the last request is complete and nothing of another has come."""
+        return not self._left and not self._held and self._next is RequestFraming._head
+
+    def feed(self, data: bytes) -> int:
+        """Take the next bytes, up to the end of the request that they belong to: how many of them those are.
+
+        Raises `FramingFault`; then nothing that follows may be trusted.
+        """
+        earlier = len(self._held)
+        if earlier:
             data = self._held + data
             self._held = b""
         position, end = 0, len(data)
@@ -71,12 +83,15 @@ class RequestFraming:
                 passed = min(self._left, end - position)
                 self._left -= passed
                 position += passed
-                continue
-            after = self._next(self, data, position)
-            if after < 0:
-                self._held = data[position:]
-                return
-            position = after
+            else:
+                after = self._next(self, data, position)
+                if after < 0:
+                    self._held = data[position:]
+                    return end - earlier
+                position = after
+            if not self._left and self._next is RequestFraming._head:
+                break
+        return position - earlier
 
     # Each step looks at the bytes from `position` on, and gives the position after it, or -1 where it needs more.
 
@@ -98,6 +113,7 @@ class RequestFraming:
         return end + 4
 
     def _read_length(self, lengths: list[tuple[bytes, bytes]], *, is_http_1_1: bool) -> None:
+        self.is_chunked = False
         if not lengths:
             return
         if len(lengths) > 1:
@@ -109,6 +125,7 @@ class RequestFraming:
                 raise FramingFault("Content-Length is not a number of bytes")
             self._left = int(value)
         elif value.lower() == b"chunked" and is_http_1_1:
+            self.is_chunked = True
             self._chunks = self._chunk_bytes = self._trailer_bytes = 0
             self._next = RequestFraming._chunk_size
         else:

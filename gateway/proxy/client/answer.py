@@ -1,0 +1,63 @@
+"""An answer to a client, and the bytes of its head."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+import msgspec
+
+from gateway.proxy.headers import RawHeaders
+
+NO_BODY = frozenset({204, 304})
+"""Statuses whose answers have neither a body nor a length (RFC 9110, section 6.4.1)."""
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """A whole answer; `closes` says that its connection is not to be used again."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes = b""
+    reason: str | None = None
+    """`None` for the usual one; bytes that are no UTF-8 stand as surrogates."""
+    closes: bool = False
+
+
+def head(status: int, reason: str | None, headers: RawHeaders) -> bytes:
+    """The head of an answer, with a `Date` where it has none (RFC 9110, section 6.6.1).
+
+    Raises `ValueError` for a line end or a NUL within a field.
+    """
+    if reason is None:
+        reason = _REASONS.get(status, "")
+    lines = [b"HTTP/1.1 %d %b" % (status, reason.encode("utf-8", "surrogateescape"))]
+    lines += [name + b": " + value for name, value in headers]
+    text = b"\r\n".join(lines)
+    if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1 or b"\0" in text:
+        raise ValueError("a line end within a field of an answer")
+    if b"\r\ndate:" in text.lower():
+        return text + b"\r\n\r\n"
+    return text + b"\r\nDate: " + _date() + b"\r\n\r\n"
+
+
+def fields(headers: RawHeaders) -> bytes:
+    """Trailers as they go behind a last chunk. Raises `ValueError` for a line end or a NUL within one."""
+    text = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
+        raise ValueError("a line end within a field of an answer")
+    return text
+
+
+_dated = (0, b"")
+
+
+def _date() -> bytes:
+    global _dated
+    second = int(time.time())
+    if _dated[0] != second:
+        _dated = second, formatdate(second, usegmt=True).encode()
+    return _dated[1]

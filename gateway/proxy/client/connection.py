@@ -1,0 +1,422 @@
+"""One connection of a client: its requests, one after another, and their answers.
+
+The rules:
+
+- A request on whose framing two parsers could disagree is answered 4xx, as JSON, and the connection is closed; of what
+  follows on it nothing is looked at. No line of what a client sent goes to a log.
+- The next request is looked at when this one is answered; until then at most `_MAX_HELD` bytes of it are taken in. So
+  the socket is read on, and a client that goes away is noticed at once: the task that serves its request is cancelled.
+- A client that does not finish the head of its request in time loses its connection, and so does one that takes
+  nothing of an answer for too long. Time is kept in `deadline`, which the server looks at; no request has a timer.
+- An answer that cannot be brought to its end is never made to look whole.
+- Head and body of an answer leave in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import struct
+import traceback
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from gateway.proxy.client.answer import NO_BODY, Answer, fields, head
+from gateway.proxy.client.framing import FramingFault
+from gateway.proxy.client.request import ClientRequest, RequestReader
+from gateway.proxy.headers import RawHeaders
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE = 75.0
+"""Seconds that an idle connection stays open."""
+LINGERING = 1.0
+"""Seconds for a client to take the answer to a request whose body was refused."""
+_LINGERING_BYTES = 256 * 1024
+"""Bytes of a refused body that are read while its client takes the answer; then the client is held back."""
+STALLED = 300.0
+"""Seconds that a client may take nothing of an answer while more than the socket's buffers hold waits for it."""
+_MAX_HELD = 64 * 1024
+"""Bytes of further requests that are taken in while one is being answered."""
+_WORTH_A_COPY = 64 * 1024
+"""Bytes of a body that are copied behind the head, so that both are one write."""
+_NEVER = float("inf")
+_RESET = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which a close becomes a reset."""
+
+
+class Serving(Protocol):
+    """What answers requests."""
+
+    async def __call__(self, exchange: Exchange) -> Answer | None:
+        """Answer one request: with what is given back, or, where that is `None`, through the exchange already."""
+
+    def refuse(self, fault: FramingFault) -> Answer:
+        """The answer to what is no request."""
+
+    def failed(self) -> Answer:
+        """The answer to a request that could not be served for a fault in here."""
+
+
+class Exchange:
+    """A request, and the way to answer it piece by piece."""
+
+    __slots__ = ("_connection", "_is_chunked", "_is_whole", "peer", "request", "scheme", "status")
+
+    def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
+        self._connection = connection
+        self.request = request
+        self.peer = connection.peer
+        """The client's address; empty where it is unknown."""
+        self.status = 0
+        """The status of the answer, once its head has gone out."""
+        self._is_chunked = False
+        self._is_whole = False
+
+    @property
+    def memory(self) -> dict[str, object]:
+        """What may be remembered from one request of the connection to the next."""
+        return self._connection.memory
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer has gone out to its end."""
+        return self._is_whole
+
+    def resume_reading(self) -> None:
+        """Some of the body was taken: more may come."""
+        self._connection.resume_reading()
+
+    def send_continue(self) -> None:
+        """Tell the client to send its body (RFC 9110, section 10.1.1)."""
+        self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    async def begin(self, status: int, reason: str | None, headers: RawHeaders, length: int | None) -> None:
+        """Send the head of an answer whose body comes by `write`. Raises `ConnectionError` where the client is gone."""
+        framing = []
+        if length is not None:
+            framing.append((b"Content-Length", b"%d" % length))
+        elif status in NO_BODY:
+            pass
+        elif self.request.version == "1.1":
+            self._is_chunked = True
+            framing.append((b"Transfer-Encoding", b"chunked"))
+        else:
+            self.request.is_kept_alive = False
+        framing += self._connection.persistence(self.request)
+        self._connection.write(head(status, reason, [*headers, *framing]))
+        self.status = status
+        await self._connection.drained()
+
+    async def write(self, piece: bytes) -> None:
+        """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
+        self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+        await self._connection.drained()
+
+    async def end(self, trailers: RawHeaders = ()) -> None:
+        """End the answer; trailers go where it is in chunks. Raises `ConnectionError`, `ValueError`."""
+        if self._is_chunked:
+            self._connection.write(b"0\r\n" + fields(trailers) + b"\r\n")
+        self._is_whole = True
+        await self._connection.drained()
+
+    def answer(self, answer: Answer) -> None:
+        """Send a whole answer at once. Raises `ValueError` for a line end within a field."""
+        if answer.closes or not self.request.is_received:
+            # What is left of the body is not worth reading.
+            self.request.is_kept_alive = False
+        headers = answer.headers
+        if answer.status not in NO_BODY:
+            headers = [*headers, (b"Content-Length", b"%d" % len(answer.body))]
+        headers = [*headers, *self._connection.persistence(self.request)]
+        start = head(answer.status, answer.reason, headers)
+        if len(answer.body) > _WORTH_A_COPY:
+            self._connection.write(start)
+            self._connection.write(answer.body)
+        else:
+            self._connection.write(start + answer.body)
+        self.status = answer.status
+        self._is_whole = True
+
+
+class ClientConnection(asyncio.Protocol):
+    """What the server makes for each connection."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        head_timeout: float,
+        opened: Callable[[ClientConnection], None],
+        lost: Callable[[ClientConnection], None],
+    ) -> None:
+        self._serving = serving
+        self._loop = loop
+        self._head_timeout = head_timeout
+        self._opened = opened
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._reader = RequestReader()
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._held = b""
+        self._is_head_awaited = False
+        self._is_reading_paused = False
+        self._room: asyncio.Future[None] | None = None
+        self._is_stopping = False
+        self._is_over = False
+        self._discarded = 0
+        self._stalled_at = _NEVER
+        self.memory: dict[str, object] = {}
+        self.peer = ""
+        self.deadline = _NEVER
+        """Loop time at which the connection is to be ended."""
+
+    # What the server asks of it.
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is being served."""
+        return self._task is not None
+
+    def stop(self) -> None:
+        """Take no further request; the one that is being received or answered goes on."""
+        self._is_stopping = True
+        if self._task is None and not self._is_over and not self._reader.is_within_head:
+            self._close()
+
+    def cut(self) -> None:
+        """End the request that is being served, and the connection with it."""
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self.abort()
+
+    def expire(self, now: float) -> None:
+        """End what has taken too long."""
+        if self._stalled_at <= now and self._transport is not None:
+            _reset(self._transport)
+        elif self.deadline <= now:
+            self.abort()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of answers that wait for the client to take them."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    # What an exchange asks of it.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes. Raises `ConnectionError` where the client is gone."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("The client has gone")
+        self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait while more than the socket's buffers hold waits for the client. Raises `ConnectionError`."""
+        if self._room is not None:
+            await self._room
+        if self._transport is None:
+            raise ConnectionResetError("The client has gone")
+
+    def persistence(self, request: ClientRequest) -> list[tuple[bytes, bytes]]:
+        """The field that tells whether another request may follow, where the version does not say so by itself."""
+        if self._is_stopping:
+            request.is_kept_alive = False
+        if not request.is_kept_alive:
+            return [(b"Connection", b"close")]
+        return [(b"Connection", b"keep-alive")] if request.version == "1.0" else []
+
+    def resume_reading(self) -> None:
+        """Read on, after a pause."""
+        if self._is_reading_paused and self._transport is not None:
+            self._is_reading_paused = False
+            self._transport.resume_reading()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peername = transport.get_extra_info("peername")
+        self.peer = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+        self._await_head()
+        self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_over:
+            self._discard(len(data))
+        elif self._held or (self._exchange is not None and self._exchange.request.is_received):
+            self._held += data
+            if len(self._held) > _MAX_HELD:
+                self._pause_reading()
+        else:
+            self._feed(data)
+
+    def eof_received(self) -> None:
+        """A client that ends its side has gone."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._is_over = True
+        self._reader.close()
+        self._make_room()
+        if self._task is not None:
+            self._task.cancel()
+        self._lost(self)
+
+    def pause_writing(self) -> None:
+        self._room = self._loop.create_future()
+        self._stalled_at = self._loop.time() + STALLED
+
+    def resume_writing(self) -> None:
+        self._stalled_at = _NEVER
+        self._make_room()
+
+    # One request after another.
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._held = self._reader.feed(data)
+        except FramingFault as fault:
+            self._refuse(fault)
+            return
+        request = self._reader.request
+        if request is None:
+            self._await_head()
+        elif self._exchange is None:
+            self._serve(request)
+        else:
+            if request.is_full:
+                self._pause_reading()
+            request.wake()
+
+    def _await_head(self) -> None:
+        if not self._is_head_awaited:
+            self._is_head_awaited = True
+            self.deadline = self._loop.time() + self._head_timeout
+
+    def _serve(self, request: ClientRequest) -> None:
+        self._is_head_awaited = False
+        self.deadline = _NEVER
+        self._exchange = Exchange(self, request)
+        self._task = self._loop.create_task(self._answer(self._exchange))
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            answer = await self._serving(exchange)
+            if answer is not None:
+                exchange.answer(answer)
+            await self.drained()
+        except (asyncio.CancelledError, ConnectionError):
+            # Nobody is there, or nobody is to be told more.
+            pass
+        except Exception as failure:
+            log.error("a request failed within the gateway: %s", _where(failure))
+            self._answer_failure(exchange)
+        finally:
+            self._task = None
+            self._end_of_answer(exchange)
+
+    def _answer_failure(self, exchange: Exchange) -> None:
+        if exchange.status == 0:
+            with contextlib.suppress(ConnectionError):
+                exchange.answer(self._serving.failed())
+
+    def _end_of_answer(self, exchange: Exchange) -> None:
+        if self._transport is None:
+            return
+        if not exchange.is_whole:
+            self._break_off(exchange.request)
+        elif not exchange.request.is_received:
+            self._linger()
+        elif not exchange.request.is_kept_alive or self._is_stopping:
+            self._close()
+        else:
+            self._await_next()
+
+    def _await_next(self) -> None:
+        self._exchange = None
+        self._reader.next()
+        self.deadline = self._loop.time() + KEEP_ALIVE
+        if self._held:
+            held, self._held = self._held, b""
+            self.resume_reading()
+            self._feed(held)
+
+    def _refuse(self, fault: FramingFault) -> None:
+        """Answer 4xx, and look at nothing that follows."""
+        self._is_over = True
+        self._reader.close()
+        if self._exchange is None:
+            answer = self._serving.refuse(fault)
+            request = ClientRequest("", "", "1.1", [], is_kept_alive=False)
+            exchange = self._exchange = Exchange(self, request)
+            exchange.answer(answer)
+            self._linger()
+        else:
+            # Whoever reads the body is told.
+            self._exchange.request.fail(fault)
+            self._exchange.request.wake()
+
+    # The end.
+
+    def _linger(self) -> None:
+        """Close when the client has had time to take the answer; a reset, met by what it still sends, could undo it."""
+        self._is_over = True
+        self.deadline = self._loop.time() + LINGERING
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > _LINGERING_BYTES:
+            self._pause_reading()
+
+    def _close(self) -> None:
+        """Close when all that was written has been taken."""
+        self._is_over = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _break_off(self, request: ClientRequest) -> None:
+        """End the connection in the middle of an answer, so that the answer cannot look whole."""
+        self._is_over = True
+        if self._transport is None:
+            return
+        if request.version == "1.1":
+            # Length or chunks tell that something is missing; what has passed by still arrives.
+            self._transport.close()
+        else:
+            _reset(self._transport)
+
+    def abort(self) -> None:
+        self._is_over = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _pause_reading(self) -> None:
+        if not self._is_reading_paused and self._transport is not None:
+            self._is_reading_paused = True
+            self._transport.pause_reading()
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            if not self._room.done():
+                self._room.set_result(None)
+            self._room = None
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    client = transport.get_extra_info("socket")
+    if client is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
+
+
+def _where(error: BaseException) -> str:
+    """The kind of an error and the lines that it passed; its message may quote the request."""
+    lines = (f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-8:])
+    return f"{type(error).__name__} at {', '.join(lines)}"
