@@ -1,4 +1,4 @@
-"""The command line of the bench."""
+"""The command line of the bench: what is measured, in which order."""
 
 from __future__ import annotations
 
@@ -8,85 +8,162 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
-from bench import calls, machine, proxies, report, tools
+import msgspec
+
+from bench import calls, machine, profiling, proxies, report, streams, tools, turns
 from bench.calls import CALLS, PROGRESS, Call
 from bench.proxies import BenchError, Proxy
-from bench.runs import Bench, Run
+from bench.report import Results
+from bench.runs import Bench
+from bench.turns import Turns
 
-PROXIES = ("direct", "nginx", "gateway")
+PROXIES = ("direct", "nginx", "plain", "gateway")
+MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn")
+_MANY = 64
+_WARM_UP_SECONDS = 0.3
+_SHARE_OF_LATENCY = 1 / 3
+_TURNS_OF = 30
+_UNDER_TEST = "gateway"
+
+
+class Options(argparse.Namespace):
+    """What was asked for."""
+
+    only: list[str]
+    proxies: list[str]
+    seconds: float
+    rounds: int
+    json: Path | None
+    profile: bool
+
+    @property
+    def calls(self) -> list[Call]:
+        return [call for call in CALLS if call.name in self.only]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, and return the exit code: 1 where a count was wrong or something is missing."""
-    options = _parser().parse_args(arguments)
+    """Measure, print the tables, and return the exit code: 1 where a count was wrong or something is missing."""
+    options = _parser().parse_args(arguments, Options())
     try:
         tools.require(("gcc", *(("nginx",) if "nginx" in options.proxies else ())))
+        machine.allow_open_files(streams.OPEN_FILES)
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            runs = _measure(options, Path(folder))
+            results = _measure(options, Path(folder))
     except (BenchError, machine.TooFewCoresError, tools.MissingToolError) as failure:
         sys.stderr.write(f"bench: {failure}\n")
         return 1
-    sys.stdout.write(report.markdown(runs))
+    if options.json is not None:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
+    sys.stdout.write(report.markdown(results))
     return 0
 
 
-def _measure(options: argparse.Namespace, folder: Path) -> list[Run]:
+def _measure(options: Options, folder: Path) -> Results:
     cores = machine.two_cores()
     tools.compile_into(folder)
     calls.write_results(folder)
+    results = Results(machine.description())
     with contextlib.ExitStack() as stack:
-        running = stack.enter_context(_running(folder, options.proxies, cores))
+        port, upstream = stack.enter_context(_upstream(folder, cores[1]))
+        running = stack.enter_context(_running(folder, port, upstream, cores, options.proxies))
         bench = Bench(folder, cores[1])
-        runs = []
-        for call in options.only:
-            for proxy in running:
-                bench.load(proxy, call, 64, 0.3)
-            for _ in range(options.rounds):
+        if "idle-streams" in options.only:
+            results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
+        for call in options.calls:
+            _measure_call(bench, running, call, options, results)
+        if "first-event" in options.only:
+            for round_ in range(options.rounds):
                 for proxy in running:
-                    run = bench.run(proxy, call, 64, options.seconds)
-                    sys.stderr.write(f"{report.line(run)}\n")
-                    runs.append(run)
-        return runs
+                    results.runs.append(bench.run(proxy, PROGRESS, round_, 1, options.seconds * _SHARE_OF_LATENCY))
+        if options.profile:
+            _print_profiles(bench, running, options, folder)
+    with _upstream(folder, cores[1]) as (port, _):
+        if "longest-turn" in options.only and _UNDER_TEST in options.proxies:
+            results.turns += _longest_turns(folder, port, cores)
+    return results
+
+
+def _measure_call(bench: Bench, running: Sequence[Proxy], call: Call, options: Options, results: Results) -> None:
+    for proxy in running:
+        bench.load(proxy, call, _MANY, _WARM_UP_SECONDS)
+    for round_ in range(options.rounds):
+        for proxy in running:
+            for connections, share in ((_MANY, 1.0), (1, _SHARE_OF_LATENCY)):
+                run = bench.run(proxy, call, round_, connections, options.seconds * share)
+                results.runs.append(run)
+                sys.stderr.write(f"{report.line(run)}\n")
+
+
+def _print_profiles(bench: Bench, running: Sequence[Proxy], options: Options, folder: Path) -> None:
+    for call in options.calls:
+        for proxy in running:
+            if proxy.name in (_UNDER_TEST, "plain"):
+                load = partial(bench.load, proxy, call, _MANY, options.seconds)
+                table = profiling.profile(proxy.parts["worker"], options.seconds, folder, load)
+                sys.stdout.write(f"{proxy.name}, {call.name}, {_MANY} connections\n{table}\n")
+
+
+def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[Turns]:
+    with (
+        turns.longest_turn(folder) as (longest, environment),
+        proxies.gateway(folder / "gateway-measured", upstream_port, cores, environment) as proxy,
+    ):
+        bench = Bench(folder, cores[1])
+        for call in CALLS:
+            bench.load(proxy, call, 1, _WARM_UP_SECONDS)
+            # A load whose time is over at once makes one call.
+            one = partial(bench.load, proxy, call, 1, 0)
+            yield turns.summary(call.name, [longest.during(one) for _ in range(_TURNS_OF)])
 
 
 @contextlib.contextmanager
-def _running(folder: Path, names: Sequence[str], cores: tuple[int, int]) -> Iterator[list[Proxy]]:
-    with contextlib.ExitStack() as stack:
-        port, log = proxies.free_port(), folder / "upstream.log"
-        command = [folder / "upstream", str(port), folder, *(call.name for call in (*CALLS, PROGRESS))]
-        upstream = stack.enter_context(proxies.process(command, cores[1], log))
+def _upstream(folder: Path, core: int) -> Iterator[tuple[int, int]]:
+    port, log = proxies.free_port(), folder / "upstream.log"
+    command = [folder / "upstream", port, folder, *(call.name for call in (*CALLS, PROGRESS))]
+    with proxies.process(command, core, log) as upstream:
         proxies.until_listening(port, upstream, log)
-        start: dict[str, Callable[[], AbstractContextManager[Proxy]]] = {
-            "direct": lambda: proxies.direct(port, upstream.pid),
-            "nginx": lambda: proxies.nginx(folder, port, cores),
-            "gateway": lambda: proxies.gateway(folder, port, cores),
-        }
+        yield port, upstream.pid
+
+
+@contextlib.contextmanager
+def _running(
+    folder: Path, port: int, upstream: int, cores: tuple[int, int], names: Sequence[str]
+) -> Iterator[list[Proxy]]:
+    start: dict[str, Callable[[], AbstractContextManager[Proxy]]] = {
+        "direct": lambda: proxies.direct(port, upstream),
+        "nginx": lambda: proxies.nginx(folder, port, cores),
+        "plain": lambda: proxies.plain(folder, port, cores),
+        "gateway": lambda: proxies.gateway(folder / "gateway", port, cores),
+    }
+    with contextlib.ExitStack() as stack:
         yield [stack.enter_context(start[name]()) for name in names]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", type=_calls, default=list(CALLS), metavar="CALL,…", help="which results")
-    parser.add_argument("--proxies", type=_proxies, default=list(PROXIES), metavar="PROXY,…", help="which proxies")
-    parser.add_argument("--seconds", type=float, default=3, help="of each run")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each run is made; the median counts")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure the gateway next to nginx, a plain aiohttp proxy, and no proxy at all.",
+        epilog='With make: make bench BENCH="--only 1kb-json --proxies nginx,gateway"',
+    )
+    _add_list(parser, "only", MEASURES, "what to measure")
+    _add_list(parser, "proxies", PROXIES, "which proxies")
+    parser.add_argument("--seconds", type=float, default=3, help="of each run (default: 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often; the median counts (default: 3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
+    parser.add_argument("--profile", action="store_true", help="show too where the time goes, by py-spy")
     return parser
 
 
-def _calls(text: str) -> list[Call]:
-    known = {call.name: call for call in CALLS}
-    return [known[name] for name in _among(text, known)]
+def _add_list(parser: argparse.ArgumentParser, name: str, known: Sequence[str], what: str) -> None:
+    def some(text: str) -> list[str]:
+        names = text.split(",")
+        unknown = [each for each in names if each not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
+        return names
 
-
-def _proxies(text: str) -> list[str]:
-    return _among(text, PROXIES)
-
-
-def _among(text: str, known: Sequence[str] | dict[str, Call]) -> list[str]:
-    names = text.split(",")
-    for name in names:
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(known)}")
-    return names
+    told = f"{what}, of {', '.join(known)} (default: all)"
+    parser.add_argument(f"--{name}", type=some, default=list(known), metavar="A,B", help=told)

@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import re
+import resource
 import time
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def pin(pid: int, core: int) -> None:
     """Keep a process with all its threads on one core."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {core})
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process, and those that it starts from now on, have so many files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(count, hard)))
 
 
 def cpu_ns(pid: int) -> int:

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench import machine
@@ -134,12 +135,25 @@ def nginx(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[
 
 
 @contextlib.contextmanager
-def gateway(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[Gateway]:
+def plain(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[Proxy]:
+    """A plain aiohttp proxy."""
+    port, log = free_port(), folder / "plain.log"
+    with process([sys.executable, "-m", "bench.plain_proxy", port, upstream_port], cores[0], log) as running:
+        until_listening(port, running, log)
+        yield Proxy("plain", port, {"worker": running.pid})
+
+
+@contextlib.contextmanager
+def gateway(
+    folder: Path, upstream_port: int, cores: tuple[int, int], more_environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Gateway]:
     """The gateway with everything on; its worker alone is on the proxy's core."""
+    folder.mkdir()
     ports = {name: free_port() for name in ("proxy", "admin", "metrics")}
     log, output = folder / "gateway.log", folder / "gateway.out"
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
+        **more_environment,
         "GATEWAY_METRICS_PORT": str(ports["metrics"]),
     }
     command = [Path(sys.executable).parent / "mcp-gateway", "up", "--workers", "1"]

@@ -43,6 +43,7 @@ class Run(msgspec.Struct, frozen=True):
 
     proxy: str
     call: str
+    round: int
     connections: int
     load: Load
     cpu_us: dict[str, float]
@@ -59,7 +60,7 @@ class Bench:
         self._sent: dict[str, int] = {}
         self._records: dict[str, int] = {}
 
-    def run(self, proxy: Proxy, call: Call, connections: int, seconds: float) -> Run:
+    def run(self, proxy: Proxy, call: Call, round_: int, connections: int, seconds: float) -> Run:
         """Put a proxy under load and see that every call is in the usage history."""
         before = {part: machine.cpu_ns(pid) for part, pid in proxy.parts.items()}
         load = self.load(proxy, call, connections, seconds)
@@ -67,7 +68,7 @@ class Bench:
         spent = {part: machine.cpu_ns(pid) - before[part] for part, pid in proxy.parts.items()}
         proxy.verify(self._sent[proxy.name], self._records[proxy.name])
         cpu_us = {part: ns / 1000 / load.answered for part, ns in spent.items()}
-        return Run(proxy.name, call.name, connections, load, cpu_us)
+        return Run(proxy.name, call.name, round_, connections, load, cpu_us)
 
     def load(self, proxy: Proxy, call: Call, connections: int, seconds: float) -> Load:
         """Put a proxy under load."""

@@ -1,0 +1,62 @@
+"""What an idle listening stream costs in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+import msgspec
+
+from bench import machine
+from bench.proxies import BenchError, Proxy
+
+_FIRST = 100
+"""Streams that are opened before, so that what is allocated once does not count."""
+_COUNT = 1000
+_SETTLE_SECONDS = 2.0
+OPEN_FILES = 2 * (_FIRST + _COUNT) + 500
+"""As many as a proxy may have open meanwhile."""
+
+
+class IdleStreams(msgspec.Struct, frozen=True):
+    """Memory of idle streams in the proxy's process."""
+
+    proxy: str
+    streams: int
+    kib_each: float
+
+
+def measure(proxy: Proxy) -> IdleStreams:
+    """Open many listening streams and see what the proxy's process has grown by.
+
+    Raises `BenchError` where a stream is refused.
+    """
+    pid = next(iter(proxy.parts.values()))
+    with contextlib.ExitStack() as streams:
+        for _ in range(_FIRST):
+            streams.enter_context(_open_stream(proxy))
+        time.sleep(_SETTLE_SECONDS)
+        before = machine.memory_kib(pid)
+        for _ in range(_COUNT):
+            streams.enter_context(_open_stream(proxy))
+        time.sleep(_SETTLE_SECONDS)
+        return IdleStreams(proxy.name, _COUNT, (machine.memory_kib(pid) - before) / _COUNT)
+
+
+def _open_stream(proxy: Proxy) -> socket.socket:
+    stream = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    stream.sendall(
+        b"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: bench/1\r\nAccept: text/event-stream\r\n"
+        b"Mcp-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: a-session-of-the-bench\r\n"
+        b"Authorization: Bearer " + proxy.key.encode() + b"\r\n\r\n"
+    )
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        piece = stream.recv(4096)
+        if not piece:
+            raise BenchError(f"{proxy.name} closed a listening stream")
+        answer += piece
+    if not answer.startswith(b"HTTP/1.1 200 "):
+        raise BenchError(f"{proxy.name} refused a listening stream: {answer!r}")
+    return stream
