@@ -30,7 +30,7 @@ def count(result: wire.Result | wire.LargeResult, request: Request) -> Count:
     """The records in `result`."""
     if result.isError is True:
         return FAILURE
-    reading = _Reading(request)
+    reading = Reading(request)
     data = wire.structured(result)
     structured = NOTHING if data is None else reading.structured(data)
     if structured.grade >= Grade.COUNTED:
@@ -48,7 +48,7 @@ def count(result: wire.Result | wire.LargeResult, request: Request) -> Count:
     return structured
 
 
-class _Reading:
+class Reading:
     """Ties the readers of values, texts and blocks together for one result."""
 
     def __init__(self, request: Request) -> None:

@@ -20,6 +20,7 @@ from admin_api.app import ENDPOINTS
 from gateway import metrics, redis_names
 from gateway.cli.app import app
 from gateway.metering.metered import Metered
+from gateway.metering.rules import read_rules
 from gateway.settings import Settings
 from gateway.settings.markdown import configuration_page
 from tests.deploy.dockerfile import ROOT
@@ -122,7 +123,9 @@ def test_every_setting_exists() -> None:
 def test_every_setting_in_a_file_exists() -> None:
     for page in PAGES:
         for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-            assert set(tomllib.loads(block)) <= set(Settings.model_fields)
+            settings = tomllib.loads(block)
+            read_rules(settings.pop("metering", {}))
+            assert set(settings) <= set(Settings.model_fields)
 
 
 def test_every_command_exists_with_its_options() -> None:

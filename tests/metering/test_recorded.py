@@ -1,0 +1,52 @@
+"""The forms in which a call may be written down."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.metering.recorded import RecordedCall, read_call
+
+REQUEST = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "query", "arguments": {"sql": "x"}}}
+RESPONSE = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
+CALL = RecordedCall("query", {"sql": "x"}, b'{"content":[]}')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"tool": "query", "arguments": {"sql": "x"}, "result": {"content": []}, "note": "seen"}, indent=2),
+        "\ufeff" + json.dumps(REQUEST) + "\n" + json.dumps(RESPONSE) + "\n",
+        json.dumps([RESPONSE, REQUEST]),
+        json.dumps({"request": REQUEST, "response": RESPONSE}),
+    ],
+)
+def test_a_call_is_read_from_each_form(text: str) -> None:
+    assert read_call(text) == CALL
+
+
+def test_a_call_without_arguments_has_none() -> None:
+    assert read_call('{"tool": "x", "result": {}}') == RecordedCall("x", {}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "is no call"),
+        ("5", "is no call"),
+        ("{", "is not JSON: .* in line 1, column 2"),
+        ("[" * 100_000, "nested too deeply"),
+        ({"arguments": {}, "result": {}}, "has 0 tools/call requests, not one"),
+        ({"tool": 5, "result": {}}, "names no tool"),
+        ({"tool": "x", "arguments": [], "result": {}}, "arguments that are no object"),
+        ({"tool": "x"}, "has no result"),
+        ([REQUEST, REQUEST, RESPONSE], "has 2 tools/call requests"),
+        ([REQUEST, {**RESPONSE, "id": "7"}], "no response with the request's id"),
+        ([REQUEST, {"id": 7, "error": {"code": 1, "message": "no"}}], "has an error in place of a result"),
+    ],
+)
+def test_what_is_missing_is_named(value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_call(value if isinstance(value, str) else json.dumps(value))

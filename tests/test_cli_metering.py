@@ -1,0 +1,72 @@
+"""`mcp-gateway metering` from the command line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+CALL = {
+    "tool": "find_parts",
+    "arguments": {"area": "eu"},
+    "result": {"content": [], "structuredContent": {"parts": [{}, {}], "weight": 5, "maker": "x"}},
+}
+RULES = '[[metering.rule]]\ntool = "find_*"\ntables = "arguments.area"\nrecords = "length(structuredContent.parts)"\n'
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    Path("call.json").write_text(json.dumps(CALL))
+    Path("gateway.toml").write_text(RULES)
+
+
+def explained(capsys: Capture, *options: str) -> dict[str, Any]:
+    assert main(["metering", "explain", *options, "--json"]) == 0
+    return dict(json.loads(capsys.readouterr().out))
+
+
+def test_explain_shows_the_answer_with_and_without_the_rules_of_the_settings(capsys: Capture) -> None:
+    alone = explained(capsys, "call.json")
+    assert (alone["records"], alone["count_method"]) == (None, "unknown")
+    ruled = explained(capsys, "call.json", "--config", "gateway.toml")
+    assert (ruled["tables"], ruled["records"], ruled["count_method"]) == (["eu"], 2, "rule")
+    assert {"where": "rule 1 (find_*) tables", "found": "arguments.area → eu"} in ruled["steps"]
+
+
+def test_explain_prints_for_people_and_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(CALL).encode())))
+    assert main(["metering", "explain", "-", "--config", "gateway.toml"]) == 0
+    printed = capsys.readouterr().out
+    assert "records       2\n" in printed
+    assert "because       your rule gives the number of records\n" in printed
+
+
+def test_explain_says_what_is_wrong_with_the_file(capsys: Capture) -> None:
+    Path("bad.json").write_text("{")
+    Path("latin.json").write_bytes(b"\xff")
+    for name, message in (
+        ("none.json", "none.json cannot be read: No such file or directory"),
+        ("bad.json", "bad.json is not JSON: Expecting property name enclosed in double quotes in line 1, column 2"),
+        ("latin.json", "latin.json is not UTF-8"),
+    ):
+        assert main(["metering", "explain", name]) == 1
+        assert capsys.readouterr().err == f"mcp-gateway: {message}\n"
+
+
+def test_a_fault_of_a_rule_is_told_as_at_the_start(capsys: Capture) -> None:
+    Path("gateway.toml").write_text(RULES.replace("length", "size"))
+    assert main(["metering", "explain", "call.json", "--config", "gateway.toml"]) == 1
+    assert "metering.rule 1 (find_*) records in" in capsys.readouterr().err
