@@ -18,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 CALL = {
     "tool": "find_parts",
     "arguments": {"area": "eu"},
-    "result": {"content": [], "structuredContent": {"parts": [{}, {}], "weight": 5, "maker": "x"}},
+    "result": {"content": [], "structuredContent": {"parts": ["a", "b"], "weight": 5, "maker": "x"}},
 }
 RULES = '[[metering.rule]]\ntool = "find_*"\ntables = "arguments.area"\nrecords = "length(structuredContent.parts)"\n'
 
