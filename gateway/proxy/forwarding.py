@@ -18,6 +18,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from gateway.keys.record import KeyRecord
 from gateway.proxy import answers
 from gateway.proxy.calls import Calls
 from gateway.proxy.client.answer import Answer
@@ -31,7 +32,7 @@ from gateway.proxy.relay import Relay
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError
-from gateway.proxy.upstream.pool import UpstreamPool
+from gateway.proxy.upstream.pool import UpstreamPool, request_head
 from gateway.usage.event import UsageEvent
 from gateway.usage.spool import SpoolFull
 from gateway.usage.stream import UsageStream
@@ -74,17 +75,10 @@ class Forwarding:
     ) -> UpstreamConnection:
         """Send a request and wait for the head of its answer. Raises `Refused`."""
         named = principal.record if principal is not None and self._forward_identity else None
-        client = Client(
-            address=incoming.client_ip,
-            scheme=incoming.scheme,
-            host=incoming.host,
-            key_id=named.key_id if named else None,
-            owner=named.owner if named else None,
-        )
-        headers = upstream_headers(incoming.headers, self._identity, client)
-        target = self._pool.upstream.target(incoming.query)
+        if incoming.upstream_head is None or incoming.upstream_head[0] is not named:
+            incoming.upstream_head = named, self._head(incoming, named)
         try:
-            answer = await self._pool.begin(incoming.method.encode("latin-1"), target, headers, body)
+            answer = await self._pool.begin(incoming.upstream_head[1], body if incoming.method == "POST" else None)
         except UpstreamError as failure:
             raise self._failed(failure) from None
         try:
@@ -98,6 +92,18 @@ class Forwarding:
                 raise self._failed(failure) from None
             raise
         return answer
+
+    def _head(self, incoming: Incoming, named: KeyRecord | None) -> bytes:
+        client = Client(
+            address=incoming.client_ip,
+            scheme=incoming.scheme,
+            host=incoming.host,
+            key_id=named.key_id if named else None,
+            owner=named.owner if named else None,
+        )
+        headers = upstream_headers(incoming.headers, self._identity, client)
+        target = self._pool.upstream.target(incoming.query)
+        return request_head(incoming.method.encode("latin-1"), target, headers)
 
     async def to_the_end(self, work: Coroutine[Any, Any, UpstreamConnection]) -> UpstreamConnection:
         """Do what must not stop halfway: when the client goes, it goes on, and its answer is given up."""

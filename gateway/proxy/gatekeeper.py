@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.record import KeyRecord
-from gateway.keys.secret import ApiKey, MalformedKey
+from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.protocol.message import Body
 from gateway.proxy import answers
-from gateway.proxy.decision import NO_KEY, Deny, Facts, address_refusal, bad_key, decide, forbidden
+from gateway.proxy.decision import Deny, Facts, address_refusal, decide, forbidden
 from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.sessions import MAX_SESSION_ID, Session, Sessions
@@ -107,16 +107,9 @@ class Gatekeeper:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 
     async def _credential(self, incoming: Incoming) -> Principal | Deny:
-        header = incoming.text(b"authorization")
-        if header is None:
-            return NO_KEY
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer":
-            return bad_key("scheme")
-        try:
-            key = ApiKey.parse(token.strip(" "))
-        except MalformedKey:
-            return bad_key("malformed")
+        key = incoming.credential
+        if isinstance(key, Deny):
+            return key
         try:
             record = await self._keys.authenticate(key)
         except KeysUnavailable:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.proxy import answers
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
-from gateway.proxy.decision import NO_KEY, Deny, invalid
+from gateway.proxy.decision import NO_KEY, Deny, bad_key, invalid
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins, plain_address
 
@@ -34,10 +36,11 @@ class Refused(Exception):
         self.closes = closes
 
 
-class Incoming(msgspec.Struct, frozen=True, kw_only=True):
-    """What the head of a request says."""
+class Incoming(msgspec.Struct, kw_only=True):
+    """What the head of a request says, but for the length of its body."""
 
     method: str
+    target: str
     path: str
     """The raw path, without query; nothing is decoded or normalised."""
     query: bytes
@@ -48,6 +51,10 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     scheme: str
     host: str
     origin: bytes | None
+    credential: ApiKey | Deny
+    """The key that it came with, well-formed if not known yet; or why there is none."""
+    upstream_head: tuple[KeyRecord | None, bytes] | None = None
+    """The head that went upstream for it, and whose names it tells."""
 
     def text(self, name: bytes) -> str | None:
         """A header field as text; `None` where absent."""
@@ -56,14 +63,31 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_head(exchange: Exchange, origins: Origins) -> Incoming:
-    """Check and reduce the head of a request. Raises `Refused`."""
+    """Check and reduce the head of a request. Raises `Refused`.
+
+    Most requests of a connection have the same head but for the length: what was found good before is not read again.
+    """
+    request, last = exchange.request, exchange.memory
+    if (
+        isinstance(last, Incoming)
+        and last.headers == request.headers
+        and last.target == request.target
+        and last.method == request.method
+    ):
+        incoming = last
+    else:
+        incoming = exchange.memory = _read_head(exchange, origins)
+    if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
+        raise Refused(invalid("A request of this method has no body"), closes=True)
+    return incoming
+
+
+def _read_head(exchange: Exchange, origins: Origins) -> Incoming:
     request = exchange.request
     try:
         fields = check_request_headers(request.headers)
     except HeaderFault as fault:
         raise Refused(invalid(str(fault)), closes=True) from None
-    if request.method in _BODILESS and (b"transfer-encoding" in fields or fields.get(b"content-length", b"0") != b"0"):
-        raise Refused(invalid("A request of this method has no body"), closes=True)
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
         raise Refused(answers.EXPECTATION_FAILED, closes=True)
     path, _, query = request.target.partition("?")
@@ -78,6 +102,7 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
     scheme, public_host = origins.client_scheme_and_host(peer, "http", fields)
     return Incoming(
         method=request.method,
+        target=request.target,
         path=path,
         query=query.encode("latin-1", "replace"),
         headers=request.headers,
@@ -86,7 +111,20 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
         scheme=scheme,
         host=public_host,
         origin=origin,
+        credential=_credential(fields.get(b"authorization")),
     )
+
+
+def _credential(header: bytes | None) -> ApiKey | Deny:
+    if header is None:
+        return NO_KEY
+    scheme, _, token = header.decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer":
+        return bad_key("scheme")
+    try:
+        return ApiKey.parse(token.strip(" "))
+    except MalformedKey:
+        return bad_key("malformed")
 
 
 async def read_body(
@@ -102,7 +140,7 @@ async def read_body(
         raise Refused(answers.ENCODED_BODY)
     if not _is_json(fields.get(b"content-type", b"")):
         raise Refused(answers.NOT_JSON)
-    length = int(fields.get(b"content-length", b"0"))
+    length = exchange.request.content_length or 0
     if length > max_bytes:
         raise Refused(answers.TOO_LARGE)
     has_key = b"authorization" in fields

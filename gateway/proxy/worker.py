@@ -27,7 +27,7 @@ from gateway.proxy.server import ProxyServer
 from gateway.proxy.sessions import Sessions
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.failures import UpstreamError
-from gateway.proxy.upstream.pool import Upstream, UpstreamPool
+from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from gateway.tasks import end
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import Spool
@@ -161,7 +161,7 @@ class Worker:
         if self._config.upstream_authorization:
             headers.append((b"Authorization", self._config.upstream_authorization.encode("latin-1")))
         try:
-            answer = await self.pool.begin(b"DELETE", upstream.target(), headers, b"")
+            answer = await self.pool.begin(request_head(b"DELETE", upstream.target(), headers), None)
             try:
                 await answer.head()
             finally:

@@ -76,9 +76,13 @@ class Exchange:
         self._is_whole = False
 
     @property
-    def memory(self) -> dict[str, object]:
-        """What may be remembered from one request of the connection to the next."""
+    def memory(self) -> object:
+        """What was remembered when the connection's last request was served."""
         return self._connection.memory
+
+    @memory.setter
+    def memory(self, value: object) -> None:
+        self._connection.memory = value
 
     @property
     def is_whole(self) -> bool:
@@ -170,7 +174,7 @@ class ClientConnection(asyncio.Protocol):
         self._is_over = False
         self._discarded = 0
         self._stalled_at = _NEVER
-        self.memory: dict[str, object] = {}
+        self.memory: object = None
         self.peer = ""
         self.deadline = _NEVER
         """Loop time at which the connection is to be ended."""
@@ -352,7 +356,7 @@ class ClientConnection(asyncio.Protocol):
         self._reader.close()
         if self._exchange is None:
             answer = self._serving.refuse(fault)
-            request = ClientRequest("", "", "1.1", [], is_kept_alive=False)
+            request = ClientRequest("", "", "1.1", [], content_length=None, is_kept_alive=False)
             exchange = self._exchange = Exchange(self, request)
             exchange.answer(answer)
             self._linger()

@@ -24,6 +24,7 @@ HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
+_LENGTH = b"content-length"
 
 
 class ClientRequest:
@@ -35,7 +36,14 @@ class ClientRequest:
     )
 
     def __init__(
-        self, method: str, target: str, version: str, headers: list[tuple[bytes, bytes]], *, is_kept_alive: bool
+        self,
+        method: str,
+        target: str,
+        version: str,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        content_length: int | None,
+        is_kept_alive: bool,
     ) -> None:
         self.method = method
         self.target = target
@@ -43,6 +51,9 @@ class ClientRequest:
         self.version = version
         """`1.0` or `1.1`."""
         self.headers = headers
+        """Without `Content-Length`."""
+        self.content_length = content_length
+        """`None` where none is stated."""
         self.is_kept_alive = is_kept_alive
         """Whether the client allows another request on the connection."""
         self.is_received = False
@@ -98,6 +109,7 @@ class RequestReader:
         self._framing = RequestFraming()
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._content_length: int | None = None
         self._fault: FramingFault | None = None
         self._is_unparsed = False
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
@@ -153,6 +165,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self._target = b""
         self._headers = []
+        self._content_length = None
 
     def on_url(self, part: bytes) -> None:
         self._target += part
@@ -163,7 +176,12 @@ class RequestReader:
         if len(name) + len(value) > MAX_FIELD or len(self._headers) >= MAX_FIELDS:
             self._fault = FramingFault("The head of the request is too large", 431)
             raise self._fault
-        self._headers.append((name, value.rstrip(b" \t")))
+        value = value.rstrip(b" \t")
+        if len(name) == len(_LENGTH) and name.lower() == _LENGTH:
+            # The walk has seen that it stands once, and is a number.
+            self._content_length = int(value)
+        else:
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -173,6 +191,7 @@ class RequestReader:
             self._target.decode("latin-1"),
             parser.get_http_version(),
             self._headers,
+            content_length=self._content_length,
             # Servers differ on where a request in chunks ends more than on anything else: nothing follows one.
             is_kept_alive=parser.should_keep_alive() and not self._framing.is_chunked,
         )

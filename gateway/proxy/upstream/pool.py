@@ -76,17 +76,15 @@ class UpstreamPool:
         """How many connections there are, at rest or not."""
         return len(self._open)
 
-    async def begin(
-        self, method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> UpstreamConnection:
-        """Send one request; its answer then comes on the connection, first the `head`.
+    async def begin(self, head: bytes, body: bytes | None) -> UpstreamConnection:
+        """Send one request, of a head that `request_head` made; its answer then comes on the connection.
 
-        The caller gives the connection back with `release`, whatever happens. Nothing is ever sent a second time.
-        Raises `UpstreamError`.
+        `None` is no body, and no length. The caller gives the connection back with `release`, whatever happens. Nothing
+        is ever sent a second time. Raises `UpstreamError`.
         """
         connection = self._take_resting() or await self._connect()
         try:
-            connection.send(_request(method, target, headers, body))
+            connection.send(head + (b"\r\n" if body is None else b"Content-Length: %d\r\n\r\n%b" % (len(body), body)))
         except BaseException:
             self.release(connection)
             raise
@@ -155,13 +153,13 @@ class UpstreamPool:
             self._open = {connection for connection in self._open if not connection.is_lost}
 
 
-def _request(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bytes:
-    lines = [method + b" " + target + b" HTTP/1.1"]
-    lines += [name + b": " + value for name, value in headers]
-    if body or method == b"POST":
-        lines.append(b"Content-Length: %d" % len(body))
+def request_head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The head of a request but for its length and its end.
+
+    Raises `ValueError` where it would hold a line end more: no setting and no key's owner may add a line to a request.
+    """
+    lines = [method + b" " + target + b" HTTP/1.1", *(name + b": " + value for name, value in headers)]
     head = b"\r\n".join(lines)
-    # No setting and no key's owner may add a line to a request.
     if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
         raise ValueError("a line end within a field of a request")
-    return head + b"\r\n\r\n" + body
+    return head + b"\r\n"

@@ -21,7 +21,7 @@ from gateway.proxy.upstream.failures import (
     IdleTimeoutError,
     UpstreamError,
 )
-from gateway.proxy.upstream.pool import Upstream, UpstreamPool
+from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from tests.support.certificates import make_certificate
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server
@@ -43,7 +43,7 @@ async def pool_for(url: str, **timeouts: float) -> AsyncIterator[UpstreamPool]:
 
 async def get(pool: UpstreamPool, target: bytes) -> bytes:
     """One exchange from its beginning to its end."""
-    connection = await pool.begin(b"GET", target, FIELDS, b"")
+    connection = await pool.begin(request_head(b"GET", target, FIELDS), None)
     try:
         await connection.head()
         body = b""
@@ -172,7 +172,7 @@ async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
 
     async with raw_server(serve) as server, pool_for(url(server)) as pool:
-        connection = await pool.begin(b"GET", b"/", FIELDS, b"")
+        connection = await pool.begin(request_head(b"GET", b"/", FIELDS), None)
         await connection.head()
         assert await connection.read() == b"x"
         pool.release(connection)
@@ -345,9 +345,9 @@ async def test_no_field_adds_a_line_to_a_request() -> None:
             (b"X", b"a\0"),
         ]:
             with pytest.raises(ValueError, match="line end"):
-                await pool.begin(b"GET", b"/", [(name, value)], b"")
+                await pool.begin(request_head(b"GET", b"/", [(name, value)]), None)
         with pytest.raises(ValueError, match="line end"):
-            await pool.begin(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS, b"")
+            await pool.begin(request_head(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS), None)
         assert pool.open_connections == 0
         assert server.requests == []
 
@@ -362,7 +362,7 @@ async def test_a_large_request_arrives_whole() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % (await reader.readexactly(len(body)) == body))
 
     async with raw_server(serve) as server, pool_for(url(server)) as pool:
-        connection = await pool.begin(b"POST", b"/", FIELDS, body)
+        connection = await pool.begin(request_head(b"POST", b"/", FIELDS), body)
         await connection.head()
         assert await connection.read() == b"1"
         pool.release(connection)
