@@ -18,7 +18,7 @@ from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.protocol.message import Body
 from gateway.proxy import answers
-from gateway.proxy.decision import Deny, Facts, address_refusal, decide, forbidden
+from gateway.proxy.decision import Deny, Facts, address_refusal, bad_key, decide, forbidden
 from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.sessions import MAX_SESSION_ID, Session, Sessions
