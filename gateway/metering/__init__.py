@@ -14,13 +14,20 @@ from gateway.metering import declared, reading, rules, sql, wire
 from gateway.metering.arguments import Request, read_request, statements_in
 from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
 from gateway.metering.rules import Failed, Rule
+from gateway.metering.tools import ToolHints
 
 __all__ = ["ERROR", "UNKNOWN", "Metered", "is_prepared", "meter", "prepare", "tables_in_arguments"]
 
 
-def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes, rule: Rule | None = None) -> Metered:
+def meter(
+    tool: str,
+    arguments: Mapping[str, Any],
+    result_json: bytes,
+    rule: Rule | None = None,
+    hints: ToolHints | None = None,
+) -> Metered:
     """Meters one answered call. `result_json` is the JSON text of the `result` member as it was on the wire; `rule` is
-    the operator's for the tool.
+    the operator's for the tool, `hints` what the tool's declaration tells.
 
     Never raises. An error has 0 records and no tables: nothing was read.
     """
@@ -28,18 +35,23 @@ def meter(tool: str, arguments: Mapping[str, Any], result_json: bytes, rule: Rul
     if parts is None:
         return Metered((), None, UNKNOWN)
     if rule is not None and parts.isError is not True:
-        return _by_rule(rule, tool, arguments, result_json, parts)
-    return _by_shape(tool, arguments, parts)
+        return _by_rule(rule, tool, arguments, result_json, parts, hints)
+    return _by_shape(tool, arguments, parts, hints)
 
 
 def _by_rule(
-    rule: Rule, tool: str, arguments: Mapping[str, Any], result_json: bytes, parts: wire.Result | wire.LargeResult
+    rule: Rule,
+    tool: str,
+    arguments: Mapping[str, Any],
+    result_json: bytes,
+    parts: wire.Result | wire.LargeResult,
+    hints: ToolHints | None,
 ) -> Metered:
     """What the rule says, and where it says nothing, what the shape does."""
     said = rules.apply(rule, arguments, result_json, parts)
     if isinstance(said.tables, tuple) and isinstance(said.records, int):
         return Metered(said.tables, said.records, RULE)
-    found = _by_shape(tool, arguments, parts)
+    found = _by_shape(tool, arguments, parts, hints)
     if found.method == ERROR:
         return found
     tables = found.tables if said.tables is None else () if isinstance(said.tables, Failed) else said.tables
@@ -50,10 +62,12 @@ def _by_rule(
     return Metered(tables, said.records, RULE, said.fault)
 
 
-def _by_shape(tool: str, arguments: Mapping[str, Any], parts: wire.Result | wire.LargeResult) -> Metered:
+def _by_shape(
+    tool: str, arguments: Mapping[str, Any], parts: wire.Result | wire.LargeResult, hints: ToolHints | None
+) -> Metered:
     if (quick := declared.read(parts)) is not None:
         return quick
-    request = read_request(tool, arguments)
+    request = read_request(tool, arguments, hints)
     count = reading.count(parts, request)
     if count.grade is Grade.FAILED:
         return Metered((), 0, ERROR)
@@ -81,13 +95,15 @@ def _tables(declared: tuple[str, ...], requested: tuple[str, ...]) -> tuple[str,
     return tuple(sorted({qualified.get(name, name) for name in declared}))
 
 
-def tables_in_arguments(tool: str, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+def tables_in_arguments(
+    tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None
+) -> tuple[str, ...] | None:
     """The tables that a call names before it is made: to read, to write or to describe; for access control.
 
     `None` where the arguments may reach a table that cannot be seen in them, such as SQL that does not parse. An
     empty tuple says that they name none; what the call reads is then known from its result, if at all.
     """
-    request = read_request(tool, arguments)
+    request = read_request(tool, arguments, hints)
     return request.named if request.certain else None
 
 

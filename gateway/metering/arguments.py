@@ -20,6 +20,7 @@ import msgspec
 from gateway.metering import names, sql
 from gateway.metering.metered import plain_table
 from gateway.metering.sql import SqlFacts
+from gateway.metering.tools import ToolHints
 
 MAX_DEPTH = 6
 MAX_LEAVES = 200
@@ -90,13 +91,13 @@ class _Leaves:
             self.is_whole = False
 
 
-def read_request(tool: str, arguments: Mapping[str, Any]) -> Request:
-    """Reads the arguments of one call of `tool`."""
+def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> Request:
+    """Reads the arguments of one call of `tool`, with what its declaration tells."""
     leaves = _Leaves(arguments)
     statements, others = _split(leaves.found)
     found = [sql.facts(text) for text in statements]
     known = [facts for facts in found if facts is not None]
-    declared = _Declared(tool, others)
+    declared = _Declared(tool, others, hints.table_arguments if hints is not None else frozenset())
     written = declared.written.union(*(facts.written for facts in known))
     read = declared.tables.difference(declared.written).union(*(facts.read for facts in known))
     return Request(
@@ -166,7 +167,7 @@ _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
 class _Declared:
     """The tables that arguments name outright, and whether that is all they can name."""
 
-    def __init__(self, tool: str, leaves: list[tuple[str, str]]) -> None:
+    def __init__(self, tool: str, leaves: list[tuple[str, str]], table_arguments: frozenset[str]) -> None:
         self.tables: set[str] = set()
         self.written: set[str] = set()
         self.is_whole = True
@@ -177,7 +178,11 @@ class _Declared:
         for name, value in leaves:
             if name in names.SHEET_ARGUMENTS:
                 self._add(name, value)
-            elif name in names.TABLE_ARGUMENTS or (name in names.OBJECT_ARGUMENTS and self._is_table()):
+            elif (
+                name in names.TABLE_ARGUMENTS
+                or name in table_arguments
+                or (name in names.OBJECT_ARGUMENTS and self._is_table())
+            ):
                 for part in value[: 64 * MAX_NAME].split(","):
                     self._add(name, part)
             elif name in names.DATASET_ARGUMENTS and not has_table and "tables" not in names.words(tool):

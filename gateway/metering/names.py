@@ -126,6 +126,9 @@ FILE_ARGUMENTS = _set(
     "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
 )
 
+MAX_TOOL = 256
+"""Characters of a tool's name."""
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "

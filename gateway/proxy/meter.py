@@ -15,6 +15,7 @@ from typing import Any
 from gateway import metering
 from gateway.metering import Metered
 from gateway.metering.rules import Rules, RulesError
+from gateway.metering.tools import ToolHints
 from gateway.metering_rules import read_rules_file
 
 log = logging.getLogger(__name__)
@@ -26,16 +27,22 @@ _MAX_TOLD = 1_000
 class CallMeter:
     """Meters calls; `rules_file` may be missing, and is read anew by `reload`."""
 
-    def __init__(self, rules_file: Path | None, rule_failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        rules_file: Path | None,
+        rule_failed: Callable[[], None],
+        hints: Callable[[str], ToolHints | None] = lambda tool: None,
+    ) -> None:
         self._rules_file = rules_file
         self._rule_failed = rule_failed
+        self._hints = hints
         self._rules = Rules()
         self._told: set[tuple[int, str]] = set()
 
     def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
         """Meter one answered call."""
         rule = self._rules.find(tool)
-        metered = metering.meter(tool, arguments, result, rule)
+        metered = metering.meter(tool, arguments, result, rule, self._hints(tool))
         if metered.fault is not None and rule is not None:
             self._rule_failed()
             if (rule.number, metered.fault) not in self._told and len(self._told) < _MAX_TOLD:

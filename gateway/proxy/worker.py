@@ -20,6 +20,7 @@ from gateway.proxy.config import ProxyConfig
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper
 from gateway.proxy.handler import Handler
+from gateway.proxy.learned_tools import LearnedTools
 from gateway.proxy.limits import Limits
 from gateway.proxy.meter import CallMeter
 from gateway.proxy.observed import Observed
@@ -92,7 +93,8 @@ class Worker:
             observed=observed,
         )
         rules_file = Path(config.metering_rules) if config.metering_rules else None
-        self.meter = CallMeter(rules_file, observed.rule_failed)
+        self._tools = LearnedTools(self._redis, config.upstream_url)
+        self.meter = CallMeter(rules_file, observed.rule_failed, self._tools.hints)
         handler = Handler(
             config,
             gatekeeper=gatekeeper,
@@ -113,6 +115,7 @@ class Worker:
         await self._keys.start()
         await self._usage.start()
         self._streams.start()
+        self._tools.start()
         reaper = asyncio.get_running_loop().create_task(self._reap_unclaimed_sessions())
         try:
             await self.server.listen(self._config.host, self._config.proxy_port)
@@ -141,6 +144,7 @@ class Worker:
         await self._streams.close()
         await self._forwarding.drain(max(0.0, deadline - loop.time()))
         await self._usage.close()
+        await self._tools.stop()
         await self._keys.stop()
         await self.pool.close()
         await self._redis.aclose()
