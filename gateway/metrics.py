@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -63,6 +64,11 @@ _stream_bound = Gauge("mcp_gateway_usage_stream_bound", "Entries above which to 
 _waiting_seconds = Gauge(
     "mcp_gateway_usage_waiting_seconds", "Age of the oldest usage entry.", multiprocess_mode="mostrecent"
 )
+_unbalanced_events = Gauge(
+    "mcp_gateway_usage_unbalanced_events",
+    "Events by which what was accepted differs from what is found.",
+    multiprocess_mode="mostrecent",
+)
 _clickhouse_up = Gauge(
     "mcp_gateway_clickhouse_up", "1 if the last insert reached ClickHouse.", multiprocess_mode="mostrecent"
 )
@@ -88,29 +94,69 @@ _phase = _Words()
 
 
 _key_outcomes = {outcome: _key_lookups.labels(outcome) for outcome in ("hit", "miss", "error")}
+_looked_up = dict.fromkeys(_key_outcomes, 0)
 
 
 def key_lookup(outcome: Literal["hit", "miss", "error"]) -> None:
-    """A key was `hit` in memory, a `miss` that Redis answered, or an `error`."""
-    _key_outcomes[outcome].inc()
+    """A key was `hit` in memory, a `miss` that Redis answered, or an `error`; `ProxyMetrics.write` shows it."""
+    _looked_up[outcome] += 1
+
+
+class _Answers:
+    """Answers with the same labels, since they were last written."""
+
+    def __init__(self, method: str, status: str, reason: str) -> None:
+        self._count = _requests.labels(method, status, reason)
+        self._duration = _durations.labels(method)
+        self._buckets = [0] * (len(_DURATIONS) + 1)
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._buckets[bisect_left(_DURATIONS, seconds)] += 1
+        self._seconds += seconds
+
+    def write(self) -> None:
+        count = sum(self._buckets)
+        if not count:
+            return
+        self._count.inc(count)
+        # A histogram has no way of its own to take many at once.
+        self._duration._sum.inc(self._seconds)
+        for value, added in zip(self._duration._buckets, self._buckets, strict=True):
+            if added:
+                value.inc(added)
+        self._buckets = [0] * len(self._buckets)
+        self._seconds = 0.0
 
 
 class ProxyMetrics:
-    """Counts what `gateway.proxy.observed.Observed` tells."""
+    """Counts what `gateway.proxy.observed.Observed` tells.
+
+    What every request tells is added up here and written now and then: a write costs more than the counting.
+    """
 
     def __init__(self) -> None:
-        # A look-up of labels costs more than the counting. As many as there are methods, statuses and reasons.
-        self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        self._answered: dict[tuple[str, int, str], _Answers] = {}
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
-        known = method if method in _HTTP_METHODS else OTHER
-        labels = known, str(status) if 100 <= status <= 599 else OTHER, _reason(reason)
-        children = self._answered.get(labels)
-        if children is None:
-            children = self._answered[labels] = _requests.labels(*labels), _durations.labels(known)
-        children[0].inc()
-        children[1].observe(seconds)
+        answers = self._answered.get((method, status, reason))
+        if answers is None:
+            known = method if method in _HTTP_METHODS else OTHER
+            labels = known, status if 100 <= status <= 599 else 0, _reason(reason)
+            answers = self._answered.get(labels)
+            if answers is None:
+                answers = self._answered[labels] = _Answers(known, str(labels[1] or OTHER), labels[2])
+        answers.add(seconds)
+
+    def write(self) -> None:
+        """Show what was added up."""
+        for answers in self._answered.values():
+            answers.write()
+        for outcome, count in _looked_up.items():
+            if count:
+                _key_outcomes[outcome].inc(count)
+                _looked_up[outcome] = 0
 
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
@@ -162,6 +208,9 @@ class UsageMetrics(UsageObserver):
 
     def dead_lettered(self, events: int) -> None:
         _events.labels("dead_lettered").inc(events)
+
+    def unbalanced(self, events: int) -> None:
+        _unbalanced_events.set(abs(events))
 
     def clickhouse_connected(self, connected: bool) -> None:
         _clickhouse_up.set(1 if connected else 0)

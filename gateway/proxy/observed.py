@@ -11,6 +11,9 @@ class Observed(Protocol):
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
 
+    def write(self) -> None:
+        """Show what was told: called now and then, and at the end."""
+
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""
 

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 _REAP_SECONDS = 5.0
 """Between two looks for sessions that no key has claimed."""
 _REAP_AT_ONCE = 100
+_WRITE_SECONDS = 0.25
+"""Between two writings of metrics."""
 
 
 class Worker:
@@ -46,6 +48,7 @@ class Worker:
 
     def __init__(self, config: ProxyConfig, observed: Observed, usage_observer: UsageObserver) -> None:
         self._config = config
+        self._observed = observed
         self._is_draining = False
         self._redis = redis_client.connect(config.redis_url)
         store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
@@ -116,14 +119,16 @@ class Worker:
         await self._usage.start()
         self._streams.start()
         self._tools.start()
-        reaper = asyncio.get_running_loop().create_task(self._reap_unclaimed_sessions())
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(self._reap_unclaimed_sessions()), loop.create_task(self._write_metrics())]
         try:
             await self.server.listen(self._config.host, self._config.proxy_port)
             yield
         finally:
             self._is_draining = True
-            await end(reaper)
+            await asyncio.gather(*map(end, tasks))
             await self._drain()
+            self._observed.write()
 
     async def is_ready(self) -> bool:
         """Whether Redis answers and the upstream takes a connection."""
@@ -149,6 +154,11 @@ class Worker:
         await self.pool.close()
         await self._redis.aclose()
         await self._usage_redis.aclose()
+
+    async def _write_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_SECONDS)
+            self._observed.write()
 
     async def _reap_unclaimed_sessions(self) -> None:
         while True:

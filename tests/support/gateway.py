@@ -66,6 +66,9 @@ class Heard:
     def rule_failed(self) -> None:
         pass
 
+    def write(self) -> None:
+        pass
+
     def streams_opened(self, change: int) -> None:
         self.open_streams += change
 
