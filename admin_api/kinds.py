@@ -12,6 +12,7 @@ from admin_api import passwords, users
 from admin_api.moments import parse_moment
 from gateway.keys import fields
 from gateway.keys.store import MAX_OVERLAP_SECONDS
+from gateway.usage import reconcile
 from gateway.usage.queries import MAX_DAYS, MAX_PAGE_SIZE
 
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
@@ -174,6 +175,10 @@ PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a who
 Days = Annotated[
     int,
     Meta(ge=1, le=MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_DAYS}"}),
+]
+BalanceDays = Annotated[
+    int,
+    Meta(ge=1, le=reconcile.MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {reconcile.MAX_DAYS}"}),
 ]
 _MOMENT = "be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"
 From = Annotated[

@@ -33,7 +33,9 @@ from admin_api.users import UserStore
 from gateway import redis_client, redis_names
 from gateway.keys.store import KeyStore
 from gateway.settings import Settings
+from gateway.tasks import end
 from gateway.usage.observer import UsageObserver
+from gateway.usage.reconcile import watch
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
 from gateway.usage.writer import UsageWriter
@@ -66,7 +68,8 @@ async def running(settings: Settings, observer: UsageObserver | None = None) -> 
         await _reach(redis, table)
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
         writer = UsageWriter(redis, table, observer=observer)
-        async with _writing(redis, writer), _serving(settings, deps, listener):
+        balancing = _balancing(redis, table, writer, observer)
+        async with _writing(redis, writer), balancing, _serving(settings, deps, listener):
             yield
     finally:
         listener.close()
@@ -135,6 +138,21 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def _balancing(
+    redis: Redis, table: UsageTable, writer: UsageWriter, observer: UsageObserver | None
+) -> AsyncIterator[None]:
+    """Hold the books of usage against each other, in the process that writes them, while nothing else is wrong."""
+    task = asyncio.create_task(
+        watch(redis, table, observer or UsageObserver(), lambda: writer.state.is_leading and not writer.state.problem),
+        name="usage-balance",
+    )
+    try:
+        yield
+    finally:
+        await end(task)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -9,12 +9,13 @@ import msgspec
 from admin_api.dependencies import Dependencies
 from admin_api.endpoint import Caller, Endpoint
 from admin_api.fields import FieldFault, InvalidFields
-from admin_api.kinds import AnyEmail, CallStatus, Days, Flag, From, KeyId, Page, PageSize, Search, To
+from admin_api.kinds import AnyEmail, BalanceDays, CallStatus, Days, Flag, From, KeyId, Page, PageSize, Search, To
 from admin_api.moments import parse_moment
 from admin_api.scope import owner_asked_for
 from gateway.usage import queries
 from gateway.usage.answers import HistoryFilters, HistoryPage, Stats
 from gateway.usage.catching_up import until_stored
+from gateway.usage.reconcile import Balance, reconcile
 
 _EARLIEST_MS = 0
 _LATEST_MS = 7_258_118_400_000
@@ -44,6 +45,12 @@ class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     all: Flag = False
 
 
+class BalanceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many days up to now."""
+
+    days: BalanceDays = 30
+
+
 async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) -> HistoryPage:
     """Single calls, newest first."""
     filters = HistoryFilters(
@@ -68,6 +75,11 @@ async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> S
     """Sums by tool, table, key and day."""
     await until_stored(deps.redis)
     return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
+
+
+async def read_balance(deps: Dependencies, caller: Caller, given: BalanceQuery) -> Balance:
+    """Whether everything that was accepted is somewhere."""
+    return await reconcile(deps.redis, deps.usage, given.days)
 
 
 def _moment(text: str | None, *, end_of_day: bool = False) -> int | None:
@@ -96,5 +108,14 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         handler=read_stats,
         answers=Stats,
         refusals=(403,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/mcp-usage/reconcile",
+        summary="Whether every call that was accepted is written, or where it is",
+        access="admin",
+        takes=BalanceQuery,
+        handler=read_balance,
+        answers=Balance,
     ),
 )

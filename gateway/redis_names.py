@@ -44,6 +44,8 @@ AWAITED_IN_ALL = PREFIX + "awaited-in-all"
 """Sorted set of all that is awaited, by deadline (milliseconds)."""
 TOOLS = PREFIX + "tools:"
 """+ digest of the upstream's address: hash of its tools to their schemas, as they were seen to pass."""
+TASK_OWNER = PREFIX + "task-owner:"
+"""+ digest of a task's id: digest of its owner."""
 SPENT = PREFIX + "spent:"
 """+ key id, what and window: what a key has spent of a limit."""
 

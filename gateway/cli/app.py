@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import inspect, keys, metering, roles, users
+from gateway.cli import inspect, keys, metering, roles, usage, users
 from gateway.cli.output import CliError, tell
 from gateway.settings import SettingsError
 
@@ -45,6 +45,7 @@ app.command()(roles.proxy)
 app.command()(roles.admin)
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
+app.add_typer(usage.app, name="usage")
 app.add_typer(metering.app, name="metering")
 app.command()(inspect.config)
 app.command(name="client-config")(inspect.client_config)

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.cli.output import CliError
-from gateway.cli.running import find
+from gateway.cli.running import Found, find
 from gateway.keys.store import KeyStore
 from gateway.redis_client import connect
 from gateway.settings import Settings, load_settings
@@ -30,11 +31,14 @@ ADDRESS = "command line"
 
 
 class Stores(NamedTuple):
-    """Users, keys and the audit trail of one gateway."""
+    """Users, keys and the audit trail of one gateway, and where they are."""
 
     users: UserStore
     keys: KeyStore
     audit: AuditTrail
+    redis: Redis
+    found: Found
+    settings: Settings
 
 
 def now_ms() -> int:
@@ -71,7 +75,8 @@ async def _opened(settings: Settings) -> AsyncIterator[Stores]:
     redis = connect(found.redis_url)
     users = UserStore(redis, now_ms=now_ms)
     try:
-        yield Stores(users, KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditTrail(redis, now_ms=now_ms))
+        keys, audit = KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditTrail(redis, now_ms=now_ms)
+        yield Stores(users, keys, audit, redis, found, settings)
     except (RedisError, OSError) as error:
         where = "see GATEWAY_REDIS_URL" if found.runtime is None else "is `mcp-gateway up` well?"
         raise CliError(

@@ -36,7 +36,19 @@ TAKE_ENTRIES = 50
 12,800.
 """
 
-_TAKE = """
+COUNT_EVENTS = """
+local function count_events(packed)
+  local first = packed:byte(1)
+  if first and first >= 0x90 and first <= 0x9f then return first - 0x90 end
+  if first == 0xdc and #packed > 3 then return packed:byte(2) * 256 + packed:byte(3) end
+  return 1
+end
+"""
+"""For other scripts: how many events an entry has, by the first bytes of the msgpack array."""
+
+_TAKE = (
+    COUNT_EVENTS
+    + """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
 local found = redis.call(
   'XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
@@ -44,13 +56,11 @@ if not found then return 0 end
 local weight = 0
 for _, entry in ipairs(found[1][2]) do
   local packed = entry[2][2]
-  local first, count = packed:byte(1), 1
-  if first and first >= 0x90 and first <= 0x9f then count = first - 0x90 end
-  if first == 0xdc and #packed > 3 then count = packed:byte(2) * 256 + packed:byte(3) end
-  weight = weight + math.max(1, count, math.ceil(#packed / 1024))
+  weight = weight + math.max(1, count_events(packed), math.ceil(#packed / 1024))
 end
 return weight
 """
+)
 _PENDING = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'STREAMS', KEYS[1], '0')"
 _SETTLE = """
 local acknowledged, count = 0, tonumber(ARGV[2])

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+DAY_MS = 86_400_000
+
 
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """One answered `tools/call` that was forwarded."""
@@ -45,6 +47,11 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     gateway_id: str
     arguments_hash: str
     """SHA-256 of the arguments in canonical JSON, the first 16 hexadecimal digits."""
+
+    @property
+    def day(self) -> int:
+        """The day of `created_at`, counted from the epoch (UTC)."""
+        return self.created_at // DAY_MS
 
 
 _encoder = msgspec.msgpack.Encoder()

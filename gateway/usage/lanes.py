@@ -1,4 +1,4 @@
-"""What the usage stream sends: batches of events, in lanes that number them."""
+"""What the usage stream sends: batches of events, in lanes that number them, and the tally of all of them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from gateway.usage.spool_file import SpoolRecord
 BATCH_EVENTS = 256
 BATCH_BYTES = 256 * 1024
 """An entry takes no further event once it has so many; usual ones reach about 64 KiB."""
+_TALLY_DAYS = 8
+"""Days that a tally keeps apart; a call ends on the day on which its event is made."""
 
 
 class Batch:
-    """Events that travel together, and the one future that their waiters share."""
+    """Events of one day that travel together, and the one future that their waiters share."""
 
-    __slots__ = ("done", "events", "size")
+    __slots__ = ("day", "done", "events", "size")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, day: int) -> None:
+        self.day = day
         self.events: list[bytes] = []
         self.size = 0
         self.done: asyncio.Future[None] = loop.create_future()
@@ -33,10 +36,13 @@ class Batch:
         self.events.append(event)
         self.size += len(event)
 
-    def record(self, lane: Lane) -> SpoolRecord:
+    def record(self, lane: Lane, tally: Tally) -> SpoolRecord:
         """The batch as it is spooled and sent, as the next of the lane."""
         lane.number += 1
-        return SpoolRecord(lane.name, lane.number, len(self.events), join(self.events))
+        count = len(self.events)
+        return SpoolRecord(
+            lane.name, lane.number, count, join(self.events), tally.source, self.day, tally.add(self.day, count)
+        )
 
 
 class Lane:
@@ -50,3 +56,24 @@ class Lane:
     def renew(self) -> None:
         self.name = secrets.token_hex(12)
         self.number = 0
+
+
+class Tally:
+    """How many events of each day a process has accepted; it travels with the events, to be compared with them."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        """The process, under a name that no other ever has."""
+        self.totals: dict[int, int] = {}
+
+    def add(self, day: int, events: int) -> int:
+        """Count; the total of the day."""
+        total = self.totals.get(day, 0) + events
+        self.totals[day] = total
+        if len(self.totals) > _TALLY_DAYS:
+            del self.totals[next(iter(self.totals))]
+        return total
+
+    def take_back(self, record: SpoolRecord) -> None:
+        """What was counted was refused after all."""
+        self.totals[record.day] = self.totals.get(record.day, record.count) - record.count

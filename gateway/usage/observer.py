@@ -45,6 +45,9 @@ class UsageObserver:
     def dead_lettered(self, events: int) -> None:
         """So many events or entries went to the dead-letter stream."""
 
+    def unbalanced(self, events: int) -> None:
+        """By so many events what was accepted differs from what is found; 0 where it agrees."""
+
     def clickhouse_connected(self, connected: bool) -> None:
         """The last attempt to insert found ClickHouse there, or not."""
 

@@ -57,8 +57,8 @@ class Receiver(Protocol):
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         """The number of the last batch that came through each lane, 0 where none is known."""
 
-    async def send(self, record: SpoolRecord) -> None:
-        """Add a batch; return when that is acknowledged."""
+    async def send(self, record: SpoolRecord, missing: int) -> None:
+        """Add a batch; return when that is acknowledged. Then so many events of its process are still missing."""
 
 
 @dataclass(slots=True)
@@ -72,6 +72,8 @@ class _File:
     """The last batch of each lane in it; `None` while it has not been read."""
     torn: int = 0
     damaged: int = 0
+    missing: int = 0
+    """Events in it that Redis has not acknowledged, as far as is known before it was read."""
     is_doubtful: bool = True
     """Redis may never have had some of it."""
     quiet_since: float = 0.0
@@ -107,6 +109,8 @@ class Spool:
         self._file_bytes = file_bytes
         self._observer = observer or UsageObserver()
         self._monotonic = monotonic
+        self.name = spool_folder.new_name()
+        """This process, as no other is named: its folder here."""
         self._numbers = itertools.count()
         self._own: SpoolFolder | None = None
         self._folders: list[SpoolFolder] = []
@@ -126,6 +130,11 @@ class Spool:
         return sum(file.size for file in self._files() if file.is_doubtful)
 
     @property
+    def doubtful_events(self) -> int:
+        """Events of this process that only the spool is known to have."""
+        return sum(file.missing for file in self._files() if file.is_doubtful and file.folder is self._own)
+
+    @property
     def is_empty(self) -> bool:
         """Whether this process has nothing on disk."""
         return not self._files()
@@ -142,7 +151,15 @@ class Spool:
             raise SpoolFull(f"the spool in {self.path} cannot be written: {error.strerror}") from error
         file.size += len(data)
         file.lanes[record.lane] = record.number
+        file.missing += record.count
         self._unsynced = True
+
+    def acknowledged(self, record: SpoolRecord) -> None:
+        """Redis acknowledged a record, the last of its lane."""
+        for file in reversed(self._files()):
+            if file.lanes is not None and file.lanes.get(record.lane) == record.number:
+                file.missing -= record.count
+                return
 
     def doubt(self) -> None:
         """Have the next `settle` look at everything: Redis did not take, or has forgotten, something."""
@@ -200,6 +217,9 @@ class Spool:
             folder.release()
         self._folders, self._own = [], None
 
+    def _missing(self, folder: SpoolFolder) -> int:
+        return sum(file.missing for file in self._files() if file.folder is folder)
+
     def _files(self) -> list[_File]:
         return [*self._closed, self._current] if self._current else self._closed
 
@@ -208,7 +228,7 @@ class Spool:
             self._close_current()
         if self._current is None:
             if self._own is None:
-                self._own = spool_folder.create(self.path)
+                self._own = spool_folder.create(self.path / self.name)
                 self._folders.append(self._own)
             path = self._own.path / f"{next(self._numbers):08d}{spool_folder.SUFFIX}"
             self._current = _Written(path, self._own, spool_folder.create_file(path))
@@ -243,12 +263,15 @@ class Spool:
         if any(arrived[lane] < number for lane, number in file.lanes.items()):
             if records is None and (records := await self._read(file)) is None:
                 return 0
-            for record in records:
-                if record.number > arrived.get(record.lane, 0):
-                    await receiver.send(record)
-                    sent += record.count
-                    self._observer.resent(record.count)
+            lacking = [record for record in records if record.number > arrived.get(record.lane, 0)]
+            file.missing = sum(record.count for record in lacking)
+            for record in lacking:
+                await receiver.send(record, self._missing(file.folder) - record.count)
+                file.missing -= record.count
+                sent += record.count
+                self._observer.resent(record.count)
             file.quiet_since = self._monotonic()
+        file.missing = 0
         file.is_doubtful = False
         return sent
 

@@ -26,6 +26,12 @@ class SpoolRecord(msgspec.Struct, frozen=True, array_like=True):
     count: int
     """How many events are packed."""
     packed: bytes
+    source: str = ""
+    """The process that accepted the events."""
+    day: int = 0
+    """Their day, counted from the epoch (UTC)."""
+    total: int = 0
+    """How many events of that day the process had accepted with these, over all of its lanes."""
 
 
 class SpoolContents(msgspec.Struct, frozen=True):

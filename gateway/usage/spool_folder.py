@@ -37,12 +37,16 @@ class SpoolFolder:
         os.close(self._descriptor)
 
 
-def create(root: Path) -> SpoolFolder:
+def new_name() -> str:
+    """A name for this process that no other has had."""
+    return f"{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def create(path: Path) -> SpoolFolder:
     """A new folder for this process. Raises `OSError`."""
     while True:
-        path = root / f"{os.getpid()}-{secrets.token_hex(4)}"
-        path.mkdir(mode=0o700)
-        # Between the two another process may adopt the empty folder, and remove it: then another one.
+        path.mkdir(mode=0o700, exist_ok=True)
+        # Between the two another process may adopt the empty folder, and remove it: then again.
         if folder := _lock(path):
             return folder
 

@@ -13,6 +13,8 @@ Rules:
   replaced by a replica), and all that the spool still has is sent again in order, lane by lane. Entries that are
   sent again say so, for the writer may have stored them before Redis lost them. A lane whose batch failed in
   any way gets a new name, so that the order within a lane is that of its numbers.
+- What is accepted is counted before it is sent, and the count travels with each batch and is noted by the same
+  script, so that what arrived further on can be held against it (`reconcile`).
 - Redis is given `answer_timeout` seconds. After a failure events go to the spool alone until Redis takes one
   again; attempts have growing pauses.
 - The stream is never trimmed here. Its length comes back with every append; more than `stream_bound` is reported.
@@ -35,7 +37,7 @@ from redis.exceptions import NoScriptError, RedisError
 from gateway import redis_names
 from gateway.tasks import end
 from gateway.usage.event import UsageEvent, pack_event
-from gateway.usage.lanes import Batch, Lane
+from gateway.usage.lanes import Batch, Lane, Tally
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
@@ -51,6 +53,8 @@ SETTLE_SECONDS = 1.0
 """How often spool files are looked through, while there are any."""
 ADOPT_SECONDS = 5.0
 """How often files of dead processes are looked for."""
+ACCOUNT_SECONDS = 400 * 24 * 3600
+"""How long Redis keeps how many events of a day were accepted."""
 LANE_SECONDS = 30 * 24 * 3600
 """How long Redis remembers a lane: longer than a batch can be on its way twice."""
 _PAUSES = (0.1, SYNC_SECONDS)
@@ -66,8 +70,21 @@ if last < number then
     redis.call('XADD', KEYS[1], '*', 'e', ARGV[2], 'again', 1)
   end
   redis.call('SET', KEYS[2], number, 'EX', ARGV[3])
+  local noted = redis.call('HGET', KEYS[3], ARGV[5])
+  if not noted or tonumber(noted) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[3], ARGV[5], ARGV[6]) end
+  if not noted then redis.call('EXPIRE', KEYS[3], ARGV[7]) end
+  if ARGV[8] ~= '0' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[8])
+  elseif ARGV[4] ~= 'live' then redis.call('HDEL', KEYS[4], ARGV[5]) end
 end
 return redis.call('XLEN', KEYS[1])
+"""
+_REPORT = """
+for i = 2, #KEYS do
+  local noted = redis.call('HGET', KEYS[i], ARGV[1])
+  if not noted or tonumber(noted) < tonumber(ARGV[i + 2]) then redis.call('HSET', KEYS[i], ARGV[1], ARGV[i + 2]) end
+  redis.call('EXPIRE', KEYS[i], ARGV[3])
+end
+if ARGV[2] == '0' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 """
 _ADD_SHA = hashlib.sha1(_ADD.encode(), usedforsecurity=False).hexdigest()
 
@@ -102,6 +119,8 @@ class UsageStream:
         self._idle = [Lane() for _ in range(lanes)]
         self._spool_lane = Lane()
         """For batches that are only spooled; nothing is sent through it but by the spool, in order."""
+        self._tally = Tally(spool.name)
+        self._reported_spooled = 0
         self._waiting: deque[Batch] = deque()
         self._waiting_events = 0
         self._scheduled = False
@@ -125,8 +144,8 @@ class UsageStream:
         """Return when the event is safe. Raises `SpoolFull` where it could be made safe nowhere."""
         packed = pack_event(event)
         loop = asyncio.get_running_loop()
-        if not self._waiting or self._waiting[-1].is_full:
-            self._waiting.append(Batch(loop))
+        if not self._waiting or self._waiting[-1].is_full or self._waiting[-1].day != event.day:
+            self._waiting.append(Batch(loop, event.day))
         batch = self._waiting[-1]
         batch.add(packed)
         self._waiting_events += 1
@@ -155,9 +174,9 @@ class UsageStream:
             found = await self._redis.mget([redis_names.USAGE_LANE + lane for lane in lanes]) if lanes else []
         return [int(number or 0) for number in found]
 
-    async def send(self, record: SpoolRecord) -> None:
+    async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""
-        await self._add(record, "again")
+        await self._add(record, "again", missing)
 
     def _end_of_turn(self) -> None:
         self._scheduled = False
@@ -172,7 +191,7 @@ class UsageStream:
                 task.add_done_callback(self._carried)
             elif self._away.is_set() or self._waiting_events > WAITING_EVENTS:
                 batch = self._next_waiting()
-                record = batch.record(self._spool_lane)
+                record = batch.record(self._spool_lane, self._tally)
                 self._spool_alone(batch, record, self._write(record))
             else:
                 return
@@ -188,7 +207,7 @@ class UsageStream:
             self._dispatch()
 
     async def _carry(self, lane: Lane, batch: Batch) -> None:
-        record = batch.record(lane)
+        record = batch.record(lane, self._tally)
         problem = self._write(record)
         try:
             await self._add(record, "live")
@@ -200,20 +219,29 @@ class UsageStream:
                 raise
             self._lost_redis(error)
         else:
+            self._spool.acknowledged(record)
             self._observer.appended(record.count)
             batch.done.set_result(None)
         finally:
             self._idle.append(lane)
 
-    async def _add(self, record: SpoolRecord, mode: str) -> None:
+    async def _add(self, record: SpoolRecord, mode: str, missing: int = 0) -> None:
         """Run the script. Raises what the Redis client raises, `TimeoutError`, and `RedisForgot`."""
-        keys = (redis_names.USAGE, redis_names.USAGE_LANE + record.lane)
-        arguments: tuple[Any, ...] = (record.number, record.packed, LANE_SECONDS, mode)
+        keys = (
+            redis_names.USAGE,
+            redis_names.USAGE_LANE + record.lane,
+            f"{redis_names.USAGE_ACCEPTED}{record.day}",
+            redis_names.USAGE_SPOOLED,
+        )
+        arguments: tuple[Any, ...] = (
+            *(record.number, record.packed, LANE_SECONDS, mode),
+            *(record.source, record.total, ACCOUNT_SECONDS, missing),
+        )
         async with asyncio.timeout(self._answer_timeout):
             try:
-                length = int(await self._redis.evalsha(_ADD_SHA, 2, *keys, *arguments))
+                length = int(await self._redis.evalsha(_ADD_SHA, len(keys), *keys, *arguments))
             except NoScriptError:
-                length = int(await self._redis.eval(_ADD, 2, *keys, *arguments))
+                length = int(await self._redis.eval(_ADD, len(keys), *keys, *arguments))
         if length < 0:
             raise RedisForgot("it lost entries that it had acknowledged")
         self._observer.stream_length(length, self._bound)
@@ -234,6 +262,7 @@ class UsageStream:
         """The end for a batch that Redis did not take: it is safe if the spool has it."""
         if problem is not None:
             log.error("usage: %d events could not be made safe: %s", record.count, problem)
+            self._tally.take_back(record)
             self._observer.refused(record.count)
             batch.done.set_exception(problem)
         else:
@@ -253,7 +282,9 @@ class UsageStream:
         pause = _PAUSES[0]
         while True:
             try:
+                await self._report()
                 sent = await self._spool.settle(self)
+                await self._report()
             except Exception as error:
                 self._lost_redis(error)
                 await asyncio.sleep(pause)
@@ -270,6 +301,18 @@ class UsageStream:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(ADOPT_SECONDS if self._spool.is_empty else SETTLE_SECONDS):
                         await self._away.wait()
+
+    async def _report(self) -> None:
+        """Note in Redis what only the spool has, and what was accepted with that."""
+        spooled = self._spool.doubtful_events
+        if not spooled and not self._reported_spooled:
+            return
+        days = list(self._tally.totals)
+        keys = [redis_names.USAGE_SPOOLED, *(f"{redis_names.USAGE_ACCEPTED}{day}" for day in days)]
+        totals = [self._tally.totals[day] for day in days]
+        async with asyncio.timeout(self._answer_timeout):
+            await self._redis.eval(_REPORT, len(keys), *keys, self._tally.source, spooled, ACCOUNT_SECONDS, *totals)
+        self._reported_spooled = spooled
 
     def _warn(self, message: str, *values: object) -> None:
         """Log an error at most once a minute; the observer hears every one."""

@@ -165,3 +165,20 @@ async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -
 async def test_bad_days_are_400(user: Api, days: str) -> None:
     answer = await stats(user, days=days)
     assert (answer.status, answer.fields) == (400, {"days"})
+
+
+async def test_an_admin_sees_whether_everything_accepted_is_somewhere(admin: Api, table: UsageTable) -> None:
+    assert (await admin.get("/api/mcp-usage/reconcile")).body == {
+        "days": 30, "since": (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=29)).isoformat(),
+        "accepted": 0, "written": 0, "waiting": 0, "spooled": 0, "dead_lettered": 0, "dropped": 0, "summed": 0,
+        "balanced": True,
+    }  # fmt: skip
+    await insert(table, event(created_at=now_ms()))
+    found = (await admin.get("/api/mcp-usage/reconcile", days=1)).body
+    assert (found["accepted"], found["written"], found["balanced"]) == (0, 1, False)
+    answer = await admin.get("/api/mcp-usage/reconcile", days=366)
+    assert (answer.status, answer.fields) == (400, {"days"})
+
+
+async def test_reconciling_is_for_admins(user: Api) -> None:
+    assert (await user.get("/api/mcp-usage/reconcile")).status == 403

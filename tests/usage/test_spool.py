@@ -34,7 +34,7 @@ class Receiver:
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         return [max((one.number for one in self.records if one.lane == lane), default=0) for lane in lanes]
 
-    async def send(self, record: SpoolRecord) -> None:
+    async def send(self, record: SpoolRecord, missing: int) -> None:
         if len(self.records) == self.fails_after:
             raise ConnectionError("away")
         self.records.append(record)
@@ -171,11 +171,11 @@ async def test_what_is_not_acknowledged_stays_and_is_sent_later(
 
 async def test_records_spooled_while_it_is_settled_are_kept(tmp_path: Path, clock: Clock) -> None:
     class Appending(Receiver):
-        async def send(self, one: SpoolRecord) -> None:
+        async def send(self, one: SpoolRecord, missing: int) -> None:
             if one.number == 1:
                 spool.append(record(2))
                 spool.doubt()
-            await super().send(one)
+            await super().send(one, missing)
 
     spool, receiver = Spool(tmp_path, monotonic=clock), Appending()
     spool.append(record(1))

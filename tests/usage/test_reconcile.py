@@ -1,0 +1,249 @@
+"""Reconciling: every place is counted for itself, and a difference is found wherever it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis.asyncio
+
+from gateway import redis_client, redis_names
+from gateway.usage.dead_letters import DeadLetters
+from gateway.usage.event import pack
+from gateway.usage.observer import UsageObserver
+from gateway.usage.reconcile import Balance, reconcile, watch
+from gateway.usage.spool import Spool
+from gateway.usage.stream import UsageStream
+from gateway.usage.table import UsageTable
+from tests.support.valkey import Valkey
+from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, event, until
+
+Start = Callable[..., Running]
+
+
+async def append(stream: UsageStream, count: int, **values: Any) -> None:
+    await asyncio.gather(*(stream.append(event(**values)) for _ in range(count)))
+
+
+def numbers(balance: Balance) -> dict[str, int]:
+    names = ("accepted", "written", "waiting", "spooled", "dead_lettered")
+    return {name: value for name in names if (value := getattr(balance, name))}
+
+
+@pytest.fixture
+def balance(redis: redis.asyncio.Redis, table: UsageTable) -> Callable[..., Any]:
+    """Reconciles without patience: what is tested stands still."""
+
+    async def balance(**options: Any) -> Balance:
+        return await reconcile(options.pop("redis", redis), table, **{"patience": 0, **options})
+
+    return balance
+
+
+async def test_nothing_balances(balance: Callable[..., Any]) -> None:
+    found = await balance()
+    assert (numbers(found), found.balanced, found.since) == ({}, True, "2026-05-23")
+
+
+async def test_events_are_counted_where_they_are(
+    redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any], start_writer: Start
+) -> None:
+    await append(stream, 300)
+    found = await balance()
+    assert numbers(found) == {"accepted": 300, "waiting": 300}
+    assert found.balanced
+    running = start_writer()
+    await append(stream, 5)
+    await append(stream, 2, record_count=-1)
+    await drained(redis)
+    await running.cancel()
+    await append(stream, 11)
+    found = await balance()
+    assert numbers(found) == {"accepted": 318, "written": 305, "waiting": 11, "dead_lettered": 2}
+    assert found.balanced
+    assert found.summed == 305
+
+
+async def test_days_are_told_apart(stream: UsageStream, balance: Callable[..., Any]) -> None:
+    # Of two days in one turn of the loop.
+    await asyncio.gather(stream.append(event()), stream.append(event(created_at=NOW_MS - 3 * DAY_MS)))
+    found = [await balance(days=days) for days in (4, 3)]
+    # What waits counts by the time at which it came, and these came just now.
+    assert [one.accepted for one in found] == [2, 1]
+
+
+async def test_dropped_letters_stay_in_the_books(
+    redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any], start_writer: Start
+) -> None:
+    start_writer()
+    await append(stream, 3, record_count=-1)
+    await drained(redis)
+    letters = DeadLetters(redis)
+    await letters.drop([letter async for letter in letters.all()][:2])
+    found = await balance()
+    assert numbers(found) == {"accepted": 3, "dead_lettered": 3}
+    assert found.dropped == 2
+    assert found.balanced
+
+
+async def test_events_of_ended_processes_stay_in_the_books(
+    redis: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(3):
+        stream = UsageStream(redis, Spool(tmp_path / str(number)))
+        await append(stream, 10)
+        await stream.close()
+    assert numbers(await balance()) == {"accepted": 30, "waiting": 30}
+
+
+async def test_an_entry_that_was_taken_away_is_missed(
+    redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any]
+) -> None:
+    await append(stream, 4)
+    await redis.xtrim(redis_names.USAGE, maxlen=0)
+    found = await balance()
+    assert (found.balanced, found.difference) == (False, 4)
+
+
+async def test_a_row_that_was_taken_away_is_missed(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, balance: Callable[..., Any], start_writer: Start
+) -> None:
+    start_writer()
+    await append(stream, 4)
+    await drained(redis)
+    await table.query_soon("ALTER TABLE mcp_tool_usage_log DELETE WHERE record_count = 20 SETTINGS mutations_sync = 2")
+    found = await balance()
+    assert (found.balanced, found.difference) == (False, 4)
+
+
+async def test_a_row_too_many_is_found(
+    stream: UsageStream, table: UsageTable, balance: Callable[..., Any], redis: redis.asyncio.Redis, start_writer: Start
+) -> None:
+    running = start_writer()
+    one = event()
+    await stream.append(one)
+    await drained(redis)
+    await running.cancel()
+    # Behind the gateway's back, with another token.
+    await table.insert_soon([one], "another")
+    found = await balance()
+    assert (found.balanced, found.difference) == (False, -1)
+
+
+async def test_sums_that_differ_from_the_rows_are_found(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, balance: Callable[..., Any], start_writer: Start
+) -> None:
+    start_writer()
+    await append(stream, 4)
+    await drained(redis)
+    await table.query_soon("TRUNCATE TABLE mcp_tool_usage_daily")
+    found = await balance()
+    assert (found.balanced, found.difference, found.summed) == (False, 0, 0)
+
+
+async def test_steady_load_is_no_difference(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    start_writer()
+
+    async def load() -> None:
+        while True:
+            await append(stream, 7)
+
+    loading = asyncio.create_task(load())
+    for _ in range(10):
+        assert (await reconcile(redis, table)).balanced
+    loading.cancel()
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey that the test may stop."""
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
+    client = redis_client.connect(valkey.url)
+    yield client
+    await client.aclose()
+
+
+async def test_what_only_the_spool_has_is_told_while_it_is_sent(
+    valkey: Valkey, client: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
+) -> None:
+    assert valkey.process is not None
+    stream = UsageStream(client, Spool(tmp_path, file_bytes=1), answer_timeout=0.3)
+    await append(stream, 1)
+    os.kill(valkey.process.pid, signal.SIGSTOP)
+    for _ in range(5):
+        await append(stream, 1)
+    os.kill(valkey.process.pid, signal.SIGCONT)
+    await stream._report()
+    found = await balance(redis=client)
+    # The first of the five reached Redis, which could not say so.
+    assert (found.accepted, found.waiting, found.spooled) in {(6, 1, 5), (6, 2, 5)}
+    await stream._spool.settle(stream)
+    await stream._report()
+    found = await balance(redis=client)
+    assert numbers(found) == {"accepted": 6, "waiting": 6}
+    assert found.balanced
+    assert await client.hgetall(redis_names.USAGE_SPOOLED) == {}
+    await stream.close()
+
+
+async def test_a_redis_that_forgets_is_told_again_what_was_accepted(
+    redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any]
+) -> None:
+    await append(stream, 10)
+    await redis.flushall()
+    await append(stream, 1)
+    await until(lambda: not stream.redis_away)
+    assert numbers(await balance()) == {"accepted": 11, "waiting": 11}
+
+
+class Told(UsageObserver):
+    def __init__(self) -> None:
+        self.differences: list[int] = []
+
+    def unbalanced(self, events: int) -> None:
+        self.differences.append(events)
+
+
+async def test_a_difference_is_an_alarm(
+    redis: redis.asyncio.Redis, table: UsageTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Told()
+    watching = asyncio.create_task(watch(redis, table, told, lambda: True, seconds=0.01))
+    await until(lambda: bool(told.differences))
+    assert set(told.differences) == {0}
+    with caplog.at_level(logging.ERROR):
+        await add(redis, event())
+        await until(lambda: bool(told.differences[-1]))
+    watching.cancel()
+    assert told.differences[-1] == -1
+    assert "usage does not balance since" in caplog.text
+
+
+@pytest.mark.parametrize("days", [0, 366])
+async def test_a_number_of_days_that_is_none_is_refused(balance: Callable[..., Any], days: int) -> None:
+    with pytest.raises(ValueError, match="days"):
+        await balance(days=days)
+
+
+async def test_an_unreadable_entry_counts_as_one(redis: redis.asyncio.Redis, balance: Callable[..., Any]) -> None:
+    await redis.xadd(redis_names.USAGE, {"e": b""})
+    await add(redis, *(event() for _ in range(20)))
+    await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
+    assert (await balance()).waiting == 22
