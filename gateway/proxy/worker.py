@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator
@@ -15,8 +16,10 @@ from redis.exceptions import RedisError
 from gateway import redis_client
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
+from gateway.proxy.awaited import AwaitedRequests
 from gateway.proxy.calls import Clock
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.elsewhere import Elsewhere
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper
 from gateway.proxy.handler import Handler
@@ -39,6 +42,11 @@ log = logging.getLogger(__name__)
 _REAP_SECONDS = 5.0
 """Between two looks for sessions that no key has claimed."""
 _REAP_AT_ONCE = 100
+_random = random.Random(secrets.randbits(512))  # noqa: S311
+"""Event ids must differ, between processes too; nobody gains by guessing one."""
+_48_BITS = (1 << 48) - 1
+_62_BITS = (1 << 62) - 1
+_VARIANT = 0b10 << 62
 _WRITE_SECONDS = 0.25
 """Between two writings of metrics."""
 
@@ -67,10 +75,13 @@ class Worker:
             open_per_address=config.open_handshakes_per_address,
         )
         limits = Limits(self._redis, now_ms=now_ms)
+        awaited = AwaitedRequests(self._redis, now_ms=now_ms)
+        self._elsewhere = Elsewhere(awaited)
         gatekeeper = Gatekeeper(
             keys=self._keys,
             limits=limits,
             sessions=self._sessions,
+            awaited=awaited,
             public_methods=config.public_methods,
             now_ms=now_ms,
         )
@@ -93,6 +104,7 @@ class Worker:
             streams=self._streams,
             usage=self._usage,
             limits=limits,
+            elsewhere=self._elsewhere,
             observed=observed,
         )
         rules_file = Path(config.metering_rules) if config.metering_rules else None
@@ -102,6 +114,7 @@ class Worker:
             config,
             gatekeeper=gatekeeper,
             forwarding=self._forwarding,
+            elsewhere=self._elsewhere,
             clock=Clock(now_ms, time.monotonic, new_event_id),
             meter=self.meter,
             is_ready=self.is_ready,
@@ -148,6 +161,7 @@ class Worker:
         await self.server.shutdown(self._config.drain_timeout)
         await self._streams.close()
         await self._forwarding.drain(max(0.0, deadline - loop.time()))
+        await self._elsewhere.drain()
         await self._usage.close()
         await self._tools.stop()
         await self._keys.stop()
@@ -186,10 +200,8 @@ class Worker:
 
 def new_event_id(now_ms: int) -> str:
     """A UUIDv7 (RFC 9562, section 5.7) as 32 hexadecimal digits: unique, and sortable by time."""
-    random = int.from_bytes(secrets.token_bytes(10))
-    high = (now_ms & (1 << 48) - 1) << 16 | 0x7000 | random >> 68 & 0xFFF
-    low = 0b10 << 62 | random & (1 << 62) - 1
-    return f"{high << 64 | low:032x}"
+    bits = _random.getrandbits(74)
+    return f"{now_ms & _48_BITS:012x}7{bits >> 62:03x}{_VARIANT | bits & _62_BITS:016x}"
 
 
 def now_ms() -> int:

@@ -1005,3 +1005,39 @@ def test_the_walk_holds_no_more_than_a_head() -> None:
     framing.feed(b"POST /mcp HTTP/1.1\r\nX: " + b"a" * (MAX_HEAD - 100))
     with pytest.raises(FramingFault):
         framing.feed(b"a" * 200)
+
+
+# A head that is known.
+
+
+async def test_requests_with_the_same_head_and_bodies_of_any_length_are_each_read_whole(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key()
+    bodies = [PING, PING + b" " * 1000, PING.ljust(20_000), PING + b" "]
+    async with connection(gateway) as (reader, writer):
+        for body in bodies:
+            raw = request(POST, key=key, body=body)
+            for part in (raw[: len(raw) - 30], raw[len(raw) - 30 :]):
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+            await reader.readuntil(b"}")
+    assert [each.body for each in upstream.requests] == bodies
+
+
+async def test_a_head_that_begins_like_the_known_one_is_read_anew(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    key = await gateway.key()
+    first, other = request(POST, key=key), request(POST, b"X-Other: 1", key=key)
+    for cut in (1, len(first) // 2, first.index(b"\r\n\r\n") + 2):
+        upstream.requests.clear()
+        async with connection(gateway) as (reader, writer):
+            for raw in (first, first[:cut], first[cut:], other, first):
+                writer.write(raw)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+            answers = b""
+            while answers.count(b"HTTP/1.1 200 ") < 4:
+                answers += await reader.read(65_536)
+        assert [each.values("x-other") for each in upstream.requests] == [[], [], ["1"], []]

@@ -55,6 +55,9 @@ class RequestFraming:
         self._trailer_bytes = 0
         self.is_chunked = False
         """Whether the last request whose head was complete came in chunks."""
+        self.head = b""
+        """That head but for the number of its `Content-Length`; empty where it has none."""
+        self.content_length = 0
         # What follows the `_left` bytes that are passed over; a plain function, so that no cycle is made.
         self._next: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
 
@@ -96,6 +99,7 @@ class RequestFraming:
     # Each step looks at the bytes from `position` on, and gives the position after it, or -1 where it needs more.
 
     def _head(self, data: bytes, position: int) -> int:
+        self.head = b""
         end = data.find(b"\r\n\r\n", position)
         if end - position > MAX_HEAD or (end < 0 and len(data) - position > MAX_HEAD):
             raise FramingFault("The head of the request is too large", 431)
@@ -109,21 +113,22 @@ class RequestFraming:
             raise FramingFault("Method not allowed", 405)
         if end < 0:
             return -1
-        self._read_length(_LENGTH.findall(data, line_end, end), is_http_1_1=line[3] == b"1")
+        length = _LENGTH.search(data, line_end, end)
+        self.is_chunked = False
+        if length is not None:
+            if _LENGTH.search(data, length.end(), end) is not None:
+                raise FramingFault("More than one length")
+            self._read_length(length, is_http_1_1=line[3] == b"1")
+            if not self.is_chunked:
+                self.head = data[position : length.start(2)] + data[length.end(2) : end]
         return end + 4
 
-    def _read_length(self, lengths: list[tuple[bytes, bytes]], *, is_http_1_1: bool) -> None:
-        self.is_chunked = False
-        if not lengths:
-            return
-        if len(lengths) > 1:
-            raise FramingFault("More than one length")
-        is_content_length, value = lengths[0]
-        value = value.rstrip(b" \t")
+    def _read_length(self, length: re.Match[bytes], *, is_http_1_1: bool) -> None:
+        is_content_length, value = length[1], length[2].rstrip(b" \t")
         if is_content_length:
             if _DIGITS.fullmatch(value) is None:
                 raise FramingFault("Content-Length is not a number of bytes")
-            self._left = int(value)
+            self._left = self.content_length = int(value)
         elif value.lower() == b"chunked" and is_http_1_1:
             self.is_chunked = True
             self._chunks = self._chunk_bytes = self._trailer_bytes = 0

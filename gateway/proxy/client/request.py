@@ -4,6 +4,7 @@ The rules:
 
 - Two readers go over every byte, the walk of `gateway.proxy.client.framing` first; where they disagree, the request is
   refused.
+- A head that has been read before on the connection, byte for byte but for its length, is what it was then.
 - What a field may not hold is refused by the parser, which is llhttp without any of its leniencies. Trailers are read
   and dropped: they become headers of nothing.
 - At most `HIGH_WATER` bytes of a body, and what one read of the socket gives, wait for whoever reads it; then
@@ -25,6 +26,7 @@ MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
 _LENGTH = b"content-length"
+_END = b"\r\n\r\n"
 
 
 class ClientRequest:
@@ -112,6 +114,7 @@ class RequestReader:
         self._content_length: int | None = None
         self._fault: FramingFault | None = None
         self._is_unparsed = False
+        self._known: tuple[bytes, ClientRequest] | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
 
     @property
@@ -121,17 +124,23 @@ class RequestReader:
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; what is left belongs to the next request. Raises `FramingFault`."""
+        is_new = self._framing.is_between_requests
         end = self._framing.feed(data)
         if self._parser is None:
             raise FramingFault
         if self._is_unparsed:
             self._feed_unparsed(data[:end])
+        elif is_new and self._framing.head and self._known is not None and self._framing.head == self._known[0]:
+            self._begin_known(self._known[1])
+            self._feed_unparsed(data[data.find(_END) + len(_END) : end])
         else:
             try:
                 self._parser.feed_data(data if end == len(data) else data[:end])
             except httptools.HttpParserUpgrade as upgrade:
                 self._is_unparsed = True
                 self._feed_unparsed(data[upgrade.args[0] : end])
+                if self.request is not None:
+                    self.request.is_kept_alive = False
             except httptools.HttpParserError:
                 raise self._fault or FramingFault() from None
         if self._framing.is_between_requests and (self.request is None or not self.request.is_received):
@@ -140,19 +149,33 @@ class RequestReader:
 
     def next(self) -> None:
         """Make ready for the next request."""
+        if self.request is not None and self._framing.head and not self._is_unparsed:
+            self._known = self._framing.head, self.request
         self.request = None
+        self._is_unparsed = False
+
+    def _begin_known(self, known: ClientRequest) -> None:
+        self._is_unparsed = True
+        self.request = ClientRequest(
+            known.method,
+            known.target,
+            known.version,
+            known.headers,
+            content_length=self._framing.content_length,
+            is_kept_alive=True,
+        )
 
     def _feed_unparsed(self, data: bytes) -> None:
-        """Take the body of a request that offers an upgrade, for the parser stops in front of it.
+        """Take the body of a request whose head is known, or of one that offers an upgrade.
 
-        The offer is not taken up (RFC 9110, section 7.8), so the body follows; Java's client sends such requests.
+        The parser stops in front of the latter. The offer is not taken up (RFC 9110, section 7.8), so the body follows;
+        Java's client sends such requests.
         """
         request = self.request
         if request is None or self._framing.is_chunked:
             raise FramingFault
         if data:
             request.feed(data)
-        request.is_kept_alive = False
         request.is_received = self._framing.is_between_requests
 
     def close(self) -> None:
