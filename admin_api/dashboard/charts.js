@@ -1,7 +1,7 @@
 // Bars without a library: one a day, and one for each row of a breakdown.
 
 import { el, svg } from "./dom.js";
-import { count, day, short } from "./format.js";
+import { count, day, plural, share, short } from "./format.js";
 
 const HEIGHT = 200;
 const LEFT = 52;
@@ -98,8 +98,9 @@ export function breakdown(title, rows, measure, name, label) {
 function meter(row, label, part, measure, name) {
   const fillBar = el("span", { class: "fill" });
   fillBar.style.width = part === 0 ? "0" : `max(2px, ${(part * 100).toFixed(1)}%)`;
-  const other = measure === "records" ? `${count(row.calls)} ${row.calls === 1 ? "call" : "calls"}` : `${count(row.records)} ${row.records === 1 ? "record" : "records"}`;
-  const notes = [other, row.errors > 0 && `${count(row.errors)} ${row.errors === 1 ? "error" : "errors"}`].filter(Boolean);
+  const other = measure === "calls" ? plural(row.records, "record") : plural(row.calls, "call");
+  const unknown = row.unknown_records > 0 && `${share(row.unknown_records, row.calls)} of unknown count`;
+  const notes = [other, row.errors > 0 && plural(row.errors, "error"), unknown].filter(Boolean);
   return el(
     "li",
     {},

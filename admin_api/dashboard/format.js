@@ -47,6 +47,12 @@ export function plural(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+// A part of a whole, which is not 0: what is there never shows as nothing.
+export function share(part, whole) {
+  const percent = (100 * part) / whole;
+  return percent < 1 ? "less than 1 %" : `${Math.floor(percent)} %`;
+}
+
 // A time relative to now, with the exact one at hand.
 export function ago(text) {
   const seconds = (new Date(text) - Date.now()) / 1000;

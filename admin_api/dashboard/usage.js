@@ -73,7 +73,15 @@ function content({ stats, measure }, session) {
       breakdown("By table", stats.by_table, measure, name, (row) => row.table_name ?? el("span", { class: "unknown" }, "no table found")),
       breakdown("By key", stats.by_key, measure, name, (row) => row.key_name || row.key_id),
     ),
+    ...(stats.totals.unknown_records > 0 ? [unknownCounts(stats.by_tool)] : []),
   ];
+}
+
+// What an operator may want to write a rule for.
+function unknownCounts(rows) {
+  const panel = breakdown("Unknown counts by tool", rows.filter((row) => row.unknown_records > 0), "unknown_records", "Calls of unknown count", (row) => row.tool_name);
+  panel.append(el("p", { class: "hint" }, "A rule can say how to count them. This proposes some: ", el("code", {}, "mcp-gateway metering suggest --from-history")));
+  return panel;
 }
 
 function tiles(totals) {

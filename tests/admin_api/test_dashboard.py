@@ -244,6 +244,25 @@ async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: 
     await expect(cells).to_have_count(2)
     assert sorted(await cells.all_text_contents()) == ["0", "unknown"]
     await expect(page.locator(".tiles")).to_contain_text("and 1 call of unknown count")
+    await expect(page.get_by_role("list", name="Records, by tool")).to_contain_text("2 calls · 50 % of unknown count")
+
+
+async def test_the_tools_whose_counts_are_unknown_are_shown_with_their_share(
+    page: Page, api: Api, table: UsageTable
+) -> None:
+    unknown = [event(tool_name="run_sql", record_count=None) for _ in range(3)]
+    known = [event(tool_name="run_sql"), *(event(tool_name="get_price") for _ in range(20))]
+    await table.insert_soon([*unknown, *known, event(tool_name="search", record_count=None)], "unknown tools")
+    await log_in(page, api, view="#usage")
+    panel = page.get_by_role("list", name="Calls of unknown count, unknown counts by tool")
+    rows = panel.get_by_role("listitem")
+    await expect(rows).to_have_count(2)
+    assert (await rows.nth(0).inner_text()).split("\n")[0] == "run_sql"
+    await expect(rows.nth(0)).to_contain_text("4 calls · 75 % of unknown count")
+    await expect(rows.nth(1)).to_contain_text("1 call · 100 % of unknown count")
+    await expect(page.locator("main")).to_contain_text("mcp-gateway metering suggest --from-history")
+    await shoot(page, "unknown")
+    await fits(page)
 
 
 async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: UsageTable) -> None:
