@@ -10,16 +10,19 @@ import asyncio
 import base64
 import json
 import warnings
+from collections import Counter
 from typing import Annotated, Any
 
 import mcp_types as types
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from tests.conformance import asking
 from tests.conformance.tasks import Tasks
@@ -81,8 +84,9 @@ def _contact() -> str:
 
 
 CONTACT = Tool.from_function(_contact, name="json_schema_2020_12_tool").model_copy(update={"parameters": JSON_SCHEMA})
+tasks = Tasks()
 server: MCPServer[None] = MCPServer(
-    "everything", version="1", log_level="CRITICAL", tools=[CONTACT], extensions=[Tasks()]
+    "everything", version="1", log_level="CRITICAL", tools=[CONTACT], extensions=[tasks]
 )
 
 
@@ -311,6 +315,27 @@ def test_prompt_with_image() -> list[UserMessage]:
 async def complete(*_asked: Any) -> types.Completion:
     """The suite's example."""
     return types.Completion(values=["paris", "park", "party"], total=3, has_more=False)
+
+
+# What was answered, for a test that asks what was counted.
+
+results: Counter[str] = Counter()
+
+
+async def _note(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    answer = await call_next(ctx)
+    if ctx.method == "tools/call" and isinstance(answer, dict) and "content" in answer and not answer.get("isError"):
+        results[(ctx.params or {})["name"]] += 1
+    return answer
+
+
+server.middleware.append(_note)
+
+
+@server.custom_route("/results", methods=["GET"])  # type: ignore[untyped-decorator]
+async def counted(request: Request) -> JSONResponse:
+    """How many results each tool gave that were no errors."""
+    return JSONResponse(results + tasks.results)
 
 
 # What the SDK's server does not do by itself.

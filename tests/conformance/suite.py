@@ -39,15 +39,16 @@ class Outcome(NamedTuple):
 def run(package: str, arguments: tuple[str, ...], url: str, folder: Path) -> Outcome:
     """Run the scenarios that the arguments name; the suite's own results are left in the folder."""
     packages = node.installed("conformance", Path(__file__).parent)
-    command = [packages.node, packages.package(package) / "dist/index.js", "server", "--url", url, "-o", folder]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=150)
-    ends: dict[str, Counter[Check]] = {"SUCCESS": Counter(), "FAILURE": Counter(), "WARNING": Counter()}
+    script = packages.package(package) / "dist/index.js"
+    command = [str(packages.node), str(script), "server", "--url", url, "-o", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    outcome = Outcome(Counter(), Counter(), Counter(), done.stdout + done.stderr)
+    ends = {"SUCCESS": outcome.passed, "FAILURE": outcome.failed, "WARNING": outcome.warned}
     for file in folder.rglob("checks.json"):
         scenario = _FOLDER.fullmatch(file.parent.name)
         assert scenario, file
         for check in json.loads(file.read_text()):
             if check["status"] in ends:
                 ends[check["status"]][Check(scenario[1], check["id"], check["name"])] += 1
-    outcome = Outcome(*ends.values(), done.stdout + done.stderr)
-    assert f"Total: {outcome.total}" in done.stdout, outcome.log
+    assert f"Total: {outcome.total}" in done.stdout, f"{outcome.total} in {folder}, but:\n{outcome.log}"
     return outcome

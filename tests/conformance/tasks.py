@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -29,7 +30,8 @@ AnyRequest = ServerRequestContext[Any, Any]
 class Task:
     """One call that goes on after it was answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, tool: str) -> None:
+        self.tool = tool
         self.id = secrets.token_urlsafe(16)
         self.created_at = self.updated_at = _now()
         self.status = "working"
@@ -160,6 +162,12 @@ class Tasks(Extension):
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
+        self._fetched: set[str] = set()
+
+    @property
+    def results(self) -> Counter[str]:
+        """How many results of each tool were fetched that were no errors."""
+        return Counter(self._tasks[id_].tool for id_ in self._fetched)
 
     def tools(self) -> Sequence[ToolBinding]:
         tools = (greet, slow_compute, failing_job, protocol_error_job, confirm_delete, multi_input, test_tool_with_task)
@@ -181,7 +189,7 @@ class Tasks(Extension):
             return await call_next(ctx)
         if params.name == "test_tool_with_task" and not params.input_responses:
             return await call_next(ctx)
-        task = Task()
+        task = Task(params.name)
         self._tasks[task.id] = task
         task.job = asyncio.create_task(task.run(call_next, ctx))
         return {"resultType": "task", **task.envelope}
@@ -195,7 +203,10 @@ class Tasks(Extension):
         return self._tasks[params.task_id]
 
     async def _get(self, ctx: AnyRequest, params: TaskParams) -> HandlerResult:
-        return self._task(ctx, params).detailed
+        task = self._task(ctx, params)
+        if "result" in task.outcome and not task.outcome["result"].get("isError"):
+            self._fetched.add(task.id)
+        return task.detailed
 
     async def _update(self, ctx: AnyRequest, params: TaskParams) -> HandlerResult:
         self._task(ctx, params).answer(params.input_responses)
