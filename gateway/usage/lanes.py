@@ -16,25 +16,40 @@ _TALLY_DAYS = 8
 
 
 class Batch:
-    """Events of one day that travel together, and the one future that their waiters share."""
+    """Events of one day that travel together, and those who wait for them to be safe."""
 
-    __slots__ = ("day", "done", "events", "size")
+    __slots__ = ("_loop", "_waiters", "day", "events", "size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, day: int) -> None:
+        self._loop = loop
+        self._waiters: list[asyncio.Future[None]] = []
         self.day = day
         self.events: list[bytes] = []
         self.size = 0
-        self.done: asyncio.Future[None] = loop.create_future()
-        # Where every waiter was cancelled, nobody fetches the outcome.
-        self.done.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property
     def is_full(self) -> bool:
         return len(self.events) >= BATCH_EVENTS or self.size >= BATCH_BYTES
 
-    def add(self, event: bytes) -> None:
+    def add(self, event: bytes) -> asyncio.Future[None]:
+        """Take an event along; the future is done when it is safe, or fails. Cancelling it stops nothing."""
         self.events.append(event)
         self.size += len(event)
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        return waiter
+
+    def succeed(self) -> None:
+        """Every event is safe."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, problem: Exception) -> None:
+        """No event could be made safe."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(problem)
 
     def record(self, lane: Lane, tally: Tally) -> SpoolRecord:
         """The batch as it is spooled and sent, as the next of the lane."""

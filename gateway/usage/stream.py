@@ -147,12 +147,12 @@ class UsageStream:
         if not self._waiting or self._waiting[-1].is_full or self._waiting[-1].day != event.day:
             self._waiting.append(Batch(loop, event.day))
         batch = self._waiting[-1]
-        batch.add(packed)
+        waiter = batch.add(packed)
         self._waiting_events += 1
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._end_of_turn)
-        await asyncio.shield(batch.done)
+        await waiter
 
     async def close(self) -> None:
         """See every event safe, then stop. Call it when no `append` is to come."""
@@ -221,7 +221,7 @@ class UsageStream:
         else:
             self._spool.acknowledged(record)
             self._observer.appended(record.count)
-            batch.done.set_result(None)
+            batch.succeed()
         finally:
             self._idle.append(lane)
 
@@ -264,11 +264,11 @@ class UsageStream:
             log.error("usage: %d events could not be made safe: %s", record.count, problem)
             self._tally.take_back(record)
             self._observer.refused(record.count)
-            batch.done.set_exception(problem)
+            batch.fail(problem)
         else:
             self._spool.doubt()
             self._observer.spooled(record.count)
-            batch.done.set_result(None)
+            batch.succeed()
 
     def _lost_redis(self, error: Exception) -> None:
         self._spool.doubt()
