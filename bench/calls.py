@@ -39,6 +39,8 @@ CALLS = (
     Call("2mb-sse", 2_000_000),
 )
 PROGRESS = Call("progress-sse", 1_000, has_progress=True)
+MANY = 64
+"""Connections under load, where latency is not what is measured."""
 
 
 def write_results(folder: Path) -> None:
@@ -75,6 +77,12 @@ def write_request(path: Path, call: Call, key: str) -> None:
         )
     )
     path.write_text(f"{head}\r\n\r\n{body.replace(str(_ID), _ID_PLACE)}")
+
+
+def answer_size(folder: Path, call: Call) -> int:
+    """How many bytes the body of its answer has."""
+    parts = [folder / f"{call.name}.{part}" for part in ("first", "before", "after")]
+    return sum(part.stat().st_size for part in parts if part.exists()) + len(_ID_PLACE)
 
 
 def records(call: Call) -> int:

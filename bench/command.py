@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,19 +15,19 @@ from pathlib import Path
 import msgspec
 
 from bench import calls, machine, profiling, proxies, report, streams, tools, turns
-from bench.calls import CALLS, PROGRESS, Call
+from bench.calls import CALLS, MANY, PROGRESS, Call
 from bench.proxies import BenchError, Proxy
-from bench.report import Results
+from bench.results import Results
 from bench.runs import Bench
 from bench.turns import Turns
 
 PROXIES = ("direct", "nginx", "plain", "gateway")
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn")
-_MANY = 64
 _WARM_UP_SECONDS = 0.3
 _SHARE_OF_LATENCY = 1 / 3
 _TURNS_OF = 30
 _UNDER_TEST = "gateway"
+_PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
 class Options(argparse.Namespace):
@@ -37,6 +38,7 @@ class Options(argparse.Namespace):
     seconds: float
     rounds: int
     json: Path | None
+    document: bool
     profile: bool
 
     @property
@@ -47,6 +49,8 @@ class Options(argparse.Namespace):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and return the exit code: 1 where a count was wrong or something is missing."""
     options = _parser().parse_args(arguments, Options())
+    # So that what was started is ended too.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         tools.require(("gcc", *(("nginx",) if "nginx" in options.proxies else ())))
         machine.allow_open_files(streams.OPEN_FILES)
@@ -57,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
-    sys.stdout.write(report.markdown(results))
+    tables = report.markdown(results)
+    if options.document:
+        _PAGE.write_text(report.renewed(_PAGE.read_text(), tables))
+    sys.stdout.write(tables)
     return 0
 
 
@@ -88,10 +95,10 @@ def _measure(options: Options, folder: Path) -> Results:
 
 def _measure_call(bench: Bench, running: Sequence[Proxy], call: Call, options: Options, results: Results) -> None:
     for proxy in running:
-        bench.load(proxy, call, _MANY, _WARM_UP_SECONDS)
+        bench.load(proxy, call, MANY, _WARM_UP_SECONDS)
     for round_ in range(options.rounds):
         for proxy in running:
-            for connections, share in ((_MANY, 1.0), (1, _SHARE_OF_LATENCY)):
+            for connections, share in ((MANY, 1.0), (1, _SHARE_OF_LATENCY)):
                 run = bench.run(proxy, call, round_, connections, options.seconds * share)
                 results.runs.append(run)
                 sys.stderr.write(f"{report.line(run)}\n")
@@ -101,9 +108,9 @@ def _print_profiles(bench: Bench, running: Sequence[Proxy], options: Options, fo
     for call in options.calls:
         for proxy in running:
             if proxy.name in (_UNDER_TEST, "plain"):
-                load = partial(bench.load, proxy, call, _MANY, options.seconds)
+                load = partial(bench.load, proxy, call, MANY, options.seconds)
                 table = profiling.profile(proxy.parts["worker"], options.seconds, folder, load)
-                sys.stdout.write(f"{proxy.name}, {call.name}, {_MANY} connections\n{table}\n")
+                sys.stdout.write(f"{proxy.name}, {call.name}, {MANY} connections\n{table}\n")
 
 
 def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[Turns]:
@@ -153,6 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=3, help="of each run (default: 3)")
     parser.add_argument("--rounds", type=int, default=3, help="how often; the median counts (default: 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
+    parser.add_argument("--document", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--profile", action="store_true", help="show too where the time goes, by py-spy")
     return parser
 

@@ -57,11 +57,10 @@ def command_line(pid: int) -> str:
 
 
 def description() -> str:
-    """The date, processor, system, Python and load, in one line."""
+    """The date, processor, system and Python, in one line."""
     models = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
     now = datetime.datetime.now(datetime.UTC)
-    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     return (
         f"{now:%Y-%m-%d %H:%M} UTC; {len(models)} cores of {models[0] if models else platform.machine()}; "
-        f"Linux {platform.release()}; Python {platform.python_version()}; load average {load}"
+        f"Linux {platform.release()}; Python {platform.python_version()}"
     )

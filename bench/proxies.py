@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from bench import machine
 
 _STARTS_WITHIN = 30.0
+_ENDS_WITHIN = 60.0
 _SETTLES_WITHIN = 120.0
 _NGINX = Path(__file__).parent / "nginx.conf"
 _NO_KEY = "sk-" + "0" * 49
@@ -105,8 +105,12 @@ def process(command: Sequence[object], core: int, log: Path, **options: Any) -> 
     try:
         yield started
     finally:
-        started.send_signal(signal.SIGTERM)
-        started.wait(60)
+        started.terminate()
+        try:
+            started.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
 
 
 def until_listening(port: int, running: subprocess.Popen[bytes], log: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from itertools import count
 from pathlib import Path
@@ -47,7 +48,9 @@ class Run(msgspec.Struct, frozen=True):
     connections: int
     load: Load
     cpu_us: dict[str, float]
-    """CPU time a request, of each part."""
+    """CPU time a call, of each part."""
+    load_average: float
+    """Of the machine, after it."""
 
 
 class Bench:
@@ -68,7 +71,7 @@ class Bench:
         spent = {part: machine.cpu_ns(pid) - before[part] for part, pid in proxy.parts.items()}
         proxy.verify(self._sent[proxy.name], self._records[proxy.name])
         cpu_us = {part: ns / 1000 / load.answered for part, ns in spent.items()}
-        return Run(proxy.name, call.name, round_, connections, load, cpu_us)
+        return Run(proxy.name, call.name, round_, connections, load, cpu_us, os.getloadavg()[0])
 
     def load(self, proxy: Proxy, call: Call, connections: int, seconds: float) -> Load:
         """Put a proxy under load."""
@@ -82,6 +85,8 @@ class Bench:
         load = msgspec.convert(json.loads(done.stdout), Load)
         if load.failed:
             raise BenchError(f"{proxy.name}, {call.name}: {load.failed} answers had another id than their call")
+        if load.body_bytes != (expected := calls.answer_size(self._folder, call)):
+            raise BenchError(f"{proxy.name}, {call.name}: answers have {load.body_bytes} bytes, not {expected}")
         self._sent[proxy.name] = self._sent.get(proxy.name, 0) + load.answered
         self._records[proxy.name] = self._records.get(proxy.name, 0) + load.answered * calls.records(call)
         return load
