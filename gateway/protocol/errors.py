@@ -6,6 +6,7 @@ import msgspec
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
+INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 DENIED = -32001
 """Authentication, authorisation and limits (the server-defined range of JSON-RPC 2.0, section 5.1)."""

@@ -23,9 +23,10 @@ MAX_BATCH = 100
 Kind = Literal["request", "notification", "response"]
 
 _MEMBERS_OF_A_PUBLIC_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
-_INSPECTED = frozenset({"tools/call", "tools/list"})
+_INSPECTED = frozenset({"tools/call", "tools/list", "tasks/get", "tasks/result", "tasks/update", "tasks/cancel"})
 """Methods whose params decide something."""
-_INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task"})
+_INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId"})
+_INSPECTED_FOLDED = frozenset(name.casefold() for name in _INSPECTED_PARAMS)
 _SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
@@ -70,6 +71,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         """The arguments of a `tools/call`; empty where there are none."""
         arguments = self.params.get("arguments") if isinstance(self.params, dict) else None
         return arguments if isinstance(arguments, dict) else {}
+
+    @property
+    def task_id(self) -> str | None:
+        """The task that a `tasks/…` request names; `None` for other methods or where no id is a string."""
+        if not self.method.startswith("tasks/") or not isinstance(self.params, dict):
+            return None
+        task_id = self.params.get("taskId")
+        return task_id if isinstance(task_id, str) else None
 
     @property
     def subject(self) -> str | None:
@@ -201,7 +210,7 @@ def _fault(value: dict[str, Any], id_: Any) -> str:
         return "Invalid request: a method that differs from a known one in case alone"
     if method in _INSPECTED and isinstance(value.get("params"), dict):
         for name in value["params"].keys() - _INSPECTED_PARAMS:
-            if name.casefold() in _INSPECTED_PARAMS:
+            if name.casefold() in _INSPECTED_FOLDED:
                 return "Invalid request: names of params that differ in case alone"
     if "params" in value and not isinstance(value["params"], (dict, list)):
         return "Invalid request: params must be an object or an array"

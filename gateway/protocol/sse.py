@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import msgspec
 
+_NEAR_AN_END = 1024
+"""Bytes of a large event in which fields other than `data` are looked for, from both of its ends."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """A piece of the stream that ends with an event's blank line, or a piece of an event too large to be held."""
@@ -90,6 +93,16 @@ def data_of(event: bytes) -> bytes:
     return b"\n".join(values)
 
 
+def is_resumable_at(event: bytes) -> bool:
+    """Whether the event has an id, after which a client can take the stream up again."""
+    return any(name == b"id" for name, _ in _short_fields(event))
+
+
+def type_of(event: bytes) -> bytes:
+    """The type of one whole event; empty where it names none, which means `message`."""
+    return next((value for name, value in _short_fields(event) if name == b"event"), b"")
+
+
 def with_data(event: bytes, data: bytes) -> bytes:
     """The same event with other data (which holds no line end); the other fields stay as they are."""
     kept = [
@@ -98,6 +111,15 @@ def with_data(event: bytes, data: bytes) -> bytes:
         if line and line.partition(b":")[0] != b"data"
     ]
     return b"\n".join([*kept, b"data: " + data, b"", b""])
+
+
+def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:
+    """The fields of an event but for those that are hidden between large data."""
+    if len(event) > 2 * _NEAR_AN_END:
+        # The first and the last of them; where it is cut, half a line is left of the data.
+        event = event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return [(name, value.removeprefix(b" ")) for name, _, value in (line.partition(b":") for line in lines)]
 
 
 def _is_single(chunk: bytes) -> bool:

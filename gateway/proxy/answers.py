@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_REQUEST, error_body
+from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, error_body
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import Deny
@@ -10,6 +10,7 @@ from gateway.proxy.upstream.failures import UpstreamError
 
 NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
 NO_SUCH_SESSION = Deny(status=404, code=DENIED, message="Session not found", reason="session")
+NO_SUCH_TASK = Deny(status=404, code=INVALID_PARAMS, message="Task not found", reason="task")
 FOREIGN_HOST = Deny(
     status=421,
     code=DENIED,
@@ -40,6 +41,13 @@ KEYS_UNAVAILABLE = Deny(
     code=INTERNAL_ERROR,
     message="API keys cannot be checked at the moment",
     reason="redis",
+    retry_after=2,
+)
+UNTRACEABLE = Deny(
+    status=503,
+    code=INTERNAL_ERROR,
+    message="What is asked here and answered on another stream cannot be kept apart at the moment",
+    reason="untraceable",
     retry_after=2,
 )
 USAGE_UNAVAILABLE = Deny(

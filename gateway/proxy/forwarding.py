@@ -20,20 +20,21 @@ from redis.exceptions import RedisError
 
 from gateway.keys.record import KeyRecord
 from gateway.proxy import answers
-from gateway.proxy.calls import Calls
+from gateway.proxy.calls import Calls, Sight
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
+from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
 from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
 from gateway.proxy.observed import Observed
-from gateway.proxy.relay import Relay
+from gateway.proxy.relay import OpenEndpoint, Relay
+from gateway.proxy.sessions import Session
 from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError
-from gateway.proxy.upstream.pool import UpstreamPool, request_head
-from gateway.usage.event import UsageEvent
+from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from gateway.usage.spool import SpoolFull
 from gateway.usage.stream import UsageStream
 
@@ -56,6 +57,7 @@ class Forwarding:
         streams: OpenStreams,
         usage: UsageStream,
         limits: Limits,
+        elsewhere: Elsewhere,
         observed: Observed,
     ) -> None:
         self._pool = pool
@@ -66,17 +68,18 @@ class Forwarding:
         self._streams = streams
         self._usage = usage
         self._limits = limits
+        self._elsewhere = elsewhere
         self._observed = observed
         self._finishing: set[asyncio.Task[None]] = set()
         self._is_over = False
 
     async def send(
-        self, incoming: Incoming, principal: Principal | None, body: bytes, calls: Calls
+        self, incoming: Incoming, principal: Principal | None, session: Session, body: bytes, calls: Calls
     ) -> UpstreamConnection:
         """Send a request and wait for the head of its answer. Raises `Refused`."""
         named = principal.record if principal is not None and self._forward_identity else None
         if incoming.upstream_head is None or incoming.upstream_head[0] is not named:
-            incoming.upstream_head = named, self._head(incoming, named)
+            incoming.upstream_head = named, self._head(incoming, named, session)
         try:
             answer = await self._pool.begin(incoming.upstream_head[1], body if incoming.method == "POST" else None)
         except UpstreamError as failure:
@@ -85,7 +88,7 @@ class Forwarding:
             await answer.head()
         except BaseException as failure:
             if not isinstance(failure, asyncio.CancelledError) or not self._finish_without_client(
-                incoming, principal, answer, calls
+                incoming, answer, calls
             ):
                 self._pool.release(answer)
             if isinstance(failure, UpstreamError):
@@ -93,7 +96,7 @@ class Forwarding:
             raise
         return answer
 
-    def _head(self, incoming: Incoming, named: KeyRecord | None) -> bytes:
+    def _head(self, incoming: Incoming, named: KeyRecord | None, session: Session) -> bytes:
         client = Client(
             address=incoming.client_ip,
             scheme=incoming.scheme,
@@ -102,7 +105,11 @@ class Forwarding:
             owner=named.owner if named else None,
         )
         headers = upstream_headers(incoming.headers, self._identity, client)
-        target = self._pool.upstream.target(incoming.query)
+        if not session.endpoint:
+            target = self._pool.upstream.target(incoming.query)
+        else:
+            # What the upstream itself named; of the client's query it was seen to be the same.
+            target = session.endpoint.encode("ascii") + (b"?" + incoming.query if session.endpoint_query else b"")
         return request_head(incoming.method.encode("latin-1"), target, headers)
 
     async def to_the_end(self, work: Coroutine[Any, Any, UpstreamConnection]) -> UpstreamConnection:
@@ -114,6 +121,11 @@ class Forwarding:
             if not self._go_on(self._give_up_answer_of(task)):
                 task.cancel()
             raise
+
+    @property
+    def upstream(self) -> Upstream:
+        """Where requests go."""
+        return self._pool.upstream
 
     def give_up(self, answer: UpstreamConnection) -> None:
         """Drop an answer that is not brought back."""
@@ -129,12 +141,13 @@ class Forwarding:
         cors: list[tuple[bytes, bytes]],
         *,
         is_listening: bool,
+        open_endpoint: OpenEndpoint | None = None,
     ) -> Answer | None:
         """Pass the answer on to the client, with `calls` listening. Raises `Refused` while nothing has gone out.
 
         `is_listening` says that the client asked for a stream that has no end of its own.
         """
-        relay = self._relay(principal, answer, calls)
+        relay = self._relay(answer, calls, open_endpoint)
         headers = client_headers(answer.headers) + cors
         is_handed_over = False
         try:
@@ -152,8 +165,10 @@ class Forwarding:
             raise self._failed(failure) from None
         except SpoolFull:
             raise Refused(answers.USAGE_UNAVAILABLE) from None
+        except Untraceable:
+            raise Refused(answers.UNTRACEABLE) from None
         except (asyncio.CancelledError, ConnectionError):
-            is_handed_over = self._finish_without_client(incoming, principal, answer, calls, relay)
+            is_handed_over = self._finish_without_client(incoming, answer, calls, relay)
             raise
         finally:
             if not is_handed_over:
@@ -186,20 +201,19 @@ class Forwarding:
                 await exchange.write(first)
             while piece := await relay.next():
                 await exchange.write(piece)
-        except (UpstreamError, SpoolFull) as failure:
+        except (UpstreamError, SpoolFull, Untraceable) as failure:
             log.warning("an answer was broken off: %s", failure)
             if isinstance(failure, UpstreamError):
                 self._observed.upstream_failed(failure.phase)
             return
         await exchange.end(client_headers(answer.trailers))
 
-    def _relay(self, principal: Principal | None, answer: UpstreamConnection, calls: Calls) -> Relay:
-        return Relay(answer, calls, lambda events: self._record(principal, events))
+    def _relay(self, answer: UpstreamConnection, calls: Calls, open_endpoint: OpenEndpoint | None = None) -> Relay:
+        return Relay(answer, calls, self._record, self._elsewhere, open_endpoint)
 
     def _finish_without_client(
         self,
         incoming: Incoming,
-        principal: Principal | None,
         answer: UpstreamConnection,
         calls: Calls,
         relay: Relay | None = None,
@@ -211,9 +225,9 @@ class Forwarding:
 
         async def finish() -> None:
             try:
-                with contextlib.suppress(UpstreamError, SpoolFull):
+                with contextlib.suppress(UpstreamError, SpoolFull, Untraceable):
                     await answer.head()
-                    await (relay or self._relay(principal, answer, calls)).finish()
+                    await (relay or self._relay(answer, calls)).finish()
             finally:
                 self._pool.release(answer)
 
@@ -233,13 +247,12 @@ class Forwarding:
         task.add_done_callback(self._finishing.discard)
         return True
 
-    async def _record(self, principal: Principal | None, events: list[UsageEvent]) -> None:
+    async def _record(self, sight: Sight) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
-        await asyncio.gather(*map(self._usage.append, events))
-        if principal is None or principal.record.records_per_day is None:
-            return
+        await asyncio.gather(*map(self._usage.append, sight.events))
         try:
-            await self._limits.settle(principal.record, sum(event.record_count or 0 for event in events))
+            for key_id, records in sight.records.items():
+                await self._limits.settle(key_id, records)
         except RedisError:
             log.warning("the records of a call were not added to its key's daily quota: Redis did not answer")
 

@@ -7,6 +7,7 @@ remember. Each method raises `Refused` with the answer, or gives back what was f
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -18,10 +19,14 @@ from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.protocol.message import Body
 from gateway.proxy import answers
-from gateway.proxy.decision import Deny, Facts, address_refusal, bad_key, decide, forbidden
+from gateway.proxy.awaited import AwaitedRequests
+from gateway.proxy.decision import Deny, Facts, address_refusal, bad_key, decide
+from gateway.proxy.endpoints import MAX_SESSION_ID, digest
 from gateway.proxy.incoming import Incoming, Refused
 from gateway.proxy.limits import Limits
-from gateway.proxy.sessions import MAX_SESSION_ID, Session, Sessions
+from gateway.proxy.sessions import Session, Sessions
+
+log = logging.getLogger(__name__)
 
 NO_SESSION = Session(owner="")
 
@@ -42,18 +47,35 @@ class Gatekeeper:
         keys: KeyCache,
         limits: Limits,
         sessions: Sessions,
+        awaited: AwaitedRequests,
         public_methods: Collection[str],
         now_ms: Callable[[], int],
     ) -> None:
         self._keys = keys
         self._limits = limits
         self._sessions = sessions
+        self._awaited = awaited
         self._public_methods = frozenset(public_methods)
         self._now_ms = now_ms
 
-    async def admit(self, incoming: Incoming, body: Body) -> tuple[Principal | None, Session]:
+    async def identify(self, incoming: Incoming) -> Principal | Deny:
+        """The key that a request came with, or why there is no good one."""
+        key = incoming.credential
+        if isinstance(key, Deny):
+            return key
+        try:
+            record = await self._keys.authenticate(key)
+        except KeysUnavailable:
+            return answers.KEYS_UNAVAILABLE
+        if record is None:
+            return bad_key("unknown")
+        status = record.status(self._now_ms())
+        return Principal(key, record) if status == "active" else bad_key(status)
+
+    async def admit(
+        self, incoming: Incoming, body: Body, credential: Principal | Deny
+    ) -> tuple[Principal | None, Session]:
         """Let one POST in: as whom, `None` for a public request without a good key, and in which session."""
-        credential = await self._credential(incoming)
         if isinstance(credential, Principal) and credential.record.allowed_tables is not None:
             await _read_statements(body)
         facts = Facts(
@@ -72,20 +94,17 @@ class Gatekeeper:
                 await self._limit_handshakes(incoming, body)
                 return None, NO_SESSION
             await self._spend(credential, body)
+            await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
         except RedisError:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 
-    async def admit_bodiless(self, incoming: Incoming) -> tuple[Principal, Session]:
+    async def admit_bodiless(self, incoming: Incoming, credential: Principal | Deny) -> tuple[Principal, Session]:
         """Let a GET or DELETE in, of which nothing is public."""
-        credential = await self._credential(incoming)
         if isinstance(credential, Deny):
             raise Refused(credential)
         if refusal := address_refusal(credential.record, incoming.client_ip):
             raise Refused(refusal)
-        if credential.record.allowed_tables is not None and incoming.text(b"last-event-id") is not None:
-            # What is replayed here cannot be matched to the call that it answers, so it cannot be checked.
-            raise Refused(forbidden("This API key is limited to some tables and cannot resume a stream", "table"))
         try:
             return credential, await self._session(incoming, credential)
         except RedisError:
@@ -106,23 +125,17 @@ class Gatekeeper:
         except RedisError:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 
-    async def _credential(self, incoming: Incoming) -> Principal | Deny:
-        key = incoming.credential
-        if isinstance(key, Deny):
-            return key
+    async def note_no_session(self, address: str) -> None:
+        """A handshake without a key has opened no session."""
         try:
-            record = await self._keys.authenticate(key)
-        except KeysUnavailable:
-            return answers.KEYS_UNAVAILABLE
-        if record is None:
-            return bad_key("unknown")
-        status = record.status(self._now_ms())
-        return Principal(key, record) if status == "active" else bad_key(status)
+            await self._sessions.not_opened(address)
+        except RedisError:
+            log.warning("the place of a handshake is not free before its time: Redis did not answer")
 
     async def _keep_out_of_claimed_sessions(self, incoming: Incoming) -> None:
-        session_id = incoming.text(b"mcp-session-id")
-        if session_id is not None and (len(session_id) > MAX_SESSION_ID or await self._sessions.is_claimed(session_id)):
-            raise Refused(answers.NO_SUCH_SESSION)
+        for session_id in incoming.session_ids:
+            if len(session_id) > MAX_SESSION_ID or await self._sessions.is_claimed(session_id):
+                raise Refused(answers.NO_SUCH_SESSION)
 
     async def _limit_handshakes(self, incoming: Incoming, body: Body) -> None:
         if body.messages[0].method == "initialize" and not await self._sessions.may_open(incoming.client_ip):
@@ -135,14 +148,24 @@ class Gatekeeper:
             raise Refused(refusal)
         self._keys.used(principal.record.key_id)
 
+    async def _check_tasks(self, principal: Principal, body: Body) -> None:
+        for message in body.messages:
+            if message.task_id is not None and not await self._awaited.is_task_of(
+                principal.record.owner, message.task_id
+            ):
+                raise Refused(answers.NO_SUCH_TASK)
+
     async def _session(self, incoming: Incoming, principal: Principal) -> Session:
-        session_id = incoming.text(b"mcp-session-id")
-        if session_id is None:
-            return NO_SESSION
-        if len(session_id) > MAX_SESSION_ID:
-            raise Refused(answers.NO_SUCH_SESSION)
-        session = await self._sessions.claim(session_id, principal.record.owner)
-        if session is None:
+        """The session of a request; where it names one in the query too, as the HTTP+SSE transport does, that one."""
+        session = NO_SESSION
+        for session_id in incoming.session_ids:
+            claimed = None
+            if len(session_id) <= MAX_SESSION_ID:
+                claimed = await self._sessions.claim(session_id, principal.record.owner)
+            if claimed is None:
+                raise Refused(answers.NO_SUCH_SESSION)
+            session = claimed
+        if session.endpoint_query and session.endpoint_query != digest(incoming.query.decode("latin-1")):
             raise Refused(answers.NO_SUCH_SESSION)
         return session
 

@@ -9,30 +9,41 @@ Everything that the gateway answers by itself is a `Refused` with a `Deny`, and 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
+from functools import partial
+from secrets import token_urlsafe
 from typing import Any
 
 import msgspec
 
-from gateway.protocol.message import Message, Unreadable
+from gateway.protocol.message import Body, Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
-from gateway.proxy.calls import Caller, Calls, Clock, Meter
+from gateway.proxy.asked import Caller
+from gateway.proxy.calls import Calls, Clock, Meter
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.cors import cors_headers, preflight_answer
 from gateway.proxy.decision import Deny, invalid
+from gateway.proxy.elsewhere import Elsewhere, Untraceable
+from gateway.proxy.endpoints import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
 from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
 from gateway.proxy.observed import Observed
 from gateway.proxy.origins import Origins
-from gateway.proxy.sessions import MAX_SESSION_ID, Session
+from gateway.proxy.sessions import Session
 from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.failures import AnswerError
 
 _CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
+_WITH_ENDPOINTS = "2024-11-05"
+"""The revision whose transport names an address for the messages of each session."""
+_KEYLESS_PART = 4
+"""Requests without a good key get this part of the room for requests, besides."""
 _CLIENT_LEFT = 499
 """What is counted for a client that left before its answer began; nobody is sent it."""
 
@@ -46,6 +57,7 @@ class Handler:
         *,
         gatekeeper: Gatekeeper,
         forwarding: Forwarding,
+        elsewhere: Elsewhere,
         clock: Clock,
         meter: Meter,
         is_ready: Callable[[], Awaitable[bool]],
@@ -54,6 +66,7 @@ class Handler:
         self._config = config
         self._gatekeeper = gatekeeper
         self._forwarding = forwarding
+        self._elsewhere = elsewhere
         self._clock = clock
         self._meter = meter
         self._is_ready = is_ready
@@ -65,7 +78,8 @@ class Handler:
             allowed_origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
         )
-        self._active = 0
+        self._identifying = 0
+        self._active = dict.fromkeys(("keyless", "request", "listening"), 0)
 
     async def __call__(self, exchange: Exchange) -> Answer | None:
         """Answer one HTTP request; `None` where the answer has gone out through the exchange."""
@@ -121,55 +135,70 @@ class Handler:
             return answers.own(200, b"")
         if incoming.method not in ("POST", "GET", "DELETE"):
             return answers.refusal(answers.METHOD_NOT_ALLOWED, None)
-        if self._active >= self._config.max_concurrent_requests:
-            raise Refused(answers.OVERLOADED)
-        self._active += 1
+        credential = await self._identify(incoming)
+        is_listening = incoming.method == "GET"
+        kind = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"
+        self._enter(kind)
         try:
             if incoming.method == "POST":
-                return await self._post(exchange, incoming)
-            return await self._get_or_delete(exchange, incoming)
+                return await self._post(exchange, incoming, credential)
+            return await self._get_or_delete(exchange, incoming, credential)
         finally:
-            self._active -= 1
+            self._active[kind] -= 1
 
-    async def _post(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
+    async def _identify(self, incoming: Incoming) -> Principal | Deny:
+        if self._identifying >= self._config.max_concurrent_requests:
+            raise Refused(answers.OVERLOADED)
+        self._identifying += 1
+        try:
+            return await self._gatekeeper.identify(incoming)
+        finally:
+            self._identifying -= 1
+
+    def _enter(self, kind: str) -> None:
+        """Count a request, if there is room: streams that listen, and who has no key, take no room from the others."""
+        most = self._config.max_concurrent_requests
+        if self._active[kind] >= (most if kind != "keyless" else math.ceil(most / _KEYLESS_PART)):
+            raise Refused(answers.OVERLOADED)
+        self._active[kind] += 1
+
+    async def _post(self, exchange: Exchange, incoming: Incoming, credential: Principal | Deny) -> Answer | None:
+        is_received = exchange.request.is_received
         body_bytes = await read_body(
             exchange,
             incoming,
             max_bytes=self._config.max_request_bytes,
             timeout=self._config.request_body_timeout,
+            keyless=credential if isinstance(credential, Deny) else None,
         )
+        if not is_received:
+            # That took its time, in which the key may have been revoked.
+            credential = await self._gatekeeper.identify(incoming)
         try:
             body = read_messages(body_bytes)
         except Unreadable as fault:
             raise Refused(invalid(str(fault), fault.code), fault.id) from None
         try:
-            principal, session = await self._gatekeeper.admit(incoming, body)
-            caller = self._caller(incoming, body.messages[0], principal, session)
-            calls = Calls(body.messages, caller, principal.record if principal else None, self._clock, self._meter)
-            sending = self._forwarding.send(incoming, principal, body_bytes, calls)
-            if body.messages[0].method == "initialize":
-                # A session that nobody took note of could never be ended.
-                sending = self._forwarding.to_the_end(
-                    self._open_session(sending, incoming, body.messages[0], principal)
-                )
-            answer = await sending
-            return await self._forwarding.bring_back(
-                exchange,
-                incoming,
-                principal,
-                answer,
-                calls,
-                cors_headers(incoming.origin),
-                is_listening=body.messages[0].method == "subscriptions/listen",
-            )
+            return await self._forward(exchange, incoming, credential, body, body_bytes)
         except Refused as refused:
             raise Refused(refused.deny, None if body.is_batch else body.messages[0].id) from None
 
-    async def _get_or_delete(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
-        principal, session = await self._gatekeeper.admit_bodiless(incoming)
-        caller = self._caller(incoming, None, principal, session)
-        calls = Calls((), caller, principal.record, self._clock, self._meter)
-        answer = await self._forwarding.send(incoming, principal, b"", calls)
+    async def _forward(
+        self, exchange: Exchange, incoming: Incoming, credential: Principal | Deny, body: Body, body_bytes: bytes
+    ) -> Answer | None:
+        principal, session = await self._gatekeeper.admit(incoming, body, credential)
+        first = body.messages[0]
+        is_listening = first.method == "subscriptions/listen"
+        caller = self._caller(incoming, first, principal, session)
+        record = principal.record if principal else None
+        calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening)
+        if session.endpoint:
+            await self._note(calls)
+        sending = self._forwarding.send(incoming, principal, session, body_bytes, calls)
+        if first.method == "initialize":
+            # A session that nobody took note of could never be ended.
+            sending = self._forwarding.to_the_end(self._open_session(sending, incoming, first, principal, session))
+        answer = await sending
         return await self._forwarding.bring_back(
             exchange,
             incoming,
@@ -177,8 +206,57 @@ class Handler:
             answer,
             calls,
             cors_headers(incoming.origin),
-            is_listening=incoming.method == "GET",
+            is_listening=is_listening,
         )
+
+    async def _note(self, calls: Calls) -> None:
+        """Note what is asked on the HTTP+SSE transport: its answer may come before the answer to the POST."""
+        try:
+            await self._elsewhere.note(calls)
+        except Untraceable:
+            raise Refused(answers.UNTRACEABLE) from None
+
+    async def _get_or_delete(
+        self, exchange: Exchange, incoming: Incoming, credential: Principal | Deny
+    ) -> Answer | None:
+        principal, session = await self._gatekeeper.admit_bodiless(incoming, credential)
+        caller = self._caller(incoming, None, principal, session)
+        is_listening = incoming.method == "GET"
+        calls = Calls((), caller, principal.record, self._clock, self._meter, listens=is_listening)
+        answer = await self._forwarding.send(incoming, principal, session, b"", calls)
+        return await self._forwarding.bring_back(
+            exchange,
+            incoming,
+            principal,
+            answer,
+            calls,
+            cors_headers(incoming.origin),
+            is_listening=is_listening,
+            open_endpoint=partial(self._open_endpoint, incoming, principal, calls) if is_listening else None,
+        )
+
+    async def _open_endpoint(self, incoming: Incoming, principal: Principal, calls: Calls, data: bytes) -> bytes:
+        """Take note of a session of the HTTP+SSE transport: where its messages go, from now on through the gateway."""
+        upstream = self._forwarding.upstream
+        origins = [
+            ("https" if upstream.is_tls else "http", upstream.host.decode("ascii")),
+            (incoming.scheme, incoming.host),
+        ]
+        try:
+            endpoint = read_endpoint(data, upstream.path.decode("ascii"), origins, lambda: token_urlsafe(24))
+            session = Session(
+                principal.record.owner,
+                protocol_version=_WITH_ENDPOINTS,
+                endpoint=endpoint.path,
+                endpoint_query=endpoint.query_digest,
+            )
+            await self._gatekeeper.note_new_session(endpoint.session_id, session)
+        except ForeignEndpoint as fault:
+            raise AnswerError(str(fault)) from None
+        except Refused as refused:
+            raise Untraceable(refused.deny.message) from None
+        calls.enter(endpoint.session_id)
+        return f"{incoming.path}?{endpoint.query}".encode("ascii")
 
     async def _open_session(
         self,
@@ -186,20 +264,32 @@ class Handler:
         incoming: Incoming,
         initialize: Message,
         principal: Principal | None,
+        session: Session,
     ) -> UpstreamConnection:
         """Send an `initialize`, and take note of the session that it opens."""
-        answer = await sending
-        session_id = answer.field(b"mcp-session-id")
+        session_id = None
+        try:
+            answer = await sending
+            session_id = answer.field(b"mcp-session-id")
+        finally:
+            if principal is None and not session_id:
+                await self._gatekeeper.note_no_session(incoming.client_ip)
+        if session.endpoint:
+            session_id = incoming.session_ids[-1]
         if not session_id or len(session_id) > MAX_SESSION_ID:
             return answer
         name, version = _client_of(initialize)
-        session = (
-            Session(principal.record.owner, name, version)
-            if principal
-            else Session("", name, version, address=incoming.client_ip)
-        )
         try:
-            await self._gatekeeper.note_new_session(session_id, session)
+            await self._gatekeeper.note_new_session(
+                session_id,
+                msgspec.structs.replace(
+                    session,
+                    owner=principal.record.owner if principal else "",
+                    client_name=name,
+                    client_version=version,
+                    address="" if principal else incoming.client_ip,
+                ),
+            )
         except BaseException:
             self._forwarding.give_up(answer)
             raise
@@ -220,7 +310,7 @@ class Handler:
             owner=record.owner if record else "",
             client_name=name,
             client_version=version,
-            session_id=incoming.text(b"mcp-session-id") or "",
+            session_id=incoming.session_ids[-1] if incoming.session_ids else "",
             protocol_version=incoming.text(b"mcp-protocol-version") or session.protocol_version,
             client_ip=incoming.client_ip,
             gateway_id=self._config.gateway_id,

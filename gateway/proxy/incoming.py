@@ -13,6 +13,7 @@ from gateway.proxy import answers
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import NO_KEY, Deny, bad_key, invalid
+from gateway.proxy.endpoints import QueryFault, session_id_in
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins, plain_address
 
@@ -20,7 +21,7 @@ _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _CONTINUE = b"100-continue"
 PROBES = frozenset({"/healthz", "/readyz"})
 MAX_KEYLESS_BODY = 64 * 1024
-"""Bytes of a body that is read without an `Authorization` header; an `initialize` has a few hundred."""
+"""Bytes of a body that is read without a good key; an `initialize` has a few hundred."""
 
 
 class Refused(Exception):
@@ -51,6 +52,8 @@ class Incoming(msgspec.Struct, kw_only=True):
     scheme: str
     host: str
     origin: bytes | None
+    session_ids: tuple[str, ...]
+    """The sessions that it names: in its header, then in its query (the HTTP+SSE transport of 2024-11-05)."""
     credential: ApiKey | Deny
     """The key that it came with, well-formed if not known yet; or why there is none."""
     upstream_head: tuple[KeyRecord | None, bytes] | None = None
@@ -70,7 +73,7 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
     request, last = exchange.request, exchange.memory
     if (
         isinstance(last, Incoming)
-        and last.headers == request.headers
+        and (last.headers is request.headers or last.headers == request.headers)
         and last.target == request.target
         and last.method == request.method
     ):
@@ -111,8 +114,19 @@ def _read_head(exchange: Exchange, origins: Origins) -> Incoming:
         scheme=scheme,
         host=public_host,
         origin=origin,
+        session_ids=_session_ids(fields, query),
         credential=_credential(fields.get(b"authorization")),
     )
+
+
+def _session_ids(fields: Mapping[bytes, bytes], query: str) -> tuple[str, ...]:
+    header = fields.get(b"mcp-session-id")
+    ids = () if header is None else (header.decode("latin-1"),)
+    try:
+        named = session_id_in(query) if query else None
+    except QueryFault as fault:
+        raise Refused(invalid(str(fault))) from None
+    return ids if named is None else (*ids, named)
 
 
 def _credential(header: bytes | None) -> ApiKey | Deny:
@@ -133,8 +147,9 @@ async def read_body(
     *,
     max_bytes: int,
     timeout: float,  # noqa: ASYNC109
+    keyless: Deny | None,
 ) -> bytes:
-    """Read the body of a POST within its bounds. Raises `Refused`."""
+    """Read the body of a POST within its bounds, narrow ones where there is no good key. Raises `Refused`."""
     fields = incoming.fields
     if fields.get(b"content-encoding", b"identity").lower() != b"identity":
         raise Refused(answers.ENCODED_BODY)
@@ -143,20 +158,17 @@ async def read_body(
     length = exchange.request.content_length or 0
     if length > max_bytes:
         raise Refused(answers.TOO_LARGE)
-    has_key = b"authorization" in fields
-    if not has_key and length > MAX_KEYLESS_BODY:
-        raise Refused(NO_KEY)
-    limit = max_bytes if has_key else min(max_bytes, MAX_KEYLESS_BODY)
+    if keyless is not None and (length > MAX_KEYLESS_BODY or b"expect" in fields):
+        raise Refused(keyless)
+    limit = max_bytes if keyless is None else min(max_bytes, MAX_KEYLESS_BODY)
     if b"expect" in fields:
-        if not has_key:
-            raise Refused(NO_KEY)
         exchange.send_continue()
     try:
         return await _read_within(exchange, limit, timeout)
     except FramingFault as fault:
         raise Refused(invalid(str(fault)), closes=True) from None
     except OverflowError:
-        raise Refused(answers.TOO_LARGE if has_key else NO_KEY, closes=True) from None
+        raise Refused(keyless or answers.TOO_LARGE, closes=True) from None
 
 
 def _is_json(content_type: bytes) -> bool:

@@ -83,11 +83,11 @@ class Limits:
             return _exceeded(f"{key.records_per_day} records a day", now, _DAY, "records")
         return None
 
-    async def settle(self, key: KeyRecord, records: int) -> None:
-        """Spend the records of an answered call. Raises `redis.RedisError`."""
-        if key.records_per_day is None or records == 0:
+    async def settle(self, key_id: str, records: int) -> None:
+        """Spend the records of answered calls of a key that has a quota of them. Raises `redis.RedisError`."""
+        if records == 0:
             return
-        name = _name(key.key_id, "records", self._now_ms() // 1000 // _DAY)
+        name = _name(key_id, "records", self._now_ms() // 1000 // _DAY)
         async with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.incrby(name, records)
             pipeline.expire(name, 2 * _DAY)

@@ -8,6 +8,8 @@ The rules:
   answer can be sure that it was counted.
 - Of a stream, each event comes out when it has arrived; of a JSON answer, all but the last piece.
 - An answer larger than `MAX_INSPECTED` is passed on unread and counted as unknown; a restricted key does not get it.
+- What is not answered when the answer ends, or could be fetched on another stream, is noted first
+  (`gateway.proxy.elsewhere`).
 - The work can be taken up where a cancelled caller left it, so that a call whose client has gone is counted all the
   same.
 """
@@ -18,25 +20,37 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gateway.protocol.sse import Event, EventSplitter, data_of, with_data
+from gateway.protocol.sse import Event, EventSplitter, data_of, is_resumable_at, type_of, with_data
 from gateway.proxy.calls import Calls
+from gateway.proxy.elsewhere import Elsewhere, Record
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.failures import AnswerError
-from gateway.usage.event import UsageEvent
+from gateway.proxy.upstream.failures import AnswerError, UpstreamError
 
 MAX_INSPECTED = 32 * 1024 * 1024
 """Bytes of one answer that are held to be counted."""
+_REFUSED = 400
+"""The status from which on nothing will be answered to what was asked."""
 
-Record = Callable[[list[UsageEvent]], Awaitable[None]]
+OpenEndpoint = Callable[[bytes], Awaitable[bytes]]
+"""What has to be told a client in place of the address that the upstream names for its messages (2024-11-05)."""
 
 
 class Relay:
     """Gives the pieces of one answer, in order."""
 
-    def __init__(self, answer: UpstreamConnection, calls: Calls, record: Record) -> None:
+    def __init__(
+        self,
+        answer: UpstreamConnection,
+        calls: Calls,
+        record: Record,
+        elsewhere: Elsewhere,
+        open_endpoint: OpenEndpoint | None = None,
+    ) -> None:
         self._answer = answer
         self._calls = calls
         self._record = record
+        self._elsewhere = elsewhere
+        self._open_endpoint = open_endpoint
         self._splitter = EventSplitter(MAX_INSPECTED)
         self._events: deque[Event] = deque()
         self._parts: list[bytes] = []
@@ -74,7 +88,7 @@ class Relay:
         pieces: list[bytes] = []
         while not pieces:
             if not self._events:
-                chunk = await self._answer.read()
+                chunk = await self._read()
                 if not chunk:
                     self._is_over = True
                     return self._splitter.flush()
@@ -83,24 +97,58 @@ class Relay:
                 pieces.append(await self._pass_event(self._events.popleft()))
         return b"".join(pieces)
 
-    async def _pass_event(self, event: Event) -> bytes:
+    async def _read(self) -> bytes:
+        """The next bytes of the answer; where it ends without all answers, what it lacks is noted first."""
+        try:
+            chunk = await self._answer.read()
+        except UpstreamError:
+            await self._leave()
+            raise
+        if not chunk:
+            await self._leave()
+        return chunk
+
+    async def _leave(self) -> None:
+        """Whatever is not answered here may be answered elsewhere, unless it was refused."""
         if not self._calls.is_waiting:
-            return event.raw
+            return
+        if self._answer.status >= _REFUSED:
+            await self._elsewhere.withdraw(self._calls)
+        elif self._calls.is_in_session:
+            await self._elsewhere.note(self._calls)
+
+    async def _pass_event(self, event: Event) -> bytes:
+        raw = event.raw
+        if self._open_endpoint is not None and event.is_whole and type_of(raw) == b"endpoint":
+            return with_data(raw, await self._open_endpoint(data_of(raw)))
+        if not self._calls.is_watching:
+            return raw
         if not event.is_whole:
             await self._give_up()
-            return event.raw
-        data = data_of(event.raw)
-        if not data:
-            return event.raw
-        passed, usage = self._calls.observe(data)
-        if usage:
-            await self._record(usage)
-        return event.raw if passed is data else with_data(event.raw, passed)
+            return raw
+        is_resumable = self._calls.is_waiting and is_resumable_at(raw)
+        if is_resumable and self._calls.is_restricted:
+            # Also where it is the result: it must never pass as the answer to another request of the same id.
+            await self._elsewhere.note(self._calls)
+        data = data_of(raw)
+        passed = await self._inspect(data) if data else data
+        if is_resumable:
+            await self._elsewhere.note(self._calls)
+        return raw if passed is data else with_data(raw, passed)
+
+    async def _inspect(self, data: bytes) -> bytes:
+        """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
+        sight = self._calls.observe(data)
+        if sight.asks or sight.tasks:
+            return await self._elsewhere.settle(self._calls, data, sight, self._record)
+        if sight.events:
+            await self._record(sight)
+        return sight.passed
 
     async def _next_part(self) -> bytes:
         while True:
-            chunk = await self._answer.read()
-            if not self._calls.is_waiting:
+            chunk = await self._read_part()
+            if not self._calls.is_watching:
                 return self._last(chunk) if not chunk else self._release(chunk)
             if chunk:
                 self._parts.append(chunk)
@@ -116,12 +164,18 @@ class Relay:
                 if released:
                     return released
 
+    async def _read_part(self) -> bytes:
+        try:
+            return await self._answer.read()
+        except UpstreamError:
+            await self._leave()
+            raise
+
     async def _pass_whole(self, last: bytes) -> bytes:
         body = b"".join(self._parts)
         self._parts.clear()
-        passed, usage = self._calls.observe(body)
-        if usage:
-            await self._record(usage)
+        passed = await self._inspect(body)
+        await self._leave()
         return self._last(passed if self.may_change else self._release(last))
 
     def _release(self, chunk: bytes) -> bytes:
@@ -135,4 +189,7 @@ class Relay:
     async def _give_up(self) -> None:
         if self.may_change:
             raise AnswerError("The answer is too large to be checked for a restricted API key")
-        await self._record(self._calls.abandon())
+        sight = self._calls.abandon()
+        if sight.events:
+            await self._record(sight)
+        await self._elsewhere.withdraw(self._calls)

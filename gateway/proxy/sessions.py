@@ -14,7 +14,9 @@ The rules:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -26,8 +28,6 @@ _MAX_REMEMBERED = 20_000
 _REMEMBER_SECONDS = 60.0
 _SESSION_TTL = 7 * 24 * 3600
 """Seconds that Redis keeps a session that is not used."""
-MAX_SESSION_ID = 256
-"""Characters of a session id; the specification says visible ASCII, and servers send 32 to 64."""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -40,6 +40,10 @@ class Session(msgspec.Struct, frozen=True):
     protocol_version: str = ""
     address: str = ""
     """Where an unclaimed session was opened from."""
+    endpoint: str = ""
+    """The upstream's path for its messages (the HTTP+SSE transport of 2024-11-05); else empty."""
+    endpoint_query: str = ""
+    """Digest of the query that belongs to it; empty where the path has its own."""
 
 
 _encoder = msgspec.json.Encoder()
@@ -67,6 +71,39 @@ redis.call('ZREM', KEYS[2], ARGV[4])
 return held
 """
 
+_PLACE = "place "
+"""How the places of sessions begin that are being opened; no session id has a space."""
+
+_TAKE_PLACE = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[5])
+redis.call('EXPIRE', KEYS[1], ARGV[4] + 1)
+return 1
+"""
+
+_GIVE_BACK = """
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if string.sub(member, 1, #ARGV[1]) == ARGV[1] then return redis.call('ZREM', KEYS[1], member) end
+end
+return 0
+"""
+"""One place is as good as another."""
+
+_OPEN = """
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
+for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+  if string.sub(member, 1, #ARGV[6]) == ARGV[6] then
+    redis.call('ZREM', KEYS[3], member)
+    break
+  end
+end
+redis.call('ZADD', KEYS[3], ARGV[4], ARGV[3])
+redis.call('EXPIRE', KEYS[3], ARGV[5] + 1)
+return 1
+"""
+
 
 class Sessions:
     """The sessions of one gateway, in Redis, with a worker's memory of them."""
@@ -87,6 +124,9 @@ class Sessions:
         self._open_per_address = open_per_address
         self._remembered: dict[str, tuple[float, Session]] = {}
         self._claim = redis.register_script(_CLAIM)
+        self._take_place = redis.register_script(_TAKE_PLACE)
+        self._give_back = redis.register_script(_GIVE_BACK)
+        self._open = redis.register_script(_OPEN)
 
     async def claim(self, session_id: str, owner: str) -> Session | None:
         """The session, if it is the owner's, or becomes it now; `None` where it is another's.
@@ -111,27 +151,43 @@ class Sessions:
         return held is not None and _decoder.decode(held).owner != ""
 
     async def may_open(self, address: str) -> bool:
-        """Whether an address may open one more session without a key."""
-        name = redis_names.HANDSHAKES + address
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            pipeline.zremrangebyscore(name, "-inf", self._now_ms())
-            pipeline.zcard(name)
-            _, count = await pipeline.execute()
-        return int(count) < self._open_per_address
+        """Whether an address may open one more session without a key; if so, a place is taken for it.
+
+        `opened` and `not_opened` give the place back; or it is free again when an unclaimed session would be.
+        """
+        return bool(
+            await self._take_place(
+                keys=[redis_names.HANDSHAKES + address],
+                args=[
+                    self._now_ms(),
+                    self._deadline(),
+                    self._open_per_address,
+                    self._lifetime(),
+                    _PLACE + token_hex(8),
+                ],
+            )
+        )
+
+    async def not_opened(self, address: str) -> None:
+        """Give back the place of a session that was not opened."""
+        await self._give_back(keys=[redis_names.HANDSHAKES + address], args=[_PLACE])
 
     async def opened(self, session_id: str, session: Session) -> None:
         """Note a session that the upstream has just opened; without an owner it is unclaimed from now on."""
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
-            if session.owner:
-                self._remember(session_id, session)
-            else:
-                deadline = self._now_ms() + int(self._unclaimed_seconds * 1000)
-                handshakes = redis_names.HANDSHAKES + session.address
-                pipeline.zadd(redis_names.UNCLAIMED_SESSIONS, {session_id: deadline})
-                pipeline.zadd(handshakes, {session_id: deadline})
-                pipeline.expire(handshakes, int(self._unclaimed_seconds) + 1)
-            await pipeline.execute()
+        if session.owner:
+            await self._redis.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
+            self._remember(session_id, session)
+            return
+        await self._open(
+            keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS, redis_names.HANDSHAKES + session.address],
+            args=[_encoder.encode(session), _SESSION_TTL, session_id, self._deadline(), self._lifetime(), _PLACE],
+        )
+
+    def _deadline(self) -> int:
+        return self._now_ms() + int(self._unclaimed_seconds * 1000)
+
+    def _lifetime(self) -> int:
+        return math.ceil(self._unclaimed_seconds)
 
     async def take_expired(self, limit: int) -> list[str]:
         """Take session ids that stayed unclaimed past their deadline; each is given to one worker only."""

@@ -11,7 +11,9 @@ import pytest
 from gateway.keys.record import KeyRecord
 from gateway.metering import meter
 from gateway.protocol.message import read_body
-from gateway.proxy.calls import Caller, Calls, Clock, arguments_hash
+from gateway.proxy.asked import Caller
+from gateway.proxy.calls import Calls, Clock, arguments_hash
+from gateway.usage.event import UsageEvent
 
 CALLER = Caller(
     key_id="key_1",
@@ -36,6 +38,12 @@ def calls(*messages: Any, record: KeyRecord | None = None) -> Calls:
     return Calls(read_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), clock, meter)
 
 
+def observed(waiting: Calls, data: bytes) -> tuple[bytes, list[UsageEvent]]:
+    sight = waiting.observe(data)
+    assert sight.asks == []
+    return sight.passed, sight.events
+
+
 def call(id_: Any = 1, tool: str = "get", **arguments: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
@@ -50,35 +58,34 @@ def result(id_: Any = 1, table: str = "t", rows: int = 3, **more: Any) -> bytes:
 def test_a_result_makes_one_event_and_passes_unchanged() -> None:
     waiting = calls(call())
     data = result()
-    passed, (event,) = waiting.observe(data)
+    passed, (event,) = observed(waiting, data)
     assert passed is data
     assert (event.event_id, event.created_at, event.duration_ms) == ("id-5", 5, 250.0)
     assert (event.table_names, event.record_count, event.response_bytes) == (("t",), 3, len(data))
-    assert waiting.observe(data) == (data, [])
     assert not waiting.is_waiting
 
 
 @pytest.mark.parametrize(("sent", "answered"), [(1, "1"), ("1", 1), (1, 1.5), ("a", "A")])
 def test_an_id_of_another_type_or_value_is_no_answer(sent: Any, answered: Any) -> None:
     waiting = calls(call(sent))
-    assert waiting.observe(result(answered))[1] == []
+    assert [ask.id for ask in waiting.observe(result(answered)).asks] == [json.dumps(answered)]
     assert waiting.is_waiting_for_result
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"[1]", b"null", b'{"id":1}', b"[" * 5000, b"\xff"])
 def test_what_is_no_answer_passes_and_makes_no_event(data: bytes) -> None:
-    assert calls(call()).observe(data) == (data, [])
+    assert observed(calls(call()), data) == (data, [])
 
 
 def test_an_error_result_is_an_error_with_no_records() -> None:
-    _, (event,) = calls(call()).observe(result(isError=True))
+    _, (event,) = observed(calls(call()), result(isError=True))
     assert (event.status, event.is_error, event.record_count) == ("tool_error", True, 0)
 
 
 def test_a_batch_of_answers_is_taken_apart() -> None:
     waiting = calls(call(1), call(2), record=key(allowed_tables=("t",)))
     data = b"[" + result(1) + b"," + result(2, "hidden") + b"]"
-    passed, events = waiting.observe(data)
+    passed, events = observed(waiting, data)
     first, second = msgspec.json.decode(passed)
     assert first == json.loads(result(1))
     assert (second["id"], second["error"]["code"]) == (2, -32001)
@@ -87,7 +94,7 @@ def test_a_batch_of_answers_is_taken_apart() -> None:
 
 def test_a_result_whose_tables_cannot_be_known_is_refused_to_a_restricted_key() -> None:
     text = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "the secret is 7"}]}}
-    passed, (event,) = calls(call(), record=key(allowed_tables=("t",))).observe(json.dumps(text).encode())
+    passed, (event,) = observed(calls(call(), record=key(allowed_tables=("t",))), json.dumps(text).encode())
     assert b"secret" not in passed
     assert event.status == "denied"
 
@@ -106,14 +113,14 @@ def test_a_result_whose_tables_cannot_be_known_is_refused_to_a_restricted_key() 
 )
 def test_records_of_a_table_that_is_not_known_to_be_allowed_are_refused(value: dict[str, Any]) -> None:
     data = json.dumps({"jsonrpc": "2.0", "id": 1, "result": value}).encode()
-    passed, (event,) = calls(call(), record=key(allowed_tables=("t",))).observe(data)
+    passed, (event,) = observed(calls(call(), record=key(allowed_tables=("t",))), data)
     assert "error" in json.loads(passed)
     assert (event.status, event.record_count) == ("denied", 0)
 
 
 def test_what_is_too_large_to_be_read_is_counted_as_unknown() -> None:
     waiting = calls(call(1), call(2))
-    assert [(event.record_count, event.count_method) for event in waiting.abandon()] == [(None, "unknown")] * 2
+    assert [(event.record_count, event.count_method) for event in waiting.abandon().events] == [(None, "unknown")] * 2
     assert not waiting.is_waiting
 
 

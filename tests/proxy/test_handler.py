@@ -154,11 +154,13 @@ async def test_a_result_with_a_table_that_is_not_allowed_does_not_reach_the_clie
     assert [(event.status, event.record_count) for event in await gateway.events()] == [("denied", 0)]
 
 
-async def test_a_key_limited_to_tables_cannot_have_results_replayed_unchecked(
+async def test_a_key_limited_to_tables_gets_no_replayed_result_of_an_unknown_call(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    key = await gateway.key(allowed_tables=("prices",))
-    assert_denied(await gateway.request("GET", key=key, Last_Event_ID="7"), upstream, 403, -32001)
+    upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": {"content": [], "secret": "hidden"}})
+    answer = await gateway.request("GET", key=await gateway.key(allowed_tables=("prices",)), Last_Event_ID="7")
+    assert (answer.status, answer.json["id"], answer.error["code"]) == (200, 1, -32001)
+    assert b"hidden" not in answer.body
 
 
 async def test_allowed_tools_filter_the_list_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:

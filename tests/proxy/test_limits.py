@@ -71,7 +71,7 @@ async def test_records_are_settled_after_the_call_and_come_back_the_next_day(red
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(records_per_day=10)
     assert await limits.spend(limited, requests=1, calls=1) is None
-    await limits.settle(limited, 25)
+    await limits.settle(limited.key_id, 25)
     refusal = await limits.spend(limited, requests=1, calls=1)
     assert refusal is not None
     assert "10 records a day" in refusal.message
@@ -84,7 +84,7 @@ async def test_what_was_spent_is_forgotten_in_time(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     limited = key(rate_limit_per_minute=5, calls_per_day=5, records_per_day=5)
     await limits.spend(limited, requests=1, calls=1)
-    await limits.settle(limited, 1)
+    await limits.settle(limited.key_id, 1)
     names = await redis.keys("*spent*")
     assert len(names) == 3
     assert all([0 < await redis.ttl(name) <= 2 * 24 * 3600 for name in names])

@@ -1,0 +1,125 @@
+"""Between `Calls`, which does no I/O, and Redis: what is asked here and answered on another stream, and the reverse.
+
+The rules:
+
+- Before a client can ask for an answer on another stream, what it asked is noted: before a request of the HTTP+SSE
+  transport is sent, before the first event with an id leaves, before an answer ends that lacks the result.
+- What cannot be noted, or be asked of Redis, does not pass: the stream breaks off, and its client may take it up again.
+- An answer that comes and goes on the connection of its request, without event ids, costs nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Never, TypeVar
+
+from redis.exceptions import RedisError
+
+from gateway import metering
+from gateway.proxy.asked import Ask, Awaited, Found, Scope
+from gateway.proxy.awaited import AwaitedRequests, TooManyAwaited
+from gateway.proxy.calls import Calls, Sight
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Record = Callable[[Sight], Awaitable[None]]
+"""Makes the events of a sight safe."""
+
+_NO_SCOPE = Scope("", "key")
+
+
+class Untraceable(Exception):
+    """An answer cannot be told from others at the moment, so it may not pass."""
+
+
+class Elsewhere:
+    """What a worker notes and finds for its exchanges."""
+
+    def __init__(self, requests: AwaitedRequests) -> None:
+        self._requests = requests
+        self._working: set[asyncio.Task[Any]] = set()
+
+    async def note(self, calls: Calls) -> None:
+        """Note the requests of an exchange that are not answered. Raises `Untraceable`."""
+        if calls.is_to_be_noted:
+            await self._to_the_end(self._note(calls))
+
+    async def settle(self, calls: Calls, data: bytes, sight: Sight, record: Record) -> bytes:
+        """Find what a look at an answer asked, count what comes of it, and say what may pass. Raises `Untraceable`."""
+        return await self._to_the_end(self._settle(calls, data, sight, record))
+
+    async def drain(self) -> None:
+        """Wait for what is being noted and counted; Redis bounds how long that takes."""
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    async def _note(self, calls: Calls) -> None:
+        scope = calls.scope
+        if scope is None:
+            return
+        if not calls.is_prepared:
+            await asyncio.to_thread(calls.prepare)
+        noted = calls.awaited()
+        if not noted:
+            return
+        try:
+            await self._requests.note(scope, noted.items())
+        except (RedisError, TooManyAwaited) as failure:
+            _fail(failure)
+        calls.noted.update(noted)
+
+    async def withdraw(self, calls: Calls) -> None:
+        """Forget the requests of an exchange: they were refused, or counted without a look at their answers."""
+        if calls.noted and calls.scope is not None:
+            try:
+                await self._requests.withdraw(calls.scope, calls.noted.items())
+            except RedisError:
+                log.warning("requests that will not be answered stay noted: Redis did not answer")
+
+    async def _settle(self, calls: Calls, data: bytes, sight: Sight, record: Record) -> bytes:
+        scope = calls.scope or _NO_SCOPE
+        found: dict[Ask, Found] = {}
+        claim = secrets.token_hex(8)
+        try:
+            while sight.asks:
+                for ask in sight.asks:
+                    found[ask] = await self._take(scope, ask, claim, calls.noted.get(ask.id) if ask.is_own else None)
+                sight = calls.observe(data, found)
+            for task in sight.tasks:
+                await self._requests.note_task(scope.owner, task.id, task.made_by, seconds=task.seconds)
+        except (RedisError, TooManyAwaited) as failure:
+            _fail(failure)
+        if sight.events:
+            await record(sight)
+        try:
+            for ask in sight.taken:
+                await self._requests.confirm(_scope_of(scope, ask), ask.id, claim)
+        except RedisError:
+            # Whoever sees the answer again then counts it under the same event id.
+            log.warning("a counted answer was not confirmed: Redis did not answer")
+        return sight.passed
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what must not stop halfway, also where the client goes."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
+
+    async def _take(self, scope: Scope, ask: Ask, claim: str, wanted: Awaited | None) -> Found:
+        found = await self._requests.take(_scope_of(scope, ask), ask.id, claim, wanted)
+        if found.request is not None and not metering.is_prepared(found.request.arguments):
+            await asyncio.to_thread(metering.prepare, found.request.arguments)
+        return found
+
+
+def _scope_of(scope: Scope, ask: Ask) -> Scope:
+    return Scope(scope.owner, "tasks") if ask.kind == "task" else scope
+
+
+def _fail(failure: Exception) -> Never:
+    reason = "too many requests wait for answers on other streams"
+    raise Untraceable(reason if isinstance(failure, TooManyAwaited) else "Redis did not answer") from None

@@ -1,0 +1,138 @@
+"""Reading what an upstream answers, as far as counting and checking need it.
+
+The rules:
+
+- The parts that are not looked at stay the bytes that they were.
+- JSON that is read by lenient parsers alone (`NaN`, a lone surrogate) is read here too, so that it cannot pass unseen.
+- Nothing here raises for what an upstream sends, or does I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+ABSENT = msgspec.Raw(b"")
+_MAX_LENIENT = 2_500_000
+"""Bytes that are read a second time where the strict parser gave up."""
+
+
+class RpcAnswer(msgspec.Struct):
+    """One message of the upstream; a member that is absent is empty."""
+
+    id: msgspec.Raw = ABSENT
+    method: msgspec.Raw = ABSENT
+    params: msgspec.Raw = ABSENT
+    result: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+class ResultHead(msgspec.Struct, rename="camel"):
+    """The members of a result that tell what kind of a result it is; those of a task's state among them."""
+
+    is_error: bool = False
+    result_type: str = ""
+    task: msgspec.Raw = ABSENT
+    content: msgspec.Raw = ABSENT
+    structured_content: msgspec.Raw = ABSENT
+    tools: msgspec.Raw = ABSENT
+    task_id: str = ""
+    status: str = ""
+    ttl: int | float | None = None
+    ttl_ms: int | float | None = None
+    result: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+    @property
+    def is_of_a_tool(self) -> bool:
+        """Whether it looks like the result of a `tools/call`."""
+        return bool(self.content or self.structured_content)
+
+
+class _ErrorHead(msgspec.Struct):
+    code: int = 0
+
+
+_one = msgspec.json.Decoder(RpcAnswer)
+_many = msgspec.json.Decoder(list[RpcAnswer])
+_head = msgspec.json.Decoder(ResultHead)
+_error_head = msgspec.json.Decoder(_ErrorHead)
+
+
+def read_answers(data: bytes) -> Sequence[RpcAnswer]:
+    """The messages in one JSON text; none where it holds none."""
+    try:
+        if data[:64].lstrip().startswith(b"["):
+            return _many.decode(data)
+        return (_one.decode(data),)
+    except (msgspec.MsgspecError, RecursionError):
+        return _read_leniently(data)
+
+
+def result_head(result: bytes | msgspec.Raw) -> ResultHead:
+    """What kind of a result it is."""
+    try:
+        return _head.decode(result)
+    except msgspec.MsgspecError:
+        return _members_of_odd_types(result)
+
+
+def error_code(error: bytes | msgspec.Raw) -> int:
+    """The code of an error object; 0 where it has none."""
+    try:
+        return _error_head.decode(error).code
+    except msgspec.MsgspecError:
+        return 0
+
+
+def rebuilt(data: bytes, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
+    """The same JSON text with some of its messages replaced."""
+    if len(answers) == 1 and not data[:64].lstrip().startswith(b"["):
+        return replaced[0]
+    try:
+        originals = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
+    except msgspec.MsgspecError:
+        originals = [b"null"] * len(answers)
+    return b"[" + b",".join(replaced.get(index, raw) for index, raw in enumerate(originals)) + b"]"
+
+
+def _members_of_odd_types(result: bytes | msgspec.Raw) -> ResultHead:
+    """Where a member has a type that it should not have, the others still count."""
+    try:
+        members = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return ResultHead()
+    head = ResultHead()
+    for field in msgspec.structs.fields(ResultHead):
+        if (member := members.get(field.encode_name)) is not None:
+            try:
+                setattr(head, field.name, msgspec.json.decode(member, type=field.type))
+            except msgspec.MsgspecError:
+                continue
+    return head
+
+
+def _read_leniently(data: bytes) -> Sequence[RpcAnswer]:
+    if len(data) > _MAX_LENIENT:
+        return ()
+    try:
+        value: Any = json.loads(data)
+        messages = value if isinstance(value, list) else [value]
+        return [_of_members(message) for message in messages]
+    except (ValueError, RecursionError):
+        return ()
+
+
+def _of_members(message: Any) -> RpcAnswer:
+    if not isinstance(message, dict):
+        return RpcAnswer()
+    return RpcAnswer(
+        **{
+            name: msgspec.Raw(json.dumps(message[name]).encode())
+            for name in RpcAnswer.__struct_fields__
+            if name in message
+        }
+    )
