@@ -27,6 +27,8 @@ MAX_LEAVES = 200
 """Strings among the arguments; those after them are not looked at."""
 MAX_NAME = 256
 """Characters of a table's name; what is longer is no name."""
+_MIN_SQL = 6
+"""Characters; what is shorter is no statement."""
 
 _SQL_START = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:select\s|"
@@ -118,7 +120,14 @@ def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
 
 def statements_in(arguments: Mapping[str, Any]) -> list[str]:
     """The texts in `arguments` that are SQL."""
-    return _split(_Leaves(arguments).found)[0]
+    if len(arguments) > MAX_LEAVES or any(isinstance(value, Mapping | list | tuple) for value in arguments.values()):
+        return _split(_Leaves(arguments).found)[0]
+    # Every call comes by here, and most arguments are a few plain values.
+    return [
+        value
+        for name, value in arguments.items()
+        if isinstance(value, str) and len(value) >= _MIN_SQL and is_sql(names.plain(name), value)
+    ]
 
 
 def _split(leaves: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -134,7 +143,7 @@ def _split(leaves: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, st
 
 def is_sql(name: str, value: str) -> bool:
     """Whether the argument `name` (plain) with `value` is SQL, by how it begins or what it is called."""
-    if len(value) < 6:
+    if len(value) < _MIN_SQL:
         return False
     if _SQL_START.match(value, 0, sql.MAX_SQL):
         return True
