@@ -16,8 +16,9 @@ from tests.support.valkey import Valkey
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start whole gateways stay together, one after another, where tests run side by side."""
     for item in items:
-        if "end_to_end" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("end to end"))
+        for folder in ("end_to_end", "clients"):
+            if folder in item.path.parts:
+                item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(scope="session")

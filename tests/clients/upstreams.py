@@ -1,0 +1,184 @@
+"""The MCP servers that others have written, each as a process, for a gateway to stand before."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support import sdk1_client
+from tests.support.node import ROOT, NodePackages
+from tests.support.running_up import free_port
+
+_HERE = Path(__file__).parent
+
+
+class Leg(NamedTuple):
+    """One thing that a client does, what it sees, and what is counted."""
+
+    leg: str
+    sees: object
+    name: str = ""
+    args: dict[str, object] | None = None
+    go: str | None = None
+    counted: tuple[tuple[str, list[str], int | None], ...] = ()
+    """Tool, tables and records of each call."""
+
+    def order(self, run: str) -> dict[str, object]:
+        """What a client is told to do; `run` tells its walk from those of others."""
+        named = {"run": run} if self.go else {}
+        return {
+            key: value
+            for key, value in {
+                "leg": self.leg,
+                "name": self.name,
+                "args": {**(self.args or {}), **named} if self.name else None,
+                "go": self.go,
+            }.items()
+            if value
+        }
+
+
+_READ = Leg(
+    "call",
+    {"table": "trades", "record_count": 4},
+    name="read_rows",
+    args={"limit": 4},
+    counted=(("read_rows", ["trades"], 4),),
+)
+_WALK = Leg(
+    "walk",
+    {"result": {"table": "steps", "record_count": 3}, "steps": [1, 2, 3]},
+    name="walk",
+    args={"steps": 3},
+    go="go",
+    counted=(("walk", ["steps"], 3), *[("go", ["signals"], 1)] * 3),
+)
+_FETCH = Leg(
+    "call", {"table": "later", "record_count": 3}, name="answer_later", counted=(("answer_later", ["later"], 3),)
+)
+_REST = Leg(
+    "resume",
+    {"table": "rests", "record_count": 1},
+    name="rest",
+    args={"seconds": 0.1},
+    counted=(("rest", ["rests"], 1),),
+)
+_TOOLS = ["read_rows", "walk", "go"]
+_MORE_TOOLS = [*_TOOLS, "answer_later", "hang", "rest", "announce"]
+_SUM = Leg(
+    "call",
+    "The sum of 2 and 3 is 5.",
+    name="get-sum",
+    args={"a": 2, "b": 3},
+    counted=(("get-sum", [], None),),
+)
+_WEATHER = Leg(
+    "call",
+    {"temperature": 33, "conditions": "Cloudy", "humidity": 82},
+    name="get-structured-content",
+    args={"location": "New York"},
+    counted=(("get-structured-content", [], None),),
+)
+_LONG = "Long running operation completed. Duration: 0.2 seconds, Steps: 2."
+_OPERATION = Leg(
+    "walk",
+    {"result": _LONG, "steps": [1, 2]},
+    name="trigger-long-running-operation",
+    args={"duration": 0.2, "steps": 2},
+    counted=(("trigger-long-running-operation", [], None),),
+)
+_RESUMED = Leg(
+    "resume",
+    _LONG,
+    name="trigger-long-running-operation",
+    args={"duration": 0.2, "steps": 2},
+    counted=(("trigger-long-running-operation", [], None),),
+)
+_EVERYTHING = [
+    *("echo", "get-annotated-message", "get-env", "get-resource-links", "get-resource-reference"),
+    *("get-structured-content", "get-sum", "get-tiny-image", "gzip-file-as-resource", "toggle-simulated-logging"),
+    *("toggle-subscriber-updates", "trigger-long-running-operation", "simulate-research-query"),
+]
+
+
+class Upstream(NamedTuple):
+    """A server, and what clients do there."""
+
+    legs: tuple[Leg, ...]
+    has_sessions: bool = True
+
+
+SESSIONS = "python sdk 2.3 with sessions"
+JSON = "python sdk 2.3, stateless json"
+OLD = "python sdk 1.30, http+sse"
+EVERYTHING = "npm's everything"
+EVERYTHING_OLD = "npm's everything, http+sse"
+
+UPSTREAMS = {
+    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _REST)),
+    JSON: Upstream((Leg("tools", _MORE_TOOLS), _READ), has_sessions=False),
+    OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK)),
+    EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _RESUMED)),
+    EVERYTHING_OLD: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION)),
+}
+
+
+@contextlib.contextmanager
+def started(name: str, packages: NodePackages) -> Iterator[str]:
+    """A server that runs while inside; gives its URL."""
+    everything = str(packages.package("@modelcontextprotocol/server-everything") / "dist/index.js")
+    match name:
+        case "python sdk 2.3 with sessions":
+            with _telling([sys.executable, "-m", "tests.clients.sdk2_server"]) as url:
+                yield url
+        case "python sdk 2.3, stateless json":
+            with _telling([sys.executable, "-m", "tests.clients.sdk2_server", "--stateless-json"]) as url:
+                yield url
+        case "python sdk 1.30, http+sse":
+            with _telling([str(sdk1_client.python()), str(_HERE / "sdk1_sse_server.py")]) as url:
+                yield url
+        case "npm's everything":
+            with _listening([str(packages.node), everything, "streamableHttp"]) as url:
+                yield f"{url}/mcp"
+        case _:
+            with _listening([str(packages.node), everything, "sse"]) as url:
+                yield f"{url}/sse"
+
+
+@contextlib.contextmanager
+def _telling(command: Sequence[str]) -> Iterator[str]:
+    """A server whose first line of output ends with its URL."""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, f"{command} did not start"
+            yield line.split()[-1]
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def _listening(command: Sequence[str]) -> Iterator[str]:
+    """A server that listens on the port that the environment names."""
+    port = free_port()
+    environment = {**os.environ, "PORT": str(port)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                    break
+                assert process.poll() is None, f"{command} did not start"
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
