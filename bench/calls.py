@@ -24,6 +24,8 @@ class Call(NamedTuple):
     """About so many bytes has its answer."""
     has_progress: bool = False
     """Whether a progress event comes some time before the result."""
+    is_text: bool = False
+    """Whether the text is all that there is, without `structuredContent`."""
 
     @property
     def is_stream(self) -> bool:
@@ -39,14 +41,16 @@ CALLS = (
     Call("2mb-sse", 2_000_000),
 )
 PROGRESS = Call("progress-sse", 1_000, has_progress=True)
+TEXT = Call("2mb-text", 2_000_000, is_text=True)
+ALL = (*CALLS, PROGRESS, TEXT)
 MANY = 64
 """Connections under load, where latency is not what is measured."""
 
 
 def write_results(folder: Path) -> None:
     """Write the files that `upstream.c` answers with."""
-    for call in (*CALLS, PROGRESS):
-        answer = _compact({"jsonrpc": "2.0", "id": _ID, "result": _result(records(call))})
+    for call in ALL:
+        answer = _compact({"jsonrpc": "2.0", "id": _ID, "result": _result(call, records(call))})
         before, after = answer.split(str(_ID))
         if call.is_stream:
             before, after = f"event: message\r\ndata: {before}", f"{after}\r\n\r\n"
@@ -87,18 +91,19 @@ def answer_size(folder: Path, call: Call) -> int:
 
 def records(call: Call) -> int:
     """How many records its result has: as many as fit."""
-    empty, one = (len(_compact(_result(count))) for count in (0, 1))
+    empty, one = (len(_compact(_result(call, count))) for count in (0, 1))
     return max(1, (call.size - empty) // (one - empty))
 
 
-def _result(count: int) -> dict[str, Any]:
+def _result(call: Call, count: int) -> dict[str, Any]:
     rows = [
         {"date": f"2000-03-{index % 28 + 1:02}", "open": 100.0, "high": 103.44, "close": 100.25, "volume": 10_807_800}
         for index in range(count)
     ]
     content = {"table": TABLE, "symbol": "IBM", "record_count": count, "rows": rows}
     text = {"type": "text", "text": json.dumps(content, indent=2)}
-    return {"content": [text], "structuredContent": content, "isError": False}
+    structured = {} if call.is_text else {"structuredContent": content}
+    return {"content": [text], **structured, "isError": False}
 
 
 def _compact(value: Any) -> str:

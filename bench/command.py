@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bench import calls, machine, profiling, proxies, report, streams, tools, turns
-from bench.calls import CALLS, MANY, PROGRESS, Call
+from bench.calls import CALLS, MANY, PROGRESS, TEXT, Call
 from bench.proxies import BenchError, Proxy
 from bench.results import Results
 from bench.runs import Bench
@@ -74,8 +74,8 @@ def _measure(options: Options, folder: Path) -> Results:
     calls.write_results(folder)
     results = Results(machine.description())
     with contextlib.ExitStack() as stack:
-        port, upstream = stack.enter_context(_upstream(folder, cores[1]))
-        running = stack.enter_context(_running(folder, port, upstream, cores, options.proxies))
+        port, pid = stack.enter_context(proxies.upstream(folder, cores[1]))
+        running = stack.enter_context(_running(folder, port, pid, cores, options.proxies))
         bench = Bench(folder, cores[1])
         if "idle-streams" in options.only:
             results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
@@ -87,7 +87,7 @@ def _measure(options: Options, folder: Path) -> Results:
                     results.runs.append(bench.run(proxy, PROGRESS, round_, 1, options.seconds * _SHARE_OF_LATENCY))
         if options.profile:
             _print_profiles(bench, running, options, folder)
-    with _upstream(folder, cores[1]) as (port, _):
+    with proxies.upstream(folder, cores[1]) as (port, _):
         if "longest-turn" in options.only and _UNDER_TEST in options.proxies:
             results.turns += _longest_turns(folder, port, cores)
     return results
@@ -119,7 +119,7 @@ def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> 
         proxies.gateway(folder / "gateway-measured", upstream_port, cores, environment) as proxy,
     ):
         bench = Bench(folder, cores[1])
-        for call in CALLS:
+        for call in (*CALLS, TEXT):
             bench.load(proxy, call, 1, _WARM_UP_SECONDS)
             # A load whose time is over at once makes one call.
             one = partial(bench.load, proxy, call, 1, 0)
@@ -127,20 +127,9 @@ def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> 
 
 
 @contextlib.contextmanager
-def _upstream(folder: Path, core: int) -> Iterator[tuple[int, int]]:
-    port, log = proxies.free_port(), folder / "upstream.log"
-    command = [folder / "upstream", port, folder, *(call.name for call in (*CALLS, PROGRESS))]
-    with proxies.process(command, core, log) as upstream:
-        proxies.until_listening(port, upstream, log)
-        yield port, upstream.pid
-
-
-@contextlib.contextmanager
-def _running(
-    folder: Path, port: int, upstream: int, cores: tuple[int, int], names: Sequence[str]
-) -> Iterator[list[Proxy]]:
+def _running(folder: Path, port: int, pid: int, cores: tuple[int, int], names: Sequence[str]) -> Iterator[list[Proxy]]:
     start: dict[str, Callable[[], AbstractContextManager[Proxy]]] = {
-        "direct": lambda: proxies.direct(port, upstream),
+        "direct": lambda: proxies.direct(port, pid),
         "nginx": lambda: proxies.nginx(folder, port, cores),
         "plain": lambda: proxies.plain(folder, port, cores),
         "gateway": lambda: proxies.gateway(folder / "gateway", port, cores),

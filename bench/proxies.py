@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bench import machine
+from bench.calls import ALL
 
 _STARTS_WITHIN = 30.0
 _ENDS_WITHIN = 60.0
@@ -116,6 +117,15 @@ def process(command: Sequence[object], core: int, log: Path, **options: Any) -> 
 def until_listening(port: int, running: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a process takes connections."""
     _until(lambda: _is_listening(port), running, log)
+
+
+@contextlib.contextmanager
+def upstream(folder: Path, core: int) -> Iterator[tuple[int, int]]:
+    """The MCP server behind all of them: its port and its process id."""
+    port, log = free_port(), folder / "upstream.log"
+    with process([folder / "upstream", port, folder, *(call.name for call in ALL)], core, log) as running:
+        until_listening(port, running, log)
+        yield port, running.pid
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-_PACKAGES = {"nginx": "nginx-light", "gcc": "gcc libc6-dev"}
+_PACKAGES = {"nginx": "nginx", "gcc": "gcc libc6-dev"}
 _SOURCES = Path(__file__).parent
 
 
