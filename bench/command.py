@@ -23,8 +23,6 @@ from bench.turns import Turns
 
 PROXIES = ("direct", "nginx", "plain", "gateway")
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn")
-_WARM_UP_SECONDS = 0.3
-_SHARE_OF_LATENCY = 1 / 3
 _TURNS_OF = 30
 _UNDER_TEST = "gateway"
 _PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -84,7 +82,7 @@ def _measure(options: Options, folder: Path) -> Results:
         if "first-event" in options.only:
             for round_ in range(options.rounds):
                 for proxy in running:
-                    results.runs.append(bench.run(proxy, PROGRESS, round_, 1, options.seconds * _SHARE_OF_LATENCY))
+                    results.runs.append(bench.run(proxy, PROGRESS, round_, 1, options.seconds))
         if options.profile:
             _print_profiles(bench, running, options, folder)
     with proxies.upstream(folder, cores[1]) as (port, _):
@@ -95,11 +93,11 @@ def _measure(options: Options, folder: Path) -> Results:
 
 def _measure_call(bench: Bench, running: Sequence[Proxy], call: Call, options: Options, results: Results) -> None:
     for proxy in running:
-        bench.load(proxy, call, MANY, _WARM_UP_SECONDS)
+        bench.warm_up(proxy, call, MANY)
     for round_ in range(options.rounds):
         for proxy in running:
-            for connections, share in ((MANY, 1.0), (1, _SHARE_OF_LATENCY)):
-                run = bench.run(proxy, call, round_, connections, options.seconds * share)
+            for connections in (MANY, 1):
+                run = bench.run(proxy, call, round_, connections, options.seconds)
                 results.runs.append(run)
                 sys.stderr.write(f"{report.line(run)}\n")
 
@@ -120,7 +118,7 @@ def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> 
     ):
         bench = Bench(folder, cores[1])
         for call in (*CALLS, TEXT):
-            bench.load(proxy, call, 1, _WARM_UP_SECONDS)
+            bench.warm_up(proxy, call, 1)
             # A load whose time is over at once makes one call.
             one = partial(bench.load, proxy, call, 1, 0)
             yield turns.summary(call.name, [longest.during(one) for _ in range(_TURNS_OF)])
@@ -146,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_list(parser, "only", MEASURES, "what to measure")
     _add_list(parser, "proxies", PROXIES, "which proxies")
-    parser.add_argument("--seconds", type=float, default=3, help="of each run (default: 3)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often; the median counts (default: 3)")
+    parser.add_argument("--seconds", type=float, default=1, help="of each run (default: 1)")
+    parser.add_argument("--rounds", type=int, default=7, help="how often; the median counts (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
     parser.add_argument("--document", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--profile", action="store_true", help="show too where the time goes, by py-spy")

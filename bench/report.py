@@ -67,7 +67,7 @@ def _cpu_rows(results: Results) -> Iterator[Sequence[str]]:
 
 
 def _latency(results: Results) -> str:
-    columns = ("call", "proxy", "median", "p99", "added", "to nginx's", "first byte")
+    columns = ("call", "proxy", "median", "p99", "added", "to nginx's", "first byte", "worker's CPU")
     return _table("Latency at one connection in µs", columns, _latency_rows(results))
 
 
@@ -83,6 +83,7 @@ def _latency_rows(results: Results) -> Iterator[Sequence[str]]:
             _number(added(latency_us, runs, results.of("direct", call, 1)), 0) if is_proxy else "",
             _number(added_to_nginx(results, proxy, call), 2) if is_proxy else "",
             f"{median(map(first_byte_us, runs)):.0f}",
+            f"{median(map(worker_us, runs)):.0f}" if is_proxy else "",
         )
 
 

@@ -15,6 +15,7 @@ from bench import calls, machine
 from bench.calls import Call
 from bench.proxies import BenchError, Proxy
 
+_WARM_UP_SECONDS = 0.3
 _SHARE = 1_000_000
 """Ids that one run may use."""
 
@@ -72,6 +73,11 @@ class Bench:
         proxy.verify(self._sent[proxy.name], self._records[proxy.name])
         cpu_us = {part: ns / 1000 / load.answered for part, ns in spent.items()}
         return Run(proxy.name, call.name, round_, connections, load, cpu_us, os.getloadavg()[0])
+
+    def warm_up(self, proxy: Proxy, call: Call, connections: int) -> None:
+        """Make some calls, and wait until nothing of them is left to do."""
+        self.load(proxy, call, connections, _WARM_UP_SECONDS)
+        proxy.settle(self._sent[proxy.name])
 
     def load(self, proxy: Proxy, call: Call, connections: int, seconds: float) -> Load:
         """Put a proxy under load."""
