@@ -26,7 +26,7 @@ from gateway.proxy.client.connection import Exchange
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
-from gateway.proxy.incoming import Incoming, Refused
+from gateway.proxy.incoming import Incoming, Refused, UpstreamHead
 from gateway.proxy.limits import Limits
 from gateway.proxy.observed import Observed
 from gateway.proxy.relay import OpenEndpoint, Relay
@@ -78,10 +78,12 @@ class Forwarding:
     ) -> UpstreamConnection:
         """Send a request and wait for the head of its answer. Raises `Refused`."""
         named = principal.record if principal is not None and self._forward_identity else None
-        if incoming.upstream_head is None or incoming.upstream_head[0] is not named:
-            incoming.upstream_head = named, self._head(incoming, named, session)
+        made = incoming.upstream_head
+        if made is None or made.named is not named or made.endpoint != session.endpoint:
+            made = UpstreamHead(named, session.endpoint, self._head(incoming, named, session))
+            incoming.upstream_head = made
         try:
-            answer = await self._pool.begin(incoming.upstream_head[1], body if incoming.method == "POST" else None)
+            answer = await self._pool.begin(made.text, body if incoming.method == "POST" else None)
         except UpstreamError as failure:
             raise self._failed(failure) from None
         try:
@@ -249,7 +251,10 @@ class Forwarding:
 
     async def _record(self, sight: Sight) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
-        await asyncio.gather(*map(self._usage.append, sight.events))
+        if len(sight.events) == 1:
+            await self._usage.append(sight.events[0])
+        else:
+            await asyncio.gather(*map(self._usage.append, sight.events))
         try:
             for key_id, records in sight.records.items():
                 await self._limits.settle(key_id, records)

@@ -37,6 +37,14 @@ class Refused(Exception):
         self.closes = closes
 
 
+class UpstreamHead(msgspec.Struct, frozen=True):
+    """The head of a request as it goes upstream, and what it depends on beside the head that came."""
+
+    named: KeyRecord | None
+    endpoint: str
+    text: bytes
+
+
 class Incoming(msgspec.Struct, kw_only=True):
     """What the head of a request says, but for the length of its body."""
 
@@ -56,8 +64,8 @@ class Incoming(msgspec.Struct, kw_only=True):
     """The sessions that it names: in its header, then in its query (the HTTP+SSE transport of 2024-11-05)."""
     credential: ApiKey | Deny
     """The key that it came with, well-formed if not known yet; or why there is none."""
-    upstream_head: tuple[KeyRecord | None, bytes] | None = None
-    """The head that went upstream for it, and whose names it tells."""
+    upstream_head: UpstreamHead | None = None
+    """What went upstream for it."""
 
     def text(self, name: bytes) -> str | None:
         """A header field as text; `None` where absent."""
