@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from itertools import count
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from bench.calls import Call
 from bench.proxies import BenchError, Proxy
 
 _WARM_UP_SECONDS = 0.3
-_SHARE = 1_000_000
-"""Ids that one run may use."""
+_IDS = range(100_000_000, 1_000_000_000, 1_000_000)
+"""Where the ids of a run begin: nine digits, and none that was just used."""
 
 
 class Quantiles(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, folder: Path, core: int) -> None:
         self._folder = folder
         self._core = core
-        self._ids = count(100_000_000, _SHARE)
+        self._ids = cycle(_IDS)
         self._sent: dict[str, int] = {}
         self._records: dict[str, int] = {}
 
