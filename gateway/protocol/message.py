@@ -27,7 +27,14 @@ _INSPECTED = frozenset({"tools/call", "tools/list", "tasks/get", "tasks/result",
 """Methods whose params decide something."""
 _INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId"})
 _INSPECTED_FOLDED = frozenset(name.casefold() for name in _INSPECTED_PARAMS)
-_SUBJECTS = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
+_SUBJECTS = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/update": "taskId",
+    "tasks/cancel": "taskId",
+}
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
 
@@ -82,7 +89,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject(self) -> str | None:
-        """What `Mcp-Name` must equal: the name of the tool or prompt, or the URI of the resource (2026-07-28)."""
+        """What `Mcp-Name` must equal: a tool's or prompt's name, a resource's URI, a task's id (SEP-2243, 2663)."""
         member = _SUBJECTS.get(self.method)
         subject = self.params.get(member) if member and isinstance(self.params, dict) else None
         return subject if isinstance(subject, str) else None

@@ -45,6 +45,12 @@ def test_the_uri_is_what_names_a_resource() -> None:
     assert mismatch(body("resources/read", uri="a://b"), "resources/read", "a://c")
 
 
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
+def test_the_id_is_what_names_a_task(method: str) -> None:
+    assert not mismatch(body(method, taskId="t1"), method, "t1")
+    assert mismatch(body(method, taskId="t1"), method, "t2")
+
+
 def test_no_header_can_describe_a_batch() -> None:
     batch = read_body(b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]')
     assert mismatch(batch, "ping", None)
