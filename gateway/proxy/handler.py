@@ -20,7 +20,7 @@ import msgspec
 from gateway.protocol.message import Body, Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
-from gateway.proxy.asked import Caller
+from gateway.proxy.asked import MAX_TEXT, Caller
 from gateway.proxy.calls import Calls, Clock, Meter
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
@@ -32,7 +32,7 @@ from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.endpoints import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
-from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
+from gateway.proxy.incoming import Incoming, LastCaller, Refused, read_body, read_head
 from gateway.proxy.observed import Observed
 from gateway.proxy.origins import Origins
 from gateway.proxy.sessions import Session
@@ -89,7 +89,8 @@ class Handler:
         try:
             incoming = read_head(exchange, self._origins)
             origin = incoming.origin
-            answer = await self._route(exchange, incoming)
+            is_endpoint = incoming.path in self._paths
+            answer = await (self._serve_endpoint if is_endpoint else self._serve_probe)(exchange, incoming)
             status = exchange.status if answer is None else answer.status
         except Refused as refused:
             status, reason = refused.deny.status, refused.deny.reason
@@ -117,9 +118,7 @@ class Handler:
         self._observed.answered("", deny.status, deny.reason, 0.0)
         return answers.refusal(deny, None, closes=True)
 
-    async def _route(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
-        if incoming.path in self._paths:
-            return await self._serve_endpoint(exchange, incoming)
+    async def _serve_probe(self, _exchange: Exchange, incoming: Incoming) -> Answer:
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):
             return answers.own(200, b'{"status":"alive"}')
         if incoming.path == "/readyz" and incoming.method in ("GET", "HEAD"):
@@ -194,10 +193,12 @@ class Handler:
         calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening)
         if session.endpoint:
             await self._note(calls)
+            if first.method == "initialize":
+                await self._note_session(incoming.session_ids[-1], session, incoming, first, principal)
         sending = self._forwarding.send(incoming, principal, session, body_bytes, calls)
         if first.method == "initialize":
             # A session that nobody took note of could never be ended.
-            sending = self._forwarding.to_the_end(self._open_session(sending, incoming, first, principal, session))
+            sending = self._forwarding.to_the_end(self._open_session(sending, incoming, first, principal))
         answer = await sending
         return await self._forwarding.bring_back(
             exchange,
@@ -264,7 +265,6 @@ class Handler:
         incoming: Incoming,
         initialize: Message,
         principal: Principal | None,
-        session: Session,
     ) -> UpstreamConnection:
         """Send an `initialize`, and take note of the session that it opens."""
         session_id = None
@@ -274,26 +274,35 @@ class Handler:
         finally:
             if principal is None and not session_id:
                 await self._gatekeeper.note_no_session(incoming.client_ip)
-        if session.endpoint:
-            session_id = incoming.session_ids[-1]
         if not session_id or len(session_id) > MAX_SESSION_ID:
             return answer
-        name, version = _client_of(initialize)
         try:
-            await self._gatekeeper.note_new_session(
-                session_id,
-                msgspec.structs.replace(
-                    session,
-                    owner=principal.record.owner if principal else "",
-                    client_name=name,
-                    client_version=version,
-                    address="" if principal else incoming.client_ip,
-                ),
-            )
+            await self._note_session(session_id, Session(""), incoming, initialize, principal)
         except BaseException:
             self._forwarding.give_up(answer)
             raise
         return answer
+
+    async def _note_session(
+        self,
+        session_id: str,
+        session: Session,
+        incoming: Incoming,
+        initialize: Message,
+        principal: Principal | None,
+    ) -> None:
+        """Take note of whose a session is, and which client opened it."""
+        name, version = _client_of(initialize)
+        await self._gatekeeper.note_new_session(
+            session_id,
+            msgspec.structs.replace(
+                session,
+                owner=principal.record.owner if principal else "",
+                client_name=name,
+                client_version=version,
+                address="" if principal else incoming.client_ip,
+            ),
+        )
 
     def _caller(
         self, incoming: Incoming, message: Message | None, principal: Principal | None, session: Session
@@ -304,17 +313,27 @@ class Handler:
         if not name:
             name, _, version = (incoming.text(b"user-agent") or "").partition(" ")[0].partition("/")
         record = principal.record if principal else None
-        return Caller(
+        last = incoming.caller
+        if (
+            last is not None
+            and last.record is record
+            and last.session is session
+            and (last.name, last.version) == (name, version)
+        ):
+            return last.caller
+        caller = Caller(
             key_id=record.key_id if record else "",
             key_name=record.key_name if record else "",
             owner=record.owner if record else "",
-            client_name=name,
-            client_version=version,
+            client_name=name[:MAX_TEXT],
+            client_version=version[:MAX_TEXT],
             session_id=incoming.session_ids[-1] if incoming.session_ids else "",
-            protocol_version=incoming.text(b"mcp-protocol-version") or session.protocol_version,
+            protocol_version=(incoming.text(b"mcp-protocol-version") or session.protocol_version)[:MAX_TEXT],
             client_ip=incoming.client_ip,
             gateway_id=self._config.gateway_id,
         )
+        incoming.caller = LastCaller(record, session, name, version, caller)
+        return caller
 
 
 def _client_of(message: Message | None) -> tuple[str, str]:

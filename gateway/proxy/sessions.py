@@ -201,6 +201,9 @@ class Sessions:
         ]
 
     def _remember(self, session_id: str, session: Session) -> None:
+        if session.endpoint and not session.client_name:
+            # Its `initialize` is still to come, perhaps to another worker.
+            return
         if len(self._remembered) >= _MAX_REMEMBERED:
             # Insertion order is age, near enough: the oldest goes.
             del self._remembered[next(iter(self._remembered))]

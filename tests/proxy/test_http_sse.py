@@ -64,6 +64,24 @@ async def test_a_result_on_the_stream_is_counted_once_with_its_call_also_by_anot
     assert (counted.client_name, counted.protocol_version) == ("test-client", "2024-11-05")
 
 
+async def test_a_sessions_client_is_known_to_every_worker_whichever_has_its_handshake(
+    gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, stream: Listening, tmp_path: Path
+) -> None:
+    key = await gateway.key()
+    async with (
+        running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other,
+        listening(other, key) as content,
+    ):
+        target = await open_session(stream, content)
+        await other.request("POST", target, key=key, data={"jsonrpc": "2.0", "id": 0, "method": "ping"})
+        await gateway.request("POST", target, key=key, data=INITIALIZE)
+        await other.request("POST", target, key=key, data=call())
+        await stream.send(event(result(1)))
+        await next_event(content)
+    (counted,) = await gateway.events()
+    assert counted.client_name == "test-client"
+
+
 async def test_a_result_that_comes_before_the_post_is_answered_is_counted(gateway: Gateway, stream: Listening) -> None:
     counted: list[Any] = []
 
