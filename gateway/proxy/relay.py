@@ -93,7 +93,8 @@ class Relay:
                     self._is_over = True
                     return self._splitter.flush()
                 self._events.extend(self._splitter.feed(chunk))
-            while self._events:
+            # What has passed does not wait for what is still to be looked at.
+            while self._events and not (pieces and self._calls.is_watching):
                 pieces.append(await self._pass_event(self._events.popleft()))
         return b"".join(pieces)
 
