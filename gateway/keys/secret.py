@@ -38,8 +38,9 @@ class MalformedKey(ValueError):
 class ApiKey:
     """A well-formed API key; made by `generate` or `parse` alone."""
 
-    __slots__ = ("_text",)
+    __slots__ = ("_digest", "_text")
     _text: str
+    _digest: tuple[str | None, str] | None
 
     def __init__(self) -> None:
         raise TypeError("an ApiKey is generated or parsed")
@@ -66,6 +67,7 @@ class ApiKey:
     def _of(cls, text: str) -> ApiKey:
         key = object.__new__(cls)
         key._text = text
+        key._digest = None
         return key
 
     @property
@@ -80,10 +82,14 @@ class ApiKey:
 
     def digest(self, pepper: str | None) -> str:
         """SHA-256 of the key in hexadecimal, or HMAC-SHA-256 where there is a pepper."""
-        message = self._text.encode("ascii")
-        if pepper is None:
-            return hashlib.sha256(message).hexdigest()
-        return hmac.digest(pepper.encode(), message, "sha256").hex()
+        if self._digest is None or self._digest[0] != pepper:
+            message = self._text.encode("ascii")
+            if pepper is None:
+                digest = hashlib.sha256(message).hexdigest()
+            else:
+                digest = hmac.digest(pepper.encode(), message, "sha256").hex()
+            self._digest = pepper, digest
+        return self._digest[1]
 
     def __repr__(self) -> str:
         return f"ApiKey({self.prefix}…)"

@@ -145,7 +145,8 @@ def is_sql(name: str, value: str) -> bool:
     """Whether the argument `name` (plain) with `value` is SQL, by how it begins or what it is called."""
     if len(value) < _MIN_SQL:
         return False
-    if _SQL_START.match(value, 0, sql.MAX_SQL):
+    # No statement of these is one word, and most arguments are.
+    if not value.isalnum() and _SQL_START.match(value, 0, sql.MAX_SQL):
         return True
     if "sql" in name:
         return True

@@ -19,6 +19,10 @@ MAX_ARGUMENTS = 4096
 _NO_ARGUMENTS: Mapping[str, Any] = {}
 
 
+MAX_TEXT = 256
+"""Characters of a name that a client or server chose, as it is kept in a usage event."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request on its way whose answer is looked at."""
 
@@ -37,6 +41,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     key_name: str
     owner: str
     client_name: str
+    """As this and other texts of the client's, at most `MAX_TEXT` characters."""
     client_version: str
     session_id: str
     protocol_version: str

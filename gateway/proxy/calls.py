@@ -27,7 +27,18 @@ from gateway.keys.record import KeyRecord
 from gateway.metering import Metered
 from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import Message, id_as_json
-from gateway.proxy.asked import MAX_ARGUMENTS, UNKNOWN, Ask, Awaited, Call, Caller, Found, Scope, is_restricted
+from gateway.proxy.asked import (
+    MAX_ARGUMENTS,
+    MAX_TEXT,
+    UNKNOWN,
+    Ask,
+    Awaited,
+    Call,
+    Caller,
+    Found,
+    Scope,
+    is_restricted,
+)
 from gateway.proxy.decision import is_tool_allowed, tables_refusal
 from gateway.proxy.rpc_answers import (
     ResultHead,
@@ -45,8 +56,6 @@ TASK_READS = frozenset({"tasks/get", "tasks/result"})
 """Requests that are answered with the result of a task (2025-11-25, and the tasks extension of 2026-07-28)."""
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
 
-_MAX_TEXT = 256
-"""Characters of a name that a client or server chose, as it is kept in a usage event."""
 _MAX_TASK_ID = 1024
 _TASK_SECONDS = 24 * 3600
 """For which a task is remembered that says nothing of its life, or of a longer one."""
@@ -427,7 +436,7 @@ class Calls:
             key_id=caller.key_id,
             key_name=caller.key_name,
             owner=caller.owner,
-            tool_name=call.tool[:_MAX_TEXT],
+            tool_name=call.tool[:MAX_TEXT],
             table_names=metered.tables,
             record_count=metered.records,
             count_method=metered.method,
@@ -435,11 +444,11 @@ class Calls:
             status=status,
             duration_ms=duration_ms,
             response_bytes=response_bytes,
-            client_name=caller.client_name[:_MAX_TEXT],
-            client_version=caller.client_version[:_MAX_TEXT],
+            client_name=caller.client_name,
+            client_version=caller.client_version,
             session_id=self._caller.session_id,
-            request_id=call.id_json[:_MAX_TEXT],
-            protocol_version=caller.protocol_version[:_MAX_TEXT],
+            request_id=call.id_json[:MAX_TEXT],
+            protocol_version=caller.protocol_version,
             client_ip=caller.client_ip,
             gateway_id=caller.gateway_id,
             arguments_hash=digest,
@@ -459,7 +468,7 @@ class Calls:
             method=call.method,
             caller=msgspec.structs.replace(self._caller, session_id=""),
             started_ms=now_ms - round((self._clock.monotonic() - self._started) * 1000),
-            tool=call.tool[:_MAX_TEXT],
+            tool=call.tool[:MAX_TEXT],
             arguments=call.arguments if is_small else {},
             arguments_hash=arguments_hash(call.arguments) if call.method == "tools/call" else "",
             tables=() if is_small else metering.tables_in_arguments(call.tool, call.arguments) or (),

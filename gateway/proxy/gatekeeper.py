@@ -23,7 +23,7 @@ from gateway.proxy.awaited import AwaitedRequests
 from gateway.proxy.decision import Deny, Facts, address_refusal, bad_key, decide
 from gateway.proxy.endpoints import MAX_SESSION_ID, digest
 from gateway.proxy.incoming import Incoming, Refused
-from gateway.proxy.limits import Limits
+from gateway.proxy.limits import Limits, is_limited
 from gateway.proxy.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,14 @@ class Gatekeeper:
         self._awaited = awaited
         self._public_methods = frozenset(public_methods)
         self._now_ms = now_ms
+
+    def recall(self, incoming: Incoming) -> Principal | None:
+        """The key that a request came with, where it is remembered and good."""
+        key = incoming.credential
+        record = None if isinstance(key, Deny) else self._keys.recall(key)
+        if isinstance(key, Deny) or record is None or record.status(self._now_ms()) != "active":
+            return None
+        return Principal(key, record)
 
     async def identify(self, incoming: Incoming) -> Principal | Deny:
         """The key that a request came with, or why there is no good one."""
@@ -93,8 +101,11 @@ class Gatekeeper:
                 await self._keep_out_of_claimed_sessions(incoming)
                 await self._limit_handshakes(incoming, body)
                 return None, NO_SESSION
-            await self._spend(credential, body)
-            await self._check_tasks(credential, body)
+            if is_limited(credential.record):
+                await self._spend(credential, body)
+            self._keys.used(credential.record.key_id)
+            if any(message.task_id is not None for message in body.messages):
+                await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
         except RedisError:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
@@ -146,7 +157,6 @@ class Gatekeeper:
         calls = sum(message.method == "tools/call" for message in body.messages)
         if refusal := await self._limits.spend(principal.record, requests=requests, calls=calls):
             raise Refused(refusal)
-        self._keys.used(principal.record.key_id)
 
     async def _check_tasks(self, principal: Principal, body: Body) -> None:
         for message in body.messages:
@@ -161,7 +171,8 @@ class Gatekeeper:
         for session_id in incoming.session_ids:
             claimed = None
             if len(session_id) <= MAX_SESSION_ID:
-                claimed = await self._sessions.claim(session_id, principal.record.owner)
+                owner = principal.record.owner
+                claimed = self._sessions.recall(session_id, owner) or await self._sessions.claim(session_id, owner)
             if claimed is None:
                 raise Refused(answers.NO_SUCH_SESSION)
             session = claimed

@@ -20,7 +20,7 @@ import msgspec
 from gateway.protocol.message import Body, Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
-from gateway.proxy.asked import Caller
+from gateway.proxy.asked import MAX_TEXT, Caller
 from gateway.proxy.calls import Calls, Clock, Meter
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
@@ -32,7 +32,7 @@ from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.endpoints import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
-from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
+from gateway.proxy.incoming import Incoming, LastCaller, Refused, read_body, read_head
 from gateway.proxy.observed import Observed
 from gateway.proxy.origins import Origins
 from gateway.proxy.sessions import Session
@@ -89,7 +89,8 @@ class Handler:
         try:
             incoming = read_head(exchange, self._origins)
             origin = incoming.origin
-            answer = await self._route(exchange, incoming)
+            is_endpoint = incoming.path in self._paths
+            answer = await (self._serve_endpoint if is_endpoint else self._serve_probe)(exchange, incoming)
             status = exchange.status if answer is None else answer.status
         except Refused as refused:
             status, reason = refused.deny.status, refused.deny.reason
@@ -117,9 +118,7 @@ class Handler:
         self._observed.answered("", deny.status, deny.reason, 0.0)
         return answers.refusal(deny, None, closes=True)
 
-    async def _route(self, exchange: Exchange, incoming: Incoming) -> Answer | None:
-        if incoming.path in self._paths:
-            return await self._serve_endpoint(exchange, incoming)
+    async def _serve_probe(self, _exchange: Exchange, incoming: Incoming) -> Answer:
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):
             return answers.own(200, b'{"status":"alive"}')
         if incoming.path == "/readyz" and incoming.method in ("GET", "HEAD"):
@@ -135,7 +134,7 @@ class Handler:
             return answers.own(200, b"")
         if incoming.method not in ("POST", "GET", "DELETE"):
             return answers.refusal(answers.METHOD_NOT_ALLOWED, None)
-        credential = await self._identify(incoming)
+        credential = self._gatekeeper.recall(incoming) or await self._identify(incoming)
         is_listening = incoming.method == "GET"
         kind = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"
         self._enter(kind)
@@ -314,17 +313,27 @@ class Handler:
         if not name:
             name, _, version = (incoming.text(b"user-agent") or "").partition(" ")[0].partition("/")
         record = principal.record if principal else None
-        return Caller(
+        last = incoming.caller
+        if (
+            last is not None
+            and last.record is record
+            and last.session is session
+            and (last.name, last.version) == (name, version)
+        ):
+            return last.caller
+        caller = Caller(
             key_id=record.key_id if record else "",
             key_name=record.key_name if record else "",
             owner=record.owner if record else "",
-            client_name=name,
-            client_version=version,
+            client_name=name[:MAX_TEXT],
+            client_version=version[:MAX_TEXT],
             session_id=incoming.session_ids[-1] if incoming.session_ids else "",
-            protocol_version=incoming.text(b"mcp-protocol-version") or session.protocol_version,
+            protocol_version=(incoming.text(b"mcp-protocol-version") or session.protocol_version)[:MAX_TEXT],
             client_ip=incoming.client_ip,
             gateway_id=self._config.gateway_id,
         )
+        incoming.caller = LastCaller(record, session, name, version, caller)
+        return caller
 
 
 def _client_of(message: Message | None) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 
 import msgspec
@@ -10,12 +11,14 @@ import msgspec
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.proxy import answers
+from gateway.proxy.asked import Caller
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import NO_KEY, Deny, bad_key, invalid
 from gateway.proxy.endpoints import QueryFault, session_id_in
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins, plain_address
+from gateway.proxy.sessions import Session
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _CONTINUE = b"100-continue"
@@ -45,6 +48,16 @@ class UpstreamHead(msgspec.Struct, frozen=True):
     text: bytes
 
 
+class LastCaller(msgspec.Struct, frozen=True):
+    """Who calls, and what it depends on beside the head of the request."""
+
+    record: KeyRecord | None
+    session: Session
+    name: str
+    version: str
+    caller: Caller
+
+
 class Incoming(msgspec.Struct, kw_only=True):
     """What the head of a request says, but for the length of its body."""
 
@@ -66,6 +79,8 @@ class Incoming(msgspec.Struct, kw_only=True):
     """The key that it came with, well-formed if not known yet; or why there is none."""
     upstream_head: UpstreamHead | None = None
     """What went upstream for it."""
+    caller: LastCaller | None = None
+    """Who made the last call with it."""
 
     def text(self, name: bytes) -> str | None:
         """A header field as text; `None` where absent."""
@@ -172,13 +187,16 @@ async def read_body(
     if b"expect" in fields:
         exchange.send_continue()
     try:
-        return await _read_within(exchange, limit, timeout)
+        is_received = exchange.request.is_received
+        body = exchange.request.take() if is_received else await _read_within(exchange, limit, timeout)
     except FramingFault as fault:
         raise Refused(invalid(str(fault)), closes=True) from None
-    except OverflowError:
-        raise Refused(keyless or answers.TOO_LARGE, closes=True) from None
+    if len(body) > limit:
+        raise Refused(keyless or answers.TOO_LARGE, closes=True)
+    return body
 
 
+@functools.lru_cache(maxsize=256)
 def _is_json(content_type: bytes) -> bool:
     """Whether it is JSON in UTF-8; a parameter that is no charset says nothing (RFC 8259, section 11)."""
     media_type, *parameters = content_type.lower().split(b";")
@@ -192,26 +210,19 @@ def _is_json(content_type: bytes) -> bool:
 
 
 async def _read_within(exchange: Exchange, limit: int, seconds: float) -> bytes:
-    """The whole body. Raises `Refused` where it is late, `OverflowError` beyond the limit, `FramingFault`."""
+    """The body, no more than a piece of it beyond the limit. Raises `Refused` where it is late, `FramingFault`."""
     request = exchange.request
-    if request.is_received:
-        body = request.take()
-        if len(body) > limit:
-            raise OverflowError
-        return body
     parts = []
     size = 0
     try:
         async with asyncio.timeout(seconds):
             is_over = False
-            while not is_over:
+            while not is_over and size <= limit:
                 await request.arrival()
                 is_over = request.is_received
                 parts.append(request.take())
                 exchange.resume_reading()
                 size += len(parts[-1])
-                if size > limit:
-                    raise OverflowError
     except TimeoutError:
         raise Refused(answers.TOO_SLOW, closes=True) from None
     return b"".join(parts)

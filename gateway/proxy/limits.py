@@ -44,6 +44,11 @@ return 0
 """
 
 
+def is_limited(key: KeyRecord) -> bool:
+    """Whether what a key may spend has a limit."""
+    return key.rate_limit_per_minute is not None or key.calls_per_day is not None or key.records_per_day is not None
+
+
 class Limits:
     """The spending of all keys, in Redis."""
 
@@ -57,9 +62,9 @@ class Limits:
 
         Raises `redis.RedisError` where Redis cannot be asked.
         """
-        limits = (key.rate_limit_per_minute, key.calls_per_day, key.records_per_day)
-        if limits == (None, None, None):
+        if not is_limited(key):
             return None
+        limits = (key.rate_limit_per_minute, key.calls_per_day, key.records_per_day)
         now = self._now_ms() // 1000
         exceeded = await self._spend(
             keys=[

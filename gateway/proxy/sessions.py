@@ -128,15 +128,18 @@ class Sessions:
         self._give_back = redis.register_script(_GIVE_BACK)
         self._open = redis.register_script(_OPEN)
 
+    def recall(self, session_id: str, owner: str) -> Session | None:
+        """What `claim` gives, where the worker remembers the session as the owner's; else `None`."""
+        session = self._recalled(session_id)
+        return session if session is not None and session.owner == owner else None
+
     async def claim(self, session_id: str, owner: str) -> Session | None:
         """The session, if it is the owner's, or becomes it now; `None` where it is another's.
 
         Raises `redis.RedisError` where Redis cannot be asked and the worker does not remember the session.
         """
-        remembered = self._remembered.get(session_id)
-        if remembered is not None and remembered[0] > self._monotonic():
-            session = remembered[1]
-        else:
+        session = self._recalled(session_id)
+        if session is None:
             held = await self._claim(
                 keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
                 args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.HANDSHAKES],
@@ -199,6 +202,10 @@ class Sessions:
             for session_id in expired
             if await self._redis.zrem(redis_names.UNCLAIMED_SESSIONS, session_id)
         ]
+
+    def _recalled(self, session_id: str) -> Session | None:
+        remembered = self._remembered.get(session_id)
+        return remembered[1] if remembered is not None and remembered[0] > self._monotonic() else None
 
     def _remember(self, session_id: str, session: Session) -> None:
         if session.endpoint and not session.client_name:
