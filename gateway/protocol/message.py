@@ -23,7 +23,8 @@ MAX_BATCH = 100
 Kind = Literal["request", "notification", "response"]
 
 _MEMBERS_OF_A_PUBLIC_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
-_INSPECTED = frozenset({"tools/call", "tools/list", "tasks/get", "tasks/result", "tasks/update", "tasks/cancel"})
+_TASK_METHODS = ("tasks/get", "tasks/result", "tasks/update", "tasks/cancel")
+_INSPECTED = frozenset({"tools/call", "tools/list", *_TASK_METHODS})
 """Methods whose params decide something."""
 _INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId"})
 _INSPECTED_FOLDED = frozenset(name.casefold() for name in _INSPECTED_PARAMS)

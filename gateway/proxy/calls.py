@@ -130,7 +130,7 @@ class Calls:
         for message in messages:
             if message.kind == "request" and (call := self._call(message)) is not None:
                 self._open[call.id_json] = call
-        self.must_check = self._has_tables or (self._has_tools and (listens or self._lists_tools()))
+        self.must_check = self._has_tables or (self._has_tools and (listens or self._asks_beside_calls()))
         """Whether answers may have to be changed or refused, so that none may pass before it was looked at."""
 
     @property
@@ -488,8 +488,9 @@ class Calls:
             return Call(id_as_json(message.id), method)
         return None
 
-    def _lists_tools(self) -> bool:
-        return any(call.method == "tools/list" for call in self._open.values())
+    def _asks_beside_calls(self) -> bool:
+        """Whether tools are listed, or a task is asked for that another key may have made."""
+        return any(call.method != "tools/call" for call in self._open.values())
 
     def _only_id(self) -> object:
         """The id of the one request that waits for an answer; `None` where it is not the only one."""
