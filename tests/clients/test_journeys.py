@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.clients.kinds import CLIENTS, ClientKind, Trip
-from tests.clients.upstreams import EVERYTHING, JSON, SESSIONS, UPSTREAMS, Leg
+from tests.clients.upstreams import EVERYTHING, EVERYTHING_OLD, JSON, OLD, SESSIONS, UPSTREAMS, Leg
 from tests.support.admin_client import AdminClient
 from tests.support.node import NodePackages
 from tests.support.running_up import Running
@@ -22,6 +22,7 @@ _ONE_OF_EACH = [
 JOURNEYS = [
     *[(client, SESSIONS) for client in CLIENTS],
     *[(client, upstream) for upstream in (JSON, EVERYTHING) for client in _ONE_OF_EACH],
+    *[(client, upstream) for upstream in (OLD, EVERYTHING_OLD) for client in CLIENTS if "modern" not in client],
 ]
 
 
@@ -45,7 +46,8 @@ def test_a_client_sees_what_the_server_says_and_each_call_is_counted(
     legs = legs_of(kind, upstream)
     key = admin.new_key(f"{client}, {upstream}")
     orders = [leg.order(run=key.key_id) for leg in legs]
-    trip = Trip(f"{gateway_of(upstream).url}/mcp", key.text, "a client", orders, is_old=False, home=tmp_path)
+    is_old = UPSTREAMS[upstream].is_old
+    trip = Trip(f"{gateway_of(upstream).url}/mcp", key.text, "a client", orders, is_old, home=tmp_path)
     seen = kind.travel(packages, trip)
     # Listed for clients that offer roots.
     seen[0] = [tool for tool in seen[0] if tool != "get-roots-list"]
@@ -72,5 +74,5 @@ def legs_of(kind: ClientKind, upstream: str) -> Sequence[Leg]:
 def assert_named(calls: Sequence[dict[str, Any]], kind: ClientKind, upstream: str) -> None:
     """A session, or a call of 2026-07-28, tells the client's own name; else it is the name of its HTTP client."""
     wanted = kind.name if UPSTREAMS[upstream].has_sessions else kind.agent
-    (name,) = {call["client_name"] for call in calls}
-    assert name.startswith(wanted.format(client="a client"))
+    names = {call["client_name"] for call in calls}
+    assert all(name.startswith(wanted.format(client="a client")) for name in names), names

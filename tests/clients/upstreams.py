@@ -89,7 +89,7 @@ _WEATHER = Leg(
 _LONG = "Long running operation completed. Duration: 0.2 seconds, Steps: 2."
 _OPERATION = Leg(
     "walk",
-    {"result": _LONG, "steps": [1, 2]},
+    {"result": _LONG, "steps": [1]},
     name="trigger-long-running-operation",
     args={"duration": 0.2, "steps": 2},
     counted=(("trigger-long-running-operation", [], None),),
@@ -113,6 +113,8 @@ class Upstream(NamedTuple):
 
     legs: tuple[Leg, ...]
     has_sessions: bool = True
+    is_old: bool = False
+    """Whether it speaks the old HTTP+SSE transport."""
 
 
 SESSIONS = "python sdk 2.3 with sessions"
@@ -122,11 +124,11 @@ EVERYTHING = "npm's everything"
 EVERYTHING_OLD = "npm's everything, http+sse"
 
 UPSTREAMS = {
-    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _REST)),
+    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _REST)),
     JSON: Upstream((Leg("tools", _MORE_TOOLS), _READ), has_sessions=False),
-    OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK)),
+    OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK), is_old=True),
     EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _RESUMED)),
-    EVERYTHING_OLD: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION)),
+    EVERYTHING_OLD: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION), is_old=True),
 }
 
 

@@ -28,7 +28,9 @@ export async function travel(newClient, Transport, callTool, itinerary) {
         steps.push(progress);
         if (go) await callTool(client, { name: go, arguments: { run: args.run } });
       };
-      return { result: told(await callTool(client, { name, arguments: args }, { onprogress })), steps };
+      const result = told(await callTool(client, { name, arguments: args }, { onprogress }));
+      // Where the server does not wait, the report that comes together with the result is lost in the SDK.
+      return { result, steps: go ? steps : steps.slice(0, 1) };
     },
 
     // Goes away while its call runs, comes back later as another client of the same session, and fetches the result.
