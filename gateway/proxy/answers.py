@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, error_body
-from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.answer import Answer, head
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.decision import Deny
 from gateway.proxy.upstream.failures import UpstreamError
@@ -70,6 +72,7 @@ INTERNAL = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reaso
 
 METHODS = b"GET, POST, DELETE, HEAD, OPTIONS"
 _SERVER = (b"Server", b"mcp-gateway")
+_JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 
 def bad_framing(fault: FramingFault) -> Deny:
@@ -82,19 +85,24 @@ def upstream_failure(failure: UpstreamError) -> Deny:
     return Deny(status=failure.status, code=INTERNAL_ERROR, message=str(failure), reason=f"upstream_{failure.phase}")
 
 
-def refusal(deny: Deny, id: object, *, closes: bool = False) -> Answer:  # noqa: A002
+def refusal(
+    deny: Deny,
+    id: object,  # noqa: A002
+    *,
+    cors: Sequence[tuple[bytes, bytes]] = (),
+    closes: bool = False,
+) -> Answer:
     """The HTTP answer of a refusal: a JSON-RPC error object with the request's id."""
-    answer = own(deny.status, error_body(id, deny.code, deny.message), closes=closes)
+    headers = list(cors)
     if deny.challenge is not None:
-        answer.headers.append((b"WWW-Authenticate", deny.challenge.encode()))
+        headers.append((b"WWW-Authenticate", deny.challenge.encode()))
     if deny.retry_after is not None:
-        answer.headers.append((b"Retry-After", b"%d" % deny.retry_after))
+        headers.append((b"Retry-After", b"%d" % deny.retry_after))
     if deny.status == 405:
-        answer.headers.append((b"Allow", METHODS))
-    return answer
+        headers.append((b"Allow", METHODS))
+    return own(deny.status, error_body(id, deny.code, deny.message), *headers, closes=closes)
 
 
-def own(status: int, json: bytes, *, closes: bool = False) -> Answer:
+def own(status: int, json: bytes, *headers: tuple[bytes, bytes], closes: bool = False) -> Answer:
     """An answer of the gateway's own, in JSON."""
-    headers = [_SERVER, (b"Content-Type", b"application/json; charset=utf-8")]
-    return Answer(status=status, headers=headers, body=json, closes=closes)
+    return Answer(head=head(status, None, [_SERVER, _JSON, *headers]), body=json, closes=closes)

@@ -114,14 +114,19 @@ class Calls:
         meter: Meter,
         *,
         listens: bool = False,
+        learn: Callable[[bytes], None] | None = None,
     ) -> None:
-        """`listens`: the exchange is a stream on which answers to requests of others come."""
+        """`listens`: the exchange is a stream on which answers to requests of others come.
+
+        `learn` is told every list of tools that passes, as the upstream gave it.
+        """
         self._caller = caller
         self._key = key
         self._clock = clock
         self._meter = meter
         self._started = clock.monotonic()
         self._listens = listens
+        self._learn = learn
         self._has_tables = key is not None and key.allowed_tables is not None
         self._has_tools = key is not None and key.allowed_tools is not None
         self._open: dict[str, Call] = {}
@@ -284,11 +289,13 @@ class Calls:
             return self._settle(call, counts, id_, answer.result, answer.error, sight, size)
         if call.method in TASK_READS:
             return self._look_at_task(call, id_, answer, found, sight, size)
-        if not answer.result or not is_restricted(self._key):
+        if not answer.result:
             return None
         if call.method == "tools/list":
+            if self._learn is not None:
+                self._learn(bytes(answer.result))
             return self._filtered(id_, answer.result) if self._has_tools else None
-        if isinstance(call, Awaited) and result_head(answer.result).is_of_a_tool:
+        if isinstance(call, Awaited) and is_restricted(self._key) and result_head(answer.result).is_of_a_tool:
             return error_body(id_, DENIED, _UNCHECKED)
         return None
 
@@ -484,7 +491,7 @@ class Calls:
             return Call(id_as_json(message.id), method, message.tool or "", message.arguments)
         if method in TASK_READS:
             return Call(id_as_json(message.id), method, task_id=message.task_id or "")
-        if self._has_tables or (self._has_tools and method == "tools/list"):
+        if self._has_tables or method == "tools/list":
             return Call(id_as_json(message.id), method)
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.proxy.answers import METHODS
-from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.answer import Answer, head
 
 _EXPOSED = b"Mcp-Session-Id, WWW-Authenticate, Retry-After"
 _ALLOWED = (
@@ -33,4 +33,4 @@ def preflight_answer(origin: bytes | None) -> Answer:
             (b"Access-Control-Allow-Headers", _ALLOWED),
             (b"Access-Control-Max-Age", b"%d" % _MAX_AGE),
         ]
-    return Answer(status=204, headers=headers)
+    return Answer(head=head(204, None, headers))

@@ -16,12 +16,13 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+import msgspec
 from redis.exceptions import RedisError
 
 from gateway.keys.record import KeyRecord
 from gateway.proxy import answers
 from gateway.proxy.calls import Calls, Sight
-from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.answer import Answer, Head, head
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.gatekeeper import Principal
@@ -150,18 +151,18 @@ class Forwarding:
         `is_listening` says that the client asked for a stream that has no end of its own.
         """
         relay = self._relay(answer, calls, open_endpoint)
-        headers = client_headers(answer.headers) + cors
+        head = _client_head(answer, cors)
         is_handed_over = False
         try:
             if relay.is_event_stream:
                 key = principal.key if principal else None
                 with self._streams.opened(key, is_listening=is_listening):
-                    await self._stream(exchange, answer, headers, relay, b"")
+                    await self._stream(exchange, answer, head, relay, b"")
                     return None
             first = await relay.next()
             if relay.is_over and not answer.trailers:
-                return Answer(status=answer.status, reason=answer.reason, headers=headers, body=first)
-            await self._stream(exchange, answer, headers, relay, first)
+                return Answer(head=head, body=first)
+            await self._stream(exchange, answer, head, relay, first)
             return None
         except UpstreamError as failure:
             raise self._failed(failure) from None
@@ -190,14 +191,12 @@ class Forwarding:
         self,
         exchange: Exchange,
         answer: UpstreamConnection,
-        headers: list[tuple[bytes, bytes]],
+        head: Head,
         relay: Relay,
         first: bytes,
     ) -> None:
         """Pass the answer on as it comes; what breaks off is not ended, so that it cannot look whole."""
-        length = answer.field(b"content-length")
-        is_fixed = length != "" and not relay.may_change
-        await exchange.begin(answer.status, answer.reason, headers, int(length) if is_fixed else None)
+        await exchange.begin(head, None if relay.may_change else answer.content_length)
         try:
             if first:
                 await exchange.write(first)
@@ -264,3 +263,20 @@ class Forwarding:
     def _failed(self, failure: UpstreamError) -> Refused:
         self._observed.upstream_failed(failure.phase)
         return Refused(answers.upstream_failure(failure))
+
+
+class _ClientHead(msgspec.Struct, frozen=True):
+    """The head that the client was sent for a head of the upstream's."""
+
+    headers: list[tuple[bytes, bytes]]
+    cors: list[tuple[bytes, bytes]]
+    head: Head
+
+
+def _client_head(answer: UpstreamConnection, cors: list[tuple[bytes, bytes]]) -> Head:
+    last = answer.memory
+    if isinstance(last, _ClientHead) and last.headers is answer.headers and last.cors == cors:
+        return last.head
+    made = head(answer.status, answer.reason, client_headers(answer.headers) + cors)
+    answer.memory = _ClientHead(answer.headers, cors, made)
+    return made

@@ -60,6 +60,7 @@ class Handler:
         elsewhere: Elsewhere,
         clock: Clock,
         meter: Meter,
+        learn: Callable[[bytes], None],
         is_ready: Callable[[], Awaitable[bool]],
         observed: Observed,
     ) -> None:
@@ -69,6 +70,7 @@ class Handler:
         self._elsewhere = elsewhere
         self._clock = clock
         self._meter = meter
+        self._learn = learn
         self._is_ready = is_ready
         self._observed = observed
         self._paths = frozenset(config.proxy_paths)
@@ -91,11 +93,10 @@ class Handler:
             origin = incoming.origin
             is_endpoint = incoming.path in self._paths
             answer = await (self._serve_endpoint if is_endpoint else self._serve_probe)(exchange, incoming)
-            status = exchange.status if answer is None else answer.status
+            status = exchange.status if answer is None else answer.head.status
         except Refused as refused:
             status, reason = refused.deny.status, refused.deny.reason
-            answer = answers.refusal(refused.deny, refused.id, closes=refused.closes)
-            answer.headers += cors_headers(origin)
+            answer = answers.refusal(refused.deny, refused.id, cors=cors_headers(origin), closes=refused.closes)
         except (asyncio.CancelledError, ConnectionError):
             # Clients close a stream when they have what they came for; that is no failure.
             status = exchange.status or _CLIENT_LEFT
@@ -190,7 +191,7 @@ class Handler:
         is_listening = first.method == "subscriptions/listen"
         caller = self._caller(incoming, first, principal, session)
         record = principal.record if principal else None
-        calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening)
+        calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening, learn=self._learn)
         if session.endpoint:
             await self._note(calls)
             if first.method == "initialize":
@@ -223,7 +224,7 @@ class Handler:
         principal, session = await self._gatekeeper.admit_bodiless(incoming, credential)
         caller = self._caller(incoming, None, principal, session)
         is_listening = incoming.method == "GET"
-        calls = Calls((), caller, principal.record, self._clock, self._meter, listens=is_listening)
+        calls = Calls((), caller, principal.record, self._clock, self._meter, listens=is_listening, learn=self._learn)
         answer = await self._forwarding.send(incoming, principal, session, b"", calls)
         return await self._forwarding.bring_back(
             exchange,

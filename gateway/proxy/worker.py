@@ -117,6 +117,7 @@ class Worker:
             elsewhere=self._elsewhere,
             clock=Clock(now_ms, time.monotonic, new_event_id),
             meter=self.meter,
+            learn=self._tools.learn,
             is_ready=self.is_ready,
             observed=observed,
         )

@@ -16,19 +16,29 @@ NO_BODY = frozenset({204, 304})
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
+class Head(msgspec.Struct, frozen=True):
+    """The head of an answer in bytes, but for its length and what its connection has to say."""
+
+    status: int
+    text: bytes
+    is_dated: bool
+
+    def whole(self, *more: tuple[bytes, bytes]) -> bytes:
+        """To its end, with a `Date` where it has none (RFC 9110, section 6.6.1)."""
+        date = b"" if self.is_dated else b"Date: " + _date() + b"\r\n"
+        return b"".join([self.text, date, *(name + b": " + value + b"\r\n" for name, value in more), b"\r\n"])
+
+
 class Answer(msgspec.Struct, kw_only=True):
     """A whole answer; `closes` says that its connection is not to be used again."""
 
-    status: int
-    headers: list[tuple[bytes, bytes]]
+    head: Head
     body: bytes = b""
-    reason: str | None = None
-    """`None` for the usual one; bytes that are no UTF-8 stand as surrogates."""
     closes: bool = False
 
 
-def head(status: int, reason: str | None, headers: RawHeaders) -> bytes:
-    """The head of an answer, with a `Date` where it has none (RFC 9110, section 6.6.1).
+def head(status: int, reason: str | None, headers: RawHeaders) -> Head:
+    """The head of an answer; `None` is the usual reason, and bytes in it that are no UTF-8 stand as surrogates.
 
     Raises `ValueError` for a line end or a NUL within a field.
     """
@@ -39,9 +49,7 @@ def head(status: int, reason: str | None, headers: RawHeaders) -> bytes:
     text = b"\r\n".join(lines)
     if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1 or b"\0" in text:
         raise ValueError("a line end within a field of an answer")
-    if b"\r\ndate:" in text.lower():
-        return text + b"\r\n\r\n"
-    return text + b"\r\nDate: " + _date() + b"\r\n\r\n"
+    return Head(status, text + b"\r\n", is_dated=b"\r\ndate:" in text.lower())
 
 
 def fields(headers: RawHeaders) -> bytes:

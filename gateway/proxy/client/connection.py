@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from gateway.proxy.client.answer import NO_BODY, Answer, fields, head
+from gateway.proxy.client.answer import NO_BODY, Answer, Head, fields
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.client.request import ClientRequest, RequestReader
 from gateway.proxy.headers import RawHeaders
@@ -97,12 +97,12 @@ class Exchange:
         """Tell the client to send its body (RFC 9110, section 10.1.1)."""
         self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    async def begin(self, status: int, reason: str | None, headers: RawHeaders, length: int | None) -> None:
+    async def begin(self, head: Head, length: int | None) -> None:
         """Send the head of an answer whose body comes by `write`. Raises `ConnectionError` where the client is gone."""
         framing = []
         if length is not None:
             framing.append((b"Content-Length", b"%d" % length))
-        elif status in NO_BODY:
+        elif head.status in NO_BODY:
             pass
         elif self.request.version == "1.1":
             self._is_chunked = True
@@ -110,8 +110,8 @@ class Exchange:
         else:
             self.request.is_kept_alive = False
         framing += self._connection.persistence(self.request)
-        self._connection.write(head(status, reason, [*headers, *framing]))
-        self.status = status
+        self._connection.write(head.whole(*framing))
+        self.status = head.status
         await self._connection.drained()
 
     async def write(self, piece: bytes) -> None:
@@ -127,21 +127,20 @@ class Exchange:
         await self._connection.drained()
 
     def answer(self, answer: Answer) -> None:
-        """Send a whole answer at once. Raises `ValueError` for a line end within a field."""
+        """Send a whole answer at once. Raises `ConnectionError`."""
         if answer.closes or not self.request.is_received:
             # What is left of the body is not worth reading.
             self.request.is_kept_alive = False
-        headers = answer.headers
-        if answer.status not in NO_BODY:
-            headers = [*headers, (b"Content-Length", b"%d" % len(answer.body))]
-        headers = [*headers, *self._connection.persistence(self.request)]
-        start = head(answer.status, answer.reason, headers)
+        framing = self._connection.persistence(self.request)
+        if answer.head.status not in NO_BODY:
+            framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
+        start = answer.head.whole(*framing)
         if len(answer.body) > _WORTH_A_COPY:
             self._connection.write(start)
             self._connection.write(answer.body)
         else:
             self._connection.write(start + answer.body)
-        self.status = answer.status
+        self.status = answer.head.status
         self._is_whole = True
 
 

@@ -8,11 +8,15 @@ The rules:
   never else.
 - What comes behind a whole answer is no part of it, and its connection carries no other.
 - Informational answers (1xx) are passed over; 101 is refused. Trailers are kept apart from the head.
+- A head that is, but for the number of its length, the same bytes as the last one of the connection is what that was.
 
 Nothing here does I/O.
 """
 
 from __future__ import annotations
+
+import re
+from typing import NamedTuple
 
 import httptools
 
@@ -22,14 +26,33 @@ MAX_HEAD = 64 * 1024
 """Bytes of an answer's head, 1xx answers before it included; also of what comes without a byte of the body in it."""
 MAX_HEADERS = 256
 
+_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
+
+
+class KnownHead(NamedTuple):
+    """A head that was read: its bytes but for the number of its length, and what they mean."""
+
+    text: bytes
+    status: int
+    reason: str
+    headers: list[tuple[bytes, bytes]]
+
 
 class Answer:
-    """Feeds on bytes; once `is_head_complete`, `status`, `reason` and `headers` hold the head."""
+    """Feeds on bytes; once `is_head_complete`, `status`, `reason`, `headers` and `content_length` hold the head.
 
-    def __init__(self) -> None:
+    `known` is the head of the answer before this one on the connection.
+    """
+
+    def __init__(self, known: KnownHead | None = None) -> None:
         self.status = 0
         self.reason = ""
         self.headers: list[tuple[bytes, bytes]] = []
+        """The fields of the head, `Content-Length` aside."""
+        self.content_length: int | None = None
+        self.known = known
+        """The head of this answer, to be known again; else the one that was given."""
         self.trailers: list[tuple[bytes, bytes]] = []
         self.is_head_complete = False
         self.is_complete = False
@@ -44,11 +67,47 @@ class Answer:
         self._has_length = False
         self._has_body = True
         self._fault = ""
-        # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._is_begun = False
+        self._left: int | None = None
+        """Bytes of the body still to come, after a head that was known."""
+        self._parser: httptools.HttpResponseParser | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `AnswerError`."""
+        if not self._is_begun:
+            self._is_begun = True
+            head_end, text, length = _head_in(data)
+            if self.known is not None and text and text == self.known.text:
+                _, self.status, self.reason, self.headers = self.known
+                self.content_length = self._left = length
+                self.is_head_complete = True
+                self._feed_known(data[head_end:])
+                return
+            # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
+            self._parser = httptools.HttpResponseParser(self)
+            self._parse(data)
+            if text and self.content_length == length and self._has_body:
+                self.known = KnownHead(text, self.status, self.reason, self.headers)
+        elif self._left is not None:
+            self._feed_known(data)
+        else:
+            self._parse(data)
+
+    def _feed_known(self, data: bytes) -> None:
+        assert self._left is not None
+        if self.is_complete:
+            self.is_keep_alive = False
+            return
+        body = data[: self._left]
+        if body:
+            self.on_body(body)
+        self._left -= len(body)
+        if self._left == 0:
+            self.is_complete = True
+            # The answer before this one, of the same head, was followed by this one.
+            self.is_keep_alive = len(body) == len(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._parser is None:
             self.is_keep_alive = False
             if self.is_complete:
@@ -70,7 +129,7 @@ class Answer:
         self.is_keep_alive = False
         if not self.is_complete:
             self._drop_parser()
-            if not self.is_head_complete or self._has_length or self._fault:
+            if not self.is_head_complete or self._has_length or self._left is not None or self._fault:
                 raise AnswerError("The upstream closed the connection before its answer was whole")
             self.is_complete = True
 
@@ -83,6 +142,7 @@ class Answer:
     def drop(self) -> None:
         """Look at nothing that may still come."""
         self._drop_parser()
+        self._is_begun = True
         self.is_keep_alive = False
 
     def _fail(self, fault: str) -> None:
@@ -128,6 +188,10 @@ class Answer:
             if lower == b"transfer-encoding" and value.lower() != b"chunked":
                 self._refuse("an unknown transfer encoding")
             self._has_length = True
+            if lower == b"content-length":
+                # The parser has seen that it is a number.
+                self.content_length = int(value)
+                return
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -143,6 +207,7 @@ class Answer:
             if self._has_length:
                 self._refuse("an informational answer with a length")
             self.headers.clear()
+            self.content_length = None
             return
         self.status = status
         self._has_body = status not in (204, 304)
@@ -169,6 +234,15 @@ class Answer:
     def _refuse(self, fault: str) -> None:
         self._fault = fault
         raise AnswerError(fault)
+
+
+def _head_in(data: bytes) -> tuple[int, bytes, int]:
+    """Where a head with a length ends, its bytes but for the number, and the number; else an empty head."""
+    end = data.find(_END)
+    length = _LENGTH.search(data, 0, end + 2) if end >= 0 else None
+    if length is None:
+        return 0, b"", 0
+    return end + len(_END), data[: length.start(1)] + data[length.end(1) : end], int(length[1])
 
 
 _INVALID = "The upstream's answer is not valid HTTP"

@@ -39,6 +39,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_reading_paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._answer = Answer()
+        self.memory: object = None
+        """What was remembered of the last answer."""
         self._failure: UpstreamError | None = None
         self._is_busy = False
         self.deadline = float("inf")
@@ -49,7 +51,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Begin an exchange: send one whole request. Raises `UpstreamError`."""
-        self._answer = Answer()
+        self._answer = Answer(self._answer.known)
         self._failure = None
         self._is_busy = True
         self.deadline = self._loop.time() + self._first_byte_timeout
@@ -84,7 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """The fields of the answer's head."""
+        """The fields of the answer's head, its length aside; the same object while the head is the same."""
         return self._answer.headers
 
     @property
@@ -93,8 +95,16 @@ class UpstreamConnection(asyncio.Protocol):
         return self._answer.trailers
 
     def field(self, name: bytes) -> str:
-        """A field of the answer's head by its lower-case name; empty where absent."""
-        return next((value.decode("latin-1") for field, value in self.headers if field.lower() == name), "")
+        """A field of the answer's head by its lower-case name, its length aside; empty where absent."""
+        for field, value in self._answer.headers:
+            if len(field) == len(name) and field.lower() == name:
+                return value.decode("latin-1")
+        return ""
+
+    @property
+    def content_length(self) -> int | None:
+        """The length that the answer's head states; `None` where it states none."""
+        return self._answer.content_length
 
     @property
     def at_end(self) -> bool:
