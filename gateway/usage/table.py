@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import secrets
 import sys
 import threading
 import time
@@ -151,9 +152,26 @@ class UsageTable:
         """`query` on the querying thread."""
         return await self._on("query", self.query, sql, parameters)
 
+    async def write_soon(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """A statement of the writer's own, on the inserting thread and without the bounds of a query; its rows."""
+        return await self._on("insert", self._write, sql, parameters)
+
     async def open_soon(self) -> None:
         """`open` on the inserting thread."""
         await self._on("insert", self.open)
+
+    def _write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        # Under a token of its own, so that it is carried out whatever was before.
+        settings = {**_INSERT_SETTINGS, "insert_deduplication_token": secrets.token_hex(16)}
+        try:
+            return self._guarded(
+                "insert",
+                lambda client: [
+                    tuple(row) for row in client.query(sql, dict(parameters), settings=settings).result_rows
+                ],
+            )
+        except UsageRefused as error:
+            raise UsageTableUnavailable(f"ClickHouse at {self.place} refuses a statement: {error}") from error
 
     def close(self) -> None:
         """Wait for what is running, then close both connections."""

@@ -8,8 +8,9 @@ Rules:
   first.
 - Where an event may be in the table though it was not settled (Redis lost its last seconds, and says so by
   another run id, by entry ids that were settled before, or by entries that a spool sent again), the table is
-  asked, and only what it lacks is inserted. After a restart of Redis this goes on until a batch has nothing that
-  the table knows: what was inserted before is at the stream's beginning.
+  asked, and only what it lacks is inserted; what the sums by day lack of the others is completed (`roll_up`). After a
+  restart of Redis this goes on until a batch has nothing that the table knows: what was inserted before is at the
+  stream's beginning.
 - ClickHouse away: the same batch again under the same token, with growing pauses, for ever. Nothing else is
   read meanwhile; the stream holds it.
 - ClickHouse refuses a batch for its content: the events that are not in the table yet are halved until
@@ -40,6 +41,7 @@ from gateway.usage.event import UsageEvent, pack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
 from gateway.usage.queries import stored
+from gateway.usage.roll_up import complete
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
 
@@ -182,6 +184,7 @@ class UsageWriter:
         if batch.missing:
             log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
         known = await self._stored(self._doubtful(batch))
+        await self._complete_sums(batch.events, known)
         events = [event for event in batch.events if event.event_id not in known]
         dead = list(batch.dead)
         try:
@@ -189,6 +192,7 @@ class UsageWriter:
         except UsageRefused as error:
             log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
             known = await self._stored(events)
+            await self._complete_sums(events, known)
             dead += await self._insert_by_halves([event for event in events if event.event_id not in known])
         else:
             if self._distrusts and events and not known:
@@ -209,6 +213,12 @@ class UsageWriter:
         if not events:
             return set()
         return await self._persist(lambda: stored(self._table, events))
+
+    async def _complete_sums(self, events: Sequence[UsageEvent], known: set[str]) -> None:
+        """What is not inserted again may be in the log alone."""
+        if known:
+            stored_already = [event for event in events if event.event_id in known]
+            await self._persist(lambda: complete(self._table, stored_already))
 
     async def _insert(self, events: Sequence[UsageEvent], token: str) -> None:
         """Insert until ClickHouse gives a definite answer. Raises `UsageRefused` for one."""
