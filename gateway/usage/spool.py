@@ -60,6 +60,9 @@ class Receiver(Protocol):
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """Add a batch; return when that is acknowledged. Then so many events of its process are still missing."""
 
+    async def finished(self, process: str) -> None:
+        """Nothing of a process that is gone is missing any more."""
+
 
 @dataclass(slots=True)
 class _File:
@@ -205,6 +208,7 @@ class Spool:
                 elif is_due and not again:
                     self._remove(file)
                 self._observer.spool_size(self.doubtful_size)
+            await self._release_empty(receiver)
             return sent
 
     def close(self) -> None:
@@ -248,9 +252,10 @@ class Spool:
             return
         for folder in folders:
             self._folders.append(folder)
-            found = [_File(path, folder, path.stat().st_size) for path in folder.files()]
-            self._closed += found
-            self._release_if_empty(folder)
+            # A moment ago its process may still have written.
+            self._closed += [
+                _File(path, folder, path.stat().st_size, quiet_since=self._monotonic()) for path in folder.files()
+            ]
 
     async def _send_missing(self, file: _File, receiver: Receiver) -> int:
         """Send what Redis lacks of a file, in its order; then it is doubtful no longer."""
@@ -305,9 +310,11 @@ class Spool:
         if file.descriptor is not None:
             os.close(file.descriptor)
         self._closed.remove(file)
-        self._release_if_empty(file.folder)
 
-    def _release_if_empty(self, folder: SpoolFolder) -> None:
-        if folder is not self._own and all(file.folder is not folder for file in self._closed):
+    async def _release_empty(self, receiver: Receiver) -> None:
+        """Let go of adopted folders that are done with."""
+        used = {file.folder.path for file in self._closed}
+        for folder in [folder for folder in self._folders if folder is not self._own and folder.path not in used]:
+            await receiver.finished(folder.path.name)
             folder.release()
             self._folders.remove(folder)

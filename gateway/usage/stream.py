@@ -178,6 +178,11 @@ class UsageStream:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""
         await self._add(record, "again", missing)
 
+    async def finished(self, process: str) -> None:
+        """For the spool: a process that is gone has nothing on disk any more."""
+        async with asyncio.timeout(self._answer_timeout):
+            await self._redis.hdel(redis_names.USAGE_SPOOLED, process)
+
     def _end_of_turn(self) -> None:
         self._scheduled = False
         self._dispatch()

@@ -247,3 +247,16 @@ async def test_an_unreadable_entry_counts_as_one(redis: redis.asyncio.Redis, bal
     await add(redis, *(event() for _ in range(20)))
     await redis.xadd(redis_names.USAGE, {"e": pack((event(),))})
     assert (await balance()).waiting == 22
+
+
+async def test_what_a_process_had_spooled_is_forgotten_when_its_spool_is_done(
+    redis: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
+) -> None:
+    # It had told so, had sent everything, and was killed before it told that.
+    (tmp_path / "1-dead").mkdir()
+    await redis.hset(redis_names.USAGE_SPOOLED, "1-dead", "5")
+    assert (await balance()).spooled == 5
+    stream = UsageStream(redis, Spool(tmp_path))
+    await stream._spool.settle(stream)
+    assert (await balance()).balanced
+    await stream.close()

@@ -26,6 +26,7 @@ class Receiver:
     def __init__(self) -> None:
         self.records: list[SpoolRecord] = []
         self.fails_after: int | None = None
+        self.gone: list[str] = []
 
     @property
     def numbers(self) -> list[int]:
@@ -33,6 +34,9 @@ class Receiver:
 
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         return [max((one.number for one in self.records if one.lane == lane), default=0) for lane in lanes]
+
+    async def finished(self, process: str) -> None:
+        self.gone.append(process)
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         if len(self.records) == self.fails_after:
@@ -356,4 +360,18 @@ def test_folders_and_files_are_the_owners_alone(tmp_path: Path) -> None:
     spool.append(record())
     (file,) = spool.path.glob("*/*.spool")
     assert [path.stat().st_mode & 0o777 for path in (spool.path, file.parent, file)] == [0o700, 0o700, 0o600]
+    spool.close()
+
+
+async def test_a_process_that_is_gone_is_told_to_have_nothing_left(
+    tmp_path: Path, clock: Clock, receiver: Receiver
+) -> None:
+    dead_file(tmp_path, encode(record(1)))
+    receiver.records = [record(1)]
+    spool = Spool(tmp_path, monotonic=clock)
+    await spool.settle(receiver)
+    assert receiver.gone == []
+    clock.pass_safely()
+    await spool.settle(receiver)
+    assert (receiver.gone, listing(tmp_path)) == (["1-dead"], [])
     spool.close()
