@@ -18,13 +18,19 @@ from tests.usage.support import NOW_MS, Running
 
 
 @pytest.fixture
-def make_table(chdb_url: str) -> Iterator[Callable[..., UsageTable]]:
+def usage_url(chdb_url: str) -> str:
+    """Where the tables of a test are."""
+    return chdb_url
+
+
+@pytest.fixture
+def make_table(usage_url: str) -> Iterator[Callable[..., UsageTable]]:
     """Makes tables, all on the one database of this test."""
     database = f"test_{secrets.token_hex(6)}"
     made = []
 
     def make(**options: Any) -> UsageTable:
-        table = UsageTable(chdb_url, **{"database": database, "now_ms": lambda: NOW_MS, **options})
+        table = UsageTable(usage_url, **{"database": database, "now_ms": lambda: NOW_MS, **options})
         made.append(table)
         return table
 

@@ -28,6 +28,7 @@ from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
+from tests.support.clickhouse_front import clickhouse_front
 from tests.support.valkey import Valkey
 from tests.usage.support import (
     DAY_MS,
@@ -81,10 +82,20 @@ class FaultyTable(UsageTable):
             await asyncio.Event().wait()
 
 
+@pytest.fixture(params=["chDB", "HTTP"])
+def usage_url(request: pytest.FixtureRequest, chdb_url: str) -> Iterator[str]:
+    """What holds of the writer holds on both ways to ClickHouse."""
+    if request.param == "chDB":
+        yield chdb_url
+    else:
+        with clickhouse_front(chdb_url) as front:
+            yield front.url
+
+
 @pytest.fixture
-def faulty(chdb_url: str, table: UsageTable) -> Iterator[FaultyTable]:
+def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     """A faulty connection to the database of `table`."""
-    found = FaultyTable(chdb_url, database=table.database)
+    found = FaultyTable(usage_url, database=table.database)
     found.faults = []
     found.inserting = asyncio.Event()
     yield found

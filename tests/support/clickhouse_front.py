@@ -1,0 +1,202 @@
+"""A stand-in for the HTTP layer of a ClickHouse server, with the real engine (chDB) behind it.
+
+It speaks as much of the protocol as clickhouse-connect uses: queries and commands with parameters and settings, inserts
+in Native format under a token, errors with their codes. It is no server: no users, no progress, no compressed answers.
+
+What becomes of the next inserts and queries, a test says in `inserts` and `queries`, one word for each request:
+- `refuses`: the connection is reset before the request is read.
+- `busy`: answered 503.
+- `hangs`: not carried out, and not answered until `released`.
+- `forgets`: read whole, not carried out, and the connection closed.
+- `commits`: carried out, and the connection closed without an answer.
+- `cuts`: carried out, and the answer cut off in its middle.
+- `commits and hangs`: carried out, and not answered until `released`.
+- a number: not carried out, and answered with that error code.
+Without a word it does what it is told.
+"""
+
+from __future__ import annotations
+
+import http.server
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver._backend.chdb_backend import ChdbBackend, _decompress, _trailing_format
+from clickhouse_connect.driver._backend.models import QueryRuntime
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from gateway.usage.table import _load_chdb
+
+_NO_SETTINGS = ("query", "database")
+
+
+class _Behind(Protocol):
+    _backend: ChdbBackend
+
+
+class ClickHouseFront:
+    """The stand-in. It can stop listening and begin again on the same port."""
+
+    def __init__(self, chdb_url: str) -> None:
+        _load_chdb()
+        client = clickhouse_connect.get_client(interface="chdb", path=unquote(urlsplit(chdb_url).path))
+        self._client = client
+        self.engine = cast(_Behind, client)._backend
+        self.inserts: deque[str] = deque()
+        self.queries: deque[str] = deque()
+        self.seen: list[str] = []
+        """The first word of every statement, `INSERT` among them."""
+        self.reached = threading.Event()
+        """Set when a request hangs."""
+        self.released = threading.Event()
+        self.port = 0
+        self._server: http.server.ThreadingHTTPServer | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://default:secret@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Listen."""
+        front = self
+
+        class Handler(_Handler):
+            pass
+
+        Handler.front = front
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Refuse connections from now on; open ones end with their request."""
+        assert self._server is not None
+        self._server.shutdown()
+        self._server.server_close()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.released.set()
+        self.stop()
+        self._client.close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    # HTTP/1.0: each request has a connection of its own, so that a stopped front is a refused connection.
+    front: ClickHouseFront
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        # What it will be cannot be seen before it is read, but for inserts by their media type.
+        is_insert = self.headers["Content-Type"] == "application/octet-stream"
+        words = self.front.inserts if is_insert else self.front.queries
+        word = words.popleft() if words else ""
+        if word == "refuses":
+            self._reset()
+            return
+        statement, parameters = self._read()
+        self.front.seen.append(statement.split(None, 1)[0].decode())
+        if word == "hangs":
+            self._hang()
+        elif word == "busy":
+            self._answer(503, b"Too many simultaneous queries", {})
+        elif word.isdigit():
+            self._refuse(int(word), f"Code: {word}. DB::Exception: as the test wants it. (AS_WANTED)")
+        elif word != "forgets":
+            self._carry_out(word, statement, parameters, is_insert=is_insert)
+
+    def _carry_out(self, word: str, statement: bytes, parameters: dict[str, str], *, is_insert: bool) -> None:
+        try:
+            body = self._run(statement, parameters, is_insert=is_insert)
+        except ClickHouseError as error:
+            self._refuse(getattr(error, "code", None) or 1000, str(error))
+            return
+        if word == "commits and hangs":
+            self._hang()
+        elif word != "commits":
+            headers = {"X-ClickHouse-Format": _trailing_format(statement) or "TabSeparated"} if body else {}
+            self._answer(200, body, headers, cut=word == "cuts")
+
+    def _run(self, statement: bytes, parameters: dict[str, str], *, is_insert: bool) -> bytes:
+        values = {name: value for name, value in parameters.items() if name.startswith("param_")}
+        settings = {
+            name: value for name, value in parameters.items() if name not in _NO_SETTINGS and name not in values
+        }
+        runtime = QueryRuntime(database=parameters.get("database"), settings=settings)
+        if is_insert:
+            head, _, block = statement.partition(b" FORMAT Native\n")
+            into = head.decode().removeprefix("INSERT INTO ")
+            self.front.engine.execute_raw_insert(into, None, block, "Native", None, runtime, None)
+            return b""
+        return self.front.engine.execute_raw_query(statement, values, None, runtime, None)
+
+    def _read(self) -> tuple[bytes, dict[str, str]]:
+        """The statement, and parameters and settings."""
+        parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        body = self._chunks() if self.headers["Transfer-Encoding"] else self._sized()
+        if encoding := self.headers["Content-Encoding"]:
+            body = _decompress(body, encoding)
+        if (self.headers["Content-Type"] or "").startswith("multipart/form-data"):
+            head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+            form = BytesParser(policy=HTTP).parsebytes(head + body)
+            for part in form.iter_parts():
+                payload: Any = part.get_payload(decode=True)
+                parameters[str(part.get_param("name", header="Content-Disposition"))] = payload.decode()
+            body = b""
+        return parameters.pop("query", "").encode() + body, parameters
+
+    def _sized(self) -> bytes:
+        return self.rfile.read(int(self.headers["Content-Length"] or 0))
+
+    def _chunks(self) -> bytes:
+        found = []
+        while size := int(self.rfile.readline(), 16):
+            found.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(found)
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str], *, cut: bool = False) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        # An answer that is cut off announces more than comes.
+        self.send_header("Content-Length", str(len(body) + cut))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+
+    def _refuse(self, code: int, message: str) -> None:
+        self._answer(500, message.encode(), {"X-ClickHouse-Exception-Code": str(code)})
+
+    def _hang(self) -> None:
+        self.front.reached.set()
+        self.front.released.wait(60)
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def clickhouse_front(chdb_url: str) -> Iterator[ClickHouseFront]:
+    """A listening front of the chDB at a URL, which this process may have open otherwise too."""
+    front = ClickHouseFront(chdb_url)
+    front.start()
+    try:
+        yield front
+    finally:
+        front.close()

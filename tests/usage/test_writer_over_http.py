@@ -1,0 +1,160 @@
+"""The writer and a ClickHouse server that fails: whatever becomes of its answers, every event is stored once."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis.asyncio
+
+from gateway import redis_names
+from gateway.usage.event import pack
+from gateway.usage.table import UsageTable
+from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
+from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, entries, event, ids, logged, rolled_up, until
+
+Start = Callable[..., Running]
+
+
+@pytest.fixture
+def front(chdb_url: str) -> Iterator[ClickHouseFront]:
+    with clickhouse_front(chdb_url) as front:
+        yield front
+
+
+@pytest.fixture
+def served(front: ClickHouseFront, table: UsageTable) -> Iterator[UsageTable]:
+    """The database of `table`, by way of the front."""
+    served = UsageTable(front.url, database=table.database, read_timeout=1, now_ms=lambda: NOW_MS)
+    served.open()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def start(start_writer: Start, served: UsageTable) -> Start:
+    return lambda **options: start_writer(table=served, **options)
+
+
+async def add_some(client: redis.asyncio.Redis) -> list[str]:
+    """Entries across two months' ends, one event in each; the ids."""
+    events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(9)]
+    for one in events:
+        await add(client, one)
+    return ids(events)
+
+
+# The client itself sends an insert again, once, whose connection broke: so each is asked for twice.
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("refuses",) * 4,
+        ("forgets",) * 4,
+        ("commits",) * 4,
+        ("cuts",) * 3,
+        ("busy", "busy"),
+        ("252", "159", "241", "999"),
+        ("refuses", "commits", "commits", "cuts", "busy", "forgets", "commits"),
+    ],
+    ids=" ".join,
+)
+async def test_an_insert_is_repeated_until_it_is_acknowledged_and_counts_once(
+    redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, words: tuple[str, ...]
+) -> None:
+    expected = await add_some(redis)
+    front.inserts.extend(words)
+    start()
+    await drained(redis, seconds=20)
+    assert not front.inserts
+    assert await logged(table) == expected
+    assert await rolled_up(table) == (9, 180)
+    assert await entries(redis, redis_names.USAGE_DEAD_LETTERS) == []
+
+
+@pytest.mark.parametrize("word", ["hangs", "commits and hangs"])
+async def test_an_insert_that_hangs_is_given_up_and_counts_once(
+    redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, word: str
+) -> None:
+    expected = await add_some(redis)
+    front.inserts.append(word)
+    running = start()
+    await until(front.reached.is_set)
+    await until(lambda: not running.writer.state.connected)
+    assert "cannot be reached" in running.writer.state.problem
+    await drained(redis)
+    front.released.set()
+    assert await logged(table) == expected
+    assert await rolled_up(table) == (9, 180)
+
+
+async def test_a_server_that_is_away_and_comes_back_loses_and_doubles_nothing(
+    redis: redis.asyncio.Redis,
+    table: UsageTable,
+    front: ClickHouseFront,
+    start: Start,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    front.stop()
+    expected = await add_some(redis)
+    with caplog.at_level(logging.WARNING):
+        running = start()
+        await until(lambda: not running.writer.state.connected)
+        expected += await add_some(redis)
+        front.start()
+        await drained(redis)
+    assert await logged(table) == sorted(expected)
+    assert running.writer.state.connected
+    assert "the stream keeps the events meanwhile" in caplog.text
+    assert "ClickHouse is back" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_content_that_the_server_refuses_becomes_dead_letters(
+    redis: redis.asyncio.Redis, table: UsageTable, served: UsageTable, front: ClickHouseFront, start: Start
+) -> None:
+    served._clients["insert"].command(
+        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
+    )
+    expected = await add_some(redis)
+    await add(redis, event(tool_name="poison"))
+    # The answers of some halves are lost on the way.
+    front.inserts.extend(("", "commits", "commits", "cuts"))
+    start()
+    await drained(redis, seconds=20)
+    assert await logged(table) == expected
+    assert await rolled_up(table) == (9, 180)
+    assert len(await entries(redis, redis_names.USAGE_DEAD_LETTERS)) == 1
+
+
+@pytest.mark.parametrize("words", [("cuts",), ("refuses",) * 2, ("busy",), ("159",)], ids=" ".join)
+async def test_what_is_sent_again_waits_until_the_table_can_be_asked(
+    redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, words: tuple[str, ...]
+) -> None:
+    one, another = event(), event()
+    await table.insert_soon([one], "by an earlier batch")
+    await redis.xadd(redis_names.USAGE, {"e": pack([one, another]), "again": "1"})
+    front.queries.extend(words)
+    start()
+    await drained(redis)
+    assert not front.queries
+    assert await logged(table) == ids([one, another])
+    assert await rolled_up(table) == (2, 40)
+
+
+async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
+    redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.usage.writer._PAUSES", (0.01, 0.05))
+    words = itertools.cycle(("commits", "forgets", "", "cuts", "busy", "refuses", "", "252", "commits", "commits"))
+    start()
+    expected: list[str] = []
+    for _ in range(12):
+        front.inserts.extend(itertools.islice(words, 3))
+        expected += await add_some(redis)
+        await asyncio.sleep(0.05)
+    await drained(redis, seconds=30)
+    assert await logged(table) == sorted(expected)
+    assert await rolled_up(table) == (len(expected), 20 * len(expected))
