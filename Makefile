@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench check format score docs clean
+.PHONY: help run test bench faults check format score docs clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ test: $(VENV)/installed-dev  ## Run all tests
 
 bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--help" lists how
 	@$(BIN)/python -m bench $(BENCH)
+
+faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty rounds
+	@FAULT_ROUNDS=20 FAULT_SECONDS=12 FAULT_SEED=$${FAULT_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults --log-cli-level=INFO
 
 check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
 	@$(BIN)/ruff check .

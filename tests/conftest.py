@@ -16,7 +16,7 @@ from tests.support.valkey import Valkey
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start whole gateways stay together, one after another, where tests run side by side."""
     for item in items:
-        for folder in ("end_to_end", "clients"):
+        for folder in ("end_to_end", "clients", "faults"):
             if folder in item.path.parts:
                 item.add_marker(pytest.mark.xdist_group(folder))
 
