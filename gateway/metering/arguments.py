@@ -27,6 +27,7 @@ MAX_LEAVES = 200
 """Strings among the arguments; those after them are not looked at."""
 MAX_NAME = 256
 """Characters of a table's name; what is longer is no name."""
+_PLAIN = frozenset({int, float, bool, type(None)})
 _MIN_SQL = 6
 """Characters; what is shorter is no statement."""
 
@@ -105,7 +106,7 @@ def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
     return Request(
         tool=tool,
         read=tuple(sorted(read)),
-        named=tuple(sorted(read.union(written, *(facts.named for facts in known)))),
+        named=tuple(sorted(read.union(written, declared.possible, *(facts.named for facts in known)))),
         certain=leaves.is_whole
         and declared.is_whole
         and all(facts is not None and facts.certain for facts in found)
@@ -120,14 +121,15 @@ def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
 
 def statements_in(arguments: Mapping[str, Any]) -> list[str]:
     """The texts in `arguments` that are SQL."""
-    if len(arguments) > MAX_LEAVES or any(isinstance(value, Mapping | list | tuple) for value in arguments.values()):
-        return _split(_Leaves(arguments).found)[0]
     # Every call comes by here, and most arguments are a few plain values.
-    return [
-        value
-        for name, value in arguments.items()
-        if isinstance(value, str) and len(value) >= _MIN_SQL and is_sql(names.plain(name), value)
-    ]
+    found = []
+    for name, value in arguments.items():
+        if type(value) is str:
+            if len(value) >= _MIN_SQL and is_sql(names.plain(name), value):
+                found.append(value)
+        elif type(value) not in _PLAIN:
+            return _split(_Leaves(arguments).found)[0]
+    return found if len(arguments) <= MAX_LEAVES else _split(_Leaves(arguments).found)[0]
 
 
 def _split(leaves: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -180,13 +182,19 @@ class _Declared:
     def __init__(self, tool: str, leaves: list[tuple[str, str]], table_arguments: frozenset[str]) -> None:
         self.tables: set[str] = set()
         self.written: set[str] = set()
+        self.possible: set[str] = set()
         self.is_whole = True
         self._values = dict(leaves)
         self._schema = next((self._values[name] for name in names.SCHEMA_ARGUMENTS if self._values.get(name)), "")
         self._writes = names.is_writing(tool)
         has_table = any(name in names.TABLE_ARGUMENTS for name, _ in leaves)
+        has_other = any(
+            name in names.TABLE_ARGUMENTS - names.INDEX_ARGUMENTS | names.SHEET_ARGUMENTS for name, _ in leaves
+        )
         for name, value in leaves:
-            if name in names.SHEET_ARGUMENTS:
+            if name in names.INDEX_ARGUMENTS and has_other:
+                self.possible.add(plain_table(value[:MAX_NAME]))  # most likely one of the table
+            elif name in names.SHEET_ARGUMENTS:
                 self._add(name, value)
             elif (
                 name in names.TABLE_ARGUMENTS

@@ -104,7 +104,7 @@ class Gatekeeper:
             if is_limited(credential.record):
                 await self._spend(credential, body)
             self._keys.used(credential.record.key_id)
-            if any(message.task_id is not None for message in body.messages):
+            if body.is_batch or body.messages[0].task_id is not None:
                 await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
         except RedisError:

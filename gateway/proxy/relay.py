@@ -51,14 +51,15 @@ class Relay:
         self._record = record
         self._elsewhere = elsewhere
         self._open_endpoint = open_endpoint
-        self._splitter = EventSplitter(MAX_INSPECTED)
+        self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
+        if self.is_event_stream:
+            self._splitter = EventSplitter(MAX_INSPECTED)
         self._events: deque[Event] = deque()
         self._parts: list[bytes] = []
         self._size = 0
         self._held = b""
         self._is_over = False
         self._is_prepared = False
-        self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
         self.may_change = calls.must_check
 
     @property
@@ -148,7 +149,11 @@ class Relay:
 
     async def _next_part(self) -> bytes:
         while True:
-            chunk = await self._read_part()
+            try:
+                chunk = await self._answer.read()
+            except UpstreamError:
+                await self._leave()
+                raise
             if not self._calls.is_watching:
                 return self._last(chunk) if not chunk else self._release(chunk)
             if chunk:
@@ -165,18 +170,12 @@ class Relay:
                 if released:
                     return released
 
-    async def _read_part(self) -> bytes:
-        try:
-            return await self._answer.read()
-        except UpstreamError:
-            await self._leave()
-            raise
-
     async def _pass_whole(self, last: bytes) -> bytes:
-        body = b"".join(self._parts)
+        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         passed = await self._inspect(body)
-        await self._leave()
+        if self._calls.is_waiting:
+            await self._leave()
         return self._last(passed if self.may_change else self._release(last))
 
     def _release(self, chunk: bytes) -> bytes:

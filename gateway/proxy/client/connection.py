@@ -165,6 +165,7 @@ class ClientConnection(asyncio.Protocol):
         self._reader = RequestReader()
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
+        self._arrival: asyncio.Future[None] | None = None
         self._held = b""
         self._is_head_awaited = False
         self._is_reading_paused = False
@@ -183,17 +184,17 @@ class ClientConnection(asyncio.Protocol):
     @property
     def is_answering(self) -> bool:
         """Whether a request is being served."""
-        return self._task is not None
+        return self._exchange is not None
 
     def stop(self) -> None:
         """Take no further request; the one that is being received or answered goes on."""
         self._is_stopping = True
-        if self._task is None and not self._is_over and not self._reader.is_within_head:
+        if self._exchange is None and not self._is_over and not self._reader.is_within_head:
             self._close()
 
     def cut(self) -> None:
         """End the request that is being served, and the connection with it."""
-        if self._task is not None:
+        if self._task is not None and self._exchange is not None:
             self._task.cancel()
         else:
             self.abort()
@@ -305,7 +306,19 @@ class ClientConnection(asyncio.Protocol):
         self._is_head_awaited = False
         self.deadline = _NEVER
         self._exchange = Exchange(self, request)
-        self._task = self._loop.create_task(self._answer(self._exchange))
+        if self._task is None:
+            self._task = self._loop.create_task(self._run())
+        elif self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    async def _run(self) -> None:
+        """One task for all requests of the connection: to make a task costs more than to wake one."""
+        while not self._is_over:
+            if self._exchange is None:
+                self._arrival = self._loop.create_future()
+                await self._arrival
+            if self._exchange is not None:
+                await self._answer(self._exchange)
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
@@ -320,7 +333,6 @@ class ClientConnection(asyncio.Protocol):
             log.error("a request failed within the gateway: %s", _where(failure))
             self._answer_failure(exchange)
         finally:
-            self._task = None
             self._end_of_answer(exchange)
 
     def _answer_failure(self, exchange: Exchange) -> None:
