@@ -178,6 +178,14 @@ def _is_aligned(lines: list[str]) -> bool:
     return any(all(line[at] == " " for line in lines[:MAX_ALIGNED]) for at in inner)
 
 
+def _has_index_name(header: str, body: list[str]) -> bool:
+    """Whether the header has a second line with the names of the index, and all lines are of one length."""
+    if len(body) < 2 or header[:1] != " " or len(header) > MAX_LINE or {len(header)} != set(map(len, body)):
+        return False
+    named = body[0].rstrip()
+    return 0 < len(named) < len(header) and not header[: len(named)].strip() and named[0] != " "
+
+
 def _frame(lines: list[str], request: Request) -> Count | None:
     """A data frame: rows that begin with their number, or that stand under the names that the statement selects."""
     body = [line for line in lines[1:] if line.strip()]
@@ -188,6 +196,8 @@ def _frame(lines: list[str], request: Request) -> Count | None:
         return None
     if request.columns is not None and len(request.columns) > 1 and tuple(lines[0].lower().split()) == request.columns:
         return counted(len(body), "frame_text")
+    if _has_index_name(lines[0], body):
+        return counted(len(body) - 1, "frame_text")
     if _is_aligned([lines[0], *body]):
         return counted(len(body), "frame_text")
     firsts = [first for line in body if (first := line[:MAX_LINE].split(None, 1)[0]) not in ("...", "..")]

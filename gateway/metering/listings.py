@@ -27,12 +27,21 @@ _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
+_MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
+_COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
+_COUNT = re.compile(r"\((\d{1,4})\)")
 _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 
 def count(text: str, request: Request) -> Count | None:
     """The names in `text`, if it is a list of them."""
-    if not names.is_listing(request.tool) or len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
+    if len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
+        return None
+    if (marked := _marked(text)) is not None:
+        return counted(marked, "lines_text")
+    if names.is_telling(request.tool) and (entries := _section(text.split("\n"))) is not None:
+        return counted(entries, "lines_text")
+    if not names.is_listing(request.tool):
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
@@ -52,6 +61,39 @@ def count(text: str, request: Request) -> Count | None:
         ):
             return counted(len(listed), "lines_text")
     return None
+
+
+def _marked(text: str) -> int | None:
+    """Names of which the one that is in use is marked: `* main` between `  side` and others."""
+    lines = text.split("\n")
+    lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its white space is gone
+    if len(lines) < 2 or sum(line[:2] == "* " for line in lines) != 1:
+        return None
+    return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
+
+
+def _section(lines: list[str]) -> int | None:
+    """The columns in a description of a table: the entries of its section of columns, in whose place they are told."""
+    headings = [at for at, line in enumerate(lines) if _COLUMNS.match(line[:MAX_NAME])]
+    if len(headings) != 1:
+        return None
+    entries, first = 0, ""
+    for line in lines[headings[0] + 1 :]:
+        if not line.strip():
+            continue
+        first = first or line
+        depth, shallowest = _depth(line), _depth(first)
+        is_entry = depth == shallowest and bool(_BULLET.match(line)) == bool(_BULLET.match(first))
+        if depth < shallowest or (depth == shallowest and not is_entry):
+            break
+        entries += is_entry
+    is_plain = _depth(first) == 0 and not _BULLET.match(first)
+    said = _COUNT.search(lines[headings[0]])
+    return None if not entries or is_plain or (said and int(said.group(1)) != entries) else entries
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _is_heading(line: str) -> bool:

@@ -41,7 +41,7 @@ _EMPTY = re.compile(
     r"(?:(?:no|0|zero)\s+(?:\w+\s+){0,3}?"
     r"(?:rows?|results?|records?|data|documents?|matches|match|items?|entries|hits|tables?|files?|objects?|columns?|values?)\b|"
     r"no (?:\w+ ){1,4}(?:found|available|returned|matched)\b|"
-    r"empty (?:set|results?|table)|nothing found|no rows|none found|\(empty\)|\[\]\Z)",
+    r"empty (?:set|results?|table|data ?frame)|nothing found|no rows|none found|\(empty\)|\[\]\Z)",
     re.IGNORECASE,
 )
 _AFFECTED = re.compile(
@@ -56,6 +56,20 @@ _AFFECTED = re.compile(
     r"alter table|create index|truncate table)\s*\Z",
     re.IGNORECASE,
 )
+
+_READING = (
+    r"(?!(?:executed|completed|finished|retrieved|fetched|loaded|returned|listed|queried|parsed|connected|validated|"
+    r"processed|succeeded|read|found|exported|filtered|sorted|grouped)\b)"
+)
+_DONE = re.compile(
+    rf"[^\n]{{0,200}}?\b{_READING}\w{{2,20}}(?:ed|set|put|sent|written)\s+successfully\b|"
+    rf"\W{{0,8}}successfully\s+{_READING}\w{{2,20}}(?:ed|set|put|sent|wrote|written)\b|"
+    r"\W{0,8}(?:the\s+)?(?:value|field|key|file|record|item|entry|row|member|element|document|entity|node|note|task|message)"
+    r"s?\b[^\n:]{0,120}?\b(?:pushed|added|set|removed|deleted|created|updated|saved|stored|appended|inserted|renamed|written|"
+    r"moved|copied|staged)\b(?!\s*[:=])",
+    re.IGNORECASE,
+)
+"""What was done, in one line."""
 
 NONE_FOUND = Count(0, "no_records_text", Grade.COUNTED)
 CHANGED = Count(0, "affected_rows_text", Grade.COUNTED)
@@ -72,6 +86,8 @@ def read(text: str) -> Count | None:
     if lines > 6 or len(text) > 600:
         return None
     if _AFFECTED.search(start):
+        return CHANGED
+    if lines == 1 and _DONE.match(start):
         return CHANGED
     if _EMPTY.match(start):
         return NONE_FOUND

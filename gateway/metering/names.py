@@ -33,11 +33,15 @@ ROWS = _list(
 RESULT_SETS = frozenset(["statements", "resultsets", "recordsets", "queries", "results", "batches"])
 """Members whose elements each hold rows of their own."""
 
-ABOUT = _set(
-    "columns fields schema columnnames fieldnames headers header columntypes types dtypes columninfo description "
-    "warnings messages notes errors constraints indexes indices primarykey primarykeys foreignkeys "
-    "uniqueconstraints triggers keys links params parameters args bindings suggestions tags labels facets "
-    "aggregations index metadata meta sort order details annotations permissions options"
+COLUMNS = _set(
+    "columns fields schema columnnames fieldnames headers header columntypes types dtypes columninfo constraints "
+    "indexes indices primarykey primarykeys foreignkeys uniqueconstraints triggers"
+)
+"""Members that describe a table; records only of a tool that describes."""
+
+ABOUT = COLUMNS | _set(
+    "description warnings messages notes errors keys links params parameters args bindings suggestions tags labels "
+    "facets aggregations index metadata meta sort order details annotations permissions options"
 )
 """Members that describe records and hold none, as long as there is anything else."""
 
@@ -88,6 +92,9 @@ TABLE_ARGUMENTS = _set(
 )
 """Arguments that name tables."""
 
+INDEX_ARGUMENTS = _set("index indexname indices")
+"""Those of them that name a table only where nothing else does."""
+
 SHEET_ARGUMENTS = _set("sheet sheetname sheets sheetnames worksheet worksheetname worksheets")
 """Arguments that name sheets, whose names may hold anything."""
 
@@ -132,10 +139,12 @@ MAX_TOOL = 256
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
-    "save copy merge clear patch"
+    "save copy merge clear patch push move edit store register unset commit replace"
 )
 _READING = _set("get list read find search query fetch describe show count select lookup last")
-_DESCRIBING = _set("describe info schema stats statistics metadata profile summary summarize count inspect")
+_DESCRIBING = _set(
+    "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis"
+)
 _LISTING = _set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED = _set(
     "tables schemas databases columns collections sheets worksheets files directories folders keys views names "

@@ -60,6 +60,13 @@ def is_failure(members: Members) -> bool:
     return not own and isinstance(status, str) and status.lower() in ("error", "failed", "failure", "fail")
 
 
+def is_acknowledgement(members: Members) -> bool:
+    """Whether an object says how the call went, beside an id of the call or the like."""
+    own = [name for name in members if name not in WRAPPING]
+    is_plain = not any(isinstance(value, list | dict) for value in members.values())
+    return is_plain and len(own) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
+
+
 def declared_tables(members: Members) -> tuple[str, ...]:
     """The tables that an object names as the source of its records."""
     table = table_member(members)

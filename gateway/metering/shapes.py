@@ -143,6 +143,8 @@ class Shapes:
             return found
         if members.keys() <= WRAPPING | set(names.ROWS):
             return inside if inside.grade else self._message(members)
+        if objects.is_acknowledgement(members) and (told := self._message(members)).grade:
+            return told
         return inside if inside.grade else Count(1, self._method, Grade.OBJECT)
 
     def _rows(self, members: Members, depth: int) -> Count | None:
@@ -191,7 +193,12 @@ class Shapes:
     def _lists(self, members: Members, depth: int) -> Count | None:
         """The records in lists under names of the server's own."""
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
+        for name, value in lists.items():
+            if name in names.words(self._request.tool):
+                return self._list(value, depth + 1)  # `list_keys` answers with `keys`
         own = {name: value for name, value in lists.items() if name not in names.ABOUT}
+        if not own and not names.is_describing(self._request.tool):
+            lists = {name: value for name, value in lists.items() if name not in names.COLUMNS}
         of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
         if len(of_objects) == 1:
             return self._list(of_objects[0], depth + 1)

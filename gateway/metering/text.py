@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import grids, listings, markup, messages, python_repr, separated, skeleton, upright
+from gateway.metering import grids, listings, markup, messages, names, python_repr, separated, skeleton, upright
 from gateway.metering.arguments import Request
 from gateway.metering.lines import HEAD, split
 from gateway.metering.metered import NOTHING, Count, Grade, counted
@@ -26,11 +26,21 @@ MAX_BESIDE = 1_600
 MAX_QUOTED = 128 * 1024
 """Characters of a text in a text."""
 MAX_JSON_LINES = 40_000
+MAX_CONFIRMATION = 400
+"""Characters of a text that confirms a write."""
 MAX_TRIES = 3
 """Places at which JSON may begin; of a long text, one."""
 MAX_DEPTH = 6
 
 
+_TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
+"""A line that only says where the rest comes from."""
+_CONFIRMS = re.compile(
+    r"\bsuccess|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
+    r"uploaded|renamed|altered|saved|copied|merged|cleared|patched|pushed|moved|edited|stored|registered|committed|"
+    r"replaced|set)\b",
+    re.IGNORECASE,
+)
 _CODE = re.compile(r"[{};]|\w\(|=\s*\Z")
 """Signs beside JSON that make it a part of a program."""
 
@@ -58,9 +68,17 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
             return _embedded(text, depth, count_value) or NOTHING
     if (message := messages.read(text)) is not None:
         return message
+    if (tag := _TAG.match(text)) is not None:
+        original = text = text[tag.end() :]
     if (inner := _fenced(text)) is not None:
         return count(inner, request, depth + 1, count_value)
-    return _written(text, original, request) or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
+    return (
+        _written(text, original, request)
+        or _embedded(text, depth, count_value)
+        or _listed(text, request)
+        or _acknowledged(text, request)
+        or NOTHING
+    )
 
 
 def _written(text: str, original: str, request: Request) -> Count | None:
@@ -75,6 +93,12 @@ def _listed(text: str, request: Request) -> Count | None:
     if request.returns_rows and request.columns is not None and len(request.columns) == 1 and _is_scalar(text):
         return counted(1, "scalar_text")
     return listings.count(text, request)
+
+
+def _acknowledged(text: str, request: Request) -> Count | None:
+    """Nothing, where a tool that writes confirms in a few words that it did."""
+    is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= 3
+    return messages.CHANGED if is_short and names.is_writing(request.tool) and _CONFIRMS.search(text) else None
 
 
 def _is_scalar(text: str) -> bool:
@@ -142,6 +166,9 @@ def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
             continue
         if _CODE.search(text[:start]) or _CODE.search(text[end:]):
             continue
+        is_inline = start > 0 and text[start - 1] != "\n"
+        if is_inline and text[start + 1 : end].lstrip()[:1] not in ("{", "[", "(") and 2 * (end - start) < len(text):
+            continue  # a few words in brackets, within prose
         found = _data(text[start:end], depth, count_value)
         if found is not None and found.grade >= Grade.OBJECT:
             return found

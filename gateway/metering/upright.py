@@ -37,7 +37,7 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
         return None
     if lines is None:
         return _long_blocks(text)
-    found = _yaml(lines) or _blocks(lines)
+    found = _yaml(lines) or _blocks(lines, names.is_listing(request.tool) and not names.is_describing(request.tool))
     if found is not None and found.grade is Grade.OBJECT and names.is_telling(request.tool):
         return None  # what describes a table is not a record of it
     return found
@@ -117,7 +117,7 @@ def _key(line: str) -> str | None:
     return match.group(1).lower()
 
 
-def _blocks(lines: list[str]) -> Count | None:
+def _blocks(lines: list[str], is_listing: bool) -> Count | None:
     blocks: list[list[str]] = [[]]
     for line in lines:
         if _RULE.match(line[:200]):
@@ -127,7 +127,9 @@ def _blocks(lines: list[str]) -> Count | None:
     found = [block for block in blocks if block]
     while found and len(found[-1]) == 1 and (witness(found[-1][0]) is not None or _key(found[-1][0]) is None):
         found.pop()
-    if len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1:
+    has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1
+    if has_heading:
+        is_listing = is_listing and found[0][0].rstrip().endswith(":")
         found.pop(0)
     if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):
         found[0] = found[0][1:]
@@ -136,6 +138,8 @@ def _blocks(lines: list[str]) -> Count | None:
     keys = {_key(block[0]) for block in found}
     if len(keys) != 1 or None in keys or any(len(block) < 2 for block in found):
         return None
+    if len(found) == 1 and has_heading and is_listing:
+        return counted(1, "blocks_text")
     if len(found) == 1:
         is_list = any(_BULLETS.match(line) for line in found[0])
         return None if is_list else Count(1, "fields_text", Grade.OBJECT)

@@ -151,6 +151,18 @@ def test_the_columns_in_a_description_are_its_records() -> None:
     assert records(structured(described), "query", table="stocks") is None
 
 
+def test_the_list_that_is_called_what_the_tool_lists_is_counted() -> None:
+    keys = structured({"cursor": 0, "keys": ["a", "b"], "total_scanned": 9, "scan_complete": True})
+    assert records(keys, "scan_keys") == 2
+    assert records(keys, "scan") is None
+
+
+def test_the_columns_beside_a_number_are_no_records_of_a_tool_that_reads() -> None:
+    result = structured({"filtered": 4, "original": 15, "columns": [{"name": "id"}, {"name": "title"}]})
+    assert records(result, "filter") is None
+    assert records(result, "describe") == 2
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154

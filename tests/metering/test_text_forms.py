@@ -241,15 +241,65 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("get_schema", "Schema for stocks:\n  - a: TEXT (PRIMARY KEY)\n  - b: REAL", 2),
         ("describe_table", "Table: stocks\n\nColumns:\n- a (INT)\n- b (TEXT)", 2),
         ("describe_table", "Columns:\n- a (INT)\n- b (TEXT)", 2),
+        ("describe_table", "[sqlite]\nTable: t\n\nColumns:\n  a (INT)\n    Nullable: Yes\n\n  b (TEXT)\n    Nullable: No\n\nIndexes:\n  i", 2),
+        ("describe_table", "**Columns (2):**\n- a (INT)\n  - not null\n- b (TEXT)", 2),
+        ("list_connections", "Available connections:\n\nConnection: lib\nType: sqlite", 1),
+        ("list_indexes", "Indexes:\n\nIndex: i\nColumns:\n  - a\n  - b", 1),
+        ("git_branch", "* main\n  side\n  topic/one", 3),
+        ("git_branch", "  main\n* side", 2),
     ],
 )  # fmt: skip
-def test_a_tool_that_lists_answers_with_names(tool: str, text: str, expected: int) -> None:
+def test_a_tool_that_lists_answers_with_names(tool: str, text: str, expected: int | None) -> None:
     assert records(texts(text), tool) == expected
 
 
 @pytest.mark.parametrize("text", ["Paris, London", "One line.\nAnother line.", "/home/me", "- a\n- b"])
 def test_lists_are_prose_for_another_tool(text: str) -> None:
     assert records(texts(text), "ask") is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("create_relations", "Created 2 relations"),
+        ("git_create_branch", "Created branch 'topic' from 'main'"),
+        ("create_entities", "Successfully processed 2 entities (created new or updated existing)"),
+        ("git_add", "Files staged successfully"),
+        ("hset", "Field 'a' set successfully in hash 'b'."),
+        ("rpush", "Value 'a' pushed to the right of list 'b'."),
+        ("append_insight", '{"success": true, "message": "Insight added"}'),
+    ],
+)
+def test_a_write_that_is_confirmed_returned_nothing(tool: str, text: str) -> None:
+    assert records(texts(text), tool) == 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        ("query", "Query executed successfully"),
+        ("load", "Data loaded successfully"),
+        ("get_status", "Value: set\nby: hand"),
+        ("create_report", "The report is long, and tells of the weather."),
+        ("tell", "The columns checked are: ['a', 'b'], and four groups of them look alike."),
+    ],
+)
+def test_what_only_sounds_like_a_write_or_a_list_is_unknown(tool: str, text: str) -> None:
+    assert records(texts(text), tool) is None
+
+
+@pytest.mark.parametrize("text", ["Empty DataFrame\nColumns: [a, b]\nIndex: []", '{"status": "success", "run_id": "17", "message": "Query executed successfully. No results returned."}'])  # fmt: skip
+def test_an_empty_answer_that_says_so_is_0(text: str) -> None:
+    assert records(texts(text), sql="SELECT a, b FROM t") == 0
+
+
+def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
+    answer = metered(texts('{"status": "error", "run_id": "17", "message": "no such table: t"}'), sql="SELECT a FROM t")
+    assert answer == Metered((), 0, "error")
+
+
+def test_a_frame_with_a_name_for_its_index_has_a_header_of_two_lines() -> None:
+    assert records(texts("        id\nmember    \nann     14\nbob     17"), "pivot") == 2
 
 
 def test_a_data_file_that_is_read_as_text_is_the_table() -> None:
