@@ -263,6 +263,7 @@ def _announced(settings: Settings, data_dir: Path) -> Iterator[None]:
         "redis_url": settings.redis_url,
         "proxy_url": welcome.proxy_url(settings),
         "admin_url": welcome.admin_url(settings),
+        "upstream_url": settings.upstream_url,
     }
     preflight.write_private(path, json.dumps(facts) + "\n")
     try:

@@ -6,21 +6,25 @@ import io
 import json
 import os
 import sys
+import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.cli import main
+from tests.support.running_up import Running
 
 Capture = pytest.CaptureFixture[str]
 
 CALL = {
     "tool": "find_parts",
     "arguments": {"area": "eu"},
-    "result": {"content": [], "structuredContent": {"parts": ["a", "b"], "weight": 5, "maker": "x"}},
+    "result": {"content": [], "structuredContent": {"pieces": ["a", "b"], "weight": 5, "maker": "x"}},
 }
-RULES = '[[metering.rule]]\ntool = "find_*"\ntables = "arguments.area"\nrecords = "length(structuredContent.parts)"\n'
+RULES = '[[metering.rule]]\ntool = "find_*"\ntables = "arguments.area"\nrecords = "length(structuredContent.pieces)"\n'
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +74,48 @@ def test_a_fault_of_a_rule_is_told_as_at_the_start(capsys: Capture) -> None:
     Path("gateway.toml").write_text(RULES.replace("length", "size"))
     assert main(["metering", "explain", "call.json", "--config", "gateway.toml"]) == 1
     assert "metering.rule 1 (find_*) records in" in capsys.readouterr().err
+
+
+def test_suggest_must_be_told_what_for(capsys: Capture) -> None:
+    assert main(["metering", "suggest"]) == 1
+    assert "--from-history" in capsys.readouterr().err
+
+
+def test_suggest_tells_of_a_clickhouse_that_is_away(
+    redis: Redis, valkey_url: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
+    monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:9")
+    assert main(["metering", "suggest", "--from-history"]) == 1
+    assert "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in capsys.readouterr().err
+
+
+def test_rules_are_suggested_from_what_passed_a_running_gateway(tmp_path: Path, capsys: Capture) -> None:
+    """A rule that fails makes a count unknown, and the tool has told what it answers with."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[metering.rule]]\ntool = "query_*"\nrecords = "\'many\'"\n')
+    running = Running("up", data_dir=tmp_path / "data", GATEWAY_METERING_RULES=str(rules))
+    try:
+        running.until_ready()
+        options = ["metering", "suggest", "--from-history", "--data-dir", str(running.data_dir)]
+        assert main(options) == 0
+        assert capsys.readouterr().out == ""
+        call = {"name": "query_stock_daily", "arguments": {"symbol": "IBM", "limit": 2}}
+        for id_, method, params in ((1, "tools/list", {}), (2, "tools/call", call)):
+            message = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+            assert running.rpc(message, running.key).status_code == 200
+        deadline = time.monotonic() + 20
+        while "[[metering.rule]]" not in (printed := suggestion(options, capsys)):
+            assert time.monotonic() < deadline, printed
+        (rule,) = tomllib.loads(printed)["metering"]["rule"]
+        assert printed.startswith("# query_stock_daily: 1 of 1 calls of unknown count (100 %)\n")
+        assert rule == {"tool": "query_stock_daily", "records": "length(structuredContent.rows)"}
+        assert main([*options, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["records"] == ["length(structuredContent.rows)"]
+    finally:
+        running.stop()
+
+
+def suggestion(options: list[str], capsys: Capture) -> str:
+    assert main(options) == 0
+    return capsys.readouterr().out

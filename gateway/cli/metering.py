@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
-from gateway.cli import options
-from gateway.cli.output import CliError, print_json, print_pairs
+from gateway.cli import admin_api, options
+from gateway.cli.output import CliError, print_json, print_pairs, tell
+from gateway.cli.stores import Stores, with_stores
 from gateway.settings import load_settings
+
+if TYPE_CHECKING:
+    from gateway.metering.suggest import Counted
 
 app = typer.Typer(no_args_is_help=True, help="See how calls are counted, and write rules for those that are not.")
 
@@ -68,6 +73,68 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
     )
     typer.echo("\nWhat was looked at:")
     print_pairs([(f"  {step.where}", step.found) for step in found.steps])
+
+
+@app.command()
+def suggest(
+    from_history: Annotated[bool, typer.Option("--from-history", help="For the calls in the usage history.")] = False,
+    days: Annotated[int, typer.Option(min=1, max=1000, help="Days up to now.")] = 30,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config_file: options.ConfigFile = None,
+) -> None:
+    """Propose metering rules for tools whose record counts are unknown.
+
+    They come from what the tools declare of their results, as far as lists of tools have passed the gateway.
+
+    \b
+    Example:
+      mcp-gateway metering suggest --from-history >> gateway.toml   # then read them
+    """
+    from gateway.metering.suggest import suggest as suggested
+    from gateway.metering.suggest import to_toml
+
+    if not from_history:
+        raise CliError("say what the rules are to be for: --from-history")
+    counted, schemas = with_stores(config_file, data_dir, lambda stores: _history(stores, days))
+    found = suggested(counted, schemas)
+    if as_json:
+        print_json([msgspec.to_builtins(one) for one in found])
+    elif found:
+        typer.echo(to_toml(found), nl=False)
+    else:
+        tell(f"No tool had a call of unknown count in the last {days} days.")
+
+
+async def _history(stores: Stores, days: int) -> tuple[list[Counted], dict[str, bytes]]:
+    """The calls of every tool, and the schemas that were learned."""
+    from gateway.metering.suggest import Counted
+    from gateway.proxy.learned_tools import read_learned
+
+    runtime = stores.found.runtime
+    upstream = runtime.upstream_url if runtime is not None else stores.settings.upstream_url
+    rows = (await _stats(stores, days))["by_tool"]
+    counted = [Counted(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
+    return counted, await read_learned(stores.redis, upstream) if upstream else {}
+
+
+async def _stats(stores: Stores, days: int) -> dict[str, Any]:
+    """From ClickHouse itself where it is a server, else from the admin process, which alone can open chDB."""
+    url = stores.settings.clickhouse_url
+    if url is None or url.startswith("chdb:"):
+        return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
+    # Not at the top: the other commands need no ClickHouse client.
+    from gateway.usage.queries import stats
+    from gateway.usage.table import UsageTable
+    from gateway.usage.table_errors import UsageTableUnavailable
+
+    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days)
+    try:
+        return dict(msgspec.to_builtins(await stats(table, days)))
+    except UsageTableUnavailable as error:
+        raise CliError(str(error)) from None
+    finally:
+        table.close()
 
 
 def _read(name: str) -> str:

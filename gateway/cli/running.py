@@ -21,6 +21,7 @@ class Runtime(msgspec.Struct, frozen=True):
     redis_url: str
     proxy_url: str
     admin_url: str
+    upstream_url: str | None = None
 
 
 class Found(NamedTuple):
