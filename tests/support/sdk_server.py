@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import JSONRPCMessage
 
 
@@ -30,11 +31,18 @@ class Memory(EventStore):
         return stream_id
 
 
+class _Sessions(StreamableHTTPSessionManager):
+    """Gives each session a memory of its own: the SDK names a stream by its request's id, which sessions share."""
+
+    @property
+    def event_store(self) -> Memory:  # type: ignore[override]
+        return Memory()
+
+
 def serve(server: MCPServer[Any], retry_ms: int) -> None:
     """Serve on a free port, whose URL is printed, until a signal comes; clients come back after `retry_ms`."""
-    app = server.streamable_http_app(
-        streamable_http_path="/mcp", host="127.0.0.1", event_store=Memory(), retry_interval=retry_ms
-    )
+    app = server.streamable_http_app(streamable_http_path="/mcp", host="127.0.0.1", retry_interval=retry_ms)
+    server.session_manager.__class__ = _Sessions
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sys.stdout.write(f"listening on http://127.0.0.1:{listener.getsockname()[1]}/mcp\n")
         sys.stdout.flush()
