@@ -37,7 +37,6 @@ class Task:
         self.status = "working"
         self.outcome: dict[str, Any] = {}
         self.questions: dict[str, types.InputRequest] = {}
-        self.answers: dict[str, types.InputResponse] = {}
         self.job: asyncio.Task[None] | None = None
         self._answered = asyncio.Event()
 
@@ -61,9 +60,8 @@ class Task:
         self._become("working")
 
     def answer(self, answers: types.InputResponses) -> None:
-        """Take the client's answers; those to nothing that was asked are ignored."""
+        """Take the client's answers, whatever they say; those to nothing that was asked are ignored."""
         for key in answers.keys() & self.questions.keys():
-            self.answers[key] = answers[key]
             del self.questions[key]
         if not self.questions:
             self._answered.set()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import requests
@@ -21,11 +21,17 @@ from tests.support.running_up import Running
 
 pytestmark = pytest.mark.xdist_group("conformance")
 
-ON_ANOTHER_STREAM = frozenset(
-    {"test_reconnection", "slow_compute", "failing_job", "protocol_error_job", "confirm_delete", "multi_input"}
-    | {"test_tool_with_task"}
-)
-"""Tools whose results come on another request's answer than the call's, and are not counted yet."""
+WAYS: dict[str, dict[str, Any]] = {
+    "with a key": {},
+    # Which have the gateway read more, and write lists of tools anew, but refuse nothing of what the suite asks for.
+    "with limits": {
+        "allowed_tools": ["*"],
+        "rate_limit_per_minute": 100_000,
+        "calls_per_day": 10**6,
+        "records_per_day": 10**6,
+    },
+}
+"""The ways through the gateway, each with the limits of its key."""
 REFERENCE = ("-m", "tests.conformance.everything")
 
 
@@ -47,26 +53,20 @@ RUNS = {
 }
 
 
-class Both(NamedTuple):
-    """What the suite found, without the gateway and through it."""
-
-    direct: Outcome
-    gateway: Outcome
-
-
 class Suites:
     """The suite's runs, each made once."""
 
-    def __init__(self, direct: str, gateway: str, folder: Path) -> None:
-        self._urls = {"direct": direct, "gateway": gateway}
+    def __init__(self, urls: dict[str, str], folder: Path) -> None:
+        self._urls = urls
         self._folder = folder
-        self._done: dict[str, Both] = {}
+        self._done: dict[str, dict[str, Outcome]] = {}
 
-    def outcomes(self, name: str) -> Both:
-        """Both runs, which are made side by side."""
+    def outcomes(self, name: str) -> dict[str, Outcome]:
+        """What a run found on each way, which are gone side by side."""
         if name not in self._done:
             with ThreadPoolExecutor() as pool:
-                self._done[name] = Both(*pool.map(lambda way: self._run(name, way), self._urls))
+                outcomes = pool.map(lambda way: self._run(name, way), self._urls)
+                self._done[name] = dict(zip(self._urls, outcomes, strict=True))
         return self._done[name]
 
     def _run(self, name: str, way: str) -> Outcome:
@@ -85,15 +85,14 @@ class Stage(NamedTuple):
     @property
     def given(self) -> dict[str, int]:
         """Results that the upstream gave, by tool, of those that are no errors."""
-        results = requests.get(self.upstream_url.replace("/mcp", "/results"), timeout=10).json()
-        return {tool: number for tool, number in results.items() if tool not in ON_ANOTHER_STREAM}
+        return dict(requests.get(self.upstream_url.replace("/mcp", "/results"), timeout=10).json())
 
     @property
     def counted(self) -> dict[str, int]:
         """Results that the gateway counted, by tool, of those that are no errors."""
         stats = self.admin.admin("GET", "/api/mcp-usage/stats", self.token).json()
         results = {row["tool_name"]: row["calls"] - row["errors"] for row in stats["by_tool"]}
-        return {tool: number for tool, number in results.items() if number and tool not in ON_ANOTHER_STREAM}
+        return {tool: number for tool, number in results.items() if number}
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +108,24 @@ def stage() -> Iterator[Stage]:
         gateway = stack.enter_context(production.proxy())
         admin = stack.enter_context(production.admin())
         operator = login(admin)
-        key = operator.new_key("conformance")
-        port = stack.enter_context(shim.with_key(gateway.proxy_port, key.text))
-        suites = Suites(direct.url, f"http://127.0.0.1:{port}/mcp", Path(folder) / "results")
-        yield Stage(suites, behind.url, admin, operator.token)
+        urls = {"directly": direct.url}
+        for way, limits in WAYS.items():
+            key = operator.new_key(way, **limits)
+            port = stack.enter_context(shim.with_key(gateway.proxy_port, key.text))
+            urls[way] = f"http://127.0.0.1:{port}/mcp"
+        yield Stage(Suites(urls, Path(folder) / "results"), behind.url, admin, operator.token)
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_what_conforms_directly_conforms_through_the_gateway(name: str, stage: Stage) -> None:
-    direct, gateway = stage.suites.outcomes(name)
+    outcomes = stage.suites.outcomes(name)
+    direct = outcomes["directly"]
     assert direct.total == f"{RUNS[name].passes} passed, 0 failed", direct.log
-    assert gateway.passed == direct.passed, gateway.log
-    assert gateway.failed == direct.failed, gateway.log
-    assert gateway.warned == direct.warned, gateway.log
+    for way in WAYS:
+        gateway = outcomes[way]
+        assert gateway.passed == direct.passed, gateway.log
+        assert gateway.failed == direct.failed, gateway.log
+        assert gateway.warned == direct.warned, gateway.log
 
 
 def test_each_result_that_the_suite_got_is_counted_once(stage: Stage) -> None:
