@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -46,10 +47,10 @@ class ClientKind(NamedTuple):
     """How it is named there where a server without sessions leaves nothing to know but `User-Agent`; a beginning."""
 
 
-def ran(*command: str | Path, env: dict[str, str] | None = None) -> str:
+def ran(*command: str | Path, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
     """What a process printed, which has ended well."""
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, f"{words[:3]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -96,7 +97,10 @@ def inspect(packages: NodePackages, home: Path, *arguments: str) -> Any:
     """What MCP Inspector's command line gives for one method."""
     launcher = packages.package("@modelcontextprotocol/inspector") / "clients/launcher/build/index.js"
     quietly = ("--format", "json", "--quiet")
-    return json.loads(ran(packages.node, launcher, "--cli", *arguments, *quietly, env={"HOME": str(home)}))["result"]
+    # What a configuration starts with npx is found where it runs.
+    env = {"HOME": str(home), "PATH": f"{packages.node.parent}:{os.environ['PATH']}"}
+    printed = ran(packages.node, launcher, "--cli", *arguments, *quietly, cwd=packages.modules.parent, env=env)
+    return json.loads(printed)["result"]
 
 
 def _inspector(era: str) -> Callable[[NodePackages, Trip], list[Any]]:

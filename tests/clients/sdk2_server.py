@@ -38,7 +38,7 @@ class Answer(BaseModel):
 server: MCPServer[None] = MCPServer("waiting", version="1", log_level="ERROR")
 _signals: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(0))
 _open: Counter[str] = Counter()
-"""HTTP requests by method, and calls of `hang`."""
+"""HTTP requests by method, and calls of `hang` and `rest`."""
 
 
 @server.tool()
@@ -87,8 +87,12 @@ async def hang(ctx: Context[Any, Any]) -> Answer:
 @server.tool()
 async def rest(seconds: float, ctx: Context[Any, Any]) -> Answer:
     """Reports that it has begun, and answers after so many seconds of silence."""
-    await ctx.report_progress(1, 2)
-    await asyncio.sleep(seconds)
+    _open["rest"] += 1
+    try:
+        await ctx.report_progress(1, 2)
+        await asyncio.sleep(seconds)
+    finally:
+        _open["rest"] -= 1
     return Answer(table="rests", record_count=1)
 
 

@@ -1,0 +1,80 @@
+"""What `mcp-gateway client-config` prints works as it is, wherever something here can read it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastmcp import Client
+
+from tests.clients.kinds import inspect
+from tests.clients.upstreams import JSON, SESSIONS
+from tests.support.admin_client import AdminClient, Key
+from tests.support.node import NodePackages
+from tests.support.running_up import Running
+
+CALL = ("--method", "tools/call", "--tool-name", "read_rows", "--tool-arg", "limit=3")
+ANSWER = {"table": "trades", "record_count": 3}
+
+Printed = Callable[..., str]
+
+
+@pytest.fixture
+def key(admin: AdminClient) -> Key:
+    return admin.new_key("configured")
+
+
+@pytest.fixture
+def printed(gateway_of: Callable[[str], Running], key: Key) -> Printed:
+    """What the command prints for a client."""
+
+    def print_for(client: str, upstream: str = SESSIONS) -> str:
+        command = [str(Path(sys.executable).with_name("mcp-gateway")), "client-config", client]
+        target = ["--url", f"{gateway_of(upstream).url}/mcp", "--key", key.text]
+        return subprocess.run([*command, *target], capture_output=True, check=True, text=True, timeout=30).stdout
+
+    return print_for
+
+
+@pytest.mark.parametrize("client", ["claude-desktop", "copilot-cli"])
+def test_inspector_works_with_the_configuration(
+    client: str, printed: Printed, packages: NodePackages, tmp_path: Path, key: Key, admin: AdminClient
+) -> None:
+    config = tmp_path / "mcp.json"
+    config.write_text(printed(client))
+    server = ("--config", str(config), "--server", "mcp-gateway")
+    assert inspect(packages, tmp_path, *server, *CALL)["structuredContent"] == ANSWER
+    assert_counted(key, admin)
+
+
+@pytest.mark.parametrize("client", ["cursor", "kiro", "lm-studio", "copilot-cli"])
+def test_fastmcp_works_with_the_configuration(client: str, printed: Printed, key: Key, admin: AdminClient) -> None:
+    async def call() -> object:
+        async with Client(json.loads(printed(client))) as connected:
+            return (await connected.call_tool("read_rows", {"limit": 3})).structured_content
+
+    assert asyncio.run(call()) == ANSWER
+    assert_counted(key, admin)
+
+
+@pytest.mark.parametrize("client", ["python", "fastmcp"])
+def test_a_python_program_runs(client: str, printed: Printed) -> None:
+    done = subprocess.run([sys.executable, "-c", printed(client)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "'read_rows'" in done.stdout
+
+
+def test_the_curl_command_runs_where_no_session_is_needed(printed: Printed) -> None:
+    done = subprocess.run(printed("curl", JSON), shell=True, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"]["tools"][0]["name"] == "read_rows"
+
+
+def assert_counted(key: Key, admin: AdminClient) -> None:
+    (call,) = admin.calls(key.key_id, expected=1)
+    assert (call["tool_name"], call["record_count"]) == ("read_rows", 3)
