@@ -161,8 +161,8 @@ static int by_size(const void *left, const void *right)
 static void print_quantiles(const char *name, uint32_t *values)
 {
     qsort(values, answered, sizeof *values, by_size);
-    printf(", \"%s\": {\"median\": %.1f, \"p99\": %.1f, \"max\": %.1f}", name, values[answered / 2] / 1e3,
-           values[answered * 99 / 100] / 1e3, values[answered - 1] / 1e3);
+    printf(", \"%s\": {\"p10\": %.1f, \"median\": %.1f, \"p99\": %.1f, \"max\": %.1f}", name, values[answered / 10] / 1e3,
+           values[answered / 2] / 1e3, values[answered * 99 / 100] / 1e3, values[answered - 1] / 1e3);
 }
 
 int main(int argc, char **argv)

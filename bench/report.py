@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.calls import MANY
 from bench.goals import added_to_nginx, measured_goals
-from bench.results import Results, added, first_byte_us, latency_us, ratio, whole_us, worker_us
+from bench.results import Results, added, first_byte_us, latency_us, ratio, undisturbed_us, whole_us, worker_us
 from bench.runs import Run
 
 _BEGIN, _END = "<!-- measured -->", "<!-- end of what was measured -->"
@@ -67,24 +67,35 @@ def _cpu_rows(results: Results) -> Iterator[Sequence[str]]:
 
 
 def _latency(results: Results) -> str:
-    columns = ("call", "proxy", "median", "p99", "added", "to nginx's", "first byte", "worker's CPU")
+    columns = (
+        "call",
+        "proxy",
+        "median",
+        "added",
+        "to nginx's",
+        "p10",
+        "added",
+        "to nginx's",
+        "p99",
+        "first byte",
+        "worker's CPU",
+    )
     return _table("Latency at one connection in µs", columns, _latency_rows(results))
 
 
 def _latency_rows(results: Results) -> Iterator[Sequence[str]]:
     for call, proxy in _measured(results, 1):
-        runs = results.of(proxy, call, 1)
+        runs, direct = results.of(proxy, call, 1), results.of("direct", call, 1)
         is_proxy = proxy != "direct"
-        yield (
-            call,
-            proxy,
-            f"{median(map(latency_us, runs)):.0f}",
-            f"{median(run.load.latency_us.p99 for run in runs):.0f}",
-            _number(added(latency_us, runs, results.of("direct", call, 1)), 0) if is_proxy else "",
-            _number(added_to_nginx(results, proxy, call), 2) if is_proxy else "",
-            f"{median(map(first_byte_us, runs)):.0f}",
-            f"{median(map(worker_us, runs)):.0f}" if is_proxy else "",
-        )
+        cells = [call, proxy]
+        for measure in (latency_us, undisturbed_us):
+            cells.append(f"{median(map(measure, runs)):.0f}")
+            cells.append(_number(added(measure, runs, direct), 0) if is_proxy else "")
+            cells.append(_number(added_to_nginx(results, proxy, call, measure), 2) if is_proxy else "")
+        cells.append(f"{median(run.load.latency_us.p99 for run in runs):.0f}")
+        cells.append(f"{median(map(first_byte_us, runs)):.0f}")
+        cells.append(f"{median(map(worker_us, runs)):.0f}" if is_proxy else "")
+        yield cells
 
 
 def _streams(results: Results) -> str:

@@ -46,6 +46,11 @@ def latency_us(run: Run) -> float:
     return run.load.latency_us.median
 
 
+def undisturbed_us(run: Run) -> float:
+    """The latency that nine calls of ten are above: that of calls that waited for nothing else on the machine."""
+    return run.load.latency_us.p10
+
+
 def first_byte_us(run: Run) -> float:
     """The median."""
     return run.load.first_byte_us.median

@@ -23,6 +23,7 @@ _IDS = range(100_000_000, 1_000_000_000, 1_000_000)
 class Quantiles(msgspec.Struct, frozen=True):
     """Of a time, in microseconds."""
 
+    p10: float
     median: float
     p99: float
     max: float

@@ -8,6 +8,6 @@ from bench.runs import Load, Quantiles, Run
 
 def run(proxy: str, *, worker: float = 10.0, latency: float = 100.0, connections: int = MANY) -> Run:
     """A run with small results; times in microseconds."""
-    times = Quantiles(median=latency, p99=latency, max=latency)
+    times = Quantiles(p10=latency, median=latency, p99=latency, max=latency)
     load = Load(answered=1, failed=0, seconds=1, body_bytes=1000, latency_us=times, first_byte_us=times)
     return Run(proxy, "1kb-json", 0, connections, load, {"worker": worker}, load_average=1.0)
