@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to make a connection."""
@@ -68,6 +70,49 @@ async def open_connection(client: Redis) -> AbstractConnection:
     connection.retry = Retry(NoBackoff(), 0)
     await connection.connect()  # type: ignore[no-untyped-call]
     return connection
+
+
+class OneConnection:
+    """A connection outside the client's pool, for one command at a time, with as little ado as can be.
+
+    A command whose connection broke is sent once more on a new one. Nothing here bounds a wait: the caller does. To a
+    Cluster commands go through the client.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._connection: AbstractConnection | None = None
+
+    async def execute(self, *command: Any) -> Any:
+        """The answer to a command. Raises `redis.exceptions.RedisError`."""
+        some_client: object = self._client
+        if isinstance(some_client, RedisCluster):
+            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        if self._connection is not None:
+            with contextlib.suppress(RedisConnectionError):
+                return await self._exchange(self._connection, command)
+        self._connection = await open_connection(self._client)
+        # The client would make a task for each wait, to bound it.
+        self._connection.socket_timeout = None
+        return await self._exchange(self._connection, command)
+
+    async def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.disconnect(nowait=True)
+
+    async def _exchange(self, connection: AbstractConnection, command: tuple[Any, ...]) -> Any:
+        try:
+            packed = connection.pack_command(*command)
+            await connection.send_packed_command(packed, check_health=False)
+            return await connection.read_response(disable_decoding=True)
+        except ResponseError:
+            raise
+        except BaseException:
+            # An answer that still comes would be taken for that of the next command.
+            await self.close()
+            raise
 
 
 async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 
+from gateway.redis_client import OneConnection
 from gateway.usage.event import join
 from gateway.usage.spool_file import SpoolRecord
 
@@ -61,11 +62,12 @@ class Batch:
 
 
 class Lane:
-    """A way into the stream that carries one batch at a time."""
+    """A way into the stream that carries one batch at a time, on a connection of its own."""
 
-    __slots__ = ("name", "number")
+    __slots__ = ("connection", "name", "number")
 
-    def __init__(self) -> None:
+    def __init__(self, connection: OneConnection) -> None:
+        self.connection = connection
         self.renew()
 
     def renew(self) -> None:

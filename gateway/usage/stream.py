@@ -27,7 +27,7 @@ import hashlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -35,6 +35,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway import redis_names
+from gateway.redis_client import OneConnection
 from gateway.tasks import end
 from gateway.usage.event import UsageEvent, pack_event
 from gateway.usage.lanes import Batch, Lane, Tally
@@ -42,8 +43,8 @@ from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
 
-LANES = 4
-"""Batches in flight at once; each takes one connection while it is."""
+LANES = 2
+"""Batches in flight at once: one is filled while another is carried, and the fewer there are, the more each holds."""
 WAITING_EVENTS = 20_000
 """Events that wait for a lane; what comes on top goes to the spool."""
 STREAM_BOUND = 5_000_000
@@ -109,15 +110,16 @@ class UsageStream:
         observer: UsageObserver | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`redis` needs at least `lanes` + 1 free connections; its own retries do no harm."""
+        """Each lane has a connection of its own beside those of `redis`, whose retries do no harm."""
         self._redis = redis
         self._spool = spool
         self._answer_timeout = answer_timeout
         self._bound = stream_bound
         self._observer = observer or UsageObserver()
         self._monotonic = monotonic
-        self._idle = [Lane() for _ in range(lanes)]
-        self._spool_lane = Lane()
+        self._lanes = [Lane(OneConnection(redis)) for _ in range(lanes)]
+        self._idle = list(self._lanes)
+        self._spool_lane = Lane(OneConnection(redis))
         """For batches that are only spooled; nothing is sent through it but by the spool, in order."""
         self._tally = Tally(spool.name)
         self._reported_spooled = 0
@@ -165,6 +167,8 @@ class UsageStream:
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(self._answer_timeout):
                     await self._spool.settle(self)
+        for lane in self._lanes:
+            await lane.connection.close()
         await self._spool.sync()
         self._spool.close()
 
@@ -176,7 +180,7 @@ class UsageStream:
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""
-        await self._add(record, "again", missing)
+        await self._add(self._redis.execute_command, record, "again", missing)
 
     async def finished(self, process: str) -> None:
         """For the spool: a process that is gone has nothing on disk any more."""
@@ -215,7 +219,7 @@ class UsageStream:
         record = batch.record(lane, self._tally)
         problem = self._write(record)
         try:
-            await self._add(record, "live")
+            await self._add(lane.connection.execute, record, "live")
         except BaseException as error:
             # Whatever it was, the end of the loop included: it may have arrived, and it must be safe.
             lane.renew()
@@ -230,7 +234,9 @@ class UsageStream:
         finally:
             self._idle.append(lane)
 
-    async def _add(self, record: SpoolRecord, mode: str, missing: int = 0) -> None:
+    async def _add(
+        self, execute: Callable[..., Awaitable[Any]], record: SpoolRecord, mode: str, missing: int = 0
+    ) -> None:
         """Run the script. Raises what the Redis client raises, `TimeoutError`, and `RedisForgot`."""
         keys = (
             redis_names.USAGE,
@@ -244,9 +250,9 @@ class UsageStream:
         )
         async with asyncio.timeout(self._answer_timeout):
             try:
-                length = int(await self._redis.evalsha(_ADD_SHA, len(keys), *keys, *arguments))
+                length = int(await execute("EVALSHA", _ADD_SHA, len(keys), *keys, *arguments))
             except NoScriptError:
-                length = int(await self._redis.eval(_ADD, len(keys), *keys, *arguments))
+                length = int(await execute("EVAL", _ADD, len(keys), *keys, *arguments))
         if length < 0:
             raise RedisForgot("it lost entries that it had acknowledged")
         self._observer.stream_length(length, self._bound)

@@ -268,7 +268,7 @@ async def test_a_batch_that_arrives_long_after_it_was_sent_again_is_not_added(
     await until(lambda: not stream.redis_away)
     await stream.append(event())
     # As from a connection whose data was stuck in the network.
-    await stream._add(late, "live")
+    await stream._add(stream._redis.execute_command, late, "live")
     assert len(await entries(valkey)) == 3
 
 
