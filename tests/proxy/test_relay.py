@@ -299,3 +299,14 @@ async def test_usage_goes_to_the_spool_before_the_answer_while_redis_is_away(
     finally:
         await own.aclose()
         server.stop()
+
+
+async def test_a_list_of_tools_that_passes_is_learned_from(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    tool = {"name": "get", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}}
+    listed = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool]}}
+    upstream.answer = answer_raw(http(json.dumps(listed).encode()))
+    async with post(gateway, await gateway.key(), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}) as answer:
+        assert await answer.json() == listed
+    async with asyncio.timeout(5):
+        while not await gateway.redis.keys("*tools*"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
