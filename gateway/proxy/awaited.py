@@ -45,14 +45,14 @@ local scope, all = KEYS[1], KEYS[2]
 local now, deadline, ttl = ARGV[1], ARGV[2], ARGV[3]
 redis.call('ZREMRANGEBYSCORE', scope, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
-local count = #ARGV - 6
+local count = #ARGV - 7
 if redis.call('ZCARD', scope) + count > tonumber(ARGV[4]) then return 0 end
 if redis.call('ZCARD', all) + count > tonumber(ARGV[5]) then return 0 end
 for i = 1, count do
   if redis.call('LLEN', KEYS[1 + 2 * i]) >= tonumber(ARGV[6]) then return 0 end
 end
 for i = 1, count do
-  local waiting, answered, entry = KEYS[1 + 2 * i], KEYS[2 + 2 * i], ARGV[6 + i]
+  local waiting, answered, entry = KEYS[1 + 2 * i], KEYS[2 + 2 * i], ARGV[7 + i]
   local is_repeated = redis.call('LREM', waiting, 0, entry) > 0
   if string.sub(entry, 33, 33) == 'r' and not is_repeated then
     if redis.call('EXISTS', answered) == 1 or redis.call('LLEN', waiting) > 0 then
@@ -65,7 +65,8 @@ for i = 1, count do
   redis.call('ZADD', scope, deadline, event_id)
   redis.call('ZADD', all, deadline, event_id)
 end
-redis.call('EXPIRE', scope, ttl)
+redis.call('EXPIRE', scope, ARGV[7])
+redis.call('EXPIRE', all, ARGV[7])
 return 1
 """
 """An entry is its event id, `r` where its key is restricted (else `-`), and its JSON."""
@@ -149,7 +150,7 @@ class AwaitedRequests:
             keys += _names(scope, id_)
             entries.append(_entry(request))
         now = self._now_ms()
-        bounds = (MAX_IN_SCOPE, MAX_IN_ALL, _MAX_OF_ONE_ID)
+        bounds = (MAX_IN_SCOPE, MAX_IN_ALL, _MAX_OF_ONE_ID, LIFETIME)
         if not await self._note(keys=keys, args=[now, now + seconds * 1000, seconds, *bounds, *entries]):
             raise TooManyAwaited
 

@@ -1,0 +1,193 @@
+"""Requests that wait for answers on other streams: taken once, whatever dies in between, and never without bound."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from gateway.proxy import awaited
+from gateway.proxy.asked import Awaited, Caller, Scope
+from gateway.proxy.awaited import CLAIM_SECONDS, AwaitedRequests, TooManyAwaited
+
+CALLER = Caller(
+    key_id="key_1",
+    key_name="k",
+    owner="ann",
+    client_name="c",
+    client_version="1",
+    session_id="",
+    protocol_version="",
+    client_ip="127.0.0.1",
+    gateway_id="g",
+)
+SESSION = Scope("ann", "session", "s")
+
+
+class Time:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000_000_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def requests(redis: Redis, time: Time) -> AwaitedRequests:
+    return AwaitedRequests(redis, now_ms=time.now_ms)
+
+
+def request(number: int = 1, **fields: Any) -> Awaited:
+    return Awaited(
+        event_id=f"{number:032x}",
+        id_json=str(number),
+        method="tools/call",
+        caller=CALLER,
+        started_ms=5,
+        **{"tool": "get", "arguments": {"a": [1, "\n"]}, **fields},
+    )
+
+
+async def test_what_was_noted_is_taken_as_it_was(requests: AwaitedRequests) -> None:
+    noted = request(tables=("t",), has_quota=True, task_id="x")
+    await requests.note(SESSION, [("1", noted)])
+    found = await requests.take(SESSION, "1", "a")
+    assert (found.state, found.request, found.is_certain) == ("taken", noted, True)
+
+
+async def test_of_many_who_take_one_gets_it(requests: AwaitedRequests) -> None:
+    await requests.note(SESSION, [("1", request())])
+    found = await asyncio.gather(*(requests.take(SESSION, "1", f"claim{number}") for number in range(20)))
+    assert sorted(each.state for each in found) == ["counted"] * 19 + ["taken"]
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope("bob", "session", "s"), Scope("ann", "session", "t"), Scope("ann", "key", "s"), Scope("ann", "tasks")],
+)
+async def test_a_scope_has_its_own_ids(requests: AwaitedRequests, scope: Scope) -> None:
+    await requests.note(SESSION, [("1", request())])
+    assert (await requests.take(scope, "1", "a")).state == "unknown"
+    assert (await requests.take(SESSION, '"1"', "a")).state == "unknown"
+
+
+async def test_taking_and_noting_twice_because_an_answer_of_redis_was_lost_does_it_once(
+    requests: AwaitedRequests,
+) -> None:
+    noted = request(is_restricted=True)
+    for _ in range(2):
+        await requests.note(SESSION, [("1", noted)])
+    for _ in range(2):
+        found = await requests.take(SESSION, "1", "a")
+        assert (found.state, found.is_certain) == ("taken", True)
+    for _ in range(2):
+        await requests.confirm(SESSION, "1", "a")
+    assert (await requests.take(SESSION, "1", "b")).state == "counted"
+
+
+async def test_what_a_worker_took_and_did_not_confirm_is_taken_again_after_a_while(
+    requests: AwaitedRequests, time: Time
+) -> None:
+    await requests.note(SESSION, [("1", request())])
+    await requests.take(SESSION, "1", "died")
+    assert (await requests.take(SESSION, "1", "b")).state == "counted"
+    time.ms += CLAIM_SECONDS * 1000 + 1
+    found = await requests.take(SESSION, "1", "c")
+    assert (found.state, found.request) == ("taken", request())
+    await requests.confirm(SESSION, "1", "died")
+    await requests.confirm(SESSION, "1", "c")
+    time.ms += CLAIM_SECONDS * 1000 + 1
+    assert (await requests.take(SESSION, "1", "d")).state == "counted"
+
+
+async def test_a_worker_takes_its_own_request_among_several_of_one_id(requests: AwaitedRequests) -> None:
+    first, second = request(1), request(2)
+    await requests.note(SESSION, [("1", first)])
+    await requests.note(SESSION, [("1", second)])
+    assert (await requests.take(SESSION, "1", "a", second)).request == second
+    assert (await requests.take(SESSION, "1", "b", second)).state == "counted"
+    assert (await requests.take(SESSION, "1", "c")).request == first
+
+
+async def test_it_is_remembered_what_a_restricted_keys_answered_request_was(requests: AwaitedRequests) -> None:
+    noted = request(is_restricted=True)
+    await requests.note(SESSION, [("1", noted)])
+    await requests.take(SESSION, "1", "a")
+    await requests.confirm(SESSION, "1", "a")
+    found = await requests.take(SESSION, "1", "b")
+    assert (found.state, found.request, found.is_certain) == ("counted", noted, True)
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_an_id_that_a_restricted_key_used_twice_is_never_certain_again(
+    requests: AwaitedRequests, is_answered: bool
+) -> None:
+    await requests.note(SESSION, [("1", request(1, is_restricted=True))])
+    if is_answered:
+        await requests.take(SESSION, "1", "a")
+        await requests.confirm(SESSION, "1", "a")
+    await requests.note(SESSION, [("1", request(2, is_restricted=True))])
+    for claim in ("b", "b", "c", "d"):
+        assert not (await requests.take(SESSION, "1", claim)).is_certain
+
+
+async def test_what_was_withdrawn_is_not_waited_for(requests: AwaitedRequests) -> None:
+    await requests.note(SESSION, [("1", request())])
+    await requests.withdraw(SESSION, [("1", request())])
+    assert (await requests.take(SESSION, "1", "a")).state == "unknown"
+
+
+async def test_there_is_a_bound_for_each_scope_and_one_for_all(
+    requests: AwaitedRequests, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaited, "MAX_IN_SCOPE", 2)
+    monkeypatch.setattr(awaited, "MAX_IN_ALL", 3)
+    await requests.note(SESSION, [("1", request(1)), ("2", request(2))])
+    with pytest.raises(TooManyAwaited):
+        await requests.note(SESSION, [("3", request(3))])
+    other = Scope("bob", "session", "s")
+    await requests.note(other, [("1", request(4))])
+    with pytest.raises(TooManyAwaited):
+        await requests.note(other, [("2", request(5))])
+    await requests.take(SESSION, "1", "a")
+    await requests.note(other, [("2", request(5))])
+    time.ms += awaited.LIFETIME * 1000 + 1
+    await requests.note(SESSION, [("3", request(6)), ("4", request(7))])
+
+
+async def test_many_requests_of_one_id_are_bounded_too(requests: AwaitedRequests) -> None:
+    for number in range(100):
+        await requests.note(SESSION, [("1", request(number))])
+    with pytest.raises(TooManyAwaited):
+        await requests.note(SESSION, [("1", request(100))])
+
+
+async def test_everything_in_redis_has_an_end(requests: AwaitedRequests, redis: Redis) -> None:
+    for number in range(4):
+        noted = msgspec.structs.replace(request(number), is_restricted=number > 1)
+        await requests.note(SESSION, [(str(number), noted)])
+        await requests.take(SESSION, str(number), "a")
+        if number % 2:
+            await requests.confirm(SESSION, str(number), "a")
+    await requests.note_task("ann", "task", request(9), seconds=30)
+    names = [name async for name in redis.scan_iter()]
+    assert len(names) >= 6
+    assert all([0 < await redis.ttl(name) <= awaited.LIFETIME for name in names])
+
+
+async def test_a_task_belongs_to_the_owner_who_made_it_first(requests: AwaitedRequests) -> None:
+    await requests.note_task("ann", "task", request(), seconds=30)
+    await requests.note_task("bob", "task", request(2), seconds=30)
+    assert await requests.is_task_of("ann", "task")
+    assert not await requests.is_task_of("bob", "task")
+    assert await requests.is_task_of("bob", "another")
