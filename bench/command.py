@@ -78,11 +78,9 @@ def _measure(options: Options, folder: Path) -> Results:
         if "idle-streams" in options.only:
             results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
         for call in options.calls:
-            _measure_call(bench, running, call, options, results)
+            _measure_call(bench, running, call, (MANY, 1), options, results)
         if "first-event" in options.only:
-            for round_ in range(options.rounds):
-                for proxy in running:
-                    results.runs.append(bench.run(proxy, PROGRESS, round_, 1, options.seconds))
+            _measure_call(bench, running, PROGRESS, (1,), options, results)
         if options.profile:
             _print_profiles(bench, running, options, folder)
     with proxies.upstream(folder, cores[1]) as (port, _):
@@ -91,12 +89,14 @@ def _measure(options: Options, folder: Path) -> Results:
     return results
 
 
-def _measure_call(bench: Bench, running: Sequence[Proxy], call: Call, options: Options, results: Results) -> None:
+def _measure_call(
+    bench: Bench, running: Sequence[Proxy], call: Call, many: Sequence[int], options: Options, results: Results
+) -> None:
     for proxy in running:
-        bench.warm_up(proxy, call, MANY)
+        bench.warm_up(proxy, call, many[0])
     for round_ in range(options.rounds):
         for proxy in running:
-            for connections in (MANY, 1):
+            for connections in many:
                 run = bench.run(proxy, call, round_, connections, options.seconds)
                 results.runs.append(run)
                 sys.stderr.write(f"{report.line(run)}\n")
