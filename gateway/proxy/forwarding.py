@@ -4,8 +4,9 @@ The rules:
 
 - What broke off upstream breaks off here: it is never made to look whole.
 - An answer whose usage can be made safe nowhere is not given out whole.
-- When a client goes, a call of a session goes on and is counted; a listening stream, and a call of a revision in which
-  closing the stream means to cancel (2026-07-28), is ended upstream. A handshake goes on, too.
+- When a client goes, a call of a session goes on and is counted, until the client comes back for its stream; a
+  listening stream, and a call of a revision in which closing the stream means to cancel (2026-07-28), is ended
+  upstream. A handshake goes on, too.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from redis.exceptions import RedisError
 
 from gateway.keys.record import KeyRecord
 from gateway.proxy import answers
+from gateway.proxy.asked import Scope
 from gateway.proxy.calls import Calls, Sight
 from gateway.proxy.client.answer import Answer, Head, head
 from gateway.proxy.client.connection import Exchange
+from gateway.proxy.departed import Departed
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
@@ -59,6 +62,7 @@ class Forwarding:
         usage: UsageStream,
         limits: Limits,
         elsewhere: Elsewhere,
+        departed: Departed,
         observed: Observed,
     ) -> None:
         self._pool = pool
@@ -70,6 +74,7 @@ class Forwarding:
         self._usage = usage
         self._limits = limits
         self._elsewhere = elsewhere
+        self._departed = departed
         self._observed = observed
         self._finishing: set[asyncio.Task[None]] = set()
         self._is_over = False
@@ -177,6 +182,11 @@ class Forwarding:
             if not is_handed_over:
                 self._pool.release(answer)
 
+    async def make_way(self, calls: Calls) -> None:
+        """A client has come back for a stream of its session: let go of the calls that go on there without it."""
+        if calls.scope is not None and calls.is_in_session:
+            await self._departed.let_go(calls.scope)
+
     async def drain(self, seconds: float) -> None:
         """Wait for calls whose client has gone; then end them, and from then on those of every client that goes."""
         if self._finishing:
@@ -186,6 +196,7 @@ class Forwarding:
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+        await self._departed.close()
 
     async def _stream(
         self,
@@ -232,13 +243,14 @@ class Forwarding:
             finally:
                 self._pool.release(answer)
 
-        return self._go_on(finish())
+        # Only what was noted can have shown the client an id to come back with.
+        return self._go_on(finish(), calls.scope if calls.noted and calls.is_in_session else None)
 
     async def _give_up_answer_of(self, task: asyncio.Task[UpstreamConnection]) -> None:
         with contextlib.suppress(Refused):
             self.give_up(await task)
 
-    def _go_on(self, work: Coroutine[Any, Any, None]) -> bool:
+    def _go_on(self, work: Coroutine[Any, Any, None], until_back_in: Scope | None = None) -> bool:
         """Whether there is room for work without a client; it is done then."""
         if self._is_over or len(self._finishing) >= _MAX_FINISHING:
             work.close()
@@ -246,6 +258,8 @@ class Forwarding:
         task = asyncio.get_running_loop().create_task(work)
         self._finishing.add(task)
         task.add_done_callback(self._finishing.discard)
+        if until_back_in is not None:
+            self._departed.go_on(until_back_in, task)
         return True
 
     async def _record(self, sight: Sight) -> None:

@@ -225,6 +225,8 @@ class Handler:
         caller = self._caller(incoming, None, principal, session)
         is_listening = incoming.method == "GET"
         calls = Calls((), caller, principal.record, self._clock, self._meter, listens=is_listening, learn=self._learn)
+        if is_listening and incoming.text(b"last-event-id"):
+            await self._forwarding.make_way(calls)
         answer = await self._forwarding.send(incoming, principal, session, b"", calls)
         return await self._forwarding.bring_back(
             exchange,

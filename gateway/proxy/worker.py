@@ -19,6 +19,7 @@ from gateway.keys.store import KeyStore
 from gateway.proxy.awaited import AwaitedRequests
 from gateway.proxy.calls import Clock
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.departed import Departed
 from gateway.proxy.elsewhere import Elsewhere
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper
@@ -105,6 +106,7 @@ class Worker:
             usage=self._usage,
             limits=limits,
             elsewhere=self._elsewhere,
+            departed=Departed(self._redis),
             observed=observed,
         )
         rules_file = Path(config.metering_rules) if config.metering_rules else None
