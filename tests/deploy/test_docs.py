@@ -28,7 +28,7 @@ from tests.deploy.dockerfile import ROOT
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [*DOCS, ROOT / "CHANGELOG.md"]
 TOP = ("gateway", "admin_api", "mcp_backend", "deploy", "docs", "tests")
-UNITS = {"KiB": 1024, "MiB": 1024**2, "s": 1, "ms": 1, "": 1}
+UNITS = {"KiB": 1024, "MiB": 1024**2, "s": 1, "ms": 1, "days": 86_400, "": 1}
 
 
 class Named(NamedTuple):
