@@ -139,6 +139,7 @@ _STATEMENTS = (*_ROWS, *_WRITES, *_CHANGES, *_SESSION)
 def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
     read: set[str] = set()
     written: set[str] = set()
+    searched: set[str] = set()
     certain = True
     for statement in statements:
         if isinstance(statement, _SESSION):
@@ -152,12 +153,13 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
             is_target = id(table) in targets
             written.update(names if is_target else ())
             read.update(names if not is_target or id(table) in returned else ())
+        searched.update(_searched(statement))
         certain = certain and _calls_only_known_functions(statement)
     if len(read) + len(written) > MAX_TABLES:
         return None
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
-    named = tuple(sorted(read | written))
+    named = tuple(sorted(read | written | searched))
     returns = True in rows
     return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns=columns)
 
@@ -207,9 +209,9 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
     return () if sql_functions.makes_rows(name) else None
 
 
-def _is_common_table(table: exp.Table) -> bool:
+def _is_common_table(table: exp.Table | exp.Column) -> bool:
     """Whether a WITH that is in force at `table` defines its name."""
-    if table.args.get("db") is not None:
+    if len(table.parts) > 1:
         return False
     name = table.name.lower()
     node: exp.Expr | None = table
@@ -237,6 +239,15 @@ def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
         if definition.alias.lower() == name:
             return True
     return False
+
+
+def _searched(statement: exp.Expr) -> Iterator[str]:
+    """What may be tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse); else a column."""
+    for node in statement.find_all(exp.In):
+        listed = node.expressions
+        name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
+        if isinstance(name, exp.Column) and not _is_common_table(name):
+            yield ".".join(part.name for part in name.parts).lower()
 
 
 def _calls_only_known_functions(statement: exp.Expr) -> bool:

@@ -111,6 +111,20 @@ def test_tables_written(text: str, written: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("SELECT a FROM t WHERE a IN secret", ("secret", "t")),
+        ("SELECT a FROM t WHERE a NOT IN (s.secret)", ("s.secret", "t")),
+        ("SELECT a FROM t WHERE (a, b) GLOBAL IN secret", ("secret", "t")),
+        ("WITH x AS (SELECT 1) SELECT a FROM t WHERE a IN x", ("t",)),
+        ("SELECT a FROM t WHERE a IN (1) OR a IN (b, c) OR a IN (SELECT d FROM u)", ("t", "u")),
+    ],
+)
+def test_what_a_row_is_searched_in_may_be_a_table(text: str, named: tuple[str, ...]) -> None:
+    assert facts(text).named == named
+
+
+@pytest.mark.parametrize(
     ("text", "returns"),
     [
         ("SELECT 1", True),
