@@ -38,10 +38,17 @@ _NEVER_UPSTREAM = (
     | {
         *(b"host", b"content-length", b"accept-encoding", b"expect", b"origin"),
         *(b"authorization", b"proxy-authorization", b"cookie"),
-        *(b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip", b"remote-user", b"x-remote-user"),
+        *(b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip"),
     }
 )
-_FORWARDED = b"x-forwarded-"
+_NEVER_UPSTREAM_BY_PREFIX = (
+    b"x-forwarded-",
+    *(b"remote-", b"x-remote-", b"x-auth-request-", b"x-authenticated-", b"x-webauth-", b"x-authentik-"),
+    *(b"x-pomerium-", b"x-vouch-", b"x-consumer-", b"x-goog-authenticated-user-", b"x-goog-iap-", b"x-amzn-oidc-"),
+    *(b"x-ms-client-principal", b"x-ms-token-", b"cf-access-", b"tailscale-user-"),
+    *(b"ssl-client-", b"x-ssl-client-", b"x-client-cert", b"x-client-dn"),
+)
+"""With these, proxies that check logins and certificates tell servers who the client is; here that is the gateway."""
 _NEVER_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {b"content-length", b"proxy-authenticate"}
 _SINGLE = frozenset(
     {
@@ -154,7 +161,7 @@ def _lower_if_passed(name: bytes) -> bytes:
     """The name in lower case, empty where a field of that name does not go upstream."""
     lower = name.lower()
     spelled = lower.translate(_AS_HYPHEN)
-    return b"" if spelled in _NEVER_UPSTREAM or spelled.startswith(_FORWARDED) else lower
+    return b"" if spelled in _NEVER_UPSTREAM or spelled.startswith(_NEVER_UPSTREAM_BY_PREFIX) else lower
 
 
 def client_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:

@@ -32,7 +32,9 @@ IDENTITY = [b"X-MCP-Key-Id", b"X-MCP-Owner"]
 ABOUT_THE_CLIENT = [
     *(b"X-MCP-Key-Name", b"X-MCP-User", b"X-MCP-Email", b"X-MCP-Principal", b"X-MCP-Roles", b"Remote-User"),
     *(b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Host", b"X-Forwarded-User", b"X-Forwarded-Port"),
-    *(b"X-Real-IP", b"Forwarded", b"True-Client-IP"),
+    *(b"X-Real-IP", b"Forwarded", b"True-Client-IP", b"Remote-Groups", b"X-Remote-User", b"X-Auth-Request-Email"),
+    *(b"X-Authenticated-User", b"X-WebAuth-User", b"X-Goog-Authenticated-User-Email", b"X-Amzn-Oidc-Identity"),
+    *(b"X-MS-Client-Principal", b"Cf-Access-Authenticated-User-Email", b"Tailscale-User-Login", b"SSL-Client-S-DN"),
 ]
 
 
