@@ -17,6 +17,7 @@ from tests.support.scripted_upstream import (
     answer_raw,
     answer_result,
     http,
+    sse_head,
 )
 
 PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
@@ -343,6 +344,37 @@ async def test_more_requests_than_the_bound_are_503_with_retry_after(
     assert len(upstream.requests) == 1
 
 
+async def test_streams_that_listen_take_no_room_from_other_requests(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    async def answer(request: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(sse_head() if request.line.startswith(b"GET ") else http(b"{}"))
+
+    upstream.answer = answer
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, max_concurrent_requests=1) as gateway:
+        key = await gateway.key()
+        fields = {"Authorization": f"Bearer {key}"}
+        async with gateway.session.get(gateway.url, headers=fields):
+            assert (await gateway.post(PING, key)).status == 200
+            assert (await gateway.request("GET", key=key)).status == 503
+
+
+async def test_who_has_no_key_takes_no_room_from_those_who_have_one(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    slow = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, max_concurrent_requests=4) as gateway:
+        key = await gateway.key()
+        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(slow)
+        async with asyncio.timeout(5):
+            while (await gateway.post(INITIALIZE)).status != 503:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        answers = await asyncio.gather(*(gateway.post(PING, key) for _ in range(4)))
+        writer.close()
+    assert [answer.status for answer in answers] == [200] * 4
+
+
 async def test_a_key_that_cannot_be_checked_is_503_never_open(
     valkey_url: str, redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
@@ -376,6 +408,55 @@ async def test_100_continue_without_a_key_is_401_before_the_body(gateway: Gatewa
     head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 40\r\n"
     assert (await gateway.raw(head + b"Expect: 100-continue\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
     assert (await gateway.raw(head + b"Expect: junk\r\n\r\n")).startswith(b"HTTP/1.1 417 ")
+
+
+@pytest.mark.parametrize("reason", ["unknown", "revoked", "malformed"])
+@pytest.mark.parametrize("framing", ["Content-Length: 4000000", "Transfer-Encoding: chunked"])
+async def test_a_large_body_with_a_bad_key_is_not_read(
+    gateway: Gateway, upstream: ScriptedUpstream, reason: str, framing: str
+) -> None:
+    record, key = await gateway.new_key()
+    if reason == "revoked":
+        await gateway.keys.revoke(record.key_id)
+    elif reason == "unknown":
+        await gateway.redis.flushall()
+    else:
+        key = "sk-nonsense"
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n{framing}\r\n"
+    body = b"20000\r\n" + b" " * 0x20000 if "chunked" in framing else b""
+    raw = await gateway.raw(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+    assert raw.startswith(b"HTTP/1.1 401 ")
+    assert json.loads(raw.partition(b"\r\n\r\n")[2])["error"]["message"] == "Invalid or expired API key"
+    assert upstream.requests == []
+
+
+async def test_a_key_that_is_revoked_while_a_body_arrives_is_refused(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    record, key = await gateway.new_key()
+    assert (await gateway.post(PING, key)).status == 200
+    body = json.dumps(PING).encode()
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    writer.write(head.encode() + body[:5])
+    await asyncio.sleep(0.05)
+    await gateway.keys.revoke(record.key_id)
+    await asyncio.sleep(0.15)
+    writer.write(body[5:])
+    assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+    assert len(upstream.requests) == 1
+
+
+async def test_100_continue_with_an_unknown_key_is_401_before_the_body(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key()
+    await gateway.redis.flushall()
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\nExpect: 100-continue\r\n"
+    raw = await gateway.raw(f"{head}Content-Type: application/json\r\nContent-Length: 40\r\n\r\n".encode())
+    assert raw.startswith(b"HTTP/1.1 401 ")
 
 
 async def test_100_continue_with_a_key_is_told_to_go_on(gateway: Gateway) -> None:

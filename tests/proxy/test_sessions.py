@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy.sessions import Session, Sessions
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
-from tests.support.scripted_upstream import ScriptedUpstream, answer_json
+from tests.support.scripted_upstream import ScriptedUpstream, answer_json, answer_raw, http
 
 OPENED = answer_json({"jsonrpc": "2.0", "id": 0, "result": {}}, extra="Mcp-Session-Id: s-1\r\n")
 
@@ -159,3 +159,39 @@ async def test_too_many_open_handshakes_are_429_while_keyed_clients_work(
             statuses.append((await gateway.post(INITIALIZE)).status)
         assert statuses == [200, 200, 200, 429, 429]
         assert (await gateway.post(INITIALIZE, await gateway.key())).status == 200
+
+
+async def test_handshakes_at_the_same_time_are_counted_too(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    opened = 0
+
+    async def answer(_request: Any, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        await asyncio.sleep(0.2)
+        writer.write(http(b"{}", extra=f"Mcp-Session-Id: s-{opened}\r\n"))
+
+    upstream.answer = answer
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, open_handshakes_per_address=3) as gateway:
+        answers = await asyncio.gather(*(gateway.post(INITIALIZE) for _ in range(20)))
+    assert sorted(answer.status for answer in answers) == [200] * 3 + [429] * 17
+    assert opened == 3
+
+
+@pytest.mark.parametrize("status", ["200 OK", "503 Service Unavailable"])
+async def test_a_handshake_that_opens_no_session_takes_no_place(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, status: str
+) -> None:
+    upstream.answer = answer_raw(http(b"{}", status=status))
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, open_handshakes_per_address=2) as gateway:
+        statuses = {(await gateway.post(INITIALIZE)).status for _ in range(5)}
+    assert statuses == {int(status[:3])}
+
+
+async def test_a_handshake_that_the_upstream_breaks_off_takes_no_place(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    upstream.answer = answer_raw(b"", close=True)
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, open_handshakes_per_address=2) as gateway:
+        assert {(await gateway.post(INITIALIZE)).status for _ in range(5)} == {502}
