@@ -110,7 +110,8 @@ def tables_in_arguments(
 def is_prepared(arguments: Mapping[str, Any]) -> bool:
     """Whether `meter` and `tables_in_arguments` can read the SQL in `arguments` at once. If not, call `prepare` in a
     thread."""
-    return all(map(sql.is_prepared, statements_in(arguments)))
+    statements = statements_in(arguments)
+    return not statements or all(map(sql.is_prepared, statements))
 
 
 def prepare(arguments: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ _SUBJECTS = {
     "tasks/update": "taskId",
     "tasks/cancel": "taskId",
 }
+_NO_PARAMS: dict[str, Any] = {}
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
 
@@ -193,7 +194,7 @@ def _read_message(value: Any) -> Message:
         id=id_,
         params=value.get("params"),
         is_plain=_is_plain(value, method, kind),
-        fault=_fault(value, id_),
+        fault=_fault(value, method, id_),
     )
 
 
@@ -205,7 +206,7 @@ def _is_plain(value: dict[str, Any], method: str, kind: Kind) -> bool:
     return kind == "request" and type(value["id"]) in (str, int)
 
 
-def _fault(value: dict[str, Any], id_: Any) -> str:
+def _fault(value: dict[str, Any], method: str, id_: Any) -> str:
     if isinstance(id_, (bool, dict, list)):
         return "Invalid request: the id must be a string or a number"
     if not value.keys() <= _MEMBERS:
@@ -213,15 +214,16 @@ def _fault(value: dict[str, Any], id_: Any) -> str:
         for name in value.keys() - _MEMBERS:
             if name.casefold() in _MEMBERS:
                 return "Invalid request: member names that differ in case alone"
-    method = value.get("method")
-    if isinstance(method, str) and method not in _INSPECTED and method.casefold() in _INSPECTED:
-        return "Invalid request: a method that differs from a known one in case alone"
-    if method in _INSPECTED and isinstance(value.get("params"), dict):
-        for name in value["params"].keys() - _INSPECTED_PARAMS:
+    params = value.get("params", _NO_PARAMS)
+    if not isinstance(params, (dict, list)):
+        return "Invalid request: params must be an object or an array"
+    if method not in _INSPECTED:
+        if method.casefold() in _INSPECTED:
+            return "Invalid request: a method that differs from a known one in case alone"
+    elif isinstance(params, dict) and not params.keys() <= _INSPECTED_PARAMS:
+        for name in params.keys() - _INSPECTED_PARAMS:
             if name.casefold() in _INSPECTED_FOLDED:
                 return "Invalid request: names of params that differ in case alone"
-    if "params" in value and not isinstance(value["params"], (dict, list)):
-        return "Invalid request: params must be an object or an array"
     return ""
 
 

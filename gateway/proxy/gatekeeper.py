@@ -86,14 +86,15 @@ class Gatekeeper:
         """Let one POST in: as whom, `None` for a public request without a good key, and in which session."""
         if isinstance(credential, Principal) and credential.record.allowed_tables is not None:
             await _read_statements(body)
-        facts = Facts(
-            public_methods=self._public_methods,
-            client_ip=incoming.client_ip,
-            mcp_method=incoming.text(b"mcp-method"),
-            mcp_name=incoming.text(b"mcp-name"),
-            tables_in_arguments=tables_in_arguments,
-        )
-        decision = decide(body, credential if isinstance(credential, Deny) else credential.record, facts)
+        if incoming.facts is None:
+            incoming.facts = Facts(
+                public_methods=self._public_methods,
+                client_ip=incoming.client_ip,
+                mcp_method=incoming.text(b"mcp-method"),
+                mcp_name=incoming.text(b"mcp-name"),
+                tables_in_arguments=tables_in_arguments,
+            )
+        decision = decide(body, credential if isinstance(credential, Deny) else credential.record, incoming.facts)
         if isinstance(decision, Deny):
             raise Refused(decision)
         try:

@@ -14,7 +14,7 @@ from gateway.proxy import answers
 from gateway.proxy.asked import Caller
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
-from gateway.proxy.decision import NO_KEY, Deny, bad_key, invalid
+from gateway.proxy.decision import NO_KEY, Deny, Facts, bad_key, invalid
 from gateway.proxy.endpoints import QueryFault, session_id_in
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.origins import Origins, plain_address
@@ -77,6 +77,8 @@ class Incoming(msgspec.Struct, kw_only=True):
     """The sessions that it names: in its header, then in its query (the HTTP+SSE transport of 2024-11-05)."""
     credential: ApiKey | Deny
     """The key that it came with, well-formed if not known yet; or why there is none."""
+    facts: Facts | None = None
+    """What it tells that is decided on."""
     upstream_head: UpstreamHead | None = None
     """What went upstream for it."""
     caller: LastCaller | None = None

@@ -150,7 +150,7 @@ class Relay:
     async def _next_part(self) -> bytes:
         while True:
             try:
-                chunk = await self._answer.read()
+                chunk = self._answer.take() or await self._answer.read()
             except UpstreamError:
                 await self._leave()
                 raise

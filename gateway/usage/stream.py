@@ -142,8 +142,11 @@ class UsageStream:
         """
         self._keeper = asyncio.create_task(self._keep(), name="usage-stream")
 
-    async def append(self, event: UsageEvent) -> None:
-        """Return when the event is safe. Raises `SpoolFull` where it could be made safe nowhere."""
+    def append(self, event: UsageEvent) -> asyncio.Future[None]:
+        """Done when the event is safe; fails with `SpoolFull` where it could be made safe nowhere.
+
+        To cancel it stops nothing: the event is on its way.
+        """
         packed = pack_event(event)
         loop = asyncio.get_running_loop()
         if not self._waiting or self._waiting[-1].is_full or self._waiting[-1].day != event.day:
@@ -154,7 +157,7 @@ class UsageStream:
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._end_of_turn)
-        await waiter
+        return waiter
 
     async def close(self) -> None:
         """See every event safe, then stop. Call it when no `append` is to come."""

@@ -136,7 +136,7 @@ async def test_turns_that_find_every_lane_busy_share_the_next_entry(redis: redis
     await redis.client_pause(100)
     tasks = []
     for _ in range(10):
-        tasks.append(asyncio.create_task(stream.append(event())))
+        tasks.append(asyncio.ensure_future(stream.append(event())))
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
     assert await redis.xlen(redis_names.USAGE) == 2
@@ -145,7 +145,7 @@ async def test_turns_that_find_every_lane_busy_share_the_next_entry(redis: redis
 
 async def test_a_cancelled_waiter_takes_nothing_with_it(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     events = [event() for _ in range(3)]
-    tasks = [asyncio.create_task(stream.append(one)) for one in events]
+    tasks = [asyncio.ensure_future(stream.append(one)) for one in events]
     await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.gather(tasks[0], tasks[2])
@@ -155,7 +155,7 @@ async def test_a_cancelled_waiter_takes_nothing_with_it(redis: redis.asyncio.Red
 
 async def test_a_batch_whose_waiters_are_all_cancelled_arrives(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     one = event()
-    task = asyncio.create_task(stream.append(one))
+    task = asyncio.ensure_future(stream.append(one))
     await asyncio.sleep(0)
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -436,7 +436,7 @@ async def test_a_stream_beyond_its_bound_is_reported_and_not_trimmed(
 async def test_close_sees_every_event_safe(redis: redis.asyncio.Redis, tmp_path: Path) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
     await stream.start()
-    tasks = [asyncio.create_task(stream.append(event())) for _ in range(1000)]
+    tasks = [asyncio.ensure_future(stream.append(event())) for _ in range(1000)]
     await asyncio.sleep(0)
     await stream.close()
     assert len(await streamed(redis)) == 1000
@@ -457,7 +457,7 @@ async def test_a_loop_that_ends_leaves_its_events_in_the_spool(valkey: Valkey, t
             await stream.append(event())
             print("stop", flush=True)
             input()
-            asyncio.create_task(stream.append(event()))
+            asyncio.ensure_future(stream.append(event()))
             await asyncio.sleep(0.05)
 
         asyncio.run(main())

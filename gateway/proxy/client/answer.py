@@ -25,8 +25,10 @@ class Head(msgspec.Struct, frozen=True):
 
     def whole(self, *more: tuple[bytes, bytes]) -> bytes:
         """To its end, with a `Date` where it has none (RFC 9110, section 6.6.1)."""
-        date = b"" if self.is_dated else b"Date: " + _date() + b"\r\n"
-        return b"".join([self.text, date, *(name + b": " + value + b"\r\n" for name, value in more), b"\r\n"])
+        text = self.text if self.is_dated else self.text + b"Date: " + _date() + b"\r\n"
+        for name, value in more:
+            text += name + b": " + value + b"\r\n"
+        return text + b"\r\n"
 
 
 class Answer(msgspec.Struct, kw_only=True):

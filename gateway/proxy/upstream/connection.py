@@ -64,15 +64,20 @@ class UpstreamConnection(asyncio.Protocol):
         while not self._answer.is_head_complete:
             await self._wait()
 
+    def take(self) -> bytes:
+        """The bytes of the answer's body that have come; empty where there are none."""
+        chunk = self._answer.take()
+        if self._is_reading_paused:
+            self._resume_reading()
+        return chunk
+
     async def read(self) -> bytes:
         """The next bytes of the answer's body, empty at its end. Raises `UpstreamError` where it broke off."""
         while not self._answer.waiting_bytes:
             if self._answer.is_complete:
                 return b""
             await self._wait()
-        chunk = self._answer.take()
-        self._resume_reading()
-        return chunk
+        return self.take()
 
     @property
     def status(self) -> int:
