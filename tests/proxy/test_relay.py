@@ -142,6 +142,32 @@ async def test_what_is_no_completed_call_makes_no_event(
     assert await gateway.events() == []
 
 
+async def test_of_a_call_that_asks_back_only_the_repetition_with_the_answers_is_counted(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        asks = {"resultType": "input_required", "inputRequests": {"who": {}}, "requestState": "s"}
+        answered = "inputResponses" in request.message["params"]
+        value = result() if answered else {"jsonrpc": "2.0", "id": 1, "result": asks}
+        writer.write(sse_head() + chunk(sse_event(value)) + chunk(b""))
+
+    upstream.answer = answer
+    key = await gateway.key()
+    headers = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "tools/call", "Mcp_Name": "get"}
+    again = call()
+    again["params"] |= {"inputResponses": {"who": {"action": "accept"}}, "requestState": "s"}
+    for message, events in ((call(), 0), (again, 1)):
+        async with post(gateway, key, message, Mcp_Param_Region="eu-1", **headers) as answered:
+            assert answered.status == 200
+            await answered.read()
+        assert len(await gateway.events()) == events
+    for request in upstream.requests:
+        assert request.values("mcp-method") == [b"tools/call"]
+        assert request.values("mcp-name") == [b"get"]
+        assert request.values("mcp-param-region") == [b"eu-1"]
+    assert await gateway.redis.keys("*awaited*") == []
+
+
 async def test_an_event_tells_the_client_the_session_and_the_request(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
