@@ -27,6 +27,7 @@ _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
+_LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d{1,4})\)")
@@ -52,6 +53,8 @@ def count(text: str, request: Request) -> Count | None:
     numbered = _numbered(lines)
     if numbered is not None:
         return counted(numbered, "lines_text")
+    if (entries := _entries(lines) or _labelled(lines, request)) is not None:
+        return counted(entries, "lines_text")
     for kind in (_TAGGED, _BULLET, _PATH, _NAME):
         listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
         if (
@@ -100,6 +103,24 @@ def _is_heading(line: str) -> bool:
     if _TAGGED.match(line) or _BULLET.match(line) or _NUMBER.match(line[:20]):
         return False
     return line.rstrip().endswith(":") or line[:1] == "#" or witness(line) is not None or _FIELD.match(line) is not None
+
+
+def _entries(lines: list[str]) -> int | None:
+    """Bulleted entries, each with what is said of it in indented lines."""
+    if not lines or not _BULLET.match(lines[0]) or all(map(_BULLET.match, lines)):
+        return None
+    depth = _depth(lines[0])
+    starts = [line for line in lines if _depth(line) == depth]
+    is_list = all(map(_BULLET.match, starts)) and all(_depth(line) >= depth for line in lines)
+    return len(starts) if is_list else None
+
+
+def _labelled(lines: list[str], request: Request) -> int | None:
+    """Lines that each begin with the one word for what is listed: `Table: orders`."""
+    labels = {line.partition(":")[0] for line in lines}
+    if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
+        return None
+    return len(lines) if names.is_named_by(names.plain(labels.pop() + "s"), request.tool) else None
 
 
 def _numbered(lines: list[str]) -> int | None:

@@ -26,7 +26,7 @@ def _set(words: str) -> frozenset[str]:
 
 ROWS = _list(
     "rows records recordset resultset resultrows documents docs hits results items entries matches result data "
-    "values value list response output payload body content structuredcontent objects"
+    "values value list response output payload body content structuredcontent objects grid"
 )
 """Members that hold the records, the surest first."""
 
@@ -88,14 +88,17 @@ TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "
 
 TABLE_ARGUMENTS = _set(
     "table tablename tableid tables tablenames collection collectionname collections index indexname indices viewname "
-    "relation relationname entityset sourcetable targettable fromtable totable"
+    "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable"
 )
 """Arguments that name tables."""
 
 INDEX_ARGUMENTS = _set("index indexname indices")
 """Those of them that name a table only where nothing else does."""
 
-SHEET_ARGUMENTS = _set("sheet sheetname sheets sheetnames worksheet worksheetname worksheets")
+SHEET_ARGUMENTS = _set(
+    "sheet sheetname sheets sheetnames worksheet worksheetname worksheets leftsheet rightsheet sourcesheet targetsheet "
+    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname"
+)
 """Arguments that name sheets, whose names may hold anything."""
 
 DATASET_ARGUMENTS = _set("dataset datasetname datasetid datasets")
@@ -106,8 +109,8 @@ UNQUALIFIED_ARGUMENTS = (
 )
 """Arguments that name what has no schema."""
 
-SOURCE_ARGUMENTS = frozenset(("sourcetable", "fromtable"))
-WRITTEN_ARGUMENTS = frozenset(("targettable", "totable"))
+SOURCE_ARGUMENTS = _set("sourcetable fromtable sourcesheet fromsheet srcsheet srcsheetname")
+WRITTEN_ARGUMENTS = _set("targettable totable targetsheet tosheet dstsheet dstsheetname")
 OBJECT_ARGUMENTS = _set("objectname object entityname")
 """Arguments that name a table where another argument says that the object is one, or names its schema."""
 
@@ -162,8 +165,11 @@ def words(tool: str) -> frozenset[str]:
 @lru_cache(maxsize=1_024)
 def is_writing(tool: str) -> bool:
     """Whether the tool's name begins with a verb of writing, perhaps after the name of a product."""
-    first = [word.lower() for word in _WORD.findall(tool[:200])[:2]]
-    return any(word in _WRITING for word in first) and not any(word in _READING for word in first)
+    first = [word.lower() for word in _WORD.findall(tool[:200])[:3]]
+    first = first if first[1:2] == ["and"] else first[:2]
+    return "replace" in first or (
+        any(word in _WRITING for word in first) and not any(word in _READING for word in first)
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -176,6 +182,14 @@ def is_listing(tool: str) -> bool:
 def is_describing(tool: str) -> bool:
     """Whether the tool's name says that it tells about data, such as how much there is, and does not return it."""
     return not words(tool).isdisjoint(_DESCRIBING)
+
+
+@lru_cache(maxsize=4_096)
+def is_named_by(member: str, tool: str) -> bool:
+    """Whether a member (plain) of a result is called as the tool is: `keys` of `scan_keys`, `workbooks` of
+    `workbook_list`."""
+    known = words(tool)
+    return member in known or (is_listing(tool) and member.endswith("s") and member[:-1] in known)
 
 
 def is_telling(tool: str) -> bool:

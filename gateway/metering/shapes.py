@@ -137,9 +137,15 @@ class Shapes:
         inside = self._wrapped(members, depth)
         if inside.grade >= Grade.DECLARED:
             return inside
-        if (total := maps.count(value, self._request.values)) is not None:
+        # A list of rows is surer than an object whose names may be data, beside it.
+        is_map = maps.is_map(value, self._request.values) or not any(isinstance(one, list) for one in value.values())
+        if is_map and (total := maps.count(value, self._request.values)) is not None:
             return self._counted(total)
-        if (found := self._lists(members, depth) or self._inner(members, depth)) is not None:
+        if (found := self._lists(members, depth)) is not None:
+            return found
+        if not is_map and (total := maps.count(value, self._request.values)) is not None:
+            return self._counted(total)
+        if (found := self._inner(members, depth)) is not None:
             return found
         if members.keys() <= WRAPPING | set(names.ROWS):
             return inside if inside.grade else self._message(members)
@@ -194,7 +200,7 @@ class Shapes:
         """The records in lists under names of the server's own."""
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         for name, value in lists.items():
-            if name in names.words(self._request.tool):
+            if names.is_named_by(name, self._request.tool):
                 return self._list(value, depth + 1)  # `list_keys` answers with `keys`
         own = {name: value for name, value in lists.items() if name not in names.ABOUT}
         if not own and not names.is_describing(self._request.tool):

@@ -28,6 +28,7 @@ MAX_QUOTED = 128 * 1024
 MAX_JSON_LINES = 40_000
 MAX_CONFIRMATION = 400
 """Characters of a text that confirms a write."""
+MAX_CONFIRMATION_LINES = 5
 MAX_TRIES = 3
 """Places at which JSON may begin; of a long text, one."""
 MAX_DEPTH = 6
@@ -72,13 +73,10 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
         original = text = text[tag.end() :]
     if (inner := _fenced(text)) is not None:
         return count(inner, request, depth + 1, count_value)
-    return (
-        _written(text, original, request)
-        or _embedded(text, depth, count_value)
-        or _listed(text, request)
-        or _acknowledged(text, request)
-        or NOTHING
-    )
+    found = _written(text, original, request)
+    if (found is None or found.grade is Grade.OBJECT) and (done := _acknowledged(text, request)) is not None:
+        return done
+    return found or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
 
 
 def _written(text: str, original: str, request: Request) -> Count | None:
@@ -97,7 +95,7 @@ def _listed(text: str, request: Request) -> Count | None:
 
 def _acknowledged(text: str, request: Request) -> Count | None:
     """Nothing, where a tool that writes confirms in a few words that it did."""
-    is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= 3
+    is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
     return messages.CHANGED if is_short and names.is_writing(request.tool) and _CONFIRMS.search(text) else None
 
 
