@@ -105,12 +105,17 @@ def type_of(event: bytes) -> bytes:
 
 def with_data(event: bytes, data: bytes) -> bytes:
     """The same event with other data (which holds no line end); the other fields stay as they are."""
-    kept = [
-        line
-        for line in event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        if line and line.partition(b":")[0] != b"data"
-    ]
-    return b"\n".join([*kept, b"data: " + data, b"", b""])
+    return b"\n".join([*_lines_without(event, b"data"), b"data: " + data, b"", b""])
+
+
+def without_id(event: bytes) -> bytes:
+    """The same event without its id, so that the stream cannot be taken up again after it."""
+    return b"\n".join([*_lines_without(event, b"id"), b"", b""])
+
+
+def _lines_without(event: bytes, name: bytes) -> list[bytes]:
+    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return [line for line in lines if line and line.partition(b":")[0] != name]
 
 
 def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:

@@ -17,14 +17,17 @@ The rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from gateway.protocol.sse import Event, EventSplitter, data_of, is_resumable_at, type_of, with_data
+from gateway.protocol.sse import Event, EventSplitter, data_of, is_resumable_at, type_of, with_data, without_id
 from gateway.proxy.calls import Calls
-from gateway.proxy.elsewhere import Elsewhere, Record
+from gateway.proxy.elsewhere import Elsewhere, Record, Untraceable
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import AnswerError, UpstreamError
+
+log = logging.getLogger(__name__)
 
 MAX_INSPECTED = 32 * 1024 * 1024
 """Bytes of one answer that are held to be counted."""
@@ -131,12 +134,24 @@ class Relay:
         is_resumable = self._calls.is_waiting and is_resumable_at(raw)
         if is_resumable and self._calls.is_restricted:
             # Also where it is the result: it must never pass as the answer to another request of the same id.
-            await self._elsewhere.note(self._calls)
+            raw = await self._noted(raw)
         data = data_of(raw)
         passed = await self._inspect(data) if data else data
-        if is_resumable:
-            await self._elsewhere.note(self._calls)
+        if is_resumable and not self._calls.is_restricted:
+            raw = await self._noted(raw)
         return raw if passed is data else with_data(raw, passed)
+
+    async def _noted(self, event: bytes) -> bytes:
+        """An event after which the stream can be taken up again, now that what is not answered yet is noted.
+
+        Where that fails, the event goes without its id: then the answers come here and nowhere else.
+        """
+        try:
+            await self._elsewhere.note(self._calls)
+        except Untraceable as failure:
+            log.warning("a stream cannot be taken up again: %s", failure)
+            return without_id(event)
+        return event
 
     async def _inspect(self, data: bytes) -> bytes:
         """Look at one JSON text of the answer; once it is counted, what may pass in its place."""

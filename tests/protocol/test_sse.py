@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.sse import EventSplitter, data_of, with_data
+from gateway.protocol.sse import EventSplitter, data_of, is_resumable_at, type_of, with_data, without_id
 
 LINE_END = st.sampled_from([b"\n", b"\r\n", b"\r"])
 LINE = st.sampled_from([b"data: {}", b"data:x", b"data", b"id: 7", b"event: message", b": ping", b"retry: 5", b""])
@@ -64,3 +64,20 @@ def test_data_of_several_lines_is_joined() -> None:
 def test_changed_data_keeps_the_other_fields() -> None:
     changed = with_data(b"event: message\r\nid: 4\r\ndata: old\r\n\r\n", b"new")
     assert changed == b"event: message\nid: 4\ndata: new\n\n"
+
+
+@given(st.lists(LINE, max_size=8), LINE_END)
+def test_an_event_without_its_id_has_all_else(lines: list[bytes], line_end: bytes) -> None:
+    event = line_end.join([*(line for line in lines if line), b"", b""])
+    stripped = without_id(event)
+    assert not is_resumable_at(stripped)
+    assert is_resumable_at(event) == (b"id: 7" in lines)
+    assert (data_of(stripped), type_of(stripped)) == (data_of(event), type_of(event))
+
+
+def test_fields_are_found_on_both_sides_of_large_data() -> None:
+    data = b"data: " + b"x" * 100_000 + b"\n"
+    for before, after in ((b"id: 7\nevent: a\n", b""), (b"", b"id: 7\nevent: a\n"), (b"event: a\n", b"id: 7\n")):
+        event = before + data + after + b"\n"
+        assert (is_resumable_at(event), type_of(event)) == (True, b"a")
+    assert not is_resumable_at(data + b"\n")

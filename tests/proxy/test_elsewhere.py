@@ -269,6 +269,34 @@ async def test_while_redis_is_away_a_result_elsewhere_is_withheld_and_counted_wh
         server.stop()
 
 
+async def test_while_redis_is_away_a_stream_goes_on_but_cannot_be_taken_up_again(
+    redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    from tests.support.valkey import Valkey
+
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    server = Valkey(folder)
+    server.start()
+    own = Redis.from_url(server.url)
+    streams = Streams(upstream)
+    streams.posts = [stream(event("", "1"), event(result(), "2"))]
+    try:
+        async with running_gateway(own, server.url, upstream.url, tmp_path / "data") as gateway:
+            key = await gateway.key()
+            assert b"id: 1\n" in (await gateway.post(call(), key, **S)).body
+            server.kill()
+            body = (await gateway.post(call(), key, **S)).body
+            assert (b"id: 1\n" in body, messages_in(body)) == (False, [result()])
+            server.start()
+            async with asyncio.timeout(5):
+                while len(await gateway.events()) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    finally:
+        await own.aclose()
+        server.stop()
+
+
 # Keys that are limited.
 
 
