@@ -172,14 +172,26 @@ class ProxyMetrics:
 
 
 class UsageMetrics(UsageObserver):
-    """Counts every step of usage events."""
+    """Counts every step of usage events. What every batch tells is written now and then."""
+
+    def __init__(self) -> None:
+        self._appended = 0
+        self._length: tuple[int, int] | None = None
+
+    def write(self) -> None:
+        if self._appended:
+            _events.labels("appended").inc(self._appended)
+            self._appended = 0
+        if self._length is not None:
+            _stream_entries.set(self._length[0])
+            _stream_bound.set(self._length[1])
+            self._length = None
 
     def appended(self, events: int) -> None:
-        _events.labels("appended").inc(events)
+        self._appended += events
 
     def stream_length(self, entries: int, bound: int) -> None:
-        _stream_entries.set(entries)
-        _stream_bound.set(bound)
+        self._length = entries, bound
 
     def spooled(self, events: int) -> None:
         _events.labels("spooled").inc(events)

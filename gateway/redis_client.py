@@ -10,18 +10,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
+import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to make a connection."""
@@ -72,47 +74,85 @@ async def open_connection(client: Redis) -> AbstractConnection:
     return connection
 
 
-class OneConnection:
+class OneConnection(asyncio.Protocol):
     """A connection outside the client's pool, for one command at a time, with as little ado as can be.
 
-    A command whose connection broke is sent once more on a new one. Nothing here bounds a wait: the caller does. To a
-    Cluster commands go through the client.
+    The client opens it, and then has no part in it. A command whose connection broke is sent once more on a new one;
+    one that is not answered in time is not. To a Cluster commands go through the client.
     """
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, answer_timeout: float) -> None:
         self._client = client
-        self._connection: AbstractConnection | None = None
+        self._answer_timeout = answer_timeout
+        self._opened: AbstractConnection | None = None
+        self._transport: asyncio.Transport | None = None
+        self._replies = hiredis.Reader()
+        self._waiter: asyncio.Future[Any] | None = None
 
     async def execute(self, *command: Any) -> Any:
-        """The answer to a command. Raises `redis.exceptions.RedisError`."""
+        """The answer to a command. Raises `redis.exceptions.RedisError`, `TimeoutError`."""
         some_client: object = self._client
         if isinstance(some_client, RedisCluster):
-            return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        if self._connection is not None:
+            async with asyncio.timeout(self._answer_timeout):
+                return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+        packed = hiredis.pack_command(command)
+        if self._transport is not None:
             with contextlib.suppress(RedisConnectionError):
-                return await self._exchange(self._connection, command)
-        self._connection = await open_connection(self._client)
-        # The client would make a task for each wait, to bound it.
-        self._connection.socket_timeout = None
-        return await self._exchange(self._connection, command)
+                return await self._exchange(self._transport, packed)
+        async with asyncio.timeout(self._answer_timeout):
+            transport = await self._open()
+        return await self._exchange(transport, packed)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the connection."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await connection.disconnect(nowait=True)
+        transport, self._transport = self._transport, None
+        opened, self._opened = self._opened, None
+        if transport is not None:
+            transport.abort()
+        if opened is not None:
+            opened._close()  # type: ignore[no-untyped-call]
 
-    async def _exchange(self, connection: AbstractConnection, command: tuple[Any, ...]) -> Any:
+    async def _open(self) -> asyncio.Transport:
+        self._opened = await open_connection(self._client)
+        assert self._opened._writer is not None
+        self._replies = hiredis.Reader()
+        self._transport = cast(asyncio.Transport, self._opened._writer.transport)
+        self._transport.set_protocol(self)
+        return self._transport
+
+    async def _exchange(self, transport: asyncio.Transport, packed: bytes) -> Any:
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(self._answer_timeout, self._fail, TimeoutError())
         try:
-            packed = connection.pack_command(*command)
-            await connection.send_packed_command(packed, check_health=False)
-            return await connection.read_response(disable_decoding=True)
-        except ResponseError:
-            raise
+            transport.write(packed)
+            reply = await self._waiter
         except BaseException:
             # An answer that still comes would be taken for that of the next command.
-            await self.close()
+            self.close()
             raise
+        finally:
+            timer.cancel()
+            self._waiter = None
+        if isinstance(reply, hiredis.ReplyError):
+            raise NoScriptError() if str(reply).startswith("NOSCRIPT") else ResponseError(str(reply))
+        return reply
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    # What the event loop calls.
+
+    def data_received(self, data: bytes) -> None:
+        self._replies.feed(data)
+        reply = self._replies.gets()
+        if reply is not False and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close()
+        self._fail(RedisConnectionError("the connection to Redis was lost"))
 
 
 async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

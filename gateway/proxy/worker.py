@@ -58,6 +58,7 @@ class Worker:
     def __init__(self, config: ProxyConfig, observed: Observed, usage_observer: UsageObserver) -> None:
         self._config = config
         self._observed = observed
+        self._usage_observer = usage_observer
         self._is_draining = False
         self._redis = redis_client.connect(config.redis_url)
         store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
@@ -145,6 +146,7 @@ class Worker:
             await asyncio.gather(*map(end, tasks))
             await self._drain()
             self._observed.write()
+            self._usage_observer.write()
 
     async def is_ready(self) -> bool:
         """Whether Redis answers and the upstream takes a connection."""
@@ -176,6 +178,7 @@ class Worker:
         while True:
             await asyncio.sleep(_WRITE_SECONDS)
             self._observed.write()
+            self._usage_observer.write()
 
     async def _reap_unclaimed_sessions(self) -> None:
         while True:

@@ -10,6 +10,9 @@ from __future__ import annotations
 class UsageObserver:
     """Hears of every step of usage events between the gateway and ClickHouse."""
 
+    def write(self) -> None:
+        """Show what was told; called now and then, and at the end."""
+
     def appended(self, events: int) -> None:
         """So many events were acknowledged by Redis."""
 

@@ -117,9 +117,9 @@ class UsageStream:
         self._bound = stream_bound
         self._observer = observer or UsageObserver()
         self._monotonic = monotonic
-        self._lanes = [Lane(OneConnection(redis)) for _ in range(lanes)]
+        self._lanes = [Lane(OneConnection(redis, answer_timeout)) for _ in range(lanes)]
         self._idle = list(self._lanes)
-        self._spool_lane = Lane(OneConnection(redis))
+        self._spool_lane = Lane(OneConnection(redis, answer_timeout))
         """For batches that are only spooled; nothing is sent through it but by the spool, in order."""
         self._tally = Tally(spool.name)
         self._reported_spooled = 0
@@ -171,7 +171,7 @@ class UsageStream:
                 async with asyncio.timeout(self._answer_timeout):
                     await self._spool.settle(self)
         for lane in self._lanes:
-            await lane.connection.close()
+            lane.connection.close()
         await self._spool.sync()
         self._spool.close()
 
@@ -183,7 +183,8 @@ class UsageStream:
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""
-        await self._add(self._redis.execute_command, record, "again", missing)
+        async with asyncio.timeout(self._answer_timeout):
+            await self._add(self._redis.execute_command, record, "again", missing)
 
     async def finished(self, process: str) -> None:
         """For the spool: a process that is gone has nothing on disk any more."""
@@ -251,11 +252,10 @@ class UsageStream:
             *(record.number, record.packed, LANE_SECONDS, mode),
             *(record.source, record.total, ACCOUNT_SECONDS, missing),
         )
-        async with asyncio.timeout(self._answer_timeout):
-            try:
-                length = int(await execute("EVALSHA", _ADD_SHA, len(keys), *keys, *arguments))
-            except NoScriptError:
-                length = int(await execute("EVAL", _ADD, len(keys), *keys, *arguments))
+        try:
+            length = int(await execute("EVALSHA", _ADD_SHA, len(keys), *keys, *arguments))
+        except NoScriptError:
+            length = int(await execute("EVAL", _ADD, len(keys), *keys, *arguments))
         if length < 0:
             raise RedisForgot("it lost entries that it had acknowledged")
         self._observer.stream_length(length, self._bound)
