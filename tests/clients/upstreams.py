@@ -70,6 +70,14 @@ _REST = Leg(
     args={"seconds": 0.1},
     counted=(("rest", ["rests"], 1),),
 )
+_WALK_ON = Leg(
+    "rejoin",
+    {"table": "steps", "record_count": 2},
+    name="walk",
+    args={"steps": 2},
+    go="go",
+    counted=(("walk", ["steps"], 2), *[("go", ["signals"], 1)] * 2),
+)
 _TOOLS = ["read_rows", "walk", "go"]
 _MORE_TOOLS = [*_TOOLS, "answer_later", "hang", "rest", "announce"]
 _SUM = Leg(
@@ -124,7 +132,7 @@ EVERYTHING = "npm's everything"
 EVERYTHING_OLD = "npm's everything, http+sse"
 
 UPSTREAMS = {
-    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _REST)),
+    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _WALK_ON, _REST)),
     JSON: Upstream((Leg("tools", _MORE_TOOLS), _READ), has_sessions=False),
     OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK), is_old=True),
     EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _RESUMED)),

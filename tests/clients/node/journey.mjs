@@ -9,13 +9,44 @@ function told(result) {
   return result.structuredContent ?? result.content.map((block) => block.text).join();
 }
 
+/** A fetch that tells when a stream that was taken up again has brought something. */
+const telling = (isBack) => async (url, init) => {
+  const response = await fetch(url, init);
+  if (!new Headers(init.headers).has("last-event-id")) return response;
+  const [mine, theirs] = response.body.tee();
+  mine.getReader().read().then(isBack);
+  return new Response(theirs, response);
+};
+
 export async function travel(newClient, Transport, callTool, itinerary) {
   const headers = { Authorization: `Bearer ${itinerary.key}` };
   const url = new URL(itinerary.url);
   const open = (options) => new Transport(url, { requestInit: { headers }, ...options });
   let client = newClient();
   let transport = open();
+  let left;
   await client.connect(transport);
+
+  // Closes the connection of a call that has begun; gives the token to take its stream up with.
+  const leave = async (name, args) => {
+    const token = await new Promise((resolve, reject) => {
+      let latest;
+      const onprogress = () => resolve(latest);
+      const onresumptiontoken = (token) => (latest = token);
+      callTool(client, { name, arguments: args }, { onprogress, onresumptiontoken }).catch(reject);
+    });
+    left = transport;
+    await transport.close();
+    return token;
+  };
+
+  // Another client of the same session.
+  const comeBack = async (options) => {
+    client = newClient();
+    transport = open({ ...options, sessionId: left.sessionId });
+    transport.setProtocolVersion(left.protocolVersion);
+    await client.connect(transport);
+  };
 
   const legs = {
     tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
@@ -33,21 +64,24 @@ export async function travel(newClient, Transport, callTool, itinerary) {
       return { result, steps: go ? steps : steps.slice(0, 1) };
     },
 
-    // Goes away while its call runs, comes back later as another client of the same session, and fetches the result.
+    // Goes away while its call runs, comes back when it has ended, and fetches the result.
     resume: async ({ name, args }) => {
-      const token = await new Promise((resolve, reject) => {
-        let latest;
-        const onprogress = () => resolve(latest);
-        const onresumptiontoken = (token) => (latest = token);
-        callTool(client, { name, arguments: args }, { onprogress, onresumptiontoken }).catch(reject);
-      });
-      const { sessionId, protocolVersion } = transport;
-      await transport.close();
+      const token = await leave(name, args);
       await setTimeout(1000);
-      client = newClient();
-      transport = open({ sessionId, protocolVersion });
-      await client.connect(transport);
+      await comeBack();
       return told(await callTool(client, { name, arguments: args }, { resumptionToken: token }));
+    },
+
+    // Goes away while its call runs, and comes back before it goes on.
+    rejoin: async ({ name, args, go }) => {
+      const resumptionToken = await leave(name, args);
+      let isBack;
+      const back = new Promise((resolve) => (isBack = resolve));
+      await comeBack({ fetch: telling(isBack) });
+      const result = callTool(client, { name, arguments: args }, { resumptionToken });
+      await back;
+      for (let step = 0; step < args.steps; step++) await callTool(client, { name: go, arguments: { run: args.run } });
+      return told(await result);
     },
   };
 
