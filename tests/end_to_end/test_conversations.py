@@ -145,6 +145,8 @@ def test_an_answer_can_be_fetched_on_another_connection(gateway: Running, admin:
     assert asyncio.run(asyncio.wait_for(fetch(), 20))["text"] == "at last"
     # One listens for news, the other took up the stream of the call.
     assert sum((exchange.method, exchange.status) == ("GET", 200) for exchange in exchanges) >= 1
+    (call,) = admin.calls(key.key_id, expected=1)
+    assert (call["tool_name"], call["table_name"], call["record_count"]) == ("answer_later", "later", 3)
 
 
 def test_handshakes_whose_client_leaves_at_once_do_not_fill_the_upstream(
