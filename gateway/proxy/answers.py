@@ -12,6 +12,12 @@ from gateway.proxy.upstream.failures import UpstreamError
 
 NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
 NO_SUCH_SESSION = Deny(status=404, code=DENIED, message="Session not found", reason="session")
+ID_IN_USE = Deny(
+    status=400,
+    code=INVALID_REQUEST,
+    message="A request with this id waits for its answer in this session",
+    reason="id_in_use",
+)
 NO_SUCH_TASK = Deny(status=404, code=INVALID_PARAMS, message="Task not found", reason="task")
 FOREIGN_HOST = Deny(
     status=421,

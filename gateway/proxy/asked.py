@@ -70,6 +70,8 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether its key has a daily quota of records."""
     is_restricted: bool = False
     """Whether its key is limited to tools or tables."""
+    is_kept: bool = False
+    """Whether its answer may be repeated, so that it has to be known beyond its first answer."""
 
 
 class Scope(msgspec.Struct, frozen=True):

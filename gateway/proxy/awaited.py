@@ -7,10 +7,10 @@ The rules:
 - What was taken is confirmed once its usage is safe. A worker that dies in between leaves a claim, which ends after
   `CLAIM_SECONDS`; then the answer is counted where it comes again, under the same event id.
 - Each step bears being sent to Redis twice.
-- Of a restricted key's requests it is remembered that they were answered, so that a repeated answer can be checked, and
-  an id that was used twice is known to tell nothing.
-- Redis holds digests of session and task ids, and no session id. How much is noted is bounded, for each scope and in
-  all, in number, size and time.
+- Of a restricted key's requests it is remembered that they were answered, where the answer may be repeated: so that it
+  can be checked then, and an id that was used twice is known to tell nothing.
+- Redis holds digests of session and task ids, and no session id. How much is noted is bounded, for each session, for
+  each owner and in all, in number, size and time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ LIFETIME = 24 * 3600
 """Seconds that an answer is waited for."""
 CLAIM_SECONDS = 5
 """Seconds after which a claim that was not confirmed is nobody's."""
-MAX_IN_SCOPE = 10_000
-"""Requests of one session, or tasks of one owner, that wait for their answers."""
+MAX_IN_SESSION = 2_000
+"""Requests of one session that wait for their answers, or are remembered to have been answered."""
+MAX_OF_OWNER = 20_000
+"""The same of all sessions and tasks of one owner."""
 MAX_IN_ALL = 100_000
 _MAX_OF_ONE_ID = 100
 _REMEMBERED = 600
@@ -40,39 +42,48 @@ class TooManyAwaited(Exception):
     """No more can be noted."""
 
 
+class IdInUse(Exception):
+    """A request with this id waits for its answer, which could not be told from that to another."""
+
+
 _NOTE = """
-local scope, all = KEYS[1], KEYS[2]
-local now, deadline, ttl = ARGV[1], ARGV[2], ARGV[3]
-redis.call('ZREMRANGEBYSCORE', scope, '-inf', now)
-redis.call('ZREMRANGEBYSCORE', all, '-inf', now)
-local count = #ARGV - 7
-if redis.call('ZCARD', scope) + count > tonumber(ARGV[4]) then return 0 end
-if redis.call('ZCARD', all) + count > tonumber(ARGV[5]) then return 0 end
-for i = 1, count do
-  if redis.call('LLEN', KEYS[1 + 2 * i]) >= tonumber(ARGV[6]) then return 0 end
+local scope, owner, all = KEYS[1], KEYS[2], KEYS[3]
+local now, deadline, ttl, life = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local first = 9
+for i, set in ipairs({scope, owner, all}) do
+  redis.call('ZREMRANGEBYSCORE', set, '-inf', now)
+  if redis.call('ZCARD', set) + #ARGV - first + 1 > tonumber(ARGV[4 + i]) then return 'full' end
 end
-for i = 1, count do
-  local waiting, answered, entry = KEYS[1 + 2 * i], KEYS[2 + 2 * i], ARGV[7 + i]
-  local is_repeated = redis.call('LREM', waiting, 0, entry) > 0
-  if string.sub(entry, 33, 33) == 'r' and not is_repeated then
-    if redis.call('EXISTS', answered) == 1 or redis.call('LLEN', waiting) > 0 then
+for i = first, #ARGV do
+  local waiting, entry = KEYS[4 + 2 * (i - first)], ARGV[i]
+  local length = redis.call('LLEN', waiting)
+  if length >= tonumber(ARGV[8]) then return 'full' end
+  if length > 0 and string.sub(entry, 33, 33) == 'o' and redis.call('LPOS', waiting, entry) == false then
+    return 'in use'
+  end
+end
+for i = first, #ARGV do
+  local waiting, answered, entry = KEYS[4 + 2 * (i - first)], KEYS[5 + 2 * (i - first)], ARGV[i]
+  if redis.call('LREM', waiting, 0, entry) == 0 and string.sub(entry, 33, 33) == 'k' then
+    local known = redis.call('GET', answered)
+    if redis.call('LLEN', waiting) > 0 or (known and known ~= 'counted') then
       redis.call('SET', answered, 'ambiguous', 'EX', ttl)
     end
   end
   redis.call('RPUSH', waiting, entry)
   redis.call('EXPIRE', waiting, ttl)
-  local event_id = string.sub(entry, 1, 32)
-  redis.call('ZADD', scope, deadline, event_id)
-  redis.call('ZADD', all, deadline, event_id)
+  for _, set in ipairs({scope, owner, all}) do
+    redis.call('ZADD', set, deadline, string.sub(entry, 1, 32) .. waiting)
+    redis.call('EXPIRE', set, life)
+  end
 end
-redis.call('EXPIRE', scope, ARGV[7])
-redis.call('EXPIRE', all, ARGV[7])
-return 1
+return 'noted'
 """
-"""An entry is its event id, `r` where its key is restricted (else `-`), and its JSON."""
+"""An entry is its event id, one letter, and its JSON. `-` stands for a key without limits, `k` and `o` for one with
+limits: `k` is kept when it is answered, since the answer may be repeated, and `o` has its id for itself."""
 
 _TAKE = """
-local waiting, answered = KEYS[3], KEYS[4]
+local waiting, answered = KEYS[4], KEYS[5]
 local claim, now, ttl, wanted = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[5]
 local known = redis.call('GET', answered)
 local function is_alone() return redis.call('LLEN', waiting) == 0 and 1 or 0 end
@@ -93,8 +104,9 @@ elseif redis.call('LREM', waiting, 1, wanted) > 0 then
   entry = wanted
 end
 if entry then
-  redis.call('ZREM', KEYS[1], string.sub(entry, 1, 32))
-  redis.call('ZREM', KEYS[2], string.sub(entry, 1, 32))
+  if string.sub(entry, 33, 33) ~= 'k' then
+    for i = 1, 3 do redis.call('ZREM', KEYS[i], string.sub(entry, 1, 32) .. waiting) end
+  end
   local is_certain = (not known or known == 'counted') and is_alone() or 0
   if known ~= 'ambiguous' then
     redis.call('SET', answered, 'taken ' .. now .. ' ' .. claim .. ' ' .. entry, 'EX', ttl)
@@ -111,7 +123,7 @@ local known = redis.call('GET', KEYS[1])
 if not known then return 0 end
 local by, entry = string.match(known, '^taken %d+ (%w+) (.*)$')
 if by ~= ARGV[1] then return 0 end
-if string.sub(entry, 33, 33) == 'r' then
+if string.sub(entry, 33, 33) == 'k' then
   redis.call('SET', KEYS[1], 'answered ' .. entry, 'KEEPTTL')
 else
   redis.call('SET', KEYS[1], 'counted', 'EX', ARGV[2])
@@ -120,10 +132,20 @@ return 1
 """
 
 _WITHDRAW = """
-if redis.call('LREM', KEYS[3], 0, ARGV[1]) > 0 then
-  redis.call('ZREM', KEYS[1], string.sub(ARGV[1], 1, 32))
-  redis.call('ZREM', KEYS[2], string.sub(ARGV[1], 1, 32))
+if redis.call('LREM', KEYS[4], 0, ARGV[1]) > 0 then
+  for i = 1, 3 do redis.call('ZREM', KEYS[i], string.sub(ARGV[1], 1, 32) .. KEYS[4]) end
 end
+return 1
+"""
+
+_END = """
+for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local waiting = string.sub(member, 33)
+  redis.call('DEL', waiting)
+  redis.call('ZREM', KEYS[2], member)
+  redis.call('ZREM', KEYS[3], member)
+end
+redis.call('DEL', KEYS[1])
 return 1
 """
 
@@ -141,17 +163,25 @@ class AwaitedRequests:
         self._take = redis.register_script(_TAKE)
         self._confirm = redis.register_script(_CONFIRM)
         self._withdraw = redis.register_script(_WITHDRAW)
+        self._end = redis.register_script(_END)
 
-    async def note(self, scope: Scope, requests: Iterable[tuple[str, Awaited]], *, seconds: int = LIFETIME) -> None:
-        """Note requests under their ids, all or none. Raises `TooManyAwaited`."""
-        keys = [_scope_name(scope), redis_names.AWAITED_IN_ALL]
+    async def note(
+        self, scope: Scope, requests: Iterable[tuple[str, Awaited]], *, seconds: int = LIFETIME
+    ) -> None:
+        """Note requests under their ids, all or none. Raises `TooManyAwaited`, `IdInUse`."""
+        keys = _sets(scope)
         entries = []
         for id_, request in requests:
             keys += _names(scope, id_)
             entries.append(_entry(request))
         now = self._now_ms()
-        bounds = (MAX_IN_SCOPE, MAX_IN_ALL, _MAX_OF_ONE_ID, LIFETIME)
-        if not await self._note(keys=keys, args=[now, now + seconds * 1000, seconds, *bounds, *entries]):
+        in_scope = MAX_OF_OWNER if scope.kind == "tasks" else MAX_IN_SESSION
+        bounds = (in_scope, MAX_OF_OWNER, MAX_IN_ALL, _MAX_OF_ONE_ID)
+        arguments = [now, now + seconds * 1000, seconds, LIFETIME, *bounds, *entries]
+        outcome = await self._note(keys=keys, args=arguments)
+        if outcome == b"in use":
+            raise IdInUse
+        if outcome == b"full":
             raise TooManyAwaited
 
     async def note_task(self, owner: str, task_id: str, made_by: Awaited, *, seconds: int) -> None:
@@ -167,7 +197,7 @@ class AwaitedRequests:
     async def take(self, scope: Scope, id_: str, claim: str, request: Awaited | None = None) -> Found:
         """Take what waits for an answer under this id, or just this request, in the name of a `claim`."""
         state, entry, is_certain = await self._take(
-            keys=[_scope_name(scope), redis_names.AWAITED_IN_ALL, *_names(scope, id_)],
+            keys=[*_sets(scope), *_names(scope, id_)],
             args=[claim, self._now_ms(), LIFETIME, CLAIM_SECONDS * 1000, _entry(request) if request else b""],
         )
         return Found(state.decode(), _decoder.decode(entry[33:]) if entry else None, is_certain=bool(is_certain))
@@ -179,12 +209,16 @@ class AwaitedRequests:
     async def withdraw(self, scope: Scope, requests: Iterable[tuple[str, Awaited]]) -> None:
         """Forget requests that will not be answered."""
         for id_, request in requests:
-            keys = [_scope_name(scope), redis_names.AWAITED_IN_ALL, _names(scope, id_)[0]]
-            await self._withdraw(keys=keys, args=[_entry(request)])
+            await self._withdraw(keys=[*_sets(scope), _names(scope, id_)[0]], args=[_entry(request)])
+
+    async def end(self, scope: Scope) -> None:
+        """Forget all that waits in a session that is over."""
+        await self._end(keys=_sets(scope))
 
 
 def _entry(request: Awaited) -> bytes:
-    return request.event_id.encode() + (b"r" if request.is_restricted else b"-") + _encoder.encode(request)
+    letter = b"-" if not request.is_restricted else b"k" if request.is_kept else b"o"
+    return request.event_id.encode() + letter + _encoder.encode(request)
 
 
 def _names(scope: Scope, id_: str) -> list[str]:
@@ -192,8 +226,10 @@ def _names(scope: Scope, id_: str) -> list[str]:
     return [redis_names.AWAITED + name, redis_names.ANSWERED + name]
 
 
-def _scope_name(scope: Scope) -> str:
-    return redis_names.AWAITED_IN_SCOPE + scope.name("")
+def _sets(scope: Scope) -> list[str]:
+    """What counts the requests that wait: in the scope, of its owner, in all."""
+    owner = redis_names.AWAITED_OF_OWNER + digest(scope.owner)
+    return [redis_names.AWAITED_IN_SCOPE + scope.name(""), owner, redis_names.AWAITED_IN_ALL]
 
 
 def _task_name(task_id: str) -> str:

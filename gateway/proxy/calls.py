@@ -192,9 +192,16 @@ class Calls:
         for call in self._open.values():
             metering.prepare(call.arguments)
 
-    def awaited(self) -> dict[str, Awaited]:
-        """The requests that are not answered and not noted, by id, as they are to be noted."""
-        return {id_: self._as_awaited(call) for id_, call in self._open.items() if id_ not in self.noted}
+    def awaited(self, *, is_repeatable: bool) -> dict[str, Awaited]:
+        """The requests that are not answered and not noted, by id, as they are to be noted.
+
+        `is_repeatable` says that an answer may come more than once, on streams that are taken up again.
+        """
+        return {
+            id_: self._as_awaited(call, is_kept=is_repeatable)
+            for id_, call in self._open.items()
+            if id_ not in self.noted
+        }
 
     def observe(self, data: bytes, found: Mapping[Ask, Found] = _NOTHING_FOUND) -> Sight:
         """Look at one JSON text of an answer, with what was found of what it asked before."""
@@ -320,7 +327,8 @@ class Calls:
                 return None
             if (task := _task_in(head)) is not None:
                 if counts and task[0]:
-                    sight.tasks.append(Task(task[0], task[1], self._as_awaited(call)))
+                    made_by = msgspec.structs.replace(self._as_awaited(call, is_kept=True), is_kept=True)
+                    sight.tasks.append(Task(task[0], task[1], made_by))
                 return None
         if isinstance(call, Awaited) and self._key is not None and not is_tool_allowed(self._key, call.tool):
             if counts:
@@ -461,7 +469,7 @@ class Calls:
             arguments_hash=digest,
         )
 
-    def _as_awaited(self, call: Call | Awaited) -> Awaited:
+    def _as_awaited(self, call: Call | Awaited, *, is_kept: bool) -> Awaited:
         """A request as it is noted."""
         if isinstance(call, Awaited):
             return call
@@ -482,6 +490,7 @@ class Calls:
             task_id=call.task_id,
             has_quota=self._key is not None and self._key.records_per_day is not None,
             is_restricted=is_restricted(self._key),
+            is_kept=is_kept,
         )
 
     def _call(self, message: Message) -> Call | None:

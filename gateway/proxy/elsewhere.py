@@ -43,10 +43,21 @@ class Elsewhere:
         self._requests = requests
         self._working: set[asyncio.Task[Any]] = set()
 
-    async def note(self, calls: Calls) -> None:
-        """Note the requests of an exchange that are not answered. Raises `Untraceable`."""
+    async def note(self, calls: Calls, *, is_repeatable: bool = True) -> None:
+        """Note the requests of an exchange that are not answered; their answers may be repeated or not.
+
+        Raises `Untraceable`, and `IdInUse` where they are not.
+        """
         if calls.is_to_be_noted:
-            await self._to_the_end(self._note(calls))
+            await self._to_the_end(self._note(calls, is_repeatable))
+
+    async def end(self, calls: Calls) -> None:
+        """Forget what is waited for in a session that is over."""
+        if calls.is_in_session and calls.scope is not None:
+            try:
+                await self._to_the_end(self._requests.end(calls.scope))
+            except RedisError:
+                log.warning("requests of a session that is over stay noted: Redis did not answer")
 
     async def settle(self, calls: Calls, data: bytes, sight: Sight, record: Record) -> bytes:
         """Find what a look at an answer asked, count what comes of it, and say what may pass. Raises `Untraceable`."""
@@ -56,13 +67,13 @@ class Elsewhere:
         """Wait for what is being noted and counted; Redis bounds how long that takes."""
         await asyncio.gather(*self._working, return_exceptions=True)
 
-    async def _note(self, calls: Calls) -> None:
+    async def _note(self, calls: Calls, is_repeatable: bool) -> None:
         scope = calls.scope
         if scope is None:
             return
         if not calls.is_prepared:
             await asyncio.to_thread(calls.prepare)
-        noted = calls.awaited()
+        noted = calls.awaited(is_repeatable=is_repeatable)
         if not noted:
             return
         try:

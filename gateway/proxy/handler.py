@@ -214,7 +214,9 @@ class Handler:
     async def _note(self, calls: Calls) -> None:
         """Note what is asked on the HTTP+SSE transport: its answer may come before the answer to the POST."""
         try:
-            await self._elsewhere.note(calls)
+            await self._elsewhere.note(calls, is_repeatable=False)
+        except IdInUse:
+            raise Refused(answers.ID_IN_USE) from None
         except Untraceable:
             raise Refused(answers.UNTRACEABLE) from None
 

@@ -19,6 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from gateway.proxy.known_head import KnownHead
+
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
 MAX_TRAILERS = 8 * 1024
@@ -55,9 +57,8 @@ class RequestFraming:
         self._trailer_bytes = 0
         self.is_chunked = False
         """Whether the last request whose head was complete came in chunks."""
-        self.head = b""
-        """That head but for the number of its `Content-Length`; empty where it has none."""
-        self.content_length = 0
+        self.head: KnownHead | None = None
+        """That head, to be known again; `None` where it states no `Content-Length`."""
         # What follows the `_left` bytes that are passed over; a plain function, so that no cycle is made.
         self._next: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
 
@@ -96,10 +97,14 @@ class RequestFraming:
                 break
         return position - earlier
 
+    def pass_head(self, length: int) -> None:
+        """A head that is known was taken, whole, between two requests; so many bytes of its body follow."""
+        self._left = length
+
     # Each step looks at the bytes from `position` on, and gives the position after it, or -1 where it needs more.
 
     def _head(self, data: bytes, position: int) -> int:
-        self.head = b""
+        self.head = None
         end = data.find(b"\r\n\r\n", position)
         if end - position > MAX_HEAD or (end < 0 and len(data) - position > MAX_HEAD):
             raise FramingFault("The head of the request is too large", 431)
@@ -120,7 +125,7 @@ class RequestFraming:
                 raise FramingFault("More than one length")
             self._read_length(length, is_http_1_1=line[3] == b"1")
             if not self.is_chunked:
-                self.head = data[position : length.start(2)] + data[length.end(2) : end]
+                self.head = KnownHead(data[position : length.start(2)], data[length.end(2) : end + 4])
         return end + 4
 
     def _read_length(self, length: re.Match[bytes], *, is_http_1_1: bool) -> None:
@@ -128,7 +133,7 @@ class RequestFraming:
         if is_content_length:
             if _DIGITS.fullmatch(value) is None:
                 raise FramingFault("Content-Length is not a number of bytes")
-            self._left = self.content_length = int(value)
+            self._left = int(value)
         elif value.lower() == b"chunked" and is_http_1_1:
             self.is_chunked = True
             self._chunks = self._chunk_bytes = self._trailer_bytes = 0

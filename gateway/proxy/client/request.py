@@ -20,13 +20,13 @@ import asyncio
 import httptools
 
 from gateway.proxy.client.framing import FramingFault, RequestFraming
+from gateway.proxy.known_head import KnownHead
 
 HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
 _LENGTH = b"content-length"
-_END = b"\r\n\r\n"
 
 
 class ClientRequest:
@@ -114,7 +114,7 @@ class RequestReader:
         self._content_length: int | None = None
         self._fault: FramingFault | None = None
         self._is_unparsed = False
-        self._known: tuple[bytes, ClientRequest] | None = None
+        self._known: tuple[KnownHead, ClientRequest] | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
 
     @property
@@ -124,15 +124,20 @@ class RequestReader:
 
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes; what is left belongs to the next request. Raises `FramingFault`."""
-        is_new = self._framing.is_between_requests
-        end = self._framing.feed(data)
         if self._parser is None:
             raise FramingFault
+        if self._known is not None and self._framing.is_between_requests:
+            head, request = self._known
+            if (found := head.match(data)) is not None:
+                start, length = found
+                self._begin_known(request, length)
+                data = data[start:]
+                if not length:
+                    self._feed_unparsed(b"")
+                    return data
+        end = self._framing.feed(data)
         if self._is_unparsed:
             self._feed_unparsed(data[:end])
-        elif is_new and self._framing.head and self._known is not None and self._framing.head == self._known[0]:
-            self._begin_known(self._known[1])
-            self._feed_unparsed(data[data.find(_END) + len(_END) : end])
         else:
             try:
                 self._parser.feed_data(data if end == len(data) else data[:end])
@@ -149,19 +154,20 @@ class RequestReader:
 
     def next(self) -> None:
         """Make ready for the next request."""
-        if self.request is not None and self._framing.head and not self._is_unparsed:
+        if self.request is not None and self._framing.head is not None and not self._is_unparsed:
             self._known = self._framing.head, self.request
         self.request = None
         self._is_unparsed = False
 
-    def _begin_known(self, known: ClientRequest) -> None:
+    def _begin_known(self, known: ClientRequest, length: int) -> None:
         self._is_unparsed = True
+        self._framing.pass_head(length)
         self.request = ClientRequest(
             known.method,
             known.target,
             known.version,
             known.headers,
-            content_length=self._framing.content_length,
+            content_length=length,
             is_kept_alive=True,
         )
 

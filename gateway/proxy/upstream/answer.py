@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import httptools
 
+from gateway.proxy.known_head import KnownHead
 from gateway.proxy.upstream.failures import AnswerError
 
 MAX_HEAD = 64 * 1024
@@ -30,10 +31,10 @@ _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 
 
-class KnownHead(NamedTuple):
-    """A head that was read: its bytes but for the number of its length, and what they mean."""
+class ReadHead(NamedTuple):
+    """A head that was read, and what it means."""
 
-    text: bytes
+    head: KnownHead
     status: int
     reason: str
     headers: list[tuple[bytes, bytes]]
@@ -45,7 +46,7 @@ class Answer:
     `known` is the head of the answer before this one on the connection.
     """
 
-    def __init__(self, known: KnownHead | None = None) -> None:
+    def __init__(self, known: ReadHead | None = None) -> None:
         self.status = 0
         self.reason = ""
         self.headers: list[tuple[bytes, bytes]] = []
@@ -76,18 +77,18 @@ class Answer:
         """Take the next bytes. Raises `AnswerError`."""
         if not self._is_begun:
             self._is_begun = True
-            head_end, text, length = _head_in(data)
-            if self.known is not None and text and text == self.known.text:
+            if self.known is not None and (found := self.known.head.match(data)) is not None:
+                start, length = found
                 _, self.status, self.reason, self.headers = self.known
                 self.content_length = self._left = length
                 self.is_head_complete = True
-                self._feed_known(data[head_end:])
+                self._feed_known(data[start:])
                 return
             # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
             self._parser = httptools.HttpResponseParser(self)
             self._parse(data)
-            if text and self.content_length == length and self._has_body:
-                self.known = KnownHead(text, self.status, self.reason, self.headers)
+            if self.content_length is not None and self._has_body and (head := _head_in(data)) is not None:
+                self.known = ReadHead(head, self.status, self.reason, self.headers)
         elif self._left is not None:
             self._feed_known(data)
         else:
@@ -236,13 +237,11 @@ class Answer:
         raise AnswerError(fault)
 
 
-def _head_in(data: bytes) -> tuple[int, bytes, int]:
-    """Where a head with a length ends, its bytes but for the number, and the number; else an empty head."""
+def _head_in(data: bytes) -> KnownHead | None:
+    """The head at the beginning of an answer, if it is there to its end, and no informational one."""
     end = data.find(_END)
     length = _LENGTH.search(data, 0, end + 2) if end >= 0 else None
-    if length is None:
-        return 0, b"", 0
-    return end + len(_END), data[: length.start(1)] + data[length.end(1) : end], int(length[1])
+    return None if length is None else KnownHead(data[: length.start(1)], data[length.end(1) : end + len(_END)])
 
 
 _INVALID = "The upstream's answer is not valid HTTP"
