@@ -27,6 +27,9 @@ _PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
+_NAMES_HEADER = re.compile(
+    r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view)?_?names?\Z|database\Z|schema\Z", re.IGNORECASE
+)
 _LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
@@ -42,18 +45,22 @@ def count(text: str, request: Request) -> Count | None:
         return counted(marked, "lines_text")
     if names.is_telling(request.tool) and (entries := _section(text.split("\n"))) is not None:
         return counted(entries, "lines_text")
+    if request.lists_names and (named := _under_header(text)) is not None:
+        return counted(named, "lines_text")
     if not names.is_listing(request.tool):
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    if (labelled := _labelled(lines, request)) is not None:
+        return counted(labelled, "lines_text")
     for _ in range(MAX_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
             lines = lines[1:]
     numbered = _numbered(lines)
     if numbered is not None:
         return counted(numbered, "lines_text")
-    if (entries := _entries(lines) or _labelled(lines, request)) is not None:
+    if (entries := _entries(lines)) is not None:
         return counted(entries, "lines_text")
     for kind in (_TAGGED, _BULLET, _PATH, _NAME):
         listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
@@ -64,6 +71,12 @@ def count(text: str, request: Request) -> Count | None:
         ):
             return counted(len(listed), "lines_text")
     return None
+
+
+def _under_header(text: str) -> int | None:
+    """Names, one a line, under the heading of the one column that a database gives them."""
+    lines = [line.strip() for line in text.split("\n")]
+    return len(lines) - 1 if _NAMES_HEADER.match(lines[0]) and all(map(_NAME.match, lines)) else None
 
 
 def _marked(text: str) -> int | None:

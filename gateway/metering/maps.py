@@ -40,6 +40,11 @@ def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
     return all(name in known or _DATA.match(name[:200]) for name in value)
 
 
+def is_of_objects(value: dict[str, Any]) -> bool:
+    """Whether all members are objects."""
+    return all(isinstance(one, dict) for one in value.values())
+
+
 def _entries(value: dict[str, Any]) -> int | None:
     values = list(value.values())
     if all(isinstance(one, list) for one in values):

@@ -57,6 +57,9 @@ COUNTS = _set(
 )
 """Members that count something, most often the records returned."""
 
+ROW_COUNTS = frozenset(name for name in RETURNED | COUNTS if "row" in name or "record" in name or "result" in name)
+"""Those of them that can be no column of a record."""
+
 TOTALS = _set(
     "total totalcount totalrows totalrecords totalresults totalitems totalhits totalpages matched found available"
 )

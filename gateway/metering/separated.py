@@ -26,6 +26,7 @@ MAX_WIDTH = 500
 
 _SEPARATORS = "\t,;|"
 _NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 
@@ -51,7 +52,12 @@ def _count_part(text: str, lines: list[str] | None, request: Request) -> Count |
                 continue
             fields = _fields(first, separator)
             is_named = columns is not None and tuple(one.lower() for one in fields) == columns
-            total = _count_lines(body, separator, width, is_named) if is_named or _is_plausible(fields, first) else None
+            is_header = is_named or (
+                len(fields) > 2 and len(set(fields)) == width and all(map(_IDENTIFIER.match, fields))
+            )
+            total = (
+                _count_lines(body, separator, width, is_header) if is_named or _is_plausible(fields, first) else None
+            )
             if total is None or (total < 3 and ", " in first and not is_named):
                 if lines is None:
                     return None  # a long text is gone through once
@@ -108,15 +114,15 @@ def _fields(line: str, separator: str) -> list[str]:
         return []
 
 
-def _count_lines(body: str, separator: str, width: int, is_named: bool) -> int | None:
+def _count_lines(body: str, separator: str, width: int, is_header: bool) -> int | None:
     """The lines with `width` fields that `body` is made of, or `None` where it has others."""
     total = count_lines(body)
     signs = body.count(separator)
     if signs == total * (width - 1):
         if total > MAX_LINES or all(not line or line.count(separator) == width - 1 for line in body.split("\n")):
             return total
-    elif is_named and '"' not in body and total <= MAX_LINES:
-        # Servers that do not quote: what is in the fields may have more separators, never fewer.
+    elif is_header and '"' not in body and total <= MAX_LINES:
+        # Of servers that do not quote, what is in the fields may have more separators, never fewer.
         return total if all(line.count(separator) >= width - 1 for line in body.split("\n") if line) else None
     if '"' not in body or len(body) > MAX_QUOTED or signs + total > MAX_FIELDS:
         return None

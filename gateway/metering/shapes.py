@@ -100,6 +100,8 @@ class Shapes:
             return FAILURE
         if self._is_affected(members):
             return self._counted(0)
+        if self._is_message(members) and (told := self._message(members)).grade:
+            return told
         if objects.is_result_set(members):
             return self._result_sets([value], depth)
         inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
@@ -151,7 +153,13 @@ class Shapes:
             return inside if inside.grade else self._message(members)
         if objects.is_acknowledgement(members) and (told := self._message(members)).grade:
             return told
-        return inside if inside.grade else Count(1, self._method, Grade.OBJECT)
+        if inside.grade:
+            return inside
+        sizes = {value for name, value in members.items() if name in names.ROW_COUNTS and type(value) is int}
+        if not sizes:
+            return Count(1, self._method, Grade.OBJECT)
+        maps_of_rows = [len(one) for one in value.values() if isinstance(one, dict) and maps.is_of_objects(one)]
+        return self._counted(maps_of_rows[0]) if len(maps_of_rows) == 1 and maps_of_rows[0] in sizes else NOTHING
 
     def _rows(self, members: Members, depth: int) -> Count | None:
         """The count of the list that is called what lists of records are called."""
@@ -249,6 +257,10 @@ class Shapes:
                 if found.grade >= Grade.COUNTED:
                     return found
         return NOTHING
+
+    def _is_message(self, members: Members) -> bool:
+        """Whether an object holds nothing but what is said of the call; a query may select a column of that name."""
+        return members.keys() <= names.ENVELOPE and "message" not in (self._request.columns or ())
 
     def _is_affected(self, members: Members) -> bool:
         """Whether the object tells what a write did. A query may select a column of such a name."""

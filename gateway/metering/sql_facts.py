@@ -116,7 +116,8 @@ def _metadata(text: str, tries: int) -> SqlFacts | None:
         return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
     if not _ONE_STATEMENT.match(text):
         return None
-    return SqlFacts((), (), (), True, _LISTING.match(text) is not None)
+    is_listing = _LISTING.match(text) is not None
+    return SqlFacts((), (), (), True, is_listing, lists_names=is_listing)
 
 
 def _parsed(sql: str, dialect: str) -> SqlFacts | None:

@@ -163,6 +163,23 @@ def test_the_columns_beside_a_number_are_no_records_of_a_tool_that_reads() -> No
     assert records(result, "describe") == 2
 
 
+def test_a_grid_is_surer_than_its_cells() -> None:
+    grid = structured({"sheet": "s", "grid": [[1, 2], [3, 4]], "cells": {"A1": 1, "B1": 2, "A2": 3, "B2": 4}})
+    assert records(grid, "read_range") == 2
+
+
+def test_the_one_object_of_a_list_that_says_that_there_is_nothing_is_no_record() -> None:
+    said = structured({"result": [{"message": "Query returned no results."}]})
+    assert records(said, sql="SELECT * FROM t") == 0
+    assert records(said, sql="SELECT message FROM t") == 1
+
+
+def test_an_object_that_tells_of_several_rows_is_not_one_record() -> None:
+    pivot = {"ann": {"good": 3, "worn": 6}, "bob": {"good": 5}}
+    assert records(structured({"index": "m", "row_count": 2, "pivot": pivot}), table="t") == 2
+    assert records(structured({"index": "m", "row_count": 3, "pivot": pivot}), table="t") is None
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154

@@ -247,6 +247,10 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("list_indexes", "Indexes:\n\nIndex: i\nColumns:\n  - a\n  - b", 1),
         ("git_branch", "* main\n  side\n  topic/one", 3),
         ("git_branch", "  main\n* side", 2),
+        ("search_notes", 'Found 2 results for "x":\n\n• [high] goal (task)\n  ship it\n• limit\n  200', 2),
+        ("list_sessions", "Recent sessions:\n\n• one (e35f)\n  Created: today\n  Items: 2", 1),
+        ("search_tables", "Table: loans\nTable: books", 2),
+        ("search_tables", "Table: loans", 1),
     ],
 )  # fmt: skip
 def test_a_tool_that_lists_answers_with_names(tool: str, text: str, expected: int | None) -> None:
@@ -267,6 +271,7 @@ def test_lists_are_prose_for_another_tool(text: str) -> None:
         ("git_add", "Files staged successfully"),
         ("hset", "Field 'a' set successfully in hash 'b'."),
         ("rpush", "Value 'a' pushed to the right of list 'b'."),
+        ("context_save", "Saved: goal\nCategory: task\nPriority: normal\nChannel: one\nSession: e3"),
         ("append_insight", '{"success": true, "message": "Insight added"}'),
     ],
 )
@@ -296,6 +301,20 @@ def test_an_empty_answer_that_says_so_is_0(text: str) -> None:
 def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
     answer = metered(texts('{"status": "error", "run_id": "17", "message": "no such table: t"}'), sql="SELECT a FROM t")
     assert answer == Metered((), 0, "error")
+
+
+@pytest.mark.parametrize(
+    ("statement", "text", "expected"),
+    [
+        ("SHOW TABLES", "Tables_in_library\nauthors\nbooks", 2),
+        ("SHOW TABLES", "authors\nbooks", None),
+        ("DESCRIBE t", "Field,Type,Null\nid,int(11),NO\nprice,decimal(8,2),YES", 2),
+        (None, "id,state,due\n1,lost, paid,2024-01-04\n2,worn,2024-01-07", 2),
+        (None, "id,state,due\n1,lost\n2,worn,2024-01-07", None),
+    ],
+)
+def test_servers_that_do_not_quote_are_read(statement: str | None, text: str, expected: int | None) -> None:
+    assert records(texts(text), **({"query": statement} if statement else {})) == expected
 
 
 def test_a_frame_with_a_name_for_its_index_has_a_header_of_two_lines() -> None:
