@@ -165,9 +165,7 @@ class AwaitedRequests:
         self._withdraw = redis.register_script(_WITHDRAW)
         self._end = redis.register_script(_END)
 
-    async def note(
-        self, scope: Scope, requests: Iterable[tuple[str, Awaited]], *, seconds: int = LIFETIME
-    ) -> None:
+    async def note(self, scope: Scope, requests: Iterable[tuple[str, Awaited]], *, seconds: int = LIFETIME) -> None:
         """Note requests under their ids, all or none. Raises `TooManyAwaited`, `IdInUse`."""
         keys = _sets(scope)
         entries = []
@@ -177,7 +175,7 @@ class AwaitedRequests:
         now = self._now_ms()
         in_scope = MAX_OF_OWNER if scope.kind == "tasks" else MAX_IN_SESSION
         bounds = (in_scope, MAX_OF_OWNER, MAX_IN_ALL, _MAX_OF_ONE_ID)
-        arguments = [now, now + seconds * 1000, seconds, LIFETIME, *bounds, *entries]
+        arguments: list[bytes | int] = [now, now + seconds * 1000, seconds, LIFETIME, *bounds, *entries]
         outcome = await self._note(keys=keys, args=arguments)
         if outcome == b"in use":
             raise IdInUse

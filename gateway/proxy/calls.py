@@ -130,6 +130,8 @@ class Calls:
         self._has_tables = key is not None and key.allowed_tables is not None
         self._has_tools = key is not None and key.allowed_tools is not None
         self._open: dict[str, Call] = {}
+        self.has_entered = False
+        """Whether the stream has said which session it belongs to."""
         self.noted: dict[str, Awaited] = {}
         """Those of the requests that were noted in Redis, by id."""
         for message in messages:
@@ -181,6 +183,7 @@ class Calls:
     def enter(self, session_id: str) -> None:
         """The stream has said which session it belongs to."""
         self._caller = msgspec.structs.replace(self._caller, session_id=session_id)
+        self.has_entered = True
 
     @property
     def is_prepared(self) -> bool:

@@ -21,6 +21,7 @@ from gateway.protocol.message import Body, Message, Unreadable
 from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
 from gateway.proxy.asked import MAX_TEXT, Caller
+from gateway.proxy.awaited import IdInUse
 from gateway.proxy.calls import Calls, Clock, Meter
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
@@ -44,6 +45,8 @@ _WITH_ENDPOINTS = "2024-11-05"
 """The revision whose transport names an address for the messages of each session."""
 _KEYLESS_PART = 4
 """Requests without a good key get this part of the room for requests, besides."""
+_REFUSED = 400
+"""The status from which on the upstream has not done what it was asked."""
 _CLIENT_LEFT = 499
 """What is counted for a client that left before its answer began; nobody is sent it."""
 
@@ -230,16 +233,22 @@ class Handler:
         if is_listening and incoming.text(b"last-event-id"):
             await self._forwarding.make_way(calls)
         answer = await self._forwarding.send(incoming, principal, session, b"", calls)
-        return await self._forwarding.bring_back(
-            exchange,
-            incoming,
-            principal,
-            answer,
-            calls,
-            cors_headers(incoming.origin),
-            is_listening=is_listening,
-            open_endpoint=partial(self._open_endpoint, incoming, principal, calls) if is_listening else None,
-        )
+        is_deleted = incoming.method == "DELETE" and answer.status < _REFUSED
+        try:
+            return await self._forwarding.bring_back(
+                exchange,
+                incoming,
+                principal,
+                answer,
+                calls,
+                cors_headers(incoming.origin),
+                is_listening=is_listening,
+                open_endpoint=partial(self._open_endpoint, incoming, principal, calls) if is_listening else None,
+            )
+        finally:
+            # A session of the HTTP+SSE transport ends with its stream.
+            if is_deleted or calls.has_entered:
+                await self._elsewhere.end(calls)
 
     async def _open_endpoint(self, incoming: Incoming, principal: Principal, calls: Calls, data: bytes) -> bytes:
         """Take note of a session of the HTTP+SSE transport: where its messages go, from now on through the gateway."""

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy import awaited
 from gateway.proxy.asked import Awaited, Caller, Scope
-from gateway.proxy.awaited import CLAIM_SECONDS, AwaitedRequests, TooManyAwaited
+from gateway.proxy.awaited import CLAIM_SECONDS, AwaitedRequests, IdInUse, TooManyAwaited
 
 CALLER = Caller(
     key_id="key_1",
@@ -84,7 +84,7 @@ async def test_a_scope_has_its_own_ids(requests: AwaitedRequests, scope: Scope) 
 async def test_taking_and_noting_twice_because_an_answer_of_redis_was_lost_does_it_once(
     requests: AwaitedRequests,
 ) -> None:
-    noted = request(is_restricted=True)
+    noted = request(is_restricted=True, is_kept=True)
     for _ in range(2):
         await requests.note(SESSION, [("1", noted)])
     for _ in range(2):
@@ -120,7 +120,7 @@ async def test_a_worker_takes_its_own_request_among_several_of_one_id(requests: 
 
 
 async def test_it_is_remembered_what_a_restricted_keys_answered_request_was(requests: AwaitedRequests) -> None:
-    noted = request(is_restricted=True)
+    noted = request(is_restricted=True, is_kept=True)
     await requests.note(SESSION, [("1", noted)])
     await requests.take(SESSION, "1", "a")
     await requests.confirm(SESSION, "1", "a")
@@ -132,13 +132,27 @@ async def test_it_is_remembered_what_a_restricted_keys_answered_request_was(requ
 async def test_an_id_that_a_restricted_key_used_twice_is_never_certain_again(
     requests: AwaitedRequests, is_answered: bool
 ) -> None:
-    await requests.note(SESSION, [("1", request(1, is_restricted=True))])
+    await requests.note(SESSION, [("1", request(1, is_restricted=True, is_kept=True))])
     if is_answered:
         await requests.take(SESSION, "1", "a")
         await requests.confirm(SESSION, "1", "a")
-    await requests.note(SESSION, [("1", request(2, is_restricted=True))])
+    await requests.note(SESSION, [("1", request(2, is_restricted=True, is_kept=True))])
     for claim in ("b", "b", "c", "d"):
         assert not (await requests.take(SESSION, "1", claim)).is_certain
+
+
+async def test_an_id_of_a_restricted_key_that_waits_cannot_be_used_again_where_no_answer_is_repeated(
+    requests: AwaitedRequests,
+) -> None:
+    for _ in range(2):
+        await requests.note(SESSION, [("1", request(1, is_restricted=True))])
+    with pytest.raises(IdInUse):
+        await requests.note(SESSION, [("1", request(2, is_restricted=True))])
+    await requests.take(SESSION, "1", "a")
+    await requests.confirm(SESSION, "1", "a")
+    await requests.note(SESSION, [("1", request(2, is_restricted=True))])
+    found = await requests.take(SESSION, "1", "b")
+    assert (found.state, found.is_certain) == ("taken", True)
 
 
 async def test_what_was_withdrawn_is_not_waited_for(requests: AwaitedRequests) -> None:
@@ -150,19 +164,41 @@ async def test_what_was_withdrawn_is_not_waited_for(requests: AwaitedRequests) -
 async def test_there_is_a_bound_for_each_scope_and_one_for_all(
     requests: AwaitedRequests, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(awaited, "MAX_IN_SCOPE", 2)
-    monkeypatch.setattr(awaited, "MAX_IN_ALL", 3)
+    monkeypatch.setattr(awaited, "MAX_IN_SESSION", 2)
+    monkeypatch.setattr(awaited, "MAX_OF_OWNER", 3)
+    monkeypatch.setattr(awaited, "MAX_IN_ALL", 4)
+    another, bobs = Scope("ann", "session", "t"), Scope("bob", "session", "s")
     await requests.note(SESSION, [("1", request(1)), ("2", request(2))])
     with pytest.raises(TooManyAwaited):
         await requests.note(SESSION, [("3", request(3))])
-    other = Scope("bob", "session", "s")
-    await requests.note(other, [("1", request(4))])
+    await requests.note(another, [("1", request(4))])
     with pytest.raises(TooManyAwaited):
-        await requests.note(other, [("2", request(5))])
+        await requests.note(another, [("2", request(5))])
+    await requests.note(bobs, [("1", request(6))])
+    with pytest.raises(TooManyAwaited):
+        await requests.note(bobs, [("2", request(7))])
     await requests.take(SESSION, "1", "a")
-    await requests.note(other, [("2", request(5))])
+    await requests.note(bobs, [("2", request(7))])
     time.ms += awaited.LIFETIME * 1000 + 1
-    await requests.note(SESSION, [("3", request(6)), ("4", request(7))])
+    await requests.note(SESSION, [("3", request(8)), ("4", request(9))])
+
+
+async def test_what_is_remembered_of_a_restricted_key_counts_too(
+    requests: AwaitedRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(awaited, "MAX_IN_SESSION", 2)
+    for number in (1, 2):
+        await requests.note(SESSION, [(str(number), request(number, is_restricted=True, is_kept=True))])
+        await requests.take(SESSION, str(number), "a")
+        await requests.confirm(SESSION, str(number), "a")
+    with pytest.raises(TooManyAwaited):
+        await requests.note(SESSION, [("3", request(3))])
+
+
+async def test_a_session_that_is_over_leaves_nothing(requests: AwaitedRequests, redis: Redis) -> None:
+    await requests.note(SESSION, [("1", request(1)), ("2", request(2))])
+    await requests.end(SESSION)
+    assert [name async for name in redis.scan_iter()] == []
 
 
 async def test_many_requests_of_one_id_are_bounded_too(requests: AwaitedRequests) -> None:
@@ -174,7 +210,7 @@ async def test_many_requests_of_one_id_are_bounded_too(requests: AwaitedRequests
 
 async def test_everything_in_redis_has_an_end(requests: AwaitedRequests, redis: Redis) -> None:
     for number in range(4):
-        noted = msgspec.structs.replace(request(number), is_restricted=number > 1)
+        noted = msgspec.structs.replace(request(number), is_restricted=number > 1, is_kept=number > 1)
         await requests.note(SESSION, [(str(number), noted)])
         await requests.take(SESSION, str(number), "a")
         if number % 2:

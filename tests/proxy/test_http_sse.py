@@ -130,6 +130,34 @@ async def test_a_key_limited_to_tables_gets_only_what_it_may(gateway: Gateway, s
     assert [counted.status for counted in await gateway.events()] == ["ok", "denied"]
 
 
+async def test_an_id_that_is_used_twice_is_refused_to_a_key_limited_to_tables(
+    gateway: Gateway, stream: Listening
+) -> None:
+    key = await gateway.key(allowed_tables=("prices",))
+    async with listening(gateway, key) as content:
+        target = await open_session(stream, content)
+        for tool, status in (("query", 202), ("fetch", 400)):
+            asked = await gateway.request("POST", target, key=key, data=call(tool, table="prices"))
+            assert asked.status == status
+        assert len(stream.posts) == 1
+        for _ in range(2):
+            await stream.send(event(result(1)))
+            await next_event(content)
+            answered = await gateway.request("POST", target, key=key, data=call("query", table="prices"))
+            assert answered.status == 202
+
+
+async def test_what_a_session_waited_for_ends_with_its_stream(gateway: Gateway, stream: Listening) -> None:
+    key = await gateway.key()
+    async with listening(gateway, key) as content:
+        target = await open_session(stream, content)
+        await gateway.request("POST", target, key=key, data=call())
+        assert await gateway.redis.keys("*awaited*") != []
+    async with asyncio.timeout(5):
+        while await gateway.redis.keys("*awaited*"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_the_list_of_tools_is_filtered(gateway: Gateway, stream: Listening) -> None:
     key = await gateway.key(allowed_tools=("get_*",))
     async with listening(gateway, key) as content:
