@@ -10,7 +10,7 @@ import csv
 import re
 
 from gateway.metering.arguments import Request
-from gateway.metering.lines import HEAD, MAX_LINES, count_lines, witness
+from gateway.metering.lines import HEAD, MAX_LINES, count_lines, trimmed, witness
 from gateway.metering.metered import Count, counted
 
 MAX_QUOTED = 160 * 1024
@@ -33,7 +33,7 @@ _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     """The records in `text` if it is CSV or the like."""
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
-    counts = [_count_part(part.strip("\n"), lines, request) for part in parts]
+    counts = [_count_part(trimmed(part), lines, request) for part in parts]
     found = [one for one in counts if one is not None]
     if not found or len(found) != len(parts):
         return None
@@ -75,7 +75,7 @@ def _bodies(text: str) -> list[str]:
     body = text
     head, blank, tail = text[-HEAD:].rpartition("\n\n")
     if blank and tail.count("\n") < MAX_AROUND and head:
-        body = text[: len(text) - len(tail)].rstrip("\n")
+        body = trimmed(text[: len(text) - len(tail)])
     before, end, last = body.rpartition("\n")
     if end and len(last) < 100 and witness(last) is not None:
         body = before
@@ -88,7 +88,7 @@ def _without_heading(body: str) -> list[str]:
         heading, end, rest = body.partition("\n")
         if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        body = rest.lstrip("\n")
+        body = trimmed(rest)
         bodies.append(body)
     return bodies
 
@@ -116,8 +116,10 @@ def _fields(line: str, separator: str) -> list[str]:
 
 def _count_lines(body: str, separator: str, width: int, is_header: bool) -> int | None:
     """The lines with `width` fields that `body` is made of, or `None` where it has others."""
-    total = count_lines(body)
     signs = body.count(separator)
+    total = body.count("\n") + 1
+    if signs != total * (width - 1):
+        total = count_lines(body)
     if signs == total * (width - 1):
         if total > MAX_LINES or all(not line or line.count(separator) == width - 1 for line in body.split("\n")):
             return total

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.metering import grids, listings, markup, messages, names, python_repr, separated, skeleton, upright
 from gateway.metering.arguments import Request
-from gateway.metering.lines import HEAD, split
+from gateway.metering.lines import HEAD, split, trimmed
 from gateway.metering.metered import NOTHING, Count, Grade, counted
 
 MAX_TEXT = 2_000_000
@@ -80,7 +80,7 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
 
 
 def _written(text: str, original: str, request: Request) -> Count | None:
-    lines = split(original.strip("\r\n"))
+    lines = split(trimmed(original))
     for form in (markup.count, grids.count, upright.count, separated.count):
         if (found := form(text, lines, request)) is not None:
             return found

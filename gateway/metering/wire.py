@@ -17,8 +17,6 @@ MAX_RESULT = 2_500_000
 """Bytes; of a larger result nothing is looked at."""
 MAX_SMALL = 64 * 1024
 """Bytes of a result whose content stays unread until it is asked for."""
-MAX_OBJECTS = 100_000
-"""Braces in a large result; so many empty objects take as long as a megabyte of rows."""
 MAX_BLOCKS = 1_000
 """Content blocks (about 1 µs each)."""
 
@@ -88,7 +86,7 @@ def decode(result: bytes) -> Result | LargeResult | None:
     try:
         if len(result) <= MAX_SMALL:
             return _result.decode(result)
-        if len(result) > MAX_RESULT or result.count(b"{") > MAX_OBJECTS:
+        if len(result) > MAX_RESULT:
             return None
         _left.blocks = MAX_BLOCKS
         return _large.decode(result)
