@@ -41,6 +41,8 @@ class ClientKind(NamedTuple):
     """Whether it tells of progress."""
     resumes: bool = False
     """Whether it can be told to take up a stream that it left."""
+    has_tasks: bool = False
+    """Whether it knows the tasks of 2025-11-25."""
     name: str = "{client}"
     """How it is named in the usage history."""
     agent: str = "{client}"
@@ -133,7 +135,7 @@ def _inspector(era: str) -> Callable[[NodePackages, Trip], list[Any]]:
 _VIA = "{client} (via mcp-remote 0.15.1)"
 
 CLIENTS = {
-    "typescript sdk 1": ClientKind(_node("sdk1.mjs", HANDSHAKE), resumes=True, agent="node"),
+    "typescript sdk 1": ClientKind(_node("sdk1.mjs", HANDSHAKE), resumes=True, has_tasks=True, agent="node"),
     "typescript sdk 2, handshake": ClientKind(_node("sdk2.mjs", HANDSHAKE), resumes=True, agent="node"),
     "typescript sdk 2, modern": ClientKind(_node("sdk2.mjs", MODERN)),
     "python sdk 1": ClientKind(_python("sdk1_client", HANDSHAKE), agent="python-httpx"),

@@ -67,7 +67,10 @@ def test_nothing_was_counted_later(admin: AdminClient, ledger: dict[str, int]) -
 
 def legs_of(kind: ClientKind, upstream: str) -> Sequence[Leg]:
     """What the client can do there."""
-    able = {"tools", "call", *(("walk",) if kind.walks else ()), *(("resume", "rejoin") if kind.resumes else ())}
+    able = {"tools", "call"}
+    able |= {"walk"} if kind.walks else set()
+    able |= {"resume", "rejoin"} if kind.resumes else set()
+    able |= {"task"} if kind.has_tasks else set()
     return [leg for leg in UPSTREAMS[upstream].legs if leg.leg in able]
 
 

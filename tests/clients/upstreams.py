@@ -109,6 +109,13 @@ _RESUMED = Leg(
     args={"duration": 0.2, "steps": 2},
     counted=(("trigger-long-running-operation", [], None),),
 )
+_TASK = Leg(
+    "task",
+    "# Research Report: tea",
+    name="simulate-research-query",
+    args={"topic": "tea"},
+    counted=(("simulate-research-query", [], None),),
+)
 _EVERYTHING = [
     *("echo", "get-annotated-message", "get-env", "get-resource-links", "get-resource-reference"),
     *("get-structured-content", "get-sum", "get-tiny-image", "gzip-file-as-resource", "toggle-simulated-logging"),
@@ -135,7 +142,7 @@ UPSTREAMS = {
     SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _WALK_ON, _REST)),
     JSON: Upstream((Leg("tools", _MORE_TOOLS), _READ), has_sessions=False),
     OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK), is_old=True),
-    EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _RESUMED)),
+    EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _TASK, _RESUMED)),
     EVERYTHING_OLD: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION), is_old=True),
 }
 

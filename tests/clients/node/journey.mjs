@@ -64,6 +64,14 @@ export async function travel(newClient, Transport, callTool, itinerary) {
       return { result, steps: go ? steps : steps.slice(0, 1) };
     },
 
+    // Has the server work on, and asks for the result when it says that it is there.
+    task: async ({ name, args }) => {
+      for await (const message of client.experimental.tasks.callToolStream({ name, arguments: args })) {
+        if (message.type === "error") throw message.error;
+        if (message.type === "result") return told(message.result).split("\n")[0];
+      }
+    },
+
     // Goes away while its call runs, comes back when it has ended, and fetches the result.
     resume: async ({ name, args }) => {
       const token = await leave(name, args);
