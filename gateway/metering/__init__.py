@@ -16,7 +16,10 @@ from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grad
 from gateway.metering.rules import Failed, Rule
 from gateway.metering.tools import ToolHints
 
-__all__ = ["ERROR", "UNKNOWN", "Metered", "is_prepared", "meter", "prepare", "tables_in_arguments"]
+__all__ = ["ERROR", "UNKNOWN", "Metered", "Parts", "is_prepared", "meter", "prepare", "read", "tables_in_arguments"]
+
+Parts = wire.Result | wire.LargeResult
+read = wire.decode
 
 
 def meter(
@@ -25,13 +28,15 @@ def meter(
     result_json: bytes,
     rule: Rule | None = None,
     hints: ToolHints | None = None,
+    parts: Parts | None = None,
 ) -> Metered:
     """Meters one answered call. `result_json` is the JSON text of the `result` member as it was on the wire; `rule` is
-    the operator's for the tool, `hints` what the tool's declaration tells.
+    the operator's for the tool, `hints` what the tool's declaration tells, `parts` what `read` gave, if it was called.
 
     Never raises. An error has 0 records and no tables: nothing was read.
     """
-    parts = wire.decode(result_json)
+    if parts is None:
+        parts = read(result_json)
     if parts is None:
         return Metered((), None, UNKNOWN)
     if rule is not None and parts.isError is not True:

@@ -214,6 +214,8 @@ class Shapes:
         if not own and not names.is_describing(self._request.tool):
             lists = {name: value for name, value in lists.items() if name not in names.COLUMNS}
         of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
+        if own and "id" in members:
+            return None  # it is a record itself, with lists in it
         if len(of_objects) == 1:
             return self._list(of_objects[0], depth + 1)
         if not own and names.is_telling(self._request.tool):
@@ -231,9 +233,12 @@ class Shapes:
         return self._counted(lengths.pop())
 
     def _columns(self, members: Members) -> Count | None:
-        """The columns in a description of a table that lists their names."""
+        """The columns in a description of a table."""
         columns = members.get("columns", members.get("fields", members.get("columnnames")))
-        if not isinstance(columns, list) or not columns or not members.keys() <= WRAPPING:
+        if not isinstance(columns, list) or not columns:
+            return None
+        is_description = isinstance(columns[0], dict) and names.is_describing(self._request.tool)
+        if not is_description and not members.keys() <= WRAPPING:
             return None
         return self._counted(length(columns))
 

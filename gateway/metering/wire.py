@@ -60,20 +60,40 @@ class Block(msgspec.Struct, gc=False):
         return self.type is _Type.LINK
 
 
-class Result(msgspec.Struct, gc=False):
+class _Kind(msgspec.Struct, gc=False):
+    """The members that tell what kind of a result it is."""
+
+    isError: Any = None  # noqa: N815
+    resultType: msgspec.Raw = ABSENT  # noqa: N815
+    task: msgspec.Raw = ABSENT
+    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
+
+    @property
+    def may_be_incomplete(self) -> bool:
+        """Whether it may tell that the call is not complete: of a task, or of input that is required."""
+        return bool(self.task) or (bool(self.resultType) and bytes(self.resultType) != b'"complete"')
+
+
+class Result(_Kind, gc=False):
     """A `CallToolResult` with its parts unread."""
 
-    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
     content: msgspec.Raw = ABSENT
-    isError: Any = None  # noqa: N815
+
+    @property
+    def is_of_a_tool(self) -> bool:
+        """Whether it has what the results of tools have."""
+        return bool(self.content or self.structuredContent)
 
 
-class LargeResult(msgspec.Struct, gc=False):
+class LargeResult(_Kind, gc=False):
     """A `CallToolResult` whose blocks were read in the same pass."""
 
-    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
     content: list[Block] | None = None
-    isError: Any = None  # noqa: N815
+
+    @property
+    def is_of_a_tool(self) -> bool:
+        """Whether it has what the results of tools have."""
+        return self.content is not None or bool(self.structuredContent)
 
 
 _result = msgspec.json.Decoder(Result)

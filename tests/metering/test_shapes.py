@@ -180,6 +180,18 @@ def test_an_object_that_tells_of_several_rows_is_not_one_record() -> None:
     assert records(structured({"index": "m", "row_count": 3, "pivot": pivot}), table="t") is None
 
 
+def test_a_description_with_columns_and_keys_has_as_many_records_as_columns() -> None:
+    columns = [{"column_name": "id"}, {"column_name": "due"}]
+    told = {"table_name": "t", "row_count": "60", "columns": columns, "primary_keys": [{"name": "id"}], "indexes": []}
+    assert records(texts(json.dumps(told)), "describe_table", table_name="t") == 2
+
+
+def test_a_record_with_a_list_in_it_is_one_record() -> None:
+    order = structured({"_id": "5", "customer": "x", "lines": [{"sku": 1}, {"sku": 2}]})
+    assert records(order, "find_one", collection="orders") == 1
+    assert records(order, "find_one") is None
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154
