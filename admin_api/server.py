@@ -34,6 +34,7 @@ from gateway import redis_client, redis_names
 from gateway.keys.store import KeyStore
 from gateway.settings import Settings
 from gateway.tasks import end
+from gateway.usage.catching_up import ask
 from gateway.usage.observer import UsageObserver
 from gateway.usage.reconcile import watch
 from gateway.usage.table import UsageTable
@@ -132,6 +133,7 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
     finally:
         with suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(DRAIN_USAGE_SECONDS):
+                await ask(redis)
                 # The stream cannot be waited on for becoming empty.
                 while writer.state.is_leading and await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110
                     await asyncio.sleep(_DRAIN_POLL_SECONDS)

@@ -160,15 +160,15 @@ class UsageBatches:
         found = await self._redis.eval(_PENDING, 1, redis_names.USAGE, redis_names.USAGE_GROUP, consumer)
         return batch_of([_entry(*entry) for entry in found[0][1]]) if found and found[0][1] else None
 
-    async def wait(self, milliseconds: int) -> None:
-        """Return when the stream has entries that nobody took, or after the time."""
+    async def wait(self, milliseconds: int) -> bool:
+        """Return when the stream has entries that nobody took, or after the time; whether it has."""
         groups = await self._redis.xinfo_groups(redis_names.USAGE)
         delivered = {bytes(group["name"]).decode(): group["last-delivered-id"] for group in groups}
         # Where the client's own time-out is shorter, that is an answer too.
         with suppress(redis.exceptions.TimeoutError):
-            await self._redis.xread(
-                {redis_names.USAGE: delivered[redis_names.USAGE_GROUP]}, count=1, block=milliseconds
-            )
+            last: Any = {redis_names.USAGE: delivered[redis_names.USAGE_GROUP]}
+            return bool(await self._redis.xread(last, count=1, block=milliseconds))
+        return False
 
     async def take(self) -> int:
         """Make up to `TAKE_ENTRIES` new entries pending; how many events that was. Raises `LeaseLost`.

@@ -50,6 +50,8 @@ _INSERT_SETTINGS = {
     "async_insert": 0,
     "insert_deduplicate": 1,
     "deduplicate_blocks_in_dependent_materialized_views": 1,
+    # A batch is small: threads cost more than they save.
+    "max_threads": 1,
     # A batch may touch any number of months; the events' times are checked beforehand.
     "max_partitions_per_insert_block": 0,
 }

@@ -37,6 +37,7 @@ from redis.exceptions import RedisError
 from gateway import redis_names
 from gateway.tasks import end
 from gateway.usage.batches import Batch, DeadLetter, LeaseLost, UsageBatches
+from gateway.usage.catching_up import until_asked
 from gateway.usage.event import UsageEvent, pack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
@@ -46,11 +47,11 @@ from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
 
 BATCH_EVENTS = 10_000
-LINGER_SECONDS = 0.1
-"""How long a batch waits for company after its first entry."""
+LINGER_SECONDS = 5.0
+"""How long a batch waits for company after its first entry, unless somebody asks for it."""
 LEASE_SECONDS = 5.0
-BLOCK_MS = 500
-"""How long one blocking read waits for entries."""
+BLOCK_MS = 1000
+"""How long one blocking read waits for entries: less than the client gives an answer."""
 _PAUSES = (0.1, 10.0)
 """Shortest and longest pause between attempts on ClickHouse or Redis, in seconds."""
 
@@ -89,6 +90,7 @@ class UsageWriter:
     ) -> None:
         """`redis` needs three free connections, one of which blocks for up to `BLOCK_MS`."""
         holder = secrets.token_hex(8)
+        self._redis = redis
         self._table = table
         self._batches = UsageBatches(redis, holder)
         self._lease = Lease(redis, redis_names.USAGE_LEASE, holder, lease_seconds)
@@ -99,6 +101,8 @@ class UsageWriter:
         self._connected = True
         self._backlog = (0, 0)
         self._problem = ""
+        self._is_behind = False
+        """The last batch was full: there is more, and no need to wait for it."""
         self._distrusts = True
         self._inserted_up_to = (0, 0)
         """The last entry whose events are in the table for certain."""
@@ -169,14 +173,16 @@ class UsageWriter:
                 await asyncio.sleep(_PAUSES[1])
 
     async def _gather(self) -> Batch | None:
-        """Wait for entries, give them a moment for company, and make them pending."""
-        taken = await self._batches.take()
-        while not taken:
-            await self._batches.wait(BLOCK_MS)
-            await asyncio.sleep(self._linger)
-            taken = await self._batches.take()
+        """Wait for entries, give them time for company, and make them pending."""
+        if not self._is_behind:
+            # Each look is a command that blocks by itself.
+            while not await self._batches.wait(BLOCK_MS):
+                pass
+            await until_asked(self._redis, self._linger)
+        taken = 0
         while taken < self._batch_events and (more := await self._batches.take()):
             taken += more
+        self._is_behind = taken >= self._batch_events
         return await self._batches.pending()
 
     async def _deliver(self, batch: Batch) -> None:

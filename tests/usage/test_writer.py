@@ -21,6 +21,7 @@ import redis.asyncio
 
 from gateway import redis_client, redis_names
 from gateway.usage.batches import UsageBatches
+from gateway.usage.catching_up import until_stored
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
@@ -136,6 +137,29 @@ async def test_a_single_event_shows_within_two_seconds(
     await drained(redis)
     assert time.monotonic() - started < 2
     assert running.writer.state.connected
+
+
+async def test_events_wait_for_company_unless_somebody_asks_for_them(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    running = start_writer(linger=600)
+    await until(lambda: running.writer.state.is_leading)
+    for _ in range(2):
+        await append(stream, event(), event())
+        await asyncio.sleep(0.2)
+        assert await redis.xlen(redis_names.USAGE) == 1
+        assert await until_stored(redis, patience=10)
+        assert await redis.xlen(redis_names.USAGE) == 0
+    assert len(await logged(table)) == 4
+
+
+async def test_a_writer_that_is_behind_does_not_wait(redis: redis.asyncio.Redis, start_writer: Start) -> None:
+    for _ in range(3):
+        await add(redis, *(event() for _ in range(20)))
+    told = Told()
+    start_writer(linger=0.2, batch_events=10, observer=told)
+    await drained(redis)
+    assert sum(told.batches) == 60
 
 
 async def test_events_that_come_close_together_are_one_insert(
@@ -259,6 +283,8 @@ async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
         for _ in range(50):
             events.append(event())
             await add(client, events[-1])
+        # No spool is here that would send again what Redis forgets.
+        await redis_client.eval_on_disk(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
         valkey.kill()
         valkey.start()
     await drained(client)
