@@ -7,9 +7,9 @@ Each number is counted where it is, none is derived from another:
 - spooled: what the processes say that only their spools have.
 - dead_lettered: the events in the dead letters, and those that were dropped from there.
 
-Everything is on its way while it is counted. So it is counted twice: against the stream of events, which can count
-no event twice, and with it, which can miss none. More than was accepted in the first, or less in the second, is a
-difference for certain; where all stands still, both are exact.
+Everything is on its way while it is counted, so counting is repeated until the numbers agree. Where they never do in
+time, it is done a last time in two ways: against the stream of events, which can count no event twice, and with it,
+which can miss none. More than was accepted in the first, or less in the second, is a difference for certain.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ _COUNT = (
     + """
 local found, events = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 500), 0
 for _, entry in ipairs(found) do events = events + count_events(entry[2][2]) end
-return {events, found[1] and found[#found][1] or ''}
+if #found == 500 then return {events, found[500][1]} end
+local spooled, accepted = 0, 0
+for _, number in ipairs(redis.call('HVALS', KEYS[2])) do spooled = spooled + number end
+for i = 3, #KEYS do
+  for _, number in ipairs(redis.call('HVALS', KEYS[i])) do accepted = accepted + number end
+end
+return {events, '', spooled, accepted}
 """
 )
 
@@ -108,12 +114,13 @@ async def reconcile(
     while True:
         against = await books.count(_AGAINST_THE_STREAM)
         is_balanced = against.accepted == against.found == against.found_by_sums
-        if not is_balanced:
+        if is_balanced:
+            break
+        if loop.time() >= deadline:
             along = await books.count(_ALONG_THE_STREAM)
             is_balanced = (
                 max(against.found, against.found_by_sums) <= against.accepted <= min(along.found, along.found_by_sums)
             )
-        if is_balanced or loop.time() >= deadline:
             break
         await asyncio.sleep(_POLL)
     return Balance(
@@ -175,13 +182,6 @@ class _Books:
             await place(self, counts)
         return counts
 
-    async def accepted(self, counts: _Counts) -> None:
-        last = (self._table.today - datetime.date(1970, 1, 1)).days + 1
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for day in range(self._first, last + 1):
-                pipe.hvals(f"{redis_names.USAGE_ACCEPTED}{day}")
-            counts.accepted = sum(int(total) for totals in await pipe.execute() for total in totals)
-
     async def written(self, counts: _Counts) -> None:
         since = {"since": self._since}
         rows = await self._table.query_soon(
@@ -191,17 +191,19 @@ class _Books:
         )
         counts.written, counts.summed = rows[0]
 
-    async def waiting(self, counts: _Counts) -> None:
+    async def in_redis(self, counts: _Counts) -> None:
+        """What waits and is spooled and was accepted; the end of the stream and the others in the same moment."""
+        today = (self._table.today - datetime.date(1970, 1, 1)).days
+        accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first, today + 2)]
+        keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED, *accepted)
         start = str(self._first * DAY_MS)
         while True:
-            events, last = await self._redis.eval(_COUNT, 1, redis_names.USAGE, start)
+            events, last, *others = await self._redis.eval(_COUNT, len(keys), *keys, start)
             counts.waiting += events
-            if not last:
+            if others:
+                counts.spooled, counts.accepted = others
                 return
             start = f"({last.decode()}"
-
-    async def spooled(self, counts: _Counts) -> None:
-        counts.spooled = sum(int(events) for events in await self._redis.hvals(redis_names.USAGE_SPOOLED))
 
     async def dead(self, counts: _Counts) -> None:
         async for letter in self._letters.all(self._first * DAY_MS):
@@ -212,18 +214,5 @@ class _Books:
 
 
 _Place = Callable[[_Books, _Counts], Awaitable[None]]
-_AGAINST_THE_STREAM: tuple[_Place, ...] = (
-    _Books.dropped,
-    _Books.dead,
-    _Books.written,
-    _Books.waiting,
-    _Books.spooled,
-    _Books.accepted,
-)
-_ALONG_THE_STREAM: tuple[_Place, ...] = (
-    _Books.spooled,
-    _Books.waiting,
-    _Books.written,
-    _Books.dead,
-    _Books.dropped,
-)
+_AGAINST_THE_STREAM: tuple[_Place, ...] = (_Books.dropped, _Books.dead, _Books.written, _Books.in_redis)
+_ALONG_THE_STREAM: tuple[_Place, ...] = (_Books.in_redis, _Books.written, _Books.dead, _Books.dropped)

@@ -88,7 +88,7 @@ def settled(scene: Scene, token: str) -> dict[str, Any]:
     while True:
         try:
             balance = scene.running.admin("GET", "/api/mcp-usage/reconcile?days=2", token).json()
-            if balance["balanced"] and not balance["waiting"] and not balance["spooled"]:
+            if balance["balanced"] and balance["accepted"] == balance["written"]:
                 return dict(balance)
         except (OSError, KeyError, ValueError) as error:
             # Not all is up again.
