@@ -21,7 +21,8 @@ from redis.exceptions import RedisError
 from gateway import metering
 from gateway.proxy.asked import Ask, Awaited, Found, Scope
 from gateway.proxy.awaited import AwaitedRequests, TooManyAwaited
-from gateway.proxy.calls import Calls, Sight
+from gateway.proxy.calls import Calls
+from gateway.proxy.look import Sight
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 from gateway.keys.record import KeyRecord
 from gateway.proxy import answers
 from gateway.proxy.asked import Scope
-from gateway.proxy.calls import Calls, Sight
+from gateway.proxy.calls import Calls
 from gateway.proxy.client.answer import Answer, Head, head
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.departed import Departed
@@ -32,6 +32,7 @@ from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
 from gateway.proxy.incoming import Incoming, Refused, UpstreamHead
 from gateway.proxy.limits import Limits
+from gateway.proxy.look import Sight
 from gateway.proxy.observed import Observed
 from gateway.proxy.relay import OpenEndpoint, Relay
 from gateway.proxy.sessions import Session

@@ -22,7 +22,7 @@ from gateway.protocol.message import read_body as read_messages
 from gateway.proxy import answers
 from gateway.proxy.asked import MAX_TEXT, Caller
 from gateway.proxy.awaited import IdInUse
-from gateway.proxy.calls import Calls, Clock, Meter
+from gateway.proxy.calls import Calls, Clock
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
@@ -34,6 +34,7 @@ from gateway.proxy.endpoints import MAX_SESSION_ID, ForeignEndpoint, read_endpoi
 from gateway.proxy.forwarding import Forwarding
 from gateway.proxy.gatekeeper import Gatekeeper, Principal
 from gateway.proxy.incoming import Incoming, LastCaller, Refused, read_body, read_head
+from gateway.proxy.look import Meter
 from gateway.proxy.observed import Observed
 from gateway.proxy.origins import Origins
 from gateway.proxy.sessions import Session

@@ -127,3 +127,45 @@ def test_what_is_too_large_to_be_read_is_counted_as_unknown() -> None:
 def test_equal_arguments_have_equal_hashes_whatever_their_order() -> None:
     assert arguments_hash({"a": 1, "b": {"c": 2, "d": 3}}) == arguments_hash({"b": {"d": 3, "c": 2}, "a": 1})
     assert arguments_hash({"a": 1}) != arguments_hash({"a": "1"})
+
+
+def structured(text: str, restricted: bool = False) -> tuple[Any, list[UsageEvent]]:
+    passed, events = observed(calls(call(), record=key(allowed_tables=("t",)) if restricted else None), text.encode())
+    return json.loads(passed), events
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"hidden","rows":[NaN]}}}',
+        '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"\\ud800"}]}}',
+        '\ufeff{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hidden"}]}}',
+        '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"hidden"}]},"error":{"code":1}}',
+        '{"jsonrpc":"2.0","id":1,"result":{"task":null,"structuredContent":{"table":"u","rows":["hidden"]}}}',
+        '{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"x","content":[{"hidden":1}]}}',
+        '{"jsonrpc":"2.0","id":1,"result":{"isError":0,"content":[{"type":"text","text":"hidden"}]}}',
+    ],
+)
+def test_what_lenient_readers_read_is_neither_uncounted_nor_unchecked(text: str) -> None:
+    passed, events = structured(text, restricted=True)
+    assert "error" in passed
+    assert "hidden" not in json.dumps(passed)
+    assert [event.status for event in events] == ["denied"]
+
+
+def test_what_nobody_can_read_does_not_pass_to_a_key_limited_to_tables() -> None:
+    passed, events = observed(calls(call("a"), record=key(allowed_tables=("t",))), b"hidden {")
+    assert (json.loads(passed)["id"], json.loads(passed)["error"]["code"], events) == ("a", -32001, [])
+
+
+def test_a_list_of_tools_that_cannot_be_filtered_is_refused() -> None:
+    listing = calls({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, record=key(allowed_tools=("a",)))
+    passed, _ = observed(listing, b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"b","x":NaN}]}}')
+    assert json.loads(passed)["error"]["code"] == -32001
+
+
+def test_a_result_that_breaks_off_the_rest_of_a_batch_is_counted_with_it() -> None:
+    waiting = calls(call(1), call(2))
+    _, events = observed(waiting, b"[" + result(1) + b"," + result(2) + b',{"x":NaN}]')
+    assert [event.request_id for event in events] == ["1", "2"]
+    assert not waiting.is_waiting
