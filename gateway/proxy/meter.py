@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import metering
-from gateway.metering import Metered
+from gateway.metering import Metered, Parts
 from gateway.metering.rules import Rules, RulesError
 from gateway.metering.tools import ToolHints
 from gateway.metering_rules import read_rules_file
@@ -39,10 +39,10 @@ class CallMeter:
         self._rules = Rules()
         self._told: set[tuple[int, str]] = set()
 
-    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
-        """Meter one answered call."""
+    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes, parts: Parts | None = None) -> Metered:
+        """Meter one answered call; `parts` is what `metering.read` gave for its result."""
         rule = self._rules.find(tool)
-        metered = metering.meter(tool, arguments, result, rule, self._hints(tool))
+        metered = metering.meter(tool, arguments, result, rule, self._hints(tool), parts)
         if metered.fault is not None and rule is not None:
             self._rule_failed()
             if (rule.number, metered.fault) not in self._told and len(self._told) < _MAX_TOLD:
