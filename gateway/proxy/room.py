@@ -1,0 +1,40 @@
+"""How many requests a worker serves at once.
+
+Streams that listen, and who has no good key, take no room from the others; each kind has its own bound.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from gateway.proxy import answers
+from gateway.proxy.incoming import Refused
+
+Kind = Literal["request", "listening", "keyless", "unidentified"]
+
+_KEYLESS_PART = 4
+"""Requests without a good key get this part of the room for requests, besides."""
+
+
+class Room:
+    """Counts the requests that are being served, by kind."""
+
+    def __init__(self, most: int) -> None:
+        self._most: dict[Kind, int] = {
+            "request": most,
+            "listening": most,
+            "keyless": math.ceil(most / _KEYLESS_PART),
+            "unidentified": most,
+        }
+        self._active = dict.fromkeys(self._most, 0)
+
+    def enter(self, kind: Kind) -> None:
+        """Take a place, to be given back with `leave`. Raises `Refused` where there is none."""
+        if self._active[kind] >= self._most[kind]:
+            raise Refused(answers.OVERLOADED)
+        self._active[kind] += 1
+
+    def leave(self, kind: Kind) -> None:
+        """Give a place back."""
+        self._active[kind] -= 1
