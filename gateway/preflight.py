@@ -23,6 +23,11 @@ _TIMEOUT = 5.0
 """Seconds for each look."""
 
 
+_OURS = frozenset({"clickhouse", "jwt_secret", "lock", "metrics", "runtime.json", "spool", "valkey"})
+"""What a data folder holds: by one of them a folder is known to be one."""
+_OF_NOBODY = frozenset({"lost+found"})
+
+
 class CannotStartError(Exception):
     """Why nothing was started: one line for each fault, each with its mend."""
 
@@ -32,7 +37,7 @@ class CannotStartError(Exception):
 
 
 def prepare_data_dir(folder: Path) -> None:
-    """Make the data folder, for its owner alone. Raises `CannotStartError`."""
+    """Make the data folder, for its owner alone. Raises `CannotStartError`, also for a folder of something else."""
     if "?" in str(folder) or not str(folder).isprintable():
         # chDB reads options behind a question mark.
         raise CannotStartError(
@@ -40,6 +45,14 @@ def prepare_data_dir(folder: Path) -> None:
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = {entry.name for entry in folder.iterdir()} - _OF_NOBODY
+        if found and not found & _OURS:
+            raise CannotStartError(
+                [
+                    f"the data folder {folder} holds other things, such as {min(found)!r}:"
+                    " choose an empty or a new one with --data-dir"
+                ]
+            )
         folder.chmod(0o700)
     except OSError as failure:
         raise CannotStartError(
