@@ -24,7 +24,7 @@ import msgspec
 
 from gateway import metering
 from gateway.keys.record import KeyRecord
-from gateway.metering import Metered, Parts
+from gateway.metering import Metered
 from gateway.protocol.message import Message, id_as_json
 from gateway.proxy import checks
 from gateway.proxy.asked import MAX_ARGUMENTS, MAX_TEXT, Ask, Awaited, Call, Caller, Found, Scope, is_restricted
