@@ -164,14 +164,30 @@ async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], argument
     some_client: object = client
     if isinstance(some_client, RedisCluster):
         return await client.eval(script, len(keys), *keys, *arguments)
-    # On one connection: a connection waits for its own writes.
+    return (await _eval_and_wait(client, script, keys, arguments))[0]
+
+
+async def is_on_disk(client: Redis, mark: str) -> bool:
+    """Whether the server's append-only file has on disk all that was acknowledged before; writes the key `mark`.
+
+    True where the server cannot say, as with `eval_on_disk`. Raises `redis.exceptions.RedisError`.
+    """
+    some_client: object = client
+    if isinstance(some_client, RedisCluster):
+        return True
+    _, waited = await _eval_and_wait(client, "return redis.call('SET', KEYS[1], 1)", [mark], [])
+    return isinstance(waited, ResponseError) or waited[0] > 0
+
+
+async def _eval_and_wait(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> tuple[Any, Any]:
+    # On one connection: a connection waits for its own writes, and what was written before them.
     async with client.pipeline(transaction=False) as pipe:
         pipe.eval(script, len(keys), *keys, *arguments)
         pipe.execute_command("WAITAOF", 1, 0, DISK_TIMEOUT_MS)
-        answer, _ = await pipe.execute(raise_on_error=False)
+        answer, waited = await pipe.execute(raise_on_error=False)
     if isinstance(answer, Exception):
         raise answer
-    return answer
+    return answer, waited
 
 
 def _options() -> dict[str, Any]:

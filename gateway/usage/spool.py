@@ -5,8 +5,8 @@ Rules:
   failed or partial write is cut off again and raises `SpoolFull`.
 - Every batch is appended before it is sent. An acknowledgement is not the end of it: with `appendfsync everysec`
   Redis acknowledges what it writes to its own file up to two seconds later, and a Redis that is killed meanwhile,
-  or is replaced by its replica, has lost it. Only what Redis still knows `SAFE_SECONDS` later is removed here;
-  what it has forgotten is sent again (`settle`).
+  or is replaced by its replica, has lost it. Only what Redis still knows `SAFE_SECONDS` later, and has on its own
+  disk by then, is removed here; what it has forgotten is sent again (`settle`).
 - Batches are sent again in their order, under the lane and number they had, so that sending one twice adds it once.
 - Folders of processes that are gone are adopted by whoever settles first.
 - The files of this process never hold more than `limit_bytes`: what is more raises `SpoolFull`.
@@ -56,6 +56,9 @@ class Receiver(Protocol):
 
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         """The number of the last batch that came through each lane, 0 where none is known."""
+
+    async def is_durable(self) -> bool:
+        """Whether Redis has on its own disk all that it has acknowledged before, as far as it can tell."""
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """Add a batch; return when that is acknowledged. Then so many events of its process are still missing."""
@@ -196,6 +199,7 @@ class Spool:
             self._adopt()
             sent = 0
             stuck: set[Path] = set()
+            arrived: list[_File] = []
             for file in list(self._closed):
                 is_due = self._monotonic() >= file.quiet_since + SAFE_SECONDS
                 # What follows a file that cannot be read waits for it: the order of a lane is its numbers'.
@@ -206,8 +210,11 @@ class Spool:
                 if file.is_doubtful:
                     stuck.add(file.folder.path)
                 elif is_due and not again:
-                    self._remove(file)
+                    arrived.append(file)
                 self._observer.spool_size(self.doubtful_size)
+            if arrived and await receiver.is_durable():
+                for file in arrived:
+                    self._remove(file)
             await self._release_empty(receiver)
             return sent
 

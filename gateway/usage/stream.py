@@ -35,7 +35,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway import redis_names
-from gateway.redis_client import OneConnection
+from gateway.redis_client import OneConnection, is_on_disk
 from gateway.tasks import end
 from gateway.usage.event import UsageEvent, pack_event
 from gateway.usage.lanes import Batch, Lane, Tally
@@ -180,6 +180,11 @@ class UsageStream:
         async with asyncio.timeout(self._answer_timeout):
             found = await self._redis.mget([redis_names.USAGE_LANE + lane for lane in lanes]) if lanes else []
         return [int(number or 0) for number in found]
+
+    async def is_durable(self) -> bool:
+        """For the spool: whether the disk of Redis has all that it has acknowledged."""
+        async with asyncio.timeout(self._answer_timeout):
+            return await is_on_disk(self._redis, redis_names.USAGE_MARK)
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""

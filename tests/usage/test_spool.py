@@ -27,6 +27,7 @@ class Receiver:
         self.records: list[SpoolRecord] = []
         self.fails_after: int | None = None
         self.gone: list[str] = []
+        self.durable = True
 
     @property
     def numbers(self) -> list[int]:
@@ -34,6 +35,9 @@ class Receiver:
 
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         return [max((one.number for one in self.records if one.lane == lane), default=0) for lane in lanes]
+
+    async def is_durable(self) -> bool:
+        return self.durable
 
     async def finished(self, process: str) -> None:
         self.gone.append(process)
@@ -374,4 +378,18 @@ async def test_a_process_that_is_gone_is_told_to_have_nothing_left(
     clock.pass_safely()
     await spool.settle(receiver)
     assert (receiver.gone, listing(tmp_path)) == (["1-dead"], [])
+    spool.close()
+
+
+async def test_a_file_stays_while_redis_has_it_only_in_memory(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+    spool = Spool(tmp_path, monotonic=clock)
+    spool.append(record(1))
+    receiver.records, receiver.durable = [record(1)], False
+    await spool.settle(receiver)
+    clock.pass_safely()
+    await spool.settle(receiver)
+    assert len(listing(tmp_path / spool.name)) == 1
+    receiver.durable = True
+    await spool.settle(receiver)
+    assert listing(tmp_path / spool.name) == []
     spool.close()

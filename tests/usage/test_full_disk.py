@@ -1,0 +1,168 @@
+"""Full disks, real ones: nothing is lost, nothing is silent, and all goes on when there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis.asyncio
+
+from gateway import redis_client, redis_names
+from gateway.usage.observer import UsageObserver
+from gateway.usage.spool import Spool, SpoolFull
+from gateway.usage.stream import UsageStream
+from tests.support.valkey import Valkey
+from tests.usage.support import add, drained, event, finish, ids, streamed, until
+from tests.usage.test_writer import report, writer_process
+
+
+class Disk:
+    """A small file system of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._filler = path / "filler"
+
+    def fill(self) -> None:
+        """Leave no byte."""
+        with self._filler.open("ab", buffering=0) as filler:
+            for size in (1 << 20, 4096, 1):
+                try:
+                    while filler.write(bytes(size)) == size:
+                        pass
+                except OSError:
+                    continue
+
+    def free(self) -> None:
+        """Make room again."""
+        self._filler.unlink()
+
+
+def mounted(megabytes: int) -> Iterator[Disk]:
+    with tempfile.TemporaryDirectory(prefix="disk-") as folder:
+        options = f"size={megabytes}m,mode=0700"
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("a file system can be mounted by root only")
+        try:
+            yield Disk(Path(folder))
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    yield from mounted(4)
+
+
+@pytest.fixture
+def large_disk() -> Iterator[Disk]:
+    yield from mounted(96)
+
+
+class Told(UsageObserver):
+    def __init__(self) -> None:
+        self.unspools = self.refusals = self.spools = 0
+
+    def unspooled(self, events: int) -> None:
+        self.unspools += events
+
+    def refused(self, events: int) -> None:
+        self.refusals += events
+
+    def spooled(self, events: int) -> None:
+        self.spools += events
+
+
+async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(disk: Disk, tmp_path: Path) -> None:
+    valkey = Valkey(disk.path)
+    valkey.start()
+    client = redis_client.connect(valkey.url)
+    told = Told()
+    stream = UsageStream(
+        client, Spool(tmp_path, monotonic=lambda: asyncio.get_running_loop().time() * 20), observer=told
+    )
+    await stream.start()
+    events = [event()]
+    await stream.append(events[0])
+    disk.fill()
+    for _ in range(50):
+        events.append(event())
+        await stream.append(events[-1])
+        await asyncio.sleep(0.02)
+    assert told.spools > 0
+    assert told.unspools == told.refusals == 0
+    # What it acknowledged, and has in its memory alone, is gone with it.
+    valkey.kill()
+    disk.free()
+    valkey.start()
+    await until(lambda: not stream.redis_away)
+    assert ids(await streamed(client)) == ids(events)
+    await stream.close()
+    await client.aclose()
+    valkey.kill()
+
+
+async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_away(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        valkey = Valkey(Path(folder))
+        valkey.start()
+        client = redis_client.connect(valkey.url)
+        told = Told()
+        stream = UsageStream(client, Spool(disk.path / "spool"), observer=told)
+        await stream.start()
+        events = [event()]
+        await stream.append(events[0])
+        disk.fill()
+        with caplog.at_level(logging.ERROR):
+            # The last page of the file has some room yet.
+            while not told.unspools and len(events) < 100:
+                events.append(event())
+                await stream.append(events[-1])
+        assert (told.unspools, told.refusals) == (1, 0)
+        assert "no copy on disk" in caplog.text
+        valkey.kill()
+        with pytest.raises(SpoolFull):
+            await stream.append(event())
+        assert told.refusals == 1
+        disk.free()
+        without_copy = events[-1].event_id
+        events.append(event())
+        await stream.append(events[-1])
+        valkey.start()
+        await until(lambda: not stream.redis_away)
+        events.append(event())
+        await stream.append(events[-1])
+        found = ids(await streamed(client))
+        # Redis, which was killed, may have forgotten the one without a copy.
+        assert sorted({*found, without_copy}) == ids(events)
+        assert len(found) == len(set(found))
+        await stream.close()
+        await client.aclose()
+        valkey.kill()
+
+
+async def test_a_clickhouse_whose_disk_is_full_gets_everything_once_when_there_is_room(
+    redis: redis.asyncio.Redis, valkey_url: str, large_disk: Disk
+) -> None:
+    shared = Valkey(Path(valkey_url.removeprefix("unix://")).parent)
+    events = [event() for _ in range(20)]
+    await add(redis, *events[:10])
+    writer = writer_process(shared, large_disk.path, "none")
+    await drained(redis, seconds=30)
+    large_disk.fill()
+    await add(redis, *events[10:])
+    await asyncio.sleep(2)
+    assert await redis.xlen(redis_names.USAGE) == 1
+    assert writer.poll() is None
+    large_disk.free()
+    await drained(redis, seconds=30)
+    finish(writer)
+    assert await asyncio.to_thread(report, shared, large_disk.path) == (ids(events), 20)
