@@ -11,8 +11,11 @@ import pytest
 import redis.asyncio
 
 from gateway import redis_names
+from gateway.usage.batches import TAKE_ENTRIES
 from gateway.usage.event import pack
+from gateway.usage.observer import UsageObserver
 from gateway.usage.table import UsageTable
+from gateway.usage.writer import BATCH_EVENTS
 from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
 from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, entries, event, ids, logged, rolled_up, until
 
@@ -158,3 +161,34 @@ async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
     await drained(redis, seconds=30)
     assert await logged(table) == sorted(expected)
     assert await rolled_up(table) == (len(expected), 20 * len(expected))
+
+
+class Told(UsageObserver):
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def inserted(self, events: int, seconds: float) -> None:
+        self.batches.append(events)
+
+
+async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
+    redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start
+) -> None:
+    front.stop()
+    told = Told()
+    running = start(observer=told, lease_seconds=0.5)
+    entry = 50
+    for _ in range(10):
+        async with redis.pipeline(transaction=False) as pipe:
+            for _ in range(60):
+                pipe.xadd(redis_names.USAGE, {"e": pack([event() for _ in range(entry)])})
+            await pipe.execute()
+    await until(lambda: running.writer.state.waiting_entries == 600 and not running.writer.state.connected)
+    front.start()
+    await drained(redis, seconds=60)
+    assert await table.query_soon("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]
+    assert await rolled_up(table) == (30_000, 600_000)
+    assert sum(told.batches) == 30_000
+    # The first was taken before the others came; the rest is not one burst, and not a thousand small ones.
+    assert max(told.batches) <= BATCH_EVENTS + TAKE_ENTRIES * entry
+    assert len(told.batches) <= 6
