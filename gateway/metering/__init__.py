@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering import declared, reading, rules, sql, wire
+from gateway.metering import declared, names, reading, rules, sql, wire
 from gateway.metering.arguments import Request, read_request, statements_in
 from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
 from gateway.metering.rules import Failed, Rule
@@ -87,7 +87,8 @@ def _metered(count: Count, request: Request) -> Metered:
         return Metered(tables, 0, "write_statement")
     if count.grade is Grade.NONE or (count.grade is Grade.OBJECT and not tables):
         return Metered(tables, None, UNKNOWN)
-    if not tables and request.files and count.method.endswith("_text") and not request.named:
+    is_content = count.method.endswith("_text") and not names.is_describing(request.tool)
+    if not tables and request.files and is_content and not request.named:
         tables = tuple(sorted(set(request.files)))
     return Metered(tables, count.records, count.method)
 

@@ -149,7 +149,8 @@ _WRITING = _set(
 )
 _READING = _set("get list read find search query fetch describe show count select lookup last")
 _DESCRIBING = _set(
-    "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis"
+    "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
+    "definition health status overview"
 )
 _LISTING = _set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED = _set(

@@ -67,6 +67,12 @@ def is_acknowledgement(members: Members) -> bool:
     return is_plain and len(own) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
 
 
+def is_summary(members: Members) -> bool:
+    """Whether an object tells of columns and of numbers of rows, and so is no record itself."""
+    has_columns = any(isinstance(members.get(name), list) for name in ("columns", "fields", "dtypes"))
+    return has_columns and any(type(value) is int and "row" in name for name, value in members.items())
+
+
 def declared_tables(members: Members) -> tuple[str, ...]:
     """The tables that an object names as the source of its records."""
     table = table_member(members)

@@ -140,21 +140,29 @@ class Shapes:
         if inside.grade >= Grade.DECLARED:
             return inside
         # A list of rows is surer than an object whose names may be data, beside it.
+        total = None if names.is_describing(self._request.tool) else maps.count(value, self._request.values)
         is_map = maps.is_map(value, self._request.values) or not any(isinstance(one, list) for one in value.values())
-        if is_map and (total := maps.count(value, self._request.values)) is not None:
+        if is_map and total is not None:
             return self._counted(total)
         if (found := self._lists(members, depth)) is not None:
             return found
-        if not is_map and (total := maps.count(value, self._request.values)) is not None:
+        if total is not None:
             return self._counted(total)
         if (found := self._inner(members, depth)) is not None:
             return found
         if members.keys() <= WRAPPING | set(names.ROWS):
             return inside if inside.grade else self._message(members)
-        if objects.is_acknowledgement(members) and (told := self._message(members)).grade:
-            return told
+        if objects.is_acknowledgement(members):
+            if (told := self._message(members)).grade:
+                return told
+            if names.is_writing(self._request.tool):
+                return self._counted(0)
         if inside.grade:
             return inside
+        if names.is_writing(self._request.tool) and True in (members.get("success"), members.get("ok")):
+            return self._counted(0)
+        if objects.is_summary(members):
+            return NOTHING
         sizes = {value for name, value in members.items() if name in names.ROW_COUNTS and type(value) is int}
         if not sizes:
             return Count(1, self._method, Grade.OBJECT)
@@ -208,7 +216,7 @@ class Shapes:
         """The records in lists under names of the server's own."""
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         for name, value in lists.items():
-            if names.is_named_by(name, self._request.tool):
+            if names.is_named_by(name, self._request.tool) and not names.is_writing(self._request.tool):
                 return self._list(value, depth + 1)  # `list_keys` answers with `keys`
         own = {name: value for name, value in lists.items() if name not in names.ABOUT}
         if not own and not names.is_describing(self._request.tool):
@@ -217,7 +225,7 @@ class Shapes:
         if own and "id" in members:
             return None  # it is a record itself, with lists in it
         if len(of_objects) == 1:
-            return self._list(of_objects[0], depth + 1)
+            return None if own and self._is_fact_sheet(members) else self._list(of_objects[0], depth + 1)
         if not own and names.is_telling(self._request.tool):
             return self._columns(members)
         rest = {name: value for name, value in members.items() if name not in own}
@@ -231,6 +239,11 @@ class Shapes:
         if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._request.read):
             return None
         return self._counted(lengths.pop())
+
+    def _is_fact_sheet(self, members: Members) -> bool:
+        """Whether a tool that describes tells several facts, beside which a list is but one more."""
+        facts = [name for name, value in members.items() if not isinstance(value, list | dict) and name not in WRAPPING]
+        return names.is_describing(self._request.tool) and len(facts) > 1
 
     def _columns(self, members: Members) -> Count | None:
         """The columns in a description of a table."""
