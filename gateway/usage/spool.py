@@ -42,6 +42,8 @@ FILE_BYTES = 8 * 1024 * 1024
 SAFE_SECONDS = 5.0
 """From the end of a file to its removal: two seconds in which its last batch may be answered, and three in which
 Redis writes it to its own file (it puts that off by two at most)."""
+UNSURE_SECONDS = 60.0
+"""From the end of a file to its removal where Redis never has it on its disk (`appendfsync no`), but knows it."""
 SYNC_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
@@ -212,8 +214,9 @@ class Spool:
                 elif is_due and not again:
                     arrived.append(file)
                 self._observer.spool_size(self.doubtful_size)
-            if arrived and await receiver.is_durable():
-                for file in arrived:
+            is_durable = bool(arrived) and await receiver.is_durable()
+            for file in arrived:
+                if is_durable or self._monotonic() >= file.quiet_since + UNSURE_SECONDS:
                     self._remove(file)
             await self._release_empty(receiver)
             return sent

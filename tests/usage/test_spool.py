@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.usage.observer import UsageObserver
-from gateway.usage.spool import SAFE_SECONDS, Spool, SpoolFull
+from gateway.usage.spool import SAFE_SECONDS, UNSURE_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord, encode
 from tests.usage.support import finish, listing, run_python, start_python
 
@@ -381,7 +381,10 @@ async def test_a_process_that_is_gone_is_told_to_have_nothing_left(
     spool.close()
 
 
-async def test_a_file_stays_while_redis_has_it_only_in_memory(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
+@pytest.mark.parametrize("is_durable_at_last", [True, False])
+async def test_a_file_stays_for_a_minute_while_redis_has_it_only_in_memory(
+    tmp_path: Path, clock: Clock, receiver: Receiver, is_durable_at_last: bool
+) -> None:
     spool = Spool(tmp_path, monotonic=clock)
     spool.append(record(1))
     receiver.records, receiver.durable = [record(1)], False
@@ -389,7 +392,8 @@ async def test_a_file_stays_while_redis_has_it_only_in_memory(tmp_path: Path, cl
     clock.pass_safely()
     await spool.settle(receiver)
     assert len(listing(tmp_path / spool.name)) == 1
-    receiver.durable = True
+    receiver.durable = is_durable_at_last
+    clock.now += UNSURE_SECONDS - SAFE_SECONDS - is_durable_at_last
     await spool.settle(receiver)
     assert listing(tmp_path / spool.name) == []
     spool.close()
