@@ -24,8 +24,8 @@ MAX_TOKENS_AT_ONCE = 500
 """Tokens that are parsed at once, a second dialect counted again (5 to 10 µs each)."""
 MAX_TOKENS_PREPARED = 40
 """A text of so few tokens is as good as prepared: in all dialects it takes less."""
-MAX_TOKENS = 5_000
-"""Tokens of a text that is read at all (about 50 ms in one dialect)."""
+MAX_TOKENS = 4_000
+"""Tokens that are parsed for one text, a second dialect counted again (about 50 ms); longer texts are given up."""
 MAX_DIALECTS = 7
 """Dialects that a text is tried in."""
 MAX_CACHED = 2_048
@@ -61,8 +61,9 @@ def facts(sql: str) -> SqlFacts | None:
 
 
 def prepare(sql: str) -> None:
-    """Reads `sql` and keeps what was found. It can take some 100 ms: not for an event loop."""
-    _facts(sql, MAX_TOKENS * MAX_DIALECTS)
+    """Reads `sql` and keeps what was found. It can take some 50 ms, and the first one the import of the parser: not for
+    an event loop."""
+    _facts(sql, MAX_TOKENS, is_last=True)
 
 
 def is_prepared(sql: str) -> bool:
@@ -73,8 +74,9 @@ def is_prepared(sql: str) -> bool:
     return tokens > MAX_TOKENS or (tokens <= MAX_TOKENS_PREPARED and "sqlglot" in sys.modules)
 
 
-def _facts(sql: str, budget: int) -> SqlFacts | None:
-    """Facts of `sql`, for which at most `budget` tokens are parsed."""
+def _facts(sql: str, budget: int, *, is_last: bool = False) -> SqlFacts | None:
+    """Facts of `sql`, for which at most `budget` tokens are parsed. Kept where more would not help, or is not to be
+    spent."""
     if len(sql) > MAX_SQL:
         return None
     digest = _digest(sql)
@@ -90,7 +92,7 @@ def _facts(sql: str, budget: int) -> SqlFacts | None:
     from gateway.metering.sql_facts import read
 
     found = read(sql, tries)
-    if tries >= MAX_DIALECTS or (found is not None and found.certain):
+    if is_last or tries >= MAX_DIALECTS or (found is not None and found.certain):
         _cache[digest] = found
         while len(_cache) > MAX_CACHED:
             _cache.popitem(last=False)
