@@ -41,6 +41,8 @@ class ClientKind(NamedTuple):
     """Whether it tells of progress."""
     resumes: bool = False
     """Whether it can be told to take up a stream that it left."""
+    ends_session: bool = True
+    """Whether it ends its session when it goes."""
     has_tasks: bool = False
     """Whether it knows the tasks of 2025-11-25."""
     name: str = "{client}"
@@ -143,8 +145,10 @@ CLIENTS = {
     "python sdk 2, modern": ClientKind(_python("sdk2_client", MODERN)),
     "fastmcp, handshake": ClientKind(_python("fastmcp_client", HANDSHAKE), agent="python-httpx"),
     "fastmcp, modern": ClientKind(_python("fastmcp_client", MODERN)),
-    "mcp-remote, handshake": ClientKind(_mcp_remote(HANDSHAKE), name=_VIA, agent="node"),
-    "mcp-remote, modern": ClientKind(_mcp_remote(MODERN)),
-    "inspector, handshake": ClientKind(_inspector(HANDSHAKE), walks=False, name="inspector", agent="node"),
+    "mcp-remote, handshake": ClientKind(_mcp_remote(HANDSHAKE), ends_session=False, name=_VIA, agent="node"),
+    "mcp-remote, modern": ClientKind(_mcp_remote(MODERN), ends_session=False),
+    "inspector, handshake": ClientKind(
+        _inspector(HANDSHAKE), walks=False, ends_session=False, name="inspector", agent="node"
+    ),
     "inspector, modern": ClientKind(_inspector(MODERN), walks=False, name="inspector"),
 }

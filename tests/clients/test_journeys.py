@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.clients.kinds import CLIENTS, ClientKind, Trip
 from tests.clients.upstreams import EVERYTHING, EVERYTHING_OLD, JSON, OLD, SESSIONS, UPSTREAMS, Leg
@@ -36,6 +38,7 @@ def ledger() -> dict[str, int]:
 def test_a_client_sees_what_the_server_says_and_each_call_is_counted(
     client: str,
     upstream: str,
+    url_of: Callable[[str], str],
     gateway_of: Callable[[str], Running],
     packages: NodePackages,
     admin: AdminClient,
@@ -48,10 +51,14 @@ def test_a_client_sees_what_the_server_says_and_each_call_is_counted(
     orders = [leg.order(run=key.key_id) for leg in legs]
     is_old = UPSTREAMS[upstream].is_old
     trip = Trip(f"{gateway_of(upstream).url}/mcp", key.text, "a client", orders, is_old, home=tmp_path)
+    sessions = partial(open_sessions, url_of(SESSIONS)) if upstream == SESSIONS else None
+    before = sessions() if sessions else 0
     seen = kind.travel(packages, trip)
     # Listed for clients that offer roots.
     seen[0] = [tool for tool in seen[0] if tool != "get-roots-list"]
     assert seen == [leg.sees for leg in legs]
+    if sessions and kind.ends_session:
+        assert sessions() == before
 
     counted = sorted(str(call) for leg in legs for call in leg.counted)
     calls = admin.calls(key.key_id, expected=len(counted))
@@ -63,6 +70,11 @@ def test_a_client_sees_what_the_server_says_and_each_call_is_counted(
 
 def test_nothing_was_counted_later(admin: AdminClient, ledger: dict[str, int]) -> None:
     assert {key_id: len(admin.calls(key_id, expected=0)) for key_id in ledger} == ledger
+
+
+def open_sessions(server_url: str) -> int:
+    """How many sessions our own server has."""
+    return int(requests.get(server_url.replace("/mcp", "/state"), timeout=10).json()["sessions"])
 
 
 def legs_of(kind: ClientKind, upstream: str) -> Sequence[Leg]:
