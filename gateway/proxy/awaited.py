@@ -97,11 +97,10 @@ if known then
     end
   end
 end
-local entry
-if wanted == '' then
+local entry = wanted
+if wanted == '' or redis.call('LREM', waiting, 1, wanted) == 0 then
+  -- Of several requests of one id each is counted once, in whatever order their answers come.
   entry = redis.call('LPOP', waiting)
-elseif redis.call('LREM', waiting, 1, wanted) > 0 then
-  entry = wanted
 end
 if entry then
   if string.sub(entry, 33, 33) ~= 'k' then
@@ -193,7 +192,7 @@ class AwaitedRequests:
         return held is None or held == digest(owner).encode()
 
     async def take(self, scope: Scope, id_: str, claim: str, request: Awaited | None = None) -> Found:
-        """Take what waits for an answer under this id, or just this request, in the name of a `claim`."""
+        """Take what waits for an answer under this id in the name of a `claim`: this request, if it still does."""
         state, entry, is_certain = await self._take(
             keys=[*_sets(scope), *_names(scope, id_)],
             args=[claim, self._now_ms(), LIFETIME, CLAIM_SECONDS * 1000, _entry(request) if request else b""],

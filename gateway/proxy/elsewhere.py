@@ -19,7 +19,7 @@ from typing import Any, Never, TypeVar
 from redis.exceptions import RedisError
 
 from gateway import metering
-from gateway.proxy.asked import Ask, Awaited, Found, Scope
+from gateway.proxy.asked import Ask, Found, Scope
 from gateway.proxy.awaited import AwaitedRequests, TooManyAwaited
 from gateway.proxy.calls import Calls
 from gateway.proxy.look import Sight
@@ -98,7 +98,7 @@ class Elsewhere:
         try:
             while sight.asks:
                 for ask in sight.asks:
-                    found[ask] = await self._take(scope, ask, claim, calls.noted.get(ask.id) if ask.is_own else None)
+                    found[ask] = await self._take(scope, ask, claim, calls)
                 sight = calls.observe(data, found)
             for task in sight.tasks:
                 await self._requests.note_task(scope.owner, task.id, task.made_by, seconds=task.seconds)
@@ -118,12 +118,23 @@ class Elsewhere:
         """Do what must not stop halfway, also where the client goes."""
         task = asyncio.get_running_loop().create_task(work)
         self._working.add(task)
-        task.add_done_callback(self._working.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    async def _take(self, scope: Scope, ask: Ask, claim: str, wanted: Awaited | None) -> Found:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._working.discard(task)
+        # Where nobody waits any more, nobody asks what became of it.
+        _ = task.cancelled() or task.exception()
+
+    async def _take(self, scope: Scope, ask: Ask, claim: str, calls: Calls) -> Found:
+        wanted = calls.noted.get(ask.id) if ask.is_own else None
         found = await self._requests.take(_scope_of(scope, ask), ask.id, claim, wanted)
-        if found.request is not None and not metering.is_prepared(found.request.arguments):
+        if found.request is None:
+            return found
+        if ask.is_own:
+            # Where the same id was used twice, it may stand for the other request from now on.
+            calls.noted[ask.id] = found.request
+        elif not metering.is_prepared(found.request.arguments):
             await asyncio.to_thread(metering.prepare, found.request.arguments)
         return found
 

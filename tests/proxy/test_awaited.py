@@ -110,13 +110,14 @@ async def test_what_a_worker_took_and_did_not_confirm_is_taken_again_after_a_whi
     assert (await requests.take(SESSION, "1", "d")).state == "counted"
 
 
-async def test_a_worker_takes_its_own_request_among_several_of_one_id(requests: AwaitedRequests) -> None:
-    first, second = request(1), request(2)
-    await requests.note(SESSION, [("1", first)])
-    await requests.note(SESSION, [("1", second)])
+async def test_of_several_requests_of_one_id_each_is_taken_once_a_workers_own_first(requests: AwaitedRequests) -> None:
+    first, second, third = request(1), request(2), request(3)
+    for noted in (first, second, third):
+        await requests.note(SESSION, [("1", noted)])
     assert (await requests.take(SESSION, "1", "a", second)).request == second
-    assert (await requests.take(SESSION, "1", "b", second)).state == "counted"
-    assert (await requests.take(SESSION, "1", "c")).request == first
+    assert (await requests.take(SESSION, "1", "b")).request == first
+    assert (await requests.take(SESSION, "1", "c", first)).request == third
+    assert (await requests.take(SESSION, "1", "d", third)).state == "counted"
 
 
 async def test_it_is_remembered_what_a_restricted_keys_answered_request_was(requests: AwaitedRequests) -> None:

@@ -100,6 +100,38 @@ async def test_each_of_two_calls_with_one_id_is_counted(gateway: Gateway, stream
     assert [counted.tool_name for counted in await gateway.events()] == ["first", "second"]
 
 
+async def test_of_two_open_calls_with_one_id_each_is_counted_whichever_stream_its_result_takes(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    release, posts = asyncio.Event(), 0
+
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal posts
+        if request.line.startswith(b"GET "):
+            writer.write(stream(event(result(rows=2), "4")))
+            return
+        posts += 1
+        writer.write(sse_head() + chunk(event("", str(posts))))
+        if posts == 1:
+            await release.wait()
+            writer.write(chunk(event(result(rows=1), "3")))
+        writer.write(chunk(b""))
+
+    upstream.answer = answer
+    key = await gateway.key()
+    first = asyncio.create_task(gateway.post(call("first"), key, **S))
+    async with asyncio.timeout(5):
+        while not await gateway.redis.keys("*awaited*"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await gateway.post(call("second"), key, **S)
+    await fetch(gateway, key)
+    release.set()
+    await first
+    counted = await gateway.events()
+    assert sorted(each.record_count or 0 for each in counted) == [1, 2]
+    assert len({each.event_id for each in counted}) == 2
+
+
 async def test_what_was_counted_on_the_post_is_not_counted_again(
     gateway: Gateway, other: Gateway, streams: Streams
 ) -> None:
