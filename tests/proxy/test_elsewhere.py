@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,26 @@ async def test_large_arguments_are_noted_by_the_tables_that_they_name(gateway: G
     noted = [name async for name in gateway.redis.scan_iter() if b"answered" in name]
     assert len(noted) == 1
     assert await gateway.redis.strlen(noted[0]) < 2000
+
+
+async def test_an_answer_on_the_connection_of_its_request_asks_redis_nothing(
+    gateway: Gateway, streams: Streams
+) -> None:
+    async def scripts() -> int:
+        stats: Any = await gateway.redis.info("commandstats")
+        return int(stats["cmdstat_evalsha"]["calls"])
+
+    key = await gateway.key()
+    for post in (http(json.dumps(result()).encode()), stream(event(PROGRESS), event(result()))):
+        streams.posts = [post]
+        for _ in range(2):
+            await gateway.post(call(), key, **S)
+        before = await scripts()
+        for _ in range(10):
+            await gateway.post(call(), key, **S)
+        # The one for its event.
+        assert await scripts() - before <= 10
+    assert len(await gateway.events()) == 24
 
 
 async def test_redis_holds_no_session_id(gateway: Gateway, streams: Streams) -> None:
