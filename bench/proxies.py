@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -18,10 +19,13 @@ from typing import Any
 
 from bench import machine
 from bench.calls import ALL
+from gateway import redis_client
+from gateway.usage import catching_up
 
 _STARTS_WITHIN = 30.0
 _ENDS_WITHIN = 60.0
 _SETTLES_WITHIN = 120.0
+_ASK_SECONDS = 0.1
 _NGINX = Path(__file__).parent / "nginx.conf"
 _NO_KEY = "sk-" + "0" * 49
 
@@ -51,20 +55,22 @@ class Proxy:
 class Gateway(Proxy):
     """`mcp-gateway up` with one worker, embedded Valkey and chDB."""
 
-    def __init__(self, ports: Mapping[str, int], parts: Mapping[str, int], printed: str) -> None:
+    def __init__(self, ports: Mapping[str, int], parts: Mapping[str, int], printed: str, redis_url: str) -> None:
         super().__init__("gateway", ports["proxy"], parts)
         self._ports = ports
+        self._redis_url = redis_url
         self.key = re.findall(r"sk-\w{49}", printed)[0]
         login = {name: re.findall(rf"{name} +(\S+)", printed)[0] for name in ("email", "password")}
         self._token = self._admin("/api/auth/login", login)["access_token"]
 
     def settle(self, calls: int) -> None:
-        """Wait until the writer has inserted them."""
+        """Wait until the writer has inserted them; it is asked to, or it would gather more for some seconds."""
         deadline = time.monotonic() + _SETTLES_WITHIN
         while self._inserted() < calls:
             if time.monotonic() > deadline:
                 raise BenchError(f"{self._inserted()} of {calls} usage events were inserted")
-            time.sleep(0.02)
+            asyncio.run(_ask(self._redis_url))
+            time.sleep(_ASK_SECONDS)
 
     def verify(self, calls: int, records: int) -> None:
         total = self._admin("/api/mcp-usage/history?page=1&page_size=1")["total"]
@@ -177,13 +183,22 @@ def gateway(
         _until(lambda: output.read_text().endswith("\nready\n"), running, log)
         parts = _parts(running.pid)
         machine.pin(parts["worker"], cores[0])
-        yield Gateway(ports, parts, output.read_text())
+        redis_url = json.loads((folder / "data" / "runtime.json").read_text())["redis_url"]
+        yield Gateway(ports, parts, output.read_text(), redis_url)
 
 
 def _parts(supervisor: int) -> dict[str, int]:
     marks = {"worker": "gateway.proxy", "valkey": "valkey", "writer": "admin_api"}
     commands = {pid: machine.command_line(pid) for pid in machine.children(supervisor)}
     return {part: next(pid for pid, command in commands.items() if mark in command) for part, mark in marks.items()}
+
+
+async def _ask(redis_url: str) -> None:
+    redis = redis_client.connect(redis_url)
+    try:
+        await catching_up.ask(redis)
+    finally:
+        await redis.aclose()
 
 
 def _is_listening(port: int) -> bool:
