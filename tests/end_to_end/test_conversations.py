@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import struct
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +24,7 @@ from tests.support import sdk2_client
 from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
 from tests.support.mcp_servers import TALKATIVE, McpServer
-from tests.support.running_up import Running
+from tests.support.running_up import Running, processes_under
 
 UNCLAIMED_SECONDS = 2
 
@@ -147,6 +150,59 @@ def test_an_answer_can_be_fetched_on_another_connection(gateway: Running, admin:
     assert sum((exchange.method, exchange.status) == ("GET", 200) for exchange in exchanges) >= 1
     (call,) = admin.calls(key.key_id, expected=1)
     assert (call["tool_name"], call["table_name"], call["record_count"]) == ("answer_later", "later", 3)
+
+
+def test_an_answer_that_a_worker_died_over_is_counted_by_another(upstream: McpServer, tmp_path: Path) -> None:
+    running = Running("up", "--upstream", upstream.url, data_dir=tmp_path / "data")
+    try:
+        running.until_ready()
+        admin = AdminClient(running)
+        key = admin.new_key("survives")
+        session = {"Mcp-Session-Id": opened_session(running, key.text), "MCP-Protocol-Version": "2025-11-25"}
+        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "answer_later"}}
+        fields = {"Authorization": f"Bearer {key.text}", "Accept": "application/json, text/event-stream", **session}
+        with requests.post(f"{running.url}/mcp", json=message, headers=fields, stream=True, timeout=20) as asked:
+            last = next(line.partition(b": ")[2] for line in asked.iter_lines() if line.startswith(b"id: "))
+            for pid in workers(running):
+                os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while not (results := resumed(running, {**fields, "Last-Event-ID": last.decode()})):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert [result["structuredContent"]["text"] for result in results] == ["at last"]
+        resumed(running, {**fields, "Last-Event-ID": last.decode()})
+        (call,) = admin.calls(key.key_id, expected=1)
+        assert (call["tool_name"], call["table_name"], call["record_count"]) == ("answer_later", "later", 3)
+    finally:
+        running.stop()
+
+
+def opened_session(running: Running, key: str) -> str:
+    """The id of a new session."""
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
+    opened = running.rpc({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, key)
+    session_id = opened.headers["Mcp-Session-Id"]
+    initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert running.rpc(initialized, key, **{"Mcp-Session-Id": session_id}).status_code == 202
+    return session_id
+
+
+def workers(running: Running) -> list[int]:
+    """The process ids of the workers."""
+    under = processes_under(running.process.pid)
+    return [pid for pid in under if b"gateway.proxy" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+
+
+def resumed(running: Running, fields: dict[str, str]) -> list[dict[str, Any]]:
+    """The results that come on a stream that is taken up again."""
+    try:
+        with requests.get(f"{running.url}/mcp", headers=fields, stream=True, timeout=2) as answer:
+            for line in answer.iter_lines():
+                if line.startswith(b"data: {") and "result" in (message := json.loads(line[6:])):
+                    return [message["result"]]
+    except requests.RequestException:
+        pass
+    return []
 
 
 def test_handshakes_whose_client_leaves_at_once_do_not_fill_the_upstream(
