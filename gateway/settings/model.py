@@ -53,7 +53,11 @@ class Settings(BaseSettings):
 
     # Engines
     upstream_url: Annotated[
-        v.UpstreamUrl | None, _about("Full URL of the upstream's MCP endpoint.", "the demo server")
+        v.UpstreamUrl | None,
+        _about(
+            "Full URL of the upstream's MCP endpoint; of a server with the HTTP+SSE transport, that of its stream.",
+            "the demo server",
+        ),
     ] = None
     upstream_authorization: Annotated[
         v.HeaderValue | None,
@@ -146,7 +150,8 @@ class Settings(BaseSettings):
     # Limits
     max_request_bytes: Annotated[v.Count, _about("Largest request body, in bytes; more is answered 413.")] = 4_194_304
     max_concurrent_requests: Annotated[
-        v.Count, _about("Requests that one worker serves at once; more are answered 503.")
+        v.Count,
+        _about("Requests that one worker serves at once, and as many streams that listen; more are answered 503."),
     ] = 2000
     open_handshakes_per_address: Annotated[
         v.Count, _about("Sessions opened without a key and not yet claimed by one, for each client address.")
