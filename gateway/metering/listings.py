@@ -30,6 +30,10 @@ _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
 _NAMES_HEADER = re.compile(
     r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view)?_?names?\Z|database\Z|schema\Z", re.IGNORECASE
 )
+_TALLIED = re.compile(
+    r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|: \d[\d,]{0,12})\Z"
+)
+"""Something, and how often it is there."""
 _LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
@@ -62,7 +66,7 @@ def count(text: str, request: Request) -> Count | None:
         return counted(numbered, "lines_text")
     if (entries := _entries(lines)) is not None:
         return counted(entries, "lines_text")
-    for kind in (_TAGGED, _BULLET, _PATH, _NAME):
+    for kind in (_TALLIED, _TAGGED, _BULLET, _PATH, _NAME):
         listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
         if (
             listed

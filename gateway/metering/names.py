@@ -26,7 +26,8 @@ def _set(words: str) -> frozenset[str]:
 
 ROWS = _list(
     "rows records recordset resultset resultrows documents docs hits results items entries matches result data "
-    "values value list response output payload body content structuredcontent objects grid"
+    "values value list response output payload body content structuredcontent objects grid "
+    "json csv"
 )
 """Members that hold the records, the surest first."""
 
@@ -145,7 +146,8 @@ MAX_TOOL = 256
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITING = _set(
     "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
-    "save copy merge clear patch push move edit store register unset commit replace"
+    "save copy merge clear patch push move edit store register unset commit replace "
+    "complete archive restore undo cancel close assign schedule"
 )
 _READING = _set("get list read find search query fetch describe show count select lookup last")
 _DESCRIBING = _set(
@@ -156,7 +158,7 @@ _LISTING = _set("list ls search find glob grep enumerate all names filter browse
 _LISTED = _set(
     "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
     "indexes indices objects documents items entries resources datasets symbols tags branches issues users "
-    "matches"
+    "matches values unique distinct groups categories"
 )
 
 

@@ -147,6 +147,8 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
             continue
         targets, returned = _targets(statement)
         for table in statement.find_all(exp.Table):
+            if _is_misread_call(table):
+                return None
             names = _names(table)
             certain = certain and names is not None
             if not names or _is_common_table(table):
@@ -206,8 +208,16 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
     function = table.this
     name = function.name if isinstance(function, exp.Anonymous) else type(function).__name__
     if sql_functions.reads_files(name):
-        return tuple(one.name.lower() for one in function.find_all(exp.Literal) if one.is_string)
+        files = function.this if isinstance(function.this, exp.Expr) else next(iter(function.expressions), None)
+        literals = () if files is None else files.find_all(exp.Literal)
+        return tuple(one.name.lower() for one in literals if one.is_string)
     return () if sql_functions.makes_rows(name) else None
+
+
+def _is_misread_call(table: exp.Table) -> bool:
+    """Whether what follows a name in brackets was taken for names of columns: a function that the dialect has not."""
+    alias = table.args.get("alias")
+    return isinstance(alias, exp.TableAlias) and alias.this is None and bool(alias.columns)
 
 
 def _is_common_table(table: exp.Table | exp.Column) -> bool:

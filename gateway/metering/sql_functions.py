@@ -12,7 +12,7 @@ def _set(words: str) -> frozenset[str]:
 
 _READERS = _set(
     "readcsv readcsvauto readparquet parquetscan readjson readjsonauto readndjson readndjsonauto readjsonobjects "
-    "readxlsx readtext readblob stread icebergscan deltascan sniffcsv"
+    "readxlsx readtext readblob stread icebergscan deltascan sniffcsv file url s3 s3cluster gcs hdfs"
 )
 _ROW_MAKERS = _set(
     "generateseries explodinggenerateseries generatedatearray generatetimestamparray range unnest explode "

@@ -39,7 +39,7 @@ _TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
 _CONFIRMS = re.compile(
     r"\bsuccess|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
     r"uploaded|renamed|altered|saved|copied|merged|cleared|patched|pushed|moved|edited|stored|registered|committed|"
-    r"replaced|set)\b",
+    r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[{};]|\w\(|=\s*\Z")

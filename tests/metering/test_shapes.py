@@ -192,6 +192,10 @@ def test_a_record_with_a_list_in_it_is_one_record() -> None:
     assert records(order, "find_one") is None
 
 
+def test_a_text_of_json_in_an_answer_is_opened() -> None:
+    assert records(structured({"success": True, "json": json.dumps(ROWS), "message": "converted"})) == 3
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154

@@ -251,6 +251,7 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("list_sessions", "Recent sessions:\n\n• one (e35f)\n  Created: today\n  Items: 2", 1),
         ("search_tables", "Table: loans\nTable: books", 2),
         ("search_tables", "Table: loans", 1),
+        ("get_unique_values", "Unique values in loans.member:\n\nbob (count: 17)\ncid (count: 15)", 2),
     ],
 )  # fmt: skip
 def test_a_tool_that_lists_answers_with_names(tool: str, text: str, expected: int | None) -> None:
@@ -272,6 +273,7 @@ def test_lists_are_prose_for_another_tool(text: str) -> None:
         ("hset", "Field 'a' set successfully in hash 'b'."),
         ("rpush", "Value 'a' pushed to the right of list 'b'."),
         ("context_save", "Saved: goal\nCategory: task\nPriority: normal\nChannel: one\nSession: e3"),
+        ("complete_task", "Completed: #1 Return Solaris"),
         ("append_insight", '{"success": true, "message": "Insight added"}'),
     ],
 )
