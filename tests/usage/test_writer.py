@@ -240,11 +240,12 @@ def writer_process(valkey: Valkey, folder: Path, point: str) -> subprocess.Popen
     )
 
 
-def kill_writer_at(valkey: Valkey, folder: Path, point: str) -> None:
-    """Run a writer until it is at a fault point, and kill it there."""
+def kill_writer_at(valkey: Valkey, folder: Path, point: str, seconds: float = 0) -> None:
+    """Run a writer until it is at a fault point, and kill it there, or so many seconds later."""
     process = writer_process(valkey, folder, point)
     assert process.stdout is not None
     assert process.stdout.readline() == b"there\n"
+    time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     finish(process)
 
@@ -267,6 +268,21 @@ async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
         # Entries that come between must not change the batch that is under way.
         events.append(event())
         await add(client, events[-1])
+    last = writer_process(valkey, tmp_path, "none")
+    await drained(client, seconds=30)
+    finish(last)
+    found, calls = await asyncio.to_thread(report, valkey, tmp_path)
+    assert (found, calls) == (ids(events), len(events))
+
+
+async def test_a_writer_killed_amid_inserts_into_many_months_loses_and_doubles_nothing(
+    valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path
+) -> None:
+    # Such an insert is one part for each month, in the log and in the sums, one after another.
+    events = [event(created_at=NOW_MS + number % 24 * 31 * DAY_MS) for number in range(240)]
+    await add(client, *events)
+    for milliseconds in (5, 15, 30, 60, 100):
+        await asyncio.to_thread(kill_writer_at, valkey, tmp_path, "amid-insert", milliseconds / 1000)
     last = writer_process(valkey, tmp_path, "none")
     await drained(client, seconds=30)
     finish(last)

@@ -1,7 +1,7 @@
 """A usage writer as a process of its own, which a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
 
-Fault points: `before-insert`, `after-insert`, `after-settle`, where it prints `there` and stops; `none` runs on,
-and `report` prints what the table holds.
+Fault points: `before-insert`, `after-insert`, `after-settle`, where it prints `there` and stops; `amid-insert`, where
+it prints `there` and goes on; `none` runs on, and `report` prints what the table holds.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ class StoppingTable(UsageTable):
     async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
         if self.point == "before-insert":
             await stop_here()
+        if self.point == "amid-insert":
+            print("there", flush=True)
         await super().insert_soon(events, token)
         if self.point == "after-insert":
             await stop_here()
