@@ -15,11 +15,20 @@ from gateway.metering.arguments import Request, read_request, statements_in
 from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
 from gateway.metering.rules import Failed, Rule
 from gateway.metering.tools import ToolHints
+from gateway.metering.wire import MAX_RESULT, Result
 
-__all__ = ["ERROR", "UNKNOWN", "Metered", "Parts", "is_prepared", "meter", "prepare", "read", "tables_in_arguments"]
-
-Parts = wire.Result | wire.LargeResult
-read = wire.decode
+__all__ = [
+    "ERROR",
+    "MAX_RESULT",
+    "UNKNOWN",
+    "Metered",
+    "Result",
+    "is_prepared",
+    "meter",
+    "meter_parts",
+    "prepare",
+    "tables_in_arguments",
+]
 
 
 def meter(
@@ -28,20 +37,18 @@ def meter(
     result_json: bytes,
     rule: Rule | None = None,
     hints: ToolHints | None = None,
-    parts: Parts | None = None,
 ) -> Metered:
     """Meters one answered call. `result_json` is the JSON text of the `result` member as it was on the wire; `rule` is
-    the operator's for the tool, `hints` what the tool's declaration tells, `parts` what `read` gave, if it was called.
+    the operator's for the tool, `hints` what the tool's declaration tells.
 
     Never raises. An error has 0 records and no tables: nothing was read.
     """
-    if parts is None:
-        parts = read(result_json)
+    parts = wire.decode(result_json)
     if parts is None:
         return Metered((), None, UNKNOWN)
     if rule is not None and parts.isError is not True:
         return _by_rule(rule, tool, arguments, result_json, parts, hints)
-    return _by_shape(tool, arguments, parts, hints)
+    return meter_parts(tool, arguments, parts, hints)
 
 
 def _by_rule(
@@ -56,7 +63,7 @@ def _by_rule(
     said = rules.apply(rule, arguments, result_json, parts)
     if isinstance(said.tables, tuple) and isinstance(said.records, int):
         return Metered(said.tables, said.records, RULE)
-    found = _by_shape(tool, arguments, parts, hints)
+    found = meter_parts(tool, arguments, parts, hints)
     if found.method == ERROR:
         return found
     tables = found.tables if said.tables is None else () if isinstance(said.tables, Failed) else said.tables
@@ -67,9 +74,10 @@ def _by_rule(
     return Metered(tables, said.records, RULE, said.fault)
 
 
-def _by_shape(
+def meter_parts(
     tool: str, arguments: Mapping[str, Any], parts: wire.Result | wire.LargeResult, hints: ToolHints | None
 ) -> Metered:
+    """Meters one answered call of a tool without a rule, whose result was read with the message around it."""
     if (quick := declared.read(parts)) is not None:
         return quick
     request = read_request(tool, arguments, hints)
@@ -88,7 +96,7 @@ def _metered(count: Count, request: Request) -> Metered:
     if count.grade is Grade.NONE or (count.grade is Grade.OBJECT and not tables):
         return Metered(tables, None, UNKNOWN)
     is_content = count.method.endswith("_text") and not names.is_describing(request.tool)
-    if not tables and request.files and is_content and not request.named:
+    if not tables and request.files and is_content and count.records and not request.named:
         tables = tuple(sorted(set(request.files)))
     return Metered(tables, count.records, count.method)
 

@@ -29,7 +29,7 @@ from gateway.protocol.message import Message, id_as_json
 from gateway.proxy import checks
 from gateway.proxy.asked import MAX_ARGUMENTS, MAX_TEXT, Ask, Awaited, Call, Caller, Found, Scope, is_restricted
 from gateway.proxy.look import TASK_READS, Look, Meter, Sight, count
-from gateway.proxy.rpc_answers import read_answers, rebuilt
+from gateway.proxy.rpc_answers import read_answers, read_tool_answer, rebuilt
 from gateway.usage.event import UsageEvent
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
@@ -152,6 +152,8 @@ class Calls:
 
     def observe(self, data: bytes, found: Mapping[Ask, Found] = _NOTHING_FOUND) -> Sight:
         """Look at one JSON text of an answer, with what was found of what it asked before."""
+        if (sight := self._usual(data)) is not None:
+            return sight
         answers = read_answers(data)
         sight = Sight(data)
         look = Look(self, found, sight)
@@ -166,6 +168,23 @@ class Calls:
             sight.passed = rebuilt(data, answers, replaced)
         elif not answers and self._has_tables and data.strip():
             sight.passed = checks.refused(self._only_id())
+        return sight
+
+    def _usual(self, data: bytes) -> Sight | None:
+        """The look at the result of the one call of a key that is not limited to tables; `None` for all else."""
+        if len(self.waiting) != 1 or self.noted or self.must_check:
+            return None
+        (call,) = self.waiting.values()
+        if call.method != "tools/call" or (answer := read_tool_answer(data)) is None:
+            return None
+        if bytes(answer.id) != call.id_json.encode():
+            return None
+        metered = self.meter.without_rule(call.tool, call.arguments, answer.result)
+        if metered is None:
+            return None
+        sight = Sight(data)
+        count(self, sight, call, metered, "tool_error" if answer.result.isError is True else "ok", len(data))
+        self.waiting.clear()
         return sight
 
     def abandon(self) -> Sight:

@@ -12,7 +12,7 @@ import msgspec
 
 from gateway import metering
 from gateway.keys.record import KeyRecord
-from gateway.metering import Metered
+from gateway.metering import Metered, Result
 from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import id_as_json
 from gateway.proxy import checks
@@ -20,8 +20,6 @@ from gateway.proxy.asked import UNKNOWN, Ask, Awaited, Call, Found
 from gateway.proxy.decision import is_tool_allowed, tables_refusal
 from gateway.proxy.rpc_answers import ABSENT, ResultHead, RpcAnswer, error_code, result_head
 from gateway.usage.event import UsageEvent
-
-Meter = Callable[[str, Mapping[str, Any], bytes], Metered]
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
 """Requests that are answered with the result of a task (2025-11-25, and the tasks extension of 2026-07-28)."""
@@ -33,6 +31,16 @@ _TASK_GRACE = 60
 """Seconds that a task is remembered beyond its life, for an answer that is on its way."""
 _TASK_NEWS = b'"notifications/tasks"'
 _NO_RECORDS = Metered(tables=(), records=0, method=metering.ERROR)
+
+
+class Meter(Protocol):
+    """What calls are counted with."""
+
+    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
+        """Meter one answered call."""
+
+    def without_rule(self, tool: str, arguments: Mapping[str, Any], parts: Result) -> Metered | None:
+        """Meter a call whose result was read with the message around it; `None` where it is needed whole."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -52,13 +60,13 @@ class Sight(msgspec.Struct):
 
     passed: bytes
     """What may pass in its place."""
-    events: list[UsageEvent] = msgspec.field(default_factory=list)
-    records: dict[str, int] = msgspec.field(default_factory=dict)
+    events: list[UsageEvent] = []
+    records: dict[str, int] = {}
     """What the events take of daily quotas of records, by key id."""
-    asks: list[Ask] = msgspec.field(default_factory=list)
-    taken: list[Ask] = msgspec.field(default_factory=list)
-    tasks: list[Task] = msgspec.field(default_factory=list)
-    closed: list[str] = msgspec.field(default_factory=list)
+    asks: list[Ask] = []
+    taken: list[Ask] = []
+    tasks: list[Task] = []
+    closed: list[str] = []
     """The ids of the exchange's own requests that are answered."""
 
 

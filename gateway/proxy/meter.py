@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import metering
-from gateway.metering import Metered, Parts
+from gateway.metering import Metered, Result
 from gateway.metering.rules import Rules, RulesError
 from gateway.metering.tools import ToolHints
 from gateway.metering_rules import read_rules_file
@@ -39,10 +39,16 @@ class CallMeter:
         self._rules = Rules()
         self._told: set[tuple[int, str]] = set()
 
-    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes, parts: Parts | None = None) -> Metered:
-        """Meter one answered call; `parts` is what `metering.read` gave for its result."""
+    def without_rule(self, tool: str, arguments: Mapping[str, Any], parts: Result) -> Metered | None:
+        """Meter a call whose result was read with the message around it; `None` where a rule needs it whole."""
+        if self._rules.find(tool) is not None:
+            return None
+        return metering.meter_parts(tool, arguments, parts, self._hints(tool))
+
+    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
+        """Meter one answered call."""
         rule = self._rules.find(tool)
-        metered = metering.meter(tool, arguments, result, rule, self._hints(tool), parts)
+        metered = metering.meter(tool, arguments, result, rule, self._hints(tool))
         if metered.fault is not None and rule is not None:
             self._rule_failed()
             if (rule.number, metered.fault) not in self._told and len(self._told) < _MAX_TOLD:

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.metering import MAX_RESULT, Result
+
 ABSENT = msgspec.Raw(b"")
 _MAX_LENIENT = 2_500_000
 """Bytes that are read a second time where the strict parser gave up."""
@@ -27,6 +29,15 @@ class RpcAnswer(msgspec.Struct):
     method: msgspec.Raw = ABSENT
     params: msgspec.Raw = ABSENT
     result: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+class ToolAnswer(msgspec.Struct):
+    """The usual answer to a `tools/call`, read in one pass with its result."""
+
+    id: msgspec.Raw
+    result: Result
+    method: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
 
@@ -57,9 +68,24 @@ class _ErrorHead(msgspec.Struct):
 
 
 _one = msgspec.json.Decoder(RpcAnswer)
+_tool_answer = msgspec.json.Decoder(ToolAnswer)
 _many = msgspec.json.Decoder(list[RpcAnswer])
 _head = msgspec.json.Decoder(ResultHead)
 _error_head = msgspec.json.Decoder(_ErrorHead)
+
+
+def read_tool_answer(data: bytes) -> ToolAnswer | None:
+    """The complete result of a tool, and nothing else; `None` where it is anything else, or beyond the bounds."""
+    if len(data) > MAX_RESULT:
+        return None
+    try:
+        answer = _tool_answer.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    result = answer.result
+    if answer.method or answer.error or result.may_be_incomplete or not result.is_of_a_tool:
+        return None
+    return answer
 
 
 def read_answers(data: bytes) -> Sequence[RpcAnswer]:

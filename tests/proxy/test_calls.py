@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from gateway.keys.record import KeyRecord
-from gateway.metering import meter
 from gateway.protocol.message import read_body
 from gateway.proxy.asked import Caller
 from gateway.proxy.calls import Calls, Clock, arguments_hash
+from gateway.proxy.meter import CallMeter
 from gateway.usage.event import UsageEvent
 
+METER = CallMeter(None, lambda: None)
 CALLER = Caller(
     key_id="key_1",
     key_name="k",
@@ -35,7 +36,7 @@ def key(**fields: Any) -> KeyRecord:
 def calls(*messages: Any, record: KeyRecord | None = None) -> Calls:
     times = iter([100.0, 100.25, 100.5, 101.0])
     clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times), new_event_id=lambda now: f"id-{now}")
-    return Calls(read_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), clock, meter)
+    return Calls(read_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), clock, METER)
 
 
 def observed(waiting: Calls, data: bytes) -> tuple[bytes, list[UsageEvent]]:
