@@ -30,7 +30,7 @@ class FastMcp:
 
 async def main(itinerary: dict[str, Any]) -> None:
     """Make the journey, and print what was seen."""
-    transport = SSETransport if itinerary.get("transport") == "sse" else StreamableHttpTransport
+    transport = SSETransport if itinerary["transport"] == "sse" else StreamableHttpTransport
     client: Client[Any] = Client(
         transport(itinerary["url"], headers={"Authorization": f"Bearer {itinerary['key']}"}),
         mode=itinerary["era"],

@@ -92,7 +92,7 @@ def _mcp_remote(era: str) -> Callable[[NodePackages, Trip], list[Any]]:
             "env": {"HOME": str(trip.home)},
         }
         itinerary = _itinerary(trip, era, transport="stdio", bridge=bridge)
-        return list(json.loads(ran(sys.executable, "-m", "tests.clients.sdk2_client", itinerary)))
+        return list(json.loads(ran(packages.node, NODE_FOLDER / "sdk2.mjs", itinerary)))
 
     return travel
 

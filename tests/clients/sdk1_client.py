@@ -34,7 +34,7 @@ class Sdk1:
 async def main(itinerary):
     headers = {"Authorization": f"Bearer {itinerary['key']}"}
     async with AsyncExitStack() as stack:
-        if itinerary.get("transport") == "sse":
+        if itinerary["transport"] == "sse":
             read, write = await stack.enter_async_context(sse_client(itinerary["url"], headers=headers))
         else:
             http = await stack.enter_async_context(httpx.AsyncClient(headers=headers, timeout=20))

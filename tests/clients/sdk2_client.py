@@ -1,6 +1,5 @@
-"""`python -m tests.clients.sdk2_client ITINERARY`: the official Python SDK, 2.x, as a client.
-
-Over HTTP, over the old HTTP+SSE, or over the standard input and output of a bridge.
+"""`python -m tests.clients.sdk2_client ITINERARY`: the official Python SDK, 2.x, as a client over HTTP or the
+old HTTP+SSE.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 import httpx2
 from mcp.client import Client
 from mcp.client.sse import sse_client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation
 
@@ -39,14 +37,11 @@ async def main(itinerary: dict[str, Any]) -> None:
     """Make the journey, and print what was seen."""
     headers = {"Authorization": f"Bearer {itinerary['key']}"}
     async with AsyncExitStack() as stack:
-        match itinerary.get("transport"):
-            case "stdio":
-                transport = stdio_client(StdioServerParameters(**itinerary["bridge"]))
-            case "sse":
-                transport = sse_client(itinerary["url"], headers=headers)
-            case _:
-                http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=20))
-                transport = streamable_http_client(itinerary["url"], http_client=http)
+        if itinerary["transport"] == "sse":
+            transport = sse_client(itinerary["url"], headers=headers)
+        else:
+            http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=20))
+            transport = streamable_http_client(itinerary["url"], http_client=http)
         info = Implementation(name=itinerary["client"], version="1")
         client = await stack.enter_async_context(Client(transport, mode=itinerary["era"], client_info=info))
         seen = await travel(Sdk2(client), itinerary["legs"])

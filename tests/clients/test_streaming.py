@@ -102,8 +102,10 @@ def calling(
     with ExitStack() as stack:
 
         def start(key: str, era: str, name: str, **args: Any) -> subprocess.Popen[bytes]:
-            legs = [{"leg": "call", "name": name, "args": args}]
-            itinerary = {"url": f"{gateway.url}/mcp", "key": key, "client": "a client", "era": era, "legs": legs}
+            itinerary = {
+                **{"url": f"{gateway.url}/mcp", "key": key, "client": "a client", "era": era, "transport": "http"},
+                "legs": [{"leg": "call", "name": name, "args": args}],
+            }
             command = [str(packages.node), str(NODE_FOLDER / "sdk2.mjs"), json.dumps(itinerary)]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             stack.enter_context(process)

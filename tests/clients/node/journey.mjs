@@ -18,10 +18,13 @@ const telling = (isBack) => async (url, init) => {
   return new Response(theirs, response);
 };
 
-export async function travel(newClient, Transport, callTool, itinerary) {
-  const headers = { Authorization: `Bearer ${itinerary.key}` };
-  const url = new URL(itinerary.url);
-  const open = (options) => new Transport(url, { requestInit: { headers }, ...options });
+/** What opens connections to the server, with the key. */
+export function byHttp(Transport, { url, key }) {
+  const headers = { Authorization: `Bearer ${key}` };
+  return (options) => new Transport(new URL(url), { requestInit: { headers }, ...options });
+}
+
+export async function travel(newClient, open, callTool, itinerary) {
   let client = newClient();
   let transport = open();
   let left;

@@ -2,9 +2,10 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { SSEClientTransport } from "@modelcontextprotocol/sdk/client/sse.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { travel } from "./journey.mjs";
+import { byHttp, travel } from "./journey.mjs";
 
 const itinerary = JSON.parse(process.argv[2]);
 const newClient = () => new Client({ name: itinerary.client, version: "1" });
 const Transport = itinerary.transport === "sse" ? SSEClientTransport : StreamableHTTPClientTransport;
-await travel(newClient, Transport, (client, call, options) => client.callTool(call, undefined, options), itinerary);
+const open = byHttp(Transport, itinerary);
+await travel(newClient, open, (client, call, options) => client.callTool(call, undefined, options), itinerary);
