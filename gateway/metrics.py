@@ -137,6 +137,7 @@ class ProxyMetrics:
 
     def __init__(self) -> None:
         self._answered: dict[tuple[str, int, str], _Answers] = {}
+        self._streams = 0
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
@@ -153,6 +154,9 @@ class ProxyMetrics:
         """Show what was added up."""
         for answers in self._answered.values():
             answers.write()
+        if self._streams:
+            _open_streams.inc(self._streams)
+            self._streams = 0
         for outcome, count in _looked_up.items():
             if count:
                 _key_outcomes[outcome].inc(count)
@@ -168,7 +172,7 @@ class ProxyMetrics:
 
     def streams_opened(self, change: int) -> None:
         """So many event streams were opened (or, negative, closed)."""
-        _open_streams.inc(change)
+        self._streams += change
 
 
 class UsageMetrics(UsageObserver):

@@ -21,7 +21,7 @@ from gateway import metrics
 proxy = metrics.ProxyMetrics()
 proxy.answered("POST", 200, "forwarded", 0.01)
 proxy.upstream_failed("connect")
-metrics.ProxyMetrics().streams_opened(2)
+proxy.streams_opened(2)
 metrics.key_lookup("hit")
 proxy.write()
 usage = metrics.UsageMetrics()

@@ -51,6 +51,11 @@ class EventSplitter:
             self._is_oversized = True
         return events
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether a part of an event is held."""
+        return bool(self._held)
+
     def flush(self) -> bytes:
         """What is left when the stream ends: an event without its blank line, which no client will dispatch."""
         rest = bytes(self._held)
@@ -95,6 +100,8 @@ def data_of(event: bytes) -> bytes:
 
 def is_resumable_at(event: bytes) -> bool:
     """Whether the event has an id, after which a client can take the stream up again."""
+    if len(event) <= 2 * _NEAR_AN_END and b"id" not in event:
+        return False
     return any(name == b"id" for name, _ in _short_fields(event))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Never, TypeVar
 
 from redis.exceptions import RedisError
@@ -66,7 +66,8 @@ class Elsewhere:
 
     async def drain(self) -> None:
         """Wait for what is being noted and counted; Redis bounds how long that takes."""
-        await asyncio.gather(*self._working, return_exceptions=True)
+        while self._working:
+            await asyncio.gather(*self._working, return_exceptions=True)
 
     async def _note(self, calls: Calls, is_repeatable: bool) -> None:
         scope = calls.scope
@@ -106,20 +107,28 @@ class Elsewhere:
             _fail(failure)
         if sight.events:
             await record(sight)
+        if sight.taken:
+            # The answer need not wait for that: its event is safe.
+            self._begin(self._confirm(scope, sight.taken, claim))
+        return sight.passed
+
+    async def _confirm(self, scope: Scope, taken: Sequence[Ask], claim: str) -> None:
         try:
-            for ask in sight.taken:
+            for ask in taken:
                 await self._requests.confirm(_scope_of(scope, ask), ask.id, claim)
         except RedisError:
             # Whoever sees the answer again then counts it under the same event id.
             log.warning("a counted answer was not confirmed: Redis did not answer")
-        return sight.passed
 
     async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Do what must not stop halfway, also where the client goes."""
+        return await asyncio.shield(self._begin(work))
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._working.add(task)
         task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._working.discard(task)

@@ -208,18 +208,22 @@ class Forwarding:
         first: bytes,
     ) -> None:
         """Pass the answer on as it comes; what breaks off is not ended, so that it cannot look whole."""
-        await exchange.begin(head, None if relay.may_change else answer.content_length)
+        exchange.begin(head, None if relay.may_change else answer.content_length)
         try:
-            if first:
-                await exchange.write(first)
-            while piece := await relay.next():
+            if not (first or answer.has_come):
+                await exchange.flush()
+            piece = first or await relay.next()
+            while piece and not relay.is_over:
                 await exchange.write(piece)
+                piece = await relay.next()
         except (UpstreamError, SpoolFull, Untraceable) as failure:
+            if exchange.status == 0:
+                raise
             log.warning("an answer was broken off: %s", failure)
             if isinstance(failure, UpstreamError):
                 self._observed.upstream_failed(failure.phase)
             return
-        await exchange.end(client_headers(answer.trailers))
+        await exchange.end(piece, client_headers(answer.trailers))
 
     def _relay(self, answer: UpstreamConnection, calls: Calls, open_endpoint: OpenEndpoint | None = None) -> Relay:
         return Relay(answer, calls, self._record, self._elsewhere, open_endpoint)

@@ -67,8 +67,10 @@ class Relay:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last piece has been given."""
-        return self._is_over or (self._answer.at_end and not self._events and not self._held and not self._parts)
+        """Whether the last piece has been given, and nothing is left to be done."""
+        if self._is_over or not self._answer.at_end or self._calls.is_waiting:
+            return self._is_over
+        return not (self._events or self._held or self._parts or (self.is_event_stream and self._splitter.is_holding))
 
     async def next(self) -> bytes:
         """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""

@@ -20,7 +20,7 @@ import logging
 import socket
 import struct
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from gateway.proxy.client.answer import NO_BODY, Answer, Head, fields
@@ -41,7 +41,7 @@ STALLED = 300.0
 _MAX_HELD = 64 * 1024
 """Bytes of further requests that are taken in while one is being answered."""
 _WORTH_A_COPY = 64 * 1024
-"""Bytes of a body that are copied behind the head, so that both are one write."""
+"""Bytes up to which parts are copied together, so that they are one write."""
 _NEVER = float("inf")
 _RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which a close becomes a reset."""
@@ -63,7 +63,7 @@ class Serving(Protocol):
 class Exchange:
     """A request, and the way to answer it piece by piece."""
 
-    __slots__ = ("_connection", "_is_chunked", "_is_whole", "peer", "request", "scheme", "status")
+    __slots__ = ("_connection", "_is_chunked", "_is_whole", "_unsent", "peer", "request", "status")
 
     def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
         self._connection = connection
@@ -74,6 +74,7 @@ class Exchange:
         """The status of the answer, once its head has gone out."""
         self._is_chunked = False
         self._is_whole = False
+        self._unsent: tuple[int, bytes] | None = None
 
     @property
     def memory(self) -> object:
@@ -95,10 +96,10 @@ class Exchange:
 
     def send_continue(self) -> None:
         """Tell the client to send its body (RFC 9110, section 10.1.1)."""
-        self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._connection.write((b"HTTP/1.1 100 Continue\r\n\r\n",))
 
-    async def begin(self, head: Head, length: int | None) -> None:
-        """Send the head of an answer whose body comes by `write`. Raises `ConnectionError` where the client is gone."""
+    def begin(self, head: Head, length: int | None) -> None:
+        """Make the head of an answer whose body comes by `write` and `end`; it leaves with the first of them."""
         framing = []
         if length is not None:
             framing.append((b"Content-Length", b"%d" % length))
@@ -110,19 +111,25 @@ class Exchange:
         else:
             self.request.is_kept_alive = False
         framing += self._connection.persistence(self.request)
-        self._connection.write(head.whole(*framing))
-        self.status = head.status
+        self._unsent = head.status, head.whole(*framing)
+
+    async def flush(self) -> None:
+        """Send the head by itself. Raises `ConnectionError` where the client is gone."""
+        self._send()
         await self._connection.drained()
 
     async def write(self, piece: bytes) -> None:
         """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
-        self._connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+        self._send(*self._framed(piece))
         await self._connection.drained()
 
-    async def end(self, trailers: RawHeaders = ()) -> None:
-        """End the answer; trailers go where it is in chunks. Raises `ConnectionError`, `ValueError`."""
-        if self._is_chunked:
-            self._connection.write(b"0\r\n" + fields(trailers) + b"\r\n")
+    async def end(self, piece: bytes = b"", trailers: RawHeaders = ()) -> None:
+        """Send the last piece and end the answer; trailers go where it is in chunks.
+
+        Raises `ConnectionError`, and `ValueError` for a line end within a field.
+        """
+        last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
+        self._send(*self._framed(piece), *last)
         self._is_whole = True
         await self._connection.drained()
 
@@ -134,14 +141,23 @@ class Exchange:
         framing = self._connection.persistence(self.request)
         if answer.head.status not in NO_BODY:
             framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
-        start = answer.head.whole(*framing)
-        if len(answer.body) > _WORTH_A_COPY:
-            self._connection.write(start)
-            self._connection.write(answer.body)
-        else:
-            self._connection.write(start + answer.body)
-        self.status = answer.head.status
+        self._unsent = answer.head.status, answer.head.whole(*framing)
+        self._send(answer.body)
         self._is_whole = True
+
+    def _framed(self, piece: bytes) -> tuple[bytes, ...]:
+        if not piece or not self._is_chunked:
+            return (piece,)
+        return b"%x\r\n" % len(piece), piece, b"\r\n"
+
+    def _send(self, *parts: bytes) -> None:
+        if self._unsent is not None:
+            status, head = self._unsent
+            self._connection.write((head, *parts))
+            self._unsent = None
+            self.status = status
+        else:
+            self._connection.write(parts)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -213,11 +229,14 @@ class ClientConnection(asyncio.Protocol):
 
     # What an exchange asks of it.
 
-    def write(self, data: bytes) -> None:
-        """Send bytes. Raises `ConnectionError` where the client is gone."""
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Send bytes, at once. Raises `ConnectionError` where the client is gone."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("The client has gone")
-        self._transport.write(data)
+        if max(map(len, parts), default=0) > _WORTH_A_COPY:
+            self._transport.writelines(parts)
+        elif parts:
+            self._transport.write(b"".join(parts))
 
     async def drained(self) -> None:
         """Wait while more than the socket's buffers hold waits for the client. Raises `ConnectionError`."""

@@ -112,6 +112,11 @@ class UpstreamConnection(asyncio.Protocol):
         return self._answer.content_length
 
     @property
+    def has_come(self) -> bool:
+        """Whether some of the body, or its end, has been received."""
+        return self._answer.waiting_bytes > 0 or self._answer.is_complete
+
+    @property
     def at_end(self) -> bool:
         """Whether the whole body has been received and read."""
         return self._answer.is_complete and not self._answer.waiting_bytes
