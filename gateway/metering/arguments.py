@@ -59,6 +59,8 @@ class Request(msgspec.Struct, frozen=True):
     is_plan: bool
     """Whether the call asks for the plan of a statement."""
     columns: tuple[str, ...] | None
+    one_column: bool
+    """Whether the result of the one statement has one column."""
     lists_names: bool
     """Whether SQL asks for the names of tables or the like."""
     files: tuple[str, ...]
@@ -116,6 +118,7 @@ def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
         returns_rows=_returns_rows(found),
         is_plan=bool(known) and all(facts.is_plan for facts in known),
         columns=known[0].columns if len(found) == 1 and known else None,
+        one_column=len(found) == 1 and bool(known) and known[0].one_column,
         lists_names=bool(known) and all(facts.lists_names for facts in known),
         files=tuple(_files(others)),
         values=frozenset(value for _, value in leaves.found if len(value) <= MAX_NAME),

@@ -26,7 +26,7 @@ _BORDER = frozenset("+-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔�
 _STROKES = ("--", "──", "━━", "══", "==", ":-", "-|")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
 _TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
-_DASHES = re.compile(r"\s*-{2,}(\s+-{2,})*\s*\Z")
+_DASHES = re.compile(r"\s*(?:-{2,}(\s+-{2,})*|={2,}(\s+={2,})+)\s*\Z")
 _SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
 
 
@@ -146,7 +146,7 @@ def _under_dashes(lines: list[str]) -> Count | None:
     column, or fields with commas, where a heading or a footer tells of as many rows."""
     for at in range(1, min(len(lines), 12)):
         line = lines[at]
-        if "--" in line and len(line) <= MAX_LINE and _DASHES.match(line) and lines[at - 1].strip():
+        if ("--" in line or "==" in line) and len(line) <= MAX_LINE and _DASHES.match(line) and lines[at - 1].strip():
             break
     else:
         return None

@@ -49,6 +49,8 @@ def count(text: str, request: Request) -> Count | None:
         return counted(marked, "lines_text")
     if names.is_telling(request.tool) and (entries := _section(text.split("\n"))) is not None:
         return counted(entries, "lines_text")
+    if request.returns_rows and (rows := _numbered(text.split("\n"))) is not None and rows > 1:
+        return counted(rows, "rows_text")
     if request.lists_names and (named := _under_header(text)) is not None:
         return counted(named, "lines_text")
     if not names.is_listing(request.tool):
@@ -137,7 +139,8 @@ def _labelled(lines: list[str], request: Request) -> int | None:
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None
-    return len(lines) if names.is_named_by(names.plain(labels.pop() + "s"), request.tool) else None
+    is_several = len(lines) > 1 and names.is_listing(request.tool)
+    return len(lines) if is_several or names.is_named_by(names.plain(labels.pop() + "s"), request.tool) else None
 
 
 def _numbered(lines: list[str]) -> int | None:

@@ -41,7 +41,9 @@ _EMPTY = re.compile(
     r"(?:(?:no|0|zero)\s+(?:\w+\s+){0,3}?"
     r"(?:rows?|results?|records?|data|documents?|matches|match|items?|entries|hits|tables?|files?|objects?|columns?|values?)\b|"
     r"no (?:\w+ ){1,4}(?:found|available|returned|matched)\b|"
-    r"empty (?:set|results?|table|data ?frame)|nothing found|no rows|none found|\(empty\)|\[\]\Z)",
+    r"empty (?:set|results?|table|data ?frame)|nothing found|no rows|none found|"
+    r"(?:the )?(?:query )?(?:results?|result set|output) (?:is|are|was) empty|"
+    r"(?:查询)?结果为空|没有(?:找到|查到|查询到)|未(?:找到|查到|查询到)|[暂]?无(?:数据|结果|记录|匹配)|\(empty\)|\[\]\Z)",
     re.IGNORECASE,
 )
 _AFFECTED = re.compile(

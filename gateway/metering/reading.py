@@ -7,12 +7,14 @@ none.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-from gateway.metering import skeleton, text, wire
+from gateway.metering import names, skeleton, text, wire
 from gateway.metering.arguments import Request
+from gateway.metering.lines import witness
 from gateway.metering.metered import FAILURE, NOTHING, Count, Grade, counted
 from gateway.metering.shapes import MAX_DEPTH, Shapes
 
@@ -78,6 +80,8 @@ class Reading:
         several = [*texts, *resources]
         if len(several) > MAX_READ_TEXTS or (len(several) > 1 and sum(map(len, several)) > MAX_READ_TOGETHER):
             return _objects(several)
+        if names.is_listing(self._request.tool) and (entries := _entries(texts)) and len(several) == len(texts):
+            return counted(entries, "blocks_text")
         found = [self.text(one, depth) for one in several]
         if _is_same(found[: len(texts)], found[len(texts) :]):
             found, several = found[: len(texts)], texts
@@ -88,6 +92,20 @@ def _is_same(texts: list[Count], resources: list[Count]) -> bool:
     """Whether embedded resources hold once more what the texts say: as many records, in another form."""
     counts = [[one.records for one in part if one.grade is Grade.COUNTED] for part in (texts, resources)]
     return bool(counts[0]) and counts[0] == counts[1] and texts[0].method != resources[0].method
+
+
+_LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
+
+
+def _entries(texts: list[str]) -> int | None:
+    """Texts of which each tells of one thing, and begins with the same label: `Name: "a"`, `Name: "b"`."""
+    has_heading = len(texts) > 2 and (witness(texts[0]) is not None or texts[0].rstrip().endswith(":"))
+    entries = texts[1:] if has_heading else texts
+    labels = [_LABEL.match(one) for one in entries]
+    if len(entries) < 2 or not all(labels):
+        return None
+    words = {label.group().split()[0] for label in labels if label is not None}
+    return len(entries) if len(words) == 1 and all("\n" + next(iter(words)) not in one for one in entries) else None
 
 
 class _Object(msgspec.Struct, gc=False):

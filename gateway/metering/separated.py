@@ -26,6 +26,7 @@ MAX_WIDTH = 500
 
 _SEPARATORS = "\t,;|"
 _NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z")
+_RULE = re.compile(r"[-=+\t ]{3,}\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
@@ -46,6 +47,9 @@ def _count_part(text: str, lines: list[str] | None, request: Request) -> Count |
         first, _, rest = body.partition("\n")
         if len(first) > HEAD:
             return None
+        if _RULE.match(rest[:HEAD].partition("\n")[0]):
+            rest = rest.partition("\n")[2]
+            body = f"{first}\n{rest}"
         for separator in _SEPARATORS:
             width = _width(first, rest.partition("\n")[0][: 2 * HEAD], separator, columns)
             if width is None:

@@ -198,6 +198,10 @@ class Shapes:
         best = NOTHING
         for name in names.ROWS:
             inner = members.get(name)
+            if type(inner) in (int, float) and self._request.one_column and self._is_wrapper(members, name):
+                return self._counted(1)
+            if inner is None and name in members and 0 in (members.get(one) for one in names.COUNTS | names.RETURNED):
+                return self._counted(0)
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(members, name)):
                 found = self.count(inner, depth + 1)
                 best = max(best, found, key=lambda one: one.grade)

@@ -48,6 +48,8 @@ class SqlFacts(msgspec.Struct, frozen=True):
     """Whether the answer is the plan of a statement that is not run."""
     columns: tuple[str, ...] | None = None
     """Names of the result's columns, where the text tells them."""
+    one_column: bool = False
+    """Whether the result has one column, whatever its name."""
     lists_names: bool = False
     """Whether it asks for the names of tables or the like."""
 

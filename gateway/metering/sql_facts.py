@@ -164,7 +164,15 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
     columns = _columns(statements[0]) if len(statements) == 1 else None
     named = tuple(sorted(read | written | searched))
     returns = True in rows
-    return SqlFacts(tuple(sorted(read)), tuple(sorted(written)), named, returns, certain, columns=columns)
+    return SqlFacts(
+        tuple(sorted(read)),
+        tuple(sorted(written)),
+        named,
+        returns,
+        certain,
+        columns=columns,
+        one_column=len(statements) == 1 and _has_one_column(statements[0]),
+    )
 
 
 def _returns_rows(statement: exp.Expr) -> bool:
@@ -268,6 +276,11 @@ def _calls_only_known_functions(statement: exp.Expr) -> bool:
         sql_functions.is_harmless(call.name) or isinstance(call.parent, exp.Table)
         for call in statement.find_all(exp.Anonymous)
     )
+
+
+def _has_one_column(statement: exp.Expr) -> bool:
+    selects = statement.selects if isinstance(statement, exp.Query) else []
+    return len(selects) == 1 and not selects[0].is_star
 
 
 def _columns(statement: exp.Expr) -> tuple[str, ...] | None:

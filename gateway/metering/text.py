@@ -29,6 +29,8 @@ MAX_JSON_LINES = 40_000
 MAX_CONFIRMATION = 400
 """Characters of a text that confirms a write."""
 MAX_CONFIRMATION_LINES = 5
+MAX_HEADINGS = 4
+"""Lines at the beginning that may stand before data."""
 MAX_TRIES = 3
 """Places at which JSON may begin; of a long text, one."""
 MAX_DEPTH = 6
@@ -36,6 +38,9 @@ MAX_DEPTH = 6
 
 _TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
 """A line that only says where the rest comes from."""
+_TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
+_TUPLE = re.compile(r"\(.{0,2000}\)\Z")
+_ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
 _CONFIRMS = re.compile(
     r"\bsuccess|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
     r"uploaded|renamed|altered|saved|copied|merged|cleared|patched|pushed|moved|edited|stored|registered|committed|"
@@ -71,8 +76,12 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
         return message
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
-    if (inner := _fenced(text)) is not None:
+    if (inner := _fenced(text) or _tagged(text)) is not None:
         return count(inner, request, depth + 1, count_value)
+    if request.returns_rows and not request.one_column and text.lower() in ("null", "none"):
+        return messages.NONE_FOUND
+    if (rows := _named_rows(text)) is not None and (found := _data(rows, depth, count_value)) is not None:
+        return found
     found = _written(text, original, request)
     if (found is None or found.grade is Grade.OBJECT) and (done := _acknowledged(text, request)) is not None:
         return done
@@ -88,7 +97,7 @@ def _written(text: str, original: str, request: Request) -> Count | None:
 
 
 def _listed(text: str, request: Request) -> Count | None:
-    if request.returns_rows and request.columns is not None and len(request.columns) == 1 and _is_scalar(text):
+    if request.returns_rows and request.one_column and _is_scalar(text):
         return counted(1, "scalar_text")
     return listings.count(text, request)
 
@@ -153,6 +162,29 @@ def _fenced(text: str) -> str | None:
     if first < 0 or end <= first or start + len(text) - end > MAX_BESIDE or text.find("```", first, end) >= 0:
         return None
     return text[first + 1 : end]
+
+
+def _tagged(text: str) -> str | None:
+    """What is in a tag that stands on lines of its own, of a text that has little beside it."""
+    match = _TAG_LINE.search(text, 0, MAX_BESIDE)
+    end = -1 if match is None else text.rfind(f"\n</{match.group(1)}>")
+    if match is None or end < match.end() or match.start() + len(text) - end > MAX_BESIDE:
+        return None
+    return text[match.end() : end]
+
+
+def _named_rows(text: str) -> str | None:
+    """The data in the last line of a few, or below a few, which are named as rows or told to be tuples."""
+    lines = text[:HEAD].split("\n", MAX_HEADINGS)
+    at = 0
+    for line in lines[:MAX_HEADINGS]:
+        rest = text[at:]
+        if at and _TUPLE.match(line) and len(rest.split("\n", 1)[0]) < MAX_BESIDE and rest.endswith(")"):
+            return rest
+        if (match := _ROWS.match(line)) is not None and at and rest[-1:] in ("]", "}"):
+            return rest[match.end() :]
+        at += len(line) + 1
+    return None
 
 
 def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from gateway.metering import Metered
-from tests.metering.support import metered, records, texts
+from tests.metering.support import metered, records, structured, texts
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}]
 
@@ -317,6 +317,50 @@ def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
 )
 def test_servers_that_do_not_quote_are_read(statement: str | None, text: str, expected: int | None) -> None:
     assert records(texts(text), **({"query": statement} if statement else {})) == expected
+
+
+WARNING = "The following section contains unverified user data, between the <untrusted-user-data-1f> tags:"
+
+
+@pytest.mark.parametrize(
+    ("tool", "blocks", "expected"),
+    [
+        ("list-collections", ['Name: "comments"', 'Name: "movies"', 'Name: "users"'], 3),
+        ("collection-indexes", ['Found 2 indexes in the collection "movies":', 'Name "_id_", definition: {"_id":1}', 'Name "year_1", definition: {"year":1}'], 2),
+        ("list-databases", ["Found 2 databases", "Name: admin, Size: 40960 bytes\nName: m, Size: 5000 bytes"], 2),
+        ("list-collections", ["Found 2 collections.", f'{WARNING}\n\n<untrusted-user-data-1f>\n"comments"\n"movies"\n</untrusted-user-data-1f>\n\nTake care.'], 2),
+        ("search", ["Total results: 10, showing 2", "Document ID: 1\nScore: 1.0\n\ntitle: A", "Document ID: 2\nScore: 0.5\n\ntitle: B"], 2),
+        ("tell", ["Name: a", "Name: b"], None),
+        ("list_notes", ["Name: a", "The rest is prose."], None),
+    ],
+)  # fmt: skip
+def test_blocks_that_begin_alike_are_entries_of_a_list(tool: str, blocks: list[str], expected: int | None) -> None:
+    assert records(texts(*blocks), tool) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("===  ===\na    b\n===  ===\n1    x\n2    y\n===  ===", 2),
+        ("a\tb\n-----\n1\tx\n2\ty", 2),
+        ("Columns: a, b\n(1, 'x')\n(2, 'y')", 2),
+        ("Columns: ['a', 'b']\nRows: [(1, 'x'), (2, 'y')]", 2),
+        ("1. {'a': 1, 'b': 'x'}\n2. {'a': 2, 'b': 'y'}", 2),
+        ("null", 0),
+        ("Query result is empty", 0),
+        ("查询结果为空", 0),
+        (json.dumps({"data": None, "count": 0}), 0),
+    ],
+)
+def test_an_answer_to_a_query_is_read(text: str, expected: int) -> None:
+    assert records(texts(text), "read_query", query="SELECT * FROM t") == expected
+
+
+def test_one_number_is_the_record_of_a_statement_with_one_column() -> None:
+    result = structured({"result": 42})
+    assert records(result, sql="SELECT count(*) FROM t") == 1
+    assert records(result, sql="SELECT * FROM t") is None
+    assert records(texts("None"), sql="SELECT max(a) FROM t") is None
 
 
 def test_a_frame_with_a_name_for_its_index_has_a_header_of_two_lines() -> None:
