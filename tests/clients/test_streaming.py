@@ -103,7 +103,11 @@ def calling(
 
         def start(key: str, era: str, name: str, **args: Any) -> subprocess.Popen[bytes]:
             itinerary = {
-                **{"url": f"{gateway.url}/mcp", "key": key, "client": "a client", "era": era, "transport": "http"},
+                "url": f"{gateway.url}/mcp",
+                "key": key,
+                "client": "a client",
+                "era": era,
+                "transport": "http",
                 "legs": [{"leg": "call", "name": name, "args": args}],
             }
             command = [str(packages.node), str(NODE_FOLDER / "sdk2.mjs"), json.dumps(itinerary)]
