@@ -18,6 +18,8 @@ class _Row(msgspec.Struct, gc=False):
 _ABSENT = msgspec.Raw(b"")
 _MAX_ROWS = 50_000
 """Objects in large content; each takes about 40 ns."""
+_ENDS = 1_000
+"""Bytes at the beginning and the end of large content where the table may be named."""
 
 
 class _Declared(msgspec.Struct, gc=False):
@@ -31,12 +33,18 @@ class _Declared(msgspec.Struct, gc=False):
 _declared = msgspec.json.Decoder(_Declared)
 
 
+def _is_likely(data: bytes) -> bool:
+    """Whether a large value names a table where that is written: at its beginning or its end. Reading it in vain would
+    take as long as the long way."""
+    return (b'"table' in data[:_ENDS] or b'"table' in data[-_ENDS:]) and data.count(b"{") <= _MAX_ROWS
+
+
 def read(result: Result | LargeResult) -> Metered | None:
     """The answer, where `structuredContent` names its table and holds `rows` or `records`; else `None`."""
     data = result.structuredContent
     if data is ABSENT or result.isError is True:
         return None
-    if len(memoryview(data)) > MAX_SMALL and bytes(data).count(b"{") > _MAX_ROWS:
+    if len(memoryview(data)) > MAX_SMALL and not _is_likely(bytes(data)):
         return None
     try:
         declared = _declared.decode(data)

@@ -178,11 +178,10 @@ def _named_rows(text: str) -> str | None:
     lines = text[:HEAD].split("\n", MAX_HEADINGS)
     at = 0
     for line in lines[:MAX_HEADINGS]:
-        rest = text[at:]
-        if at and _TUPLE.match(line) and len(rest.split("\n", 1)[0]) < MAX_BESIDE and rest.endswith(")"):
-            return rest
-        if (match := _ROWS.match(line)) is not None and at and rest[-1:] in ("]", "}"):
-            return rest[match.end() :]
+        if at and text[-1] == ")" and _TUPLE.match(line):
+            return text[at:]
+        if at and text[-1] == "]" and (match := _ROWS.match(line)) is not None:
+            return text[at + match.end() :]
         at += len(line) + 1
     return None
 
