@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,22 +112,13 @@ def _inspector(era: str) -> Callable[[NodePackages, Trip], list[Any]]:
     def travel(packages: NodePackages, trip: Trip) -> list[Any]:
         server = (trip.url, "--transport", "sse" if trip.is_old else "http", "--protocol-era", era)
         header = ("--header", f"Authorization: Bearer {trip.key}")
+        ask = partial(inspect, packages, trip.home, *server, *header, "--method")
 
         def seen(leg: dict[str, Any]) -> Any:
             if leg["leg"] == "tools":
-                return [
-                    tool["name"]
-                    for tool in inspect(packages, trip.home, *server, *header, "--method", "tools/list")["tools"]
-                ]
-            call = (
-                "--method",
-                "tools/call",
-                "--tool-name",
-                leg["name"],
-                "--tool-args-json",
-                json.dumps(leg.get("args", {})),
-            )
-            result = inspect(packages, trip.home, *server, *header, *call)
+                return [tool["name"] for tool in ask("tools/list")["tools"]]
+            args = json.dumps(leg.get("args", {}))
+            result = ask("tools/call", "--tool-name", leg["name"], "--tool-args-json", args)
             return result.get("structuredContent") or "".join(block["text"] for block in result["content"])
 
         return [seen(leg) for leg in trip.legs]
