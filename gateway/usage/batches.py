@@ -18,8 +18,10 @@ the batch was settled before, nothing.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -70,9 +72,11 @@ for first = 3, count + 2, 1000 do
   redis.call('XDEL', KEYS[1], unpack(ARGV, first, last))
 end
 if acknowledged > 0 then
-  for at = count + 3, #ARGV, 2 do
+  local repeated_from = count + 4 + 2 * ARGV[count + 3]
+  for at = count + 4, repeated_from - 1, 2 do
     redis.call('XADD', KEYS[2], '*', 'e', ARGV[at], 'reason', ARGV[at + 1])
   end
+  for at = repeated_from, #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[at], ARGV[at + 1]) end
 end
 return acknowledged
 """
@@ -88,7 +92,7 @@ class Entry(msgspec.Struct, frozen=True):
     id: bytes
     packed: bytes | None
     is_again: bool = False
-    """Sent again by a spool: the stream may have had its events before."""
+    """Sent again by a spool, or with events that are made twice: the stream may have had them before."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -109,6 +113,8 @@ class Batch(msgspec.Struct, frozen=True):
     """What is known beforehand not to be storable."""
     again: frozenset[str]
     """The ids of events that the stream may have had before, in another entry."""
+    repeated: tuple[UsageEvent, ...]
+    """Events that were made twice, and are among `events` with another time."""
     missing: int
     """Entries that someone removed from the stream before they were settled."""
 
@@ -189,20 +195,27 @@ class UsageBatches:
             raise LeaseLost
         return int(taken)
 
-    async def settle(self, batch: Batch, dead: Sequence[DeadLetter]) -> bool:
-        """Remove a stored batch from the stream; `False` where that was done before."""
+    async def settle(self, batch: Batch, dead: Sequence[DeadLetter], repeated: Sequence[UsageEvent] = ()) -> bool:
+        """Remove a stored batch from the stream; `False` where that was done before.
+
+        `repeated`: events that were accepted twice, and are stored once.
+        """
         letters: list[bytes | str] = []
         for letter in dead:
             letters += letter.packed, letter.reason
+        days = Counter(event.day for event in repeated)
         acknowledged = await self._redis.eval(
             _SETTLE,
-            2,
+            3,
             redis_names.USAGE,
             redis_names.USAGE_DEAD_LETTERS,
+            redis_names.USAGE_REPEATED,
             redis_names.USAGE_GROUP,
             len(batch.ids),
             *batch.ids,
+            len(dead),
             *letters,
+            *chain.from_iterable(days.items()),
         )
         return bool(acknowledged)
 
@@ -220,6 +233,7 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
     events: dict[str, UsageEvent] = {}
     again: set[str] = set()
     dead: list[DeadLetter] = []
+    repeated: list[UsageEvent] = []
     missing = 0
     for entry in entries:
         if entry.packed is None:
@@ -234,11 +248,12 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
             if reason := fault(event):
                 dead.append(DeadLetter(pack((event,)), reason))
             else:
-                events.setdefault(event.event_id, event)
+                if events.setdefault(event.event_id, event).created_at != event.created_at:
+                    repeated.append(event)
                 if entry.is_again:
                     again.add(event.event_id)
     ids = tuple(entry.id for entry in entries)
-    return Batch(ids, tuple(events.values()), tuple(dead), frozenset(again), missing)
+    return Batch(ids, tuple(events.values()), tuple(dead), frozenset(again), tuple(repeated), missing)
 
 
 def _entry(key: bytes, fields: list[bytes] | None) -> Entry:

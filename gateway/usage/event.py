@@ -53,6 +53,16 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         """The day of `created_at`, counted from the epoch (UTC)."""
         return self.created_at // DAY_MS
 
+    @property
+    def made_at(self) -> int:
+        """When the id was made (milliseconds since the epoch): at `created_at` or before, if it is a UUIDv7."""
+        if len(self.event_id) != 32 or self.event_id[12] != "7":
+            return self.created_at
+        try:
+            return min(int(self.event_id[:12], 16), self.created_at)
+        except ValueError:
+            return self.created_at
+
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[UsageEvent, ...])

@@ -19,13 +19,14 @@ _TALLY_DAYS = 8
 class Batch:
     """Events of one day that travel together, and those who wait for them to be safe."""
 
-    __slots__ = ("_loop", "_waiters", "day", "events", "size")
+    __slots__ = ("_loop", "_waiters", "day", "events", "may_recur", "size")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, day: int) -> None:
         self._loop = loop
         self._waiters: list[asyncio.Future[None]] = []
         self.day = day
         self.events: list[bytes] = []
+        self.may_recur = False
         self.size = 0
 
     @property
@@ -56,8 +57,9 @@ class Batch:
         """The batch as it is spooled and sent, as the next of the lane."""
         lane.number += 1
         count = len(self.events)
+        total = tally.add(self.day, count)
         return SpoolRecord(
-            lane.name, lane.number, count, join(self.events), tally.source, self.day, tally.add(self.day, count)
+            lane.name, lane.number, count, join(self.events), tally.source, self.day, total, self.may_recur
         )
 
 

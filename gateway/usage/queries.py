@@ -39,6 +39,8 @@ MAX_ROWS = 1000
 """Rows of each list in the statistics, those with the most calls."""
 EXACT_TOTAL = 5_000_000
 """A total of more calls is the number of rows."""
+LATENESS_MS = 3_600_000
+"""How much later than an event another one of the same id is looked for."""
 _STORED_CHUNK = 1000
 """Ids looked up with one query."""
 
@@ -118,25 +120,28 @@ async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> 
     return _stats(days, since, rows, tables)
 
 
-async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> set[str]:
-    """The ids of those events that the table has. Raises `UsageTableUnavailable`."""
-    found: set[str] = set()
+async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> dict[str, int]:
+    """The ids of those events that the table has, with their times there (`created_at`).
+
+    An event that was made twice has one id and two times, both later than its id. Raises `UsageTableUnavailable`.
+    """
+    found: dict[str, int] = {}
     for start in range(0, len(events), _STORED_CHUNK):
         chunk = events[start : start + _STORED_CHUNK]
-        times = [event.created_at for event in chunk]
         rows = await table.query_soon(
-            f"SELECT event_id FROM {LOG_TABLE} WHERE owner IN {{owners:Array(String)}}"
+            f"SELECT event_id, toUnixTimestamp64Milli(created_at) FROM {LOG_TABLE}"
+            " WHERE owner IN {owners:Array(String)}"
             " AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC')"
             " AND created_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')"
             " AND event_id IN {ids:Array(String)}",
             {
                 "owners": list({event.owner for event in chunk}),
-                "first": min(times),
-                "last": max(times),
+                "first": min(event.made_at for event in chunk),
+                "last": max(event.created_at for event in chunk) + LATENESS_MS,
                 "ids": [event.event_id for event in chunk],
             },
         )
-        found.update(row[0] for row in rows)
+        found.update(rows)
     return found
 
 

@@ -1,7 +1,8 @@
 """Whether every event that was accepted is somewhere: the books of usage, held against each other.
 
 Each number is counted where it is, none is derived from another:
-- accepted: by the gateway processes, before anything is sent; the count travels with each batch into Redis.
+- accepted: by the gateway processes, before anything is sent; the count travels with each batch into Redis. Less what
+  the writer found to have been accepted twice, by two processes under one id.
 - written: the rows of the table; and once more, the calls in the sums by day.
 - waiting: the events in the usage stream, one entry after another.
 - spooled: what the processes say that only their spools have.
@@ -46,7 +47,11 @@ for _, entry in ipairs(found) do events = events + count_events(entry[2][2]) end
 if #found == 500 then return {events, found[500][1]} end
 local spooled, accepted = 0, 0
 for _, number in ipairs(redis.call('HVALS', KEYS[2])) do spooled = spooled + number end
-for i = 3, #KEYS do
+local known = redis.call('HGETALL', KEYS[3])
+for i = 1, #known, 2 do
+  if tonumber(known[i]) >= tonumber(ARGV[2]) then accepted = accepted - known[i + 1] end
+end
+for i = 4, #KEYS do
   for _, number in ipairs(redis.call('HVALS', KEYS[i])) do accepted = accepted + number end
 end
 return {events, '', spooled, accepted}
@@ -195,10 +200,10 @@ class _Books:
         """What waits and is spooled and was accepted; the end of the stream and the others in the same moment."""
         today = (self._table.today - datetime.date(1970, 1, 1)).days
         accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first, today + 2)]
-        keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED, *accepted)
+        keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED, redis_names.USAGE_REPEATED, *accepted)
         start = str(self._first * DAY_MS)
         while True:
-            events, last, *others = await self._redis.eval(_COUNT, len(keys), *keys, start)
+            events, last, *others = await self._redis.eval(_COUNT, len(keys), *keys, start, self._first)
             counts.waiting += events
             if others:
                 counts.spooled, counts.accepted = others

@@ -11,8 +11,8 @@ Rules:
   notes the last number with each entry, in the same script. A live batch is added only right after its
   predecessor: if that is unknown, Redis has lost acknowledged entries (killed before it wrote its file, or
   replaced by a replica), and all that the spool still has is sent again in order, lane by lane. Entries that are
-  sent again say so, for the writer may have stored them before Redis lost them. A lane whose batch failed in
-  any way gets a new name, so that the order within a lane is that of its numbers.
+  sent again, or may be, say so, for the writer may have stored them before. A lane whose batch failed in any way
+  gets a new name, so that the order within a lane is that of its numbers.
 - What is accepted is counted before it is sent, and the count travels with each batch and is noted by the same
   script, so that what arrived further on can be held against it (`reconcile`).
 - Redis is given `answer_timeout` seconds. After a failure events go to the spool alone until Redis takes one
@@ -65,7 +65,7 @@ _ADD = """
 local last, number = tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[1])
 if last < number then
   if ARGV[4] == 'live' and last ~= number - 1 then return -1 end
-  if ARGV[4] == 'live' then
+  if ARGV[4] == 'live' and ARGV[9] == '0' then
     redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
   else
     redis.call('XADD', KEYS[1], '*', 'e', ARGV[2], 'again', 1)
@@ -142,10 +142,11 @@ class UsageStream:
         """
         self._keeper = asyncio.create_task(self._keep(), name="usage-stream")
 
-    def append(self, event: UsageEvent) -> asyncio.Future[None]:
+    def append(self, event: UsageEvent, *, may_recur: bool = False) -> asyncio.Future[None]:
         """Done when the event is safe; fails with `SpoolFull` where it could be made safe nowhere.
 
-        To cancel it stops nothing: the event is on its way.
+        To cancel it stops nothing: the event is on its way. `may_recur`: whether another process may have appended the
+        event before, or may do so again; it is stored once.
         """
         packed = pack_event(event)
         loop = asyncio.get_running_loop()
@@ -153,6 +154,7 @@ class UsageStream:
             self._waiting.append(Batch(loop, event.day))
         batch = self._waiting[-1]
         waiter = batch.add(packed)
+        batch.may_recur |= may_recur
         self._waiting_events += 1
         if not self._scheduled:
             self._scheduled = True
@@ -255,7 +257,7 @@ class UsageStream:
         )
         arguments: tuple[Any, ...] = (
             *(record.number, record.packed, LANE_SECONDS, mode),
-            *(record.source, record.total, ACCOUNT_SECONDS, missing),
+            *(record.source, record.total, ACCOUNT_SECONDS, missing, int(record.may_recur)),
         )
         try:
             length = int(await execute("EVALSHA", _ADD_SHA, len(keys), *keys, *arguments))

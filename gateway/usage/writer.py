@@ -26,7 +26,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -190,6 +190,7 @@ class UsageWriter:
         if batch.missing:
             log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
         known = await self._stored(self._doubtful(batch))
+        repeated = [event for event in batch.events if known.get(event.event_id, event.created_at) != event.created_at]
         await self._complete_sums(batch.events, known)
         events = [event for event in batch.events if event.event_id not in known]
         dead = list(batch.dead)
@@ -205,7 +206,7 @@ class UsageWriter:
                 self._distrusts = False
                 await self._batches.trust_server()
         self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
-        if await self._batches.settle(batch, dead) and dead:
+        if await self._batches.settle(batch, dead, [*batch.repeated, *repeated]) and dead:
             log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
             self._observer.dead_lettered(len(dead))
 
@@ -215,12 +216,12 @@ class UsageWriter:
             return batch.events
         return [event for event in batch.events if event.event_id in batch.again]
 
-    async def _stored(self, events: Sequence[UsageEvent]) -> set[str]:
+    async def _stored(self, events: Sequence[UsageEvent]) -> Mapping[str, int]:
         if not events:
-            return set()
+            return {}
         return await self._persist(lambda: stored(self._table, events))
 
-    async def _complete_sums(self, events: Sequence[UsageEvent], known: set[str]) -> None:
+    async def _complete_sums(self, events: Sequence[UsageEvent], known: Mapping[str, int]) -> None:
         """What is not inserted again may be in the log alone."""
         if known:
             stored_already = [event for event in events if event.event_id in known]

@@ -316,8 +316,8 @@ async def test_a_total_of_very_many_calls_is_the_number_of_rows(
 
 async def test_stored_events_are_told_from_others(table: UsageTable) -> None:
     events = await insert(table, *(event(created_at=NOW_MS + number * DAY_MS) for number in range(250)))
-    assert await stored(table, [*events, event()]) == {one.event_id for one in events}
-    assert await stored(table, []) == set()
+    assert await stored(table, [*events, event()]) == {one.event_id: one.created_at for one in events}
+    assert await stored(table, []) == {}
 
 
 async def test_readers_do_not_wait_for_one_another_to_fail(table: UsageTable) -> None:

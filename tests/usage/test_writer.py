@@ -16,15 +16,18 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis.asyncio
 
 from gateway import redis_client, redis_names
+from gateway.proxy.worker import new_event_id
 from gateway.usage.batches import UsageBatches
 from gateway.usage.catching_up import until_stored
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
+from gateway.usage.reconcile import reconcile
 from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
@@ -599,3 +602,57 @@ async def test_state_shows_how_long_entries_wait(
     running = start_writer(table=faulty, lease_seconds=0.2, now_ms=lambda: added_at + 7000)
     await until(lambda: running.writer.state.waiting_entries == 1)
     assert running.writer.state.oldest_waiting_ms == 7000
+
+
+# Events that are made twice.
+
+
+async def accounts(client: redis.asyncio.Redis, table: UsageTable) -> tuple[int, int, bool]:
+    found = await reconcile(client, table, days=2, patience=2)
+    return found.accepted, found.written, found.balanced
+
+
+@pytest.mark.parametrize("drained_between", [True, False])
+@pytest.mark.parametrize("later_ms", [7000, -7000])
+async def test_an_event_that_two_workers_made_is_stored_once(
+    redis: redis.asyncio.Redis,
+    table: UsageTable,
+    start_writer: Start,
+    tmp_path: Path,
+    drained_between: bool,
+    later_ms: int,
+) -> None:
+    # As when a worker is killed between an event and what would have told the others of it.
+    made = event(event_id=new_event_id(NOW_MS - 60_000))
+    again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
+    first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))
+    await asyncio.gather(first.append(event()), first.append(made, may_recur=True))
+    running = start_writer()
+    if drained_between:
+        await drained(redis)
+    else:
+        await running.cancel()
+    await asyncio.gather(second.append(event()), second.append(again, may_recur=True))
+    if not drained_between:
+        start_writer()
+    await drained(redis)
+    assert len(await logged(table)) == 3
+    assert await rolled_up(table) == (3, 60)
+    assert await accounts(redis, table) == (3, 3, True)
+    await first.close()
+    await second.close()
+
+
+async def test_an_event_that_may_recur_and_does_not_is_counted_though_its_writer_is_killed(
+    redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start, tmp_path: Path
+) -> None:
+    stream = UsageStream(redis, Spool(tmp_path))
+    await stream.append(event(event_id=new_event_id(NOW_MS)), may_recur=True)
+    faulty.faults = ["hangs after insert"]
+    running = start_writer(table=faulty)
+    await faulty.inserting.wait()
+    await running.cancel()
+    start_writer()
+    await drained(redis)
+    assert await accounts(redis, table) == (1, 1, True)
+    await stream.close()

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway import redis_client
-from gateway.usage.batches import Batch, DeadLetter
 from gateway.usage.event import UsageEvent
 from gateway.usage.table import UsageTable
 from gateway.usage.writer import UsageWriter
@@ -50,11 +49,11 @@ async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
     if point == "after-settle":
         settle = writer._batches.settle
 
-        async def settle_and_stop(batch: Batch, dead: Sequence[DeadLetter]) -> Any:
-            await settle(batch, dead)
+        async def settle_and_stop(*arguments: Any) -> Any:
+            await settle(*arguments)
             await stop_here()
 
-        writer._batches.settle = settle_and_stop  # type: ignore[method-assign]
+        writer._batches.settle = settle_and_stop  # type: ignore[assignment, method-assign]
     await writer.run()
 
 
