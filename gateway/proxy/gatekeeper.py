@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from typing import Any
 
 import msgspec
 from redis.exceptions import RedisError
@@ -17,6 +18,7 @@ from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
+from gateway.metering.tools import ToolHints
 from gateway.protocol.message import Body
 from gateway.proxy import answers
 from gateway.proxy.awaited import AwaitedRequests
@@ -50,13 +52,16 @@ class Gatekeeper:
         awaited: AwaitedRequests,
         public_methods: Collection[str],
         now_ms: Callable[[], int],
+        hints: Callable[[str], ToolHints | None],
     ) -> None:
+        """`hints` gives what a tool has declared of its arguments, as far as it is known."""
         self._keys = keys
         self._limits = limits
         self._sessions = sessions
         self._awaited = awaited
         self._public_methods = frozenset(public_methods)
         self._now_ms = now_ms
+        self._hints = hints
 
     def recall(self, incoming: Incoming) -> Principal | None:
         """The key that a request came with, where it is remembered and good."""
@@ -92,7 +97,7 @@ class Gatekeeper:
                 client_ip=incoming.client_ip,
                 mcp_method=incoming.text(b"mcp-method"),
                 mcp_name=incoming.text(b"mcp-name"),
-                tables_in_arguments=tables_in_arguments,
+                tables_in_arguments=self._tables_in_arguments,
             )
         decision = decide(body, credential if isinstance(credential, Deny) else credential.record, incoming.facts)
         if isinstance(decision, Deny):
@@ -180,6 +185,9 @@ class Gatekeeper:
         if session.endpoint_query and session.endpoint_query != digest(incoming.query.decode("latin-1")):
             raise Refused(answers.NO_SUCH_SESSION)
         return session
+
+    def _tables_in_arguments(self, tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:
+        return tables_in_arguments(tool, arguments, self._hints(tool))
 
 
 async def _read_statements(body: Body) -> None:

@@ -79,6 +79,7 @@ class Worker:
         limits = Limits(self._redis, now_ms=now_ms)
         awaited = AwaitedRequests(self._redis, now_ms=now_ms)
         self._elsewhere = Elsewhere(awaited)
+        self._tools = LearnedTools(self._redis, config.upstream_url)
         gatekeeper = Gatekeeper(
             keys=self._keys,
             limits=limits,
@@ -86,6 +87,7 @@ class Worker:
             awaited=awaited,
             public_methods=config.public_methods,
             now_ms=now_ms,
+            hints=self._tools.hints,
         )
         self._streams = OpenStreams(gatekeeper.is_still_good, observed)
         self._usage_redis = redis_client.connect(config.redis_url)
@@ -111,7 +113,6 @@ class Worker:
             observed=observed,
         )
         rules_file = Path(config.metering_rules) if config.metering_rules else None
-        self._tools = LearnedTools(self._redis, config.upstream_url)
         self.meter = CallMeter(rules_file, observed.rule_failed, self._tools.hints)
         handler = Handler(
             config,

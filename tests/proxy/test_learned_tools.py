@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from gateway.metering.tools import MAX_TOOLS
 from gateway.proxy import learned_tools
 from gateway.proxy.learned_tools import LearnedTools, name_in_redis, read_learned
+from tests.support.gateway import Gateway, call
+from tests.support.scripted_upstream import ScriptedUpstream, answer_json
 
 UPSTREAM = "http://user:secret@127.0.0.1:9000/mcp"
 
@@ -99,3 +101,21 @@ async def test_without_redis_nothing_is_learned_and_nothing_fails() -> None:
     await asyncio.sleep(0.3)
     assert tools.hints("a") is None
     await tools.stop()
+
+
+async def test_a_list_that_passed_tells_which_arguments_a_limited_key_may_use(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    declared = json.loads(listed("delete_rows"))
+    upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": declared})
+    limited = await gateway.key(allowed_tables=("orders",))
+    secret = call("delete_rows", entity="secrets")
+    assert (await gateway.post(secret, limited)).status == 200, "nothing is known of the tool yet"
+    listing = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    assert (await gateway.post(listing, await gateway.key())).status == 200
+    deadline = asyncio.get_running_loop().time() + 10
+    while (refused := await gateway.post(secret, limited)).status == 200:
+        assert asyncio.get_running_loop().time() < deadline
+    assert refused.status == 403
+    assert (await gateway.post(call("delete_rows", entity="orders"), limited)).status == 200
+    assert [b"secrets" in request.body for request in upstream.requests][-1] is False
