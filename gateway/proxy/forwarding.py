@@ -269,10 +269,12 @@ class Forwarding:
 
     async def _record(self, sight: Sight) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
+        # What was taken, another worker may have taken before, and been killed.
+        may_recur = bool(sight.taken)
         if len(sight.events) == 1:
-            await self._usage.append(sight.events[0])
+            await self._usage.append(sight.events[0], may_recur=may_recur)
         else:
-            await asyncio.gather(*map(self._usage.append, sight.events))
+            await asyncio.gather(*(self._usage.append(event, may_recur=may_recur) for event in sight.events))
         try:
             for key_id, records in sight.records.items():
                 await self._limits.settle(key_id, records)
