@@ -49,7 +49,7 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
         raise CliError(f"{'standard input' if call == '-' else call} {fault}") from None
     path = load_settings(config_file).metering_rules
     rules = Rules() if path is None else read_rules_file(path)
-    found = explained(recorded.tool, recorded.arguments, recorded.result_json, rules)
+    found = explained(recorded.tool, recorded.arguments, recorded.result_json, rules, recorded.hints)
     answer = found.answer
     if as_json:
         print_json(

@@ -17,6 +17,7 @@ from gateway.metering.metered import ERROR, RULE, UNKNOWN, Count, Grade, Metered
 from gateway.metering.reading import Reading
 from gateway.metering.rules import Failed, Rules
 from gateway.metering.shapes import MAX_DEPTH
+from gateway.metering.tools import ToolHints
 
 MAX_PLACES = 5
 """Lists of the counted length that are named."""
@@ -46,22 +47,26 @@ class Explanation(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def explain(tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules) -> Explanation:
+def explain(
+    tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules, hints: ToolHints | None = None
+) -> Explanation:
     """The answer of `meter` for a call, with the steps to it. It takes the time that it needs."""
     prepare(arguments)
-    answer = meter(tool, arguments, result_json, all_rules.find(tool))
-    steps = tuple(_steps(tool, arguments, result_json, all_rules))
+    answer = meter(tool, arguments, result_json, all_rules.find(tool), hints)
+    steps = tuple(_steps(tool, arguments, result_json, all_rules, hints))
     return Explanation(answer, _because(answer, steps), steps)
 
 
-def _steps(tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules) -> Iterator[Step]:
+def _steps(
+    tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules, hints: ToolHints | None
+) -> Iterator[Step]:
     parts = wire.decode(result_json)
     if parts is None:
         yield Step("result", f"{len(result_json):,} bytes that are no result, or are beyond the bounds")
         return
     yield Step("result", f"{len(result_json):,} bytes" + (", isError" if parts.isError is True else ""))
     yield from _rule_steps(tool, arguments, result_json, all_rules, parts)
-    request = read_request(tool, arguments)
+    request = read_request(tool, arguments, hints)
     yield Step("arguments", _in_arguments(request, arguments))
     reading = Reading(request)
     if (data := wire.structured(parts)) is not None:

@@ -1,10 +1,13 @@
-"""Calls that somebody has written down: a JSON object, or the JSON-RPC messages that passed."""
+"""Calls that somebody has written down: a JSON object, perhaps with the tool's `inputSchema`, or the JSON-RPC messages
+that passed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+
+from gateway.metering.tools import ToolHints, read_hints
 
 FORM = '{"tool": "…", "arguments": {…}, "result": {…}}, or the JSON-RPC request and response, one after the other'
 
@@ -15,6 +18,7 @@ class RecordedCall(msgspec.Struct, frozen=True):
     tool: str
     arguments: dict[str, Any]
     result_json: bytes
+    hints: ToolHints = ToolHints()
 
 
 def read_call(text: str) -> RecordedCall:
@@ -24,7 +28,9 @@ def read_call(text: str) -> RecordedCall:
         values = values[0]
     if not values or not all(isinstance(value, dict) for value in values):
         raise ValueError(f"is no call: it takes {FORM}")
+    hints = ToolHints()
     if len(values) == 1 and "tool" in values[0]:
+        hints = read_hints(msgspec.json.encode({"input": values[0].get("inputSchema")}))
         tool, arguments, result = values[0]["tool"], values[0].get("arguments"), values[0].get("result")
     else:
         tool, arguments, result = _exchanged(values)
@@ -34,7 +40,7 @@ def read_call(text: str) -> RecordedCall:
         raise ValueError("has arguments that are no object")
     if not isinstance(result, dict):
         raise ValueError("has no result: an object with content or structuredContent")
-    return RecordedCall(tool, arguments or {}, msgspec.json.encode(result))
+    return RecordedCall(tool, arguments or {}, msgspec.json.encode(result), hints)
 
 
 def _values(text: str) -> list[Any]:

@@ -27,6 +27,12 @@ def test_a_call_is_read_from_each_form(text: str) -> None:
     assert read_call(text) == CALL
 
 
+def test_what_the_tool_declares_may_be_beside_the_call() -> None:
+    schema = {"properties": {"entity": {"description": "Table name"}}}
+    call = read_call(json.dumps({"tool": "x", "inputSchema": schema, "result": {}}))
+    assert call.hints.table_arguments == {"entity"}
+
+
 def test_a_call_without_arguments_has_none() -> None:
     assert read_call('{"tool": "x", "result": {}}') == RecordedCall("x", {}, b"{}")
 
