@@ -128,6 +128,9 @@ class Look:
 
     def _at_foreign(self, id_json: str, id_: object, answer: RpcAnswer) -> bytes | None:
         """An answer to what was asked in another exchange."""
+        if id_ is None and not answer.result:
+            # An error that belongs to no request.
+            return None
         known = self._known(Ask("request", id_json)) if self._key is not None else UNKNOWN
         if known is None:
             return None

@@ -170,3 +170,11 @@ def test_a_result_that_breaks_off_the_rest_of_a_batch_is_counted_with_it() -> No
     _, events = observed(waiting, b"[" + result(1) + b"," + result(2) + b',{"x":NaN}]')
     assert [event.request_id for event in events] == ["1", "2"]
     assert not waiting.is_waiting
+
+
+@pytest.mark.parametrize("record", [key(), key(allowed_tables=("t",)), key(allowed_tools=("get",))])
+def test_an_error_that_belongs_to_no_request_passes_and_asks_nothing(record: KeyRecord) -> None:
+    data = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}'
+    waiting = calls(call(), record=record)
+    assert observed(waiting, data) == (data, [])
+    assert waiting.is_waiting_for_result
