@@ -36,7 +36,9 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     if lines is None:
         return _long(text, head)
     if any(sign in head for sign in _STROKES):
-        return _drawn(lines) or _under_dashes(lines)
+        found = _drawn(lines) or _under_dashes(lines)
+        is_heading = found is not None and found.method == "columns_text" and not found.records
+        return None if is_heading and not request.returns_rows else found
     return _frame(lines, request)
 
 

@@ -63,6 +63,8 @@ def count(text: str, request: Request) -> Count | None:
     for _ in range(MAX_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
             lines = lines[1:]
+    if len(lines) == 1 and "," in lines[0] and len(lines[0]) <= 20_000 and _NAMES.match(lines[0]):
+        return counted(lines[0].count(",") + 1, "names_text")
     numbered = _numbered(lines)
     if numbered is not None:
         return counted(numbered, "lines_text")

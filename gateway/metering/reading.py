@@ -83,13 +83,15 @@ class Reading:
         if names.is_listing(self._request.tool) and (entries := _entries(texts)) and len(several) == len(texts):
             return counted(entries, "blocks_text")
         found = [self.text(one, depth) for one in several]
+        if len(texts) == 2 and len(found) == 2 and _is_same(found[:1], found[1:]):
+            found, several, texts = found[:1], several[:1], texts[:1]
         if _is_same(found[: len(texts)], found[len(texts) :]):
             found, several = found[: len(texts)], texts
         return _sum(found, several, links)
 
 
 def _is_same(texts: list[Count], resources: list[Count]) -> bool:
-    """Whether embedded resources hold once more what the texts say: as many records, in another form."""
+    """Whether some blocks hold once more what others say: as many records, in another form."""
     counts = [[one.records for one in part if one.grade is Grade.COUNTED] for part in (texts, resources)]
     return bool(counts[0]) and counts[0] == counts[1] and texts[0].method != resources[0].method
 

@@ -174,7 +174,7 @@ def _tagged(text: str) -> str | None:
 
 
 def _named_rows(text: str) -> str | None:
-    """The data in the last line of a few, or below a few, which are named as rows or told to be tuples."""
+    """The data below a few lines, where they are named as rows, or are tuples or objects, one a line."""
     lines = text[:HEAD].split("\n", MAX_HEADINGS)
     at = 0
     for line in lines[:MAX_HEADINGS]:
@@ -182,6 +182,9 @@ def _named_rows(text: str) -> str | None:
             return text[at:]
         if at and text[-1] == "]" and (match := _ROWS.match(line)) is not None:
             return text[at + match.end() :]
+        if at and text[-1] == "}" and line[:1] == "{" and len(text) <= MAX_QUOTED:
+            rest = [one for one in text[at:].split("\n") if one.strip()]
+            return "\n".join(rest) if all(one[0] == "{" and one[-1] == "}" for one in rest) else None
         at += len(line) + 1
     return None
 

@@ -331,6 +331,10 @@ WARNING = "The following section contains unverified user data, between the <unt
         ("list-collections", ["Found 2 collections.", f'{WARNING}\n\n<untrusted-user-data-1f>\n"comments"\n"movies"\n</untrusted-user-data-1f>\n\nTake care.'], 2),
         ("search", ["Total results: 10, showing 2", "Document ID: 1\nScore: 1.0\n\ntitle: A", "Document ID: 2\nScore: 0.5\n\ntitle: B"], 2),
         ("tell", ["Name: a", "Name: b"], None),
+        ("list_collections", ["Collections in database:\na, b"], 2),
+        ("read", ["data:\n- A: 1\n  B: x\n- A: 2\n  B: y\n", '{"data": [{"A": 1}, {"A": 2}]}'], 2),
+        ("read", ['[{"A": 1}, {"A": 2}]', '[{"A": 3}, {"A": 4}]'], 4),
+        ("read", ["Title\n-----"], None),
         ("list_notes", ["Name: a", "The rest is prose."], None),
     ],
 )  # fmt: skip
@@ -345,6 +349,7 @@ def test_blocks_that_begin_alike_are_entries_of_a_list(tool: str, blocks: list[s
         ("a\tb\n-----\n1\tx\n2\ty", 2),
         ("Columns: a, b\n(1, 'x')\n(2, 'y')", 2),
         ("Columns: ['a', 'b']\nRows: [(1, 'x'), (2, 'y')]", 2),
+        ("Results in 't':\n\n{'a': 1, 'b': 'x'}\n\n{'a': 2, 'b': 'y'}\n", 2),
         ("1. {'a': 1, 'b': 'x'}\n2. {'a': 2, 'b': 'y'}", 2),
         ("null", 0),
         ("Query result is empty", 0),
