@@ -10,8 +10,12 @@ What this module guarantees (HTML standard, section 9.2.6):
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
+_LARGE = 4096
+"""Bytes from which on a chunk is not worth to be copied twice."""
 _NEAR_AN_END = 1024
 """Bytes of a large event in which fields other than `data` are looked for, from both of its ends."""
 
@@ -29,24 +33,36 @@ class EventSplitter:
     def __init__(self, max_event: int) -> None:
         self._max_event = max_event
         self._held = bytearray()
+        self._middle: list[bytes] = []
+        """Large chunks without a line end that follow what is held; they are joined once, however large the event is."""
+        self._middle_size = 0
         self._searched = 0
         self._is_oversized = False
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Take the next chunk and return the events that it completes."""
-        if not self._held and not self._is_oversized and chunk.endswith(b"\n\n") and _is_single(chunk):
-            return [Event(chunk, True)]
+        if self._is_oversized or not self._held:
+            if not self._is_oversized and _is_single(chunk):
+                return [Event(chunk, True)]
+        elif self._is_middle(chunk):
+            self._middle.append(chunk)
+            self._middle_size += len(chunk)
+            return []
+        elif self._middle and _is_end(chunk):
+            return [Event(self._take_all(chunk), True)]
+        if self._middle:
+            self._held += b"".join(self._middle)
+            self._middle.clear()
+            self._middle_size = 0
         self._held += chunk
         events = []
         while (end := self._end_of_event()) > 0:
-            events.append(Event(bytes(self._held[:end]), not self._is_oversized))
-            del self._held[:end]
+            events.append(Event(self._take(end), not self._is_oversized))
             self._searched = 0
             self._is_oversized = False
         if len(self._held) > self._max_event:
             # The last bytes stay: they may be the first half of a blank line.
-            events.append(Event(bytes(self._held[:-3]), False))
-            del self._held[:-3]
+            events.append(Event(self._take(len(self._held) - 3), False))
             self._searched = 0
             self._is_oversized = True
         return events
@@ -58,9 +74,28 @@ class EventSplitter:
 
     def flush(self) -> bytes:
         """What is left when the stream ends: an event without its blank line, which no client will dispatch."""
-        rest = bytes(self._held)
-        self._held.clear()
-        return rest
+        return self._take_all(b"")
+
+    def _is_middle(self, chunk: bytes) -> bool:
+        """Whether a chunk cannot end an event; behind a lone `\r` any byte can."""
+        size = len(self._held) + self._middle_size + len(chunk)
+        if len(chunk) < _LARGE or size > self._max_event or self._held.endswith(b"\r"):
+            return False
+        return b"\n" not in chunk and b"\r" not in chunk
+
+    def _take_all(self, last: bytes) -> bytes:
+        taken = b"".join([self._held, *self._middle, last])
+        self._held = bytearray()
+        self._middle.clear()
+        self._middle_size = 0
+        self._searched = 0
+        return taken
+
+    def _take(self, end: int) -> bytes:
+        with memoryview(self._held) as held:
+            taken = bytes(held[:end])
+        del self._held[:end]
+        return taken
 
     def _end_of_event(self) -> int:
         """Where the first event in the held bytes ends; 0 where it is not complete."""
@@ -87,15 +122,13 @@ class EventSplitter:
 
 def data_of(event: bytes) -> bytes:
     """The data of one whole event: its `data` fields joined with line feeds; empty where there is none."""
-    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
-        return event[6:-2]
-    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     values = []
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if name == b"data":
-            values.append(value[1:] if colon and value.startswith(b" ") else value)
-    return b"\n".join(values)
+    for start, end in _lines_of(event):
+        if event.startswith(b"data:", start, end):
+            values.append(event[start + (6 if event.startswith(b" ", start + 5, end) else 5) : end])
+        elif event[start : min(end, start + 5)] == b"data" and end == start + 4:
+            values.append(b"")
+    return values[0] if len(values) == 1 else b"\n".join(values)
 
 
 def is_resumable_at(event: bytes) -> bool:
@@ -120,6 +153,18 @@ def without_id(event: bytes) -> bytes:
     return b"\n".join([*_lines_without(event, b"id"), b"", b""])
 
 
+def _lines_of(event: bytes) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends; what is large is looked at once for each kind of line end, and never copied."""
+    start, size = 0, len(event)
+    lf = cr = -1
+    while start < size:
+        lf = event.find(b"\n", start) % (size + 1) if lf < start else lf
+        cr = event.find(b"\r", start) % (size + 1) if cr < start else cr
+        end = min(lf, cr)
+        yield start, end
+        start = end + (2 if cr == end and lf == end + 1 else 1)
+
+
 def _lines_without(event: bytes, name: bytes) -> list[bytes]:
     lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [line for line in lines if line and line.partition(b":")[0] != name]
@@ -135,7 +180,19 @@ def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _is_single(chunk: bytes) -> bool:
-    return chunk.find(b"\n\n") == len(chunk) - 2 and chunk.find(b"\r") < 0
+    """Whether a chunk is one event: two line ends in a row hold one of these pairs, and end it."""
+    if not chunk.endswith(b"\n") or b"\r\r" in chunk:
+        return False
+    if chunk.endswith(b"\r\n\r\n"):
+        return chunk.find(b"\n\r") == len(chunk) - 3 and b"\n\n" not in chunk
+    return chunk.endswith(b"\n\n") and chunk.find(b"\n\n") == len(chunk) - 2 and b"\n\r" not in chunk
+
+
+def _is_end(chunk: bytes) -> bool:
+    """Whether a chunk holds no line end but the two that end an event."""
+    if chunk.endswith(b"\r\n\r\n"):
+        return chunk.find(b"\r") == len(chunk) - 4 and chunk.find(b"\n") == len(chunk) - 3
+    return chunk.find(b"\n") == len(chunk) - 2 and chunk.endswith(b"\n\n") and b"\r" not in chunk
 
 
 def _after_line_end(held: bytearray, index: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,20 @@ def test_wherever_a_stream_is_cut_the_same_events_come_out(stream: bytes, cuts: 
 def test_no_byte_is_added_or_lost(stream: bytes, cuts: list[int]) -> None:
     events, rest = split(stream, cuts)
     assert b"".join(events) + rest == stream
+
+
+BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+
+
+@given(STREAM, st.integers(0, 3), st.lists(st.integers(0, 40_000), max_size=8))
+def test_an_event_ends_where_two_line_ends_follow_one_another(stream: bytes, large: int, cuts: list[int]) -> None:
+    stream = stream.replace(b"{}", b"x" * 9000, large) + b"data"
+    splitter = EventSplitter(100_000)
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    events = [event.raw for a, b in itertools.pairwise(edges) if a < b for event in splitter.feed(stream[a:b])]
+    ends = [0, *(match.end() for match in BLANK_LINE.finditer(stream))]
+    assert events == [stream[a:b] for a, b in itertools.pairwise(ends)]
+    assert splitter.flush() == stream[ends[-1] :]
 
 
 def test_an_event_comes_out_as_soon_as_its_blank_line_is_complete() -> None:
