@@ -34,7 +34,7 @@ class EventSplitter:
         self._max_event = max_event
         self._held = bytearray()
         self._middle: list[bytes] = []
-        """Large chunks without a line end that follow what is held; they are joined once, however large the event is."""
+        """Large chunks without a line end that follow what is held; they are joined once, when the event ends."""
         self._middle_size = 0
         self._searched = 0
         self._is_oversized = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import sys
 
@@ -12,17 +14,32 @@ from gateway.child import announce_ready, on_reload, read_settings_line, wait_fo
 from gateway.proxy.config import ProxyConfig, read_config
 from gateway.proxy.worker import Worker
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""See mallopt(3)."""
+_KEPT_BYTES = 32 * 1024 * 1024
+
 
 def main() -> int:
     """Run until told to stop; 0 after a drain, 1 where the port cannot be had."""
     config = read_config(read_settings_line())
     logs.configure(config.log_level, config.log_format)
+    _keep_freed_memory()
     try:
         uvloop.run(_serve(config))
     except OSError as failure:
         sys.stderr.write(f"mcp-gateway: the proxy cannot listen on {config.host}:{config.proxy_port}: {failure}\n")
         return 1
     return 0
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what large answers took for the next ones: to get it anew from the kernel costs more than to copy
+    them.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 async def _serve(config: ProxyConfig) -> None:
