@@ -133,7 +133,8 @@ def data_of(event: bytes) -> bytes:
 
 def is_resumable_at(event: bytes) -> bool:
     """Whether the event has an id, after which a client can take the stream up again."""
-    if len(event) <= 2 * _NEAR_AN_END and b"id" not in event:
+    near = _near_an_end(event)
+    if not (near.startswith(b"id") or b"\nid" in near or b"\rid" in near):
         return False
     return any(name == b"id" for name, _ in _short_fields(event))
 
@@ -172,11 +173,13 @@ def _lines_without(event: bytes, name: bytes) -> list[bytes]:
 
 def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:
     """The fields of an event but for those that are hidden between large data."""
-    if len(event) > 2 * _NEAR_AN_END:
-        # The first and the last of them; where it is cut, half a line is left of the data.
-        event = event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
-    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    lines = _near_an_end(event).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [(name, value.removeprefix(b" ")) for name, _, value in (line.partition(b":") for line in lines)]
+
+
+def _near_an_end(event: bytes) -> bytes:
+    """The first and the last bytes of an event; where it is cut, half a line is left of its data."""
+    return event if len(event) <= 2 * _NEAR_AN_END else event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
 
 
 def _is_single(chunk: bytes) -> bool:

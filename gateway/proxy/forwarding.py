@@ -160,11 +160,13 @@ class Forwarding:
         head = _client_head(answer, cors)
         is_handed_over = False
         try:
-            if relay.is_event_stream:
-                key = principal.key if principal else None
-                with self._streams.opened(key, is_listening=is_listening):
+            if relay.is_event_stream and principal is not None:
+                self._streams.open(principal.key, is_listening=is_listening)
+                try:
                     await self._stream(exchange, answer, head, relay, b"")
-                    return None
+                finally:
+                    self._streams.end(principal.key)
+                return None
             first = await relay.next()
             if relay.is_over and not answer.trailers:
                 return Answer(head=head, body=first)

@@ -8,8 +8,7 @@ never open.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 from gateway.keys.secret import ApiKey
 from gateway.proxy.observed import Observed
@@ -45,29 +44,28 @@ class OpenStreams:
         for task in list(self._listening):
             task.cancel()
 
-    @contextlib.contextmanager
-    def opened(self, key: ApiKey | None, *, is_listening: bool) -> Iterator[None]:
-        """While inside, the current task serves a stream of this key; its end comes as a cancellation.
+    def open(self, key: ApiKey, *, is_listening: bool) -> None:
+        """From now on, until `end`, the current task serves a stream of this key; its end may come as a cancellation.
 
         A listening stream (GET, or `subscriptions/listen`) has no end of its own.
         """
         task = asyncio.current_task()
-        if key is None or task is None:
-            yield
-            return
-        tasks = self._tasks.setdefault(key, set())
-        tasks.add(task)
+        assert task is not None
+        self._tasks.setdefault(key, set()).add(task)
         if is_listening:
             self._listening.add(task)
         self._observed.streams_opened(1)
-        try:
-            yield
-        finally:
-            self._observed.streams_opened(-1)
-            tasks.discard(task)
-            self._listening.discard(task)
-            if not tasks and self._tasks.get(key) is tasks:
-                del self._tasks[key]
+
+    def end(self, key: ApiKey) -> None:
+        """The stream that the current task served is over."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._observed.streams_opened(-1)
+        self._listening.discard(task)
+        tasks = self._tasks[key]
+        tasks.discard(task)
+        if not tasks:
+            del self._tasks[key]
 
     async def _check_regularly(self) -> None:
         while True:

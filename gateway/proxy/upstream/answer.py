@@ -28,13 +28,15 @@ MAX_HEAD = 64 * 1024
 MAX_HEADERS = 256
 
 _END = b"\r\n\r\n"
+_CHUNKED = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 
 
 class ReadHead(NamedTuple):
     """A head that was read, and what it means."""
 
-    head: KnownHead
+    head: KnownHead | bytes
+    """Where its body comes in chunks, all of its bytes."""
     status: int
     reason: str
     headers: list[tuple[bytes, bytes]]
@@ -77,22 +79,41 @@ class Answer:
         """Take the next bytes. Raises `AnswerError`."""
         if not self._is_begun:
             self._is_begun = True
-            if self.known is not None and (found := self.known.head.match(data)) is not None:
-                start, length = found
-                _, self.status, self.reason, self.headers = self.known
-                self.content_length = self._left = length
-                self.is_head_complete = True
-                self._feed_known(data[start:])
-                return
-            # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
-            self._parser = httptools.HttpResponseParser(self)
-            self._parse(data)
-            if self.content_length is not None and self._has_body and (head := _head_in(data)) is not None:
-                self.known = ReadHead(head, self.status, self.reason, self.headers)
+            if self.known is None or not self._begin_known(data, self.known):
+                self._begin(data)
         elif self._left is not None:
             self._feed_known(data)
         else:
             self._parse(data)
+
+    def _begin_known(self, data: bytes, known: ReadHead) -> bool:
+        """Whether the answer begins with the head that is known; then it was taken."""
+        if isinstance(known.head, bytes):
+            if not data.startswith(known.head):
+                return False
+            # The parser shall read the chunks, and needs a head before them.
+            self._parser = httptools.HttpResponseParser(self)
+            self._parse(_CHUNKED % known.status + data[len(known.head) :])
+            _, _, self.reason, self.headers = known
+            return True
+        found = known.head.match(data)
+        if found is None:
+            return False
+        start, self._left = found
+        self.content_length = self._left
+        _, self.status, self.reason, self.headers = known
+        self.is_head_complete = True
+        self._feed_known(data[start:])
+        return True
+
+    def _begin(self, data: bytes) -> None:
+        # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
+        self._parser = httptools.HttpResponseParser(self)
+        self._parse(data)
+        if self.is_head_complete and self._has_length and self._has_body:
+            head = _head_in(data, is_chunked=self.content_length is None)
+            if head is not None:
+                self.known = ReadHead(head, self.status, self.reason, self.headers)
 
     def _feed_known(self, data: bytes) -> None:
         assert self._left is not None
@@ -237,10 +258,14 @@ class Answer:
         raise AnswerError(fault)
 
 
-def _head_in(data: bytes) -> KnownHead | None:
+def _head_in(data: bytes, *, is_chunked: bool) -> KnownHead | bytes | None:
     """The head at the beginning of an answer, if it is there to its end, and no informational one."""
     end = data.find(_END)
-    length = _LENGTH.search(data, 0, end + 2) if end >= 0 else None
+    if end < 0 or data.startswith(b" 1", len("HTTP/1.1")):
+        return None
+    if is_chunked:
+        return data[: end + len(_END)]
+    length = _LENGTH.search(data, 0, end + 2)
     return None if length is None else KnownHead(data[: length.start(1)], data[length.end(1) : end + len(_END)])
 
 

@@ -121,6 +121,23 @@ def test_answers_of_one_head_are_read_alike_whatever_their_length(bodies: list[b
         known = answer.known
 
 
+@given(st.lists(st.binary(min_size=1, max_size=50), min_size=2, max_size=4), st.sets(st.integers(1, 200)))
+def test_answers_in_chunks_of_one_head_are_read_alike(bodies: list[bytes], cuts: set[int]) -> None:
+    known = None
+    for body in bodies:
+        answer, read = Answer(known), b""
+        whole = b"HTTP/1.1 202 Fine\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body, b"end")
+        for segment in split(whole, cuts if known else set()):
+            answer.feed(segment)
+            read += answer.take()
+        assert (answer.status, answer.reason) == (202, "Fine")
+        assert answer.headers == [(b"X", b"y"), (b"Transfer-Encoding", b"chunked")]
+        assert (answer.content_length, read) == (None, body + b"end")
+        assert (answer.is_complete, answer.is_keep_alive) == (True, True)
+        known = answer.known
+        assert known is not None
+
+
 def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
     first = Answer()
     first.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
