@@ -211,7 +211,7 @@ class _Declared:
                     self._add(name, part)
             elif name in names.DATASET_ARGUMENTS and not has_table and "tables" not in names.words(tool):
                 self._add(name, value)
-            elif name in ("range", "ranges") and (sheet := self._sheet(value)):
+            elif name in names.RANGE_ARGUMENTS and (sheet := self._sheet(value)):
                 self._add("sheet", sheet)
 
     def _add(self, name: str, value: str) -> None:

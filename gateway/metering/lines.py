@@ -20,7 +20,8 @@ HEAD = 4_000
 
 _FOOTER = re.compile(
     r"[\W_]{0,8}(?:[\w.!]{1,20}[:\s]\s?){0,5}?\(?(\d[\d,]{0,12})\s(?:\w{1,20}\s){0,2}"
-    r"(?:rows?|records?|results?|documents?|items?|entries|lines|files?|tables?|matches)\b|"
+    r"(?:rows?|records?|results?|documents?|items?|entries|lines|files?|tables?|matches|columns?|tasks?|notes?|events?|"
+    r"issues?|messages?|users?|connections?|sessions?|collections?|databases?|indexes|nodes?|tags?|keys?)(?:\(e?s\))?(?!\w)|"
     r"[\W_]{0,8}(?:total |row |record |result )?(?:rows?|records?|results?|count|total)(?: count| returned)?"
     r"\s?[:=]\s?(\d[\d,]{0,12})",
     re.IGNORECASE,

@@ -34,6 +34,10 @@ _TALLIED = re.compile(
     r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|: \d[\d,]{0,12})\Z"
 )
 """Something, and how often it is there."""
+_NO_NAMES = frozenset(
+    ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty")
+)
+_HEADING = re.compile(r"(#{1,6}) +\S")
 _LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
@@ -55,11 +59,13 @@ def count(text: str, request: Request) -> Count | None:
         return counted(named, "lines_text")
     if not names.is_listing(request.tool):
         return None
+    if text.lower().strip(".!") in _NO_NAMES:
+        return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
-    if (labelled := _labelled(lines, request)) is not None:
-        return counted(labelled, "lines_text")
+    if (entries := _labelled(lines, request) or _headed(lines)) is not None:
+        return counted(entries, "lines_text")
     for _ in range(MAX_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
             lines = lines[1:]
@@ -124,6 +130,17 @@ def _is_heading(line: str) -> bool:
     if _TAGGED.match(line) or _BULLET.match(line) or _NUMBER.match(line[:20]):
         return False
     return line.rstrip().endswith(":") or line[:1] == "#" or witness(line) is not None or _FIELD.match(line) is not None
+
+
+def _headed(lines: list[str]) -> int | None:
+    """Entries under Markdown headings of one level, with little before the first."""
+    levels = [match.group(1) for line in lines if (match := _HEADING.match(line[:MAX_NAME])) is not None]
+    deepest = max(levels, default="")
+    first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
+    if len(deepest) < 2 or first > MAX_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
+        return None
+    entries = levels.count(deepest)
+    return entries if entries > 1 or any(witness(line) == entries for line in lines[:first]) else None
 
 
 def _entries(lines: list[str]) -> int | None:

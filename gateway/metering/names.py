@@ -105,6 +105,9 @@ SHEET_ARGUMENTS = _set(
 )
 """Arguments that name sheets, whose names may hold anything."""
 
+RANGE_ARGUMENTS = _set("range ranges cellrange cellranges rangea1 a1range a1notation rangeaddress datarange")
+"""Arguments that name cells, and perhaps their sheet before them: `Orders!A1:B5`."""
+
 DATASET_ARGUMENTS = _set("dataset datasetname datasetid datasets")
 """Arguments that name a table where there is no other, and else what holds it."""
 
@@ -162,6 +165,20 @@ _LISTED = _set(
 )
 
 
+_NO_PLURALS = _set(
+    "status stats statistics address access process progress analysis class details settings series news press metrics "
+    "diagnostics options analytics synopsis basis axis bus canvas radius focus"
+)
+"""Last words of a tool's name that are no list of things for their `s`."""
+_OVERWRITING = _set("update insert delete write set append remove drop rename put upsert edit replace")
+
+
+@lru_cache(maxsize=1_024)
+def is_overwriting(tool: str) -> bool:
+    """Whether the tool's name says that it changes what is there, so that what it answers is but an echo."""
+    return is_writing(tool) and not words(tool).isdisjoint(_OVERWRITING)
+
+
 @lru_cache(maxsize=1_024)
 def words(tool: str) -> frozenset[str]:
     """The words of a tool's name, lower case."""
@@ -181,7 +198,9 @@ def is_writing(tool: str) -> bool:
 @lru_cache(maxsize=1_024)
 def is_listing(tool: str) -> bool:
     """Whether the tool's name says that it answers with a list of names."""
-    return not words(tool).isdisjoint(_LISTING | _LISTED)
+    last = _WORD.findall(tool[:200])[-1:]
+    is_plural = bool(last) and len(last[0]) > 3 and last[0][-1:] == "s" and last[0].lower() not in _NO_PLURALS
+    return is_plural or not words(tool).isdisjoint(_LISTING | _LISTED)
 
 
 @lru_cache(maxsize=1_024)

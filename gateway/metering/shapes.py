@@ -121,6 +121,8 @@ class Shapes:
         members = _members(value)
         if objects.is_failure(members):
             return FAILURE
+        if True in (members.get("success"), members.get("ok")) and names.is_overwriting(self._request.tool):
+            return self._counted(0) if self._request.returns_rows is None else self._records(value, members, depth)
         found = self._records(value, members, depth)
         tables = objects.declared_tables(members) or found.tables
         if found.grade < Grade.DECLARED and (number := self._declared(members)) is not None:

@@ -72,7 +72,7 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
             return found
         if _begins_as_data(text):
             return _embedded(text, depth, count_value) or NOTHING
-    if (message := messages.read(text)) is not None:
+    if (message := messages.read(_below_heading(text)) or messages.read(text)) is not None:
         return message
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
@@ -100,6 +100,13 @@ def _listed(text: str, request: Request) -> Count | None:
     if request.returns_rows and request.one_column and _is_scalar(text):
         return counted(1, "scalar_text")
     return listings.count(text, request)
+
+
+def _below_heading(text: str) -> str:
+    """A short text without its Markdown heading."""
+    if text[0] != "#" or len(text) > MAX_CONFIRMATION:
+        return text
+    return text.partition("\n")[2].strip() or text
 
 
 def _acknowledged(text: str, request: Request) -> Count | None:

@@ -196,6 +196,13 @@ def test_a_text_of_json_in_an_answer_is_opened() -> None:
     assert records(structured({"success": True, "json": json.dumps(ROWS), "message": "converted"})) == 3
 
 
+def test_the_echo_of_a_write_is_no_record() -> None:
+    echo = structured({"success": True, "data": [{"cell": "A1", "value": 1}], "message": "written"})
+    assert records(echo, "update_range") == 0
+    assert records(echo, "read_range") == 1
+    assert records(echo, "update_range", sql="UPDATE t SET a = 1 RETURNING *") == 1
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154

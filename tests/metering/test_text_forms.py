@@ -251,6 +251,11 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("list_sessions", "Recent sessions:\n\n• one (e35f)\n  Created: today\n  Items: 2", 1),
         ("search_tables", "Table: loans\nTable: books", 2),
         ("search_tables", "Table: loans", 1),
+        ("task_list", "# Tasks\n*2 task(s)*\n\n### [1] Return\n**Project**: lib\n\n### [2] Buy paper\n", 2),
+        ("task_list", "# Tasks\n*1 task(s)*\n\n### [1] Return\n**Project**: lib", 1),
+        ("list_projects", "# Projects\n\n- **(none)**: 1 task(s)\n- **lib**: 1 task(s)", 2),
+        ("project_tags", "# Tags\n\nNo tags found.", 0),
+        ("get_active_tasks", "Success", None),
         ("get_unique_values", "Unique values in loans.member:\n\nbob (count: 17)\ncid (count: 15)", 2),
     ],
 )  # fmt: skip
