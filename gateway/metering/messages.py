@@ -49,7 +49,7 @@ _EMPTY = re.compile(
 _AFFECTED = re.compile(
     r"\d+\s+(?:rows?|records?|documents?)\s+(?:were\s+|was\s+)?(?:affected|inserted|updated|deleted|changed|modified|added|written|removed)|"
     r"(?:rows|records|documents)\s*(?:affected|inserted|updated|deleted|changed|modified)\s*[:=]|"
-    r"affected\s+rows\s*[:=]|"
+    r"affected\s+rows\s*[:=]|影响(?:的)?行数\s*[:\uff1a]|"
     r"(?:inserted|updated|deleted|added|modified|wrote|removed|affected)\s+\d+\s+(?:rows?|records?|documents?)|"
     r"\A[^\n]{0,200}\b(?:created|deleted|inserted|updated|added|removed|dropped|saved|written|altered|renamed|truncated)\s+"
     r"successfully\b|\A\W{0,8}(?:[\w ]{0,80}\s)?successfully\s+"

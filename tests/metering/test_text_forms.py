@@ -359,6 +359,7 @@ def test_blocks_that_begin_alike_are_entries_of_a_list(tool: str, blocks: list[s
         ("null", 0),
         ("Query result is empty", 0),
         ("查询结果为空", 0),
+        ("查询执行成功。影响行数: 0", 0),
         (json.dumps({"data": None, "count": 0}), 0),
     ],
 )
