@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +19,10 @@ from gateway import redis_names
 from gateway.cli import main
 from gateway.redis_client import connect
 from gateway.usage.event import pack
+from gateway.usage.table import UsageTable
+from tests.support.clickhouse_front import clickhouse_front
 from tests.support.running_up import Running
-from tests.usage.support import event
+from tests.usage.support import DAY_MS, event
 
 Capture = pytest.CaptureFixture[str]
 Result = TypeVar("Result")
@@ -39,6 +42,17 @@ def url(valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str
 
     on_redis(valkey_url, flush)
     return valkey_url
+
+
+@pytest.fixture
+def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageTable]:
+    """A ClickHouse that the command line is configured for."""
+    with clickhouse_front(chdb_url) as front:
+        url = f"{front.url}/test_{secrets.token_hex(6)}"
+        monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", url)
+        table = UsageTable(url)
+        yield table
+        table.close()
 
 
 def on_redis(url: str, work: Callable[[Redis], Awaitable[Result]]) -> Result:
@@ -116,6 +130,33 @@ def test_a_server_of_clickhouse_that_is_away_is_told(capsys: Capture, monkeypatc
     assert (code, "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in err) == (1, True)
 
 
+def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns() // 1_000_000
+    clickhouse.insert(
+        [
+            event(created_at=now, tool_name="query \x1b[31m", table_names=("a", "b"), record_count=1500),
+            event(created_at=now, tool_name="other", table_names=(), record_count=None, owner="eve@example.com"),
+            event(created_at=now - 40 * DAY_MS, tool_name="old"),
+        ],
+        "token",
+    )
+    code, out, _ = usage(capsys)
+    assert code == 0
+    assert [line.split()[-5:] for line in out.splitlines()[1:]] == [
+        ["1", "0", "0", "1", "1,234"],
+        ["1", "0", "1,500", "0", "1,234"],
+        ["2", "0", "1,500", "1", "2,468"],
+    ]
+    assert "\x1b" not in out
+    _, out, err = usage(capsys, "--by", "table")
+    assert [line.split()[0] for line in out.splitlines()] == ["TABLE", "(none)", "a", "b", "total"]
+    assert "several tables" in err
+    _, out, _ = usage(capsys, "--days", "60", "--by", "key", "--owner", "ADA@example.com")
+    assert out.splitlines()[1].split()[:3] == ["key_1", "Analytics", "2"]
+    _, out, _ = usage(capsys, "--json")
+    assert json.loads(out)["totals"]["calls"] == 2
+
+
 def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GATEWAY_REDIS_URL")
     running = Running("up", data_dir=tmp_path / "data")
@@ -135,6 +176,8 @@ def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.M
         )
         code, out, err = usage(capsys, *arguments)
         assert (code, "does not balance" in err) == (1, True)
+        code, sums, _ = usage(capsys, "--by", "day", "--data-dir", str(running.data_dir))
+        assert (code, sums.splitlines()[-1].split()[:2]) == (0, ["total", "1"])
         assert ["dead", "lettered", "1"] in [line.split() for line in out.splitlines()]
     finally:
         running.stop()

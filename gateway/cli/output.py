@@ -33,6 +33,11 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
         typer.echo(f"{name.ljust(width)}  {value}")
 
 
+def printable(text: str) -> str:
+    """A text of others in one line, without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def tell(text: str) -> None:
     """Tell a person something that is no output of the command, on standard error."""
     typer.echo(text, err=True)

@@ -1,4 +1,4 @@
-"""`mcp-gateway usage`: what became of the calls that were counted."""
+"""`mcp-gateway usage`: the calls that were counted, and what became of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli import admin_api, options
-from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table, rfc3339, tell
+from gateway.cli import admin_api, options, usage_stats
+from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table, printable, rfc3339, tell
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
+from gateway.cli.usage_database import usage_table
 from gateway.usage.dead_letters import DeadLetters, Letter
 
 _REASON_WIDTH = 60
 
-app = typer.Typer(no_args_is_help=True, help="What became of the calls that were counted.")
+app = typer.Typer(help="Usage: sums, single calls, and what became of them.")
 letters_app = typer.Typer(no_args_is_help=True, help="Events that ClickHouse refused for their content.")
+app.callback(invoke_without_command=True)(usage_stats.show)
 app.add_typer(letters_app, name="dead-letters")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, as `list` shows them.")]
@@ -131,22 +133,13 @@ def _settle(
 
 
 async def _balance(stores: Stores, days: int) -> dict[str, Any]:
-    """From ClickHouse itself where it is a server, else from the admin process, which alone can open chDB."""
-    url = stores.settings.clickhouse_url
-    if url is None or url.startswith("chdb:"):
-        return dict(await admin_api.ask(stores, "/api/mcp-usage/reconcile", {"days": str(days)}))
-    # Not at the top: the other commands need no ClickHouse client.
-    from gateway.usage.reconcile import reconcile
-    from gateway.usage.table import UsageTable
-    from gateway.usage.table_errors import UsageTableUnavailable
+    async with usage_table(stores) as table:
+        if table is None:
+            return dict(await admin_api.ask(stores, "/api/mcp-usage/reconcile", {"days": str(days)}))
+        # Not at the top: the other commands need no ClickHouse client.
+        from gateway.usage.reconcile import reconcile
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days)
-    try:
         return dict(msgspec.to_builtins(await reconcile(stores.redis, table, days)))
-    except UsageTableUnavailable as error:
-        raise CliError(str(error)) from None
-    finally:
-        table.close()
 
 
 async def _existing(letters: DeadLetters, letter_id: str) -> Letter:
@@ -166,6 +159,5 @@ def _about(letter: Letter, field: str) -> str:
 
 
 def _reason(letter: Letter) -> str:
-    """In one line, without what a terminal would obey."""
-    text = "".join(character if character.isprintable() else "?" for character in letter.reason)
+    text = printable(letter.reason)
     return text if len(text) <= _REASON_WIDTH else text[: _REASON_WIDTH - 1] + "…"

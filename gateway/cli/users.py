@@ -98,7 +98,7 @@ def password(
     """Set a user's password, which ends the user's logins everywhere."""
     new = _new_password(password_stdin)
 
-    async def work(stores: Stores) -> None:
+    async def work(stores: Stores) -> bool:
         try:
             user = await stores.users.set_password(email, new)
         except ValueError as error:
@@ -106,9 +106,11 @@ def password(
         if user is None:
             raise _no_such_user(email)
         await stores.audit.record(actor=actor(), action="user.password", address=ADDRESS, user=user.email)
+        return user.disabled
 
-    with_stores(config, data_dir, work)
-    typer.echo(f"{email} has a new password")
+    is_disabled = with_stores(config, data_dir, work)
+    still = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
+    typer.echo(f"{email} has a new password{still}")
 
 
 @app.command()
@@ -135,6 +137,20 @@ def disable(email: Email, data_dir: options.DataDir = None, config: options.Conf
 
     revoked = with_stores(config, data_dir, work)
     typer.echo(f"{email} is disabled; {revoked} {'key' if revoked == 1 else 'keys'} revoked")
+
+
+@app.command()
+def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
+    """Let a disabled user log in again. Keys that were revoked stay revoked."""
+
+    async def work(stores: Stores) -> None:
+        user = await stores.users.enable(email)
+        if user is None:
+            raise _no_such_user(email)
+        await stores.audit.record(actor=actor(), action="user.enable", address=ADDRESS, user=user.email)
+
+    with_stores(config, data_dir, work)
+    typer.echo(f"{email} can log in again; keys that were revoked stay revoked")
 
 
 def _new_password(from_stdin: bool) -> str:

@@ -1,0 +1,36 @@
+"""Where commands read usage: from ClickHouse itself where it is a server, else from the admin process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from gateway.cli.output import CliError
+from gateway.cli.stores import Stores
+
+if TYPE_CHECKING:
+    from gateway.usage.table import UsageTable
+
+
+@asynccontextmanager
+async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
+    """The usage table of a configured ClickHouse; `None` for chDB, which the admin process alone can open.
+
+    Raises `CliError` where ClickHouse cannot be read inside.
+    """
+    url = stores.settings.clickhouse_url
+    if url is None or url.startswith("chdb:"):
+        yield None
+        return
+    # Not at the top: the other commands need no ClickHouse client.
+    from gateway.usage.table import UsageTable
+    from gateway.usage.table_errors import UsageTableUnavailable
+
+    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days)
+    try:
+        yield table
+    except UsageTableUnavailable as error:
+        raise CliError(str(error)) from None
+    finally:
+        table.close()

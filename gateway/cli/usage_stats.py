@@ -1,0 +1,82 @@
+"""`mcp-gateway usage` itself: the sums of the last days, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from gateway.cli import admin_api, options
+from gateway.cli.output import print_json, print_table, printable, tell
+from gateway.cli.stores import Stores, with_stores
+from gateway.cli.usage_database import usage_table
+
+_NUMBERS = ("calls", "errors", "records", "unknown_records", "bytes")
+
+
+class By(StrEnum):
+    """What the rows are."""
+
+    TOOL = "tool"
+    TABLE = "table"
+    KEY = "key"
+    DAY = "day"
+
+
+_NAMES = {By.TOOL: ("tool_name",), By.TABLE: ("table_name",), By.KEY: ("key_id", "key_name"), By.DAY: ("day",)}
+
+
+def show(
+    context: typer.Context,
+    days: Annotated[int, typer.Option(min=1, max=1000, help="Days up to now (UTC).")] = 30,
+    by: Annotated[By, typer.Option(help="What to add up by.")] = By.TOOL,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Of one user.", show_default="all")] = None,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Show what was called and read: calls, errors, records and bytes, the most calls first.
+
+    \b
+    Examples:
+      mcp-gateway usage                      # by tool, the last 30 days
+      mcp-gateway usage --days 7 --by table
+      mcp-gateway usage export --format csv --output usage.csv
+    """
+    if context.invoked_subcommand is not None:
+        return
+    found = with_stores(config, data_dir, lambda stores: _stats(stores, days, owner and owner.strip().casefold()))
+    if as_json:
+        print_json(found)
+        return
+    rows = found[f"by_{by}"]
+    header = (*(name.replace("_", " ").upper() for name in (*_NAMES[by], *_NUMBERS)),)
+    total = ("total", *("" for _ in _NAMES[by][1:]), *_numbers(found["totals"]))
+    print_table(header, [*((*_named(row, by), *_numbers(row)) for row in rows), total])
+    if by is By.TABLE and sum(row["calls"] for row in rows) > found["totals"]["calls"]:
+        tell("a call that read several tables is in the row of each, and once in the total")
+    if found["truncated"]:
+        tell("there are more rows than these, which have the most calls; the total has all")
+
+
+async def _stats(stores: Stores, days: int, owner: str | None) -> dict[str, Any]:
+    async with usage_table(stores) as table:
+        if table is None:
+            whose = {"all": "true"} if owner is None else {"owner": owner}
+            return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), **whose}))
+        from gateway.usage import queries
+        from gateway.usage.catching_up import until_stored
+
+        await until_stored(stores.redis)
+        return dict(msgspec.to_builtins(await queries.stats(table, days, owner)))
+
+
+def _named(row: Mapping[str, Any], by: By) -> tuple[str, ...]:
+    return tuple("(none)" if row[name] is None else printable(str(row[name])) for name in _NAMES[by])
+
+
+def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{row[name]:,}" for name in _NUMBERS)
