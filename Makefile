@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench faults check format score docs clean
+.PHONY: help run test bench faults seed check format score docs clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--hel
 
 faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty rounds
 	@FAULT_ROUNDS=20 FAULT_SECONDS=12 FAULT_SEED=$${FAULT_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults --log-cli-level=INFO
+
+seed: $(VENV)/installed-dev  ## Make 50 million rows of usage, and time the queries on them; SEED="--help" lists how
+	@$(BIN)/python -m tests.usage.seed $${SEED:---rows 50000000 --time}
 
 check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
 	@$(BIN)/ruff check .
