@@ -37,6 +37,8 @@ TAKE_ENTRIES = 50
 """Entries made pending at once. One holds up to 256 events, so that a batch overshoots its limit by
 12,800.
 """
+TAKE_EVENTS = 1000
+"""Events that one script makes pending, and an overshoot like that: Redis does nothing else meanwhile."""
 
 COUNT_EVENTS = """
 local function count_events(packed)
@@ -52,13 +54,15 @@ _TAKE = (
     COUNT_EVENTS
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return -1 end
-local found = redis.call(
-  'XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
-if not found then return 0 end
 local weight = 0
-for _, entry in ipairs(found[1][2]) do
-  local packed = entry[2][2]
-  weight = weight + math.max(1, count_events(packed), math.ceil(#packed / 1024))
+while weight < tonumber(ARGV[5]) do
+  local found = redis.call(
+    'XREADGROUP', 'GROUP', ARGV[2], ARGV[3], 'COUNT', ARGV[4], 'STREAMS', KEYS[1], '>')
+  if not found then break end
+  for _, entry in ipairs(found[1][2]) do
+    local packed = entry[2][2]
+    weight = weight + math.max(1, count_events(packed), math.ceil(#packed / 1024))
+  end
 end
 return weight
 """
@@ -177,8 +181,8 @@ class UsageBatches:
             return bool(await self._redis.xread(last, count=1, block=milliseconds))
         return False
 
-    async def take(self) -> int:
-        """Make up to `TAKE_ENTRIES` new entries pending; how many events that was. Raises `LeaseLost`.
+    async def take(self, wanted: int = TAKE_EVENTS) -> int:
+        """Make new entries pending, of so many events or a few more; how many that was. Raises `LeaseLost`.
 
         An event of more than a kilobyte counts as several.
         """
@@ -191,6 +195,7 @@ class UsageBatches:
             redis_names.USAGE_GROUP,
             redis_names.USAGE_CONSUMER,
             TAKE_ENTRIES,
+            min(wanted, TAKE_EVENTS),
         )
         if taken < 0:
             raise LeaseLost

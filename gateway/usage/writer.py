@@ -180,7 +180,7 @@ class UsageWriter:
                 pass
             await until_asked(self._redis, self._linger)
         taken = 0
-        while taken < self._batch_events and (more := await self._batches.take()):
+        while taken < self._batch_events and (more := await self._batches.take(self._batch_events - taken)):
             taken += more
         self._is_behind = taken >= self._batch_events
         return await self._batches.pending()

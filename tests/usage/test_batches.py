@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from gateway import redis_names
-from gateway.usage.batches import TAKE_ENTRIES, DeadLetter, LeaseLost, UsageBatches
+from gateway.usage.batches import TAKE_EVENTS, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.event import pack, unpack
 from gateway.usage.lease import Lease
 from tests.usage.support import add, entries, event
@@ -46,7 +46,7 @@ async def test_what_was_taken_is_the_batch_however_often_it_is_read(
 
 
 async def test_a_take_whose_answer_was_lost_is_in_the_batch(redis: redis.asyncio.Redis, batches: UsageBatches) -> None:
-    added = [await add(redis, event()) for _ in range(TAKE_ENTRIES + 1)]
+    added = [await add(redis, event()) for _ in range(TAKE_EVENTS + 1)]
     # As a client does that sends a command again after a broken connection.
     await batches.take()
     await batches.take()
