@@ -47,6 +47,12 @@ class DisableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: AnyEmail
 
 
+class EnableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to enable again."""
+
+    email: AnyEmail
+
+
 class DisabledAccount(msgspec.Struct, frozen=True):
     """Who was disabled, and how many keys were revoked with it."""
 
@@ -96,6 +102,15 @@ async def disable_account(deps: Dependencies, caller: Caller, given: DisableAcco
     return DisabledAccount(user.email, disabled=True, revoked_keys=revoked)
 
 
+async def enable_account(deps: Dependencies, caller: Caller, given: EnableAccount) -> AccountItem:
+    """Let a disabled user log in again; the user's keys stay revoked. Repeating it is fine."""
+    user = await deps.users.enable(given.email)
+    if user is None:
+        raise Problem(404, "There is no such user.")
+    await deps.audit.record(actor=caller.user.email, action="user.enable", address=caller.address, user=user.email)
+    return _item(user)
+
+
 def _item(user: User) -> AccountItem:
     return AccountItem(user.email, user.is_admin, user.disabled, rfc3339(user.created_at))
 
@@ -130,5 +145,15 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         handler=disable_account,
         answers=DisabledAccount,
         refusals=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/enable",
+        summary="Enable a user again; keys stay revoked",
+        access="admin",
+        takes=EnableAccount,
+        handler=enable_account,
+        answers=AccountItem,
+        refusals=(404,),
     ),
 )

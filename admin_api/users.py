@@ -122,7 +122,17 @@ class UserStore:
 
     async def disable(self, email: str) -> User | None:
         """Refuse this user's logins and tokens from now on. `None` for no such user; repeating it is fine."""
-        return await self._change(email, lambda user: msgspec.structs.replace(user, disabled=True))
+
+        def change(user: User) -> User:
+            # Tokens from before stay refused, also when the user is enabled again.
+            moment = max(self._now_ms(), user.password_changed_at + 1)
+            return msgspec.structs.replace(user, disabled=True, password_changed_at=moment)
+
+        return await self._change(email, change)
+
+    async def enable(self, email: str) -> User | None:
+        """Let a disabled user log in again, with the same password. `None` for no such user; repeating it is fine."""
+        return await self._change(email, lambda user: msgspec.structs.replace(user, disabled=False))
 
     async def verify(self, email: str, password: str) -> User | None:
         """The user whose password this is; `None` for a wrong one, an unknown email and a disabled user.

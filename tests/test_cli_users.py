@@ -182,6 +182,20 @@ def test_disabling_a_user_revokes_the_keys_and_is_audited(
     assert trail == ["user.disable", "user.add", "user.add"]
 
 
+def test_a_disabled_user_is_told_of_and_can_be_enabled(piped: Callable[[str], None], capsys: Capture) -> None:
+    added("root@example.com", piped, "--admin")
+    added("ada@example.com", piped)
+    assert main(["user", "disable", "ada@example.com"]) == 0
+    piped("another good password\n")
+    capsys.readouterr()
+    assert main(["user", "password", "ada@example.com", "--password-stdin"]) == 0
+    assert "is still disabled (`mcp-gateway user enable ada@example.com`)" in capsys.readouterr().out
+    assert main(["user", "enable", "ada@example.com"]) == 0
+    assert main(["user", "list", "--json"]) == 0
+    assert '"disabled": true' not in capsys.readouterr().out
+    assert main(["user", "enable", "nobody@example.com"]) == 1
+
+
 def test_the_last_admin_stays(piped: Callable[[str], None], capsys: Capture) -> None:
     added("root@example.com", piped, "--admin")
     assert main(["user", "disable", "root@example.com"]) == 1

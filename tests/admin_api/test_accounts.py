@@ -37,6 +37,18 @@ async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> N
     assert (again.status, again.body["revoked_keys"]) == (200, 0)
 
 
+async def test_an_enabled_user_logs_in_again_but_neither_tokens_nor_keys_come_back(admin: Api, user: Api) -> None:
+    await user.create_key("one")
+    await admin.post("/api/users/disable", {"email": USER})
+    answer = await admin.post("/api/users/enable", {"email": USER.upper()})
+    assert (answer.status, answer.body["email"], answer.body["disabled"]) == (200, USER, False)
+    assert (await user.get("/api/mcp-keys/list")).status == 401
+    again = await admin.logged_in(USER)
+    assert (await again.get("/api/mcp-keys/list")).body["keys"][0]["status"] == "revoked"
+    assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
+    assert [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]][:1] == ["user.enable"]
+
+
 async def test_the_last_admin_stays(admin: Api) -> None:
     assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 409
     await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "is_admin": True})
