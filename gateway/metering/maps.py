@@ -27,10 +27,19 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
         return _entries(series[0])
     if not series or len(series) != len(value):
         return len(value) if _are_alike(value) else None
-    keys = set(series[0])
-    if len(series) > 1 and all(set(one) == keys for one in series) and all(map(_ROW_NUMBER_OR_DATE.match, keys)):
-        return len(keys)
+    if (rows := count_columns(value)) is not None:
+        return rows
     return sum(_entries(one) or 0 for one in series)
+
+
+def count_columns(value: dict[str, Any]) -> int | None:
+    """The number of rows in an object of columns, each of which has its rows by their number or date; else `None`."""
+    columns = list(value.values())
+    if len(columns) < 2 or not all(isinstance(one, dict) and one for one in columns):
+        return None
+    keys = set(columns[0])
+    is_alike = all(set(one) == keys for one in columns) and all(map(_ROW_NUMBER_OR_DATE.match, keys))
+    return len(keys) if is_alike else None
 
 
 def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:

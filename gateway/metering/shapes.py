@@ -104,6 +104,8 @@ class Shapes:
             return told
         if objects.is_result_set(members):
             return self._result_sets([value], depth)
+        if (rows := maps.count_columns(value)) is not None:
+            return self._counted(rows)
         inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
         return inner if inner.grade is Grade.COUNTED else self._counted(1)
 

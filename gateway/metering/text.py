@@ -42,7 +42,7 @@ _TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
 _CONFIRMS = re.compile(
-    r"\bsuccess|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
+    r"\bsuccess|\A(?:true|ok|done)\b|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
     r"uploaded|renamed|altered|saved|copied|merged|cleared|patched|pushed|moved|edited|stored|registered|committed|"
     r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,

@@ -203,6 +203,12 @@ def test_the_echo_of_a_write_is_no_record() -> None:
     assert records(echo, "update_range", sql="UPDATE t SET a = 1 RETURNING *") == 1
 
 
+def test_the_one_object_of_a_list_may_hold_columns() -> None:
+    columns = {"a": {"0": 1, "1": 2, "2": 3}, "b": {"0": "x", "1": "y", "2": "z"}}
+    assert records(texts(json.dumps({"content": [columns], "isError": False}))) == 3
+    assert records(texts(json.dumps([{"a": {"x": 1}, "b": {"x": 2}}]))) == 1
+
+
 def test_the_size_of_a_description_is_no_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154

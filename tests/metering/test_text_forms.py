@@ -279,6 +279,7 @@ def test_lists_are_prose_for_another_tool(text: str) -> None:
         ("rpush", "Value 'a' pushed to the right of list 'b'."),
         ("context_save", "Saved: goal\nCategory: task\nPriority: normal\nChannel: one\nSession: e3"),
         ("complete_task", "Completed: #1 Return Solaris"),
+        ("write_sheet_data", "true"),
         ("append_insight", '{"success": true, "message": "Insight added"}'),
     ],
 )
