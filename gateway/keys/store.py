@@ -22,7 +22,7 @@ from gateway import redis_names as names
 from gateway.keys.fields import InvalidField, checked_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.redis_client import eval_on_disk
+from gateway.redis_client import eval_on_disk, is_on_disk
 
 MAX_OWNER = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
@@ -129,6 +129,8 @@ class KeyStore:
             batch.zadd(names.KEYS, {key_id: now})
             batch.zadd(names.OWNER_KEYS + owner, {key_id: now})
             await batch.execute()
+        # It is shown this once: no crash shall take it back.
+        await is_on_disk(self._redis, names.DISK_MARK)
         return _record(stored), key
 
     async def get(self, key_id: str) -> KeyRecord | None:

@@ -186,7 +186,7 @@ class UsageStream:
     async def is_durable(self) -> bool:
         """For the spool: whether the disk of Redis has all that it has acknowledged."""
         async with asyncio.timeout(self._answer_timeout):
-            return await is_on_disk(self._redis, redis_names.USAGE_MARK)
+            return await is_on_disk(self._redis, redis_names.DISK_MARK)
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""

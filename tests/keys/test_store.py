@@ -119,11 +119,13 @@ async def test_all_keys_of_an_owner_are_revoked(store: KeyStore, clock: Clock) -
     assert await store.get(other.key_id) == other
 
 
-@pytest.mark.parametrize("change", ["revoke", "revoke_all", "rotate", "update"])
+@pytest.mark.parametrize("change", ["create", "revoke", "revoke_all", "rotate", "update"])
 async def test_a_change_is_told_when_the_disk_has_it(store: KeyStore, redis: Redis, change: str) -> None:
     key_ids = [(await store.create(owner=OWNER, key_name=name))[0].key_id for name in ("one", "two")]
     await redis.config_resetstat()
     match change:
+        case "create":
+            await store.create(owner=OWNER, key_name="three")
         case "revoke_all":
             await store.revoke_all(OWNER)
         case "rotate":
