@@ -17,7 +17,7 @@ from gateway.settings import load_settings
 if TYPE_CHECKING:
     from gateway.metering.suggest import Counted
 
-app = typer.Typer(no_args_is_help=True, help="See how calls are counted, and write rules for those that are not.")
+app = typer.Typer(no_args_is_help=True, help="Metering: how calls are counted, and rules for it.")
 
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of a file with a call."""
