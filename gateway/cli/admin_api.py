@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
-
 from gateway.cli.output import CliError
 from gateway.cli.stores import Stores, now_ms
 
@@ -19,6 +17,9 @@ _TIMEOUT_SECONDS = 60.0
 
 async def ask(stores: Stores, path: str, query: Mapping[str, str]) -> Any:
     """The JSON answer to a GET. Raises `CliError`."""
+    # It takes longer to import than most commands do to run.
+    import aiohttp
+
     if stores.found.runtime is None:
         raise CliError("only `mcp-gateway up` can be asked this: name its folder with --data-dir")
     url = stores.found.runtime.admin_url + path
