@@ -82,15 +82,15 @@ async def history(table: UsageTable, filters: HistoryFilters, page: int = 1, pag
         raise PageTooDeep(
             f"only the first {MAX_OFFSET} items have pages; narrow the time with 'from' and 'to' to see more"
         )
-    where, parameters = _where(filters, table.first_day)
+    conditions, parameters = where(filters, table.first_day)
     # The inner limit lets ClickHouse read no more than that; it is far enough where each event is there twice.
     rows = await table.query_soon(
-        f"SELECT * FROM (SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} {where} "
+        f"SELECT * FROM (SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} {conditions} "
         "ORDER BY created_at DESC, event_id DESC LIMIT {reach:UInt32}) "
         "ORDER BY created_ms DESC, event_id DESC LIMIT 1 BY event_id LIMIT {size:UInt32} OFFSET {offset:UInt32}",
         {**parameters, "size": page_size, "offset": offset, "reach": 2 * (offset + page_size)},
     )
-    total = await _total(table, where, parameters)
+    total = await _total(table, conditions, parameters)
     return HistoryPage(tuple(_item(row) for row in rows), total, page, page_size)
 
 
@@ -145,21 +145,22 @@ async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> dict[str, i
     return found
 
 
-async def _total(table: UsageTable, where: str, parameters: dict[str, Any]) -> int:
-    """How many calls there are; of very many, without looking for duplicates that no merge has removed yet."""
-    rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} {where}", parameters)
-    if rows[0][0] <= EXACT_TOTAL:
-        rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} FINAL {where}", parameters)
-    return int(rows[0][0])
-
-
-def _where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str, dict[str, Any]]:
+def where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str, dict[str, Any]]:
+    """The condition of a query on the calls that pass the filters, `WHERE` included, and its parameters."""
     parameters = {name: value for name in _FILTERS if (value := getattr(filters, name)) is not None}
     conditions = [_FILTERS[name] for name in parameters]
     if first_day is not None:
         conditions.append("created_at >= toDateTime64({first_day:Date}, 3, 'UTC')")
         parameters["first_day"] = first_day
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), parameters
+
+
+async def _total(table: UsageTable, conditions: str, parameters: dict[str, Any]) -> int:
+    """How many calls there are; of very many, without looking for duplicates that no merge has removed yet."""
+    rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} {conditions}", parameters)
+    if rows[0][0] <= EXACT_TOTAL:
+        rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} FINAL {conditions}", parameters)
+    return int(rows[0][0])
 
 
 def _item(row: Row) -> HistoryItem:

@@ -32,6 +32,7 @@ from clickhouse_connect.driver.client import Client
 from gateway.usage.columns import COLUMN_NAMES, COLUMN_TYPES, columns
 from gateway.usage.event import UsageEvent
 from gateway.usage.migrate import migrate
+from gateway.usage.outlet import Outlet, open_outlet
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable, judged, unavailable
 
 LOG_TABLE = "mcp_tool_usage_log"
@@ -45,6 +46,9 @@ QUERY_SECONDS = 20
 
 QUERY_BYTES = 1 << 30
 """So does one that needs more memory."""
+
+MAX_EXPORTS = 2
+"""Exports at a time."""
 
 _INSERT_SETTINGS = {
     "async_insert": 0,
@@ -61,6 +65,10 @@ for _absent in ("np", "pd", "pd_time_test"):
     vars(options).setdefault(_absent, None)
 
 Result = TypeVar("Result")
+
+
+class ExportsBusy(Exception):
+    """There are `MAX_EXPORTS` already."""
 
 
 class UsageTable:
@@ -93,6 +101,7 @@ class UsageTable:
         self._opening = threading.Lock()
         self._migrated = False
         self._clients: dict[str, Client] = {}
+        self._exports = threading.BoundedSemaphore(MAX_EXPORTS)
         self._threads = {name: ThreadPoolExecutor(1, f"usage-{name}") for name in ("insert", "query")}
 
     @property
@@ -145,6 +154,21 @@ class UsageTable:
             )
         except UsageRefused as error:
             raise UsageTableUnavailable(f"ClickHouse at {self.place} refuses a query: {error}") from error
+
+    def outlet(self, sql: str, parameters: Mapping[str, Any], fmt: str) -> Outlet:
+        """The answer to a query as a stream of bytes, on a connection of its own; whoever asked closes it.
+
+        `fmt` is one of ClickHouse's. Raises `ExportsBusy`, and `UsageTableUnavailable`, which reading raises too.
+        """
+        if not self._exports.acquire(blocking=False):
+            raise ExportsBusy
+        try:
+            return _Guarded(
+                open_outlet(self._connected, self.is_embedded, sql, parameters, fmt), self.place, self._exports.release
+            )
+        except Exception as error:
+            self._exports.release()
+            raise unavailable(error, self.place) from error
 
     async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
         """`insert` on the inserting thread. A caller that is cancelled leaves the insert running."""
@@ -199,16 +223,19 @@ class UsageTable:
     def _client(self, name: str) -> Client:
         with self._opening:
             if name not in self._clients:
-                if self.is_embedded:
-                    _load_chdb()
-                client = clickhouse_connect.get_client(**self._options)
-                try:
-                    self._prepare(client)
-                except BaseException:
-                    client.close()
-                    raise
-                self._clients[name] = client
+                self._clients[name] = self._connected()
             return self._clients[name]
+
+    def _connected(self) -> Client:
+        if self.is_embedded:
+            _load_chdb()
+        client = clickhouse_connect.get_client(**self._options)
+        try:
+            self._prepare(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     def _prepare(self, client: Client) -> None:
         if not self._migrated:
@@ -222,6 +249,27 @@ class UsageTable:
             migrate(client)
             _set_retention(client, self.ttl_days)
             self._migrated = True
+
+
+class _Guarded:
+    """An outlet whose faults are told like those of queries."""
+
+    def __init__(self, outlet: Outlet, place: str, closed: Callable[[], None]) -> None:
+        self._outlet = outlet
+        self._place = place
+        self._closed = closed
+
+    def read(self) -> bytes:
+        try:
+            return self._outlet.read()
+        except Exception as error:
+            raise unavailable(error, self._place) from error
+
+    def close(self) -> None:
+        try:
+            self._outlet.close()
+        finally:
+            self._closed()
 
 
 def _client_options(url: str, connect_timeout: int, read_timeout: int) -> dict[str, Any]:
