@@ -67,6 +67,7 @@ _log = logging.getLogger(__name__)
 def make_app(deps: Dependencies) -> web.Application:
     """The application, to be run by `admin_api.connection.Runner`; it opens nothing and closes nothing."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard(deps)])
+    app.on_response_prepare.append(_secure)
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, endpoint.path, _handler(deps, endpoint))
     described = msgspec.json.encode(openapi.document(ENDPOINTS, deps.version))
@@ -111,8 +112,6 @@ def _guard(deps: Dependencies) -> Any:
             response = await handler(request)
         except Exception as error:
             response = problem_of(error, request).response()
-        response.headers.update(_SECURITY_HEADERS)
-        response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         _log.debug(
             "%s %s %d in %.1f ms",
             request.method,
@@ -123,6 +122,11 @@ def _guard(deps: Dependencies) -> Any:
         return response
 
     return guard
+
+
+async def _secure(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_SECURITY_HEADERS)
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 
 
 def _check_host(deps: Dependencies, request: web.Request) -> None:

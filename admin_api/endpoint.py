@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 
 from admin_api.address import client_address
 from admin_api.dependencies import Dependencies
+from admin_api.download import Download
 from admin_api.fields import FieldFault, InvalidFields, read_json, read_query
 from admin_api.problem import Problem
 from admin_api.users import User
@@ -57,21 +58,24 @@ class Endpoint(Generic[Given]):
     summary: str
     access: Access
     takes: type[Given]
-    handler: Callable[[Dependencies, Caller, Given], Awaitable[msgspec.Struct]]
-    answers: type[msgspec.Struct]
+    handler: Callable[[Dependencies, Caller, Given], Awaitable[msgspec.Struct | Download]]
+    answers: type[msgspec.Struct] | tuple[str, ...]
+    """A struct, or the media types of a download."""
     status: int = 200
     refusals: tuple[int, ...] = ()
     """Statuses of its own, beside those that its access and its input bring."""
     too_large: str | None = None
     """The field to blame, with 400, for a body that is too large."""
 
-    async def __call__(self, deps: Dependencies, request: web.Request) -> web.Response:
+    async def __call__(self, deps: Dependencies, request: web.Request) -> web.StreamResponse:
         """Serve one request."""
         signed_in = None if self.access == "open" else await authenticate(deps, request)
         if self.access == "admin" and signed_in is not None and not signed_in.is_admin:
             raise Problem(403, "Only an admin may do this.")
         caller = Caller(_address(deps, request), request.url.host or "localhost", signed_in)
         answer = await self.handler(deps, caller, await self._given(request))
+        if isinstance(answer, Download):
+            return await answer.send(request)
         return web.Response(status=self.status, body=msgspec.json.encode(answer), content_type="application/json")
 
     async def _given(self, request: web.Request) -> Given:

@@ -199,6 +199,7 @@ Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a 
 CallStatus = Annotated[
     Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
 ]
+ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
 AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
 AuditPlace = Annotated[
     str,

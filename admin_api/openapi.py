@@ -17,7 +17,9 @@ _GENERAL_REFUSALS = {"open": (), "user": (401,), "admin": (401, 403)}
 
 def document(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]:
     """The whole document as plain values."""
-    kinds = {kind for endpoint in endpoints for kind in (endpoint.takes, endpoint.answers)} | {ProblemDetails}
+    kinds: set[type[msgspec.Struct]] = {ProblemDetails}
+    for endpoint in endpoints:
+        kinds |= {endpoint.takes} if isinstance(endpoint.answers, tuple) else {endpoint.takes, endpoint.answers}
     ordered = sorted(kinds, key=lambda kind: kind.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -60,8 +62,7 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
 
 
 def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    answered = {"application/json": {"schema": _reference(endpoint.answers)}}
-    responses: dict[str, Any] = {str(endpoint.status): {"description": _summary(endpoint.answers), "content": answered}}
+    responses: dict[str, Any] = {str(endpoint.status): _answer(endpoint.answers)}
     input_refusals = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
     refusals = {*endpoint.refusals, *_GENERAL_REFUSALS[endpoint.access], *input_refusals, 503}
     if endpoint.too_large:
@@ -72,6 +73,13 @@ def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
             "content": {MEDIA_TYPE: {"schema": _reference(ProblemDetails)}},
         }
     return responses
+
+
+def _answer(answers: type[msgspec.Struct] | tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(answers, tuple):
+        # OpenAPI 3.1 has no schema for bytes; the media type says it all.
+        return {"description": "The file.", "content": {media_type: {} for media_type in answers}}
+    return {"description": _summary(answers), "content": {"application/json": {"schema": _reference(answers)}}}
 
 
 def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:

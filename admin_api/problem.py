@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from admin_api.fields import FieldFault, InvalidFields
 from admin_api.passwords import PasswordsBusy
 from gateway.keys.fields import InvalidField
+from gateway.usage.table import ExportsBusy
 from gateway.usage.table_errors import UsageTableUnavailable
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +89,8 @@ def problem_of(error: Exception, request: web.Request) -> Problem:
             return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.problem)])
         case PasswordsBusy():
             return _busy("Too many logins are being checked at once; try again shortly.")
+        case ExportsBusy():
+            return _busy("Too many exports run at once; try again shortly.")
         case UsageTableUnavailable():
             _log.warning("Usage cannot be read: %s", error)
             return _busy("The usage database does not answer; try again shortly.")

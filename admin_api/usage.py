@@ -7,14 +7,29 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.download import Download
 from admin_api.endpoint import Caller, Endpoint
 from admin_api.fields import FieldFault, InvalidFields
-from admin_api.kinds import AnyEmail, BalanceDays, CallStatus, Days, Flag, From, KeyId, Page, PageSize, Search, To
+from admin_api.kinds import (
+    AnyEmail,
+    BalanceDays,
+    CallStatus,
+    Days,
+    ExportFormat,
+    Flag,
+    From,
+    KeyId,
+    Page,
+    PageSize,
+    Search,
+    To,
+)
 from admin_api.moments import parse_moment
 from admin_api.scope import owner_asked_for
 from gateway.usage import queries
 from gateway.usage.answers import HistoryFilters, HistoryPage, Stats
 from gateway.usage.catching_up import until_stored
+from gateway.usage.export import MEDIA_TYPES, Format, export
 from gateway.usage.reconcile import Balance, reconcile
 
 _EARLIEST_MS = 0
@@ -22,11 +37,9 @@ _LATEST_MS = 7_258_118_400_000
 """1970 and 2200: what lies beyond is no time of a call, and ClickHouse would misread it."""
 
 
-class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which calls, and which page of them."""
+class CallsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which calls."""
 
-    page: Page = 1
-    page_size: PageSize = 20
     from_: From | None = msgspec.field(name="from", default=None)
     to: To | None = None
     key_id: KeyId | None = None
@@ -35,6 +48,19 @@ class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     status: CallStatus | None = None
     owner: AnyEmail | None = None
     all: Flag = False
+
+
+class HistoryQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which calls, and which page of them."""
+
+    page: Page = 1
+    page_size: PageSize = 20
+
+
+class ExportQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which calls, and as what kind of file."""
+
+    format: ExportFormat = "csv"
 
 
 class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,22 +79,21 @@ class BalanceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) -> HistoryPage:
     """Single calls, newest first."""
-    filters = HistoryFilters(
-        owner=owner_asked_for(caller, given.owner, given.all),
-        since=_moment(given.from_),
-        until=_moment(given.to, end_of_day=True),
-        key_id=given.key_id,
-        tool=given.tool,
-        table=given.table,
-        status=given.status,
-    )
-    if filters.since is not None and filters.until is not None and filters.since >= filters.until:
-        raise InvalidFields([FieldFault("from", "must be before to")])
+    filters = _filters(caller, given)
     await until_stored(deps.redis)
     try:
         return await queries.history(deps.usage, filters, given.page, given.page_size)
     except queries.PageTooDeep as error:
         raise InvalidFields([FieldFault("page", f"is too deep: {error}")]) from None
+
+
+async def export_usage(deps: Dependencies, caller: Caller, given: ExportQuery) -> Download:
+    """Single calls as a file."""
+    filters = _filters(caller, given)
+    await until_stored(deps.redis)
+    fmt = Format(given.format)
+    name = f"usage-{deps.usage.today.isoformat()}.{fmt}"
+    return Download(MEDIA_TYPES[fmt], name, export(deps.usage, filters, fmt))
 
 
 async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> Stats:
@@ -80,6 +105,21 @@ async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> S
 async def read_balance(deps: Dependencies, caller: Caller, given: BalanceQuery) -> Balance:
     """Whether everything that was accepted is somewhere."""
     return await reconcile(deps.redis, deps.usage, given.days)
+
+
+def _filters(caller: Caller, given: CallsQuery) -> HistoryFilters:
+    filters = HistoryFilters(
+        owner=owner_asked_for(caller, given.owner, given.all),
+        since=_moment(given.from_),
+        until=_moment(given.to, end_of_day=True),
+        key_id=given.key_id,
+        tool=given.tool,
+        table=given.table,
+        status=given.status,
+    )
+    if filters.since is not None and filters.until is not None and filters.since >= filters.until:
+        raise InvalidFields([FieldFault("from", "must be before to")])
+    return filters
 
 
 def _moment(text: str | None, *, end_of_day: bool = False) -> int | None:
@@ -97,6 +137,16 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         takes=HistoryQuery,
         handler=read_history,
         answers=HistoryPage,
+        refusals=(403,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/mcp-usage/export",
+        summary="Single calls as a file, by owner and time, the earliest first",
+        access="user",
+        takes=ExportQuery,
+        handler=export_usage,
+        answers=tuple(MEDIA_TYPES.values()),
         refusals=(403,),
     ),
     Endpoint(

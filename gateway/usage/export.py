@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 
 from gateway.usage.answers import HistoryFilters
@@ -66,7 +66,7 @@ MEDIA_TYPES = {
 _ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
 
 
-async def export(table: UsageTable, filters: HistoryFilters, fmt: Format) -> AsyncIterator[bytes]:
+async def export(table: UsageTable, filters: HistoryFilters, fmt: Format) -> AsyncGenerator[bytes]:
     """The file, piece by piece. Raises `ExportsBusy` and `UsageTableUnavailable`, also amid the file: it is not whole
     then.
     """

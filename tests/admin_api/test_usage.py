@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import json
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from gateway.usage.event import UsageEvent
-from gateway.usage.table import UsageTable
+from gateway.usage.outlet import Outlet
+from gateway.usage.table import MAX_EXPORTS, UsageTable
+from gateway.usage.table_errors import UsageTableUnavailable
 from tests.admin_api.support import ADMIN, USER, Answer, Api, event
 
 DAY_MS = 86_400_000
@@ -182,3 +186,88 @@ async def test_an_admin_sees_whether_everything_accepted_is_somewhere(admin: Api
 
 async def test_reconciling_is_for_admins(user: Api) -> None:
     assert (await user.get("/api/mcp-usage/reconcile")).status == 403
+
+
+async def exported(api: Api, **query: str) -> tuple[bytes, Answer]:
+    headers = {"Authorization": f"Bearer {api.token}"}
+    async with api.client.get("/api/mcp-usage/export", params=query, headers=headers) as answer:
+        return await answer.read(), Answer(answer.status, None, answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "media_type", "start"),
+    [
+        ("csv", "text/csv", b'"event_id"'),
+        ("ndjson", "application/x-ndjson", b'{"event_id"'),
+        ("parquet", "application/vnd.apache.parquet", b"PAR1"),
+    ],
+)
+async def test_an_export_is_a_file(user: Api, table: UsageTable, fmt: str, media_type: str, start: bytes) -> None:
+    await insert(table, event(created_at=now_ms()))
+    body, answer = await exported(user, format=fmt)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
+    assert body.startswith(start)
+    today = datetime.datetime.now(datetime.UTC).date()
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="usage-{today}.{fmt}"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_an_export_has_ones_own_calls_and_for_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
+    await insert(table, event(owner=USER), event(owner=OTHER, tool_name="run_sql"), event(owner=ADMIN))
+    for query in ({"owner": OTHER}, {"all": "true"}):
+        assert (await user.get("/api/mcp-usage/export", **query)).status == 403
+    wanted: list[tuple[Api, dict[str, str], list[str]]] = [
+        (user, {}, [USER]),
+        (admin, {}, [ADMIN]),
+        (admin, {"owner": OTHER}, [OTHER]),
+        (admin, {"all": "true"}, [USER, OTHER, ADMIN]),
+        (admin, {"all": "true", "tool": "run_sql"}, [OTHER]),
+        (admin, {"all": "true", "to": "2001-01-01"}, []),
+    ]
+    for api, query, owners in wanted:
+        body, _ = await exported(api, format="ndjson", **query)
+        assert [json.loads(line)["owner"] for line in body.splitlines()] == sorted(owners), query
+
+
+async def test_a_bad_export_is_400_and_names_every_field(user: Api) -> None:
+    for query, fields in (("format=xlsx", {"format"}), ("page=1", {"page"}), ("from=x&to=y", {"from", "to"})):
+        answer = await user.request("GET", f"/api/mcp-usage/export?{query}")
+        assert (answer.status, answer.fields) == (400, fields)
+    assert (await user.request("GET", "/api/mcp-usage/export", headers={"Authorization": ""})).status == 401
+
+
+async def test_more_exports_than_fit_are_503(user: Api, table: UsageTable) -> None:
+    outlets = [table.outlet("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
+    answer = await user.get("/api/mcp-usage/export")
+    assert (answer.status, "exports" in answer.body["detail"]) == (503, True)
+    for outlet in outlets:
+        outlet.close()
+    assert (await user.get("/api/mcp-usage/export")).status == 200
+
+
+async def test_an_export_that_fails_on_its_way_is_not_whole(
+    user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await insert(table, *(event() for _ in range(1000)))
+    monkeypatch.setattr("gateway.usage.outlet.PIECE_BYTES", 1024)
+    real = table.outlet
+
+    class Failing:
+        def __init__(self, outlet: Outlet) -> None:
+            self.outlet, self.pieces = outlet, 0
+
+        def read(self) -> bytes:
+            self.pieces += 1
+            if self.pieces > 3:
+                raise UsageTableUnavailable("as the test wants it")
+            return self.outlet.read()
+
+        def close(self) -> None:
+            self.outlet.close()
+
+    monkeypatch.setattr(table, "outlet", lambda *arguments: Failing(real(*arguments)))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await exported(user, format="ndjson")
+    monkeypatch.undo()
+    assert (await exported(user, format="ndjson"))[0].count(b"\n") == 1000

@@ -157,7 +157,7 @@ async def test_an_export_that_is_left_ends_and_frees_its_place(
     with pytest.raises(ExportsBusy):
         await anext(export(table, ALL, Format.NDJSON))
     for one in exports:
-        await one.aclose()  # type: ignore[attr-defined]
+        await one.aclose()
     assert await running_exports(table) == 0
     assert await exported(table, Format.PARQUET)
 
