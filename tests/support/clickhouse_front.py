@@ -59,7 +59,7 @@ class ClickHouseFront:
         """Set when a request hangs."""
         self.released = threading.Event()
         self.port = 0
-        self._server: http.server.ThreadingHTTPServer | None = None
+        self._server: _Server | None = None
 
     @property
     def url(self) -> str:
@@ -73,7 +73,7 @@ class ClickHouseFront:
             pass
 
         Handler.front = front
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -90,12 +90,23 @@ class ClickHouseFront:
         self._client.close()
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone is no news."""
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     # HTTP/1.0: each request has a connection of its own, so that a stopped front is a refused connection.
     front: ClickHouseFront
 
     def do_GET(self) -> None:
-        self.do_POST()
+        if urlsplit(self.path).query:
+            self.do_POST()
+        else:
+            # `/ping`, and `/` for whoever just looks.
+            self._answer(200, b"Ok.\n", {})
 
     def do_POST(self) -> None:
         # What it will be cannot be seen before it is read, but for inserts by their media type.
