@@ -157,6 +157,47 @@ def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monke
     assert json.loads(out)["totals"]["calls"] == 2
 
 
+def test_an_export_is_a_file_for_its_owner_alone(clickhouse: UsageTable, capsys: Capture, tmp_path: Path) -> None:
+    clickhouse.insert([event(), event(tool_name="run_sql"), event(owner="eve@example.com")], "token")
+    path = tmp_path / "usage.csv"
+    code, out, err = usage(capsys, "export", "--output", str(path))
+    assert (code, out) == (0, "")
+    assert "3 calls" in err
+    assert len(path.read_text().splitlines()) == 4
+    assert path.stat().st_mode & 0o777 == 0o600
+    narrowed = ("--owner", "ADA@example.com", "--tool", "run_sql", "--from", "2026-06-21", "--to", "2026-06-21")
+    assert usage(capsys, "export", "--format", "ndjson", "--output", str(path), *narrowed)[0] == 0
+    (line,) = path.read_text().splitlines()
+    assert json.loads(line)["tool_name"] == "run_sql"
+    assert [file.name for file in tmp_path.iterdir()] == ["usage.csv"]
+
+
+def test_an_export_goes_to_standard_output_for_a_pipe(clickhouse: UsageTable, capfdbinary: Any) -> None:
+    clickhouse.insert([event()], "token")
+    assert main(["usage", "export", "--format", "parquet"]) == 0
+    assert capfdbinary.readouterr().out.startswith(b"PAR1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--from", "yesterday"), "--from"),
+        (("--from", "2026-02-01", "--to", "2026-01-01"), "--from"),
+        (("--output", "/nowhere/usage.csv"), "/nowhere"),
+    ],
+)
+def test_a_bad_export_is_told(clickhouse: UsageTable, capsys: Capture, arguments: tuple[str, ...], says: str) -> None:
+    code, _, err = usage(capsys, "export", *arguments)
+    assert (code, says in err) == (1, True)
+
+
+def test_an_export_that_fails_leaves_no_file(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:9")
+    code, _, err = usage(capsys, "export", "--output", str(tmp_path / "usage.csv"))
+    assert (code, "cannot be reached" in err) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GATEWAY_REDIS_URL")
     running = Running("up", data_dir=tmp_path / "data")
@@ -178,6 +219,12 @@ def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.M
         assert (code, "does not balance" in err) == (1, True)
         code, sums, _ = usage(capsys, "--by", "day", "--data-dir", str(running.data_dir))
         assert (code, sums.splitlines()[-1].split()[:2]) == (0, ["total", "1"])
+        file = tmp_path / "usage.ndjson"
+        export = ("export", "--format", "ndjson", "--output", str(file), "--data-dir", str(running.data_dir))
+        assert usage(capsys, *export)[0] == 0
+        assert json.loads(file.read_text())["tool_name"] == "query_stock_daily"
+        code, _, err = usage(capsys, *export, "--from", "yesterday")
+        assert (code, "from must be a date" in err) == (1, True)
         assert ["dead", "lettered", "1"] in [line.split() for line in out.splitlines()]
     finally:
         running.stop()

@@ -6,36 +6,56 @@ do all that an admin may, so the command signs a token for itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from gateway.cli.output import CliError
 from gateway.cli.stores import Stores, now_ms
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _TIMEOUT_SECONDS = 60.0
 
 
 async def ask(stores: Stores, path: str, query: Mapping[str, str]) -> Any:
     """The JSON answer to a GET. Raises `CliError`."""
-    # It takes longer to import than most commands do to run.
+    async with _answered(stores, path, query, whole=True) as answer:
+        return await answer.json(content_type=None)
+
+
+async def download(stores: Stores, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
+    """The body of the answer to a GET, piece by piece. Raises `CliError`, also where it ends before it is whole."""
+    async with _answered(stores, path, query, whole=False) as answer:
+        async for piece in answer.content.iter_any():
+            yield piece
+
+
+@asynccontextmanager
+async def _answered(
+    stores: Stores, path: str, query: Mapping[str, str], *, whole: bool
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """An answer with status 200, which has its time as a `whole` or for each piece."""
+    # Not at the top: most commands need no HTTP client.
     import aiohttp
 
     if stores.found.runtime is None:
         raise CliError("only `mcp-gateway up` can be asked this: name its folder with --data-dir")
     url = stores.found.runtime.admin_url + path
     headers = {"Authorization": f"Bearer {await _token(stores)}"}
+    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS if whole else None, sock_read=_TIMEOUT_SECONDS)
     try:
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
         async with (
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
             session.get(url, params=query, allow_redirects=False) as answer,
         ):
-            body = await answer.json(content_type=None)
+            if answer.status != 200:
+                body = await answer.json(content_type=None)
+                raise CliError(f"the admin API at {url} answers {answer.status}: {body.get('detail', '')}")
+            yield answer
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise CliError(f"the admin API at {url} cannot be asked: {error or type(error).__name__}") from error
-    if answer.status != 200:
-        raise CliError(f"the admin API at {url} answers {answer.status}: {body.get('detail', '')}")
-    return body
 
 
 async def _token(stores: Stores) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli import admin_api, options, usage_stats
+from gateway.cli import admin_api, options, usage_export, usage_stats
 from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table, printable, rfc3339, tell
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
 from gateway.cli.usage_database import usage_table
@@ -19,6 +19,7 @@ _REASON_WIDTH = 60
 app = typer.Typer(help="Usage: sums, single calls, and what became of them.")
 letters_app = typer.Typer(no_args_is_help=True, help="Events that ClickHouse refused for their content.")
 app.callback(invoke_without_command=True)(usage_stats.show)
+app.command()(usage_export.export)
 app.add_typer(letters_app, name="dead-letters")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids, as `list` shows them.")]
