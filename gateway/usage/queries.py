@@ -14,7 +14,8 @@ Rules:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from gateway.usage.answers import (
@@ -37,12 +38,13 @@ MAX_OFFSET = 10_000
 MAX_DAYS = 1000
 MAX_ROWS = 1000
 """Rows of each list in the statistics, those with the most calls."""
-EXACT_TOTAL = 5_000_000
-"""A total of more calls is the number of rows."""
+EXACT_TOTAL = 50_000
+"""Duplicates that no merge has removed yet are looked for among so many calls; a total of more may count them."""
 LATENESS_MS = 3_600_000
 """How much later than an event another one of the same id is looked for."""
 _STORED_CHUNK = 1000
 """Ids looked up with one query."""
+_DAY_MS = 86_400_000
 
 
 class PageTooDeep(ValueError):
@@ -80,18 +82,15 @@ async def history(table: UsageTable, filters: HistoryFilters, page: int = 1, pag
     offset = (page - 1) * page_size
     if offset + page_size > MAX_OFFSET:
         raise PageTooDeep(
-            f"only the first {MAX_OFFSET} items have pages; narrow the time with 'from' and 'to' to see more"
+            f"only the first {MAX_OFFSET} items have pages; narrow the time with 'from' and 'to', or export the calls"
         )
-    conditions, parameters = where(filters, table.first_day)
-    # The inner limit lets ClickHouse read no more than that; it is far enough where each event is there twice.
-    rows = await table.query_soon(
-        f"SELECT * FROM (SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} {conditions} "
-        "ORDER BY created_at DESC, event_id DESC LIMIT {reach:UInt32}) "
-        "ORDER BY created_ms DESC, event_id DESC LIMIT 1 BY event_id LIMIT {size:UInt32} OFFSET {offset:UInt32}",
-        {**parameters, "size": page_size, "offset": offset, "reach": 2 * (offset + page_size)},
-    )
-    total = await _total(table, conditions, parameters)
-    return HistoryPage(tuple(_item(row) for row in rows), total, page, page_size)
+    days = await _calls_by_day(table, filters) if filters.owner is None else []
+    for since in _windows([calls for _, calls in days], offset + page_size):
+        keys = await _keys(table, filters, None if since is None else days[since][0], page_size, offset)
+        if len(keys) == page_size:
+            break
+    total = await _total(table, filters, sum(calls for _, calls in days))
+    return HistoryPage(await _items(table, keys), total, page, page_size)
 
 
 async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> Stats:
@@ -155,12 +154,90 @@ def where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str
     return (f"WHERE {' AND '.join(conditions)}" if conditions else ""), parameters
 
 
-async def _total(table: UsageTable, conditions: str, parameters: dict[str, Any]) -> int:
-    """How many calls there are; of very many, without looking for duplicates that no merge has removed yet."""
+def _windows(calls: Sequence[int], needed: int) -> Iterator[int | None]:
+    """The days, the newest first, that are long enough for a page, as the place of their last one; then all of time.
+
+    The table has the calls of each owner by time, but has to look at all that it reads for those of everybody. The
+    sums by day tell how far back is enough; were they wrong, the next window would mend it.
+    """
+    for wanted in (needed, 10 * needed):
+        enough = (place for place, sum_to_here in enumerate(accumulate(calls)) if sum_to_here >= wanted)
+        if (place := next(enough, None)) is not None:
+            yield place
+    yield None
+
+
+async def _calls_by_day(table: UsageTable, filters: HistoryFilters) -> list[tuple[datetime.date, int]]:
+    """The days (UTC) with calls that pass the filters, the newest first, with no fewer calls than pass."""
+    counted = "calls" if filters.status in (None, "ok") else "errors"
+    parameters: dict[str, Any] = {
+        name: value for name in ("key_id", "tool", "table") if (value := getattr(filters, name)) is not None
+    }
+    conditions = [_FILTERS[name] for name in parameters]
+    for name, moment, operator in (("since", filters.since, ">="), ("until", filters.until, "<=")):
+        if moment is not None:
+            conditions.append(f"day {operator} toDate(fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC'), 'UTC')")
+            parameters[name] = moment
+    if table.first_day is not None:
+        conditions.append("day >= {first_day:Date}")
+        parameters["first_day"] = table.first_day
+    condition = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    rows = await table.query_soon(
+        f"SELECT day, sum({counted}) AS counted FROM {DAILY_TABLE} {condition}"
+        "GROUP BY day HAVING counted > 0 ORDER BY day DESC",
+        parameters,
+    )
+    return [(day, int(calls)) for day, calls in rows]
+
+
+async def _keys(
+    table: UsageTable, filters: HistoryFilters, first_day: datetime.date | None, size: int, offset: int
+) -> list[Row]:
+    """Owner, time and id of the calls of a page, of those since a day."""
+    days = [day for day in (first_day, table.first_day) if day is not None]
+    conditions, parameters = where(filters, max(days, default=None))
+    # The inner limit lets ClickHouse sort no more than that; it is far enough where each event is there twice.
+    return await table.query_soon(
+        "SELECT * FROM (SELECT owner, toUnixTimestamp64Milli(created_at) AS ms, event_id "
+        f"FROM {LOG_TABLE} {conditions} "
+        "ORDER BY created_at DESC, event_id DESC LIMIT {reach:UInt32}) "
+        "ORDER BY ms DESC, event_id DESC LIMIT 1 BY event_id LIMIT {size:UInt32} OFFSET {offset:UInt32}",
+        {**parameters, "size": size, "offset": offset, "reach": 2 * (offset + size)},
+    )
+
+
+async def _items(table: UsageTable, keys: Sequence[Row]) -> tuple[HistoryItem, ...]:
+    if not keys:
+        return ()
+    rows = await table.query_soon(
+        f"SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} "
+        "WHERE owner IN {owners:Array(String)} AND event_id IN {ids:Array(String)} "
+        "AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC') "
+        "AND created_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC') "
+        "ORDER BY created_ms DESC, event_id DESC LIMIT 1 BY event_id",
+        {
+            "owners": list({owner for owner, _, _ in keys}),
+            "ids": [event_id for _, _, event_id in keys],
+            "first": keys[-1][1],
+            "last": keys[0][1],
+        },
+    )
+    return tuple(_item(row) for row in rows)
+
+
+async def _total(table: UsageTable, filters: HistoryFilters, summed: int) -> int:
+    """How many calls there are. Of very many, the number of rows, or the sum by day where that is the same."""
+    if summed > EXACT_TOTAL and filters.status is None and _is_whole_days(filters):
+        return summed
+    conditions, parameters = where(filters, table.first_day)
     rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} {conditions}", parameters)
     if rows[0][0] <= EXACT_TOTAL:
-        rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} FINAL {conditions}", parameters)
+        rows = await table.query_soon(f"SELECT uniqExact(event_id) FROM {LOG_TABLE} {conditions}", parameters)
     return int(rows[0][0])
+
+
+def _is_whole_days(filters: HistoryFilters) -> bool:
+    return all(moment is None or moment % _DAY_MS == 0 for moment in (filters.since, filters.until))
 
 
 def _item(row: Row) -> HistoryItem:

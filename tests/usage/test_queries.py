@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -137,6 +138,47 @@ async def test_each_filter_leaves_the_calls_it_names(table: UsageTable) -> None:
         page = await history(table, HistoryFilters(**filters))
         assert {item.session_id for item in page.items} == expected, filters
         assert page.total == len(expected)
+
+
+async def test_pages_of_everybody_reach_over_days_and_filters(table: UsageTable) -> None:
+    source = random.Random(2)
+    events = [
+        event(
+            created_at=NOW_MS - source.randrange(30 * DAY_MS),
+            owner=f"user{source.randrange(5)}@example.com",
+            status=(status := source.choice(["ok", "ok", "ok", "tool_error", "denied"])),
+            is_error=status != "ok",
+            tool_name=source.choice(["a", "b"]),
+            table_names=source.choice([(), ("t",)]),
+            key_id=source.choice(["key_1", "key_2"]),
+        )
+        for _ in range(300)
+    ]
+    await insert(table, *events)
+    newest = sorted(events, key=lambda one: (one.created_at, one.event_id), reverse=True)
+    middle = NOW_MS - 11 * DAY_MS - 5_000_000
+    filters: list[tuple[HistoryFilters, Callable[[UsageEvent], bool]]] = [
+        (ALL, lambda one: True),
+        (HistoryFilters(status="denied"), lambda one: one.status == "denied"),
+        (HistoryFilters(status="ok", tool="a"), lambda one: (one.status, one.tool_name) == ("ok", "a")),
+        (HistoryFilters(table="t", key_id="key_2"), lambda one: (one.table_names, one.key_id) == (("t",), "key_2")),
+        (HistoryFilters(since=middle), lambda one: one.created_at >= middle),
+        (HistoryFilters(until=middle), lambda one: one.created_at < middle),
+    ]
+    for asked, passes in filters:
+        expected = [one.event_id for one in newest if passes(one)]
+        pages = [await history(table, asked, page, 40) for page in range(1, 10)]
+        assert [item.event_id for page in pages for item in page.items] == expected, asked
+        assert {page.total for page in pages} == {len(expected)}, asked
+
+
+async def test_sums_by_day_that_are_wrong_cost_no_call(table: UsageTable) -> None:
+    await insert(table, *(event(created_at=NOW_MS - number * DAY_MS) for number in range(20)))
+    lies = f"INSERT INTO mcp_tool_usage_daily (day, calls) VALUES (toDate({NOW_MS // 1000}), 1000)"
+    await table.write_soon(lies, {})
+    assert len((await history(table, ALL, 1, 15)).items) == 15
+    await table.write_soon("TRUNCATE TABLE mcp_tool_usage_daily", {})
+    assert len((await history(table, ALL, 2, 15)).items) == 5
 
 
 @pytest.mark.parametrize(("page", "size", "named"), [(0, 20, "page"), (1, 0, "page_size"), (1, 501, "page_size")])
@@ -306,12 +348,18 @@ async def test_lists_are_bounded_and_say_so(table: UsageTable, monkeypatch: pyte
     assert found.totals.calls == 5
 
 
-async def test_a_total_of_very_many_calls_is_the_number_of_rows(
-    table: UsageTable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_total_of_very_many_calls_is_right_too(table: UsageTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "EXACT_TOTAL", 3)
-    await insert(table, *(event() for _ in range(5)))
-    assert (await history(table, ALL)).total == 5
+    await insert(table, *(event(status=status) for status in ("ok", "ok", "ok", "ok", "denied")))
+    for filters, total in (
+        (ALL, 5),
+        (HistoryFilters(owner="ada@example.com"), 5),
+        (HistoryFilters(status="ok"), 4),
+        (HistoryFilters(since=NOW_MS), 5),
+        (HistoryFilters(since=NOW_MS + 1000), 0),
+        (HistoryFilters(until=NOW_MS + DAY_MS, table="stock_daily"), 5),
+    ):
+        assert (await history(table, filters)).total == total, filters
 
 
 async def test_stored_events_are_told_from_others(table: UsageTable) -> None:
