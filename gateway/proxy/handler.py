@@ -9,6 +9,7 @@ Everything that the gateway answers by itself is a `Refused` with a `Deny`, and 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -35,6 +36,8 @@ from gateway.proxy.observed import Observed
 from gateway.proxy.opening import Opening
 from gateway.proxy.origins import Origins
 from gateway.proxy.room import Kind, Room
+
+log = logging.getLogger(__name__)
 
 _REFUSED = 400
 """The status from which on the upstream has not done what it was asked."""
@@ -99,6 +102,9 @@ class Handler:
         finally:
             seconds = self._clock.monotonic() - started
             self._observed.answered(exchange.request.method, status, reason, seconds)
+            if log.isEnabledFor(logging.DEBUG):
+                method, milliseconds = exchange.request.method, seconds * 1000
+                log.debug("%s answered %d (%s) in %.1f ms", method, status, reason, milliseconds)
         return answer
 
     def refuse(self, fault: FramingFault) -> Answer:
