@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import inspect, keys, metering, roles, usage, users
+from gateway.cli import backup, inspect, keys, metering, roles, usage, users
 from gateway.cli.output import CliError, tell
 from gateway.settings import SettingsError
 
@@ -47,6 +47,8 @@ app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(usage.app, name="usage")
 app.add_typer(metering.app, name="metering")
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(inspect.config)
 app.command(name="client-config")(inspect.client_config)
 app.command()(inspect.doctor)

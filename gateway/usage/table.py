@@ -179,14 +179,15 @@ class UsageTable:
         return await self._on("query", self.query, sql, parameters)
 
     async def write_soon(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """A statement of the writer's own, on the inserting thread and without the bounds of a query; its rows."""
-        return await self._on("insert", self._write, sql, parameters)
+        """`write` on the inserting thread."""
+        return await self._on("insert", self.write, sql, parameters)
 
     async def open_soon(self) -> None:
         """`open` on the inserting thread."""
         await self._on("insert", self.open)
 
-    def _write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    def write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """A statement of the writer's own, without the bounds of a query; its rows. Raises `UsageTableUnavailable`."""
         # Under a token of its own, so that it is carried out whatever was before.
         settings = {**_INSERT_SETTINGS, "insert_deduplication_token": secrets.token_hex(16)}
         try:
