@@ -63,7 +63,7 @@ async def running(settings: Settings, observer: UsageObserver | None = None) -> 
         logging.getLogger(chatty).setLevel(logging.ERROR)
     listener = _listener(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
-    table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days)
+    table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
     users = UserStore(redis, now_ms=_now_ms)
     try:
         await _reach(redis, table)

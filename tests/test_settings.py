@@ -121,6 +121,7 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         ("REDIS_URL", "redis+sentinel://a:1,b:2", "names no master"),
         ("CLICKHOUSE_URL", "chdb://data", "full path"),
         ("CLICKHOUSE_URL", "clickhouse://a", "must be http(s)://"),
+        ("CLICKHOUSE_CLUSTER", "a`; DROP TABLE b", "name of a cluster"),
         ("PROXY_PATHS", "/healthz", "answers itself"),
         ("PROXY_PATHS", ",", "at least one"),
         ("PROXY_PATHS", "/a/../b", "dot segment"),

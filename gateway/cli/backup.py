@@ -30,10 +30,10 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", show_d
 
 
 def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Back up a running `mcp-gateway up` with embedded engines, while it serves.
+    """Back up a running gateway into one file.
 
-    The file holds users, keys, usage and the secret of logins: keep it safe. With engines of your own, use their own
-    means.
+    It goes on serving meanwhile. This is for `mcp-gateway up` with embedded engines; with engines of your own, use
+    their own means. The file holds users, keys, usage and the secret of logins: keep it safe.
 
     \b
     Example:
@@ -44,7 +44,9 @@ def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigF
 
 
 def restore(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Make a data folder from a backup. It must not be there yet, or be empty; then start `mcp-gateway up` on it.
+    """Make a data folder from a backup.
+
+    It must not be there yet, or be empty. Start `mcp-gateway up` on it afterwards.
 
     \b
     Example:

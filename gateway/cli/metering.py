@@ -128,7 +128,7 @@ async def _stats(stores: Stores, days: int) -> dict[str, Any]:
     from gateway.usage.table import UsageTable
     from gateway.usage.table_errors import UsageTableUnavailable
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days)
+    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
     try:
         return dict(msgspec.to_builtins(await stats(table, days)))
     except UsageTableUnavailable as error:

@@ -27,7 +27,7 @@ async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
     from gateway.usage.table import UsageTable
     from gateway.usage.table_errors import UsageTableUnavailable
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days)
+    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
     try:
         yield table
     except UsageTableUnavailable as error:

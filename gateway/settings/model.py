@@ -74,6 +74,13 @@ class Settings(BaseSettings):
         v.ClickHouseUrl | None,
         _about("`http(s)://user:password@host:8123/database` or `chdb:///path`.", "embedded chDB"),
     ] = None
+    clickhouse_cluster: Annotated[
+        v.Cluster | None,
+        _about(
+            "Name of the ClickHouse cluster whose servers all have the tables, replicated and distributed.",
+            "one server",
+        ),
+    ] = None
     data_dir: Annotated[
         v.DataDir,
         _about("Folder (mode 0700) of the embedded engines, generated secrets and the spool.", "`./data`"),

@@ -109,6 +109,12 @@ def _clickhouse_url(value: str) -> str:
     return value
 
 
+def _cluster(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", value):
+        raise ValueError("must be the name of a cluster in the configuration of ClickHouse, such as usage")
+    return value
+
+
 def _endpoint_path(value: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+;=:@/-]*", value):
         raise ValueError('holds a path that does not start with "/" or has characters beyond a plain path')
@@ -193,6 +199,7 @@ Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=10**7, allow
 UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
+Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]
 
 LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
 Password = Annotated[SecretStr, AfterValidator(_password)]

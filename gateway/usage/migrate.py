@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from gateway.usage.cluster import history_table, on_cluster
+
 log = logging.getLogger(__name__)
 
 _HISTORY = """
@@ -46,11 +48,11 @@ def migrations() -> tuple[Migration, ...]:
     return tuple(sorted(found, key=lambda migration: migration.version))
 
 
-def migrate(client: Any, known: Sequence[Migration] | None = None) -> tuple[int, ...]:
-    """Apply what is missing in the client's database; returns the versions applied. Raises
+def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str | None = None) -> tuple[int, ...]:
+    """Apply what is missing in the client's database, or on a cluster; returns the versions applied. Raises
     `DatabaseIsNewer`.
     """
-    client.command(_HISTORY)
+    client.command(history_table(cluster) if cluster else _HISTORY)
     applied = {row[0] for row in client.query("SELECT DISTINCT version FROM schema_migrations").result_rows}
     known = migrations() if known is None else known
     if newer := sorted(applied - {migration.version for migration in known}):
@@ -61,7 +63,8 @@ def migrate(client: Any, known: Sequence[Migration] | None = None) -> tuple[int,
     missing = [migration for migration in known if migration.version not in applied]
     for migration in missing:
         for statement in migration.statements:
-            client.command(statement)
+            for carried_out in on_cluster(statement, cluster, client.database) if cluster else (statement,):
+                client.command(carried_out)
         client.command(
             "INSERT INTO schema_migrations (version, name) VALUES ({version:UInt32}, {name:String})",
             parameters={"version": migration.version, "name": migration.name},

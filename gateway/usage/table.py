@@ -29,6 +29,7 @@ import clickhouse_connect
 from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 
+from gateway.usage.cluster import INSERT_SETTINGS, local_name
 from gateway.usage.columns import COLUMN_NAMES, COLUMN_TYPES, columns
 from gateway.usage.event import UsageEvent
 from gateway.usage.migrate import migrate
@@ -80,19 +81,22 @@ class UsageTable:
         *,
         database: str | None = None,
         ttl_days: int | None = None,
+        cluster: str | None = None,
         connect_timeout: int = CONNECT_TIMEOUT,
         read_timeout: int = READ_TIMEOUT,
         query_seconds: int = QUERY_SECONDS,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Nothing is opened yet. `ttl_days`: rows older than so many whole days (UTC) go; `None` keeps
-        all.
+        all. `cluster`: the tables are on all servers of that cluster.
         """
         parts = urlsplit(url)
         self.is_embedded = parts.scheme == "chdb"
         named = None if self.is_embedded else unquote(parts.path.strip("/")) or None
         self.database = database or named or DATABASE
         self.ttl_days = ttl_days
+        self._cluster = cluster
+        self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         """The URL without credentials, for messages."""
         self._query_seconds = query_seconds
@@ -128,7 +132,7 @@ class UsageTable:
         attempt put them in), `UsageTableUnavailable` where it is not known whether they are in: repeat with
         this token.
         """
-        settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token}
+        settings = {**self._insert_settings, "insert_deduplication_token": token}
         data = columns(events)
         self._guarded(
             "insert",
@@ -189,7 +193,7 @@ class UsageTable:
     def write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """A statement of the writer's own, without the bounds of a query; its rows. Raises `UsageTableUnavailable`."""
         # Under a token of its own, so that it is carried out whatever was before.
-        settings = {**_INSERT_SETTINGS, "insert_deduplication_token": secrets.token_hex(16)}
+        settings = {**self._insert_settings, "insert_deduplication_token": secrets.token_hex(16)}
         try:
             return self._guarded(
                 "insert",
@@ -244,11 +248,12 @@ class UsageTable:
                 "SELECT count() FROM system.databases WHERE name = {name:String}", {"name": self.database}
             )
             if known.result_rows == [(0,)]:
-                client.command("CREATE DATABASE IF NOT EXISTS {name:Identifier}", {"name": self.database})
+                where = f" ON CLUSTER `{self._cluster}`" if self._cluster else ""
+                client.command(f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}}{where}", {"name": self.database})
         client.database = self.database
         if not self._migrated:
-            migrate(client)
-            _set_retention(client, self.ttl_days)
+            migrate(client, cluster=self._cluster)
+            _set_retention(client, self.ttl_days, self._cluster)
             self._migrated = True
 
 
@@ -291,18 +296,19 @@ def _client_options(url: str, connect_timeout: int, read_timeout: int) -> dict[s
     }
 
 
-def _set_retention(client: Client, days: int | None) -> None:
+def _set_retention(client: Client, days: int | None, cluster: str | None) -> None:
     """Have both tables forget rows at the end of the same day."""
-    for table, day in ((LOG_TABLE, "toStartOfDay(created_at, 'UTC')"), (DAILY_TABLE, "day")):
+    for name, day in ((LOG_TABLE, "toStartOfDay(created_at, 'UTC')"), (DAILY_TABLE, "day")):
+        table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
         rows = client.query(
             "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
             {"name": table},
         ).result_rows
         has_ttl = " TTL " in rows[0][0]
         if days is not None and f"toIntervalDay({days:d})" not in rows[0][0]:
-            client.command(f"ALTER TABLE {table} MODIFY TTL {day} + toIntervalDay({days:d})")
+            client.command(f"ALTER TABLE {table}{where} MODIFY TTL {day} + toIntervalDay({days:d})")
         elif days is None and has_ttl:
-            client.command(f"ALTER TABLE {table} REMOVE TTL")
+            client.command(f"ALTER TABLE {table}{where} REMOVE TTL")
 
 
 def _load_chdb() -> None:

@@ -10,10 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.client import Client
 
+from gateway.usage.answers import HistoryFilters
 from gateway.usage.migrate import Migration, migrate, migrations
-from gateway.usage.table import UsageTable
+from gateway.usage.queries import history, stats
+from gateway.usage.table import UsageTable, _load_chdb
 from gateway.usage.table_errors import UsageRefused, UsageTableUnavailable
 from tests.usage.support import DAY_MS, NOW_MS, event, finish, ids, logged, rolled_up, run_python, start_python
 
@@ -133,6 +137,15 @@ async def test_values_are_bound_never_formatted(table: UsageTable) -> None:
 # The schema.
 
 
+def unmigrated(table: UsageTable) -> Client:
+    """A client in the table's database, which is empty."""
+    _load_chdb()
+    client = clickhouse_connect.get_client(**table._options)
+    client.command(f"CREATE DATABASE {table.database}")
+    client.database = table.database
+    return client
+
+
 async def test_opening_again_changes_nothing(make_table: MakeTable) -> None:
     for _ in range(2):
         make_table().open()
@@ -152,6 +165,27 @@ def test_a_database_of_an_earlier_version_moves_forward(table: UsageTable) -> No
     assert migrate(client, [*migrations(), later]) == ()
     table.insert([event()], "token")
     assert table.query("SELECT later FROM mcp_tool_usage_log") == [("",)]
+
+
+@pytest.mark.parametrize("version", [migration.version for migration in migrations()])
+async def test_a_database_of_every_earlier_schema_keeps_its_rows(make_table: MakeTable, version: int) -> None:
+    new = make_table()
+    client = unmigrated(new)
+    assert migrate(client, migrations()[:version]) == tuple(range(1, version + 1))
+    # What a gateway of the first schema wrote.
+    client.command(
+        "INSERT INTO mcp_tool_usage_log (event_id, created_at, owner, key_id, tool_name, table_names, record_count)"
+        f" SELECT toString(number), fromUnixTimestamp64Milli({NOW_MS} - number * 86400000, 'UTC'), 'ada@example.com',"
+        " 'key_1', 'query', ['t'], number FROM numbers(100)"
+    )
+    client.close()
+    assert new.query("SELECT max(version) FROM schema_migrations") == [(migrations()[-1].version,)]
+    page = await history(new, HistoryFilters(owner="ada@example.com"), 1, 100)
+    assert [item.record_count for item in page.items] == list(range(100))
+    found = await stats(new, 100)
+    assert (found.totals.calls, found.totals.records) == (100, sum(range(100)))
+    await new.insert_soon([event(created_at=NOW_MS + 1)], "token")
+    assert (await stats(new, 100)).totals.calls == 101
 
 
 def test_a_migration_that_was_cut_off_is_repeated(table: UsageTable) -> None:
