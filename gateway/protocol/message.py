@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import msgspec
 
+MAX_CONTAINERS = 20_000
+"""Objects and arrays in a body; to read so many takes some 10 ms."""
 MAX_BATCH = 100
 """Messages in a batch; a longer one is refused."""
 
@@ -36,6 +38,8 @@ _SUBJECTS = {
     "tasks/update": "taskId",
     "tasks/cancel": "taskId",
 }
+_MAX_INTEGER = 2**53 - 1
+"""The largest integer that JSON parsers agree on (RFC 8259, section 6)."""
 _NO_PARAMS: dict[str, Any] = {}
 _MEMBERS = _MEMBERS_OF_A_PUBLIC_REQUEST | {"result", "error"}
 
@@ -157,6 +161,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_json(body: bytes) -> Any:
+    if _has_too_many_containers(body):
+        raise Unreadable(-32700, f"Parse error: more than {MAX_CONTAINERS} objects and arrays")
     try:
         value = msgspec.json.decode(body)
         if msgspec.json.encode(value) != body:
@@ -168,6 +174,14 @@ def _read_json(body: bytes) -> Any:
     except (ValueError, OverflowError, msgspec.MsgspecError):
         raise Unreadable(-32700, "Parse error: the body is not strict UTF-8 JSON") from None
     return value
+
+
+def _has_too_many_containers(body: bytes) -> bool:
+    """Whether to read the body would take too long; what stands in strings does not count."""
+    if body.count(b"[") + body.count(b"{") <= MAX_CONTAINERS:
+        return False
+    outside = b"".join(body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
+    return outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS
 
 
 def _read_message(value: Any) -> Message:
@@ -194,7 +208,7 @@ def _read_message(value: Any) -> Message:
         id=id_,
         params=value.get("params"),
         is_plain=_is_plain(value, method, kind),
-        fault=_fault(value, method, id_),
+        fault=_fault(value, kind, method, id_),
     )
 
 
@@ -206,7 +220,14 @@ def _is_plain(value: dict[str, Any], method: str, kind: Kind) -> bool:
     return kind == "request" and type(value["id"]) in (str, int)
 
 
-def _fault(value: dict[str, Any], method: str, id_: Any) -> str:
+def _is_id(id_: Any) -> bool:
+    """Whether every reader writes an id back as it was sent: some write `1` for `1.0`, and round large integers."""
+    return id_ is None or isinstance(id_, str) or (type(id_) is int and -_MAX_INTEGER <= id_ <= _MAX_INTEGER)
+
+
+def _fault(value: dict[str, Any], kind: Kind, method: str, id_: Any) -> str:
+    if kind == "request" and not _is_id(id_):
+        return "Invalid request: the id must be a string or an integer of at most 53 bits"
     if isinstance(id_, (bool, dict, list)):
         return "Invalid request: the id must be a string or a number"
     if not value.keys() <= _MEMBERS:

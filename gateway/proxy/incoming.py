@@ -14,6 +14,7 @@ from gateway.proxy import answers
 from gateway.proxy.asked import Caller
 from gateway.proxy.client.connection import Exchange
 from gateway.proxy.client.framing import FramingFault
+from gateway.proxy.client.request import MAX_REMEMBERED
 from gateway.proxy.decision import NO_KEY, Deny, Facts, bad_key, invalid
 from gateway.proxy.endpoints import QueryFault, session_id_in
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
@@ -104,7 +105,9 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
     ):
         incoming = last
     else:
-        incoming = exchange.memory = _read_head(exchange, origins)
+        incoming = _read_head(exchange, origins)
+        is_small = sum(len(name) + len(value) for name, value in request.headers) <= MAX_REMEMBERED
+        exchange.memory = incoming if is_small else None
     if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
         raise Refused(invalid("A request of this method has no body"), closes=True)
     return incoming
@@ -186,7 +189,7 @@ async def read_body(
     if keyless is not None and (length > MAX_KEYLESS_BODY or b"expect" in fields):
         raise Refused(keyless)
     limit = max_bytes if keyless is None else min(max_bytes, MAX_KEYLESS_BODY)
-    if b"expect" in fields:
+    if b"expect" in fields and exchange.request.version == "1.1":
         exchange.send_continue()
     try:
         is_received = exchange.request.is_received

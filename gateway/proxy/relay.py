@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 MAX_INSPECTED = 32 * 1024 * 1024
 """Bytes of one answer that are held to be counted."""
+_MANY_LINES = 1000
+"""Line ends in a chunk from which on it is split in portions of `_PORTION` bytes; others have their turn between."""
+_PORTION = 2048
 _REFUSED = 400
 """The status from which on nothing will be answered to what was asked."""
 
@@ -57,6 +60,7 @@ class Relay:
         self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
         if self.is_event_stream:
             self._splitter = EventSplitter(MAX_INSPECTED)
+        self._unsplit: deque[bytes] = deque()
         self._events: deque[Event] = deque()
         self._parts: list[bytes] = []
         self._size = 0
@@ -70,7 +74,13 @@ class Relay:
         """Whether the last piece has been given, and nothing is left to be done."""
         if self._is_over or not self._answer.at_end or self._calls.is_waiting:
             return self._is_over
-        return not (self._events or self._held or self._parts or (self.is_event_stream and self._splitter.is_holding))
+        return not (
+            self._unsplit
+            or self._events
+            or self._held
+            or self._parts
+            or (self.is_event_stream and self._splitter.is_holding)
+        )
 
     async def next(self) -> bytes:
         """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
@@ -94,13 +104,18 @@ class Relay:
         pieces: list[bytes] = []
         while not pieces:
             if not self._events:
-                chunk = await self._read()
-                if not chunk:
-                    self._is_over = True
-                    return self._splitter.flush()
-                self._events.extend(self._splitter.feed(chunk))
+                if not self._unsplit:
+                    chunk = await self._read()
+                    if not chunk:
+                        self._is_over = True
+                        return self._splitter.flush()
+                    self._unsplit.extend(_portions(chunk))
+                self._events.extend(self._splitter.feed(self._unsplit.popleft()))
+                if self._unsplit:
+                    # Very many very short events are not to keep others waiting.
+                    await asyncio.sleep(0)
             # What has passed does not wait for what is still to be looked at.
-            while self._events and not (pieces and self._calls.is_watching):
+            while self._events and not (pieces and self._calls.is_watching and b"data" in self._events[0].raw):
                 pieces.append(await self._pass_event(self._events.popleft()))
         return b"".join(pieces)
 
@@ -210,3 +225,10 @@ class Relay:
         if sight.events:
             await self._record(sight)
         await self._elsewhere.withdraw(self._calls)
+
+
+def _portions(chunk: bytes) -> list[bytes]:
+    """A chunk, in small portions where it may hold very many events."""
+    if chunk.count(b"\n") + chunk.count(b"\r") <= _MANY_LINES:
+        return [chunk]
+    return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]

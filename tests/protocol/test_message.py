@@ -211,3 +211,19 @@ def test_reading_never_fails_in_another_way(value: Any) -> None:
 def test_the_sdk_adapter_refuses_what_it_should() -> None:
     with pytest.raises(ValidationError):
         _sdk.validate_json(b"{}")
+
+
+@pytest.mark.parametrize("id_", ["1.0", "1e2", "-0.5", str(2**53), str(-(2**53))])
+def test_an_id_that_some_would_write_back_otherwise_may_not_be_forwarded(id_: str) -> None:
+    (message,) = read_body(b'{"jsonrpc":"2.0","id":%b,"method":"tools/call"}' % id_.encode()).messages
+    assert "the id must be" in message.fault
+    (answer,) = read_body(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % id_.encode()).messages
+    assert answer.fault == ""
+
+
+def test_very_many_containers_are_refused_unless_they_stand_in_strings() -> None:
+    many = "[]," * 30_000 + "[]"
+    with pytest.raises(Unreadable, match="more than 20000 objects and arrays"):
+        read_body(b'{"jsonrpc":"2.0","id":1,"method":"a","params": [%b]}' % many.encode())
+    text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "a", "params": {"text": many + '"\\'}})
+    assert read_body(text.encode()).messages[0].fault == ""

@@ -1042,3 +1042,58 @@ async def test_a_head_that_begins_like_the_known_one_is_read_anew(gateway: Gatew
             while answers.count(b"HTTP/1.1 200 ") < 4:
                 answers += await reader.read(65_536)
         assert [each.values("x-other") for each in upstream.requests] == [[], [], [b"1"], []]
+
+
+# Taking turns.
+
+
+async def test_who_pipelines_many_requests_does_not_keep_others_waiting(gateway: Gateway) -> None:
+    flood = b"OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20_000
+    async with connection(gateway) as (reader, writer), connection(gateway) as (other, asking):
+        writer.write(flood)
+        await reader.readexactly(1)
+        asking.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        taken, answered = 1, asyncio.ensure_future(other.readuntil(b"}"))
+        while not answered.done():
+            taken += len(await reader.read(65_536))
+        size = len(await reader.readuntil(b"\r\n\r\n"))
+        assert taken < 20_000 * size / 4, "the other one's turn comes long before the flood is over"
+
+
+async def test_a_body_that_came_whole_while_its_key_was_looked_up_leaves_the_connection_readable(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    large = PING.ljust(400_000)
+    async with connection(gateway) as (reader, writer):
+        for body in (large, PING, large):
+            writer.write(request(POST, key=await gateway.key(), body=body))
+            async with asyncio.timeout(5):
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
+    assert [len(each.body) for each in upstream.requests] == [400_000, len(PING), 400_000]
+
+
+@pytest.mark.parametrize("path", [b"/healthz", b"/nothing", b"/mcp"])
+async def test_to_head_no_body_follows(gateway: Gateway, path: bytes) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(b"HEAD " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n" + request(POST))
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await reader.readline()) == b"HTTP/1.1 401 Unauthorized\r\n"
+
+
+async def test_a_slow_reader_that_takes_something_keeps_its_connection(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_connection, "STALLED", 0.7)
+    size = 30_000_000
+    upstream.answer = answer_raw(http(b" " * size))
+    async with connection(gateway) as (reader, writer):
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(request(POST, key=await gateway.key()))
+        taken = 0
+        while taken < size:
+            reader._transport.resume_reading()  # type: ignore[attr-defined]
+            taken += len(await reader.read(1 << 20))
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)

@@ -42,6 +42,8 @@ _MAX_HELD = 64 * 1024
 """Bytes of further requests that are taken in while one is being answered."""
 _WORTH_A_COPY = 64 * 1024
 """Bytes up to which parts are copied together, so that they are one write."""
+_PIECE = 4 * 1024
+"""Bytes of further requests that are looked at together."""
 _NEVER = float("inf")
 _RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which a close becomes a reset."""
@@ -142,7 +144,8 @@ class Exchange:
         if answer.head.status not in NO_BODY:
             framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
         self._unsent = answer.head.status, answer.head.whole(*framing)
-        self._send(answer.body)
+        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
+        self._send(*(() if self.request.method == "HEAD" else (answer.body,)))
         self._is_whole = True
 
     def _framed(self, piece: bytes) -> tuple[bytes, ...]:
@@ -182,7 +185,7 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[None] | None = None
-        self._held = b""
+        self._held = bytearray()
         self._is_head_awaited = False
         self._is_reading_paused = False
         self._room: asyncio.Future[None] | None = None
@@ -190,6 +193,8 @@ class ClientConnection(asyncio.Protocol):
         self._is_over = False
         self._discarded = 0
         self._stalled_at = _NEVER
+        self._stalled_bytes = 0
+        """What waited for the client when it was last seen to take something."""
         self.memory: object = None
         self.peer = ""
         self.deadline = _NEVER
@@ -218,7 +223,10 @@ class ClientConnection(asyncio.Protocol):
     def expire(self, now: float) -> None:
         """End what has taken too long."""
         if self._stalled_at <= now and self._transport is not None:
-            _reset(self._transport)
+            left = self.waiting_bytes
+            if left >= self._stalled_bytes:
+                _reset(self._transport)
+            self._stalled_at, self._stalled_bytes = now + STALLED, left
         elif self.deadline <= now:
             self.abort()
 
@@ -276,7 +284,7 @@ class ClientConnection(asyncio.Protocol):
             if len(self._held) > _MAX_HELD:
                 self._pause_reading()
         else:
-            self._feed(data)
+            self._held += self._feed(data)
 
     def eof_received(self) -> None:
         """A client that ends its side has gone."""
@@ -293,6 +301,7 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._room = self._loop.create_future()
         self._stalled_at = self._loop.time() + STALLED
+        self._stalled_bytes = self.waiting_bytes
 
     def resume_writing(self) -> None:
         self._stalled_at = _NEVER
@@ -300,21 +309,23 @@ class ClientConnection(asyncio.Protocol):
 
     # One request after another.
 
-    def _feed(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> bytes:
+        """Read on, to the end of a request at most; what is left belongs to the next one."""
         try:
-            self._held = self._reader.feed(data)
+            rest = self._reader.feed(data)
         except FramingFault as fault:
             self._refuse(fault)
-            return
+            return b""
         request = self._reader.request
         if request is None:
             self._await_head()
         elif self._exchange is None:
             self._serve(request)
         else:
-            if request.is_full:
+            if request.is_full and not request.is_received:
                 self._pause_reading()
             request.wake()
+        return rest
 
     def _await_head(self) -> None:
         if not self._is_head_awaited:
@@ -338,6 +349,10 @@ class ClientConnection(asyncio.Protocol):
                 await self._arrival
             if self._exchange is not None:
                 await self._answer(self._exchange)
+            if self._held:
+                # Who sends many requests at once waits for its turn after each.
+                await asyncio.sleep(0)
+                self._feed_held()
 
     async def _answer(self, exchange: Exchange) -> None:
         try:
@@ -375,10 +390,17 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         self._reader.next()
         self.deadline = self._loop.time() + KEEP_ALIVE
-        if self._held:
-            held, self._held = self._held, b""
+        if len(self._held) <= _MAX_HELD:
             self.resume_reading()
-            self._feed(held)
+
+    def _feed_held(self) -> None:
+        """Go on with what came while the last request was answered, as far as the next one goes."""
+        while self._held and not self._is_over and (self._exchange is None or not self._exchange.request.is_received):
+            piece = bytes(self._held[:_PIECE])
+            rest = self._feed(piece)
+            del self._held[: len(piece) - len(rest)]
+        if len(self._held) <= _MAX_HELD:
+            self.resume_reading()
 
     def _refuse(self, fault: FramingFault) -> None:
         """Answer 4xx, and look at nothing that follows."""

@@ -26,6 +26,8 @@ HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
+MAX_REMEMBERED = 4 * 1024
+"""Bytes of a head's fields up to which it is remembered; idle connections hold it."""
 _LENGTH = b"content-length"
 
 
@@ -155,7 +157,9 @@ class RequestReader:
     def next(self) -> None:
         """Make ready for the next request."""
         if self.request is not None and self._framing.head is not None and not self._is_unparsed:
-            self._known = self._framing.head, self.request
+            is_small = sum(len(name) + len(value) for name, value in self.request.headers) <= MAX_REMEMBERED
+            self._known = (self._framing.head, self.request) if is_small else None
+            self._headers = []
         self.request = None
         self._is_unparsed = False
 
