@@ -29,6 +29,7 @@ from gateway.usage.batches import COUNT_EVENTS
 from gateway.usage.dead_letters import DeadLetters
 from gateway.usage.event import DAY_MS
 from gateway.usage.observer import UsageObserver
+from gateway.usage.roll_up import mend
 from gateway.usage.table import DAILY_TABLE, LOG_TABLE, UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
 
@@ -149,13 +150,17 @@ async def watch(
     is_wanted: Callable[[], bool],
     seconds: float = WATCH_SECONDS,
 ) -> None:
-    """Reconcile the last days again and again, and alarm of a difference, while `is_wanted`. Runs until cancelled."""
+    """Reconcile the last days again and again, while `is_wanted`: put the sums by day right where they differ from the
+    rows, and alarm of any other difference. Runs until cancelled.
+    """
     while True:
         await asyncio.sleep(seconds)
         if not is_wanted():
             continue
         try:
             balance = await reconcile(redis, table, WATCH_DAYS)
+            if not balance.balanced and await mend(table, datetime.date.fromisoformat(balance.since)):
+                balance = await reconcile(redis, table, WATCH_DAYS)
         except (UsageTableUnavailable, RedisError, OSError) as error:
             # Whoever delivers says what is wrong with them.
             log.debug("usage was not reconciled: %s", error)

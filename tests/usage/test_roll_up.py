@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 import redis.asyncio
 
 from gateway import redis_names
+from gateway.usage.answers import HistoryFilters, Sums
 from gateway.usage.event import UsageEvent, pack
-from gateway.usage.roll_up import complete
+from gateway.usage.queries import history, stats
+from gateway.usage.roll_up import complete, mend
 from gateway.usage.table import UsageTable
 from tests.usage.support import DAY_MS, NOW_MS, Running, drained, event, ids, logged, rolled_up
 
@@ -58,6 +61,29 @@ async def test_what_the_sums_lack_is_added_once(table: UsageTable) -> None:
         ("2026-06-21", "ada@example.com", "query_stock_daily", ["stock_daily"], "Newest", 2, 1, 20, 1, 2468),
         ("2026-06-21", "bob@example.com", "query_stock_daily", ["stock_daily"], "Analytics", 1, 0, 20, 0, 1234),
     ]
+
+
+async def test_what_the_sums_have_twice_is_taken_out(table: UsageTable) -> None:
+    twice = [
+        event(record_count=None, is_error=True, key_name="Newest", created_at=NOW_MS + 5000),
+        event(table_names=("a",)),
+        event(owner="bob@example.com", response_bytes=7),
+        event(created_at=NOW_MS - DAY_MS),
+    ]
+    for token in ("first", "second"):
+        await table.insert_soon(twice, token)
+    await table.insert_soon([event(), event(tool_name="other")], "once")
+    assert await rolled_up(table) == (10, 160)
+    expected = Counter(one.owner for one in twice[:3]) + Counter({"ada@example.com": 2})
+    assert await mend(table, table.today) == 3
+    assert await mend(table, table.today) == 0
+    found = await stats(table, 1)
+    assert (found.totals.calls, found.totals.errors, found.totals.unknown_records) == (5, 1, 1)
+    for owner, calls in expected.items():
+        page = await history(table, HistoryFilters(owner=owner, since=NOW_MS))
+        assert (await stats(table, 1, owner)).totals.calls == page.total == calls
+    assert await complete(table, twice) == 1
+    assert (await stats(table, 2)).totals == Sums(calls=6, errors=1, records=100, unknown_records=1, bytes=6177)
 
 
 async def test_an_insert_that_still_goes_on_is_waited_for(table: UsageTable) -> None:
