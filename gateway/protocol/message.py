@@ -21,14 +21,17 @@ MAX_CONTAINERS = 20_000
 """Objects and arrays in a body; to read so many takes some 10 ms."""
 MAX_BATCH = 100
 """Messages in a batch; a longer one is refused."""
+_MAX_TASKS = 1000
+"""Tasks that one request names."""
 
 Kind = Literal["request", "notification", "response"]
 
 _MEMBERS_OF_A_PUBLIC_REQUEST = frozenset({"jsonrpc", "id", "method", "params"})
 _TASK_METHODS = ("tasks/get", "tasks/result", "tasks/update", "tasks/cancel")
-_INSPECTED = frozenset({"tools/call", "tools/list", *_TASK_METHODS})
+_LISTEN = "subscriptions/listen"
+_INSPECTED = frozenset({"tools/call", "tools/list", _LISTEN, *_TASK_METHODS})
 """Methods whose params decide something."""
-_INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId"})
+_INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId", "taskIds", "notifications"})
 _INSPECTED_FOLDED = frozenset(name.casefold() for name in _INSPECTED_PARAMS)
 _SUBJECTS = {
     "tools/call": "name",
@@ -92,6 +95,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             return None
         task_id = self.params.get("taskId")
         return task_id if isinstance(task_id, str) else None
+
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """The tasks that a request asks for: the one of a `tasks/…`, or those of a `subscriptions/listen`."""
+        if self.method == _LISTEN and isinstance(self.params, dict):
+            lists = (holder.get("taskIds") for holder in _listened(self.params))
+            return tuple(id_ for ids in lists if isinstance(ids, list) for id_ in ids if isinstance(id_, str))
+        task_id = self.task_id
+        return () if task_id is None else (task_id,)
 
     @property
     def subject(self) -> str | None:
@@ -245,7 +257,27 @@ def _fault(value: dict[str, Any], kind: Kind, method: str, id_: Any) -> str:
         for name in params.keys() - _INSPECTED_PARAMS:
             if name.casefold() in _INSPECTED_FOLDED:
                 return "Invalid request: names of params that differ in case alone"
+    return _fault_of_params(params) if method in _INSPECTED else ""
+
+
+def _fault_of_params(params: Any) -> str:
+    """Why it could not be seen which tool or tasks the params of an inspected method name."""
+    if not isinstance(params, dict):
+        return "Invalid request: params of this method must be an object"
+    if not isinstance(params.get("taskId"), str | None) or not isinstance(params.get("notifications"), dict | None):
+        return "Invalid request: taskId must be a string, and notifications an object"
+    for holder in _listened(params):
+        if any(name != "taskIds" and name.casefold() == "taskids" for name in holder):
+            return "Invalid request: names of params that differ in case alone"
+        ids = holder.get("taskIds") or []
+        if not isinstance(ids, list) or len(ids) > _MAX_TASKS or not all(isinstance(id_, str) for id_ in ids):
+            return f"Invalid request: taskIds must be an array of at most {_MAX_TASKS} strings"
     return ""
+
+
+def _listened(params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where the params of a `subscriptions/listen` may name tasks."""
+    return [holder for holder in (params, params.get("notifications")) if isinstance(holder, dict)]
 
 
 def _printable(id_: Any) -> Any:

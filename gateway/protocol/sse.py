@@ -145,8 +145,11 @@ def type_of(event: bytes) -> bytes:
 
 
 def with_data(event: bytes, data: bytes) -> bytes:
-    """The same event with other data (which holds no line end); the other fields stay as they are."""
-    return b"\n".join([*_lines_without(event, b"data"), b"data: " + data, b"", b""])
+    """The same event with other data (which holds no line end); the other fields stay as they are.
+
+    With empty data it has none, so that no client dispatches it.
+    """
+    return b"\n".join([*_lines_without(event, b"data"), *([b"data: " + data] if data else []), b"", b""])
 
 
 def without_id(event: bytes) -> bytes:

@@ -89,22 +89,24 @@ class Scope(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """What is known of an answer that passes.
 
-    `taken`: nobody has counted it, and who asked is to. `counted`: somebody has. `unknown`: nothing is.
+    `taken`: nobody has counted it, and who asked is to. `counted`: somebody has. `unknown`: nothing is. `foreign`: it
+    is another owner's.
     """
 
-    state: Literal["taken", "counted", "unknown"]
+    state: Literal["taken", "counted", "unknown", "foreign"]
     request: Awaited | None = None
     is_certain: bool = False
     """Whether it can be no other request's answer."""
 
 
 UNKNOWN = Found("unknown")
+FOREIGN = Found("foreign")
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """A question to Redis: which request has this id, or which call made this task."""
+    """A question to Redis: which request has this id, which call made this task, or whose task this is."""
 
-    kind: Literal["request", "task"]
+    kind: Literal["request", "task", "owner"]
     id: str
     is_own: bool = False
     """Whether just the request that was noted in this exchange is meant, and no other of that id."""

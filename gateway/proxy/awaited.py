@@ -186,10 +186,11 @@ class AwaitedRequests:
         await self._redis.set(_task_name(task_id), digest(owner), ex=seconds, nx=True)
         await self.note(Scope(owner, "tasks"), [(task_id, made_by)], seconds=seconds)
 
-    async def is_task_of(self, owner: str, task_id: str) -> bool:
-        """Whether a task is not known to be another owner's."""
-        held: Any = await self._redis.get(_task_name(task_id))
-        return held is None or held == digest(owner).encode()
+    async def are_tasks_of(self, owner: str, task_ids: Iterable[str]) -> bool:
+        """Whether none of some tasks is known to be another owner's."""
+        own = digest(owner).encode()
+        owners: list[Any] = await self._redis.mget([_task_name(task_id) for task_id in task_ids])
+        return all(held is None or held == own for held in owners)
 
     async def take(self, scope: Scope, id_: str, claim: str, request: Awaited | None = None) -> Found:
         """Take what waits for an answer under this id in the name of a `claim`: this request, if it still does."""

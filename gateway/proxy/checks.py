@@ -12,6 +12,9 @@ from gateway.proxy.rpc_answers import result_head
 
 _UNCHECKED = "This API key is limited, and this result cannot be matched to a call that it may make"
 
+NOTHING = b""
+"""What passes in the place of a message that is dropped."""
+
 
 def refused(id_: object) -> bytes:
     """What passes in the place of a result that cannot be checked."""

@@ -19,7 +19,7 @@ from typing import Any, Never, TypeVar
 from redis.exceptions import RedisError
 
 from gateway import metering
-from gateway.proxy.asked import Ask, Found, Scope
+from gateway.proxy.asked import FOREIGN, UNKNOWN, Ask, Found, Scope
 from gateway.proxy.awaited import AwaitedRequests, TooManyAwaited
 from gateway.proxy.calls import Calls
 from gateway.proxy.look import Sight
@@ -136,6 +136,8 @@ class Elsewhere:
         _ = task.cancelled() or task.exception()
 
     async def _take(self, scope: Scope, ask: Ask, claim: str, calls: Calls) -> Found:
+        if ask.kind == "owner":
+            return UNKNOWN if await self._requests.are_tasks_of(scope.owner, [ask.id]) else FOREIGN
         wanted = calls.noted.get(ask.id) if ask.is_own else None
         found = await self._requests.take(_scope_of(scope, ask), ask.id, claim, wanted)
         if found.request is None:

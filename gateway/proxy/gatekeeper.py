@@ -110,7 +110,7 @@ class Gatekeeper:
             if is_limited(credential.record):
                 await self._spend(credential, body)
             self._keys.used(credential.record.key_id)
-            if body.is_batch or body.messages[0].task_id is not None:
+            if body.is_batch or body.messages[0].task_ids:
                 await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
         except RedisError:
@@ -166,9 +166,8 @@ class Gatekeeper:
 
     async def _check_tasks(self, principal: Principal, body: Body) -> None:
         for message in body.messages:
-            if message.task_id is not None and not await self._awaited.is_task_of(
-                principal.record.owner, message.task_id
-            ):
+            task_ids = message.task_ids
+            if task_ids and not await self._awaited.are_tasks_of(principal.record.owner, task_ids):
                 raise Refused(answers.NO_SUCH_TASK)
 
     async def _session(self, incoming: Incoming, principal: Principal) -> Session:

@@ -179,7 +179,7 @@ class Handler:
     ) -> Answer | None:
         principal, session = await self._gatekeeper.admit(incoming, body, credential)
         first = body.messages[0]
-        is_listening = first.method == "subscriptions/listen"
+        is_listening = any(message.method == "subscriptions/listen" for message in body.messages)
         record = principal.record if principal else None
         caller = caller_of(incoming, first, record, session, self._config.gateway_id)
         calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening, learn=self._learn)

@@ -18,7 +18,7 @@ from gateway.protocol.message import id_as_json
 from gateway.proxy import checks
 from gateway.proxy.asked import UNKNOWN, Ask, Awaited, Call, Found
 from gateway.proxy.decision import is_tool_allowed, tables_refusal
-from gateway.proxy.rpc_answers import ABSENT, ResultHead, RpcAnswer, error_code, result_head
+from gateway.proxy.rpc_answers import ABSENT, ResultHead, RpcAnswer, decoded, error_code, result_head
 from gateway.usage.event import UsageEvent
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
@@ -29,7 +29,7 @@ _TASK_SECONDS = 24 * 3600
 """For which a task is remembered that says nothing of its life, or of a longer one."""
 _TASK_GRACE = 60
 """Seconds that a task is remembered beyond its life, for an answer that is on its way."""
-_TASK_NEWS = b'"notifications/tasks"'
+_TASK_NEWS = "notifications/tasks"
 _NO_RECORDS = Metered(tables=(), records=0, method=metering.ERROR)
 
 
@@ -105,7 +105,7 @@ class Look:
     def at(self, answer: RpcAnswer) -> bytes | None:
         """What has to pass in a message's place, if anything has."""
         if answer.method:
-            return self._at_news(answer) if bytes(answer.method) == _TASK_NEWS else None
+            return self._at_news(answer) if decoded(answer.method) == _TASK_NEWS else None
         if not answer.id or not (answer.result or answer.error):
             return None
         try:
@@ -200,8 +200,13 @@ class Look:
         return self._settle_task(read.task_id, id_, result, error)
 
     def _at_news(self, answer: RpcAnswer) -> bytes | None:
-        """A notification of a task, which may tell its result (the tasks extension)."""
+        """A notification of a task, which may tell its result (the tasks extension); none of another owner's passes."""
         head = result_head(answer.params) if answer.params else ResultHead()
+        known = self._known(Ask("owner", head.task_id))
+        if known is None:
+            return None
+        if known.state == "foreign":
+            return checks.NOTHING
         error = head.error if head.status == "failed" else ABSENT
         if self._settle_task(head.task_id, None, head.result, error) is None:
             return None

@@ -114,15 +114,24 @@ def error_code(error: bytes | msgspec.Raw) -> int:
         return 0
 
 
+def decoded(value: msgspec.Raw) -> object:
+    """What a member is; `None` where only lenient readers can tell."""
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.MsgspecError:
+        return None
+
+
 def rebuilt(data: bytes, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
-    """The same JSON text with some of its messages replaced."""
+    """The same JSON text with some of its messages replaced, or dropped where nothing replaces them."""
     if len(answers) == 1 and not data[:64].lstrip().startswith(b"["):
         return replaced[0]
     try:
         originals = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
     except msgspec.MsgspecError:
         originals = [b"null"] * len(answers)
-    return b"[" + b",".join(replaced.get(index, raw) for index, raw in enumerate(originals)) + b"]"
+    passed = [message for index, raw in enumerate(originals) if (message := replaced.get(index, raw))]
+    return b"[" + b",".join(passed) + b"]" if passed else b""
 
 
 def _members_of_odd_types(result: bytes | msgspec.Raw) -> ResultHead:

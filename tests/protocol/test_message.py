@@ -145,11 +145,50 @@ def test_a_batch_with_two_requests_of_one_id_is_refused() -> None:
         {"method": "Tools/call", "params": {"name": "t"}},
         {"method": "tools/call", "params": {"name": "t", "Name": "u"}},
         {"method": "tools/call", "params": {"name": "t", "argument\u017f": {}}},
+        {"method": "Subscriptions/listen", "params": {}},
+        {"method": "subscriptions/listen", "params": {"Notifications": {}}},
+        {"method": "subscriptions/listen", "params": {"notifications": {"taskIDs": ["x"]}}},
     ],
 )
 def test_what_differs_from_a_deciding_name_in_case_alone_may_not_be_forwarded(message: dict[str, Any]) -> None:
     (read,) = read_body(json.dumps({"jsonrpc": "2.0", "id": 1, **message}).encode()).messages
     assert read.fault
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", ["t", {}]),
+        ("tasks/get", ["x"]),
+        ("tasks/get", {"taskId": 5}),
+        ("subscriptions/listen", ["x"]),
+        ("subscriptions/listen", {"notifications": ["x"]}),
+        ("subscriptions/listen", {"notifications": {"taskIds": "x"}}),
+        ("subscriptions/listen", {"notifications": {"taskIds": ["x", 5]}}),
+        ("subscriptions/listen", {"notifications": {"taskIds": ["x"] * 1001}}),
+    ],
+)
+def test_params_that_do_not_show_which_tool_or_task_they_name_may_not_be_forwarded(method: str, params: Any) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    assert read_body(body).messages[0].fault
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "tasks"),
+    [
+        ("tasks/result", {"taskId": "x"}, ("x",)),
+        ("tasks/list", {}, ()),
+        ("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, ()),
+        ("subscriptions/listen", {"notifications": {"taskIds": ["x", "y"]}}, ("x", "y")),
+        ("subscriptions/listen", {"taskIds": ["x"], "notifications": {"taskIds": ["y"]}}, ("x", "y")),
+        ("tools/call", {"name": "t", "taskIds": ["x"]}, ()),
+    ],
+)
+def test_the_tasks_that_a_request_asks_for_are_known(method: str, params: Any, tasks: tuple[str, ...]) -> None:
+    (message,) = read_body(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    ).messages
+    assert (message.task_ids, message.fault) == (tasks, "")
 
 
 def test_a_refusal_carries_the_id_where_it_could_be_read() -> None:

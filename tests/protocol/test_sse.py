@@ -76,6 +76,10 @@ def test_data_of_several_lines_is_joined() -> None:
     assert data_of(b"data: {}\n\n") == b"{}"
 
 
+def test_without_data_the_other_fields_are_left() -> None:
+    assert with_data(b"id: 7\ndata: a\ndata: b\n\n", b"") == b"id: 7\n\n"
+
+
 def test_changed_data_keeps_the_other_fields() -> None:
     changed = with_data(b"event: message\r\nid: 4\r\ndata: old\r\n\r\n", b"new")
     assert changed == b"event: message\nid: 4\ndata: new\n\n"

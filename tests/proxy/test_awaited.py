@@ -225,6 +225,6 @@ async def test_everything_in_redis_has_an_end(requests: AwaitedRequests, redis: 
 async def test_a_task_belongs_to_the_owner_who_made_it_first(requests: AwaitedRequests) -> None:
     await requests.note_task("ann", "task", request(), seconds=30)
     await requests.note_task("bob", "task", request(2), seconds=30)
-    assert await requests.is_task_of("ann", "task")
-    assert not await requests.is_task_of("bob", "task")
-    assert await requests.is_task_of("bob", "another")
+    assert await requests.are_tasks_of("ann", ["another", "task"])
+    assert not await requests.are_tasks_of("bob", ["another", "task"])
+    assert await requests.are_tasks_of("bob", ["another"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from gateway.protocol.sse import data_of
 from tests.proxy.streams import ACCEPTED, Streams, event, messages_in, stream
 from tests.support.gateway import Gateway, call
 from tests.support.scripted_upstream import ScriptedUpstream, http
@@ -40,8 +42,6 @@ def read(era: str, id_: Any = 2, task_id: str = "task-1", method: str | None = N
 
 
 def json(value: Any) -> bytes:
-    import msgspec
-
     return http(msgspec.json.encode(value))
 
 
@@ -141,6 +141,55 @@ async def test_another_owners_task_is_not_found(
     upstream.requests.clear()
     asked = await gateway.post(read("extension", method=method), await gateway.key("bob@example.com"))
     assert (asked.status, asked.error["code"], upstream.requests) == (404, -32602, [])
+
+
+def listen(*task_ids: str) -> dict[str, Any]:
+    params = {"notifications": {"taskIds": list(task_ids)}} if task_ids else {}
+    return {"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen", "params": params}
+
+
+def news(**state: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": "notifications/tasks", "params": {**STATE, "ttlMs": 60000, **state}}
+
+
+@pytest.mark.parametrize("batched", [False, True])
+async def test_another_owners_task_cannot_be_listened_to(
+    gateway: Gateway, upstream: ScriptedUpstream, streams: Streams, batched: bool
+) -> None:
+    streams.posts = [json(answer(MADE["extension"]))]
+    await gateway.post(call(), await gateway.key())
+    upstream.requests.clear()
+    body = [listen("task-2"), {**listen("task-2", "task-1"), "id": "m"}] if batched else listen("task-2", "task-1")
+    asked = await gateway.post(body, await gateway.key("bob@example.com"))
+    assert (asked.status, asked.error["code"], upstream.requests) == (404, -32602, [])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        event(news(status="completed", result=outcome()), "7"),
+        event(news(status="working", statusMessage="hidden")),
+        event('{"jsonrpc":"2.0","method":"notifications\\/tasks","params":{"taskId":"task-1"}}'),
+    ],
+    ids=["result", "state", "escaped"],
+)
+@pytest.mark.parametrize("request_", [listen(), [{**listen(), "method": "ping", "id": "p"}, listen()]])
+async def test_news_of_another_owners_task_are_dropped(
+    gateway: Gateway, streams: Streams, told: bytes, request_: Any
+) -> None:
+    streams.posts = [json(answer(MADE["extension"]))]
+    await gateway.post(call(), await gateway.key())
+    own = news(status="working", taskId="task-2")
+    streams.posts = [stream(told, event([msgspec.json.decode(data_of(told)), own]), event(own))]
+    heard = await gateway.post(request_, await gateway.key("bob@example.com"))
+    assert b"task-1" not in heard.body
+    assert (heard.body.count(b"task-2"), heard.body.count(b"data")) == (2, 2)
+    assert await gateway.events() == []
+
+
+async def test_a_task_that_a_request_names_by_position_is_refused(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    asked = await gateway.post({**read("extension"), "params": ["task-1"]}, await gateway.key())
+    assert (asked.status, upstream.requests) == (400, [])
 
 
 async def test_a_task_that_is_made_and_told_on_other_streams_is_counted_once(
