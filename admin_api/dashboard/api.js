@@ -28,14 +28,35 @@ export class ApiError extends Error {
   }
 }
 
-export function get(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const text = new URLSearchParams(given).toString();
-  return request("GET", text ? `${path}?${text}` : path);
+export async function get(path, query = {}) {
+  return (await request("GET", withQuery(path, query))).json();
 }
 
-export function post(path, body) {
-  return request("POST", path, body);
+export async function post(path, body) {
+  return (await request("POST", path, body)).json();
+}
+
+// A file under the name that the API gives it. The token is in no URL.
+export async function download(path, query = {}) {
+  const response = await request("GET", withQuery(path, query));
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "download";
+  let file;
+  try {
+    file = await response.blob();
+  } catch {
+    throw new ApiError(0, "The file broke off on its way. Try again.", []);
+  }
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const text = new URLSearchParams(given).toString();
+  return text ? `${path}?${text}` : path;
 }
 
 async function request(method, path, body) {
@@ -49,8 +70,8 @@ async function request(method, path, body) {
   } catch {
     throw new ApiError(0, "The gateway does not answer. Check that it runs, then try again.", []);
   }
+  if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  if (response.ok) return answer;
   const error = new ApiError(response.status, answer.detail ?? `The gateway answered ${response.status}.`, answer.errors ?? []);
   if (response.status === 401 && token !== null) signedOut();
   throw error;

@@ -1,10 +1,11 @@
 // The table of single calls, with filters and pages.
 
-import { get } from "./api.js";
+import { download, get } from "./api.js";
 import { el, field, freshId, select } from "./dom.js";
 import { bytes, count, milliseconds, moment, unknown } from "./format.js";
 
 const PAGE_SIZE = 20;
+const DEEPEST = 10_000;
 const STATUSES = [["", "Any"], ["ok", "OK"], ["tool_error", "Tool error"], ["rpc_error", "Protocol error"]];
 const STATUS_NAMES = Object.fromEntries(STATUSES);
 
@@ -16,7 +17,18 @@ export function history(session) {
     reload();
   });
   const body = el("div", { "aria-busy": "true" });
-  const element = el("section", { class: "panel", id: "history", "aria-label": "Calls" }, el("h2", {}, "Calls"), filters.element, body);
+  const save = el("button", { type: "button", class: "button small", onclick: async () => {
+    save.disabled = true;
+    filters.problem("");
+    try {
+      await download("/api/mcp-usage/export", { ...state.query, all: state.all, format: "csv" });
+    } catch (error) {
+      filters.problem(error.message);
+    } finally {
+      save.disabled = false;
+    }
+  } }, "Download as CSV");
+  const element = el("section", { class: "panel", id: "history", "aria-label": "Calls" }, el("h2", {}, "Calls"), filters.element, body, save);
   let latest = 0;
   const reload = async () => {
     latest += 1;
@@ -137,7 +149,8 @@ function callRow(item, everybody) {
 }
 
 function pager(page, go) {
-  const last = Math.max(1, Math.ceil(page.total / page.page_size));
+  // The API has pages of the newest calls alone.
+  const last = Math.max(1, Math.ceil(Math.min(page.total, DEEPEST) / page.page_size));
   const first = page.total === 0 ? 0 : (page.page - 1) * page.page_size + 1;
   const end = Math.min(page.total, page.page * page.page_size);
   const turn = (to, text) => el("button", { type: "button", class: "button small", disabled: to < 1 || to > last, onclick: () => go(to) }, text);

@@ -287,6 +287,26 @@ async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: U
     await expect(pager).to_contain_text("1 to 20 of 45")
 
 
+async def test_the_calls_that_the_filters_leave_are_downloaded(
+    page: Page, api: Api, table: UsageTable, tmp_path: Path
+) -> None:
+    await table.insert_soon([event(tool_name="run_sql", key_name="=1+1"), event(), event(owner=ADMIN)], "download")
+    await log_in(page, api, view="#usage")
+    panel = page.get_by_role("region", name="Calls")
+    await panel.get_by_label("Tool").fill("run_sql")
+    await panel.get_by_label("Tool").press("Enter")
+    await expect(panel.get_by_text("1 to 1 of 1")).to_be_visible()
+    async with page.expect_download() as begun:
+        await panel.get_by_role("button", name="Download as CSV").click()
+    file = await begun.value
+    assert file.suggested_filename.startswith("usage-")
+    await file.save_as(tmp_path / "usage.csv")
+    header, *rows = (tmp_path / "usage.csv").read_text().splitlines()
+    assert header.startswith('"event_id"')
+    assert len(rows) == 1
+    assert "'=1+1" in rows[0]
+
+
 async def test_no_usage_teaches_the_first_call(page: Page, api: Api, table: UsageTable) -> None:
     await log_in(page, api, view="#usage")
     await expect(page.get_by_role("heading", name="No calls in the last 30 days")).to_be_visible()
