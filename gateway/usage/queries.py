@@ -174,7 +174,8 @@ async def _calls_by_day(table: UsageTable, filters: HistoryFilters) -> list[tupl
         name: value for name in ("key_id", "tool", "table") if (value := getattr(filters, name)) is not None
     }
     conditions = [_FILTERS[name] for name in parameters]
-    for name, moment, operator in (("since", filters.since, ">="), ("until", filters.until, "<=")):
+    last = None if filters.until is None else filters.until - 1
+    for name, moment, operator in (("since", filters.since, ">="), ("last", last, "<=")):
         if moment is not None:
             conditions.append(f"day {operator} toDate(fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC'), 'UTC')")
             parameters[name] = moment

@@ -351,13 +351,15 @@ async def test_lists_are_bounded_and_say_so(table: UsageTable, monkeypatch: pyte
 async def test_a_total_of_very_many_calls_is_right_too(table: UsageTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "EXACT_TOTAL", 3)
     await insert(table, *(event(status=status) for status in ("ok", "ok", "ok", "ok", "denied")))
+    await insert(table, *(event(created_at=NOW_MS - number) for number in range(1, 5)))
     for filters, total in (
-        (ALL, 5),
-        (HistoryFilters(owner="ada@example.com"), 5),
-        (HistoryFilters(status="ok"), 4),
+        (ALL, 9),
+        (HistoryFilters(owner="ada@example.com"), 9),
+        (HistoryFilters(status="ok"), 8),
         (HistoryFilters(since=NOW_MS), 5),
         (HistoryFilters(since=NOW_MS + 1000), 0),
-        (HistoryFilters(until=NOW_MS + DAY_MS, table="stock_daily"), 5),
+        (HistoryFilters(until=NOW_MS + DAY_MS, table="stock_daily"), 9),
+        (HistoryFilters(until=NOW_MS, since=NOW_MS - DAY_MS), 4),
     ):
         assert (await history(table, filters)).total == total, filters
 
