@@ -16,6 +16,8 @@ import msgspec
 
 _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""
+_BOM = b"\xef\xbb\xbf"
+"""May stand before the first event (HTML standard, section 9.2.5), and belongs to none of its fields."""
 _NEAR_AN_END = 1024
 """Bytes of a large event in which fields other than `data` are looked for, from both of its ends."""
 
@@ -73,7 +75,7 @@ class EventSplitter:
         return bool(self._held)
 
     def flush(self) -> bytes:
-        """What is left when the stream ends: an event without its blank line, which no client will dispatch."""
+        """What is left when the stream ends: an event without its blank line, which no client should dispatch."""
         return self._take_all(b"")
 
     def _is_middle(self, chunk: bytes) -> bool:
@@ -159,7 +161,7 @@ def without_id(event: bytes) -> bytes:
 
 def _lines_of(event: bytes) -> Iterator[tuple[int, int]]:
     """Where each line begins and ends; what is large is looked at once for each kind of line end, and never copied."""
-    start, size = 0, len(event)
+    start, size = len(_BOM) if event.startswith(_BOM) else 0, len(event)
     lf = cr = -1
     while start < size:
         lf = event.find(b"\n", start) % (size + 1) if lf < start else lf
@@ -170,7 +172,7 @@ def _lines_of(event: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _lines_without(event: bytes, name: bytes) -> list[bytes]:
-    lines = event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    lines = event.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [line for line in lines if line and line.partition(b":")[0] != name]
 
 
@@ -182,7 +184,8 @@ def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:
 
 def _near_an_end(event: bytes) -> bytes:
     """The first and the last bytes of an event; where it is cut, half a line is left of its data."""
-    return event if len(event) <= 2 * _NEAR_AN_END else event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
+    near = event if len(event) <= 2 * _NEAR_AN_END else event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
+    return near.removeprefix(_BOM)
 
 
 def _is_single(chunk: bytes) -> bool:

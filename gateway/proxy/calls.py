@@ -167,7 +167,7 @@ class Calls:
         if replaced:
             sight.passed = rebuilt(data, answers, replaced)
         elif not answers and self._has_tables and data.strip():
-            sight.passed = checks.refused(self._only_id())
+            sight.passed = checks.refused(self.only_id)
         return sight
 
     def _usual(self, data: bytes) -> Sight | None:
@@ -276,7 +276,8 @@ class Calls:
         """Whether tools are listed, or a task is asked for that another key may have made."""
         return any(call.method != "tools/call" for call in self.waiting.values())
 
-    def _only_id(self) -> object:
+    @property
+    def only_id(self) -> object:
         """The id of the one request that waits for an answer; `None` where it is not the only one."""
         return msgspec.json.decode(next(iter(self.waiting))) if len(self.waiting) == 1 else None
 

@@ -79,6 +79,10 @@ class Asking(Protocol):
     waiting: dict[str, Call]
     noted: dict[str, Awaited]
 
+    @property
+    def only_id(self) -> object:
+        """The id of the one request that waits for an answer; `None` where it is not the only one."""
+
     def event(self, call: Call | Awaited, metered: Metered, status: str, response_bytes: int) -> UsageEvent:
         """The usage event of a call that was made here or elsewhere."""
 
@@ -104,8 +108,10 @@ class Look:
 
     def at(self, answer: RpcAnswer) -> bytes | None:
         """What has to pass in a message's place, if anything has."""
-        if answer.method:
-            return self._at_news(answer) if decoded(answer.method) == _TASK_NEWS else None
+        if answer.is_odd and self._has_tables:
+            return checks.refused(decoded(answer.id) if answer.id else self._asking.only_id)
+        if answer.method and decoded(answer.method) == _TASK_NEWS:
+            return self._at_news(answer)
         if not answer.id or not (answer.result or answer.error):
             return None
         try:
@@ -193,6 +199,8 @@ class Look:
         if read.method == "tasks/get":
             # It tells a result only since the tasks extension, within the task; an error is one of the question.
             head = result_head(result) if result else ResultHead()
+            if refusal := checks.other(self._key, id_, result):
+                return refusal
             result, error = head.result, head.error if head.status == "failed" else ABSENT
         elif error and error_code(error) == INVALID_PARAMS:
             # There is no such task.

@@ -103,32 +103,46 @@ class Relay:
     async def _next_events(self) -> bytes:
         pieces: list[bytes] = []
         while not pieces:
-            if not self._events:
-                if not self._unsplit:
-                    chunk = await self._read()
-                    if not chunk:
-                        self._is_over = True
-                        return self._splitter.flush()
-                    self._unsplit.extend(_portions(chunk))
-                self._events.extend(self._splitter.feed(self._unsplit.popleft()))
-                if self._unsplit:
-                    # Very many very short events are not to keep others waiting.
-                    await asyncio.sleep(0)
+            if not self._events and not await self._split():
+                return self._last(b"")
             # What has passed does not wait for what is still to be looked at.
             while self._events and not (pieces and self._calls.is_watching and b"data" in self._events[0].raw):
                 pieces.append(await self._pass_event(self._events.popleft()))
         return b"".join(pieces)
 
+    async def _split(self) -> bool:
+        """Split some more of the stream into events; whether anything was left of it."""
+        if not self._unsplit:
+            chunk = await self._read()
+            if not chunk:
+                return await self._split_tail()
+            self._unsplit.extend(_portions(chunk))
+        self._events.extend(self._splitter.feed(self._unsplit.popleft()))
+        if self._unsplit:
+            # Very many very short events are not to keep others waiting.
+            await asyncio.sleep(0)
+        return True
+
+    async def _split_tail(self) -> bool:
+        """The stream has ended: what is left is an event without its blank line, or nothing.
+
+        By the standard no client dispatches such an event, but some do: so it passes like any other, but not where
+        answers may have to be changed.
+        """
+        tail = self._splitter.flush()
+        if not tail or self.may_change:
+            await self._leave()
+            return False
+        self._events.append(Event(tail, True))
+        return True
+
     async def _read(self) -> bytes:
-        """The next bytes of the answer; where it ends without all answers, what it lacks is noted first."""
+        """The next bytes of the answer; where it breaks off without all answers, what it lacks is noted first."""
         try:
-            chunk = await self._answer.read()
+            return await self._answer.read()
         except UpstreamError:
             await self._leave()
             raise
-        if not chunk:
-            await self._leave()
-        return chunk
 
     async def _leave(self) -> None:
         """Whatever is not answered here may be answered elsewhere, unless it was refused."""

@@ -31,6 +31,13 @@ class RpcAnswer(msgspec.Struct):
     result: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
+    @property
+    def is_odd(self) -> bool:
+        """Whether it is no message of JSON-RPC, so that readers may differ in what they take it for."""
+        if self.method:
+            return bool(self.result or self.error)
+        return not self.id if self.result else not self.error
+
 
 class ToolAnswer(msgspec.Struct):
     """The usual answer to a `tools/call`, read in one pass with its result."""

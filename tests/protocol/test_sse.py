@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,16 @@ def test_data_of_several_lines_is_joined() -> None:
     assert data_of(b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n") == b"a\nb"
     assert data_of(b": ping\n\n") == b""
     assert data_of(b"data: {}\n\n") == b"{}"
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+def test_a_byte_order_mark_before_the_first_event_belongs_to_no_field(line_end: bytes) -> None:
+    mark = b"\xef\xbb\xbf"
+    assert data_of(mark + b"data: a" + line_end * 2) == b"a"
+    assert type_of(mark + b"event: endpoint" + line_end * 2) == b"endpoint"
+    assert is_resumable_at(mark + b"id: 7" + line_end * 2)
+    assert with_data(mark + b"data: a" + line_end * 2, b"b") == b"data: b\n\n"
+    assert without_id(mark + b"id: 7" + line_end + b"data: a" + line_end * 2) == b"data: a\n\n"
 
 
 def test_without_data_the_other_fields_are_left() -> None:

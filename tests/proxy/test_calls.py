@@ -159,6 +159,47 @@ def test_what_nobody_can_read_does_not_pass_to_a_key_limited_to_tables() -> None
     assert (json.loads(passed)["id"], json.loads(passed)["error"]["code"], events) == ("a", -32001, [])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"jsonrpc":"2.0","id":1,"method":"x","result":{"structuredContent":{"table":"t","rows":["hidden"]}}}',
+        '{"jsonrpc":"2.0","id":1,"method":null,"result":{"structuredContent":{"table":"u","rows":["hidden"]}}}',
+        '{"jsonrpc":"2.0","id":1,"method":"x","params":"hidden","error":{"code":1,"message":"no"}}',
+        '{"jsonrpc":"2.0","result":{"structuredContent":{"table":"u","rows":["hidden"]}}}',
+        '{"jsonrpc":"2.0","result":{"content":["hidden"]},"error":{"code":1,"message":"no"}}',
+        '{"jsonrpc":"2.0","id":1,"Result":{"content":["hidden"]}}',
+        '[[{"jsonrpc":"2.0","id":1,"result":{"structuredContent":{"table":"u","rows":["hidden"]}}}]]',
+        '["hidden"]',
+        '"hidden"',
+    ],
+)
+def test_what_is_no_message_does_not_pass_to_a_key_limited_to_tables(text: str) -> None:
+    passed, events = observed(calls(call(), record=key(allowed_tables=("t",))), text.encode())
+    read = json.loads(passed)
+    (message,) = read if isinstance(read, list) else [read]
+    assert (message["id"], message["error"]["code"], events) == (1, -32001, [])
+    assert b"hidden" not in passed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"x"}}',
+        '{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage","params":{}}',
+        '{"jsonrpc":"2.0","error":{"code":-32600,"message":"no"}}',
+        '{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no"}}',
+    ],
+)
+def test_other_messages_pass_to_a_key_limited_to_tables(text: str) -> None:
+    assert observed(calls(call(), record=key(allowed_tables=("t",))), text.encode())[0] == text.encode()
+
+
+def test_a_result_beside_a_method_is_counted() -> None:
+    data = result()[:-1] + b',"method":"x"}'
+    passed, (event,) = observed(calls(call()), data)
+    assert (passed, event.record_count) == (data, 3)
+
+
 def test_a_list_of_tools_that_cannot_be_filtered_is_refused() -> None:
     listing = calls({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, record=key(allowed_tools=("a",)))
     passed, _ = observed(listing, b'{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"b","x":NaN}]}}')

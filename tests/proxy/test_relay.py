@@ -83,6 +83,55 @@ async def test_each_event_leaves_when_it_arrives(gateway: Gateway, script: Scrip
             assert await answer.content.readexactly(len(event)) == event
 
 
+TAILS = pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+MARK = b"\xef\xbb\xbf"
+
+
+@TAILS
+async def test_an_unfinished_last_event_is_counted_and_passes(
+    gateway: Gateway, upstream: ScriptedUpstream, end: bytes
+) -> None:
+    stream = sse_event(PROGRESS) + b"data: " + json.dumps(result()).encode() + end
+    upstream.answer = answer_raw(sse_head() + chunk(stream) + chunk(b""))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        assert await answer.read() == stream
+    assert [event.record_count for event in await gateway.events()] == [2]
+
+
+async def test_half_an_answer_at_the_end_of_a_stream_passes_and_is_not_counted(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    stream = b"data: " + json.dumps(result()).encode()[:-1]
+    upstream.answer = answer_raw(sse_head() + chunk(stream) + chunk(b""))
+    async with post(gateway, await gateway.key(), call()) as answer:
+        assert await answer.read() == stream
+    assert await gateway.events() == []
+
+
+@TAILS
+async def test_an_unfinished_last_event_does_not_pass_to_a_key_limited_to_tables(
+    gateway: Gateway, upstream: ScriptedUpstream, end: bytes
+) -> None:
+    tail = b"data: " + json.dumps(result()).encode() + end
+    upstream.answer = answer_raw(sse_head() + chunk(sse_event(PROGRESS)) + chunk(tail) + chunk(b""))
+    async with post(gateway, await gateway.key(allowed_tables=("prices",)), call()) as answer:
+        assert await answer.read() == sse_event(PROGRESS)
+    assert await gateway.events() == []
+
+
+@pytest.mark.parametrize("allowed", [None, ("prices",), ("other",)])
+async def test_what_follows_a_byte_order_mark_is_counted_and_checked(
+    gateway: Gateway, upstream: ScriptedUpstream, allowed: tuple[str, ...] | None
+) -> None:
+    stream = MARK + sse_event(result())
+    upstream.answer = answer_raw(
+        sse_head() + b"".join(chunk(stream[n : n + 2]) for n in range(0, len(stream), 2)) + chunk(b"")
+    )
+    async with post(gateway, await gateway.key(allowed_tables=allowed), call()) as answer:
+        assert (await answer.read() == stream) is (allowed != ("other",))
+    assert [event.status for event in await gateway.events()] == ["denied" if allowed == ("other",) else "ok"]
+
+
 async def test_the_head_of_a_stream_leaves_before_its_first_event(gateway: Gateway, script: Script) -> None:
     sending = asyncio.create_task(script.send(sse_head("Mcp-Session-Id: abc\r\n")))
     async with asyncio.timeout(2), post(gateway, await gateway.key(), call()) as answer:

@@ -121,6 +121,14 @@ async def test_the_result_of_a_task_that_nobody_knows_is_refused_to_a_key_limite
     assert fetched["error"]["code"] == -32001
 
 
+async def test_a_result_in_the_place_of_a_tasks_state_is_refused_to_a_key_limited_to_tables(
+    gateway: Gateway, streams: Streams
+) -> None:
+    streams.posts = [json(answer({**STATE, "status": "completed", **outcome()}, 2))]
+    key = await gateway.key(allowed_tables=("prices",))
+    assert (await gateway.post(read("extension"), key)).error["code"] == -32001
+
+
 @ERAS
 async def test_a_tasks_result_is_checked_for_a_key_limited_to_tools(
     gateway: Gateway, streams: Streams, era: str
