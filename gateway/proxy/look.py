@@ -17,8 +17,8 @@ from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import id_as_json
 from gateway.proxy import checks
 from gateway.proxy.asked import UNKNOWN, Ask, Awaited, Call, Found
-from gateway.proxy.decision import is_tool_allowed, tables_refusal
-from gateway.proxy.rpc_answers import ABSENT, ResultHead, RpcAnswer, decoded, error_code, result_head
+from gateway.proxy.decision import Deny, is_tool_allowed, tables_refusal
+from gateway.proxy.rpc_answers import ABSENT, ResultHead, RpcAnswer, decoded, error_code, no_error, result_head
 from gateway.usage.event import UsageEvent
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
@@ -187,11 +187,20 @@ class Look:
         metered = self._asking.meter(call.tool, call.arguments, bytes(result))
         if not metered.tables and isinstance(call, Awaited) and call.tables and metered.method != metering.ERROR:
             metered = msgspec.structs.replace(metered, tables=call.tables)
-        # Where no table was found, what was read is unknown, however well its records could be counted.
-        refusal = None if self._key is None or head.is_error else tables_refusal(self._key, metered.tables or None)
+        refusal = self._refusal(call, result, head, metered)
         if counts:
             self._count(call, metered, "denied" if refusal else "tool_error" if head.is_error else "ok")
         return error_body(id_, DENIED, refusal.message) if refusal else None
+
+    def _refusal(self, call: Call | Awaited, result: msgspec.Raw, head: ResultHead, metered: Metered) -> Deny | None:
+        """Why the key may not see the result of a tool, if it may not."""
+        if self._key is None or not self._has_tables:
+            return None
+        if not head.is_error:
+            # Where no table was found, what was read is unknown, however well its records could be counted.
+            return tables_refusal(self._key, metered.tables or None)
+        # An error has read nothing; but it may carry records of a table all the same.
+        return tables_refusal(self._key, self._asking.meter(call.tool, call.arguments, no_error(result)).tables)
 
     def _at_task(self, read: Call | Awaited, id_: object, answer: RpcAnswer) -> bytes | None:
         """The answer to a request for a task or its result."""

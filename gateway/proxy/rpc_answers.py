@@ -129,6 +129,16 @@ def decoded(value: msgspec.Raw) -> object:
         return None
 
 
+def no_error(result: bytes | msgspec.Raw) -> bytes:
+    """The same result without the mark of an error."""
+    try:
+        members = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return bytes(result)
+    members.pop("isError", None)
+    return msgspec.json.encode(members)
+
+
 def rebuilt(data: bytes, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
     """The same JSON text with some of its messages replaced, or dropped where nothing replaces them."""
     if len(answers) == 1 and not data[:64].lstrip().startswith(b"["):

@@ -83,6 +83,20 @@ def test_an_error_result_is_an_error_with_no_records() -> None:
     assert (event.status, event.is_error, event.record_count) == ("tool_error", True, 0)
 
 
+@pytest.mark.parametrize(("table", "status"), [("t", "tool_error"), ("hidden", "denied")])
+def test_an_error_result_that_names_a_table_is_checked_for_a_key_limited_to_tables(table: str, status: str) -> None:
+    data = result(table=table, isError=True)
+    passed, (event,) = observed(calls(call(), record=key(allowed_tables=("t",))), data)
+    assert (passed == data, event.status, event.record_count) == (status != "denied", status, 0)
+
+
+def test_an_error_result_that_names_no_table_passes_to_a_key_limited_to_tables() -> None:
+    text = {"content": [{"type": "text", "text": "no such ticker: XYZ"}], "isError": True}
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "result": text}).encode()
+    passed, (event,) = observed(calls(call(), record=key(allowed_tables=("t",))), data)
+    assert (passed, event.status) == (data, "tool_error")
+
+
 def test_a_batch_of_answers_is_taken_apart() -> None:
     waiting = calls(call(1), call(2), record=key(allowed_tables=("t",)))
     data = b"[" + result(1) + b"," + result(2, "hidden") + b"]"
