@@ -189,12 +189,13 @@ def _near_an_end(event: bytes) -> bytes:
 
 
 def _is_single(chunk: bytes) -> bool:
-    """Whether a chunk is one event: two line ends in a row hold one of these pairs, and end it."""
-    if not chunk.endswith(b"\n") or b"\r\r" in chunk:
+    """Whether a chunk is one event: the first line end that follows another ends it."""
+    if not chunk.endswith(b"\n"):
         return False
-    if chunk.endswith(b"\r\n\r\n"):
-        return chunk.find(b"\n\r") == len(chunk) - 3 and b"\n\n" not in chunk
-    return chunk.endswith(b"\n\n") and chunk.find(b"\n\n") == len(chunk) - 2 and b"\n\r" not in chunk
+    for start, end in _lines_of(chunk):
+        if start == end and start > 0:
+            return end + (2 if chunk.startswith(b"\r\n", end) else 1) == len(chunk)
+    return False
 
 
 def _is_end(chunk: bytes) -> bool:
