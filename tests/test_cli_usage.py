@@ -157,6 +157,11 @@ def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monke
     assert json.loads(out)["totals"]["calls"] == 2
 
 
+def test_options_before_a_further_command_are_not_dropped_silently(capsys: Capture) -> None:
+    code, _, err = usage(capsys, "--days", "7", "reconcile")
+    assert (code, "behind `reconcile`" in err) == (1, True)
+
+
 def test_an_export_is_a_file_for_its_owner_alone(clickhouse: UsageTable, capsys: Capture, tmp_path: Path) -> None:
     clickhouse.insert([event(), event(tool_name="run_sql"), event(owner="eve@example.com")], "token")
     path = tmp_path / "usage.csv"

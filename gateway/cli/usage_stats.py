@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from gateway.cli import admin_api, options
-from gateway.cli.output import print_json, print_table, printable, tell
+from gateway.cli.output import CliError, print_json, print_table, printable, tell
 from gateway.cli.stores import Stores, with_stores
 from gateway.cli.usage_database import usage_table
 
@@ -47,6 +47,7 @@ def show(
       mcp-gateway usage export --format csv --output usage.csv
     """
     if context.invoked_subcommand is not None:
+        _refuse_options_of(context)
         return
     found = with_stores(config, data_dir, lambda stores: _stats(stores, days, owner and owner.strip().casefold()))
     if as_json:
@@ -60,6 +61,14 @@ def show(
         tell("a call that read several tables is in the row of each, and once in the total")
     if found["truncated"]:
         tell("there are more rows than these, which have the most calls; the total has all")
+
+
+def _refuse_options_of(context: typer.Context) -> None:
+    """Options before the name of a further command would be dropped without a word."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise CliError(f"options belong behind `{context.invoked_subcommand}`")
 
 
 async def _stats(stores: Stores, days: int, owner: str | None) -> dict[str, Any]:

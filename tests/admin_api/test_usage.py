@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from gateway.usage.outlet import Outlet
 from gateway.usage.table import MAX_EXPORTS, UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
 from tests.admin_api.support import ADMIN, USER, Answer, Api, event
+from tests.usage.support import until
 
 DAY_MS = 86_400_000
 OTHER = "bob@example.com"
@@ -271,3 +274,28 @@ async def test_an_export_that_fails_on_its_way_is_not_whole(
         await exported(user, format="ndjson")
     monkeypatch.undo()
     assert (await exported(user, format="ndjson"))[0].count(b"\n") == 1000
+
+
+async def test_a_client_that_takes_nothing_loses_its_export(
+    user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("admin_api.download.STALLED_SECONDS", 0.2)
+    await insert(table, *(event(session_id="x" * 1000) for _ in range(20_000)))
+    reader, writer = await asyncio.open_connection("127.0.0.1", user.client.port, limit=1024)
+    writer.write(
+        b"GET /api/mcp-usage/export?format=ndjson HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        + f"Authorization: Bearer {user.token}\r\n\r\n".encode()
+    )
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+    async def is_over() -> bool:
+        return await table.query_soon("SELECT count() FROM system.processes") == [(1,)]
+
+    await until(is_over, 20)
+    body = b""
+    with suppress(ConnectionError):
+        body = await reader.read()
+    assert not body.endswith(b"0\r\n\r\n")
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
