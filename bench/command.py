@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import calls, machine, profiling, proxies, report, streams, tools, turns
+from bench import calls, machine, metering, profiling, proxies, report, streams, tools, turns
 from bench.calls import CALLS, MANY, PROGRESS, TEXT, Call
 from bench.proxies import BenchError, Proxy
 from bench.results import Results
@@ -22,7 +22,7 @@ from bench.runs import Bench
 from bench.turns import Turns
 
 PROXIES = ("direct", "nginx", "plain", "gateway")
-MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn")
+MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn", "metering")
 _TURNS_OF = 30
 _UNDER_TEST = "gateway"
 _PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -75,6 +75,8 @@ def _measure(options: Options, folder: Path) -> Results:
         port, pid = stack.enter_context(proxies.upstream(folder, cores[1]))
         running = stack.enter_context(_running(folder, port, pid, cores, options.proxies))
         bench = Bench(folder, cores[1])
+        if "metering" in options.only:
+            results.metering_us = metering.declared_us()
         if "idle-streams" in options.only:
             results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
         for call in options.calls:

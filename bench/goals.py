@@ -15,6 +15,7 @@ _LATENCY_BOUND = 2.5
 _FIRST_EVENT_MS = 0.5
 _IDLE_STREAM_KIB = 25.0
 _TURN_MS = 3.0
+_METERING_US = 3.0
 _TO_NGINX = "times nginx's"
 
 
@@ -58,6 +59,7 @@ def _goals(results: Results) -> Iterator[Goal]:
     for streams in results.streams:
         if streams.proxy == "gateway":
             yield Goal("memory of an idle stream", streams.kib_each, _IDLE_STREAM_KIB, "KiB")
+    yield Goal("metering of a declared result of 1 KB", results.metering_us, _METERING_US, "µs")
     for turns in results.turns:
         if turns.call.startswith("2mb"):
             yield Goal(f"longest turn of the loop, {turns.call}", turns.longest_ms, _TURN_MS, "ms")

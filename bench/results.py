@@ -25,6 +25,8 @@ class Results(msgspec.Struct):
     runs: list[Run] = msgspec.field(default_factory=list)
     streams: list[IdleStreams] = msgspec.field(default_factory=list)
     turns: list[Turns] = msgspec.field(default_factory=list)
+    metering_us: float | None = None
+    """For a declared result of 1 KB."""
 
     def of(self, proxy: str, call: str, connections: int) -> list[Run]:
         """The rounds of one thing, in their order; none where it was not measured."""
