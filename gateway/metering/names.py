@@ -31,9 +31,6 @@ ROWS = _list(
 )
 """Members that hold the records, the surest first."""
 
-RESULT_SETS = frozenset(["statements", "resultsets", "recordsets", "queries", "results", "batches"])
-"""Members whose elements each hold rows of their own."""
-
 COLUMNS = _set(
     "columns fields schema columnnames fieldnames headers header columntypes types dtypes columninfo constraints "
     "indexes indices primarykey primarykeys foreignkeys uniqueconstraints triggers"

@@ -114,11 +114,6 @@ def decode(result: bytes) -> Result | LargeResult | None:
         return None
 
 
-def is_within_bounds(result: bytes) -> bool:
-    """Whether a result is small enough to be looked at."""
-    return len(result) <= MAX_RESULT
-
-
 def structured(result: Result | LargeResult) -> msgspec.Raw | None:
     """The structured content, if there is any."""
     view = memoryview(result.structuredContent)

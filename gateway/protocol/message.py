@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from gateway.protocol.errors import INVALID_REQUEST, PARSE_ERROR
+
 MAX_CONTAINERS = 20_000
 """Objects and arrays in a body; to read so many takes some 10 ms."""
 MAX_BATCH = 100
@@ -133,14 +135,14 @@ def read_body(body: bytes) -> Body:
     value = _read_json(body)
     if isinstance(value, list):
         if not value:
-            raise Unreadable(-32600, "Empty batch")
+            raise Unreadable(INVALID_REQUEST, "Empty batch")
         if len(value) > MAX_BATCH:
-            raise Unreadable(-32600, f"Batch of more than {MAX_BATCH} messages")
+            raise Unreadable(INVALID_REQUEST, f"Batch of more than {MAX_BATCH} messages")
         messages = tuple(_read_message(element) for element in value)
         ids = [id_as_json(message.id) for message in messages if message.kind == "request"]
         if len(set(ids)) != len(ids):
             # Their answers could not be told apart, so one of them would pass unread.
-            raise Unreadable(-32600, "Two requests of the batch have the same id")
+            raise Unreadable(INVALID_REQUEST, "Two requests of the batch have the same id")
         return Body(messages, True)
     return Body((_read_message(value),), False)
 
@@ -174,17 +176,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_json(body: bytes) -> Any:
     if _has_too_many_containers(body):
-        raise Unreadable(-32700, f"Parse error: more than {MAX_CONTAINERS} objects and arrays")
+        raise Unreadable(PARSE_ERROR, f"Parse error: more than {MAX_CONTAINERS} objects and arrays")
     try:
         value = msgspec.json.decode(body)
         if msgspec.json.encode(value) != body:
             json.loads(body, object_pairs_hook=_unique)
     except _DuplicateMemberError:
-        raise Unreadable(-32700, "Parse error: a member name stands twice in one object") from None
+        raise Unreadable(PARSE_ERROR, "Parse error: a member name stands twice in one object") from None
     except RecursionError:
-        raise Unreadable(-32700, "Parse error: nested too deeply") from None
+        raise Unreadable(PARSE_ERROR, "Parse error: nested too deeply") from None
     except (ValueError, OverflowError, msgspec.MsgspecError):
-        raise Unreadable(-32700, "Parse error: the body is not strict UTF-8 JSON") from None
+        raise Unreadable(PARSE_ERROR, "Parse error: the body is not strict UTF-8 JSON") from None
     return value
 
 
@@ -198,22 +200,22 @@ def _has_too_many_containers(body: bytes) -> bool:
 
 def _read_message(value: Any) -> Message:
     if not isinstance(value, dict):
-        raise Unreadable(-32600, "Invalid request: a message is an object")
+        raise Unreadable(INVALID_REQUEST, "Invalid request: a message is an object")
     id_ = value.get("id")
     if value.get("jsonrpc") != "2.0":
-        raise Unreadable(-32600, 'Invalid request: "jsonrpc" must be "2.0"', _printable(id_))
+        raise Unreadable(INVALID_REQUEST, 'Invalid request: "jsonrpc" must be "2.0"', _printable(id_))
     is_answer = "result" in value or "error" in value
     if "method" in value:
         method = value["method"]
         if is_answer:
-            raise Unreadable(-32600, "Invalid request: a method beside a result or an error", _printable(id_))
+            raise Unreadable(INVALID_REQUEST, "Invalid request: a method beside a result or an error", _printable(id_))
         if not isinstance(method, str):
-            raise Unreadable(-32600, "Invalid request: the method must be a string", _printable(id_))
+            raise Unreadable(INVALID_REQUEST, "Invalid request: the method must be a string", _printable(id_))
         kind: Kind = "request" if "id" in value else "notification"
     elif is_answer and "id" in value:
         method, kind = "", "response"
     else:
-        raise Unreadable(-32600, "Invalid request: neither a method nor an answer", _printable(id_))
+        raise Unreadable(INVALID_REQUEST, "Invalid request: neither a method nor an answer", _printable(id_))
     return Message(
         kind=kind,
         method=method,

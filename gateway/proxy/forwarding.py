@@ -25,7 +25,7 @@ from gateway.proxy import answers
 from gateway.proxy.asked import Scope
 from gateway.proxy.calls import Calls
 from gateway.proxy.client.answer import Answer, Head, head
-from gateway.proxy.client.connection import Exchange
+from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.departed import Departed
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.gatekeeper import Principal

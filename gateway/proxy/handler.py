@@ -22,7 +22,7 @@ from gateway.proxy.awaited import IdInUse
 from gateway.proxy.callers import caller_of
 from gateway.proxy.calls import Calls, Clock
 from gateway.proxy.client.answer import Answer
-from gateway.proxy.client.connection import Exchange
+from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.cors import cors_headers, preflight_answer
@@ -109,15 +109,13 @@ class Handler:
 
     def refuse(self, fault: FramingFault) -> Answer:
         """The answer to what is no HTTP request."""
-        return self._refused_unread(answers.bad_framing(fault))
+        deny = answers.bad_framing(fault)
+        self._observed.answered("", deny.status, deny.reason, 0.0)
+        return answers.refusal(deny, None, closes=True)
 
     def failed(self) -> Answer:
         """The answer to a request that failed in here."""
         return answers.refusal(answers.INTERNAL, None, closes=True)
-
-    def _refused_unread(self, deny: Deny) -> Answer:
-        self._observed.answered("", deny.status, deny.reason, 0.0)
-        return answers.refusal(deny, None, closes=True)
 
     async def _serve_probe(self, _exchange: Exchange, incoming: Incoming) -> Answer:
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):

@@ -12,9 +12,8 @@ from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.proxy import answers
 from gateway.proxy.asked import Caller
-from gateway.proxy.client.connection import Exchange
+from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.client.framing import FramingFault
-from gateway.proxy.client.request import MAX_REMEMBERED
 from gateway.proxy.decision import NO_KEY, Deny, Facts, bad_key, invalid
 from gateway.proxy.endpoints import QueryFault, session_id_in
 from gateway.proxy.headers import HeaderFault, RawHeaders, check_request_headers
@@ -106,8 +105,7 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
         incoming = last
     else:
         incoming = _read_head(exchange, origins)
-        is_small = sum(len(name) + len(value) for name, value in request.headers) <= MAX_REMEMBERED
-        exchange.memory = incoming if is_small else None
+        exchange.memory = incoming if request.is_small else None
     if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
         raise Refused(invalid("A request of this method has no body"), closes=True)
     return incoming

@@ -23,10 +23,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
-from gateway.proxy.client.answer import NO_BODY, Answer, Head, fields
+from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.client.request import ClientRequest, RequestReader
-from gateway.proxy.headers import RawHeaders
 
 log = logging.getLogger(__name__)
 
@@ -60,107 +60,6 @@ class Serving(Protocol):
 
     def failed(self) -> Answer:
         """The answer to a request that could not be served for a fault in here."""
-
-
-class Exchange:
-    """A request, and the way to answer it piece by piece."""
-
-    __slots__ = ("_connection", "_is_chunked", "_is_whole", "_unsent", "peer", "request", "status")
-
-    def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
-        self._connection = connection
-        self.request = request
-        self.peer = connection.peer
-        """The client's address; empty where it is unknown."""
-        self.status = 0
-        """The status of the answer, once its head has gone out."""
-        self._is_chunked = False
-        self._is_whole = False
-        self._unsent: tuple[int, bytes] | None = None
-
-    @property
-    def memory(self) -> object:
-        """What was remembered when the connection's last request was served."""
-        return self._connection.memory
-
-    @memory.setter
-    def memory(self, value: object) -> None:
-        self._connection.memory = value
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the answer has gone out to its end."""
-        return self._is_whole
-
-    def resume_reading(self) -> None:
-        """Some of the body was taken: more may come."""
-        self._connection.resume_reading()
-
-    def send_continue(self) -> None:
-        """Tell the client to send its body (RFC 9110, section 10.1.1)."""
-        self._connection.write((b"HTTP/1.1 100 Continue\r\n\r\n",))
-
-    def begin(self, head: Head, length: int | None) -> None:
-        """Make the head of an answer whose body comes by `write` and `end`; it leaves with the first of them."""
-        framing = []
-        if length is not None:
-            framing.append((b"Content-Length", b"%d" % length))
-        elif head.status in NO_BODY:
-            pass
-        elif self.request.version == "1.1":
-            self._is_chunked = True
-            framing.append((b"Transfer-Encoding", b"chunked"))
-        else:
-            self.request.is_kept_alive = False
-        framing += self._connection.persistence(self.request)
-        self._unsent = head.status, head.whole(*framing)
-
-    async def flush(self) -> None:
-        """Send the head by itself. Raises `ConnectionError` where the client is gone."""
-        self._send()
-        await self._connection.drained()
-
-    async def write(self, piece: bytes) -> None:
-        """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
-        self._send(*self._framed(piece))
-        await self._connection.drained()
-
-    async def end(self, piece: bytes = b"", trailers: RawHeaders = ()) -> None:
-        """Send the last piece and end the answer; trailers go where it is in chunks.
-
-        Raises `ConnectionError`, and `ValueError` for a line end within a field.
-        """
-        last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
-        self._send(*self._framed(piece), *last)
-        self._is_whole = True
-        await self._connection.drained()
-
-    def answer(self, answer: Answer) -> None:
-        """Send a whole answer at once. Raises `ConnectionError`."""
-        if answer.closes or not self.request.is_received:
-            # What is left of the body is not worth reading.
-            self.request.is_kept_alive = False
-        framing = self._connection.persistence(self.request)
-        if answer.head.status not in NO_BODY:
-            framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
-        self._unsent = answer.head.status, answer.head.whole(*framing)
-        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
-        self._send(*(() if self.request.method == "HEAD" else (answer.body,)))
-        self._is_whole = True
-
-    def _framed(self, piece: bytes) -> tuple[bytes, ...]:
-        if not piece or not self._is_chunked:
-            return (piece,)
-        return b"%x\r\n" % len(piece), piece, b"\r\n"
-
-    def _send(self, *parts: bytes) -> None:
-        if self._unsent is not None:
-            status, head = self._unsent
-            self._connection.write((head, *parts))
-            self._unsent = None
-            self.status = status
-        else:
-            self._connection.write(parts)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -201,11 +100,6 @@ class ClientConnection(asyncio.Protocol):
         """Loop time at which the connection is to be ended."""
 
     # What the server asks of it.
-
-    @property
-    def is_answering(self) -> bool:
-        """Whether a request is being served."""
-        return self._exchange is not None
 
     def stop(self) -> None:
         """Take no further request; the one that is being received or answered goes on."""

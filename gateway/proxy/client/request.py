@@ -26,8 +26,8 @@ HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
-MAX_REMEMBERED = 4 * 1024
-"""Bytes of a head's fields up to which it is remembered; idle connections hold it."""
+_MAX_REMEMBERED = 4 * 1024
+"""Bytes."""
 _LENGTH = b"content-length"
 
 
@@ -68,6 +68,11 @@ class ClientRequest:
         self._waiter: asyncio.Future[None] | None = None
 
     @property
+    def is_small(self) -> bool:
+        """Whether its fields are few enough to be remembered while the connection is idle."""
+        return sum(len(name) + len(value) for name, value in self.headers) <= _MAX_REMEMBERED
+
+    @property
     def is_full(self) -> bool:
         """Whether no more of the body should be taken in before some of it was read."""
         return self._waiting_bytes > HIGH_WATER
@@ -91,9 +96,6 @@ class ClientRequest:
     def feed(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._waiting_bytes += len(chunk)
-
-    def complete(self) -> None:
-        self.is_received = True
 
     def fail(self, fault: FramingFault) -> None:
         self._fault = fault
@@ -157,8 +159,7 @@ class RequestReader:
     def next(self) -> None:
         """Make ready for the next request."""
         if self.request is not None and self._framing.head is not None and not self._is_unparsed:
-            is_small = sum(len(name) + len(value) for name, value in self.request.headers) <= MAX_REMEMBERED
-            self._known = (self._framing.head, self.request) if is_small else None
+            self._known = (self._framing.head, self.request) if self.request.is_small else None
             self._headers = []
         self.request = None
         self._is_unparsed = False
@@ -235,4 +236,4 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         assert self.request is not None
-        self.request.complete()
+        self.request.is_received = True
