@@ -12,7 +12,7 @@ help:  ## List these commands
 
 run: $(VENV)/installed-run  ## Start everything, with real engines and real prices inside; Ctrl-C stops it
 	@# On a terminal in a process group of its own, so that Ctrl-C ends the gateway in good order and not make.
-	@if [ -t 0 ]; then exec bash -c 'set -m; $(BIN)/mcp-gateway up; exit $$?'; else exec $(BIN)/mcp-gateway up; fi
+	@if [ -t 0 ] && [ -t 1 ]; then exec bash -c 'set -m; $(BIN)/mcp-gateway up; exit $$?'; else exec $(BIN)/mcp-gateway up; fi
 
 test: $(VENV)/installed-dev  ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses 2
