@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import redis.asyncio
 
 from gateway.redis_client import connect
-from tests.support.valkey import Valkey
+from tests.support.valkey import Valkey, running_valkey
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -24,12 +23,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """A real Valkey, shared by the run."""
-    # Not pytest's tmp_path: a unix socket's path must stay under 108 bytes.
-    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
+    with running_valkey() as server:
         yield server.url
-        server.stop()
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    """A Valkey of this test alone, to be killed and stopped."""
+    with running_valkey() as server:
+        yield server
+        # It may be one that takes no signal but this.
+        server.kill()
 
 
 @pytest.fixture(scope="session")

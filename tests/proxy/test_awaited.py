@@ -10,20 +10,10 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.proxy import awaited
-from gateway.proxy.asked import Awaited, Caller, Scope
+from gateway.proxy.asked import Awaited, Scope
 from gateway.proxy.awaited import CLAIM_SECONDS, AwaitedRequests, IdInUse, TooManyAwaited
+from tests.proxy.callers import CALLER
 
-CALLER = Caller(
-    key_id="key_1",
-    key_name="k",
-    owner="ann",
-    client_name="c",
-    client_version="1",
-    session_id="",
-    protocol_version="",
-    client_ip="127.0.0.1",
-    gateway_id="g",
-)
 SESSION = Scope("ann", "session", "s")
 
 

@@ -10,23 +10,12 @@ import pytest
 
 from gateway.keys.record import KeyRecord
 from gateway.protocol.message import read_body
-from gateway.proxy.asked import Caller
 from gateway.proxy.calls import Calls, Clock, arguments_hash
 from gateway.proxy.meter import CallMeter
 from gateway.usage.event import UsageEvent
+from tests.proxy.callers import CALLER
 
 METER = CallMeter(None, lambda: None)
-CALLER = Caller(
-    key_id="key_1",
-    key_name="k",
-    owner="ann",
-    client_name="c",
-    client_version="1",
-    session_id="",
-    protocol_version="",
-    client_ip="127.0.0.1",
-    gateway_id="g",
-)
 
 
 def key(**fields: Any) -> KeyRecord:

@@ -309,53 +309,41 @@ def hanging(server: Valkey) -> Iterator[None]:
 
 
 async def test_while_redis_hangs_a_result_elsewhere_is_withheld_and_counted_when_it_is_back(
-    redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+    valkey: Valkey, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "valkey"
-    folder.mkdir()
-    server = Valkey(folder)
-    server.start()
-    own = Redis.from_url(server.url)
     streams = Streams(upstream)
     streams.posts, streams.gets = [ACCEPTED], [stream(event(result()))]
-    try:
-        async with running_gateway(own, server.url, upstream.url, tmp_path / "data") as gateway:
-            key = await gateway.key()
-            await gateway.post(call(), key, **S)
-            await asyncio.sleep(1.1)
-            server.kill()
-            assert (await gateway.request("GET", key=key, **RESUME)).status == 503
-            server.start()
-            assert await fetch(gateway, key) == [result()]
-            assert len(await gateway.events()) == 1
-    finally:
-        await own.aclose()
-        server.stop()
+    async with (
+        Redis.from_url(valkey.url) as own,
+        running_gateway(own, valkey.url, upstream.url, tmp_path / "data") as gateway,
+    ):
+        key = await gateway.key()
+        await gateway.post(call(), key, **S)
+        await asyncio.sleep(1.1)
+        valkey.kill()
+        assert (await gateway.request("GET", key=key, **RESUME)).status == 503
+        valkey.start()
+        assert await fetch(gateway, key) == [result()]
+        assert len(await gateway.events()) == 1
 
 
 async def test_while_redis_hangs_a_stream_goes_on_but_cannot_be_taken_up_again(
-    redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+    valkey: Valkey, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "valkey"
-    folder.mkdir()
-    server = Valkey(folder)
-    server.start()
-    own = Redis.from_url(server.url)
     streams = Streams(upstream)
     streams.posts = [stream(event("", "1"), event(result(), "2"))]
-    try:
-        async with running_gateway(own, server.url, upstream.url, tmp_path / "data") as gateway:
-            key = await gateway.key()
-            assert b"id: 1\n" in (await gateway.post(call(), key, **S)).body
-            with hanging(server):
-                body = (await gateway.post(call(), key, **S)).body
-            assert (b"id: 1\n" in body, messages_in(body)) == (False, [result()])
-            async with asyncio.timeout(5):
-                while len(await gateway.events()) < 2:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-    finally:
-        await own.aclose()
-        server.stop()
+    async with (
+        Redis.from_url(valkey.url) as own,
+        running_gateway(own, valkey.url, upstream.url, tmp_path / "data") as gateway,
+    ):
+        key = await gateway.key()
+        assert b"id: 1\n" in (await gateway.post(call(), key, **S)).body
+        with hanging(valkey):
+            body = (await gateway.post(call(), key, **S)).body
+        assert (b"id: 1\n" in body, messages_in(body)) == (False, [result()])
+        async with asyncio.timeout(5):
+            while len(await gateway.events()) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
 
 # Keys that are limited.

@@ -22,6 +22,7 @@ from tests.support.scripted_upstream import (
     sse_event,
     sse_head,
 )
+from tests.support.valkey import Valkey
 
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 
@@ -349,31 +350,23 @@ async def test_the_stream_of_a_key_that_ends_is_cut_within_a_second_also_while_i
 
 
 async def test_usage_goes_to_the_spool_before_the_answer_while_redis_is_away(
-    redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
+    valkey: Valkey, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    from tests.support.valkey import Valkey
-
-    folder = tmp_path / "valkey"
-    folder.mkdir()
-    server = Valkey(folder)
-    server.start()
-    own = Redis.from_url(server.url)
     upstream.answer = answer_raw(http(json.dumps(result()).encode()))
-    try:
-        async with running_gateway(own, server.url, upstream.url, tmp_path / "data") as gateway:
-            key = await gateway.key()
-            async with post(gateway, key, call()) as answer:
-                assert answer.status == 200
-            server.kill()
-            async with post(gateway, key, call()) as answer:
-                assert answer.status == 200, "a remembered key goes on while Redis is away"
-                await answer.read()
-            assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
-            server.start()
-            assert len({event.event_id for event in await until_events(gateway, 2)}) == 2
-    finally:
-        await own.aclose()
-        server.stop()
+    async with (
+        Redis.from_url(valkey.url) as own,
+        running_gateway(own, valkey.url, upstream.url, tmp_path / "data") as gateway,
+    ):
+        key = await gateway.key()
+        async with post(gateway, key, call()) as answer:
+            assert answer.status == 200
+        valkey.kill()
+        async with post(gateway, key, call()) as answer:
+            assert answer.status == 200, "a remembered key goes on while Redis is away"
+            await answer.read()
+        assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
+        valkey.start()
+        assert len({event.event_id for event in await until_events(gateway, 2)}) == 2
 
 
 async def test_a_list_of_tools_that_passes_is_learned_from(gateway: Gateway, upstream: ScriptedUpstream) -> None:

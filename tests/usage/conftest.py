@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import redis.asyncio
 
+from gateway import redis_client
 from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.writer import UsageWriter
+from tests.support.valkey import Valkey
 from tests.usage.support import NOW_MS, Running
 
 
@@ -42,6 +44,14 @@ def make_table(usage_url: str) -> Iterator[Callable[..., UsageTable]]:
 @pytest.fixture
 def table(make_table: Callable[..., UsageTable]) -> UsageTable:
     return make_table()
+
+
+@pytest.fixture
+async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
+    """A client of the Valkey of this test alone."""
+    client = redis_client.connect(valkey.url)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

@@ -6,15 +6,14 @@ import asyncio
 import logging
 import os
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis.asyncio
 
-from gateway import redis_client, redis_names
+from gateway import redis_names
 from gateway.usage.dead_letters import DeadLetters
 from gateway.usage.event import pack
 from gateway.usage.observer import UsageObserver
@@ -161,23 +160,6 @@ async def test_steady_load_is_no_difference(
     for _ in range(10):
         assert (await reconcile(redis, table)).balanced
     loading.cancel()
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    """A Valkey that the test may stop."""
-    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.kill()
-
-
-@pytest.fixture
-async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
-    client = redis_client.connect(valkey.url)
-    yield client
-    await client.aclose()
 
 
 async def test_what_only_the_spool_has_is_told_while_it_is_sent(

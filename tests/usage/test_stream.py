@@ -7,9 +7,8 @@ import logging
 import os
 import shutil
 import signal
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -51,16 +50,6 @@ class Told(UsageObserver):
 
     def stream_length(self, entries: int, bound: int) -> None:
         self.lengths.append((entries, bound))
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    """A Valkey of this test alone, to be killed and stopped."""
-    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.kill()
 
 
 @pytest.fixture

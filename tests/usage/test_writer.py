@@ -10,9 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -216,23 +215,6 @@ async def test_a_writer_that_ends_between_insert_and_settling_doubles_nothing(
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (5, 100)
-
-
-@pytest.fixture
-def valkey() -> Iterator[Valkey]:
-    """A Valkey of this test alone, to be killed."""
-    with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        yield server
-        server.kill()
-
-
-@pytest.fixture
-async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
-    client = redis_client.connect(valkey.url)
-    yield client
-    await client.aclose()
 
 
 def writer_process(valkey: Valkey, folder: Path, point: str) -> subprocess.Popen[bytes]:

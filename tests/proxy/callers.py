@@ -1,0 +1,17 @@
+"""Who calls, in tests that do not care."""
+
+from __future__ import annotations
+
+from gateway.proxy.asked import Caller
+
+CALLER = Caller(
+    key_id="key_1",
+    key_name="k",
+    owner="ann",
+    client_name="c",
+    client_version="1",
+    session_id="",
+    protocol_version="",
+    client_ip="127.0.0.1",
+    gateway_id="g",
+)
