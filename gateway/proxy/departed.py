@@ -42,10 +42,16 @@ class Departed:
             self._watch = asyncio.get_running_loop().create_task(self._watch_marks())
 
     async def let_go(self, scope: Scope) -> None:
-        """The client of this session has come back: returns when its streams are free."""
+        """The client of this session has come back: returns when its streams are free.
+
+        It may be here before the worker that served it has seen it go, so there is a second look for the mark.
+        """
         with contextlib.suppress(RedisError):
-            if await self._redis.delete(_mark(scope)):
+            for _ in range(2):
+                is_marked = await self._redis.delete(_mark(scope))
                 await asyncio.sleep(2 * _TICK_SECONDS)
+                if is_marked:
+                    return
 
     async def close(self) -> None:
         """Stop watching."""

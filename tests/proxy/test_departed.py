@@ -71,3 +71,18 @@ async def test_a_call_goes_on_where_its_client_does_not_come_back_for_a_stream_o
     # The GET's connection is kept for the next request; the call has its own still.
     assert upstream.open_connections == 2
     await gateway.worker._forwarding.drain(0)
+
+
+async def test_a_client_that_is_back_before_it_was_seen_to_go_gets_its_stream(
+    gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    key = await gateway.key()
+    headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": "session-1"}
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
+        async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
+            await next_event(answer.content)
+            back = asyncio.ensure_future(other.request("GET", key=key, Last_Event_ID="1", **S))
+            await asyncio.sleep(0.02)
+            answer.close()
+        assert messages_in((await back).body) == [result()]
+    assert len(await gateway.events()) == 1
