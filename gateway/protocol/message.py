@@ -34,6 +34,7 @@ _LISTEN = "subscriptions/listen"
 _INSPECTED = frozenset({"tools/call", "tools/list", _LISTEN, *_TASK_METHODS})
 """Methods whose params decide something."""
 _INSPECTED_PARAMS = frozenset({"name", "arguments", "_meta", "task", "taskId", "taskIds", "notifications"})
+_PARAMS_OF_A_CALL = frozenset({"name", "arguments", "_meta"})
 _INSPECTED_FOLDED = frozenset(name.casefold() for name in _INSPECTED_PARAMS)
 _SUBJECTS = {
     "tools/call": "name",
@@ -216,18 +217,19 @@ def _read_message(value: Any) -> Message:
         method, kind = "", "response"
     else:
         raise Unreadable(INVALID_REQUEST, "Invalid request: neither a method nor an answer", _printable(id_))
+    has_usual_members = value.keys() <= _MEMBERS_OF_A_PUBLIC_REQUEST
     return Message(
         kind=kind,
         method=method,
         id=id_,
         params=value.get("params"),
-        is_plain=_is_plain(value, method, kind),
-        fault=_fault(value, kind, method, id_),
+        is_plain=has_usual_members and _is_plain(value, method, kind),
+        fault=_fault(value, kind, method, id_, has_usual_members=has_usual_members),
     )
 
 
 def _is_plain(value: dict[str, Any], method: str, kind: Kind) -> bool:
-    if not value.keys() <= _MEMBERS_OF_A_PUBLIC_REQUEST:
+    if not isinstance(value.get("params"), dict | None):
         return False
     if method.startswith("notifications/"):
         return kind == "notification"
@@ -239,17 +241,19 @@ def _is_id(id_: Any) -> bool:
     return id_ is None or isinstance(id_, str) or (type(id_) is int and -_MAX_INTEGER <= id_ <= _MAX_INTEGER)
 
 
-def _fault(value: dict[str, Any], kind: Kind, method: str, id_: Any) -> str:
+def _fault(value: dict[str, Any], kind: Kind, method: str, id_: Any, *, has_usual_members: bool) -> str:
     if kind == "request" and not _is_id(id_):
         return "Invalid request: the id must be a string or an integer of at most 53 bits"
     if isinstance(id_, (bool, dict, list)):
         return "Invalid request: the id must be a string or a number"
-    if not value.keys() <= _MEMBERS:
+    if not has_usual_members:
         # Parsers that fold case (Go's) would read `Method` as `method`.
         for name in value.keys() - _MEMBERS:
             if name.casefold() in _MEMBERS:
                 return "Invalid request: member names that differ in case alone"
     params = value.get("params", _NO_PARAMS)
+    if method == "tools/call" and isinstance(params, dict) and params.keys() <= _PARAMS_OF_A_CALL:
+        return ""
     if not isinstance(params, (dict, list)):
         return "Invalid request: params must be an object or an array"
     if method not in _INSPECTED:

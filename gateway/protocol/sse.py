@@ -18,6 +18,8 @@ _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""
 _BOM = b"\xef\xbb\xbf"
 """May stand before the first event (HTML standard, section 9.2.5), and belongs to none of its fields."""
+_STARTS = (b"event: message\r\ndata: ", b"event: message\ndata: ", b"data: ")
+_ENDS = (b"\r\n\r\n", b"\n\n")
 _NEAR_AN_END = 1024
 """Bytes of a large event in which fields other than `data` are looked for, from both of its ends."""
 
@@ -131,6 +133,16 @@ def data_of(event: bytes) -> bytes:
         elif event[start : min(end, start + 5)] == b"data" and end == start + 4:
             values.append(b"")
     return values[0] if len(values) == 1 else b"\n".join(values)
+
+
+def only_data(stream: bytes) -> bytes | None:
+    """The data of a stream that is one message on one line, and nothing else; `None` for any other."""
+    start = next((start for start in _STARTS if stream.startswith(start)), None)
+    end = next((end for end in _ENDS if stream.endswith(end)), None)
+    if start is None or end is None or len(stream) < len(start) + len(end):
+        return None
+    data = stream[len(start) : -len(end)]
+    return None if b"\n" in data or b"\r" in data else data
 
 
 def is_resumable_at(event: bytes) -> bool:

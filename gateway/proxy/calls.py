@@ -58,16 +58,18 @@ class Calls:
         *,
         listens: bool = False,
         learn: Callable[[bytes], None] | None = None,
+        started: float | None = None,
     ) -> None:
         """`listens`: the exchange is a stream on which answers to requests of others come.
 
-        `learn` is told every list of tools that passes, as the upstream gave it.
+        `learn` is told every list of tools that passes, as the upstream gave it. `started` is the clock's monotonic
+        time at which the exchange began, if that is not now.
         """
         self._caller = caller
         self.key = key
         self._clock = clock
         self.meter = meter
-        self._started = clock.monotonic()
+        self._started = clock.monotonic() if started is None else started
         self._listens = listens
         self.learn = learn
         self._has_tables = key is not None and key.allowed_tables is not None
@@ -175,15 +177,10 @@ class Calls:
         if len(self.waiting) != 1 or self.noted or self.must_check:
             return None
         (call,) = self.waiting.values()
-        if call.method != "tools/call" or (answer := read_tool_answer(data)) is None:
-            return None
-        if bytes(answer.id) != call.id_json.encode():
-            return None
-        metered = self.meter.without_rule(call.tool, call.arguments, answer.result)
-        if metered is None:
+        if call.method != "tools/call" or (counted := count_usual(call, data, self.meter)) is None:
             return None
         sight = Sight(data)
-        count(self, sight, call, metered, "tool_error" if answer.result.isError is True else "ok", len(data))
+        count(self, sight, call, *counted, len(data))
         self.waiting.clear()
         return sight
 
@@ -213,28 +210,17 @@ class Calls:
             caller, event_id = self._caller, noted.event_id if noted else self._clock.new_event_id(now_ms)
             digest = arguments_hash(call.arguments)
             duration_ms = round((self._clock.monotonic() - self._started) * 1000, 3)
-        return UsageEvent(
+        return usage_event(
+            call,
+            caller,
+            metered,
+            status,
             event_id=event_id,
             created_at=now_ms,
-            key_id=caller.key_id,
-            key_name=caller.key_name,
-            owner=caller.owner,
-            tool_name=call.tool[:MAX_TEXT],
-            table_names=metered.tables,
-            record_count=metered.records,
-            count_method=metered.method,
-            is_error=status != "ok",
-            status=status,
             duration_ms=duration_ms,
             response_bytes=response_bytes,
-            client_name=caller.client_name,
-            client_version=caller.client_version,
             session_id=self._caller.session_id,
-            request_id=call.id_json[:MAX_TEXT],
-            protocol_version=caller.protocol_version,
-            client_ip=caller.client_ip,
-            gateway_id=caller.gateway_id,
-            arguments_hash=digest,
+            arguments_digest=digest,
         )
 
     def as_awaited(self, call: Call | Awaited, *, is_kept: bool) -> Awaited:
@@ -265,7 +251,7 @@ class Calls:
         """The request as it has to be known for its answer; `None` where its answer need not be looked at."""
         method = message.method
         if method == "tools/call":
-            return Call(id_as_json(message.id), method, message.tool or "", message.arguments)
+            return tool_call(message)
         if method in TASK_READS:
             return Call(id_as_json(message.id), method, task_id=message.task_id or "")
         if self._has_tables or method == "tools/list":
@@ -280,6 +266,64 @@ class Calls:
     def only_id(self) -> object:
         """The id of the one request that waits for an answer; `None` where it is not the only one."""
         return msgspec.json.decode(next(iter(self.waiting))) if len(self.waiting) == 1 else None
+
+
+def tool_call(message: Message) -> Call:
+    """A `tools/call` as it has to be known for its answer."""
+    return Call(id_as_json(message.id), "tools/call", message.tool or "", message.arguments)
+
+
+def count_usual(call: Call, data: bytes, meter: Meter) -> tuple[Metered, str] | None:
+    """What the usual answer to a call returned, and its status; `None` for any other answer, which has to be looked at.
+
+    Usual is one message with the call's id and the complete result of a tool, for which there is no rule.
+    """
+    answer = read_tool_answer(data)
+    if answer is None or bytes(answer.id) != call.id_json.encode():
+        return None
+    metered = meter.without_rule(call.tool, call.arguments, answer.result)
+    if metered is None:
+        return None
+    return metered, "tool_error" if answer.result.isError is True else "ok"
+
+
+def usage_event(
+    call: Call | Awaited,
+    caller: Caller,
+    metered: Metered,
+    status: str,
+    *,
+    event_id: str,
+    created_at: int,
+    duration_ms: float,
+    response_bytes: int,
+    session_id: str,
+    arguments_digest: str,
+) -> UsageEvent:
+    """The usage event of an answered call."""
+    return UsageEvent(
+        event_id=event_id,
+        created_at=created_at,
+        key_id=caller.key_id,
+        key_name=caller.key_name,
+        owner=caller.owner,
+        tool_name=call.tool[:MAX_TEXT],
+        table_names=metered.tables,
+        record_count=metered.records,
+        count_method=metered.method,
+        is_error=status != "ok",
+        status=status,
+        duration_ms=duration_ms,
+        response_bytes=response_bytes,
+        client_name=caller.client_name,
+        client_version=caller.client_version,
+        session_id=session_id,
+        request_id=call.id_json[:MAX_TEXT],
+        protocol_version=caller.protocol_version,
+        client_ip=caller.client_ip,
+        gateway_id=caller.gateway_id,
+        arguments_hash=arguments_digest,
+    )
 
 
 def arguments_hash(arguments: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ from gateway.proxy.streams import OpenStreams
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
+from gateway.usage.event import UsageEvent
 from gateway.usage.spool import SpoolFull
 from gateway.usage.stream import UsageStream
 
@@ -84,15 +85,25 @@ class Forwarding:
         self, incoming: Incoming, principal: Principal | None, session: Session, body: bytes, calls: Calls
     ) -> UpstreamConnection:
         """Send a request and wait for the head of its answer. Raises `Refused`."""
-        named = principal.record if principal is not None and self._forward_identity else None
-        made = incoming.upstream_head
-        if made is None or made.named is not named or made.endpoint != session.endpoint:
-            made = UpstreamHead(named, session.endpoint, self._head(incoming, named, session))
-            incoming.upstream_head = made
+        head = self._head_of(incoming, principal, session)
         try:
-            answer = await self._pool.begin(made.text, body if incoming.method == "POST" else None)
+            answer = await self._pool.begin(head, body if incoming.method == "POST" else None)
         except UpstreamError as failure:
             raise self._failed(failure) from None
+        await self.wait_for_head(incoming, answer, calls)
+        return answer
+
+    def send_at_once(
+        self, incoming: Incoming, principal: Principal, session: Session, body: bytes
+    ) -> UpstreamConnection | None:
+        """Send a POST on a connection at rest; `None` where there is none, and nothing was sent."""
+        try:
+            return self._pool.begin_at_once(self._head_of(incoming, principal, session), body)
+        except UpstreamError:
+            return None
+
+    async def wait_for_head(self, incoming: Incoming, answer: UpstreamConnection, calls: Calls) -> None:
+        """Wait for the head of the answer to what was sent. Raises `Refused`; then it is nobody's any more."""
         try:
             await answer.head()
         except BaseException as failure:
@@ -103,7 +114,28 @@ class Forwarding:
             if isinstance(failure, UpstreamError):
                 raise self._failed(failure) from None
             raise
-        return answer
+
+    def leave(self, incoming: Incoming, answer: UpstreamConnection, calls: Calls) -> None:
+        """The client has gone while the answer to what was sent had not come."""
+        if not self._finish_without_client(incoming, answer, calls):
+            self._pool.release(answer)
+
+    def append(self, event: UsageEvent) -> asyncio.Future[None]:
+        """Done when the event is safe; fails with `SpoolFull`."""
+        return self._usage.append(event)
+
+    def client_head(self, answer: UpstreamConnection, cors: list[tuple[bytes, bytes]]) -> Head:
+        """The head that the client is sent for the upstream's."""
+        return _client_head(answer, cors)
+
+    def _head_of(self, incoming: Incoming, principal: Principal | None, session: Session) -> bytes:
+        """The head that goes upstream, remembered for the next request with the same one."""
+        named = principal.record if principal is not None and self._forward_identity else None
+        made = incoming.upstream_head
+        if made is None or made.named is not named or made.endpoint != session.endpoint:
+            made = UpstreamHead(named, session.endpoint, self._head(incoming, named, session))
+            incoming.upstream_head = made
+        return made.text
 
     def _head(self, incoming: Incoming, named: KeyRecord | None, session: Session) -> bytes:
         client = Client(

@@ -91,15 +91,8 @@ class Gatekeeper:
         """Let one POST in: as whom, `None` for a public request without a good key, and in which session."""
         if isinstance(credential, Principal) and credential.record.allowed_tables is not None:
             await _read_statements(body)
-        if incoming.facts is None:
-            incoming.facts = Facts(
-                public_methods=self._public_methods,
-                client_ip=incoming.client_ip,
-                mcp_method=incoming.text(b"mcp-method"),
-                mcp_name=incoming.text(b"mcp-name"),
-                tables_in_arguments=self._tables_in_arguments,
-            )
-        decision = decide(body, credential if isinstance(credential, Deny) else credential.record, incoming.facts)
+        record = credential if isinstance(credential, Deny) else credential.record
+        decision = decide(body, record, self._facts(incoming))
         if isinstance(decision, Deny):
             raise Refused(decision)
         try:
@@ -115,6 +108,20 @@ class Gatekeeper:
             return credential, await self._session(incoming, credential)
         except RedisError:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
+
+    def admit_at_once(self, incoming: Incoming, body: Body, principal: Principal) -> Session | None:
+        """As `admit`, for a call for which nobody has to be asked; `None` for any other, and for one to be refused."""
+        record = principal.record
+        if body.is_batch or record.allowed_tables is not None or is_limited(record) or body.messages[0].task_ids:
+            return None
+        session = self._recall_session(incoming, record.owner)
+        if session is None:
+            return None
+        decision = decide(body, record, self._facts(incoming))
+        if isinstance(decision, Deny) or decision.principal is None:
+            return None
+        self._keys.used(record.key_id)
+        return session
 
     async def admit_bodiless(self, incoming: Incoming, credential: Principal | Deny) -> tuple[Principal, Session]:
         """Let a GET or DELETE in, of which nothing is public."""
@@ -169,6 +176,27 @@ class Gatekeeper:
             task_ids = message.task_ids
             if task_ids and not await self._awaited.are_tasks_of(principal.record.owner, task_ids):
                 raise Refused(answers.NO_SUCH_TASK)
+
+    def _facts(self, incoming: Incoming) -> Facts:
+        if incoming.facts is None:
+            incoming.facts = Facts(
+                public_methods=self._public_methods,
+                client_ip=incoming.client_ip,
+                mcp_method=incoming.text(b"mcp-method"),
+                mcp_name=incoming.text(b"mcp-name"),
+                tables_in_arguments=self._tables_in_arguments,
+            )
+        return incoming.facts
+
+    def _recall_session(self, incoming: Incoming, owner: str) -> Session | None:
+        """The session of a request that names one or none, where nobody has to be asked for it."""
+        if not incoming.session_ids:
+            return NO_SESSION
+        session_id = incoming.session_ids[0]
+        if len(incoming.session_ids) > 1 or len(session_id) > MAX_SESSION_ID:
+            return None
+        session = self._sessions.recall(session_id, owner)
+        return None if session is None or session.endpoint else session
 
     async def _session(self, incoming: Incoming, principal: Principal) -> Session:
         """The session of a request; where it names one in the query too, as the HTTP+SSE transport does, that one."""

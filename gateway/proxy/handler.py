@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -36,13 +37,12 @@ from gateway.proxy.observed import Observed
 from gateway.proxy.opening import Opening
 from gateway.proxy.origins import Origins
 from gateway.proxy.room import Kind, Room
+from gateway.proxy.straight import CLIENT_LEFT, Straight, StraightCall
 
 log = logging.getLogger(__name__)
 
 _REFUSED = 400
 """The status from which on the upstream has not done what it was asked."""
-_CLIENT_LEFT = 499
-"""What is counted for a client that left before its answer began; nobody is sent it."""
 
 
 class Handler:
@@ -79,24 +79,45 @@ class Handler:
         )
         self._opening = Opening(gatekeeper, forwarding)
         self._room = Room(config.max_concurrent_requests)
+        self._straight = Straight(
+            gatekeeper=gatekeeper,
+            forwarding=forwarding,
+            room=self._room,
+            clock=clock,
+            meter=meter,
+            observed=observed,
+            gateway_id=config.gateway_id,
+            max_request_bytes=config.max_request_bytes,
+            take_up=lambda call: partial(self._take_up, call),
+        )
+
+    def begin(self, exchange: Exchange) -> StraightCall | None:
+        """Begin to answer a usual call; `None` for what has to be served otherwise."""
+        return self._straight.begin(exchange)
 
     async def __call__(self, exchange: Exchange) -> Answer | None:
         """Answer one HTTP request; `None` where the answer has gone out through the exchange."""
-        started = self._clock.monotonic()
-        origin, reason = None, "forwarded"
+        return await self._answer(exchange, self._serve(exchange), self._clock.monotonic())
+
+    async def _take_up(self, call: StraightCall, exchange: Exchange) -> Answer | None:
+        """Bring back the answer to what was sent on the straight way, where it is not the usual one."""
+        return await self._answer(exchange, self._bring_back(call), call.started)
+
+    async def _answer(
+        self, exchange: Exchange, serving: Coroutine[Any, Any, Answer | None], started: float
+    ) -> Answer | None:
+        reason = "forwarded"
         status = 500
         try:
-            incoming = read_head(exchange, self._origins)
-            origin = incoming.origin
-            is_endpoint = incoming.path in self._paths
-            answer = await (self._serve_endpoint if is_endpoint else self._serve_probe)(exchange, incoming)
+            answer = await serving
             status = exchange.status if answer is None else answer.head.status
         except Refused as refused:
             status, reason = refused.deny.status, refused.deny.reason
-            answer = answers.refusal(refused.deny, refused.id, cors=cors_headers(origin), closes=refused.closes)
+            cors = cors_headers(exchange.origin)
+            answer = answers.refusal(refused.deny, refused.id, cors=cors, closes=refused.closes)
         except (asyncio.CancelledError, ConnectionError):
             # Clients close a stream when they have what they came for; that is no failure.
-            status = exchange.status or _CLIENT_LEFT
+            status = exchange.status or CLIENT_LEFT
             reason = "forwarded" if exchange.status else "client_left"
             raise
         finally:
@@ -116,6 +137,11 @@ class Handler:
     def failed(self) -> Answer:
         """The answer to a request that failed in here."""
         return answers.refusal(answers.INTERNAL, None, closes=True)
+
+    async def _serve(self, exchange: Exchange) -> Answer | None:
+        incoming = read_head(exchange, self._origins)
+        is_endpoint = incoming.path in self._paths
+        return await (self._serve_endpoint if is_endpoint else self._serve_probe)(exchange, incoming)
 
     async def _serve_probe(self, _exchange: Exchange, incoming: Incoming) -> Answer:
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):
@@ -179,6 +205,7 @@ class Handler:
         first = body.messages[0]
         is_listening = any(message.method == "subscriptions/listen" for message in body.messages)
         record = principal.record if principal else None
+        incoming.is_usual = record is not None and b"expect" not in incoming.fields
         caller = caller_of(incoming, first, record, session, self._config.gateway_id)
         calls = Calls(body.messages, caller, record, self._clock, self._meter, listens=is_listening, learn=self._learn)
         if session.endpoint:
@@ -199,6 +226,24 @@ class Handler:
             cors_headers(incoming.origin),
             is_listening=is_listening,
         )
+
+    async def _bring_back(self, call: StraightCall) -> Answer | None:
+        calls = call.calls()
+        try:
+            await self._forwarding.wait_for_head(call.incoming, call.upstream, calls)
+            return await self._forwarding.bring_back(
+                call.exchange,
+                call.incoming,
+                call.principal,
+                call.upstream,
+                calls,
+                cors_headers(call.incoming.origin),
+                is_listening=False,
+            )
+        except Refused as refused:
+            raise Refused(refused.deny, call.message.id) from None
+        finally:
+            self._room.leave("request")
 
     async def _note(self, calls: Calls) -> None:
         """Note what is asked on the HTTP+SSE transport: its answer may come before the answer to the POST."""

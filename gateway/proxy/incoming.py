@@ -75,6 +75,8 @@ class Incoming(msgspec.Struct, kw_only=True):
     origin: bytes | None
     session_ids: tuple[str, ...]
     """The sessions that it names: in its header, then in its query (the HTTP+SSE transport of 2024-11-05)."""
+    is_usual: bool = False
+    """Whether nothing in it keeps a call from going straight (`gateway.proxy.straight`); known after the first."""
     credential: ApiKey | Deny
     """The key that it came with, well-formed if not known yet; or why there is none."""
     facts: Facts | None = None
@@ -106,6 +108,7 @@ def read_head(exchange: Exchange, origins: Origins) -> Incoming:
     else:
         incoming = _read_head(exchange, origins)
         exchange.memory = incoming if request.is_small else None
+    exchange.origin = incoming.origin
     if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
         raise Refused(invalid("A request of this method has no body"), closes=True)
     return incoming

@@ -57,7 +57,7 @@ class Relay:
         self._record = record
         self._elsewhere = elsewhere
         self._open_endpoint = open_endpoint
-        self.is_event_stream = answer.field(b"content-type").lower().startswith("text/event-stream")
+        self.is_event_stream = answer.is_event_stream
         if self.is_event_stream:
             self._splitter = EventSplitter(MAX_INSPECTED)
         self._unsplit: deque[bytes] = deque()

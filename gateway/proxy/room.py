@@ -29,6 +29,10 @@ class Room:
         }
         self._active = dict.fromkeys(self._most, 0)
 
+    def has_place(self, kind: Kind) -> bool:
+        """Whether `enter` would take a place."""
+        return self._active[kind] < self._most[kind]
+
     def enter(self, kind: Kind) -> None:
         """Take a place, to be given back with `leave`. Raises `Refused` where there is none."""
         if self._active[kind] >= self._most[kind]:

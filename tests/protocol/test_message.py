@@ -266,3 +266,9 @@ def test_very_many_containers_are_refused_unless_they_stand_in_strings() -> None
         read_body(b'{"jsonrpc":"2.0","id":1,"method":"a","params": [%b]}' % many.encode())
     text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "a", "params": {"text": many + '"\\'}})
     assert read_body(text.encode()).messages[0].fault == ""
+
+
+@pytest.mark.parametrize("params", ["[]", '"x"', "1"])
+def test_a_handshake_whose_params_are_no_object_is_not_public(params: str) -> None:
+    body = read_body(b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":%b}' % params.encode())
+    assert not is_public(body, {"initialize"})

@@ -37,6 +37,8 @@ class Answer(msgspec.Struct, kw_only=True):
     head: Head
     body: bytes = b""
     closes: bool = False
+    in_chunks: bool = False
+    """Whether the body, which is not empty, goes in one chunk, without a length: HTTP/1.1 alone has that."""
 
 
 def head(status: int, reason: str | None, headers: RawHeaders) -> Head:

@@ -20,7 +20,7 @@ import logging
 import socket
 import struct
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, cast
 
 from gateway.proxy.client.answer import Answer
@@ -49,11 +49,25 @@ _RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which a close becomes a reset."""
 
 
+Work = Callable[[Exchange], Awaitable[Answer | None]]
+"""Answers one request: with what is given back, or, where that is `None`, through the exchange already."""
+
+
+class Begun(Protocol):
+    """What is being answered without a task; it ends with `Exchange.finish` or `Exchange.go_on`."""
+
+    def leave(self) -> None:
+        """The client has gone, or is to go: do neither."""
+
+
 class Serving(Protocol):
     """What answers requests."""
 
     async def __call__(self, exchange: Exchange) -> Answer | None:
         """Answer one request: with what is given back, or, where that is `None`, through the exchange already."""
+
+    def begin(self, exchange: Exchange) -> Begun | None:
+        """Begin to answer a request, whole, for which no task is needed; `None` where it has to be called."""
 
     def refuse(self, fault: FramingFault) -> Answer:
         """The answer to what is no request."""
@@ -84,6 +98,10 @@ class ClientConnection(asyncio.Protocol):
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._arrival: asyncio.Future[None] | None = None
+        self._work: Work | None = None
+        """What the task is to do next."""
+        self._begun: Begun | None = None
+        """What is being answered without the task."""
         self._held = bytearray()
         self._is_head_awaited = False
         self._is_reading_paused = False
@@ -109,7 +127,10 @@ class ClientConnection(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the request that is being served, and the connection with it."""
-        if self._task is not None and self._exchange is not None:
+        if self._begun is not None and self._exchange is not None:
+            self._leave()
+            self._break_off(self._exchange.request)
+        elif self._task is not None and self._exchange is not None:
             self._task.cancel()
         else:
             self.abort()
@@ -188,6 +209,7 @@ class ClientConnection(asyncio.Protocol):
         self._is_over = True
         self._reader.close()
         self._make_room()
+        self._leave()
         if self._task is not None:
             self._task.cancel()
         self._lost(self)
@@ -229,28 +251,57 @@ class ClientConnection(asyncio.Protocol):
     def _serve(self, request: ClientRequest) -> None:
         self._is_head_awaited = False
         self.deadline = _NEVER
-        self._exchange = Exchange(self, request)
+        exchange = self._exchange = Exchange(self, request)
+        try:
+            self._begun = self._serving.begin(exchange) if request.is_received else None
+        except Exception as failure:
+            self._fail(exchange, failure)
+            self._end_of_answer(exchange)
+            return
+        if self._begun is None:
+            self.go_on(self._serving)
+
+    def _leave(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun.leave()
+
+    def finish(self, exchange: Exchange, answer: Answer) -> None:
+        """Send the whole answer to what was begun."""
+        self._begun = None
+        try:
+            exchange.answer(answer)
+        except ConnectionError:
+            # Nobody is there to be told.
+            pass
+        except Exception as failure:
+            self._fail(exchange, failure)
+        if self._room is None:
+            self._end_of_answer(exchange)
+        else:
+            self.go_on(_nothing_more)
+
+    def go_on(self, work: Work) -> None:
+        """Serve in the task of the connection, from here on; to make a task costs more than to wake one."""
+        self._begun = None
+        self._work = work
         if self._task is None:
             self._task = self._loop.create_task(self._run())
         elif self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
 
     async def _run(self) -> None:
-        """One task for all requests of the connection: to make a task costs more than to wake one."""
         while not self._is_over:
-            if self._exchange is None:
+            work, self._work = self._work, None
+            if work is not None and self._exchange is not None:
+                await self._answer(self._exchange, work)
+            else:
                 self._arrival = self._loop.create_future()
                 await self._arrival
-            if self._exchange is not None:
-                await self._answer(self._exchange)
-            if self._held:
-                # Who sends many requests at once waits for its turn after each.
-                await asyncio.sleep(0)
-                self._feed_held()
 
-    async def _answer(self, exchange: Exchange) -> None:
+    async def _answer(self, exchange: Exchange, work: Work) -> None:
         try:
-            answer = await self._serving(exchange)
+            answer = await work(exchange)
             if answer is not None:
                 exchange.answer(answer)
             await self.drained()
@@ -258,12 +309,12 @@ class ClientConnection(asyncio.Protocol):
             # Nobody is there, or nobody is to be told more.
             pass
         except Exception as failure:
-            log.error("a request failed within the gateway: %s", _where(failure))
-            self._answer_failure(exchange)
+            self._fail(exchange, failure)
         finally:
             self._end_of_answer(exchange)
 
-    def _answer_failure(self, exchange: Exchange) -> None:
+    def _fail(self, exchange: Exchange, failure: Exception) -> None:
+        log.error("a request failed within the gateway: %s", _where(failure))
         if exchange.status == 0:
             with contextlib.suppress(ConnectionError):
                 exchange.answer(self._serving.failed())
@@ -284,6 +335,9 @@ class ClientConnection(asyncio.Protocol):
         self._exchange = None
         self._reader.next()
         self.deadline = self._loop.time() + KEEP_ALIVE
+        if self._held:
+            # Who sends many requests at once waits for its turn after each.
+            self._loop.call_soon(self._feed_held)
         if len(self._held) <= _MAX_HELD:
             self.resume_reading()
 
@@ -357,6 +411,10 @@ class ClientConnection(asyncio.Protocol):
             if not self._room.done():
                 self._room.set_result(None)
             self._room = None
+
+
+async def _nothing_more(_exchange: Exchange) -> None:
+    """The work that is left when an answer has been written: to wait until the client has taken enough of it."""
 
 
 def _reset(transport: asyncio.Transport) -> None:

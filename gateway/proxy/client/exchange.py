@@ -9,13 +9,16 @@ from gateway.proxy.client.request import ClientRequest
 from gateway.proxy.headers import RawHeaders
 
 if TYPE_CHECKING:
-    from gateway.proxy.client.connection import ClientConnection
+    from gateway.proxy.client.connection import ClientConnection, Work
+
+_IN_CHUNKS = (b"Transfer-Encoding", b"chunked")
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
 class Exchange:
     """A request, and the way to answer it piece by piece."""
 
-    __slots__ = ("_connection", "_is_chunked", "_is_whole", "_unsent", "peer", "request", "status")
+    __slots__ = ("_connection", "_is_chunked", "_is_whole", "_unsent", "origin", "peer", "request", "status")
 
     def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
         self._connection = connection
@@ -24,6 +27,8 @@ class Exchange:
         """The client's address; empty where it is unknown."""
         self.status = 0
         """The status of the answer, once its head has gone out."""
+        self.origin: bytes | None = None
+        """The origin of a browser's page that was found allowed."""
         self._is_chunked = False
         self._is_whole = False
         self._unsent: tuple[int, bytes] | None = None
@@ -59,7 +64,7 @@ class Exchange:
             pass
         elif self.request.version == "1.1":
             self._is_chunked = True
-            framing.append((b"Transfer-Encoding", b"chunked"))
+            framing.append(_IN_CHUNKS)
         else:
             self.request.is_kept_alive = False
         framing += self._connection.persistence(self.request)
@@ -85,12 +90,27 @@ class Exchange:
         self._is_whole = True
         await self._connection.drained()
 
+    def finish(self, answer: Answer) -> None:
+        """Send a whole answer to what is served without a task, and be done with it."""
+        self._connection.finish(self, answer)
+
+    def go_on(self, work: Work) -> None:
+        """Serve in a task, from here on, what has been served without one."""
+        self._connection.go_on(work)
+
     def answer(self, answer: Answer) -> None:
         """Send a whole answer at once. Raises `ConnectionError`."""
         if answer.closes or not self.request.is_received:
             # What is left of the body is not worth reading.
             self.request.is_kept_alive = False
         framing = self._connection.persistence(self.request)
+        if answer.in_chunks:
+            self._connection.write(
+                (answer.head.whole(*framing, _IN_CHUNKS), b"%x\r\n" % len(answer.body), answer.body, _LAST_CHUNK)
+            )
+            self.status = answer.head.status
+            self._is_whole = True
+            return
         if answer.head.status not in NO_BODY:
             framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
         self._unsent = answer.head.status, answer.head.whole(*framing)

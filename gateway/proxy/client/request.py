@@ -77,6 +77,10 @@ class ClientRequest:
         """Whether no more of the body should be taken in before some of it was read."""
         return self._waiting_bytes > HIGH_WATER
 
+    def peek(self) -> bytes:
+        """The body of a request that was received in one piece; empty for any other."""
+        return self._chunks[0] if self.is_received and len(self._chunks) == 1 and self._fault is None else b""
+
     def take(self) -> bytes:
         """What has come of the body, without waiting. Raises `FramingFault`."""
         if self._fault is not None:

@@ -161,6 +161,12 @@ class Answer:
         self.waiting_bytes = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def peek(self) -> bytes:
+        """The same, to be taken later."""
+        if len(self._chunks) != 1:
+            self._chunks = [b"".join(self._chunks)]
+        return self._chunks[0]
+
     def drop(self) -> None:
         """Look at nothing that may still come."""
         self._drop_parser()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Callable
 from typing import cast
 
 from gateway.proxy.upstream.answer import Answer
@@ -38,6 +39,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._readable: select.poll | None = None
         self._is_reading_paused = False
         self._waiter: asyncio.Future[None] | None = None
+        self.listener: Callable[[], None] | None = None
+        """Called when something has come, or the exchange has failed, in place of waking who waits."""
         self._answer = Answer()
         self.memory: object = None
         """What was remembered of the last answer."""
@@ -63,6 +66,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Wait for the answer's head; then `status`, `reason` and `headers` hold it. Raises `UpstreamError`."""
         while not self._answer.is_head_complete:
             await self._wait()
+
+    @property
+    def whole_body(self) -> bytes | None:
+        """The body of an answer that has come to its end, still to be taken; `None` while it has not, or has failed."""
+        return self._answer.peek() if self._answer.is_complete and self._failure is None else None
 
     def take(self) -> bytes:
         """The bytes of the answer's body that have come; empty where there are none."""
@@ -107,6 +115,16 @@ class UpstreamConnection(asyncio.Protocol):
         return ""
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether neither the answer's head has come nor a failure."""
+        return not self._answer.is_head_complete and self._failure is None
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the answer is a stream of server-sent events."""
+        return self.field(b"content-type").lower().startswith("text/event-stream")
+
+    @property
     def content_length(self) -> int | None:
         """The length that the answer's head states; `None` where it states none."""
         return self._answer.content_length
@@ -135,11 +153,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing has happened on a connection at rest, not even what the loop has not come to see yet.
+        """Whether a connection at rest has not rested too long, and nothing has happened on it.
 
-        A server that is closing the connection, or sends what nobody asked for (a late 408), must not get a request.
+        That holds for what the loop has not come to see yet, too: a server that is closing the connection, or sends
+        what nobody asked for (a late 408), must not get a request.
         """
-        return not self.is_lost and (self._readable is None or not self._readable.poll(0))
+        if self.is_lost or self.deadline <= self._loop.time():
+            return False
+        return self._readable is None or not self._readable.poll(0)
 
     def rest(self, keep_alive: float) -> None:
         """Wait in the pool for the next exchange, for at most `keep_alive` seconds."""
@@ -177,7 +198,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        if self.listener is not None:
+            self.listener()
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def _fail(self, failure: UpstreamError) -> None:

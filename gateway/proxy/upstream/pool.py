@@ -82,13 +82,12 @@ class UpstreamPool:
         `None` is no body, and no length. The caller gives the connection back with `release`, whatever happens. Nothing
         is ever sent a second time. Raises `UpstreamError`.
         """
-        connection = self._take_resting() or await self._connect()
-        try:
-            connection.send(head + (b"\r\n" if body is None else b"Content-Length: %d\r\n\r\n%b" % (len(body), body)))
-        except BaseException:
-            self.release(connection)
-            raise
-        return connection
+        return self._send(self._take_resting() or await self._connect(), head, body)
+
+    def begin_at_once(self, head: bytes, body: bytes) -> UpstreamConnection | None:
+        """As `begin`, where a connection is at rest; otherwise `None`, and nothing was sent. Raises `UpstreamError`."""
+        connection = self._take_resting()
+        return None if connection is None else self._send(connection, head, body)
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take a connection back: it rests where its answer was whole, and is aborted otherwise."""
@@ -108,11 +107,18 @@ class UpstreamPool:
         connection.abort()
         return True
 
+    def _send(self, connection: UpstreamConnection, head: bytes, body: bytes | None) -> UpstreamConnection:
+        try:
+            connection.send(head + (b"\r\n" if body is None else b"Content-Length: %d\r\n\r\n%b" % (len(body), body)))
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
     def _take_resting(self) -> UpstreamConnection | None:
-        now = asyncio.get_running_loop().time()
         while self._resting:
             connection = self._resting.pop()
-            if now < connection.deadline and connection.is_fresh:
+            if connection.is_fresh:
                 return connection
             connection.abort()
             self._open.discard(connection)

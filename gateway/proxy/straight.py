@@ -1,0 +1,207 @@
+"""The straight way of the usual call: from its last byte to the upstream, and from there to its client, in callbacks.
+
+The rules:
+
+- Usual is a whole `tools/call` with the same head as the request before it on its connection, of a key and in a session
+  that are remembered, with nothing to be asked of anybody; and its whole answer, come at once, the result of a tool.
+- What is not usual takes the long way (`gateway.proxy.handler`): from its beginning where nothing has been done yet,
+  and from its answer on where the request has been sent.
+- Nothing is decided here: what may pass is decided by the same functions on both ways.
+- As everywhere, an answer goes out only when its usage event is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gateway import metering
+from gateway.protocol.message import Message, Unreadable, read_body
+from gateway.protocol.sse import only_data
+from gateway.proxy import answers
+from gateway.proxy.asked import Call, Caller
+from gateway.proxy.callers import caller_of
+from gateway.proxy.calls import Calls, Clock, arguments_hash, count_usual, tool_call, usage_event
+from gateway.proxy.client.answer import Answer
+from gateway.proxy.client.connection import Work
+from gateway.proxy.client.exchange import Exchange
+from gateway.proxy.cors import cors_headers
+from gateway.proxy.forwarding import Forwarding
+from gateway.proxy.gatekeeper import Gatekeeper, Principal
+from gateway.proxy.incoming import Incoming
+from gateway.proxy.look import Meter
+from gateway.proxy.observed import Observed
+from gateway.proxy.room import Room
+from gateway.proxy.sessions import Session
+from gateway.proxy.upstream.connection import UpstreamConnection
+
+CLIENT_LEFT = 499
+"""What is counted for a client that left before its answer began; nobody is sent it."""
+
+
+class StraightCall:
+    """A usual call that has been sent upstream."""
+
+    __slots__ = (
+        *("_answer", "_call", "_is_left", "_way"),
+        *("caller", "exchange", "incoming", "message", "principal", "session", "started", "upstream"),
+    )
+
+    def __init__(
+        self,
+        way: Straight,
+        exchange: Exchange,
+        incoming: Incoming,
+        principal: Principal,
+        session: Session,
+        message: Message,
+        call: Call,
+        caller: Caller,
+        started: float,
+        upstream: UpstreamConnection,
+    ) -> None:
+        self._way = way
+        self.exchange = exchange
+        self.incoming = incoming
+        self.principal = principal
+        self.session = session
+        self.message = message
+        self._call = call
+        self.caller = caller
+        self.started = started
+        self.upstream = upstream
+        self._answer: Answer | None = None
+        self._is_left = False
+        upstream.listener = self._heard
+
+    def _heard(self) -> None:
+        """The upstream has sent something, or failed."""
+        if self.upstream.is_undecided:
+            return
+        self.upstream.listener = None
+        try:
+            is_passed = self._pass_whole()
+        except Exception:
+            # The long way meets it again, and answers for it.
+            is_passed = False
+        if not is_passed:
+            self.exchange.go_on(self._way.take_up(self))
+
+    def _pass_whole(self) -> bool:
+        """Whether the usual answer has come: then it is counted, and goes out when that is safe."""
+        way, upstream = self._way, self.upstream
+        body = upstream.whole_body
+        is_stream = upstream.is_event_stream
+        if not body or upstream.trailers or (is_stream and self.exchange.request.version != "1.1"):
+            return False
+        data = only_data(body) if is_stream else body
+        if data is None or (counted := count_usual(self._call, data, way.meter)) is None:
+            return False
+        now_ms = way.clock.now_ms()
+        event = usage_event(
+            self._call,
+            self.caller,
+            *counted,
+            event_id=way.clock.new_event_id(now_ms),
+            created_at=now_ms,
+            duration_ms=round((way.clock.monotonic() - self.started) * 1000, 3),
+            response_bytes=len(data),
+            session_id=self.caller.session_id,
+            arguments_digest=arguments_hash(self._call.arguments),
+        )
+        self._answer = Answer(
+            head=way.forwarding.client_head(upstream, cors_headers(self.incoming.origin)),
+            body=body,
+            in_chunks=is_stream and upstream.content_length is None,
+        )
+        way.forwarding.append(event).add_done_callback(self._safe)
+        way.forwarding.give_up(upstream)
+        return True
+
+    def _safe(self, waiter: asyncio.Future[None]) -> None:
+        """The usage event is safe, or could be made safe nowhere."""
+        refused = waiter.exception()
+        if self._is_left:
+            return
+        assert self._answer is not None
+        if refused is None:
+            self._end(self._answer.head.status, "forwarded")
+            self.exchange.finish(self._answer)
+        else:
+            deny = answers.USAGE_UNAVAILABLE
+            self._end(deny.status, deny.reason)
+            cors = cors_headers(self.incoming.origin)
+            self.exchange.finish(answers.refusal(deny, self.message.id, cors=cors))
+
+    def leave(self) -> None:
+        """The client has gone: what can be counted all the same goes on without it."""
+        self._is_left = True
+        if self._answer is None:
+            self.upstream.listener = None
+            self._way.forwarding.leave(self.incoming, self.upstream, self.calls())
+        self._end(CLIENT_LEFT, "client_left")
+
+    def calls(self) -> Calls:
+        """The call, waiting for its answer on the long way."""
+        way, record = self._way, self.principal.record
+        return Calls((self.message,), self.caller, record, way.clock, way.meter, started=self.started)
+
+    def _end(self, status: int, reason: str) -> None:
+        self._way.room.leave("request")
+        self._way.observed.answered("POST", status, reason, self._way.clock.monotonic() - self.started)
+
+
+class Straight:
+    """Begins usual calls; `take_up` gives the work that brings back the answer to one on the long way."""
+
+    def __init__(
+        self,
+        *,
+        gatekeeper: Gatekeeper,
+        forwarding: Forwarding,
+        room: Room,
+        clock: Clock,
+        meter: Meter,
+        observed: Observed,
+        gateway_id: str,
+        max_request_bytes: int,
+        take_up: Callable[[StraightCall], Work],
+    ) -> None:
+        self.forwarding = forwarding
+        self.room = room
+        self.clock = clock
+        self.meter = meter
+        self.observed = observed
+        self.take_up = take_up
+        self._gatekeeper = gatekeeper
+        self._gateway_id = gateway_id
+        self._max_request_bytes = max_request_bytes
+
+    def begin(self, exchange: Exchange) -> StraightCall | None:
+        """Send a usual call upstream; `None` for any other request, of which nothing has been done then."""
+        incoming, request = exchange.memory, exchange.request
+        if not isinstance(incoming, Incoming) or incoming.headers is not request.headers or not incoming.is_usual:
+            return None
+        started = self.clock.monotonic()
+        principal = self._gatekeeper.recall(incoming)
+        body_bytes = request.peek()
+        if principal is None or len(body_bytes) > self._max_request_bytes or not self.room.has_place("request"):
+            return None
+        try:
+            body = read_body(body_bytes)
+        except Unreadable:
+            return None
+        message = body.messages[0]
+        if message.method != "tools/call" or message.kind != "request" or not metering.is_prepared(message.arguments):
+            return None
+        session = self._gatekeeper.admit_at_once(incoming, body, principal)
+        if session is None:
+            return None
+        upstream = self.forwarding.send_at_once(incoming, principal, session, body_bytes)
+        if upstream is None:
+            return None
+        exchange.origin = incoming.origin
+        self.room.enter("request")
+        caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
+        call = tool_call(message)
+        return StraightCall(self, exchange, incoming, principal, session, message, call, caller, started, upstream)
