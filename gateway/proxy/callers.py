@@ -21,7 +21,7 @@ def caller_of(
     if not name:
         name, version = session.client_name, session.client_version
     if not name:
-        name, _, version = (incoming.text(b"user-agent") or "").partition(" ")[0].partition("/")
+        name, version = incoming.user_agent
     last = incoming.caller
     if (
         last is not None

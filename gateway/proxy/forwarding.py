@@ -26,11 +26,11 @@ from gateway.proxy.asked import Scope
 from gateway.proxy.calls import Calls
 from gateway.proxy.client.answer import Answer, Head, head
 from gateway.proxy.client.exchange import Exchange
+from gateway.proxy.cors import cors_headers
 from gateway.proxy.departed import Departed
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
-from gateway.proxy.gatekeeper import Principal
 from gateway.proxy.headers import Client, UpstreamIdentity, client_headers, upstream_headers
-from gateway.proxy.incoming import Incoming, Refused, UpstreamHead
+from gateway.proxy.incoming import Incoming, Principal, Refused, UpstreamHead
 from gateway.proxy.limits import Limits
 from gateway.proxy.look import Sight
 from gateway.proxy.observed import Observed
@@ -124,10 +124,6 @@ class Forwarding:
         """Done when the event is safe; fails with `SpoolFull`."""
         return self._usage.append(event)
 
-    def client_head(self, answer: UpstreamConnection, cors: list[tuple[bytes, bytes]]) -> Head:
-        """The head that the client is sent for the upstream's."""
-        return _client_head(answer, cors)
-
     def _head_of(self, incoming: Incoming, principal: Principal | None, session: Session) -> bytes:
         """The head that goes upstream, remembered for the next request with the same one."""
         named = principal.record if principal is not None and self._forward_identity else None
@@ -179,7 +175,6 @@ class Forwarding:
         principal: Principal | None,
         answer: UpstreamConnection,
         calls: Calls,
-        cors: list[tuple[bytes, bytes]],
         *,
         is_listening: bool,
         open_endpoint: OpenEndpoint | None = None,
@@ -189,7 +184,7 @@ class Forwarding:
         `is_listening` says that the client asked for a stream that has no end of its own.
         """
         relay = self._relay(answer, calls, open_endpoint)
-        head = _client_head(answer, cors)
+        head = client_head(answer, incoming.origin).head
         is_handed_over = False
         try:
             if relay.is_event_stream and principal is not None:
@@ -320,18 +315,22 @@ class Forwarding:
         return Refused(answers.upstream_failure(failure))
 
 
-class _ClientHead(msgspec.Struct, frozen=True):
-    """The head that the client was sent for a head of the upstream's."""
+class ClientHead(msgspec.Struct, frozen=True):
+    """The head that a client is sent for a head of the upstream's."""
 
     headers: list[tuple[bytes, bytes]]
-    cors: list[tuple[bytes, bytes]]
+    """The fields of the upstream's."""
+    origin: bytes | None
     head: Head
+    is_event_stream: bool
 
 
-def _client_head(answer: UpstreamConnection, cors: list[tuple[bytes, bytes]]) -> Head:
+def client_head(answer: UpstreamConnection, origin: bytes | None) -> ClientHead:
+    """The head that a client of this origin is sent, remembered for the next answer with the same one."""
     last = answer.memory
-    if isinstance(last, _ClientHead) and last.headers is answer.headers and last.cors == cors:
-        return last.head
-    made = head(answer.status, answer.reason, client_headers(answer.headers) + cors)
-    answer.memory = _ClientHead(answer.headers, cors, made)
-    return made
+    if isinstance(last, ClientHead) and last.headers is answer.headers and last.origin == origin:
+        return last
+    made = head(answer.status, answer.reason, client_headers(answer.headers) + cors_headers(origin))
+    known = ClientHead(answer.headers, origin, made, answer.is_event_stream)
+    answer.memory = known
+    return known

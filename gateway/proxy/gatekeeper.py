@@ -11,11 +11,9 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Any
 
-import msgspec
 from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache, KeysUnavailable
-from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.metering.tools import ToolHints
@@ -24,20 +22,13 @@ from gateway.proxy import answers
 from gateway.proxy.awaited import AwaitedRequests
 from gateway.proxy.decision import Deny, Facts, address_refusal, bad_key, decide
 from gateway.proxy.endpoints import MAX_SESSION_ID, digest
-from gateway.proxy.incoming import Incoming, Refused
+from gateway.proxy.incoming import Incoming, Principal, Refused
 from gateway.proxy.limits import Limits, is_limited
 from gateway.proxy.sessions import Session, Sessions
 
 log = logging.getLogger(__name__)
 
 NO_SESSION = Session(owner="")
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """The key that a request came with, found good, and its record."""
-
-    key: ApiKey
-    record: KeyRecord
 
 
 class Gatekeeper:
@@ -69,7 +60,9 @@ class Gatekeeper:
         record = None if isinstance(key, Deny) else self._keys.recall(key)
         if isinstance(key, Deny) or record is None or record.status(self._now_ms()) != "active":
             return None
-        return Principal(key, record)
+        if incoming.principal is None or incoming.principal.record is not record:
+            incoming.principal = Principal(key, record)
+        return incoming.principal
 
     async def identify(self, incoming: Incoming) -> Principal | Deny:
         """The key that a request came with, or why there is no good one."""

@@ -30,8 +30,8 @@ from gateway.proxy.cors import cors_headers, preflight_answer
 from gateway.proxy.decision import Deny, invalid
 from gateway.proxy.elsewhere import Elsewhere, Untraceable
 from gateway.proxy.forwarding import Forwarding
-from gateway.proxy.gatekeeper import Gatekeeper, Principal
-from gateway.proxy.incoming import Incoming, Refused, read_body, read_head
+from gateway.proxy.gatekeeper import Gatekeeper
+from gateway.proxy.incoming import Incoming, Principal, Refused, read_body, read_head
 from gateway.proxy.look import Meter
 from gateway.proxy.observed import Observed
 from gateway.proxy.opening import Opening
@@ -223,7 +223,6 @@ class Handler:
             principal,
             answer,
             calls,
-            cors_headers(incoming.origin),
             is_listening=is_listening,
         )
 
@@ -237,7 +236,6 @@ class Handler:
                 call.principal,
                 call.upstream,
                 calls,
-                cors_headers(call.incoming.origin),
                 is_listening=False,
             )
         except Refused as refused:
@@ -272,7 +270,6 @@ class Handler:
                 principal,
                 answer,
                 calls,
-                cors_headers(incoming.origin),
                 is_listening=is_listening,
                 open_endpoint=partial(self._opening.endpoint, incoming, principal, calls) if is_listening else None,
             )

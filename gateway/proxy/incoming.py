@@ -48,6 +48,13 @@ class UpstreamHead(msgspec.Struct, frozen=True):
     text: bytes
 
 
+class Principal(msgspec.Struct, frozen=True):
+    """The key that a request came with, found good, and its record."""
+
+    key: ApiKey
+    record: KeyRecord
+
+
 class LastCaller(msgspec.Struct, frozen=True):
     """Who calls, and what it depends on beside the head of the request."""
 
@@ -75,10 +82,14 @@ class Incoming(msgspec.Struct, kw_only=True):
     origin: bytes | None
     session_ids: tuple[str, ...]
     """The sessions that it names: in its header, then in its query (the HTTP+SSE transport of 2024-11-05)."""
+    user_agent: tuple[str, str]
+    """Name and version of the first product that its `User-Agent` names; empty where there is none."""
     is_usual: bool = False
     """Whether nothing in it keeps a call from going straight (`gateway.proxy.straight`); known after the first."""
     credential: ApiKey | Deny
     """The key that it came with, well-formed if not known yet; or why there is none."""
+    principal: Principal | None = None
+    """Who it was when its key was last recalled."""
     facts: Facts | None = None
     """What it tells that is decided on."""
     upstream_head: UpstreamHead | None = None
@@ -144,6 +155,7 @@ def _read_head(exchange: Exchange, origins: Origins) -> Incoming:
         host=public_host,
         origin=origin,
         session_ids=_session_ids(fields, query),
+        user_agent=_user_agent(fields.get(b"user-agent", b"")),
         credential=_credential(fields.get(b"authorization")),
     )
 
@@ -156,6 +168,12 @@ def _session_ids(fields: Mapping[bytes, bytes], query: str) -> tuple[str, ...]:
     except QueryFault as fault:
         raise Refused(invalid(str(fault))) from None
     return ids if named is None else (*ids, named)
+
+
+def _user_agent(header: bytes) -> tuple[str, str]:
+    product, _, _ = header.decode("latin-1").partition(" ")
+    name, _, version = product.partition("/")
+    return name, version
 
 
 def _credential(header: bytes | None) -> ApiKey | Deny:

@@ -13,8 +13,8 @@ from gateway.proxy.calls import Calls
 from gateway.proxy.elsewhere import Untraceable
 from gateway.proxy.endpoints import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
 from gateway.proxy.forwarding import Forwarding
-from gateway.proxy.gatekeeper import Gatekeeper, Principal
-from gateway.proxy.incoming import Incoming, Refused
+from gateway.proxy.gatekeeper import Gatekeeper
+from gateway.proxy.incoming import Incoming, Principal, Refused
 from gateway.proxy.sessions import Session
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import AnswerError

@@ -26,9 +26,9 @@ from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.connection import Work
 from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.cors import cors_headers
-from gateway.proxy.forwarding import Forwarding
-from gateway.proxy.gatekeeper import Gatekeeper, Principal
-from gateway.proxy.incoming import Incoming
+from gateway.proxy.forwarding import Forwarding, client_head
+from gateway.proxy.gatekeeper import Gatekeeper
+from gateway.proxy.incoming import Incoming, Principal
 from gateway.proxy.look import Meter
 from gateway.proxy.observed import Observed
 from gateway.proxy.room import Room
@@ -91,10 +91,13 @@ class StraightCall:
         """Whether the usual answer has come: then it is counted, and goes out when that is safe."""
         way, upstream = self._way, self.upstream
         body = upstream.whole_body
-        is_stream = upstream.is_event_stream
-        if not body or upstream.trailers or (is_stream and self.exchange.request.version != "1.1"):
+        if not body or upstream.trailers:
             return False
-        data = only_data(body) if is_stream else body
+        head = client_head(upstream, self.incoming.origin)
+        in_chunks = head.is_event_stream and upstream.content_length is None
+        if in_chunks and self.exchange.request.version != "1.1":
+            return False
+        data = only_data(body) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, data, way.meter)) is None:
             return False
         now_ms = way.clock.now_ms()
@@ -109,11 +112,7 @@ class StraightCall:
             session_id=self.caller.session_id,
             arguments_digest=arguments_hash(self._call.arguments),
         )
-        self._answer = Answer(
-            head=way.forwarding.client_head(upstream, cors_headers(self.incoming.origin)),
-            body=body,
-            in_chunks=is_stream and upstream.content_length is None,
-        )
+        self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         way.forwarding.append(event).add_done_callback(self._safe)
         way.forwarding.give_up(upstream)
         return True

@@ -23,12 +23,9 @@ class Head(msgspec.Struct, frozen=True):
     text: bytes
     is_dated: bool
 
-    def whole(self, *more: tuple[bytes, bytes]) -> bytes:
-        """To its end, with a `Date` where it has none (RFC 9110, section 6.6.1)."""
-        text = self.text if self.is_dated else self.text + b"Date: " + _date() + b"\r\n"
-        for name, value in more:
-            text += name + b": " + value + b"\r\n"
-        return text + b"\r\n"
+    def whole(self, framing: bytes) -> bytes:
+        """To its end, with these lines, and a `Date` where it has none (RFC 9110, section 6.6.1)."""
+        return self.text + (b"" if self.is_dated else _date()) + framing + b"\r\n"
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -71,5 +68,5 @@ def _date() -> bytes:
     global _dated
     second = int(time.time())
     if _dated[0] != second:
-        _dated = second, formatdate(second, usegmt=True).encode()
+        _dated = second, b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
     return _dated[1]

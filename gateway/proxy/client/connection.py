@@ -20,7 +20,7 @@ import logging
 import socket
 import struct
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from gateway.proxy.client.answer import Answer
@@ -152,14 +152,17 @@ class ClientConnection(asyncio.Protocol):
 
     # What an exchange asks of it.
 
-    def write(self, parts: Sequence[bytes]) -> None:
+    def write(self, *parts: bytes) -> None:
         """Send bytes, at once. Raises `ConnectionError` where the client is gone."""
-        if self._transport is None or self._transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             raise ConnectionResetError("The client has gone")
-        if max(map(len, parts), default=0) > _WORTH_A_COPY:
-            self._transport.writelines(parts)
+        if len(parts) == 2 and len(parts[1]) <= _WORTH_A_COPY:
+            transport.write(parts[0] + parts[1])
+        elif max(map(len, parts), default=0) > _WORTH_A_COPY:
+            transport.writelines(parts)
         elif parts:
-            self._transport.write(b"".join(parts))
+            transport.write(b"".join(parts))
 
     async def drained(self) -> None:
         """Wait while more than the socket's buffers hold waits for the client. Raises `ConnectionError`."""
@@ -168,13 +171,13 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionResetError("The client has gone")
 
-    def persistence(self, request: ClientRequest) -> list[tuple[bytes, bytes]]:
-        """The field that tells whether another request may follow, where the version does not say so by itself."""
+    def persistence(self, request: ClientRequest) -> bytes:
+        """The line that tells whether another request may follow, where the version does not say so by itself."""
         if self._is_stopping:
             request.is_kept_alive = False
         if not request.is_kept_alive:
-            return [(b"Connection", b"close")]
-        return [(b"Connection", b"keep-alive")] if request.version == "1.0" else []
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if request.version == "1.0" else b""
 
     def resume_reading(self) -> None:
         """Read on, after a pause."""

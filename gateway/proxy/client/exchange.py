@@ -11,7 +11,8 @@ from gateway.proxy.headers import RawHeaders
 if TYPE_CHECKING:
     from gateway.proxy.client.connection import ClientConnection, Work
 
-_IN_CHUNKS = (b"Transfer-Encoding", b"chunked")
+_IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
+_LENGTH = b"Content-Length: %d\r\n"
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 
@@ -53,22 +54,22 @@ class Exchange:
 
     def send_continue(self) -> None:
         """Tell the client to send its body (RFC 9110, section 10.1.1)."""
-        self._connection.write((b"HTTP/1.1 100 Continue\r\n\r\n",))
+        self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def begin(self, head: Head, length: int | None) -> None:
         """Make the head of an answer whose body comes by `write` and `end`; it leaves with the first of them."""
-        framing = []
+        framing = b""
         if length is not None:
-            framing.append((b"Content-Length", b"%d" % length))
+            framing = _LENGTH % length
         elif head.status in NO_BODY:
             pass
         elif self.request.version == "1.1":
             self._is_chunked = True
-            framing.append(_IN_CHUNKS)
+            framing = _IN_CHUNKS
         else:
             self.request.is_kept_alive = False
         framing += self._connection.persistence(self.request)
-        self._unsent = head.status, head.whole(*framing)
+        self._unsent = head.status, head.whole(framing)
 
     async def flush(self) -> None:
         """Send the head by itself. Raises `ConnectionError` where the client is gone."""
@@ -104,18 +105,15 @@ class Exchange:
             # What is left of the body is not worth reading.
             self.request.is_kept_alive = False
         framing = self._connection.persistence(self.request)
+        head, body = answer.head, answer.body
         if answer.in_chunks:
-            self._connection.write(
-                (answer.head.whole(*framing, _IN_CHUNKS), b"%x\r\n" % len(answer.body), answer.body, _LAST_CHUNK)
-            )
-            self.status = answer.head.status
-            self._is_whole = True
-            return
-        if answer.head.status not in NO_BODY:
-            framing = [*framing, (b"Content-Length", b"%d" % len(answer.body))]
-        self._unsent = answer.head.status, answer.head.whole(*framing)
-        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
-        self._send(*(() if self.request.method == "HEAD" else (answer.body,)))
+            self._connection.write(head.whole(framing + _IN_CHUNKS), b"%x\r\n" % len(body), body, _LAST_CHUNK)
+        else:
+            if head.status not in NO_BODY:
+                framing += _LENGTH % len(body)
+            # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
+            self._connection.write(head.whole(framing), b"" if self.request.method == "HEAD" else body)
+        self.status = head.status
         self._is_whole = True
 
     def _framed(self, piece: bytes) -> tuple[bytes, ...]:
@@ -126,8 +124,8 @@ class Exchange:
     def _send(self, *parts: bytes) -> None:
         if self._unsent is not None:
             status, head = self._unsent
-            self._connection.write((head, *parts))
+            self._connection.write(head, *parts)
             self._unsent = None
             self.status = status
         else:
-            self._connection.write(parts)
+            self._connection.write(*parts)

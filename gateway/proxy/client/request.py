@@ -139,10 +139,12 @@ class RequestReader:
             if (found := head.match(data)) is not None:
                 start, length = found
                 self._begin_known(request, length)
+                if len(data) - start >= length:
+                    # The whole request has come, as most do.
+                    self._feed_unparsed(data[start : start + length])
+                    return data[start + length :]
+                self._framing.pass_head(length)
                 data = data[start:]
-                if not length:
-                    self._feed_unparsed(b"")
-                    return data
         end = self._framing.feed(data)
         if self._is_unparsed:
             self._feed_unparsed(data[:end])
@@ -170,7 +172,6 @@ class RequestReader:
 
     def _begin_known(self, known: ClientRequest, length: int) -> None:
         self._is_unparsed = True
-        self._framing.pass_head(length)
         self.request = ClientRequest(
             known.method,
             known.target,
