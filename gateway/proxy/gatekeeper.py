@@ -103,9 +103,9 @@ class Gatekeeper:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 
     def admit_at_once(self, incoming: Incoming, body: Body, principal: Principal) -> Session | None:
-        """As `admit`, for a call for which nobody has to be asked; `None` for any other, and for one to be refused."""
+        """As `admit`, for a `tools/call` for which nobody has to be asked; `None` for others, and for one to be refused."""
         record = principal.record
-        if body.is_batch or record.allowed_tables is not None or is_limited(record) or body.messages[0].task_ids:
+        if record.allowed_tables is not None or is_limited(record):
             return None
         session = self._recall_session(incoming, record.owner)
         if session is None:

@@ -191,7 +191,10 @@ class Straight:
         except Unreadable:
             return None
         message = body.messages[0]
-        if message.method != "tools/call" or message.kind != "request" or not metering.is_prepared(message.arguments):
+        if body.is_batch or message.method != "tools/call" or message.kind != "request":
+            return None
+        call = tool_call(message)
+        if not metering.is_prepared(call.arguments):
             return None
         session = self._gatekeeper.admit_at_once(incoming, body, principal)
         if session is None:
@@ -202,5 +205,4 @@ class Straight:
         exchange.origin = incoming.origin
         self.room.enter("request")
         caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
-        call = tool_call(message)
         return StraightCall(self, exchange, incoming, principal, session, message, call, caller, started, upstream)
