@@ -103,7 +103,7 @@ class Gatekeeper:
             raise Refused(answers.KEYS_UNAVAILABLE) from None
 
     def admit_at_once(self, incoming: Incoming, body: Body, principal: Principal) -> Session | None:
-        """As `admit`, for a `tools/call` for which nobody has to be asked; `None` for others, and for one to be refused."""
+        """As `admit`, for a `tools/call` for which nobody has to be asked; `None` for others, or to refuse it."""
         record = principal.record
         if record.allowed_tables is not None or is_limited(record):
             return None

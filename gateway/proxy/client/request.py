@@ -67,6 +67,16 @@ class ClientRequest:
         self._fault: FramingFault | None = None
         self._waiter: asyncio.Future[None] | None = None
 
+    def again(self, length: int, body: bytes | None = None) -> ClientRequest:
+        """Another request with the same head, but for its length; `body` is the whole body, if it has come."""
+        request = ClientRequest(
+            self.method, self.target, self.version, self.headers, content_length=length, is_kept_alive=True
+        )
+        if body is not None:
+            request._chunks.append(body)
+            request.is_received = True
+        return request
+
     @property
     def is_small(self) -> bool:
         """Whether its fields are few enough to be remembered while the connection is idle."""
@@ -138,11 +148,13 @@ class RequestReader:
             head, request = self._known
             if (found := head.match(data)) is not None:
                 start, length = found
-                self._begin_known(request, length)
-                if len(data) - start >= length:
+                end = start + length
+                self._is_unparsed = True
+                if len(data) >= end:
                     # The whole request has come, as most do.
-                    self._feed_unparsed(data[start : start + length])
-                    return data[start + length :]
+                    self.request = request.again(length, data[start:end])
+                    return data[end:]
+                self.request = request.again(length)
                 self._framing.pass_head(length)
                 data = data[start:]
         end = self._framing.feed(data)
@@ -169,17 +181,6 @@ class RequestReader:
             self._headers = []
         self.request = None
         self._is_unparsed = False
-
-    def _begin_known(self, known: ClientRequest, length: int) -> None:
-        self._is_unparsed = True
-        self.request = ClientRequest(
-            known.method,
-            known.target,
-            known.version,
-            known.headers,
-            content_length=length,
-            is_kept_alive=True,
-        )
 
     def _feed_unparsed(self, data: bytes) -> None:
         """Take the body of a request whose head is known, or of one that offers an upgrade.

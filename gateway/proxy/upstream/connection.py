@@ -166,8 +166,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Wait in the pool for the next exchange, for at most `keep_alive` seconds."""
         self._is_busy = False
         self.deadline = self._loop.time() + keep_alive
-        self._answer.take()
-        self._resume_reading()
+        if self._answer.waiting_bytes:
+            self._answer.take()
+        if self._is_reading_paused:
+            self._resume_reading()
 
     def abort(self) -> None:
         """Close at once."""
