@@ -176,7 +176,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_json(body: bytes) -> Any:
-    if _has_too_many_containers(body):
+    if len(body) > MAX_CONTAINERS and _has_too_many_containers(body):
         raise Unreadable(PARSE_ERROR, f"Parse error: more than {MAX_CONTAINERS} objects and arrays")
     try:
         value = msgspec.json.decode(body)

@@ -101,16 +101,17 @@ def decide(body: Body, credential: KeyRecord | Deny, facts: Facts) -> Allow | De
         return Allow(credential)
     if isinstance(credential, Deny):
         return credential
-    if refusal := address_refusal(credential, facts.client_ip):
+    if credential.allowed_ips is not None and (refusal := address_refusal(credential, facts.client_ip)):
         return refusal
     for message in body.messages:
         if message.fault:
             return invalid(message.fault)
     if difference:
         return invalid(difference, errors.HEADER_MISMATCH)
-    for message in body.messages:
-        if refusal := _call_refusal(credential, message, facts):
-            return refusal
+    if credential.allowed_tools is not None or credential.allowed_tables is not None:
+        for message in body.messages:
+            if refusal := _call_refusal(credential, message, facts):
+                return refusal
     return Allow(credential)
 
 
@@ -147,8 +148,6 @@ def tables_refusal(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | Non
 
 def _call_refusal(key: KeyRecord, message: Message, facts: Facts) -> Deny | None:
     if message.method != "tools/call":
-        return None
-    if key.allowed_tools is None and key.allowed_tables is None:
         return None
     tool = message.tool
     if tool is None or not is_tool_allowed(key, tool):

@@ -79,7 +79,7 @@ class Handler:
         )
         self._opening = Opening(gatekeeper, forwarding)
         self._room = Room(config.max_concurrent_requests)
-        self._straight = Straight(
+        straight = Straight(
             gatekeeper=gatekeeper,
             forwarding=forwarding,
             room=self._room,
@@ -90,10 +90,8 @@ class Handler:
             max_request_bytes=config.max_request_bytes,
             take_up=lambda call: partial(self._take_up, call),
         )
-
-    def begin(self, exchange: Exchange) -> StraightCall | None:
-        """Begin to answer a usual call; `None` for what has to be served otherwise."""
-        return self._straight.begin(exchange)
+        self.begin = straight.begin
+        """Begins to answer a usual call; gives `None` for what has to be served otherwise."""
 
     async def __call__(self, exchange: Exchange) -> Answer | None:
         """Answer one HTTP request; `None` where the answer has gone out through the exchange."""

@@ -29,15 +29,18 @@ class Room:
         }
         self._active = dict.fromkeys(self._most, 0)
 
-    def has_place(self, kind: Kind) -> bool:
-        """Whether `enter` would take a place."""
-        return self._active[kind] < self._most[kind]
+    def has_entered(self, kind: Kind) -> bool:
+        """Take a place, to be given back with `leave`; false where there is none."""
+        active = self._active[kind]
+        if active >= self._most[kind]:
+            return False
+        self._active[kind] = active + 1
+        return True
 
     def enter(self, kind: Kind) -> None:
-        """Take a place, to be given back with `leave`. Raises `Refused` where there is none."""
-        if self._active[kind] >= self._most[kind]:
+        """The same. Raises `Refused` where there is none."""
+        if not self.has_entered(kind):
             raise Refused(answers.OVERLOADED)
-        self._active[kind] += 1
 
     def leave(self, kind: Kind) -> None:
         """Give a place back."""

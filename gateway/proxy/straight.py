@@ -184,7 +184,7 @@ class Straight:
         started = self.clock.monotonic()
         principal = self._gatekeeper.recall(incoming)
         body_bytes = request.peek()
-        if principal is None or len(body_bytes) > self._max_request_bytes or not self.room.has_place("request"):
+        if principal is None or len(body_bytes) > self._max_request_bytes:
             return None
         try:
             body = read_body(body_bytes)
@@ -197,12 +197,12 @@ class Straight:
         if not metering.is_prepared(call.arguments):
             return None
         session = self._gatekeeper.admit_at_once(incoming, body, principal)
-        if session is None:
+        if session is None or not self.room.has_entered("request"):
             return None
         upstream = self.forwarding.send_at_once(incoming, principal, session, body_bytes)
         if upstream is None:
+            self.room.leave("request")
             return None
         exchange.origin = incoming.origin
-        self.room.enter("request")
         caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
         return StraightCall(self, exchange, incoming, principal, session, message, call, caller, started, upstream)
