@@ -19,7 +19,6 @@ _LARGE = 4096
 _BOM = b"\xef\xbb\xbf"
 """May stand before the first event (HTML standard, section 9.2.5), and belongs to none of its fields."""
 _STARTS = (b"event: message\r\ndata: ", b"event: message\ndata: ", b"data: ")
-_ENDS = (b"\r\n\r\n", b"\n\n")
 _NEAR_AN_END = 1024
 """Bytes of a large event in which fields other than `data` are looked for, from both of its ends."""
 
@@ -137,12 +136,24 @@ def data_of(event: bytes) -> bytes:
 
 def only_data(stream: bytes) -> bytes | None:
     """The data of a stream that is one message on one line, and nothing else; `None` for any other."""
-    start = next((start for start in _STARTS if stream.startswith(start)), None)
-    end = next((end for end in _ENDS if stream.endswith(end)), None)
-    if start is None or end is None or len(stream) < len(start) + len(end):
+    start, size = _start_of_data(stream), len(stream)
+    end = stream.find(b"\n", start) if start else -1
+    if end < 0:
         return None
-    data = stream[len(start) : -len(end)]
-    return None if b"\n" in data or b"\r" in data else data
+    if (cr := stream.find(b"\r", start)) < 0:
+        return stream[start:end] if size == end + 2 and stream.endswith(b"\n\n") else None
+    return stream[start:cr] if cr == end - 1 and size == end + 3 and stream.endswith(b"\r\n\r\n") else None
+
+
+def is_within_data(stream: bytes) -> bool:
+    """Whether a stream that has begun holds no more than a part of such a message, without the end of its line."""
+    start = _start_of_data(stream)
+    return start > 0 and stream.find(b"\n", start) < 0 and stream.find(b"\r", start) < 0
+
+
+def _start_of_data(stream: bytes) -> int:
+    """Where the data of a usual message begins; 0 for any other stream."""
+    return next((len(start) for start in _STARTS if stream.startswith(start)), 0)
 
 
 def is_resumable_at(event: bytes) -> bool:

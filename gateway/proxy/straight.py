@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from gateway import metering
 from gateway.protocol.message import Message, Unreadable, read_body
-from gateway.protocol.sse import only_data
+from gateway.protocol.sse import is_within_data, only_data
 from gateway.proxy import answers
 from gateway.proxy.asked import Call, Caller
 from gateway.proxy.callers import caller_of
@@ -37,6 +37,9 @@ from gateway.proxy.upstream.connection import UpstreamConnection
 
 CLIENT_LEFT = 499
 """What is counted for a client that left before its answer began; nobody is sent it."""
+
+_MAX_WAITED = 256 * 1024
+"""Bytes of an answer that is waited for to its end; of a larger one, what has come passes before."""
 
 
 class StraightCall:
@@ -76,7 +79,7 @@ class StraightCall:
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
-        if self.upstream.is_undecided:
+        if self.upstream.is_undecided or self._is_on_its_way():
             return
         self.upstream.listener = None
         try:
@@ -87,12 +90,21 @@ class StraightCall:
         if not is_passed:
             self.exchange.go_on(self._way.take_up(self))
 
+    def _is_on_its_way(self) -> bool:
+        """Whether the rest may be waited for: of a small answer, of which nothing could be passed on before."""
+        upstream = self.upstream
+        if upstream.is_over or upstream.waiting_bytes > _MAX_WAITED:
+            return False
+        if client_head(upstream, self.incoming.origin).is_event_stream:
+            return upstream.waiting_bytes > 0 and is_within_data(upstream.peek())
+        return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED
+
     def _pass_whole(self) -> bool:
         """Whether the usual answer has come: then it is counted, and goes out when that is safe."""
         way, upstream = self._way, self.upstream
-        body = upstream.whole_body
-        if not body or upstream.trailers:
+        if not upstream.is_whole or upstream.trailers:
             return False
+        body = upstream.peek()
         head = client_head(upstream, self.incoming.origin)
         in_chunks = head.is_event_stream and upstream.content_length is None
         if in_chunks and self.exchange.request.version != "1.1":

@@ -6,10 +6,20 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.protocol.sse import EventSplitter, data_of, is_resumable_at, type_of, with_data, without_id
+from gateway.protocol.sse import (
+    Event,
+    EventSplitter,
+    data_of,
+    is_resumable_at,
+    is_within_data,
+    only_data,
+    type_of,
+    with_data,
+    without_id,
+)
 
 LINE_END = st.sampled_from([b"\n", b"\r\n", b"\r"])
 LINE = st.sampled_from([b"data: {}", b"data:x", b"data", b"id: 7", b"event: message", b": ping", b"retry: 5", b""])
@@ -111,3 +121,52 @@ def test_fields_are_found_on_both_sides_of_large_data() -> None:
         event = before + data + after + b"\n"
         assert (is_resumable_at(event), type_of(event)) == (True, b"a")
     assert not is_resumable_at(data + b"\n")
+
+
+_PIECES = st.sampled_from(
+    [
+        b"data: ",
+        b"data:",
+        b"event: message",
+        b"id: 1",
+        b"retry: 1",
+        b"{}",
+        b"\r",
+        b"\n",
+        b"\r\n",
+        b"\n\n",
+        b"\r\n\r\n",
+        b"x",
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=8).map(b"".join))
+@example(b"data: {}\r\n\n")
+@example(b"event: message\r\ndata: {}\r\n\r\n")
+@example(b"data: {}\n\n")
+def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes) -> None:
+    data = only_data(stream)
+    if data is not None:
+        splitter = EventSplitter(1000)
+        assert splitter.feed(stream) == [Event(stream, True)]
+        assert not splitter.is_holding
+        assert data_of(stream) == data
+        assert not is_resumable_at(stream)
+        assert type_of(stream) in (b"", b"message")
+
+
+@given(st.lists(_PIECES, max_size=8).map(b"".join))
+@example(b"data: {")
+def test_within_data_no_event_has_come(stream: bytes) -> None:
+    if is_within_data(stream):
+        assert EventSplitter(1000).feed(stream) == []
+        assert only_data(stream + b"\n\n") is not None
+
+
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
+def test_a_usual_message_is_the_only_data_of_its_stream(end: bytes) -> None:
+    line_end = end[: len(end) // 2]
+    assert only_data(b"event: message" + line_end + b'data: {"a":1}' + end) == b'{"a":1}'
+    assert only_data(b'data: {"a":1}' + end) == b'{"a":1}'
+    assert is_within_data(b"event: message" + line_end + b'data: {"a"')

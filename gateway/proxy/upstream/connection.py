@@ -67,10 +67,9 @@ class UpstreamConnection(asyncio.Protocol):
         while not self._answer.is_head_complete:
             await self._wait()
 
-    @property
-    def whole_body(self) -> bytes | None:
-        """The body of an answer that has come to its end, still to be taken; `None` while it has not, or has failed."""
-        return self._answer.peek() if self._answer.is_complete and self._failure is None else None
+    def peek(self) -> bytes:
+        """What `take` would give, to be taken later."""
+        return self._answer.peek()
 
     def take(self) -> bytes:
         """The bytes of the answer's body that have come; empty where there are none."""
@@ -113,6 +112,16 @@ class UpstreamConnection(asyncio.Protocol):
             if len(field) == len(name) and field.lower() == name:
                 return value.decode("latin-1")
         return ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer has come to its end."""
+        return self._answer.is_complete and self._failure is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come: the answer is whole, or has failed."""
+        return self._answer.is_complete or self._failure is not None
 
     @property
     def is_undecided(self) -> bool:
