@@ -15,7 +15,7 @@ from gateway.metering.arguments import Request, read_request, statements_in
 from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
 from gateway.metering.rules import Failed, Rule
 from gateway.metering.tools import ToolHints
-from gateway.metering.wire import MAX_RESULT, Result
+from gateway.metering.wire import MAX_RESULT
 
 __all__ = [
     "ERROR",
@@ -29,6 +29,9 @@ __all__ = [
     "prepare",
     "tables_in_arguments",
 ]
+
+Result = wire.Result | wire.LargeResult
+"""A result that was read with the message around it."""
 
 
 def meter(
@@ -56,7 +59,7 @@ def _by_rule(
     tool: str,
     arguments: Mapping[str, Any],
     result_json: bytes,
-    parts: wire.Result | wire.LargeResult,
+    parts: Result,
     hints: ToolHints | None,
 ) -> Metered:
     """What the rule says, and where it says nothing, what the shape does."""
@@ -74,9 +77,7 @@ def _by_rule(
     return Metered(tables, said.records, RULE, said.fault)
 
 
-def meter_parts(
-    tool: str, arguments: Mapping[str, Any], parts: wire.Result | wire.LargeResult, hints: ToolHints | None
-) -> Metered:
+def meter_parts(tool: str, arguments: Mapping[str, Any], parts: Result, hints: ToolHints | None) -> Metered:
     """Meters one answered call of a tool without a rule, whose result was read with the message around it."""
     if (quick := declared.read(parts)) is not None:
         return quick

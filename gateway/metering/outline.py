@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.metering.signs import has_more
 from gateway.metering.values import TOO_MUCH, LongList
 
 MAX_BYTES = 2_500_000
@@ -132,24 +133,18 @@ def read(data: bytes | str) -> Any:
 
     Raises `ValueError` where `data` is not JSON; `TOO_MUCH` is also the answer where it is beyond the bounds.
     """
-    if len(data) > MAX_BYTES or _count(data, "{") > MAX_OBJECTS or _count(data, "\\") > MAX_ESCAPES:
+    if len(data) > MAX_BYTES or has_more(data, "{", MAX_OBJECTS) or has_more(data, "\\", MAX_ESCAPES):
         return TOO_MUCH
     try:
         found = _pass(_of_objects, data)
         return _pass(_of_sets, data) if _has_short_list(found) else found
     except msgspec.ValidationError as error:
-        if "got `array`" not in str(error) or _count(data, "[") > MAX_ARRAYS:
+        if "got `array`" not in str(error) or has_more(data, "[", MAX_ARRAYS):
             return TOO_MUCH
     try:
         return _pass(_of_arrays, data)
     except msgspec.ValidationError:
         return TOO_MUCH
-
-
-def _count(data: bytes | str, sign: str) -> int:
-    if isinstance(data, str):
-        return data.count(sign) if sign in data else 0  # finding that there is none is thirty times as fast
-    return data.count(sign.encode()) if sign.encode() in data else 0
 
 
 def _pass(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:

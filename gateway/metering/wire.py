@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import secrets
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +28,8 @@ class Resource(msgspec.Struct, gc=False):
 
     text: str | None = None
 
+
+_Decoded = TypeVar("_Decoded")
 
 _left = threading.local()
 
@@ -60,13 +62,12 @@ class Block(msgspec.Struct, gc=False):
         return self.type is _Type.LINK
 
 
-class _Kind(msgspec.Struct, gc=False):
+class ResultKind(msgspec.Struct, gc=False):
     """The members that tell what kind of a result it is."""
 
     isError: Any = None  # noqa: N815
     resultType: msgspec.Raw = ABSENT  # noqa: N815
     task: msgspec.Raw = ABSENT
-    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
 
     @property
     def may_be_incomplete(self) -> bool:
@@ -74,9 +75,10 @@ class _Kind(msgspec.Struct, gc=False):
         return bool(self.task) or (bool(self.resultType) and bytes(self.resultType) != b'"complete"')
 
 
-class Result(_Kind, gc=False):
+class Result(ResultKind, gc=False):
     """A `CallToolResult` with its parts unread."""
 
+    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
     content: msgspec.Raw = ABSENT
 
     @property
@@ -85,9 +87,10 @@ class Result(_Kind, gc=False):
         return bool(self.content or self.structuredContent)
 
 
-class LargeResult(_Kind, gc=False):
+class LargeResult(ResultKind, gc=False):
     """A `CallToolResult` whose blocks were read in the same pass."""
 
+    structuredContent: msgspec.Raw = ABSENT  # noqa: N815
     content: list[Block] | None = None
 
     @property
@@ -108,10 +111,15 @@ def decode(result: bytes) -> Result | LargeResult | None:
             return _result.decode(result)
         if len(result) > MAX_RESULT:
             return None
-        _left.blocks = MAX_BLOCKS
-        return _large.decode(result)
+        return within_bounds(_large, result)
     except (ValueError, RecursionError):
         return None
+
+
+def within_bounds(decoder: msgspec.json.Decoder[_Decoded], data: bytes | msgspec.Raw) -> _Decoded:
+    """What the decoder makes of `data`, stopped with an error at `MAX_BLOCKS`."""
+    _left.blocks = MAX_BLOCKS
+    return decoder.decode(data)
 
 
 def structured(result: Result | LargeResult) -> msgspec.Raw | None:
@@ -129,8 +137,10 @@ def blocks(result: Result | LargeResult) -> list[Block] | None:
 
 def read_blocks(data: msgspec.Raw | list[Any]) -> list[Block] | None:
     """The content blocks in `data`, JSON or decoded; `None` where it is no list of them, or has too many."""
-    _left.blocks = MAX_BLOCKS
     try:
-        return msgspec.convert(data, list[Block]) if isinstance(data, list) else _blocks.decode(data)
+        if not isinstance(data, list):
+            return within_bounds(_blocks, data)
+        _left.blocks = MAX_BLOCKS
+        return msgspec.convert(data, list[Block])
     except (ValueError, RecursionError):
         return None

@@ -15,9 +15,11 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import MAX_RESULT, Result
+from gateway.metering import MAX_RESULT, Result, declared, wire
 
 ABSENT = msgspec.Raw(b"")
+_MAX_SMALL = 8 * 1024
+"""Bytes of an answer of which no guess is made before it is read."""
 _MAX_LENIENT = 2_500_000
 """Bytes that are read a second time where the strict parser gave up."""
 
@@ -44,6 +46,21 @@ class ToolAnswer(msgspec.Struct):
 
     id: msgspec.Raw
     result: Result
+    method: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+class _SmallAnswer(ToolAnswer):
+    result: wire.Result
+
+
+class _TextAnswer(ToolAnswer):
+    result: wire.LargeResult
+
+
+class _DeclaredAnswer(msgspec.Struct):
+    id: msgspec.Raw
+    result: declared.DeclaredResult
     method: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
@@ -75,7 +92,9 @@ class _ErrorHead(msgspec.Struct):
 
 
 _one = msgspec.json.Decoder(RpcAnswer)
-_tool_answer = msgspec.json.Decoder(ToolAnswer)
+_small_answer = msgspec.json.Decoder(_SmallAnswer)
+_text_answer = msgspec.json.Decoder(_TextAnswer)
+_declared_answer = msgspec.json.Decoder(_DeclaredAnswer)
 _many = msgspec.json.Decoder(list[RpcAnswer])
 _head = msgspec.json.Decoder(ResultHead)
 _error_head = msgspec.json.Decoder(_ErrorHead)
@@ -86,13 +105,30 @@ def read_tool_answer(data: bytes) -> ToolAnswer | None:
     if len(data) > MAX_RESULT:
         return None
     try:
-        answer = _tool_answer.decode(data)
+        answer = _small_answer.decode(data) if len(data) <= _MAX_SMALL else _read_large(data)
     except (msgspec.MsgspecError, RecursionError):
         return None
     result = answer.result
     if answer.method or answer.error or result.may_be_incomplete or not result.is_of_a_tool:
         return None
     return answer
+
+
+def _read_large(data: bytes) -> ToolAnswer:
+    """A guess at what is in it decides which parts are read in the same pass; what was wrong is read once more."""
+    at = data.rfind(b'"structuredContent":')
+    if at < 0:
+        return wire.within_bounds(_text_answer, data)
+    return (_read_declared(data) if declared.is_likely(data, at) else None) or _small_answer.decode(data)
+
+
+def _read_declared(data: bytes) -> ToolAnswer | None:
+    try:
+        answer = _declared_answer.decode(data)
+    except msgspec.ValidationError:
+        return None
+    result = answer.result.counted()
+    return None if result is None else ToolAnswer(answer.id, result, answer.method, answer.error)
 
 
 def read_answers(data: bytes) -> Sequence[RpcAnswer]:
