@@ -64,13 +64,12 @@ class CountedResult(Result, gc=False, kw_only=True):
 _declared = msgspec.json.Decoder(_Declared)
 
 
-def is_likely(data: bytes | bytearray | memoryview, at: int) -> bool:
+def is_likely(data: bytes | bytearray, at: int) -> bool:
     """Whether large content, which begins at `at` and ends near the end of `data`, names a table where that is written:
     at its beginning or its end. Reading it in vain would take as long as the long way."""
-    view = memoryview(data)[at:]
-    if b'"table' not in bytes(view[:_ENDS]) and b'"table' not in bytes(view[-_ENDS:]):
+    if b'"table' not in data[at : at + _ENDS] and b'"table' not in data[-_ENDS:]:
         return False
-    return not has_more(view, "{", _MAX_ROWS)
+    return not has_more(data, "{", _MAX_ROWS, at)
 
 
 def read(result: Result | LargeResult) -> Metered | None:
@@ -80,8 +79,7 @@ def read(result: Result | LargeResult) -> Metered | None:
     data = result.structuredContent
     if data is ABSENT or result.isError is True:
         return None
-    content = memoryview(data)
-    if len(content) > MAX_SMALL and not is_likely(content, 0):
+    if len(memoryview(data)) > MAX_SMALL and not is_likely(bytes(data), 0):
         return None
     try:
         return _declared.decode(data).metered()

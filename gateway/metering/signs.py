@@ -6,9 +6,9 @@ _STRIDE = 61
 """One character of so many is looked at. It is a prime: short records of one length do not hide from it."""
 
 
-def has_more(data: bytes | memoryview | str, sign: str, limit: int) -> bool:
+def has_more(data: bytes | bytearray | str, sign: str, limit: int, start: int = 0) -> bool:
     """Whether `sign` occurs more than `limit` times; counted one by one only where a sample says that it may be so."""
     if isinstance(data, str):
-        return data[::_STRIDE].count(sign) * _STRIDE > limit // 2 and data.count(sign) > limit
-    seen = bytes(data[::_STRIDE]).count(sign.encode())
-    return seen * _STRIDE > limit // 2 and bytes(data).count(sign.encode()) > limit
+        return data[start::_STRIDE].count(sign) * _STRIDE > limit // 2 and data.count(sign, start) > limit
+    sought = sign.encode()
+    return data[start::_STRIDE].count(sought) * _STRIDE > limit // 2 and data.count(sought, start) > limit
