@@ -68,7 +68,7 @@ class Exchange:
             framing = _IN_CHUNKS
         else:
             self.request.is_kept_alive = False
-        framing += self._connection.persistence(self.request)
+        framing = self._connection.persistence(self.request) + framing
         self._unsent = head.status, head.whole(framing)
 
     async def flush(self) -> None:
