@@ -124,8 +124,8 @@ class StraightCall:
             session_id=self.caller.session_id,
             arguments_digest=arguments_hash(self._call.arguments),
         )
-        self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         way.forwarding.append(event).add_done_callback(self._safe)
+        self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         way.forwarding.give_up(upstream)
         return True
 

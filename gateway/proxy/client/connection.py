@@ -54,10 +54,13 @@ Work = Callable[[Exchange], Awaitable[Answer | None]]
 
 
 class Begun(Protocol):
-    """What is being answered without a task; it ends with `Exchange.finish` or `Exchange.go_on`."""
+    """What is being answered without a task.
+
+    It ends with `Exchange.finish`, or when the work begins that `Exchange.go_on` was given.
+    """
 
     def leave(self) -> None:
-        """The client has gone, or is to go: do neither."""
+        """The client has gone, or is to go: do neither; that work will not begin."""
 
 
 class Serving(Protocol):
@@ -286,7 +289,6 @@ class ClientConnection(asyncio.Protocol):
 
     def go_on(self, work: Work) -> None:
         """Serve in the task of the connection, from here on; to make a task costs more than to wake one."""
-        self._begun = None
         self._work = work
         if self._task is None:
             self._task = self._loop.create_task(self._run())
@@ -297,6 +299,7 @@ class ClientConnection(asyncio.Protocol):
         while not self._is_over:
             work, self._work = self._work, None
             if work is not None and self._exchange is not None:
+                self._begun = None
                 await self._answer(self._exchange, work)
             else:
                 self._arrival = self._loop.create_future()
