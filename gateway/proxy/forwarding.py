@@ -21,6 +21,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from gateway.keys.record import KeyRecord
+from gateway.protocol.pieces import Piece
 from gateway.proxy import answers
 from gateway.proxy.asked import Scope
 from gateway.proxy.calls import Calls
@@ -234,7 +235,7 @@ class Forwarding:
         answer: UpstreamConnection,
         head: Head,
         relay: Relay,
-        first: bytes,
+        first: Piece,
     ) -> None:
         """Pass the answer on as it comes; what breaks off is not ended, so that it cannot look whole."""
         exchange.begin(head, None if relay.may_change else answer.content_length)

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
+from gateway.protocol.pieces import Piece
 from gateway.proxy.headers import RawHeaders
 
 NO_BODY = frozenset({204, 304})
@@ -32,7 +33,7 @@ class Answer(msgspec.Struct, kw_only=True):
     """A whole answer; `closes` says that its connection is not to be used again."""
 
     head: Head
-    body: bytes = b""
+    body: Piece = b""
     closes: bool = False
     in_chunks: bool = False
     """Whether the body, which is not empty, goes in one chunk, without a length: HTTP/1.1 alone has that."""

@@ -23,6 +23,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
+from gateway.protocol.pieces import Piece
 from gateway.proxy.client.answer import Answer
 from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.client.framing import FramingFault
@@ -155,13 +156,13 @@ class ClientConnection(asyncio.Protocol):
 
     # What an exchange asks of it.
 
-    def write(self, *parts: bytes) -> None:
+    def write(self, *parts: Piece) -> None:
         """Send bytes, at once. Raises `ConnectionError` where the client is gone."""
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("The client has gone")
         if len(parts) == 2 and len(parts[1]) <= _WORTH_A_COPY:
-            transport.write(parts[0] + parts[1])
+            transport.write(b"".join(parts))
         elif max(map(len, parts), default=0) > _WORTH_A_COPY:
             transport.writelines(parts)
         elif parts:

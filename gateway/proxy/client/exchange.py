@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway.protocol.pieces import Piece
 from gateway.proxy.client.answer import NO_BODY, Answer, Head, fields
 from gateway.proxy.client.request import ClientRequest
 from gateway.proxy.headers import RawHeaders
@@ -76,12 +77,12 @@ class Exchange:
         self._send()
         await self._connection.drained()
 
-    async def write(self, piece: bytes) -> None:
+    async def write(self, piece: Piece) -> None:
         """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
         self._send(*self._framed(piece))
         await self._connection.drained()
 
-    async def end(self, piece: bytes = b"", trailers: RawHeaders = ()) -> None:
+    async def end(self, piece: Piece = b"", trailers: RawHeaders = ()) -> None:
         """Send the last piece and end the answer; trailers go where it is in chunks.
 
         Raises `ConnectionError`, and `ValueError` for a line end within a field.
@@ -116,12 +117,12 @@ class Exchange:
         self.status = head.status
         self._is_whole = True
 
-    def _framed(self, piece: bytes) -> tuple[bytes, ...]:
+    def _framed(self, piece: Piece) -> tuple[Piece, ...]:
         if not piece or not self._is_chunked:
             return (piece,)
         return b"%x\r\n" % len(piece), piece, b"\r\n"
 
-    def _send(self, *parts: bytes) -> None:
+    def _send(self, *parts: Piece) -> None:
         if self._unsent is not None:
             status, head = self._unsent
             self._connection.write(head, *parts)

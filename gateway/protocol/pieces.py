@@ -1,0 +1,20 @@
+"""Bytes on their way, which are copied as seldom as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Piece = bytes | bytearray | memoryview
+"""Bytes, never to be changed. A view is a part of a buffer whose other parts are in other pieces."""
+
+
+def joined(pieces: Sequence[Piece]) -> bytes | bytearray:
+    """All of it in one. The views of a whole buffer, in order, are joined already."""
+    first = pieces[0] if pieces else b""
+    if len(pieces) <= 1:
+        return bytes(first) if isinstance(first, memoryview) else first
+    if isinstance(first, memoryview) and isinstance(whole := first.obj, bytearray):
+        parts = [piece for piece in pieces if isinstance(piece, memoryview) and piece.obj is whole]
+        if len(parts) == len(pieces) and sum(map(len, parts)) == len(whole):
+            return whole
+    return b"".join(pieces)
