@@ -145,13 +145,13 @@ def only_data(stream: bytes) -> bytes | None:
     return stream[start:cr] if cr == end - 1 and size == end + 3 and stream.endswith(b"\r\n\r\n") else None
 
 
-def is_within_data(stream: bytes) -> bool:
-    """Whether a stream that has begun holds no more than a part of such a message, without the end of its line."""
+def is_within_data(stream: bytes | bytearray, size: int) -> bool:
+    """Whether the first bytes of a stream hold no more than a part of such a message, without the end of its line."""
     start = _start_of_data(stream)
-    return start > 0 and stream.find(b"\n", start) < 0 and stream.find(b"\r", start) < 0
+    return 0 < start <= size and stream.find(b"\n", start, size) < 0 and stream.find(b"\r", start, size) < 0
 
 
-def _start_of_data(stream: bytes) -> int:
+def _start_of_data(stream: bytes | bytearray) -> int:
     """Where the data of a usual message begins; 0 for any other stream."""
     return next((len(start) for start in _STARTS if stream.startswith(start)), 0)
 

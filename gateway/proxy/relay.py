@@ -20,7 +20,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import cast
 
+from gateway.protocol.pieces import Piece, joined
 from gateway.protocol.sse import Event, EventSplitter, data_of, is_resumable_at, type_of, with_data, without_id
 from gateway.proxy.calls import Calls
 from gateway.proxy.elsewhere import Elsewhere, Record, Untraceable
@@ -62,12 +64,14 @@ class Relay:
             self._splitter = EventSplitter(MAX_INSPECTED)
         self._unsplit: deque[bytes] = deque()
         self._events: deque[Event] = deque()
-        self._parts: list[bytes] = []
+        self._parts: list[Piece] = []
         self._size = 0
-        self._held = b""
+        self._held: Piece = b""
         self._is_over = False
         self._is_prepared = False
         self.may_change = calls.must_check
+        if calls.is_watching:
+            answer.hold()
 
     @property
     def is_over(self) -> bool:
@@ -82,7 +86,7 @@ class Relay:
             or (self.is_event_stream and self._splitter.is_holding)
         )
 
-    async def next(self) -> bytes:
+    async def next(self) -> Piece:
         """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
         if self._is_over:
             return b""
@@ -100,15 +104,15 @@ class Relay:
         while self._calls.is_waiting_for_result and await self.next():
             pass
 
-    async def _next_events(self) -> bytes:
-        pieces: list[bytes] = []
+    async def _next_events(self) -> Piece:
+        pieces: list[Piece] = []
         while not pieces:
             if not self._events and not await self._split():
                 return self._last(b"")
             # What has passed does not wait for what is still to be looked at.
             while self._events and not (pieces and self._calls.is_watching and b"data" in self._events[0].raw):
                 pieces.append(await self._pass_event(self._events.popleft()))
-        return b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def _split(self) -> bool:
         """Split some more of the stream into events; whether anything was left of it."""
@@ -116,7 +120,7 @@ class Relay:
             chunk = await self._read()
             if not chunk:
                 return await self._split_tail()
-            self._unsplit.extend(_portions(chunk))
+            self._unsplit.extend(_portions(bytes(chunk)))
         self._events.extend(self._splitter.feed(self._unsplit.popleft()))
         if self._unsplit:
             # Very many very short events are not to keep others waiting.
@@ -136,7 +140,7 @@ class Relay:
         self._events.append(Event(tail, True))
         return True
 
-    async def _read(self) -> bytes:
+    async def _read(self) -> Piece:
         """The next bytes of the answer; where it breaks off without all answers, what it lacks is noted first."""
         try:
             return await self._answer.read()
@@ -184,8 +188,10 @@ class Relay:
             return without_id(event)
         return event
 
-    async def _inspect(self, data: bytes) -> bytes:
+    async def _inspect(self, text: bytes | bytearray) -> bytes:
         """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
+        # It is read like bytes, and not changed either.
+        data = cast(bytes, text)
         sight = self._calls.observe(data)
         if sight.asks or sight.tasks:
             return await self._elsewhere.settle(self._calls, data, sight, self._record)
@@ -193,7 +199,7 @@ class Relay:
             await self._record(sight)
         return sight.passed
 
-    async def _next_part(self) -> bytes:
+    async def _next_part(self) -> Piece:
         while True:
             try:
                 chunk = self._answer.take() or await self._answer.read()
@@ -216,19 +222,23 @@ class Relay:
                 if released:
                     return released
 
-    async def _pass_whole(self, last: bytes) -> bytes:
-        body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+    async def _pass_whole(self, last: Piece) -> Piece:
+        body = joined(self._parts)
         self._parts.clear()
-        passed = await self._inspect(body)
+        passed: Piece = await self._inspect(body)
         if self._calls.is_waiting:
             await self._leave()
-        return self._last(passed if self.may_change else self._release(last))
+        if not self.may_change:
+            released = len(body) - len(self._held) - len(last)
+            passed = memoryview(body)[released:] if released else body
+        return self._last(passed)
 
-    def _release(self, chunk: bytes) -> bytes:
-        released, self._held = self._held + chunk, b""
+    def _release(self, chunk: Piece) -> Piece:
+        released = joined((self._held, chunk)) if self._held else chunk
+        self._held = b""
         return released
 
-    def _last(self, piece: bytes) -> bytes:
+    def _last(self, piece: Piece) -> Piece:
         self._is_over = True
         return piece
 
@@ -243,6 +253,16 @@ class Relay:
 
 def _portions(chunk: bytes) -> list[bytes]:
     """A chunk, in small portions where it may hold very many events."""
-    if chunk.count(b"\n") + chunk.count(b"\r") <= _MANY_LINES:
+    if not (_has_many(b"\n", chunk) or _has_many(b"\r", chunk)):
         return [chunk]
     return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]
+
+
+def _has_many(line_end: bytes, chunk: bytes) -> bool:
+    """To look for each is much faster than to count, where there are few."""
+    at = -1
+    for _ in range(_MANY_LINES // 2):
+        at = chunk.find(line_end, at + 1)
+        if at < 0:
+            return False
+    return True

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from gateway import metering
 from gateway.protocol.message import Message, Unreadable, read_body
@@ -75,6 +76,7 @@ class StraightCall:
         self.upstream = upstream
         self._answer: Answer | None = None
         self._is_left = False
+        upstream.hold()
         upstream.listener = self._heard
 
     def _heard(self) -> None:
@@ -96,7 +98,7 @@ class StraightCall:
         if upstream.is_over or upstream.waiting_bytes > _MAX_WAITED:
             return False
         if client_head(upstream, self.incoming.origin).is_event_stream:
-            return upstream.waiting_bytes > 0 and is_within_data(upstream.peek())
+            return upstream.waiting_bytes > 0 and is_within_data(*upstream.so_far())
         return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED
 
     def _pass_whole(self) -> bool:
@@ -104,12 +106,13 @@ class StraightCall:
         way, upstream = self._way, self.upstream
         if not upstream.is_whole or upstream.trailers:
             return False
-        body = upstream.peek()
+        body, _ = upstream.so_far()
         head = client_head(upstream, self.incoming.origin)
         in_chunks = head.is_event_stream and upstream.content_length is None
         if in_chunks and self.exchange.request.version != "1.1":
             return False
-        data = only_data(body) if head.is_event_stream else body
+        # What came in place is read like bytes, and not changed either.
+        data = only_data(cast(bytes, body)) if head.is_event_stream else cast(bytes, body)
         if data is None or (counted := count_usual(self._call, data, way.meter)) is None:
             return False
         now_ms = way.clock.now_ms()

@@ -159,7 +159,7 @@ def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes) -> No
 @given(st.lists(_PIECES, max_size=8).map(b"".join))
 @example(b"data: {")
 def test_within_data_no_event_has_come(stream: bytes) -> None:
-    if is_within_data(stream):
+    if is_within_data(stream, len(stream)):
         assert EventSplitter(1000).feed(stream) == []
         assert only_data(stream + b"\n\n") is not None
 
@@ -169,4 +169,7 @@ def test_a_usual_message_is_the_only_data_of_its_stream(end: bytes) -> None:
     line_end = end[: len(end) // 2]
     assert only_data(b"event: message" + line_end + b'data: {"a":1}' + end) == b'{"a":1}'
     assert only_data(b'data: {"a":1}' + end) == b'{"a":1}'
-    assert is_within_data(b"event: message" + line_end + b'data: {"a"')
+    begun = b"event: message" + line_end + b'data: {"a"'
+    assert is_within_data(begun, len(begun))
+    assert is_within_data(begun + end, len(begun))
+    assert not is_within_data(begun + end, len(begun) + 1)

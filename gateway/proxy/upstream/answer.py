@@ -9,6 +9,9 @@ The rules:
 - What comes behind a whole answer is no part of it, and its connection carries no other.
 - Informational answers (1xx) are passed over; 101 is refused. Trailers are kept apart from the head.
 - A head that is, but for the number of its length, the same bytes as the last one of the connection is what that was.
+- Behind a head that came at once, bodies with a length and usual chunks are read here; of what is unusual in chunks the
+  parser is the judge.
+- A large body, or chunk, is put together where it comes in: see `room`.
 
 Nothing here does I/O.
 """
@@ -16,18 +19,28 @@ Nothing here does I/O.
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import NamedTuple
 
 import httptools
 
+from gateway.protocol.pieces import Piece, joined
 from gateway.proxy.known_head import KnownHead
 from gateway.proxy.upstream.failures import AnswerError
 
 MAX_HEAD = 64 * 1024
 """Bytes of an answer's head, 1xx answers before it included; also of what comes without a byte of the body in it."""
 MAX_HEADERS = 256
+_LARGE = 64 * 1024
+"""Bytes still to come from which on it pays to receive them in place."""
+_MAX_IN_PLACE = 4 * 1024 * 1024
+"""Bytes of memory that are taken because an answer says that so many will come."""
+_MANY_CHUNKS = 64
+"""Chunks in one read from which on the parser is faster."""
 
 _END = b"\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _CHUNKED = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 
@@ -63,7 +76,12 @@ class Answer:
         """Whether both sides keep the connection; known once the answer is complete."""
         self.waiting_bytes = 0
         """Bytes of the body that were received and not taken."""
-        self._chunks: list[bytes] = []
+        self.room: memoryview | None = None
+        """Where the next bytes of a large body may be put instead of being fed; how many were, is told to `fill`."""
+        self._pieces: list[Piece] = []
+        self._buffer = bytearray()
+        self._taken = 0
+        """Bytes of the buffer that are no longer waiting."""
         self._reason = b""
         self._idle_bytes = 0
         self._field_bytes = 0
@@ -72,17 +90,24 @@ class Answer:
         self._fault = ""
         self._is_begun = False
         self._left: int | None = None
-        """Bytes of the body still to come, after a head that was known."""
+        """Bytes of the body, or of a chunk, still to come; `None` where the parser is to tell."""
+        self._is_in_chunks = False
+        self._line_end = b""
+        """What is still to come behind a chunk."""
+        self._is_kept_alive = True
+        """Whether the head says so. An answer before this one, of the same head, was followed by this one."""
         self._parser: httptools.HttpResponseParser | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `AnswerError`."""
+        if self.room is not None:
+            data = self._put(data)
         if not self._is_begun:
             self._is_begun = True
             if self.known is None or not self._begin_known(data, self.known):
                 self._begin(data)
         elif self._left is not None:
-            self._feed_known(data)
+            self._feed_body(data)
         else:
             self._parse(data)
 
@@ -91,43 +116,130 @@ class Answer:
         if isinstance(known.head, bytes):
             if not data.startswith(known.head):
                 return False
-            # The parser shall read the chunks, and needs a head before them.
-            self._parser = httptools.HttpResponseParser(self)
-            self._parse(_CHUNKED % known.status + data[len(known.head) :])
-            _, _, self.reason, self.headers = known
-            return True
-        found = known.head.match(data)
-        if found is None:
-            return False
-        start, self._left = found
-        self.content_length = self._left
+            start, self._left = len(known.head), 0
+            self._is_in_chunks = True
+        else:
+            found = known.head.match(data)
+            if found is None:
+                return False
+            start, self._left = found
+            self.content_length = self._left
         _, self.status, self.reason, self.headers = known
         self.is_head_complete = True
-        self._feed_known(data[start:])
+        self._feed_body(data, start)
         return True
 
     def _begin(self, data: bytes) -> None:
         # The parser and its callbacks refer to each other; `_drop_parser` undoes that, so that no garbage is left.
         self._parser = httptools.HttpResponseParser(self)
-        self._parse(data)
-        if self.is_head_complete and self._has_length and self._has_body:
-            head = _head_in(data, is_chunked=self.content_length is None)
-            if head is not None:
-                self.known = ReadHead(head, self.status, self.reason, self.headers)
-
-    def _feed_known(self, data: bytes) -> None:
-        assert self._left is not None
-        if self.is_complete:
-            self.is_keep_alive = False
+        body = data.find(_END) + len(_END)
+        if body < len(_END):
+            self._parse(data)
             return
-        body = data[: self._left]
-        if body:
-            self.on_body(body)
-        self._left -= len(body)
-        if self._left == 0:
-            self.is_complete = True
-            # The answer before this one, of the same head, was followed by this one.
-            self.is_keep_alive = len(body) == len(data)
+        self._parse(data[:body])
+        if not (self.is_head_complete and self._has_length and self._has_body):
+            if body < len(data):
+                self._parse(data[body:])
+            return
+        head = _head_in(data, is_chunked=self.content_length is None)
+        if head is not None:
+            self.known = ReadHead(head, self.status, self.reason, self.headers)
+        self._left = self.content_length or 0
+        if not self.is_complete:
+            self._is_kept_alive = self._parser.should_keep_alive()
+            self._is_in_chunks = self.content_length is None
+            if not self._is_in_chunks:
+                self._drop_parser()
+        self._feed_body(data, body)
+
+    def _feed_body(self, data: bytes, at: int = 0) -> None:
+        """Take some of a body of which the parser need not read each byte."""
+        assert self._left is not None
+        if self._is_in_chunks:
+            self._feed_chunks(data, at)
+        elif self.is_complete:
+            self.is_keep_alive = self.is_keep_alive and at == len(data)
+        else:
+            at = self._take_in(data, at)
+            if self._left == 0:
+                self._complete(is_clean=at == len(data))
+
+    def _feed_chunks(self, data: bytes, at: int) -> None:
+        for chunks in count():
+            at = self._take_in(data, at)
+            if self._left:
+                return
+            if self._line_end and at < len(data):
+                found = data[at : at + len(self._line_end)]
+                if not self._line_end.startswith(found):
+                    self._fail("")
+                self._line_end = self._line_end[len(found) :]
+                at += len(found)
+            if at == len(data):
+                return
+            size = _CHUNK_SIZE.match(data, at)
+            if size is None or not (length := int(size[1], 16)) or chunks == _MANY_CHUNKS:
+                break
+            self._left, self._line_end, at = length, b"\r\n", size.end()
+        if data.startswith(_LAST_CHUNK, at) and len(data) == at + len(_LAST_CHUNK):
+            self._complete(is_clean=True)
+        else:
+            self._hand_over(data[at:])
+
+    def _take_in(self, data: bytes, at: int) -> int:
+        """Take what `data` has, from `at` on, of the bytes that are left; where they end."""
+        left = self._left or 0
+        here = min(left, len(data) - at)
+        if left - here > _LARGE and left <= _MAX_IN_PLACE:
+            self._buffer, self._taken = bytearray(left), 0
+            self._buffer[:here] = memoryview(data)[at:]
+            self.room = memoryview(self._buffer)[here:]
+            self.waiting_bytes += here
+        elif here:
+            self.on_body(data[at : at + here])
+        self._left = left - here
+        return at + here
+
+    def _put(self, data: bytes) -> bytes:
+        """Put what was fed where there is room for it; what is left."""
+        assert self.room is not None
+        size = min(len(self.room), len(data))
+        self.room[:size] = memoryview(data)[:size]
+        self.fill(size)
+        return data[size:]
+
+    def fill(self, size: int) -> None:
+        """So many bytes were put into `room`."""
+        assert self.room is not None
+        assert self._left is not None
+        self.waiting_bytes += size
+        self._left -= size
+        if self._left:
+            self.room = self.room[size:]
+            return
+        self.room = None
+        # All of it is more than the sum of its parts: it need not be joined.
+        self._pieces.append(memoryview(self._buffer)[self._taken :] if self._taken else self._buffer)
+        self._buffer = bytearray()
+        if not self._is_in_chunks:
+            self._complete(is_clean=True)
+
+    def _complete(self, *, is_clean: bool) -> None:
+        self._drop_parser()
+        self.is_complete = True
+        self.is_keep_alive = self._is_kept_alive and is_clean
+        self._left, self._is_in_chunks = 0, False
+
+    def _hand_over(self, data: bytes) -> None:
+        """Have the parser read on, from where a chunk begins."""
+        self._left, self._is_in_chunks = None, False
+        if self._parser is None:
+            reason, headers, self.headers = self.reason, self.headers, []
+            self.is_head_complete = False
+            self._parser = httptools.HttpResponseParser(self)
+            self._parse(_CHUNKED % self.status)
+            self.reason, self.headers = reason, headers
+        self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         if self._parser is None:
@@ -155,26 +267,37 @@ class Answer:
                 raise AnswerError("The upstream closed the connection before its answer was whole")
             self.is_complete = True
 
-    def take(self) -> bytes:
-        """The bytes of the body that wait; empty where none do."""
-        chunks, self._chunks = self._chunks, []
-        self.waiting_bytes = 0
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    def take(self) -> Piece:
+        """Bytes of the body that wait; empty where none do. What came in place comes by itself."""
+        if self.room is not None and (end := len(self._buffer) - len(self.room)) > self._taken:
+            self._pieces.append(memoryview(self._buffer)[self._taken : end])
+            self._taken = end
+        pieces, self._pieces = self._pieces, []
+        if len(pieces) > 1 and any(type(piece) is not bytes for piece in pieces):
+            self._pieces = pieces[1:]
+            del pieces[1:]
+        taken = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.waiting_bytes -= len(taken)
+        return taken
 
-    def peek(self) -> bytes:
-        """The same, to be taken later."""
-        if len(self._chunks) != 1:
-            self._chunks = [b"".join(self._chunks)]
-        return self._chunks[0]
+    def so_far(self) -> tuple[bytes | bytearray, int]:
+        """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
+        if self.room is not None:
+            return (b"", 0) if self._pieces or self._taken else (self._buffer, len(self._buffer) - len(self.room))
+        come = joined(self._pieces)
+        self._pieces = [come]
+        return come, len(come)
 
     def drop(self) -> None:
         """Look at nothing that may still come."""
         self._drop_parser()
         self._is_begun = True
+        self.room = self._left = None
         self.is_keep_alive = False
 
     def _fail(self, fault: str) -> None:
         self._drop_parser()
+        self.room = self._left = None
         self.is_keep_alive = False
         if not self.is_complete:
             self._fault = fault or "malformed"
@@ -244,7 +367,7 @@ class Answer:
         self.is_head_complete = True
 
     def on_body(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+        self._pieces.append(chunk)
         self.waiting_bytes += len(chunk)
 
     def on_message_complete(self) -> None:

@@ -5,6 +5,8 @@ The rules:
 - An answer that broke off is never taken for a whole one: `read` raises. A connection that was reset has broken off.
 - At most `_HIGH_WATER` bytes, and what one read of the socket gives, wait for the reader; then the socket is not read
   until they are taken.
+- While the answer has a place for its bytes, the socket is read into it; and to the end where the reader holds the
+  answer, as the memory is taken already.
 - A connection goes back to the pool only after a whole answer that both sides keep alive; in every other case it is
   aborted. One on which anything has happened since is not taken again.
 - Time is kept by phase in `deadline`, which the pool looks at; there is no timer for each request.
@@ -17,6 +19,7 @@ import select
 from collections.abc import Callable
 from typing import cast
 
+from gateway.protocol.pieces import Piece
 from gateway.proxy.upstream.answer import Answer
 from gateway.proxy.upstream.failures import (
     AnswerError,
@@ -26,6 +29,8 @@ from gateway.proxy.upstream.failures import (
 )
 
 _HIGH_WATER = 256 * 1024
+_AT_ONCE = 512 * 1024
+"""Bytes that one read of the socket gives at most."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -45,6 +50,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.memory: object = None
         """What was remembered of the last answer."""
         self._failure: UpstreamError | None = None
+        self._is_in_place = False
+        self._is_held = False
         self._is_busy = False
         self.deadline = float("inf")
         """Loop time at which `expire` is due."""
@@ -56,6 +63,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Begin an exchange: send one whole request. Raises `UpstreamError`."""
         self._answer = Answer(self._answer.known)
         self._failure = None
+        self._is_held = False
         self._is_busy = True
         self.deadline = self._loop.time() + self._first_byte_timeout
         if self._transport is None or self.is_lost:
@@ -67,18 +75,22 @@ class UpstreamConnection(asyncio.Protocol):
         while not self._answer.is_head_complete:
             await self._wait()
 
-    def peek(self) -> bytes:
-        """What `take` would give, to be taken later."""
-        return self._answer.peek()
+    def so_far(self) -> tuple[bytes | bytearray, int]:
+        """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
+        return self._answer.so_far()
 
-    def take(self) -> bytes:
+    def hold(self) -> None:
+        """The reader holds the answer until it is whole."""
+        self._is_held = True
+
+    def take(self) -> Piece:
         """The bytes of the answer's body that have come; empty where there are none."""
         chunk = self._answer.take()
         if self._is_reading_paused:
             self._resume_reading()
         return chunk
 
-    async def read(self) -> bytes:
+    async def read(self) -> Piece:
         """The next bytes of the answer's body, empty at its end. Raises `UpstreamError` where it broke off."""
         while not self._answer.waiting_bytes:
             if self._answer.is_complete:
@@ -243,11 +255,31 @@ class UpstreamConnection(asyncio.Protocol):
         except AnswerError as failure:
             self._fail(failure)
             return
-        if self._answer.is_head_complete:
+        self._received()
+
+    def room(self) -> memoryview:
+        """Where the next bytes of the answer are to be put."""
+        assert self._answer.room is not None
+        return self._answer.room if self._is_held else self._answer.room[:_AT_ONCE]
+
+    def filled(self, size: int) -> None:
+        """So many bytes were put there."""
+        self._answer.fill(size)
+        self._received()
+
+    def _received(self) -> None:
+        answer, transport = self._answer, self._transport
+        if answer.is_head_complete:
             self.deadline = self._loop.time() + self._idle_timeout
-        if self._answer.waiting_bytes > _HIGH_WATER and not self._is_reading_paused and self._transport is not None:
-            self._is_reading_paused = True
-            self._transport.pause_reading()
+        is_in_place = answer.room is not None
+        if transport is not None:
+            is_bounded = is_in_place and self._is_held
+            if answer.waiting_bytes > _HIGH_WATER and not is_bounded and not self._is_reading_paused:
+                self._is_reading_paused = True
+                transport.pause_reading()
+            if is_in_place is not self._is_in_place:
+                self._is_in_place = is_in_place
+                transport.set_protocol(_InPlace(self) if is_in_place else self)
         self._wake()
 
     def eof_received(self) -> None:
@@ -266,3 +298,22 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_lost = True
         self._transport = None
         self._readable = None
+
+
+class _InPlace(asyncio.BufferedProtocol):
+    """Stands in for a connection while it receives in place."""
+
+    def __init__(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._connection.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._connection.filled(nbytes)
+
+    def eof_received(self) -> None:
+        self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
