@@ -365,7 +365,8 @@ class ClientConnection(asyncio.Protocol):
             answer = self._serving.refuse(fault)
             request = ClientRequest("", "", "1.1", [], content_length=None, is_kept_alive=False)
             exchange = self._exchange = Exchange(self, request)
-            exchange.answer(answer)
+            with contextlib.suppress(ConnectionError):
+                exchange.answer(answer)
             self._linger()
         else:
             # Whoever reads the body is told.

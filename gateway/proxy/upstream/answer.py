@@ -61,42 +61,45 @@ class Answer:
     `known` is the head of the answer before this one on the connection.
     """
 
+    # What most answers leave as it is stands here: there is one of these for each call.
+    status = 0
+    reason = ""
+    content_length: int | None = None
+    is_head_complete = False
+    is_complete = False
+    is_keep_alive = False
+    """Whether both sides keep the connection; known once the answer is complete."""
+    waiting_bytes = 0
+    """Bytes of the body that were received and not taken."""
+    room: memoryview | None = None
+    """Where the next bytes of a large body may be put instead of being fed; how many were, is told to `fill`."""
+    _buffer: bytearray
+    """What `room` is in, where there is any."""
+    _taken = 0
+    """Bytes of the buffer that are no longer waiting."""
+    _reason = b""
+    _idle_bytes = 0
+    _field_bytes = 0
+    _has_length = False
+    _has_body = True
+    _fault = ""
+    _is_begun = False
+    _left: int | None = None
+    """Bytes of the body, or of a chunk, still to come; `None` where the parser is to tell."""
+    _is_in_chunks = False
+    _line_end = b""
+    """What is still to come behind a chunk."""
+    _is_kept_alive = True
+    """Whether the head says so. An answer before this one, of the same head, was followed by this one."""
+    _parser: httptools.HttpResponseParser | None = None
+
     def __init__(self, known: ReadHead | None = None) -> None:
-        self.status = 0
-        self.reason = ""
-        self.headers: list[tuple[bytes, bytes]] = []
-        """The fields of the head, `Content-Length` aside."""
-        self.content_length: int | None = None
         self.known = known
         """The head of this answer, to be known again; else the one that was given."""
+        self.headers: list[tuple[bytes, bytes]] = []
+        """The fields of the head, `Content-Length` aside."""
         self.trailers: list[tuple[bytes, bytes]] = []
-        self.is_head_complete = False
-        self.is_complete = False
-        self.is_keep_alive = False
-        """Whether both sides keep the connection; known once the answer is complete."""
-        self.waiting_bytes = 0
-        """Bytes of the body that were received and not taken."""
-        self.room: memoryview | None = None
-        """Where the next bytes of a large body may be put instead of being fed; how many were, is told to `fill`."""
         self._pieces: list[Piece] = []
-        self._buffer = bytearray()
-        self._taken = 0
-        """Bytes of the buffer that are no longer waiting."""
-        self._reason = b""
-        self._idle_bytes = 0
-        self._field_bytes = 0
-        self._has_length = False
-        self._has_body = True
-        self._fault = ""
-        self._is_begun = False
-        self._left: int | None = None
-        """Bytes of the body, or of a chunk, still to come; `None` where the parser is to tell."""
-        self._is_in_chunks = False
-        self._line_end = b""
-        """What is still to come behind a chunk."""
-        self._is_kept_alive = True
-        """Whether the head says so. An answer before this one, of the same head, was followed by this one."""
-        self._parser: httptools.HttpResponseParser | None = None
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Raises `AnswerError`."""
@@ -126,7 +129,13 @@ class Answer:
             self.content_length = self._left
         _, self.status, self.reason, self.headers = known
         self.is_head_complete = True
-        self._feed_body(data, start)
+        if self._left and len(data) == start + self._left:
+            # The whole answer has come, as most do.
+            self._pieces.append(data[start:])
+            self.waiting_bytes, self._left = self._left, 0
+            self.is_complete = self.is_keep_alive = True
+        else:
+            self._feed_body(data, start)
         return True
 
     def _begin(self, data: bytes) -> None:
@@ -220,7 +229,7 @@ class Answer:
         self.room = None
         # All of it is more than the sum of its parts: it need not be joined.
         self._pieces.append(memoryview(self._buffer)[self._taken :] if self._taken else self._buffer)
-        self._buffer = bytearray()
+        del self._buffer
         if not self._is_in_chunks:
             self._complete(is_clean=True)
 
