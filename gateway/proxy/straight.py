@@ -76,7 +76,6 @@ class StraightCall:
         self.upstream = upstream
         self._answer: Answer | None = None
         self._is_left = False
-        upstream.hold()
         upstream.listener = self._heard
 
     def _heard(self) -> None:
@@ -97,6 +96,7 @@ class StraightCall:
         upstream = self.upstream
         if upstream.is_over or upstream.waiting_bytes > _MAX_WAITED:
             return False
+        upstream.hold()
         if client_head(upstream, self.incoming.origin).is_event_stream:
             return upstream.waiting_bytes > 0 and is_within_data(*upstream.so_far())
         return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED

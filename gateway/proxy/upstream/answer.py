@@ -293,8 +293,10 @@ class Answer:
         """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
         if self.room is not None:
             return (b"", 0) if self._pieces or self._taken else (self._buffer, len(self._buffer) - len(self.room))
-        come = joined(self._pieces)
-        self._pieces = [come]
+        if len(self._pieces) != 1 or isinstance(self._pieces[0], memoryview):
+            self._pieces = [joined(self._pieces)]
+        come = self._pieces[0]
+        assert not isinstance(come, memoryview)
         return come, len(come)
 
     def drop(self) -> None:

@@ -272,7 +272,7 @@ class UpstreamConnection(asyncio.Protocol):
         if answer.is_head_complete:
             self.deadline = self._loop.time() + self._idle_timeout
         is_in_place = answer.room is not None
-        if transport is not None:
+        if transport is not None and (is_in_place or self._is_in_place or not answer.is_complete):
             is_bounded = is_in_place and self._is_held
             if answer.waiting_bytes > _HIGH_WATER and not is_bounded and not self._is_reading_paused:
                 self._is_reading_paused = True
