@@ -41,13 +41,15 @@ CLIENT_LEFT = 499
 
 _MAX_WAITED = 256 * 1024
 """Bytes of an answer that is waited for to its end; of a larger one, what has come passes before."""
+_MAX_WAIT = 0.25
+"""Seconds in which that end has to come; on the long way, a stream is cut within a second of its key's revocation."""
 
 
 class StraightCall:
     """A usual call that has been sent upstream."""
 
     __slots__ = (
-        *("_answer", "_call", "_is_left", "_way"),
+        *("_answer", "_call", "_is_left", "_late", "_way"),
         *("caller", "exchange", "incoming", "message", "principal", "session", "started", "upstream"),
     )
 
@@ -76,20 +78,36 @@ class StraightCall:
         self.upstream = upstream
         self._answer: Answer | None = None
         self._is_left = False
+        self._late: asyncio.TimerHandle | None = None
+        """What happens when the end of the answer is late."""
         upstream.listener = self._heard
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
-        if self.upstream.is_undecided or self._is_on_its_way():
+        if self.upstream.is_undecided:
             return
-        self.upstream.listener = None
+        if self._is_on_its_way():
+            if self._late is None:
+                self._late = asyncio.get_running_loop().call_later(_MAX_WAIT, self._go_on)
+            return
+        self._stop_listening()
         try:
             is_passed = self._pass_whole()
         except Exception:
             # The long way meets it again, and answers for it.
             is_passed = False
         if not is_passed:
-            self.exchange.go_on(self._way.take_up(self))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """The long way, from here on."""
+        self._stop_listening()
+        self.exchange.go_on(self._way.take_up(self))
+
+    def _stop_listening(self) -> None:
+        self.upstream.listener = None
+        if self._late is not None:
+            self._late.cancel()
 
     def _is_on_its_way(self) -> bool:
         """Whether the rest may be waited for: of a small answer, of which nothing could be passed on before."""
@@ -151,7 +169,7 @@ class StraightCall:
         """The client has gone: what can be counted all the same goes on without it."""
         self._is_left = True
         if self._answer is None:
-            self.upstream.listener = None
+            self._stop_listening()
             self._way.forwarding.leave(self.incoming, self.upstream, self.calls())
         self._end(CLIENT_LEFT, "client_left")
 
