@@ -7,16 +7,19 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from redis.asyncio import Redis
 
 from gateway.proxy.client.connection import Work
 from gateway.proxy.client.exchange import Exchange
+from gateway.proxy.handler import Handler
 from gateway.proxy.straight import Straight, StraightCall
 from gateway.usage.event import UsageEvent
-from tests.support.gateway import Gateway, call
+from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Answer, Request, ScriptedUpstream, answer_raw, http
 from tests.support.wire import request
 
@@ -24,6 +27,29 @@ RESULT = {"content": [], "structuredContent": {"table": "prices", "rows": [{"n":
 USUAL = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"prices","rows":[1,2]}}}'
 """The usual answer to the call of the id 1."""
 _DATE = re.compile(rb"Date: [^\r]*\r\n")
+
+
+@contextlib.asynccontextmanager
+async def narrow_gateway(
+    redis: Redis, url: str, upstream: ScriptedUpstream, folder: Path, **changes: Any
+) -> AsyncIterator[Gateway]:
+    """A gateway with room for one request; in the end the room is free, and no connection upstream is left busy."""
+    async with running_gateway(
+        redis, url, upstream.url, folder, **{"max_concurrent_requests": 1, **changes}
+    ) as gateway:
+        yield gateway
+        upstream.answer = answer_raw(http(USUAL))
+        await until(lambda: not handler_of(gateway)._room._active["request"])
+        assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
+        pool = gateway.worker.pool
+        await until(lambda: pool.open_connections == len(pool._resting))
+
+
+def handler_of(gateway: Gateway) -> Handler:
+    """What serves the requests of a gateway."""
+    handler = gateway.worker.server._serving
+    assert isinstance(handler, Handler)
+    return handler
 
 
 class Ways:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -15,36 +14,32 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from gateway import metrics
 from gateway.keys.secret import ApiKey
-from gateway.proxy.handler import Handler
-from gateway.proxy.straight import StraightCall
 from gateway.proxy.worker import now_ms
 from gateway.usage.event import UsageEvent
 from tests.proxy.kept import (
     RESULT,
     USUAL,
-    Held,
     Kept,
     Ways,
+    handler_of,
     in_pieces,
     kept,
+    narrow_gateway,
     undated,
     until,
     warm,
     without_time,
 )
-from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
+from tests.support.gateway import INITIALIZE, Gateway, call
 from tests.support.scripted_upstream import (
     Request,
     ScriptedUpstream,
     answer_raw,
-    answer_result,
     chunk,
     http,
     sse_head,
 )
-from tests.support.valkey import Valkey
 from tests.support.wire import answers_in
 
 
@@ -53,34 +48,12 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     return Ways(monkeypatch)
 
 
-@contextlib.asynccontextmanager
-async def narrow_gateway(
-    redis: Redis, url: str, upstream: ScriptedUpstream, folder: Path, **changes: Any
-) -> AsyncIterator[Gateway]:
-    """A gateway with room for one request; in the end the room is free, and no connection upstream is left busy."""
-    async with running_gateway(
-        redis, url, upstream.url, folder, **{"max_concurrent_requests": 1, **changes}
-    ) as gateway:
-        yield gateway
-        upstream.answer = answer_raw(http(USUAL))
-        await until(lambda: not handler_of(gateway)._room._active["request"])
-        assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
-        pool = gateway.worker.pool
-        await until(lambda: pool.open_connections == len(pool._resting))
-
-
 @pytest.fixture
 async def gateway(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, ways: Ways
 ) -> AsyncIterator[Gateway]:
     async with narrow_gateway(redis, valkey_url, upstream, tmp_path, max_request_bytes=10_000) as gateway:
         yield gateway
-
-
-def handler_of(gateway: Gateway) -> Handler:
-    handler = gateway.worker.server._serving
-    assert isinstance(handler, Handler)
-    return handler
 
 
 class Seen(NamedTuple):
@@ -561,3 +534,53 @@ async def test_a_session_that_has_ended_upstream_is_the_upstreams_404_on_both_wa
         assert undated(await client.ask(call())).endswith(UNUSUAL_ANSWERS["404"].partition(b"\r\n\r\n")[2])
     assert ways.last == "taken up"
     assert len(await gateway.events()) == 1
+
+
+# Nobody chose these.
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_requests_in_any_order_on_one_connection_are_as_each_on_a_connection_of_its_own(
+    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, seed: int
+) -> None:
+    random = Random(seed)
+    requests = {**STRAIGHT_REQUESTS, **LONG_REQUESTS}
+    answers = {**USUAL_ANSWERS, **UNUSUAL_ANSWERS, **ENDING_ANSWERS}
+    steps = [
+        (
+            random.choice([*["a call", "arguments"] * 30, *requests]),
+            random.choice([*["json", "events in chunks", "echo"] * 30, *answers]),
+        )
+        for _ in range(60)
+    ]
+    version, fields = random.choice(list(CLIENTS.values()))
+    record, key = await gateway.new_key()
+    _, other_key = await gateway.new_key()
+
+    async def step(client: Kept, request_name: str, answer_name: str) -> Seen:
+        raw = answers.get(answer_name)
+        upstream.answer = echo if raw is None else answer_raw(raw, close=answer_name in ENDING_ANSWERS)
+        return await seen(gateway, upstream, client, requests[request_name])
+
+    together = []
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(kept(gateway, key, *fields, version=version))
+        for names in steps:
+            together.append(await step(client, *names))
+            if together[-1].is_closed:
+                client = await stack.enter_async_context(kept(gateway, key, *fields, version=version))
+    assert ways.taken.count("straight") > 10
+    ways.taken.clear()
+    others = tuple(field.replace(b"s-1", b"s-2") for field in fields)
+    for names, first in zip(steps, together, strict=True):
+        async with kept(gateway, other_key, *others, version=version) as alone:
+            second = await step(alone, *names)
+        second = second._replace(
+            sent=[(head.replace(b"s-2", b"s-1"), body) for head, body in second.sent],
+            events=[
+                msgspec.structs.replace(event, key_id=record.key_id, session_id=event.session_id.replace("s-2", "s-1"))
+                for event in second.events
+            ],
+        )
+        assert second == first, names
+    assert "straight" not in ways.taken
