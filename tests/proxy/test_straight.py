@@ -110,6 +110,8 @@ def answer_with(result: Any, id_: Any = 1) -> bytes:
     return http(json.dumps({"jsonrpc": "2.0", "id": id_, "result": result}).encode())
 
 
+LARGE = USUAL.replace(b"[1,2]", b"[" + b",".join(b'{"n":%d}' % n for n in range(15_000)) + b"]")
+"""More than a read of the socket gives, and less than what is waited for."""
 CLIENTS: dict[str, tuple[bytes, tuple[bytes, ...]]] = {
     "1.1": (b"1.1", ()),
     "1.0": (b"1.0", (b"Connection: keep-alive",)),
@@ -118,6 +120,7 @@ CLIENTS: dict[str, tuple[bytes, tuple[bytes, ...]]] = {
 }
 PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}'
 TASK = {"task": {"taskId": "t-1", "status": "working", "ttl": 1000}}
+TEXT = b'{"type":"text","text":"%b"}' % (b"x" * 100_000)
 USUAL_ANSWERS = {
     "json": http(USUAL),
     "json with spaces": http(
@@ -144,6 +147,11 @@ USUAL_ANSWERS = {
     "201": http(USUAL, status="201 Created"),
     "500 with a result": http(USUAL, status="500 Oops"),
     "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(USUAL),
+    "a large answer": http(LARGE),
+    "a large event": in_chunks(sse(LARGE)),
+    "a large event of a length": http(sse(LARGE), "text/event-stream"),
+    "a very large answer": http(LARGE.replace(b'"content":[]', b'"content":[%b]' % b",".join([TEXT] * 4))),
+    "a very large event": in_chunks(sse(LARGE.replace(b'"content":[]', b'"content":[%b]' % b",".join([TEXT] * 4)))),
     "more than the answer": http(USUAL) + b"HTTP/1.1 200 OK\r\n",
 }
 UNUSUAL_ANSWERS = {
@@ -188,6 +196,11 @@ ENDING_ANSWERS = {
     "half a head": http(USUAL)[:30],
     "a head alone": http(USUAL)[: -len(USUAL)],
     "half a body": http(USUAL)[:-5],
+    "half a large body": http(LARGE)[:-70_000],
+    "half a large body within the next read": http(LARGE)[:-5],
+    "half a large event": in_chunks(sse(LARGE))[:-70_000],
+    "half a large event of a length": http(sse(LARGE), "text/event-stream")[:-70_000],
+    "half a very large body": USUAL_ANSWERS["a very large answer"][:-70_000],
     "half a chunk": in_chunks(sse(USUAL))[:-20],
     "no last chunk": in_chunks(sse(USUAL))[:-5],
     "until the end": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + USUAL,
