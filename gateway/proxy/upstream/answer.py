@@ -278,9 +278,7 @@ class Answer:
 
     def take(self) -> Piece:
         """Bytes of the body that wait; empty where none do. What came in place comes by itself."""
-        if self.room is not None and (end := len(self._buffer) - len(self.room)) > self._taken:
-            self._pieces.append(memoryview(self._buffer)[self._taken : end])
-            self._taken = end
+        self._gather()
         pieces, self._pieces = self._pieces, []
         if len(pieces) > 1 and any(type(piece) is not bytes for piece in pieces):
             self._pieces = pieces[1:]
@@ -288,6 +286,12 @@ class Answer:
         taken = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self.waiting_bytes -= len(taken)
         return taken
+
+    def _gather(self) -> None:
+        """Have what came in place wait with the rest."""
+        if self.room is not None and (end := len(self._buffer) - len(self.room)) > self._taken:
+            self._pieces.append(memoryview(self._buffer)[self._taken : end])
+            self._taken = end
 
     def so_far(self) -> tuple[bytes | bytearray, int]:
         """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
@@ -303,11 +307,13 @@ class Answer:
         """Look at nothing that may still come."""
         self._drop_parser()
         self._is_begun = True
+        self._gather()
         self.room = self._left = None
         self.is_keep_alive = False
 
     def _fail(self, fault: str) -> None:
         self._drop_parser()
+        self._gather()
         self.room = self._left = None
         self.is_keep_alive = False
         if not self.is_complete:
