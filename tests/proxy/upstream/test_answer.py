@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import itertools
 import weakref
+from collections.abc import Iterator
+from random import Random
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.proxy.upstream.answer import MAX_HEAD, MAX_HEADERS, Answer
@@ -151,6 +153,95 @@ def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
     closing = Answer(first.known)
     closing.feed(b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
     assert (closing.status, closing.is_complete, closing.is_keep_alive) == (201, True, False)
+
+
+def receive(answer: Answer, raw: bytes, cuts: set[int], takes: Iterator[bool]) -> bytes:
+    """Receive as a connection does, in place where there is room; what was taken meanwhile."""
+    taken = b""
+    for segment in split(raw, cuts):
+        left = segment
+        while left:
+            if answer.room is None:
+                answer.feed(left)
+                left = b""
+            else:
+                size = min(len(left), len(answer.room))
+                answer.room[:size] = left[:size]
+                answer.fill(size)
+                left = left[size:]
+            if next(takes):
+                taken += answer.take()
+    return taken
+
+
+def rest_of(answer: Answer) -> bytes:
+    """All that waits to be taken."""
+    rest = b""
+    while answer.waiting_bytes:
+        piece = answer.take()
+        assert piece
+        rest += piece
+    assert answer.take() == b""
+    return rest
+
+
+NOISE = Random(1).randbytes(300_000)
+LARGE = st.lists(st.sampled_from([1, 900, 65_536, 65_537, 140_000]), min_size=1, max_size=3)
+CUTS = st.sets(st.integers(1, 400_000), max_size=6)
+TAKES = st.lists(st.booleans(), min_size=1, max_size=5)
+
+
+def large(sizes: list[int], *, in_chunks: bool) -> tuple[bytes, bytes]:
+    """An answer with a body of these parts, and its body."""
+    body = b"".join(NOISE[n : n + size] for n, size in enumerate(sizes))
+    if not in_chunks:
+        return b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body), body
+    parts = [NOISE[n : n + size] for n, size in enumerate(sizes)]
+    return b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(*parts), body
+
+
+@given(LARGE, st.booleans(), CUTS, TAKES)
+@settings(deadline=None)
+def test_a_large_body_is_the_same_however_it_comes_and_is_taken(
+    sizes: list[int], in_chunks: bool, cuts: set[int], takes: list[bool]
+) -> None:
+    raw, body = large(sizes, in_chunks=in_chunks)
+    first = Answer()
+    first.feed(large([5], in_chunks=in_chunks)[0])
+    for answer in (Answer(), Answer(first.known)):
+        assert receive(answer, raw, cuts, itertools.cycle(takes)) + rest_of(answer) == body
+        assert (answer.is_complete, answer.is_keep_alive, answer.room) == (True, True, None)
+
+
+@given(LARGE, st.booleans(), CUTS)
+@settings(deadline=None)
+def test_a_large_body_of_which_nothing_was_taken_can_be_seen_in_one(
+    sizes: list[int], in_chunks: bool, cuts: set[int]
+) -> None:
+    raw, body = large(sizes, in_chunks=in_chunks)
+    answer = Answer()
+    receive(answer, raw, cuts, itertools.repeat(False))
+    seen, size = answer.so_far()
+    assert (seen, size) == (body, len(body))
+    assert rest_of(answer) == body
+
+
+@given(LARGE, st.booleans(), CUTS, TAKES, st.integers(60, 400_000), st.booleans())
+@settings(deadline=None)
+def test_what_came_of_a_large_body_can_be_taken_after_it_broke_off_and_is_not_whole(
+    sizes: list[int], in_chunks: bool, cuts: set[int], takes: list[bool], end: int, is_dropped: bool
+) -> None:
+    raw, body = large(sizes, in_chunks=in_chunks)
+    answer = Answer()
+    taken = receive(answer, raw[: min(end, len(raw) - 1)], cuts, itertools.cycle(takes))
+    come = len(taken) + answer.waiting_bytes
+    if not is_dropped:
+        with pytest.raises(AnswerError):
+            answer.end()
+    answer.drop()
+    taken += rest_of(answer)
+    assert taken == body[:come]
+    assert (answer.is_complete, answer.is_keep_alive, answer.room) == (False, False, None)
 
 
 @given(samples(), st.data())
