@@ -116,7 +116,9 @@ def decode(result: bytes) -> Result | LargeResult | None:
         return None
 
 
-def within_bounds(decoder: msgspec.json.Decoder[_Decoded], data: bytes | msgspec.Raw) -> _Decoded:
+def within_bounds(
+    decoder: msgspec.json.Decoder[_Decoded], data: bytes | bytearray | memoryview | msgspec.Raw
+) -> _Decoded:
     """What the decoder makes of `data`, stopped with an error at `MAX_BLOCKS`."""
     _left.blocks = MAX_BLOCKS
     return decoder.decode(data)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gateway.protocol.pieces import Piece, joined
+
 _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""
 _BOM = b"\xef\xbb\xbf"
@@ -26,7 +28,7 @@ _NEAR_AN_END = 1024
 class Event(msgspec.Struct, frozen=True):
     """A piece of the stream that ends with an event's blank line, or a piece of an event too large to be held."""
 
-    raw: bytes
+    raw: bytes | bytearray
     is_whole: bool
 
 
@@ -36,28 +38,31 @@ class EventSplitter:
     def __init__(self, max_event: int) -> None:
         self._max_event = max_event
         self._held = bytearray()
-        self._middle: list[bytes] = []
-        """Large chunks without a line end that follow what is held; they are joined once, when the event ends."""
-        self._middle_size = 0
+        self._large: list[Piece] = []
+        """Large chunks of an event, after what is held; they are joined once, when the event ends. None but the first
+        has a line end, and none ends with one."""
+        self._large_size = 0
         self._searched = 0
         self._is_oversized = False
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: Piece) -> list[Event]:
         """Take the next chunk and return the events that it completes."""
-        if self._is_oversized or not self._held:
-            if not self._is_oversized and _is_single(chunk):
-                return [Event(chunk, True)]
-        elif self._is_middle(chunk):
-            self._middle.append(chunk)
-            self._middle_size += len(chunk)
-            return []
-        elif self._middle and _is_end(chunk):
-            return [Event(self._take_all(chunk), True)]
-        if self._middle:
-            self._held += b"".join(self._middle)
-            self._middle.clear()
-            self._middle_size = 0
-        self._held += chunk
+        text = bytes(chunk) if isinstance(chunk, memoryview) else chunk
+        if not self._is_oversized:
+            if not self.is_holding:
+                if _is_single(text):
+                    return [Event(text, True)]
+                if _LARGE <= len(text) <= self._max_event and _is_beginning(text):
+                    return self._put_by(chunk)
+            elif self._is_middle(text):
+                return self._put_by(chunk)
+            elif self._large and _is_end(text):
+                return [Event(self._take_all(chunk), True)]
+        if self._large:
+            self._held += b"".join(self._large)
+            self._large.clear()
+            self._large_size = 0
+        self._held += text
         events = []
         while (end := self._end_of_event()) > 0:
             events.append(Event(self._take(end), not self._is_oversized))
@@ -73,24 +78,29 @@ class EventSplitter:
     @property
     def is_holding(self) -> bool:
         """Whether a part of an event is held."""
-        return bool(self._held)
+        return bool(self._held or self._large)
 
-    def flush(self) -> bytes:
+    def flush(self) -> bytes | bytearray:
         """What is left when the stream ends: an event without its blank line, which no client should dispatch."""
         return self._take_all(b"")
 
-    def _is_middle(self, chunk: bytes) -> bool:
+    def _put_by(self, chunk: Piece) -> list[Event]:
+        self._large.append(chunk)
+        self._large_size += len(chunk)
+        return []
+
+    def _is_middle(self, chunk: bytes | bytearray) -> bool:
         """Whether a chunk cannot end an event; behind a lone `\r` any byte can."""
-        size = len(self._held) + self._middle_size + len(chunk)
+        size = len(self._held) + self._large_size + len(chunk)
         if len(chunk) < _LARGE or size > self._max_event or self._held.endswith(b"\r"):
             return False
         return b"\n" not in chunk and b"\r" not in chunk
 
-    def _take_all(self, last: bytes) -> bytes:
-        taken = b"".join([self._held, *self._middle, last])
+    def _take_all(self, last: Piece) -> bytes | bytearray:
+        taken = joined([piece for piece in (self._held, *self._large, last) if piece])
         self._held = bytearray()
-        self._middle.clear()
-        self._middle_size = 0
+        self._large.clear()
+        self._large_size = 0
         self._searched = 0
         return taken
 
@@ -123,26 +133,38 @@ class EventSplitter:
             position = after
 
 
-def data_of(event: bytes) -> bytes:
-    """The data of one whole event: its `data` fields joined with line feeds; empty where there is none."""
-    values = []
+def data_of(event: bytes | bytearray) -> Piece:
+    """The data of one whole event: its `data` fields joined with line feeds; empty where there is none.
+
+    Where it is large, it is a view of the event.
+    """
+    whole = memoryview(event)
+    values: list[Piece] = []
     for start, end in _lines_of(event):
         if event.startswith(b"data:", start, end):
-            values.append(event[start + (6 if event.startswith(b" ", start + 5, end) else 5) : end])
+            start += 6 if event.startswith(b" ", start + 5, end) else 5
+            values.append(whole[start:end] if end - start > _LARGE else bytes(whole[start:end]))
         elif event[start : min(end, start + 5)] == b"data" and end == start + 4:
             values.append(b"")
     return values[0] if len(values) == 1 else b"\n".join(values)
 
 
-def only_data(stream: bytes) -> bytes | None:
-    """The data of a stream that is one message on one line, and nothing else; `None` for any other."""
+def only_data(stream: bytes | bytearray) -> Piece | None:
+    """The data of a stream that is one message on one line, and nothing else; `None` for any other.
+
+    Where it is large, it is a view of the stream.
+    """
     start, size = _start_of_data(stream), len(stream)
     end = stream.find(b"\n", start) if start else -1
     if end < 0:
         return None
-    if (cr := stream.find(b"\r", start)) < 0:
-        return stream[start:end] if size == end + 2 and stream.endswith(b"\n\n") else None
-    return stream[start:cr] if cr == end - 1 and size == end + 3 and stream.endswith(b"\r\n\r\n") else None
+    if (cr := stream.find(b"\r", start)) >= 0:
+        is_only, end = cr == end - 1 and size == end + 3 and stream.endswith(b"\r\n\r\n"), cr
+    else:
+        is_only = size == end + 2 and stream.endswith(b"\n\n")
+    if not is_only:
+        return None
+    return stream[start:end] if end - start <= _LARGE else memoryview(stream)[start:end]
 
 
 def is_within_data(stream: bytes | bytearray, size: int) -> bool:
@@ -156,7 +178,7 @@ def _start_of_data(stream: bytes | bytearray) -> int:
     return next((len(start) for start in _STARTS if stream.startswith(start)), 0)
 
 
-def is_resumable_at(event: bytes) -> bool:
+def is_resumable_at(event: bytes | bytearray) -> bool:
     """Whether the event has an id, after which a client can take the stream up again."""
     near = _near_an_end(event)
     if not (near.startswith(b"id") or b"\nid" in near or b"\rid" in near):
@@ -164,12 +186,12 @@ def is_resumable_at(event: bytes) -> bool:
     return any(name == b"id" for name, _ in _short_fields(event))
 
 
-def type_of(event: bytes) -> bytes:
+def type_of(event: bytes | bytearray) -> bytes:
     """The type of one whole event; empty where it names none, which means `message`."""
     return next((value for name, value in _short_fields(event) if name == b"event"), b"")
 
 
-def with_data(event: bytes, data: bytes) -> bytes:
+def with_data(event: bytes | bytearray, data: Piece) -> bytes:
     """The same event with other data (which holds no line end); the other fields stay as they are.
 
     With empty data it has none, so that no client dispatches it.
@@ -177,12 +199,12 @@ def with_data(event: bytes, data: bytes) -> bytes:
     return b"\n".join([*_lines_without(event, b"data"), *([b"data: " + data] if data else []), b"", b""])
 
 
-def without_id(event: bytes) -> bytes:
+def without_id(event: bytes | bytearray) -> bytes:
     """The same event without its id, so that the stream cannot be taken up again after it."""
     return b"\n".join([*_lines_without(event, b"id"), b"", b""])
 
 
-def _lines_of(event: bytes) -> Iterator[tuple[int, int]]:
+def _lines_of(event: bytes | bytearray) -> Iterator[tuple[int, int]]:
     """Where each line begins and ends; what is large is looked at once for each kind of line end, and never copied."""
     start, size = len(_BOM) if event.startswith(_BOM) else 0, len(event)
     lf = cr = -1
@@ -194,24 +216,29 @@ def _lines_of(event: bytes) -> Iterator[tuple[int, int]]:
         start = end + (2 if cr == end and lf == end + 1 else 1)
 
 
-def _lines_without(event: bytes, name: bytes) -> list[bytes]:
-    lines = event.removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+def _lines_without(event: bytes | bytearray, name: bytes) -> list[bytes]:
+    lines = bytes(event).removeprefix(_BOM).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [line for line in lines if line and line.partition(b":")[0] != name]
 
 
-def _short_fields(event: bytes) -> list[tuple[bytes, bytes]]:
+def _short_fields(event: bytes | bytearray) -> list[tuple[bytes, bytes]]:
     """The fields of an event but for those that are hidden between large data."""
     lines = _near_an_end(event).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return [(name, value.removeprefix(b" ")) for name, _, value in (line.partition(b":") for line in lines)]
 
 
-def _near_an_end(event: bytes) -> bytes:
+def _near_an_end(event: bytes | bytearray) -> bytes:
     """The first and the last bytes of an event; where it is cut, half a line is left of its data."""
     near = event if len(event) <= 2 * _NEAR_AN_END else event[:_NEAR_AN_END] + event[-_NEAR_AN_END:]
-    return near.removeprefix(_BOM)
+    return bytes(near).removeprefix(_BOM)
 
 
-def _is_single(chunk: bytes) -> bool:
+def _is_beginning(chunk: bytes | bytearray) -> bool:
+    """Whether a chunk begins an event, and ends within a line of it."""
+    return not chunk.endswith((b"\r", b"\n")) and all(start < end for start, end in _lines_of(chunk))
+
+
+def _is_single(chunk: bytes | bytearray) -> bool:
     """Whether a chunk is one event: the first line end that follows another ends it."""
     if not chunk.endswith(b"\n"):
         return False
@@ -221,7 +248,7 @@ def _is_single(chunk: bytes) -> bool:
     return False
 
 
-def _is_end(chunk: bytes) -> bool:
+def _is_end(chunk: bytes | bytearray) -> bool:
     """Whether a chunk holds no line end but the two that end an event."""
     if chunk.endswith(b"\r\n\r\n"):
         return chunk.find(b"\r") == len(chunk) - 4 and chunk.find(b"\n") == len(chunk) - 3

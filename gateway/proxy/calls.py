@@ -26,6 +26,7 @@ from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import Metered
 from gateway.protocol.message import Message, id_as_json
+from gateway.protocol.pieces import Piece
 from gateway.proxy import checks
 from gateway.proxy.asked import MAX_ARGUMENTS, MAX_TEXT, Ask, Awaited, Call, Caller, Found, Scope, is_restricted
 from gateway.proxy.look import TASK_READS, Look, Meter, Sight, count
@@ -273,7 +274,7 @@ def tool_call(message: Message) -> Call:
     return Call(id_as_json(message.id), "tools/call", message.tool or "", message.arguments)
 
 
-def count_usual(call: Call, data: bytes, meter: Meter) -> tuple[Metered, str] | None:
+def count_usual(call: Call, data: Piece, meter: Meter) -> tuple[Metered, str] | None:
     """What the usual answer to a call returned, and its status; `None` for any other answer, which has to be looked at.
 
     Usual is one message with the call's id and the complete result of a tool, for which there is no rule.

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from gateway.protocol.pieces import Piece, joined
@@ -62,7 +62,7 @@ class Relay:
         self.is_event_stream = answer.is_event_stream
         if self.is_event_stream:
             self._splitter = EventSplitter(MAX_INSPECTED)
-        self._unsplit: deque[bytes] = deque()
+        self._unsplit: deque[Piece] = deque()
         self._events: deque[Event] = deque()
         self._parts: list[Piece] = []
         self._size = 0
@@ -120,7 +120,7 @@ class Relay:
             chunk = await self._read()
             if not chunk:
                 return await self._split_tail()
-            self._unsplit.extend(_portions(bytes(chunk)))
+            self._unsplit.extend(_portions(chunk))
         self._events.extend(self._splitter.feed(self._unsplit.popleft()))
         if self._unsplit:
             # Very many very short events are not to keep others waiting.
@@ -157,10 +157,10 @@ class Relay:
         elif self._calls.is_in_session:
             await self._elsewhere.note(self._calls)
 
-    async def _pass_event(self, event: Event) -> bytes:
+    async def _pass_event(self, event: Event) -> bytes | bytearray:
         raw = event.raw
         if self._open_endpoint is not None and event.is_whole and type_of(raw) == b"endpoint":
-            return with_data(raw, await self._open_endpoint(data_of(raw)))
+            return with_data(raw, await self._open_endpoint(bytes(data_of(raw))))
         if not self._calls.is_watching:
             return raw
         if not event.is_whole:
@@ -170,13 +170,13 @@ class Relay:
         if is_resumable and self._calls.is_restricted:
             # Also where it is the result: it must never pass as the answer to another request of the same id.
             raw = await self._noted(raw)
-        data = data_of(raw)
+        data = bytes(data_of(raw)) if self.may_change else data_of(raw)
         passed = await self._inspect(data) if data else data
         if is_resumable and not self._calls.is_restricted:
             raw = await self._noted(raw)
         return raw if passed is data else with_data(raw, passed)
 
-    async def _noted(self, event: bytes) -> bytes:
+    async def _noted(self, event: bytes | bytearray) -> bytes | bytearray:
         """An event after which the stream can be taken up again, now that what is not answered yet is noted.
 
         Where that fails, the event goes without its id: then the answers come here and nowhere else.
@@ -188,7 +188,7 @@ class Relay:
             return without_id(event)
         return event
 
-    async def _inspect(self, text: bytes | bytearray) -> bytes:
+    async def _inspect(self, text: Piece) -> bytes:
         """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
         # It is read like bytes, and not changed either.
         data = cast(bytes, text)
@@ -251,18 +251,19 @@ class Relay:
         await self._elsewhere.withdraw(self._calls)
 
 
-def _portions(chunk: bytes) -> list[bytes]:
+def _portions(chunk: Piece) -> Sequence[Piece]:
     """A chunk, in small portions where it may hold very many events."""
-    if not (_has_many(b"\n", chunk) or _has_many(b"\r", chunk)):
-        return [chunk]
+    text = bytes(chunk) if isinstance(chunk, memoryview) else chunk
+    if not (_has_many(b"\n", text) or _has_many(b"\r", text)):
+        return (chunk,)
     return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]
 
 
-def _has_many(line_end: bytes, chunk: bytes) -> bool:
+def _has_many(line_end: bytes, text: bytes | bytearray) -> bool:
     """To look for each is much faster than to count, where there are few."""
     at = -1
     for _ in range(_MANY_LINES // 2):
-        at = chunk.find(line_end, at + 1)
+        at = text.find(line_end, at + 1)
         if at < 0:
             return False
     return True

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering import MAX_RESULT, Result, declared, wire
+from gateway.protocol.pieces import Piece
 
 ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
@@ -100,7 +101,7 @@ _head = msgspec.json.Decoder(ResultHead)
 _error_head = msgspec.json.Decoder(_ErrorHead)
 
 
-def read_tool_answer(data: bytes) -> ToolAnswer | None:
+def read_tool_answer(data: Piece) -> ToolAnswer | None:
     """The complete result of a tool, and nothing else; `None` where it is anything else, or beyond the bounds."""
     if len(data) > MAX_RESULT:
         return None
@@ -114,15 +115,18 @@ def read_tool_answer(data: bytes) -> ToolAnswer | None:
     return answer
 
 
-def _read_large(data: bytes) -> ToolAnswer:
+def _read_large(data: Piece) -> ToolAnswer:
     """A guess at what is in it decides which parts are read in the same pass; what was wrong is read once more."""
-    at = data.rfind(b'"structuredContent":')
+    # For a guess, the whole buffer will do.
+    text = data.obj if isinstance(data, memoryview) else data
+    assert isinstance(text, bytes | bytearray)
+    at = text.rfind(b'"structuredContent":')
     if at < 0:
         return wire.within_bounds(_text_answer, data)
-    return (_read_declared(data) if declared.is_likely(data, at) else None) or _small_answer.decode(data)
+    return (_read_declared(data) if declared.is_likely(text, at) else None) or _small_answer.decode(data)
 
 
-def _read_declared(data: bytes) -> ToolAnswer | None:
+def _read_declared(data: Piece) -> ToolAnswer | None:
     try:
         answer = _declared_answer.decode(data)
     except msgspec.ValidationError:
@@ -131,10 +135,10 @@ def _read_declared(data: bytes) -> ToolAnswer | None:
     return None if result is None else ToolAnswer(answer.id, result, answer.method, answer.error)
 
 
-def read_answers(data: bytes) -> Sequence[RpcAnswer]:
+def read_answers(data: Piece) -> Sequence[RpcAnswer]:
     """The messages in one JSON text; none where it holds none."""
     try:
-        if data[:64].lstrip().startswith(b"["):
+        if bytes(data[:64]).lstrip().startswith(b"["):
             return _many.decode(data)
         return (_one.decode(data),)
     except (msgspec.MsgspecError, RecursionError):
@@ -175,9 +179,9 @@ def no_error(result: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode(members)
 
 
-def rebuilt(data: bytes, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
+def rebuilt(data: Piece, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
     """The same JSON text with some of its messages replaced, or dropped where nothing replaces them."""
-    if len(answers) == 1 and not data[:64].lstrip().startswith(b"["):
+    if len(answers) == 1 and not bytes(data[:64]).lstrip().startswith(b"["):
         return replaced[0]
     try:
         originals = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
@@ -203,11 +207,11 @@ def _members_of_odd_types(result: bytes | msgspec.Raw) -> ResultHead:
     return head
 
 
-def _read_leniently(data: bytes) -> Sequence[RpcAnswer]:
+def _read_leniently(data: Piece) -> Sequence[RpcAnswer]:
     if len(data) > _MAX_LENIENT:
         return ()
     try:
-        value: Any = json.loads(data)
+        value: Any = json.loads(bytes(data))
         messages = value if isinstance(value, list) else [value]
         return [_of_members(message) for message in messages]
     except (ValueError, RecursionError):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
 
 from gateway import metering
 from gateway.protocol.message import Message, Unreadable, read_body
@@ -129,8 +128,7 @@ class StraightCall:
         in_chunks = head.is_event_stream and upstream.content_length is None
         if in_chunks and self.exchange.request.version != "1.1":
             return False
-        # What came in place is read like bytes, and not changed either.
-        data = only_data(cast(bytes, body)) if head.is_event_stream else cast(bytes, body)
+        data = only_data(body) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, data, way.meter)) is None:
             return False
         now_ms = way.clock.now_ms()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.protocol.pieces import Piece
 from gateway.protocol.sse import (
     Event,
     EventSplitter,
@@ -26,7 +27,7 @@ LINE = st.sampled_from([b"data: {}", b"data:x", b"data", b"id: 7", b"event: mess
 STREAM = st.lists(st.tuples(LINE, LINE_END), max_size=20).map(lambda lines: b"".join(a + b for a, b in lines))
 
 
-def split(stream: bytes, cuts: list[int]) -> tuple[list[bytes], bytes]:
+def split(stream: bytes, cuts: list[int]) -> tuple[list[bytes | bytearray], bytes | bytearray]:
     splitter = EventSplitter(10_000)
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     events = [event for a, b in itertools.pairwise(edges) for event in splitter.feed(stream[a:b])]
@@ -48,15 +49,29 @@ def test_no_byte_is_added_or_lost(stream: bytes, cuts: list[int]) -> None:
 BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 
 
-@given(STREAM, st.integers(0, 3), st.lists(st.integers(0, 40_000), max_size=8))
-def test_an_event_ends_where_two_line_ends_follow_one_another(stream: bytes, large: int, cuts: list[int]) -> None:
+@given(STREAM, st.integers(0, 3), st.lists(st.integers(0, 40_000), max_size=8), st.booleans())
+def test_an_event_ends_where_two_line_ends_follow_one_another(
+    stream: bytes, large: int, cuts: list[int], is_in_place: bool
+) -> None:
     stream = stream.replace(b"{}", b"x" * 9000, large) + b"data"
     splitter = EventSplitter(100_000)
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    events = [event.raw for a, b in itertools.pairwise(edges) if a < b for event in splitter.feed(stream[a:b])]
+    source: Piece = memoryview(bytearray(stream)) if is_in_place else stream
+    events = [event.raw for a, b in itertools.pairwise(edges) if a < b for event in splitter.feed(source[a:b])]
     ends = [0, *(match.end() for match in BLANK_LINE.finditer(stream))]
     assert events == [stream[a:b] for a, b in itertools.pairwise(ends)]
     assert splitter.flush() == stream[ends[-1] :]
+
+
+def test_a_large_event_that_came_in_place_and_its_data_are_not_copied() -> None:
+    buffer = bytearray(b"event: message\r\ndata: " + b"x" * 100_000 + b"\r\n\r\n")
+    parts = [memoryview(buffer)[a:b] for a, b in itertools.pairwise([0, 30_000, 60_000, len(buffer)])]
+    splitter = EventSplitter(1_000_000)
+    (event,) = [event for part in parts for event in splitter.feed(part)]
+    assert event.raw is buffer
+    data = data_of(event.raw)
+    assert isinstance(data, memoryview)
+    assert (data.obj, bytes(data)) == (buffer, b"x" * 100_000)
 
 
 def test_an_event_comes_out_as_soon_as_its_blank_line_is_complete() -> None:

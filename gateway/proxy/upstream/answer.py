@@ -105,6 +105,8 @@ class Answer:
         """Take the next bytes. Raises `AnswerError`."""
         if self.room is not None:
             data = self._put(data)
+            if not data:
+                return
         if not self._is_begun:
             self._is_begun = True
             if self.known is None or not self._begin_known(data, self.known):

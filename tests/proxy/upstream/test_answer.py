@@ -140,6 +140,80 @@ def test_answers_in_chunks_of_one_head_are_read_alike(bodies: list[bytes], cuts:
         assert known is not None
 
 
+@given(
+    st.lists(st.sampled_from([1, 700, 65_536, 65_540, 150_000]), min_size=1, max_size=3),
+    st.booleans(),
+    st.lists(st.integers(1, 500_000), max_size=6),
+    st.booleans(),
+    st.data(),
+)
+def test_a_large_body_is_the_same_whether_it_is_fed_or_put_in_place(
+    sizes: list[int], is_chunked: bool, cuts: list[int], is_taken_at_once: bool, data: st.DataObject
+) -> None:
+    body = b"".join(bytes([65 + number]) * size for number, size in enumerate(sizes))
+    if is_chunked:
+        parts = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+        raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(*parts)
+    else:
+        raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    known = None
+    for _ in range(2):
+        answer, read = Answer(known), b""
+        for segment in split(raw, set(cuts)):
+            while segment:
+                assert not answer.is_complete
+                if answer.room is not None and data.draw(st.booleans()):
+                    size = min(len(segment), len(answer.room))
+                    answer.room[:size] = segment[:size]
+                    answer.fill(size)
+                    segment = segment[size:]
+                else:
+                    answer.feed(segment)
+                    segment = b""
+                if is_taken_at_once:
+                    read += answer.take()
+        while answer.waiting_bytes:
+            read += answer.take()
+        assert (read == body, answer.is_complete, answer.is_keep_alive) == (True, True, True)
+        assert (answer.room, answer.take()) == (None, b"")
+        known = answer.known
+
+
+def test_what_follows_a_large_chunk_other_than_its_line_end_is_refused() -> None:
+    answer = Answer()
+    answer.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n")
+    assert answer.room is not None
+    answer.fill(len(answer.room))
+    assert answer.waiting_bytes == 0x20000
+    with pytest.raises(AnswerError):
+        answer.feed(b"\nX")
+    with pytest.raises(AnswerError):
+        answer.end()
+
+
+def test_a_large_body_that_breaks_off_in_place_is_not_whole() -> None:
+    for head in (b"Content-Length: 200000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n20000\r\n"):
+        answer = Answer()
+        answer.feed(b"HTTP/1.1 200 OK\r\n" + head)
+        assert answer.room is not None
+        answer.fill(100_000)
+        assert len(answer.take()) == 100_000
+        with pytest.raises(AnswerError):
+            answer.end()
+        assert not answer.is_complete
+
+
+def test_a_large_body_that_came_in_place_is_one_piece() -> None:
+    answer = Answer()
+    answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\nabc")
+    assert answer.room is not None
+    answer.room[-1:] = b"z"
+    answer.fill(len(answer.room))
+    body = answer.take()
+    assert isinstance(body, bytearray)
+    assert (len(body), bytes(body[:3]), bytes(body[-1:])) == (200_000, b"abc", b"z")
+
+
 def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
     first = Answer()
     first.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

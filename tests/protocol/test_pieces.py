@@ -1,0 +1,26 @@
+"""Pieces are joined to what they were, and copied only where they have to be."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.protocol.pieces import Piece, joined
+
+
+@given(st.lists(st.binary(max_size=20).flatmap(lambda raw: st.sampled_from([raw, bytearray(raw), memoryview(raw)]))))
+def test_pieces_are_joined_in_order(pieces: list[Piece]) -> None:
+    assert joined(pieces) == b"".join(pieces)
+
+
+@given(st.binary(min_size=2, max_size=50), st.sets(st.integers(1, 49)))
+def test_the_views_of_a_whole_buffer_are_that_buffer(raw: bytes, cuts: set[int]) -> None:
+    buffer = bytearray(raw)
+    edges = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
+    views: list[Piece] = [memoryview(buffer)[a:b] for a, b in itertools.pairwise(edges)]
+    if len(views) > 1:
+        assert joined(views) is buffer
+        assert joined(views[1:]) == raw[edges[1] :]
+        assert joined([*views, b"x"]) == raw + b"x"
