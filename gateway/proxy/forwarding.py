@@ -42,6 +42,7 @@ from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.failures import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from gateway.usage.event import UsageEvent
+from gateway.usage.lanes import Then
 from gateway.usage.spool import SpoolFull
 from gateway.usage.stream import UsageStream
 
@@ -121,9 +122,9 @@ class Forwarding:
         if not self._finish_without_client(incoming, answer, calls):
             self._pool.release(answer)
 
-    def append(self, event: UsageEvent) -> asyncio.Future[None]:
-        """Done when the event is safe; fails with `SpoolFull`."""
-        return self._usage.append(event)
+    def append_then(self, event: UsageEvent, then: Then) -> None:
+        """Have `then` called when the event is safe, or with a `SpoolFull`."""
+        self._usage.append_then(event, then)
 
     def _head_of(self, incoming: Incoming, principal: Principal | None, session: Session) -> bytes:
         """The head that goes upstream, remembered for the next request with the same one."""

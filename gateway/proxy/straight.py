@@ -143,18 +143,17 @@ class StraightCall:
             session_id=self.caller.session_id,
             arguments_digest=arguments_hash(self._call.arguments),
         )
-        way.forwarding.append(event).add_done_callback(self._safe)
+        way.forwarding.append_then(event, self._safe)
         self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         way.forwarding.give_up(upstream)
         return True
 
-    def _safe(self, waiter: asyncio.Future[None]) -> None:
+    def _safe(self, problem: Exception | None) -> None:
         """The usage event is safe, or could be made safe nowhere."""
-        refused = waiter.exception()
         if self._is_left:
             return
         assert self._answer is not None
-        if refused is None:
+        if problem is None:
             self._end(self._answer.head.status, "forwarded")
             self.exchange.finish(self._answer)
         else:

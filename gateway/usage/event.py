@@ -85,8 +85,13 @@ def pack_event(event: UsageEvent) -> bytes:
 
 
 def join(events: Sequence[bytes]) -> bytes:
-    """One entry of the usage stream from single packed events; the same bytes as `pack` gives."""
-    return _encoder.encode([msgspec.Raw(event) for event in events])
+    """One entry of the usage stream from single packed events; the same bytes as `pack` gives.
+
+    Raises `OverflowError` for more than 65,535.
+    """
+    count = len(events)
+    head = (0x90 | count).to_bytes(1) if count < 16 else b"\xdc" + count.to_bytes(2)
+    return head + b"".join(events)
 
 
 def _valid(value: object) -> object:

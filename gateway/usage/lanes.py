@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+from collections.abc import Callable
 
 from gateway.redis_client import OneConnection
 from gateway.usage.event import join
@@ -16,42 +18,56 @@ _TALLY_DAYS = 8
 """Days that a tally keeps apart; a call ends on the day on which its event is made."""
 
 
+Then = Callable[[Exception | None], None]
+"""What is called when an event is safe, or with the reason why it cannot be made safe."""
+
+log = logging.getLogger(__name__)
+
+
 class Batch:
-    """Events of one day that travel together, and those who wait for them to be safe."""
+    """Events of one day that travel together, and who waits for them to be safe."""
 
-    __slots__ = ("_loop", "_waiters", "day", "events", "may_recur", "size")
+    __slots__ = ("day", "events", "may_recur", "size", "thens", "waiters")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, day: int) -> None:
-        self._loop = loop
-        self._waiters: list[asyncio.Future[None]] = []
+    def __init__(self, day: int) -> None:
         self.day = day
         self.events: list[bytes] = []
         self.may_recur = False
         self.size = 0
+        self.thens: list[Then] = []
+        self.waiters: list[asyncio.Future[None]] = []
+        """To cancel one stops nothing."""
 
     @property
     def is_full(self) -> bool:
         return len(self.events) >= BATCH_EVENTS or self.size >= BATCH_BYTES
 
-    def add(self, event: bytes) -> asyncio.Future[None]:
-        """Take an event along; the future is done when it is safe, or fails. Cancelling it stops nothing."""
+    def add(self, event: bytes) -> None:
+        """Take an event along."""
         self.events.append(event)
         self.size += len(event)
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._waiters.append(waiter)
-        return waiter
 
-    def succeed(self) -> None:
-        """Every event is safe."""
-        for waiter in self._waiters:
-            if not waiter.done():
+    async def ended(self) -> None:
+        """Return when `end` was called."""
+        event = asyncio.Event()
+        self.thens.append(lambda _problem: event.set())
+        await event.wait()
+
+    def end(self, problem: Exception | None = None) -> None:
+        """Every event is safe, or none could be made safe."""
+        for waiter in self.waiters:
+            if waiter.done():
+                continue
+            if problem is None:
                 waiter.set_result(None)
-
-    def fail(self, problem: Exception) -> None:
-        """No event could be made safe."""
-        for waiter in self._waiters:
-            if not waiter.done():
+            else:
                 waiter.set_exception(problem)
+        for then in self.thens:
+            try:
+                then(problem)
+            except Exception as error:
+                # The others of the batch have no part in it.
+                log.error("usage stream: what was to follow an event failed: %s", type(error).__name__)
 
     def record(self, lane: Lane, tally: Tally) -> SpoolRecord:
         """The batch as it is spooled and sent, as the next of the lane."""
@@ -66,7 +82,14 @@ class Batch:
 class Lane:
     """A way into the stream that carries one batch at a time, on a connection of its own."""
 
-    __slots__ = ("connection", "name", "number")
+    __slots__ = ("batch", "connection", "name", "number", "problem", "record")
+
+    batch: Batch
+    """What it carries, or carried last."""
+    record: SpoolRecord
+    """The same as it is spooled and sent."""
+    problem: Exception | None
+    """Why the spool does not have it."""
 
     def __init__(self, connection: OneConnection) -> None:
         self.connection = connection

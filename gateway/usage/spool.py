@@ -3,10 +3,10 @@
 Rules:
 - `append` returns when the kernel has the record: it survives SIGKILL of this process at any later moment. A
   failed or partial write is cut off again and raises `SpoolFull`.
-- Every batch is appended before it is sent. An acknowledgement is not the end of it: with `appendfsync everysec`
-  Redis acknowledges what it writes to its own file up to two seconds later, and a Redis that is killed meanwhile,
-  or is replaced by its replica, has lost it. Only what Redis still knows `SAFE_SECONDS` later, and has on its own
-  disk by then, is removed here; what it has forgotten is sent again (`settle`).
+- Every batch is appended in the step in which it is sent, before an acknowledgement is looked at. That is not the end
+  of it: with `appendfsync everysec` Redis acknowledges what it writes to its own file up to two seconds later, and a
+  Redis that is killed meanwhile, or is replaced by its replica, has lost it. Only what Redis still knows `SAFE_SECONDS`
+  later, and has on its own disk by then, is removed here; what it has forgotten is sent again (`settle`).
 - Batches are sent again in their order, under the lane and number they had, so that sending one twice adds it once.
 - Folders of processes that are gone are adopted by whoever settles first.
 - The files of this process never hold more than `limit_bytes`: what is more raises `SpoolFull`.
@@ -87,6 +87,10 @@ class _File:
     quiet_since: float = 0.0
     """When it was last written to or sent from (monotonic)."""
 
+    def last_of(self, lane: str) -> int:
+        """The number of a lane's last batch in it; 0 where there is none, or it has not been read."""
+        return self.lanes.get(lane, 0) if self.lanes is not None else 0
+
 
 class _Written(_File):
     """A file that this process writes."""
@@ -124,13 +128,14 @@ class Spool:
         self._folders: list[SpoolFolder] = []
         self._current: _Written | None = None
         self._closed: list[_File] = []
+        self._size = 0
         self._unsynced = False
         self._settling = asyncio.Lock()
 
     @property
     def size(self) -> int:
         """Bytes of the files of this process, those that it adopted included."""
-        return sum(file.size for file in self._files())
+        return self._size
 
     @property
     def doubtful_size(self) -> int:
@@ -150,7 +155,7 @@ class Spool:
     def append(self, record: SpoolRecord) -> None:
         """Write one record. When it returns, the record outlives this process. Raises `SpoolFull`."""
         data = encode(record)
-        if self.size + len(data) > self._limit:
+        if self._size + len(data) > self._limit:
             raise SpoolFull(f"the spool in {self.path} has reached its bound of {self._limit} bytes")
         try:
             file = self._writable()
@@ -158,16 +163,19 @@ class Spool:
         except OSError as error:
             raise SpoolFull(f"the spool in {self.path} cannot be written: {error.strerror}") from error
         file.size += len(data)
+        self._size += len(data)
         file.lanes[record.lane] = record.number
         file.missing += record.count
         self._unsynced = True
 
     def acknowledged(self, record: SpoolRecord) -> None:
         """Redis acknowledged a record, the last of its lane."""
-        for file in reversed(self._files()):
-            if file.lanes is not None and file.lanes.get(record.lane) == record.number:
-                file.missing -= record.count
-                return
+        lane, number = record.lane, record.number
+        file: _File | None = self._current
+        if file is None or file.last_of(lane) != number:
+            file = next((file for file in reversed(self._closed) if file.last_of(lane) == number), None)
+        if file is not None:
+            file.missing -= record.count
 
     def doubt(self) -> None:
         """Have the next `settle` look at everything: Redis did not take, or has forgotten, something."""
@@ -226,7 +234,7 @@ class Spool:
         for file in self._files():
             if file.descriptor is not None:
                 os.close(file.descriptor)
-        self._closed, self._current = [], None
+        self._closed, self._current, self._size = [], None, 0
         for folder in self._folders:
             folder.release()
         self._folders, self._own = [], None
@@ -262,10 +270,10 @@ class Spool:
             return
         for folder in folders:
             self._folders.append(folder)
-            # A moment ago its process may still have written.
-            self._closed += [
-                _File(path, folder, path.stat().st_size, quiet_since=self._monotonic()) for path in folder.files()
-            ]
+            for path in folder.files():
+                # A moment ago its process may still have written.
+                self._closed.append(_File(path, folder, path.stat().st_size, quiet_since=self._monotonic()))
+                self._size += self._closed[-1].size
 
     async def _send_missing(self, file: _File, receiver: Receiver) -> int:
         """Send what Redis lacks of a file, in its order; then it is doubtful no longer."""
@@ -320,6 +328,7 @@ class Spool:
         if file.descriptor is not None:
             os.close(file.descriptor)
         self._closed.remove(file)
+        self._size -= file.size
 
     async def _release_empty(self, receiver: Receiver) -> None:
         """Let go of adopted folders that are done with."""

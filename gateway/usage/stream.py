@@ -1,9 +1,11 @@
 """The way of a usage event out of the gateway: onto the disk, and into the usage stream.
 
 Rules:
-- `append` returns only when the event is safe: it is in a spool file (unless the disk takes nothing), and Redis
+- `append` is done only when the event is safe: it is in a spool file (unless the disk takes nothing), and Redis
   acknowledged the entry that carries it (unless Redis is away). It raises `SpoolFull` where neither was
   possible; then the call's answer must not go out whole.
+- A batch is sent and spooled in one step, in which nothing else happens. Redis may have it before the spool does; who
+  waits for it hears of it when both have it.
 - All events of one turn of the event loop go in one entry. Batches travel in lanes, one at a time in each; while
   every lane is busy, further turns join the batch that waits.
 - A waiter that is cancelled takes nothing with it: the batch goes on, its own event included.
@@ -29,16 +31,18 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import cached_property, partial
 from typing import Any
 
 import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from gateway import redis_names
 from gateway.redis_client import OneConnection, is_on_disk
 from gateway.tasks import end
 from gateway.usage.event import UsageEvent, pack_event
-from gateway.usage.lanes import Batch, Lane, Tally
+from gateway.usage.lanes import Batch, Lane, Tally, Then
 from gateway.usage.observer import UsageObserver
 from gateway.usage.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.spool_file import SpoolRecord
@@ -61,24 +65,25 @@ LANE_SECONDS = 30 * 24 * 3600
 _PAUSES = (0.1, SYNC_SECONDS)
 """Shortest and longest pause between attempts while Redis is away, in seconds."""
 
-_ADD = """
-local last, number = tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[1])
+_ADD = f"""
+local last, number, missing = tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[2]), ARGV[6]
 if last < number then
-  if ARGV[4] == 'live' and last ~= number - 1 then return -1 end
-  if ARGV[4] == 'live' and ARGV[9] == '0' then
-    redis.call('XADD', KEYS[1], '*', 'e', ARGV[2])
+  if not missing and last ~= number - 1 then return -1 end
+  if missing or ARGV[4] == '1' then
+    redis.call('XADD', KEYS[1], '*', 'e', ARGV[5], 'again', 1)
   else
-    redis.call('XADD', KEYS[1], '*', 'e', ARGV[2], 'again', 1)
+    redis.call('XADD', KEYS[1], '*', 'e', ARGV[5])
   end
-  redis.call('SET', KEYS[2], number, 'EX', ARGV[3])
-  local noted = redis.call('HGET', KEYS[3], ARGV[5])
-  if not noted or tonumber(noted) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[3], ARGV[5], ARGV[6]) end
-  if not noted then redis.call('EXPIRE', KEYS[3], ARGV[7]) end
-  if ARGV[8] ~= '0' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[8])
-  elseif ARGV[4] ~= 'live' then redis.call('HDEL', KEYS[4], ARGV[5]) end
+  redis.call('SET', KEYS[2], number, 'EX', {LANE_SECONDS})
+  local noted = redis.call('HGET', KEYS[3], ARGV[1])
+  if not noted or tonumber(noted) < tonumber(ARGV[3]) then redis.call('HSET', KEYS[3], ARGV[1], ARGV[3]) end
+  if not noted then redis.call('EXPIRE', KEYS[3], {ACCOUNT_SECONDS}) end
+  if missing == '0' then redis.call('HDEL', KEYS[4], ARGV[1])
+  elseif missing then redis.call('HSET', KEYS[4], ARGV[1], missing) end
 end
 return redis.call('XLEN', KEYS[1])
 """
+"""A live batch comes without the last argument, and what is sent again with it: how much is missing then."""
 _REPORT = """
 for i = 2, #KEYS do
   local noted = redis.call('HGET', KEYS[i], ARGV[1])
@@ -148,24 +153,36 @@ class UsageStream:
         To cancel it stops nothing: the event is on its way. `may_recur`: whether another process may have appended the
         event before, or may do so again; it is stored once.
         """
-        packed = pack_event(event)
-        loop = asyncio.get_running_loop()
-        if not self._waiting or self._waiting[-1].is_full or self._waiting[-1].day != event.day:
-            self._waiting.append(Batch(loop, event.day))
-        batch = self._waiting[-1]
-        waiter = batch.add(packed)
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._joined(event, may_recur).waiters.append(waiter)
+        return waiter
+
+    def append_then(self, event: UsageEvent, then: Then, *, may_recur: bool = False) -> None:
+        """The same without a future, and a turn of the event loop earlier.
+
+        `then` is called once, in a later turn than this, with `None` or a `SpoolFull`; it must return at once.
+        """
+        self._joined(event, may_recur).thens.append(then)
+
+    def _joined(self, event: UsageEvent, may_recur: bool) -> Batch:
+        """The batch that takes the event along."""
+        packed, day = pack_event(event), event.day
+        batch = self._waiting[-1] if self._waiting else None
+        if batch is None or batch.is_full or batch.day != day:
+            batch = Batch(day)
+            self._waiting.append(batch)
+        batch.add(packed)
         batch.may_recur |= may_recur
         self._waiting_events += 1
         if not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._end_of_turn)
-        return waiter
+            self._loop.call_soon(self._end_of_turn)
+        return batch
 
     async def close(self) -> None:
         """See every event safe, then stop. Call it when no `append` is to come."""
-        while self._waiting or self._sending or self._scheduled:
-            await asyncio.sleep(0)
-            await asyncio.gather(*self._sending)
+        while unsafe := [lane.batch for lane in self._lanes if lane not in self._idle] or self._waiting:
+            await unsafe[0].ended()
         if self._keeper is not None:
             await end(self._keeper)
         if self._spool.doubtful_size:
@@ -198,6 +215,10 @@ class UsageStream:
         async with asyncio.timeout(self._answer_timeout):
             await self._redis.hdel(redis_names.USAGE_SPOOLED, process)
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     def _end_of_turn(self) -> None:
         self._scheduled = False
         self._dispatch()
@@ -205,10 +226,7 @@ class UsageStream:
     def _dispatch(self) -> None:
         while self._waiting:
             if not self._away.is_set() and self._idle:
-                lane = self._idle.pop()
-                task = asyncio.create_task(self._carry(lane, self._next_waiting()))
-                self._sending.add(task)
-                task.add_done_callback(self._carried)
+                self._carry(self._idle.pop(), self._next_waiting())
             elif self._away.is_set() or self._waiting_events > WAITING_EVENTS:
                 batch = self._next_waiting()
                 record = batch.record(self._spool_lane, self._tally)
@@ -221,48 +239,73 @@ class UsageStream:
         self._waiting_events -= len(batch.events)
         return batch
 
-    def _carried(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        if self._waiting and not self._scheduled:
-            self._dispatch()
+    def _carry(self, lane: Lane, batch: Batch) -> None:
+        lane.batch, lane.record = batch, batch.record(lane, self._tally)
+        # Redis is at work while the spool is written; its answer is looked at in a later turn.
+        is_sent = lane.connection.send(("EVALSHA", _ADD_SHA, *_parameters(lane.record)), partial(self._answered, lane))
+        lane.problem = self._write(lane.record)
+        if not is_sent:
+            self._carry_in_a_task(lane)
 
-    async def _carry(self, lane: Lane, batch: Batch) -> None:
-        record = batch.record(lane, self._tally)
-        problem = self._write(record)
+    def _answered(self, lane: Lane, answer: Any) -> None:
         try:
-            await self._add(lane.connection.execute, record, "live")
+            if isinstance(answer, Exception):
+                raise answer
+            self._added(int(answer))
+        except (NoScriptError, RedisConnectionError):
+            self._carry_in_a_task(lane)
+        except Exception as error:
+            self._not_carried(lane, error)
+        else:
+            self._carried(lane)
+
+    def _carry_in_a_task(self, lane: Lane) -> None:
+        """Carry a batch with all that it may need: a connection, and the script itself."""
+        task = asyncio.create_task(self._carry_slowly(lane))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _carry_slowly(self, lane: Lane) -> None:
+        try:
+            await self._add(lane.connection.execute, lane.record, "live")
         except BaseException as error:
             # Whatever it was, the end of the loop included: it may have arrived, and it must be safe.
-            lane.renew()
-            self._spool_alone(batch, record, problem)
+            self._not_carried(lane, error)
             if not isinstance(error, Exception):
                 raise
-            self._lost_redis(error)
         else:
-            self._spool.acknowledged(record)
-            self._observer.appended(record.count)
-            batch.succeed()
-        finally:
-            self._idle.append(lane)
+            self._carried(lane)
+
+    def _carried(self, lane: Lane) -> None:
+        self._spool.acknowledged(lane.record)
+        self._observer.appended(lane.record.count)
+        lane.batch.end()
+        self._free(lane)
+
+    def _not_carried(self, lane: Lane, error: BaseException) -> None:
+        lane.renew()
+        self._spool_alone(lane.batch, lane.record, lane.problem)
+        if isinstance(error, Exception):
+            self._lost_redis(error)
+        self._free(lane)
+
+    def _free(self, lane: Lane) -> None:
+        self._idle.append(lane)
+        if self._waiting and not self._scheduled:
+            self._dispatch()
 
     async def _add(
         self, execute: Callable[..., Awaitable[Any]], record: SpoolRecord, mode: str, missing: int = 0
     ) -> None:
         """Run the script. Raises what the Redis client raises, `TimeoutError`, and `RedisForgot`."""
-        keys = (
-            redis_names.USAGE,
-            redis_names.USAGE_LANE + record.lane,
-            f"{redis_names.USAGE_ACCEPTED}{record.day}",
-            redis_names.USAGE_SPOOLED,
-        )
-        arguments: tuple[Any, ...] = (
-            *(record.number, record.packed, LANE_SECONDS, mode),
-            *(record.source, record.total, ACCOUNT_SECONDS, missing, int(record.may_recur)),
-        )
+        parameters = _parameters(record, missing if mode == "again" else None)
         try:
-            length = int(await execute("EVALSHA", _ADD_SHA, len(keys), *keys, *arguments))
+            length = await execute("EVALSHA", _ADD_SHA, *parameters)
         except NoScriptError:
-            length = int(await execute("EVAL", _ADD, len(keys), *keys, *arguments))
+            length = await execute("EVAL", _ADD, *parameters)
+        self._added(int(length))
+
+    def _added(self, length: int) -> None:
         if length < 0:
             raise RedisForgot("it lost entries that it had acknowledged")
         self._observer.stream_length(length, self._bound)
@@ -279,17 +322,17 @@ class UsageStream:
             return error
         return None
 
-    def _spool_alone(self, batch: Batch, record: SpoolRecord, problem: SpoolFull | None) -> None:
+    def _spool_alone(self, batch: Batch, record: SpoolRecord, problem: Exception | None) -> None:
         """The end for a batch that Redis did not take: it is safe if the spool has it."""
         if problem is not None:
             log.error("usage: %d events could not be made safe: %s", record.count, problem)
             self._tally.take_back(record)
             self._observer.refused(record.count)
-            batch.fail(problem)
+            batch.end(problem)
         else:
             self._spool.doubt()
             self._observer.spooled(record.count)
-            batch.succeed()
+            batch.end()
 
     def _lost_redis(self, error: Exception) -> None:
         self._spool.doubt()
@@ -340,3 +383,13 @@ class UsageStream:
         if self._monotonic() - self._warned_at >= 60:
             self._warned_at = self._monotonic()
             log.error(message, *values)
+
+
+def _parameters(record: SpoolRecord, missing: int | None = None) -> tuple[Any, ...]:
+    """Number of keys, keys and arguments of the script that adds; a live batch has no `missing`."""
+    lane = redis_names.USAGE_LANE + record.lane
+    accepted = f"{redis_names.USAGE_ACCEPTED}{record.day}"
+    values = record.source, record.number, record.total, int(record.may_recur), record.packed
+    if missing is None:
+        return 3, redis_names.USAGE, lane, accepted, *values
+    return 4, redis_names.USAGE, lane, accepted, redis_names.USAGE_SPOOLED, *values, missing

@@ -103,6 +103,61 @@ async def test_append_returns_when_redis_has_the_event(redis: redis.asyncio.Redi
     assert await streamed(redis) == [one]
 
 
+async def test_what_follows_an_event_is_called_when_redis_and_the_spool_have_it(
+    redis: redis.asyncio.Redis, tmp_path: Path
+) -> None:
+    stream, events = UsageStream(redis, Spool(tmp_path)), [event(), event()]
+    # The first on a connection that is yet to be opened.
+    for count, one in enumerate(events, start=1):
+        heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        stream.append_then(one, heard.set_result)
+        assert not heard.done()
+        assert await heard is None
+        assert spooled(tmp_path) == await streamed(redis) == events[:count]
+    await stream.close()
+
+
+async def test_what_follows_an_event_and_fails_takes_nothing_with_it(
+    redis: redis.asyncio.Redis, stream: UsageStream, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(problem: Exception | None) -> None:
+        raise RuntimeError("of no matter to others")
+
+    for _ in range(2):
+        stream.append_then(event(), fail)
+        heard: list[Exception | None] = []
+        stream.append_then(event(), heard.append)
+        await stream.append(event())
+        assert heard == [None]
+    assert len(await streamed(redis)) == 6
+    assert "of no matter to others" in caplog.text
+
+
+async def test_what_follows_an_event_hears_that_it_could_be_made_safe_nowhere(
+    valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path
+) -> None:
+    stream = make(spool=Spool(tmp_path / "small", limit_bytes=10))
+    valkey.kill()
+    heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    stream.append_then(event(), heard.set_result)
+    assert isinstance(await heard, SpoolFull)
+
+
+async def test_a_connection_that_breaks_amid_a_batch_is_made_anew_and_doubles_nothing(
+    redis: redis.asyncio.Redis, stream: UsageStream
+) -> None:
+    await stream.append(event())
+    await redis.client_pause(200)
+    waiters = [stream.append(event()) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    for lane in stream._lanes:
+        if lane.connection._transport is not None:
+            lane.connection._transport.abort()
+    await asyncio.gather(*waiters)
+    assert not stream.redis_away
+    assert len(await streamed(redis)) == 4
+
+
 async def test_events_of_one_loop_turn_travel_in_one_entry(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     events = [event() for _ in range(64)]
     await asyncio.gather(*(stream.append(one) for one in events))
