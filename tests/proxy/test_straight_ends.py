@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -188,6 +190,29 @@ async def test_no_byte_of_an_answer_goes_out_before_its_usage_event_is_safe(
         assert (await client.answer()).endswith(USUAL)
     assert ways.taken == ["long", "straight"]
     await counted(gateway, 2)
+
+
+async def test_a_call_whose_client_leaves_within_a_large_answer_is_counted(
+    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
+) -> None:
+    raw = http(USUAL.replace(b"[1,2]", b"[" + b"0," * 90_000 + b"0]"))
+    async with warm(gateway, upstream, await gateway.key()) as client:
+        held = Held(upstream, raw[100_000:])
+        client.send(call())
+        await held.arrived.wait()
+        assert held.writer is not None
+        held.writer.write(raw[:100_000])
+        await held.writer.drain()
+        await asyncio.sleep(0.01)
+        client.leave()
+        await until(lambda: gateway.heard.reasons[-1] == "client_left")
+        held.release.set()
+        await counted(gateway, 2)
+    assert ways.taken == ["long", "straight"]
+    assert [event.response_bytes for event in await gateway.events()] == [
+        len(USUAL),
+        len(raw.partition(b"\r\n\r\n")[2]),
+    ]
 
 
 # Several requests at once.
@@ -444,3 +469,77 @@ async def test_the_parts_of_a_call_that_went_straight_are_free_again(
         left = [thing for thing in gc.get_objects() if isinstance(thing, StraightCall)]
         assert len(left) <= 1
     assert ways.taken == ["long", "straight", "straight", "taken up", "straight"]
+
+
+# Many clients that do as they like.
+
+
+class Moody:
+    """An upstream that answers as it likes; `answered` are the ids of the calls to which it gave an answer, whole."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self.answered: list[int] = []
+
+    async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        id_, random = request.message["id"], self._random
+        body = USUAL.replace(b'"id":1', b'"id":%d' % id_)
+        if random.random() < 0.2:
+            body = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32602,"message":"no"}}' % id_
+        if random.random() < 0.1:
+            body = body.replace(b"[1,2]", b"[" + b"0," * random.randrange(200_000) + b"0]")
+        raw = http(body)
+        if random.random() < 0.3:
+            head = sse_head() + (PROGRESS if random.random() < 0.3 else b"")
+            raw = head + chunk(b"data: " + body + b"\n\n") + chunk(b"")
+        is_broken = random.random() < 0.05
+        if is_broken:
+            raw = raw[: random.randrange(len(raw) - len(body))]
+        pieces = random.choice([1, 1, 1, 2, 3])
+        for n in range(pieces):
+            await asyncio.sleep(random.choice([0, 0, 0.001, 0.01]))
+            writer.write(raw[len(raw) * n // pieces : len(raw) * (n + 1) // pieces])
+        if is_broken:
+            writer.close()
+        else:
+            self.answered.append(id_)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_whatever_clients_and_the_upstream_do_each_answered_call_is_counted_once_and_nothing_is_left_behind(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, ways: Ways, seed: int
+) -> None:
+    random = Random(seed)
+    ids = itertools.count(1)
+    upstream.answer = moody = Moody(random)
+
+    async def client(gateway: Gateway, key: str, *fields: bytes) -> None:
+        for _ in range(4):
+            async with kept(gateway, key, *fields) as one:
+                asked = [next(ids) for _ in range(random.randrange(1, 12))]
+                for id_ in asked:
+                    one.send(call(id_=id_))
+                    mood = random.random()
+                    if mood < 0.7:
+                        await one.answer()
+                    elif mood < 0.8:
+                        with contextlib.suppress(TimeoutError):
+                            async with asyncio.timeout(random.choice([0.001, 0.01])):
+                                await one.reader.read()
+                        break
+
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, drain_timeout=10) as gateway:
+        key = await gateway.key()
+        await asyncio.gather(
+            *(client(gateway, key, *([b"Mcp-Session-Id: s-%d" % n] if n % 2 else [])) for n in range(12))
+        )
+        room, pool = handler_of(gateway)._room, gateway.worker.pool
+        await until(lambda: not any(room._active.values()))
+        await until(lambda: not gateway.worker._forwarding._finishing)
+        await until(lambda: pool.open_connections == len(pool._resting))
+        await until(lambda: not gateway.worker.server._connections)
+        assert gateway.heard.open_streams == 0
+        found = sorted(int(event.request_id) for event in await gateway.events())
+    assert found == sorted(moody.answered)
+    assert ways.taken.count("straight") > 20
+    assert ways.taken.count("taken up") > 5
