@@ -15,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.proxy.straight import StraightCall
+from gateway.usage.stream import LANES
 from tests.proxy.kept import (
     USUAL,
     Held,
@@ -162,7 +163,7 @@ async def test_a_client_that_leaves_while_its_usage_event_is_made_safe_is_counte
         await gateway.redis.client_pause(60_000, all=False)
         try:
             client.send(call())
-            await until(lambda: gateway.worker._usage._sending)
+            await until(lambda: len(gateway.worker._usage._idle) < LANES)
             client.leave()
             await until(lambda: gateway.heard.reasons[-1] == "client_left")
             assert handler_of(gateway)._room._active["request"] == 0
@@ -181,7 +182,7 @@ async def test_no_byte_of_an_answer_goes_out_before_its_usage_event_is_safe(
         await gateway.redis.client_pause(60_000, all=False)
         try:
             client.send(call())
-            await until(lambda: gateway.worker._usage._sending)
+            await until(lambda: len(gateway.worker._usage._idle) < LANES)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await client.reader.read(1)
@@ -410,6 +411,7 @@ async def test_a_fault_within_the_gateway_is_500_on_both_ways_and_leaves_nothing
                 faulty.setattr("gateway.proxy.straight.arguments_hash", fails)
             else:
                 faulty.setattr(gateway.worker._usage, "append", fails)
+                faulty.setattr(gateway.worker._usage, "append_then", fails)
             answers = [undated(await client.ask(call())), undated(await other.ask(call()))]
             assert await client.is_closed()
             assert await other.is_closed()
