@@ -41,7 +41,7 @@ CLIENT_LEFT = 499
 _MAX_WAITED = 256 * 1024
 """Bytes of an answer that is waited for to its end; of a larger one, what has come passes before."""
 _MAX_WAIT = 0.25
-"""Seconds in which that end has to come; on the long way, a stream is cut within a second of its key's revocation."""
+"""Seconds for the end of a stream; on the long way, it is cut within a second of its key's revocation."""
 
 
 class StraightCall:
@@ -86,7 +86,7 @@ class StraightCall:
         if self.upstream.is_undecided:
             return
         if self._is_on_its_way():
-            if self._late is None:
+            if self._late is None and client_head(self.upstream, self.incoming.origin).is_event_stream:
                 self._late = asyncio.get_running_loop().call_later(_MAX_WAIT, self._go_on)
             return
         self._stop_listening()
