@@ -16,7 +16,10 @@ from gateway.proxy.worker import Worker
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """See mallopt(3)."""
-_KEPT_BYTES = 32 * 1024 * 1024
+_KEPT_BYTES = 128 * 1024 * 1024
+"""Of memory that was freed, for answers that may come at once."""
+_LARGEST_BYTES = 32 * 1024 * 1024
+"""Of one piece of memory that is kept; the most that can be set."""
 
 
 def main() -> int:
@@ -38,7 +41,7 @@ def _keep_freed_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
