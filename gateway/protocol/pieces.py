@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 
 Piece = bytes | bytearray | memoryview
@@ -18,3 +19,18 @@ def joined(pieces: Sequence[Piece]) -> bytes | bytearray:
         if len(parts) == len(pieces) and sum(map(len, parts)) == len(whole):
             return whole
     return b"".join(pieces)
+
+
+def place_of(piece: Piece) -> tuple[bytes | bytearray, int, int]:
+    """What can be searched, and where in it the piece begins and ends: to search, a view need not be copied."""
+    if not isinstance(piece, memoryview):
+        return piece, 0, len(piece)
+    buffer = piece.obj
+    if not isinstance(buffer, bytearray) or not piece.contiguous or not piece:
+        return bytes(piece), 0, len(piece)
+    start = _address(piece) - _address(buffer)
+    return buffer, start, start + len(piece)
+
+
+def _address(writable: bytearray | memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(writable))

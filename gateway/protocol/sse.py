@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.protocol.pieces import Piece, joined
+from gateway.protocol.pieces import Piece, joined, place_of
 
 _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""
@@ -47,22 +47,21 @@ class EventSplitter:
 
     def feed(self, chunk: Piece) -> list[Event]:
         """Take the next chunk and return the events that it completes."""
-        text = bytes(chunk) if isinstance(chunk, memoryview) else chunk
         if not self._is_oversized:
             if not self.is_holding:
-                if _is_single(text):
-                    return [Event(text, True)]
-                if _LARGE <= len(text) <= self._max_event and _is_beginning(text):
+                if _is_single(chunk):
+                    return [Event(bytes(chunk) if isinstance(chunk, memoryview) else chunk, True)]
+                if _LARGE <= len(chunk) <= self._max_event and _is_beginning(chunk):
                     return self._put_by(chunk)
-            elif self._is_middle(text):
+            elif self._is_middle(chunk):
                 return self._put_by(chunk)
-            elif self._large and _is_end(text):
+            elif self._large and _is_end(chunk):
                 return [Event(self._take_all(chunk), True)]
         if self._large:
             self._held += b"".join(self._large)
             self._large.clear()
             self._large_size = 0
-        self._held += text
+        self._held += chunk
         events = []
         while (end := self._end_of_event()) > 0:
             events.append(Event(self._take(end), not self._is_oversized))
@@ -89,12 +88,13 @@ class EventSplitter:
         self._large_size += len(chunk)
         return []
 
-    def _is_middle(self, chunk: bytes | bytearray) -> bool:
+    def _is_middle(self, chunk: Piece) -> bool:
         """Whether a chunk cannot end an event; behind a lone `\r` any byte can."""
         size = len(self._held) + self._large_size + len(chunk)
         if len(chunk) < _LARGE or size > self._max_event or self._held.endswith(b"\r"):
             return False
-        return b"\n" not in chunk and b"\r" not in chunk
+        source, start, end = place_of(chunk)
+        return source.find(b"\n", start, end) < 0 and source.find(b"\r", start, end) < 0
 
     def _take_all(self, last: Piece) -> bytes | bytearray:
         taken = joined([piece for piece in (self._held, *self._large, last) if piece])
@@ -140,7 +140,7 @@ def data_of(event: bytes | bytearray) -> Piece:
     """
     whole = memoryview(event)
     values: list[Piece] = []
-    for start, end in _lines_of(event):
+    for start, end in _lines_of(event, 0, len(event)):
         if event.startswith(b"data:", start, end):
             start += 6 if event.startswith(b" ", start + 5, end) else 5
             values.append(whole[start:end] if end - start > _LARGE else bytes(whole[start:end]))
@@ -204,16 +204,23 @@ def without_id(event: bytes | bytearray) -> bytes:
     return b"\n".join([*_lines_without(event, b"id"), b"", b""])
 
 
-def _lines_of(event: bytes | bytearray) -> Iterator[tuple[int, int]]:
-    """Where each line begins and ends; what is large is looked at once for each kind of line end, and never copied."""
-    start, size = len(_BOM) if event.startswith(_BOM) else 0, len(event)
-    lf = cr = -1
-    while start < size:
-        lf = event.find(b"\n", start) % (size + 1) if lf < start else lf
-        cr = event.find(b"\r", start) % (size + 1) if cr < start else cr
+def _lines_of(source: bytes | bytearray, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where each line begins and ends in a part; what is large is looked at once for each kind of line end, and never
+    copied."""
+    start, lf, cr = first, first - 1, first - 1
+    if source.startswith(_BOM, start, last):
+        start += len(_BOM)
+    while start < last:
+        lf = _next(source, b"\n", start, last) if lf < start else lf
+        cr = _next(source, b"\r", start, last) if cr < start else cr
         end = min(lf, cr)
         yield start, end
         start = end + (2 if cr == end and lf == end + 1 else 1)
+
+
+def _next(source: bytes | bytearray, line_end: bytes, start: int, last: int) -> int:
+    at = source.find(line_end, start, last)
+    return at if at >= 0 else last
 
 
 def _lines_without(event: bytes | bytearray, name: bytes) -> list[bytes]:
@@ -233,26 +240,41 @@ def _near_an_end(event: bytes | bytearray) -> bytes:
     return bytes(near).removeprefix(_BOM)
 
 
-def _is_beginning(chunk: bytes | bytearray) -> bool:
+def _is_beginning(chunk: Piece) -> bool:
     """Whether a chunk begins an event, and ends within a line of it."""
-    return not chunk.endswith((b"\r", b"\n")) and all(start < end for start, end in _lines_of(chunk))
+    return bytes(chunk[-1:]) not in (b"\r", b"\n") and all(start < end for start, end in _lines_of(*place_of(chunk)))
 
 
-def _is_single(chunk: bytes | bytearray) -> bool:
+def _is_single(chunk: Piece) -> bool:
     """Whether a chunk is one event: the first line end that follows another ends it."""
-    if not chunk.endswith(b"\n"):
+    if chunk[-1:] != b"\n":
         return False
-    for start, end in _lines_of(chunk):
-        if start == end and start > 0:
-            return end + (2 if chunk.startswith(b"\r\n", end) else 1) == len(chunk)
+    source, first, last = place_of(chunk)
+    for start, end in _lines_of(source, first, last):
+        if start == end and start > first:
+            return end + (2 if source.startswith(b"\r\n", end, last) else 1) == last
     return False
 
 
-def _is_end(chunk: bytes | bytearray) -> bool:
+def _is_end(chunk: Piece) -> bool:
     """Whether a chunk holds no line end but the two that end an event."""
-    if chunk.endswith(b"\r\n\r\n"):
-        return chunk.find(b"\r") == len(chunk) - 4 and chunk.find(b"\n") == len(chunk) - 3
-    return chunk.find(b"\n") == len(chunk) - 2 and chunk.endswith(b"\n\n") and b"\r" not in chunk
+    source, start, end = place_of(chunk)
+    if chunk[-4:] == b"\r\n\r\n":
+        return source.find(b"\r", start, end) == end - 4 and source.find(b"\n", start, end) == end - 3
+    is_lf = chunk[-2:] == b"\n\n" and source.find(b"\n", start, end) == end - 2
+    return is_lf and source.find(b"\r", start, end) < 0
+
+
+def has_more_line_ends(chunk: Piece, number: int) -> bool:
+    """Whether a chunk has more than so many of one kind; to look for each is faster than to count them all."""
+    source, start, end = place_of(chunk)
+    for line_end in (b"\n", b"\r"):
+        at, left = start - 1, number
+        while left >= 0 and (at := source.find(line_end, at + 1, end)) >= 0:
+            left -= 1
+        if left < 0:
+            return True
+    return False
 
 
 def _after_line_end(held: bytearray, index: int) -> int:

@@ -23,7 +23,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from gateway.protocol.pieces import Piece, joined
-from gateway.protocol.sse import Event, EventSplitter, data_of, is_resumable_at, type_of, with_data, without_id
+from gateway.protocol.sse import (
+    Event,
+    EventSplitter,
+    data_of,
+    has_more_line_ends,
+    is_resumable_at,
+    type_of,
+    with_data,
+    without_id,
+)
 from gateway.proxy.calls import Calls
 from gateway.proxy.elsewhere import Elsewhere, Record, Untraceable
 from gateway.proxy.upstream.connection import UpstreamConnection
@@ -33,8 +42,9 @@ log = logging.getLogger(__name__)
 
 MAX_INSPECTED = 32 * 1024 * 1024
 """Bytes of one answer that are held to be counted."""
-_MANY_LINES = 1000
-"""Line ends in a chunk from which on it is split in portions of `_PORTION` bytes; others have their turn between."""
+_MANY_LINES = 500
+"""Line ends of a kind in a chunk from which on it is split in portions of `_PORTION` bytes; others have their turn
+between."""
 _PORTION = 2048
 _REFUSED = 400
 """The status from which on nothing will be answered to what was asked."""
@@ -253,17 +263,6 @@ class Relay:
 
 def _portions(chunk: Piece) -> Sequence[Piece]:
     """A chunk, in small portions where it may hold very many events."""
-    text = bytes(chunk) if isinstance(chunk, memoryview) else chunk
-    if not (_has_many(b"\n", text) or _has_many(b"\r", text)):
+    if len(chunk) <= _PORTION or not has_more_line_ends(chunk, _MANY_LINES):
         return (chunk,)
     return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]
-
-
-def _has_many(line_end: bytes, text: bytes | bytearray) -> bool:
-    """To look for each is much faster than to count, where there are few."""
-    at = -1
-    for _ in range(_MANY_LINES // 2):
-        at = text.find(line_end, at + 1)
-        if at < 0:
-            return False
-    return True

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.pieces import Piece, joined
+from gateway.protocol.pieces import Piece, joined, place_of
 
 
 @given(st.lists(st.binary(max_size=20).flatmap(lambda raw: st.sampled_from([raw, bytearray(raw), memoryview(raw)]))))
@@ -24,3 +24,24 @@ def test_the_views_of_a_whole_buffer_are_that_buffer(raw: bytes, cuts: set[int])
         assert joined(views) is buffer
         assert joined(views[1:]) == raw[edges[1] :]
         assert joined([*views, b"x"]) == raw + b"x"
+
+
+@given(st.binary(max_size=50), st.integers(0, 50), st.integers(0, 50), st.sampled_from([bytes, bytearray]))
+def test_a_piece_is_found_in_its_place(raw: bytes, start: int, end: int, kind: type[bytes] | type[bytearray]) -> None:
+    whole = kind(raw)
+    pieces: list[Piece] = [
+        whole,
+        memoryview(whole)[start:end],
+        memoryview(whole)[start:end][1:],
+        memoryview(whole)[::2],
+    ]
+    for piece in pieces:
+        source, at, behind = place_of(piece)
+        assert source[at:behind] == bytes(piece)
+
+
+def test_a_view_of_a_buffer_is_not_copied_to_be_searched() -> None:
+    buffer = bytearray(b"abcdef")
+    source, start, end = place_of(memoryview(buffer)[2:5])
+    assert source is buffer
+    assert (start, end) == (2, 5)
