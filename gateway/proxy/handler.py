@@ -85,6 +85,7 @@ class Handler:
             room=self._room,
             clock=clock,
             meter=meter,
+            learn=learn,
             observed=observed,
             gateway_id=config.gateway_id,
             max_request_bytes=config.max_request_bytes,

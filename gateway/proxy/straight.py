@@ -173,7 +173,7 @@ class StraightCall:
     def calls(self) -> Calls:
         """The call, waiting for its answer on the long way."""
         way, record = self._way, self.principal.record
-        return Calls((self.message,), self.caller, record, way.clock, way.meter, started=self.started)
+        return Calls((self.message,), self.caller, record, way.clock, way.meter, learn=way.learn, started=self.started)
 
     def _end(self, status: int, reason: str) -> None:
         self._way.room.leave("request")
@@ -191,6 +191,7 @@ class Straight:
         room: Room,
         clock: Clock,
         meter: Meter,
+        learn: Callable[[bytes], None],
         observed: Observed,
         gateway_id: str,
         max_request_bytes: int,
@@ -200,6 +201,7 @@ class Straight:
         self.room = room
         self.clock = clock
         self.meter = meter
+        self.learn = learn
         self.observed = observed
         self.take_up = take_up
         self._gatekeeper = gatekeeper
@@ -227,12 +229,14 @@ class Straight:
         if not metering.is_prepared(call.arguments):
             return None
         session = self._gatekeeper.admit_at_once(incoming, body, principal)
-        if session is None or not self.room.has_entered("request"):
+        if session is None:
+            return None
+        caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
+        if not self.room.has_entered("request"):
             return None
         upstream = self.forwarding.send_at_once(incoming, principal, session, body_bytes)
         if upstream is None:
             self.room.leave("request")
             return None
         exchange.origin = incoming.origin
-        caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
         return StraightCall(self, exchange, incoming, principal, session, message, call, caller, started, upstream)
