@@ -30,7 +30,7 @@ from gateway.protocol.pieces import Piece
 from gateway.proxy import checks
 from gateway.proxy.asked import MAX_ARGUMENTS, MAX_TEXT, Ask, Awaited, Call, Caller, Found, Scope, is_restricted
 from gateway.proxy.look import TASK_READS, Look, Meter, Sight, count
-from gateway.proxy.rpc_answers import read_answers, read_tool_answer, rebuilt
+from gateway.proxy.rpc_answers import ToolAnswer, read_answers, read_tool_answer, rebuilt
 from gateway.usage.event import UsageEvent
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
@@ -79,6 +79,8 @@ class Calls:
         """The requests that have not been answered, by id."""
         self.has_entered = False
         """Whether the stream has said which session it belongs to."""
+        self._ahead: tuple[Piece, ToolAnswer | None] = (b"", None)
+        """What was read ahead, and what it was read as."""
         self.noted: dict[str, Awaited] = {}
         """Those of the requests that were noted in Redis, by id."""
         for message in messages:
@@ -153,6 +155,11 @@ class Calls:
             if id_ not in self.noted
         }
 
+    def read_ahead(self, data: Piece) -> None:
+        """Do a part of the work that `observe` would do on the same data."""
+        if self._is_usual:
+            self._ahead = data, read_tool_answer(data)
+
     def observe(self, data: bytes, found: Mapping[Ask, Found] = _NOTHING_FOUND) -> Sight:
         """Look at one JSON text of an answer, with what was found of what it asked before."""
         if (sight := self._usual(data)) is not None:
@@ -173,12 +180,21 @@ class Calls:
             sight.passed = checks.refused(self.only_id)
         return sight
 
+    @property
+    def _is_usual(self) -> bool:
+        """Whether one call of a key that is not limited to tables waits, noted nowhere."""
+        if len(self.waiting) != 1 or self.noted or self.must_check:
+            return False
+        return next(iter(self.waiting.values())).method == "tools/call"
+
     def _usual(self, data: bytes) -> Sight | None:
         """The look at the result of the one call of a key that is not limited to tables; `None` for all else."""
-        if len(self.waiting) != 1 or self.noted or self.must_check:
+        if not self._is_usual:
             return None
         (call,) = self.waiting.values()
-        if call.method != "tools/call" or (counted := count_usual(call, data, self.meter)) is None:
+        seen, ahead = self._ahead
+        counted = count_answer(call, ahead if seen is data else read_tool_answer(data), self.meter)
+        if counted is None:
             return None
         sight = Sight(data)
         count(self, sight, call, *counted, len(data))
@@ -279,7 +295,11 @@ def count_usual(call: Call, data: Piece, meter: Meter) -> tuple[Metered, str] | 
 
     Usual is one message with the call's id and the complete result of a tool, for which there is no rule.
     """
-    answer = read_tool_answer(data)
+    return count_answer(call, read_tool_answer(data), meter)
+
+
+def count_answer(call: Call, answer: ToolAnswer | None, meter: Meter) -> tuple[Metered, str] | None:
+    """The same of what was read of it."""
     if answer is None or bytes(answer.id) != call.id_json.encode():
         return None
     metered = meter.without_rule(call.tool, call.arguments, answer.result)

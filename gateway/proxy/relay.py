@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 MAX_INSPECTED = 32 * 1024 * 1024
 """Bytes of one answer that are held to be counted."""
+_LARGE = 1024 * 1024
+"""Bytes of a whole answer that takes milliseconds to be looked at."""
 _MANY_LINES = 500
 """Line ends of a kind in a chunk from which on it is split in portions of `_PORTION` bytes; others have their turn
 between."""
@@ -234,6 +236,10 @@ class Relay:
 
     async def _pass_whole(self, last: Piece) -> Piece:
         body = joined(self._parts)
+        if len(body) > _LARGE:
+            # To read it and to count in it are for two turns of the loop; who is cancelled between has lost nothing.
+            self._calls.read_ahead(body)
+            await asyncio.sleep(0)
         self._parts.clear()
         passed: Piece = await self._inspect(body)
         if self._calls.is_waiting:
