@@ -305,6 +305,29 @@ async def test_an_upstream_with_tls_must_be_trusted_and_be_who_it_says(
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("in_chunks", [False, True])
+@on_both_loops
+async def test_large_answers_come_whole_over_tls_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_chunks: bool
+) -> None:
+    public, context = make_certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))
+    body = bytes(range(256)) * 4096
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await server.next_request(reader):
+            if in_chunks:
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with raw_server(serve, context) as server, pool_for(url(server, "https")) as pool:
+        for _ in range(3):
+            assert await get(pool, b"/") == body
+        assert pool.open_connections == 1
+
+
 def test_over_tls_an_answer_is_whole_by_a_close_of_tls_and_not_by_one_of_tcp(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
