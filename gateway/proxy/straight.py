@@ -32,7 +32,6 @@ from gateway.proxy.incoming import Incoming, Principal
 from gateway.proxy.look import Meter
 from gateway.proxy.observed import Observed
 from gateway.proxy.room import Room
-from gateway.proxy.sessions import Session
 from gateway.proxy.upstream.connection import UpstreamConnection
 
 CLIENT_LEFT = 499
@@ -49,7 +48,7 @@ class StraightCall:
 
     __slots__ = (
         *("_answer", "_call", "_is_left", "_late", "_way"),
-        *("caller", "exchange", "incoming", "message", "principal", "session", "started", "upstream"),
+        *("caller", "exchange", "incoming", "message", "principal", "started", "upstream"),
     )
 
     def __init__(
@@ -58,7 +57,6 @@ class StraightCall:
         exchange: Exchange,
         incoming: Incoming,
         principal: Principal,
-        session: Session,
         message: Message,
         call: Call,
         caller: Caller,
@@ -69,7 +67,6 @@ class StraightCall:
         self.exchange = exchange
         self.incoming = incoming
         self.principal = principal
-        self.session = session
         self.message = message
         self._call = call
         self.caller = caller
@@ -239,4 +236,4 @@ class Straight:
             self.room.leave("request")
             return None
         exchange.origin = incoming.origin
-        return StraightCall(self, exchange, incoming, principal, session, message, call, caller, started, upstream)
+        return StraightCall(self, exchange, incoming, principal, message, call, caller, started, upstream)
