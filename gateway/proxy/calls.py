@@ -193,7 +193,7 @@ class Calls:
             return None
         (call,) = self.waiting.values()
         seen, ahead = self._ahead
-        counted = count_answer(call, ahead if seen is data else read_tool_answer(data), self.meter)
+        counted = count_usual(call, ahead if seen is data else read_tool_answer(data), self.meter)
         if counted is None:
             return None
         sight = Sight(data)
@@ -290,16 +290,11 @@ def tool_call(message: Message) -> Call:
     return Call(id_as_json(message.id), "tools/call", message.tool or "", message.arguments)
 
 
-def count_usual(call: Call, data: Piece, meter: Meter) -> tuple[Metered, str] | None:
+def count_usual(call: Call, answer: ToolAnswer | None, meter: Meter) -> tuple[Metered, str] | None:
     """What the usual answer to a call returned, and its status; `None` for any other answer, which has to be looked at.
 
     Usual is one message with the call's id and the complete result of a tool, for which there is no rule.
     """
-    return count_answer(call, read_tool_answer(data), meter)
-
-
-def count_answer(call: Call, answer: ToolAnswer | None, meter: Meter) -> tuple[Metered, str] | None:
-    """The same of what was read of it."""
     if answer is None or bytes(answer.id) != call.id_json.encode():
         return None
     metered = meter.without_rule(call.tool, call.arguments, answer.result)

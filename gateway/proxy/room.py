@@ -29,7 +29,7 @@ class Room:
         }
         self._active = dict.fromkeys(self._most, 0)
 
-    def has_entered(self, kind: Kind) -> bool:
+    def try_to_enter(self, kind: Kind) -> bool:
         """Take a place, to be given back with `leave`; false where there is none."""
         active = self._active[kind]
         if active >= self._most[kind]:
@@ -39,7 +39,7 @@ class Room:
 
     def enter(self, kind: Kind) -> None:
         """The same. Raises `Refused` where there is none."""
-        if not self.has_entered(kind):
+        if not self.try_to_enter(kind):
             raise Refused(answers.OVERLOADED)
 
     def leave(self, kind: Kind) -> None:

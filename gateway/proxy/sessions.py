@@ -130,11 +130,8 @@ class Sessions:
 
     def recall(self, session_id: str, owner: str) -> Session | None:
         """What `claim` gives, where the worker remembers the session as the owner's; else `None`."""
-        remembered = self._remembered.get(session_id)
-        if remembered is None or remembered[0] <= self._monotonic():
-            return None
-        session = remembered[1]
-        return session if session.owner == owner else None
+        session = self._recalled(session_id)
+        return session if session is not None and session.owner == owner else None
 
     async def claim(self, session_id: str, owner: str) -> Session | None:
         """The session, if it is the owner's, or becomes it now; `None` where it is another's.

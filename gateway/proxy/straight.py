@@ -32,6 +32,7 @@ from gateway.proxy.incoming import Incoming, Principal
 from gateway.proxy.look import Meter
 from gateway.proxy.observed import Observed
 from gateway.proxy.room import Room
+from gateway.proxy.rpc_answers import read_tool_answer
 from gateway.proxy.upstream.connection import UpstreamConnection
 
 CLIENT_LEFT = 499
@@ -80,11 +81,7 @@ class StraightCall:
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
-        if self.upstream.is_undecided:
-            return
-        if self._is_on_its_way():
-            if self._late is None and client_head(self.upstream, self.incoming.origin).is_event_stream:
-                self._late = asyncio.get_running_loop().call_later(_MAX_WAIT, self._go_on)
+        if self.upstream.is_undecided or self._waits_for_the_rest():
             return
         self._stop_listening()
         try:
@@ -105,15 +102,19 @@ class StraightCall:
         if self._late is not None:
             self._late.cancel()
 
-    def _is_on_its_way(self) -> bool:
-        """Whether the rest may be waited for: of a small answer, of which nothing could be passed on before."""
+    def _waits_for_the_rest(self) -> bool:
+        """Wait on, for a small answer of which nothing could be passed on before; for a stream, not for long."""
         upstream = self.upstream
         if upstream.is_over or upstream.waiting_bytes > _MAX_WAITED:
             return False
         upstream.hold()
-        if client_head(upstream, self.incoming.origin).is_event_stream:
-            return upstream.waiting_bytes > 0 and is_within_data(*upstream.so_far())
-        return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED
+        if not client_head(upstream, self.incoming.origin).is_event_stream:
+            return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED
+        if upstream.waiting_bytes == 0 or not is_within_data(*upstream.so_far()):
+            return False
+        if self._late is None:
+            self._late = asyncio.get_running_loop().call_later(_MAX_WAIT, self._go_on)
+        return True
 
     def _pass_whole(self) -> bool:
         """Whether the usual answer has come: then it is counted, and goes out when that is safe."""
@@ -126,7 +127,7 @@ class StraightCall:
         if in_chunks and self.exchange.request.version != "1.1":
             return False
         data = only_data(body) if head.is_event_stream else body
-        if data is None or (counted := count_usual(self._call, data, way.meter)) is None:
+        if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
             return False
         now_ms = way.clock.now_ms()
         event = usage_event(
@@ -229,7 +230,7 @@ class Straight:
         if session is None:
             return None
         caller = caller_of(incoming, message, principal.record, session, self._gateway_id)
-        if not self.room.has_entered("request"):
+        if not self.room.try_to_enter("request"):
             return None
         upstream = self.forwarding.send_at_once(incoming, principal, session, body_bytes)
         if upstream is None:

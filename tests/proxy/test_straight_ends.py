@@ -156,20 +156,27 @@ async def plain_client(gateway: Gateway) -> AsyncIterator[socket.socket]:
         yield client
 
 
+@contextlib.asynccontextmanager
+async def usage_on_its_way(gateway: Gateway, client: Kept) -> AsyncIterator[None]:
+    """A call was sent and answered, and Redis does not take its usage event while inside."""
+    await gateway.redis.client_pause(60_000, all=False)
+    try:
+        client.send(call())
+        await until(lambda: len(gateway.worker._usage._idle) < LANES)
+        yield
+    finally:
+        await gateway.redis.client_unpause()
+
+
 async def test_a_client_that_leaves_while_its_usage_event_is_made_safe_is_counted_once(
     gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
 ) -> None:
     async with warm(gateway, upstream, await gateway.key()) as client:
         upstream.answer = answer_raw(http(USUAL))
-        await gateway.redis.client_pause(60_000, all=False)
-        try:
-            client.send(call())
-            await until(lambda: len(gateway.worker._usage._idle) < LANES)
+        async with usage_on_its_way(gateway, client):
             client.leave()
             await until(lambda: gateway.heard.reasons[-1] == "client_left")
             assert handler_of(gateway)._room._active["request"] == 0
-        finally:
-            await gateway.redis.client_unpause()
         await counted(gateway, 2)
     assert ways.taken == ["long", "straight"]
     assert gateway.heard.reasons == ["forwarded", "client_left"]
@@ -180,15 +187,10 @@ async def test_no_byte_of_an_answer_goes_out_before_its_usage_event_is_safe(
 ) -> None:
     async with warm(gateway, upstream, await gateway.key()) as client:
         upstream.answer = answer_raw(http(USUAL))
-        await gateway.redis.client_pause(60_000, all=False)
-        try:
-            client.send(call())
-            await until(lambda: len(gateway.worker._usage._idle) < LANES)
+        async with usage_on_its_way(gateway, client):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await client.reader.read(1)
-        finally:
-            await gateway.redis.client_unpause()
         assert (await client.answer()).endswith(USUAL)
     assert ways.taken == ["long", "straight"]
     await counted(gateway, 2)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Exchange:
@@ -108,7 +108,8 @@ class Exchange:
         framing = self._connection.persistence(self.request)
         head, body = answer.head, answer.body
         if answer.in_chunks:
-            self._connection.write(head.whole(framing + _IN_CHUNKS), b"%x\r\n" % len(body), body, _LAST_CHUNK)
+            self._is_chunked = True
+            self._connection.write(head.whole(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK)
         else:
             if head.status not in NO_BODY:
                 framing += _LENGTH % len(body)
