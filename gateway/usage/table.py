@@ -96,6 +96,7 @@ class UsageTable:
         self.database = database or named or DATABASE
         self.ttl_days = ttl_days
         self._cluster = cluster
+        self.is_on_cluster = cluster is not None
         self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         """The URL without credentials, for messages."""

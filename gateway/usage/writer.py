@@ -11,6 +11,9 @@ Rules:
   asked, and only what it lacks is inserted; what the sums by day lack of the others is completed (`roll_up`). After a
   restart of Redis this goes on until a batch has nothing that the table knows: what was inserted before is at the
   stream's beginning.
+- A ClickHouse that is killed may remember a token and not have the rows: it notes the one before it keeps the other.
+  So after an insert that may not have been the first under its token the table is asked, and what was lost goes in
+  under another one. (A replicated table does both in one step.)
 - ClickHouse away: the same batch again under the same token, with growing pauses, for ever. Nothing else is
   read meanwhile; the stream holds it.
 - ClickHouse refuses a batch for its content: the events that are not in the table yet are halved until
@@ -28,6 +31,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -54,6 +58,8 @@ BLOCK_MS = 1000
 """How long one blocking read waits for entries: less than the client gives an answer."""
 _PAUSES = (0.1, 10.0)
 """Shortest and longest pause between attempts on ClickHouse or Redis, in seconds."""
+_FURTHER_TOKENS = 5
+"""Inserts of one batch that ClickHouse may lose, one after another, each by being killed at the wrong moment."""
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -152,7 +158,7 @@ class UsageWriter:
                 await self._batches.prepare()
                 self._distrusts = await self._batches.is_other_server()
                 async for batch in self._batches.left_over():
-                    await self._deliver(batch)
+                    await self._deliver(batch, is_repeated=True)
                 if self._connected:
                     self._problem = ""
                 while True:
@@ -185,17 +191,18 @@ class UsageWriter:
         self._is_behind = taken >= self._batch_events
         return await self._batches.pending()
 
-    async def _deliver(self, batch: Batch) -> None:
+    async def _deliver(self, batch: Batch, *, is_repeated: bool = False) -> None:
         """Store a batch and settle it. Raises what Redis raises, and `LeaseLost`; then it is not settled."""
         if batch.missing:
             log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
-        known = await self._stored(self._doubtful(batch))
+        doubtful = self._doubtful(batch)
+        known = await self._stored(doubtful)
         repeated = [event for event in batch.events if known.get(event.event_id, event.created_at) != event.created_at]
         await self._complete_sums(batch.events, known)
         events = [event for event in batch.events if event.event_id not in known]
         dead = list(batch.dead)
         try:
-            await self._insert(events, batch.token)
+            await self._insert(events, batch.token, is_repeated=is_repeated or bool(doubtful))
         except UsageRefused as error:
             log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
             known = await self._stored(events)
@@ -227,13 +234,36 @@ class UsageWriter:
             stored_already = [event for event in events if event.event_id in known]
             await self._persist(lambda: complete(self._table, stored_already))
 
-    async def _insert(self, events: Sequence[UsageEvent], token: str) -> None:
-        """Insert until ClickHouse gives a definite answer. Raises `UsageRefused` for one."""
+    async def _insert(self, events: Sequence[UsageEvent], token: str, *, is_repeated: bool = False) -> None:
+        """Insert until ClickHouse gives a definite answer. Raises `UsageRefused` for one.
+
+        `is_repeated`: the token may have been used before.
+        """
         if not events:
             return
+        attempts = 0
+
+        async def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            await self._table.insert_soon(events, token)
+
         started = time.monotonic()
-        await self._persist(lambda: self._table.insert_soon(events, token))
+        await self._persist(attempt)
         self._observer.inserted(len(events), time.monotonic() - started)
+        if (is_repeated or attempts > 1) and not self._table.is_on_cluster:
+            await self._make_sure(events, token)
+
+    async def _make_sure(self, events: Sequence[UsageEvent], token: str) -> None:
+        """Store what ClickHouse remembers and does not have: under further tokens, which may be used up as well."""
+        for _ in range(_FURTHER_TOKENS):
+            known = await self._stored(events)
+            if not (lost := [event for event in events if event.event_id not in known]):
+                break
+            log.warning("usage writer: ClickHouse lost %d events of an insert that was cut off", len(lost))
+            token = hashlib.sha256(token.encode()).hexdigest()
+            await self._persist(partial(self._table.insert_soon, lost, token))
+        await self._complete_sums(events, known)
 
     async def _insert_by_halves(self, events: Sequence[UsageEvent]) -> list[DeadLetter]:
         """Insert the events that ClickHouse takes; those it refuses, even alone, are returned."""

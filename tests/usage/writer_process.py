@@ -1,7 +1,7 @@
 """A usage writer as a process of its own, which a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
 
-Fault points: `before-insert`, `after-insert`, `after-settle`, where it prints `there` and stops; `amid-insert`, where
-it prints `there` and goes on; `none` runs on, and `report` prints what the table holds.
+Fault points: `before-insert`, `after-insert`, `after-second-insert`, `after-settle`, where it prints `there` and stops;
+`amid-insert`, where it prints `there` and goes on; `none` runs on, and `report` prints what the table holds.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ async def stop_here() -> None:
 
 class StoppingTable(UsageTable):
     point = "none"
+    inserts = 0
 
     async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
         if self.point == "before-insert":
@@ -32,7 +33,8 @@ class StoppingTable(UsageTable):
         if self.point == "amid-insert":
             print("there", flush=True)
         await super().insert_soon(events, token)
-        if self.point == "after-insert":
+        self.inserts += 1
+        if self.point == {1: "after-insert", 2: "after-second-insert"}.get(self.inserts):
             await stop_here()
 
 
