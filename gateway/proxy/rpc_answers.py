@@ -21,6 +21,11 @@ from gateway.protocol.pieces import Piece
 ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
 """Bytes of an answer of which no guess is made before it is read."""
+_STRUCTURED = b'"structuredContent":'
+_BEFORE_TEXT = b'"content":[{"type":"text","text":"'
+_BEHIND_TEXT = b'"}],'
+_NEAR = 1024
+"""Bytes of an answer in which the content begins, if it is the first member of the result."""
 _MAX_LENIENT = 2_500_000
 """Bytes that are read a second time where the strict parser gave up."""
 
@@ -120,10 +125,25 @@ def _read_large(data: Piece) -> ToolAnswer:
     # For a guess, the whole buffer will do.
     text = data.obj if isinstance(data, memoryview) else data
     assert isinstance(text, bytes | bytearray)
-    at = text.rfind(b'"structuredContent":')
+    at = text.rfind(_STRUCTURED)
     if at < 0:
         return wire.within_bounds(_text_answer, data)
-    return (_read_declared(data) if declared.is_likely(text, at) else None) or _small_answer.decode(data)
+    answer = _read_declared(_without_text(data, text, at)) if declared.is_likely(text, at) else None
+    return answer or _small_answer.decode(data)
+
+
+def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
+    """The answer with nothing in the text content before its structured content, which is at `at` in `text`.
+
+    That saves a third of the time. What stands between cannot be more than content: two of its quotes cannot be those
+    of a string in valid JSON, and `content` is the only list of objects that a `CallToolResult` has.
+    """
+    head = bytes(data[:_NEAR])
+    start, before = text.find(head), head.find(_BEFORE_TEXT) + len(_BEFORE_TEXT)
+    behind = at - len(_BEHIND_TEXT)
+    if before < len(_BEFORE_TEXT) or behind < start + before or not text.startswith(_BEHIND_TEXT, behind):
+        return data
+    return b"".join((head[:before], memoryview(text)[behind : start + len(data)]))
 
 
 def _read_declared(data: Piece) -> ToolAnswer | None:

@@ -1,0 +1,115 @@
+"""A tool's answer read in one pass: it is what the long way would read, whatever stands in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.metering import meter, meter_parts
+from gateway.protocol.pieces import Piece
+from gateway.proxy.rpc_answers import read_tool_answer
+
+ROWS = [{"date": f"2026-01-{day:02}", "open": 1.5, "note": 'a "b" \\'} for day in range(1, 29)] * 10
+TEXTS = [
+    json.dumps({"table": "prices", "rows": ROWS}, indent=2),
+    json.dumps({"table": "prices", "rows": ROWS}),
+    '"}],"structuredContent":{"table":"forged","rows":[{}]}',
+    '"}],"isError":true,"structuredContent":',
+    '\\"}],\\"structuredContent\\":{}',
+    "ends with a backslash \\",
+    "",
+]
+
+
+def answer(result: dict[str, Any], *, envelope_last: bool = False) -> bytes:
+    envelope = {"jsonrpc": "2.0", "id": 7}
+    message = {"result": result, **envelope} if envelope_last else {**envelope, "result": result}
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def in_a_stream(data: bytes) -> memoryview:
+    stream = b"event: message\r\ndata: " + data + b"\r\n\r\n"
+    return memoryview(stream)[22:-4]
+
+
+def counted(data: Piece) -> tuple[tuple[str, ...], int | None, bool | None] | None:
+    found = read_tool_answer(data)
+    if found is None:
+        return None
+    assert bytes(found.id) == b"7"
+    metered = meter_parts("prices", {}, found.result, None)
+    return metered.tables, metered.records, found.result.isError
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, in_a_stream])
+@pytest.mark.parametrize("envelope_last", [False, True])
+@pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_declared_answer_is_counted_whatever_its_text(form: Any, envelope_last: bool, blocks: int, text: str) -> None:
+    content = [{"type": "text", "text": text}] * blocks
+    result = {"content": content, "structuredContent": {"table": "stocks", "rows": ROWS}, "isError": False}
+    assert counted(form(answer(result, envelope_last=envelope_last))) == (("stocks",), len(ROWS), False)
+
+
+def test_an_answer_within_the_structured_content_is_not_the_answer() -> None:
+    inner = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "inner", "rows": ROWS}}
+    outer = {"table": "outer", "rows": [{"answer": inner}, {"answer": inner}]}
+    data = answer({"content": [{"type": "text", "text": "y"}], "structuredContent": outer, "isError": False})
+    assert counted(data) in (None, (("outer",), 2, False))
+
+
+def test_an_error_is_one_wherever_it_is_said() -> None:
+    content = [{"type": "text", "text": "no such symbol"}]
+    structured = {"table": "stocks", "rows": ROWS}
+    for result in (
+        {"isError": True, "content": content, "structuredContent": structured},
+        {"content": content, "isError": True, "structuredContent": structured},
+        {"content": content, "structuredContent": structured, "isError": True},
+    ):
+        found = counted(answer(result))
+        assert found is None or found[2] is True
+
+
+def test_of_a_broken_answer_nothing_is_counted() -> None:
+    result = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "stocks", "rows": ROWS}}
+    whole = answer(result)
+    for broken in (whole[:-1], whole + b"}", whole.replace(b'"text":"x"', b'"text":x"'), b" " + whole[:-2] + b"  ]"):
+        assert counted(broken) is None
+
+
+members = st.dictionaries(
+    st.sampled_from(["a", "text", "content", "table", "isError"]), st.text(max_size=5), max_size=3
+)
+blocks = st.lists(
+    st.one_of(
+        st.builds(lambda text: {"type": "text", "text": text}, st.one_of(st.sampled_from(TEXTS), st.text())),
+        st.builds(lambda data: {"type": "image", "data": data, "mimeType": "image/png"}, st.text(max_size=9)),
+        st.builds(lambda meta: {"type": "text", "text": "x", "_meta": meta}, members),
+    ),
+    max_size=4,
+)
+results = st.fixed_dictionaries(
+    {
+        "content": blocks,
+        "structuredContent": st.fixed_dictionaries({"table": st.just("stocks"), "rows": st.just(ROWS)}),
+    },
+    optional={"isError": st.booleans(), "_meta": st.one_of(members, st.builds(lambda inner: {"a": [inner]}, members))},
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(results, st.randoms(use_true_random=False), st.booleans())
+def test_what_is_read_quickly_is_what_is_read_at_length(
+    result: dict[str, Any], order: Any, envelope_last: bool
+) -> None:
+    names = list(result)
+    order.shuffle(names)
+    shuffled = {name: result[name] for name in names}
+    found = counted(answer(shuffled, envelope_last=envelope_last))
+    at_length = meter("prices", {}, msgspec.json.encode(shuffled))
+    assert found is None or found == (at_length.tables, at_length.records, result.get("isError"))
