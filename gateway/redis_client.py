@@ -26,6 +26,8 @@ from redis.backoff import ConstantBackoff, NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
+from gateway.awake import Awake
+
 CONNECT_TIMEOUT = 2.0
 """Seconds to make a connection."""
 ANSWER_TIMEOUT = 2.0
@@ -90,6 +92,7 @@ class OneConnection(asyncio.Protocol):
         self._answered: Callable[[Any], None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._awake = Awake()
 
     def send(self, command: tuple[Any, ...], answered: Callable[[Any], None]) -> bool:
         """Send a command, if the connection is open; `False` where it is not: `execute` opens it.
@@ -105,6 +108,10 @@ class OneConnection(asyncio.Protocol):
             self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
         self._transport.write(hiredis.pack_command(command))
         return True
+
+    def stay_awake(self) -> None:
+        """Have the event loop wait awake for the answer, as long as it comes quickly."""
+        self._awake.wait(lambda: self._answered is not None)
 
     async def execute(self, *command: Any) -> Any:
         """The answer to a command. Raises `redis.exceptions.RedisError`, `TimeoutError`.

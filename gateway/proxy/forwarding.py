@@ -122,9 +122,9 @@ class Forwarding:
         if not self._finish_without_client(incoming, answer, calls):
             self._pool.release(answer)
 
-    def append_then(self, event: UsageEvent, then: Then) -> None:
-        """Have `then` called when the event is safe, or with a `SpoolFull`."""
-        self._usage.append_then(event, then)
+    def append_then(self, event: UsageEvent, then: Then, *, is_alone: bool) -> None:
+        """Have `then` called when the event is safe, or with a `SpoolFull`; sooner for a call that is alone."""
+        self._usage.append_then(event, then, is_alone=is_alone)
 
     def _head_of(self, incoming: Incoming, principal: Principal | None, session: Session) -> bytes:
         """The head that goes upstream, remembered for the next request with the same one."""

@@ -42,6 +42,10 @@ class Room:
         if not self.try_to_enter(kind):
             raise Refused(answers.OVERLOADED)
 
+    def has_one(self, kind: Kind) -> bool:
+        """Whether one place alone is taken."""
+        return self._active[kind] == 1
+
     def leave(self, kind: Kind) -> None:
         """Give a place back."""
         self._active[kind] -= 1

@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway import metering
+from gateway.awake import Awake
 from gateway.protocol.message import Message, Unreadable, read_body
 from gateway.protocol.sse import is_within_data, only_data
 from gateway.proxy import answers
@@ -48,7 +49,7 @@ class StraightCall:
     """A usual call that has been sent upstream."""
 
     __slots__ = (
-        *("_answer", "_call", "_is_left", "_late", "_way"),
+        *("_ahead", "_answer", "_call", "_is_left", "_late", "_way"),
         *("caller", "exchange", "incoming", "message", "principal", "started", "upstream"),
     )
 
@@ -78,6 +79,18 @@ class StraightCall:
         self._late: asyncio.TimerHandle | None = None
         """What happens when the end of the answer is late."""
         upstream.listener = self._heard
+        # The upstream is at work meanwhile.
+        self._ahead: tuple[str, str] | None
+        try:
+            self._ahead = self._work_ahead()
+        except Exception:
+            # It will fail again when the answer has come.
+            self._ahead = None
+
+    def _work_ahead(self) -> tuple[str, str]:
+        """The id of the usage event, and the digest of the call's arguments."""
+        clock = self._way.clock
+        return clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments)
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
@@ -129,21 +142,25 @@ class StraightCall:
         data = only_data(body) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
             return False
-        now_ms = way.clock.now_ms()
+        event_id, arguments_digest = self._ahead or self._work_ahead()
         event = usage_event(
             self._call,
             self.caller,
             *counted,
-            event_id=way.clock.new_event_id(now_ms),
-            created_at=now_ms,
+            event_id=event_id,
+            created_at=way.clock.now_ms(),
             duration_ms=round((way.clock.monotonic() - self.started) * 1000, 3),
             response_bytes=len(data),
             session_id=self.caller.session_id,
-            arguments_digest=arguments_hash(self._call.arguments),
+            arguments_digest=arguments_digest,
         )
-        way.forwarding.append_then(event, self._safe)
+        is_alone = way.room.has_one("request")
+        way.forwarding.append_then(event, self._safe, is_alone=is_alone)
+        # Redis is at work meanwhile.
         self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         way.forwarding.give_up(upstream)
+        if is_alone:
+            self.exchange.prepare(self._answer)
         return True
 
     def _safe(self, problem: Exception | None) -> None:
@@ -152,13 +169,13 @@ class StraightCall:
             return
         assert self._answer is not None
         if problem is None:
-            self._end(self._answer.head.status, "forwarded")
             self.exchange.finish(self._answer)
+            self._end(self._answer.head.status, "forwarded")
         else:
             deny = answers.USAGE_UNAVAILABLE
-            self._end(deny.status, deny.reason)
             cors = cors_headers(self.incoming.origin)
             self.exchange.finish(answers.refusal(deny, self.message.id, cors=cors))
+            self._end(deny.status, deny.reason)
 
     def leave(self) -> None:
         """The client has gone: what can be counted all the same goes on without it."""
@@ -202,6 +219,7 @@ class Straight:
         self.learn = learn
         self.observed = observed
         self.take_up = take_up
+        self._awake = Awake()
         self._gatekeeper = gatekeeper
         self._gateway_id = gateway_id
         self._max_request_bytes = max_request_bytes
@@ -237,4 +255,6 @@ class Straight:
             self.room.leave("request")
             return None
         exchange.origin = incoming.origin
+        if self.room.has_one("request"):
+            self._awake.wait(lambda: upstream.is_undecided)
         return StraightCall(self, exchange, incoming, principal, message, call, caller, started, upstream)

@@ -6,8 +6,8 @@ Rules:
   possible; then the call's answer must not go out whole.
 - A batch is sent and spooled in one step, in which nothing else happens. Redis may have it before the spool does; who
   waits for it hears of it when both have it.
-- All events of one turn of the event loop go in one entry. Batches travel in lanes, one at a time in each; while
-  every lane is busy, further turns join the batch that waits.
+- All events of one turn of the event loop go in one entry; that of a call that is alone does not wait for others.
+  Batches travel in lanes, one at a time in each; while every lane is busy, further turns join the batch that waits.
 - A waiter that is cancelled takes nothing with it: the batch goes on, its own event included.
 - Sending twice adds once, and what Redis forgets is noticed. The batches of a lane are numbered, and Redis
   notes the last number with each entry, in the same script. A live batch is added only right after its
@@ -155,14 +155,22 @@ class UsageStream:
         """
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._joined(event, may_recur).waiters.append(waiter)
+        self._leave_soon()
         return waiter
 
-    def append_then(self, event: UsageEvent, then: Then, *, may_recur: bool = False) -> None:
+    def append_then(self, event: UsageEvent, then: Then, *, is_alone: bool = False) -> None:
         """The same without a future, and a turn of the event loop earlier.
 
         `then` is called once, in a later turn than this, with `None` or a `SpoolFull`; it must return at once.
+        `is_alone`: no other event is to be expected soon. Then this one leaves at once, in no company.
         """
-        self._joined(event, may_recur).thens.append(then)
+        self._joined(event, False).thens.append(then)
+        if is_alone and self._idle and not self._scheduled and not self._away.is_set():
+            lane = self._idle[-1]
+            self._dispatch()
+            lane.connection.stay_awake()
+        else:
+            self._leave_soon()
 
     def _joined(self, event: UsageEvent, may_recur: bool) -> Batch:
         """The batch that takes the event along."""
@@ -174,10 +182,12 @@ class UsageStream:
         batch.add(packed)
         batch.may_recur |= may_recur
         self._waiting_events += 1
+        return batch
+
+    def _leave_soon(self) -> None:
         if not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
-        return batch
 
     async def close(self) -> None:
         """See every event safe, then stop. Call it when no `append` is to come."""
@@ -251,13 +261,14 @@ class UsageStream:
         try:
             if isinstance(answer, Exception):
                 raise answer
-            self._added(int(answer))
+            _check(answer)
         except (NoScriptError, RedisConnectionError):
             self._carry_in_a_task(lane)
         except Exception as error:
             self._not_carried(lane, error)
         else:
             self._carried(lane)
+            self._told_length(answer)
 
     def _carry_in_a_task(self, lane: Lane) -> None:
         """Carry a batch with all that it may need: a connection, and the script itself."""
@@ -277,9 +288,9 @@ class UsageStream:
             self._carried(lane)
 
     def _carried(self, lane: Lane) -> None:
+        lane.batch.end()
         self._spool.acknowledged(lane.record)
         self._observer.appended(lane.record.count)
-        lane.batch.end()
         self._free(lane)
 
     def _not_carried(self, lane: Lane, error: BaseException) -> None:
@@ -303,11 +314,10 @@ class UsageStream:
             length = await execute("EVALSHA", _ADD_SHA, *parameters)
         except NoScriptError:
             length = await execute("EVAL", _ADD, *parameters)
-        self._added(int(length))
+        _check(length)
+        self._told_length(length)
 
-    def _added(self, length: int) -> None:
-        if length < 0:
-            raise RedisForgot("it lost entries that it had acknowledged")
+    def _told_length(self, length: int) -> None:
         self._observer.stream_length(length, self._bound)
         if length > self._bound:
             self._warn("usage stream: %d entries wait, more than the bound of %d", length, self._bound)
@@ -383,6 +393,12 @@ class UsageStream:
         if self._monotonic() - self._warned_at >= 60:
             self._warned_at = self._monotonic()
             log.error(message, *values)
+
+
+def _check(answer: int) -> None:
+    """Raises `RedisForgot` where that is what the script has answered."""
+    if answer < 0:
+        raise RedisForgot("it lost entries that it had acknowledged")
 
 
 def _parameters(record: SpoolRecord, missing: int | None = None) -> tuple[Any, ...]:

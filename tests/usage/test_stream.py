@@ -103,14 +103,15 @@ async def test_append_returns_when_redis_has_the_event(redis: redis.asyncio.Redi
     assert await streamed(redis) == [one]
 
 
+@pytest.mark.parametrize("is_alone", [False, True])
 async def test_what_follows_an_event_is_called_when_redis_and_the_spool_have_it(
-    redis: redis.asyncio.Redis, tmp_path: Path
+    redis: redis.asyncio.Redis, tmp_path: Path, is_alone: bool
 ) -> None:
     stream, events = UsageStream(redis, Spool(tmp_path)), [event(), event()]
     # The first on a connection that is yet to be opened.
     for count, one in enumerate(events, start=1):
         heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        stream.append_then(one, heard.set_result)
+        stream.append_then(one, heard.set_result, is_alone=is_alone)
         assert not heard.done()
         assert await heard is None
         assert spooled(tmp_path) == await streamed(redis) == events[:count]
@@ -133,13 +134,29 @@ async def test_what_follows_an_event_and_fails_takes_nothing_with_it(
     assert "RuntimeError" in caplog.text
 
 
+async def test_an_event_that_is_alone_leaves_at_once_and_others_with_those_of_their_turn(
+    redis: redis.asyncio.Redis, stream: UsageStream
+) -> None:
+    await stream.append(event())
+    events = [event() for _ in range(6)]
+    # The first finds both ways free; the last two follow one that waits for company.
+    stream.append_then(events[0], lambda problem: None, is_alone=True)
+    stream.append_then(events[1], lambda problem: None)
+    for one in events[2:5]:
+        stream.append_then(one, lambda problem: None, is_alone=True)
+    await stream.append(events[5])
+    sizes = [len(unpack(fields[b"e"])) for _, fields in await all_entries(redis, redis_names.USAGE)]
+    assert sorted(sizes) == [1, 1, 5]
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
 async def test_what_follows_an_event_hears_that_it_could_be_made_safe_nowhere(
-    valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path
+    valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, is_alone: bool
 ) -> None:
     stream = make(spool=Spool(tmp_path / "small", limit_bytes=10))
     valkey.kill()
     heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    stream.append_then(event(), heard.set_result)
+    stream.append_then(event(), heard.set_result, is_alone=is_alone)
     assert isinstance(await heard, SpoolFull)
 
 

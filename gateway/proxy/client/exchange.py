@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 _IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
+_FEW = 64 * 1024
+"""Bytes of a body that are copied together with the head."""
 
 
 class Exchange:
     """A request, and the way to answer it piece by piece."""
 
-    __slots__ = ("_connection", "_is_chunked", "_is_whole", "_unsent", "origin", "peer", "request", "status")
+    __slots__ = (
+        *("_connection", "_is_chunked", "_is_whole", "_prepared", "_unsent"),
+        *("origin", "peer", "request", "status"),
+    )
 
     def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
         self._connection = connection
@@ -34,6 +39,7 @@ class Exchange:
         self._is_chunked = False
         self._is_whole = False
         self._unsent: tuple[int, bytes] | None = None
+        self._prepared: tuple[Answer, bytes] | None = None
 
     @property
     def memory(self) -> object:
@@ -92,6 +98,11 @@ class Exchange:
         self._is_whole = True
         await self._connection.drained()
 
+    def prepare(self, answer: Answer) -> None:
+        """Make the bytes of a whole answer, where they are few, before it is to be sent."""
+        if len(answer.body) <= _FEW:
+            self._prepared = answer, b"".join(self._whole(answer))
+
     def finish(self, answer: Answer) -> None:
         """Send a whole answer to what is served without a task, and be done with it."""
         self._connection.finish(self, answer)
@@ -102,6 +113,14 @@ class Exchange:
 
     def answer(self, answer: Answer) -> None:
         """Send a whole answer at once. Raises `ConnectionError`."""
+        if self._prepared is not None and self._prepared[0] is answer:
+            self._connection.write(self._prepared[1])
+        else:
+            self._connection.write(*self._whole(answer))
+        self.status = answer.head.status
+        self._is_whole = True
+
+    def _whole(self, answer: Answer) -> tuple[Piece, ...]:
         if answer.closes or not self.request.is_received:
             # What is left of the body is not worth reading.
             self.request.is_kept_alive = False
@@ -109,14 +128,11 @@ class Exchange:
         head, body = answer.head, answer.body
         if answer.in_chunks:
             self._is_chunked = True
-            self._connection.write(head.whole(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK)
-        else:
-            if head.status not in NO_BODY:
-                framing += _LENGTH % len(body)
-            # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
-            self._connection.write(head.whole(framing), b"" if self.request.method == "HEAD" else body)
-        self.status = head.status
-        self._is_whole = True
+            return head.whole(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK
+        if head.status not in NO_BODY:
+            framing += _LENGTH % len(body)
+        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
+        return head.whole(framing), b"" if self.request.method == "HEAD" else body
 
     def _framed(self, piece: Piece) -> tuple[Piece, ...]:
         if not piece or not self._is_chunked:
