@@ -21,6 +21,11 @@ def joined(pieces: Sequence[Piece]) -> bytes | bytearray:
     return b"".join(pieces)
 
 
+def part(source: bytes | bytearray, start: int, end: int) -> Piece:
+    """A part, as a view; the whole as it is."""
+    return source if end - start == len(source) else memoryview(source)[start:end]
+
+
 def place_of(piece: Piece) -> tuple[bytes | bytearray, int, int]:
     """What can be searched, and where in it the piece begins and ends: to search, a view need not be copied."""
     if not isinstance(piece, memoryview):

@@ -149,33 +149,33 @@ def data_of(event: bytes | bytearray) -> Piece:
     return values[0] if len(values) == 1 else b"\n".join(values)
 
 
-def only_data(stream: bytes | bytearray) -> Piece | None:
+def only_data(source: bytes | bytearray, first: int, last: int) -> Piece | None:
     """The data of a stream that is one message on one line, and nothing else; `None` for any other.
 
-    Where it is large, it is a view of the stream.
+    The stream is a part of `source`. Where its data are large, they are a view of it.
     """
-    start, size = _start_of_data(stream), len(stream)
-    end = stream.find(b"\n", start) if start else -1
+    start = _start_of_data(source, first)
+    end = source.find(b"\n", start, last) if start > first else -1
     if end < 0:
         return None
-    if (cr := stream.find(b"\r", start)) >= 0:
-        is_only, end = cr == end - 1 and size == end + 3 and stream.endswith(b"\r\n\r\n"), cr
+    if (cr := source.find(b"\r", start, last)) >= 0:
+        is_only, end = cr == end - 1 and last == end + 3 and source.endswith(b"\r\n\r\n", start, last), cr
     else:
-        is_only = size == end + 2 and stream.endswith(b"\n\n")
+        is_only = last == end + 2 and source.endswith(b"\n\n", start, last)
     if not is_only:
         return None
-    return stream[start:end] if end - start <= _LARGE else memoryview(stream)[start:end]
+    return source[start:end] if end - start <= _LARGE else memoryview(source)[start:end]
 
 
-def is_within_data(stream: bytes | bytearray, size: int) -> bool:
-    """Whether the first bytes of a stream hold no more than a part of such a message, without the end of its line."""
-    start = _start_of_data(stream)
-    return 0 < start <= size and stream.find(b"\n", start, size) < 0 and stream.find(b"\r", start, size) < 0
+def is_within_data(source: bytes | bytearray, first: int, last: int) -> bool:
+    """Whether a part holds no more than the beginning of such a message, without the end of its line."""
+    start = _start_of_data(source, first)
+    return first < start <= last and source.find(b"\n", start, last) < 0 and source.find(b"\r", start, last) < 0
 
 
-def _start_of_data(stream: bytes | bytearray) -> int:
-    """Where the data of a usual message begins; 0 for any other stream."""
-    return next((len(start) for start in _STARTS if stream.startswith(start)), 0)
+def _start_of_data(source: bytes | bytearray, first: int) -> int:
+    """Where the data of a usual message begins; `first` for any other stream."""
+    return first + next((len(start) for start in _STARTS if source.startswith(start, first)), 0)
 
 
 def is_resumable_at(event: bytes | bytearray) -> bool:

@@ -26,6 +26,8 @@ _BEFORE_TEXT = b'"content":[{"type":"text","text":"'
 _BEHIND_TEXT = b'"}],'
 _NEAR = 1024
 """Bytes of an answer in which the content begins, if it is the first member of the result."""
+_FIRST = 32
+"""Bytes by which its beginning is found in what it is a part of."""
 _MAX_LENIENT = 2_500_000
 """Bytes that are read a second time where the strict parser gave up."""
 
@@ -139,7 +141,7 @@ def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
     of a string in valid JSON, and `content` is the only list of objects that a `CallToolResult` has.
     """
     head = bytes(data[:_NEAR])
-    start, before = text.find(head), head.find(_BEFORE_TEXT) + len(_BEFORE_TEXT)
+    start, before = text.find(head[:_FIRST]), head.find(_BEFORE_TEXT) + len(_BEFORE_TEXT)
     behind = at - len(_BEHIND_TEXT)
     if before < len(_BEFORE_TEXT) or behind < start + before or not text.startswith(_BEHIND_TEXT, behind):
         return data

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from gateway import metering
 from gateway.awake import Awake
 from gateway.protocol.message import Message, Unreadable, read_body
+from gateway.protocol.pieces import part
 from gateway.protocol.sse import is_within_data, only_data
 from gateway.proxy import answers
 from gateway.proxy.asked import Call, Caller
@@ -134,12 +135,13 @@ class StraightCall:
         way, upstream = self._way, self.upstream
         if not upstream.is_whole or upstream.trailers:
             return False
-        body, _ = upstream.so_far()
+        place = upstream.so_far()
         head = client_head(upstream, self.incoming.origin)
         in_chunks = head.is_event_stream and upstream.content_length is None
         if in_chunks and self.exchange.request.version != "1.1":
             return False
-        data = only_data(body) if head.is_event_stream else body
+        body = part(*place)
+        data = only_data(*place) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
             return False
         event_id, arguments_digest = self._ahead or self._work_ahead()

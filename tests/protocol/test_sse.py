@@ -154,14 +154,16 @@ _PIECES = st.sampled_from(
         b"x",
     ]
 )
+_AROUND = (b"", b"data: {}", b"\n", b"\r\n\r\n", b"event: message\n")
 
 
-@given(st.lists(_PIECES, max_size=8).map(b"".join))
-@example(b"data: {}\r\n\n")
-@example(b"event: message\r\ndata: {}\r\n\r\n")
-@example(b"data: {}\n\n")
-def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes) -> None:
-    data = only_data(stream)
+@given(st.lists(_PIECES, max_size=8).map(b"".join), st.sampled_from(_AROUND), st.sampled_from(_AROUND))
+@example(b"data: {}\r\n\n", b"", b"")
+@example(b"event: message\r\ndata: {}\r\n\r\n", b"", b"")
+@example(b"data: {}\n\n", b"data: {}", b"\n")
+def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes, before: bytes, behind: bytes) -> None:
+    data = only_data(before + stream + behind, len(before), len(before) + len(stream))
+    assert data == only_data(stream, 0, len(stream))
     if data is not None:
         splitter = EventSplitter(1000)
         assert splitter.feed(stream) == [Event(stream, True)]
@@ -171,20 +173,23 @@ def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes) -> No
         assert type_of(stream) in (b"", b"message")
 
 
-@given(st.lists(_PIECES, max_size=8).map(b"".join))
-@example(b"data: {")
-def test_within_data_no_event_has_come(stream: bytes) -> None:
-    if is_within_data(stream, len(stream)):
+@given(st.lists(_PIECES, max_size=8).map(b"".join), st.sampled_from(_AROUND), st.sampled_from(_AROUND))
+@example(b"data: {", b"", b"\n\n")
+def test_within_data_no_event_has_come(stream: bytes, before: bytes, behind: bytes) -> None:
+    is_within = is_within_data(before + stream + behind, len(before), len(before) + len(stream))
+    assert is_within == is_within_data(stream, 0, len(stream))
+    if is_within:
         assert EventSplitter(1000).feed(stream) == []
-        assert only_data(stream + b"\n\n") is not None
+        assert only_data(stream + b"\n\n", 0, len(stream) + 2) is not None
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
 def test_a_usual_message_is_the_only_data_of_its_stream(end: bytes) -> None:
     line_end = end[: len(end) // 2]
-    assert only_data(b"event: message" + line_end + b'data: {"a":1}' + end) == b'{"a":1}'
-    assert only_data(b'data: {"a":1}' + end) == b'{"a":1}'
+    for start in (b"event: message" + line_end + b"data: ", b"data: "):
+        stream = start + b'{"a":1}' + end
+        assert only_data(stream, 0, len(stream)) == b'{"a":1}'
     begun = b"event: message" + line_end + b'data: {"a"'
-    assert is_within_data(begun, len(begun))
-    assert is_within_data(begun + end, len(begun))
-    assert not is_within_data(begun + end, len(begun) + 1)
+    assert is_within_data(begun, 0, len(begun))
+    assert is_within_data(begun + end, 0, len(begun))
+    assert not is_within_data(begun + end, 0, len(begun) + 1)

@@ -35,6 +35,8 @@ _LARGE = 64 * 1024
 """Bytes still to come from which on it pays to receive them in place."""
 _MAX_IN_PLACE = 4 * 1024 * 1024
 """Bytes of memory that are taken because an answer says that so many will come."""
+_WORTH_A_COPY = 16 * 1024
+"""Bytes of a piece that are copied, so that they do not keep what they came with."""
 _MANY_CHUNKS = 64
 """Chunks in one read from which on the parser is faster."""
 
@@ -77,6 +79,8 @@ class Answer:
     """What `room` is in, where there is any."""
     _taken = 0
     """Bytes of the buffer that are no longer waiting."""
+    _place: tuple[bytes, int, int] | None = None
+    """Where the first, large piece stands in what was fed; it is copied out only where it has to be."""
     _reason = b""
     _idle_bytes = 0
     _field_bytes = 0
@@ -133,8 +137,8 @@ class Answer:
         self.is_head_complete = True
         if self._left and len(data) == start + self._left:
             # The whole answer has come, as most do.
-            self._pieces.append(data[start:])
-            self.waiting_bytes, self._left = self._left, 0
+            self._keep(data, start, len(data))
+            self._left = 0
             self.is_complete = self.is_keep_alive = True
         else:
             self._feed_body(data, start)
@@ -207,9 +211,17 @@ class Answer:
             self.room = memoryview(self._buffer)[here:]
             self.waiting_bytes += here
         elif here:
-            self.on_body(data[at : at + here])
+            self._keep(data, at, at + here)
         self._left = left - here
         return at + here
+
+    def _keep(self, data: bytes, start: int, end: int) -> None:
+        """Have a part of what was fed wait."""
+        if end - start <= _WORTH_A_COPY or self._pieces or self._place is not None:
+            self.on_body(data[start:end])
+        else:
+            self._place = data, start, end
+            self.waiting_bytes += end - start
 
     def _put(self, data: bytes) -> bytes:
         """Put what was fed where there is room for it; what is left."""
@@ -281,6 +293,7 @@ class Answer:
     def take(self) -> Piece:
         """Bytes of the body that wait; empty where none do. What came in place comes by itself."""
         self._gather()
+        self._copy_out()
         pieces, self._pieces = self._pieces, []
         if len(pieces) > 1 and any(type(piece) is not bytes for piece in pieces):
             self._pieces = pieces[1:]
@@ -295,15 +308,32 @@ class Answer:
             self._pieces.append(memoryview(self._buffer)[self._taken : end])
             self._taken = end
 
-    def so_far(self) -> tuple[bytes | bytearray, int]:
-        """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
+    def _copy_out(self) -> None:
+        """Have what stands in what was fed wait with the rest."""
+        if self._place is not None:
+            (data, start, end), self._place = self._place, None
+            self._pieces.insert(0, data[start:end])
+
+    def so_far(self) -> tuple[bytes | bytearray, int, int]:
+        """What has come of the body, still to be taken: where it begins and ends in the first; empty where it is not
+        in one."""
+        if self._place is not None and not self._pieces and self.room is None:
+            return self._place
+        self._copy_out()
         if self.room is not None:
-            return (b"", 0) if self._pieces or self._taken else (self._buffer, len(self._buffer) - len(self.room))
+            is_all = not (self._pieces or self._taken)
+            return (self._buffer, 0, len(self._buffer) - len(self.room)) if is_all else (b"", 0, 0)
         if len(self._pieces) != 1 or isinstance(self._pieces[0], memoryview):
             self._pieces = [joined(self._pieces)]
         come = self._pieces[0]
         assert not isinstance(come, memoryview)
-        return come, len(come)
+        return come, 0, len(come)
+
+    def forget(self) -> None:
+        """Let go of what waits."""
+        self._pieces = []
+        self._place = None
+        self.waiting_bytes = 0
 
     def drop(self) -> None:
         """Look at nothing that may still come."""
@@ -386,6 +416,7 @@ class Answer:
         self.is_head_complete = True
 
     def on_body(self, chunk: bytes) -> None:
+        self._copy_out()
         self._pieces.append(chunk)
         self.waiting_bytes += len(chunk)
 

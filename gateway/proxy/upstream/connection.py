@@ -75,8 +75,9 @@ class UpstreamConnection(asyncio.Protocol):
         while not self._answer.is_head_complete:
             await self._wait()
 
-    def so_far(self) -> tuple[bytes | bytearray, int]:
-        """What has come of the body, still to be taken, and where in it that ends; empty where it is not in one."""
+    def so_far(self) -> tuple[bytes | bytearray, int, int]:
+        """What has come of the body, still to be taken: where it begins and ends in the first; empty where it is not
+        in one."""
         return self._answer.so_far()
 
     def hold(self) -> None:
@@ -187,8 +188,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Wait in the pool for the next exchange, for at most `keep_alive` seconds."""
         self._is_busy = False
         self.deadline = self._loop.time() + keep_alive
-        if self._answer.waiting_bytes:
-            self._answer.take()
+        self._answer.forget()
         if self._is_reading_paused:
             self._resume_reading()
 
