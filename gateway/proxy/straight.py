@@ -13,6 +13,7 @@ The rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from gateway import metering
@@ -80,15 +81,15 @@ class StraightCall:
         self._late: asyncio.TimerHandle | None = None
         """What happens when the end of the answer is late."""
         upstream.listener = self._heard
-        # The upstream is at work meanwhile.
-        self._ahead: tuple[str, str] | None
-        try:
-            self._ahead = self._work_ahead()
-        except Exception:
-            # It will fail again when the answer has come.
-            self._ahead = None
+        self._ahead: tuple[str, str] | None = None
 
-    def _work_ahead(self) -> tuple[str, str]:
+    def work_ahead(self) -> None:
+        """Do, while the upstream is at work, some of what is to be done when its answer has come."""
+        # What fails now will fail again then.
+        with contextlib.suppress(Exception):
+            self._ahead = self._id_and_digest()
+
+    def _id_and_digest(self) -> tuple[str, str]:
         """The id of the usage event, and the digest of the call's arguments."""
         clock = self._way.clock
         return clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments)
@@ -144,7 +145,7 @@ class StraightCall:
         data = only_data(*place) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
             return False
-        event_id, arguments_digest = self._ahead or self._work_ahead()
+        event_id, arguments_digest = self._ahead or self._id_and_digest()
         event = usage_event(
             self._call,
             self.caller,
@@ -257,6 +258,8 @@ class Straight:
             self.room.leave("request")
             return None
         exchange.origin = incoming.origin
+        begun = StraightCall(self, exchange, incoming, principal, message, call, caller, started, upstream)
         if self.room.has_one("request"):
+            begun.work_ahead()
             self._awake.wait(lambda: upstream.is_undecided)
-        return StraightCall(self, exchange, incoming, principal, message, call, caller, started, upstream)
+        return begun

@@ -137,7 +137,11 @@ class Answer:
         self.is_head_complete = True
         if self._left and len(data) == start + self._left:
             # The whole answer has come, as most do.
-            self._keep(data, start, len(data))
+            if self._left <= _WORTH_A_COPY:
+                self._pieces.append(data[start:])
+                self.waiting_bytes = self._left
+            else:
+                self._keep(data, start, len(data))
             self._left = 0
             self.is_complete = self.is_keep_alive = True
         else:
@@ -416,7 +420,8 @@ class Answer:
         self.is_head_complete = True
 
     def on_body(self, chunk: bytes) -> None:
-        self._copy_out()
+        if self._place is not None:
+            self._copy_out()
         self._pieces.append(chunk)
         self.waiting_bytes += len(chunk)
 
