@@ -23,7 +23,6 @@ from redis.exceptions import RedisError
 from gateway.keys.record import KeyRecord
 from gateway.protocol.pieces import Piece
 from gateway.proxy import answers
-from gateway.proxy.asked import Scope
 from gateway.proxy.calls import Calls
 from gateway.proxy.client.answer import Answer, Head, head
 from gateway.proxy.client.exchange import Exchange
@@ -49,8 +48,6 @@ from gateway.usage.stream import UsageStream
 log = logging.getLogger(__name__)
 
 _FIRST_WITHOUT_SESSIONS = "2026-07-28"
-_MAX_FINISHING = 1000
-"""Requests whose client has gone that go on all the same; beyond, they are ended."""
 
 
 class Forwarding:
@@ -80,8 +77,6 @@ class Forwarding:
         self._elsewhere = elsewhere
         self._departed = departed
         self._observed = observed
-        self._finishing: set[asyncio.Task[None]] = set()
-        self._is_over = False
 
     async def send(
         self, incoming: Incoming, principal: Principal | None, session: Session, body: bytes, calls: Calls
@@ -157,7 +152,7 @@ class Forwarding:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not self._go_on(self._give_up_answer_of(task)):
+            if not self._departed.go_on(self._give_up_answer_of(task)):
                 task.cancel()
             raise
 
@@ -219,17 +214,6 @@ class Forwarding:
         if calls.scope is not None and calls.is_in_session:
             await self._departed.let_go(calls.scope)
 
-    async def drain(self, seconds: float) -> None:
-        """Wait for calls whose client has gone; then end them, and from then on those of every client that goes."""
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=seconds)
-        self._is_over = True
-        unfinished = list(self._finishing)
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
-        await self._departed.close()
-
     async def _stream(
         self,
         exchange: Exchange,
@@ -280,23 +264,11 @@ class Forwarding:
                 self._pool.release(answer)
 
         # Only what was noted can have shown the client an id to come back with.
-        return self._go_on(finish(), calls.scope if calls.noted and calls.is_in_session else None)
+        return self._departed.go_on(finish(), calls.scope if calls.noted and calls.is_in_session else None)
 
     async def _give_up_answer_of(self, task: asyncio.Task[UpstreamConnection]) -> None:
         with contextlib.suppress(Refused):
             self.give_up(await task)
-
-    def _go_on(self, work: Coroutine[Any, Any, None], until_back_in: Scope | None = None) -> bool:
-        """Whether there is room for work without a client; it is done then."""
-        if self._is_over or len(self._finishing) >= _MAX_FINISHING:
-            work.close()
-            return False
-        task = asyncio.get_running_loop().create_task(work)
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-        if until_back_in is not None:
-            self._departed.go_on(until_back_in, task)
-        return True
 
     async def _record(self, sight: Sight) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""

@@ -101,7 +101,8 @@ class Worker:
             stream_bound=config.usage_stream_max_entries,
             observer=usage_observer,
         )
-        self._forwarding = Forwarding(
+        self._departed = Departed(self._redis)
+        forwarding = Forwarding(
             self.pool,
             authorization=config.upstream_authorization,
             forward_identity=config.forward_identity,
@@ -109,7 +110,7 @@ class Worker:
             usage=self._usage,
             limits=limits,
             elsewhere=self._elsewhere,
-            departed=Departed(self._redis),
+            departed=self._departed,
             observed=observed,
         )
         rules_file = Path(config.metering_rules) if config.metering_rules else None
@@ -117,7 +118,7 @@ class Worker:
         handler = Handler(
             config,
             gatekeeper=gatekeeper,
-            forwarding=self._forwarding,
+            forwarding=forwarding,
             elsewhere=self._elsewhere,
             clock=Clock(now_ms, time.monotonic, new_event_id),
             meter=self.meter,
@@ -166,7 +167,7 @@ class Worker:
         self._streams.cut_listening()
         await self.server.shutdown(self._config.drain_timeout)
         await self._streams.close()
-        await self._forwarding.drain(max(0.0, deadline - loop.time()))
+        await self._departed.drain(max(0.0, deadline - loop.time()))
         await self._elsewhere.drain()
         await self._usage.close()
         await self._tools.stop()

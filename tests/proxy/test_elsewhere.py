@@ -169,7 +169,7 @@ async def test_a_call_whose_client_left_is_counted_once_though_it_resumes(
     fetched = asyncio.create_task(fetch(other, key))
     release.set()
     assert await fetched == [result()]
-    await gateway.worker._forwarding.drain(5)
+    await gateway.worker._departed.drain(5)
     assert len(await gateway.events()) == 1
 
 

@@ -540,7 +540,7 @@ async def test_whatever_clients_and_the_upstream_do_each_answered_call_is_counte
         )
         room, pool = handler_of(gateway)._room, gateway.worker.pool
         await until(lambda: not any(room._active.values()))
-        await until(lambda: not gateway.worker._forwarding._finishing)
+        await until(lambda: not gateway.worker._departed._works)
         await until(lambda: pool.open_connections == len(pool._resting))
         await until(lambda: not gateway.worker.server._connections)
         assert gateway.heard.open_streams == 0
