@@ -6,11 +6,14 @@ default, so that a reader of this version understands the events of every earlie
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 import msgspec
 
 DAY_MS = 86_400_000
+EPOCH = datetime.date(1970, 1, 1)
+"""Days are counted from here."""
 
 
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from gateway import redis_names
 from gateway.usage.batches import COUNT_EVENTS
 from gateway.usage.dead_letters import DeadLetters
-from gateway.usage.event import DAY_MS
+from gateway.usage.event import DAY_MS, EPOCH
 from gateway.usage.observer import UsageObserver
 from gateway.usage.roll_up import mend
 from gateway.usage.table import DAILY_TABLE, LOG_TABLE, UsageTable
@@ -183,7 +183,7 @@ class _Books:
         self._table = table
         self._letters = DeadLetters(redis)
         self._since = since
-        self._first = (since - datetime.date(1970, 1, 1)).days
+        self._first = (since - EPOCH).days
 
     async def count(self, places: tuple[_Place, ...]) -> _Counts:
         """Count at each place, in this order."""
@@ -203,7 +203,7 @@ class _Books:
 
     async def in_redis(self, counts: _Counts) -> None:
         """What waits and is spooled and was accepted; the end of the stream and the others in the same moment."""
-        today = (self._table.today - datetime.date(1970, 1, 1)).days
+        today = (self._table.today - EPOCH).days
         accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first, today + 2)]
         keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED, redis_names.USAGE_REPEATED, *accepted)
         start = str(self._first * DAY_MS)

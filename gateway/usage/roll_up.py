@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.usage.event import UsageEvent
+from gateway.usage.event import EPOCH, UsageEvent
 from gateway.usage.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 PAUSE_SECONDS = 1.0
@@ -55,8 +55,6 @@ WHERE l.calls != s.calls
 _COUNT = f"SELECT sum(abs(calls)) FROM ({_DIFFERENCE})"
 _COMPLETE = f"INSERT INTO {DAILY_TABLE} ({_KEY}, key_name, {', '.join(_SUMS)}) {_DIFFERENCE}"
 
-_EPOCH = datetime.date(1970, 1, 1)
-
 log = logging.getLogger(__name__)
 
 
@@ -71,7 +69,7 @@ async def complete(table: UsageTable, events: Iterable[UsageEvent]) -> int:
         owners[event.day].add(event.owner)
     return sum(
         [
-            await _complete_day(table, _EPOCH + datetime.timedelta(days=day), sorted(owners[day]))
+            await _complete_day(table, EPOCH + datetime.timedelta(days=day), sorted(owners[day]))
             for day in sorted(owners)
         ]
     )

@@ -29,7 +29,7 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -42,7 +42,7 @@ from gateway import redis_names
 from gateway.tasks import end
 from gateway.usage.batches import Batch, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.catching_up import until_asked
-from gateway.usage.event import UsageEvent, pack
+from gateway.usage.event import EPOCH, UsageEvent, pack
 from gateway.usage.lease import Lease
 from gateway.usage.observer import UsageObserver
 from gateway.usage.queries import stored
@@ -197,7 +197,10 @@ class UsageWriter:
             log.error("usage writer: %d entries were removed from the stream unsettled", batch.missing)
         doubtful = self._doubtful(batch)
         known = await self._stored(doubtful)
-        repeated = [event for event in batch.events if known.get(event.event_id, event.created_at) != event.created_at]
+        repeated = [
+            *(event for event in batch.events if known.get(event.event_id, event.created_at) != event.created_at),
+            *(event for event in batch.repeated if known.get(event.event_id) != event.created_at),
+        ]
         await self._complete_sums(batch.events, known)
         events = [event for event in batch.events if event.event_id not in known]
         dead = list(batch.dead)
@@ -213,7 +216,7 @@ class UsageWriter:
                 self._distrusts = False
                 await self._batches.trust_server()
         self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
-        if await self._batches.settle(batch, dead, [*batch.repeated, *repeated]) and dead:
+        if await self._batches.settle(batch, dead, repeated) and dead:
             log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
             self._observer.dead_lettered(len(dead))
 
@@ -255,20 +258,24 @@ class UsageWriter:
             await self._make_sure(events, token)
 
     async def _make_sure(self, events: Sequence[UsageEvent], token: str) -> None:
-        """Store what ClickHouse remembers and does not have: under further tokens, which may be used up as well."""
-        for _ in range(_FURTHER_TOKENS):
-            known = await self._stored(events)
-            if not (lost := [event for event in events if event.event_id not in known]):
+        """Store what ClickHouse remembers and does not have; of what its retention has removed, nothing is lost."""
+        oldest = (self._table.first_day - EPOCH).days if self._table.first_day else 0
+        kept = [event for event in events if event.day >= oldest]
+        known = await self._stored(kept)
+        for further in _further_tokens(token):
+            if not (lost := [event for event in kept if event.event_id not in known]):
                 break
             log.warning("usage writer: ClickHouse lost %d events of an insert that was cut off", len(lost))
-            token = hashlib.sha256(token.encode()).hexdigest()
-            await self._persist(partial(self._table.insert_soon, lost, token))
-        await self._complete_sums(events, known)
+            await self._persist(partial(self._table.insert_soon, lost, further))
+            known = await self._stored(kept)
+        if len(known) < len(kept):
+            log.error("usage writer: ClickHouse has not all of %d events though it took them", len(kept))
+        await self._complete_sums(kept, known)
 
     async def _insert_by_halves(self, events: Sequence[UsageEvent]) -> list[DeadLetter]:
         """Insert the events that ClickHouse takes; those it refuses, even alone, are returned."""
         try:
-            await self._insert(events, _token(events))
+            await self._insert(events, _token(events), is_repeated=True)
         except UsageRefused as error:
             if len(events) == 1:
                 return [DeadLetter(pack(events), str(error))]
@@ -303,6 +310,14 @@ class UsageWriter:
                 log.warning("usage writer: ClickHouse is back")
         self._connected, self._problem = connected, problem
         self._observer.clickhouse_connected(connected)
+
+
+def _further_tokens(token: str) -> Iterator[str]:
+    """The same ones after each crash, which may have been used before; and at last one that never was."""
+    for _ in range(_FURTHER_TOKENS):
+        token = hashlib.sha256(token.encode()).hexdigest()
+        yield token
+    yield secrets.token_hex(16)
 
 
 def _token(events: Sequence[UsageEvent]) -> str:

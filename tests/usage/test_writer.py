@@ -105,6 +105,12 @@ def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     found.close()
 
 
+def refuse_poison(table: UsageTable) -> None:
+    """From now on the table refuses any insert with a call of this tool."""
+    constraint = "CONSTRAINT tame CHECK tool_name != 'poison'"
+    table.write(f"ALTER TABLE mcp_tool_usage_log ADD {constraint} SETTINGS mutations_sync = 1", {})
+
+
 async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:
     await asyncio.gather(*(stream.append(one) for one in events))
     return list(events)
@@ -305,6 +311,103 @@ async def test_what_a_killed_clickhouse_remembers_but_does_not_have_is_stored_ag
     assert (found, calls) == (ids(events), len(events))
 
 
+class LosingTable(UsageTable):
+    """The real table; of the first inserts it keeps the tokens and loses the rows, and at the last of them it hangs."""
+
+    losses: int
+    hangs: bool
+    inserting: asyncio.Event
+
+    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+        await super().insert_soon(events, token)
+        if self.losses:
+            self.losses -= 1
+            for name in ("log", "daily"):
+                # A mutation keeps the token.
+                self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
+            if self.hangs and not self.losses:
+                self.inserting.set()
+                await asyncio.Event().wait()
+
+
+@pytest.fixture
+def losing(usage_url: str, table: UsageTable) -> Iterator[LosingTable]:
+    found = LosingTable(usage_url, database=table.database)
+    found.losses, found.hangs, found.inserting = 1, True, asyncio.Event()
+    yield found
+    found.close()
+
+
+async def test_the_half_of_a_refused_batch_that_was_lost_is_stored_again(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, losing: LosingTable, start_writer: Start
+) -> None:
+    refuse_poison(table)
+    events = await append(stream, *(event() for _ in range(8)))
+    await append(stream, event(tool_name="poison"))
+    first = start_writer(table=losing)
+    await losing.inserting.wait()
+    await first.cancel()
+    start_writer()
+    await drained(redis)
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (8, 160)
+
+
+async def test_what_is_lost_again_and_again_is_stored_all_the_same(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, losing: LosingTable, start_writer: Start
+) -> None:
+    events = await append(stream, event(), event())
+    first = start_writer(table=losing)
+    await losing.inserting.wait()
+    await first.cancel()
+    losing.losses, losing.hangs = 6, False
+    start_writer(table=losing)
+    await drained(redis)
+    assert losing.losses == 0
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (2, 40)
+
+
+async def test_what_the_retention_has_removed_is_not_taken_for_lost(
+    redis: redis.asyncio.Redis,
+    make_table: Callable[..., UsageTable],
+    usage_url: str,
+    start_writer: Start,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # ClickHouse has a clock of its own.
+    now_ms = time.time_ns() // 1_000_000
+    table = make_table(ttl_days=3, now_ms=lambda: now_ms)
+    table.open()
+    faulty = FaultyTable(usage_url, database=table.database, ttl_days=3, now_ms=lambda: now_ms)
+    faulty.faults, faulty.inserting = ["answer lost"], asyncio.Event()
+    young = event(created_at=now_ms)
+    await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)
+    told = Told()
+    running = start_writer(table=faulty, observer=told)
+    await drained(redis)
+    await running.cancel()
+    faulty.close()
+    assert young.event_id in await logged(table)
+    assert "lost" not in caplog.text
+    assert told.batches == [2]
+
+
+async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_taken_out_once(
+    redis: redis.asyncio.Redis, table: UsageTable, start_writer: Start
+) -> None:
+    made_at = NOW_MS - 1000
+    first = event(event_id=f"{made_at:012x}7{5:019x}", created_at=NOW_MS)
+    second = msgspec.structs.replace(first, created_at=NOW_MS + 1000)
+    await table.insert_soon([second], "before Redis forgot")
+    for one in (first, second):
+        await redis.xadd(redis_names.USAGE, {"e": pack([one]), "again": "1"})
+    start_writer()
+    await drained(redis)
+    assert await logged(table) == [first.event_id]
+    assert sum(map(int, (await redis.hgetall(redis_names.USAGE_REPEATED)).values())) == 1
+
+
 async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start
 ) -> None:
@@ -495,10 +598,7 @@ async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the
     start_writer: Start,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    table.open()
-    table._clients["insert"].command(
-        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
-    )
+    refuse_poison(table)
     events = [event() for _ in range(40)]
     poison = [event(tool_name="poison") for _ in range(3)]
     mixed = [*events[:5], poison[0], *events[5:20], poison[1], poison[2], *events[20:]]
@@ -519,9 +619,7 @@ async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again
 ) -> None:
     events = await append(stream, *(event() for _ in range(6)), event(tool_name="poison"))
     await table.insert_soon(events[:3], "an earlier way of cutting it")
-    table._clients["insert"].command(
-        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
-    )
+    refuse_poison(table)
     start_writer()
     await drained(redis)
     assert await logged(table) == ids(events[:6])
@@ -531,10 +629,7 @@ async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again
 async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
-    table.open()
-    table._clients["insert"].command(
-        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
-    )
+    refuse_poison(table)
     events = [event() for _ in range(8)]
     await append(stream, *events, event(tool_name="poison"))
     # The whole is refused; a half goes in, and there the writer ends.
