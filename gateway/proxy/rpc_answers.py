@@ -22,7 +22,7 @@ ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
 """Bytes of an answer of which no guess is made before it is read."""
 _STRUCTURED = b'"structuredContent":'
-_BEFORE_TEXT = b'"content":[{"type":"text","text":"'
+_BEFORE_TEXT = b'"result":{"content":[{"type":"text","text":"'
 _BEHIND_TEXT = b'"}],'
 _NEAR = 1024
 """Bytes of an answer in which the content begins, if it is the first member of the result."""
@@ -130,15 +130,22 @@ def _read_large(data: Piece) -> ToolAnswer:
     at = text.rfind(_STRUCTURED)
     if at < 0:
         return wire.within_bounds(_text_answer, data)
-    answer = _read_declared(_without_text(data, text, at)) if declared.is_likely(text, at) else None
+    answer = None
+    if declared.is_likely(text, at):
+        rest = _without_text(data, text, at)
+        answer = _read_declared(rest)
+        if rest is not data and answer is not None and answer.result.isError is not False:
+            # It may have been left out that it is one.
+            answer = _read_declared(data)
     return answer or _small_answer.decode(data)
 
 
 def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
     """The answer with nothing in the text content before its structured content, which is at `at` in `text`.
 
-    That saves a third of the time. What stands between cannot be more than content: two of its quotes cannot be those
-    of a string in valid JSON, and `content` is the only list of objects that a `CallToolResult` has.
+    That saves a third of the time. Two of the quotes around what is left out cannot be those of a string in valid JSON,
+    so it is content; or content and further members, the last of them a list of objects, which no `CallToolResult` has.
+    Of such members `isError` would count: so the answer has to say behind them that it is no error.
     """
     head = bytes(data[:_NEAR])
     start, before = text.find(head[:_FIRST]), head.find(_BEFORE_TEXT) + len(_BEFORE_TEXT)

@@ -51,7 +51,7 @@ class StraightCall:
     """A usual call that has been sent upstream."""
 
     __slots__ = (
-        *("_ahead", "_answer", "_call", "_is_left", "_late", "_way"),
+        *("_ahead", "_answer", "_call", "_is_counted", "_is_left", "_late", "_way"),
         *("caller", "exchange", "incoming", "message", "principal", "started", "upstream"),
     )
 
@@ -77,6 +77,8 @@ class StraightCall:
         self.started = started
         self.upstream = upstream
         self._answer: Answer | None = None
+        """What goes out when the usage event is safe."""
+        self._is_counted = False
         self._is_left = False
         self._late: asyncio.TimerHandle | None = None
         """What happens when the end of the answer is late."""
@@ -102,8 +104,8 @@ class StraightCall:
         try:
             is_passed = self._pass_whole()
         except Exception:
-            # The long way meets it again, and answers for it.
-            is_passed = False
+            # The long way meets it again, and answers for it; but not for what is counted.
+            is_passed = self._is_counted
         if not is_passed:
             self._go_on()
 
@@ -157,10 +159,11 @@ class StraightCall:
             session_id=self.caller.session_id,
             arguments_digest=arguments_digest,
         )
+        self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
         is_alone = way.room.has_one("request")
         way.forwarding.append_then(event, self._safe, is_alone=is_alone)
         # Redis is at work meanwhile.
-        self._answer = Answer(head=head.head, body=body, in_chunks=in_chunks)
+        self._is_counted = True
         way.forwarding.give_up(upstream)
         if is_alone:
             self.exchange.prepare(self._answer)
@@ -183,7 +186,7 @@ class StraightCall:
     def leave(self) -> None:
         """The client has gone: what can be counted all the same goes on without it."""
         self._is_left = True
-        if self._answer is None:
+        if not self._is_counted:
             self._stop_listening()
             self._way.forwarding.leave(self.incoming, self.upstream, self.calls())
         self._end(CLIENT_LEFT, "client_left")

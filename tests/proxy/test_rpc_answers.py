@@ -75,6 +75,20 @@ def test_an_error_is_one_wherever_it_is_said() -> None:
         assert found is None or found[2] is True
 
 
+def test_an_error_that_stands_between_other_members_is_one() -> None:
+    content = [{"type": "text", "text": "no such symbol"}]
+    structured = {"table": "stocks", "rows": ROWS}
+    result = {"content": content, "isError": True, "warnings": [{"code": "E1"}], "structuredContent": structured}
+    found = counted(answer(result))
+    assert found is None or found[2] is True
+
+
+def test_the_table_is_that_of_the_outer_structured_content() -> None:
+    inner = {"content": [{"type": "text", "text": "x"}], "table": "a", "hits": [{"a": "b"}], "structuredContent": {}}
+    result = {"structuredContent": {**inner, "table_name": "b", "rows": ROWS}, "content": [], "isError": False}
+    assert counted(answer(result)) in (None, (("a",), len(ROWS), False))
+
+
 def test_of_a_broken_answer_nothing_is_counted() -> None:
     result = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "stocks", "rows": ROWS}}
     whole = answer(result)

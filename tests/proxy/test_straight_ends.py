@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gateway.proxy.client.exchange import Exchange
 from gateway.proxy.straight import StraightCall
 from gateway.usage.stream import LANES
 from tests.proxy.kept import (
@@ -548,3 +549,37 @@ async def test_whatever_clients_and_the_upstream_do_each_answered_call_is_counte
     assert found == sorted(moody.answered)
     assert ways.taken.count("straight") > 20
     assert ways.taken.count("taken up") > 5
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+async def test_an_answer_that_ends_its_connection_says_so_though_its_usage_was_on_its_way_before(
+    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, version: bytes
+) -> None:
+    fields = (b"Connection: keep-alive",) if version == b"1.0" else ()
+    async with warm(gateway, upstream, await gateway.key(), *fields, version=version) as client:
+        upstream.answer = answer_raw(http(USUAL))
+        async with usage_on_its_way(gateway, client):
+            for connection in list(gateway.worker.server._connections):
+                connection.stop()
+        raw = await client.answer()
+        assert ways.taken == ["long", "straight"]
+        assert b"\r\nConnection: close\r\n" in raw
+        assert b"keep-alive" not in raw
+        assert await client.is_closed()
+
+
+async def test_a_fault_behind_the_counting_neither_counts_nor_answers_twice(
+    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: Any, **_named: Any) -> Any:
+        raise RuntimeError("a fault")
+
+    async with warm(gateway, upstream, await gateway.key()) as client:
+        upstream.answer = answer_raw(http(USUAL))
+        with monkeypatch.context() as faulty:
+            faulty.setattr(Exchange, "prepare", fails)
+            assert (await client.ask(call())).endswith(USUAL)
+        assert (await client.ask(call())).endswith(USUAL)
+    assert ways.taken == ["long", "straight", "straight"]
+    assert not handler_of(gateway)._room._active["request"]
+    await counted(gateway, 3)

@@ -39,7 +39,8 @@ class Exchange:
         self._is_chunked = False
         self._is_whole = False
         self._unsent: tuple[int, bytes] | None = None
-        self._prepared: tuple[Answer, bytes] | None = None
+        self._prepared: tuple[Answer, bytes, bytes] | None = None
+        """An answer, what its connection had to say when its bytes were made, and these."""
 
     @property
     def memory(self) -> object:
@@ -101,7 +102,8 @@ class Exchange:
     def prepare(self, answer: Answer) -> None:
         """Make the bytes of a whole answer, where they are few, before it is to be sent."""
         if len(answer.body) <= _FEW:
-            self._prepared = answer, b"".join(self._whole(answer))
+            whole = b"".join(self._whole(answer))
+            self._prepared = answer, self._connection.persistence(self.request), whole
 
     def finish(self, answer: Answer) -> None:
         """Send a whole answer to what is served without a task, and be done with it."""
@@ -113,12 +115,19 @@ class Exchange:
 
     def answer(self, answer: Answer) -> None:
         """Send a whole answer at once. Raises `ConnectionError`."""
-        if self._prepared is not None and self._prepared[0] is answer:
-            self._connection.write(self._prepared[1])
-        else:
+        if not self._send_prepared(answer):
             self._connection.write(*self._whole(answer))
         self.status = answer.head.status
         self._is_whole = True
+
+    def _send_prepared(self, answer: Answer) -> bool:
+        if self._prepared is None:
+            return False
+        prepared, persistence, whole = self._prepared
+        if prepared is not answer or persistence != self._connection.persistence(self.request):
+            return False
+        self._connection.write(whole)
+        return True
 
     def _whole(self, answer: Answer) -> tuple[Piece, ...]:
         if answer.closes or not self.request.is_received:
