@@ -172,9 +172,14 @@ class UsageBatches:
         return batch_of([_entry(*entry) for entry in found[0][1]]) if found and found[0][1] else None
 
     async def wait(self, milliseconds: int) -> bool:
-        """Return when the stream has entries that nobody took, or after the time; whether it has."""
+        """Return when the stream has entries that nobody took, or after the time; whether it has.
+
+        Raises `ResponseError` where Redis has forgotten what `prepare` made.
+        """
         groups = await self._redis.xinfo_groups(redis_names.USAGE)
         delivered = {bytes(group["name"]).decode(): group["last-delivered-id"] for group in groups}
+        if redis_names.USAGE_GROUP not in delivered:
+            raise ResponseError("NOGROUP the consumer group of the usage stream is gone")
         # Where the client's own time-out is shorter, that is an answer too.
         with suppress(redis.exceptions.TimeoutError):
             last: Any = {redis_names.USAGE: delivered[redis_names.USAGE_GROUP]}

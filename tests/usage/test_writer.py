@@ -31,6 +31,7 @@ from gateway.usage.spool import Spool
 from gateway.usage.stream import UsageStream
 from gateway.usage.table import UsageTable
 from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.writer import BLOCK_MS
 from tests.support.clickhouse_front import clickhouse_front
 from tests.support.valkey import Valkey
 from tests.usage.support import (
@@ -440,6 +441,20 @@ async def test_a_flushed_redis_does_not_stop_the_writer(
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (2, 40)
+
+
+async def test_a_redis_without_the_writers_group_is_made_ready_again(
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+) -> None:
+    start_writer()
+    events = await append(stream, event())
+    await drained(redis)
+    await redis.xgroup_destroy(redis_names.USAGE, redis_names.USAGE_GROUP)
+    # The writer finds out when it looks for more.
+    await asyncio.sleep(BLOCK_MS / 1000 + 0.2)
+    events += await append(stream, event())
+    await drained(redis, seconds=5)
+    assert await logged(table) == ids(events)
 
 
 class Snapshot:
