@@ -22,8 +22,10 @@ ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
 """Bytes of an answer of which no guess is made before it is read."""
 _STRUCTURED = b'"structuredContent":'
-_BEFORE_TEXT = b'"result":{"content":[{"type":"text","text":"'
-_BEHIND_TEXT = b'"}],'
+_BEFORE_TEXT = (b'"result":{"content":[{"type":"text","text":"', b'"result":{"content":[{"text":"')
+_BEHIND_TEXT = b'"}],"'
+_BETWEEN = 128
+"""Bytes in which other members may stand between the content and the structured content."""
 _NEAR = 1024
 """Bytes of an answer in which the content begins, if it is the first member of the result."""
 _FIRST = 32
@@ -143,16 +145,18 @@ def _read_large(data: Piece) -> ToolAnswer:
 def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
     """The answer with nothing in the text content before its structured content, which is at `at` in `text`.
 
-    That saves a third of the time. Two of the quotes around what is left out cannot be those of a string in valid JSON,
-    so it is content; or content and further members, the last of them a list of objects, which no `CallToolResult` has.
-    Of such members `isError` would count: so the answer has to say behind them that it is no error.
+    That saves a third of the time. The quotes around what is left out cannot be those of a string in valid JSON, so it
+    is content; or content and further members, the last of them a list of objects, which no `CallToolResult` has. Of
+    such members `isError` would count: so what is left has to say that it is no error.
     """
     head = bytes(data[:_NEAR])
-    start, before = text.find(head[:_FIRST]), head.find(_BEFORE_TEXT) + len(_BEFORE_TEXT)
-    behind = at - len(_BEHIND_TEXT)
-    if before < len(_BEFORE_TEXT) or behind < start + before or not text.startswith(_BEHIND_TEXT, behind):
-        return data
-    return b"".join((head[:before], memoryview(text)[behind : start + len(data)]))
+    start, behind = text.find(head[:_FIRST]), text.rfind(_BEHIND_TEXT, max(0, at - _BETWEEN), at + 1)
+    member = behind + len(_BEHIND_TEXT)
+    for opening in _BEFORE_TEXT:
+        before = head.find(opening) + len(opening)
+        if len(opening) <= before <= behind - start and text[member : member + 1].isalpha():
+            return b"".join((head[:before], memoryview(text)[behind : start + len(data)]))
+    return data
 
 
 def _read_declared(data: Piece) -> ToolAnswer | None:

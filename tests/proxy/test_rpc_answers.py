@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.metering import meter, meter_parts
 from gateway.protocol.pieces import Piece
-from gateway.proxy.rpc_answers import read_tool_answer
+from gateway.proxy.rpc_answers import _without_text, read_tool_answer
 
 ROWS = [{"date": f"2026-01-{day:02}", "open": 1.5, "note": 'a "b" \\'} for day in range(1, 29)] * 10
 TEXTS = [
@@ -49,11 +49,28 @@ def counted(data: Piece) -> tuple[tuple[str, ...], int | None, bool | None] | No
 @pytest.mark.parametrize("form", [bytes, bytearray, in_a_stream])
 @pytest.mark.parametrize("envelope_last", [False, True])
 @pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize("is_sorted", [False, True])
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_declared_answer_is_counted_whatever_its_text(form: Any, envelope_last: bool, blocks: int, text: str) -> None:
-    content = [{"type": "text", "text": text}] * blocks
-    result = {"content": content, "structuredContent": {"table": "stocks", "rows": ROWS}, "isError": False}
-    assert counted(form(answer(result, envelope_last=envelope_last))) == (("stocks",), len(ROWS), False)
+def test_a_declared_answer_is_counted_whatever_its_text(
+    form: Any, envelope_last: bool, blocks: int, is_sorted: bool, text: str
+) -> None:
+    block = {"text": text, "type": "text"} if is_sorted else {"type": "text", "text": text}
+    structured, no_error = {"table": "stocks", "rows": ROWS}, {"isError": False}
+    behind = (
+        {**no_error, "structuredContent": structured} if is_sorted else {"structuredContent": structured, **no_error}
+    )
+    data = form(answer({"content": [block] * blocks, **behind}, envelope_last=envelope_last))
+    assert counted(data) == (("stocks",), len(ROWS), False)
+
+
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_the_text_of_the_answers_of_the_sdks_is_left_out(is_sorted: bool) -> None:
+    block = {"text": TEXTS[0], "type": "text"} if is_sorted else {"type": "text", "text": TEXTS[0]}
+    structured, no_error = {"structuredContent": {"table": "stocks", "rows": ROWS}}, {"isError": False}
+    behind = {**no_error, **structured} if is_sorted else {**structured, **no_error}
+    data = answer({"content": [block], **behind})
+    rest = _without_text(data, data, data.index(b'"structuredContent"'))
+    assert len(rest) < len(data) - len(TEXTS[0])
 
 
 def test_an_answer_within_the_structured_content_is_not_the_answer() -> None:
