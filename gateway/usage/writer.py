@@ -261,16 +261,20 @@ class UsageWriter:
         """Store what ClickHouse remembers and does not have; of what its retention has removed, nothing is lost."""
         oldest = (self._table.first_day - EPOCH).days if self._table.first_day else 0
         kept = [event for event in events if event.day >= oldest]
-        known = await self._stored(kept)
+        lost = await self._lacking(kept)
         for further in _further_tokens(token):
-            if not (lost := [event for event in kept if event.event_id not in known]):
+            if not lost:
                 break
             log.warning("usage writer: ClickHouse lost %d events of an insert that was cut off", len(lost))
             await self._persist(partial(self._table.insert_soon, lost, further))
-            known = await self._stored(kept)
-        if len(known) < len(kept):
-            log.error("usage writer: ClickHouse has not all of %d events though it took them", len(kept))
-        await self._complete_sums(kept, known)
+            lost = await self._lacking(lost)
+        if lost:
+            log.error("usage writer: ClickHouse lacks %d events that it took", len(lost))
+        await self._persist(lambda: complete(self._table, kept))
+
+    async def _lacking(self, events: Sequence[UsageEvent]) -> list[UsageEvent]:
+        known = await self._stored(events)
+        return [event for event in events if event.event_id not in known]
 
     async def _insert_by_halves(self, events: Sequence[UsageEvent]) -> list[DeadLetter]:
         """Insert the events that ClickHouse takes; those it refuses, even alone, are returned."""

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.pieces import Piece, joined, place_of
+from gateway.protocol.pieces import Piece, joined, part, place_of
 
 
 @given(st.lists(st.binary(max_size=20).flatmap(lambda raw: st.sampled_from([raw, bytearray(raw), memoryview(raw)]))))
@@ -45,3 +45,11 @@ def test_a_view_of_a_buffer_is_not_copied_to_be_searched() -> None:
     source, start, end = place_of(memoryview(buffer)[2:5])
     assert source is buffer
     assert (start, end) == (2, 5)
+
+
+def test_a_part_is_a_view_and_the_whole_is_itself() -> None:
+    whole = b"abcdef"
+    assert part(whole, 0, 6) is whole
+    view = part(whole, 2, 5)
+    assert isinstance(view, memoryview)
+    assert (view.obj, bytes(view)) == (whole, b"cde")

@@ -24,6 +24,14 @@ TEXTS = [
     "ends with a backslash \\",
     "",
 ]
+STRUCTURED = {"table": "stocks", "rows": ROWS}
+
+
+def as_an_sdk_sends(text: str, blocks: int, *, is_sorted: bool) -> dict[str, Any]:
+    """A result in the order of one of the SDKs' generations; the newer one sorts."""
+    if is_sorted:
+        return {"content": [{"text": text, "type": "text"}] * blocks, "isError": False, "structuredContent": STRUCTURED}
+    return {"content": [{"type": "text", "text": text}] * blocks, "structuredContent": STRUCTURED, "isError": False}
 
 
 def answer(result: dict[str, Any], *, envelope_last: bool = False) -> bytes:
@@ -54,21 +62,13 @@ def counted(data: Piece) -> tuple[tuple[str, ...], int | None, bool | None] | No
 def test_a_declared_answer_is_counted_whatever_its_text(
     form: Any, envelope_last: bool, blocks: int, is_sorted: bool, text: str
 ) -> None:
-    block = {"text": text, "type": "text"} if is_sorted else {"type": "text", "text": text}
-    structured, no_error = {"table": "stocks", "rows": ROWS}, {"isError": False}
-    behind = (
-        {**no_error, "structuredContent": structured} if is_sorted else {"structuredContent": structured, **no_error}
-    )
-    data = form(answer({"content": [block] * blocks, **behind}, envelope_last=envelope_last))
+    data = form(answer(as_an_sdk_sends(text, blocks, is_sorted=is_sorted), envelope_last=envelope_last))
     assert counted(data) == (("stocks",), len(ROWS), False)
 
 
 @pytest.mark.parametrize("is_sorted", [False, True])
 def test_the_text_of_the_answers_of_the_sdks_is_left_out(is_sorted: bool) -> None:
-    block = {"text": TEXTS[0], "type": "text"} if is_sorted else {"type": "text", "text": TEXTS[0]}
-    structured, no_error = {"structuredContent": {"table": "stocks", "rows": ROWS}}, {"isError": False}
-    behind = {**no_error, **structured} if is_sorted else {**structured, **no_error}
-    data = answer({"content": [block], **behind})
+    data = answer(as_an_sdk_sends(TEXTS[0], 1, is_sorted=is_sorted))
     rest = _without_text(data, data, data.index(b'"structuredContent"'))
     assert len(rest) < len(data) - len(TEXTS[0])
 
@@ -82,11 +82,10 @@ def test_an_answer_within_the_structured_content_is_not_the_answer() -> None:
 
 def test_an_error_is_one_wherever_it_is_said() -> None:
     content = [{"type": "text", "text": "no such symbol"}]
-    structured = {"table": "stocks", "rows": ROWS}
     for result in (
-        {"isError": True, "content": content, "structuredContent": structured},
-        {"content": content, "isError": True, "structuredContent": structured},
-        {"content": content, "structuredContent": structured, "isError": True},
+        {"isError": True, "content": content, "structuredContent": STRUCTURED},
+        {"content": content, "isError": True, "structuredContent": STRUCTURED},
+        {"content": content, "structuredContent": STRUCTURED, "isError": True},
     ):
         found = counted(answer(result))
         assert found is None or found[2] is True
@@ -94,8 +93,7 @@ def test_an_error_is_one_wherever_it_is_said() -> None:
 
 def test_an_error_that_stands_between_other_members_is_one() -> None:
     content = [{"type": "text", "text": "no such symbol"}]
-    structured = {"table": "stocks", "rows": ROWS}
-    result = {"content": content, "isError": True, "warnings": [{"code": "E1"}], "structuredContent": structured}
+    result = {"content": content, "isError": True, "warnings": [{"code": "E1"}], "structuredContent": STRUCTURED}
     found = counted(answer(result))
     assert found is None or found[2] is True
 
@@ -107,7 +105,7 @@ def test_the_table_is_that_of_the_outer_structured_content() -> None:
 
 
 def test_of_a_broken_answer_nothing_is_counted() -> None:
-    result = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "stocks", "rows": ROWS}}
+    result = {"content": [{"type": "text", "text": "x"}], "structuredContent": STRUCTURED}
     whole = answer(result)
     for broken in (whole[:-1], whole + b"}", whole.replace(b'"text":"x"', b'"text":x"'), b" " + whole[:-2] + b"  ]"):
         assert counted(broken) is None

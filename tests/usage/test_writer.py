@@ -81,7 +81,11 @@ class FaultyTable(UsageTable):
         await super().insert_soon(events, token)
         if fault == "answer lost":
             raise UsageTableUnavailable("away")
-        if fault == "hangs after insert":
+        if "rows lost" in fault:
+            for name in ("log", "daily"):
+                # A mutation keeps the token.
+                self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
+        if fault.startswith("hangs"):
             self.inserting.set()
             await asyncio.Event().wait()
 
@@ -104,6 +108,13 @@ def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     found.inserting = asyncio.Event()
     yield found
     found.close()
+
+
+async def cut_off(start_writer: Start, table: FaultyTable) -> None:
+    """Run a writer until it hangs in an insert, and end it there."""
+    running = start_writer(table=table)
+    await table.inserting.wait()
+    await running.cancel()
 
 
 def refuse_poison(table: UsageTable) -> None:
@@ -212,9 +223,7 @@ async def test_a_writer_that_ends_between_insert_and_settling_doubles_nothing(
 ) -> None:
     events = await append(stream, *(event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(3)))
     faulty.faults = ["hangs after insert"]
-    first = start_writer(table=faulty)
-    await faulty.inserting.wait()
-    await first.cancel()
+    await cut_off(start_writer, faulty)
     assert await logged(table) == ids(events)
     # The successor finds the first batch pending, and entries that came meanwhile.
     events += await append(stream, event(), event())
@@ -312,42 +321,14 @@ async def test_what_a_killed_clickhouse_remembers_but_does_not_have_is_stored_ag
     assert (found, calls) == (ids(events), len(events))
 
 
-class LosingTable(UsageTable):
-    """The real table; of the first inserts it keeps the tokens and loses the rows, and at the last of them it hangs."""
-
-    losses: int
-    hangs: bool
-    inserting: asyncio.Event
-
-    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
-        await super().insert_soon(events, token)
-        if self.losses:
-            self.losses -= 1
-            for name in ("log", "daily"):
-                # A mutation keeps the token.
-                self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
-            if self.hangs and not self.losses:
-                self.inserting.set()
-                await asyncio.Event().wait()
-
-
-@pytest.fixture
-def losing(usage_url: str, table: UsageTable) -> Iterator[LosingTable]:
-    found = LosingTable(usage_url, database=table.database)
-    found.losses, found.hangs, found.inserting = 1, True, asyncio.Event()
-    yield found
-    found.close()
-
-
 async def test_the_half_of_a_refused_batch_that_was_lost_is_stored_again(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, losing: LosingTable, start_writer: Start
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     refuse_poison(table)
     events = await append(stream, *(event() for _ in range(8)))
     await append(stream, event(tool_name="poison"))
-    first = start_writer(table=losing)
-    await losing.inserting.wait()
-    await first.cancel()
+    faulty.faults = ["none", "none", "hangs, rows lost"]
+    await cut_off(start_writer, faulty)
     start_writer()
     await drained(redis)
     assert await logged(table) == ids(events)
@@ -355,16 +336,15 @@ async def test_the_half_of_a_refused_batch_that_was_lost_is_stored_again(
 
 
 async def test_what_is_lost_again_and_again_is_stored_all_the_same(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, losing: LosingTable, start_writer: Start
+    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     events = await append(stream, event(), event())
-    first = start_writer(table=losing)
-    await losing.inserting.wait()
-    await first.cancel()
-    losing.losses, losing.hangs = 6, False
-    start_writer(table=losing)
+    faulty.faults = ["hangs, rows lost"]
+    await cut_off(start_writer, faulty)
+    faulty.faults = ["rows lost"] * 6
+    start_writer(table=faulty)
     await drained(redis)
-    assert losing.losses == 0
+    assert faulty.faults == []
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (2, 40)
 
@@ -649,9 +629,7 @@ async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
     await append(stream, *events, event(tool_name="poison"))
     # The whole is refused; a half goes in, and there the writer ends.
     faulty.faults = ["none", "none", "hangs after insert"]
-    first = start_writer(table=faulty)
-    await faulty.inserting.wait()
-    await first.cancel()
+    await cut_off(start_writer, faulty)
     assert 0 < len(await logged(table)) < 8
     start_writer()
     await drained(redis)

@@ -25,7 +25,7 @@ from typing import Protocol, cast
 
 from gateway.protocol.pieces import Piece
 from gateway.proxy.client.answer import Answer
-from gateway.proxy.client.exchange import Exchange
+from gateway.proxy.client.exchange import WORTH_A_COPY, Exchange
 from gateway.proxy.client.framing import FramingFault
 from gateway.proxy.client.request import ClientRequest, RequestReader
 
@@ -41,8 +41,6 @@ STALLED = 300.0
 """Seconds that a client may take nothing of an answer while more than the socket's buffers hold waits for it."""
 _MAX_HELD = 64 * 1024
 """Bytes of further requests that are taken in while one is being answered."""
-_WORTH_A_COPY = 64 * 1024
-"""Bytes up to which parts are copied together, so that they are one write."""
 _PIECE = 4 * 1024
 """Bytes of further requests that are looked at together."""
 _NEVER = float("inf")
@@ -161,9 +159,9 @@ class ClientConnection(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("The client has gone")
-        if len(parts) == 2 and len(parts[1]) <= _WORTH_A_COPY:
+        if len(parts) == 2 and len(parts[1]) <= WORTH_A_COPY:
             transport.write(b"".join(parts))
-        elif max(map(len, parts), default=0) > _WORTH_A_COPY:
+        elif max(map(len, parts), default=0) > WORTH_A_COPY:
             transport.writelines(parts)
         elif parts:
             transport.write(b"".join(parts))

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 _IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
-_FEW = 64 * 1024
-"""Bytes of a body that are copied together with the head."""
+WORTH_A_COPY = 64 * 1024
+"""Bytes up to which parts are copied together, so that they are one write."""
 
 
 class Exchange:
@@ -101,7 +101,7 @@ class Exchange:
 
     def prepare(self, answer: Answer) -> None:
         """Make the bytes of a whole answer, where they are few, before it is to be sent."""
-        if len(answer.body) <= _FEW:
+        if len(answer.body) <= WORTH_A_COPY:
             whole = b"".join(self._whole(answer))
             self._prepared = answer, self._connection.persistence(self.request), whole
 

@@ -137,11 +137,7 @@ class Answer:
         self.is_head_complete = True
         if self._left and len(data) == start + self._left:
             # The whole answer has come, as most do.
-            if self._left <= _WORTH_A_COPY:
-                self._pieces.append(data[start:])
-                self.waiting_bytes = self._left
-            else:
-                self._keep(data, start, len(data))
+            self._keep(data, start, len(data))
             self._left = 0
             self.is_complete = self.is_keep_alive = True
         else:
