@@ -7,8 +7,8 @@ import sys
 import uvloop
 
 from admin_api.server import CannotStart, running
-from gateway import logs, metrics
-from gateway.child import announce_ready, read_settings_line, wait_for_the_end
+from gateway.observability import logs, metrics
+from gateway.runtime.child_process import announce_ready, read_settings_line, wait_for_the_end
 from gateway.settings import Settings
 
 

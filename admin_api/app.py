@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 
-from admin_api import accounts, audit, auth, health, info, keys, openapi, usage
+from admin_api import audit, auth, health, info, keys, openapi, usage, users
 from admin_api.address import host_name
 from admin_api.dependencies import Dependencies
 from admin_api.endpoint import MAX_BODY_BYTES, Endpoint
@@ -29,7 +29,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *auth.ENDPOINTS,
     *keys.ENDPOINTS,
     *usage.ENDPOINTS,
-    *accounts.ENDPOINTS,
+    *users.ENDPOINTS,
     *audit.ENDPOINTS,
     *info.ENDPOINTS,
 )

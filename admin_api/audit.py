@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from admin_api.audit_trail import StoredEntry
 from admin_api.dependencies import Dependencies
 from admin_api.endpoint import Caller, Endpoint
-from admin_api.kinds import AuditLimit, AuditPlace
-from admin_api.moments import rfc3339
+from admin_api.field_types import AuditLimit, AuditPlace
+from gateway.accounts.audit_trail import StoredEntry
+from gateway.timestamps import rfc3339
 
 
 class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

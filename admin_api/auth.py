@@ -13,11 +13,11 @@ import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoint import Caller, Endpoint, Nothing
+from admin_api.field_types import Email, NewPassword, Password
 from admin_api.fields import FieldFault, InvalidFields
-from admin_api.kinds import Email, NewPassword, Password
-from admin_api.login_limits import TooManyLogins
 from admin_api.problem import Problem
-from admin_api.users import User
+from gateway.accounts.login_limits import TooManyLogins
+from gateway.accounts.users import User
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from admin_api.address import Network
-from admin_api.audit_trail import AuditTrail
-from admin_api.login_limits import LoginLimits
-from admin_api.tokens import Tokens
-from admin_api.users import UserStore
+from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.tokens import Tokens
+from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.download import Download
 from admin_api.fields import FieldFault, InvalidFields, read_json, read_query
 from admin_api.problem import Problem
-from admin_api.users import User
+from gateway.accounts.users import User
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0

@@ -11,7 +11,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.dependencies import Dependencies
-from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.store.errors import UsageTableUnavailable
 
 PROBE_SECONDS = 2.0
 

@@ -25,11 +25,11 @@ from admin_api.key_bodies import (
     RotateKey,
     UpdateKey,
 )
-from admin_api.moments import rfc3339, rfc3339_or_none
 from admin_api.problem import Problem
 from admin_api.scope import owner_asked_for
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.timestamps import rfc3339, rfc3339_or_none
 
 _DAY_MS = 86_400_000
 

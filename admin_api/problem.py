@@ -17,10 +17,10 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.fields import FieldFault, InvalidFields
-from admin_api.passwords import PasswordsBusy
+from gateway.accounts.passwords import PasswordsBusy
 from gateway.keys.fields import InvalidField
-from gateway.usage.table import ExportsBusy
-from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.table import ExportsBusy
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from admin_api.endpoint import Caller
 from admin_api.fields import FieldFault, InvalidFields
 from admin_api.problem import Problem
-from admin_api.users import normal_email
+from gateway.accounts.users import normal_email
 
 
 def owner_asked_for(caller: Caller, owner: str | None, everybody: bool) -> str | None:

@@ -24,22 +24,23 @@ from redis.exceptions import RedisError
 import gateway
 from admin_api.address import allowed_hosts
 from admin_api.app import make_app
-from admin_api.audit_trail import AuditTrail
 from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
-from admin_api.login_limits import LoginLimits
-from admin_api.tokens import Tokens
-from admin_api.users import UserStore
-from gateway import redis_client, redis_names
+from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.tokens import Tokens
+from gateway.accounts.users import UserStore
+from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
+from gateway.redis import client as redis_client
+from gateway.redis import names as redis_names
 from gateway.settings import Settings
-from gateway.tasks import end
-from gateway.usage.catching_up import ask
-from gateway.usage.observer import UsageObserver
+from gateway.usage.consumer.read_your_writes import ask
+from gateway.usage.consumer.writer import UsageWriter
+from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.reconcile import watch
-from gateway.usage.table import UsageTable
-from gateway.usage.table_errors import UsageTableUnavailable
-from gateway.usage.writer import UsageWriter
+from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.table import UsageTable
 
 DRAIN_USAGE_SECONDS = 5.0
 _DRAIN_POLL_SECONDS = 0.02
@@ -54,7 +55,7 @@ class CannotStart(Exception):
 
 
 @asynccontextmanager
-async def running(settings: Settings, observer: UsageObserver | None = None) -> AsyncIterator[None]:
+async def running(settings: Settings, observer: UsageMetricsSink | None = None) -> AsyncIterator[None]:
     """Serve while inside. Raises `CannotStart`."""
     if settings.redis_url is None or settings.clickhouse_url is None or settings.jwt_secret is None:
         raise CannotStart("redis_url, clickhouse_url and jwt_secret are required")
@@ -144,17 +145,19 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _balancing(
-    redis: Redis, table: UsageTable, writer: UsageWriter, observer: UsageObserver | None
+    redis: Redis, table: UsageTable, writer: UsageWriter, observer: UsageMetricsSink | None
 ) -> AsyncIterator[None]:
     """Hold the books of usage against each other, in the process that writes them, while nothing else is wrong."""
     task = asyncio.create_task(
-        watch(redis, table, observer or UsageObserver(), lambda: writer.state.is_leading and not writer.state.problem),
+        watch(
+            redis, table, observer or UsageMetricsSink(), lambda: writer.state.is_leading and not writer.state.problem
+        ),
         name="usage-balance",
     )
     try:
         yield
     finally:
-        await end(task)
+        await cancel_and_wait(task)
 
 
 def _report(task: asyncio.Task[None]) -> None:

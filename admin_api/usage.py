@@ -1,4 +1,4 @@
-"""What was read: single calls, and their sums. The answers are those of `gateway.usage.queries`."""
+"""What was read: single calls, and their sums. The answers are those of `gateway.usage.store.queries`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import msgspec
 from admin_api.dependencies import Dependencies
 from admin_api.download import Download
 from admin_api.endpoint import Caller, Endpoint
-from admin_api.fields import FieldFault, InvalidFields
-from admin_api.kinds import (
+from admin_api.field_types import (
     AnyEmail,
     BalanceDays,
     CallStatus,
@@ -24,13 +23,14 @@ from admin_api.kinds import (
     Search,
     To,
 )
-from admin_api.moments import parse_moment
+from admin_api.fields import FieldFault, InvalidFields
 from admin_api.scope import owner_asked_for
-from gateway.usage import queries
-from gateway.usage.answers import HistoryFilters, HistoryPage, Stats
-from gateway.usage.catching_up import until_stored
-from gateway.usage.export import MEDIA_TYPES, Format, export
+from gateway.timestamps import parse_moment
+from gateway.usage.consumer.read_your_writes import until_stored
 from gateway.usage.reconcile import Balance, reconcile
+from gateway.usage.store import queries
+from gateway.usage.store.export import MEDIA_TYPES, Format, export
+from gateway.usage.store.models import HistoryFilters, HistoryPage, Stats
 
 _EARLIEST_MS = 0
 _LATEST_MS = 7_258_118_400_000

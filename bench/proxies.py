@@ -19,8 +19,8 @@ from typing import Any
 
 from bench import machine
 from bench.calls import ALL
-from gateway import redis_client
-from gateway.usage import catching_up
+from gateway.redis import client as redis_client
+from gateway.usage.consumer import read_your_writes
 
 _STARTS_WITHIN = 30.0
 _ENDS_WITHIN = 60.0
@@ -196,7 +196,7 @@ def _parts(supervisor: int) -> dict[str, int]:
 async def _ask(redis_url: str) -> None:
     redis = redis_client.connect(redis_url)
     try:
-        await catching_up.ask(redis)
+        await read_your_writes.ask(redis)
     finally:
         await redis.aclose()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis.asyncio
 
-from gateway.redis_client import connect
+from gateway.redis.client import connect
 from tests.support.valkey import Valkey, running_valkey
 
 

@@ -59,7 +59,7 @@ async def _answered(
 
 
 async def _token(stores: Stores) -> str:
-    from admin_api.tokens import Tokens
+    from gateway.accounts.tokens import Tokens
 
     admins = [user for user in await stores.users.list() if user.is_admin and not user.disabled]
     if not admins:

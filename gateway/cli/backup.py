@@ -13,10 +13,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 import gateway
-from gateway import backup as backups
 from gateway.cli import admin_api, options
 from gateway.cli.output import CliError, rfc3339
 from gateway.cli.stores import Stores, now_ms, with_stores
+from gateway.runtime import backup as backups
 from gateway.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def restore(file: File, data_dir: options.DataDir = None, config: options.Config
     """
     settings = load_settings(config, {"data_dir": data_dir})
     _only_embedded(settings)
-    from gateway.preflight import CannotStartError, held_data_dir, prepare_data_dir
+    from gateway.runtime.preflight import CannotStartError, held_data_dir, prepare_data_dir
 
     folder = settings.data_dir.absolute()
     try:
@@ -123,8 +123,8 @@ def _created(path: Path) -> IO[bytes]:
 def _restore(file: Path, folder: Path) -> str:
     if there := [name for name in _MADE if (folder / name).exists()]:
         raise CliError(f"{folder} has data already ({', '.join(there)}): restore into a new folder")
-    from gateway.usage.restore import restore_usage
-    from gateway.usage.table_errors import UsageTableUnavailable
+    from gateway.usage.store.errors import UsageTableUnavailable
+    from gateway.usage.store.restore import restore_usage
 
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as unpacked:

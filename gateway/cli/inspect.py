@@ -68,7 +68,7 @@ def client_config(
       mcp-gateway client-config cursor --url https://mcp.example.com/mcp
       mcp-gateway client-config --list
     """
-    from gateway.clients import CLIENTS, Target, snippet
+    from gateway.client_snippets import CLIENTS, Target, snippet
 
     if list_clients:
         if as_json:
@@ -132,15 +132,15 @@ def _line(check: Check) -> str:
 
 
 def _subject(settings: Settings, key: str | None, url: str | None) -> Subject:
-    from gateway import welcome
     from gateway.doctor import Subject
+    from gateway.runtime import startup_banner
 
     runtime = read_runtime(settings.data_dir)
     return Subject(
         settings=settings,
         redis_url=settings.redis_url or (runtime.redis_url if runtime else None),
-        proxy_url=url or (runtime.proxy_url if runtime else welcome.proxy_url(settings)),
-        admin_url=runtime.admin_url if runtime else welcome.admin_url(settings),
+        proxy_url=url or (runtime.proxy_url if runtime else startup_banner.proxy_url(settings)),
+        admin_url=runtime.admin_url if runtime else startup_banner.admin_url(settings),
         is_up_running=runtime is not None,
         is_role_configured=settings.redis_url is not None,
         key=key,
@@ -148,17 +148,17 @@ def _subject(settings: Settings, key: str | None, url: str | None) -> Subject:
 
 
 def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
-    from gateway import welcome
+    from gateway.runtime import startup_banner
 
     settings = load_settings(config_file, {"data_dir": data_dir})
     runtime = read_runtime(settings.data_dir)
-    return runtime.proxy_url if runtime else welcome.proxy_url(settings)
+    return runtime.proxy_url if runtime else startup_banner.proxy_url(settings)
 
 
 def _unknown_client(client: str) -> str:
     import difflib
 
-    from gateway.clients import CLIENTS
+    from gateway.client_snippets import CLIENTS
 
     near = difflib.get_close_matches(client, CLIENTS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""

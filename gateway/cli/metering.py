@@ -15,7 +15,7 @@ from gateway.cli.stores import Stores, with_stores
 from gateway.settings import load_settings
 
 if TYPE_CHECKING:
-    from gateway.metering.suggest import Counted
+    from gateway.metering.rules.suggest import Counted
 
 app = typer.Typer(no_args_is_help=True, help="Metering: how calls are counted, and rules for it.")
 
@@ -40,8 +40,8 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
     """
     from gateway.metering.explain import explain as explained
     from gateway.metering.recorded import read_call
-    from gateway.metering.rules import Rules
-    from gateway.metering_rules import read_rules_file
+    from gateway.metering.rules.file import read_rules_file
+    from gateway.metering.rules.rules import Rules
 
     try:
         recorded = read_call(_read(call))
@@ -91,8 +91,8 @@ def suggest(
     Example:
       mcp-gateway metering suggest --from-history >> gateway.toml   # then read them
     """
-    from gateway.metering.suggest import suggest as suggested
-    from gateway.metering.suggest import to_toml
+    from gateway.metering.rules.suggest import suggest as suggested
+    from gateway.metering.rules.suggest import to_toml
 
     if not from_history:
         raise CliError("say what the rules are to be for: --from-history")
@@ -108,8 +108,8 @@ def suggest(
 
 async def _history(stores: Stores, days: int) -> tuple[list[Counted], dict[str, bytes]]:
     """The calls of every tool, and the schemas that were learned."""
-    from gateway.metering.suggest import Counted
-    from gateway.proxy.learned_tools import read_learned
+    from gateway.metering.rules.suggest import Counted
+    from gateway.proxy.accounting.tool_catalog import read_learned
 
     runtime = stores.found.runtime
     upstream = runtime.upstream_url if runtime is not None else stores.settings.upstream_url
@@ -124,9 +124,9 @@ async def _stats(stores: Stores, days: int) -> dict[str, Any]:
     if url is None or url.startswith("chdb:"):
         return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
     # Not at the top: the other commands need no ClickHouse client.
-    from gateway.usage.queries import stats
-    from gateway.usage.table import UsageTable
-    from gateway.usage.table_errors import UsageTableUnavailable
+    from gateway.usage.store.errors import UsageTableUnavailable
+    from gateway.usage.store.queries import stats
+    from gateway.usage.store.table import UsageTable
 
     table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
     try:

@@ -44,7 +44,7 @@ def up(
         "workers": workers,
     }
     settings = load_settings(config, flags, role="up")
-    from gateway.embedded import run_up
+    from gateway.runtime.up import run_up
 
     raise typer.Exit(run_up(settings))
 
@@ -67,7 +67,7 @@ def proxy(
 
     flags = {"host": host, "proxy_port": proxy_port, "workers": workers}
     settings = load_settings(config, flags, role="proxy")
-    from gateway.embedded import run_proxy
+    from gateway.runtime.up import run_proxy
 
     raise typer.Exit(run_proxy(settings))
 
@@ -90,6 +90,6 @@ def admin(
 
     flags = {"host": host, "admin_port": admin_port}
     settings = load_settings(config, flags, role="admin")
-    from gateway.embedded import run_admin
+    from gateway.runtime.up import run_admin
 
     raise typer.Exit(run_admin(settings))

@@ -16,13 +16,13 @@ from redis.exceptions import RedisError
 from gateway.cli.output import CliError
 from gateway.cli.running import Found, find
 from gateway.keys.store import KeyStore
-from gateway.redis_client import connect
+from gateway.redis.client import connect
 from gateway.settings import Settings, load_settings
 from gateway.settings.values import mask_url
 
 if TYPE_CHECKING:
-    from admin_api.audit_trail import AuditTrail
-    from admin_api.users import UserStore
+    from gateway.accounts.audit_trail import AuditTrail
+    from gateway.accounts.users import UserStore
 
 Result = TypeVar("Result")
 
@@ -67,8 +67,8 @@ def with_stores(config: Path | None, data_dir: Path | None, work: Callable[[Stor
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Stores]:
-    from admin_api.audit_trail import AuditTrail
-    from admin_api.users import UserStore
+    from gateway.accounts.audit_trail import AuditTrail
+    from gateway.accounts.users import UserStore
 
     found = find(settings)
     pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None

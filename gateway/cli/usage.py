@@ -12,7 +12,7 @@ from gateway.cli import admin_api, options, usage_export, usage_stats
 from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table, printable, rfc3339, tell
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
 from gateway.cli.usage_database import usage_table
-from gateway.usage.dead_letters import DeadLetters, Letter
+from gateway.usage.consumer.dead_letters import DeadLetters, Letter
 
 _REASON_WIDTH = 60
 

@@ -10,7 +10,7 @@ from gateway.cli.output import CliError
 from gateway.cli.stores import Stores
 
 if TYPE_CHECKING:
-    from gateway.usage.table import UsageTable
+    from gateway.usage.store.table import UsageTable
 
 
 @asynccontextmanager
@@ -24,8 +24,8 @@ async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
         yield None
         return
     # Not at the top: the other commands need no ClickHouse client.
-    from gateway.usage.table import UsageTable
-    from gateway.usage.table_errors import UsageTableUnavailable
+    from gateway.usage.store.errors import UsageTableUnavailable
+    from gateway.usage.store.table import UsageTable
 
     table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
     try:

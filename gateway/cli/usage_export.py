@@ -84,11 +84,11 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
             pieces = admin_api.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield _Export(page["total"], pieces)
             return
-        from gateway.usage import queries
-        from gateway.usage.answers import HistoryFilters
-        from gateway.usage.catching_up import until_stored
-        from gateway.usage.export import Format as TableFormat
-        from gateway.usage.export import export as exported
+        from gateway.usage.consumer.read_your_writes import until_stored
+        from gateway.usage.store import queries
+        from gateway.usage.store.export import Format as TableFormat
+        from gateway.usage.store.export import export as exported
+        from gateway.usage.store.models import HistoryFilters
 
         chosen = HistoryFilters(
             since=_moment("from", filters, end_of_day=False),
@@ -103,7 +103,7 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
 
 
 def _moment(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int | None:
-    from admin_api.moments import parse_moment
+    from gateway.timestamps import parse_moment
 
     if name not in filters:
         return None

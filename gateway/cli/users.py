@@ -12,7 +12,7 @@ from gateway.cli.output import CliError, moment, print_json, print_table, rfc333
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
 
 if TYPE_CHECKING:
-    from admin_api.users import User
+    from gateway.accounts.users import User
 
 app = typer.Typer(no_args_is_help=True, help="Users: who may log in to the admin API and the dashboard.")
 
@@ -39,7 +39,7 @@ def add(
     password = _new_password(password_stdin)
 
     async def work(stores: Stores) -> User:
-        from admin_api.users import UserExists
+        from gateway.accounts.users import UserExists
 
         try:
             user = await stores.users.add(email, password, admin)

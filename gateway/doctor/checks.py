@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import aiohttp
 from redis.exceptions import RedisError
 
-from gateway import preflight
 from gateway.doctor import mcp
 from gateway.keys.secret import ApiKey, MalformedKey
-from gateway.redis_client import connect
+from gateway.redis.client import connect
+from gateway.runtime import preflight
 from gateway.settings import Settings
 from gateway.settings.values import mask_url
 

@@ -22,13 +22,13 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway import metrics
+from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import Found, KeyStore
-from gateway.keys.subscription import Subscription
-from gateway.redis_names import INVALIDATIONS
-from gateway.tasks import end
+from gateway.observability import metrics
+from gateway.redis.names import INVALIDATIONS
+from gateway.redis.subscription import Subscription
 
 LIFETIME = 30.0
 """Seconds that a record is remembered at most."""
@@ -100,7 +100,7 @@ class KeyCache:
         """End all tasks and write the last uses that wait."""
         await self._subscription.stop()
         tasks = [*self._lookups.values(), *([self._flusher] if self._flusher else [])]
-        await asyncio.gather(*map(end, tasks))
+        await asyncio.gather(*map(cancel_and_wait, tasks))
         await self._flush()
 
     def recall(self, key: ApiKey) -> KeyRecord | None:

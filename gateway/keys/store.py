@@ -18,11 +18,11 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway import redis_names as names
 from gateway.keys.fields import InvalidField, checked_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.redis_client import eval_on_disk, is_on_disk
+from gateway.redis import names as names
+from gateway.redis.client import eval_on_disk, is_on_disk
 
 MAX_OWNER = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering import declared, names, reading, rules, sql, wire
+from gateway.metering import names, reading, structured_fast_path, wire
 from gateway.metering.arguments import Request, read_request, statements_in
-from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Count, Grade, Metered
-from gateway.metering.rules import Failed, Rule
+from gateway.metering.metered import DECLARED, ERROR, RULE, UNKNOWN, Confidence, Count, Metered
+from gateway.metering.rules import rules
+from gateway.metering.rules.rules import Failed, Rule
+from gateway.metering.sql import facts
 from gateway.metering.tools import ToolHints
 from gateway.metering.wire import MAX_RESULT
 
@@ -79,11 +81,11 @@ def _by_rule(
 
 def meter_parts(tool: str, arguments: Mapping[str, Any], parts: Result, hints: ToolHints | None) -> Metered:
     """Meters one answered call of a tool without a rule, whose result was read with the message around it."""
-    if (quick := declared.read(parts)) is not None:
+    if (quick := structured_fast_path.read(parts)) is not None:
         return quick
     request = read_request(tool, arguments, hints)
     count = reading.count(parts, request)
-    if count.grade is Grade.FAILED:
+    if count.grade is Confidence.FAILED:
         return Metered((), 0, ERROR)
     return _metered(count, request)
 
@@ -94,7 +96,7 @@ def _metered(count: Count, request: Request) -> Metered:
     tables = _tables(count.tables, request.read)
     if request.returns_rows is False and count.method != DECLARED:
         return Metered(tables, 0, "write_statement")
-    if count.grade is Grade.NONE or (count.grade is Grade.OBJECT and not tables):
+    if count.grade is Confidence.NONE or (count.grade is Confidence.OBJECT and not tables):
         return Metered(tables, None, UNKNOWN)
     is_content = count.method.endswith("_text") and not names.is_describing(request.tool)
     if not tables and request.files and is_content and count.records and not request.named:
@@ -126,10 +128,10 @@ def is_prepared(arguments: Mapping[str, Any]) -> bool:
     """Whether `meter` and `tables_in_arguments` can read the SQL in `arguments` at once. If not, call `prepare` in a
     thread."""
     statements = statements_in(arguments)
-    return not statements or all(map(sql.is_prepared, statements))
+    return not statements or all(map(facts.is_prepared, statements))
 
 
 def prepare(arguments: Mapping[str, Any]) -> None:
     """Reads the SQL in `arguments`, however long it takes, and keeps what it says. Not for an event loop."""
     for statement in statements_in(arguments):
-        sql.prepare(statement)
+        facts.prepare(statement)

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import names, sql
+from gateway.metering import names
 from gateway.metering.metered import plain_table
-from gateway.metering.sql import SqlFacts
+from gateway.metering.sql import facts
+from gateway.metering.sql.facts import SqlFacts
 from gateway.metering.tools import ToolHints
 
 MAX_DEPTH = 6
@@ -102,7 +103,7 @@ def read_request(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
     """Reads the arguments of one call of `tool`, with what its declaration tells."""
     leaves = _Leaves(arguments)
     statements, others = _split(leaves.found)
-    found = [sql.facts(text) for text in statements]
+    found = [facts.facts(text) for text in statements]
     known = [facts for facts in found if facts is not None]
     declared = _Declared(tool, others, hints.table_arguments if hints is not None else frozenset())
     written = declared.written.union(*(facts.written for facts in known))
@@ -154,11 +155,11 @@ def is_sql(name: str, value: str) -> bool:
     if len(value) < _MIN_SQL:
         return False
     # No statement of these is one word, and most arguments are.
-    if not value.isalnum() and _SQL_START.match(value, 0, sql.MAX_SQL):
+    if not value.isalnum() and _SQL_START.match(value, 0, facts.MAX_SQL):
         return True
     if "sql" in name:
         return True
-    return name in names.SQL_ARGUMENTS and _STATEMENT_START.match(value, 0, sql.MAX_SQL) is not None
+    return name in names.SQL_ARGUMENTS and _STATEMENT_START.match(value, 0, facts.MAX_SQL) is not None
 
 
 _STAGES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
@@ -166,7 +167,7 @@ _STAGES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
 
 def _may_hold_sql(value: str) -> bool:
     """Whether a text may be part of SQL, or an aggregation pipeline that is written as text."""
-    if len(value) > sql.MAX_SQL:
+    if len(value) > facts.MAX_SQL:
         return True
     text = value.lower()
     return ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGES))

@@ -11,12 +11,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import meter, prepare, rules, wire
+from gateway.metering import meter, prepare, wire
 from gateway.metering.arguments import Request, read_request, statements_in
-from gateway.metering.metered import ERROR, RULE, UNKNOWN, Count, Grade, Metered
+from gateway.metering.json.shapes import MAX_DEPTH
+from gateway.metering.metered import ERROR, RULE, UNKNOWN, Confidence, Count, Metered
 from gateway.metering.reading import Reading
-from gateway.metering.rules import Failed, Rules
-from gateway.metering.shapes import MAX_DEPTH
+from gateway.metering.rules import rules
+from gateway.metering.rules.rules import Failed, Rules
 from gateway.metering.tools import ToolHints
 
 MAX_PLACES = 5
@@ -25,10 +26,10 @@ MAX_TEXTS = 20
 """Texts that are told of, one by one."""
 
 _GRADES = {
-    Grade.NONE: "nothing that can be counted",
-    Grade.OBJECT: "one object: a record only where the call is known to read a table",
-    Grade.DECLARED: "a number without the records that it counts",
-    Grade.FAILED: "it tells of a failure",
+    Confidence.NONE: "nothing that can be counted",
+    Confidence.OBJECT: "one object: a record only where the call is known to read a table",
+    Confidence.DECLARED: "a number without the records that it counts",
+    Confidence.FAILED: "it tells of a failure",
 }
 
 
@@ -120,12 +121,12 @@ def _in_arguments(request: Request, arguments: Mapping[str, Any]) -> str:
 def _said(found: Count) -> str:
     told = _GRADES.get(found.grade) or f"{found.records} {'record' if found.records == 1 else 'records'}"
     tables = f", tables {', '.join(found.tables)}" if found.tables else ""
-    return f"{told} ({found.method}){tables}" if found.grade is not Grade.NONE else told + tables
+    return f"{told} ({found.method}){tables}" if found.grade is not Confidence.NONE else told + tables
 
 
 def _places(found: Count, data: msgspec.Raw) -> str:
     """Where in the structured content the lists are that are as long as the count."""
-    if found.records is None or found.grade is not Grade.COUNTED:
+    if found.records is None or found.grade is not Confidence.COUNTED:
         return ""
     places = list(_lists(msgspec.json.decode(data), "structuredContent", found.records, 0))[:MAX_PLACES]
     return f": the length of {' and of '.join(places)}" if places else ""

@@ -36,7 +36,7 @@ class Metered(msgspec.Struct, frozen=True):
     """Why the operator's rule for the tool did not answer, if it failed; it holds nothing of the call."""
 
 
-class Grade(IntEnum):
+class Confidence(IntEnum):
     """How much a count is worth; where two parts of a result answer, the higher grade is taken."""
 
     NONE = 0
@@ -55,18 +55,18 @@ class Count(msgspec.Struct, frozen=True):
 
     records: int | None
     method: str
-    grade: Grade
+    grade: Confidence
     tables: tuple[str, ...] = ()
     """Tables that this part names as its source."""
 
 
-NOTHING = Count(None, UNKNOWN, Grade.NONE)
-FAILURE = Count(0, ERROR, Grade.FAILED)
+NOTHING = Count(None, UNKNOWN, Confidence.NONE)
+FAILURE = Count(0, ERROR, Confidence.FAILED)
 
 
 def counted(records: int, method: str, tables: tuple[str, ...] = ()) -> Count:
     """`records` were there and were counted."""
-    return Count(records, method, Grade.COUNTED, tables)
+    return Count(records, method, Confidence.COUNTED, tables)
 
 
 _QUOTES = {ord(sign): None for sign in "`\"[]'"}

@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import names, skeleton, text, wire
+from gateway.metering import names, wire
 from gateway.metering.arguments import Request
-from gateway.metering.lines import witness
-from gateway.metering.metered import FAILURE, NOTHING, Count, Grade, counted
-from gateway.metering.shapes import MAX_DEPTH, Shapes
+from gateway.metering.json import structure
+from gateway.metering.json.shapes import MAX_DEPTH, Shapes
+from gateway.metering.metered import FAILURE, NOTHING, Confidence, Count, counted
+from gateway.metering.text import forms
+from gateway.metering.text.lines import witness
 
 MAX_MIRRORED = 768 * 1024
 """Bytes of structured content that says nothing, beside which the content, which mirrors it, is read as well."""
@@ -35,7 +37,7 @@ def count(result: wire.Result | wire.LargeResult, request: Request) -> Count:
     reading = Reading(request)
     data = wire.structured(result)
     structured = NOTHING if data is None else reading.structured(data)
-    if structured.grade >= Grade.COUNTED:
+    if structured.grade >= Confidence.COUNTED:
         return structured
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
         return structured
@@ -58,7 +60,7 @@ class Reading:
 
     def structured(self, data: msgspec.Raw) -> Count:
         try:
-            return self.value(skeleton.read(data), "structured", 0)
+            return self.value(structure.read(data), "structured", 0)
         except ValueError:
             return NOTHING
 
@@ -66,7 +68,7 @@ class Reading:
         return Shapes(self._request, method, self.text, self.inner_blocks).count(value, depth)
 
     def text(self, value: str, depth: int) -> Count:
-        return text.count(value, self._request, depth, self.value)
+        return forms.count(value, self._request, depth, self.value)
 
     def inner_blocks(self, values: list[Any], depth: int) -> Count:
         """Content blocks that a server has put into its structured content."""
@@ -92,7 +94,7 @@ class Reading:
 
 def _is_same(texts: list[Count], resources: list[Count]) -> bool:
     """Whether some blocks hold once more what others say: as many records, in another form."""
-    counts = [[one.records for one in part if one.grade is Grade.COUNTED] for part in (texts, resources)]
+    counts = [[one.records for one in part if one.grade is Confidence.COUNTED] for part in (texts, resources)]
     return bool(counts[0]) and counts[0] == counts[1] and texts[0].method != resources[0].method
 
 
@@ -128,13 +130,13 @@ def _objects(texts: list[str]) -> Count:
 
 
 def _sum(found: list[Count], texts: list[str], links: int) -> Count:
-    if any(one.grade is Grade.FAILED for one in found):
-        return FAILURE if all(one.grade in (Grade.FAILED, Grade.NONE) for one in found) else NOTHING
-    notes = [text for one, text in zip(found, texts, strict=True) if one.grade is Grade.NONE]
+    if any(one.grade is Confidence.FAILED for one in found):
+        return FAILURE if all(one.grade in (Confidence.FAILED, Confidence.NONE) for one in found) else NOTHING
+    notes = [forms for one, forms in zip(found, texts, strict=True) if one.grade is Confidence.NONE]
     if any(len(note) > MAX_NOTE for note in notes):
         return NOTHING
-    objects = [one for one in found if one.grade is Grade.OBJECT]
-    lists = [one for one in found if one.grade is Grade.COUNTED]
+    objects = [one for one in found if one.grade is Confidence.OBJECT]
+    lists = [one for one in found if one.grade is Confidence.COUNTED]
     if lists and not objects:
         tables = tuple(sorted({name for one in lists for name in one.tables}))
         return counted(sum(one.records or 0 for one in lists), lists[0].method, tables)
@@ -143,5 +145,5 @@ def _sum(found: list[Count], texts: list[str], links: int) -> Count:
     if links and not lists and not objects:
         return counted(links, "resource_links")
     if len(found) - len(notes) == 1:
-        return next(one for one in found if one.grade > Grade.NONE)
+        return next(one for one in found if one.grade > Confidence.NONE)
     return NOTHING

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.protocol.pieces import Piece, joined, place_of
+from gateway.protocol.buffers import Piece, joined, place_of
 
 _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""

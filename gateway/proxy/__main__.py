@@ -9,10 +9,10 @@ import sys
 
 import uvloop
 
-from gateway import logs, metrics
-from gateway.child import announce_ready, on_reload, read_settings_line, wait_for_the_end
+from gateway.observability import logs, metrics
 from gateway.proxy.config import ProxyConfig, read_config
 from gateway.proxy.worker import Worker
+from gateway.runtime.child_process import announce_ready, on_reload, read_settings_line, wait_for_the_end
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """See mallopt(3)."""

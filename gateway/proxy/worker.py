@@ -13,30 +13,30 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from gateway import redis_client
+from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
-from gateway.proxy.awaited import AwaitedRequests
-from gateway.proxy.calls import Clock
+from gateway.proxy.accounting.call_meter import CallMeter
+from gateway.proxy.accounting.correlation import Correlation
+from gateway.proxy.accounting.correlation_store import CorrelationStore
+from gateway.proxy.accounting.pending_calls import Clock
+from gateway.proxy.accounting.tool_catalog import ToolCatalog
+from gateway.proxy.admission.admission import Admission
+from gateway.proxy.admission.limits import Limits
+from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.config import ProxyConfig
-from gateway.proxy.departed import Departed
-from gateway.proxy.elsewhere import Elsewhere
-from gateway.proxy.forwarding import Forwarding
-from gateway.proxy.gatekeeper import Gatekeeper
-from gateway.proxy.handler import Handler
-from gateway.proxy.learned_tools import LearnedTools
-from gateway.proxy.limits import Limits
-from gateway.proxy.meter import CallMeter
-from gateway.proxy.observed import Observed
-from gateway.proxy.server import ProxyServer
-from gateway.proxy.sessions import Sessions
-from gateway.proxy.streams import OpenStreams
-from gateway.proxy.upstream.failures import UpstreamError
+from gateway.proxy.downstream.server import ProxyServer
+from gateway.proxy.metrics_sink import ProxyMetricsSink
+from gateway.proxy.pipeline.detached_calls import DetachedCalls
+from gateway.proxy.pipeline.forwarding import Forwarding
+from gateway.proxy.pipeline.handler import Handler
+from gateway.proxy.pipeline.open_streams import OpenStreams
+from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
-from gateway.tasks import end
-from gateway.usage.observer import UsageObserver
-from gateway.usage.spool import Spool
-from gateway.usage.stream import UsageStream
+from gateway.redis import client as redis_client
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.producer.spool import Spool
+from gateway.usage.producer.stream import UsageStream
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ _WRITE_SECONDS = 0.25
 class Worker:
     """One process of the proxy."""
 
-    def __init__(self, config: ProxyConfig, observed: Observed, usage_observer: UsageObserver) -> None:
+    def __init__(self, config: ProxyConfig, observed: ProxyMetricsSink, usage_observer: UsageMetricsSink) -> None:
         self._config = config
         self._observed = observed
         self._usage_observer = usage_observer
@@ -77,10 +77,10 @@ class Worker:
             open_per_address=config.open_handshakes_per_address,
         )
         limits = Limits(self._redis, now_ms=now_ms)
-        awaited = AwaitedRequests(self._redis, now_ms=now_ms)
-        self._elsewhere = Elsewhere(awaited)
-        self._tools = LearnedTools(self._redis, config.upstream_url)
-        gatekeeper = Gatekeeper(
+        awaited = CorrelationStore(self._redis, now_ms=now_ms)
+        self._elsewhere = Correlation(awaited)
+        self._tools = ToolCatalog(self._redis, config.upstream_url)
+        gatekeeper = Admission(
             keys=self._keys,
             limits=limits,
             sessions=self._sessions,
@@ -101,7 +101,7 @@ class Worker:
             stream_bound=config.usage_stream_max_entries,
             observer=usage_observer,
         )
-        self._departed = Departed(self._redis)
+        self._departed = DetachedCalls(self._redis)
         forwarding = Forwarding(
             self.pool,
             authorization=config.upstream_authorization,
@@ -145,7 +145,7 @@ class Worker:
             yield
         finally:
             self._is_draining = True
-            await asyncio.gather(*map(end, tasks))
+            await asyncio.gather(*map(cancel_and_wait, tasks))
             await self._drain()
             self._observed.write()
             self._usage_observer.write()

@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
-from gateway.metering.rules import RulesError
-from gateway.metering_rules import read_rules_file
+from gateway.metering.rules.file import read_rules_file
+from gateway.metering.rules.rules import RulesError
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
 
 Role = Literal["up", "proxy", "admin", "tool"]

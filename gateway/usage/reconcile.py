@@ -24,14 +24,14 @@ import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from gateway import redis_names
-from gateway.usage.batches import COUNT_EVENTS
-from gateway.usage.dead_letters import DeadLetters
+from gateway.redis import names as redis_names
+from gateway.usage.consumer.batches import COUNT_EVENTS
+from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import DAY_MS, EPOCH
-from gateway.usage.observer import UsageObserver
-from gateway.usage.roll_up import mend
-from gateway.usage.table import DAILY_TABLE, LOG_TABLE, UsageTable
-from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.roll_up import mend
+from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 MAX_DAYS = 365
 PATIENCE = 3.0
@@ -146,7 +146,7 @@ async def reconcile(
 async def watch(
     redis: redis.asyncio.Redis,
     table: UsageTable,
-    observer: UsageObserver,
+    observer: UsageMetricsSink,
     is_wanted: Callable[[], bool],
     seconds: float = WATCH_SECONDS,
 ) -> None:

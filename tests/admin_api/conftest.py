@@ -11,14 +11,14 @@ from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 
 from admin_api.app import make_app
-from admin_api.audit_trail import AuditTrail
 from admin_api.dependencies import Dependencies
-from admin_api.login_limits import LoginLimits
-from admin_api.passwords import Passwords
-from admin_api.tokens import Tokens
-from admin_api.users import UserStore
+from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.tokens import Tokens
+from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
-from gateway.usage.table import LOG_TABLE, UsageTable
+from gateway.usage.store.table import LOG_TABLE, UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock, Served
 
 

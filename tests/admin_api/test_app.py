@@ -11,8 +11,8 @@ import pytest
 from admin_api.address import allowed_hosts
 from admin_api.app import ENDPOINTS
 from admin_api.dependencies import Dependencies
-from gateway import redis_client
-from gateway.usage.table import UsageTable
+from gateway.redis import client as redis_client
+from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import PASSWORD, USER, Answer, Api
 
 

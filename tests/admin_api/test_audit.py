@@ -7,8 +7,9 @@ import json
 import pytest
 import redis.asyncio
 
-from admin_api.audit_trail import MAX_ENTRIES, AuditTrail
-from gateway import redis_client, redis_names
+from gateway.accounts.audit_trail import MAX_ENTRIES, AuditTrail
+from gateway.redis import client as redis_client
+from gateway.redis import names as redis_names
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
 
 

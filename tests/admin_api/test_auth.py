@@ -13,10 +13,10 @@ import pytest
 import redis.asyncio
 
 from admin_api.dependencies import Dependencies
-from admin_api.login_limits import LoginLimits
-from admin_api.passwords import Passwords
-from admin_api.users import UserStore
-from gateway import redis_names
+from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.users import UserStore
+from gateway.redis import names as redis_names
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Answer, Api, Clock
 
 

@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.keys.secret import ApiKey
 from gateway.usage.event import UsageEvent
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Api, event
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,7 +9,7 @@ import pytest
 from openapi_pydantic import OpenAPI
 
 from admin_api.app import ENDPOINTS
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import Api, event
 
 

@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 import redis.asyncio
 
-from admin_api.users import UserStore
-from gateway import redis_names
+from gateway.accounts.users import UserStore
+from gateway.redis import names as redis_names
 from gateway.usage.event import pack
 from tests.admin_api.support import PASSWORD, SECRET, USER, event
 

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from gateway.usage.event import UsageEvent
-from gateway.usage.outlet import Outlet
-from gateway.usage.table import MAX_EXPORTS, UsageTable
-from gateway.usage.table_errors import UsageTableUnavailable
+from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.export_stream import ExportStream
+from gateway.usage.store.table import MAX_EXPORTS, UsageTable
 from tests.admin_api.support import ADMIN, USER, Answer, Api, event
 from tests.usage.support import until
 
@@ -253,11 +253,11 @@ async def test_an_export_that_fails_on_its_way_is_not_whole(
     user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await insert(table, *(event() for _ in range(1000)))
-    monkeypatch.setattr("gateway.usage.outlet.PIECE_BYTES", 1024)
+    monkeypatch.setattr("gateway.usage.store.export_stream.PIECE_BYTES", 1024)
     real = table.outlet
 
     class Failing:
-        def __init__(self, outlet: Outlet) -> None:
+        def __init__(self, outlet: ExportStream) -> None:
             self.outlet, self.pieces = outlet, 0
 
         def read(self) -> bytes:

@@ -1,116 +1,61 @@
-"""Users in Redis."""
+"""The endpoints of users, for admins."""
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
-import redis.asyncio
-from argon2 import PasswordHasher
 
-from admin_api.passwords import Passwords
-from admin_api.users import UserExists, UserStore
-from tests.admin_api.support import PASSWORD, USER, Clock
+from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
 
 
-@pytest.fixture
-def users(redis: redis.asyncio.Redis, clock: Clock, cheap_passwords: Passwords) -> UserStore:
-    return UserStore(redis, now_ms=clock.now_ms, passwords=cheap_passwords)
+async def test_users_are_listed_without_their_hashes(admin: Api) -> None:
+    answer = await admin.get("/api/users")
+    assert [user["email"] for user in answer.body["users"]] == [USER, ADMIN]
+    assert set(answer.body["users"][0]) == {"email", "is_admin", "disabled", "created_at"}
 
 
-async def test_an_email_is_one_user_in_any_case(users: UserStore) -> None:
-    user = await users.add("Ada@Example.COM ", PASSWORD)
-    assert user.email == USER
-    assert await users.get("ADA@example.com") == user
-    assert await users.verify("aDa@example.com", PASSWORD) == user
-    with pytest.raises(UserExists):
-        await users.add(USER, PASSWORD)
+async def test_a_new_user_can_log_in(admin: Api) -> None:
+    answer = await admin.post("/api/users/add", {"email": "Bob@Example.com", "password": PASSWORD})
+    assert (answer.status, answer.body["email"], answer.body["is_admin"]) == (201, "bob@example.com", False)
+    await admin.logged_in("bob@example.com")
+    again = await admin.post("/api/users/add", {"email": "bob@example.com", "password": PASSWORD})
+    assert again.status == 409
 
 
-async def test_of_two_at_once_one_is_made(users: UserStore) -> None:
-    outcomes = await asyncio.gather(*(users.add(USER, PASSWORD) for _ in range(8)), return_exceptions=True)
-    assert sum(not isinstance(outcome, UserExists) for outcome in outcomes) == 1
+async def test_bad_input_names_every_field(admin: Api) -> None:
+    answer = await admin.post("/api/users/add", {"email": "x", "password": "short", "is_admin": "yes", "x": 1})
+    assert (answer.status, answer.fields) == (400, {"email", "password", "is_admin", "x"})
 
 
-async def test_the_first_user_is_made_once(users: UserStore) -> None:
-    emails = [f"root{number}@example.com" for number in range(5)]
-    outcomes = await asyncio.gather(
-        *(users.add(email, PASSWORD, True, only_first=True) for email in emails), return_exceptions=True
-    )
-    assert sum(not isinstance(outcome, UserExists) for outcome in outcomes) == 1
-    assert len(await users.list()) == 1
+async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> None:
+    await user.create_key("one")
+    await user.create_key("two")
+    answer = await admin.post("/api/users/disable", {"email": USER.upper()})
+    assert (answer.status, answer.body) == (200, {"email": USER, "disabled": True, "revoked_keys": 2})
+    assert (await user.get("/api/mcp-keys/list")).status == 401
+    assert {key["status"] for key in await admin.keys(owner=USER)} == {"revoked"}
+    again = await admin.post("/api/users/disable", {"email": USER})
+    assert (again.status, again.body["revoked_keys"]) == (200, 0)
 
 
-@pytest.mark.parametrize(
-    "email", ["", "ada", "@example.com", "ada@", "a da@example.com", "a@b@c", "ada@example.com\x00", "a" * 250 + "@b.c"]
-)
-async def test_what_is_no_email_is_refused(users: UserStore, email: str) -> None:
-    with pytest.raises(ValueError, match="email"):
-        await users.add(email, PASSWORD)
-    assert await users.get(email) is None
-    assert await users.disable(email) is None
+async def test_an_enabled_user_logs_in_again_but_neither_tokens_nor_keys_come_back(admin: Api, user: Api) -> None:
+    await user.create_key("one")
+    await admin.post("/api/users/disable", {"email": USER})
+    answer = await admin.post("/api/users/enable", {"email": USER.upper()})
+    assert (answer.status, answer.body["email"], answer.body["disabled"]) == (200, USER, False)
+    assert (await user.get("/api/mcp-keys/list")).status == 401
+    again = await admin.logged_in(USER)
+    assert (await again.get("/api/mcp-keys/list")).body["keys"][0]["status"] == "revoked"
+    assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
+    assert [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]][:1] == ["user.enable"]
 
 
-@pytest.mark.parametrize("password", ["", "seven77", "x" * 1025])
-async def test_a_short_or_huge_password_is_refused(users: UserStore, password: str) -> None:
-    with pytest.raises(ValueError, match="8 to 1024"):
-        await users.add(USER, password)
+async def test_the_last_admin_stays(admin: Api) -> None:
+    assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 409
+    await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "is_admin": True})
+    assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 200
+    assert (await admin.get("/api/users")).status == 401
 
 
-async def test_the_stored_user_has_no_password(users: UserStore, redis: redis.asyncio.Redis) -> None:
-    user = await users.add(USER, PASSWORD)
-    for name in await redis.keys("*"):
-        if await redis.type(name) == b"string":
-            assert PASSWORD.encode() not in (await redis.get(name) or b"")
-    assert user.password_hash not in repr(user)
-
-
-async def test_users_are_listed_by_email(users: UserStore) -> None:
-    assert list(await users.list()) == []
-    for email in ("c@x.org", "a@x.org", "b@x.org"):
-        await users.add(email, PASSWORD)
-    assert [user.email for user in await users.list()] == ["a@x.org", "b@x.org", "c@x.org"]
-
-
-async def test_a_disabled_user_cannot_log_in(users: UserStore) -> None:
-    await users.add(USER, PASSWORD)
-    disabled = await users.disable(USER)
-    assert disabled is not None
-    assert disabled.disabled
-    assert await users.verify(USER, PASSWORD) is None
-
-
-async def test_a_new_password_replaces_the_old_one_and_its_time_grows(users: UserStore) -> None:
-    before = await users.add(USER, PASSWORD)
-    first = await users.set_password(USER, "the second one")
-    second = await users.set_password(USER, "the third one")
-    assert first is not None
-    assert second is not None
-    assert before.password_changed_at < first.password_changed_at < second.password_changed_at
-    assert await users.verify(USER, PASSWORD) is None
-    assert await users.verify(USER, "the third one") == second
-    assert await users.set_password("nobody@example.com", PASSWORD) is None
-
-
-async def test_changes_at_once_are_all_kept(users: UserStore) -> None:
-    await users.add(USER, PASSWORD)
-    await asyncio.gather(users.set_password(USER, "the second one"), users.disable(USER))
-    user = await users.get(USER)
-    assert user is not None
-    assert user.disabled
-    assert (await users.passwords.verify(user.password_hash, "the second one")).right
-
-
-async def test_a_login_makes_an_outdated_hash_anew_and_keeps_tokens(
-    users: UserStore, redis: redis.asyncio.Redis, clock: Clock
-) -> None:
-    old = await users.add(USER, PASSWORD)
-    stronger = Passwords(hasher=PasswordHasher(time_cost=2, memory_cost=512, parallelism=1))
-    later = UserStore(redis, now_ms=clock.now_ms, passwords=stronger)
-    user = await later.verify(USER, PASSWORD)
-    assert user is not None
-    assert "m=512,t=2" in user.password_hash
-    assert user.password_changed_at == old.password_changed_at
-    assert await later.get(USER) == user
-    assert await later.verify(USER, PASSWORD) == user
-    stronger.close()
+@pytest.mark.parametrize("email", ["nobody@example.com", "nobody"])
+async def test_an_unknown_user_is_404(admin: Api, email: str) -> None:
+    assert (await admin.post("/api/users/disable", {"email": email})).status == 404

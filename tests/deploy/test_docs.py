@@ -17,10 +17,11 @@ from prometheus_client.metrics import MetricWrapperBase
 from typer.main import get_command
 
 from admin_api.app import ENDPOINTS
-from gateway import metrics, redis_names
 from gateway.cli.app import app
 from gateway.metering.metered import Metered
-from gateway.metering.rules import read_rules
+from gateway.metering.rules.rules import read_rules
+from gateway.observability import metrics
+from gateway.redis import names as redis_names
 from gateway.settings import Settings
 from gateway.settings.markdown import configuration_page
 from tests.deploy.dockerfile import ROOT
@@ -178,7 +179,7 @@ def test_reasons_and_phases_that_are_named_are_those_of_the_code() -> None:
 def test_every_name_in_redis_and_clickhouse_exists() -> None:
     names = {value for value in vars(redis_names).values() if isinstance(value, str)}
     assert [one for one in named(r"`(\{mcpgw\}:[\w-]+)") if one.text not in names] == []
-    migrations = "".join(path.read_text() for path in (ROOT / "gateway/usage/migrations").glob("*.sql"))
+    migrations = "".join(path.read_text() for path in (ROOT / "gateway/usage/store/migrations").glob("*.sql"))
     for one in named(r"`(mcp_tool_usage\w*)`"):
         assert f"EXISTS {one.text}\n" in migrations, one
 

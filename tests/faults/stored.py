@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 
 
 def stored(url: str) -> tuple[list[tuple[str, int]], int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 from tests.faults.books import open_the_books, settled
 from tests.faults.faults import send
 from tests.faults.load import Load

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gateway import redis_client
 from gateway.keys import cache as cache_module
-from gateway.keys import subscription as subscription_module
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import Found, KeyStore
-from gateway.redis_names import INVALIDATIONS
+from gateway.redis import client as redis_client
+from gateway.redis import subscription as subscription_module
+from gateway.redis.names import INVALIDATIONS
 from tests.keys.clock import Clock
 from tests.support.valkey import Valkey
 

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from gateway.keys.fields import InvalidField
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
-from gateway.redis_names import INVALIDATIONS, PREFIX
+from gateway.redis.names import INVALIDATIONS, PREFIX
 from tests.keys.clock import Clock
 
 OWNER = "ada@example.com"

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.metering import meter
 from gateway.metering.explain import Explanation, explain
-from gateway.metering.rules import Rules, read_rules
+from gateway.metering.rules.rules import Rules, read_rules
 from tests.metering.score import cases
 from tests.metering.support import structured, texts, wire
 

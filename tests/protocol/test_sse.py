@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.protocol.pieces import Piece
+from gateway.protocol.buffers import Piece
 from gateway.protocol.sse import (
     Event,
     EventSplitter,

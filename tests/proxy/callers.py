@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.proxy.asked import Caller
+from gateway.proxy.accounting.models import Caller
 
 CALLER = Caller(
     key_id="key_1",

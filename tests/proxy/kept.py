@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from gateway.proxy.client.connection import Work
-from gateway.proxy.client.exchange import Exchange
-from gateway.proxy.handler import Handler
-from gateway.proxy.straight import Straight, StraightCall
+from gateway.proxy.downstream.connection import Continuation
+from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.fast_path.fast_path import FastPath, FastPathCall
+from gateway.proxy.pipeline.handler import Handler
 from gateway.usage.event import UsageEvent
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Answer, Request, ScriptedUpstream, answer_raw, http
@@ -61,19 +61,19 @@ class Ways:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.taken: list[str] = []
-        begin, go_on = Straight.begin, Exchange.go_on
+        begin, go_on = FastPath.begin, RequestContext.go_on
 
-        def seen_to_begin(straight: Straight, exchange: Exchange) -> StraightCall | None:
+        def seen_to_begin(straight: FastPath, exchange: RequestContext) -> FastPathCall | None:
             begun = begin(straight, exchange)
             self.taken.append("long" if begun is None else "straight")
             return begun
 
-        def seen_to_go_on(exchange: Exchange, work: Work) -> None:
+        def seen_to_go_on(exchange: RequestContext, work: Continuation) -> None:
             self.taken.append("taken up")
             go_on(exchange, work)
 
-        patch.setattr(Straight, "begin", seen_to_begin)
-        patch.setattr(Exchange, "go_on", seen_to_go_on)
+        patch.setattr(FastPath, "begin", seen_to_begin)
+        patch.setattr(RequestContext, "go_on", seen_to_go_on)
 
     @property
     def last(self) -> str:

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from gateway.proxy.client import connection as client_connection
-from gateway.proxy.client.framing import MAX_HEAD, FramingFault, RequestFraming
-from gateway.proxy.relay import Relay
+from gateway.proxy.downstream import connection as client_connection
+from gateway.proxy.downstream.framing import MAX_HEAD, FramingFault, RequestFraming
+from gateway.proxy.pipeline.response_stream import ResponseStream
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
@@ -883,13 +883,13 @@ async def test_an_answer_that_fails_half_way_is_cut_and_no_second_answer_follows
 ) -> None:
     pieces, go_on = iter([b"data: 1\n\n"]), asyncio.Event()
 
-    async def next_piece(_relay: Relay) -> bytes:
+    async def next_piece(_relay: ResponseStream) -> bytes:
         if piece := next(pieces, b""):
             return piece
         await go_on.wait()
         raise ValueError("sk-hidden")
 
-    monkeypatch.setattr(Relay, "next", next_piece)
+    monkeypatch.setattr(ResponseStream, "next", next_piece)
     upstream.answer = answer_raw(sse_head())
     async with connection(gateway) as (reader, writer):
         writer.write(request(b"POST /mcp HTTP/" + version, key=await gateway.key()))

@@ -12,14 +12,14 @@ from typing import Any
 import aiohttp
 from redis.asyncio import Redis
 
-from gateway import redis_names
 from gateway.keys.record import KeyRecord
 from gateway.keys.store import KeyStore
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.worker import Worker, now_ms
+from gateway.redis import names as redis_names
 from gateway.settings import Settings
 from gateway.usage.event import UsageEvent, unpack
-from gateway.usage.observer import UsageObserver
+from gateway.usage.metrics_sink import UsageMetricsSink
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -162,7 +162,7 @@ async def running_gateway(
     )
     config = ProxyConfig(**{**_as_config(settings), "proxy_port": 0})
     heard = Heard()
-    worker = Worker(config, heard, UsageObserver())
+    worker = Worker(config, heard, UsageMetricsSink())
     async with worker.running(), aiohttp.ClientSession(auto_decompress=False) as session:
         yield Gateway(worker, redis, session, heard)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from gateway import redis_client
-from gateway.usage.spool import Spool
-from gateway.usage.stream import UsageStream
-from gateway.usage.table import UsageTable
-from gateway.usage.writer import UsageWriter
+from gateway.redis import client as redis_client
+from gateway.usage.consumer.writer import UsageWriter
+from gateway.usage.producer.spool import Spool
+from gateway.usage.producer.stream import UsageStream
+from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.support import NOW_MS, Running
 

@@ -13,10 +13,10 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from gateway.usage.answers import HistoryFilters
-from gateway.usage.columns import COLUMN_NAMES
-from gateway.usage.queries import MAX_OFFSET, history, stats
-from gateway.usage.table import DAILY_TABLE, LOG_TABLE, UsageTable
+from gateway.usage.store.columns import COLUMN_NAMES
+from gateway.usage.store.models import HistoryFilters
+from gateway.usage.store.queries import MAX_OFFSET, history, stats
+from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 OWNER = "user003@example.com"
 """Whose usage is timed: the owner with the fourth most calls."""

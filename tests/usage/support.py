@@ -14,10 +14,10 @@ from typing import Any
 
 import redis.asyncio
 
-from gateway import redis_names
+from gateway.redis import names as redis_names
+from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
-from gateway.usage.table import UsageTable
-from gateway.usage.writer import UsageWriter
+from gateway.usage.store.table import UsageTable
 
 NOW_MS = 1_782_000_000_000
 """2026-06-21T00:00:00Z."""

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 import redis.asyncio
 
-from gateway import redis_client, redis_names
-from gateway.usage.observer import UsageObserver
-from gateway.usage.spool import Spool, SpoolFull
-from gateway.usage.stream import UsageStream
+from gateway.redis import client as redis_client
+from gateway.redis import names as redis_names
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.producer.spool import Spool, SpoolFull
+from gateway.usage.producer.stream import UsageStream
 from tests.support.valkey import Valkey
+from tests.usage.consumer.test_writer import report, writer_process
 from tests.usage.support import add, drained, event, finish, ids, streamed, until
-from tests.usage.test_writer import report, writer_process
 
 
 class Disk:
@@ -65,7 +66,7 @@ def large_disk() -> Iterator[Disk]:
     yield from mounted(96)
 
 
-class Told(UsageObserver):
+class Told(UsageMetricsSink):
     def __init__(self) -> None:
         self.unspools = self.refusals = self.spools = 0
 

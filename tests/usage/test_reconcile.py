@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import redis.asyncio
 
-from gateway import redis_names
-from gateway.usage.dead_letters import DeadLetters
+from gateway.redis import names as redis_names
+from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import pack
-from gateway.usage.observer import UsageObserver
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.producer.spool import Spool
+from gateway.usage.producer.stream import UsageStream
 from gateway.usage.reconcile import Balance, reconcile, watch
-from gateway.usage.spool import Spool
-from gateway.usage.stream import UsageStream
-from gateway.usage.table import UsageTable
+from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, event, until
 
@@ -195,7 +195,7 @@ async def test_a_redis_that_forgets_is_told_again_what_was_accepted(
     assert numbers(await balance()) == {"accepted": 11, "waiting": 11}
 
 
-class Told(UsageObserver):
+class Told(UsageMetricsSink):
     def __init__(self) -> None:
         self.differences: list[int] = []
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis.asyncio
 
-from gateway import redis_names
-from gateway.usage.batches import TAKE_ENTRIES
+from gateway.redis import names as redis_names
+from gateway.usage.consumer.batches import TAKE_ENTRIES
+from gateway.usage.consumer.writer import BATCH_EVENTS
 from gateway.usage.event import pack
-from gateway.usage.observer import UsageObserver
-from gateway.usage.table import UsageTable
-from gateway.usage.writer import BATCH_EVENTS
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.store.table import UsageTable
 from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
 from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, entries, event, ids, logged, rolled_up, until
 
@@ -150,7 +150,7 @@ async def test_what_is_sent_again_waits_until_the_table_can_be_asked(
 async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.usage.writer._PAUSES", (0.01, 0.05))
+    monkeypatch.setattr("gateway.usage.consumer.writer._PAUSES", (0.01, 0.05))
     words = itertools.cycle(("commits", "forgets", "", "cuts", "busy", "refuses", "", "252", "commits", "commits"))
     start()
     expected: list[str] = []
@@ -163,7 +163,7 @@ async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
     assert await rolled_up(table) == (len(expected), 20 * len(expected))
 
 
-class Told(UsageObserver):
+class Told(UsageMetricsSink):
     def __init__(self) -> None:
         self.batches: list[int] = []
 

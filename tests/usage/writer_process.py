@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from gateway import redis_client
+from gateway.redis import client as redis_client
+from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent
-from gateway.usage.table import UsageTable
-from gateway.usage.writer import UsageWriter
+from gateway.usage.store.table import UsageTable
 
 
 async def stop_here() -> None:

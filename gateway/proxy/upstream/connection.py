@@ -19,14 +19,14 @@ import select
 from collections.abc import Callable
 from typing import cast
 
-from gateway.protocol.pieces import Piece
-from gateway.proxy.upstream.answer import Answer
-from gateway.proxy.upstream.failures import (
+from gateway.protocol.buffers import Piece
+from gateway.proxy.upstream.errors import (
     AnswerError,
     FirstByteTimeoutError,
     IdleTimeoutError,
     UpstreamError,
 )
+from gateway.proxy.upstream.response_parser import ResponseParser
 
 _HIGH_WATER = 256 * 1024
 _AT_ONCE = 512 * 1024
@@ -46,7 +46,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self.listener: Callable[[], None] | None = None
         """Called when something has come, or the exchange has failed, in place of waking who waits."""
-        self._answer = Answer()
+        self._answer = ResponseParser()
         self.memory: object = None
         """What was remembered of the last answer."""
         self._failure: UpstreamError | None = None
@@ -61,7 +61,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def send(self, request: bytes) -> None:
         """Begin an exchange: send one whole request. Raises `UpstreamError`."""
-        self._answer = Answer(self._answer.known)
+        self._answer = ResponseParser(self._answer.known)
         self._failure = None
         self._is_held = False
         self._is_busy = True
@@ -279,7 +279,7 @@ class UpstreamConnection(asyncio.Protocol):
                 transport.pause_reading()
             if is_in_place is not self._is_in_place:
                 self._is_in_place = is_in_place
-                transport.set_protocol(_InPlace(self) if is_in_place else self)
+                transport.set_protocol(BufferedReceiver(self) if is_in_place else self)
         self._wake()
 
     def eof_received(self) -> None:
@@ -300,7 +300,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._readable = None
 
 
-class _InPlace(asyncio.BufferedProtocol):
+class BufferedReceiver(asyncio.BufferedProtocol):
     """Stands in for a connection while it receives in place."""
 
     def __init__(self, connection: UpstreamConnection) -> None:

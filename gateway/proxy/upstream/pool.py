@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.failures import ConnectError, ConnectTimeoutError
+from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError
 
 _MAX_RESTING = 128
 _KEEP_ALIVE = 3.0

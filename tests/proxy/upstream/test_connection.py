@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.failures import AnswerError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
+from gateway.proxy.upstream.errors import AnswerError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server, reset
 from tests.support.wire import chunked

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from gateway.proxy.upstream.failures import (
+from gateway.proxy.upstream.errors import (
     AnswerError,
     ConnectError,
     ConnectTimeoutError,

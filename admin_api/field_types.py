@@ -1,0 +1,210 @@
+"""The kinds of values that endpoints take: each checks a value, documents it and says how it must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from gateway.accounts import passwords, users
+from gateway.keys import fields
+from gateway.keys.store import MAX_OVERLAP_SECONDS
+from gateway.timestamps import parse_moment
+from gateway.usage import reconcile
+from gateway.usage.store.queries import MAX_DAYS, MAX_PAGE_SIZE
+
+_STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
+
+
+def _field(name: str) -> Callable[[Any], Any]:
+    """The store's own check of a key's field, so that it cannot refuse later what was taken here."""
+    return lambda value: fields.checked_fields({name: value})[name]
+
+
+def _email(value: str) -> str:
+    return users.normal_email(value)
+
+
+def _moment(value: str) -> str:
+    parse_moment(value)
+    return value
+
+
+def _stream_id(value: str) -> str:
+    if not _STREAM_ID.fullmatch(value):
+        raise ValueError("not a stream id")
+    return value
+
+
+_Item = Annotated[str, Meta(min_length=1, max_length=fields.MAX_ITEM)]
+_Items = Annotated[tuple[_Item, ...], Meta(max_length=fields.MAX_ITEMS)]
+
+KeyName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=fields.MAX_NAME,
+        description="What the key is for, as its owner calls it.",
+        examples=["laptop"],
+        extra={
+            "must": f"be a text of 1 to {fields.MAX_NAME} characters without control characters",
+            "parse": _field("key_name"),
+        },
+    ),
+]
+KeyId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="The public name of a key.",
+        extra={"must": "be a key id, such as key_…"},
+    ),
+]
+ExpiresDays = Annotated[
+    Annotated[int, Meta(ge=1, le=3650)] | None,
+    Meta(
+        description="Days until the key ends; `null` for never.",
+        extra={"must": "be a whole number from 1 to 3650, or null for a key that does not expire"},
+    ),
+]
+OverlapSeconds = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_OVERLAP_SECONDS,
+        description="How long the old secret still works.",
+        extra={"must": f"be a whole number of seconds from 0 to {MAX_OVERLAP_SECONDS}"},
+    ),
+]
+AllowedTools = Annotated[
+    _Items | None,
+    Meta(
+        description="Tools that the key may call, with `*` and `?`; `null` for all, an empty list for none.",
+        extra={
+            "must": f"be a list of at most {fields.MAX_ITEMS} tool names or patterns such as query_*, "
+            "or null for all tools",
+            "parse": _field("allowed_tools"),
+        },
+    ),
+]
+AllowedTables = Annotated[
+    _Items | None,
+    Meta(
+        description="Tables that the key may read; `null` for all, an empty list for none.",
+        extra={
+            "must": f"be a list of at most {fields.MAX_ITEMS} table names, or null for all tables",
+            "parse": _field("allowed_tables"),
+        },
+    ),
+]
+AllowedIps = Annotated[
+    _Items | None,
+    Meta(
+        description="Addresses or networks that the key may be used from; `null` for all.",
+        examples=[["192.0.2.7", "10.0.0.0/8"]],
+        extra={
+            "must": f"be a list of at most {fields.MAX_ITEMS} addresses or networks such as 192.0.2.7 or "
+            "10.0.0.0/8, or null for all",
+            "parse": _field("allowed_ips"),
+        },
+    ),
+]
+Limit = Annotated[
+    Annotated[int, Meta(ge=1, le=fields.MAX_LIMIT)] | None,
+    Meta(
+        description="`null` for no limit.",
+        extra={"must": f"be a whole number from 1 to {fields.MAX_LIMIT}, or null for no limit"},
+    ),
+]
+Labels = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=fields.MAX_NAME)],
+        Annotated[str, Meta(min_length=1, max_length=fields.MAX_ITEM)],
+    ],
+    Meta(
+        max_length=fields.MAX_LABELS,
+        description="Names and values of one's own, such as a cost centre.",
+        extra={
+            "must": f"be an object of at most {fields.MAX_LABELS} labels: names up to {fields.MAX_NAME} and "
+            f"texts up to {fields.MAX_ITEM} printable characters",
+            "parse": _field("labels"),
+        },
+    ),
+]
+
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=users.MAX_EMAIL,
+        examples=["you@example.com"],
+        extra={"must": "be an email address of at most 254 characters", "parse": _email},
+    ),
+]
+AnyEmail = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=users.MAX_EMAIL,
+        extra={"must": "be an email address of at most 254 characters"},
+    ),
+]
+Password = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=passwords.MAX_CHARACTERS,
+        extra={"must": f"be a text of 1 to {passwords.MAX_CHARACTERS} characters"},
+    ),
+]
+NewPassword = Annotated[
+    str,
+    Meta(
+        min_length=passwords.MIN_CHARACTERS,
+        max_length=passwords.MAX_CHARACTERS,
+        extra={"must": f"be a text of {passwords.MIN_CHARACTERS} to {passwords.MAX_CHARACTERS} characters"},
+    ),
+]
+Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]
+
+Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
+Days = Annotated[
+    int,
+    Meta(ge=1, le=MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_DAYS}"}),
+]
+BalanceDays = Annotated[
+    int,
+    Meta(ge=1, le=reconcile.MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {reconcile.MAX_DAYS}"}),
+]
+_MOMENT = "be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"
+From = Annotated[
+    str,
+    Meta(
+        description="From this date or time on (a date: from its first moment, UTC).",
+        extra={"must": _MOMENT, "parse": _moment},
+    ),
+]
+To = Annotated[
+    str,
+    Meta(
+        description="Before this time; a date: to its last moment, UTC.",
+        extra={"must": _MOMENT, "parse": _moment},
+    ),
+]
+Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})]
+CallStatus = Annotated[
+    Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
+]
+ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
+AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
+AuditPlace = Annotated[
+    str,
+    Meta(
+        description="The `id` of the last entry of the page before.",
+        extra={"must": "be the id of an entry", "parse": _stream_id},
+    ),
+]

@@ -1,0 +1,304 @@
+"""The records in a JSON value, by its shape.
+
+Rules:
+- A list that is there is counted; a number in the result is believed only where there is no list.
+- Members that describe (`columns`, `warnings`, …) and members that wrap (`success`, `page`, …) are no records.
+- One object is a record only where the call reads a table; that is for the caller to say (`Confidence.OBJECT`).
+- The order of members decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from gateway.metering import names
+from gateway.metering.arguments import Request
+from gateway.metering.json import maps, objects
+from gateway.metering.json.objects import WRAPPING, Members
+from gateway.metering.json.values import TOO_MUCH, length
+from gateway.metering.metered import DECLARED, FAILURE, NOTHING, Confidence, Count, counted
+
+MAX_DEPTH = 5
+"""Wrappers around the records that are opened."""
+MAX_MEMBERS = 256
+"""Members of an object; one that has more can only be a map."""
+SAMPLE = 8
+"""Elements of a list by which it is judged."""
+
+
+class Shapes:
+    """Counts the records in values of one result."""
+
+    def __init__(
+        self,
+        request: Request,
+        method: str,
+        count_text: Callable[[str, int], Count],
+        count_blocks: Callable[[list[Any], int], Count],
+    ) -> None:
+        self._request = request
+        self._method = method
+        self._count_text = count_text
+        self._count_blocks = count_blocks
+
+    def count(self, value: Any, depth: int = 0) -> Count:
+        """The records in `value`, which lies in `depth` wrappers."""
+        if depth > MAX_DEPTH or value is TOO_MUCH:
+            return NOTHING
+        if isinstance(value, list):
+            return self._list(value, depth)
+        if isinstance(value, dict):
+            return self._object(value, depth)
+        if isinstance(value, str):
+            return self._count_text(value, depth + 1)
+        return NOTHING
+
+    def _counted(self, records: int) -> Count:
+        return counted(records, self._method)
+
+    def _list(self, values: list[Any], depth: int) -> Count:
+        total, sample = length(values), values[:SAMPLE]
+        if sample and all(isinstance(one, dict) for one in sample):
+            return self._objects(values, depth)
+        if sample and all(isinstance(one, list) for one in sample):
+            return self._counted(total - self._has_header(values))
+        if sample and self._is_one_row(values):
+            return Count(1, self._method, Confidence.OBJECT)
+        if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
+            inner = self._count_text(sample[0], depth + 1)
+            return inner if inner.grade >= Confidence.COUNTED else self._counted(1)
+        return self._counted(total)
+
+    def _is_one_row(self, values: list[Any]) -> bool:
+        """Whether a list of scalars is the one row of a statement that selects as many columns."""
+        columns = self._request.columns
+        return columns is not None and len(columns) > 1 and length(values) == len(columns)
+
+    def _has_header(self, rows: list[Any]) -> bool:
+        first = rows[0]
+        if self._request.columns is not None:
+            return tuple(str(cell).lower() for cell in first) == self._request.columns
+        return objects.has_header(rows)
+
+    def _objects(self, values: list[Any], depth: int) -> Count:
+        total, sample = length(values), values[:SAMPLE]
+        if all(map(objects.is_block, sample)):
+            return self._count_blocks(values, depth + 1) if total == len(values) else NOTHING
+        if total == 1:
+            return self._only(values[0], depth)
+        if all(objects.is_result_set(_members(one)) for one in sample):
+            return self._result_sets(values, depth)
+        rows = objects.rows_of_cells(values)
+        return self._counted(total if rows is None else rows)
+
+    def _only(self, value: dict[str, Any], depth: int) -> Count:
+        """The one object of a list: a record, unless it tells of a failure or a write, or wraps the records."""
+        members = _members(value)
+        if objects.is_failure(members):
+            return FAILURE
+        if self._is_affected(members):
+            return self._counted(0)
+        if self._is_message(members) and (told := self._message(members)).grade:
+            return told
+        if objects.is_result_set(members):
+            return self._result_sets([value], depth)
+        if (rows := maps.count_columns(value)) is not None:
+            return self._counted(rows)
+        inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
+        return inner if inner.grade is Confidence.COUNTED else self._counted(1)
+
+    def _result_sets(self, values: list[Any], depth: int) -> Count:
+        if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
+            return NOTHING
+        parts = [self._object(one, depth + 1) for one in values]
+        known = [part.records for part in parts if part.records is not None]
+        return self._counted(sum(known)) if len(known) == len(parts) else NOTHING
+
+    def _object(self, value: dict[str, Any], depth: int) -> Count:
+        if len(value) > MAX_MEMBERS:
+            total = maps.count(value, self._request.values)
+            return NOTHING if total is None else self._counted(total)
+        members = _members(value)
+        if objects.is_failure(members):
+            return FAILURE
+        if True in (members.get("success"), members.get("ok")) and names.is_overwriting(self._request.tool):
+            return self._counted(0) if self._request.returns_rows is None else self._records(value, members, depth)
+        found = self._records(value, members, depth)
+        tables = objects.declared_tables(members) or found.tables
+        if found.grade < Confidence.DECLARED and (number := self._declared(members)) is not None:
+            found = Count(number, DECLARED, Confidence.DECLARED)
+        return msgspec.structs.replace(found, tables=tables) if tables else found
+
+    def _declared(self, members: Members) -> int | None:
+        """A number of returned records without the records. A tool that describes tells what exists."""
+        return None if names.is_describing(self._request.tool) else objects.declared_number(members)
+
+    def _records(self, value: dict[str, Any], members: Members, depth: int) -> Count:
+        if (rows := self._rows(members, depth)) is not None:
+            return rows
+        if self._is_affected(members):
+            return self._counted(0)
+        inside = self._wrapped(members, depth)
+        if inside.grade >= Confidence.DECLARED:
+            return inside
+        # A list of rows is surer than an object whose names may be data, beside it.
+        total = None if names.is_describing(self._request.tool) else maps.count(value, self._request.values)
+        is_map = maps.is_map(value, self._request.values) or not any(isinstance(one, list) for one in value.values())
+        if is_map and total is not None:
+            return self._counted(total)
+        if (found := self._lists(members, depth)) is not None:
+            return found
+        if total is not None:
+            return self._counted(total)
+        if (found := self._inner(members, depth)) is not None:
+            return found
+        if members.keys() <= WRAPPING | set(names.ROWS):
+            return inside if inside.grade else self._message(members)
+        if objects.is_acknowledgement(members):
+            if (told := self._message(members)).grade:
+                return told
+            if names.is_writing(self._request.tool):
+                return self._counted(0)
+        if inside.grade:
+            return inside
+        if names.is_writing(self._request.tool) and True in (members.get("success"), members.get("ok")):
+            return self._counted(0)
+        if objects.is_summary(members):
+            return NOTHING
+        sizes = {value for name, value in members.items() if name in names.ROW_COUNTS and type(value) is int}
+        if not sizes:
+            return Count(1, self._method, Confidence.OBJECT)
+        maps_of_rows = [len(one) for one in value.values() if isinstance(one, dict) and maps.is_of_objects(one)]
+        return self._counted(maps_of_rows[0]) if len(maps_of_rows) == 1 and maps_of_rows[0] in sizes else NOTHING
+
+    def _rows(self, members: Members, depth: int) -> Count | None:
+        """The count of the list that is called what lists of records are called."""
+        for name in names.ROWS:
+            rows = members.get(name)
+            if rows is TOO_MUCH:
+                return NOTHING
+            if not isinstance(rows, list):
+                continue
+            if rows and name in ("rows", "records") and objects.table_member(members):
+                return counted(length(rows), DECLARED)
+            if rows and not isinstance(rows[0], dict | list) and not self._is_wrapper(members, name):
+                continue
+            if rows and isinstance(rows[0], list):
+                return self._rows_of_cells(rows, members, depth)
+            return self._list(rows, depth + 1)
+        return None
+
+    def _rows_of_cells(self, rows: list[Any], members: Members, depth: int) -> Count:
+        if isinstance(columns := members.get("columns"), list):
+            return self._counted(length(rows) - (rows[0] == columns))
+        if (inner := objects.length_of_only_lists(members)) is not None:
+            return self._counted(inner)
+        return self._list(rows, depth + 1)
+
+    def _wrapped(self, members: Members, depth: int) -> Count:
+        """The count of what is in a member that wraps the whole answer, one level down."""
+        best = NOTHING
+        for name in names.ROWS:
+            inner = members.get(name)
+            if type(inner) in (int, float) and self._request.one_column and self._is_wrapper(members, name):
+                return self._counted(1)
+            if inner is None and name in members and 0 in (members.get(one) for one in names.COUNTS | names.RETURNED):
+                return self._counted(0)
+            if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(members, name)):
+                found = self.count(inner, depth + 1)
+                best = max(best, found, key=lambda one: one.grade)
+        return best
+
+    def _is_wrapper(self, members: Members, name: str) -> bool:
+        """Whether all members beside `name` only wrap it, or repeat arguments of the call."""
+        return all(
+            other == name or other in names.ROWS or self._is_wrapping(other, value) for other, value in members.items()
+        )
+
+    def _is_wrapping(self, name: str, value: Any) -> bool:
+        return name in WRAPPING or (isinstance(value, str) and value in self._request.values)
+
+    def _lists(self, members: Members, depth: int) -> Count | None:
+        """The records in lists under names of the server's own."""
+        lists = {name: value for name, value in members.items() if isinstance(value, list)}
+        for name, value in lists.items():
+            if names.is_named_by(name, self._request.tool) and not names.is_writing(self._request.tool):
+                return self._list(value, depth + 1)  # `list_keys` answers with `keys`
+        own = {name: value for name, value in lists.items() if name not in names.ABOUT}
+        if not own and not names.is_describing(self._request.tool):
+            lists = {name: value for name, value in lists.items() if name not in names.COLUMNS}
+        of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
+        if own and "id" in members:
+            return None  # it is a record itself, with lists in it
+        if len(of_objects) == 1:
+            return None if own and self._is_fact_sheet(members) else self._list(of_objects[0], depth + 1)
+        if not own and names.is_telling(self._request.tool):
+            return self._columns(members)
+        rest = {name: value for name, value in members.items() if name not in own}
+        is_wrapped = all(isinstance(value, dict) or self._is_wrapping(name, value) for name, value in rest.items())
+        if not own or not is_wrapped:
+            return None
+        if of_objects or not any(own.values()):
+            return self._counted(sum(map(length, of_objects)))
+        lengths = {length(value) for value in own.values()}
+        is_alone = not any(isinstance(value, dict) for value in rest.values())
+        if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._request.read):
+            return None
+        return self._counted(lengths.pop())
+
+    def _is_fact_sheet(self, members: Members) -> bool:
+        """Whether a tool that describes tells several facts, beside which a list is but one more."""
+        facts = [name for name, value in members.items() if not isinstance(value, list | dict) and name not in WRAPPING]
+        return names.is_describing(self._request.tool) and len(facts) > 1
+
+    def _columns(self, members: Members) -> Count | None:
+        """The columns in a description of a table."""
+        columns = members.get("columns", members.get("fields", members.get("columnnames")))
+        if not isinstance(columns, list) or not columns:
+            return None
+        is_description = isinstance(columns[0], dict) and names.is_describing(self._request.tool)
+        if not is_description and not members.keys() <= WRAPPING:
+            return None
+        return self._counted(length(columns))
+
+    def _inner(self, members: Members, depth: int) -> Count | None:
+        """The count in the one object or long text under a name of the server's own."""
+        own = [
+            value
+            for name, value in members.items()
+            if not self._is_wrapping(name, value) or (name in names.TABLE_MEMBERS and _is_long(value))
+        ]
+        inner = [value for value in own if isinstance(value, dict) or _is_long(value)]
+        if len(inner) != 1 or len(own) != 1:
+            return None
+        found = self.count(inner[0], depth + 1)
+        return found if found.grade is Confidence.COUNTED else None
+
+    def _message(self, members: Members) -> Count:
+        for name in ("message", "info", "status", "note"):
+            if isinstance(text := members.get(name), str):
+                found = self._count_text(text, MAX_DEPTH)
+                if found.grade >= Confidence.COUNTED:
+                    return found
+        return NOTHING
+
+    def _is_message(self, members: Members) -> bool:
+        """Whether an object holds nothing but what is said of the call; a query may select a column of that name."""
+        return members.keys() <= names.ENVELOPE and "message" not in (self._request.columns or ())
+
+    def _is_affected(self, members: Members) -> bool:
+        """Whether the object tells what a write did. A query may select a column of such a name."""
+        if self._request.returns_rows or names.AFFECTED.isdisjoint(members):
+            return False
+        return members.keys() <= names.AFFECTED | names.ENVELOPE | names.COUNTS
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value
+
+
+def _members(value: dict[str, Any]) -> Members:
+    return {names.plain(name): value[name] for name in sorted(value)}

@@ -1,0 +1,290 @@
+"""Reading SQL with `sqlglot`: this module is the one that imports it, and is itself imported on first use.
+
+The dialect is guessed by trying. Statements that `sqlglot` keeps as opaque commands (`EXPLAIN`, `SHOW`, `DESCRIBE`,
+`PRAGMA`) are read here, from their first words.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from gateway.metering.metered import plain_table
+from gateway.metering.sql import functions
+from gateway.metering.sql.facts import MAX_DIALECTS, SqlFacts
+
+logging.getLogger("sqlglot").disabled = True  # it would print statements, which may hold anything
+
+MAX_TABLES = 200
+"""Names; a text with more is given up."""
+
+_DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse")
+_BACKTICKS = ("mysql", "bigquery", "clickhouse", "sqlite")
+_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|;)?")
+_NAME = r"(?:[`\"\[]?[\w$#-]+[`\"\]]?\.){0,3}[`\"\[]?[\w$#-]+[`\"\]]?"
+_DESCRIBE = re.compile(
+    rf"(?:describe|desc)\s+(?:table\s+|view\s+|extended\s+|formatted\s+)?({_NAME})\s*;?\s*\Z", re.IGNORECASE
+)
+_SHOW = re.compile(
+    r"show\s+(?:full\s+|extended\s+)*(?:columns|fields|index|indexes|keys|create\s+(?:table|view))\s+"
+    rf"(?:(?:from|in)\s+)?(?:table\s+)?({_NAME})(?:\s+(?:from|in)\s+({_NAME}))?",
+    re.IGNORECASE,
+)
+_PRAGMA = re.compile(
+    r"pragma\s+(?:(\w+)\.)?(?:table_info|table_xinfo|table_list|index_list|foreign_key_list|show)\s*"
+    rf"[(=]\s*['\"]?({_NAME})['\"]?\s*\)?\s*;?\s*\Z",
+    re.IGNORECASE,
+)
+_EXPLAIN = re.compile(
+    r"explain\s*(?:\([^)]{0,200}\)|(?:query\s+plan|analyze|verbose|extended|format\s*=\s*\w+|\s)*)", re.IGNORECASE
+)
+_ONE_STATEMENT = re.compile(r"(?:show|pragma)\s+[\w.]+[^;]*;?\s*\Z", re.IGNORECASE)
+_LISTING = re.compile(
+    r"(?:show\s+(?:full\s+)?(?:tables|databases|schemas|views)|pragma\s+(?:database_list|table_list))"
+    r"(?:\s+(?:from|in|like)\s+[\w'`\"%]+)?\s*;?\s*\Z",
+    re.IGNORECASE,
+)
+_READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
+"""Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
+else to the next."""
+_COMPARED = ("postgres", "mysql", "tsql", "duckdb")
+
+for _name in (*_DIALECTS, *_BACKTICKS):
+    sqlglot.parse("SELECT 1", dialect=_name)  # what a dialect imports on its first use is imported here, not in a call
+
+
+def read(sql: str, tries: int = MAX_DIALECTS) -> SqlFacts | None:
+    """Facts of `sql`; `None` where none of the first `tries` dialects takes it, or what it does is not known."""
+    text = _without_leading_comments(sql)
+    word = text[:8].lower()
+    if word.startswith("explain"):
+        return _explained(text, tries)
+    if word.startswith(("desc", "show", "pragma")):
+        return _metadata(text, tries)
+    if word.startswith("replace "):
+        text = "insert " + text[8:]
+    order = _BACKTICKS if "`" in text else _DIALECTS
+    found = next((facts for dialect in order[:tries] if (facts := _parsed(text, dialect)) is not None), None)
+    if found is None or not found.certain or not _READ_DIFFERENTLY.search(text):
+        return found
+    is_alike = tries > len(_COMPARED) and "/*!" not in text and all(map(partial(_agrees, text, found), _COMPARED))
+    return found if is_alike else _with_doubt(found)
+
+
+def _agrees(text: str, found: SqlFacts, dialect: str) -> bool:
+    """Whether the dialect does not take the text, or finds in it what was found."""
+    other = _parsed(text, dialect)
+    return other is None or (other.named == found.named and other.certain)
+
+
+def _without_leading_comments(sql: str) -> str:
+    at = 0
+    while (match := _COMMENT.match(sql, at)) and match.end() > at:
+        at = match.end()
+    return sql[at:]
+
+
+def _with_doubt(facts: SqlFacts) -> SqlFacts:
+    return msgspec.structs.replace(facts, certain=False)
+
+
+def _explained(text: str, tries: int) -> SqlFacts | None:
+    match = _EXPLAIN.match(text)
+    inner = read(text[match.end() :], tries) if match and match.end() < len(text) else None
+    if inner is None:
+        return None
+    return SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
+
+
+def _metadata(text: str, tries: int) -> SqlFacts | None:
+    if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
+        owner = match.group(2) if match.re is _SHOW else None
+        name = plain_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
+        return SqlFacts((name,), (), (name,), True, True)
+    if match := _PRAGMA.match(text):
+        name = plain_table(match.group(2))
+        return SqlFacts((name,), (), (name,), True, True)
+    if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
+        inner = read(text[match.end() :], tries)
+        return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
+    if not _ONE_STATEMENT.match(text):
+        return None
+    is_listing = _LISTING.match(text) is not None
+    return SqlFacts((), (), (), True, is_listing, lists_names=is_listing)
+
+
+def _parsed(sql: str, dialect: str) -> SqlFacts | None:
+    try:
+        statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+        if not statements or not all(isinstance(one, _STATEMENTS) for one in statements):
+            return None
+        return _facts(statements)
+    except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        return None  # the parser's own faults on odd input are no reason to fail a call
+
+
+_ROWS = (exp.Query, exp.Values, exp.Summarize, exp.Pivot, exp.Describe, exp.Show, exp.Table)
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_CHANGES = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable, exp.Copy, exp.MultitableInserts)
+_SESSION = (exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback)
+_STATEMENTS = (*_ROWS, *_WRITES, *_CHANGES, *_SESSION)
+
+
+def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
+    read: set[str] = set()
+    written: set[str] = set()
+    searched: set[str] = set()
+    certain = True
+    for statement in statements:
+        if isinstance(statement, _SESSION):
+            continue
+        targets, returned = _targets(statement)
+        for table in statement.find_all(exp.Table):
+            if _is_misread_call(table):
+                return None
+            names = _names(table)
+            certain = certain and names is not None
+            if not names or _is_common_table(table):
+                continue
+            is_target = id(table) in targets
+            written.update(names if is_target else ())
+            read.update(names if not is_target or id(table) in returned else ())
+        searched.update(_searched(statement))
+        certain = certain and _calls_only_known_functions(statement)
+    if len(read) + len(written) > MAX_TABLES:
+        return None
+    rows = {_returns_rows(statement) for statement in statements}
+    columns = _columns(statements[0]) if len(statements) == 1 else None
+    named = tuple(sorted(read | written | searched))
+    returns = True in rows
+    return SqlFacts(
+        tuple(sorted(read)),
+        tuple(sorted(written)),
+        named,
+        returns,
+        certain,
+        columns=columns,
+        one_column=len(statements) == 1 and _has_one_column(statements[0]),
+    )
+
+
+def _returns_rows(statement: exp.Expr) -> bool:
+    if isinstance(statement, _WRITES):
+        return bool(statement.args.get("returning"))
+    return isinstance(statement, _ROWS) and statement.find(exp.Into) is None
+
+
+def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
+    """The nodes of the tables that are written, and those of them whose rows are handed back as well."""
+    targets: set[int] = set()
+    returned: set[int] = set()
+    for node in statement.find_all(*_WRITES, *_CHANGES, exp.Into):
+        listed = [*node.args.get("tables", ()), *node.expressions] if isinstance(node, _DROPPING) else []
+        if isinstance(node, exp.Delete):
+            listed = list(node.args.get("tables") or ())
+        tables = [table for one in [node.this, *listed] for table in _target_tables(one)]
+        if isinstance(node, exp.Copy) and not node.args.get("kind"):
+            continue  # COPY … TO a file reads the table
+        targets.update(map(id, tables))
+        if node.args.get("returning"):
+            returned.update(map(id, tables))
+    return targets, returned
+
+
+_DROPPING = (exp.Drop, exp.TruncateTable)
+
+
+def _target_tables(node: object) -> Iterator[exp.Table]:
+    if isinstance(node, exp.Schema | exp.Index):
+        inner = node.this if isinstance(node, exp.Schema) else node.args.get("table")
+        yield from _target_tables(inner)
+    elif isinstance(node, exp.Table):
+        yield node
+
+
+def _names(table: exp.Table) -> tuple[str, ...] | None:
+    """The name of a table, the files that a table function reads, or `None` for a function that could read anything."""
+    if isinstance(table.this, exp.Identifier):
+        return (".".join(part.name for part in table.parts).lower(),)
+    function = table.this
+    name = function.name if isinstance(function, exp.Anonymous) else type(function).__name__
+    if functions.reads_files(name):
+        files = function.this if isinstance(function.this, exp.Expr) else next(iter(function.expressions), None)
+        literals = () if files is None else files.find_all(exp.Literal)
+        return tuple(one.name.lower() for one in literals if one.is_string)
+    return () if functions.makes_rows(name) else None
+
+
+def _is_misread_call(table: exp.Table) -> bool:
+    """Whether what follows a name in brackets was taken for names of columns: a function that the dialect has not."""
+    alias = table.args.get("alias")
+    return isinstance(alias, exp.TableAlias) and alias.this is None and bool(alias.columns)
+
+
+def _is_common_table(table: exp.Table | exp.Column) -> bool:
+    """Whether a WITH that is in force at `table` defines its name."""
+    if len(table.parts) > 1:
+        return False
+    name = table.name.lower()
+    node: exp.Expr | None = table
+    inside: exp.Expr = table
+    while node is not None:
+        if isinstance(node, exp.CTE) and isinstance(node.parent, exp.With):
+            inside = node
+        with_ = node.args.get("with_")
+        if isinstance(with_, exp.With) and _defines(with_, name, inside):
+            return True
+        node = node.parent
+    return False
+
+
+def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
+    """Whether `with_` defines `name` for what is in the common table expression `inside`, or in the statement itself:
+    a plain WITH sees the definitions before it, a recursive one all. (Some engines do not have the word RECURSIVE.)"""
+    for definition in with_.expressions:
+        if (
+            definition is inside
+            and not with_.args.get("recursive")
+            and not isinstance(definition.this, exp.SetOperation)
+        ):
+            return False
+        if definition.alias.lower() == name:
+            return True
+    return False
+
+
+def _searched(statement: exp.Expr) -> Iterator[str]:
+    """What may be tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse); else a column."""
+    for node in statement.find_all(exp.In):
+        listed = node.expressions
+        name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
+        if isinstance(name, exp.Column) and not _is_common_table(name):
+            yield ".".join(part.name for part in name.parts).lower()
+
+
+def _calls_only_known_functions(statement: exp.Expr) -> bool:
+    if statement.find(exp.Command, exp.TableFromRows) is not None:
+        return False
+    return all(
+        functions.is_harmless(call.name) or isinstance(call.parent, exp.Table)
+        for call in statement.find_all(exp.Anonymous)
+    )
+
+
+def _has_one_column(statement: exp.Expr) -> bool:
+    selects = statement.selects if isinstance(statement, exp.Query) else []
+    return len(selects) == 1 and not selects[0].is_star
+
+
+def _columns(statement: exp.Expr) -> tuple[str, ...] | None:
+    if not isinstance(statement, exp.Query):
+        return None
+    names = tuple(one.alias_or_name.lower() for one in statement.selects)
+    return names if names and all(name and name != "*" for name in names) else None

@@ -1,0 +1,176 @@
+"""Lists of names: one a line, or with commas between them, as tools that list or search answer.
+
+Rules: only a tool whose name says that it lists, finds or describes things has its answer read as a list; a line of a
+list is short, and all lines are of one kind. Anything else is prose.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+
+from gateway.metering import names
+from gateway.metering.arguments import Request
+from gateway.metering.metered import Count, counted
+from gateway.metering.text.lines import witness
+
+MAX_LINES = 4_000
+"""Lines (about 0.4 µs each)."""
+MAX_TEXT = 256 * 1024
+MAX_HEADINGS = 3
+MAX_NAME = 300
+"""Characters of a line of a list."""
+
+_TAGGED = re.compile(r"\[\w{1,20}\]\s+\S")
+_BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
+_PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S+\Z")
+_NAME = re.compile(r"[\w$.\"`-]+\Z")
+_NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
+_FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
+_NAMES_HEADER = re.compile(
+    r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view)?_?names?\Z|database\Z|schema\Z", re.IGNORECASE
+)
+_TALLIED = re.compile(
+    r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|: \d[\d,]{0,12})\Z"
+)
+"""Something, and how often it is there."""
+_NO_NAMES = frozenset(
+    ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty")
+)
+_HEADING = re.compile(r"(#{1,6}) +\S")
+_LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
+_MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
+_COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
+_COUNT = re.compile(r"\((\d{1,4})\)")
+_NUMBER = re.compile(r"(\d{1,6})[.)]\s")
+
+
+def count(text: str, request: Request) -> Count | None:
+    """The names in `text`, if it is a list of them."""
+    if len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
+        return None
+    if (marked := _marked(text)) is not None:
+        return counted(marked, "lines_text")
+    if names.is_telling(request.tool) and (entries := _section(text.split("\n"))) is not None:
+        return counted(entries, "lines_text")
+    if request.returns_rows and (rows := _numbered(text.split("\n"))) is not None and rows > 1:
+        return counted(rows, "rows_text")
+    if request.lists_names and (named := _under_header(text)) is not None:
+        return counted(named, "lines_text")
+    if not names.is_listing(request.tool):
+        return None
+    if text.lower().strip(".!") in _NO_NAMES:
+        return None
+    if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
+        return counted(text.count(",") + 1, "names_text")
+    lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+    if (entries := _labelled(lines, request) or _headed(lines)) is not None:
+        return counted(entries, "lines_text")
+    for _ in range(MAX_HEADINGS):
+        if len(lines) > 1 and _is_heading(lines[0]):
+            lines = lines[1:]
+    if len(lines) == 1 and "," in lines[0] and len(lines[0]) <= 20_000 and _NAMES.match(lines[0]):
+        return counted(lines[0].count(",") + 1, "names_text")
+    numbered = _numbered(lines)
+    if numbered is not None:
+        return counted(numbered, "lines_text")
+    if (entries := _entries(lines)) is not None:
+        return counted(entries, "lines_text")
+    for kind in (_TALLIED, _TAGGED, _BULLET, _PATH, _NAME):
+        listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
+        if (
+            listed
+            and len(lines) - len(listed) <= 2
+            and all(witness(line) is not None for line in lines[len(listed) :][:1])
+        ):
+            return counted(len(listed), "lines_text")
+    return None
+
+
+def _under_header(text: str) -> int | None:
+    """Names, one a line, under the heading of the one column that a database gives them."""
+    lines = [line.strip() for line in text.split("\n")]
+    return len(lines) - 1 if _NAMES_HEADER.match(lines[0]) and all(map(_NAME.match, lines)) else None
+
+
+def _marked(text: str) -> int | None:
+    """Names of which the one that is in use is marked: `* main` between `  side` and others."""
+    lines = text.split("\n")
+    lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its white space is gone
+    if len(lines) < 2 or sum(line[:2] == "* " for line in lines) != 1:
+        return None
+    return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
+
+
+def _section(lines: list[str]) -> int | None:
+    """The columns in a description of a table: the entries of its section of columns, in whose place they are told."""
+    headings = [at for at, line in enumerate(lines) if _COLUMNS.match(line[:MAX_NAME])]
+    if len(headings) != 1:
+        return None
+    entries, first = 0, ""
+    for line in lines[headings[0] + 1 :]:
+        if not line.strip():
+            continue
+        first = first or line
+        depth, shallowest = _depth(line), _depth(first)
+        is_entry = depth == shallowest and bool(_BULLET.match(line)) == bool(_BULLET.match(first))
+        if depth < shallowest or (depth == shallowest and not is_entry):
+            break
+        entries += is_entry
+    is_plain = _depth(first) == 0 and not _BULLET.match(first)
+    said = _COUNT.search(lines[headings[0]])
+    return None if not entries or is_plain or (said and int(said.group(1)) != entries) else entries
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _is_heading(line: str) -> bool:
+    if _TAGGED.match(line) or _BULLET.match(line) or _NUMBER.match(line[:20]):
+        return False
+    return line.rstrip().endswith(":") or line[:1] == "#" or witness(line) is not None or _FIELD.match(line) is not None
+
+
+def _headed(lines: list[str]) -> int | None:
+    """Entries under Markdown headings of one level, with little before the first."""
+    levels = [match.group(1) for line in lines if (match := _HEADING.match(line[:MAX_NAME])) is not None]
+    deepest = max(levels, default="")
+    first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
+    if len(deepest) < 2 or first > MAX_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
+        return None
+    entries = levels.count(deepest)
+    return entries if entries > 1 or any(witness(line) == entries for line in lines[:first]) else None
+
+
+def _entries(lines: list[str]) -> int | None:
+    """Bulleted entries, each with what is said of it in indented lines."""
+    if not lines or not _BULLET.match(lines[0]) or all(map(_BULLET.match, lines)):
+        return None
+    depth = _depth(lines[0])
+    starts = [line for line in lines if _depth(line) == depth]
+    is_list = all(map(_BULLET.match, starts)) and all(_depth(line) >= depth for line in lines)
+    return len(starts) if is_list else None
+
+
+def _labelled(lines: list[str], request: Request) -> int | None:
+    """Lines that each begin with the one word for what is listed: `Table: orders`."""
+    labels = {line.partition(":")[0] for line in lines}
+    if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
+        return None
+    is_several = len(lines) > 1 and names.is_listing(request.tool)
+    return len(lines) if is_several or names.is_named_by(names.plain(labels.pop() + "s"), request.tool) else None
+
+
+def _numbered(lines: list[str]) -> int | None:
+    """Entries "1. …", "2. …", each with what is said of it in indented lines."""
+    if not lines or not _NUMBER.match(lines[0][:20]):
+        return None
+    expected = 0
+    for line in lines:
+        match = _NUMBER.match(line[:20])
+        if match and int(match.group(1)) == expected + 1:
+            expected += 1
+        elif not line.startswith((" ", "\t")):
+            return expected if line is lines[-1] and witness(line) == expected else None
+    return expected

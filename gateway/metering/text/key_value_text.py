@@ -1,0 +1,146 @@
+"""Records written one under the other: "1. row" and its fields, blocks of `key: value` lines, YAML.
+
+Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin
+with the same key. One block alone is one object. Long texts are counted by their signs.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering import names
+from gateway.metering.arguments import Request
+from gateway.metering.metered import NOTHING, Confidence, Count, counted
+from gateway.metering.text.lines import HEAD, witness
+
+MAX_LOOKED_AT = 5
+"""Lines at the start among which the first record's heading is."""
+
+_WORD = r"(?:row|record|result|item|document|entry|match|hit)"
+_NUMBERED = re.compile(
+    rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|"
+    rf"([\W_]{{0,40}})(\d{{1,8}})([.)\]:#] ?{_WORD}\b[\W_]{{0,40}})\Z",
+    re.IGNORECASE,
+)
+_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
+_RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
+_CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
+_BULLETS = re.compile(r"\s{0,8}[-*•] ")
+_OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
+
+
+def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
+    """The records in `text` if they stand one under the other."""
+    if (total := _numbered(text)) is not None:
+        return counted(total, "rows_text")
+    if ":" not in text[:HEAD]:
+        return None
+    if lines is None:
+        return _long_blocks(text)
+    found = _yaml(lines) or _blocks(lines, names.is_listing(request.tool) and not names.is_describing(request.tool))
+    if found is not None and found.grade is Confidence.OBJECT and names.is_telling(request.tool):
+        return None  # what describes a table is not a record of it
+    return found
+
+
+def _numbered(text: str) -> int | None:
+    start = 0
+    for line in text[:HEAD].split("\n", MAX_LOOKED_AT)[:MAX_LOOKED_AT]:
+        match = _NUMBERED.match(line[:200])
+        if match and (match.group(2) or match.group(4)) in ("0", "1"):
+            return _run_before(text[start:], match) if match.group(2) else _run_after(text[start:], match)
+        start += len(line) + 1
+    return None
+
+
+def _run_before(text: str, match: re.Match[str]) -> int | None:
+    """The number of headings like "Row 1", if the last of them bears the number that it must."""
+    before, first = match.group(1), int(match.group(2))
+    mark = "\n" + before
+    total = text.count(mark) + 1
+    at = text.rfind(mark)
+    last = text[at + len(mark) :][:10] if at >= 0 else str(first)
+    if total == 1 and before.strip("# ") == "":
+        return None
+    return _agreed(total, last, first) if "\n" in text or ":" in text else None
+
+
+def _run_after(text: str, match: re.Match[str]) -> int | None:
+    """The number of headings like "1. row", if the last of them bears the number that it must."""
+    before, first, mark = match.group(3), int(match.group(4)), match.group(5) + "\n"
+    total = text.count(mark)
+    at = text.rfind(mark)
+    last = text[max(0, at - 10 - len(before)) : at].rpartition("\n")[2].removeprefix(before)
+    return _agreed(total, last, first) if total else None
+
+
+def _agreed(total: int, last: str, first: int) -> int | None:
+    number = re.match(r"\d{1,8}", last)
+    return total if number and int(number.group()) == first + total - 1 else None
+
+
+def _long_blocks(text: str) -> Count | None:
+    """Blocks that begin with one key, after blank lines, lines of dashes, or YAML's dash."""
+    key = _KEY.match(text[:200])
+    if key is None:
+        return None
+    begin = text[: key.end()].removeprefix("- ")
+    mark = next((mark for mark in ("\n- ", "\n\n", "\n---\n") if mark + begin in text[:HEAD]), None)
+    if mark is None:
+        return None
+    total = text.count(mark + begin) + 1
+    if total - 1 <= text.count(mark) <= total:
+        return counted(total, "yaml_text" if mark == "\n- " else "blocks_text")
+    return NOTHING
+
+
+def _yaml(lines: list[str]) -> Count | None:
+    """A YAML list of maps, or a map of maps."""
+    items = [line for line in lines if line.startswith(("- ", "  - "))]
+    if items and _KEY.match(items[0][:200]):
+        indent = "- " if items[0].startswith("- ") else "  - "
+        same = [line for line in lines if line.startswith(indent)]
+        first = lines.index(same[0])
+        is_inner = all(line.startswith((" ", "- ")) or not line for line in lines[first:])
+        if is_inner and first <= 8 and len({_key(line) for line in same}) == 1:
+            return counted(len(same), "yaml_text")
+    outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
+    if outer and len(outer) < len(lines) and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
+        return counted(len(outer), "yaml_text")
+    return None
+
+
+def _key(line: str) -> str | None:
+    match = _KEY.match(line[:200])
+    if match is None or ("(" in match.group(1) and not _CALL.match(match.group(1))):
+        return None
+    return match.group(1).lower()
+
+
+def _blocks(lines: list[str], is_listing: bool) -> Count | None:
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        if _RULE.match(line[:200]):
+            blocks.append([])
+        else:
+            blocks[-1].append(line)
+    found = [block for block in blocks if block]
+    while found and len(found[-1]) == 1 and (witness(found[-1][0]) is not None or _key(found[-1][0]) is None):
+        found.pop()
+    has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1
+    if has_heading:
+        is_listing = is_listing and found[0][0].rstrip().endswith(":")
+        found.pop(0)
+    if len(found) > 1 and len(found[0]) > 2 and found[0][0].rstrip().endswith(":"):
+        found[0] = found[0][1:]
+    if not found or any(_key(line) is None and not line.startswith((" ", "\t")) for block in found for line in block):
+        return None
+    keys = {_key(block[0]) for block in found}
+    if len(keys) != 1 or None in keys or any(len(block) < 2 for block in found):
+        return None
+    if len(found) == 1 and has_heading and is_listing:
+        return counted(1, "blocks_text")
+    if len(found) == 1:
+        is_list = any(_BULLETS.match(line) for line in found[0])
+        return None if is_list else Count(1, "fields_text", Confidence.OBJECT)
+    return counted(len(found), "blocks_text")

@@ -1,0 +1,115 @@
+"""What a key may spend: requests a minute, calls a day, records a day.
+
+The rules:
+
+- A key without limits costs nothing here. One with limits costs one round trip to Redis for a request, in which all of
+  its limits are checked and spent together or not at all.
+- Windows are fixed: the minute and the day of UTC. A refusal says when the window ends.
+- Records are known only after a call: the call that crosses the line is answered, the next one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from redis.asyncio import Redis
+
+from gateway.keys.record import KeyRecord
+from gateway.protocol.errors import DENIED
+from gateway.proxy.admission.policy import Deny
+from gateway.redis import names as redis_names
+
+_MINUTE = 60
+_DAY = 24 * 3600
+_NONE = -1
+
+_SPEND = """
+local limits = {tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])}
+local costs = {tonumber(ARGV[4]), tonumber(ARGV[5]), 0}
+for i = 1, 3 do
+  if limits[i] >= 0 then
+    local spent = tonumber(redis.call('GET', KEYS[i]) or '0')
+    if costs[i] > 0 and spent + costs[i] > limits[i] then return i end
+    if i == 3 and costs[2] > 0 and spent >= limits[i] then return i end
+  end
+end
+for i = 1, 2 do
+  if limits[i] >= 0 and costs[i] > 0 then
+    redis.call('INCRBY', KEYS[i], costs[i])
+    redis.call('EXPIRE', KEYS[i], ARGV[5 + i])
+  end
+end
+return 0
+"""
+
+
+def is_limited(key: KeyRecord) -> bool:
+    """Whether what a key may spend has a limit."""
+    return key.rate_limit_per_minute is not None or key.calls_per_day is not None or key.records_per_day is not None
+
+
+class Limits:
+    """The spending of all keys, in Redis."""
+
+    def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
+        self._redis = redis
+        self._now_ms = now_ms
+        self._spend = redis.register_script(_SPEND)
+
+    async def spend(self, key: KeyRecord, *, requests: int, calls: int) -> Deny | None:
+        """Spend what a request needs, or say what is used up and when that resets.
+
+        Raises `redis.RedisError` where Redis cannot be asked.
+        """
+        if not is_limited(key):
+            return None
+        limits = (key.rate_limit_per_minute, key.calls_per_day, key.records_per_day)
+        now = self._now_ms() // 1000
+        exceeded = await self._spend(
+            keys=[
+                _name(key.key_id, "requests", now // _MINUTE),
+                _name(key.key_id, "calls", now // _DAY),
+                _name(key.key_id, "records", now // _DAY),
+            ],
+            args=[
+                *(_NONE if limit is None else limit for limit in limits),
+                requests,
+                calls,
+                2 * _MINUTE,
+                2 * _DAY,
+            ],
+        )
+        if exceeded == 1:
+            return _exceeded(f"{key.rate_limit_per_minute} requests a minute", now, _MINUTE, "rate")
+        if exceeded == 2:
+            return _exceeded(f"{key.calls_per_day} tool calls a day", now, _DAY, "calls")
+        if exceeded == 3:
+            return _exceeded(f"{key.records_per_day} records a day", now, _DAY, "records")
+        return None
+
+    async def settle(self, key_id: str, records: int) -> None:
+        """Spend the records of answered calls of a key that has a quota of them. Raises `redis.RedisError`."""
+        if records == 0:
+            return
+        name = _name(key_id, "records", self._now_ms() // 1000 // _DAY)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.incrby(name, records)
+            pipeline.expire(name, 2 * _DAY)
+            await pipeline.execute()
+
+
+def _name(key_id: str, what: str, window: int) -> str:
+    return f"{redis_names.SPENT}{key_id}:{what}:{window}"
+
+
+def _exceeded(limit: str, now: int, window: int, reason: str) -> Deny:
+    resets = (now // window + 1) * window
+    when = datetime.fromtimestamp(resets, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Deny(
+        status=429,
+        code=DENIED,
+        message=f"The limit of this API key, {limit}, is used up; it resets at {when}",
+        reason=reason,
+        retry_after=resets - now,
+    )

@@ -1,0 +1,158 @@
+"""One request and the way to answer it: whole, or piece by piece."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gateway.protocol.buffers import Piece
+from gateway.proxy.admission.headers import RawHeaders
+from gateway.proxy.downstream.request import ClientRequest
+from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
+
+if TYPE_CHECKING:
+    from gateway.proxy.downstream.connection import ClientConnection, Continuation
+
+_IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
+_LENGTH = b"Content-Length: %d\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+WORTH_A_COPY = 64 * 1024
+"""Bytes up to which parts are copied together, so that they are one write."""
+
+
+class RequestContext:
+    """A request, and the way to answer it piece by piece."""
+
+    __slots__ = (
+        *("_connection", "_is_chunked", "_is_whole", "_prepared", "_unsent"),
+        *("origin", "peer", "request", "status"),
+    )
+
+    def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
+        self._connection = connection
+        self.request = request
+        self.peer = connection.peer
+        """The client's address; empty where it is unknown."""
+        self.status = 0
+        """The status of the answer, once its head has gone out."""
+        self.origin: bytes | None = None
+        """The origin of a browser's page that was found allowed."""
+        self._is_chunked = False
+        self._is_whole = False
+        self._unsent: tuple[int, bytes] | None = None
+        self._prepared: tuple[Response, bytes, bytes] | None = None
+        """An answer, what its connection had to say when its bytes were made, and these."""
+
+    @property
+    def memory(self) -> object:
+        """What was remembered when the connection's last request was served."""
+        return self._connection.memory
+
+    @memory.setter
+    def memory(self, value: object) -> None:
+        self._connection.memory = value
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the answer has gone out to its end."""
+        return self._is_whole
+
+    def resume_reading(self) -> None:
+        """Some of the body was taken: more may come."""
+        self._connection.resume_reading()
+
+    def send_continue(self) -> None:
+        """Tell the client to send its body (RFC 9110, section 10.1.1)."""
+        self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def begin(self, head: ResponseHead, length: int | None) -> None:
+        """Make the head of an answer whose body comes by `write` and `end`; it leaves with the first of them."""
+        framing = b""
+        if length is not None:
+            framing = _LENGTH % length
+        elif head.status in NO_BODY:
+            pass
+        elif self.request.version == "1.1":
+            self._is_chunked = True
+            framing = _IN_CHUNKS
+        else:
+            self.request.is_kept_alive = False
+        framing = self._connection.persistence(self.request) + framing
+        self._unsent = head.status, head.whole(framing)
+
+    async def flush(self) -> None:
+        """Send the head by itself. Raises `ConnectionError` where the client is gone."""
+        self._send()
+        await self._connection.drained()
+
+    async def write(self, piece: Piece) -> None:
+        """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
+        self._send(*self._framed(piece))
+        await self._connection.drained()
+
+    async def end(self, piece: Piece = b"", trailers: RawHeaders = ()) -> None:
+        """Send the last piece and end the answer; trailers go where it is in chunks.
+
+        Raises `ConnectionError`, and `ValueError` for a line end within a field.
+        """
+        last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
+        self._send(*self._framed(piece), *last)
+        self._is_whole = True
+        await self._connection.drained()
+
+    def prepare(self, answer: Response) -> None:
+        """Make the bytes of a whole answer, where they are few, before it is to be sent."""
+        if len(answer.body) <= WORTH_A_COPY:
+            whole = b"".join(self._whole(answer))
+            self._prepared = answer, self._connection.persistence(self.request), whole
+
+    def finish(self, answer: Response) -> None:
+        """Send a whole answer to what is served without a task, and be done with it."""
+        self._connection.finish(self, answer)
+
+    def go_on(self, work: Continuation) -> None:
+        """Serve in a task, from here on, what has been served without one."""
+        self._connection.go_on(work)
+
+    def answer(self, answer: Response) -> None:
+        """Send a whole answer at once. Raises `ConnectionError`."""
+        if not self._send_prepared(answer):
+            self._connection.write(*self._whole(answer))
+        self.status = answer.head.status
+        self._is_whole = True
+
+    def _send_prepared(self, answer: Response) -> bool:
+        if self._prepared is None:
+            return False
+        prepared, persistence, whole = self._prepared
+        if prepared is not answer or persistence != self._connection.persistence(self.request):
+            return False
+        self._connection.write(whole)
+        return True
+
+    def _whole(self, answer: Response) -> tuple[Piece, ...]:
+        if answer.closes or not self.request.is_received:
+            # What is left of the body is not worth reading.
+            self.request.is_kept_alive = False
+        framing = self._connection.persistence(self.request)
+        head, body = answer.head, answer.body
+        if answer.in_chunks:
+            self._is_chunked = True
+            return head.whole(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK
+        if head.status not in NO_BODY:
+            framing += _LENGTH % len(body)
+        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
+        return head.whole(framing), b"" if self.request.method == "HEAD" else body
+
+    def _framed(self, piece: Piece) -> tuple[Piece, ...]:
+        if not piece or not self._is_chunked:
+            return (piece,)
+        return b"%x\r\n" % len(piece), piece, b"\r\n"
+
+    def _send(self, *parts: Piece) -> None:
+        if self._unsent is not None:
+            status, head = self._unsent
+            self._connection.write(head, *parts)
+            self._unsent = None
+            self.status = status
+        else:
+            self._connection.write(*parts)

@@ -1,0 +1,27 @@
+"""Filling an empty usage table from an export."""
+
+# ruff: noqa: S608 - constants of this module are all that is formatted into queries
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from gateway.usage.store.columns import COLUMN_NAMES
+from gateway.usage.store.table import LOG_TABLE, UsageTable
+
+_FILL = f"""
+INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_NAMES)})
+SELECT {", ".join(COLUMN_NAMES)} FROM file({{path:String}}, 'Parquet')
+SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 200000, min_insert_block_size_bytes = 0
+"""
+
+
+def restore_usage(folder: Path, parquet: Path) -> None:
+    """Make a chDB folder with the calls of a Parquet export, and their sums by day. Raises `UsageTableUnavailable`."""
+    table = UsageTable(f"chdb://{quote(str(folder))}")
+    try:
+        table.open()
+        table.write(_FILL, {"path": str(parquet)})
+    finally:
+        table.close()

@@ -1,0 +1,116 @@
+"""`config`, `client-config` and `doctor` from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from gateway.client_snippets import CLIENTS
+from gateway.settings.markdown import configuration_page
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("GATEWAY_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def run_here(folder: Path) -> None:
+    """Pretend that an `up` runs on a folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "runtime.json").write_text(
+        json.dumps(
+            {
+                "pid": os.getpid(),
+                "redis_url": "unix:///nowhere/valkey.sock",
+                "proxy_url": "http://127.0.0.1:18001/mcp",
+                "admin_url": "http://127.0.0.1:18000",
+            }
+        )
+    )
+
+
+def test_config_shows_values_and_sources_and_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("GATEWAY_JWT_SECRET", "hunter2" * 8)
+    monkeypatch.setenv("GATEWAY_REDIS_URL", "redis://:hunter2@host/0")
+    monkeypatch.setenv("GATEWAY_PROXY_PORT", "5")
+    assert main(["config", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["proxy_port"] == {
+        "name": "proxy_port",
+        "variable": "GATEWAY_PROXY_PORT",
+        "value": "5",
+        "source": "environment",
+    }
+    assert rows["redis_url"]["value"] == "redis://:********@host/0"
+    assert main(["config"]) == 0
+    shown = capsys.readouterr().out
+    assert "hunter2" not in shown
+    assert "GATEWAY_HOST" in shown
+
+
+def test_config_prints_the_documentation_page(capsys: Capture) -> None:
+    assert main(["config", "--markdown"]) == 0
+    assert capsys.readouterr().out == configuration_page()
+
+
+def test_a_snippet_is_alone_on_standard_output(capsys: Capture) -> None:
+    assert main(["client-config", "cursor", "--key", "sk-x", "--url", "https://h/mcp", "--name", "mine"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["mcpServers"]["mine"] == {
+        "url": "https://h/mcp",
+        "headers": {"Authorization": "Bearer sk-x"},
+    }
+    assert "~/.cursor/mcp.json" in captured.err
+
+
+def test_the_url_is_that_of_the_running_gateway_or_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert main(["client-config", "curl"]) == 0
+    assert "http://127.0.0.1:8001/mcp" in capsys.readouterr().out
+    monkeypatch.setenv("GATEWAY_PROXY_PORT", "7001")
+    assert main(["client-config", "curl"]) == 0
+    assert "http://127.0.0.1:7001/mcp" in capsys.readouterr().out
+    run_here(tmp_path / "data")
+    assert main(["client-config", "curl"]) == 0
+    assert "http://127.0.0.1:18001/mcp" in capsys.readouterr().out
+
+
+def test_clients_are_listed_and_a_near_name_is_suggested(capsys: Capture) -> None:
+    assert main(["client-config", "--list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(client in shown for client in CLIENTS)
+    assert main(["client-config", "claude-cod"]) == 1
+    assert "did you mean claude-code?" in capsys.readouterr().err
+    assert main(["client-config"]) == 1
+    assert "name a client" in capsys.readouterr().err
+    assert main(["client-config", "codex", "--json", "--key", "sk-x"]) == 0
+    assert json.loads(capsys.readouterr().out)["where"] == "~/.codex/config.toml"
+
+
+def test_doctor_fails_where_nothing_runs_and_says_what_to_start(capsys: Capture) -> None:
+    assert main(["doctor", "--url", "http://127.0.0.1:1/mcp"]) == 1
+    shown = capsys.readouterr().out
+    assert "✓ settings: all are well-formed" in shown
+    assert "✗ proxy: nothing answers at http://127.0.0.1:1/mcp: start it with `mcp-gateway up`" in shown
+
+
+def test_doctor_lists_the_faults_of_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("GATEWAY_SPEED", "1")
+    monkeypatch.setenv("GATEWAY_PROXY_PORT", "x")
+    assert main(["doctor", "--json"]) == 1
+    checks = json.loads(capsys.readouterr().out)
+    assert [(check["name"], check["state"], check["seen"]) for check in checks] == [
+        ("settings", "failed", "GATEWAY_SPEED"),
+        ("settings", "failed", "GATEWAY_PROXY_PORT"),
+    ]
+    assert checks[1]["mend"] == "must be a whole number, not x"

@@ -1,0 +1,170 @@
+"""The operator's rules: what they say about calls, and how their faults are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.metering import Metered, meter
+from gateway.metering.rules.rules import MAX_RULES, Rules, RulesError, read_rules
+from tests.metering.support import structured, texts, wire
+from tests.metering.test_bounds import BOUND, fastest
+
+
+def rules(*entries: dict[str, Any]) -> Rules:
+    return read_rules({"rule": list(entries)})
+
+
+def ruled(rule: dict[str, Any], result: dict[str, Any], tool: str = "get_orders", **arguments: Any) -> Metered:
+    return meter(tool, arguments, wire(result), rules({"tool": "*", **rule}).find(tool))
+
+
+def faults(*entries: object) -> list[str]:
+    with pytest.raises(RulesError) as caught:
+        read_rules({"rule": list(entries)})
+    return [f"{where}: {what}" for where, what in caught.value.faults]
+
+
+ITEMS = structured({"items": [{"id": 1}, {"id": 2}], "other": [{"id": 3}]})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "length(result.structuredContent.items)",
+        "length(structuredContent.items)",
+        "length(structuredContent.items[?id > `0`])",
+        "length(parse_json(content[0].text).items)",
+    ],
+)
+def test_a_rule_counts_what_its_expression_says(expression: str) -> None:
+    assert ruled({"records": expression}, ITEMS) == Metered((), 2, "rule")
+
+
+def test_a_rule_names_the_tables_that_its_expression_finds() -> None:
+    rule = {"tables": "[arguments.area, 'Orders']", "records": "length(structuredContent.items)"}
+    assert ruled(rule, ITEMS, area="EU") == Metered(("eu", "orders"), 2, "rule")
+
+
+def test_a_rule_for_tables_leaves_the_count_to_the_shape() -> None:
+    result = structured({"rows": [{"id": 1}]})
+    assert ruled({"tables": "arguments.area"}, result, area="eu") == Metered(("eu",), 1, "structured")
+
+
+def test_a_rule_for_records_leaves_the_tables_to_the_arguments() -> None:
+    assert ruled({"records": "length(structuredContent.items)"}, ITEMS, table="orders") == Metered(
+        ("orders",), 2, "rule"
+    )
+
+
+def test_the_first_rule_that_matches_is_the_tools() -> None:
+    found = rules(
+        {"tool": "get_*", "records": "`1`"}, {"tool": "get_orders", "records": "`2`"}, {"tool": "?", "records": "`3`"}
+    )
+    assert [getattr(found.find(tool), "number", None) for tool in ("get_orders", "x", "list", "x")] == [1, 3, None, 3]
+
+
+def test_a_rule_that_answers_null_says_nothing() -> None:
+    rule = {"tables": "arguments.none", "records": "structuredContent.none"}
+    assert ruled(rule, structured({"rows": [{"id": 1}]}), table="t") == Metered(("t",), 1, "structured")
+
+
+@pytest.mark.parametrize(
+    "expression", ["`-1`", "`1.5`", "`true`", "'2'", "structuredContent.items", "length(arguments.x)"]
+)
+def test_a_rule_without_a_number_makes_the_count_unknown(expression: str) -> None:
+    metered = ruled({"records": expression}, structured({"items": [{"id": 1}]}), table="t")
+    assert (metered.tables, metered.records, metered.method) == (("t",), None, "unknown")
+    assert metered.fault is not None
+    assert metered.fault.startswith("records: ")
+
+
+def test_a_rule_without_a_name_makes_the_tables_unknown() -> None:
+    metered = ruled({"tables": "`1`"}, structured({"rows": [{"id": 1}]}), table="t")
+    assert (metered.tables, metered.records) == ((), 1)
+    assert metered.fault == "tables: the answer is no name of a table, and no list of them"
+
+
+def test_a_fault_tells_nothing_of_the_call() -> None:
+    metered = ruled({"records": "length(arguments.secret)"}, ITEMS, secret=123456789)
+    assert metered.fault == "records: length() got number"
+
+
+def test_an_error_is_no_records_whatever_the_rule() -> None:
+    assert ruled({"records": "`5`"}, texts("no", isError=True)) == Metered((), 0, "error")
+    failed = ruled({"records": "length(structuredContent.items)"}, texts("Error: no such table: x"))
+    assert (failed.records, failed.method) == (0, "error")
+
+
+def test_the_length_of_a_list_is_found_in_a_large_result_too() -> None:
+    result = {"content": [], "structuredContent": {"meta": {"a": 1}, "items": [{"id": one} for one in range(90_000)]}}
+    assert len(wire(result)) > 1_000_000
+    assert ruled({"records": "length(structuredContent.items)"}, result).records == 90_000
+    assert ruled({"records": "length(structuredContent.items[?id])"}, result).method == "unknown"
+
+
+HOSTILE = {
+    "rows": {"content": [], "structuredContent": {"items": [{"id": one} for one in range(90_000)]}},
+    "empty objects": {"content": [], "structuredContent": {"items": [{}] * 30_000}},
+    "numbers": {"content": [], "structuredContent": {"items": [1] * 30_000}},
+    "texts in a text": texts("[" + '"x",' * 60_000 + "1]"),
+    "one long text": texts("x" * 250_000),
+}
+
+
+@pytest.mark.parametrize("result", HOSTILE)
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "length(structuredContent.items)",
+        "length(structuredContent.items[?id > `1`].id)",
+        "length(parse_json(content[0].text))",
+        "length(sort_by(structuredContent.items, &id))",
+        "length(join('', map(&to_string(@), structuredContent.items)))",
+    ],
+)
+def test_a_rule_costs_a_few_milliseconds_whatever_the_result(expression: str, result: str) -> None:
+    rule = rules({"tool": "*", "records": expression}).find("x")
+    data = wire(HOSTILE[result])
+    assert fastest(lambda: meter("x", {}, data, rule)) < BOUND
+
+
+def test_faults_name_the_rule_the_member_and_the_place() -> None:
+    assert faults(
+        {"tool": "a", "records": "length(result.items)"},
+        {"tool": "b", "records": "length(items)"},
+        {"tool": "c", "records": "size(result.items)"},
+        {"tool": "d", "records": "length(result.items, 'x')"},
+        {"tool": "e", "tables": "result..x"},
+        {"tool": "f", "tables": "length(result."},
+        {"tool": "g", "tables": ""},
+        {"tool": "h", "tables": 5},
+        {"tool": "i", "tabels": "arguments.x", "records": "`1`"},
+        {"tool": "j"},
+        {"records": "`1`"},
+        "k",
+    ) == [
+        "metering.rule 2 (b) records: column 8: items is not there: an expression begins with result, "
+        "structuredContent, content or arguments (in length(items))",
+        "metering.rule 3 (c) records: column 1: there is no function size() (in size(result.items))",
+        "metering.rule 4 (d) records: column 1: length() takes 1 arguments, not 2 (in length(result.items, 'x'))",
+        "metering.rule 5 (e) tables: column 8: . cannot stand here (in result..x)",
+        "metering.rule 6 (f) tables: column 15: the expression ends too early (in length(result.)",
+        "metering.rule 7 (g) tables: is empty",
+        "metering.rule 8 (h) tables: must be a text with a JMESPath expression",
+        "metering.rule 9 (i) tabels: is no member of a rule: did you mean tables?",
+        "metering.rule 10 (j): says nothing: it needs tables or records",
+        'metering.rule 11: needs the tool that it is for: tool = "get_*"',
+        "metering.rule 12: must be a table",
+    ]
+
+
+@pytest.mark.parametrize("table", [[], {"rules": []}, {"rule": {}}, {"rule": [{"tool": "a"}] * (MAX_RULES + 1)}])
+def test_what_is_no_list_of_rules_is_refused(table: object) -> None:
+    with pytest.raises(RulesError):
+        read_rules(table)
+
+
+def test_no_rules_are_no_rules() -> None:
+    assert read_rules({}).find("x") is None

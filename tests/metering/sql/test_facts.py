@@ -1,0 +1,244 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Tables in SQL: read, written and merely named, in whatever dialect."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.metering.sql import facts
+from gateway.metering.sql.facts import SqlFacts
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    facts._cache.clear()
+    yield
+    facts._cache.clear()
+
+
+def facts_of(text: str) -> SqlFacts:
+    found = facts.facts(text)
+    assert found is not None, text
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("SELECT a FROM t", "t"),
+        ("select * from T as x, U", "t u"),
+        ("SELECT * FROM a JOIN b ON a.x = b.x LEFT JOIN s.c USING (y)", "a b s.c"),
+        ('SELECT "x" FROM db.ref."Airlines"', "db.ref.airlines"),
+        ("SELECT * FROM `p.d.t`", "p.d.t"),
+        ("SELECT `a` FROM `b`.`c`", "b.c"),
+        ("SELECT TOP 5 * FROM [dbo].[My Table]", "dbo.my table"),
+        ('SELECT * FROM "städte" LIMIT 6 OFFSET 100', "städte"),
+        ("WITH a AS (SELECT * FROM t) SELECT * FROM a", "t"),
+        ("WITH a AS (SELECT * FROM t), b AS (SELECT * FROM a) SELECT * FROM b JOIN u ON true", "t u"),
+        ("WITH t AS (SELECT * FROM t) SELECT * FROM t", "t"),
+        ("WITH RECURSIVE d(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM d WHERE n < 5) SELECT * FROM d", ""),
+        ("WITH d AS (SELECT id FROM e WHERE boss IS NULL UNION ALL SELECT e.id FROM e JOIN d ON e.boss = d.id) SELECT * FROM d", "e"),
+        ("SELECT * FROM (SELECT * FROM (SELECT * FROM t) x) y", "t"),
+        ("SELECT (SELECT max(x) FROM u) FROM t WHERE EXISTS (SELECT 1 FROM v) AND x IN (SELECT y FROM w)", "t u v w"),
+        ("SELECT * FROM a UNION SELECT * FROM b EXCEPT SELECT * FROM c", "a b c"),
+        ("SELECT * FROM (VALUES (1), (2)) v(x) JOIN LATERAL (SELECT * FROM t LIMIT 3) s ON true", "t"),
+        ("SELECT * FROM generate_series(1, 5) g, unnest(ARRAY[1]) u", ""),
+        ("SELECT 'select x from decoy' FROM t -- from other\n/* from third */", "t"),
+        ("-- from bogus\n/* from bogus2 */ SELECT 1 FROM t", "t"),
+        ("SELECT * FROM t # from other", "t"),
+        ("SELECT a FROM t; SELECT b FROM u;", "t u"),
+        ("FROM t", "t"),
+        ("TABLE t", "t"),
+        ("SUMMARIZE t", "t"),
+        ("SELECT * FROM 'data/x.csv'", "data/x.csv"),
+        ("SELECT * FROM read_csv('x.csv') JOIN read_parquet(['y.parquet']) ON true", "x.csv y.parquet"),
+        ("SELECT * FROM read_csv('x.csv', delim='|')", "x.csv"),
+        ("SELECT * FROM file('x.csv', CSVWithNames) WHERE a < 5", "x.csv"),
+        ("SELECT * FROM file('x.csv', 'CSV', 'a UInt8')", "x.csv"),
+        ("DESCRIBE t", "t"),
+        ("DESC s.`T`", "s.t"),
+        ("SHOW COLUMNS FROM t FROM d", "d.t"),
+        ("SHOW CREATE TABLE t", "t"),
+        ("SHOW TABLES", ""),
+        ("PRAGMA table_info('t')", "t"),
+        ("EXPLAIN ANALYZE SELECT * FROM t", ""),
+        ("EXPLAIN QUERY PLAN SELECT * FROM t", ""),
+        ("SELECT * FROM t FINAL WHERE x = 1 FORMAT JSON", "t"),
+        ("SELECT 1", ""),
+        ("INSERT INTO t VALUES (1)", ""),
+        ("INSERT INTO t (a) SELECT a FROM u", "u"),
+        ("REPLACE INTO t VALUES (1)", ""),
+        ("UPDATE t SET x = 1 FROM u WHERE t.id = u.id", "u"),
+        ("UPDATE t SET x = (SELECT max(y) FROM u)", "u"),
+        ("DELETE FROM t USING u WHERE t.id = u.id RETURNING t.x", "t u"),
+        ("DELETE FROM t WHERE id = 1", ""),
+        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN UPDATE SET b = 1", "u"),
+        ("CREATE TABLE t AS SELECT * FROM u", "u"),
+        ("SELECT * INTO t FROM u", "u"),
+        ("WITH x AS (DELETE FROM a RETURNING *) INSERT INTO c SELECT * FROM x", "a"),
+        ("DROP TABLE a, b", ""),
+        ("TRUNCATE TABLE t", ""),
+        ("ALTER TABLE t ADD COLUMN a int", ""),
+        ("CREATE INDEX i ON t (a)", ""),
+        ("COPY t TO '/tmp/x'", "t"),
+        ("COPY t FROM '/tmp/x'", ""),
+        ("USE db", ""),
+    ],
+)  # fmt: skip
+def test_tables_read(text: str, read: str) -> None:
+    assert " ".join(facts_of(text).read) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("INSERT INTO t (a) SELECT a FROM u", ("t",)),
+        ("UPDATE s.t SET x = 1", ("s.t",)),
+        ("DELETE FROM t", ("t",)),
+        ("DELETE t1 FROM t1 JOIN t2 ON true", ("t1",)),
+        ("MERGE INTO t USING u ON t.a = u.a WHEN MATCHED THEN DELETE", ("t",)),
+        ("CREATE TABLE t (a int)", ("t",)),
+        ("SELECT * INTO t FROM u", ("t",)),
+        ("DROP TABLE a, b", ("a", "b")),
+        ("TRUNCATE TABLE t", ("t",)),
+        ("WITH x AS (DELETE FROM a RETURNING *) INSERT INTO c SELECT * FROM x", ("a", "c")),
+        ("SELECT 1 FROM t", ()),
+    ],
+)
+def test_tables_written(text: str, written: tuple[str, ...]) -> None:
+    assert facts_of(text).written == written
+    assert set(written) <= set(facts_of(text).named)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("SELECT a FROM t WHERE a IN secret", ("secret", "t")),
+        ("SELECT a FROM t WHERE a NOT IN (s.secret)", ("s.secret", "t")),
+        ("SELECT a FROM t WHERE (a, b) GLOBAL IN secret", ("secret", "t")),
+        ("WITH x AS (SELECT 1) SELECT a FROM t WHERE a IN x", ("t",)),
+        ("SELECT a FROM t WHERE a IN (1) OR a IN (b, c) OR a IN (SELECT d FROM u)", ("t", "u")),
+    ],
+)
+def test_what_a_row_is_searched_in_may_be_a_table(text: str, named: tuple[str, ...]) -> None:
+    assert facts_of(text).named == named
+
+
+@pytest.mark.parametrize(
+    ("text", "returns"),
+    [
+        ("SELECT 1", True),
+        ("VALUES (1)", True),
+        ("SHOW TABLES", True),
+        ("EXPLAIN SELECT 1", True),
+        ("INSERT INTO t VALUES (1)", False),
+        ("INSERT INTO t VALUES (1) RETURNING id", True),
+        ("UPDATE t SET x = 1", False),
+        ("CREATE TABLE t (a int)", False),
+        ("SELECT * INTO t FROM u", False),
+        ("BEGIN; UPDATE t SET x = 1; COMMIT", False),
+        ("CREATE TABLE t (a int); SELECT 1", True),
+    ],
+)
+def test_whether_a_statement_returns_rows(text: str, returns: bool) -> None:
+    assert facts_of(text).returns_rows is returns
+
+
+@pytest.mark.parametrize(
+    "text", ["SELEC 1", "hello world", "Delta Air Lines", "SELECT FROM WHERE", "CALL p()", "EXEC p", "", ";", "-- x"]
+)
+def test_what_is_no_known_sql_has_no_facts(text: str) -> None:
+    assert facts.facts(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT my_function('x') FROM t",
+        "SELECT * FROM my_function('x')",
+        "SELECT query_to_xml('select * from secret', true, true, '')",
+        "SELECT * FROM dblink('', 'select * from secret') AS x(a int)",
+        "SELECT 1 /*!50000 UNION SELECT * FROM secret */",
+        "SELECT '\\' , (SELECT x FROM secret) -- '",
+        "SELECT 1 /* /* */ FROM t -- */ FROM secret",
+        "SHOW TABLES WHERE (SELECT 1 FROM secret)",
+        "SELECT * FROM TABLE(f(1))",
+    ],
+)
+def test_a_text_that_may_reach_more_than_it_names_is_uncertain(text: str) -> None:
+    found = facts.facts(text)
+    assert found is None or not found.certain
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*), max(a), date_trunc('day', b), coalesce(c, 0) FROM t WHERE x ~ 'a\\d' AND y[1] = 2",
+        "SELECT strftime('%Y', d), json_extract(j, '$.a') FROM t",
+        "SELECT * FROM t WHERE id = $1 AND name = :name AND x = ?",
+        "SELECT ROW_NUMBER() OVER (PARTITION BY a ORDER BY b) FROM t",
+        "SHOW TABLES",
+    ],
+)
+def test_common_statements_are_certain(text: str) -> None:
+    assert facts_of(text).certain
+
+
+def test_columns_that_a_statement_returns_are_known_where_it_names_them() -> None:
+    assert facts_of("SELECT a, t.b, c AS d, count(*) AS n FROM t").columns == ("a", "b", "d", "n")
+    assert facts_of("SELECT * FROM t").columns is None
+    assert facts_of("SELECT a, b.* FROM t").columns is None
+    assert facts_of("SELECT count(*) FROM t").columns is None
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "SELECT " + "(" * 3_000 + "1" + ")" * 3_000,
+        "SELECT " + "1," * 9_000 + "1",
+        "SELECT " + "f(" * 400 + "1" + ")" * 400,
+        "SELECT * FROM " + "(SELECT * FROM " * 300 + "t" + ")" * 300,
+        "SELECT " + "NOT " * 3_000 + "1",
+        "SELECT " + "CASE WHEN a THEN " * 300 + "1" + " END" * 300,
+        ";" * 19_000,
+        "SELECT 1;" * 2_000,
+        "SELECT '" + "x" * 30_000 + "'",
+        "\x00" * 5_000,
+        "SELECT \ud800 FROM t",
+        "/*" * 5_000,
+        "--" * 5_000,
+        "'" * 9_999,
+    ],
+)
+def test_a_bomb_is_given_up_and_never_raises(bomb: str) -> None:
+    facts.facts(bomb)
+    facts.prepare(bomb)
+    assert facts.is_prepared(bomb)
+
+
+def test_a_long_statement_is_read_once_it_is_prepared() -> None:
+    text = "SELECT a FROM t WHERE " + " AND ".join(f"a{number} = {number}" for number in range(300))
+    assert not facts.is_prepared(text)
+    assert facts.facts(text) is None
+    thread = threading.Thread(target=facts.prepare, args=(text,))
+    thread.start()
+    thread.join()
+    assert facts.is_prepared(text)
+    assert facts_of(text).read == ("t",)
+
+
+def test_the_cache_is_bounded_and_holds_no_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MAX_CACHED", 3)
+    for number in range(10):
+        facts.facts(f"SELECT {number} FROM secret_table")
+    assert len(facts._cache) == 3
+    assert not any(b"secret" in key for key in facts._cache)
+
+
+def test_too_many_tables_are_given_up() -> None:
+    text = "SELECT 1 FROM " + ", ".join(f"t{number}" for number in range(300))
+    facts.prepare(text)
+    assert facts.facts(text) is None

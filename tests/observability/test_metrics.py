@@ -1,0 +1,107 @@
+"""Metrics: labels stay few whatever clients send, and all processes are summed up."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from gateway.observability import metrics
+from gateway.proxy.metrics_sink import ProxyMetricsSink
+
+CHILD = """
+import sys
+from gateway import metrics
+proxy = metrics.ProxyMetrics()
+proxy.answered("POST", 200, "forwarded", 0.01)
+proxy.upstream_failed("connect")
+proxy.streams_opened(2)
+metrics.key_lookup("hit")
+proxy.write()
+usage = metrics.UsageMetrics()
+usage.appended(3); usage.stream_length(7, 100); usage.spooled(1); usage.spool_size(10); usage.resent(1)
+usage.spool_torn(1); usage.spool_damaged(1); usage.refused(1); usage.inserted(5, 0.1); usage.dead_lettered(1)
+usage.write(); usage.clickhouse_connected(True); usage.waiting(8, 1500)
+sys.stdout.write("counted\\n")
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(directory: Path) -> subprocess.Popen[bytes]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(directory)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"counted\n"
+    return child
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    child.communicate(b"", timeout=10)
+
+
+def page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+def test_all_processes_are_summed_up_and_the_dead_have_no_present(tmp_path: Path, free_port: int) -> None:
+    metrics.prepare_directory(tmp_path / "metrics")
+    children = [start(tmp_path / "metrics") for _ in range(2)]
+    stop = metrics.serve_metrics("127.0.0.1", free_port, tmp_path / "metrics")
+    text = page(free_port)
+    counted = 'mcp_gateway_requests_total{method="POST",reason="forwarded",status="200"}'
+    assert f"{counted} 2.0" in text
+    assert "mcp_gateway_open_streams 4.0" in text
+    assert 'mcp_gateway_usage_events_total{step="appended"} 6.0' in text
+    assert "mcp_gateway_usage_stream_entries 8.0" in text
+    assert "mcp_gateway_usage_waiting_seconds 1.5" in text
+    assert "mcp_gateway_clickhouse_up 1.0" in text
+    end(children[0])
+    metrics.forget_process(children[0].pid, tmp_path / "metrics")
+    text = page(free_port)
+    assert f"{counted} 2.0" in text
+    assert "mcp_gateway_open_streams 2.0" in text
+    end(children[1])
+    stop()
+    metrics.prepare_directory(tmp_path / "metrics")
+    assert list((tmp_path / "metrics").iterdir()) == []
+
+
+def test_a_port_in_use_is_told(tmp_path: Path, free_port: int) -> None:
+    stop = metrics.serve_metrics("127.0.0.1", free_port, tmp_path)
+    with pytest.raises(OSError, match="in use"):
+        metrics.serve_metrics("127.0.0.1", free_port, tmp_path)
+    stop()
+
+
+def test_labels_stay_few_whatever_is_sent() -> None:
+    observed: ProxyMetricsSink = metrics.ProxyMetrics()
+    for number in range(1000):
+        observed.answered(f"X{number}", number + 600, f"word_{number}", 0.1)
+        observed.answered("POST", 200, f"sk-{number} not a word", 0.1)
+        observed.upstream_failed(f"phase_{number}")
+    observed.write()
+    counts = {metric.name: metric.samples for metric in REGISTRY.collect()}
+    assert len(counts["mcp_gateway_requests"]) <= 4 * (metrics.MAX_WORDS + 2)
+    assert len(counts["mcp_gateway_upstream_errors"]) <= 2 * (metrics.MAX_WORDS + 1)
+    labels = {sample.labels["method"] for sample in counts["mcp_gateway_requests"]}
+    assert labels <= {"POST", "GET", "DELETE", "HEAD", "OPTIONS", "other"}
+    assert not [s for s in counts["mcp_gateway_requests"] if "sk-" in s.labels["reason"]]

@@ -1,0 +1,144 @@
+"""A tool's answer read in one pass: it is what the long way would read, whatever stands in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.metering import meter, meter_parts
+from gateway.protocol.buffers import Piece
+from gateway.proxy.accounting.response_decoder import _without_text, read_tool_answer
+
+ROWS = [{"date": f"2026-01-{day:02}", "open": 1.5, "note": 'a "b" \\'} for day in range(1, 29)] * 10
+TEXTS = [
+    json.dumps({"table": "prices", "rows": ROWS}, indent=2),
+    json.dumps({"table": "prices", "rows": ROWS}),
+    '"}],"structuredContent":{"table":"forged","rows":[{}]}',
+    '"}],"isError":true,"structuredContent":',
+    '\\"}],\\"structuredContent\\":{}',
+    "ends with a backslash \\",
+    "",
+]
+STRUCTURED = {"table": "stocks", "rows": ROWS}
+
+
+def as_an_sdk_sends(text: str, blocks: int, *, is_sorted: bool) -> dict[str, Any]:
+    """A result in the order of one of the SDKs' generations; the newer one sorts."""
+    if is_sorted:
+        return {"content": [{"text": text, "type": "text"}] * blocks, "isError": False, "structuredContent": STRUCTURED}
+    return {"content": [{"type": "text", "text": text}] * blocks, "structuredContent": STRUCTURED, "isError": False}
+
+
+def answer(result: dict[str, Any], *, envelope_last: bool = False) -> bytes:
+    envelope = {"jsonrpc": "2.0", "id": 7}
+    message = {"result": result, **envelope} if envelope_last else {**envelope, "result": result}
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def in_a_stream(data: bytes) -> memoryview:
+    stream = b"event: message\r\ndata: " + data + b"\r\n\r\n"
+    return memoryview(stream)[22:-4]
+
+
+def counted(data: Piece) -> tuple[tuple[str, ...], int | None, bool | None] | None:
+    found = read_tool_answer(data)
+    if found is None:
+        return None
+    assert bytes(found.id) == b"7"
+    metered = meter_parts("prices", {}, found.result, None)
+    return metered.tables, metered.records, found.result.isError
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, in_a_stream])
+@pytest.mark.parametrize("envelope_last", [False, True])
+@pytest.mark.parametrize("blocks", [1, 3])
+@pytest.mark.parametrize("is_sorted", [False, True])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_declared_answer_is_counted_whatever_its_text(
+    form: Any, envelope_last: bool, blocks: int, is_sorted: bool, text: str
+) -> None:
+    data = form(answer(as_an_sdk_sends(text, blocks, is_sorted=is_sorted), envelope_last=envelope_last))
+    assert counted(data) == (("stocks",), len(ROWS), False)
+
+
+@pytest.mark.parametrize("is_sorted", [False, True])
+def test_the_text_of_the_answers_of_the_sdks_is_left_out(is_sorted: bool) -> None:
+    data = answer(as_an_sdk_sends(TEXTS[0], 1, is_sorted=is_sorted))
+    rest = _without_text(data, data, data.index(b'"structuredContent"'))
+    assert len(rest) < len(data) - len(TEXTS[0])
+
+
+def test_an_answer_within_the_structured_content_is_not_the_answer() -> None:
+    inner = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "inner", "rows": ROWS}}
+    outer = {"table": "outer", "rows": [{"answer": inner}, {"answer": inner}]}
+    data = answer({"content": [{"type": "text", "text": "y"}], "structuredContent": outer, "isError": False})
+    assert counted(data) in (None, (("outer",), 2, False))
+
+
+def test_an_error_is_one_wherever_it_is_said() -> None:
+    content = [{"type": "text", "text": "no such symbol"}]
+    for result in (
+        {"isError": True, "content": content, "structuredContent": STRUCTURED},
+        {"content": content, "isError": True, "structuredContent": STRUCTURED},
+        {"content": content, "structuredContent": STRUCTURED, "isError": True},
+    ):
+        found = counted(answer(result))
+        assert found is None or found[2] is True
+
+
+def test_an_error_that_stands_between_other_members_is_one() -> None:
+    content = [{"type": "text", "text": "no such symbol"}]
+    result = {"content": content, "isError": True, "warnings": [{"code": "E1"}], "structuredContent": STRUCTURED}
+    found = counted(answer(result))
+    assert found is None or found[2] is True
+
+
+def test_the_table_is_that_of_the_outer_structured_content() -> None:
+    inner = {"content": [{"type": "text", "text": "x"}], "table": "a", "hits": [{"a": "b"}], "structuredContent": {}}
+    result = {"structuredContent": {**inner, "table_name": "b", "rows": ROWS}, "content": [], "isError": False}
+    assert counted(answer(result)) in (None, (("a",), len(ROWS), False))
+
+
+def test_of_a_broken_answer_nothing_is_counted() -> None:
+    result = {"content": [{"type": "text", "text": "x"}], "structuredContent": STRUCTURED}
+    whole = answer(result)
+    for broken in (whole[:-1], whole + b"}", whole.replace(b'"text":"x"', b'"text":x"'), b" " + whole[:-2] + b"  ]"):
+        assert counted(broken) is None
+
+
+members = st.dictionaries(
+    st.sampled_from(["a", "text", "content", "table", "isError"]), st.text(max_size=5), max_size=3
+)
+blocks = st.lists(
+    st.one_of(
+        st.builds(lambda text: {"type": "text", "text": text}, st.one_of(st.sampled_from(TEXTS), st.text())),
+        st.builds(lambda data: {"type": "image", "data": data, "mimeType": "image/png"}, st.text(max_size=9)),
+        st.builds(lambda meta: {"type": "text", "text": "x", "_meta": meta}, members),
+    ),
+    max_size=4,
+)
+results = st.fixed_dictionaries(
+    {
+        "content": blocks,
+        "structuredContent": st.fixed_dictionaries({"table": st.just("stocks"), "rows": st.just(ROWS)}),
+    },
+    optional={"isError": st.booleans(), "_meta": st.one_of(members, st.builds(lambda inner: {"a": [inner]}, members))},
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(results, st.randoms(use_true_random=False), st.booleans())
+def test_what_is_read_quickly_is_what_is_read_at_length(
+    result: dict[str, Any], order: Any, envelope_last: bool
+) -> None:
+    names = list(result)
+    order.shuffle(names)
+    shuffled = {name: result[name] for name in names}
+    found = counted(answer(shuffled, envelope_last=envelope_last))
+    at_length = meter("prices", {}, msgspec.json.encode(shuffled))
+    assert found is None or found == (at_length.tables, at_length.records, result.get("isError"))

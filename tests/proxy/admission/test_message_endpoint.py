@@ -1,0 +1,76 @@
+"""The addresses that upstreams name for the messages of a session: where they lead, and where they must not."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.proxy.admission.message_endpoint import (
+    Endpoint,
+    ForeignEndpoint,
+    QueryFault,
+    digest,
+    read_endpoint,
+    session_id_in,
+)
+
+ORIGINS = [("http", "127.0.0.1:8002"), ("https", "gateway.example")]
+
+
+def read(data: str) -> Endpoint:
+    return read_endpoint(data.encode(), "/api/sse", ORIGINS, lambda: "made-up")
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "session_id"),
+    [
+        ("/messages/?session_id=abc", "/messages/", "abc"),
+        ("/message?sessionId=abc&v=1", "/message", "abc"),
+        ("message?sessionid=abc", "/api/message", "abc"),
+        ("?sessionId=abc", "/api/sse", "abc"),
+        ("http://127.0.0.1:8002/m?sessionId=abc", "/m", "abc"),
+        ("https://gateway.example/m?sessionId=abc", "/m", "abc"),
+        ("/a/../b?sessionId=abc#fragment", "/b", "abc"),
+        ("/m?session%49d=%61bc", "/m", "abc"),
+    ],
+)
+def test_an_address_of_the_upstream_leads_there_with_its_own_query(data: str, path: str, session_id: str) -> None:
+    endpoint = read(data)
+    assert (endpoint.path, endpoint.session_id) == (path, session_id)
+    assert endpoint.query == data.partition("?")[2].partition("#")[0]
+    assert endpoint.query_digest == digest(endpoint.query)
+
+
+@pytest.mark.parametrize("data", ["/m/0a1b", "/m/0a1b?transport=x", "/m?sessionId=" + "a" * 300])
+def test_where_the_session_is_no_parameter_clients_are_told_another_id(data: str) -> None:
+    assert read(data) == Endpoint("made-up", "sessionId=made-up", data, "")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *("", " ", "http://evil.example/m?sessionId=1", "//evil.example/m?sessionId=1", "https://127.0.0.1:8002/m"),
+        *("http://127.0.0.1:8003/m", "http://user@127.0.0.1:8002/m", "http://127.0.0.1:8002.evil.example/m"),
+        *("javascript:alert(1)", "file:///etc/passwd", "/m?sessionId=1\\@evil", "/a b", "/m\r\nX: y", "/\u00e9"),
+        *("/m?sessionId=1&session_id=2", "/m?session%5Fid=1;sessionId=2", "/" + "a" * 3000, "http://[/m"),
+    ],
+)
+def test_any_other_address_is_refused(data: str) -> None:
+    with pytest.raises(ForeignEndpoint):
+        read(data)
+
+
+@pytest.mark.parametrize(
+    ("query", "session_id"),
+    [
+        *(("", None), ("a=b", None), ("session=1", None), ("my_session_id=1", None)),
+        *(("session_id=1", "1"), ("a=b&sessionId=x%2Fy", "x/y"), ("Session-Id=1", "1"), ("a;sessionid=1", "1")),
+    ],
+)
+def test_the_session_in_a_query(query: str, session_id: str | None) -> None:
+    assert session_id_in(query) == session_id
+
+
+@pytest.mark.parametrize("query", ["session_id=1&sessionId=1", "session_id=", "session_id=%00", "sessionId=a%20b"])
+def test_a_query_that_two_readers_could_read_differently_is_refused(query: str) -> None:
+    with pytest.raises(QueryFault):
+        session_id_in(query)

@@ -1,0 +1,176 @@
+"""Who may ask: `Host` and `Origin` against DNS rebinding, addresses behind trusted proxies."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.proxy.admission.origins import LOOPBACK_ORIGINS, Origins, plain_address
+
+
+def origins(
+    *,
+    bind_host: str = "127.0.0.1",
+    allowed_hosts: tuple[str, ...] = (),
+    allowed_origins: tuple[str, ...] = (LOOPBACK_ORIGINS,),
+    trusted_proxies: tuple[str, ...] = (),
+) -> Origins:
+    return Origins(
+        bind_host=bind_host,
+        allowed_hosts=allowed_hosts,
+        allowed_origins=allowed_origins,
+        trusted_proxies=trusted_proxies,
+    )
+
+
+@pytest.mark.parametrize("bind_host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8001", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8001"])
+def test_on_a_loopback_bind_the_names_of_this_machine_are_answered(bind_host: str, host: str) -> None:
+    assert origins(bind_host=bind_host).is_host_allowed(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "localhost.",
+            "evil.example:127.0.0.1",
+            "127.0.0.1.nip.io",
+            "0.0.0.0",
+        ),
+        *("localhost@evil.example", "evil.example@localhost", "localhost:80@evil.example", "localhost:", "localhost:x"),
+        *(
+            "localhost:\xb2",
+            "127.0.0.1:8001, evil.example",
+            "localhost evil.example",
+            "localhost/",
+            "localhost#",
+            "[::1",
+        ),
+        *(
+            "[::1]evil",
+            "::1",
+            "[::ffff:127.0.0.1]",
+            "127.1",
+            "2130706433",
+            "localhost:123456",
+            "localhost\xa0",
+            "127.0.0.1%00",
+        ),
+    ],
+)
+def test_on_a_loopback_bind_any_other_host_is_not(host: str) -> None:
+    assert not origins().is_host_allowed(host)
+
+
+def test_on_another_bind_every_well_formed_host_is_answered_unless_some_are_named() -> None:
+    anyone = origins(bind_host="0.0.0.0")
+    assert anyone.is_host_allowed("gw.example:8001")
+    assert not any(map(anyone.is_host_allowed, ("", "a b", "a,b", "a@b", "a/b", "a:b", "a\xe9")))
+    named = origins(bind_host="0.0.0.0", allowed_hosts=("GW.example", "other.example:8001"))
+    assert all(map(named.is_host_allowed, ("gw.example", "gw.example:99", "other.example:8001", "localhost")))
+    assert not any(map(named.is_host_allowed, ("evil.example", "other.example:8002", "x.gw.example")))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost", "https://localhost:5173", "http://127.0.0.1:1", "http://[::1]:80", "HTTP://LOCALHOST"],
+)
+def test_pages_of_this_machine_are_allowed(origin: str) -> None:
+    assert origins().is_origin_allowed(origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("", "null", "http://evil.example", "http://localhost.evil.example", "http://evil.example#localhost"),
+        *(
+            "http://localhost@evil.example",
+            "http://localhost:80@evil.example",
+            "http://evil.example/localhost",
+            "localhost",
+        ),
+        *(
+            "file://localhost",
+            "ftp://localhost",
+            "http://localhost/",
+            "http://localhost?x",
+            "http://localhost#x",
+            "http:localhost",
+        ),
+        *(
+            "http://local\thost",
+            "http://localhost:",
+            "http://localhost:\xb2",
+            "http://localhost, http://evil.example",
+            "//localhost",
+        ),
+        *(
+            "http://user@localhost",
+            "http://localhost:123456",
+            "chrome-extension://localhost",
+            "http://[::1",
+            "http://[v1.x]",
+        ),
+    ],
+)
+def test_pages_of_any_other_origin_are_not(origin: str) -> None:
+    assert not origins().is_origin_allowed(origin)
+
+
+def test_named_origins_are_allowed_and_then_no_other() -> None:
+    some = origins(allowed_origins=("https://App.example/",))
+    assert some.is_origin_allowed("https://app.example")
+    assert not any(map(some.is_origin_allowed, ("http://app.example", "https://app.example.evil", "http://localhost")))
+    assert origins(allowed_origins=("*",)).is_origin_allowed("https://any.example")
+    assert not origins(allowed_origins=()).is_origin_allowed("http://localhost")
+
+
+TRUSTED = ("10.0.0.0/8", "::1", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.1", "10.9.9.9", "192.0.2.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "192.0.2.7", "192.0.2.7"),
+        ("10.0.0.1", "1.1.1.1, 192.0.2.7", "192.0.2.7"),
+        ("10.0.0.1", "1.1.1.1, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
+        ("10.0.0.1", "192.0.2.7,10.0.0.2 ,\t10.0.0.3", "192.0.2.7"),
+        ("10.0.0.1", "10.0.0.5, 10.0.0.2", "10.0.0.5"),
+        ("10.0.0.1", "192.0.2.7, unknown, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "192.0.2.7:80", "10.0.0.1"),
+        ("10.0.0.1", "_hidden", "10.0.0.1"),
+        ("10.0.0.1", "fe80::1%eth0", "10.0.0.1"),
+        ("::1", "::ffff:192.0.2.7", "192.0.2.7"),
+        ("::1", "2001:DB8:0::1", "2001:db8::1"),
+        ("", "192.0.2.7", ""),
+    ],
+)
+def test_the_clients_address_is_the_first_untrusted_one_from_the_right(peer: str, forwarded: str, client: str) -> None:
+    fields = {b"x-forwarded-for": forwarded.encode()}
+    assert origins(trusted_proxies=TRUSTED).client_address(peer, fields) == client
+    assert origins().client_address(peer, fields) == peer, "nobody is trusted unless named"
+
+
+@given(st.binary(max_size=60), st.sampled_from(["10.0.0.1", "192.0.2.1"]))
+def test_whatever_is_forwarded_the_client_has_an_address(forwarded: bytes, peer: str) -> None:
+    client = origins(trusted_proxies=TRUSTED).client_address(peer, {b"x-forwarded-for": forwarded})
+    assert plain_address(client) == client
+
+
+def test_scheme_and_host_are_believed_of_trusted_proxies_alone_and_only_well_formed() -> None:
+    said = {b"host": b"gw:1", b"x-forwarded-proto": b"https", b"x-forwarded-host": b"public.example:8443"}
+    behind = origins(trusted_proxies=TRUSTED)
+    assert behind.client_scheme_and_host("10.0.0.1", "http", said) == ("https", "public.example:8443")
+    assert behind.client_scheme_and_host("192.0.2.1", "http", said) == ("http", "gw:1")
+    assert origins().client_scheme_and_host("10.0.0.1", "http", said) == ("http", "gw:1")
+    odd = {b"host": b"gw:1", b"x-forwarded-proto": b"javascript", b"x-forwarded-host": b"a b\xff"}
+    assert behind.client_scheme_and_host("10.0.0.1", "http", odd) == ("http", "gw:1")
+    several = {b"host": b"gw:1", b"x-forwarded-proto": b"http, HTTPS", b"x-forwarded-host": b"forged, public.example"}
+    assert behind.client_scheme_and_host("10.0.0.1", "http", several) == ("https", "public.example")

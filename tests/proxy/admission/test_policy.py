@@ -1,0 +1,314 @@
+"""Whether a request may pass, without a loop or a socket."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.keys.record import KeyRecord
+from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
+from gateway.protocol.message import Unreadable, read_body
+from gateway.proxy.admission.policy import (
+    NO_KEY,
+    Allow,
+    Deny,
+    PolicyInputs,
+    address_refusal,
+    bad_key,
+    decide,
+    forbidden,
+    invalid,
+    is_tool_allowed,
+    tables_refusal,
+)
+
+KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
+PUBLIC = ("initialize", "notifications/initialized", "server/discover")
+INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+NO_IDS: list[Any] = [None, True, False, 1.0, 1.5, {}, [], [1]]
+
+
+def key(**changes: Any) -> KeyRecord:
+    return msgspec.structs.replace(KEY, **changes)
+
+
+def call(tool: Any = "get", id_: Any = 1, **arguments: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+def tables_of(_tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:
+    """Stands for the metering: an argument `table` names the table, and without it nothing is known."""
+    table = arguments.get("table")
+    return None if table is None else (table,)
+
+
+def facts(**changes: Any) -> PolicyInputs:
+    plain = PolicyInputs(
+        public_methods=PUBLIC, client_ip="192.0.2.1", mcp_method=None, mcp_name=None, tables_in_arguments=tables_of
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def decided(body: Any, credential: KeyRecord | Deny = NO_KEY, **changes: Any) -> Allow | Deny:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return decide(read_body(raw), credential, facts(**changes))
+
+
+def status(decision: Allow | Deny) -> int:
+    return decision.status if isinstance(decision, Deny) else 200
+
+
+# 1. Public requests.
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        INITIALIZE,
+        {**INITIALIZE, "id": "a"},
+        {**INITIALIZE, "id": ""},
+        {**INITIALIZE, "id": -1},
+        INITIALIZED,
+        {**INITIALIZED, "params": {}},
+        {**INITIALIZE, "method": "server/discover"},
+    ],
+)
+def test_a_public_request_passes_as_nobody_without_a_key_and_as_its_owner_with_one(message: dict[str, Any]) -> None:
+    assert decided(message) == decided(message, bad_key("revoked")) == Allow(None)
+    assert decided(message, KEY) == Allow(KEY)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *({**INITIALIZE, "id": id_} for id_ in NO_IDS),
+        *(
+            {**INITIALIZE, "method": method}
+            for method in ("Initialize", "initialize ", "initialize\0", "", "initialise")
+        ),
+        *({**INITIALIZE, name: value} for name, value in (("Method", "tools/call"), ("extra", 1), ("ID", 2), ("", 0))),
+        {name: value for name, value in INITIALIZE.items() if name != "id"},
+        {**INITIALIZED, "id": 1},
+        {**INITIALIZED, "id": None},
+        {**INITIALIZED, "method": "notifications/cancelled"},
+        {**INITIALIZE, "method": "in\u0131tialize"},
+        PING,
+        call(),
+        [INITIALIZE],
+        [INITIALIZED],
+        [INITIALIZE, call(id_=2)],
+        [INITIALIZED, INITIALIZED],
+        {"jsonrpc": "2.0", "id": 1, "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "error": {}},
+    ],
+    ids=lambda message: json.dumps(message)[:70],
+)
+def test_anything_else_needs_a_key(message: Any) -> None:
+    assert decided(message) == NO_KEY
+
+
+def test_no_method_is_public_where_none_is_configured() -> None:
+    for message in (INITIALIZE, INITIALIZED):
+        assert decided(message, public_methods=()) == NO_KEY
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["jsonrpc", "id", "method", "params", "result", "error", "Method", "ID", "x"]),
+        st.sampled_from(
+            ["2.0", "1.0", 1, 1.0, 0, True, None, "initialize", "tools/call", {}, [], "notifications/initialized"]
+        ),
+    ),
+    st.booleans(),
+)
+def test_what_passes_without_a_key_has_exactly_the_form_of_a_public_request(
+    message: dict[str, Any], in_batch: bool
+) -> None:
+    try:
+        decision = decided([message] if in_batch else message)
+    except Unreadable:
+        return
+    if not isinstance(decision, Allow):
+        return
+    assert not in_batch
+    assert message.keys() <= {"jsonrpc", "id", "method", "params"}
+    assert (message["jsonrpc"], message["method"] in PUBLIC) == ("2.0", True)
+    assert type(message.get("id", 0)) in (int, str)
+    assert ("id" in message) == (message["method"] != "notifications/initialized")
+
+
+# 2. The key.
+
+
+@pytest.mark.parametrize("reason", ["unknown", "malformed", "revoked", "expired", "scheme"])
+def test_a_bad_key_is_answered_the_same_whatever_was_wrong_and_says_why_to_the_log_alone(reason: str) -> None:
+    decision = decided(call(), bad_key(reason))
+    assert isinstance(decision, Deny)
+    assert decision.reason == reason
+    assert msgspec.structs.replace(decision, reason="") == Deny(
+        status=401,
+        code=DENIED,
+        message="Invalid or expired API key",
+        reason="",
+        challenge='Bearer realm="mcp", error="invalid_token"',
+    )
+
+
+def test_without_a_key_the_challenge_says_nothing_of_a_token() -> None:
+    assert (NO_KEY.status, NO_KEY.code, NO_KEY.message) == (401, DENIED, "API key required")
+    assert NO_KEY.challenge == 'Bearer realm="mcp"'
+
+
+def test_why_there_is_no_key_comes_before_all_that_is_wrong_with_the_message() -> None:
+    odd = {**call(), "id": {}}
+    assert decided(odd) == NO_KEY
+    assert status(decided(odd, KEY)) == 400
+    assert decided(call(), mcp_method="other") == NO_KEY
+
+
+# 3. Address, message, routing headers, tools, tables.
+
+
+@pytest.mark.parametrize(
+    ("allowed", "address", "passes"),
+    [
+        (None, "", True),
+        ((), "192.0.2.1", False),
+        (("192.0.2.1",), "192.0.2.1", True),
+        (("192.0.2.1/24",), "192.0.2.200", True),
+        (("192.0.2.1",), "192.0.2.10", False),
+        (("10.0.0.0/8", "2001:db8::/32"), "2001:db8::7", True),
+        (("0.0.0.0/0",), "2001:db8::7", False),
+        (("::/0",), "192.0.2.1", False),
+        (("192.0.2.0/24",), "", False),
+        (("192.0.2.0/24",), "192.0.2.1, 10.0.0.1", False),
+        (("192.0.2.0/24",), "unknown", False),
+    ],
+)
+def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None, address: str, passes: bool) -> None:
+    restricted = key(allowed_ips=allowed)
+    assert (address_refusal(restricted, address) is None) == passes
+    assert status(decided(call(), restricted, client_ip=address)) == (200 if passes else 403)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *({**PING, "id": id_} for id_ in (NO_IDS[1], NO_IDS[5], NO_IDS[6])),
+        *(
+            {**PING, name: "tools/call"}
+            for name in ("Method", "METHOD", "\u212asonrpc".replace("\u212a", "J"), "Params", "iD")
+        ),
+        *({**PING, "params": params} for params in (1, "x", None, True)),
+        [PING, {**PING, "id": 2, "Method": "x"}],
+        {**call(), "params": {"Name": "get"}},
+        {**call(), "params": {"name": "get", "Name": "drop"}},
+        {**call(), "method": "Tools/call"},
+    ],
+    ids=lambda message: json.dumps(message)[:70],
+)
+def test_a_message_that_two_servers_could_read_differently_is_refused_with_a_good_key(message: Any) -> None:
+    decision = decided(message, KEY)
+    assert isinstance(decision, Deny)
+    assert (decision.status, decision.code) == (400, INVALID_REQUEST)
+
+
+def test_members_that_mean_nothing_pass_with_a_key() -> None:
+    assert decided({**PING, "extra": 1}, KEY) == Allow(KEY)
+
+
+@pytest.mark.parametrize("message", [call("get"), INITIALIZE, [call("get")]])
+def test_routing_headers_that_differ_are_refused_also_for_what_is_public(message: Any) -> None:
+    for changes in ({"mcp_method": "tools/list"}, {"mcp_method": ""}, {"mcp_method": "Tools/Call"}):
+        decision = decided(message, KEY, **changes)
+        assert isinstance(decision, Deny)
+        assert (decision.status, decision.code) == (400, HEADER_MISMATCH)
+
+
+def test_routing_headers_that_agree_pass() -> None:
+    assert decided(call("get"), KEY, mcp_method=" tools/call ", mcp_name="get") == Allow(KEY)
+    assert decided(call("get"), KEY, mcp_name="=?base64?Z2V0?=") == Allow(KEY)
+    assert status(decided(call("get"), KEY, mcp_name="drop")) == 400
+
+
+@pytest.mark.parametrize(
+    ("globs", "tool", "passes"),
+    [
+        (None, "anything", True),
+        ((), "get", False),
+        (("get",), "get", True),
+        (("get",), "Get", False),
+        (("get",), "get ", False),
+        (("get",), "get\n", False),
+        (("get_*",), "get_prices", True),
+        (("get_*",), "forget_it", False),
+        (("get_?",), "get_ab", False),
+        (("a", "b*"), "bc", True),
+        (("*",), "", True),
+        (("[ab]",), "a", True),
+    ],
+)
+def test_a_tool_is_called_where_a_glob_matches_its_whole_name(
+    globs: tuple[str, ...] | None, tool: str, passes: bool
+) -> None:
+    restricted = key(allowed_tools=globs)
+    assert is_tool_allowed(restricted, tool) == passes
+    assert status(decided(call(tool), restricted)) == (200 if passes else 403)
+
+
+@pytest.mark.parametrize("params", [None, {}, {"name": None}, {"name": 1}, {"name": ["get"]}, {"arguments": {}}])
+def test_a_call_whose_tool_cannot_be_read_is_refused_to_a_restricted_key(params: Any) -> None:
+    message = {**call(), "params": params} if params is not None else {k: v for k, v in call().items() if k != "params"}
+    for restricted in (key(allowed_tools=("*",)), key(allowed_tables=("prices",))):
+        assert status(decided(message, restricted)) == 403
+    assert decided(message, KEY) == Allow(KEY)
+
+
+@pytest.mark.parametrize(
+    ("tables", "passes"),
+    [
+        (("prices",), True),
+        (("PRICES",), True),
+        ((), True),
+        (("prices", "secrets"), False),
+        (("prices2",), False),
+        (("main.prices",), False),
+        (None, False),
+    ],
+)
+def test_only_allowed_tables_are_read_and_unknown_is_denied(tables: tuple[str, ...] | None, passes: bool) -> None:
+    restricted = key(allowed_tables=("prices",))
+    assert (tables_refusal(restricted, tables) is None) == passes
+    assert status(decided(call(), restricted, tables_in_arguments=lambda _tool, _arguments: tables)) == (
+        200 if passes else 403
+    )
+    assert tables_refusal(KEY, tables) is None
+
+
+def test_a_restriction_of_tools_and_tables_binds_calls_alone() -> None:
+    restricted = key(allowed_tools=(), allowed_tables=())
+    listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    for message in (PING, listed, INITIALIZE, {"jsonrpc": "2.0", "id": 1, "result": {}}):
+        assert decided(message, restricted) == Allow(restricted)
+
+
+def test_one_refused_element_refuses_the_batch_wherever_it_stands() -> None:
+    restricted = key(allowed_tools=("get",), allowed_tables=("prices",))
+    good, bad = call("get", table="prices"), [call("drop", table="prices"), call("get", table="secrets"), call("get")]
+    assert decided([good, {**PING, "id": 2}, {**good, "id": 3}], restricted) == Allow(restricted)
+    for each in bad:
+        for order in itertools.permutations([good, {**PING, "id": 2}, {**each, "id": 3}]):
+            assert status(decided(list(order), restricted)) == 403
+
+
+def test_refusals_say_what_kind_they_are() -> None:
+    assert (forbidden("m", "r").status, forbidden("m", "r").code) == (403, DENIED)
+    assert (invalid("m").status, invalid("m").code, invalid("m").reason) == (400, INVALID_REQUEST, "bad_request")

@@ -1,0 +1,88 @@
+"""A client that comes back for the stream of its call gets it, though the gateway went on with the call without it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from gateway.redis import names as redis_names
+from tests.proxy.streams import event, messages_in, next_event, result, stream
+from tests.support.gateway import Gateway, call, running_gateway
+from tests.support.scripted_upstream import Request, ScriptedUpstream, chunk, sse_head
+
+S = {"Mcp_Session_Id": "session-1"}
+
+
+@pytest.fixture(autouse=True)
+def one_connection_to_a_stream(upstream: ScriptedUpstream) -> None:
+    """The upstream begins each call's stream with an id, and has its result for a GET when nobody holds the stream."""
+
+    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.line.startswith(b"POST "):
+            writer.write(sse_head() + chunk(event("", "1")))
+        else:
+            is_free = upstream.open_connections == 1
+            writer.write(stream(event(result(), "2")) if is_free else stream())
+
+    upstream.answer = answer
+
+
+async def leave(gateway: Gateway, key: str, session_id: str) -> None:
+    """Make a call, and go when its stream has begun."""
+    headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": session_id}
+    async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
+        await next_event(answer.content)
+        answer.close()
+    async with asyncio.timeout(5):
+        while not await gateway.redis.keys(redis_names.DEPARTED + "*"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_a_client_gets_its_stream_from_the_worker_that_it_left(gateway: Gateway) -> None:
+    key = await gateway.key()
+    await leave(gateway, key, "session-1")
+    answer = await gateway.request("GET", key=key, Last_Event_ID="1", **S)
+    assert messages_in(answer.body) == [result()]
+    assert len(await gateway.events()) == 1
+
+
+async def test_a_client_gets_its_stream_from_another_worker(
+    gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    key = await gateway.key()
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
+        await leave(gateway, key, "session-1")
+        answer = await other.request("GET", key=key, Last_Event_ID="1", **S)
+    assert messages_in(answer.body) == [result()]
+    assert len(await gateway.events()) == 1
+
+
+@pytest.mark.parametrize("headers", [{"Last_Event_ID": "1", "Mcp_Session_Id": "session-2"}, S], ids=["other", "news"])
+async def test_a_call_goes_on_where_its_client_does_not_come_back_for_a_stream_of_its_session(
+    gateway: Gateway, upstream: ScriptedUpstream, headers: dict[str, str]
+) -> None:
+    key = await gateway.key()
+    await leave(gateway, key, "session-1")
+    answer = await gateway.request("GET", key=key, **headers)
+    assert messages_in(answer.body) == []
+    # The GET's connection is kept for the next request; the call has its own still.
+    assert upstream.open_connections == 2
+    await gateway.worker._departed.drain(0)
+
+
+async def test_a_client_that_is_back_before_it_was_seen_to_go_gets_its_stream(
+    gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    key = await gateway.key()
+    headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": "session-1"}
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
+        async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
+            await next_event(answer.content)
+            back = asyncio.ensure_future(other.request("GET", key=key, Last_Event_ID="1", **S))
+            await asyncio.sleep(0.02)
+            answer.close()
+        assert messages_in((await back).body) == [result()]
+    assert len(await gateway.events()) == 1

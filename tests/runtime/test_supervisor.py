@@ -1,0 +1,145 @@
+"""Child processes: started, watched, and ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.runtime.supervisor import Child, StartError, Supervisor
+from tests.support.running_up import is_alive
+
+SERVING = "import os, time; print('ready', os.getpid(), flush=True); time.sleep(60)"
+
+
+def python(name: str, program: str, **options: float) -> Child:
+    return Child(name=name, command=[sys.executable, "-c", program], **options)  # type: ignore[arg-type]
+
+
+async def test_a_child_is_started_when_it_says_so_and_ended_with_the_supervisor() -> None:
+    ended: list[int] = []
+    supervisor = Supervisor({"GREETING": "hello"}, ended.append)
+    line = await supervisor.start(python("a child", f"import os; print(os.environ['GREETING'], end=' ');{SERVING}"))
+    pid = int(line.split()[-1])
+    assert line.startswith("hello ready")
+    await supervisor.stop()
+    assert not is_alive(pid)
+
+
+async def test_settings_do_not_reach_a_child_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_JWT_SECRET", "secret")
+    supervisor = Supervisor({}, lambda _: None)
+    program = "import os; print([name for name in os.environ if name.startswith('GATEWAY_')], flush=True)"
+    assert await supervisor.start(python("a child", program + "; import time; time.sleep(60)")) == "[]"
+    await supervisor.stop()
+
+
+async def test_a_child_that_dies_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[int] = []
+    supervisor = Supervisor({}, ended.append)
+    pid = int((await supervisor.start(python("a child", SERVING))).split()[-1])
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        while "was started again" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert "a child ended with SIGKILL; it is started again" in caplog.text
+    assert ended == [pid]
+    await supervisor.stop()
+
+
+async def test_a_child_that_says_why_it_cannot_start_is_not_spoken_for() -> None:
+    supervisor = Supervisor({}, lambda _: None)
+    with pytest.raises(StartError, match=r"^$"):
+        await supervisor.start(python("a child", "import sys; sys.exit(1)"))
+    with pytest.raises(StartError, match="a child ended with exit code 3"):
+        await supervisor.start(python("a child", "import sys; sys.exit(3)"))
+    await supervisor.stop()
+
+
+async def test_a_child_that_does_not_end_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor({}, lambda _: None)
+    stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVING}"
+    pid = int((await supervisor.start(python("a child", stubborn, stop_timeout=0.2))).split()[-1])
+    await supervisor.stop()
+    assert "did not end within" in caplog.text
+    assert not is_alive(pid)
+
+
+async def test_children_end_in_the_opposite_order_of_their_names(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import signal, sys, time\n"
+        "def end(*_):\n"
+        f"    open({str(log)!r}, 'a').write('NAME '); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "time.sleep(DELAY); print('ready', flush=True); time.sleep(60)"
+    )
+    supervisor = Supervisor({}, lambda _: None)
+    await supervisor.start_all(
+        [
+            python(name, program.replace("NAME", name).replace("DELAY", delay))
+            for name, delay in (("first", "0.3"), ("second", "0"))
+        ]
+    )
+    await supervisor.stop()
+    assert log.read_text().split() == ["second", "first"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end of standard input tells the child")
+def test_a_child_does_not_outlive_a_supervisor_that_is_killed() -> None:
+    program = f"""
+import asyncio, sys
+from gateway.runtime.supervisor import Child, Supervisor
+async def main():
+    line = await Supervisor({{}}, print).start(Child(name="c", command=[sys.executable, "-c", {SERVING!r}]))
+    print(line, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline().split()[-1])
+        process.kill()
+        process.wait()
+    for _ in range(200):
+        if not is_alive(pid):
+            break
+        time.sleep(0.01)
+    assert not is_alive(pid)
+
+
+HEARING = (
+    "import signal; signal.signal(signal.SIGHUP, lambda *_: print('heard', flush=True)); print('ready', flush=True); "
+    "signal.pause(); import time; time.sleep(60)"
+)
+
+
+async def test_only_children_that_read_something_again_are_told_to(tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    hearing = HEARING.replace("print('heard', flush=True)", f"open({str(heard)!r}, 'x').close()")
+    supervisor = Supervisor({}, lambda _: None)
+    await supervisor.start(python("hearing", hearing, reloads=True))
+    pid = int(
+        (await supervisor.start(python("deaf", "import signal; signal.signal(1, signal.SIG_DFL);" + SERVING))).split()[
+            -1
+        ]
+    )
+    supervisor.reload()
+    async with asyncio.timeout(5):
+        while not heard.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert is_alive(pid)
+    await supervisor.stop()
+
+
+async def test_a_child_that_is_not_ready_for_it_survives_a_hang_up() -> None:
+    supervisor = Supervisor({}, lambda _: None)
+    program = "import os, signal; os.kill(os.getpid(), signal.SIGHUP);" + SERVING
+    assert (await supervisor.start(python("a child", program))).startswith("ready")
+    await supervisor.stop()

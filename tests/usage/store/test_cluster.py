@@ -1,0 +1,94 @@
+"""The migrations for a cluster: what they say, and that ClickHouse reads it. No cluster runs here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from gateway.usage.store.cluster import history_table, on_cluster
+from gateway.usage.store.migrate import migrate, migrations
+from gateway.usage.store.table import UsageTable, _set_retention
+
+
+def statements() -> list[str]:
+    return [
+        made for migration in migrations() for one in migration.statements for made in on_cluster(one, "prod-1", "db")
+    ]
+
+
+class Recorder:
+    """A ClickHouse client that notes commands and knows of no migration."""
+
+    database = "db"
+
+    def __init__(self, engine: str = "") -> None:
+        self.commands: list[str] = []
+        self.engine = engine
+        self.result_rows: list[tuple[Any, ...]] = []
+
+    def command(self, sql: str, **_: Any) -> None:
+        self.commands.append(sql)
+
+    def query(self, sql: str, *_: Any) -> Recorder:
+        self.result_rows = [(self.engine,)] if "engine_full" in sql else []
+        return self
+
+
+def test_every_table_is_replicated_and_distributed_by_owner() -> None:
+    made = statements()
+    for table in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
+        (local,) = [
+            one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table}_local ON CLUSTER `prod-1`")
+        ]
+        assert re.search(r"ENGINE = Replicated(Replacing|Aggregating)MergeTree\n", local)
+        (distributed,) = [
+            one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table} ON CLUSTER `prod-1`")
+        ]
+        assert f"Distributed(`prod-1`, `db`, {table}_local, cityHash64(owner))" in distributed
+
+
+def test_repeated_inserts_are_known_for_longer_than_any_outage() -> None:
+    made = "\n".join(statements())
+    assert made.count("replicated_deduplication_window_seconds = 2592000") == 2
+    assert "non_replicated" not in made
+
+
+def test_the_sums_are_made_where_the_rows_are() -> None:
+    (view,) = [one for one in statements() if "MATERIALIZED VIEW" in one]
+    assert "mcp_tool_usage_daily_view ON CLUSTER `prod-1` TO mcp_tool_usage_daily_local AS" in view
+    assert "FROM mcp_tool_usage_log_local" in view
+    assert set(re.findall(r"mcp_tool_usage_(?:log|daily)\b(?!_)", view)) == set()
+
+
+def test_clickhouse_reads_every_statement(table: UsageTable) -> None:
+    for statement in [*statements(), history_table("prod-1")]:
+        table.query(f"EXPLAIN AST {statement}")
+
+
+def test_a_cluster_is_migrated_with_these_statements_alone() -> None:
+    client = Recorder()
+    assert migrate(client, cluster="prod-1") == tuple(migration.version for migration in migrations())
+    made = [command for command in client.commands if not command.startswith("INSERT INTO schema_migrations")]
+    assert made == [history_table("prod-1"), *statements()]
+
+
+@pytest.mark.parametrize(("days", "engine", "change"), [(7, "", "MODIFY TTL"), (None, "x TTL y", "REMOVE TTL")])
+def test_retention_is_set_on_every_server(days: int | None, engine: str, change: str) -> None:
+    client: Any = Recorder(engine)
+    _set_retention(client, days, "prod-1")
+    starts = [f"ALTER TABLE mcp_tool_usage_{name}_local ON CLUSTER `prod-1` {change}" for name in ("log", "daily")]
+    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True, True]
+
+
+def test_a_later_column_reaches_both_tables() -> None:
+    assert on_cluster("ALTER TABLE mcp_tool_usage_log ADD COLUMN IF NOT EXISTS x String", "c", "db") == (
+        "ALTER TABLE mcp_tool_usage_log_local ON CLUSTER `c` ADD COLUMN IF NOT EXISTS x String",
+        "ALTER TABLE mcp_tool_usage_log ON CLUSTER `c` ADD COLUMN IF NOT EXISTS x String",
+    )
+
+
+def test_a_statement_of_another_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="no statement for a cluster: RENAME"):
+        on_cluster("RENAME TABLE a TO b", "c", "db")

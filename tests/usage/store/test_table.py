@@ -1,0 +1,359 @@
+"""The usage table: a token makes an insert repeatable, the schema moves forward, and faults say their mend."""
+
+from __future__ import annotations
+
+import asyncio
+import http.server
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
+from gateway.usage.store.migrate import Migration, migrate, migrations
+from gateway.usage.store.models import HistoryFilters
+from gateway.usage.store.queries import history, stats
+from gateway.usage.store.table import UsageTable, _load_chdb
+from tests.usage.support import DAY_MS, NOW_MS, event, finish, ids, logged, rolled_up, run_python, start_python
+
+MakeTable = Callable[..., UsageTable]
+
+
+# Inserting.
+
+
+async def test_an_insert_repeated_under_its_token_adds_nothing(table: UsageTable) -> None:
+    events = [event() for _ in range(10)]
+    for _ in range(3):
+        await table.insert_soon(events, "token")
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (10, 200)
+
+
+async def test_an_insert_across_months_is_repeatable_too(table: UsageTable) -> None:
+    events = [event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(30)]
+    for _ in range(2):
+        await table.insert_soon(events, "token")
+    assert await logged(table) == ids(events)
+    assert await rolled_up(table) == (30, 600)
+
+
+async def test_an_insert_is_repeatable_after_many_others(table: UsageTable) -> None:
+    first = [event(), event()]
+    await table.insert_soon(first, "first")
+    for number in range(20):
+        await table.insert_soon([event()], f"other {number}")
+    await table.insert_soon(first, "first")
+    assert len(await logged(table)) == 22
+    assert await rolled_up(table) == (22, 440)
+
+
+async def test_an_insert_is_repeatable_after_the_table_was_opened_anew(make_table: MakeTable) -> None:
+    first = make_table()
+    await first.insert_soon([event()], "token")
+    await first.insert_soon([event()], "token")
+    first.close()
+    second = make_table()
+    await second.insert_soon([event()], "token")
+    assert len(await logged(second)) == 1
+
+
+async def test_near_equal_batches_under_tokens_of_their_own_all_count(table: UsageTable) -> None:
+    # Their rows of the roll-up are the same bytes.
+    for number in range(5):
+        await table.insert_soon([event(created_at=NOW_MS)], f"token {number}")
+    assert len(await logged(table)) == 5
+    assert await rolled_up(table) == (5, 100)
+
+
+async def test_a_repeated_insert_completes_a_roll_up_that_failed(table: UsageTable) -> None:
+    await table.insert_soon([event()], "first")
+    insert = table._clients["insert"].command
+    view = table.query(
+        "SELECT create_table_query FROM system.tables WHERE name = 'mcp_tool_usage_daily_view'"
+        " AND database = {database:String}",
+        {"database": table.database},
+    )[0][0]
+    insert("DROP VIEW mcp_tool_usage_daily_view")
+    insert(view.replace("count() AS calls", "throwIf(count() > 0) AS calls"))
+    events = [event(), event()]
+    with pytest.raises(UsageTableUnavailable, match="answers with an error"):
+        await table.insert_soon(events, "second")
+    insert("DROP VIEW mcp_tool_usage_daily_view")
+    insert(view)
+    await table.insert_soon(events, "second")
+    assert len(await logged(table)) == 3
+    assert await rolled_up(table) == (3, 60)
+
+
+async def test_every_field_comes_back_as_it_went_in(table: UsageTable) -> None:
+    one = event(
+        tool_name="naïve 'quoted' \\ ☃ \x00",
+        table_names=("a", "b'c"),
+        record_count=(1 << 64) - 1,
+        is_error=True,
+        duration_ms=0.1,
+        request_id='"1"',
+    )
+    await table.insert_soon([one], "token")
+    row = table.query(
+        "SELECT tool_name, table_names, record_count, is_error, duration_ms, request_id FROM mcp_tool_usage_log"
+    )[0]
+    assert row == (one.tool_name, list(one.table_names), one.record_count, True, 0.1, '"1"')
+
+
+async def test_content_at_fault_is_told_from_an_absent_clickhouse(table: UsageTable) -> None:
+    with pytest.raises(UsageRefused):
+        await table.insert_soon([event(), event(response_bytes=-1)], "token")
+    assert await logged(table) == []
+
+
+async def test_a_slow_query_does_not_delay_an_insert(table: UsageTable) -> None:
+    table.open()
+    await table.query_soon("SELECT 1")
+    slow = asyncio.create_task(table.query_soon("SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1"))
+    await asyncio.sleep(0.1)
+    await table.insert_soon([event()], "token")
+    assert not slow.done()
+    await slow
+
+
+async def test_a_query_without_end_is_ended(make_table: MakeTable) -> None:
+    table = make_table(query_seconds=1)
+    with pytest.raises(UsageTableUnavailable, match="TIMEOUT_EXCEEDED"):
+        await table.query_soon("SELECT count() FROM numbers(1000000000000)")
+
+
+async def test_values_are_bound_never_formatted(table: UsageTable) -> None:
+    evil = "x' OR '1'='1"
+    assert await table.query_soon("SELECT {value:String}", {"value": evil}) == [(evil,)]
+
+
+# The schema.
+
+
+def unmigrated(table: UsageTable) -> Client:
+    """A client in the table's database, which is empty."""
+    _load_chdb()
+    client = clickhouse_connect.get_client(**table._options)
+    client.command(f"CREATE DATABASE {table.database}")
+    client.database = table.database
+    return client
+
+
+async def test_opening_again_changes_nothing(make_table: MakeTable) -> None:
+    for _ in range(2):
+        make_table().open()
+    found = await make_table().query_soon("SELECT version, name FROM schema_migrations ORDER BY version")
+    assert found == [(migration.version, migration.name) for migration in migrations()]
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [migration.version for migration in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_database_of_an_earlier_version_moves_forward(table: UsageTable) -> None:
+    table.open()
+    client = table._clients["insert"]
+    later = Migration(99, "later", ("ALTER TABLE mcp_tool_usage_log ADD COLUMN IF NOT EXISTS later String",))
+    assert migrate(client, [*migrations(), later]) == (99,)
+    assert migrate(client, [*migrations(), later]) == ()
+    table.insert([event()], "token")
+    assert table.query("SELECT later FROM mcp_tool_usage_log") == [("",)]
+
+
+@pytest.mark.parametrize("version", [migration.version for migration in migrations()])
+async def test_a_database_of_every_earlier_schema_keeps_its_rows(make_table: MakeTable, version: int) -> None:
+    new = make_table()
+    client = unmigrated(new)
+    assert migrate(client, migrations()[:version]) == tuple(range(1, version + 1))
+    # What a gateway of the first schema wrote.
+    client.command(
+        "INSERT INTO mcp_tool_usage_log (event_id, created_at, owner, key_id, tool_name, table_names, record_count)"
+        f" SELECT toString(number), fromUnixTimestamp64Milli({NOW_MS} - number * 86400000, 'UTC'), 'ada@example.com',"
+        " 'key_1', 'query', ['t'], number FROM numbers(100)"
+    )
+    client.close()
+    assert new.query("SELECT max(version) FROM schema_migrations") == [(migrations()[-1].version,)]
+    page = await history(new, HistoryFilters(owner="ada@example.com"), 1, 100)
+    assert [item.record_count for item in page.items] == list(range(100))
+    found = await stats(new, 100)
+    assert (found.totals.calls, found.totals.records) == (100, sum(range(100)))
+    await new.insert_soon([event(created_at=NOW_MS + 1)], "token")
+    assert (await stats(new, 100)).totals.calls == 101
+
+
+def test_a_migration_that_was_cut_off_is_repeated(table: UsageTable) -> None:
+    table.open()
+    client = table._clients["insert"]
+    client.command("ALTER TABLE schema_migrations DELETE WHERE 1 SETTINGS mutations_sync = 1")
+    assert migrate(client) == tuple(migration.version for migration in migrations())
+
+
+def test_a_newer_database_is_left_alone_with_a_clear_message(make_table: MakeTable) -> None:
+    first = make_table()
+    first.open()
+    first._clients["insert"].command("INSERT INTO schema_migrations (version, name) VALUES (77, 'future')")
+    with pytest.raises(UsageTableUnavailable, match=r"at schema 77, .* run the newer version"):
+        make_table().open()
+
+
+# Retention.
+
+
+def ttl(table: UsageTable) -> list[str]:
+    rows = table.query(
+        "SELECT engine_full FROM system.tables WHERE database = {name:String}"
+        " AND name IN ('mcp_tool_usage_log', 'mcp_tool_usage_daily') ORDER BY name",
+        {"name": table.database},
+    )
+    return [row[0].partition(" TTL ")[2].partition(" SETTINGS ")[0] for row in rows]
+
+
+def test_retention_is_set_changed_and_lifted(make_table: MakeTable) -> None:
+    for days, expected in ((None, ["", ""]), (30, ["30", "30"]), (7, ["7", "7"]), (None, ["", ""])):
+        table = make_table(ttl_days=days)
+        table.open()
+        assert [found.partition("toIntervalDay(")[2].rstrip(")") for found in ttl(table)] == expected
+
+
+async def test_old_rows_leave_the_table_and_the_roll_up_at_the_same_day(make_table: MakeTable) -> None:
+    # By the engine's own clock, so these events are of now.
+    table = make_table(ttl_days=2)
+    now = int((await table.query_soon("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
+    kept = [event(created_at=now), event(created_at=now - DAY_MS)]
+    await table.insert_soon([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")
+    for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
+        table._clients["insert"].command(f"OPTIMIZE TABLE {name} FINAL")
+    assert await logged(table) == ids(kept)
+    assert (await rolled_up(table))[0] == 2
+
+
+# Faults and their mends.
+
+
+def test_an_unreachable_clickhouse_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://default:secret@127.0.0.1:{unused.getsockname()[1]}/usage"
+        table = UsageTable(url)
+        with caplog.at_level(logging.DEBUG), pytest.raises(UsageTableUnavailable) as raised:
+            table.open()
+    assert "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in str(raised.value)
+    assert "secret" not in str(raised.value) + caplog.text
+    table.close()
+
+
+@pytest.fixture
+def refusing_server() -> Iterator[str]:
+    """An HTTP server that answers as ClickHouse does to wrong credentials."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b"Code: 516. DB::Exception: default: Authentication failed. (AUTHENTICATION_FAILED)"
+            self.send_response(403)
+            self.send_header("X-ClickHouse-Exception-Code", "516")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://me:secret@127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_wrong_credentials_are_named_and_not_shown(refusing_server: str) -> None:
+    table = UsageTable(refusing_server)
+    with pytest.raises(UsageTableUnavailable) as raised:
+        table.open()
+    assert "refuses the user or password of GATEWAY_CLICKHOUSE_URL" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    table.close()
+
+
+def test_a_folder_that_another_process_has_open_is_named(tmp_path: Path) -> None:
+    holder = start_python(
+        f"""
+        from gateway.usage.store.table import UsageTable
+        table = UsageTable("chdb://{tmp_path}/chdb")
+        table.open()
+        print("open", flush=True)
+        input()
+        """,
+        says="open",
+    )
+    second = run_python(f"""
+        from gateway.usage.store.table import UsageTable
+        try:
+            UsageTable("chdb://{tmp_path}/chdb").open()
+        except Exception as error:
+            print(type(error).__name__, error)
+    """)
+    assert second.stdout.startswith("UsageTableUnavailable chdb:")
+    assert "another process has it open" in second.stdout
+    finish(holder)
+    third = run_python(f"""
+        from gateway.usage.store.table import UsageTable
+        UsageTable("chdb://{tmp_path}/chdb").open()
+        print("open")
+    """)
+    assert third.stdout == "open\n"
+
+
+def test_a_second_folder_in_one_process_is_named(table: UsageTable, tmp_path: Path) -> None:
+    table.open()
+    other = UsageTable(f"chdb://{tmp_path}/chdb")
+    with pytest.raises(UsageTableUnavailable, match="this process has another chDB folder open"):
+        other.open()
+    other.close()
+
+
+async def test_a_table_that_could_not_be_opened_is_opened_later(table: UsageTable, tmp_path: Path) -> None:
+    table.open()
+    other = UsageTable(f"chdb://{tmp_path}/chdb", database=table.database)
+    with pytest.raises(UsageTableUnavailable):
+        await other.insert_soon([event()], "token")
+    table.close()
+    await other.insert_soon([event()], "token")
+    assert len(await logged(other)) == 1
+    other.close()
+
+
+def test_opening_chdb_imports_neither_pandas_nor_numpy_nor_pyarrow(tmp_path: Path) -> None:
+    found = run_python(f"""
+        import sys
+        from gateway.usage.store.table import UsageTable
+        from tests.usage.support import event
+        table = UsageTable("chdb://{tmp_path}/chdb")
+        table.insert([event()], "token")
+        assert table.query("SELECT count() FROM mcp_tool_usage_log") == [(1,)]
+        print({{name for name in ("pandas", "numpy", "pyarrow") if sys.modules.get(name)}})
+    """)
+    assert (found.stdout, found.returncode) == ("set()\n", 0), found.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "database", "place"),
+    [
+        ("http://host:8123", "mcp_gateway", "http://host:8123"),
+        ("http://me:pw@host:8123/usage", "usage", "http://host:8123/usage"),
+        ("https://host/my%20db?verify=false", "my db", "https://host/my%20db"),
+        ("chdb:///var/lib/x", "mcp_gateway", "chdb:///var/lib/x"),
+    ],
+)
+def test_the_database_is_the_urls_path(url: str, database: str, place: str) -> None:
+    table = UsageTable(url)
+    assert (table.database, table.place) == (database, place)
+    table.close()
