@@ -13,7 +13,6 @@ import errno
 import ipaddress
 import logging
 import socket
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -35,6 +34,7 @@ from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
+from gateway.timestamps import now_ms
 from gateway.usage.consumer.read_your_writes import ask
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.metrics_sink import UsageMetricsSink
@@ -65,7 +65,7 @@ async def running(settings: Settings, observer: UsageMetricsSink | None = None) 
     listener = _listener(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
     table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
-    users = UserStore(redis, now_ms=_now_ms)
+    users = UserStore(redis, now_ms=now_ms)
     try:
         await _reach(redis, table)
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
@@ -88,12 +88,12 @@ def _dependencies(
     return Dependencies(
         redis=redis,
         users=users,
-        keys=KeyStore(redis, pepper=pepper, now_ms=_now_ms),
+        keys=KeyStore(redis, pepper=pepper, now_ms=now_ms),
         usage=table,
-        tokens=Tokens(jwt_secret, now_ms=_now_ms),
-        login_limits=LoginLimits(redis, now_ms=_now_ms),
-        audit=AuditTrail(redis, now_ms=_now_ms),
-        now_ms=_now_ms,
+        tokens=Tokens(jwt_secret, now_ms=now_ms),
+        login_limits=LoginLimits(redis, now_ms=now_ms),
+        audit=AuditTrail(redis, now_ms=now_ms),
+        now_ms=now_ms,
         version=gateway.__version__,
         proxy_port=settings.proxy_port,
         proxy_path=settings.proxy_paths[-1],
@@ -186,7 +186,3 @@ def _listener(host: str, port: int) -> socket.socket:
         )
         raise CannotStart(f"cannot listen on {host}:{port} ({error.strerror}): {mend}") from None
     return listener
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

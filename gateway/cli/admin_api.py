@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.output import CliError
-from gateway.cli.stores import Stores, now_ms
+from gateway.cli.stores import Stores
+from gateway.timestamps import now_ms
 
 if TYPE_CHECKING:
     import aiohttp

@@ -15,9 +15,10 @@ import typer
 import gateway
 from gateway.cli import admin_api, options
 from gateway.cli.output import CliError, rfc3339
-from gateway.cli.stores import Stores, now_ms, with_stores
+from gateway.cli.stores import Stores, with_stores
 from gateway.runtime import backup as backups
 from gateway.settings import Settings, load_settings
+from gateway.timestamps import now_ms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

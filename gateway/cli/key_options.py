@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import CliError
-from gateway.cli.stores import now_ms
 from gateway.keys.fields import InvalidField
+from gateway.timestamps import now_ms
 
 _DAY_MS = 86_400_000
 _MAX_DAYS = 3650

@@ -7,9 +7,9 @@ from typing import Any
 import typer
 
 from gateway.cli.output import moment, print_json, print_pairs, rfc3339
-from gateway.cli.stores import now_ms
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.timestamps import now_ms
 
 
 def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
 from gateway.settings import Settings, load_settings
 from gateway.settings.values import mask_url
+from gateway.timestamps import now_ms
 
 if TYPE_CHECKING:
     from gateway.accounts.audit_trail import AuditTrail
@@ -39,11 +39,6 @@ class Stores(NamedTuple):
     redis: Redis
     found: Found
     settings: Settings
-
-
-def now_ms() -> int:
-    """The time, in milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def actor() -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
-import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -34,6 +32,8 @@ from gateway.proxy.pipeline.open_streams import OpenStreams
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from gateway.redis import client as redis_client
+from gateway.timestamps import now_ms
+from gateway.usage.event import new_event_id
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
@@ -43,11 +43,6 @@ log = logging.getLogger(__name__)
 _REAP_SECONDS = 5.0
 """Between two looks for sessions that no key has claimed."""
 _REAP_AT_ONCE = 100
-_random = random.Random(secrets.randbits(512))  # noqa: S311
-"""Event ids must differ, between processes too; nobody gains by guessing one."""
-_48_BITS = (1 << 48) - 1
-_62_BITS = (1 << 62) - 1
-_VARIANT = 0b10 << 62
 _WRITE_SECONDS = 0.25
 """Between two writings of metrics."""
 
@@ -204,14 +199,3 @@ class Worker:
                 self.pool.release(answer)
         except UpstreamError as failure:
             log.warning("an unclaimed session was not ended upstream: %s", failure)
-
-
-def new_event_id(now_ms: int) -> str:
-    """A UUIDv7 (RFC 9562, section 5.7) as 32 hexadecimal digits: unique, and sortable by time."""
-    bits = _random.getrandbits(74)
-    return f"{now_ms & _48_BITS:012x}7{bits >> 62:03x}{_VARIANT | bits & _62_BITS:016x}"
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

@@ -17,7 +17,6 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -31,6 +30,7 @@ from gateway.runtime.preflight import CannotStartError
 from gateway.runtime.supervisor import Child, StartError, Supervisor
 from gateway.runtime.valkey import ValkeyMissingError, find_valkey, socket_path, valkey_child
 from gateway.settings import Settings
+from gateway.timestamps import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -281,7 +281,7 @@ async def _first_start(settings: Settings, *, makes_key: bool) -> startup_banner
 
     assert settings.redis_url is not None
     redis = redis_client.connect(settings.redis_url)
-    users = UserStore(redis, now_ms=_now_ms)
+    users = UserStore(redis, now_ms=now_ms)
     email = settings.admin_email or "admin@localhost"
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = given or secrets.token_urlsafe(15)
@@ -290,7 +290,7 @@ async def _first_start(settings: Settings, *, makes_key: bool) -> startup_banner
         if not makes_key:
             return startup_banner.First(email, None if given else password, None)
         pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None
-        store = KeyStore(redis, pepper=pepper, now_ms=_now_ms)
+        store = KeyStore(redis, pepper=pepper, now_ms=now_ms)
         _, key = await store.create(owner=email, key_name="first key")
         return startup_banner.First(email, None if given else password, key.text)
     except UserExists:
@@ -298,7 +298,3 @@ async def _first_start(settings: Settings, *, makes_key: bool) -> startup_banner
     finally:
         users.passwords.close()
         await redis.aclose()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

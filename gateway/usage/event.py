@@ -7,6 +7,8 @@ default, so that a reader of this version understands the events of every earlie
 from __future__ import annotations
 
 import datetime
+import random
+import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -108,3 +110,16 @@ def _valid(value: object) -> object:
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
     """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
     return _decoder.decode(packed)
+
+
+_random = random.Random(secrets.randbits(512))  # noqa: S311
+"""Event ids must differ, also between processes; they need not be unguessable."""
+_48_BITS = (1 << 48) - 1
+_62_BITS = (1 << 62) - 1
+_VARIANT = 0b10 << 62
+
+
+def new_event_id(now_ms: int) -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7) as 32 hexadecimal digits: unique, and sortable by time."""
+    bits = _random.getrandbits(74)
+    return f"{now_ms & _48_BITS:012x}7{bits >> 62:03x}{_VARIANT | bits & _62_BITS:016x}"

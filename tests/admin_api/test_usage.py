@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-import time
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
 
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export_stream import ExportStream
@@ -31,10 +31,6 @@ async def history(api: Api, **query: Any) -> Any:
     answer = await api.get("/api/mcp-usage/history", **query)
     assert answer.status == 200, answer
     return answer.body
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def test_an_empty_history_is_a_page_of_nothing(user: Api, table: UsageTable) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,15 +20,12 @@ from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
+from gateway.timestamps import now_ms
 
 Capture = pytest.CaptureFixture[str]
 Result = TypeVar("Result")
 OWNER = "ada@example.com"
 DAY_MS = 86_400_000
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @pytest.fixture(autouse=True)

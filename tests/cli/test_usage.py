@@ -18,6 +18,7 @@ from gateway.accounts.audit_trail import AuditTrail
 from gateway.cli import main
 from gateway.redis import names as redis_names
 from gateway.redis.client import connect
+from gateway.timestamps import now_ms
 from gateway.usage.event import pack
 from gateway.usage.store.table import UsageTable
 from tests.support.clickhouse_front import clickhouse_front
@@ -112,7 +113,7 @@ def test_letters_are_retried_and_dropped_by_id_or_all_together(url: str, capsys:
     assert usage(capsys, "dead-letters", "drop", "--all")[:2] == (0, "0 dead letters dropped\n")
 
     async def trail(redis: Redis) -> list[str]:
-        entries = await AuditTrail(redis, now_ms=lambda: time.time_ns() // 1_000_000).newest(10)
+        entries = await AuditTrail(redis, now_ms=now_ms).newest(10)
         return [f"{stored.entry.action} {stored.entry.details['count']}" for stored in entries]
 
     assert on_redis(url, trail) == ["dead_letter.drop 3", "dead_letter.retry 1"]

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -19,14 +18,11 @@ from gateway.accounts.users import User, UserStore
 from gateway.cli import main
 from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
+from gateway.timestamps import now_ms
 
 Capture = pytest.CaptureFixture[str]
 Result = TypeVar("Result")
 PASSWORD = "correct horse battery"
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.redis.client import DedicatedRedisConnection, connect, eval_on_disk, open_connection
 from gateway.redis.names import INVALIDATIONS, KEY, KEYS
+from gateway.timestamps import now_ms
 from tests.support.valkey import Valkey
 
 Start = Callable[..., int]
@@ -116,8 +117,8 @@ async def test_a_cluster(cluster_port: int) -> None:
 
 async def test_keys_live_on_a_cluster(cluster_port: int) -> None:
     redis = connect(f"redis+cluster://127.0.0.1:{cluster_port}")
-    store = KeyStore(redis, pepper=None, now_ms=lambda: time.time_ns() // 1_000_000)
-    cache = KeyCache(store, redis, now_ms=lambda: time.time_ns() // 1_000_000, monotonic=time.monotonic)
+    store = KeyStore(redis, pepper=None, now_ms=now_ms)
+    cache = KeyCache(store, redis, now_ms=now_ms, monotonic=time.monotonic)
     changes: asyncio.Queue[str] = asyncio.Queue()
     cache.on_change = changes.put_nowait
     await cache.start()

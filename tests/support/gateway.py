@@ -15,9 +15,10 @@ from redis.asyncio import Redis
 from gateway.keys.record import KeyRecord
 from gateway.keys.store import KeyStore
 from gateway.proxy.config import ProxyConfig
-from gateway.proxy.worker import Worker, now_ms
+from gateway.proxy.worker import Worker
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
 

@@ -40,6 +40,7 @@ from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.redis import names as redis_names
+from gateway.timestamps import now_ms
 from gateway.usage.consumer.batches import Batch, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.consumer.lease import Lease
 from gateway.usage.consumer.read_your_writes import until_asked
@@ -92,7 +93,7 @@ class UsageWriter:
         linger: float = LINGER_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
         observer: UsageMetricsSink | None = None,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = now_ms,
     ) -> None:
         """`redis` needs three free connections, one of which blocks for up to `BLOCK_MS`."""
         holder = secrets.token_hex(8)

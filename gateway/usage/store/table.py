@@ -19,7 +19,6 @@ import datetime
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ import clickhouse_connect
 from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.cluster import INSERT_SETTINGS, local_name
 from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES, columns
@@ -85,7 +85,7 @@ class UsageTable:
         connect_timeout: int = CONNECT_TIMEOUT,
         read_timeout: int = READ_TIMEOUT,
         query_seconds: int = QUERY_SECONDS,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = now_ms,
     ) -> None:
         """Nothing is opened yet. `ttl_days`: rows older than so many whole days (UTC) go; `None` keeps
         all. `cluster`: the tables are on all servers of that cluster.

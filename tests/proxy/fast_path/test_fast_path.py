@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.keys.secret import ApiKey
-from gateway.proxy.worker import now_ms
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from tests.proxy.kept import (
     RESULT,

@@ -335,7 +335,7 @@ async def test_a_stream_that_breaks_off_upstream_breaks_off_for_the_client(
 async def test_the_stream_of_a_key_that_ends_is_cut_within_a_second_also_while_idle(
     gateway: Gateway, script: Script, end: str
 ) -> None:
-    from gateway.proxy.worker import now_ms
+    from gateway.timestamps import now_ms
 
     sending = asyncio.create_task(script.send(sse_head()))
     record, key = await gateway.new_key(expires_at=now_ms() + 400 if end == "expired" else None)

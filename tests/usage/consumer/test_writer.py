@@ -19,14 +19,13 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from gateway.proxy.worker import new_event_id
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.usage.consumer.batches import UsageBatches
 from gateway.usage.consumer.lease import Lease
 from gateway.usage.consumer.read_your_writes import until_stored
 from gateway.usage.consumer.writer import BLOCK_MS
-from gateway.usage.event import UsageEvent, pack, unpack
+from gateway.usage.event import UsageEvent, new_event_id, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
