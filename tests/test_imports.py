@@ -1,0 +1,102 @@
+"""Imports go one way: between the packages by a table, and without a cycle between any two modules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LEAVES = {"event_loop", "timestamps", "protocol", "metering"}
+"""Packages that import nothing of the project."""
+STORES = {"keys", "accounts", "usage"}
+
+ALLOWED = {
+    **dict.fromkeys(LEAVES, set[str]()),
+    "redis": {"event_loop"},
+    "keys": {"redis", "event_loop", "timestamps"},
+    "accounts": {"redis", "event_loop", "timestamps"},
+    "usage": {"redis", "event_loop", "timestamps"},
+    "settings": {"metering"},
+    "observability": {*STORES, "timestamps"},
+    "client_snippets": set[str](),
+    "proxy": {*LEAVES, *STORES, "redis"},
+    "admin_api": {*LEAVES, *STORES, "redis", "client_snippets"},
+    "runtime": {*LEAVES, *STORES, "redis", "settings", "observability", "client_snippets", "proxy", "admin_api"},
+    "doctor": {*LEAVES, *STORES, "redis", "settings", "runtime"},
+    "cli": {*LEAVES, *STORES, "redis", "settings", "runtime", "doctor", "client_snippets", "proxy"},
+    "mcp_backend": set[str](),
+}
+"""Each package, or module directly under `gateway`, and what else of the project it may import.
+
+Everything may import `gateway` itself, which holds the version and no more.
+"""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the product by its dotted name."""
+    found = {}
+    for top in ("gateway", "admin_api", "mcp_backend"):
+        for path in sorted((ROOT / top).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The project's modules that a file imports, at any place in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
+
+
+def package_of(module: str) -> str:
+    """The row of `ALLOWED` that a module belongs to; empty for `gateway` itself."""
+    top, _, rest = module.partition(".")
+    return rest.partition(".")[0] if top == "gateway" else top
+
+
+def test_every_package_has_a_row() -> None:
+    assert {package_of(name) for name in MODULES} - {""} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_a_package_imports_only_what_its_row_allows(package: str) -> None:
+    allowed = {package, "", *ALLOWED[package]}
+    wrong = [
+        f"{name} imports {imported}"
+        for name, path in MODULES.items()
+        if package_of(name) == package
+        for imported in imports_of(path)
+        if package_of(imported) not in allowed
+    ]
+    assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: set(imports_of(path)) - {name} for name, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(reversed(error.args[1])))
+
+
+def test_only_the_server_imports_the_fast_path() -> None:
+    users = {
+        name
+        for name, path in MODULES.items()
+        if not name.startswith("gateway.proxy.fast_path")
+        and any(imported.startswith("gateway.proxy.fast_path") for imported in imports_of(path))
+    }
+    assert users <= {"gateway.proxy.worker"}
