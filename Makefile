@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests wait for processes and time-outs more than they compute.
+TEST_PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench faults seed check format score docs clean
@@ -11,11 +13,12 @@ help:  ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: $(VENV)/installed-run  ## Start everything, with real engines and real prices inside; Ctrl-C stops it
-	@# On a terminal in a process group of its own, so that Ctrl-C ends the gateway in good order and not make.
+	@# On a terminal in a separate process group, so that Ctrl-C reaches the gateway alone and make does not kill it.
 	@if [ -t 0 ] && [ -t 1 ]; then exec bash -c 'set -m; $(BIN)/mcp-gateway up; exit $$?'; else exec $(BIN)/mcp-gateway up; fi
 
-test: $(VENV)/installed-dev  ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses 2
+test: $(VENV)/installed-dev  ## Install what the tests need, and run them all
+	@$(BIN)/python -m bench.system_packages chromium npm gcc
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--help" lists how
 	@$(BIN)/python -m bench $(BENCH)
@@ -34,14 +37,14 @@ check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generate
 	@$(BIN)/python -m gateway.settings | diff -u docs/configuration.md - \
 		|| { echo "docs/configuration.md is not what the settings say: run make docs"; exit 1; }
 
-format: $(VENV)/installed-dev  ## Format the code and mend what the linter can
+format: $(VENV)/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
 score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP servers
 	@$(BIN)/python -m tests.metering.score
 
-docs: $(VENV)/installed-dev  ## Write docs/configuration.md anew from the settings
+docs: $(VENV)/installed-dev  ## Generate docs/configuration.md from the settings
 	@$(BIN)/python -m gateway.settings > docs/configuration.md
 
 clean:  ## Remove the virtual environment and caches; data stay
@@ -49,7 +52,9 @@ clean:  ## Remove the virtual environment and caches; data stay
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3 run"; exit 1; }
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-run: pyproject.toml | $(VENV)/bin/python

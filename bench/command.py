@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import calls, machine, metering, profiling, proxies, report, streams, tools, turns
+from bench import calls, machine, metering, profiling, proxies, report, streams, system_packages, tools, turns
 from bench.calls import CALLS, MANY, PROGRESS, TEXT, Call
 from bench.proxies import BenchError, Proxy
 from bench.results import Results
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # So that what was started is ended too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
-        tools.require(("gcc", *(("nginx",) if "nginx" in options.proxies else ())))
+        system_packages.require(("gcc", *(("nginx",) if "nginx" in options.proxies else ())))
         machine.allow_open_files(streams.OPEN_FILES)
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             results = _measure(options, Path(folder))
-    except (BenchError, machine.TooFewCoresError, tools.MissingToolError) as failure:
+    except (BenchError, machine.TooFewCoresError, system_packages.MissingProgramError) as failure:
         sys.stderr.write(f"bench: {failure}\n")
         return 1
     if options.json is not None:

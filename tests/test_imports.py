@@ -16,7 +16,7 @@ LEAVES = {"event_loop", "timestamps", "protocol", "metering"}
 STORES = {"keys", "accounts", "usage"}
 
 ALLOWED = {
-    **dict.fromkeys(LEAVES, set[str]()),
+    **{leaf: set[str]() for leaf in LEAVES},
     "redis": {"event_loop"},
     "keys": {"redis", "event_loop", "timestamps"},
     "accounts": {"redis", "event_loop", "timestamps"},
@@ -89,7 +89,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        pytest.fail(" → ".join(reversed(error.args[1])))
+        pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
 def test_only_the_server_imports_the_fast_path() -> None:

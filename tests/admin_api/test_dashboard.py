@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,12 +14,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from bench.system_packages import find
 from gateway.keys.secret import ApiKey
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Api, event
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = find("chromium")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -35,7 +35,7 @@ SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing"),
 ]
 
 
