@@ -12,7 +12,7 @@ from gateway.accounts import passwords, users
 from gateway.keys import fields
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 from gateway.timestamps import parse_moment
-from gateway.usage import reconcile
+from gateway.usage import reconciliation
 from gateway.usage.store.queries import MAX_DAYS, MAX_PAGE_SIZE
 
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
@@ -178,7 +178,11 @@ Days = Annotated[
 ]
 BalanceDays = Annotated[
     int,
-    Meta(ge=1, le=reconcile.MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {reconcile.MAX_DAYS}"}),
+    Meta(
+        ge=1,
+        le=reconciliation.MAX_DAYS,
+        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_DAYS}"},
+    ),
 ]
 _MOMENT = "be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"
 From = Annotated[

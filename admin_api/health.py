@@ -42,7 +42,7 @@ def readyz(deps: Dependencies) -> Any:
 
     async def handler(request: web.Request) -> web.Response:
         redis, clickhouse = await asyncio.gather(
-            _state(cast("Awaitable[object]", deps.redis.ping())), _state(deps.usage.query_soon("SELECT 1"))
+            _state(cast("Awaitable[object]", deps.redis.ping())), _state(deps.usage.query_async("SELECT 1"))
         )
         if deps.draining.is_set():
             return _answer(503, Readiness("draining", redis, clickhouse))

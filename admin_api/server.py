@@ -35,10 +35,10 @@ from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
-from gateway.usage.consumer.read_your_writes import ask
+from gateway.usage.consumer.read_your_writes import request_flush
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.metrics_sink import UsageMetricsSink
-from gateway.usage.reconcile import watch
+from gateway.usage.reconciliation import monitor_balance
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import UsageTable
 
@@ -69,7 +69,7 @@ async def running(settings: Settings, observer: UsageMetricsSink | None = None) 
     try:
         await _reach(redis, table)
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
-        writer = UsageWriter(redis, table, observer=observer)
+        writer = UsageWriter(redis, table, metrics=observer)
         balancing = _balancing(redis, table, writer, observer)
         async with _writing(redis, writer), balancing, _serving(settings, deps, listener):
             yield
@@ -108,7 +108,7 @@ async def _reach(redis: Redis, table: UsageTable) -> None:
     except (RedisError, OSError) as error:
         raise CannotStart(f"Redis cannot be reached, check GATEWAY_REDIS_URL: {error}") from None
     try:
-        await table.open_soon()
+        await table.open_async()
     except UsageTableUnavailable as error:
         raise CannotStart(str(error)) from None
 
@@ -134,7 +134,7 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
     finally:
         with suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(DRAIN_USAGE_SECONDS):
-                await ask(redis)
+                await request_flush(redis)
                 # The stream cannot be waited on for becoming empty.
                 while writer.state.is_leading and await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110
                     await asyncio.sleep(_DRAIN_POLL_SECONDS)
@@ -149,7 +149,7 @@ async def _balancing(
 ) -> AsyncIterator[None]:
     """Hold the books of usage against each other, in the process that writes them, while nothing else is wrong."""
     task = asyncio.create_task(
-        watch(
+        monitor_balance(
             redis, table, observer or UsageMetricsSink(), lambda: writer.state.is_leading and not writer.state.problem
         ),
         name="usage-balance",

@@ -26,8 +26,8 @@ from admin_api.field_types import (
 from admin_api.fields import FieldFault, InvalidFields
 from admin_api.scope import owner_asked_for
 from gateway.timestamps import parse_moment
-from gateway.usage.consumer.read_your_writes import until_stored
-from gateway.usage.reconcile import Balance, reconcile
+from gateway.usage.consumer.read_your_writes import wait_until_stored
+from gateway.usage.reconciliation import Balance, reconcile
 from gateway.usage.store import queries
 from gateway.usage.store.export import MEDIA_TYPES, Format, export
 from gateway.usage.store.models import HistoryFilters, HistoryPage, Stats
@@ -80,7 +80,7 @@ class BalanceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) -> HistoryPage:
     """Single calls, newest first."""
     filters = _filters(caller, given)
-    await until_stored(deps.redis)
+    await wait_until_stored(deps.redis)
     try:
         return await queries.history(deps.usage, filters, given.page, given.page_size)
     except queries.PageTooDeep as error:
@@ -90,7 +90,7 @@ async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) 
 async def export_usage(deps: Dependencies, caller: Caller, given: ExportQuery) -> Download:
     """Single calls as a file."""
     filters = _filters(caller, given)
-    await until_stored(deps.redis)
+    await wait_until_stored(deps.redis)
     fmt = Format(given.format)
     name = f"usage-{deps.usage.today.isoformat()}.{fmt}"
     return Download(MEDIA_TYPES[fmt], name, export(deps.usage, filters, fmt))
@@ -98,7 +98,7 @@ async def export_usage(deps: Dependencies, caller: Caller, given: ExportQuery) -
 
 async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> Stats:
     """Sums by tool, table, key and day."""
-    await until_stored(deps.redis)
+    await wait_until_stored(deps.redis)
     return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
 
 

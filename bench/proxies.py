@@ -196,7 +196,7 @@ def _parts(supervisor: int) -> dict[str, int]:
 async def _ask(redis_url: str) -> None:
     redis = redis_client.connect(redis_url)
     try:
-        await read_your_writes.ask(redis)
+        await read_your_writes.request_flush(redis)
     finally:
         await redis.aclose()
 

@@ -138,7 +138,7 @@ async def _balance(stores: Stores, days: int) -> dict[str, Any]:
         if table is None:
             return dict(await admin_api.ask(stores, "/api/mcp-usage/reconcile", {"days": str(days)}))
         # Not at the top: the other commands need no ClickHouse client.
-        from gateway.usage.reconcile import reconcile
+        from gateway.usage.reconciliation import reconcile
 
         return dict(msgspec.to_builtins(await reconcile(stores.redis, table, days)))
 

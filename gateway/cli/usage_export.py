@@ -84,7 +84,7 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
             pieces = admin_api.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield _Export(page["total"], pieces)
             return
-        from gateway.usage.consumer.read_your_writes import until_stored
+        from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store import queries
         from gateway.usage.store.export import Format as TableFormat
         from gateway.usage.store.export import export as exported
@@ -97,7 +97,7 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
         )
         if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
             raise CliError("--from must be before --to")
-        await until_stored(stores.redis)
+        await wait_until_stored(stores.redis)
         page = await queries.history(table, chosen, 1, 1)
         yield _Export(page.total, exported(table, chosen, TableFormat(fmt.value)))
 

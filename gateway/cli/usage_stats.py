@@ -76,10 +76,10 @@ async def _stats(stores: Stores, days: int, owner: str | None) -> dict[str, Any]
         if table is None:
             whose = {"all": "true"} if owner is None else {"owner": owner}
             return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), **whose}))
-        from gateway.usage.consumer.read_your_writes import until_stored
+        from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store import queries
 
-        await until_stored(stores.redis)
+        await wait_until_stored(stores.redis)
         return dict(msgspec.to_builtins(await queries.stats(table, days, owner)))
 
 

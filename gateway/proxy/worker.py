@@ -91,10 +91,10 @@ class Worker:
             Spool(
                 Path(config.data_dir) / "spool",
                 limit_bytes=config.usage_spool_max_bytes,
-                observer=usage_observer,
+                metrics=usage_observer,
             ),
             stream_bound=config.usage_stream_max_entries,
-            observer=usage_observer,
+            metrics=usage_observer,
         )
         self._departed = DetachedCalls(self._redis)
         forwarding = Forwarding(

@@ -34,8 +34,8 @@ def usage_table(chdb_url: str) -> Iterator[UsageTable]:
 @pytest.fixture
 async def table(usage_table: UsageTable) -> UsageTable:
     """The shared table, emptied."""
-    await usage_table.query_soon(f"TRUNCATE TABLE {LOG_TABLE}")
-    await usage_table.query_soon("TRUNCATE TABLE mcp_tool_usage_daily")
+    await usage_table.query_async(f"TRUNCATE TABLE {LOG_TABLE}")
+    await usage_table.query_async("TRUNCATE TABLE mcp_tool_usage_daily")
     return usage_table
 
 

@@ -187,7 +187,7 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     await expect(row).to_contain_text("Active")
     await expect(row).to_contain_text("never")
 
-    await table.insert_soon(calls(record.key_id), "journey")
+    await table.insert_async(calls(record.key_id), "journey")
     await api.deps.keys.record_uses({record.key_id: api.deps.now_ms() - 240_000})
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Records by day")).to_be_visible()
@@ -222,7 +222,7 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
 async def test_a_script_as_a_name_is_inert_everywhere(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     key = await user.create_key(SCRIPT[:100])
-    await table.insert_soon(
+    await table.insert_async(
         [event(key_id=key["key_id"], key_name=SCRIPT, tool_name=SCRIPT, table_names=(SCRIPT,), client_name=SCRIPT)],
         "script",
     )
@@ -238,7 +238,7 @@ async def test_a_script_as_a_name_is_inert_everywhere(page: Page, api: Api, tabl
 
 
 async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: UsageTable) -> None:
-    await table.insert_soon([event(record_count=None), event(record_count=0)], "unknown")
+    await table.insert_async([event(record_count=None), event(record_count=0)], "unknown")
     await log_in(page, api, view="#usage")
     cells = page.locator('.calls td[data-label="Records"]')
     await expect(cells).to_have_count(2)
@@ -252,7 +252,7 @@ async def test_the_tools_whose_counts_are_unknown_are_shown_with_their_share(
 ) -> None:
     unknown = [event(tool_name="run_sql", record_count=None) for _ in range(3)]
     known = [event(tool_name="run_sql"), *(event(tool_name="get_price") for _ in range(20))]
-    await table.insert_soon([*unknown, *known, event(tool_name="search", record_count=None)], "unknown tools")
+    await table.insert_async([*unknown, *known, event(tool_name="search", record_count=None)], "unknown tools")
     await log_in(page, api, view="#usage")
     panel = page.get_by_role("list", name="Calls of unknown count, unknown counts by tool")
     rows = panel.get_by_role("listitem")
@@ -266,7 +266,7 @@ async def test_the_tools_whose_counts_are_unknown_are_shown_with_their_share(
 
 
 async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: UsageTable) -> None:
-    await table.insert_soon([event(tool_name=f"tool_{number % 3}") for number in range(45)], "pages")
+    await table.insert_async([event(tool_name=f"tool_{number % 3}") for number in range(45)], "pages")
     await log_in(page, api, view="#usage")
     pager = page.get_by_role("navigation", name="Pages of calls")
     await expect(pager).to_contain_text("1 to 20 of 45")
@@ -290,7 +290,7 @@ async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: U
 async def test_the_calls_that_the_filters_leave_are_downloaded(
     page: Page, api: Api, table: UsageTable, tmp_path: Path
 ) -> None:
-    await table.insert_soon([event(tool_name="run_sql", key_name="=1+1"), event(), event(owner=ADMIN)], "download")
+    await table.insert_async([event(tool_name="run_sql", key_name="=1+1"), event(), event(owner=ADMIN)], "download")
     await log_in(page, api, view="#usage")
     panel = page.get_by_role("region", name="Calls")
     await panel.get_by_label("Tool").fill("run_sql")
@@ -333,7 +333,7 @@ async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
 async def test_an_admin_sees_everybody(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     await user.create_key("of ada")
-    await table.insert_soon([event()], "everybody")
+    await table.insert_async([event()], "everybody")
     await log_in(page, api, ADMIN)
     await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
     await page.get_by_role("button", name="Everybody's").click()
@@ -373,7 +373,7 @@ async def test_the_password_is_changed_and_the_session_goes_on(page: Page, api: 
 async def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     await user.create_key("laptop")
-    await table.insert_soon([event()], "names")
+    await table.insert_async([event()], "names")
     await log_in(page, api, view="#usage")
     for view in ("#usage", "#keys"):
         await page.goto(str(api.client.make_url("/")) + view)

@@ -69,7 +69,7 @@ async def test_only_login_is_open(document: Any) -> None:
 
 
 async def test_answers_are_as_described(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
-    await table.insert_soon([event(), event(record_count=None, table_names=())], "answers")
+    await table.insert_async([event(), event(record_count=None, table_names=())], "answers")
     key = await user.create_key(expires_days=3)
     key_id = {"key_id": key["key_id"]}
     requests: list[tuple[Api, str, str, Any]] = [

@@ -24,7 +24,7 @@ OTHER = "bob@example.com"
 
 
 async def insert(table: UsageTable, *events: UsageEvent) -> None:
-    await table.insert_soon(events, f"token {events[0].event_id}")
+    await table.insert_async(events, f"token {events[0].event_id}")
 
 
 async def history(api: Api, **query: Any) -> Any:
@@ -237,7 +237,7 @@ async def test_a_bad_export_is_400_and_names_every_field(user: Api) -> None:
 
 
 async def test_more_exports_than_fit_are_503(user: Api, table: UsageTable) -> None:
-    outlets = [table.outlet("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
+    outlets = [table.export_stream("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
     answer = await user.get("/api/mcp-usage/export")
     assert (answer.status, "exports" in answer.body["detail"]) == (503, True)
     for outlet in outlets:
@@ -249,8 +249,8 @@ async def test_an_export_that_fails_on_its_way_is_not_whole(
     user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await insert(table, *(event() for _ in range(1000)))
-    monkeypatch.setattr("gateway.usage.store.export_stream.PIECE_BYTES", 1024)
-    real = table.outlet
+    monkeypatch.setattr("gateway.usage.store.export_stream.CHUNK_BYTES", 1024)
+    real = table.export_stream
 
     class Failing:
         def __init__(self, outlet: ExportStream) -> None:
@@ -265,7 +265,7 @@ async def test_an_export_that_fails_on_its_way_is_not_whole(
         def close(self) -> None:
             self.outlet.close()
 
-    monkeypatch.setattr(table, "outlet", lambda *arguments: Failing(real(*arguments)))
+    monkeypatch.setattr(table, "export_stream", lambda *arguments: Failing(real(*arguments)))
     with pytest.raises(aiohttp.ClientPayloadError):
         await exported(user, format="ndjson")
     monkeypatch.undo()
@@ -285,7 +285,7 @@ async def test_a_client_that_takes_nothing_loses_its_export(
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
     async def is_over() -> bool:
-        return await table.query_soon("SELECT count() FROM system.processes") == [(1,)]
+        return await table.query_async("SELECT count() FROM system.processes") == [(1,)]
 
     await until(is_over, 20)
     body = b""

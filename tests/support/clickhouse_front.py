@@ -34,7 +34,7 @@ from clickhouse_connect.driver._backend.chdb_backend import ChdbBackend, _decomp
 from clickhouse_connect.driver._backend.models import QueryRuntime
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from gateway.usage.store.table import _load_chdb
+from gateway.usage.store.table import load_chdb
 
 _NO_SETTINGS = ("query", "database")
 
@@ -47,7 +47,7 @@ class ClickHouseFront:
     """The stand-in. It can stop listening and begin again on the same port."""
 
     def __init__(self, chdb_url: str) -> None:
-        _load_chdb()
+        load_chdb()
         client = clickhouse_connect.get_client(interface="chdb", path=unquote(urlsplit(chdb_url).path))
         self._client = client
         self.engine = cast(_Behind, client)._backend

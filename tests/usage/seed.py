@@ -67,7 +67,7 @@ async def seed(table: UsageTable, rows: int, days: int = 90) -> None:
     end = time.time_ns() // 1_000_000
     parameters = {"first": end - days * _DAY_MS, "span": days * _DAY_MS, "rows": rows}
     for begin in range(0, rows, _STEP):
-        await table.write_soon(_SEED, {**parameters, "begin": begin, "count": min(_STEP, rows - begin)})
+        await table.write_async(_SEED, {**parameters, "begin": begin, "count": min(_STEP, rows - begin)})
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{begin + _STEP:,} of {rows:,}")
 
@@ -108,7 +108,7 @@ async def _main() -> None:
     started = time.perf_counter()
     await seed(table, given.rows, given.days)
     (count,), (summed,) = [
-        (await table.query_soon(sql))[0]
+        (await table.query_async(sql))[0]
         for sql in (f"SELECT count() FROM {LOG_TABLE}", f"SELECT sum(calls) FROM {DAILY_TABLE}")
     ]
     print(f"{count:,} rows, {summed:,} in the sums by day; seeded in {time.perf_counter() - started:.0f} s")

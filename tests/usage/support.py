@@ -107,13 +107,13 @@ async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:
 
 async def logged(table: UsageTable) -> list[str]:
     """The event ids in the table, each as often as it is there."""
-    rows = await table.query_soon("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
+    rows = await table.query_async("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
     return [row[0] for row in rows]
 
 
 async def rolled_up(table: UsageTable) -> tuple[int, int]:
     """Calls and records of the daily roll-up."""
-    rows = await table.query_soon("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
+    rows = await table.query_async("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
     return rows[0]
 
 

@@ -86,7 +86,7 @@ async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(di
     client = redis_client.connect(valkey.url)
     told = Told()
     stream = UsageStream(
-        client, Spool(tmp_path, monotonic=lambda: asyncio.get_running_loop().time() * 20), observer=told
+        client, Spool(tmp_path, monotonic=lambda: asyncio.get_running_loop().time() * 20), metrics=told
     )
     await stream.start()
     events = [event()]
@@ -117,7 +117,7 @@ async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_
         valkey.start()
         client = redis_client.connect(valkey.url)
         told = Told()
-        stream = UsageStream(client, Spool(disk.path / "spool"), observer=told)
+        stream = UsageStream(client, Spool(disk.path / "spool"), metrics=told)
         await stream.start()
         events = [event()]
         await stream.append(events[0])

@@ -137,7 +137,7 @@ async def test_what_is_sent_again_waits_until_the_table_can_be_asked(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, words: tuple[str, ...]
 ) -> None:
     one, another = event(), event()
-    await table.insert_soon([one], "by an earlier batch")
+    await table.insert_async([one], "by an earlier batch")
     await redis.xadd(redis_names.USAGE, {"e": pack([one, another]), "again": "1"})
     front.queries.extend(words)
     start()
@@ -176,7 +176,7 @@ async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
 ) -> None:
     front.stop()
     told = Told()
-    running = start(observer=told, lease_seconds=0.5)
+    running = start(metrics=told, lease_seconds=0.5)
     entry = 50
     for _ in range(10):
         async with redis.pipeline(transaction=False) as pipe:
@@ -186,7 +186,7 @@ async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
     await until(lambda: running.writer.state.waiting_entries == 600 and not running.writer.state.connected)
     front.start()
     await drained(redis, seconds=60)
-    assert await table.query_soon("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]
+    assert await table.query_async("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]
     assert await rolled_up(table) == (30_000, 600_000)
     assert sum(told.batches) == 30_000
     # The first was taken before the others came; the rest is not one burst, and not a thousand small ones.

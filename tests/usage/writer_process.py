@@ -27,12 +27,12 @@ class StoppingTable(UsageTable):
     point = "none"
     inserts = 0
 
-    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+    async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
         if self.point == "before-insert":
             await stop_here()
         if self.point == "amid-insert":
             print("there", flush=True)
-        await super().insert_soon(events, token)
+        await super().insert_async(events, token)
         self.inserts += 1
         if self.point == {1: "after-insert", 2: "after-second-insert"}.get(self.inserts):
             await stop_here()

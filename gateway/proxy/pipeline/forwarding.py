@@ -41,7 +41,7 @@ from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
 from gateway.usage.event import UsageEvent
-from gateway.usage.producer.channels import Then
+from gateway.usage.producer.channels import OnDurable
 from gateway.usage.producer.spool import SpoolFull
 from gateway.usage.producer.stream import UsageStream
 
@@ -117,9 +117,9 @@ class Forwarding:
         if not self._finish_without_client(incoming, answer, calls):
             self._pool.release(answer)
 
-    def append_then(self, event: UsageEvent, then: Then, *, is_alone: bool) -> None:
+    def append_then(self, event: UsageEvent, then: OnDurable, *, is_alone: bool) -> None:
         """Have `then` called when the event is safe, or with a `SpoolFull`; sooner for a call that is alone."""
-        self._usage.append_then(event, then, is_alone=is_alone)
+        self._usage.append_callback(event, then, is_alone=is_alone)
 
     def _head_of(self, incoming: RequestHead, principal: Principal | None, session: Session) -> bytes:
         """The head that goes upstream, remembered for the next request with the same one."""
@@ -277,11 +277,13 @@ class Forwarding:
     async def _record(self, sight: Inspection) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
         # What was taken, another worker may have taken before, and been killed.
-        may_recur = bool(sight.taken)
+        possibly_duplicate = bool(sight.taken)
         if len(sight.events) == 1:
-            await self._usage.append(sight.events[0], may_recur=may_recur)
+            await self._usage.append(sight.events[0], possibly_duplicate=possibly_duplicate)
         else:
-            await asyncio.gather(*(self._usage.append(event, may_recur=may_recur) for event in sight.events))
+            await asyncio.gather(
+                *(self._usage.append(event, possibly_duplicate=possibly_duplicate) for event in sight.events)
+            )
         try:
             for key_id, records in sight.records.items():
                 await self._limits.settle(key_id, records)

@@ -1,7 +1,7 @@
 """Reading what was just written: a reader waits, for a moment, until the events of before its question are stored.
 
 The writer gathers events for some seconds, since every insert costs ClickHouse much the same whether it has one event
-or a thousand. Who waits says so (`ask`), and the writer then stores at once what there is.
+or a thousand. Who waits says so (`request_flush`), and the writer then stores at once what there is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_POP = 1.0
 """Seconds; less than the client gives an answer."""
 
 
-async def until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
+async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
     """Wait until every event that is in the usage stream now has left it; whether it did in time.
 
     Events that come meanwhile are not waited for, so a busy gateway does not slow its readers down. Where Redis or
@@ -37,7 +37,7 @@ async def until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
             newest = await _edge(redis, "last-generated-id")
             if newest is None or await _is_stored(redis, newest):
                 return True
-            await ask(redis)
+            await request_flush(redis)
             # Each look is a command of its own: the stream cannot be waited on for becoming shorter.
             while not await _is_stored(redis, newest):  # noqa: ASYNC110
                 await asyncio.sleep(_POLL)
@@ -46,7 +46,7 @@ async def until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
     return True
 
 
-async def ask(redis: Redis) -> None:
+async def request_flush(redis: Redis) -> None:
     """Have the writer store what there is. Raises what the Redis client raises."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.delete(redis_names.USAGE_WANTED)
@@ -55,7 +55,7 @@ async def ask(redis: Redis) -> None:
         await pipe.execute()
 
 
-async def until_asked(redis: Redis, seconds: float) -> None:
+async def wait_for_flush_request(redis: Redis, seconds: float) -> None:
     """For the writer: return when somebody asks, or after the time. Raises what the Redis client raises."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds

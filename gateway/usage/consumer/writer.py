@@ -43,7 +43,7 @@ from gateway.redis import names as redis_names
 from gateway.timestamps import now_ms
 from gateway.usage.consumer.batches import Batch, DeadLetter, LeaseLost, UsageBatches
 from gateway.usage.consumer.lease import Lease
-from gateway.usage.consumer.read_your_writes import until_asked
+from gateway.usage.consumer.read_your_writes import wait_for_flush_request
 from gateway.usage.event import EPOCH, UsageEvent, pack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
@@ -92,7 +92,7 @@ class UsageWriter:
         batch_events: int = BATCH_EVENTS,
         linger: float = LINGER_SECONDS,
         lease_seconds: float = LEASE_SECONDS,
-        observer: UsageMetricsSink | None = None,
+        metrics: UsageMetricsSink | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         """`redis` needs three free connections, one of which blocks for up to `BLOCK_MS`."""
@@ -103,7 +103,7 @@ class UsageWriter:
         self._lease = Lease(redis, redis_names.USAGE_LEASE, holder, lease_seconds)
         self._batch_events = batch_events
         self._linger = linger
-        self._observer = observer or UsageMetricsSink()
+        self._metrics = metrics or UsageMetricsSink()
         self._now_ms = now_ms
         self._connected = True
         self._backlog = (0, 0)
@@ -143,7 +143,7 @@ class UsageWriter:
                         await self._lease.renew()
                     length, oldest = await self._batches.backlog()
                 self._backlog = (length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
-                self._observer.waiting(*self._backlog)
+                self._metrics.waiting(*self._backlog)
             except Exception as error:
                 # The draining task says what is wrong with Redis.
                 log.debug("usage writer: cannot renew the lease: %s", error)
@@ -185,7 +185,7 @@ class UsageWriter:
             # Each look is a command that blocks by itself.
             while not await self._batches.wait(BLOCK_MS):
                 pass
-            await until_asked(self._redis, self._linger)
+            await wait_for_flush_request(self._redis, self._linger)
         taken = 0
         while taken < self._batch_events and (more := await self._batches.take(self._batch_events - taken)):
             taken += more
@@ -219,7 +219,7 @@ class UsageWriter:
         self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
         if await self._batches.settle(batch, dead, repeated) and dead:
             log.error("usage writer: %d events went to the dead letters: %s", len(dead), dead[0].reason)
-            self._observer.dead_lettered(len(dead))
+            self._metrics.dead_lettered(len(dead))
 
     def _doubtful(self, batch: Batch) -> Sequence[UsageEvent]:
         """The events that the table may have, though not by an insert of this very batch."""
@@ -250,11 +250,11 @@ class UsageWriter:
         async def attempt() -> None:
             nonlocal attempts
             attempts += 1
-            await self._table.insert_soon(events, token)
+            await self._table.insert_async(events, token)
 
         started = time.monotonic()
         await self._persist(attempt)
-        self._observer.inserted(len(events), time.monotonic() - started)
+        self._metrics.inserted(len(events), time.monotonic() - started)
         if (is_repeated or attempts > 1) and not self._table.is_on_cluster:
             await self._make_sure(events, token)
 
@@ -267,7 +267,7 @@ class UsageWriter:
             if not lost:
                 break
             log.warning("usage writer: ClickHouse lost %d events of an insert that was cut off", len(lost))
-            await self._persist(partial(self._table.insert_soon, lost, further))
+            await self._persist(partial(self._table.insert_async, lost, further))
             lost = await self._lacking(lost)
         if lost:
             log.error("usage writer: ClickHouse lacks %d events that it took", len(lost))
@@ -314,7 +314,7 @@ class UsageWriter:
             elif not self._connected:
                 log.warning("usage writer: ClickHouse is back")
         self._connected, self._problem = connected, problem
-        self._observer.clickhouse_connected(connected)
+        self._metrics.clickhouse_connected(connected)
 
 
 def _further_tokens(token: str) -> Iterator[str]:

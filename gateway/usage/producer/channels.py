@@ -18,7 +18,7 @@ _TALLY_DAYS = 8
 """Days that a tally keeps apart; a call ends on the day on which its event is made."""
 
 
-Then = Callable[[Exception | None], None]
+OnDurable = Callable[[Exception | None], None]
 """What is called when an event is safe, or with the reason why it cannot be made safe."""
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 class EventBatch:
     """Events of one day that travel together, and who waits for them to be safe."""
 
-    __slots__ = ("day", "events", "may_recur", "size", "thens", "waiters")
+    __slots__ = ("day", "events", "possibly_duplicate", "size", "thens", "waiters")
 
     def __init__(self, day: int) -> None:
         self.day = day
         self.events: list[bytes] = []
-        self.may_recur = False
+        self.possibly_duplicate = False
         self.size = 0
-        self.thens: list[Then] = []
+        self.thens: list[OnDurable] = []
         self.waiters: list[asyncio.Future[None]] = []
         """To cancel one stops nothing."""
 
@@ -75,7 +75,7 @@ class EventBatch:
         count = len(self.events)
         total = tally.add(self.day, count)
         return SpoolRecord(
-            lane.name, lane.number, count, join(self.events), tally.source, self.day, total, self.may_recur
+            lane.name, lane.number, count, join(self.events), tally.source, self.day, total, self.possibly_duplicate
         )
 
 

@@ -111,7 +111,7 @@ class Spool:
         *,
         limit_bytes: int = LIMIT_BYTES,
         file_bytes: int = FILE_BYTES,
-        observer: UsageMetricsSink | None = None,
+        metrics: UsageMetricsSink | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Use the folder `path`, made with mode 0700 if missing. Raises `OSError` where it cannot be."""
@@ -119,7 +119,7 @@ class Spool:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._limit = limit_bytes
         self._file_bytes = file_bytes
-        self._observer = observer or UsageMetricsSink()
+        self._metrics = metrics or UsageMetricsSink()
         self._monotonic = monotonic
         self.name = spool_folder.new_name()
         """This process, as no other is named: its folder here."""
@@ -181,7 +181,7 @@ class Spool:
         """Have the next `settle` look at everything: Redis did not take, or has forgotten, something."""
         for file in self._files():
             file.is_doubtful = True
-        self._observer.spool_size(self.doubtful_size)
+        self._metrics.spool_size(self.doubtful_size)
 
     async def sync(self) -> None:
         """Have the disk itself take what was written since the last call."""
@@ -221,7 +221,7 @@ class Spool:
                     stuck.add(file.folder.path)
                 elif is_due and not again:
                     arrived.append(file)
-                self._observer.spool_size(self.doubtful_size)
+                self._metrics.spool_size(self.doubtful_size)
             is_durable = bool(arrived) and await receiver.is_durable()
             for file in arrived:
                 if is_durable or self._monotonic() >= file.quiet_since + UNSURE_SECONDS:
@@ -292,7 +292,7 @@ class Spool:
                 await receiver.send(record, self._missing(file.folder) - record.count)
                 file.missing -= record.count
                 sent += record.count
-                self._observer.resent(record.count)
+                self._metrics.resent(record.count)
             file.quiet_since = self._monotonic()
         file.missing = 0
         file.is_doubtful = False
@@ -316,7 +316,7 @@ class Spool:
             if file.damaged:
                 file.path.rename(self.path / f"{file.folder.path.name}-{file.path.stem}.damaged")
                 log.error("usage spool: %d bytes amid the records of %s are damaged", file.damaged, file.path)
-                self._observer.spool_damaged(file.damaged)
+                self._metrics.spool_damaged(file.damaged)
             else:
                 file.path.unlink(missing_ok=True)
         except OSError as error:
@@ -324,7 +324,7 @@ class Spool:
             return
         if file.torn:
             log.warning("usage spool: skipped a torn tail of %d bytes in %s", file.torn, file.path)
-            self._observer.spool_torn(file.torn)
+            self._metrics.spool_torn(file.torn)
         if file.descriptor is not None:
             os.close(file.descriptor)
         self._closed.remove(file)

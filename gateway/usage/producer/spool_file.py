@@ -32,7 +32,7 @@ class SpoolRecord(msgspec.Struct, frozen=True, array_like=True):
     """Their day, counted from the epoch (UTC)."""
     total: int = 0
     """How many events of that day the process had accepted with these, over all of its lanes."""
-    may_recur: bool = False
+    possibly_duplicate: bool = False
     """Another process may have sent one of the events before."""
 
 

@@ -17,7 +17,7 @@ Rules:
   gets a new name, so that the order within a lane is that of its numbers.
 - What is accepted is counted before it is sent, and the count travels with each batch and is noted by the same
   script, so that what arrived further on can be held against it (`reconcile`).
-- Redis is given `answer_timeout` seconds. After a failure events go to the spool alone until Redis takes one
+- Redis is given `reply_timeout` seconds. After a failure events go to the spool alone until Redis takes one
   again; attempts have growing pauses.
 - The stream is never trimmed here. Its length comes back with every append; more than `stream_bound` is reported.
 """
@@ -43,17 +43,17 @@ from gateway.redis import names as redis_names
 from gateway.redis.client import DedicatedRedisConnection, is_on_disk
 from gateway.usage.event import UsageEvent, pack_event
 from gateway.usage.metrics_sink import UsageMetricsSink
-from gateway.usage.producer.channels import AcceptedCounter, EventBatch, SequencedChannel, Then
+from gateway.usage.producer.channels import AcceptedCounter, EventBatch, OnDurable, SequencedChannel
 from gateway.usage.producer.spool import SYNC_SECONDS, Spool, SpoolFull
 from gateway.usage.producer.spool_file import SpoolRecord
 
-LANES = 2
+CHANNELS = 2
 """Batches in flight at once: one is filled while another is carried, and the fewer there are, the more each holds."""
 WAITING_EVENTS = 20_000
 """Events that wait for a lane; what comes on top goes to the spool."""
 STREAM_BOUND = 5_000_000
 """Entries; about a gigabyte of Redis memory."""
-ANSWER_TIMEOUT = 2.0
+REPLY_TIMEOUT = 2.0
 SETTLE_SECONDS = 1.0
 """How often spool files are looked through, while there are any."""
 ADOPT_SECONDS = 5.0
@@ -109,22 +109,22 @@ class UsageStream:
         redis: redis.asyncio.Redis,
         spool: Spool,
         *,
-        answer_timeout: float = ANSWER_TIMEOUT,
+        reply_timeout: float = REPLY_TIMEOUT,
         stream_bound: int = STREAM_BOUND,
-        lanes: int = LANES,
-        observer: UsageMetricsSink | None = None,
+        lanes: int = CHANNELS,
+        metrics: UsageMetricsSink | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Each lane has a connection of its own beside those of `redis`, whose retries do no harm."""
         self._redis = redis
         self._spool = spool
-        self._answer_timeout = answer_timeout
+        self._answer_timeout = reply_timeout
         self._bound = stream_bound
-        self._observer = observer or UsageMetricsSink()
+        self._metrics = metrics or UsageMetricsSink()
         self._monotonic = monotonic
-        self._lanes = [SequencedChannel(DedicatedRedisConnection(redis, answer_timeout)) for _ in range(lanes)]
+        self._lanes = [SequencedChannel(DedicatedRedisConnection(redis, reply_timeout)) for _ in range(lanes)]
         self._idle = list(self._lanes)
-        self._spool_lane = SequencedChannel(DedicatedRedisConnection(redis, answer_timeout))
+        self._spool_lane = SequencedChannel(DedicatedRedisConnection(redis, reply_timeout))
         """For batches that are only spooled; nothing is sent through it but by the spool, in order."""
         self._tally = AcceptedCounter(spool.name)
         self._reported_spooled = 0
@@ -147,18 +147,18 @@ class UsageStream:
         """
         self._keeper = asyncio.create_task(self._keep(), name="usage-stream")
 
-    def append(self, event: UsageEvent, *, may_recur: bool = False) -> asyncio.Future[None]:
+    def append(self, event: UsageEvent, *, possibly_duplicate: bool = False) -> asyncio.Future[None]:
         """Done when the event is safe; fails with `SpoolFull` where it could be made safe nowhere.
 
-        To cancel it stops nothing: the event is on its way. `may_recur`: whether another process may have appended the
-        event before, or may do so again; it is stored once.
+        To cancel it stops nothing: the event is on its way. `possibly_duplicate`: another process may append the same
+        event; it is stored once.
         """
         waiter: asyncio.Future[None] = self._loop.create_future()
-        self._joined(event, may_recur).waiters.append(waiter)
+        self._joined(event, possibly_duplicate).waiters.append(waiter)
         self._leave_soon()
         return waiter
 
-    def append_then(self, event: UsageEvent, then: Then, *, is_alone: bool = False) -> None:
+    def append_callback(self, event: UsageEvent, then: OnDurable, *, is_alone: bool = False) -> None:
         """The same without a future, and a turn of the event loop earlier.
 
         `then` is called once, in a later turn than this, with `None` or a `SpoolFull`; it must return at once.
@@ -172,7 +172,7 @@ class UsageStream:
         else:
             self._leave_soon()
 
-    def _joined(self, event: UsageEvent, may_recur: bool) -> EventBatch:
+    def _joined(self, event: UsageEvent, possibly_duplicate: bool) -> EventBatch:
         """The batch that takes the event along."""
         packed, day = pack_event(event), event.day
         batch = self._waiting[-1] if self._waiting else None
@@ -180,7 +180,7 @@ class UsageStream:
             batch = EventBatch(day)
             self._waiting.append(batch)
         batch.add(packed)
-        batch.may_recur |= may_recur
+        batch.possibly_duplicate |= possibly_duplicate
         self._waiting_events += 1
         return batch
 
@@ -290,7 +290,7 @@ class UsageStream:
     def _carried(self, lane: SequencedChannel) -> None:
         lane.batch.end()
         self._spool.acknowledged(lane.record)
-        self._observer.appended(lane.record.count)
+        self._metrics.appended(lane.record.count)
         self._free(lane)
 
     def _not_carried(self, lane: SequencedChannel, error: BaseException) -> None:
@@ -318,7 +318,7 @@ class UsageStream:
         self._told_length(length)
 
     def _told_length(self, length: int) -> None:
-        self._observer.stream_length(length, self._bound)
+        self._metrics.stream_length(length, self._bound)
         if length > self._bound:
             self._warn("usage stream: %d entries wait, more than the bound of %d", length, self._bound)
 
@@ -328,7 +328,7 @@ class UsageStream:
             self._spool.append(record)
         except SpoolFull as error:
             self._warn("usage: events have no copy on disk: %s", error)
-            self._observer.unspooled(record.count)
+            self._metrics.unspooled(record.count)
             return error
         return None
 
@@ -337,11 +337,11 @@ class UsageStream:
         if problem is not None:
             log.error("usage: %d events could not be made safe: %s", record.count, problem)
             self._tally.take_back(record)
-            self._observer.refused(record.count)
+            self._metrics.refused(record.count)
             batch.end(problem)
         else:
             self._spool.doubt()
-            self._observer.spooled(record.count)
+            self._metrics.spooled(record.count)
             batch.end()
 
     def _lost_redis(self, error: Exception) -> None:
@@ -405,7 +405,7 @@ def _parameters(record: SpoolRecord, missing: int | None = None) -> tuple[Any, .
     """Number of keys, keys and arguments of the script that adds; a live batch has no `missing`."""
     lane = redis_names.USAGE_LANE + record.lane
     accepted = f"{redis_names.USAGE_ACCEPTED}{record.day}"
-    values = record.source, record.number, record.total, int(record.may_recur), record.packed
+    values = record.source, record.number, record.total, int(record.possibly_duplicate), record.packed
     if missing is None:
         return 3, redis_names.USAGE, lane, accepted, *values
     return 4, redis_names.USAGE, lane, accepted, redis_names.USAGE_SPOOLED, *values, missing

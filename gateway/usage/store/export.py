@@ -75,7 +75,7 @@ async def export(table: UsageTable, filters: HistoryFilters, fmt: Format) -> Asy
         f"SELECT {', '.join(_columns(fmt))} FROM {LOG_TABLE} FINAL {conditions} "
         f"ORDER BY owner, created_at, event_id SETTINGS {_SETTINGS}"
     )
-    outlet = await asyncio.to_thread(table.outlet, sql, parameters, _ENGINE_FORMATS[fmt])
+    outlet = await asyncio.to_thread(table.export_stream, sql, parameters, _ENGINE_FORMATS[fmt])
     try:
         while piece := await asyncio.to_thread(outlet.read):
             yield piece

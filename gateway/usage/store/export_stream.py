@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 
 from clickhouse_connect.driver.client import Client
 
-PIECE_BYTES = 256 * 1024
+CHUNK_BYTES = 256 * 1024
 
 Parameters = Mapping[str, Any]
 
@@ -30,7 +30,7 @@ class ExportStream(Protocol):
         """End the query, if it still runs, and let go of its connection. Waits for a `read` to return."""
 
 
-def open_outlet(
+def open_export_stream(
     connect: Callable[[], Client], is_embedded: bool, sql: str, parameters: Parameters, fmt: str
 ) -> ExportStream:
     """Start the query on a connection of its own. Raises what the ClickHouse client raises."""
@@ -51,7 +51,7 @@ class _Sent:
 
     def read(self) -> bytes:
         with self._reading:
-            return bytes(self._answer.read(PIECE_BYTES))
+            return bytes(self._answer.read(CHUNK_BYTES))
 
     def close(self) -> None:
         with self._reading:
@@ -76,7 +76,7 @@ class _Piped:
 
     def read(self) -> bytes:
         with self._reading:
-            piece = os.read(self._out, PIECE_BYTES)
+            piece = os.read(self._out, CHUNK_BYTES)
             if not piece:
                 self._done.result()
             return piece

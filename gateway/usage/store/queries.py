@@ -104,13 +104,13 @@ async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> 
     where = "WHERE day >= {since:Date}" + (" AND owner = {owner:String}" if owner is not None else "")
     parameters = {"since": since, "owner": owner, "limit": MAX_ROWS + 1}
     # One scan for all but the tables; `which` tells the groupings apart.
-    rows = await table.query_soon(
+    rows = await table.query_async(
         "SELECT grouping(tool_name, key_id, day) AS which, tool_name, key_id, day, argMaxMerge(key_name), "
         f"{_SUMS} FROM {DAILY_TABLE} {where} GROUP BY GROUPING SETS ((), (tool_name), (key_id), (day)) "
         "ORDER BY sum(calls) DESC, tool_name, key_id LIMIT {limit:UInt32} BY which",
         parameters,
     )
-    tables = await table.query_soon(
+    tables = await table.query_async(
         f"SELECT arrayJoin(if(empty(table_names), [''], table_names)) AS name, {_SUMS} "
         f"FROM {DAILY_TABLE} {where} GROUP BY name ORDER BY sum(calls) DESC, name "
         "LIMIT {limit:UInt32}",
@@ -127,7 +127,7 @@ async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> dict[str, i
     found: dict[str, int] = {}
     for start in range(0, len(events), _STORED_CHUNK):
         chunk = events[start : start + _STORED_CHUNK]
-        rows = await table.query_soon(
+        rows = await table.query_async(
             f"SELECT event_id, toUnixTimestamp64Milli(created_at) FROM {LOG_TABLE}"
             " WHERE owner IN {owners:Array(String)}"
             " AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC')"
@@ -183,7 +183,7 @@ async def _calls_by_day(table: UsageTable, filters: HistoryFilters) -> list[tupl
         conditions.append("day >= {first_day:Date}")
         parameters["first_day"] = table.first_day
     condition = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    rows = await table.query_soon(
+    rows = await table.query_async(
         f"SELECT day, sum({counted}) AS counted FROM {DAILY_TABLE} {condition}"
         "GROUP BY day HAVING counted > 0 ORDER BY day DESC",
         parameters,
@@ -198,7 +198,7 @@ async def _keys(
     days = [day for day in (first_day, table.first_day) if day is not None]
     conditions, parameters = where(filters, max(days, default=None))
     # The inner limit lets ClickHouse sort no more than that; it is far enough where each event is there twice.
-    return await table.query_soon(
+    return await table.query_async(
         "SELECT * FROM (SELECT owner, toUnixTimestamp64Milli(created_at) AS ms, event_id "
         f"FROM {LOG_TABLE} {conditions} "
         "ORDER BY created_at DESC, event_id DESC LIMIT {reach:UInt32}) "
@@ -210,7 +210,7 @@ async def _keys(
 async def _items(table: UsageTable, keys: Sequence[Row]) -> tuple[HistoryItem, ...]:
     if not keys:
         return ()
-    rows = await table.query_soon(
+    rows = await table.query_async(
         f"SELECT {_ITEM_COLUMNS} FROM {LOG_TABLE} "
         "WHERE owner IN {owners:Array(String)} AND event_id IN {ids:Array(String)} "
         "AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC') "
@@ -231,9 +231,9 @@ async def _total(table: UsageTable, filters: HistoryFilters, summed: int) -> int
     if summed > EXACT_TOTAL and filters.status is None and _is_whole_days(filters):
         return summed
     conditions, parameters = where(filters, table.first_day)
-    rows = await table.query_soon(f"SELECT count() FROM {LOG_TABLE} {conditions}", parameters)
+    rows = await table.query_async(f"SELECT count() FROM {LOG_TABLE} {conditions}", parameters)
     if rows[0][0] <= EXACT_TOTAL:
-        rows = await table.query_soon(f"SELECT uniqExact(event_id) FROM {LOG_TABLE} {conditions}", parameters)
+        rows = await table.query_async(f"SELECT uniqExact(event_id) FROM {LOG_TABLE} {conditions}", parameters)
     return int(rows[0][0])
 
 

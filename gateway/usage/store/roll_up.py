@@ -90,10 +90,10 @@ async def _complete_day(table: UsageTable, day: datetime.date, owners: list[str]
         await asyncio.sleep(PAUSE_SECONDS)
         before, differing = differing, await _count(table, parameters)
     if differing:
-        await table.write_soon(_COMPLETE, parameters)
+        await table.write_async(_COMPLETE, parameters)
         log.warning("usage table: the sums of %s differed by %d calls and were put right", day, differing)
     return differing
 
 
 async def _count(table: UsageTable, parameters: Mapping[str, Any]) -> int:
-    return int((await table.write_soon(_COUNT, parameters))[0][0])
+    return int((await table.write_async(_COUNT, parameters))[0][0])

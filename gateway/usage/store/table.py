@@ -33,7 +33,7 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store.cluster import INSERT_SETTINGS, local_name
 from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES, columns
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, judged, unavailable
-from gateway.usage.store.export_stream import ExportStream, open_outlet
+from gateway.usage.store.export_stream import ExportStream, open_export_stream
 from gateway.usage.store.migrate import migrate
 
 LOG_TABLE = "mcp_tool_usage_log"
@@ -160,7 +160,7 @@ class UsageTable:
         except UsageRefused as error:
             raise UsageTableUnavailable(f"ClickHouse at {self.place} refuses a query: {error}") from error
 
-    def outlet(self, sql: str, parameters: Mapping[str, Any], fmt: str) -> ExportStream:
+    def export_stream(self, sql: str, parameters: Mapping[str, Any], fmt: str) -> ExportStream:
         """The answer to a query as a stream of bytes, on a connection of its own; whoever asked closes it.
 
         `fmt` is one of ClickHouse's. Raises `ExportsBusy`, and `UsageTableUnavailable`, which reading raises too.
@@ -169,25 +169,27 @@ class UsageTable:
             raise ExportsBusy
         try:
             return _Guarded(
-                open_outlet(self._connected, self.is_embedded, sql, parameters, fmt), self.place, self._exports.release
+                open_export_stream(self._connected, self.is_embedded, sql, parameters, fmt),
+                self.place,
+                self._exports.release,
             )
         except Exception as error:
             self._exports.release()
             raise unavailable(error, self.place) from error
 
-    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+    async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
         """`insert` on the inserting thread. A caller that is cancelled leaves the insert running."""
         await self._on("insert", self.insert, events, token)
 
-    async def query_soon(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    async def query_async(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """`query` on the querying thread."""
         return await self._on("query", self.query, sql, parameters)
 
-    async def write_soon(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    async def write_async(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """`write` on the inserting thread."""
         return await self._on("insert", self.write, sql, parameters)
 
-    async def open_soon(self) -> None:
+    async def open_async(self) -> None:
         """`open` on the inserting thread."""
         await self._on("insert", self.open)
 
@@ -234,7 +236,7 @@ class UsageTable:
 
     def _connected(self) -> Client:
         if self.is_embedded:
-            _load_chdb()
+            load_chdb()
         client = clickhouse_connect.get_client(**self._options)
         try:
             self._prepare(client)
@@ -312,7 +314,7 @@ def _set_retention(client: Client, days: int | None, cluster: str | None) -> Non
             client.command(f"ALTER TABLE {table}{where} REMOVE TTL")
 
 
-def _load_chdb() -> None:
+def load_chdb() -> None:
     """Import chDB without pyarrow, which it takes along where it finds it: 35 MB that nothing here needs."""
     if "chdb.state.sqlitelike" in sys.modules or "pyarrow" in sys.modules:
         return

@@ -23,13 +23,13 @@ from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.usage.consumer.batches import UsageBatches
 from gateway.usage.consumer.lease import Lease
-from gateway.usage.consumer.read_your_writes import until_stored
+from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.consumer.writer import BLOCK_MS
 from gateway.usage.event import UsageEvent, new_event_id, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
-from gateway.usage.reconcile import reconcile
+from gateway.usage.reconciliation import reconcile
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import UsageTable
 from tests.support.clickhouse_front import clickhouse_front
@@ -74,11 +74,11 @@ class FaultyTable(UsageTable):
     faults: list[str]
     inserting: asyncio.Event
 
-    async def insert_soon(self, events: Sequence[UsageEvent], token: str) -> None:
+    async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
         fault = self.faults.pop(0) if self.faults else "none"
         if fault == "refused":
             raise UsageTableUnavailable("away")
-        await super().insert_soon(events, token)
+        await super().insert_async(events, token)
         if fault == "answer lost":
             raise UsageTableUnavailable("away")
         if "rows lost" in fault:
@@ -168,7 +168,7 @@ async def test_events_wait_for_company_unless_somebody_asks_for_them(
         await append(stream, event(), event())
         await asyncio.sleep(0.2)
         assert await redis.xlen(redis_names.USAGE) == 1
-        assert await until_stored(redis, patience=10)
+        assert await wait_until_stored(redis, patience=10)
         assert await redis.xlen(redis_names.USAGE) == 0
     assert len(await logged(table)) == 4
 
@@ -177,7 +177,7 @@ async def test_a_writer_that_is_behind_does_not_wait(redis: redis.asyncio.Redis,
     for _ in range(3):
         await add(redis, *(event() for _ in range(20)))
     told = Told()
-    start_writer(linger=0.2, batch_events=10, observer=told)
+    start_writer(linger=0.2, batch_events=10, metrics=told)
     await drained(redis)
     assert sum(told.batches) == 60
 
@@ -186,7 +186,7 @@ async def test_events_that_come_close_together_are_one_insert(
     redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
 ) -> None:
     told = Told()
-    running = start_writer(linger=0.7, observer=told)
+    running = start_writer(linger=0.7, metrics=told)
     await until(lambda: running.writer.state.is_leading)
     for _ in range(5):
         await append(stream, event())
@@ -198,7 +198,7 @@ async def test_a_batch_is_bounded(redis: redis.asyncio.Redis, stream: UsageStrea
     for _ in range(200):
         await append(stream, event())
     told = Told()
-    start_writer(batch_events=60, observer=told)
+    start_writer(batch_events=60, metrics=told)
     await drained(redis)
     assert sum(told.batches) == 200
     assert max(told.batches) <= 60 + 50
@@ -365,7 +365,7 @@ async def test_what_the_retention_has_removed_is_not_taken_for_lost(
     young = event(created_at=now_ms)
     await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)
     told = Told()
-    running = start_writer(table=faulty, observer=told)
+    running = start_writer(table=faulty, metrics=told)
     await drained(redis)
     await running.cancel()
     faulty.close()
@@ -380,7 +380,7 @@ async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_ta
     made_at = NOW_MS - 1000
     first = event(event_id=f"{made_at:012x}7{5:019x}", created_at=NOW_MS)
     second = msgspec.structs.replace(first, created_at=NOW_MS + 1000)
-    await table.insert_soon([second], "before Redis forgot")
+    await table.insert_async([second], "before Redis forgot")
     for one in (first, second):
         await redis.xadd(redis_names.USAGE, {"e": pack([one]), "again": "1"})
     start_writer()
@@ -540,7 +540,7 @@ async def test_with_clickhouse_away_the_same_batch_waits_and_arrives_once(
     events = await append(stream, *(event() for _ in range(10)))
     faulty.faults = ["refused", "answer lost", "refused"]
     told = Told()
-    running = start_writer(table=faulty, observer=told)
+    running = start_writer(table=faulty, metrics=told)
     await until(lambda: not running.writer.state.connected)
     assert running.writer.state.problem == "away"
     await drained(redis)
@@ -577,7 +577,7 @@ async def test_events_that_the_table_cannot_hold_go_to_the_dead_letters(
     await append(stream, good[0], bad, good[1])
     await redis.xadd(redis_names.USAGE, {"e": b"junk"})
     told = Told()
-    start_writer(observer=told)
+    start_writer(metrics=told)
     await drained(redis)
     assert await logged(table) == ids(good)
     letters = dict(await dead_letters(redis))
@@ -613,7 +613,7 @@ async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
     events = await append(stream, *(event() for _ in range(6)), event(tool_name="poison"))
-    await table.insert_soon(events[:3], "an earlier way of cutting it")
+    await table.insert_async(events[:3], "an earlier way of cutting it")
     refuse_poison(table)
     start_writer()
     await drained(redis)
@@ -669,12 +669,12 @@ async def test_the_whole_batch_of_a_writer_that_stands_still_is_taken_over(
     await still.take()
     batch = await still.pending()
     assert batch is not None
-    await table.insert_soon(batch.events, batch.token)
+    await table.insert_async(batch.events, batch.token)
     events += await append(stream, event())
     start_writer(lease_seconds=0.3)
     await drained(redis)
     # It wakes up: what it still does has no effect.
-    await table.insert_soon(batch.events, batch.token)
+    await table.insert_async(batch.events, batch.token)
     assert not await still.settle(batch, [])
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (6, 120)
@@ -727,13 +727,13 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     made = event(event_id=new_event_id(NOW_MS - 60_000))
     again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
     first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))
-    await asyncio.gather(first.append(event()), first.append(made, may_recur=True))
+    await asyncio.gather(first.append(event()), first.append(made, possibly_duplicate=True))
     running = start_writer()
     if drained_between:
         await drained(redis)
     else:
         await running.cancel()
-    await asyncio.gather(second.append(event()), second.append(again, may_recur=True))
+    await asyncio.gather(second.append(event()), second.append(again, possibly_duplicate=True))
     if not drained_between:
         start_writer()
     await drained(redis)
@@ -748,7 +748,7 @@ async def test_an_event_that_may_recur_and_does_not_is_counted_though_its_writer
     redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start, tmp_path: Path
 ) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
-    await stream.append(event(event_id=new_event_id(NOW_MS)), may_recur=True)
+    await stream.append(event(event_id=new_event_id(NOW_MS)), possibly_duplicate=True)
     faulty.faults = ["hangs after insert"]
     running = start_writer(table=faulty)
     await faulty.inserting.wait()

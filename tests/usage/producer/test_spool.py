@@ -237,7 +237,7 @@ async def test_what_close_leaves_is_adopted(tmp_path: Path, receiver: Receiver) 
 async def test_a_torn_tail_is_skipped_and_reported(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
     dead_file(tmp_path, encode(record(1)) + encode(record(2))[:-4])
     told = Told()
-    spool = Spool(tmp_path, observer=told, monotonic=clock)
+    spool = Spool(tmp_path, metrics=told, monotonic=clock)
     await spool.settle(receiver)
     clock.pass_safely()
     await spool.settle(receiver)
@@ -252,7 +252,7 @@ async def test_a_damaged_file_is_kept_and_reported(tmp_path: Path, clock: Clock,
     data[15] ^= 0xFF
     dead_file(tmp_path, bytes(data))
     told = Told()
-    spool = Spool(tmp_path, observer=told, monotonic=clock)
+    spool = Spool(tmp_path, metrics=told, monotonic=clock)
     for _ in range(3):
         await spool.settle(receiver)
         clock.pass_safely()
@@ -297,7 +297,7 @@ async def test_what_follows_a_file_that_cannot_be_read_waits_for_it(
 
 async def test_the_bound_is_kept_and_said(tmp_path: Path, clock: Clock, receiver: Receiver) -> None:
     told = Told()
-    spool = Spool(tmp_path, limit_bytes=1000, observer=told, monotonic=clock)
+    spool = Spool(tmp_path, limit_bytes=1000, metrics=told, monotonic=clock)
     for number in range(1, 8):
         spool.append(record(number, size=100))
     with pytest.raises(SpoolFull, match="bound of 1000 bytes"):

@@ -65,8 +65,8 @@ async def make(valkey: Valkey, tmp_path: Path, told: Told) -> AsyncIterator[Call
     made = []
 
     def make(**options: Any) -> UsageStream:
-        spool = options.pop("spool", None) or Spool(tmp_path / "spool", observer=told)
-        made.append(UsageStream(client, spool, **{"observer": told, "answer_timeout": 1.0, **options}))
+        spool = options.pop("spool", None) or Spool(tmp_path / "spool", metrics=told)
+        made.append(UsageStream(client, spool, **{"observer": told, "reply_timeout": 1.0, **options}))
         return made[-1]
 
     yield make
@@ -112,7 +112,7 @@ async def test_what_follows_an_event_is_called_when_redis_and_the_spool_have_it(
     # The first on a connection that is yet to be opened.
     for count, one in enumerate(events, start=1):
         heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        stream.append_then(one, heard.set_result, is_alone=is_alone)
+        stream.append_callback(one, heard.set_result, is_alone=is_alone)
         assert not heard.done()
         assert await heard is None
         assert spooled(tmp_path) == await streamed(redis) == events[:count]
@@ -126,9 +126,9 @@ async def test_what_follows_an_event_and_fails_takes_nothing_with_it(
         raise RuntimeError("of no matter to others")
 
     for _ in range(2):
-        stream.append_then(event(), fail)
+        stream.append_callback(event(), fail)
         heard: list[Exception | None] = []
-        stream.append_then(event(), heard.append)
+        stream.append_callback(event(), heard.append)
         await stream.append(event())
         assert heard == [None]
     assert len(await streamed(redis)) == 6
@@ -141,10 +141,10 @@ async def test_an_event_that_is_alone_leaves_at_once_and_others_with_those_of_th
     await stream.append(event())
     events = [event() for _ in range(6)]
     # The first finds both ways free; the last two follow one that waits for company.
-    stream.append_then(events[0], lambda problem: None, is_alone=True)
-    stream.append_then(events[1], lambda problem: None)
+    stream.append_callback(events[0], lambda problem: None, is_alone=True)
+    stream.append_callback(events[1], lambda problem: None)
     for one in events[2:5]:
-        stream.append_then(one, lambda problem: None, is_alone=True)
+        stream.append_callback(one, lambda problem: None, is_alone=True)
     await stream.append(events[5])
     sizes = [len(unpack(fields[b"e"])) for _, fields in await all_entries(redis, redis_names.USAGE)]
     assert sorted(sizes) == [1, 1, 5]
@@ -157,7 +157,7 @@ async def test_what_follows_an_event_hears_that_it_could_be_made_safe_nowhere(
     stream = make(spool=Spool(tmp_path / "small", limit_bytes=10))
     valkey.kill()
     heard: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    stream.append_then(event(), heard.set_result, is_alone=is_alone)
+    stream.append_callback(event(), heard.set_result, is_alone=is_alone)
     assert isinstance(await heard, SpoolFull)
 
 
@@ -300,7 +300,7 @@ async def test_redis_killed_again_and_again_under_load_loses_and_doubles_nothing
 async def test_a_redis_that_hangs_is_not_waited_for_and_doubles_nothing(
     valkey: Valkey, make: Callable[..., UsageStream], told: Told
 ) -> None:
-    stream = make(answer_timeout=0.5)
+    stream = make(reply_timeout=0.5)
     await stream.start()
     await stream.append(event())
     assert valkey.process is not None
@@ -318,7 +318,7 @@ async def test_a_redis_that_hangs_is_not_waited_for_and_doubles_nothing(
 async def test_a_batch_that_arrives_long_after_it_was_sent_again_is_not_added(
     valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, told: Told
 ) -> None:
-    stream = make(answer_timeout=0.5, lanes=1)
+    stream = make(reply_timeout=0.5, lanes=1)
     await stream.append(event())
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
@@ -338,7 +338,7 @@ async def test_events_that_find_too_many_waiting_go_to_the_spool(
     redis: redis.asyncio.Redis, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.usage.producer.stream.WAITING_EVENTS", 600)
-    stream = UsageStream(redis, Spool(tmp_path, observer=told), lanes=1, observer=told)
+    stream = UsageStream(redis, Spool(tmp_path, metrics=told), lanes=1, metrics=told)
     await redis.client_pause(200)
     events = [event() for _ in range(2000)]
     await asyncio.gather(*(stream.append(one) for one in events))
@@ -352,7 +352,7 @@ async def test_events_that_find_too_many_waiting_go_to_the_spool(
 async def test_a_lost_answer_and_a_restart_of_the_gateway_double_nothing(
     valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, told: Told
 ) -> None:
-    stream = make(answer_timeout=0.5)
+    stream = make(reply_timeout=0.5)
     await stream.append(event())
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
@@ -362,7 +362,7 @@ async def test_a_lost_answer_and_a_restart_of_the_gateway_double_nothing(
     os.kill(valkey.process.pid, signal.SIGCONT)
     for number in range(2):
         shutil.copytree(tmp_path / "spool" / name, tmp_path / f"copy{number}" / "1-dead")
-        spool = Spool(tmp_path / f"copy{number}", observer=told)
+        spool = Spool(tmp_path / f"copy{number}", metrics=told)
         await spool.settle(make(spool=spool))
     assert len(await entries(valkey)) == 2
 
@@ -385,7 +385,7 @@ async def test_what_redis_forgets_is_noticed_with_the_next_event_and_sent_again(
 async def test_what_redis_forgets_is_noticed_without_another_event(
     redis: redis.asyncio.Redis, tmp_path: Path, told: Told, quick: Callable[[], float]
 ) -> None:
-    stream = UsageStream(redis, Spool(tmp_path, monotonic=quick, observer=told))
+    stream = UsageStream(redis, Spool(tmp_path, monotonic=quick, metrics=told))
     await stream.start()
     one = event()
     await stream.append(one)
@@ -419,7 +419,7 @@ async def test_spool_files_go_soon_after_their_events_are_safe_in_redis(
 async def test_a_disk_that_takes_nothing_does_not_stop_events_to_redis(
     redis: redis.asyncio.Redis, tmp_path: Path, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stream = UsageStream(redis, Spool(tmp_path, limit_bytes=10), observer=told)
+    stream = UsageStream(redis, Spool(tmp_path, limit_bytes=10), metrics=told)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
             await stream.append(event())
@@ -485,7 +485,7 @@ async def test_an_event_that_can_be_made_safe_nowhere_is_refused_aloud(
 async def test_a_stream_beyond_its_bound_is_reported_and_not_trimmed(
     redis: redis.asyncio.Redis, tmp_path: Path, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stream = UsageStream(redis, Spool(tmp_path), stream_bound=2, observer=told)
+    stream = UsageStream(redis, Spool(tmp_path), stream_bound=2, metrics=told)
     with caplog.at_level(logging.ERROR):
         for _ in range(4):
             await stream.append(event())

@@ -61,7 +61,7 @@ def calls() -> list[UsageEvent]:
 
 
 async def test_ndjson_has_the_items_of_the_history(table: UsageTable, reader: UsageTable) -> None:
-    await table.insert_soon(calls(), "token")
+    await table.insert_async(calls(), "token")
     lines = [json.loads(line) for line in (await exported(reader, Format.NDJSON)).splitlines()]
     items = [msgspec.to_builtins(item) for item in (await history(table, ALL)).items]
     order = sorted(items, key=lambda item: (item["owner"], item["created_at"]))
@@ -70,7 +70,7 @@ async def test_ndjson_has_the_items_of_the_history(table: UsageTable, reader: Us
 
 
 async def test_csv_is_read_back_as_it_went_in(table: UsageTable, reader: UsageTable) -> None:
-    await table.insert_soon(calls(), "token")
+    await table.insert_async(calls(), "token")
     rows = await as_rows(reader)
     assert tuple(rows[0]) == tuple(name for name in HistoryItem.__struct_fields__ if name != "table_names")
     assert [(row["created_at"], row["table_name"], row["record_count"], row["is_error"]) for row in rows] == [
@@ -88,7 +88,7 @@ async def test_no_text_of_a_csv_is_a_formula(table: UsageTable, evil: str) -> No
         "key_name", "owner", "tool_name", "client_name", "client_version", "session_id", "request_id",
         "protocol_version", "gateway_id",
     )  # fmt: skip
-    await table.insert_soon([event(**dict.fromkeys(names, evil), table_names=(evil, "b"))], "token")
+    await table.insert_async([event(**dict.fromkeys(names, evil), table_names=(evil, "b"))], "token")
     (row,) = await as_rows(table, HistoryFilters(owner=evil))
     assert {row[name] for name in names} == {"'" + evil}
     assert row["table_name"] == f"'{evil}, b"
@@ -97,7 +97,7 @@ async def test_no_text_of_a_csv_is_a_formula(table: UsageTable, evil: str) -> No
 
 
 async def test_parquet_has_types_of_its_own(table: UsageTable, reader: UsageTable, tmp_path: Path) -> None:
-    await table.insert_soon(calls(), "token")
+    await table.insert_async(calls(), "token")
     path = tmp_path / "usage.parquet"
     path.write_bytes(await exported(reader, Format.PARQUET))
     types = dict(row[:2] for row in table.query(f"DESCRIBE file('{path}', Parquet)"))
@@ -110,7 +110,7 @@ async def test_parquet_has_types_of_its_own(table: UsageTable, reader: UsageTabl
 
 
 async def test_filters_and_retention_are_those_of_the_history(table: UsageTable) -> None:
-    await table.insert_soon([*calls(), event(created_at=NOW_MS - 1, tool_name="old")], "token")
+    await table.insert_async([*calls(), event(created_at=NOW_MS - 1, tool_name="old")], "token")
     filters: list[tuple[dict[str, Any], int]] = [
         ({"owner": "bob@example.com"}, 1), ({"table": "b"}, 1), ({"tool": "run_sql"}, 1), ({"key_id": "key_2"}, 0),
         ({"since": NOW_MS + 1}, 2), ({"until": NOW_MS + 1}, 2), ({"status": "ok"}, 4), ({"owner": "' OR 1 --"}, 0),
@@ -125,8 +125,8 @@ async def test_an_event_that_the_table_has_twice_is_exported_once(table: UsageTa
     table.open()
     table._clients["insert"].command("SYSTEM STOP MERGES mcp_tool_usage_log")
     events = calls()
-    await table.insert_soon(events, "first")
-    await table.insert_soon(events, "second")
+    await table.insert_async(events, "first")
+    await table.insert_async(events, "second")
     assert sorted(row["event_id"] for row in await as_rows(table)) == sorted(one.event_id for one in events)
 
 
@@ -139,7 +139,7 @@ async def test_without_calls_there_is_a_header_alone(table: UsageTable, reader: 
 
 
 async def running_exports(table: UsageTable) -> int:
-    rows = await table.query_soon(
+    rows = await table.query_async(
         "SELECT count() FROM system.processes WHERE startsWith(query, 'INSERT INTO FUNCTION')"
     )
     return int(rows[0][0])
@@ -148,8 +148,8 @@ async def running_exports(table: UsageTable) -> int:
 async def test_an_export_that_is_left_ends_and_frees_its_place(
     table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await table.insert_soon([event() for _ in range(5000)], "token")
-    monkeypatch.setattr(export_stream, "PIECE_BYTES", 64)
+    await table.insert_async([event() for _ in range(5000)], "token")
+    monkeypatch.setattr(export_stream, "CHUNK_BYTES", 64)
     exports = [export(table, ALL, Format.NDJSON) for _ in range(MAX_EXPORTS)]
     for one in exports:
         assert len(await anext(one)) == 64
@@ -163,7 +163,7 @@ async def test_an_export_that_is_left_ends_and_frees_its_place(
 
 
 async def test_an_export_whose_reader_is_cancelled_ends(table: UsageTable) -> None:
-    await table.insert_soon([event() for _ in range(5000)], "token")
+    await table.insert_async([event() for _ in range(5000)], "token")
     begun = asyncio.Event()
 
     async def read() -> None:
@@ -183,14 +183,14 @@ async def test_an_export_whose_reader_is_cancelled_ends(table: UsageTable) -> No
 
 async def test_a_fault_amid_an_export_is_no_end(table: UsageTable) -> None:
     table.open()
-    source = table.outlet("SELECT number, throwIf(number = 3000000) FROM numbers(4000000)", {}, "CSV")
+    source = table.export_stream("SELECT number, throwIf(number = 3000000) FROM numbers(4000000)", {}, "CSV")
     with pytest.raises(UsageTableUnavailable, match="answers with an error"):
         b"".join(iter(source.read, b""))
     source.close()
 
 
 async def test_an_answer_cut_off_amid_an_export_is_no_end(table: UsageTable, front: ClickHouseFront) -> None:
-    await table.insert_soon(calls(), "token")
+    await table.insert_async(calls(), "token")
     remote = UsageTable(front.url, database=table.database, now_ms=lambda: NOW_MS)
     remote.open()
     before = len(front.seen)

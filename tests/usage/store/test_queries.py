@@ -26,7 +26,7 @@ def as_json(found: object) -> Any:
 
 
 async def insert(table: UsageTable, *events: UsageEvent) -> list[UsageEvent]:
-    await table.insert_soon(events, events[0].event_id)
+    await table.insert_async(events, events[0].event_id)
     return list(events)
 
 
@@ -97,9 +97,9 @@ async def test_an_event_that_the_table_has_twice_counts_once(table: UsageTable) 
     for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
         table._clients["insert"].command(f"SYSTEM STOP MERGES {name}")
     events = [event(created_at=NOW_MS + number) for number in range(30)]
-    await table.insert_soon(events, "first")
-    await table.insert_soon(events, "second")
-    rows = await table.query_soon("SELECT count() FROM mcp_tool_usage_log")
+    await table.insert_async(events, "first")
+    await table.insert_async(events, "second")
+    rows = await table.query_async("SELECT count() FROM mcp_tool_usage_log")
     assert rows == [(60,)]
     pages = [await history(table, ALL, page, 8) for page in range(1, 5)]
     shown = [item.event_id for page in pages for item in page.items]
@@ -175,9 +175,9 @@ async def test_pages_of_everybody_reach_over_days_and_filters(table: UsageTable)
 async def test_sums_by_day_that_are_wrong_cost_no_call(table: UsageTable) -> None:
     await insert(table, *(event(created_at=NOW_MS - number * DAY_MS) for number in range(20)))
     lies = f"INSERT INTO mcp_tool_usage_daily (day, calls) VALUES (toDate({NOW_MS // 1000}), 1000)"
-    await table.write_soon(lies, {})
+    await table.write_async(lies, {})
     assert len((await history(table, ALL, 1, 15)).items) == 15
-    await table.write_soon("TRUNCATE TABLE mcp_tool_usage_daily", {})
+    await table.write_async("TRUNCATE TABLE mcp_tool_usage_daily", {})
     assert len((await history(table, ALL, 2, 15)).items) == 5
 
 
@@ -319,7 +319,7 @@ async def test_statistics_agree_with_the_events_and_with_history(table: UsageTab
     events = some_events(seed, 500)
     for start in range(0, 500, 50):
         for _ in range(2):
-            await table.insert_soon(events[start : start + 50], f"batch {start}")
+            await table.insert_async(events[start : start + 50], f"batch {start}")
     for owner in (None, "ada@example.com"):
         for days in (1, 5, 30):
             since = NOW_MS - (days - 1) * DAY_MS

@@ -31,12 +31,12 @@ async def insert_rows_only(table: UsageTable, events: Sequence[UsageEvent]) -> N
     table.open()
     command = table._clients["insert"].command
     command("DETACH TABLE mcp_tool_usage_daily_view")
-    await table.insert_soon(events, f"rows only, from {events[0].event_id}")
+    await table.insert_async(events, f"rows only, from {events[0].event_id}")
     command("ATTACH TABLE mcp_tool_usage_daily_view")
 
 
 async def sums(table: UsageTable) -> list[tuple[Any, ...]]:
-    return await table.query_soon(
+    return await table.query_async(
         "SELECT toString(day), owner, tool_name, table_names, argMaxMerge(key_name), sum(calls), sum(errors),"
         " sum(records), sum(unknown_records), sum(bytes) FROM mcp_tool_usage_daily"
         " GROUP BY day, owner, tool_name, table_names ORDER BY day, owner, tool_name, table_names"
@@ -44,7 +44,7 @@ async def sums(table: UsageTable) -> list[tuple[Any, ...]]:
 
 
 async def test_what_the_sums_lack_is_added_once(table: UsageTable) -> None:
-    await table.insert_soon([event(), event(tool_name="other")], "whole")
+    await table.insert_async([event(), event(tool_name="other")], "whole")
     lost = [
         event(is_error=True, record_count=None, key_name="Newest", created_at=NOW_MS + 5000),
         event(table_names=("a", "b"), record_count=7, response_bytes=11),
@@ -71,8 +71,8 @@ async def test_what_the_sums_have_twice_is_taken_out(table: UsageTable) -> None:
         event(created_at=NOW_MS - DAY_MS),
     ]
     for token in ("first", "second"):
-        await table.insert_soon(twice, token)
-    await table.insert_soon([event(), event(tool_name="other")], "once")
+        await table.insert_async(twice, token)
+    await table.insert_async([event(), event(tool_name="other")], "once")
     assert await rolled_up(table) == (10, 160)
     expected = Counter(one.owner for one in twice[:3]) + Counter({"ada@example.com": 2})
     assert await mend(table, table.today) == 3
@@ -92,7 +92,7 @@ async def test_an_insert_that_still_goes_on_is_waited_for(table: UsageTable) -> 
 
     async def late() -> None:
         await asyncio.sleep(0.02)
-        await table.query_soon(
+        await table.query_async(
             "INSERT INTO mcp_tool_usage_daily (day, owner, key_id, tool_name, table_names, calls, records)"
             " VALUES ('2026-06-21', 'ada@example.com', 'key_1', 'other', ['stock_daily'], 1, 20)"
         )

@@ -18,7 +18,7 @@ from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
 from gateway.usage.store.migrate import Migration, migrate, migrations
 from gateway.usage.store.models import HistoryFilters
 from gateway.usage.store.queries import history, stats
-from gateway.usage.store.table import UsageTable, _load_chdb
+from gateway.usage.store.table import UsageTable, load_chdb
 from tests.usage.support import DAY_MS, NOW_MS, event, finish, ids, logged, rolled_up, run_python, start_python
 
 MakeTable = Callable[..., UsageTable]
@@ -30,7 +30,7 @@ MakeTable = Callable[..., UsageTable]
 async def test_an_insert_repeated_under_its_token_adds_nothing(table: UsageTable) -> None:
     events = [event() for _ in range(10)]
     for _ in range(3):
-        await table.insert_soon(events, "token")
+        await table.insert_async(events, "token")
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (10, 200)
 
@@ -38,41 +38,41 @@ async def test_an_insert_repeated_under_its_token_adds_nothing(table: UsageTable
 async def test_an_insert_across_months_is_repeatable_too(table: UsageTable) -> None:
     events = [event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(30)]
     for _ in range(2):
-        await table.insert_soon(events, "token")
+        await table.insert_async(events, "token")
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (30, 600)
 
 
 async def test_an_insert_is_repeatable_after_many_others(table: UsageTable) -> None:
     first = [event(), event()]
-    await table.insert_soon(first, "first")
+    await table.insert_async(first, "first")
     for number in range(20):
-        await table.insert_soon([event()], f"other {number}")
-    await table.insert_soon(first, "first")
+        await table.insert_async([event()], f"other {number}")
+    await table.insert_async(first, "first")
     assert len(await logged(table)) == 22
     assert await rolled_up(table) == (22, 440)
 
 
 async def test_an_insert_is_repeatable_after_the_table_was_opened_anew(make_table: MakeTable) -> None:
     first = make_table()
-    await first.insert_soon([event()], "token")
-    await first.insert_soon([event()], "token")
+    await first.insert_async([event()], "token")
+    await first.insert_async([event()], "token")
     first.close()
     second = make_table()
-    await second.insert_soon([event()], "token")
+    await second.insert_async([event()], "token")
     assert len(await logged(second)) == 1
 
 
 async def test_near_equal_batches_under_tokens_of_their_own_all_count(table: UsageTable) -> None:
     # Their rows of the roll-up are the same bytes.
     for number in range(5):
-        await table.insert_soon([event(created_at=NOW_MS)], f"token {number}")
+        await table.insert_async([event(created_at=NOW_MS)], f"token {number}")
     assert len(await logged(table)) == 5
     assert await rolled_up(table) == (5, 100)
 
 
 async def test_a_repeated_insert_completes_a_roll_up_that_failed(table: UsageTable) -> None:
-    await table.insert_soon([event()], "first")
+    await table.insert_async([event()], "first")
     insert = table._clients["insert"].command
     view = table.query(
         "SELECT create_table_query FROM system.tables WHERE name = 'mcp_tool_usage_daily_view'"
@@ -83,10 +83,10 @@ async def test_a_repeated_insert_completes_a_roll_up_that_failed(table: UsageTab
     insert(view.replace("count() AS calls", "throwIf(count() > 0) AS calls"))
     events = [event(), event()]
     with pytest.raises(UsageTableUnavailable, match="answers with an error"):
-        await table.insert_soon(events, "second")
+        await table.insert_async(events, "second")
     insert("DROP VIEW mcp_tool_usage_daily_view")
     insert(view)
-    await table.insert_soon(events, "second")
+    await table.insert_async(events, "second")
     assert len(await logged(table)) == 3
     assert await rolled_up(table) == (3, 60)
 
@@ -100,7 +100,7 @@ async def test_every_field_comes_back_as_it_went_in(table: UsageTable) -> None:
         duration_ms=0.1,
         request_id='"1"',
     )
-    await table.insert_soon([one], "token")
+    await table.insert_async([one], "token")
     row = table.query(
         "SELECT tool_name, table_names, record_count, is_error, duration_ms, request_id FROM mcp_tool_usage_log"
     )[0]
@@ -109,16 +109,18 @@ async def test_every_field_comes_back_as_it_went_in(table: UsageTable) -> None:
 
 async def test_content_at_fault_is_told_from_an_absent_clickhouse(table: UsageTable) -> None:
     with pytest.raises(UsageRefused):
-        await table.insert_soon([event(), event(response_bytes=-1)], "token")
+        await table.insert_async([event(), event(response_bytes=-1)], "token")
     assert await logged(table) == []
 
 
 async def test_a_slow_query_does_not_delay_an_insert(table: UsageTable) -> None:
     table.open()
-    await table.query_soon("SELECT 1")
-    slow = asyncio.create_task(table.query_soon("SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1"))
+    await table.query_async("SELECT 1")
+    slow = asyncio.create_task(
+        table.query_async("SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1")
+    )
     await asyncio.sleep(0.1)
-    await table.insert_soon([event()], "token")
+    await table.insert_async([event()], "token")
     assert not slow.done()
     await slow
 
@@ -126,12 +128,12 @@ async def test_a_slow_query_does_not_delay_an_insert(table: UsageTable) -> None:
 async def test_a_query_without_end_is_ended(make_table: MakeTable) -> None:
     table = make_table(query_seconds=1)
     with pytest.raises(UsageTableUnavailable, match="TIMEOUT_EXCEEDED"):
-        await table.query_soon("SELECT count() FROM numbers(1000000000000)")
+        await table.query_async("SELECT count() FROM numbers(1000000000000)")
 
 
 async def test_values_are_bound_never_formatted(table: UsageTable) -> None:
     evil = "x' OR '1'='1"
-    assert await table.query_soon("SELECT {value:String}", {"value": evil}) == [(evil,)]
+    assert await table.query_async("SELECT {value:String}", {"value": evil}) == [(evil,)]
 
 
 # The schema.
@@ -139,7 +141,7 @@ async def test_values_are_bound_never_formatted(table: UsageTable) -> None:
 
 def unmigrated(table: UsageTable) -> Client:
     """A client in the table's database, which is empty."""
-    _load_chdb()
+    load_chdb()
     client = clickhouse_connect.get_client(**table._options)
     client.command(f"CREATE DATABASE {table.database}")
     client.database = table.database
@@ -149,7 +151,7 @@ def unmigrated(table: UsageTable) -> Client:
 async def test_opening_again_changes_nothing(make_table: MakeTable) -> None:
     for _ in range(2):
         make_table().open()
-    found = await make_table().query_soon("SELECT version, name FROM schema_migrations ORDER BY version")
+    found = await make_table().query_async("SELECT version, name FROM schema_migrations ORDER BY version")
     assert found == [(migration.version, migration.name) for migration in migrations()]
 
 
@@ -184,7 +186,7 @@ async def test_a_database_of_every_earlier_schema_keeps_its_rows(make_table: Mak
     assert [item.record_count for item in page.items] == list(range(100))
     found = await stats(new, 100)
     assert (found.totals.calls, found.totals.records) == (100, sum(range(100)))
-    await new.insert_soon([event(created_at=NOW_MS + 1)], "token")
+    await new.insert_async([event(created_at=NOW_MS + 1)], "token")
     assert (await stats(new, 100)).totals.calls == 101
 
 
@@ -225,9 +227,9 @@ def test_retention_is_set_changed_and_lifted(make_table: MakeTable) -> None:
 async def test_old_rows_leave_the_table_and_the_roll_up_at_the_same_day(make_table: MakeTable) -> None:
     # By the engine's own clock, so these events are of now.
     table = make_table(ttl_days=2)
-    now = int((await table.query_soon("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
+    now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
     kept = [event(created_at=now), event(created_at=now - DAY_MS)]
-    await table.insert_soon([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")
+    await table.insert_async([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")
     for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
         table._clients["insert"].command(f"OPTIMIZE TABLE {name} FINAL")
     assert await logged(table) == ids(kept)
@@ -324,9 +326,9 @@ async def test_a_table_that_could_not_be_opened_is_opened_later(table: UsageTabl
     table.open()
     other = UsageTable(f"chdb://{tmp_path}/chdb", database=table.database)
     with pytest.raises(UsageTableUnavailable):
-        await other.insert_soon([event()], "token")
+        await other.insert_async([event()], "token")
     table.close()
-    await other.insert_soon([event()], "token")
+    await other.insert_async([event()], "token")
     assert len(await logged(other)) == 1
     other.close()
 

@@ -19,7 +19,7 @@ from gateway.usage.event import pack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
-from gateway.usage.reconcile import Balance, reconcile, watch
+from gateway.usage.reconciliation import Balance, monitor_balance, reconcile
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, event, until
@@ -117,7 +117,7 @@ async def test_a_row_that_was_taken_away_is_missed(
     start_writer()
     await append(stream, 4)
     await drained(redis)
-    await table.query_soon("ALTER TABLE mcp_tool_usage_log DELETE WHERE record_count = 20 SETTINGS mutations_sync = 2")
+    await table.query_async("ALTER TABLE mcp_tool_usage_log DELETE WHERE record_count = 20 SETTINGS mutations_sync = 2")
     found = await balance()
     assert (found.balanced, found.difference) == (False, 4)
 
@@ -131,7 +131,7 @@ async def test_a_row_too_many_is_found(
     await drained(redis)
     await running.cancel()
     # Behind the gateway's back, with another token.
-    await table.insert_soon([one], "another")
+    await table.insert_async([one], "another")
     found = await balance()
     assert (found.balanced, found.difference) == (False, -1)
 
@@ -142,7 +142,7 @@ async def test_sums_that_differ_from_the_rows_are_found(
     start_writer()
     await append(stream, 4)
     await drained(redis)
-    await table.query_soon("TRUNCATE TABLE mcp_tool_usage_daily")
+    await table.query_async("TRUNCATE TABLE mcp_tool_usage_daily")
     found = await balance()
     assert (found.balanced, found.difference, found.summed) == (False, 0, 0)
 
@@ -166,7 +166,7 @@ async def test_what_only_the_spool_has_is_told_while_it_is_sent(
     valkey: Valkey, client: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
 ) -> None:
     assert valkey.process is not None
-    stream = UsageStream(client, Spool(tmp_path, file_bytes=1), answer_timeout=0.3)
+    stream = UsageStream(client, Spool(tmp_path, file_bytes=1), reply_timeout=0.3)
     await append(stream, 1)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     for _ in range(5):
@@ -207,7 +207,7 @@ async def test_a_difference_is_an_alarm(
     redis: redis.asyncio.Redis, table: UsageTable, caplog: pytest.LogCaptureFixture
 ) -> None:
     told = Told()
-    watching = asyncio.create_task(watch(redis, table, told, lambda: True, seconds=0.01))
+    watching = asyncio.create_task(monitor_balance(redis, table, told, lambda: True, seconds=0.01))
     await until(lambda: bool(told.differences))
     assert set(told.differences) == {0}
     with caplog.at_level(logging.ERROR):

@@ -143,10 +143,10 @@ async def reconcile(
     )
 
 
-async def watch(
+async def monitor_balance(
     redis: redis.asyncio.Redis,
     table: UsageTable,
-    observer: UsageMetricsSink,
+    metrics: UsageMetricsSink,
     is_wanted: Callable[[], bool],
     seconds: float = WATCH_SECONDS,
 ) -> None:
@@ -165,7 +165,7 @@ async def watch(
             # Whoever delivers says what is wrong with them.
             log.debug("usage was not reconciled: %s", error)
             continue
-        observer.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
+        metrics.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
         if not balance.balanced:
             log.error(
                 "usage does not balance since %s: %d accepted; %d written (%d in the sums by day), %d waiting, "
@@ -194,7 +194,7 @@ class _Books:
 
     async def written(self, counts: _Counts) -> None:
         since = {"since": self._since}
-        rows = await self._table.query_soon(
+        rows = await self._table.query_async(
             f"SELECT (SELECT count() FROM {LOG_TABLE} WHERE created_at >= toDateTime64({{since:Date}}, 3, 'UTC')), "  # noqa: S608
             f"(SELECT sum(calls) FROM {DAILY_TABLE} WHERE day >= {{since:Date}})",
             since,
