@@ -10,7 +10,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoint import Caller, Endpoint
 from admin_api.field_types import AuditLimit, AuditPlace
 from gateway.accounts.audit_trail import StoredEntry
-from gateway.timestamps import rfc3339
+from gateway.timestamps import format_rfc3339
 
 
 class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +52,7 @@ def _item(stored: StoredEntry) -> AuditItem:
     entry = stored.entry
     return AuditItem(
         id=stored.id,
-        created_at=rfc3339(entry.at),
+        created_at=format_rfc3339(entry.at),
         actor=entry.actor,
         action=entry.action,
         address=entry.address,

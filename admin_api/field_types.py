@@ -11,7 +11,7 @@ from msgspec import Meta
 from gateway.accounts import passwords, users
 from gateway.keys import fields
 from gateway.keys.store import MAX_OVERLAP_SECONDS
-from gateway.timestamps import parse_moment
+from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
 from gateway.usage.store.queries import MAX_DAYS, MAX_PAGE_SIZE
 
@@ -28,7 +28,7 @@ def _email(value: str) -> str:
 
 
 def _moment(value: str) -> str:
-    parse_moment(value)
+    parse_timestamp(value)
     return value
 
 

@@ -29,7 +29,7 @@ from admin_api.problem import Problem
 from admin_api.scope import owner_asked_for
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.timestamps import rfc3339, rfc3339_or_none
+from gateway.timestamps import format_rfc3339
 
 _DAY_MS = 86_400_000
 
@@ -115,8 +115,8 @@ def _created(record: KeyRecord, key: ApiKey) -> CreatedKey:
         key_name=record.key_name,
         api_key=key.text,
         key_prefix=record.key_prefix,
-        created_at=rfc3339(record.created_at),
-        expires_at=rfc3339_or_none(record.expires_at),
+        created_at=format_rfc3339(record.created_at),
+        expires_at=format_rfc3339(record.expires_at),
     )
 
 
@@ -127,10 +127,10 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
         key_prefix=record.key_prefix,
         owner=record.owner,
         status=record.status(now_ms),
-        created_at=rfc3339(record.created_at),
-        expires_at=rfc3339_or_none(record.expires_at),
-        revoked_at=rfc3339_or_none(record.revoked_at),
-        last_used_at=rfc3339_or_none(last_used),
+        created_at=format_rfc3339(record.created_at),
+        expires_at=format_rfc3339(record.expires_at),
+        revoked_at=format_rfc3339(record.revoked_at),
+        last_used_at=format_rfc3339(last_used),
         allowed_tools=record.allowed_tools,
         allowed_tables=record.allowed_tables,
         allowed_ips=record.allowed_ips,

@@ -25,7 +25,7 @@ from admin_api.field_types import (
 )
 from admin_api.fields import FieldFault, InvalidFields
 from admin_api.scope import owner_asked_for
-from gateway.timestamps import parse_moment
+from gateway.timestamps import parse_timestamp
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.reconciliation import Balance, reconcile
 from gateway.usage.store import queries
@@ -125,7 +125,7 @@ def _filters(caller: Caller, given: CallsQuery) -> HistoryFilters:
 def _moment(text: str | None, *, end_of_day: bool = False) -> int | None:
     if text is None:
         return None
-    return min(max(parse_moment(text, end_of_day=end_of_day), _EARLIEST_MS), _LATEST_MS)
+    return min(max(parse_timestamp(text, end_of_day=end_of_day), _EARLIEST_MS), _LATEST_MS)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -15,7 +15,7 @@ from admin_api.endpoint import Caller, Endpoint, Nothing
 from admin_api.field_types import AnyEmail, Email, Flag, NewPassword
 from admin_api.problem import Problem
 from gateway.accounts.users import User, UserExists
-from gateway.timestamps import rfc3339
+from gateway.timestamps import format_rfc3339
 
 
 class AccountItem(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ async def enable_account(deps: Dependencies, caller: Caller, given: EnableAccoun
 
 
 def _item(user: User) -> AccountItem:
-    return AccountItem(user.email, user.is_admin, user.disabled, rfc3339(user.created_at))
+    return AccountItem(user.email, user.is_admin, user.disabled, format_rfc3339(user.created_at))
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -1,6 +1,6 @@
-"""Times as the API writes and reads them: RFC 3339, UTC, milliseconds.
+"""Timestamps: the clock, and their text forms.
 
-Inside, a time is an integer of milliseconds since the epoch.
+Inside the product a timestamp is an integer, milliseconds since the Unix epoch. Texts are RFC 3339 in UTC.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
+from typing import overload
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -17,37 +18,42 @@ _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})
 
 
 def now_ms() -> int:
-    """Return the current time in milliseconds since the epoch."""
+    """Return the current time, in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
-def rfc3339(ms: int) -> str:
-    """`2026-01-31T12:00:00.000Z` for milliseconds since the epoch."""
+@overload
+def format_rfc3339(ms: int) -> str: ...
+@overload
+def format_rfc3339(ms: int | None) -> str | None: ...
+def format_rfc3339(ms: int | None) -> str | None:
+    """Format a timestamp like `2026-01-31T12:00:00.000Z`; `None` stays `None`."""
+    if ms is None:
+        return None
     return (_EPOCH + ms * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def rfc3339_or_none(ms: int | None) -> str | None:
-    """Like `rfc3339`; a time that is not there stays `None`."""
-    return None if ms is None else rfc3339(ms)
+def format_minute(ms: int | None) -> str:
+    """Format a timestamp for people, in UTC, like `2026-01-31 12:00`; `None` becomes `never`."""
+    return "never" if ms is None else (_EPOCH + ms * _MILLISECOND).strftime("%Y-%m-%d %H:%M")
 
 
-def parse_moment(text: str, *, end_of_day: bool = False) -> int:
-    """Milliseconds since the epoch of an ISO date (UTC) or an RFC 3339 time.
+def parse_timestamp(text: str, *, end_of_day: bool = False) -> int:
+    """Parse an ISO 8601 date (in UTC) or an RFC 3339 timestamp into milliseconds since the epoch.
 
-    A date means the first moment of its day, or with `end_of_day` the first moment of the next one. Raises
-    `ValueError` for anything else, also for a time without its offset, which would mean different moments.
+    A date stands for the start of its day or, with `end_of_day`, for the start of the next day. Raises `ValueError`
+    for anything else, including a time without a UTC offset, which is ambiguous.
     """
     if _DATE.fullmatch(text):
         day = date.fromisoformat(text)
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        return _ms(moment) + (_DAY_MS if end_of_day else 0)
+        return _ms(datetime(day.year, day.month, day.day, tzinfo=UTC)) + (_DAY_MS if end_of_day else 0)
     if _DATE_AND_TIME.fullmatch(text):
         return _ms(datetime.fromisoformat(text.upper()))
-    raise ValueError("neither a date nor a time with its offset")
+    raise ValueError("neither a date nor a timestamp with a UTC offset")
 
 
-def _ms(moment: datetime) -> int:
+def _ms(timestamp: datetime) -> int:
     try:
-        return (moment.astimezone(UTC) - _EPOCH) // _MILLISECOND
+        return (timestamp.astimezone(UTC) - _EPOCH) // _MILLISECOND
     except OverflowError:
         raise ValueError("out of range") from None

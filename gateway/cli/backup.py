@@ -14,11 +14,11 @@ import typer
 
 import gateway
 from gateway.cli import admin_api, options
-from gateway.cli.output import CliError, rfc3339
+from gateway.cli.output import CliError
 from gateway.cli.stores import Stores, with_stores
 from gateway.runtime import backup as backups
 from gateway.settings import Settings, load_settings
-from gateway.timestamps import now_ms
+from gateway.timestamps import format_rfc3339, now_ms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -77,7 +77,7 @@ async def _backup(stores: Stores, file: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".mcp-gateway-backup-", dir=file.parent) as made:
             folder = Path(made)
             await _snapshot(stores.redis, data_dir / "valkey", folder / backups.RDB)
-            made_at = rfc3339(now_ms()) or ""
+            made_at = format_rfc3339(now_ms())
             await _usage(stores, folder / backups.USAGE)
             if (data_dir / "jwt_secret").exists():
                 shutil.copyfile(data_dir / "jwt_secret", folder / backups.SECRET)

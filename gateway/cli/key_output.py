@@ -6,10 +6,10 @@ from typing import Any
 
 import typer
 
-from gateway.cli.output import moment, print_json, print_pairs, rfc3339
+from gateway.cli.output import print_json, print_pairs
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.timestamps import now_ms
+from gateway.timestamps import format_minute, format_rfc3339, now_ms
 
 
 def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
@@ -20,8 +20,8 @@ def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
                 "key_name": record.key_name,
                 "api_key": key.text,
                 "key_prefix": record.key_prefix,
-                "created_at": rfc3339(record.created_at),
-                "expires_at": rfc3339(record.expires_at),
+                "created_at": format_rfc3339(record.created_at),
+                "expires_at": format_rfc3339(record.expires_at),
             }
         )
         return
@@ -31,7 +31,7 @@ def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
             ("key id", record.key_id),
             ("name", record.key_name),
             ("owner", record.owner),
-            ("expires", moment(record.expires_at)),
+            ("expires", format_minute(record.expires_at)),
         ]
     )
     typer.echo(
@@ -48,10 +48,10 @@ def shown(record: KeyRecord, used: int | None) -> dict[str, Any]:
         "key_prefix": record.key_prefix,
         "owner": record.owner,
         "status": record.status(now_ms()),
-        "created_at": rfc3339(record.created_at),
-        "expires_at": rfc3339(record.expires_at),
-        "revoked_at": rfc3339(record.revoked_at),
-        "last_used_at": rfc3339(used),
+        "created_at": format_rfc3339(record.created_at),
+        "expires_at": format_rfc3339(record.expires_at),
+        "revoked_at": format_rfc3339(record.revoked_at),
+        "last_used_at": format_rfc3339(used),
         "allowed_tools": record.allowed_tools,
         "allowed_tables": record.allowed_tables,
         "allowed_ips": record.allowed_ips,

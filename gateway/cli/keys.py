@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli import key_options, key_output, options
-from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table
+from gateway.cli.output import CliError, print_json, print_pairs, print_table
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
 from gateway.keys.fields import InvalidField
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.timestamps import now_ms
+from gateway.timestamps import format_minute, now_ms
 
 app = typer.Typer(no_args_is_help=True, help="API keys: what MCP clients send.")
 
@@ -93,8 +93,8 @@ def list_keys(
             record.key_prefix + "…",
             record.owner,
             record.status(now),
-            moment(record.expires_at),
-            moment(used.get(record.key_id)),
+            format_minute(record.expires_at),
+            format_minute(used.get(record.key_id)),
         )
         for record in records
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import typer
@@ -41,18 +40,3 @@ def printable(text: str) -> str:
 def tell(text: str) -> None:
     """Tell a person something that is no output of the command, on standard error."""
     typer.echo(text, err=True)
-
-
-def moment(milliseconds: int | None, *, none: str = "never") -> str:
-    """A time for people, UTC to the minute."""
-    if milliseconds is None:
-        return none
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def rfc3339(milliseconds: int | None) -> str | None:
-    """A time for scripts, like the admin API writes it."""
-    if milliseconds is None:
-        return None
-    text = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from gateway.cli import admin_api, options, usage_export, usage_stats
-from gateway.cli.output import CliError, moment, print_json, print_pairs, print_table, printable, rfc3339, tell
+from gateway.cli.output import CliError, print_json, print_pairs, print_table, printable, tell
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
 from gateway.cli.usage_database import usage_table
+from gateway.timestamps import format_minute, format_rfc3339
 from gateway.usage.consumer.dead_letters import DeadLetters, Letter
 
 _REASON_WIDTH = 60
@@ -69,7 +70,7 @@ def list_letters(
         print_json({"dead_letters": [_shown(letter) for letter in letters[:limit]]})
     else:
         rows = [
-            (letter.id, moment(letter.at), _about(letter, "owner"), _about(letter, "tool_name"), _reason(letter))
+            (letter.id, format_minute(letter.at), _about(letter, "owner"), _about(letter, "tool_name"), _reason(letter))
             for letter in letters[:limit]
         ]
         print_table(("ID", "REFUSED (UTC)", "OWNER", "TOOL", "REASON"), rows)
@@ -152,7 +153,13 @@ async def _existing(letters: DeadLetters, letter_id: str) -> Letter:
 
 def _shown(letter: Letter) -> dict[str, Any]:
     events = [msgspec.structs.asdict(event) for event in letter.events]
-    return {"id": letter.id, "at": rfc3339(letter.at), "reason": letter.reason, "size": letter.size, "events": events}
+    return {
+        "id": letter.id,
+        "at": format_rfc3339(letter.at),
+        "reason": letter.reason,
+        "size": letter.size,
+        "events": events,
+    }
 
 
 def _about(letter: Letter, field: str) -> str:

@@ -103,12 +103,12 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
 
 
 def _moment(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int | None:
-    from gateway.timestamps import parse_moment
+    from gateway.timestamps import parse_timestamp
 
     if name not in filters:
         return None
     try:
-        return parse_moment(filters[name], end_of_day=end_of_day)
+        return parse_timestamp(filters[name], end_of_day=end_of_day)
     except ValueError:
         raise CliError(
             f"--{name} must be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import options
-from gateway.cli.output import CliError, moment, print_json, print_table, rfc3339
+from gateway.cli.output import CliError, print_json, print_table
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
+from gateway.timestamps import format_minute, format_rfc3339
 
 if TYPE_CHECKING:
     from gateway.accounts.users import User
@@ -81,7 +82,7 @@ def list_users(
             user.email,
             "admin" if user.is_admin else "user",
             "disabled" if user.disabled else "active",
-            moment(user.created_at),
+            format_minute(user.created_at),
         )
         for user in users
     ]
@@ -178,5 +179,5 @@ def _shown(user: User) -> dict[str, Any]:
         "email": user.email,
         "is_admin": user.is_admin,
         "disabled": user.disabled,
-        "created_at": rfc3339(user.created_at),
+        "created_at": format_rfc3339(user.created_at),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from typing import Any, NamedTuple
 
 import jwt
@@ -12,6 +11,7 @@ from multidict import CIMultiDictProxy
 
 from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 
 ADMIN = "root@example.com"
@@ -39,7 +39,7 @@ class Clock:
         self._moved_ms += int(seconds * 1000)
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000 + self._moved_ms
+        return now_ms() + self._moved_ms
 
 
 class Answer(NamedTuple):
@@ -110,7 +110,7 @@ def event(**values: Any) -> UsageEvent:
     return UsageEvent(
         **{
             "event_id": f"{number:032x}",
-            "created_at": time.time_ns() // 1_000_000 - 1000 + number % 1000,
+            "created_at": now_ms() - 1000 + number % 1000,
             "key_id": "key_1",
             "key_name": "laptop",
             "owner": USER,

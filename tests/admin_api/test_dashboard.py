@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bench.system_packages import find
 from gateway.keys.secret import ApiKey
+from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import ADMIN, PASSWORD, USER, Api, event
@@ -98,7 +98,7 @@ async def fits(page: Page, width: int = 390) -> None:
 def calls(key_id: str) -> list[UsageEvent]:
     """Thirty days of plausible calls; the same each time."""
     chance = random.Random(7)
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     tools: list[tuple[str, tuple[str, ...], int | None]] = [
         ("query_stock_daily", ("stock_daily",), 250),
         ("get_latest_price", ("stock_daily",), 1),

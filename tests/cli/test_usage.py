@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -132,7 +131,7 @@ def test_a_server_of_clickhouse_that_is_away_is_told(capsys: Capture, monkeypatc
 
 
 def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     clickhouse.insert(
         [
             event(created_at=now, tool_name="query \x1b[31m", table_names=("a", "b"), record_count=1500),
@@ -218,9 +217,7 @@ def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.M
         code, out, _ = usage(capsys, *arguments, "--json")
         balance = json.loads(out)
         assert (code, balance["accepted"], balance["balanced"]) == (0, 1, True)
-        refuse(
-            f"unix://{running.data_dir}/valkey.sock", (pack((event(created_at=time.time_ns() // 1_000_000),)), "odd")
-        )
+        refuse(f"unix://{running.data_dir}/valkey.sock", (pack((event(created_at=now_ms()),)), "odd"))
         code, out, err = usage(capsys, *arguments)
         assert (code, "does not balance" in err) == (1, True)
         code, sums, _ = usage(capsys, "--by", "day", "--data-dir", str(running.data_dir))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from gateway.timestamps import now_ms
 
 
 class Clock:
     """Wall time begins near the present (Redis expires by its own clock), monotonic time at zero."""
 
     def __init__(self) -> None:
-        self._began = time.time_ns() // 1_000_000
+        self._began = now_ms()
         self._passed_ms = 0
 
     def advance(self, milliseconds: int) -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
+from gateway.timestamps import now_ms
 from gateway.usage.store.columns import COLUMN_NAMES
 from gateway.usage.store.models import HistoryFilters
 from gateway.usage.store.queries import MAX_OFFSET, history, stats
@@ -64,7 +65,7 @@ SETTINGS max_threads = 2, max_insert_threads = 1
 
 async def seed(table: UsageTable, rows: int, days: int = 90) -> None:
     """Add `rows` calls of 200 owners, evenly over the last `days` days, the earliest first."""
-    end = time.time_ns() // 1_000_000
+    end = now_ms()
     parameters = {"first": end - days * _DAY_MS, "span": days * _DAY_MS, "rows": rows}
     for begin in range(0, rows, _STEP):
         await table.write_async(_SEED, {**parameters, "begin": begin, "count": min(_STEP, rows - begin)})
