@@ -188,7 +188,7 @@ def gateway(
 
 
 def _parts(supervisor: int) -> dict[str, int]:
-    marks = {"worker": "gateway.proxy", "valkey": "valkey", "writer": "admin_api"}
+    marks = {"worker": "gateway.runtime.proxy_worker", "valkey": "valkey", "writer": "gateway.runtime.admin_process"}
     commands = {pid: machine.command_line(pid) for pid in machine.children(supervisor)}
     return {part: next(pid for pid, command in commands.items() if mark in command) for part, mark in marks.items()}
 

@@ -39,5 +39,5 @@ def _install(path: str) -> None:
     setattr(uvloop.Loop, "run_until_complete", measured)  # noqa: B010 - the checker knows no other way to patch
 
 
-if "gateway.proxy" in sys.orig_argv:
+if "gateway.runtime.proxy_worker" in sys.orig_argv:
     _install(os.environ["BENCH_LONGEST_TURN"])

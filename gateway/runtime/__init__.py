@@ -1,0 +1,15 @@
+"""Running the gateway: the commands `up`, `proxy` and `admin`, and the processes that they start.
+
+| module | holds |
+| --- | --- |
+| `up` | the commands: checks, child processes, the start-up message |
+| `supervision/` | the supervisor, and the child's side of its protocol |
+| `proxy_worker`, `admin_process` | entry points of the child processes (`python -m gateway.runtime.proxy_worker`) |
+| `embedded` | Valkey as a child process |
+| `preflight` | checks of ports, Redis, ClickHouse and the upstream before anything is started |
+| `startup_banner` | the text that a start prints |
+| `backup` | the format of a backup file |
+
+May import every package except `gateway.cli` and `gateway.doctor`; `admin_process` is the only module of `gateway` that
+imports `admin_api`. Imported by `gateway.cli` and `gateway.doctor`. Begin reading at `up`.
+"""

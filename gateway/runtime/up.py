@@ -26,9 +26,9 @@ from gateway.keys.store import KeyStore
 from gateway.observability import logs, metrics
 from gateway.redis import client as redis_client
 from gateway.runtime import preflight, startup_banner
+from gateway.runtime.embedded import ValkeyMissingError, find_valkey, socket_path, valkey_child
 from gateway.runtime.preflight import CannotStartError
-from gateway.runtime.supervisor import Child, StartError, Supervisor
-from gateway.runtime.valkey import ValkeyMissingError, find_valkey, socket_path, valkey_child
+from gateway.runtime.supervision.supervisor import Child, StartError, Supervisor
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
 
@@ -197,7 +197,7 @@ def _demo_child(listener: socket.socket) -> Child:
 def _admin_child(settings: Settings) -> Child:
     return Child(
         name="the admin process",
-        command=[sys.executable, "-m", "admin_api"],
+        command=[sys.executable, "-m", "gateway.runtime.admin_process"],
         stdin=settings.to_json().encode(),
         stop_timeout=settings.drain_timeout + _SLACK,
     )
@@ -207,7 +207,7 @@ def _worker_children(settings: Settings) -> Sequence[Child]:
     return [
         Child(
             name=f"worker {number}",
-            command=[sys.executable, "-m", "gateway.proxy"],
+            command=[sys.executable, "-m", "gateway.runtime.proxy_worker"],
             stdin=settings.to_json().encode(),
             stop_timeout=settings.drain_timeout + _SLACK,
             reloads=True,

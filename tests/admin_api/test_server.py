@@ -24,7 +24,7 @@ Start = Callable[..., Awaitable["Process"]]
 
 
 class Process:
-    """A `python -m admin_api` of its own."""
+    """A running admin process."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
         self.process = process
@@ -67,7 +67,7 @@ async def start(valkey_url: str, tmp_path: Path, free_port: int) -> AsyncIterato
             **changes,
         }
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "admin_api"),
+            *(sys.executable, "-m", "gateway.runtime.admin_process"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -190,7 +190,11 @@ def opened_session(running: Running, key: str) -> str:
 def workers(running: Running) -> list[int]:
     """The process ids of the workers."""
     under = processes_under(running.process.pid)
-    return [pid for pid in under if b"gateway.proxy" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
+    return [
+        pid
+        for pid in under
+        if b"gateway.runtime.proxy_worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    ]
 
 
 def resumed(running: Running, fields: dict[str, str]) -> list[dict[str, Any]]:

@@ -15,7 +15,11 @@ from tests.support.running_up import Running, processes_under
 
 Fault = Callable[["Scene"], Awaitable[None]]
 
-_PROGRAMS = {"worker": "gateway.proxy", "admin": "admin_api", "valkey": "valkey-server"}
+_PROGRAMS = {
+    "worker": "gateway.runtime.proxy_worker",
+    "admin": "gateway.runtime.admin_process",
+    "valkey": "valkey-server",
+}
 
 
 class Scene:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.runtime.supervisor import Child, StartError, Supervisor
+from gateway.runtime.supervision.supervisor import Child, StartError, Supervisor
 from tests.support.running_up import is_alive
 
 SERVING = "import os, time; print('ready', os.getpid(), flush=True); time.sleep(60)"
@@ -46,9 +46,9 @@ async def test_a_child_that_dies_is_started_again(caplog: pytest.LogCaptureFixtu
     pid = int((await supervisor.start(python("a child", SERVING))).split()[-1])
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(5):
-        while "was started again" not in caplog.text:  # noqa: ASYNC110
+        while "was restarted" not in caplog.text:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    assert "a child ended with SIGKILL; it is started again" in caplog.text
+    assert "a child ended with SIGKILL; it is restarted" in caplog.text
     assert ended == [pid]
     await supervisor.stop()
 
@@ -95,7 +95,7 @@ async def test_children_end_in_the_opposite_order_of_their_names(tmp_path: Path)
 def test_a_child_does_not_outlive_a_supervisor_that_is_killed() -> None:
     program = f"""
 import asyncio, sys
-from gateway.runtime.supervisor import Child, Supervisor
+from gateway.runtime.supervision.supervisor import Child, Supervisor
 async def main():
     line = await Supervisor({{}}, print).start(Child(name="c", command=[sys.executable, "-c", {SERVING!r}]))
     print(line, flush=True)

@@ -1,4 +1,4 @@
-"""A gateway worker as a process of its own, started by `mcp-gateway`."""
+"""Entry point of a proxy worker: `python -m gateway.runtime.proxy_worker`, started by the supervisor."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ import uvloop
 from gateway.observability import logs, metrics
 from gateway.proxy.config import ProxyConfig, read_config
 from gateway.proxy.worker import Worker
-from gateway.runtime.child_process import announce_ready, on_reload, read_settings_line, wait_for_the_end
+from gateway.runtime.supervision.child_process import announce_ready, on_reload, read_settings_line, wait_for_stop
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """See mallopt(3)."""
-_KEPT_BYTES = 128 * 1024 * 1024
-"""Of memory that was freed, for answers that may come at once."""
-_LARGEST_BYTES = 32 * 1024 * 1024
-"""Of one piece of memory that is kept; the most that can be set."""
+_TRIM_THRESHOLD_BYTES = 128 * 1024 * 1024
+"""Freed memory that the allocator keeps instead of returning it to the kernel."""
+_MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024
+"""The largest allocation that comes from kept memory; the maximum that glibc accepts."""
 
 
 def main() -> int:
-    """Run until told to stop; 0 after a drain, 1 where the port cannot be had."""
+    """Run until stopped. Returns 0 after a drain, 1 with a message on standard error if the port cannot be bound."""
     config = read_config(read_settings_line())
     logs.configure(config.log_level, config.log_format)
-    _keep_freed_memory()
+    _retain_freed_memory()
     try:
         uvloop.run(_serve(config))
     except OSError as failure:
@@ -35,26 +35,24 @@ def main() -> int:
     return 0
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep what large answers took for the next ones: to get it anew from the kernel costs more than to copy
-    them.
-    """
+def _retain_freed_memory() -> None:
+    """Make glibc reuse the memory of large responses: new pages from the kernel cost more than copying a response."""
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _TRIM_THRESHOLD_BYTES)
 
 
 async def _serve(config: ProxyConfig) -> None:
     worker = Worker(config, metrics.ProxyMetrics(), metrics.UsageMetrics())
     on_reload(worker.meter.reload)
     async with worker.running():
-        # What lives now lives for good: the collector need not look at it again.
+        # Objects made during the start live as long as the process: exempt them from garbage collection.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         announce_ready(f"worker listening on {config.host}:{config.proxy_port}")
-        await wait_for_the_end()
+        await wait_for_stop()
 
 
 if __name__ == "__main__":

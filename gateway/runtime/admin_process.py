@@ -1,4 +1,4 @@
-"""The admin process on its own, started by `mcp-gateway`, which writes the settings to its standard input."""
+"""Entry point of the admin process: `python -m gateway.runtime.admin_process`, started by the supervisor."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import uvloop
 
 from admin_api.server import CannotStart, running
 from gateway.observability import logs, metrics
-from gateway.runtime.child_process import announce_ready, read_settings_line, wait_for_the_end
+from gateway.runtime.supervision.child_process import announce_ready, read_settings_line, wait_for_stop
 from gateway.settings import Settings
 
 
 def main() -> int:
-    """Run until told to stop; 0 after a drain, 1 with a line that says why it cannot start."""
+    """Run until stopped. Returns 0 after a drain, 1 with a message on standard error if the process cannot start."""
     settings = Settings.from_json(read_settings_line())
     logs.configure(settings.log_level, settings.log_format)
     try:
@@ -27,7 +27,7 @@ def main() -> int:
 async def _serve(settings: Settings) -> None:
     async with running(settings, metrics.UsageMetrics()):
         announce_ready(f"admin API listening on {settings.host}:{settings.admin_port}")
-        await wait_for_the_end()
+        await wait_for_stop()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from gateway.runtime.supervisor import Child
+from gateway.runtime.supervision.supervisor import Child
 
 _LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel takes 107 for a unix socket, and Valkey adds none."""
