@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from gateway.redis import names as redis_names
-from gateway.redis.client import eval_on_disk
+from gateway.redis.client import eval_durable
 
 MAX_EMAIL = 254
 
@@ -105,7 +105,7 @@ class UserStore:
 
     async def list(self) -> Sequence[User]:
         """All users by email."""
-        members = cast(set[bytes], await self._redis.smembers(redis_names.USERS))
+        members = cast(set[bytes], await self._redis.smembers(redis_names.USER_EMAILS))
         emails = sorted(email.decode() for email in members)
         stored = await self._redis.mget([_name(email) for email in emails]) if emails else []
         return [msgspec.json.decode(user, type=User) for user in stored if user is not None]
@@ -167,10 +167,10 @@ class UserStore:
         return None
 
     async def _swap(self, email: str, expected: bytes, user: User, *, only_first: bool = False) -> bool:
-        names = (_name(email), redis_names.USERS)
+        names = (_name(email), redis_names.USER_EMAILS)
         arguments = (expected, msgspec.json.encode(user), email, str(int(only_first)))
-        return bool(await eval_on_disk(self._redis, _SWAP, names, arguments))
+        return bool(await eval_durable(self._redis, _SWAP, names, arguments))
 
 
 def _name(email: str) -> str:
-    return redis_names.USER + email
+    return redis_names.USER_RECORD + email

@@ -23,7 +23,7 @@ class BusyPoller:
         self._deadline = 0.0
         self._pause = 0
 
-    def wait(self, is_waiting: Callable[[], bool]) -> None:
+    def poll_while(self, is_waiting: Callable[[], bool]) -> None:
         """Keep the running loop from sleeping while `is_waiting`; it goes on with whatever else comes."""
         if self._pause:
             self._pause -= 1

@@ -22,7 +22,7 @@ from gateway.keys.fields import InvalidField, checked_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
 from gateway.redis import names as names
-from gateway.redis.client import eval_on_disk, is_on_disk
+from gateway.redis.client import eval_durable, wait_for_fsync
 
 MAX_OWNER = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
@@ -124,18 +124,18 @@ class KeyStore:
             **fields,
         )
         async with self._redis.pipeline(transaction=True) as batch:
-            batch.set(names.KEY + key_id, _encode(stored))
-            batch.set(names.DIGEST + digest, key_id)
-            batch.zadd(names.KEYS, {key_id: now})
-            batch.zadd(names.OWNER_KEYS + owner, {key_id: now})
+            batch.set(names.KEY_RECORD + key_id, _encode(stored))
+            batch.set(names.KEY_ID_OF_DIGEST + digest, key_id)
+            batch.zadd(names.KEY_IDS, {key_id: now})
+            batch.zadd(names.KEY_IDS_OF_OWNER + owner, {key_id: now})
             await batch.execute()
         # It is shown this once: no crash shall take it back.
-        await is_on_disk(self._redis, names.DISK_MARK)
+        await wait_for_fsync(self._redis, names.FSYNC_MARKER)
         return _record(stored), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
         """The record of a key id, whatever its status."""
-        raw = await self._redis.get(names.KEY + key_id)
+        raw = await self._redis.get(names.KEY_RECORD + key_id)
         return None if raw is None else _decode_record(raw)
 
     async def find(self, key: ApiKey) -> KeyRecord | None:
@@ -149,7 +149,7 @@ class KeyStore:
 
     async def find_digest(self, digest: str) -> Found | None:
         """Like `find`, by the secret's digest, and with the end of a replaced secret."""
-        pointer = cast(bytes | None, await self._redis.get(names.DIGEST + digest))
+        pointer = cast(bytes | None, await self._redis.get(names.KEY_ID_OF_DIGEST + digest))
         if pointer is None:
             return None
         key_id, _, end = pointer.decode().partition(" ")
@@ -161,19 +161,19 @@ class KeyStore:
 
     async def list(self, owner: str | None) -> list[KeyRecord]:
         """All keys of an owner, or of everybody for `None`; newest first."""
-        index = names.KEYS if owner is None else names.OWNER_KEYS + owner
+        index = names.KEY_IDS if owner is None else names.KEY_IDS_OF_OWNER + owner
         members = cast(list[bytes], await self._redis.zrange(index, 0, -1, desc=True))
         key_ids = [member.decode() for member in members]
         records: list[KeyRecord] = []
         for start in range(0, len(key_ids), _PAGE):
             page = key_ids[start : start + _PAGE]
-            found = await self._redis.mget([names.KEY + key_id for key_id in page])
+            found = await self._redis.mget([names.KEY_RECORD + key_id for key_id in page])
             records += (_decode_record(raw) for raw in found if raw is not None)
         return records
 
     async def revoke(self, key_id: str) -> KeyRecord | None:
         """Revoke a key for ever; again is fine. `None` where there is no such key."""
-        return await self._revoke(key_id, eval_on_disk)
+        return await self._revoke(key_id, eval_durable)
 
     async def _revoke(self, key_id: str, run: _Run) -> KeyRecord | None:
         def revoked(stored: _Stored) -> _Stored:
@@ -189,7 +189,7 @@ class KeyStore:
         standing = [record for record in await self.list(owner) if record.revoked_at is None]
         for record in standing:
             # The disk has the others when it has the last.
-            await self._revoke(record.key_id, eval_on_disk if record is standing[-1] else _eval)
+            await self._revoke(record.key_id, eval_durable if record is standing[-1] else _eval)
         return len(standing)
 
     async def rotate(self, key_id: str, overlap_seconds: int) -> tuple[KeyRecord, ApiKey] | None:
@@ -236,11 +236,11 @@ class KeyStore:
             await cast(Awaitable[None], self._redis.eval(_KEEP_LATEST, 1, names.LAST_USED, *flat))
 
     async def _change(
-        self, key_id: str, change: Callable[[_Stored], _Stored | None], run: _Run = eval_on_disk
+        self, key_id: str, change: Callable[[_Stored], _Stored | None], run: _Run = eval_durable
     ) -> _Stored | None:
         """Apply `change` to the record as it stands; it may run several times. `None` changes nothing."""
         for _ in range(_MAX_ATTEMPTS):
-            expected = cast(bytes | None, await self._redis.get(names.KEY + key_id))
+            expected = cast(bytes | None, await self._redis.get(names.KEY_RECORD + key_id))
             before = None if expected is None else _decode_stored(expected)
             after = None if before is None else change(before)
             if expected is None or before is None or after is None:
@@ -252,10 +252,14 @@ class KeyStore:
     async def _swap(self, expected: bytes, before: _Stored, after: _Stored, run: _Run) -> bool:
         """Replace the record if it is still the expected one."""
         kept = {secret.digest for secret in after.secrets}
-        dropped = [names.DIGEST + secret.digest for secret in before.secrets if secret.digest not in kept]
+        dropped = [names.KEY_ID_OF_DIGEST + secret.digest for secret in before.secrets if secret.digest not in kept]
         changed = [secret for secret in after.secrets if secret not in before.secrets]
         ends = [part for secret in changed for part in (_pointer(after.key_id, secret), secret.until or "")]
-        keys = [names.KEY + after.key_id, *dropped, *(names.DIGEST + secret.digest for secret in changed)]
+        keys = [
+            names.KEY_RECORD + after.key_id,
+            *dropped,
+            *(names.KEY_ID_OF_DIGEST + secret.digest for secret in changed),
+        ]
         arguments = (expected, _encode(after), names.INVALIDATIONS, after.key_id, len(dropped), *ends)
         return bool(await run(self._redis, _SWAP, keys, arguments))
 

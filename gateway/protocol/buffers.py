@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-Piece = bytes | bytearray | memoryview
+Chunk = bytes | bytearray | memoryview
 """Bytes, never to be changed. A view is a part of a buffer whose other parts are in other pieces."""
 
 
-def joined(pieces: Sequence[Piece]) -> bytes | bytearray:
+def join_chunks(pieces: Sequence[Chunk]) -> bytes | bytearray:
     """All of it in one. The views of a whole buffer, in order, are joined already."""
     first = pieces[0] if pieces else b""
     if len(pieces) <= 1:
@@ -21,12 +21,12 @@ def joined(pieces: Sequence[Piece]) -> bytes | bytearray:
     return b"".join(pieces)
 
 
-def part(source: bytes | bytearray, start: int, end: int) -> Piece:
+def slice_view(source: bytes | bytearray, start: int, end: int) -> Chunk:
     """A part, as a view; the whole as it is."""
     return source if end - start == len(source) else memoryview(source)[start:end]
 
 
-def place_of(piece: Piece) -> tuple[bytes | bytearray, int, int]:
+def underlying_buffer(piece: Chunk) -> tuple[bytes | bytearray, int, int]:
     """What can be searched, and where in it the piece begins and ends: to search, a view need not be copied."""
     if not isinstance(piece, memoryview):
         return piece, 0, len(piece)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.protocol.buffers import Piece, joined, place_of
+from gateway.protocol.buffers import Chunk, join_chunks, underlying_buffer
 
 _LARGE = 4096
 """Bytes from which on a chunk is not worth to be copied twice."""
@@ -29,7 +29,7 @@ class Event(msgspec.Struct, frozen=True):
     """A piece of the stream that ends with an event's blank line, or a piece of an event too large to be held."""
 
     raw: bytes | bytearray
-    is_whole: bool
+    is_complete: bool
 
 
 class EventSplitter:
@@ -38,17 +38,17 @@ class EventSplitter:
     def __init__(self, max_event: int) -> None:
         self._max_event = max_event
         self._held = bytearray()
-        self._large: list[Piece] = []
+        self._large: list[Chunk] = []
         """Large chunks of an event, after what is held; they are joined once, when the event ends. None but the first
         has a line end, and none ends with one."""
         self._large_size = 0
         self._searched = 0
         self._is_oversized = False
 
-    def feed(self, chunk: Piece) -> list[Event]:
+    def feed(self, chunk: Chunk) -> list[Event]:
         """Take the next chunk and return the events that it completes."""
         if not self._is_oversized:
-            if not self.is_holding:
+            if not self.has_partial_event:
                 if _is_single(chunk):
                     return [Event(bytes(chunk) if isinstance(chunk, memoryview) else chunk, True)]
                 if _LARGE <= len(chunk) <= self._max_event and _is_beginning(chunk):
@@ -75,7 +75,7 @@ class EventSplitter:
         return events
 
     @property
-    def is_holding(self) -> bool:
+    def has_partial_event(self) -> bool:
         """Whether a part of an event is held."""
         return bool(self._held or self._large)
 
@@ -83,21 +83,21 @@ class EventSplitter:
         """What is left when the stream ends: an event without its blank line, which no client should dispatch."""
         return self._take_all(b"")
 
-    def _put_by(self, chunk: Piece) -> list[Event]:
+    def _put_by(self, chunk: Chunk) -> list[Event]:
         self._large.append(chunk)
         self._large_size += len(chunk)
         return []
 
-    def _is_middle(self, chunk: Piece) -> bool:
+    def _is_middle(self, chunk: Chunk) -> bool:
         """Whether a chunk cannot end an event; behind a lone `\r` any byte can."""
         size = len(self._held) + self._large_size + len(chunk)
         if len(chunk) < _LARGE or size > self._max_event or self._held.endswith(b"\r"):
             return False
-        source, start, end = place_of(chunk)
+        source, start, end = underlying_buffer(chunk)
         return source.find(b"\n", start, end) < 0 and source.find(b"\r", start, end) < 0
 
-    def _take_all(self, last: Piece) -> bytes | bytearray:
-        taken = joined([piece for piece in (self._held, *self._large, last) if piece])
+    def _take_all(self, last: Chunk) -> bytes | bytearray:
+        taken = join_chunks([piece for piece in (self._held, *self._large, last) if piece])
         self._held = bytearray()
         self._large.clear()
         self._large_size = 0
@@ -133,13 +133,13 @@ class EventSplitter:
             position = after
 
 
-def data_of(event: bytes | bytearray) -> Piece:
+def event_data(event: bytes | bytearray) -> Chunk:
     """The data of one whole event: its `data` fields joined with line feeds; empty where there is none.
 
     Where it is large, it is a view of the event.
     """
     whole = memoryview(event)
-    values: list[Piece] = []
+    values: list[Chunk] = []
     for start, end in _lines_of(event, 0, len(event)):
         if event.startswith(b"data:", start, end):
             start += 6 if event.startswith(b" ", start + 5, end) else 5
@@ -149,7 +149,7 @@ def data_of(event: bytes | bytearray) -> Piece:
     return values[0] if len(values) == 1 else b"\n".join(values)
 
 
-def only_data(source: bytes | bytearray, first: int, last: int) -> Piece | None:
+def single_event_data(source: bytes | bytearray, first: int, last: int) -> Chunk | None:
     """The data of a stream that is one message on one line, and nothing else; `None` for any other.
 
     The stream is a part of `source`. Where its data are large, they are a view of it.
@@ -167,7 +167,7 @@ def only_data(source: bytes | bytearray, first: int, last: int) -> Piece | None:
     return source[start:end] if end - start <= _LARGE else memoryview(source)[start:end]
 
 
-def is_within_data(source: bytes | bytearray, first: int, last: int) -> bool:
+def is_inside_single_event(source: bytes | bytearray, first: int, last: int) -> bool:
     """Whether a part holds no more than the beginning of such a message, without the end of its line."""
     start = _start_of_data(source, first)
     return first < start <= last and source.find(b"\n", start, last) < 0 and source.find(b"\r", start, last) < 0
@@ -178,7 +178,7 @@ def _start_of_data(source: bytes | bytearray, first: int) -> int:
     return first + next((len(start) for start in _STARTS if source.startswith(start, first)), 0)
 
 
-def is_resumable_at(event: bytes | bytearray) -> bool:
+def has_event_id(event: bytes | bytearray) -> bool:
     """Whether the event has an id, after which a client can take the stream up again."""
     near = _near_an_end(event)
     if not (near.startswith(b"id") or b"\nid" in near or b"\rid" in near):
@@ -186,12 +186,12 @@ def is_resumable_at(event: bytes | bytearray) -> bool:
     return any(name == b"id" for name, _ in _short_fields(event))
 
 
-def type_of(event: bytes | bytearray) -> bytes:
+def event_type(event: bytes | bytearray) -> bytes:
     """The type of one whole event; empty where it names none, which means `message`."""
     return next((value for name, value in _short_fields(event) if name == b"event"), b"")
 
 
-def with_data(event: bytes | bytearray, data: Piece) -> bytes:
+def replace_event_data(event: bytes | bytearray, data: Chunk) -> bytes:
     """The same event with other data (which holds no line end); the other fields stay as they are.
 
     With empty data it has none, so that no client dispatches it.
@@ -199,7 +199,7 @@ def with_data(event: bytes | bytearray, data: Piece) -> bytes:
     return b"\n".join([*_lines_without(event, b"data"), *([b"data: " + data] if data else []), b"", b""])
 
 
-def without_id(event: bytes | bytearray) -> bytes:
+def remove_event_id(event: bytes | bytearray) -> bytes:
     """The same event without its id, so that the stream cannot be taken up again after it."""
     return b"\n".join([*_lines_without(event, b"id"), b"", b""])
 
@@ -240,34 +240,36 @@ def _near_an_end(event: bytes | bytearray) -> bytes:
     return bytes(near).removeprefix(_BOM)
 
 
-def _is_beginning(chunk: Piece) -> bool:
+def _is_beginning(chunk: Chunk) -> bool:
     """Whether a chunk begins an event, and ends within a line of it."""
-    return bytes(chunk[-1:]) not in (b"\r", b"\n") and all(start < end for start, end in _lines_of(*place_of(chunk)))
+    return bytes(chunk[-1:]) not in (b"\r", b"\n") and all(
+        start < end for start, end in _lines_of(*underlying_buffer(chunk))
+    )
 
 
-def _is_single(chunk: Piece) -> bool:
+def _is_single(chunk: Chunk) -> bool:
     """Whether a chunk is one event: the first line end that follows another ends it."""
     if chunk[-1:] != b"\n":
         return False
-    source, first, last = place_of(chunk)
+    source, first, last = underlying_buffer(chunk)
     for start, end in _lines_of(source, first, last):
         if start == end and start > first:
             return end + (2 if source.startswith(b"\r\n", end, last) else 1) == last
     return False
 
 
-def _is_end(chunk: Piece) -> bool:
+def _is_end(chunk: Chunk) -> bool:
     """Whether a chunk holds no line end but the two that end an event."""
-    source, start, end = place_of(chunk)
+    source, start, end = underlying_buffer(chunk)
     if chunk[-4:] == b"\r\n\r\n":
         return source.find(b"\r", start, end) == end - 4 and source.find(b"\n", start, end) == end - 3
     is_lf = chunk[-2:] == b"\n\n" and source.find(b"\n", start, end) == end - 2
     return is_lf and source.find(b"\r", start, end) < 0
 
 
-def has_more_line_ends(chunk: Piece, number: int) -> bool:
+def has_more_line_ends_than(chunk: Chunk, number: int) -> bool:
     """Whether a chunk has more than so many of one kind; to look for each is faster than to count them all."""
-    source, start, end = place_of(chunk)
+    source, start, end = underlying_buffer(chunk)
     for line_end in (b"\n", b"\r"):
         at, left = start - 1, number
         while left >= 0 and (at := source.find(line_end, at + 1, end)) >= 0:

@@ -30,7 +30,7 @@ from gateway.proxy.pipeline.forwarding import Forwarding
 from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.pipeline.open_streams import OpenStreams
 from gateway.proxy.upstream.errors import UpstreamError
-from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
+from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from gateway.redis import client as redis_client
 from gateway.timestamps import now_ms
 from gateway.usage.event import new_event_id
@@ -59,7 +59,7 @@ class Worker:
         store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
         self._keys = KeyCache(store, self._redis, now_ms=now_ms, monotonic=time.monotonic)
         self.pool = UpstreamPool(
-            Upstream(config.upstream_url),
+            UpstreamAddress(config.upstream_url),
             connect_timeout=config.connect_timeout,
             first_byte_timeout=config.first_byte_timeout,
             idle_timeout=config.idle_timeout,
@@ -187,14 +187,14 @@ class Worker:
                 log.warning("unclaimed sessions were not looked for: Redis did not answer")
 
     async def _end_session(self, session_id: str) -> None:
-        upstream = self.pool.upstream
+        upstream = self.pool.address
         headers = [(b"Host", upstream.host), (b"Mcp-Session-Id", session_id.encode("latin-1", "replace"))]
         if self._config.upstream_authorization:
             headers.append((b"Authorization", self._config.upstream_authorization.encode("latin-1")))
         try:
-            answer = await self.pool.begin(request_head(b"DELETE", upstream.target(), headers), None)
+            answer = await self.pool.send_request(request_head(b"DELETE", upstream.request_target(), headers), None)
             try:
-                await answer.head()
+                await answer.wait_for_head()
             finally:
                 self.pool.release(answer)
         except UpstreamError as failure:

@@ -1,7 +1,7 @@
 """Connections to Redis or Valkey: one server, behind Sentinel, or a Cluster.
 
 - Every wait is bounded: to connect, to be answered, and for a free connection of the pool. So a blocking read
-  (`XREADGROUP … BLOCK`) must ask for less than `ANSWER_TIMEOUT`.
+  (`XREADGROUP … BLOCK`) must ask for less than `REPLY_TIMEOUT`.
 - A command whose connection broke is sent once more on a new one (a pooled connection may be stale after a
   restart of the server), so whatever is sent must bear repeating. A command that was not answered in time is
   not sent again.
@@ -30,11 +30,11 @@ from gateway.event_loop.busy_poller import BusyPoller
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to make a connection."""
-ANSWER_TIMEOUT = 2.0
+REPLY_TIMEOUT = 2.0
 """Seconds to an answer, and to a free connection of the pool."""
 MAX_CONNECTIONS = 64
 """Connections of one client; further commands wait for a free one."""
-DISK_TIMEOUT_MS = 1000
+FSYNC_TIMEOUT_MS = 1000
 """Milliseconds that a change waits for the disk of Redis; `appendfsync everysec` takes about a tenth of them."""
 
 _REDIS_PORT = 6379
@@ -53,7 +53,7 @@ def connect(url: str) -> Redis:
         return _connect_sentinel(url)
     if kind == "cluster":
         return _connect_cluster(url)
-    pool = BlockingConnectionPool.from_url(url, max_connections=MAX_CONNECTIONS, timeout=ANSWER_TIMEOUT, **_options())
+    pool = BlockingConnectionPool.from_url(url, max_connections=MAX_CONNECTIONS, timeout=REPLY_TIMEOUT, **_options())
     return Redis.from_pool(pool)
 
 
@@ -83,9 +83,9 @@ class DedicatedRedisConnection(asyncio.Protocol):
     The client opens it, and then has no part in it. To a Cluster commands go through the client.
     """
 
-    def __init__(self, client: Redis, answer_timeout: float) -> None:
+    def __init__(self, client: Redis, reply_timeout: float) -> None:
         self._client = client
-        self._answer_timeout = answer_timeout
+        self._answer_timeout = reply_timeout
         self._opened: AbstractConnection | None = None
         self._transport: asyncio.Transport | None = None
         self._replies = hiredis.Reader()
@@ -109,9 +109,9 @@ class DedicatedRedisConnection(asyncio.Protocol):
         self._transport.write(hiredis.pack_command(command))
         return True
 
-    def stay_awake(self) -> None:
+    def busy_poll(self) -> None:
         """Have the event loop wait awake for the answer, as long as it comes quickly."""
-        self._awake.wait(lambda: self._answered is not None)
+        self._awake.poll_while(lambda: self._answered is not None)
 
     async def execute(self, *command: Any) -> Any:
         """The answer to a command. Raises `redis.exceptions.RedisError`, `TimeoutError`.
@@ -200,10 +200,10 @@ def _hand_over(waiter: asyncio.Future[Any], answer: Any) -> None:
         waiter.set_result(answer)
 
 
-async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+async def eval_durable(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
     """Run a script, and return its answer when the server's append-only file has on disk what it wrote.
 
-    Waits for `DISK_TIMEOUT_MS` at most, and not at all where the server has no such file, does not know `WAITAOF`
+    Waits for `FSYNC_TIMEOUT_MS` at most, and not at all where the server has no such file, does not know `WAITAOF`
     (before Redis 7.2) or is a Cluster. Raises `redis.exceptions.RedisError`.
     """
     some_client: object = client
@@ -212,10 +212,10 @@ async def eval_on_disk(client: Redis, script: str, keys: Sequence[str], argument
     return (await _eval_and_wait(client, script, keys, arguments))[0]
 
 
-async def is_on_disk(client: Redis, mark: str) -> bool:
+async def wait_for_fsync(client: Redis, mark: str) -> bool:
     """Whether the server's append-only file has on disk all that was acknowledged before; writes the key `mark`.
 
-    True where the server cannot say, as with `eval_on_disk`. Raises `redis.exceptions.RedisError`.
+    True where the server cannot say, as with `eval_durable`. Raises `redis.exceptions.RedisError`.
     """
     some_client: object = client
     if isinstance(some_client, RedisCluster):
@@ -228,7 +228,7 @@ async def _eval_and_wait(client: Redis, script: str, keys: Sequence[str], argume
     # On one connection: a connection waits for its own writes, and what was written before them.
     async with client.pipeline(transaction=False) as pipe:
         pipe.eval(script, len(keys), *keys, *arguments)
-        pipe.execute_command("WAITAOF", 1, 0, DISK_TIMEOUT_MS)
+        pipe.execute_command("WAITAOF", 1, 0, FSYNC_TIMEOUT_MS)
         answer, waited = await pipe.execute(raise_on_error=False)
     if isinstance(answer, Exception):
         raise answer
@@ -238,7 +238,7 @@ async def _eval_and_wait(client: Redis, script: str, keys: Sequence[str], argume
 def _options() -> dict[str, Any]:
     return {
         "socket_connect_timeout": CONNECT_TIMEOUT,
-        "socket_timeout": ANSWER_TIMEOUT,
+        "socket_timeout": REPLY_TIMEOUT,
         "retry": Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         "protocol": 2,
         "decode_responses": False,

@@ -205,7 +205,7 @@ class _Books:
         """What waits and is spooled and was accepted; the end of the stream and the others in the same moment."""
         today = (self._table.today - EPOCH).days
         accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first, today + 2)]
-        keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED, redis_names.USAGE_REPEATED, *accepted)
+        keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED_ONLY, redis_names.USAGE_DUPLICATES, *accepted)
         start = str(self._first * DAY_MS)
         while True:
             events, last, *others = await self._redis.eval(_COUNT, len(keys), *keys, start, self._first)

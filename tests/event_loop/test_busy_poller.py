@@ -36,14 +36,14 @@ async def waited(awake: BusyPoller, seconds: float) -> None:
     """Wait for an answer that comes after so many seconds."""
     answered = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, answered.set)
-    awake.wait(lambda: not answered.is_set())
+    awake.poll_while(lambda: not answered.is_set())
     await answered.wait()
 
 
 async def test_it_looks_until_the_answer_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.event_loop.busy_poller.SECONDS", 10)
     looks = [True, True, True, False]
-    BusyPoller().wait(lambda: looks.pop(0))
+    BusyPoller().poll_while(lambda: looks.pop(0))
     for _ in range(10):
         await asyncio.sleep(0)
     assert looks == []
@@ -72,5 +72,5 @@ async def test_others_have_their_turn_meanwhile(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("gateway.event_loop.busy_poller.SECONDS", 10)
     done = asyncio.Event()
     asyncio.get_running_loop().call_soon(done.set)
-    BusyPoller().wait(lambda: not done.is_set())
+    BusyPoller().poll_while(lambda: not done.is_set())
     await done.wait()

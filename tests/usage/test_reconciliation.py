@@ -181,7 +181,7 @@ async def test_what_only_the_spool_has_is_told_while_it_is_sent(
     found = await balance(redis=client)
     assert numbers(found) == {"accepted": 6, "waiting": 6}
     assert found.balanced
-    assert await client.hgetall(redis_names.USAGE_SPOOLED) == {}
+    assert await client.hgetall(redis_names.USAGE_SPOOLED_ONLY) == {}
     await stream.close()
 
 
@@ -236,7 +236,7 @@ async def test_what_a_process_had_spooled_is_forgotten_when_its_spool_is_done(
 ) -> None:
     # It had told so, had sent everything, and was killed before it told that.
     (tmp_path / "1-dead").mkdir()
-    await redis.hset(redis_names.USAGE_SPOOLED, "1-dead", "5")
+    await redis.hset(redis_names.USAGE_SPOOLED_ONLY, "1-dead", "5")
     assert (await balance()).spooled == 5
     stream = UsageStream(redis, Spool(tmp_path))
     await stream._spool.settle(stream)

@@ -223,13 +223,13 @@ def _entry(request: PendingRequest) -> bytes:
 
 def _names(scope: Scope, id_: str) -> list[str]:
     name = scope.name(id_)
-    return [redis_names.AWAITED + name, redis_names.ANSWERED + name]
+    return [redis_names.PENDING_REQUESTS + name, redis_names.ANSWERED_REQUESTS + name]
 
 
 def _sets(scope: Scope) -> list[str]:
     """What counts the requests that wait: in the scope, of its owner, in all."""
-    owner = redis_names.AWAITED_OF_OWNER + digest(scope.owner)
-    return [redis_names.AWAITED_IN_SCOPE + scope.name(""), owner, redis_names.AWAITED_IN_ALL]
+    owner = redis_names.PENDING_REQUESTS_OF_OWNER + digest(scope.owner)
+    return [redis_names.PENDING_REQUESTS_OF_SESSION + scope.name(""), owner, redis_names.ALL_PENDING_REQUESTS]
 
 
 def _task_name(task_id: str) -> str:

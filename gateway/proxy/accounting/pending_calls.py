@@ -25,7 +25,7 @@ import msgspec
 from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import Metered
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.protocol.message import Message, id_as_json
 from gateway.proxy.accounting import redaction
 from gateway.proxy.accounting.models import (
@@ -89,7 +89,7 @@ class PendingCalls:
         """The requests that have not been answered, by id."""
         self.has_entered = False
         """Whether the stream has said which session it belongs to."""
-        self._ahead: tuple[Piece, ToolAnswer | None] = (b"", None)
+        self._ahead: tuple[Chunk, ToolAnswer | None] = (b"", None)
         """What was read ahead, and what it was read as."""
         self.noted: dict[str, PendingRequest] = {}
         """Those of the requests that were noted in Redis, by id."""
@@ -165,7 +165,7 @@ class PendingCalls:
             if id_ not in self.noted
         }
 
-    def read_ahead(self, data: Piece) -> None:
+    def read_ahead(self, data: Chunk) -> None:
         """Do a part of the work that `observe` would do on the same data."""
         if self._is_usual:
             self._ahead = data, read_tool_answer(data)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering import MAX_RESULT, Result, structured_fast_path, wire
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 
 ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
@@ -110,7 +110,7 @@ _head = msgspec.json.Decoder(ResultHead)
 _error_head = msgspec.json.Decoder(_ErrorHead)
 
 
-def read_tool_answer(data: Piece) -> ToolAnswer | None:
+def read_tool_answer(data: Chunk) -> ToolAnswer | None:
     """The complete result of a tool, and nothing else; `None` where it is anything else, or beyond the bounds."""
     if len(data) > MAX_RESULT:
         return None
@@ -124,7 +124,7 @@ def read_tool_answer(data: Piece) -> ToolAnswer | None:
     return answer
 
 
-def _read_large(data: Piece) -> ToolAnswer:
+def _read_large(data: Chunk) -> ToolAnswer:
     """A guess at what is in it decides which parts are read in the same pass; what was wrong is read once more."""
     # For a guess, the whole buffer will do.
     text = data.obj if isinstance(data, memoryview) else data
@@ -142,7 +142,7 @@ def _read_large(data: Piece) -> ToolAnswer:
     return answer or _small_answer.decode(data)
 
 
-def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
+def _without_text(data: Chunk, text: bytes | bytearray, at: int) -> Chunk:
     """The answer with nothing in the text content before its structured content, which is at `at` in `text`.
 
     That saves a third of the time. The quotes around what is left out cannot be those of a string in valid JSON, so it
@@ -159,7 +159,7 @@ def _without_text(data: Piece, text: bytes | bytearray, at: int) -> Piece:
     return data
 
 
-def _read_declared(data: Piece) -> ToolAnswer | None:
+def _read_declared(data: Chunk) -> ToolAnswer | None:
     try:
         answer = _declared_answer.decode(data)
     except msgspec.ValidationError:
@@ -168,7 +168,7 @@ def _read_declared(data: Piece) -> ToolAnswer | None:
     return None if result is None else ToolAnswer(answer.id, result, answer.method, answer.error)
 
 
-def read_answers(data: Piece) -> Sequence[RpcAnswer]:
+def read_answers(data: Chunk) -> Sequence[RpcAnswer]:
     """The messages in one JSON text; none where it holds none."""
     try:
         if bytes(data[:64]).lstrip().startswith(b"["):
@@ -212,7 +212,7 @@ def no_error(result: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode(members)
 
 
-def rebuilt(data: Piece, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
+def rebuilt(data: Chunk, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
     """The same JSON text with some of its messages replaced, or dropped where nothing replaces them."""
     if len(answers) == 1 and not bytes(data[:64]).lstrip().startswith(b"["):
         return replaced[0]
@@ -240,7 +240,7 @@ def _members_of_odd_types(result: bytes | msgspec.Raw) -> ResultHead:
     return head
 
 
-def _read_leniently(data: Piece) -> Sequence[RpcAnswer]:
+def _read_leniently(data: Chunk) -> Sequence[RpcAnswer]:
     if len(data) > _MAX_LENIENT:
         return ()
     try:

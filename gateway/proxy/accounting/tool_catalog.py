@@ -37,7 +37,7 @@ def name_in_redis(upstream_url: str) -> str:
     """Where the tools of an upstream are kept: a hash of their names to their schemas."""
     parts = urlsplit(upstream_url)
     address = f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
-    return redis_names.TOOLS + blake2b(address.encode(), digest_size=16).hexdigest()
+    return redis_names.TOOL_SCHEMAS + blake2b(address.encode(), digest_size=16).hexdigest()
 
 
 async def read_learned(redis: Redis, upstream_url: str) -> dict[str, bytes]:

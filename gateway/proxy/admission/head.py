@@ -17,7 +17,7 @@ from gateway.proxy.admission.origins import Origins, plain_address
 from gateway.proxy.admission.policy import NO_KEY, Deny, PolicyInputs, bad_key, invalid
 from gateway.proxy.admission.sessions import Session
 from gateway.proxy.downstream import responses
-from gateway.proxy.downstream.framing import FramingFault
+from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import RequestContext
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -108,7 +108,7 @@ def read_head(exchange: RequestContext, origins: Origins) -> RequestHead:
 
     Most requests of a connection have the same head but for the length: what was found good before is not read again.
     """
-    request, last = exchange.request, exchange.memory
+    request, last = exchange.request, exchange.head_cache
     if (
         isinstance(last, RequestHead)
         and (last.headers is request.headers or last.headers == request.headers)
@@ -118,7 +118,7 @@ def read_head(exchange: RequestContext, origins: Origins) -> RequestHead:
         incoming = last
     else:
         incoming = _read_head(exchange, origins)
-        exchange.memory = incoming if request.is_small else None
+        exchange.head_cache = incoming if request.is_small else None
     exchange.origin = incoming.origin
     if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
         raise RequestRejected(invalid("A request of this method has no body"), closes=True)
@@ -213,7 +213,7 @@ async def read_body(
     try:
         is_received = exchange.request.is_received
         body = exchange.request.take() if is_received else await _read_within(exchange, limit, timeout)
-    except FramingFault as fault:
+    except FramingError as fault:
         raise RequestRejected(invalid(str(fault)), closes=True) from None
     if len(body) > limit:
         raise RequestRejected(keyless or responses.TOO_LARGE, closes=True)
@@ -234,7 +234,7 @@ def _is_json(content_type: bytes) -> bool:
 
 
 async def _read_within(exchange: RequestContext, limit: int, seconds: float) -> bytes:
-    """The body, at most one piece beyond the limit. Raises `RequestRejected` if it is late, `FramingFault`."""
+    """The body, at most one piece beyond the limit. Raises `RequestRejected` if it is late, `FramingError`."""
     request = exchange.request
     parts = []
     size = 0

@@ -100,7 +100,7 @@ class Limits:
 
 
 def _name(key_id: str, what: str, window: int) -> str:
-    return f"{redis_names.SPENT}{key_id}:{what}:{window}"
+    return f"{redis_names.LIMIT_COUNTER}{key_id}:{what}:{window}"
 
 
 def _exceeded(limit: str, now: int, window: int, reason: str) -> Deny:

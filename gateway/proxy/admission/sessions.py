@@ -142,7 +142,7 @@ class Sessions:
         if session is None:
             held = await self._claim(
                 keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
-                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.HANDSHAKES],
+                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.OPEN_HANDSHAKES],
             )
             session = _decoder.decode(held)
             self._remember(session_id, session)
@@ -160,7 +160,7 @@ class Sessions:
         """
         return bool(
             await self._take_place(
-                keys=[redis_names.HANDSHAKES + address],
+                keys=[redis_names.OPEN_HANDSHAKES + address],
                 args=[
                     self._now_ms(),
                     self._deadline(),
@@ -173,7 +173,7 @@ class Sessions:
 
     async def not_opened(self, address: str) -> None:
         """Give back the place of a session that was not opened."""
-        await self._give_back(keys=[redis_names.HANDSHAKES + address], args=[_PLACE])
+        await self._give_back(keys=[redis_names.OPEN_HANDSHAKES + address], args=[_PLACE])
 
     async def opened(self, session_id: str, session: Session) -> None:
         """Note a session that the upstream has just opened; without an owner it is unclaimed from now on."""
@@ -182,7 +182,7 @@ class Sessions:
             self._remember(session_id, session)
             return
         await self._open(
-            keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS, redis_names.HANDSHAKES + session.address],
+            keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS, redis_names.OPEN_HANDSHAKES + session.address],
             args=[_encoder.encode(session), _SESSION_TTL, session_id, self._deadline(), self._lifetime(), _PLACE],
         )
 

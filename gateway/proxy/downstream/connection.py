@@ -23,8 +23,8 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
-from gateway.protocol.buffers import Piece
-from gateway.proxy.downstream.framing import FramingFault
+from gateway.protocol.buffers import Chunk
+from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
 from gateway.proxy.downstream.request_context import WORTH_A_COPY, RequestContext
 from gateway.proxy.downstream.response import Response
@@ -55,10 +55,10 @@ Continuation = Callable[[RequestContext], Awaitable[Response | None]]
 class InFlightRequest(Protocol):
     """What is being answered without a task.
 
-    It ends with `RequestContext.finish`, or when the work begins that `RequestContext.go_on` was given.
+    It ends with `RequestContext.finish`, or when the work begins that `RequestContext.continue_in_task` was given.
     """
 
-    def leave(self) -> None:
+    def client_disconnected(self) -> None:
         """The client has gone, or is to go: do neither; that work will not begin."""
 
 
@@ -71,7 +71,7 @@ class Serving(Protocol):
     def begin(self, exchange: RequestContext) -> InFlightRequest | None:
         """Begin to answer a request, whole, for which no task is needed; `None` where it has to be called."""
 
-    def refuse(self, fault: FramingFault) -> Response:
+    def refuse(self, fault: FramingError) -> Response:
         """The answer to what is no request."""
 
     def failed(self) -> Response:
@@ -114,7 +114,7 @@ class ClientConnection(asyncio.Protocol):
         self._stalled_at = _NEVER
         self._stalled_bytes = 0
         """What waited for the client when it was last seen to take something."""
-        self.memory: object = None
+        self.head_cache: object = None
         self.peer = ""
         self.deadline = _NEVER
         """Loop time at which the connection is to be ended."""
@@ -127,7 +127,7 @@ class ClientConnection(asyncio.Protocol):
         if self._exchange is None and not self._is_over and not self._reader.is_within_head:
             self._close()
 
-    def cut(self) -> None:
+    def cancel(self) -> None:
         """End the request that is being served, and the connection with it."""
         if self._begun is not None and self._exchange is not None:
             self._leave()
@@ -137,7 +137,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             self.abort()
 
-    def expire(self, now: float) -> None:
+    def check_deadlines(self, now: float) -> None:
         """End what has taken too long."""
         if self._stalled_at <= now and self._transport is not None:
             left = self.waiting_bytes
@@ -154,7 +154,7 @@ class ClientConnection(asyncio.Protocol):
 
     # What an exchange asks of it.
 
-    def write(self, *parts: Piece) -> None:
+    def write(self, *parts: Chunk) -> None:
         """Send bytes, at once. Raises `ConnectionError` where the client is gone."""
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -166,14 +166,14 @@ class ClientConnection(asyncio.Protocol):
         elif parts:
             transport.write(b"".join(parts))
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait while more than the socket's buffers hold waits for the client. Raises `ConnectionError`."""
         if self._room is not None:
             await self._room
         if self._transport is None:
             raise ConnectionResetError("The client has gone")
 
-    def persistence(self, request: ClientRequest) -> bytes:
+    def connection_header(self, request: ClientRequest) -> bytes:
         """The line that tells whether another request may follow, where the version does not say so by itself."""
         if self._is_stopping:
             request.is_kept_alive = False
@@ -234,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         """Read on, to the end of a request at most; what is left belongs to the next one."""
         try:
             rest = self._reader.feed(data)
-        except FramingFault as fault:
+        except FramingError as fault:
             self._refuse(fault)
             return b""
         request = self._reader.request
@@ -264,12 +264,12 @@ class ClientConnection(asyncio.Protocol):
             self._end_of_answer(exchange)
             return
         if self._begun is None:
-            self.go_on(self._serving)
+            self.continue_in_task(self._serving)
 
     def _leave(self) -> None:
         begun, self._begun = self._begun, None
         if begun is not None:
-            begun.leave()
+            begun.client_disconnected()
 
     def finish(self, exchange: RequestContext, answer: Response) -> None:
         """Send the whole answer to what was begun."""
@@ -284,9 +284,9 @@ class ClientConnection(asyncio.Protocol):
         if self._room is None:
             self._end_of_answer(exchange)
         else:
-            self.go_on(_nothing_more)
+            self.continue_in_task(_nothing_more)
 
-    def go_on(self, work: Continuation) -> None:
+    def continue_in_task(self, work: Continuation) -> None:
         """Serve in the task of the connection, from here on; to make a task costs more than to wake one."""
         self._work = work
         if self._task is None:
@@ -309,7 +309,7 @@ class ClientConnection(asyncio.Protocol):
             answer = await work(exchange)
             if answer is not None:
                 exchange.answer(answer)
-            await self.drained()
+            await self.drain()
         except (asyncio.CancelledError, ConnectionError):
             # Nobody is there, or nobody is to be told more.
             pass
@@ -355,7 +355,7 @@ class ClientConnection(asyncio.Protocol):
         if len(self._held) <= _MAX_HELD:
             self.resume_reading()
 
-    def _refuse(self, fault: FramingFault) -> None:
+    def _refuse(self, fault: FramingError) -> None:
         """Response 4xx, and look at nothing that follows."""
         self._is_over = True
         self._reader.close()

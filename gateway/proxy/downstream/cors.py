@@ -24,7 +24,7 @@ def cors_headers(origin: bytes | None) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def preflight_answer(origin: bytes | None) -> Response:
+def preflight_response(origin: bytes | None) -> Response:
     """The answer to OPTIONS, which needs no key."""
     headers = [(b"Allow", METHODS), *cors_headers(origin)]
     if origin is not None:

@@ -38,7 +38,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[!-~]+)?")
 _METHODS = frozenset({b"GET", b"POST", b"DELETE", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"TRACE"})
 
 
-class FramingFault(ValueError):
+class FramingError(ValueError):
     """The bytes are not strict HTTP/1.1; the message is safe to show. `status` is the HTTP status of the answer."""
 
     def __init__(self, message: str = "Not a valid HTTP/1.1 request", status: int = 400) -> None:
@@ -75,7 +75,7 @@ class RequestFraming:
     def feed(self, data: bytes) -> int:
         """Take the next bytes, up to the end of the request that they belong to: how many of them those are.
 
-        Raises `FramingFault`; then nothing that follows may be trusted.
+        Raises `FramingError`; then nothing that follows may be trusted.
         """
         earlier = len(self._held)
         if earlier:
@@ -107,22 +107,22 @@ class RequestFraming:
         self.head = None
         end = data.find(b"\r\n\r\n", position)
         if end - position > MAX_HEAD or (end < 0 and len(data) - position > MAX_HEAD):
-            raise FramingFault("The head of the request is too large", 431)
+            raise FramingError("The head of the request is too large", 431)
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
             return -1
         line = _REQUEST_LINE.fullmatch(data, position, line_end)
         if line is None:
-            raise FramingFault
+            raise FramingError
         if line[1] not in _METHODS:
-            raise FramingFault("Method not allowed", 405)
+            raise FramingError("Method not allowed", 405)
         if end < 0:
             return -1
         length = _LENGTH.search(data, line_end, end)
         self.is_chunked = False
         if length is not None:
             if _LENGTH.search(data, length.end(), end) is not None:
-                raise FramingFault("More than one length")
+                raise FramingError("More than one length")
             self._read_length(length, is_http_1_1=line[3] == b"1")
             if not self.is_chunked:
                 self.head = HeadTemplate(data[position : length.start(2)], data[length.end(2) : end + 4])
@@ -132,29 +132,29 @@ class RequestFraming:
         is_content_length, value = length[1], length[2].rstrip(b" \t")
         if is_content_length:
             if _DIGITS.fullmatch(value) is None:
-                raise FramingFault("Content-Length is not a number of bytes")
+                raise FramingError("Content-Length is not a number of bytes")
             self._left = int(value)
         elif value.lower() == b"chunked" and is_http_1_1:
             self.is_chunked = True
             self._chunks = self._chunk_bytes = self._trailer_bytes = 0
             self._next = RequestFraming._chunk_size
         else:
-            raise FramingFault("Transfer-Encoding is not chunked on HTTP/1.1")
+            raise FramingError("Transfer-Encoding is not chunked on HTTP/1.1")
 
     def _chunk_size(self, data: bytes, position: int) -> int:
         end = data.find(b"\r\n", position)
         if end < 0:
             if len(data) - position > _MAX_CHUNK_LINE:
-                raise FramingFault("Not a valid chunk")
+                raise FramingError("Not a valid chunk")
             return -1
         line = _CHUNK_SIZE.fullmatch(data, position, end)
         if line is None or end - position > _MAX_CHUNK_LINE:
-            raise FramingFault("Not a valid chunk")
+            raise FramingError("Not a valid chunk")
         size = int(line[1], 16)
         self._chunks += 1
         self._chunk_bytes += size
         if self._chunks > max(_FREE_CHUNKS, self._chunk_bytes // _MIN_AVERAGE_CHUNK):
-            raise FramingFault("Too many small chunks")
+            raise FramingError("Too many small chunks")
         self._left = size
         self._next = RequestFraming._chunk_end if size else RequestFraming._trailer
         return end + 2
@@ -163,14 +163,14 @@ class RequestFraming:
         if len(data) - position < 2:
             return -1
         if not data.startswith(b"\r\n", position):
-            raise FramingFault("Not a valid chunk")
+            raise FramingError("Not a valid chunk")
         self._next = RequestFraming._chunk_size
         return position + 2
 
     def _trailer(self, data: bytes, position: int) -> int:
         end = data.find(b"\r\n", position)
         if self._trailer_bytes + (end if end >= 0 else len(data)) - position > MAX_TRAILERS:
-            raise FramingFault("The trailers of the request are too large", 431)
+            raise FramingError("The trailers of the request are too large", 431)
         if end < 0:
             return -1
         self._trailer_bytes += end - position + 2

@@ -20,7 +20,7 @@ import asyncio
 import httptools
 
 from gateway.protocol.head_template import HeadTemplate
-from gateway.proxy.downstream.framing import FramingFault, RequestFraming
+from gateway.proxy.downstream.framing import FramingError, RequestFraming
 
 HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
@@ -64,10 +64,10 @@ class ClientRequest:
         """Whether the whole body has come."""
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
-        self._fault: FramingFault | None = None
+        self._fault: FramingError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
-    def again(self, length: int, body: bytes | None = None) -> ClientRequest:
+    def with_body(self, length: int, body: bytes | None = None) -> ClientRequest:
         """Another request with the same head, but for its length; `body` is the whole body, if it has come."""
         request = ClientRequest(
             self.method, self.target, self.version, self.headers, content_length=length, is_kept_alive=True
@@ -87,12 +87,12 @@ class ClientRequest:
         """Whether no more of the body should be taken in before some of it was read."""
         return self._waiting_bytes > HIGH_WATER
 
-    def peek(self) -> bytes:
+    def whole_body(self) -> bytes:
         """The body of a request that was received in one piece; empty for any other."""
         return self._chunks[0] if self.is_received and len(self._chunks) == 1 and self._fault is None else b""
 
     def take(self) -> bytes:
-        """What has come of the body, without waiting. Raises `FramingFault`."""
+        """What has come of the body, without waiting. Raises `FramingError`."""
         if self._fault is not None:
             raise self._fault
         chunks, self._chunks = self._chunks, []
@@ -111,7 +111,7 @@ class ClientRequest:
         self._chunks.append(chunk)
         self._waiting_bytes += len(chunk)
 
-    def fail(self, fault: FramingFault) -> None:
+    def fail(self, fault: FramingError) -> None:
         self._fault = fault
 
     def wake(self) -> None:
@@ -130,7 +130,7 @@ class RequestReader:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._content_length: int | None = None
-        self._fault: FramingFault | None = None
+        self._fault: FramingError | None = None
         self._is_unparsed = False
         self._known: tuple[HeadTemplate, ClientRequest] | None = None
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
@@ -141,9 +141,9 @@ class RequestReader:
         return self._framing.is_within_head
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes; what is left belongs to the next request. Raises `FramingFault`."""
+        """Take the next bytes; what is left belongs to the next request. Raises `FramingError`."""
         if self._parser is None:
-            raise FramingFault
+            raise FramingError
         if self._known is not None and self._framing.is_between_requests:
             head, request = self._known
             if (found := head.match(data)) is not None:
@@ -152,9 +152,9 @@ class RequestReader:
                 self._is_unparsed = True
                 if len(data) >= end:
                     # The whole request has come, as most do.
-                    self.request = request.again(length, data[start:end])
+                    self.request = request.with_body(length, data[start:end])
                     return data[end:]
-                self.request = request.again(length)
+                self.request = request.with_body(length)
                 self._framing.pass_head(length)
                 data = data[start:]
         end = self._framing.feed(data)
@@ -169,9 +169,9 @@ class RequestReader:
                 if self.request is not None:
                     self.request.is_kept_alive = False
             except httptools.HttpParserError:
-                raise self._fault or FramingFault() from None
+                raise self._fault or FramingError() from None
         if self._framing.is_between_requests and (self.request is None or not self.request.is_received):
-            raise FramingFault
+            raise FramingError
         return data[end:]
 
     def next(self) -> None:
@@ -190,7 +190,7 @@ class RequestReader:
         """
         request = self.request
         if request is None or self._framing.is_chunked:
-            raise FramingFault
+            raise FramingError
         if data:
             request.feed(data)
         request.is_received = self._framing.is_between_requests
@@ -214,7 +214,7 @@ class RequestReader:
         if self.request is not None:
             return
         if len(name) + len(value) > MAX_FIELD or len(self._headers) >= MAX_FIELDS:
-            self._fault = FramingFault("The head of the request is too large", 431)
+            self._fault = FramingError("The head of the request is too large", 431)
             raise self._fault
         value = value.rstrip(b" \t")
         if len(name) == len(_LENGTH) and name.lower() == _LENGTH:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.headers import RawHeaders
 from gateway.proxy.downstream.request import ClientRequest
 from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
@@ -43,13 +43,13 @@ class RequestContext:
         """An answer, what its connection had to say when its bytes were made, and these."""
 
     @property
-    def memory(self) -> object:
+    def head_cache(self) -> object:
         """What was remembered when the connection's last request was served."""
-        return self._connection.memory
+        return self._connection.head_cache
 
-    @memory.setter
-    def memory(self, value: object) -> None:
-        self._connection.memory = value
+    @head_cache.setter
+    def head_cache(self, value: object) -> None:
+        self._connection.head_cache = value
 
     @property
     def is_whole(self) -> bool:
@@ -76,20 +76,20 @@ class RequestContext:
             framing = _IN_CHUNKS
         else:
             self.request.is_kept_alive = False
-        framing = self._connection.persistence(self.request) + framing
-        self._unsent = head.status, head.whole(framing)
+        framing = self._connection.connection_header(self.request) + framing
+        self._unsent = head.status, head.serialize(framing)
 
     async def flush(self) -> None:
         """Send the head by itself. Raises `ConnectionError` where the client is gone."""
         self._send()
-        await self._connection.drained()
+        await self._connection.drain()
 
-    async def write(self, piece: Piece) -> None:
+    async def write(self, piece: Chunk) -> None:
         """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
         self._send(*self._framed(piece))
-        await self._connection.drained()
+        await self._connection.drain()
 
-    async def end(self, piece: Piece = b"", trailers: RawHeaders = ()) -> None:
+    async def end(self, piece: Chunk = b"", trailers: RawHeaders = ()) -> None:
         """Send the last piece and end the answer; trailers go where it is in chunks.
 
         Raises `ConnectionError`, and `ValueError` for a line end within a field.
@@ -97,21 +97,21 @@ class RequestContext:
         last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
         self._send(*self._framed(piece), *last)
         self._is_whole = True
-        await self._connection.drained()
+        await self._connection.drain()
 
     def prepare(self, answer: Response) -> None:
         """Make the bytes of a whole answer, where they are few, before it is to be sent."""
         if len(answer.body) <= WORTH_A_COPY:
             whole = b"".join(self._whole(answer))
-            self._prepared = answer, self._connection.persistence(self.request), whole
+            self._prepared = answer, self._connection.connection_header(self.request), whole
 
     def finish(self, answer: Response) -> None:
         """Send a whole answer to what is served without a task, and be done with it."""
         self._connection.finish(self, answer)
 
-    def go_on(self, work: Continuation) -> None:
+    def continue_in_task(self, work: Continuation) -> None:
         """Serve in a task, from here on, what has been served without one."""
-        self._connection.go_on(work)
+        self._connection.continue_in_task(work)
 
     def answer(self, answer: Response) -> None:
         """Send a whole answer at once. Raises `ConnectionError`."""
@@ -124,31 +124,31 @@ class RequestContext:
         if self._prepared is None:
             return False
         prepared, persistence, whole = self._prepared
-        if prepared is not answer or persistence != self._connection.persistence(self.request):
+        if prepared is not answer or persistence != self._connection.connection_header(self.request):
             return False
         self._connection.write(whole)
         return True
 
-    def _whole(self, answer: Response) -> tuple[Piece, ...]:
-        if answer.closes or not self.request.is_received:
+    def _whole(self, answer: Response) -> tuple[Chunk, ...]:
+        if answer.close_connection or not self.request.is_received:
             # What is left of the body is not worth reading.
             self.request.is_kept_alive = False
-        framing = self._connection.persistence(self.request)
+        framing = self._connection.connection_header(self.request)
         head, body = answer.head, answer.body
-        if answer.in_chunks:
+        if answer.chunked:
             self._is_chunked = True
-            return head.whole(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK
+            return head.serialize(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK
         if head.status not in NO_BODY:
             framing += _LENGTH % len(body)
         # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
-        return head.whole(framing), b"" if self.request.method == "HEAD" else body
+        return head.serialize(framing), b"" if self.request.method == "HEAD" else body
 
-    def _framed(self, piece: Piece) -> tuple[Piece, ...]:
+    def _framed(self, piece: Chunk) -> tuple[Chunk, ...]:
         if not piece or not self._is_chunked:
             return (piece,)
         return b"%x\r\n" % len(piece), piece, b"\r\n"
 
-    def _send(self, *parts: Piece) -> None:
+    def _send(self, *parts: Chunk) -> None:
         if self._unsent is not None:
             status, head = self._unsent
             self._connection.write(head, *parts)

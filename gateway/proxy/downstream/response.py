@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.headers import RawHeaders
 
 NO_BODY = frozenset({204, 304})
@@ -24,18 +24,18 @@ class ResponseHead(msgspec.Struct, frozen=True):
     text: bytes
     is_dated: bool
 
-    def whole(self, framing: bytes) -> bytes:
+    def serialize(self, framing: bytes) -> bytes:
         """To its end, with these lines, and a `Date` where it has none (RFC 9110, section 6.6.1)."""
         return self.text + (b"" if self.is_dated else _date()) + framing + b"\r\n"
 
 
 class Response(msgspec.Struct, kw_only=True):
-    """A whole answer; `closes` says that its connection is not to be used again."""
+    """A whole answer; `close_connection` says that its connection is not to be used again."""
 
     head: ResponseHead
-    body: Piece = b""
-    closes: bool = False
-    in_chunks: bool = False
+    body: Chunk = b""
+    close_connection: bool = False
+    chunked: bool = False
     """Whether the body, which is not empty, goes in one chunk, without a length: HTTP/1.1 alone has that."""
 
 

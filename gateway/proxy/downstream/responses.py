@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, error_body
 from gateway.proxy.admission.policy import Deny
-from gateway.proxy.downstream.framing import FramingFault
+from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import Response, head
 from gateway.proxy.upstream.errors import UpstreamError
 
@@ -81,7 +81,7 @@ _SERVER = (b"Server", b"mcp-gateway")
 _JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 
-def bad_framing(fault: FramingFault) -> Deny:
+def bad_framing(fault: FramingError) -> Deny:
     """What is said to a request that is none."""
     return Deny(status=fault.status, code=INVALID_REQUEST, message=str(fault), reason="framing")
 
@@ -91,12 +91,12 @@ def upstream_failure(failure: UpstreamError) -> Deny:
     return Deny(status=failure.status, code=INTERNAL_ERROR, message=str(failure), reason=f"upstream_{failure.phase}")
 
 
-def refusal(
+def deny_response(
     deny: Deny,
     id: object,  # noqa: A002
     *,
     cors: Sequence[tuple[bytes, bytes]] = (),
-    closes: bool = False,
+    close_connection: bool = False,
 ) -> Response:
     """The HTTP answer of a refusal: a JSON-RPC error object with the request's id."""
     headers = list(cors)
@@ -106,9 +106,11 @@ def refusal(
         headers.append((b"Retry-After", b"%d" % deny.retry_after))
     if deny.status == 405:
         headers.append((b"Allow", METHODS))
-    return own(deny.status, error_body(id, deny.code, deny.message), *headers, closes=closes)
+    return json_response(
+        deny.status, error_body(id, deny.code, deny.message), *headers, close_connection=close_connection
+    )
 
 
-def own(status: int, json: bytes, *headers: tuple[bytes, bytes], closes: bool = False) -> Response:
+def json_response(status: int, json: bytes, *headers: tuple[bytes, bytes], close_connection: bool = False) -> Response:
     """An answer of the gateway's own, in JSON."""
-    return Response(head=head(status, None, [_SERVER, _JSON, *headers]), body=json, closes=closes)
+    return Response(head=head(status, None, [_SERVER, _JSON, *headers]), body=json, close_connection=close_connection)

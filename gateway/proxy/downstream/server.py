@@ -65,7 +65,7 @@ class ProxyServer:
             async with asyncio.timeout(seconds):
                 await self._are_all_lost.wait()
         for connection in list(self._connections):
-            connection.cut()
+            connection.cancel()
         await asyncio.sleep(0)
         for connection in list(self._connections):
             connection.abort()
@@ -97,4 +97,4 @@ class ProxyServer:
             await asyncio.sleep(_TICK)
             now = loop.time()
             for connection in list(self._connections):
-                connection.expire(now)
+                connection.check_deadlines(now)

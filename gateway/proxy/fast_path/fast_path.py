@@ -18,9 +18,9 @@ from collections.abc import Callable
 
 from gateway import metering
 from gateway.event_loop.busy_poller import BusyPoller
-from gateway.protocol.buffers import part
+from gateway.protocol.buffers import slice_view
 from gateway.protocol.message import Message, Unreadable, read_body
-from gateway.protocol.sse import is_within_data, only_data
+from gateway.protocol.sse import is_inside_single_event, single_event_data
 from gateway.proxy.accounting.callers import caller_of
 from gateway.proxy.accounting.models import Call, Caller
 from gateway.proxy.accounting.pending_calls import (
@@ -105,7 +105,7 @@ class FastPathCall:
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
-        if self.upstream.is_undecided or self._waits_for_the_rest():
+        if self.upstream.is_head_pending or self._waits_for_the_rest():
             return
         self._stop_listening()
         try:
@@ -119,7 +119,7 @@ class FastPathCall:
     def _go_on(self) -> None:
         """The long way, from here on."""
         self._stop_listening()
-        self.exchange.go_on(self._way.take_up(self))
+        self.exchange.continue_in_task(self._way.take_up(self))
 
     def _stop_listening(self) -> None:
         self.upstream.listener = None
@@ -129,12 +129,12 @@ class FastPathCall:
     def _waits_for_the_rest(self) -> bool:
         """Wait on, for a small answer of which nothing could be passed on before; for a stream, not for long."""
         upstream = self.upstream
-        if upstream.is_over or upstream.waiting_bytes > _MAX_WAITED:
+        if upstream.is_finished or upstream.unread_bytes > _MAX_WAITED:
             return False
-        upstream.hold()
+        upstream.buffer_whole()
         if not client_head(upstream, self.incoming.origin).is_event_stream:
             return upstream.content_length is not None and upstream.content_length <= _MAX_WAITED
-        if upstream.waiting_bytes == 0 or not is_within_data(*upstream.so_far()):
+        if upstream.unread_bytes == 0 or not is_inside_single_event(*upstream.body_view()):
             return False
         if self._late is None:
             self._late = asyncio.get_running_loop().call_later(_MAX_WAIT, self._go_on)
@@ -143,15 +143,15 @@ class FastPathCall:
     def _pass_whole(self) -> bool:
         """Whether the usual answer has come: then it is counted, and goes out when that is safe."""
         way, upstream = self._way, self.upstream
-        if not upstream.is_whole or upstream.trailers:
+        if not upstream.is_complete or upstream.trailers:
             return False
-        place = upstream.so_far()
+        place = upstream.body_view()
         head = client_head(upstream, self.incoming.origin)
         in_chunks = head.is_event_stream and upstream.content_length is None
         if in_chunks and self.exchange.request.version != "1.1":
             return False
-        body = part(*place)
-        data = only_data(*place) if head.is_event_stream else body
+        body = slice_view(*place)
+        data = single_event_data(*place) if head.is_event_stream else body
         if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
             return False
         event_id, arguments_digest = self._ahead or self._id_and_digest()
@@ -166,7 +166,7 @@ class FastPathCall:
             session_id=self.caller.session_id,
             arguments_digest=arguments_digest,
         )
-        self._answer = Response(head=head.head, body=body, in_chunks=in_chunks)
+        self._answer = Response(head=head.head, body=body, chunked=in_chunks)
         is_alone = way.room.has_one("request")
         way.forwarding.append_then(event, self._safe, is_alone=is_alone)
         # Redis is at work meanwhile.
@@ -187,10 +187,10 @@ class FastPathCall:
         else:
             deny = responses.USAGE_UNAVAILABLE
             cors = cors_headers(self.incoming.origin)
-            self.exchange.finish(responses.refusal(deny, self.message.id, cors=cors))
+            self.exchange.finish(responses.deny_response(deny, self.message.id, cors=cors))
             self._end(deny.status, deny.reason)
 
-    def leave(self) -> None:
+    def client_disconnected(self) -> None:
         """The client has gone: what can be counted all the same goes on without it."""
         self._is_left = True
         if not self._is_counted:
@@ -241,12 +241,12 @@ class FastPath:
 
     def begin(self, exchange: RequestContext) -> FastPathCall | None:
         """Send a usual call upstream; `None` for any other request, of which nothing has been done then."""
-        incoming, request = exchange.memory, exchange.request
+        incoming, request = exchange.head_cache, exchange.request
         if not isinstance(incoming, RequestHead) or incoming.headers is not request.headers or not incoming.is_usual:
             return None
         started = self.clock.monotonic()
         principal = self._gatekeeper.recall(incoming)
-        body_bytes = request.peek()
+        body_bytes = request.whole_body()
         if principal is None or len(body_bytes) > self._max_request_bytes:
             return None
         try:
@@ -273,5 +273,5 @@ class FastPath:
         begun = FastPathCall(self, exchange, incoming, principal, message, call, caller, started, upstream)
         if self.room.has_one("request"):
             begun.work_ahead()
-            self._awake.wait(lambda: upstream.is_undecided)
+            self._awake.poll_while(lambda: upstream.is_head_pending)
         return begun

@@ -98,4 +98,4 @@ class DetachedCalls:
 
 
 def _mark(scope: Scope) -> str:
-    return redis_names.DEPARTED + scope.name("")
+    return redis_names.DETACHED_CALLS + scope.name("")

@@ -21,7 +21,7 @@ import msgspec
 from redis.exceptions import RedisError
 
 from gateway.keys.record import KeyRecord
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.accounting.response_inspection import Inspection
@@ -39,7 +39,7 @@ from gateway.proxy.pipeline.open_streams import OpenStreams
 from gateway.proxy.pipeline.response_stream import OpenEndpoint, ResponseStream
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
-from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
+from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from gateway.usage.event import UsageEvent
 from gateway.usage.producer.channels import OnDurable
 from gateway.usage.producer.spool import SpoolFull
@@ -68,7 +68,7 @@ class Forwarding:
     ) -> None:
         self._pool = pool
         self._identity = UpstreamIdentity(
-            host=pool.upstream.host, authorization=authorization.encode("latin-1") if authorization else None
+            host=pool.address.host, authorization=authorization.encode("latin-1") if authorization else None
         )
         self._forward_identity = forward_identity
         self._streams = streams
@@ -84,7 +84,7 @@ class Forwarding:
         """Send a request and wait for the head of its answer. Raises `RequestRejected`."""
         head = self._head_of(incoming, principal, session)
         try:
-            answer = await self._pool.begin(head, body if incoming.method == "POST" else None)
+            answer = await self._pool.send_request(head, body if incoming.method == "POST" else None)
         except UpstreamError as failure:
             raise self._failed(failure) from None
         await self.wait_for_head(incoming, answer, calls)
@@ -95,14 +95,14 @@ class Forwarding:
     ) -> UpstreamConnection | None:
         """Send a POST on a connection at rest; `None` where there is none, and nothing was sent."""
         try:
-            return self._pool.begin_at_once(self._head_of(incoming, principal, session), body)
+            return self._pool.try_send(self._head_of(incoming, principal, session), body)
         except UpstreamError:
             return None
 
     async def wait_for_head(self, incoming: RequestHead, answer: UpstreamConnection, calls: PendingCalls) -> None:
         """Wait for the head of the answer to what was sent. Raises `RequestRejected`; then it is nobody's any more."""
         try:
-            await answer.head()
+            await answer.wait_for_head()
         except BaseException as failure:
             if not isinstance(failure, asyncio.CancelledError) or not self._finish_without_client(
                 incoming, answer, calls
@@ -140,7 +140,7 @@ class Forwarding:
         )
         headers = upstream_headers(incoming.headers, self._identity, client)
         if not session.endpoint:
-            target = self._pool.upstream.target(incoming.query)
+            target = self._pool.address.request_target(incoming.query)
         else:
             # What the upstream itself named; of the client's query it was seen to be the same.
             target = session.endpoint.encode("ascii") + (b"?" + incoming.query if session.endpoint_query else b"")
@@ -157,9 +157,9 @@ class Forwarding:
             raise
 
     @property
-    def upstream(self) -> Upstream:
+    def upstream(self) -> UpstreamAddress:
         """Where requests go."""
-        return self._pool.upstream
+        return self._pool.address
 
     def give_up(self, answer: UpstreamConnection) -> None:
         """Drop an answer that is not brought back."""
@@ -222,12 +222,12 @@ class Forwarding:
         answer: UpstreamConnection,
         head: ResponseHead,
         relay: ResponseStream,
-        first: Piece,
+        first: Chunk,
     ) -> None:
         """Pass the answer on as it comes; what breaks off is not ended, so that it cannot look whole."""
         exchange.begin(head, None if relay.may_change else answer.content_length)
         try:
-            if not (first or answer.has_come):
+            if not (first or answer.is_readable):
                 await exchange.flush()
             piece = first or await relay.next()
             while piece and not relay.is_over:
@@ -262,7 +262,7 @@ class Forwarding:
         async def finish() -> None:
             try:
                 with contextlib.suppress(UpstreamError, SpoolFull, CorrelationUnavailable):
-                    await answer.head()
+                    await answer.wait_for_head()
                     await (relay or self._relay(answer, calls)).finish()
             finally:
                 self._pool.release(answer)
@@ -307,10 +307,10 @@ class ClientHead(msgspec.Struct, frozen=True):
 
 def client_head(answer: UpstreamConnection, origin: bytes | None) -> ClientHead:
     """The head that a client of this origin is sent, remembered for the next answer with the same one."""
-    last = answer.memory
+    last = answer.head_cache
     if isinstance(last, ClientHead) and last.headers is answer.headers and last.origin == origin:
         return last
     made = head(answer.status, answer.reason, client_headers(answer.headers) + cors_headers(origin))
     known = ClientHead(answer.headers, origin, made, answer.is_event_stream)
-    answer.memory = known
+    answer.head_cache = known
     return known

@@ -30,8 +30,8 @@ from gateway.proxy.admission.origins import Origins
 from gateway.proxy.admission.policy import Deny, invalid
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream import responses
-from gateway.proxy.downstream.cors import cors_headers, preflight_answer
-from gateway.proxy.downstream.framing import FramingFault
+from gateway.proxy.downstream.cors import cors_headers, preflight_response
+from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.fast_path.fast_path import CLIENT_LEFT, FastPath, FastPathCall
@@ -113,7 +113,7 @@ class Handler:
         except RequestRejected as refused:
             status, reason = refused.deny.status, refused.deny.reason
             cors = cors_headers(exchange.origin)
-            answer = responses.refusal(refused.deny, refused.id, cors=cors, closes=refused.closes)
+            answer = responses.deny_response(refused.deny, refused.id, cors=cors, close_connection=refused.closes)
         except (asyncio.CancelledError, ConnectionError):
             # Clients close a stream when they have what they came for; that is no failure.
             status = exchange.status or CLIENT_LEFT
@@ -127,15 +127,15 @@ class Handler:
                 log.debug("%s answered %d (%s) in %.1f ms", method, status, reason, milliseconds)
         return answer
 
-    def refuse(self, fault: FramingFault) -> Response:
+    def refuse(self, fault: FramingError) -> Response:
         """The answer to what is no HTTP request."""
         deny = responses.bad_framing(fault)
         self._observed.answered("", deny.status, deny.reason, 0.0)
-        return responses.refusal(deny, None, closes=True)
+        return responses.deny_response(deny, None, close_connection=True)
 
     def failed(self) -> Response:
         """The answer to a request that failed in here."""
-        return responses.refusal(responses.INTERNAL, None, closes=True)
+        return responses.deny_response(responses.INTERNAL, None, close_connection=True)
 
     async def _serve(self, exchange: RequestContext) -> Response | None:
         incoming = read_head(exchange, self._origins)
@@ -144,20 +144,20 @@ class Handler:
 
     async def _serve_probe(self, _exchange: RequestContext, incoming: RequestHead) -> Response:
         if incoming.path == "/healthz" and incoming.method in ("GET", "HEAD"):
-            return responses.own(200, b'{"status":"alive"}')
+            return responses.json_response(200, b'{"status":"alive"}')
         if incoming.path == "/readyz" and incoming.method in ("GET", "HEAD"):
             ready = await self._is_ready()
             status = "ready" if ready else "not ready"
-            return responses.own(200 if ready else 503, msgspec.json.encode({"status": status}))
+            return responses.json_response(200 if ready else 503, msgspec.json.encode({"status": status}))
         raise RequestRejected(responses.NOT_FOUND)
 
     async def _serve_endpoint(self, exchange: RequestContext, incoming: RequestHead) -> Response | None:
         if incoming.method == "OPTIONS":
-            return preflight_answer(incoming.origin)
+            return preflight_response(incoming.origin)
         if incoming.method == "HEAD":
-            return responses.own(200, b"")
+            return responses.json_response(200, b"")
         if incoming.method not in ("POST", "GET", "DELETE"):
-            return responses.refusal(responses.METHOD_NOT_ALLOWED, None)
+            return responses.deny_response(responses.METHOD_NOT_ALLOWED, None)
         credential = self._gatekeeper.recall(incoming) or await self._identify(incoming)
         is_listening = incoming.method == "GET"
         kind: Kind = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"

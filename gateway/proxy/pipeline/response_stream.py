@@ -22,21 +22,21 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from gateway.protocol.buffers import Piece, joined
+from gateway.protocol.buffers import Chunk, join_chunks
 from gateway.protocol.sse import (
     Event,
     EventSplitter,
-    data_of,
-    has_more_line_ends,
-    is_resumable_at,
-    type_of,
-    with_data,
-    without_id,
+    event_data,
+    event_type,
+    has_event_id,
+    has_more_line_ends_than,
+    remove_event_id,
+    replace_event_data,
 )
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, Record
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.errors import AnswerError, UpstreamError
+from gateway.proxy.upstream.errors import ResponseError, UpstreamError
 
 log = logging.getLogger(__name__)
 
@@ -74,31 +74,31 @@ class ResponseStream:
         self.is_event_stream = answer.is_event_stream
         if self.is_event_stream:
             self._splitter = EventSplitter(MAX_INSPECTED)
-        self._unsplit: deque[Piece] = deque()
+        self._unsplit: deque[Chunk] = deque()
         self._events: deque[Event] = deque()
-        self._parts: list[Piece] = []
+        self._parts: list[Chunk] = []
         self._size = 0
-        self._held: Piece = b""
+        self._held: Chunk = b""
         self._is_over = False
         self._is_prepared = False
         self.may_change = calls.must_check
         if calls.is_watching:
-            answer.hold()
+            answer.buffer_whole()
 
     @property
     def is_over(self) -> bool:
         """Whether the last piece has been given, and nothing is left to be done."""
-        if self._is_over or not self._answer.at_end or self._calls.is_waiting:
+        if self._is_over or not self._answer.at_eof or self._calls.is_waiting:
             return self._is_over
         return not (
             self._unsplit
             or self._events
             or self._held
             or self._parts
-            or (self.is_event_stream and self._splitter.is_holding)
+            or (self.is_event_stream and self._splitter.has_partial_event)
         )
 
-    async def next(self) -> Piece:
+    async def next(self) -> Chunk:
         """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
         if self._is_over:
             return b""
@@ -116,8 +116,8 @@ class ResponseStream:
         while self._calls.is_waiting_for_result and await self.next():
             pass
 
-    async def _next_events(self) -> Piece:
-        pieces: list[Piece] = []
+    async def _next_events(self) -> Chunk:
+        pieces: list[Chunk] = []
         while not pieces:
             if not self._events and not await self._split():
                 return self._last(b"")
@@ -152,7 +152,7 @@ class ResponseStream:
         self._events.append(Event(tail, True))
         return True
 
-    async def _read(self) -> Piece:
+    async def _read(self) -> Chunk:
         """The next bytes of the answer; where it breaks off without all answers, what it lacks is noted first."""
         try:
             return await self._answer.read()
@@ -171,22 +171,22 @@ class ResponseStream:
 
     async def _pass_event(self, event: Event) -> bytes | bytearray:
         raw = event.raw
-        if self._open_endpoint is not None and event.is_whole and type_of(raw) == b"endpoint":
-            return with_data(raw, await self._open_endpoint(bytes(data_of(raw))))
+        if self._open_endpoint is not None and event.is_complete and event_type(raw) == b"endpoint":
+            return replace_event_data(raw, await self._open_endpoint(bytes(event_data(raw))))
         if not self._calls.is_watching:
             return raw
-        if not event.is_whole:
+        if not event.is_complete:
             await self._give_up()
             return raw
-        is_resumable = self._calls.is_waiting and is_resumable_at(raw)
+        is_resumable = self._calls.is_waiting and has_event_id(raw)
         if is_resumable and self._calls.is_restricted:
             # Also where it is the result: it must never pass as the answer to another request of the same id.
             raw = await self._noted(raw)
-        data = bytes(data_of(raw)) if self.may_change else data_of(raw)
+        data = bytes(event_data(raw)) if self.may_change else event_data(raw)
         passed = await self._inspect(data) if data else data
         if is_resumable and not self._calls.is_restricted:
             raw = await self._noted(raw)
-        return raw if passed is data else with_data(raw, passed)
+        return raw if passed is data else replace_event_data(raw, passed)
 
     async def _noted(self, event: bytes | bytearray) -> bytes | bytearray:
         """An event after which the stream can be taken up again, now that what is not answered yet is noted.
@@ -197,10 +197,10 @@ class ResponseStream:
             await self._elsewhere.note(self._calls)
         except CorrelationUnavailable as failure:
             log.warning("a stream cannot be taken up again: %s", failure)
-            return without_id(event)
+            return remove_event_id(event)
         return event
 
-    async def _inspect(self, text: Piece) -> bytes:
+    async def _inspect(self, text: Chunk) -> bytes:
         """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
         # It is read like bytes, and not changed either.
         data = cast(bytes, text)
@@ -211,10 +211,10 @@ class ResponseStream:
             await self._record(sight)
         return sight.passed
 
-    async def _next_part(self) -> Piece:
+    async def _next_part(self) -> Chunk:
         while True:
             try:
-                chunk = self._answer.take() or await self._answer.read()
+                chunk = self._answer.read_nowait() or await self._answer.read()
             except UpstreamError:
                 await self._leave()
                 raise
@@ -223,7 +223,7 @@ class ResponseStream:
             if chunk:
                 self._parts.append(chunk)
                 self._size += len(chunk)
-            if not chunk or self._answer.at_end:
+            if not chunk or self._answer.at_eof:
                 return await self._pass_whole(chunk)
             if self._size > MAX_INSPECTED:
                 await self._give_up()
@@ -234,14 +234,14 @@ class ResponseStream:
                 if released:
                     return released
 
-    async def _pass_whole(self, last: Piece) -> Piece:
-        body = joined(self._parts)
+    async def _pass_whole(self, last: Chunk) -> Chunk:
+        body = join_chunks(self._parts)
         if len(body) > _LARGE:
             # To read it and to count in it are for two turns of the loop; who is cancelled between has lost nothing.
             self._calls.read_ahead(body)
             await asyncio.sleep(0)
         self._parts.clear()
-        passed: Piece = await self._inspect(body)
+        passed: Chunk = await self._inspect(body)
         if self._calls.is_waiting:
             await self._leave()
         if not self.may_change:
@@ -249,26 +249,26 @@ class ResponseStream:
             passed = memoryview(body)[released:] if released else body
         return self._last(passed)
 
-    def _release(self, chunk: Piece) -> Piece:
-        released = joined((self._held, chunk)) if self._held else chunk
+    def _release(self, chunk: Chunk) -> Chunk:
+        released = join_chunks((self._held, chunk)) if self._held else chunk
         self._held = b""
         return released
 
-    def _last(self, piece: Piece) -> Piece:
+    def _last(self, piece: Chunk) -> Chunk:
         self._is_over = True
         return piece
 
     async def _give_up(self) -> None:
         if self.may_change:
-            raise AnswerError("The answer is too large to be checked for a restricted API key")
+            raise ResponseError("The answer is too large to be checked for a restricted API key")
         sight = self._calls.abandon()
         if sight.events:
             await self._record(sight)
         await self._elsewhere.withdraw(self._calls)
 
 
-def _portions(chunk: Piece) -> Sequence[Piece]:
+def _portions(chunk: Chunk) -> Sequence[Chunk]:
     """A chunk, in small portions where it may hold very many events."""
-    if len(chunk) <= _PORTION or not has_more_line_ends(chunk, _MANY_LINES):
+    if len(chunk) <= _PORTION or not has_more_line_ends_than(chunk, _MANY_LINES):
         return (chunk,)
     return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]

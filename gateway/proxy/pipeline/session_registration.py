@@ -17,7 +17,7 @@ from gateway.proxy.admission.message_endpoint import MAX_SESSION_ID, ForeignEndp
 from gateway.proxy.admission.sessions import Session
 from gateway.proxy.pipeline.forwarding import Forwarding
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.errors import AnswerError
+from gateway.proxy.upstream.errors import ResponseError
 
 _WITH_ENDPOINTS = "2024-11-05"
 """The revision whose transport names an address for the messages of each session."""
@@ -41,7 +41,7 @@ class SessionRegistration:
         session_id = None
         try:
             answer = await sending
-            session_id = answer.field(b"mcp-session-id")
+            session_id = answer.header(b"mcp-session-id")
         finally:
             if principal is None and not session_id:
                 await self._gatekeeper.note_no_session(incoming.client_ip)
@@ -92,7 +92,7 @@ class SessionRegistration:
             )
             await self._gatekeeper.note_new_session(endpoint.session_id, session)
         except ForeignEndpoint as fault:
-            raise AnswerError(str(fault)) from None
+            raise ResponseError(str(fault)) from None
         except RequestRejected as refused:
             raise CorrelationUnavailable(refused.deny.message) from None
         calls.enter(endpoint.session_id)

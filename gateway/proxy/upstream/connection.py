@@ -19,11 +19,11 @@ import select
 from collections.abc import Callable
 from typing import cast
 
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.proxy.upstream.errors import (
-    AnswerError,
     FirstByteTimeoutError,
     IdleTimeoutError,
+    ResponseError,
     UpstreamError,
 )
 from gateway.proxy.upstream.response_parser import ResponseParser
@@ -47,7 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.listener: Callable[[], None] | None = None
         """Called when something has come, or the exchange has failed, in place of waking who waits."""
         self._answer = ResponseParser()
-        self.memory: object = None
+        self.head_cache: object = None
         """What was remembered of the last answer."""
         self._failure: UpstreamError | None = None
         self._is_in_place = False
@@ -67,37 +67,37 @@ class UpstreamConnection(asyncio.Protocol):
         self._is_busy = True
         self.deadline = self._loop.time() + self._first_byte_timeout
         if self._transport is None or self.is_lost:
-            raise AnswerError("The upstream closed the connection")
+            raise ResponseError("The upstream closed the connection")
         self._transport.write(request)
 
-    async def head(self) -> None:
+    async def wait_for_head(self) -> None:
         """Wait for the answer's head; then `status`, `reason` and `headers` hold it. Raises `UpstreamError`."""
         while not self._answer.is_head_complete:
             await self._wait()
 
-    def so_far(self) -> tuple[bytes | bytearray, int, int]:
+    def body_view(self) -> tuple[bytes | bytearray, int, int]:
         """What has come of the body, still to be taken: where it begins and ends in the first; empty where it is not
         in one."""
         return self._answer.so_far()
 
-    def hold(self) -> None:
+    def buffer_whole(self) -> None:
         """The reader holds the answer until it is whole."""
         self._is_held = True
 
-    def take(self) -> Piece:
+    def read_nowait(self) -> Chunk:
         """The bytes of the answer's body that have come; empty where there are none."""
         chunk = self._answer.take()
         if self._is_reading_paused:
             self._resume_reading()
         return chunk
 
-    async def read(self) -> Piece:
+    async def read(self) -> Chunk:
         """The next bytes of the answer's body, empty at its end. Raises `UpstreamError` where it broke off."""
         while not self._answer.waiting_bytes:
             if self._answer.is_complete:
                 return b""
             await self._wait()
-        return self.take()
+        return self.read_nowait()
 
     @property
     def status(self) -> int:
@@ -116,10 +116,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     @property
     def trailers(self) -> list[tuple[bytes, bytes]]:
-        """The fields behind the answer's last chunk; complete once `at_end`."""
+        """The fields behind the answer's last chunk; complete once `at_eof`."""
         return self._answer.trailers
 
-    def field(self, name: bytes) -> str:
+    def header(self, name: bytes) -> str:
         """A field of the answer's head by its lower-case name, its length aside; empty where absent."""
         for field, value in self._answer.headers:
             if len(field) == len(name) and field.lower() == name:
@@ -127,24 +127,24 @@ class UpstreamConnection(asyncio.Protocol):
         return ""
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the answer has come to its end."""
         return self._answer.is_complete and self._failure is None
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether nothing more will come: the answer is whole, or has failed."""
         return self._answer.is_complete or self._failure is not None
 
     @property
-    def is_undecided(self) -> bool:
+    def is_head_pending(self) -> bool:
         """Whether neither the answer's head has come nor a failure."""
         return not self._answer.is_head_complete and self._failure is None
 
     @property
     def is_event_stream(self) -> bool:
         """Whether the answer is a stream of server-sent events."""
-        return self.field(b"content-type").lower().startswith("text/event-stream")
+        return self.header(b"content-type").lower().startswith("text/event-stream")
 
     @property
     def content_length(self) -> int | None:
@@ -152,17 +152,17 @@ class UpstreamConnection(asyncio.Protocol):
         return self._answer.content_length
 
     @property
-    def has_come(self) -> bool:
+    def is_readable(self) -> bool:
         """Whether some of the body, or its end, has been received."""
         return self._answer.waiting_bytes > 0 or self._answer.is_complete
 
     @property
-    def at_end(self) -> bool:
+    def at_eof(self) -> bool:
         """Whether the whole body has been received and read."""
         return self._answer.is_complete and not self._answer.waiting_bytes
 
     @property
-    def waiting_bytes(self) -> int:
+    def unread_bytes(self) -> int:
         """Bytes of the body that wait to be read."""
         return self._answer.waiting_bytes
 
@@ -252,7 +252,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         try:
             self._answer.feed(data)
-        except AnswerError as failure:
+        except ResponseError as failure:
             self._fail(failure)
             return
         self._received()
@@ -286,7 +286,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._is_busy:
             try:
                 self._answer.end()
-            except AnswerError as failure:
+            except ResponseError as failure:
                 self._fail(failure)
         self.is_lost = True
         self._wake()
@@ -294,7 +294,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         # The end of the stream has come before as `eof_received`; what comes here alone is a reset, or an abort.
         if self._is_busy:
-            self._fail(AnswerError("The upstream broke the connection off before its answer was whole"))
+            self._fail(ResponseError("The upstream broke the connection off before its answer was whole"))
         self.is_lost = True
         self._transport = None
         self._readable = None

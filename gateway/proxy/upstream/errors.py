@@ -36,5 +36,5 @@ class IdleTimeoutError(UpstreamError):
     status = 504
 
 
-class AnswerError(UpstreamError):
+class ResponseError(UpstreamError):
     """The answer broke off, or is not strict HTTP/1.1."""

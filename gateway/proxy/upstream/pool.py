@@ -23,7 +23,7 @@ _TICK = 0.25
 """Seconds between two looks at the deadlines."""
 
 
-class Upstream:
+class UpstreamAddress:
     """Where the upstream is: the parts of its URL."""
 
     def __init__(self, url: str) -> None:
@@ -35,7 +35,7 @@ class Upstream:
         self.path = (parts.path or "/").encode("ascii")
         self.query = parts.query.encode("ascii")
 
-    def target(self, query: bytes = b"") -> bytes:
+    def request_target(self, query: bytes = b"") -> bytes:
         """The request target, with a client's query behind the upstream's own."""
         joined = b"&".join(part for part in (self.query, query) if part)
         return self.path + b"?" + joined if joined else self.path
@@ -45,13 +45,13 @@ class UpstreamPool:
     """Sends requests and hands out their answers."""
 
     def __init__(
-        self, upstream: Upstream, *, connect_timeout: float, first_byte_timeout: float, idle_timeout: float
+        self, address: UpstreamAddress, *, connect_timeout: float, first_byte_timeout: float, idle_timeout: float
     ) -> None:
-        self.upstream = upstream
+        self.address = address
         self._connect_timeout = connect_timeout
         self._first_byte_timeout = first_byte_timeout
         self._idle_timeout = idle_timeout
-        self._tls = ssl.create_default_context() if upstream.is_tls else None
+        self._tls = ssl.create_default_context() if address.is_tls else None
         self._resting: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
         self._ticker: asyncio.Task[None] | None = None
@@ -76,7 +76,7 @@ class UpstreamPool:
         """How many connections there are, at rest or not."""
         return len(self._open)
 
-    async def begin(self, head: bytes, body: bytes | None) -> UpstreamConnection:
+    async def send_request(self, head: bytes, body: bytes | None) -> UpstreamConnection:
         """Send one request, of a head that `request_head` made; its answer then comes on the connection.
 
         `None` is no body, and no length. The caller gives the connection back with `release`, whatever happens. Nothing
@@ -84,7 +84,7 @@ class UpstreamPool:
         """
         return self._send(self._take_resting() or await self._connect(), head, body)
 
-    def begin_at_once(self, head: bytes, body: bytes) -> UpstreamConnection | None:
+    def try_send(self, head: bytes, body: bytes) -> UpstreamConnection | None:
         """As `begin`, where a connection is at rest; otherwise `None`, and nothing was sent. Raises `UpstreamError`."""
         connection = self._take_resting()
         return None if connection is None else self._send(connection, head, body)
@@ -134,7 +134,7 @@ class UpstreamPool:
         connection = UpstreamConnection(loop, self._first_byte_timeout, self._idle_timeout)
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await loop.create_connection(lambda: connection, self.upstream.hostname, self.upstream.port, ssl=tls)
+                await loop.create_connection(lambda: connection, self.address.hostname, self.address.port, ssl=tls)
         except TimeoutError:
             connection.abort()
             raise ConnectTimeoutError("The upstream could not be reached in time") from None

@@ -24,9 +24,9 @@ from typing import NamedTuple
 
 import httptools
 
-from gateway.protocol.buffers import Piece, joined
+from gateway.protocol.buffers import Chunk, join_chunks
 from gateway.protocol.head_template import HeadTemplate
-from gateway.proxy.upstream.errors import AnswerError
+from gateway.proxy.upstream.errors import ResponseError
 
 MAX_HEAD = 64 * 1024
 """Bytes of an answer's head, 1xx answers before it included; also of what comes without a byte of the body in it."""
@@ -103,10 +103,10 @@ class ResponseParser:
         self.headers: list[tuple[bytes, bytes]] = []
         """The fields of the head, `Content-Length` aside."""
         self.trailers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[Piece] = []
+        self._pieces: list[Chunk] = []
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes. Raises `AnswerError`."""
+        """Take the next bytes. Raises `ResponseError`."""
         if self.room is not None:
             data = self._put(data)
             if not data:
@@ -269,7 +269,7 @@ class ResponseParser:
             self.is_keep_alive = False
             if self.is_complete:
                 return
-            raise AnswerError(_INVALID)
+            raise ResponseError(_INVALID)
         before = self.waiting_bytes
         try:
             self._parser.feed_data(data)
@@ -282,15 +282,15 @@ class ResponseParser:
             self._fail("its head is too large")
 
     def end(self) -> None:
-        """Take the end of the stream. Raises `AnswerError` where the answer is not whole by it."""
+        """Take the end of the stream. Raises `ResponseError` where the answer is not whole by it."""
         self.is_keep_alive = False
         if not self.is_complete:
             self._drop_parser()
             if not self.is_head_complete or self._has_length or self._left is not None or self._fault:
-                raise AnswerError("The upstream closed the connection before its answer was whole")
+                raise ResponseError("The upstream closed the connection before its answer was whole")
             self.is_complete = True
 
-    def take(self) -> Piece:
+    def take(self) -> Chunk:
         """Bytes of the body that wait; empty where none do. What came in place comes by itself."""
         self._gather()
         self._copy_out()
@@ -324,7 +324,7 @@ class ResponseParser:
             is_all = not (self._pieces or self._taken)
             return (self._buffer, 0, len(self._buffer) - len(self.room)) if is_all else (b"", 0, 0)
         if len(self._pieces) != 1 or isinstance(self._pieces[0], memoryview):
-            self._pieces = [joined(self._pieces)]
+            self._pieces = [join_chunks(self._pieces)]
         come = self._pieces[0]
         assert not isinstance(come, memoryview)
         return come, 0, len(come)
@@ -350,7 +350,7 @@ class ResponseParser:
         self.is_keep_alive = False
         if not self.is_complete:
             self._fault = fault or "malformed"
-            raise AnswerError(f"{_INVALID}: {fault}" if fault else _INVALID)
+            raise ResponseError(f"{_INVALID}: {fault}" if fault else _INVALID)
 
     def _drop_parser(self) -> None:
         self._parser = None
@@ -435,7 +435,7 @@ class ResponseParser:
 
     def _refuse(self, fault: str) -> None:
         self._fault = fault
-        raise AnswerError(fault)
+        raise ResponseError(fault)
 
 
 def _head_in(data: bytes, *, is_chunked: bool) -> HeadTemplate | bytes | None:

@@ -153,12 +153,12 @@ class UsageBatches:
     async def is_other_server(self) -> bool:
         """Whether the server is another than when `trust_server` was last called, or was restarted since."""
         self._run_id = str((await self._redis.info("server")).get("run_id", ""))
-        known: Any = await self._redis.get(redis_names.USAGE_SERVER)
+        known: Any = await self._redis.get(redis_names.USAGE_SERVER_RUN_ID)
         return known is None or bytes(known) != self._run_id.encode()
 
     async def trust_server(self) -> None:
         """From now on this server remembers all that matters."""
-        await self._redis.set(redis_names.USAGE_SERVER, self._run_id)
+        await self._redis.set(redis_names.USAGE_SERVER_RUN_ID, self._run_id)
 
     async def left_over(self) -> AsyncIterator[Batch]:
         """The pending set of every consumer, each as one batch, which is to be settled before the next."""
@@ -220,7 +220,7 @@ class UsageBatches:
             3,
             redis_names.USAGE,
             redis_names.USAGE_DEAD_LETTERS,
-            redis_names.USAGE_REPEATED,
+            redis_names.USAGE_DUPLICATES,
             redis_names.USAGE_GROUP,
             # As one argument: thousands cost the client more than all else that it does for a batch.
             b" ".join(batch.ids),

@@ -85,7 +85,7 @@ class DeadLetters:
 
     async def drop(self, letters: Sequence[Letter]) -> int:
         """Remove letters for good; how many were still there."""
-        names = (redis_names.USAGE_DEAD_LETTERS, redis_names.USAGE_DROPPED)
+        names = (redis_names.USAGE_DEAD_LETTERS, redis_names.USAGE_DROPPED_DEAD_LETTERS)
         dropped = 0
         for letter in letters:
             dropped += int(await self._redis.eval(_DROP, len(names), *names, letter.id, letter.day, letter.count))
@@ -93,7 +93,7 @@ class DeadLetters:
 
     async def dropped(self, since_day: int) -> int:
         """How many events were dropped that were accounted for on or after a day."""
-        by_day = await self._redis.hgetall(redis_names.USAGE_DROPPED)
+        by_day = await self._redis.hgetall(redis_names.USAGE_DROPPED_DEAD_LETTERS)
         return sum(int(events) for day, events in by_day.items() if int(day) >= since_day)
 
     async def _range(self, first: str, last: str, count: int) -> list[tuple[bytes, dict[bytes, bytes]]]:

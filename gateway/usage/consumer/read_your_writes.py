@@ -49,9 +49,9 @@ async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
 async def request_flush(redis: Redis) -> None:
     """Have the writer store what there is. Raises what the Redis client raises."""
     async with redis.pipeline(transaction=True) as pipe:
-        pipe.delete(redis_names.USAGE_WANTED)
-        pipe.lpush(redis_names.USAGE_WANTED, 1)
-        pipe.pexpire(redis_names.USAGE_WANTED, _WANTED_MS)
+        pipe.delete(redis_names.USAGE_FLUSH_REQUESTS)
+        pipe.lpush(redis_names.USAGE_FLUSH_REQUESTS, 1)
+        pipe.pexpire(redis_names.USAGE_FLUSH_REQUESTS, _WANTED_MS)
         await pipe.execute()
 
 
@@ -62,7 +62,9 @@ async def wait_for_flush_request(redis: Redis, seconds: float) -> None:
     while (rest := deadline - loop.time()) > 0:
         # Redis takes a time-out of 0 for one without end. Where the client's own is shorter, that is an answer too.
         with suppress(redis_exceptions.TimeoutError):
-            if await cast(Awaitable[Any], redis.blpop([redis_names.USAGE_WANTED], max(0.01, min(rest, _LONGEST_POP)))):
+            if await cast(
+                Awaitable[Any], redis.blpop([redis_names.USAGE_FLUSH_REQUESTS], max(0.01, min(rest, _LONGEST_POP)))
+            ):
                 return
 
 

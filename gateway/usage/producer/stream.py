@@ -40,7 +40,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.redis import names as redis_names
-from gateway.redis.client import DedicatedRedisConnection, is_on_disk
+from gateway.redis.client import DedicatedRedisConnection, wait_for_fsync
 from gateway.usage.event import UsageEvent, pack_event
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.channels import AcceptedCounter, EventBatch, OnDurable, SequencedChannel
@@ -168,7 +168,7 @@ class UsageStream:
         if is_alone and self._idle and not self._scheduled and not self._away.is_set():
             lane = self._idle[-1]
             self._dispatch()
-            lane.connection.stay_awake()
+            lane.connection.busy_poll()
         else:
             self._leave_soon()
 
@@ -207,13 +207,13 @@ class UsageStream:
     async def arrived(self, lanes: Sequence[str]) -> list[int]:
         """For the spool: the last batch that came through each lane."""
         async with asyncio.timeout(self._answer_timeout):
-            found = await self._redis.mget([redis_names.USAGE_LANE + lane for lane in lanes]) if lanes else []
+            found = await self._redis.mget([redis_names.USAGE_CHANNEL + lane for lane in lanes]) if lanes else []
         return [int(number or 0) for number in found]
 
     async def is_durable(self) -> bool:
         """For the spool: whether the disk of Redis has all that it has acknowledged."""
         async with asyncio.timeout(self._answer_timeout):
-            return await is_on_disk(self._redis, redis_names.DISK_MARK)
+            return await wait_for_fsync(self._redis, redis_names.FSYNC_MARKER)
 
     async def send(self, record: SpoolRecord, missing: int) -> None:
         """For the spool: add a batch unless it, or a later one of its lane, is there."""
@@ -223,7 +223,7 @@ class UsageStream:
     async def finished(self, process: str) -> None:
         """For the spool: a process that is gone has nothing on disk any more."""
         async with asyncio.timeout(self._answer_timeout):
-            await self._redis.hdel(redis_names.USAGE_SPOOLED, process)
+            await self._redis.hdel(redis_names.USAGE_SPOOLED_ONLY, process)
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -382,7 +382,7 @@ class UsageStream:
         if not spooled and not self._reported_spooled:
             return
         days = list(self._tally.totals)
-        keys = [redis_names.USAGE_SPOOLED, *(f"{redis_names.USAGE_ACCEPTED}{day}" for day in days)]
+        keys = [redis_names.USAGE_SPOOLED_ONLY, *(f"{redis_names.USAGE_ACCEPTED}{day}" for day in days)]
         totals = [self._tally.totals[day] for day in days]
         async with asyncio.timeout(self._answer_timeout):
             await self._redis.eval(_REPORT, len(keys), *keys, self._tally.source, spooled, ACCOUNT_SECONDS, *totals)
@@ -403,9 +403,9 @@ def _check(answer: int) -> None:
 
 def _parameters(record: SpoolRecord, missing: int | None = None) -> tuple[Any, ...]:
     """Number of keys, keys and arguments of the script that adds; a live batch has no `missing`."""
-    lane = redis_names.USAGE_LANE + record.lane
+    lane = redis_names.USAGE_CHANNEL + record.lane
     accepted = f"{redis_names.USAGE_ACCEPTED}{record.day}"
     values = record.source, record.number, record.total, int(record.possibly_duplicate), record.packed
     if missing is None:
         return 3, redis_names.USAGE, lane, accepted, *values
-    return 4, redis_names.USAGE, lane, accepted, redis_names.USAGE_SPOOLED, *values, missing
+    return 4, redis_names.USAGE, lane, accepted, redis_names.USAGE_SPOOLED_ONLY, *values, missing

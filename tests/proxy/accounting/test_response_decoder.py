@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.metering import meter, meter_parts
-from gateway.protocol.buffers import Piece
+from gateway.protocol.buffers import Chunk
 from gateway.proxy.accounting.response_decoder import _without_text, read_tool_answer
 
 ROWS = [{"date": f"2026-01-{day:02}", "open": 1.5, "note": 'a "b" \\'} for day in range(1, 29)] * 10
@@ -45,7 +45,7 @@ def in_a_stream(data: bytes) -> memoryview:
     return memoryview(stream)[22:-4]
 
 
-def counted(data: Piece) -> tuple[tuple[str, ...], int | None, bool | None] | None:
+def counted(data: Chunk) -> tuple[tuple[str, ...], int | None, bool | None] | None:
     found = read_tool_answer(data)
     if found is None:
         return None

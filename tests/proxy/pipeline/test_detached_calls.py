@@ -37,7 +37,7 @@ async def leave(gateway: Gateway, key: str, session_id: str) -> None:
         await next_event(answer.content)
         answer.close()
     async with asyncio.timeout(5):
-        while not await gateway.redis.keys(redis_names.DEPARTED + "*"):  # noqa: ASYNC110
+        while not await gateway.redis.keys(redis_names.DETACHED_CALLS + "*"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.errors import AnswerError, FirstByteTimeoutError, IdleTimeoutError, UpstreamError
+from gateway.proxy.upstream.errors import FirstByteTimeoutError, IdleTimeoutError, ResponseError, UpstreamError
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server, reset
 from tests.support.wire import chunked
@@ -50,11 +50,11 @@ async def test_exchanges_follow_one_another_on_one_connection() -> None:
     async with raw_server(serve) as server, connected(server) as connection:
         for number in range(3):
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             assert (connection.status, connection.reason) == (200 + number, f"N{number}")
-            assert connection.field(b"x") == str(number)
+            assert connection.header(b"x") == str(number)
             assert await whole_body(connection) == b"%d" % number
-            assert (connection.at_end, connection.is_reusable, connection.is_fresh) == (True, True, True)
+            assert (connection.at_eof, connection.is_reusable, connection.is_fresh) == (True, True, True)
             connection.rest(5)
 
 
@@ -72,15 +72,15 @@ async def test_an_answer_that_ends_with_the_stream_is_whole_after_a_close_and_br
     async with raw_server(serve) as server:
         async with connected(server) as connection:
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             assert await whole_body(connection) == b"half"
             assert not connection.is_reusable
         async with connected(server) as connection:
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             assert await connection.read() == b"half"
             connection._transport.write(b"x")  # type: ignore[union-attr]
-            with pytest.raises(AnswerError):
+            with pytest.raises(ResponseError):
                 await connection.read()
 
 
@@ -112,7 +112,7 @@ async def test_every_way_to_break_off_raises_and_what_came_before_can_be_read() 
                     connection.send(REQUEST)
                     body = b""
                     with pytest.raises(UpstreamError):  # noqa: PT012
-                        await connection.head()
+                        await connection.wait_for_head()
                         while chunk := await connection.read():
                             body += chunk
                     assert b"ab".startswith(body)
@@ -132,7 +132,7 @@ async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
     for is_at_rest in (False, True):
         async with raw_server(serve) as server, connected(server) as connection:
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             assert await whole_body(connection) == b"ok"
             if is_at_rest:
                 connection.rest(5)
@@ -150,7 +150,7 @@ async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> No
     for act in ("send", "close"):
         async with raw_server(serve) as server, connected(server) as connection:
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             await whole_body(connection)
             connection.rest(5)
             assert connection.is_fresh
@@ -176,11 +176,11 @@ async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded
 
     async with raw_server(serve) as server, connected(server) as connection:
         connection.send(REQUEST)
-        await connection.head()
+        await connection.wait_for_head()
         most = 0
         for _ in range(100):
             await asyncio.sleep(0.001)
-            most = max(most, connection.waiting_bytes)
+            most = max(most, connection.unread_bytes)
         assert 256 * 1024 < most < 1024 * 1024
         # Held back by its reader, an upstream is not late.
         connection.expire()
@@ -205,7 +205,7 @@ async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange()
 
     async with raw_server(serve) as server, connected(server) as connection:
         connection.send(REQUEST)
-        await connection.head()
+        await connection.wait_for_head()
         while not connection._answer.is_complete:
             if connection._is_reading_paused:
                 # Taken in so far as to be complete, and then left.
@@ -213,7 +213,7 @@ async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange()
             await asyncio.sleep(0)
         connection.rest(5)
         connection.send(REQUEST)
-        await asyncio.wait_for(connection.head(), 1)
+        await asyncio.wait_for(connection.wait_for_head(), 1)
         assert await whole_body(connection) == b"ok"
 
 
@@ -231,7 +231,7 @@ async def test_time_is_kept_by_phase() -> None:
         async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
             connection.send(REQUEST)
             assert 9 < connection.deadline - loop.time() <= 10
-            head = asyncio.ensure_future(connection.head())
+            head = asyncio.ensure_future(connection.wait_for_head())
             await asyncio.sleep(0.02)
             assert connection.deadline - loop.time() <= 10, "half a head is no answer"
             connection.expire()
@@ -240,7 +240,7 @@ async def test_time_is_kept_by_phase() -> None:
             assert connection.is_lost
         async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
             connection.send(REQUEST)
-            await connection.head()
+            await connection.wait_for_head()
             assert 99 < connection.deadline - loop.time() <= 100
             assert await connection.read() == b"ab"
             rest = asyncio.ensure_future(connection.read())
@@ -260,13 +260,13 @@ async def test_a_reader_that_is_cancelled_leaves_the_answer_readable() -> None:
 
     async with raw_server(serve) as server, connected(server) as connection:
         connection.send(REQUEST)
-        head = asyncio.ensure_future(connection.head())
+        head = asyncio.ensure_future(connection.wait_for_head())
         await asyncio.sleep(0.01)
         head.cancel()
         with pytest.raises(asyncio.CancelledError):
             await head
         connection._transport.write(b"x")  # type: ignore[union-attr]
-        await connection.head()
+        await connection.wait_for_head()
         assert await whole_body(connection) == b"whole"
 
 
@@ -277,11 +277,11 @@ async def test_a_connection_that_is_aborted_wakes_its_reader() -> None:
 
     async with raw_server(serve) as server, connected(server) as connection:
         connection.send(REQUEST)
-        head = asyncio.ensure_future(connection.head())
+        head = asyncio.ensure_future(connection.wait_for_head())
         await asyncio.sleep(0)
         connection.abort()
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             await asyncio.wait_for(head, 1)
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             connection.send(REQUEST)
         await server.all_gone()

@@ -14,14 +14,14 @@ import pytest
 import uvloop
 
 from gateway.proxy.upstream.errors import (
-    AnswerError,
     ConnectError,
     ConnectTimeoutError,
     FirstByteTimeoutError,
     IdleTimeoutError,
+    ResponseError,
     UpstreamError,
 )
-from gateway.proxy.upstream.pool import Upstream, UpstreamPool, request_head
+from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from tests.support.certificates import make_certificate
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server
@@ -32,7 +32,7 @@ FIELDS = [(b"Host", b"a")]
 @contextlib.asynccontextmanager
 async def pool_for(url: str, **timeouts: float) -> AsyncIterator[UpstreamPool]:
     pool = UpstreamPool(
-        Upstream(url), **{"connect_timeout": 2.0, "first_byte_timeout": 2.0, "idle_timeout": 2.0, **timeouts}
+        UpstreamAddress(url), **{"connect_timeout": 2.0, "first_byte_timeout": 2.0, "idle_timeout": 2.0, **timeouts}
     )
     pool.start()
     try:
@@ -43,9 +43,9 @@ async def pool_for(url: str, **timeouts: float) -> AsyncIterator[UpstreamPool]:
 
 async def get(pool: UpstreamPool, target: bytes) -> bytes:
     """One exchange from its beginning to its end."""
-    connection = await pool.begin(request_head(b"GET", target, FIELDS), None)
+    connection = await pool.send_request(request_head(b"GET", target, FIELDS), None)
     try:
-        await connection.head()
+        await connection.wait_for_head()
         body = b""
         while chunk := await connection.read():
             body += chunk
@@ -125,7 +125,7 @@ async def test_a_server_that_closes_idle_connections_at_once_never_gets_a_reques
         for target in targets:
             try:
                 assert await get(pool, target) == target
-            except AnswerError:
+            except ResponseError:
                 failed += 1
         sent = [head.split(b" ")[1] for head in server.requests]
         assert sent == sorted(set(sent), key=targets.index), "none twice"
@@ -145,7 +145,7 @@ async def test_a_request_that_was_sent_is_not_sent_again_when_its_connection_bre
 
     async with raw_server(serve) as server, pool_for(url(server)) as pool:
         await get(pool, b"/first")
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             await get(pool, b"/second")
         assert [head.split(b" ")[1] for head in server.requests] == [b"/first", b"/second"]
         assert pool.open_connections == 0
@@ -172,8 +172,8 @@ async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
 
     async with raw_server(serve) as server, pool_for(url(server)) as pool:
-        connection = await pool.begin(request_head(b"GET", b"/", FIELDS), None)
-        await connection.head()
+        connection = await pool.send_request(request_head(b"GET", b"/", FIELDS), None)
+        await connection.wait_for_head()
         assert await connection.read() == b"x"
         pool.release(connection)
         pool.release(connection)
@@ -347,7 +347,7 @@ def test_over_tls_an_answer_is_whole_by_a_close_of_tls_and_not_by_one_of_tcp(
     async def scenario() -> None:
         async with raw_server(serve, context) as server, pool_for(url(server, "https")) as pool:
             assert await get(pool, b"/") == b"half"
-            with pytest.raises(AnswerError):
+            with pytest.raises(ResponseError):
                 await get(pool, b"/")
             assert pool.open_connections == 0
 
@@ -368,9 +368,9 @@ async def test_no_field_adds_a_line_to_a_request() -> None:
             (b"X", b"a\0"),
         ]:
             with pytest.raises(ValueError, match="line end"):
-                await pool.begin(request_head(b"GET", b"/", [(name, value)]), None)
+                await pool.send_request(request_head(b"GET", b"/", [(name, value)]), None)
         with pytest.raises(ValueError, match="line end"):
-            await pool.begin(request_head(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS), None)
+            await pool.send_request(request_head(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS), None)
         assert pool.open_connections == 0
         assert server.requests == []
 
@@ -385,17 +385,17 @@ async def test_a_large_request_arrives_whole() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % (await reader.readexactly(len(body)) == body))
 
     async with raw_server(serve) as server, pool_for(url(server)) as pool:
-        connection = await pool.begin(request_head(b"POST", b"/", FIELDS), body)
-        await connection.head()
+        connection = await pool.send_request(request_head(b"POST", b"/", FIELDS), body)
+        await connection.wait_for_head()
         assert await connection.read() == b"1"
         pool.release(connection)
 
 
 def test_the_parts_of_an_upstreams_url() -> None:
-    upstream = Upstream("https://user:secret@[::1]:8443/a%2fb?x=1")
+    upstream = UpstreamAddress("https://user:secret@[::1]:8443/a%2fb?x=1")
     assert (upstream.hostname, upstream.port, upstream.is_tls, upstream.host) == ("::1", 8443, True, b"[::1]:8443")
-    assert [upstream.target(), upstream.target(b"y=2")] == [b"/a%2fb?x=1", b"/a%2fb?x=1&y=2"]
-    assert Upstream("http://h").target(b"y") == b"/?y"
+    assert [upstream.request_target(), upstream.request_target(b"y=2")] == [b"/a%2fb?x=1", b"/a%2fb?x=1&y=2"]
+    assert UpstreamAddress("http://h").request_target(b"y") == b"/?y"
 
 
 @on_both_loops

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.proxy.upstream.errors import AnswerError
+from gateway.proxy.upstream.errors import ResponseError
 from gateway.proxy.upstream.response_parser import MAX_HEAD, MAX_HEADERS, ResponseParser
 from tests.support.wire import chunked
 
@@ -185,9 +185,9 @@ def test_what_follows_a_large_chunk_other_than_its_line_end_is_refused() -> None
     assert answer.room is not None
     answer.fill(len(answer.room))
     assert answer.waiting_bytes == 0x20000
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         answer.feed(b"\nX")
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         answer.end()
 
 
@@ -198,7 +198,7 @@ def test_a_large_body_that_breaks_off_in_place_is_not_whole() -> None:
         assert answer.room is not None
         answer.fill(100_000)
         assert len(answer.take()) == 100_000
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             answer.end()
         assert not answer.is_complete
 
@@ -222,7 +222,7 @@ def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2 \r\nX: \0\r\n\r\nok",
     ):
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             ResponseParser(first.known).feed(raw)
     closing = ResponseParser(first.known)
     closing.feed(b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
@@ -312,7 +312,7 @@ def test_what_came_of_a_large_body_can_be_taken_after_it_broke_off_and_is_not_wh
     taken = receive(answer, raw[: min(end, len(raw) - 1)], cuts, itertools.cycle(takes))
     come = len(taken) + answer.waiting_bytes
     if not is_dropped:
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             answer.end()
     answer.drop()
     taken += rest_of(answer)
@@ -333,7 +333,7 @@ def test_a_truncated_answer_is_never_taken_for_a_whole_one(sample: Sample, data:
             assert sample.body.startswith(answer.take())
             assert not answer.is_keep_alive
         else:
-            with pytest.raises(AnswerError):
+            with pytest.raises(ResponseError):
                 answer.end()
             assert not answer.is_complete
 
@@ -364,9 +364,9 @@ def test_bytes_that_are_no_answer_raise_nothing_but_an_answer_error(noise: bytes
             for segment in split(prefix + noise, cuts):
                 answer.feed(segment)
             answer.end()
-        except AnswerError as error:
+        except ResponseError as error:
             assert str(error).startswith("The upstream")  # noqa: PT017
-            with pytest.raises(AnswerError):
+            with pytest.raises(ResponseError):
                 answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
             assert not answer.is_complete
 
@@ -419,7 +419,7 @@ def test_bytes_that_are_no_answer_raise_nothing_but_an_answer_error(noise: bytes
 def test_what_is_not_strict_is_refused_whole_and_byte_by_byte(head: bytes) -> None:
     for size in (len(head) + 4, 1 if len(head) < 1000 else 1000):
         answer = ResponseParser()
-        with pytest.raises(AnswerError):
+        with pytest.raises(ResponseError):
             _feed(answer, head + b"\r\n\r\n", size)
         assert not answer.is_head_complete
 
@@ -444,7 +444,7 @@ def test_nothing_without_an_end_is_taken_in_beyond_the_bound(endless: bytes) -> 
     answer = ResponseParser()
     answer.feed(endless)
     rest = endless[-6:] * 2000 if endless.startswith(b"HTTP/1.1 2") else endless * 20
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         _feed(answer, rest * (2 * MAX_HEAD // len(rest) + 2), len(rest))
 
 
@@ -478,7 +478,7 @@ def test_an_answer_that_has_ended_leaves_no_garbage(raw: bytes) -> None:
         answer = ResponseParser()
         try:
             answer.feed(raw)
-        except AnswerError as error:
+        except ResponseError as error:
             error.__context__ = None
         gone = weakref.ref(answer)
         del answer

@@ -45,9 +45,9 @@ async def test_asking_ends_the_wait_of_a_writer_and_is_forgotten(redis: Redis) -
     # One who asked before it waited counts, and counts once.
     async with asyncio.timeout(5):
         await wait_for_flush_request(redis, 60)
-    assert await redis.exists(redis_names.USAGE_WANTED) == 0
+    assert await redis.exists(redis_names.USAGE_FLUSH_REQUESTS) == 0
     await request_flush(redis)
-    assert 0 < await redis.pttl(redis_names.USAGE_WANTED) <= 1000
+    assert 0 < await redis.pttl(redis_names.USAGE_FLUSH_REQUESTS) <= 1000
 
 
 async def test_without_redis_there_is_nothing_to_wait_for() -> None:

@@ -386,7 +386,7 @@ async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_ta
     start_writer()
     await drained(redis)
     assert await logged(table) == [first.event_id]
-    assert sum(map(int, (await redis.hgetall(redis_names.USAGE_REPEATED)).values())) == 1
+    assert sum(map(int, (await redis.hgetall(redis_names.USAGE_DUPLICATES)).values())) == 1
 
 
 async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
@@ -399,7 +399,7 @@ async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
             events.append(event())
             await add(client, events[-1])
         # No spool is here that would send again what Redis forgets.
-        await redis_client.eval_on_disk(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
+        await redis_client.eval_durable(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
         valkey.kill()
         valkey.start()
     await drained(client)

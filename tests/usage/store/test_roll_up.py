@@ -121,7 +121,7 @@ async def test_after_a_restart_of_redis_the_sums_are_completed(
     await insert_rows_only(table, known)
     await redis.xadd(redis_names.USAGE, {"e": pack(known)})
     await redis.xadd(redis_names.USAGE, {"e": pack([event()])})
-    await redis.set(redis_names.USAGE_SERVER, "another")
+    await redis.set(redis_names.USAGE_SERVER_RUN_ID, "another")
     start_writer()
     await drained(redis)
     assert await rolled_up(table) == (14, 280)

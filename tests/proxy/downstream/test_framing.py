@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.proxy.downstream import connection as client_connection
-from gateway.proxy.downstream.framing import MAX_HEAD, FramingFault, RequestFraming
+from gateway.proxy.downstream.framing import MAX_HEAD, FramingError, RequestFraming
 from gateway.proxy.pipeline.response_stream import ResponseStream
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
@@ -855,7 +855,7 @@ async def test_a_client_that_takes_nothing_for_too_long_loses_its_connection_and
 def _buffered(gateway: Gateway) -> int:
     """Bytes that the worker holds for clients and of the upstream."""
     to_clients = gateway.worker.server.waiting_bytes
-    of_upstream = sum(connection.waiting_bytes for connection in gateway.worker.pool._open)
+    of_upstream = sum(connection.unread_bytes for connection in gateway.worker.pool._open)
     return to_clients + of_upstream
 
 
@@ -971,7 +971,7 @@ def walk(*segments: bytes) -> str:
         for segment in segments:
             while segment:
                 segment = segment[framing.feed(segment) :]
-    except FramingFault as fault:
+    except FramingError as fault:
         return str(fault)
     return "within a head" if framing.is_within_head else "good"
 
@@ -1003,7 +1003,7 @@ def test_the_walk_never_fails_otherwise_than_by_a_fault(data: bytes) -> None:
 def test_the_walk_holds_no_more_than_a_head() -> None:
     framing = RequestFraming()
     framing.feed(b"POST /mcp HTTP/1.1\r\nX: " + b"a" * (MAX_HEAD - 100))
-    with pytest.raises(FramingFault):
+    with pytest.raises(FramingError):
         framing.feed(b"a" * 200)
 
 
