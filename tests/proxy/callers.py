@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.proxy.accounting.models import Caller
+from gateway.proxy.admission.caller import Caller
 
 CALLER = Caller(
     key_id="key_1",

@@ -12,15 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.keys.record import KeyRecord
+from gateway.proxy.admission.caller import Caller
 
 MAX_ARGUMENTS = 4096
 """Bytes of a call's arguments in JSON that are noted; of larger ones only the tables that they name are."""
 
 _NO_ARGUMENTS: Mapping[str, Any] = {}
-
-
-MAX_TEXT = 256
-"""Characters of a name that a client or server chose, as it is kept in a usage event."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -32,21 +29,6 @@ class Call(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Any] = _NO_ARGUMENTS
     task_id: str = ""
     """The task that a `tasks/get` or `tasks/result` asks for."""
-
-
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who makes the calls of a request, and through what."""
-
-    key_id: str
-    key_name: str
-    owner: str
-    client_name: str
-    """As this and other texts of the client's, at most `MAX_TEXT` characters."""
-    client_version: str
-    session_id: str
-    protocol_version: str
-    client_ip: str
-    gateway_id: str
 
 
 class PendingRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -30,9 +30,7 @@ from gateway.protocol.message import Message, id_as_json
 from gateway.proxy.accounting import redaction
 from gateway.proxy.accounting.models import (
     MAX_ARGUMENTS,
-    MAX_TEXT,
     Call,
-    Caller,
     Lookup,
     LookupResult,
     PendingRequest,
@@ -41,6 +39,7 @@ from gateway.proxy.accounting.models import (
 )
 from gateway.proxy.accounting.response_decoder import ToolAnswer, read_answers, read_tool_answer, rebuilt
 from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, Meter, ResponseInspector, count
+from gateway.proxy.admission.caller import MAX_TEXT, Caller
 from gateway.usage.event import UsageEvent
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})

@@ -26,7 +26,8 @@ from gateway.proxy.accounting.response_decoder import (
     no_error,
     result_head,
 )
-from gateway.proxy.admission.policy import Deny, is_tool_allowed, tables_refusal
+from gateway.proxy.admission.policy import is_tool_allowed, tables_refusal
+from gateway.proxy.admission.rejections import Deny
 from gateway.usage.event import UsageEvent
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})

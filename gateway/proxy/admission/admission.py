@@ -18,13 +18,14 @@ from gateway.keys.secret import ApiKey
 from gateway.metering import is_prepared, prepare, tables_in_arguments
 from gateway.metering.tools import ToolHints
 from gateway.protocol.message import Body
+from gateway.protocol.message_endpoint import MAX_SESSION_ID, digest
 from gateway.proxy.accounting.correlation_store import CorrelationStore
-from gateway.proxy.admission.head import Principal, RequestHead, RequestRejected
+from gateway.proxy.admission import rejections
+from gateway.proxy.admission.head import Principal, RequestHead
 from gateway.proxy.admission.limits import Limits, is_limited
-from gateway.proxy.admission.message_endpoint import MAX_SESSION_ID, digest
-from gateway.proxy.admission.policy import Deny, PolicyInputs, address_refusal, bad_key, decide
+from gateway.proxy.admission.policy import PolicyInputs, address_refusal, decide
+from gateway.proxy.admission.rejections import Deny, RequestRejected, bad_key
 from gateway.proxy.admission.sessions import Session, Sessions
-from gateway.proxy.downstream import responses
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Admission:
         try:
             record = await self._keys.authenticate(key)
         except KeysUnavailable:
-            return responses.KEYS_UNAVAILABLE
+            return rejections.KEYS_UNAVAILABLE
         if record is None:
             return bad_key("unknown")
         status = record.status(self._now_ms())
@@ -100,7 +101,7 @@ class Admission:
                 await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
         except RedisError:
-            raise RequestRejected(responses.KEYS_UNAVAILABLE) from None
+            raise RequestRejected(rejections.KEYS_UNAVAILABLE) from None
 
     def admit_at_once(self, incoming: RequestHead, body: Body, principal: Principal) -> Session | None:
         """As `admit`, for a `tools/call` for which nobody has to be asked; `None` for others, or to refuse it."""
@@ -125,7 +126,7 @@ class Admission:
         try:
             return credential, await self._session(incoming, credential)
         except RedisError:
-            raise RequestRejected(responses.KEYS_UNAVAILABLE) from None
+            raise RequestRejected(rejections.KEYS_UNAVAILABLE) from None
 
     async def is_still_good(self, key: ApiKey) -> bool:
         """Whether a key that was let in still would be."""
@@ -140,7 +141,7 @@ class Admission:
         try:
             await self._sessions.opened(session_id, session)
         except RedisError:
-            raise RequestRejected(responses.KEYS_UNAVAILABLE) from None
+            raise RequestRejected(rejections.KEYS_UNAVAILABLE) from None
 
     async def note_no_session(self, address: str) -> None:
         """A handshake without a key has opened no session."""
@@ -152,11 +153,11 @@ class Admission:
     async def _keep_out_of_claimed_sessions(self, incoming: RequestHead) -> None:
         for session_id in incoming.session_ids:
             if len(session_id) > MAX_SESSION_ID or await self._sessions.is_claimed(session_id):
-                raise RequestRejected(responses.NO_SUCH_SESSION)
+                raise RequestRejected(rejections.NO_SUCH_SESSION)
 
     async def _limit_handshakes(self, incoming: RequestHead, body: Body) -> None:
         if body.messages[0].method == "initialize" and not await self._sessions.may_open(incoming.client_ip):
-            raise RequestRejected(responses.TOO_MANY_HANDSHAKES)
+            raise RequestRejected(rejections.TOO_MANY_HANDSHAKES)
 
     async def _spend(self, principal: Principal, body: Body) -> None:
         requests = sum(message.kind == "request" for message in body.messages)
@@ -168,7 +169,7 @@ class Admission:
         for message in body.messages:
             task_ids = message.task_ids
             if task_ids and not await self._awaited.are_tasks_of(principal.record.owner, task_ids):
-                raise RequestRejected(responses.NO_SUCH_TASK)
+                raise RequestRejected(rejections.NO_SUCH_TASK)
 
     def _facts(self, incoming: RequestHead) -> PolicyInputs:
         if incoming.facts is None:
@@ -200,10 +201,10 @@ class Admission:
                 owner = principal.record.owner
                 claimed = self._sessions.recall(session_id, owner) or await self._sessions.claim(session_id, owner)
             if claimed is None:
-                raise RequestRejected(responses.NO_SUCH_SESSION)
+                raise RequestRejected(rejections.NO_SUCH_SESSION)
             session = claimed
         if session.endpoint_query and session.endpoint_query != digest(incoming.query.decode("latin-1")):
-            raise RequestRejected(responses.NO_SUCH_SESSION)
+            raise RequestRejected(rejections.NO_SUCH_SESSION)
         return session
 
     def _tables_in_arguments(self, tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from gateway.proxy.admission.head import RequestRejected
-from gateway.proxy.downstream import responses
+from gateway.proxy.admission import rejections
+from gateway.proxy.admission.rejections import RequestRejected
 
 Kind = Literal["request", "listening", "keyless", "unidentified"]
 
@@ -40,7 +40,7 @@ class ConcurrencyLimiter:
     def enter(self, kind: Kind) -> None:
         """The same. Raises `RequestRejected` where there is none."""
         if not self.try_to_enter(kind):
-            raise RequestRejected(responses.OVERLOADED)
+            raise RequestRejected(rejections.OVERLOADED)
 
     def has_one(self, kind: Kind) -> bool:
         """Whether one place alone is taken."""

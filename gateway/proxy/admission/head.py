@@ -10,13 +10,15 @@ import msgspec
 
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, MalformedKey
-from gateway.proxy.accounting.models import Caller
+from gateway.protocol.message import Message
+from gateway.protocol.message_endpoint import QueryFault, session_id_in
+from gateway.proxy.admission import rejections
+from gateway.proxy.admission.caller import MAX_TEXT, Caller, client_of
 from gateway.proxy.admission.headers import HeaderFault, RawHeaders, check_request_headers
-from gateway.proxy.admission.message_endpoint import QueryFault, session_id_in
 from gateway.proxy.admission.origins import Origins, plain_address
-from gateway.proxy.admission.policy import NO_KEY, Deny, PolicyInputs, bad_key, invalid
+from gateway.proxy.admission.policy import PolicyInputs
+from gateway.proxy.admission.rejections import NO_KEY, Deny, RequestRejected, bad_key, invalid
 from gateway.proxy.admission.sessions import Session
-from gateway.proxy.downstream import responses
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import RequestContext
 
@@ -25,19 +27,6 @@ _CONTINUE = b"100-continue"
 PROBES = frozenset({"/healthz", "/readyz"})
 MAX_KEYLESS_BODY = 64 * 1024
 """Bytes of a body that is read without a good key; an `initialize` has a few hundred."""
-
-
-class RequestRejected(Exception):
-    """The request is answered by the gateway; `deny` says how.
-
-    `closes` says that the connection is not to be used again: where the next request begins could be disputed.
-    """
-
-    def __init__(self, deny: Deny, id: object = None, *, closes: bool = False) -> None:  # noqa: A002
-        super().__init__(deny.reason)
-        self.deny = deny
-        self.id = id
-        self.closes = closes
 
 
 class UpstreamHead(msgspec.Struct, frozen=True):
@@ -121,7 +110,7 @@ def read_head(exchange: RequestContext, origins: Origins) -> RequestHead:
         exchange.head_cache = incoming if request.is_small else None
     exchange.origin = incoming.origin
     if incoming.method in _BODILESS and (b"transfer-encoding" in incoming.fields or request.content_length):
-        raise RequestRejected(invalid("A request of this method has no body"), closes=True)
+        raise RequestRejected(invalid("A request of this method has no body"), close_connection=True)
     return incoming
 
 
@@ -130,18 +119,18 @@ def _read_head(exchange: RequestContext, origins: Origins) -> RequestHead:
     try:
         fields = check_request_headers(request.headers)
     except HeaderFault as fault:
-        raise RequestRejected(invalid(str(fault)), closes=True) from None
+        raise RequestRejected(invalid(str(fault)), close_connection=True) from None
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
-        raise RequestRejected(responses.EXPECTATION_FAILED, closes=True)
+        raise RequestRejected(rejections.EXPECTATION_FAILED, close_connection=True)
     path, _, query = request.target.partition("?")
     peer = _address(exchange.peer)
     host = fields.get(b"host", b"").decode("latin-1")
     # Probes come by address, from machines that know no name; they are told nothing worth rebinding for.
     if path not in PROBES and not origins.is_host_allowed(host):
-        raise RequestRejected(responses.FOREIGN_HOST)
+        raise RequestRejected(rejections.FOREIGN_HOST)
     origin = fields.get(b"origin")
     if origin is not None and not origins.is_origin_allowed(origin.decode("latin-1")):
-        raise RequestRejected(responses.FOREIGN_ORIGIN)
+        raise RequestRejected(rejections.FOREIGN_ORIGIN)
     scheme, public_host = origins.client_scheme_and_host(peer, "http", fields)
     return RequestHead(
         method=request.method,
@@ -199,12 +188,12 @@ async def read_body(
     """Read the body of a POST within its bounds, narrow ones where there is no good key. Raises `RequestRejected`."""
     fields = incoming.fields
     if fields.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise RequestRejected(responses.ENCODED_BODY)
+        raise RequestRejected(rejections.ENCODED_BODY)
     if not _is_json(fields.get(b"content-type", b"")):
-        raise RequestRejected(responses.NOT_JSON)
+        raise RequestRejected(rejections.NOT_JSON)
     length = exchange.request.content_length or 0
     if length > max_bytes:
-        raise RequestRejected(responses.TOO_LARGE)
+        raise RequestRejected(rejections.TOO_LARGE)
     if keyless is not None and (length > MAX_KEYLESS_BODY or b"expect" in fields):
         raise RequestRejected(keyless)
     limit = max_bytes if keyless is None else min(max_bytes, MAX_KEYLESS_BODY)
@@ -214,9 +203,9 @@ async def read_body(
         is_received = exchange.request.is_received
         body = exchange.request.take() if is_received else await _read_within(exchange, limit, timeout)
     except FramingError as fault:
-        raise RequestRejected(invalid(str(fault)), closes=True) from None
+        raise RequestRejected(invalid(str(fault)), close_connection=True) from None
     if len(body) > limit:
-        raise RequestRejected(keyless or responses.TOO_LARGE, closes=True)
+        raise RequestRejected(keyless or rejections.TOO_LARGE, close_connection=True)
     return body
 
 
@@ -248,10 +237,42 @@ async def _read_within(exchange: RequestContext, limit: int, seconds: float) -> 
                 exchange.resume_reading()
                 size += len(parts[-1])
     except TimeoutError:
-        raise RequestRejected(responses.TOO_SLOW, closes=True) from None
+        raise RequestRejected(rejections.TOO_SLOW, close_connection=True) from None
     return b"".join(parts)
 
 
 def _address(address: str) -> str:
     """The peer's address; an IPv4 one is written as such also where the socket speaks IPv6."""
     return plain_address(address) or address if ":" in address else address
+
+
+def caller_of(
+    incoming: RequestHead, message: Message | None, record: KeyRecord | None, session: Session, gateway_id: str
+) -> Caller:
+    """The caller of one request; the same as before where a connection's requests have it in common."""
+    name, version = client_of(message)
+    if not name:
+        name, version = session.client_name, session.client_version
+    if not name:
+        name, version = incoming.user_agent
+    last = incoming.caller
+    if (
+        last is not None
+        and last.record is record
+        and last.session is session
+        and (last.name, last.version) == (name, version)
+    ):
+        return last.caller
+    caller = Caller(
+        key_id=record.key_id if record else "",
+        key_name=record.key_name if record else "",
+        owner=record.owner if record else "",
+        client_name=name[:MAX_TEXT],
+        client_version=version[:MAX_TEXT],
+        session_id=incoming.session_ids[-1] if incoming.session_ids else "",
+        protocol_version=(incoming.text(b"mcp-protocol-version") or session.protocol_version)[:MAX_TEXT],
+        client_ip=incoming.client_ip,
+        gateway_id=gateway_id,
+    )
+    incoming.caller = LastCaller(record, session, name, version, caller)
+    return caller

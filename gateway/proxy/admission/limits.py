@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED
-from gateway.proxy.admission.policy import Deny
+from gateway.proxy.admission.rejections import Deny
 from gateway.redis import names as redis_names
 
 _MINUTE = 60

@@ -24,58 +24,13 @@ from gateway.keys.record import KeyRecord
 from gateway.protocol import errors
 from gateway.protocol.message import Body, Message, is_public
 from gateway.protocol.routing_headers import mismatch
+from gateway.proxy.admission.rejections import Deny, forbidden, invalid
 
 
 class Allow(msgspec.Struct, frozen=True):
     """The request may be forwarded, as `principal`, or as nobody for a public request."""
 
     principal: KeyRecord | None
-
-
-class Deny(msgspec.Struct, frozen=True, kw_only=True):
-    """The request is answered by the gateway, and not a byte goes upstream.
-
-    `reason` is for the log and the metrics: one word of a small set.
-    """
-
-    status: int
-    code: int
-    message: str
-    reason: str
-    retry_after: int | None = None
-    """Seconds."""
-    challenge: str | None = None
-    """The value of `WWW-Authenticate`."""
-
-
-NO_KEY = Deny(
-    status=401,
-    code=errors.DENIED,
-    message="API key required",
-    reason="no_key",
-    challenge='Bearer realm="mcp"',
-)
-
-
-def bad_key(reason: str) -> Deny:
-    """The same answer, byte for byte, whatever was wrong with the key."""
-    return Deny(
-        status=401,
-        code=errors.DENIED,
-        message="Invalid or expired API key",
-        reason=reason,
-        challenge='Bearer realm="mcp", error="invalid_token"',
-    )
-
-
-def forbidden(message: str, reason: str) -> Deny:
-    """The key is good but lacks the right."""
-    return Deny(status=403, code=errors.DENIED, message=message, reason=reason)
-
-
-def invalid(message: str, code: int = errors.INVALID_REQUEST) -> Deny:
-    """The request cannot be forwarded, whoever sends it."""
-    return Deny(status=400, code=code, message=message, reason="bad_request")
 
 
 class PolicyInputs(msgspec.Struct, frozen=True):

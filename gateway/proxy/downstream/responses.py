@@ -4,77 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, error_body
-from gateway.proxy.admission.policy import Deny
+from gateway.protocol.errors import INTERNAL_ERROR, INVALID_REQUEST, error_body
+from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import Response, head
 from gateway.proxy.upstream.errors import UpstreamError
-
-NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
-NO_SUCH_SESSION = Deny(status=404, code=DENIED, message="Session not found", reason="session")
-ID_IN_USE = Deny(
-    status=400,
-    code=INVALID_REQUEST,
-    message="A request with this id waits for its answer in this session",
-    reason="id_in_use",
-)
-NO_SUCH_TASK = Deny(status=404, code=INVALID_PARAMS, message="Task not found", reason="task")
-FOREIGN_HOST = Deny(
-    status=421,
-    code=DENIED,
-    message="This gateway does not answer for that Host; see GATEWAY_ALLOWED_HOSTS",
-    reason="host",
-)
-FOREIGN_ORIGIN = Deny(
-    status=403,
-    code=DENIED,
-    message="Requests from that Origin are not allowed; see GATEWAY_ALLOWED_ORIGINS",
-    reason="origin",
-)
-TOO_LARGE = Deny(status=413, code=INVALID_REQUEST, message="The request body is too large", reason="size")
-TOO_SLOW = Deny(status=408, code=INVALID_REQUEST, message="The request body took too long", reason="slow")
-ENCODED_BODY = Deny(
-    status=415,
-    code=INVALID_REQUEST,
-    message="Content-Encoding other than identity is not taken",
-    reason="encoding",
-)
-NOT_JSON = Deny(status=415, code=INVALID_REQUEST, message="The Content-Type must be application/json", reason="type")
-EXPECTATION_FAILED = Deny(status=417, code=INVALID_REQUEST, message="Only 100-continue is expected", reason="expect")
-OVERLOADED = Deny(
-    status=503, code=INTERNAL_ERROR, message="The gateway is overloaded", reason="overload", retry_after=1
-)
-KEYS_UNAVAILABLE = Deny(
-    status=503,
-    code=INTERNAL_ERROR,
-    message="API keys cannot be checked at the moment",
-    reason="redis",
-    retry_after=2,
-)
-UNTRACEABLE = Deny(
-    status=503,
-    code=INTERNAL_ERROR,
-    message="What is asked here and answered on another stream cannot be kept apart at the moment",
-    reason="untraceable",
-    retry_after=2,
-)
-USAGE_UNAVAILABLE = Deny(
-    status=503,
-    code=INTERNAL_ERROR,
-    message="Usage cannot be recorded at the moment, so the answer is withheld",
-    reason="usage",
-    retry_after=5,
-)
-TOO_MANY_HANDSHAKES = Deny(
-    status=429,
-    code=DENIED,
-    message="Too many sessions were opened without an API key from this address",
-    reason="handshakes",
-    retry_after=60,
-)
-
-METHOD_NOT_ALLOWED = Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method")
-INTERNAL = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reason="internal")
 
 METHODS = b"GET, POST, DELETE, HEAD, OPTIONS"
 _SERVER = (b"Server", b"mcp-gateway")

@@ -21,8 +21,7 @@ from gateway.event_loop.busy_poller import BusyPoller
 from gateway.protocol.buffers import slice_view
 from gateway.protocol.message import Message, Unreadable, read_body
 from gateway.protocol.sse import is_inside_single_event, single_event_data
-from gateway.proxy.accounting.callers import caller_of
-from gateway.proxy.accounting.models import Call, Caller
+from gateway.proxy.accounting.models import Call
 from gateway.proxy.accounting.pending_calls import (
     Clock,
     PendingCalls,
@@ -33,9 +32,11 @@ from gateway.proxy.accounting.pending_calls import (
 )
 from gateway.proxy.accounting.response_decoder import read_tool_answer
 from gateway.proxy.accounting.response_inspection import Meter
+from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admission import Admission
+from gateway.proxy.admission.caller import Caller
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter
-from gateway.proxy.admission.head import Principal, RequestHead
+from gateway.proxy.admission.head import Principal, RequestHead, caller_of
 from gateway.proxy.downstream import responses
 from gateway.proxy.downstream.connection import Continuation
 from gateway.proxy.downstream.cors import cors_headers
@@ -185,7 +186,7 @@ class FastPathCall:
             self.exchange.finish(self._answer)
             self._end(self._answer.head.status, "forwarded")
         else:
-            deny = responses.USAGE_UNAVAILABLE
+            deny = rejections.USAGE_UNAVAILABLE
             cors = cors_headers(self.incoming.origin)
             self.exchange.finish(responses.deny_response(deny, self.message.id, cors=cors))
             self._end(deny.status, deny.reason)

@@ -25,9 +25,11 @@ from gateway.protocol.buffers import Chunk
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.accounting.response_inspection import Inspection
-from gateway.proxy.admission.head import Principal, RequestHead, RequestRejected, UpstreamHead
+from gateway.proxy.admission import rejections
+from gateway.proxy.admission.head import Principal, RequestHead, UpstreamHead
 from gateway.proxy.admission.headers import Client, UpstreamIdentity, client_headers, upstream_headers
 from gateway.proxy.admission.limits import Limits
+from gateway.proxy.admission.rejections import RequestRejected
 from gateway.proxy.admission.sessions import Session
 from gateway.proxy.downstream import responses
 from gateway.proxy.downstream.cors import cors_headers
@@ -201,9 +203,9 @@ class Forwarding:
         except UpstreamError as failure:
             raise self._failed(failure) from None
         except SpoolFull:
-            raise RequestRejected(responses.USAGE_UNAVAILABLE) from None
+            raise RequestRejected(rejections.USAGE_UNAVAILABLE) from None
         except CorrelationUnavailable:
-            raise RequestRejected(responses.UNTRACEABLE) from None
+            raise RequestRejected(rejections.CORRELATION_UNAVAILABLE) from None
         except (asyncio.CancelledError, ConnectionError):
             is_handed_over = self._finish_without_client(incoming, answer, calls, relay)
             raise

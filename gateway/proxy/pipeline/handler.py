@@ -18,16 +18,16 @@ import msgspec
 
 from gateway.protocol.message import Body, Unreadable
 from gateway.protocol.message import read_body as read_messages
-from gateway.proxy.accounting.callers import caller_of
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable
 from gateway.proxy.accounting.correlation_store import IdInUse
 from gateway.proxy.accounting.pending_calls import Clock, PendingCalls
 from gateway.proxy.accounting.response_inspection import Meter
+from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter, Kind
-from gateway.proxy.admission.head import Principal, RequestHead, RequestRejected, read_body, read_head
+from gateway.proxy.admission.head import Principal, RequestHead, caller_of, read_body, read_head
 from gateway.proxy.admission.origins import Origins
-from gateway.proxy.admission.policy import Deny, invalid
+from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream import responses
 from gateway.proxy.downstream.cors import cors_headers, preflight_response
@@ -113,7 +113,9 @@ class Handler:
         except RequestRejected as refused:
             status, reason = refused.deny.status, refused.deny.reason
             cors = cors_headers(exchange.origin)
-            answer = responses.deny_response(refused.deny, refused.id, cors=cors, close_connection=refused.closes)
+            answer = responses.deny_response(
+                refused.deny, refused.id, cors=cors, close_connection=refused.close_connection
+            )
         except (asyncio.CancelledError, ConnectionError):
             # Clients close a stream when they have what they came for; that is no failure.
             status = exchange.status or CLIENT_LEFT
@@ -135,7 +137,7 @@ class Handler:
 
     def failed(self) -> Response:
         """The answer to a request that failed in here."""
-        return responses.deny_response(responses.INTERNAL, None, close_connection=True)
+        return responses.deny_response(rejections.INTERNAL, None, close_connection=True)
 
     async def _serve(self, exchange: RequestContext) -> Response | None:
         incoming = read_head(exchange, self._origins)
@@ -149,7 +151,7 @@ class Handler:
             ready = await self._is_ready()
             status = "ready" if ready else "not ready"
             return responses.json_response(200 if ready else 503, msgspec.json.encode({"status": status}))
-        raise RequestRejected(responses.NOT_FOUND)
+        raise RequestRejected(rejections.NOT_FOUND)
 
     async def _serve_endpoint(self, exchange: RequestContext, incoming: RequestHead) -> Response | None:
         if incoming.method == "OPTIONS":
@@ -157,7 +159,7 @@ class Handler:
         if incoming.method == "HEAD":
             return responses.json_response(200, b"")
         if incoming.method not in ("POST", "GET", "DELETE"):
-            return responses.deny_response(responses.METHOD_NOT_ALLOWED, None)
+            return responses.deny_response(rejections.METHOD_NOT_ALLOWED, None)
         credential = self._gatekeeper.recall(incoming) or await self._identify(incoming)
         is_listening = incoming.method == "GET"
         kind: Kind = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"
@@ -256,9 +258,9 @@ class Handler:
         try:
             await self._elsewhere.note(calls, is_repeatable=False)
         except IdInUse:
-            raise RequestRejected(responses.ID_IN_USE) from None
+            raise RequestRejected(rejections.ID_IN_USE) from None
         except CorrelationUnavailable:
-            raise RequestRejected(responses.UNTRACEABLE) from None
+            raise RequestRejected(rejections.CORRELATION_UNAVAILABLE) from None
 
     async def _get_or_delete(
         self, exchange: RequestContext, incoming: RequestHead, credential: Principal | Deny

@@ -8,12 +8,13 @@ from secrets import token_urlsafe
 import msgspec
 
 from gateway.protocol.message import Message
-from gateway.proxy.accounting.callers import client_of
+from gateway.protocol.message_endpoint import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admission import Admission
-from gateway.proxy.admission.head import Principal, RequestHead, RequestRejected
-from gateway.proxy.admission.message_endpoint import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
+from gateway.proxy.admission.caller import client_of
+from gateway.proxy.admission.head import Principal, RequestHead
+from gateway.proxy.admission.rejections import RequestRejected
 from gateway.proxy.admission.sessions import Session
 from gateway.proxy.pipeline.forwarding import Forwarding
 from gateway.proxy.upstream.connection import UpstreamConnection

@@ -14,19 +14,8 @@ from hypothesis import strategies as st
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message import Unreadable, read_body
-from gateway.proxy.admission.policy import (
-    NO_KEY,
-    Allow,
-    Deny,
-    PolicyInputs,
-    address_refusal,
-    bad_key,
-    decide,
-    forbidden,
-    invalid,
-    is_tool_allowed,
-    tables_refusal,
-)
+from gateway.proxy.admission.policy import Allow, PolicyInputs, address_refusal, decide, is_tool_allowed, tables_refusal
+from gateway.proxy.admission.rejections import NO_KEY, Deny, bad_key, forbidden, invalid
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
 PUBLIC = ("initialize", "notifications/initialized", "server/discover")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.proxy.admission.message_endpoint import (
+from gateway.protocol.message_endpoint import (
     Endpoint,
     ForeignEndpoint,
     QueryFault,
