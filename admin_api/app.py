@@ -18,12 +18,13 @@ from typing import Any
 import msgspec
 from aiohttp import hdrs, web
 
-from admin_api import audit, auth, health, info, keys, openapi, usage, users
-from admin_api.address import host_name
+from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import MAX_BODY_BYTES, Endpoint
-from admin_api.problem import Problem, problem_of
-from admin_api.static import Asset, load_assets, serve
+from admin_api.endpoints import audit, auth, health, info, keys, usage, users
+from admin_api.http.addresses import host_name
+from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
+from admin_api.http.problem import Problem, problem_of
+from admin_api.http.static_files import Asset, load_assets, serve
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *auth.ENDPOINTS,
@@ -65,7 +66,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_app(deps: Dependencies) -> web.Application:
-    """The application, to be run by `admin_api.connection.Runner`; it opens nothing and closes nothing."""
+    """The application, to be run by `admin_api.http.connection.Runner`; it opens nothing and closes nothing."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard(deps)])
     app.on_response_prepare.append(_secure)
     for endpoint in ENDPOINTS:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from admin_api.address import Network
+from admin_api.http.addresses import Network
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import Tokens

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from admin_api.endpoint import Endpoint
-from admin_api.problem import MEDIA_TYPE, ProblemDetails
+from admin_api.http.endpoint import Endpoint
+from admin_api.http.problem import MEDIA_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
 _GENERAL_REFUSALS = {"open": (), "user": (401,), "admin": (401, 403)}

@@ -6,8 +6,9 @@ import sys
 
 import uvloop
 
-from admin_api.server import CannotStart, running
 from gateway.observability import logs, metrics
+from gateway.runtime.admin_server import running
+from gateway.runtime.preflight import CannotStartError
 from gateway.runtime.supervision.child_process import announce_ready, read_settings_line, wait_for_stop
 from gateway.settings import Settings
 
@@ -18,7 +19,7 @@ def main() -> int:
     logs.configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(_serve(settings))
-    except CannotStart as error:
+    except CannotStartError as error:
         sys.stderr.write(f"mcp-gateway: the admin process cannot start: {error}\n")
         return 1
     return 0

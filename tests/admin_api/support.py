@@ -9,8 +9,8 @@ import jwt
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
 
-from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
+from admin_api.http.connection import Runner
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 

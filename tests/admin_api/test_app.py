@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from admin_api.address import allowed_hosts
 from admin_api.app import ENDPOINTS
 from admin_api.dependencies import Dependencies
+from admin_api.http.addresses import allowed_hosts
 from gateway.redis import client as redis_client
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.support import PASSWORD, USER, Answer, Api

@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from admin_api.app import make_app
-from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
+from admin_api.http.connection import Runner
 
 
 @pytest.fixture

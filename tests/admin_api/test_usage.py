@@ -275,7 +275,7 @@ async def test_an_export_that_fails_on_its_way_is_not_whole(
 async def test_a_client_that_takes_nothing_loses_its_export(
     user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("admin_api.download.STALLED_SECONDS", 0.2)
+    monkeypatch.setattr("admin_api.http.download.STALLED_SECONDS", 0.2)
     await insert(table, *(event(session_id="x" * 1000) for _ in range(20_000)))
     reader, writer = await asyncio.open_connection("127.0.0.1", user.client.port, limit=1024)
     writer.write(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from admin_api.key_bodies import CreatedKey, KeyItem
+from admin_api.endpoints.key_models import CreatedKey, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main

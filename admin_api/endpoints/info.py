@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.endpoint import Caller, Endpoint, Nothing
 
 
 class Info(msgspec.Struct, frozen=True):

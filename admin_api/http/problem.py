@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from admin_api.fields import FieldFault, InvalidFields
+from admin_api.http.decoding import FieldFault, InvalidFields
 from gateway.accounts.passwords import PasswordsBusy
 from gateway.keys.fields import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable

@@ -7,9 +7,11 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.download import Download
-from admin_api.endpoint import Caller, Endpoint
-from admin_api.field_types import (
+from admin_api.endpoints.ownership import owner_asked_for
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.download import Download
+from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.field_types import (
     AnyEmail,
     BalanceDays,
     CallStatus,
@@ -23,8 +25,6 @@ from admin_api.field_types import (
     Search,
     To,
 )
-from admin_api.fields import FieldFault, InvalidFields
-from admin_api.scope import owner_asked_for
 from gateway.timestamps import parse_timestamp
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.reconciliation import Balance, reconcile

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import Caller, Endpoint, Nothing
-from admin_api.field_types import AnyEmail, Email, Flag, NewPassword
-from admin_api.problem import Problem
+from admin_api.http.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.field_types import AnyEmail, Email, Flag, NewPassword
+from admin_api.http.problem import Problem
 from gateway.accounts.users import User, UserExists
 from gateway.timestamps import format_rfc3339
 

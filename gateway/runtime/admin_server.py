@@ -1,9 +1,8 @@
-"""The admin process: the API and the usage writer, from start to end.
+"""The admin process: starts and stops the admin API, the usage writer and the periodic reconciliation.
 
-- It starts whole or not at all: the port is taken first, then both engines are tried, then the port is
-  opened.
-- At the end it is "not ready" first, takes no new connection, lets open requests finish, has the writer drain
-  the usage stream until a deadline, and closes the engines. What is left, the next start drains.
+Start: bind the port, check Redis and ClickHouse, then accept connections. If a step fails, nothing is served.
+Stop: report "not ready" and stop accepting, finish open requests, let the usage writer drain the usage stream until a
+deadline, close the clients. Entries that are left stay in the stream and are written after the next start.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 import gateway
-from admin_api.address import allowed_hosts
 from admin_api.app import make_app
-from admin_api.connection import Runner
 from admin_api.dependencies import Dependencies
+from admin_api.http.addresses import allowed_hosts
+from admin_api.http.connection import Runner
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import Tokens
@@ -33,6 +32,7 @@ from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
+from gateway.runtime.preflight import CannotStartError
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
 from gateway.usage.consumer.read_your_writes import request_flush
@@ -44,34 +44,29 @@ from gateway.usage.store.table import UsageTable
 
 DRAIN_USAGE_SECONDS = 5.0
 _DRAIN_POLL_SECONDS = 0.02
-BACKLOG = 512
-"""Connections that may wait to be accepted."""
+LISTEN_BACKLOG = 512
 
 _log = logging.getLogger(__name__)
 
 
-class CannotStart(Exception):
-    """Why the process does not start, with the mend, in one line."""
-
-
 @asynccontextmanager
-async def running(settings: Settings, observer: UsageMetricsSink | None = None) -> AsyncIterator[None]:
-    """Serve while inside. Raises `CannotStart`."""
+async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -> AsyncIterator[None]:
+    """Run the admin process for the duration of the context. Raises `CannotStartError`."""
     if settings.redis_url is None or settings.clickhouse_url is None or settings.jwt_secret is None:
-        raise CannotStart("redis_url, clickhouse_url and jwt_secret are required")
-    for chatty in ("urllib3", "clickhouse_connect"):
-        # What they warn of, the usage table raises, and whoever asked tells it in one line.
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    listener = _listener(settings.host, settings.admin_port)
+        raise CannotStartError(["redis_url, clickhouse_url and jwt_secret are required"])
+    for name in ("urllib3", "clickhouse_connect"):
+        # The usage table raises the errors that these libraries also log.
+        logging.getLogger(name).setLevel(logging.ERROR)
+    listener = _bind(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
     table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
     users = UserStore(redis, now_ms=now_ms)
     try:
-        await _reach(redis, table)
+        await _check_databases(redis, table)
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
-        writer = UsageWriter(redis, table, metrics=observer)
-        balancing = _balancing(redis, table, writer, observer)
-        async with _writing(redis, writer), balancing, _serving(settings, deps, listener):
+        writer = UsageWriter(redis, table, metrics=metrics)
+        reconciling = _reconciling(redis, table, writer, metrics)
+        async with _writing(redis, writer), reconciling, _serving(settings, deps, listener):
             yield
     finally:
         listener.close()
@@ -102,23 +97,24 @@ def _dependencies(
     )
 
 
-async def _reach(redis: Redis, table: UsageTable) -> None:
+async def _check_databases(redis: Redis, table: UsageTable) -> None:
     try:
         await redis.ping()
     except (RedisError, OSError) as error:
-        raise CannotStart(f"Redis cannot be reached, check GATEWAY_REDIS_URL: {error}") from None
+        raise CannotStartError([f"Redis cannot be reached, check GATEWAY_REDIS_URL: {error}"]) from None
     try:
         await table.open_async()
     except UsageTableUnavailable as error:
-        raise CannotStart(str(error)) from None
+        raise CannotStartError([str(error)]) from None
 
 
 @asynccontextmanager
 async def _serving(settings: Settings, deps: Dependencies, listener: socket.socket) -> AsyncIterator[None]:
+    """Serve the admin API."""
     runner = Runner(make_app(deps), shutdown_timeout=settings.drain_timeout)
     await runner.setup()
     try:
-        await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        await web.SockSite(runner, listener, backlog=LISTEN_BACKLOG).start()
         yield
     finally:
         deps.draining.set()
@@ -127,15 +123,16 @@ async def _serving(settings: Settings, deps: Dependencies, listener: socket.sock
 
 @asynccontextmanager
 async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
+    """Run the usage writer; on exit, drain the usage stream for at most `DRAIN_USAGE_SECONDS`."""
     task = asyncio.create_task(writer.run(), name="usage-writer")
-    task.add_done_callback(_report)
+    task.add_done_callback(_log_writer_failure)
     try:
         yield
     finally:
         with suppress(TimeoutError, RedisError, OSError):
             async with asyncio.timeout(DRAIN_USAGE_SECONDS):
                 await request_flush(redis)
-                # The stream cannot be waited on for becoming empty.
+                # Redis cannot block until a stream is empty.
                 while writer.state.is_leading and await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110
                     await asyncio.sleep(_DRAIN_POLL_SECONDS)
         task.cancel()
@@ -144,15 +141,15 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _balancing(
-    redis: Redis, table: UsageTable, writer: UsageWriter, observer: UsageMetricsSink | None
+async def _reconciling(
+    redis: Redis, table: UsageTable, writer: UsageWriter, metrics: UsageMetricsSink | None
 ) -> AsyncIterator[None]:
-    """Hold the books of usage against each other, in the process that writes them, while nothing else is wrong."""
+    """Run the periodic reconciliation, in the process that holds the writer's lease and while the writer works."""
     task = asyncio.create_task(
         monitor_balance(
-            redis, table, observer or UsageMetricsSink(), lambda: writer.state.is_leading and not writer.state.problem
+            redis, table, metrics or UsageMetricsSink(), lambda: writer.state.is_leading and not writer.state.problem
         ),
-        name="usage-balance",
+        name="usage-reconciliation",
     )
     try:
         yield
@@ -160,29 +157,29 @@ async def _balancing(
         await cancel_and_wait(task)
 
 
-def _report(task: asyncio.Task[None]) -> None:
+def _log_writer_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("The usage writer has ended; usage waits in Redis until a restart", exc_info=error)
+        _log.critical("The usage writer failed; usage events stay in Redis until a restart", exc_info=error)
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """The port, taken but not yet open."""
+def _bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to the port but does not listen yet."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
+        family, socket_type, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, socket_type, protocol)
     except OSError as error:
-        raise CannotStart(f"cannot listen on {host}:{port}, check GATEWAY_HOST: {error.strerror}") from None
+        raise CannotStartError([f"cannot listen on {host}:{port}, check GATEWAY_HOST: {error.strerror}"]) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         listener.close()
-        mend = (
+        fix = (
             "another program uses it; set GATEWAY_ADMIN_PORT"
             if error.errno == errno.EADDRINUSE
             else "check GATEWAY_HOST and GATEWAY_ADMIN_PORT"
         )
-        raise CannotStart(f"cannot listen on {host}:{port} ({error.strerror}): {mend}") from None
+        raise CannotStartError([f"cannot listen on {host}:{port} ({error.strerror}): {fix}"]) from None
     return listener

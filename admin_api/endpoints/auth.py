@@ -12,10 +12,10 @@ from typing import Any, Literal
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import Caller, Endpoint, Nothing
-from admin_api.field_types import Email, NewPassword, Password
-from admin_api.fields import FieldFault, InvalidFields
-from admin_api.problem import Problem
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.field_types import Email, NewPassword, Password
+from admin_api.http.problem import Problem
 from gateway.accounts.login_limits import TooManyLogins
 from gateway.accounts.users import User
 

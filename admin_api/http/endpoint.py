@@ -14,11 +14,11 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 from aiohttp import hdrs, web
 
-from admin_api.address import client_address
 from admin_api.dependencies import Dependencies
-from admin_api.download import Download
-from admin_api.fields import FieldFault, InvalidFields, read_json, read_query
-from admin_api.problem import Problem
+from admin_api.http.addresses import client_address
+from admin_api.http.decoding import FieldFault, InvalidFields, read_json, read_query
+from admin_api.http.download import Download
+from admin_api.http.problem import Problem
 from gateway.accounts.users import User
 
 MAX_BODY_BYTES = 64 * 1024

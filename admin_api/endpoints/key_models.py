@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from admin_api.field_types import (
+from admin_api.http.field_types import (
     AllowedIps,
     AllowedTables,
     AllowedTools,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from admin_api.endpoint import Caller
-from admin_api.fields import FieldFault, InvalidFields
-from admin_api.problem import Problem
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import Caller
+from admin_api.http.problem import Problem
 from gateway.accounts.users import normal_email
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from admin_api.problem import Problem
+from admin_api.http.problem import Problem
 
 HEAD_TIMEOUT_SECONDS = 30.0
 KEEPALIVE_SECONDS = 75.0

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import Caller, Endpoint
-from admin_api.field_types import AuditLimit, AuditPlace
+from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.field_types import AuditLimit, AuditPlace
 from gateway.accounts.audit_trail import StoredEntry
 from gateway.timestamps import format_rfc3339
 

@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from admin_api.address import allowed_hosts, client_address, host_name
+from admin_api.http.addresses import allowed_hosts, client_address, host_name
 
 TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 

@@ -12,9 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoint import Caller, Endpoint
-from admin_api.fields import FieldFault, InvalidFields
-from admin_api.key_bodies import (
+from admin_api.endpoints.key_models import (
     CreatedKey,
     CreateKey,
     KeyItem,
@@ -25,8 +23,10 @@ from admin_api.key_bodies import (
     RotateKey,
     UpdateKey,
 )
-from admin_api.problem import Problem
-from admin_api.scope import owner_asked_for
+from admin_api.endpoints.ownership import owner_asked_for
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.problem import Problem
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import format_rfc3339
