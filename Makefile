@@ -29,13 +29,12 @@ faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty 
 seed: $(VENV)/installed-dev  ## Make 50 million rows of usage, and time the queries on them; SEED="--help" lists how
 	@$(BIN)/python -m tests.usage.seed $${SEED:---rows 50000000 --time}
 
-check: $(VENV)/installed-dev  ## Lint, types, and documentation that is generated
+check: $(VENV)/installed-dev  ## Check lint, types and the generated documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/mypy tests
-	@$(BIN)/python -m gateway.settings | diff -u docs/configuration.md - \
-		|| { echo "docs/configuration.md is not what the settings say: run make docs"; exit 1; }
+	@$(BIN)/python -m tests.docs.reference --check
 
 format: $(VENV)/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix .
@@ -44,8 +43,8 @@ format: $(VENV)/installed-dev  ## Format the code and fix what the linter can
 score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP servers
 	@$(BIN)/python -m tests.metering.score
 
-docs: $(VENV)/installed-dev  ## Generate docs/configuration.md from the settings
-	@$(BIN)/python -m gateway.settings > docs/configuration.md
+docs: $(VENV)/installed-dev  ## Generate the reference pages that come from the code
+	@$(BIN)/python -m tests.docs.reference
 
 clean:  ## Remove the virtual environment and caches; data stay
 	rm -rf $(VENV) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts

@@ -25,7 +25,7 @@ PROXIES = ("direct", "nginx", "plain", "gateway")
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn", "metering")
 _TURNS_OF = 30
 _UNDER_TEST = "gateway"
-_PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 
 
 class Options(argparse.Namespace):
@@ -149,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=1, help="of each run (default: 1)")
     parser.add_argument("--rounds", type=int, default=7, help="how often; the median counts (default: 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
-    parser.add_argument("--document", action="store_true", help="put the tables into docs/performance.md")
+    parser.add_argument("--document", action="store_true", help="put the tables into docs/explanation/performance.md")
     parser.add_argument("--profile", action="store_true", help="show too where the time goes, by py-spy")
     return parser
 

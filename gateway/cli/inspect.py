@@ -21,7 +21,9 @@ _SIGNS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "-"}
 
 def config(
     as_json: options.Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/configuration.md instead.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the reference page of all settings as Markdown instead.")
+    ] = False,
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
@@ -34,9 +36,9 @@ def config(
       mcp-gateway config --config gateway.toml
     """
     if markdown:
-        from gateway.settings.markdown import configuration_page
+        from gateway.settings.markdown import settings_page
 
-        typer.echo(configuration_page(), nl=False)
+        typer.echo(settings_page(), nl=False)
         return
     rows = load_settings(config_file, {"data_dir": data_dir}).effective()
     if as_json:

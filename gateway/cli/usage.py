@@ -45,7 +45,7 @@ def reconcile(
         names = ("since", "accepted", "written", "waiting", "spooled", "dead_lettered", "dropped", "summed")
         print_pairs([(name.replace("_", " "), str(balance[name])) for name in names])
     if not balance["balanced"]:
-        raise CliError('usage does not balance: see "When usage does not balance" in docs/operations.md')
+        raise CliError('usage does not balance: see "When usage does not balance" in docs/how-to/operate.md')
 
 
 @letters_app.command(name="list")

@@ -1,4 +1,9 @@
-"""Settings: read once, immutable, and every fault reported together with its mend."""
+"""Settings of all processes: read once at the start, immutable, all faults reported together.
+
+Begin with `model.py` (types and defaults), then `load.py`. `descriptions.py` documents each setting; `markdown.py`
+makes the reference page. Imported by `gateway.cli`, `gateway.doctor` and `gateway.runtime`; a worker and the admin
+process get the settings from their supervisor as one line of JSON.
+"""
 
 from gateway.settings.load import Fault, Role, SettingsError, load_settings
 from gateway.settings.model import ENV_PREFIX, Settings

@@ -1,7 +1,7 @@
-"""`python -m gateway.settings` prints docs/configuration.md."""
+"""`python -m gateway.settings` prints docs/reference/settings.md."""
 
 import sys
 
-from gateway.settings.markdown import configuration_page
+from gateway.settings.markdown import settings_page
 
-sys.stdout.write(configuration_page())
+sys.stdout.write(settings_page())

@@ -1,7 +1,7 @@
-"""Reading the settings: a TOML file, the environment over it, flags over both.
+"""Loading of the settings from a TOML file, the environment and command-line options; later sources win.
 
-- All faults are found together, unknown names included, and each says which setting it is and how to mend it.
-- No message shows the value of a secret or of a URL (it may carry a password).
+- All faults are reported together, unknown names included; each names the setting and the fix.
+- No message contains the value of a secret or of a URL, which may contain a password.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.metering.rules.rules import RulesError
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
 
 Role = Literal["up", "proxy", "admin", "tool"]
-"""What the settings are for; `proxy` and `admin` embed nothing, so they require the engines' URLs."""
+"""The command that loads the settings. `proxy` and `admin` embed no engines, so they require URLs."""
 
 REQUIRED: Mapping[Role, tuple[str, ...]] = {
     "up": (),
@@ -36,12 +36,12 @@ REQUIRED: Mapping[Role, tuple[str, ...]] = {
 _SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_.*)?)\Z|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?\Z")
 _LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
 _FLAGS = {"upstream_url": "upstream"}
-"""Flags that are not spelled like their setting."""
+"""Options whose names differ from their settings."""
 _MAX_SHOWN = 80
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong: the setting as its owner wrote it, and what is wrong with the mend."""
+    """A fault: the setting as the user wrote it, and the problem with its fix."""
 
     setting: str
     problem: str
@@ -51,7 +51,7 @@ class Fault(NamedTuple):
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; `faults` has all that is wrong with them."""
+    """The settings are invalid; `faults` has all problems."""
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = tuple(faults)
@@ -61,7 +61,7 @@ class SettingsError(Exception):
 def load_settings(
     config: Path | None = None, flags: Mapping[str, Any] | None = None, *, role: Role = "tool"
 ) -> Settings:
-    """The settings in force. A flag that is `None` was not given. Raises `SettingsError` with all faults."""
+    """Load and validate the settings; flags that are `None` are ignored. Raises `SettingsError` with all faults."""
     faults: list[Fault] = []
     layers: dict[Source, dict[str, Any]] = {
         "file": _read_file(config, faults),
@@ -74,7 +74,7 @@ def load_settings(
         merged |= layer
         sources |= dict.fromkeys(layer, source)
 
-    def written(name: str) -> str:
+    def shown_name(name: str) -> str:
         match sources.get(name, "environment"):
             case "file":
                 return f"{name} in {config}"
@@ -83,10 +83,10 @@ def load_settings(
             case _:
                 return ENV_PREFIX + name.upper()
 
-    settings, bad = _validate(merged, faults, written)
+    settings, bad = _validate(merged, faults, shown_name)
     for name, problem in _contradictions(settings):
         if name not in bad:
-            faults.append(Fault(written(name), problem))
+            faults.append(Fault(shown_name(name), problem))
     if settings.metering_rules is not None and "metering_rules" not in bad:
         faults.extend(_rules_faults(settings.metering_rules))
     faults.extend(
@@ -109,9 +109,9 @@ def _rules_faults(path: Path) -> list[Fault]:
 
 
 def _validate(
-    merged: dict[str, Any], faults: list[Fault], written: Callable[[str], str]
+    merged: dict[str, Any], faults: list[Fault], shown_name: Callable[[str], str]
 ) -> tuple[Settings, frozenset[str]]:
-    """Settings from the good values, so that what depends on several can be checked beside the bad ones."""
+    """Validate all values; on faults, build the settings from the valid ones, so that contradictions are found too."""
     try:
         return Settings(**merged), frozenset()
     except ValidationError as error:
@@ -119,7 +119,7 @@ def _validate(
         for detail in error.errors(include_url=False):
             name = str(detail["loc"][0])
             if name not in bad:
-                faults.append(Fault(written(name), _problem(name, detail, merged.get(name))))
+                faults.append(Fault(shown_name(name), _problem(name, detail, merged.get(name))))
             bad.add(name)
     return Settings(**{name: value for name, value in merged.items() if name not in bad}), frozenset(bad)
 
@@ -132,8 +132,8 @@ def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
             raise FileNotFoundError("no such file")
         data = TomlConfigSettingsSource(Settings, config).toml_data
     except tomllib.TOMLDecodeError as error:
-        # Its message names a place and a token, never the value that stands there.
-        faults.append(Fault(str(config), f"is not TOML: {error}"))
+        # The message of `TOMLDecodeError` has a position and a token, never a value.
+        faults.append(Fault(str(config), f"is not valid TOML: {error}"))
         return {}
     except UnicodeDecodeError:
         faults.append(Fault(str(config), "is not UTF-8: save it as UTF-8"))
@@ -141,10 +141,10 @@ def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
     except OSError as error:
         faults.append(Fault(str(config), f"cannot be read ({error.strerror or error}): check --config"))
         return {}
-    data.pop("metering", None)  # its rules are read from the file that metering_rules names
+    data.pop("metering", None)  # read by `_rules_faults`, from the file that `metering_rules` names
     known = {name: value for name, value in data.items() if name in Settings.model_fields}
     faults.extend(Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known)
-    # Where it has no rules yet, it may have some when it is read again.
+    # Also for a file without rules: it may have some when it is read again on SIGHUP.
     return {"metering_rules": config, **known}
 
 
@@ -154,7 +154,7 @@ def _read_environment(faults: list[Fault]) -> dict[str, Any]:
         if name == variable.upper() or name.lower() in Settings.model_fields:
             continue
         if _SERVICE_LINK.search(name) or _LINK_VALUE.match(value):
-            continue  # Kubernetes and Docker set these for a service that is named "gateway".
+            continue  # set by Kubernetes and Docker for a service named "gateway"
         faults.append(Fault(variable, _unknown(name.lower(), lambda near: ENV_PREFIX + near.upper())))
     return dict(EnvSettingsSource(Settings)())
 
@@ -162,16 +162,16 @@ def _read_environment(faults: list[Fault]) -> dict[str, Any]:
 def _unknown(name: str, spelled: Callable[[str], str]) -> str:
     near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
     if near:
-        return f"is no setting: did you mean {spelled(near[0])}?"
-    return "is no setting: remove it (`mcp-gateway config` lists all)"
+        return f"is not a setting: did you mean {spelled(near[0])}?"
+    return "is not a setting: remove it (`mcp-gateway config` lists all settings)"
 
 
 def _problem(name: str, detail: ErrorDetails, value: Any) -> str:
     context = detail.get("ctx", {})
     if isinstance(value, str) and _LINK_VALUE.match(value) and not name.endswith("_url"):
-        return "is set by Kubernetes for a service of that name: set enableServiceLinks: false in the pod"
+        return "was set by Kubernetes for a service of that name: set enableServiceLinks: false in the pod"
     if isinstance(value, str) and not value.strip():
-        return "is empty: give it a value or leave it out"
+        return "is empty: give it a value or remove it"
     match detail["type"]:
         case "value_error":
             return str(context["error"])
@@ -186,13 +186,13 @@ def _problem(name: str, detail: ErrorDetails, value: Any) -> str:
         case "literal_error":
             problem = f"must be {context['expected']}"
         case "tuple_type" | "too_short":
-            problem = "must be a list of at least one text, or one text with commas"
+            problem = "must be a list with at least one text, or one text with commas"
         case _:
             problem = detail["msg"][:1].lower() + detail["msg"][1:]
-    return problem + _instead(name, value)
+    return problem + _not_value(name, value)
 
 
-def _instead(name: str, value: Any) -> str:
+def _not_value(name: str, value: Any) -> str:
     if name in SECRETS or name.endswith("_url") or not isinstance(value, str | int | float):
         return ""
     text = str(value)
@@ -209,17 +209,20 @@ def _bounds(name: str) -> str:
 
 
 def _contradictions(settings: Settings) -> Iterable[tuple[str, str]]:
-    """What no single setting shows: pairs of a setting's name and the problem."""
+    """Find settings that contradict each other; yields names of settings and problems."""
     if settings.proxy_port == settings.admin_port:
-        yield "admin_port", f"is {settings.admin_port} like the proxy's port: give one of them another"
+        yield "admin_port", f"is {settings.admin_port}, the same as proxy_port: choose another port for one of them"
     if settings.metrics_port in {settings.proxy_port, settings.admin_port}:
-        yield "metrics_port", f"is {settings.metrics_port}, which is taken: give it another, or 0 for none"
+        yield (
+            "metrics_port",
+            f"is {settings.metrics_port}, which is proxy_port or admin_port: choose another port, or 0 for none",
+        )
     if settings.upstream_url is not None:
         parts = urlsplit(settings.upstream_url)
         here = {"localhost", "127.0.0.1", "::1", "0.0.0.0", settings.host}  # noqa: S104
         port = parts.port or (443 if parts.scheme == "https" else 80)
         if parts.hostname in here and port == settings.proxy_port:
-            yield "upstream_url", "is this gateway's own address: name the MCP server that it stands before"
+            yield "upstream_url", "is the address of this gateway itself: set it to the URL of the MCP server behind it"
 
 
 def _need(name: str) -> str:

@@ -1,7 +1,7 @@
-"""The kinds of values that settings take, each checked once, when it is read.
+"""Types of settings, with their validators.
 
-A validator here never puts the value into its message: it may be a secret, or a URL that carries a password.
-Whoever reports the fault decides whether the value may be shown.
+A validator never puts the value into its message: it may be a secret, or a URL that contains a password. The caller
+decides whether the value may be shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic_settings import NoDecode
 MASK = "********"
 MIN_SECRET_BYTES = 32
 LOOPBACK_ORIGINS = "loopback"
-"""The word that stands for every origin on this machine, whatever its port."""
+"""The word that stands for every origin on this machine, on any port."""
 
 _OWN_PATHS = frozenset({"/healthz", "/readyz", "/register"})
 _REDIS_SCHEMES = frozenset({"unix"}) | {
@@ -48,9 +48,9 @@ def _each(check: Callable[[str], str]) -> AfterValidator:
 
 def _text(value: str) -> str:
     if not value.strip():
-        raise ValueError("is empty: give it a value or leave it out")
+        raise ValueError("is empty: give it a value or remove it")
     if not value.isprintable():
-        raise ValueError("holds a control character: check for a stray line break")
+        raise ValueError("contains a control character: check for a stray line break")
     return value
 
 
@@ -64,13 +64,13 @@ def _no_empty_path(value: Any) -> Any:
 
 def _split_url(value: str, *, one_host: bool = True) -> SplitResult:
     if not value.isprintable() or " " in value:
-        raise ValueError("holds white space or a control character: check for a stray space or line break")
+        raise ValueError("contains white space or a control character: check for a stray space or line break")
     try:
         parts = urlsplit(value)
         if one_host and parts.port == 0:
             raise ValueError
     except ValueError:
-        raise ValueError("is not a URL: check the host and the port") from None
+        raise ValueError("is not a valid URL: check the host and the port") from None
     return parts
 
 
@@ -79,9 +79,9 @@ def _upstream_url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a full URL, such as http://127.0.0.1:9000/mcp")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("holds a user name or password: put them in GATEWAY_UPSTREAM_AUTHORIZATION")
+        raise ValueError("contains a user name or password: use GATEWAY_UPSTREAM_AUTHORIZATION for credentials")
     if parts.fragment:
-        raise ValueError("has a fragment (#…): leave it out")
+        raise ValueError("has a fragment (#…): remove it")
     return value
 
 
@@ -91,11 +91,11 @@ def _redis_url(value: str) -> str:
         raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
     if parts.scheme == "unix":
         if parts.netloc.rpartition("@")[2] or not parts.path.startswith("/"):
-            raise ValueError("must name the socket's full path, such as unix:///run/valkey.sock")
+            raise ValueError("must have the full path of the socket, such as unix:///run/valkey.sock")
     elif not parts.netloc.rpartition("@")[2]:
-        raise ValueError("names no host: it looks like redis://:password@host:6379/0")
+        raise ValueError("has no host: write it as redis://:password@host:6379/0")
     if parts.scheme.endswith("+sentinel") and not parts.path.strip("/"):
-        raise ValueError("names no master: it looks like redis+sentinel://host:26379,host:26379/mymaster")
+        raise ValueError("has no name of a master: write it as redis+sentinel://host:26379,host:26379/mymaster")
     return value
 
 
@@ -103,7 +103,7 @@ def _clickhouse_url(value: str) -> str:
     parts = _split_url(value)
     if parts.scheme == "chdb":
         if parts.netloc or not parts.path.strip("/"):
-            raise ValueError("must name a full path, such as chdb:///var/lib/gateway/chdb")
+            raise ValueError("must have a full path, such as chdb:///var/lib/gateway/chdb")
     elif parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be http(s)://user:password@host:8123/database or chdb:///path")
     return value
@@ -117,19 +117,21 @@ def _cluster(value: str) -> str:
 
 def _endpoint_path(value: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9._~!$&'()*+;=:@/-]*", value):
-        raise ValueError('holds a path that does not start with "/" or has characters beyond a plain path')
+        raise ValueError(
+            'contains a path that does not start with "/" or has a query or other characters that need encoding'
+        )
     if "//" in value or any(part in {".", ".."} for part in value.split("/")):
-        raise ValueError("holds a path with an empty or a dot segment")
+        raise ValueError("contains a path with an empty segment or a dot segment")
     if value in _OWN_PATHS or value.startswith("/.well-known"):
-        raise ValueError(f"holds {value}, which the gateway answers itself")
+        raise ValueError(f"contains {value}, which the gateway answers itself: choose another path")
     return value
 
 
 def _public_method(value: str) -> str:
     if not _METHOD.match(value):
-        raise ValueError("holds a name that is no JSON-RPC method, such as initialize")
+        raise ValueError("contains a name that is not a JSON-RPC method, such as initialize")
     if value == "tools/call":
-        raise ValueError("holds tools/call: a call without a key cannot be metered")
+        raise ValueError("contains tools/call: a call without a key cannot be metered, remove it")
     return value
 
 
@@ -139,9 +141,9 @@ def _origin(value: str) -> str:
     parts = _split_url(value)
     bare = parts._replace(netloc=parts.netloc.lower())
     if parts.scheme not in {"http", "https"} or not parts.hostname or urlunsplit(bare) != value.lower():
-        raise ValueError("takes origins such as https://app.example.com, or the word loopback")
+        raise ValueError("must contain origins such as https://app.example.com, or the word loopback")
     if parts.path or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("takes origins without a path, such as https://app.example.com")
+        raise ValueError("must contain origins without a path, such as https://app.example.com")
     return value.lower()
 
 
@@ -158,7 +160,7 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
-        raise ValueError("takes addresses and networks such as 10.0.0.0/8") from None
+        raise ValueError("must contain addresses and networks such as 10.0.0.0/8") from None
 
 
 def _email(value: str) -> str:
@@ -189,7 +191,7 @@ def _header_value(value: SecretStr) -> SecretStr:
 Text = Annotated[str, AfterValidator(_text)]
 Host = Annotated[str, AfterValidator(_host)]
 Email = Annotated[str, AfterValidator(_email)]
-DataDir = Annotated[Path, BeforeValidator(_no_empty_path), AfterValidator(_path)]
+PathSetting = Annotated[Path, BeforeValidator(_no_empty_path), AfterValidator(_path)]
 
 Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65_535)]
 PortOrOff = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535)]
@@ -213,7 +215,7 @@ Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_
 
 
 def mask_url(value: str) -> str:
-    """The URL with its password and its query's values masked, fit for a log or a screen."""
+    """Mask the password and the values of the query in a URL, so that it may be logged or displayed."""
     try:
         parts = _split_url(value, one_host=False)
     except ValueError:

@@ -6,7 +6,7 @@ from bench import report
 from bench.results import Results
 from tests.bench.runs import run
 
-PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 
 
 def test_the_page_keeps_all_but_its_tables() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli import main
 from gateway.client_snippets import CLIENTS
-from gateway.settings.markdown import configuration_page
+from gateway.settings.markdown import settings_page
 
 Capture = pytest.CaptureFixture[str]
 
@@ -59,7 +59,7 @@ def test_config_shows_values_and_sources_and_masks_secrets(monkeypatch: pytest.M
 
 def test_config_prints_the_documentation_page(capsys: Capture) -> None:
     assert main(["config", "--markdown"]) == 0
-    assert capsys.readouterr().out == configuration_page()
+    assert capsys.readouterr().out == settings_page()
 
 
 def test_a_snippet_is_alone_on_standard_output(capsys: Capture) -> None:

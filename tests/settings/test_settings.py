@@ -1,4 +1,4 @@
-"""Settings: where values come from, what is refused, and what is never shown."""
+"""Settings: sources of values, faults, masking of secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from gateway.proxy.config import ProxyConfig, read_config
 from gateway.settings import Settings, SettingsError, load_settings
-from gateway.settings.markdown import configuration_page
+from gateway.settings.descriptions import DESCRIPTIONS
+from gateway.settings.markdown import settings_page
 
 SECRET = "s3cr3t-" * 6
 
@@ -45,7 +46,9 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.connect_timeout, settings.first_byte_timeout, settings.idle_timeout) == (5, 300, 3600)
 
 
-def test_later_sources_win_and_each_value_tells_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_sources_win_and_the_source_of_each_value_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text('host = "10.0.0.1"\nproxy_port = 1\nadmin_port = 2\nproxy_paths = ["/a", "/b"]\n')
     monkeypatch.setenv("GATEWAY_PROXY_PORT", "3")
@@ -82,16 +85,17 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("GATEWAY_JWT_SECRET", "short")
     found = faults(config=config, flags={"workers": 0, "metrics_port": 8001}, role="admin")
     expected = [
-        f"proxy_prot in {config}: is no setting: did you mean proxy_port?",
-        f"metrics in {config}: is no setting: did you mean metrics_port?",
+        f"proxy_prot in {config}: is not a setting: did you mean proxy_port?",
+        f"metrics in {config}: is not a setting: did you mean metrics_port?",
         f"host in {config}: must be an IP address or a host name, without a port",
-        "GATEWAY_UPSTREM_URL: is no setting: did you mean GATEWAY_UPSTREAM_URL?",
+        "GATEWAY_UPSTREM_URL: is not a setting: did you mean GATEWAY_UPSTREAM_URL?",
         "GATEWAY_ADMIN_PORT: must be a number from 1 to 65535, not 99999",
         "GATEWAY_UPSTREAM_URL: must be a full URL, such as http://127.0.0.1:9000/mcp",
-        'GATEWAY_PROXY_PATHS: holds a path that does not start with "/" or has characters beyond a plain path',
+        'GATEWAY_PROXY_PATHS: contains a path that does not start with "/" or has a query or other '
+        "characters that need encoding",
         "GATEWAY_JWT_SECRET: must have at least 32 bytes: make one with `openssl rand -hex 32`",
         "--workers: must be a number from 1 to 256, not 0",
-        "--metrics-port: is 8001, which is taken: give it another, or 0 for none",
+        "--metrics-port: is 8001, which is proxy_port or admin_port: choose another port, or 0 for none",
         "GATEWAY_REDIS_URL: is required by `mcp-gateway admin`: set it to the Redis that proxy and admin "
         "share, such as redis://10.0.0.6:6379/0",
         "GATEWAY_CLICKHOUSE_URL: is required by `mcp-gateway admin`: set it to "
@@ -106,26 +110,26 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         ("PROXY_PORT", "0", "from 1 to 65535"),
         ("PROXY_PORT", "http", "whole number, not http"),
         ("PROXY_PORT", "", "is empty"),
-        ("PROXY_PORT", "8000", "is 8000 like the proxy's port"),
+        ("PROXY_PORT", "8000", "is 8000, the same as proxy_port"),
         ("PROXY_PORT", "tcp://10.0.0.7:8001", "enableServiceLinks"),
         ("UPSTREAM_URL", "ftp://a/mcp", "full URL"),
         ("UPSTREAM_URL", "http:///mcp", "full URL"),
         ("UPSTREAM_URL", "http://a:99999/mcp", "check the host and the port"),
         ("UPSTREAM_URL", "http://u:p@a/mcp", "GATEWAY_UPSTREAM_AUTHORIZATION"),
         ("UPSTREAM_URL", "http://a/mcp\n", "stray"),
-        ("UPSTREAM_URL", "http://localhost:8001/mcp", "own address"),
+        ("UPSTREAM_URL", "http://localhost:8001/mcp", "gateway itself"),
         ("UPSTREAM_AUTHORIZATION", "Bearer a\r\nX: y", "plain ASCII"),
         ("REDIS_URL", "valkey.sock", "must start with redis://"),
-        ("REDIS_URL", "redis://", "names no host"),
+        ("REDIS_URL", "redis://", "has no host"),
         ("REDIS_URL", "unix://run/valkey.sock", "full path"),
-        ("REDIS_URL", "redis+sentinel://a:1,b:2", "names no master"),
+        ("REDIS_URL", "redis+sentinel://a:1,b:2", "has no name of a master"),
         ("CLICKHOUSE_URL", "chdb://data", "full path"),
         ("CLICKHOUSE_URL", "clickhouse://a", "must be http(s)://"),
         ("CLICKHOUSE_CLUSTER", "a`; DROP TABLE b", "name of a cluster"),
         ("PROXY_PATHS", "/healthz", "answers itself"),
         ("PROXY_PATHS", ",", "at least one"),
         ("PROXY_PATHS", "/a/../b", "dot segment"),
-        ("PROXY_PATHS", "/mcp?x=1", "plain path"),
+        ("PROXY_PATHS", "/mcp?x=1", "need encoding"),
         ("PUBLIC_METHODS", "initialize,tools/call", "cannot be metered"),
         ("ALLOWED_ORIGINS", "*", "origins such as"),
         ("ALLOWED_ORIGINS", "https://a.example/path", "origins without a path"),
@@ -141,16 +145,16 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         ("CONNECT_TIMEOUT", "nan", "must be a number"),
         ("USAGE_TTL_DAYS", "0", "from 1 to 36500"),
         ("LOG_FORMAT", "xml", "must be 'auto', 'text' or 'json'"),
-        ("SPEED", "1", "is no setting: remove it"),
+        ("SPEED", "1", "is not a setting: remove it"),
     ],
 )
-def test_a_malformed_setting_is_named_with_its_mend(
+def test_a_malformed_setting_is_named_with_its_fix(
     variable: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_" + variable, value)
     [fault] = faults()
     assert says in fault
-    assert ("GATEWAY_ADMIN_PORT" if "like the proxy's" in says else "GATEWAY_" + variable) in fault
+    assert ("GATEWAY_ADMIN_PORT" if "the same as proxy_port" in says else "GATEWAY_" + variable) in fault
 
 
 @pytest.mark.parametrize(
@@ -160,11 +164,11 @@ def test_a_malformed_setting_is_named_with_its_mend(
         ("proxy_port = [1]", "whole number"),
         ("proxy_paths = [1]", "valid string"),
         ('workers = "many"', "whole number, not many"),
-        ("host = ", "is not TOML"),
+        ("host = ", "is not valid TOML"),
         ("host = 1", "valid string"),
     ],
 )
-def test_a_malformed_file_is_named_with_its_mend(toml: str, says: str, tmp_path: Path) -> None:
+def test_a_malformed_file_is_named_with_its_fix(toml: str, says: str, tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text(toml)
     [fault] = faults(config=config)
@@ -172,7 +176,7 @@ def test_a_malformed_file_is_named_with_its_mend(toml: str, says: str, tmp_path:
     assert str(config) in fault
 
 
-def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_not_utf8_is_a_fault(tmp_path: Path) -> None:
     [fault] = faults(config=tmp_path / "none.toml")
     assert "no such file" in fault
     (tmp_path / "latin.toml").write_bytes(b'host = "\xe9"')
@@ -180,7 +184,7 @@ def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
     assert "UTF-8" in fault
 
 
-def test_variables_that_kubernetes_makes_for_a_service_named_gateway_are_no_faults(
+def test_variables_that_kubernetes_sets_for_a_service_named_gateway_are_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
@@ -192,7 +196,7 @@ def test_variables_that_kubernetes_makes_for_a_service_named_gateway_are_no_faul
 
 @pytest.mark.parametrize("name", ["JWT_SECRET", "KEY_PEPPER", "ADMIN_PASSWORD", "UPSTREAM_AUTHORIZATION"])
 @pytest.mark.parametrize("end", ["", "\n", "\x00"])
-def test_no_fault_shows_a_secret(name: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_fault_contains_a_secret(name: str, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "\x00" not in end:
         monkeypatch.setenv("GATEWAY_" + name, "hunter2" + end)
     monkeypatch.setenv("GATEWAY_REDIS_URL", "http://:hunter2@host")
@@ -202,7 +206,7 @@ def test_no_fault_shows_a_secret(name: str, end: str, monkeypatch: pytest.Monkey
     assert "hunter2" not in "".join(found)
 
 
-def secretive() -> Settings:
+def settings_with_secrets() -> Settings:
     return Settings(
         upstream_url="https://a.example/mcp?token=hunter2",
         upstream_authorization=SecretStr("Bearer hunter2"),
@@ -214,32 +218,32 @@ def secretive() -> Settings:
     )
 
 
-def test_effective_settings_and_repr_show_no_secret() -> None:
-    shown = {row.name: row.value for row in secretive().effective()}
+def test_effective_settings_and_repr_contain_no_secret() -> None:
+    shown = {row.name: row.value for row in settings_with_secrets().effective()}
     assert "hunter2" not in str(shown)
     assert shown["redis_url"] == "redis+sentinel://:********@a:1,b:2/m?x=********"
     assert shown["clickhouse_url"] == "http://u:********@ch:8123/db"
     assert shown["jwt_secret"] == "********"
-    assert "hunter2" not in repr(secretive())
-    assert "hunter2" not in str(secretive())
-    assert "jwt_secret=********" in repr(secretive())
+    assert "hunter2" not in repr(settings_with_secrets())
+    assert "hunter2" not in str(settings_with_secrets())
+    assert "jwt_secret=********" in repr(settings_with_secrets())
 
 
 def test_json_for_child_processes_is_one_lossless_line() -> None:
-    settings = secretive()
+    settings = settings_with_secrets()
     line = settings.to_json()
     assert "\n" not in line
     assert Settings.from_json(line) == settings
     assert "hunter2" not in settings.model_dump_json(include={"jwt_secret", "key_pepper", "admin_password"})
 
 
-def test_from_json_is_not_changed_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_json_ignores_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     line = Settings().to_json()
     monkeypatch.setenv("GATEWAY_REDIS_URL", "redis://elsewhere")
     assert Settings.from_json(line).redis_url is None
 
 
-def test_replaced_checks_like_the_first_time() -> None:
+def test_replaced_values_are_validated() -> None:
     settings = load_settings(flags={"host": "::1"})
     changed = settings.replaced(redis_url="unix:///run/valkey.sock")
     assert changed.redis_url == "unix:///run/valkey.sock"
@@ -249,7 +253,7 @@ def test_replaced_checks_like_the_first_time() -> None:
 
 
 def test_a_worker_reads_its_config_from_the_same_line() -> None:
-    settings = secretive().replaced(trusted_proxies=("10.0.0.0/8",))
+    settings = settings_with_secrets().replaced(trusted_proxies=("10.0.0.0/8",))
     config = read_config(settings.to_json())
     for name in ProxyConfig.__struct_fields__:
         value = getattr(settings, name)
@@ -259,12 +263,12 @@ def test_a_worker_reads_its_config_from_the_same_line() -> None:
     assert "hunter2" not in repr(config)
 
 
-def test_a_worker_does_not_start_without_its_urls() -> None:
+def test_a_worker_requires_the_upstream_url() -> None:
     with pytest.raises(msgspec.ValidationError, match="upstream_url"):
         read_config(Settings().to_json())
 
 
-def test_the_worker_config_is_a_part_of_the_settings() -> None:
+def test_the_worker_config_is_a_subset_of_the_settings() -> None:
     plain = {SecretStr: str, Path: str}
     ours = typing.get_type_hints(ProxyConfig)
     theirs = typing.get_type_hints(Settings)
@@ -287,18 +291,35 @@ def test_the_worker_config_needs_no_pydantic() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_page_names_every_setting() -> None:
-    page = configuration_page()
-    for name, field in Settings.model_fields.items():
-        assert field.description, name
-        assert f"`GATEWAY_{name.upper()}`" in page
+def test_every_setting_is_described_once() -> None:
+    assert list(DESCRIPTIONS) == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_the_example_of_a_setting_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = DESCRIPTIONS[name].example
+    monkeypatch.setenv("GATEWAY_" + name.upper(), example)
+    rejected = [] if name != "metering_rules" else [f"{example}: cannot be read (No such file or directory)"]
+    try:
+        load_settings()
+    except SettingsError as error:
+        rejected = [str(fault) for fault in error.faults if str(fault) not in rejected]
+        assert rejected == []
+
+
+def test_the_page_has_every_setting_with_its_reason_and_example() -> None:
+    page = settings_page()
+    for name, about in DESCRIPTIONS.items():
+        assert f"### GATEWAY_{name.upper()}\n\n{about.meaning}\n" in page
+        assert about.reason in page
+        assert about.example in page
     assert os.sep + "root" not in page
 
 
 RULE = '[[metering.rule]]\ntool = "get_*"\nrecords = "length(structuredContent.items)"\n'
 
 
-def test_metering_rules_stand_in_the_file_of_settings_or_in_one_of_their_own(
+def test_metering_rules_are_read_from_the_settings_file_or_a_separate_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, rules = tmp_path / "gateway.toml", tmp_path / "rules.toml"
@@ -314,7 +335,7 @@ def test_a_fault_of_a_metering_rule_stops_the_start(tmp_path: Path, monkeypatch:
     config = tmp_path / "gateway.toml"
     config.write_text("worker = 1\n" + RULE + RULE.replace("length", "size"))
     assert faults(config=config) == [
-        f"worker in {config}: is no setting: did you mean workers?",
+        f"worker in {config}: is not a setting: did you mean workers?",
         f"metering.rule 2 (get_*) records in {config}: column 1: there is no function size() "
         "(in size(structuredContent.items))",
     ]

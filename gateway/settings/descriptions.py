@@ -1,0 +1,256 @@
+"""The documentation of every setting: meaning, reason and example, in the order of the reference page."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Description(NamedTuple):
+    """The documentation of one setting, in Markdown."""
+
+    meaning: str
+    reason: str
+    """When to change the setting, or why it exists."""
+    example: str
+    """A value as it is written in the environment; a test loads each of them."""
+    default: str | None = None
+    """Text to show instead of a default value that says little by itself."""
+
+
+SECTIONS: dict[str, dict[str, Description]] = {
+    "Upstream and engines": {
+        "upstream_url": Description(
+            "Full URL of the upstream's MCP endpoint. For a server with the HTTP+SSE transport (2024-11-05): the URL "
+            "of its event stream.",
+            "The gateway has one upstream. To serve several MCP servers, run one gateway for each of them.",
+            "http://10.0.0.5:9000/mcp",
+            "the demo server; required by `mcp-gateway proxy`",
+        ),
+        "upstream_authorization": Description(
+            "Value of the `Authorization` header that is sent to the upstream.",
+            "The client's own `Authorization` holds its API key and is always removed. Set this if the upstream needs "
+            "credentials of the gateway.",
+            "Bearer upstream-token",
+            "none: no `Authorization` header is sent",
+        ),
+        "redis_url": Description(
+            "Redis or Valkey: `redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/master` or "
+            "`redis+cluster://host,host`.",
+            "The proxy and the admin process share it: keys, users, sessions, limits and the usage stream are stored "
+            "here. It needs an append-only file and `maxmemory-policy noeviction`.",
+            "redis://:password@10.0.0.6:6379/0",
+            "an embedded Valkey; required by `mcp-gateway proxy` and `mcp-gateway admin`",
+        ),
+        "clickhouse_url": Description(
+            "ClickHouse over HTTP, `http(s)://user:password@host:8123/database`, or chDB in a folder, `chdb:///path`.",
+            "The usage tables are stored here. Only the admin process opens it.",
+            "http://gateway:password@10.0.0.7:8123/mcp_gateway",
+            "an embedded chDB; required by `mcp-gateway admin`",
+        ),
+        "clickhouse_cluster": Description(
+            "Name of a ClickHouse cluster (from `remote_servers`) on which the tables are created, replicated and "
+            "distributed.",
+            "Set it before the first start on a database: existing single-server tables are not converted.",
+            "usage",
+            "none: tables on one server",
+        ),
+        "data_dir": Description(
+            "Folder of the embedded engines, the generated secrets and the spool. Its mode is set to 0700.",
+            "Put it on a disk that outlives the process: the spool holds usage events that Redis does not have yet.",
+            "/var/lib/mcp-gateway",
+            "`./data`",
+        ),
+        "metering_rules": Description(
+            "TOML file with `[[metering.rule]]` tables. It is read again on SIGHUP.",
+            "Keeps rules separate from the other settings, so that they can be changed without a restart.",
+            "/etc/mcp-gateway/rules.toml",
+            "the file named by `--config`",
+        ),
+    },
+    "Secrets and the first admin": {
+        "jwt_secret": Description(
+            "Secret that signs the tokens of the admin API; at least 32 bytes.",
+            "All admin processes must have the same one. A new secret invalidates all tokens: everybody logs in again.",
+            "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
+            "generated into the data folder; required by `mcp-gateway admin`",
+        ),
+        "key_pepper": Description(
+            "Secret of at least 32 bytes. If it is set, API keys are stored as HMAC-SHA-256 under it instead of as "
+            "plain SHA-256.",
+            "A copy of Redis is then useless without the pepper. The proxy and the admin process need the same one. "
+            "Changing it invalidates all keys.",
+            "decade00decade00decade00decade00decade00decade00decade00decade00",
+            "none: plain SHA-256",
+        ),
+        "admin_email": Description(
+            "Email of the first admin, who is created if no user exists.",
+            "Later changes have no effect; use `mcp-gateway user add` for further users.",
+            "admin@example.com",
+            "`admin@localhost`",
+        ),
+        "admin_password": Description(
+            "Password of the first admin; 8 to 1024 characters.",
+            "Set it where standard output is written to a log: a generated password is printed there once.",
+            "correct-horse-battery",
+            "generated, printed once",
+        ),
+    },
+    "Addresses and processes": {
+        "host": Description(
+            "Address on which the proxy and the admin API listen.",
+            "The default is reachable from this machine only. On another address set `GATEWAY_ALLOWED_HOSTS` too.",
+            "0.0.0.0",  # noqa: S104
+        ),
+        "proxy_port": Description("Port of the proxy, for MCP clients.", "All workers share this port.", "8001"),
+        "admin_port": Description(
+            "Port of the admin API and the dashboard.", "MCP clients never need it; keep it internal.", "8000"
+        ),
+        "metrics_host": Description(
+            "Address on which the Prometheus metrics are served.",
+            "Metrics have no authentication. Set it if Prometheus runs on another machine.",
+            "10.0.0.8",
+        ),
+        "metrics_port": Description(
+            "Port of the Prometheus metrics, at `/metrics`. 0 disables them.",
+            "Two commands on one machine need two ports.",
+            "8004",
+        ),
+        "workers": Description(
+            "Number of proxy processes.",
+            "Set it in a container: the default counts the processors of the machine, not the container's share.",
+            "2",
+            "the number of processors, at most 4",
+        ),
+        "gateway_id": Description(
+            "Name of this gateway in usage events.",
+            "Tells replicas apart in the usage history.",
+            "gateway-eu-1",
+            "the host name",
+        ),
+    },
+    "Access": {
+        "proxy_paths": Description(
+            "Paths that are the MCP endpoint. All of them lead to the upstream URL; any other path is answered 404.",
+            "Set it to the path that clients already use. Paths are compared as they are sent, without decoding.",
+            "/mcp",
+        ),
+        "public_methods": Description(
+            "JSON-RPC methods that need no API key. `tools/call` cannot be one of them.",
+            "Clients open a session before they have to show a key. Set it to the empty text to require a key for "
+            "everything.",
+            "initialize,notifications/initialized",
+        ),
+        "forward_identity": Description(
+            "Adds the headers `X-MCP-Key-Id` and `X-MCP-Owner` to requests to the upstream.",
+            "Lets an upstream know the caller. Headers of these names that a client sends are always removed.",
+            "true",
+        ),
+        "allowed_origins": Description(
+            "Values of `Origin` from which browsers may use the proxy. `loopback` stands for localhost on any port.",
+            "Only browser clients send `Origin`. Other origins are answered 403, which protects against DNS rebinding.",
+            "https://inspector.example.com,loopback",
+        ),
+        "allowed_hosts": Description(
+            "Host names that clients may use in `Host`, without a port. Loopback names are always allowed.",
+            "Set it to the public name when the gateway does not listen on loopback. Other names are answered 421.",
+            "mcp.example.com",
+            "loopback names if the gateway listens on loopback, otherwise any",
+        ),
+        "trusted_proxies": Description(
+            "Addresses and networks whose `X-Forwarded-*` headers are used.",
+            "Without it, all clients behind a load balancer have the balancer's address: in `allowed_ips`, in limits "
+            "per address and in the usage history.",
+            "10.0.0.0/8",
+            "none",
+        ),
+    },
+    "Limits": {
+        "max_request_bytes": Description(
+            "Largest request body in bytes; larger ones are answered 413.",
+            "Raise it if tools take files as arguments.",
+            "16777216",
+        ),
+        "max_concurrent_requests": Description(
+            "Requests that one worker serves at the same time, and separately as many listening streams. More are "
+            "answered 503.",
+            "Bounds memory and sockets. A request uses two file descriptors.",
+            "5000",
+        ),
+        "open_handshakes_per_address": Description(
+            "Sessions per client address that were opened without a key and are not yet claimed by one. More are "
+            "answered 429.",
+            "Keeps clients without a key from filling the upstream with sessions. Raise it if many clients share one "
+            "address.",
+            "200",
+        ),
+        "unclaimed_session_seconds": Description(
+            "Seconds after which a session that no key has claimed is ended at the upstream.",
+            "Raise it for clients that wait for a person between `initialize` and the first call.",
+            "300",
+        ),
+    },
+    "Time-outs": {
+        "connect_timeout": Description(
+            "Seconds to connect to the upstream; then 504. A refused connection is answered 502 immediately.",
+            "Lower it to notice an upstream that is down earlier.",
+            "2",
+        ),
+        "request_head_timeout": Description(
+            "Seconds for a client to send the head of a request; then the connection is closed.",
+            "Bounds slow clients (slowloris).",
+            "10",
+        ),
+        "request_body_timeout": Description(
+            "Seconds for a client to send the body of a request; then 408.",
+            "Raise it for large bodies on slow links.",
+            "60",
+        ),
+        "first_byte_timeout": Description(
+            "Seconds to the first byte of the upstream's response; then 504.",
+            "Must be longer than the slowest tool of a server that answers with plain JSON.",
+            "600",
+        ),
+        "idle_timeout": Description(
+            "Seconds for which a response may be silent after its first byte; then it is broken off.",
+            "Must be longer than the longest pause of an event stream.",
+            "7200",
+        ),
+        "drain_timeout": Description(
+            "Seconds that open requests get to finish when the gateway is stopped.",
+            "Workers are stopped one after the other, so the whole stop may take this long for each worker.",
+            "10",
+        ),
+    },
+    "Usage": {
+        "usage_stream_max_entries": Description(
+            "Length of the usage stream above which an alarm is raised. Nothing is dropped.",
+            "An entry has about 140 bytes for each event. Set it below the memory of Redis.",
+            "20000000",
+        ),
+        "usage_spool_max_bytes": Description(
+            "Largest spool file of one worker, in bytes.",
+            "While Redis is away, events are kept here; when it is full too, responses are withheld with 503.",
+            "1073741824",
+        ),
+        "usage_ttl_days": Description(
+            "Days after which rows of the usage tables are deleted.",
+            "Applies to the history and to the daily sums.",
+            "400",
+            "never",
+        ),
+    },
+    "Logs": {
+        "log_level": Description(
+            "Lowest severity that is logged: `debug`, `info`, `warning` or `error`.",
+            "`debug` has one line for each request.",
+            "debug",
+        ),
+        "log_format": Description(
+            "`text`, `json` (one object for each line), or `auto`: text on a terminal, otherwise JSON.",
+            "Set it to `json` if something reads the logs.",
+            "json",
+        ),
+    },
+}
+
+DESCRIPTIONS: dict[str, Description] = {name: about for section in SECTIONS.values() for name, about in section.items()}
