@@ -41,6 +41,6 @@ def test_every_page_is_linked_from_another() -> None:
 
 
 def test_images_are_small() -> None:
-    images = [path for path in (ROOT / "docs/images").iterdir()]
+    images = list((ROOT / "docs/images").iterdir())
     assert images
     assert [path.name for path in images if path.stat().st_size > 200 * 1024] == []

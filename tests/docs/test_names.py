@@ -1,4 +1,4 @@
-"""Everything that a page names exists: paths, modules, constants, settings, commands, endpoints, names in the stores."""
+"""Everything that a page names exists: paths, modules, constants, settings, commands, endpoints, stored names."""
 
 from __future__ import annotations
 
