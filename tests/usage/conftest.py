@@ -1,4 +1,4 @@
-"""A real chDB, a table of its own for each test, and events."""
+"""A real chDB with a separate database for each test, streams, and writers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,23 @@ from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
-from tests.usage.support import NOW_MS, Running
+from tests.usage.support import NOW_MS, RecordedMetrics, RunningWriter
+
+
+@pytest.fixture
+def metrics() -> RecordedMetrics:
+    return RecordedMetrics()
 
 
 @pytest.fixture
 def usage_url(chdb_url: str) -> str:
-    """Where the tables of a test are."""
+    """The URL of the tables of a test."""
     return chdb_url
 
 
 @pytest.fixture
 def make_table(usage_url: str) -> Iterator[Callable[..., UsageTable]]:
-    """Makes tables, all on the one database of this test."""
+    """Create tables, all in the database of this test."""
     database = f"test_{secrets.token_hex(6)}"
     made = []
 
@@ -48,7 +53,7 @@ def table(make_table: Callable[..., UsageTable]) -> UsageTable:
 
 @pytest.fixture
 async def client(valkey: Valkey) -> AsyncIterator[redis.asyncio.Redis]:
-    """A client of the Valkey of this test alone."""
+    """A client of the Valkey that belongs to this test alone."""
     client = redis_client.connect(valkey.url)
     yield client
     await client.aclose()
@@ -63,13 +68,13 @@ async def stream(redis: redis.asyncio.Redis, tmp_path: Path) -> AsyncIterator[Us
 
 
 @pytest.fixture
-async def start_writer(redis: redis.asyncio.Redis, table: UsageTable) -> AsyncIterator[Callable[..., Running]]:
-    """Starts writers that end with the test."""
+async def start_writer(redis: redis.asyncio.Redis, table: UsageTable) -> AsyncIterator[Callable[..., RunningWriter]]:
+    """Start writers that end with the test."""
     running = []
 
-    def start(**options: Any) -> Running:
+    def start(**options: Any) -> RunningWriter:
         writer = UsageWriter(options.pop("redis", redis), options.pop("table", table), **{"linger": 0.0, **options})
-        running.append(Running(writer))
+        running.append(RunningWriter(writer))
         return running[-1]
 
     yield start

@@ -1,4 +1,4 @@
-"""What tests of usage share."""
+"""Shared helpers of the usage tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ import redis.asyncio
 from gateway.redis import names as redis_names
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
+from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.table import UsageTable
 
 NOW_MS = 1_782_000_000_000
@@ -26,7 +28,7 @@ _numbers = itertools.count()
 
 
 def event(**values: Any) -> UsageEvent:
-    """An event; each gets an id of its own."""
+    """Return an event with a unique id."""
     number = next(_numbers)
     return UsageEvent(
         **{
@@ -56,8 +58,60 @@ def event(**values: Any) -> UsageEvent:
     )
 
 
-class Running:
-    """A writer at work."""
+class RecordedMetrics(UsageMetricsSink):
+    """Records every measurement, for assertions."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """Events, or bytes, by the name of the measurement."""
+        self.lengths: list[tuple[int, int]] = []
+        self.batches: list[int] = []
+        self.connected: list[bool] = []
+        self.differences: list[int] = []
+        self.spool_bytes = 0
+
+    def appended(self, events: int) -> None:
+        self.counts["appended"] += events
+
+    def spooled(self, events: int) -> None:
+        self.counts["spooled"] += events
+
+    def unspooled(self, events: int) -> None:
+        self.counts["unspooled"] += events
+
+    def resent(self, events: int) -> None:
+        self.counts["resent"] += events
+
+    def refused(self, events: int) -> None:
+        self.counts["refused"] += events
+
+    def dead_lettered(self, events: int) -> None:
+        self.counts["dead_lettered"] += events
+
+    def spool_torn(self, size: int) -> None:
+        self.counts["torn_bytes"] += size
+
+    def spool_damaged(self, size: int) -> None:
+        self.counts["damaged_bytes"] += size
+
+    def spool_size(self, size: int) -> None:
+        self.spool_bytes = size
+
+    def stream_length(self, entries: int, bound: int) -> None:
+        self.lengths.append((entries, bound))
+
+    def inserted(self, events: int, seconds: float) -> None:
+        self.batches.append(events)
+
+    def clickhouse_connected(self, connected: bool) -> None:
+        self.connected.append(connected)
+
+    def unbalanced(self, events: int) -> None:
+        self.differences.append(events)
+
+
+class RunningWriter:
+    """A usage writer in a task."""
 
     def __init__(self, writer: UsageWriter) -> None:
         self.writer = writer
@@ -70,7 +124,7 @@ class Running:
 
 
 async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10) -> None:
-    """Return when the condition holds; fail after the time."""
+    """Return when the condition holds; raise `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
             found = condition()
@@ -80,18 +134,18 @@ async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], s
 
 
 async def entries(client: redis.asyncio.Redis, name: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    """All entries of a stream."""
+    """Return all entries of a stream."""
     found: Any = await client.xrange(name)
     return list(found)
 
 
 async def streamed(client: redis.asyncio.Redis) -> list[UsageEvent]:
-    """All events in the stream, in its order."""
+    """Return all events of the usage stream, in order."""
     return [event for _, fields in await entries(client, redis_names.USAGE) for event in unpack(fields[b"e"])]
 
 
 async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:
-    """Put events into the stream as one entry; its id."""
+    """Add events to the stream as one entry, and return its id."""
     entry: Any = await client.xadd(redis_names.USAGE, {"e": pack(events)})
     return bytes(entry)
 
@@ -106,29 +160,29 @@ async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:
 
 
 async def logged(table: UsageTable) -> list[str]:
-    """The event ids in the table, each as often as it is there."""
+    """Return the event ids in the table, duplicates included."""
     rows = await table.query_async("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
     return [row[0] for row in rows]
 
 
 async def rolled_up(table: UsageTable) -> tuple[int, int]:
-    """Calls and records of the daily roll-up."""
+    """Return the calls and the records of the daily roll-up."""
     rows = await table.query_async("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
     return rows[0]
 
 
 def listing(folder: Path) -> list[str]:
-    """The names in a folder."""
+    """Return the names in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def run_python(program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program in a Python of its own, to its end."""
+    """Run a program in a separate Python process, to its end."""
     return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
 
 
 def start_python(program: str, says: str) -> subprocess.Popen[bytes]:
-    """Start a program in a Python of its own; return when it has printed `says` as its first line."""
+    """Start a program in a separate Python process; return when it has printed `says` as its first line."""
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -138,7 +192,7 @@ def start_python(program: str, says: str) -> subprocess.Popen[bytes]:
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
-    """End a program with SIGKILL."""
+    """Kill a program with SIGKILL."""
     process.kill()
     process.communicate()
 

@@ -14,12 +14,11 @@ import redis.asyncio
 
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
-from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool, SpoolFull
 from gateway.usage.producer.stream import UsageStream
 from tests.support.valkey import Valkey
 from tests.usage.consumer.test_writer import report, writer_process
-from tests.usage.support import add, drained, event, finish, ids, streamed, until
+from tests.usage.support import RecordedMetrics, add, drained, event, finish, ids, streamed, until
 
 
 class Disk:
@@ -66,27 +65,13 @@ def large_disk() -> Iterator[Disk]:
     yield from mounted(96)
 
 
-class Told(UsageMetricsSink):
-    def __init__(self) -> None:
-        self.unspools = self.refusals = self.spools = 0
-
-    def unspooled(self, events: int) -> None:
-        self.unspools += events
-
-    def refused(self, events: int) -> None:
-        self.refusals += events
-
-    def spooled(self, events: int) -> None:
-        self.spools += events
-
-
 async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(disk: Disk, tmp_path: Path) -> None:
     valkey = Valkey(disk.path)
     valkey.start()
     client = redis_client.connect(valkey.url)
-    told = Told()
+    metrics = RecordedMetrics()
     stream = UsageStream(
-        client, Spool(tmp_path, monotonic=lambda: asyncio.get_running_loop().time() * 20), metrics=told
+        client, Spool(tmp_path, monotonic=lambda: asyncio.get_running_loop().time() * 20), metrics=metrics
     )
     await stream.start()
     events = [event()]
@@ -96,13 +81,13 @@ async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(di
         events.append(event())
         await stream.append(events[-1])
         await asyncio.sleep(0.02)
-    assert told.spools > 0
-    assert told.unspools == told.refusals == 0
+    assert metrics.counts["spooled"] > 0
+    assert metrics.counts["unspooled"] == metrics.counts["refused"] == 0
     # What it acknowledged, and has in its memory alone, is gone with it.
     valkey.kill()
     disk.free()
     valkey.start()
-    await until(lambda: not stream.redis_away)
+    await until(lambda: not stream.is_redis_away)
     assert ids(await streamed(client)) == ids(events)
     await stream.close()
     await client.aclose()
@@ -116,29 +101,29 @@ async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_
         valkey = Valkey(Path(folder))
         valkey.start()
         client = redis_client.connect(valkey.url)
-        told = Told()
-        stream = UsageStream(client, Spool(disk.path / "spool"), metrics=told)
+        metrics = RecordedMetrics()
+        stream = UsageStream(client, Spool(disk.path / "spool"), metrics=metrics)
         await stream.start()
         events = [event()]
         await stream.append(events[0])
         disk.fill()
         with caplog.at_level(logging.ERROR):
             # The last page of the file has some room yet.
-            while not told.unspools and len(events) < 100:
+            while not metrics.counts["unspooled"] and len(events) < 100:
                 events.append(event())
                 await stream.append(events[-1])
-        assert (told.unspools, told.refusals) == (1, 0)
+        assert (metrics.counts["unspooled"], metrics.counts["refused"]) == (1, 0)
         assert "no copy on disk" in caplog.text
         valkey.kill()
         with pytest.raises(SpoolFull):
             await stream.append(event())
-        assert told.refusals == 1
+        assert metrics.counts["refused"] == 1
         disk.free()
         without_copy = events[-1].event_id
         events.append(event())
         await stream.append(events[-1])
         valkey.start()
-        await until(lambda: not stream.redis_away)
+        await until(lambda: not stream.is_redis_away)
         events.append(event())
         await stream.append(events[-1])
         found = ids(await streamed(client))

@@ -16,15 +16,14 @@ import redis.asyncio
 from gateway.redis import names as redis_names
 from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import pack
-from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.reconciliation import Balance, monitor_balance, reconcile
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
-from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, event, until
+from tests.usage.support import DAY_MS, NOW_MS, RecordedMetrics, RunningWriter, add, drained, event, until
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningWriter]
 
 
 async def append(stream: UsageStream, count: int, **values: Any) -> None:
@@ -166,18 +165,19 @@ async def test_what_only_the_spool_has_is_told_while_it_is_sent(
     valkey: Valkey, client: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
 ) -> None:
     assert valkey.process is not None
-    stream = UsageStream(client, Spool(tmp_path, file_bytes=1), reply_timeout=0.3)
+    spool = Spool(tmp_path, file_bytes=1)
+    stream = UsageStream(client, spool, reply_timeout=0.3)
     await append(stream, 1)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     for _ in range(5):
         await append(stream, 1)
     os.kill(valkey.process.pid, signal.SIGCONT)
-    await stream._report()
+    await stream.replay_task.report()
     found = await balance(redis=client)
     # The first of the five reached Redis, which could not say so.
     assert (found.accepted, found.waiting, found.spooled) in {(6, 1, 5), (6, 2, 5)}
-    await stream._spool.settle(stream)
-    await stream._report()
+    await spool.replay(stream.client)
+    await stream.replay_task.report()
     found = await balance(redis=client)
     assert numbers(found) == {"accepted": 6, "waiting": 6}
     assert found.balanced
@@ -191,30 +191,22 @@ async def test_a_redis_that_forgets_is_told_again_what_was_accepted(
     await append(stream, 10)
     await redis.flushall()
     await append(stream, 1)
-    await until(lambda: not stream.redis_away)
+    await until(lambda: not stream.is_redis_away)
     assert numbers(await balance()) == {"accepted": 11, "waiting": 11}
-
-
-class Told(UsageMetricsSink):
-    def __init__(self) -> None:
-        self.differences: list[int] = []
-
-    def unbalanced(self, events: int) -> None:
-        self.differences.append(events)
 
 
 async def test_a_difference_is_an_alarm(
     redis: redis.asyncio.Redis, table: UsageTable, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Told()
-    watching = asyncio.create_task(monitor_balance(redis, table, told, lambda: True, seconds=0.01))
-    await until(lambda: bool(told.differences))
-    assert set(told.differences) == {0}
+    metrics = RecordedMetrics()
+    watching = asyncio.create_task(monitor_balance(redis, table, metrics, lambda: True, seconds=0.01))
+    await until(lambda: bool(metrics.differences))
+    assert set(metrics.differences) == {0}
     with caplog.at_level(logging.ERROR):
         await add(redis, event())
-        await until(lambda: bool(told.differences[-1]))
+        await until(lambda: bool(metrics.differences[-1]))
     watching.cancel()
-    assert told.differences[-1] == -1
+    assert metrics.differences[-1] == -1
     assert "usage does not balance since" in caplog.text
 
 
@@ -238,7 +230,8 @@ async def test_what_a_process_had_spooled_is_forgotten_when_its_spool_is_done(
     (tmp_path / "1-dead").mkdir()
     await redis.hset(redis_names.USAGE_SPOOLED_ONLY, "1-dead", "5")
     assert (await balance()).spooled == 5
-    stream = UsageStream(redis, Spool(tmp_path))
-    await stream._spool.settle(stream)
+    spool = Spool(tmp_path)
+    stream = UsageStream(redis, spool)
+    await spool.replay(stream.client)
     assert (await balance()).balanced
     await stream.close()

@@ -14,12 +14,24 @@ from gateway.redis import names as redis_names
 from gateway.usage.consumer.batches import TAKE_ENTRIES
 from gateway.usage.consumer.writer import BATCH_EVENTS
 from gateway.usage.event import pack
-from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.table import UsageTable
 from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
-from tests.usage.support import DAY_MS, NOW_MS, Running, add, drained, entries, event, ids, logged, rolled_up, until
+from tests.usage.support import (
+    DAY_MS,
+    NOW_MS,
+    RecordedMetrics,
+    RunningWriter,
+    add,
+    drained,
+    entries,
+    event,
+    ids,
+    logged,
+    rolled_up,
+    until,
+)
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningWriter]
 
 
 @pytest.fixture
@@ -163,20 +175,12 @@ async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
     assert await rolled_up(table) == (len(expected), 20 * len(expected))
 
 
-class Told(UsageMetricsSink):
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def inserted(self, events: int, seconds: float) -> None:
-        self.batches.append(events)
-
-
 async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start
 ) -> None:
     front.stop()
-    told = Told()
-    running = start(metrics=told, lease_seconds=0.5)
+    metrics = RecordedMetrics()
+    running = start(metrics=metrics, lease_seconds=0.5)
     entry = 50
     for _ in range(10):
         async with redis.pipeline(transaction=False) as pipe:
@@ -188,7 +192,7 @@ async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
     await drained(redis, seconds=60)
     assert await table.query_async("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]
     assert await rolled_up(table) == (30_000, 600_000)
-    assert sum(told.batches) == 30_000
+    assert sum(metrics.batches) == 30_000
     # The first was taken before the others came; the rest is not one burst, and not a thousand small ones.
-    assert max(told.batches) <= BATCH_EVENTS + TAKE_ENTRIES * entry
-    assert len(told.batches) <= 6
+    assert max(metrics.batches) <= BATCH_EVENTS + TAKE_ENTRIES * entry
+    assert len(metrics.batches) <= 6

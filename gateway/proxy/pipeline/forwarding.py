@@ -43,7 +43,7 @@ from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from gateway.usage.event import UsageEvent
-from gateway.usage.producer.channels import OnDurable
+from gateway.usage.producer.batch import OnDurable
 from gateway.usage.producer.spool import SpoolFull
 from gateway.usage.producer.stream import UsageStream
 

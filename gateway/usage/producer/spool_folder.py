@@ -1,8 +1,7 @@
-"""Whose spool files are whose: each process has a folder of its own, and holds it locked while it lives.
+"""Ownership of spool files: each process has its own folder, locked while the process lives.
 
-The lock (`flock` on the folder itself) ends with the process, however that ends. A folder that nobody holds is
-adopted whole, because the batches of a lane must be sent in their order, and one lane may run through several
-files.
+The lock (`flock` on the folder itself) ends with the process, even after SIGKILL. An unlocked folder is adopted as a
+whole, because the batches of a channel must be sent in order and may span several files.
 """
 
 from __future__ import annotations
@@ -20,39 +19,39 @@ log = logging.getLogger(__name__)
 
 
 class SpoolFolder:
-    """A folder that this process holds."""
+    """A folder that this process has locked."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
         self._descriptor = descriptor
 
     def files(self) -> list[Path]:
-        """Its spool files, in the order in which they were written."""
+        """Return its spool files, in the order in which they were written."""
         return sorted(self.path.glob(f"*{SUFFIX}"))
 
     def release(self) -> None:
-        """Let go of it; an empty one is removed."""
+        """Unlock it, and remove it if it is empty."""
         with suppress(OSError):
             self.path.rmdir()
         os.close(self._descriptor)
 
 
 def new_name() -> str:
-    """A name for this process that no other has had."""
+    """Return a unique name for this process."""
     return f"{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def create(path: Path) -> SpoolFolder:
-    """A new folder for this process. Raises `OSError`."""
+    """Create and lock the folder of this process. Raises `OSError`."""
     while True:
         path.mkdir(mode=0o700, exist_ok=True)
-        # Between the two another process may adopt the empty folder, and remove it: then again.
+        # Between the two another process may adopt and remove the empty folder: then try again.
         if folder := _lock(path):
             return folder
 
 
 def adopt(root: Path) -> list[SpoolFolder]:
-    """Every folder that no living process holds."""
+    """Lock and return every folder that no living process holds."""
     adopted = []
     for path in sorted(root.iterdir()):
         try:
@@ -64,12 +63,12 @@ def adopt(root: Path) -> list[SpoolFolder]:
 
 
 def create_file(path: Path) -> int:
-    """A descriptor that appends to a new file. Raises `OSError`."""
+    """Create a file and return a descriptor that appends to it. Raises `OSError`."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
 
 
 def write_whole(descriptor: int, data: bytes, end: int) -> None:
-    """Append to a file that is `end` bytes long, all or nothing. Raises `OSError`, a full disk included."""
+    """Append all of `data` or nothing to a file of `end` bytes. Raises `OSError`, also for a full disk."""
     try:
         if os.write(descriptor, data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.fast_path.fast_path import FastPathCall
-from gateway.usage.producer.stream import CHANNELS
 from tests.proxy.kept import (
     USUAL,
     Held,
@@ -163,7 +162,7 @@ async def usage_on_its_way(gateway: Gateway, client: Kept) -> AsyncIterator[None
     await gateway.redis.client_pause(60_000, all=False)
     try:
         client.send(call())
-        await until(lambda: len(gateway.worker._usage._idle) < CHANNELS)
+        await until(lambda: gateway.worker._usage.batches_in_flight > 0)
         yield
     finally:
         await gateway.redis.client_unpause()

@@ -12,9 +12,9 @@ from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import pack
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.store.table import UsageTable
-from tests.usage.support import DAY_MS, Running, drained, entries, event, ids, logged, rolled_up, until
+from tests.usage.support import DAY_MS, RunningWriter, drained, entries, event, ids, logged, rolled_up, until
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningWriter]
 
 
 @pytest.fixture

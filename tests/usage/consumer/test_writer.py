@@ -26,7 +26,6 @@ from gateway.usage.consumer.lease import Lease
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.consumer.writer import BLOCK_MS
 from gateway.usage.event import UsageEvent, new_event_id, pack, unpack
-from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.reconciliation import reconcile
@@ -37,7 +36,8 @@ from tests.support.valkey import Valkey
 from tests.usage.support import (
     DAY_MS,
     NOW_MS,
-    Running,
+    RecordedMetrics,
+    RunningWriter,
     add,
     drained,
     entries,
@@ -49,23 +49,7 @@ from tests.usage.support import (
     until,
 )
 
-Start = Callable[..., Running]
-
-
-class Told(UsageMetricsSink):
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.dead = 0
-        self.connected: list[bool] = []
-
-    def inserted(self, events: int, seconds: float) -> None:
-        self.batches.append(events)
-
-    def dead_lettered(self, events: int) -> None:
-        self.dead += events
-
-    def clickhouse_connected(self, connected: bool) -> None:
-        self.connected.append(connected)
+Start = Callable[..., RunningWriter]
 
 
 class FaultyTable(UsageTable):
@@ -176,32 +160,32 @@ async def test_events_wait_for_company_unless_somebody_asks_for_them(
 async def test_a_writer_that_is_behind_does_not_wait(redis: redis.asyncio.Redis, start_writer: Start) -> None:
     for _ in range(3):
         await add(redis, *(event() for _ in range(20)))
-    told = Told()
-    start_writer(linger=0.2, batch_events=10, metrics=told)
+    metrics = RecordedMetrics()
+    start_writer(linger=0.2, batch_events=10, metrics=metrics)
     await drained(redis)
-    assert sum(told.batches) == 60
+    assert sum(metrics.batches) == 60
 
 
 async def test_events_that_come_close_together_are_one_insert(
     redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
 ) -> None:
-    told = Told()
-    running = start_writer(linger=0.7, metrics=told)
+    metrics = RecordedMetrics()
+    running = start_writer(linger=0.7, metrics=metrics)
     await until(lambda: running.writer.state.is_leading)
     for _ in range(5):
         await append(stream, event())
     await drained(redis)
-    assert told.batches == [5]
+    assert metrics.batches == [5]
 
 
 async def test_a_batch_is_bounded(redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start) -> None:
     for _ in range(200):
         await append(stream, event())
-    told = Told()
-    start_writer(batch_events=60, metrics=told)
+    metrics = RecordedMetrics()
+    start_writer(batch_events=60, metrics=metrics)
     await drained(redis)
-    assert sum(told.batches) == 200
-    assert max(told.batches) <= 60 + 50
+    assert sum(metrics.batches) == 200
+    assert max(metrics.batches) <= 60 + 50
 
 
 async def test_a_batch_across_a_months_end_arrives_once(
@@ -364,14 +348,14 @@ async def test_what_the_retention_has_removed_is_not_taken_for_lost(
     faulty.faults, faulty.inserting = ["answer lost"], asyncio.Event()
     young = event(created_at=now_ms)
     await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)
-    told = Told()
-    running = start_writer(table=faulty, metrics=told)
+    metrics = RecordedMetrics()
+    running = start_writer(table=faulty, metrics=metrics)
     await drained(redis)
     await running.cancel()
     faulty.close()
     assert young.event_id in await logged(table)
     assert "lost" not in caplog.text
-    assert told.batches == [2]
+    assert metrics.batches == [2]
 
 
 async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_taken_out_once(
@@ -417,7 +401,7 @@ async def test_a_flushed_redis_does_not_stop_the_writer(
     await redis.flushall()
     events += await append(stream, event())
     # Of the first, Redis knows nothing any more: it is sent again, and not stored again.
-    await until(lambda: not stream.redis_away)
+    await until(lambda: not stream.is_redis_away)
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (2, 40)
@@ -523,7 +507,7 @@ async def test_what_a_worker_sends_again_is_not_stored_again(
     snapshot.go_back()
     for _ in range(10):
         events += await append(stream, event())
-    await until(lambda: not stream.redis_away)
+    await until(lambda: not stream.is_redis_away)
     await drained(client)
     await stream.close()
     await running.cancel()
@@ -539,14 +523,14 @@ async def test_with_clickhouse_away_the_same_batch_waits_and_arrives_once(
 ) -> None:
     events = await append(stream, *(event() for _ in range(10)))
     faulty.faults = ["refused", "answer lost", "refused"]
-    told = Told()
-    running = start_writer(table=faulty, metrics=told)
+    metrics = RecordedMetrics()
+    running = start_writer(table=faulty, metrics=metrics)
     await until(lambda: not running.writer.state.connected)
     assert running.writer.state.problem == "away"
     await drained(redis)
     assert await logged(table) == ids(events)
-    assert told.connected.count(False) == 3
-    assert told.connected[-1]
+    assert metrics.connected.count(False) == 3
+    assert metrics.connected[-1]
     assert running.writer.state.connected
     assert running.writer.state.problem == ""
 
@@ -576,14 +560,14 @@ async def test_events_that_the_table_cannot_hold_go_to_the_dead_letters(
     good = [event(), event()]
     await append(stream, good[0], bad, good[1])
     await redis.xadd(redis_names.USAGE, {"e": b"junk"})
-    told = Told()
-    start_writer(metrics=told)
+    metrics = RecordedMetrics()
+    start_writer(metrics=metrics)
     await drained(redis)
     assert await logged(table) == ids(good)
     letters = dict(await dead_letters(redis))
     assert letters[pack((bad,))].startswith("created_at")
     assert "cannot be read" in letters[b"junk"]
-    assert told.dead == 2
+    assert metrics.counts["dead_lettered"] == 2
 
 
 async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the_others_in(

@@ -16,9 +16,9 @@ from gateway.usage.store.models import HistoryFilters, Sums
 from gateway.usage.store.queries import history, stats
 from gateway.usage.store.roll_up import complete, mend
 from gateway.usage.store.table import UsageTable
-from tests.usage.support import DAY_MS, NOW_MS, Running, drained, event, ids, logged, rolled_up
+from tests.usage.support import DAY_MS, NOW_MS, RunningWriter, drained, event, ids, logged, rolled_up
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningWriter]
 
 
 @pytest.fixture(autouse=True)
