@@ -109,13 +109,13 @@ def suggest(
 async def _history(stores: Stores, days: int) -> tuple[list[Counted], dict[str, bytes]]:
     """The calls of every tool, and the schemas that were learned."""
     from gateway.metering.rules.suggest import Counted
-    from gateway.proxy.accounting.tool_catalog import read_learned
+    from gateway.proxy.accounting.tool_catalog import load_schemas
 
     runtime = stores.found.runtime
     upstream = runtime.upstream_url if runtime is not None else stores.settings.upstream_url
     rows = (await _stats(stores, days))["by_tool"]
     counted = [Counted(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
-    return counted, await read_learned(stores.redis, upstream) if upstream else {}
+    return counted, await load_schemas(stores.redis, upstream) if upstream else {}
 
 
 async def _stats(stores: Stores, days: int) -> dict[str, Any]:

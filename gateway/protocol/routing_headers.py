@@ -1,7 +1,7 @@
-"""The routing headers of revision 2026-07-28, `Mcp-Method` and `Mcp-Name`, held against the body.
+"""Compares the routing headers of revision 2026-07-28, `Mcp-Method` and `Mcp-Name`, with the body.
 
-The decision is made on the body alone; a header that says something else is refused, since whatever stands between
-client and upstream may have believed it. Missing headers are for the upstream to judge.
+Decisions use the body only. A header that differs from it is rejected, because an intermediary may have routed by it.
+Missing headers are left to the upstream.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import binascii
 from gateway.protocol.message import Body
 
 
-def mismatch(body: Body, mcp_method: str | None, mcp_name: str | None) -> str:
-    """Say which header differs from the body; empty where none does."""
+def find_mismatch(body: Body, mcp_method: str | None, mcp_name: str | None) -> str:
+    """Return a message that names the header that differs from the body; empty if none does."""
     if mcp_method is None and mcp_name is None:
         return ""
     if body.is_batch:
@@ -21,12 +21,12 @@ def mismatch(body: Body, mcp_method: str | None, mcp_name: str | None) -> str:
     message = body.messages[0]
     if mcp_method is not None and mcp_method.strip() != message.method:
         return "Mcp-Method header does not match the request body's method"
-    if mcp_name is not None and message.subject is not None and _decoded(mcp_name.strip()) != message.subject:
+    if mcp_name is not None and message.routing_name is not None and _decode(mcp_name.strip()) != message.routing_name:
         return "Mcp-Name header does not match the request body"
     return ""
 
 
-def _decoded(value: str) -> str | None:
+def _decode(value: str) -> str | None:
     if not (value.startswith("=?base64?") and value.endswith("?=")):
         return value
     try:

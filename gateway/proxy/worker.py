@@ -17,11 +17,12 @@ from gateway.keys.store import KeyStore
 from gateway.proxy.accounting.call_meter import CallMeter
 from gateway.proxy.accounting.correlation import Correlation
 from gateway.proxy.accounting.correlation_store import CorrelationStore
-from gateway.proxy.accounting.pending_calls import Clock
+from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.tool_catalog import ToolCatalog
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.limits import Limits
 from gateway.proxy.admission.sessions import Sessions
+from gateway.proxy.clock import SYSTEM_CLOCK
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream.server import ProxyServer
 from gateway.proxy.metrics_sink import ProxyMetricsSink
@@ -33,7 +34,6 @@ from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from gateway.redis import client as redis_client
 from gateway.timestamps import now_ms
-from gateway.usage.event import new_event_id
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
@@ -115,9 +115,7 @@ class Worker:
             gatekeeper=gatekeeper,
             forwarding=forwarding,
             elsewhere=self._elsewhere,
-            clock=Clock(now_ms, time.monotonic, new_event_id),
-            meter=self.meter,
-            learn=self._tools.learn,
+            accounting=AccountingServices(SYSTEM_CLOCK, self.meter, self._tools.observe_tools),
             is_ready=self.is_ready,
             observed=observed,
         )

@@ -4,6 +4,10 @@ All names share one hash tag, so that on a Redis Cluster they live in one slot a
 them stay legal.
 """
 
+from __future__ import annotations
+
+import hashlib
+
 PREFIX = "{mcpgw}:"
 
 KEY_IDS = PREFIX + "keys"
@@ -80,3 +84,8 @@ USAGE_DROPPED_DEAD_LETTERS = PREFIX + "usage-dropped"
 """Hash: days (of the epoch, UTC) to the dead letters of that day that an operator dropped."""
 USAGE_DEAD_LETTERS = PREFIX + "usage-dead-letters"
 """Stream: events that ClickHouse refused for their content."""
+
+
+def digest(*parts: str) -> str:
+    """Return the SHA-256 of some texts in hexadecimal, to name what Redis must not hold in clear text."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

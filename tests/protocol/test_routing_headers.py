@@ -7,22 +7,23 @@ import json
 
 import pytest
 
-from gateway.protocol.message import Body, read_body
-from gateway.protocol.routing_headers import mismatch
+from gateway.protocol.message import Body
+from gateway.protocol.message_parser import parse_body
+from gateway.protocol.routing_headers import find_mismatch
 
 
 def body(method: str, **params: object) -> Body:
-    return read_body(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
+    return parse_body(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode())
 
 
 CALL = body("tools/call", name="get_prices")
 
 
 def test_headers_that_agree_or_are_missing_pass() -> None:
-    assert not mismatch(CALL, "tools/call", "get_prices")
-    assert not mismatch(CALL, " tools/call ", None)
-    assert not mismatch(CALL, None, None)
-    assert not mismatch(body("ping"), "ping", "anything")
+    assert not find_mismatch(CALL, "tools/call", "get_prices")
+    assert not find_mismatch(CALL, " tools/call ", None)
+    assert not find_mismatch(CALL, None, None)
+    assert not find_mismatch(body("ping"), "ping", "anything")
 
 
 @pytest.mark.parametrize(
@@ -30,27 +31,27 @@ def test_headers_that_agree_or_are_missing_pass() -> None:
     [("initialize", None), ("Tools/call", None), (None, "other"), ("tools/call", "Get_prices"), ("", None)],
 )
 def test_headers_that_differ_are_named(method: str | None, name: str | None) -> None:
-    assert mismatch(CALL, method, name)
+    assert find_mismatch(CALL, method, name)
 
 
 def test_a_name_beyond_ascii_travels_encoded() -> None:
     call = body("tools/call", name="prix_été")
     encoded = f"=?base64?{base64.b64encode('prix_été'.encode()).decode()}?="
-    assert not mismatch(call, None, encoded)
-    assert mismatch(call, None, "=?base64?####?=")
+    assert not find_mismatch(call, None, encoded)
+    assert find_mismatch(call, None, "=?base64?####?=")
 
 
 def test_the_uri_is_what_names_a_resource() -> None:
-    assert not mismatch(body("resources/read", uri="a://b"), "resources/read", "a://b")
-    assert mismatch(body("resources/read", uri="a://b"), "resources/read", "a://c")
+    assert not find_mismatch(body("resources/read", uri="a://b"), "resources/read", "a://b")
+    assert find_mismatch(body("resources/read", uri="a://b"), "resources/read", "a://c")
 
 
 @pytest.mark.parametrize("method", ["tasks/get", "tasks/update", "tasks/cancel"])
 def test_the_id_is_what_names_a_task(method: str) -> None:
-    assert not mismatch(body(method, taskId="t1"), method, "t1")
-    assert mismatch(body(method, taskId="t1"), method, "t2")
+    assert not find_mismatch(body(method, taskId="t1"), method, "t1")
+    assert find_mismatch(body(method, taskId="t1"), method, "t2")
 
 
 def test_no_header_can_describe_a_batch() -> None:
-    batch = read_body(b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]')
-    assert mismatch(batch, "ping", None)
+    batch = parse_body(b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]')
+    assert find_mismatch(batch, "ping", None)

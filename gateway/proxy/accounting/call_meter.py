@@ -1,7 +1,7 @@
-"""What the worker counts calls with: the metering, with the operator's rules in their present state.
+"""The worker's meter: metering with the operator's current rules.
 
-- New rules take the place of the old ones between two calls; rules with a fault never do.
-- A rule that fails on a call is told once for each of its faults, and counted each time.
+- New rules replace the old ones between two calls. Rules with an error are never used.
+- A rule that fails on a call is counted each time, and logged once for each of its errors.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gateway.metering.tools import ToolHints
 
 log = logging.getLogger(__name__)
 
-_MAX_TOLD = 1_000
-"""Faults that are remembered as told; further ones are counted only."""
+_MAX_LOGGED = 1_000
+"""Maximum number of rule failures that are logged; more are only counted."""
 
 
 class CallMeter:
-    """Meters calls; `rules_file` may be missing, and is read anew by `reload`."""
+    """Meters calls; `rules_file` may be missing, and is read again by `reload`."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class CallMeter:
         self._rule_failed = rule_failed
         self._hints = hints
         self._rules = Rules()
-        self._told: set[tuple[int, str]] = set()
+        self._logged: set[tuple[int, str]] = set()
 
-    def without_rule(self, tool: str, arguments: Mapping[str, Any], parts: Result) -> Metered | None:
-        """Meter a call whose result was read with the message around it; `None` where a rule needs it whole."""
+    def meter_decoded(self, tool: str, arguments: Mapping[str, Any], result: Result) -> Metered | None:
+        """Meter a call whose result is already decoded; return `None` if a rule needs the result's bytes."""
         if self._rules.find(tool) is not None:
             return None
-        return metering.meter_parts(tool, arguments, parts, self._hints(tool))
+        return metering.meter_parts(tool, arguments, result, self._hints(tool))
 
     def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
         """Meter one answered call."""
@@ -51,15 +51,15 @@ class CallMeter:
         metered = metering.meter(tool, arguments, result, rule, self._hints(tool))
         if metered.fault is not None and rule is not None:
             self._rule_failed()
-            if (rule.number, metered.fault) not in self._told and len(self._told) < _MAX_TOLD:
-                self._told.add((rule.number, metered.fault))
+            if (rule.number, metered.fault) not in self._logged and len(self._logged) < _MAX_LOGGED:
+                self._logged.add((rule.number, metered.fault))
                 log.warning("metering rule %d (%s) failed on a call: %s", rule.number, rule.tool, metered.fault)
         return metered
 
     async def reload(self) -> None:
-        """Read the rules; those that have a fault change nothing, and are told."""
+        """Read the rules file; if it has errors, log them and keep the current rules."""
         if self._rules_file is None:
-            log.info("there are no metering rules to read: no file of settings was named")
+            log.info("metering rules not read: no settings file was given at start")
             return
         try:
             rules = await asyncio.to_thread(read_rules_file, self._rules_file)
@@ -67,5 +67,5 @@ class CallMeter:
             for where, what in error.faults:
                 log.error("the metering rules stay as they were: %s: %s", where, what)
             return
-        self._rules, self._told = rules, set()
+        self._rules, self._logged = rules, set()
         log.info("metering rules in force: %d", len(rules))

@@ -2,10 +2,11 @@
 
 The rules:
 
-- Before a client can ask for an answer on another stream, what it asked is noted: before a request of the HTTP+SSE
-  transport is sent, before the first event with an id leaves, before an answer ends that lacks the result.
-- What cannot be noted, or be asked of Redis, does not pass: the stream breaks off, and its client may take it up again.
-- An answer that comes and goes on the connection of its request, without event ids, costs nothing here.
+- A request is registered before its client could receive the response on another stream: before a request of the
+  HTTP+SSE transport is sent, before the first SSE event with an id is sent, before a response ends without the result.
+- If Redis cannot register or look up a request, the response does not pass: the stream is closed, and its client may
+  resume it.
+- A response on the connection of its request, without event ids, needs no Redis command.
 """
 
 from __future__ import annotations
@@ -19,146 +20,146 @@ from typing import Any, Never, TypeVar
 from redis.exceptions import RedisError
 
 from gateway import metering
+from gateway.proxy.accounting.correlation_models import FOREIGN, UNKNOWN, Lookup, LookupResult, Scope
 from gateway.proxy.accounting.correlation_store import CorrelationStore, TooManyPendingRequests
-from gateway.proxy.accounting.models import FOREIGN, UNKNOWN, Lookup, LookupResult, Scope
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.accounting.response_inspection import Inspection
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Record = Callable[[Inspection], Awaitable[None]]
-"""Makes the events of a sight safe."""
+RecordUsage = Callable[[Inspection], Awaitable[None]]
+"""Records the usage events of an inspection; returns when they are durable."""
 
 _NO_SCOPE = Scope("", "key")
 
 
 class CorrelationUnavailable(Exception):
-    """An answer cannot be told from others at the moment, so it may not pass."""
+    """A response cannot be correlated right now, so it must not pass."""
 
 
 class Correlation:
-    """What a worker notes and finds for its exchanges."""
+    """Registers and looks up the requests of a worker's exchanges."""
 
-    def __init__(self, requests: CorrelationStore) -> None:
-        self._requests = requests
-        self._working: set[asyncio.Task[Any]] = set()
+    def __init__(self, store: CorrelationStore) -> None:
+        self._store = store
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def note(self, calls: PendingCalls, *, is_repeatable: bool = True) -> None:
-        """Note the requests of an exchange that are not answered; their answers may be repeated or not.
+    async def register(self, calls: PendingCalls, *, is_replayable: bool = True) -> None:
+        """Register the requests that have no response yet, unless they are registered already.
 
-        Raises `CorrelationUnavailable`, and `IdInUse` where they are not.
+        Set `is_replayable` if a response may be sent more than once, because its stream can be resumed. Raises
+        `CorrelationUnavailable`, and `IdInUse` if not `is_replayable`.
         """
-        if calls.is_to_be_noted:
-            await self._to_the_end(self._note(calls, is_repeatable))
+        if calls.has_unregistered:
+            await self._shield(self._register(calls, is_replayable))
 
-    async def end(self, calls: PendingCalls) -> None:
-        """Forget what is waited for in a session that is over."""
-        if calls.is_in_session and calls.scope is not None:
+    async def withdraw(self, calls: PendingCalls) -> None:
+        """Remove the requests of an exchange: they were rejected, or counted without an inspection."""
+        if calls.registered and calls.scope is not None:
             try:
-                await self._to_the_end(self._requests.end(calls.scope))
+                await self._store.withdraw(calls.scope, calls.registered.items())
             except RedisError:
-                log.warning("requests of a session that is over stay noted: Redis did not answer")
+                log.warning("Redis did not respond: requests without a response stay registered until they expire")
 
-    async def settle(self, calls: PendingCalls, data: bytes, sight: Inspection, record: Record) -> bytes:
-        """Find what a look at an answer asked, count what comes of it, and say what may pass.
+    async def end_session(self, calls: PendingCalls) -> None:
+        """Remove the pending requests of a session that has ended."""
+        if calls.has_session and calls.scope is not None:
+            try:
+                await self._shield(self._store.delete_scope(calls.scope))
+            except RedisError:
+                log.warning("Redis did not respond: requests of an ended session stay registered until they expire")
+
+    async def resolve(self, calls: PendingCalls, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
+        """Complete an inspection of `data`: make its lookups, record its usage, and return the JSON text to send.
 
         Raises `CorrelationUnavailable`.
         """
-        return await self._to_the_end(self._settle(calls, data, sight, record))
+        return await self._shield(self._resolve(calls, data, inspection, record))
 
     async def drain(self) -> None:
-        """Wait for what is being noted and counted; Redis bounds how long that takes."""
-        while self._working:
-            await asyncio.gather(*self._working, return_exceptions=True)
+        """Wait for the tasks that register and confirm requests; the Redis time-outs bound the wait."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _note(self, calls: PendingCalls, is_repeatable: bool) -> None:
+    async def _register(self, calls: PendingCalls, is_replayable: bool) -> None:
         scope = calls.scope
         if scope is None:
             return
-        if not calls.is_prepared:
-            await asyncio.to_thread(calls.prepare)
-        noted = calls.awaited(is_repeatable=is_repeatable)
-        if not noted:
+        if not calls.is_sql_parsed:
+            await asyncio.to_thread(calls.parse_sql)
+        requests = calls.unregistered_requests(is_replayable=is_replayable)
+        if not requests:
             return
         try:
-            await self._requests.note(scope, noted.items())
-        except (RedisError, TooManyPendingRequests) as failure:
-            _fail(failure)
-        calls.noted.update(noted)
+            await self._store.register(scope, requests.items())
+        except (RedisError, TooManyPendingRequests) as error:
+            _raise_unavailable(error)
+        calls.registered.update(requests)
 
-    async def withdraw(self, calls: PendingCalls) -> None:
-        """Forget the requests of an exchange: they were refused, or counted without a look at their answers."""
-        if calls.noted and calls.scope is not None:
-            try:
-                await self._requests.withdraw(calls.scope, calls.noted.items())
-            except RedisError:
-                log.warning("requests that will not be answered stay noted: Redis did not answer")
-
-    async def _settle(self, calls: PendingCalls, data: bytes, sight: Inspection, record: Record) -> bytes:
+    async def _resolve(self, calls: PendingCalls, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
         scope = calls.scope or _NO_SCOPE
-        found: dict[Lookup, LookupResult] = {}
+        results: dict[Lookup, LookupResult] = {}
         claim = secrets.token_hex(8)
         try:
-            while sight.asks:
-                for ask in sight.asks:
-                    found[ask] = await self._take(scope, ask, claim, calls)
-                sight = calls.observe(data, found)
-            for task in sight.tasks:
-                await self._requests.note_task(scope.owner, task.id, task.made_by, seconds=task.seconds)
-        except (RedisError, TooManyPendingRequests) as failure:
-            _fail(failure)
-        if sight.events:
-            await record(sight)
-        if sight.taken:
-            # The answer need not wait for that: its event is safe.
-            self._begin(self._confirm(scope, sight.taken, claim))
-        return sight.passed
+            while inspection.lookups:
+                for lookup in inspection.lookups:
+                    results[lookup] = await self._look_up(scope, lookup, claim, calls)
+                inspection = calls.inspect(data, results)
+            for task in inspection.created_tasks:
+                await self._store.register_task(scope.owner, task.id, task.created_by, seconds=task.seconds)
+        except (RedisError, TooManyPendingRequests) as error:
+            _raise_unavailable(error)
+        if inspection.events:
+            await record(inspection)
+        if inspection.claimed:
+            # The response need not wait for the confirmation: its usage event is durable.
+            self._start(self._confirm(scope, inspection.claimed, claim))
+        return inspection.output
 
-    async def _confirm(self, scope: Scope, taken: Sequence[Lookup], claim: str) -> None:
+    async def _look_up(self, scope: Scope, lookup: Lookup, claim: str, calls: PendingCalls) -> LookupResult:
+        if lookup.kind == "owner":
+            return UNKNOWN if await self._store.owns_tasks(scope.owner, [lookup.id]) else FOREIGN
+        own = calls.registered.get(lookup.id) if lookup.is_own else None
+        result = await self._store.claim(_scope_of(scope, lookup), lookup.id, claim, own)
+        if result.request is None:
+            return result
+        if lookup.is_own:
+            # If the same id was used twice, the store may have returned the other request: use that from now on.
+            calls.registered[lookup.id] = result.request
+        elif not metering.is_prepared(result.request.arguments):
+            await asyncio.to_thread(metering.prepare, result.request.arguments)
+        return result
+
+    async def _confirm(self, scope: Scope, claimed: Sequence[Lookup], claim: str) -> None:
         try:
-            for ask in taken:
-                await self._requests.confirm(_scope_of(scope, ask), ask.id, claim)
+            for lookup in claimed:
+                await self._store.confirm(_scope_of(scope, lookup), lookup.id, claim)
         except RedisError:
-            # Whoever sees the answer again then counts it under the same event id.
-            log.warning("a counted answer was not confirmed: Redis did not answer")
+            # A worker that sees the response again counts it under the same event id.
+            log.warning("Redis did not respond: a counted response was not confirmed")
 
-    async def _to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do what must not stop halfway, also where the client goes."""
-        return await asyncio.shield(self._begin(work))
+    async def _shield(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run work to its end, even if the caller is cancelled because the client has disconnected."""
+        return await asyncio.shield(self._start(work))
 
-    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._ended)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._working.discard(task)
-        # Where nobody waits any more, nobody asks what became of it.
+    def _on_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        # Retrieve the exception: a cancelled caller does not, and asyncio would log it as unhandled.
         _ = task.cancelled() or task.exception()
 
-    async def _take(self, scope: Scope, ask: Lookup, claim: str, calls: PendingCalls) -> LookupResult:
-        if ask.kind == "owner":
-            return UNKNOWN if await self._requests.are_tasks_of(scope.owner, [ask.id]) else FOREIGN
-        wanted = calls.noted.get(ask.id) if ask.is_own else None
-        found = await self._requests.take(_scope_of(scope, ask), ask.id, claim, wanted)
-        if found.request is None:
-            return found
-        if ask.is_own:
-            # Where the same id was used twice, it may stand for the other request from now on.
-            calls.noted[ask.id] = found.request
-        elif not metering.is_prepared(found.request.arguments):
-            await asyncio.to_thread(metering.prepare, found.request.arguments)
-        return found
+
+def _scope_of(scope: Scope, lookup: Lookup) -> Scope:
+    return Scope(scope.owner, "tasks") if lookup.kind == "task" else scope
 
 
-def _scope_of(scope: Scope, ask: Lookup) -> Scope:
-    return Scope(scope.owner, "tasks") if ask.kind == "task" else scope
-
-
-def _fail(failure: Exception) -> Never:
-    reason = "too many requests wait for answers on other streams"
-    raise CorrelationUnavailable(
-        reason if isinstance(failure, TooManyPendingRequests) else "Redis did not answer"
-    ) from None
+def _raise_unavailable(error: Exception) -> Never:
+    if isinstance(error, TooManyPendingRequests):
+        raise CorrelationUnavailable("too many requests wait for responses on other streams") from None
+    raise CorrelationUnavailable("Redis did not respond") from None

@@ -1,16 +1,16 @@
-"""The requests whose answers may come on another stream, in Redis, where every worker finds them.
+"""The correlation store: pending requests in Redis, for responses that arrive on another stream or worker.
 
 The rules:
 
-- A request is noted before anything could make its client ask for the answer elsewhere. Who passes its answer on takes
-  it first, so that of several streams with the same answer one counts it.
-- What was taken is confirmed once its usage is safe. A worker that dies in between leaves a claim, which ends after
-  `CLAIM_SECONDS`; then the answer is counted where it comes again, under the same event id.
-- Each step bears being sent to Redis twice.
-- Of a restricted key's requests it is remembered that they were answered, where the answer may be repeated: so that it
-  can be checked then, and an id that was used twice is known to tell nothing.
-- Redis holds digests of session and task ids, and no session id. How much is noted is bounded, for each session, for
-  each owner and in all, in number, size and time.
+- A request is registered before its client could receive the response on another stream. The worker that passes the
+  response on claims the request first, so that of several streams with the same response only one counts it.
+- A claim is confirmed once the usage event is durable. If the worker dies before, its claim expires after
+  `CLAIM_SECONDS`, and the next copy of the response is counted under the same event id.
+- Every script may be sent to Redis twice without harm.
+- For a restricted key, an answered request is kept if its response may be replayed: the replay can then be checked,
+  and an id that was used twice is known to be ambiguous.
+- Redis holds digests of session and task ids, no session id. Stored requests are bounded for each session, for each
+  owner and in total, in number, size and time.
 """
 
 from __future__ import annotations
@@ -21,32 +21,33 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.proxy.accounting.models import LookupResult, PendingRequest, Scope, digest
+from gateway.proxy.accounting.correlation_models import LookupResult, PendingRequest, Scope
 from gateway.redis import names as redis_names
 
 LIFETIME = 24 * 3600
-"""Seconds that an answer is waited for."""
+"""Seconds that a pending request is stored."""
 CLAIM_SECONDS = 5
-"""Seconds after which a claim that was not confirmed is nobody's."""
+"""Seconds after which an unconfirmed claim expires."""
 MAX_IN_SESSION = 2_000
-"""Requests of one session that wait for their answers, or are remembered to have been answered."""
+"""Maximum number of requests stored for one session."""
 MAX_OF_OWNER = 20_000
-"""The same of all sessions and tasks of one owner."""
+"""Maximum number of requests stored for all sessions and tasks of one owner."""
 MAX_IN_ALL = 100_000
+"""Maximum number of requests stored in total."""
 _MAX_OF_ONE_ID = 100
-_REMEMBERED = 600
-"""Seconds for which it is remembered that an answer was counted."""
+_CONFIRMED_SECONDS = 600
+"""Seconds that a counted response is remembered."""
 
 
 class TooManyPendingRequests(Exception):
-    """No more can be noted."""
+    """The store is full for this session, for this owner or in total."""
 
 
 class IdInUse(Exception):
-    """A request with this id waits for its answer, which could not be told from that to another."""
+    """Another request with this id is pending, and its response would be indistinguishable."""
 
 
-_NOTE = """
+_REGISTER = """
 local scope, owner, all = KEYS[1], KEYS[2], KEYS[3]
 local now, deadline, ttl, life = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local first = 9
@@ -77,12 +78,14 @@ for i = first, #ARGV do
     redis.call('EXPIRE', set, life)
   end
 end
-return 'noted'
+return 'registered'
 """
-"""An entry is its event id, one letter, and its JSON. `-` stands for a key without limits, `k` and `o` for one with
-limits: `k` is kept when it is answered, since the answer may be repeated, and `o` has its id for itself."""
+"""Store requests under their ids. An entry consists of its event id, one letter, and its JSON.
 
-_TAKE = """
+The letter is `-` for an unrestricted key. For a restricted key it is `k` (kept) if the response may be replayed, so the
+entry is kept after the response, else `o` (only): no other request may have the same id meanwhile."""
+
+_CLAIM = """
 local waiting, answered = KEYS[4], KEYS[5]
 local claim, now, ttl, wanted = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[5]
 local known = redis.call('GET', answered)
@@ -90,16 +93,16 @@ local function is_alone() return redis.call('LLEN', waiting) == 0 and 1 or 0 end
 if known then
   local at, by, entry = string.match(known, '^taken (%d+) (%w+) (.*)$')
   if at and (wanted == '' or wanted == entry) then
-    if by == claim then return {'taken', entry, is_alone()} end
+    if by == claim then return {'claimed', entry, is_alone()} end
     if now - tonumber(at) > tonumber(ARGV[4]) then
       redis.call('SET', answered, 'taken ' .. now .. ' ' .. claim .. ' ' .. entry, 'KEEPTTL')
-      return {'taken', entry, is_alone()}
+      return {'claimed', entry, is_alone()}
     end
   end
 end
 local entry = wanted
 if wanted == '' or redis.call('LREM', waiting, 1, wanted) == 0 then
-  -- Of several requests of one id each is counted once, in whatever order their answers come.
+  -- Of several requests with one id, each is counted once, in whatever order their responses arrive.
   entry = redis.call('LPOP', waiting)
 end
 if entry then
@@ -110,7 +113,7 @@ if entry then
   if known ~= 'ambiguous' then
     redis.call('SET', answered, 'taken ' .. now .. ' ' .. claim .. ' ' .. entry, 'EX', ttl)
   end
-  return {'taken', entry, is_certain}
+  return {'claimed', entry, is_certain}
 end
 if not known or known == 'ambiguous' then return {'unknown', '', 0} end
 local entry = string.match(known, '^taken %d+ %w+ (.*)$') or string.match(known, '^answered (.*)$')
@@ -137,7 +140,7 @@ end
 return 1
 """
 
-_END = """
+_DELETE_SCOPE = """
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local waiting = string.sub(member, 33)
   redis.call('DEL', waiting)
@@ -153,84 +156,88 @@ _decoder = msgspec.json.Decoder(PendingRequest)
 
 
 class CorrelationStore:
-    """The noted requests of one gateway. Every method raises `redis.RedisError` where Redis cannot be asked."""
+    """The pending requests of one gateway. Every method raises `redis.RedisError` if Redis does not respond."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
         self._redis = redis
         self._now_ms = now_ms
-        self._note = redis.register_script(_NOTE)
-        self._take = redis.register_script(_TAKE)
+        self._register = redis.register_script(_REGISTER)
+        self._claim = redis.register_script(_CLAIM)
         self._confirm = redis.register_script(_CONFIRM)
         self._withdraw = redis.register_script(_WITHDRAW)
-        self._end = redis.register_script(_END)
+        self._delete_scope = redis.register_script(_DELETE_SCOPE)
 
-    async def note(
+    async def register(
         self, scope: Scope, requests: Iterable[tuple[str, PendingRequest]], *, seconds: int = LIFETIME
     ) -> None:
-        """Note requests under their ids, all or none. Raises `TooManyPendingRequests`, `IdInUse`."""
-        keys = _sets(scope)
+        """Store requests under their ids, all or none. Raises `TooManyPendingRequests`, `IdInUse`."""
+        keys = _counters(scope)
         entries = []
         for id_, request in requests:
             keys += _names(scope, id_)
-            entries.append(_entry(request))
+            entries.append(_to_entry(request))
         now = self._now_ms()
-        in_scope = MAX_OF_OWNER if scope.kind == "tasks" else MAX_IN_SESSION
-        bounds = (in_scope, MAX_OF_OWNER, MAX_IN_ALL, _MAX_OF_ONE_ID)
+        max_in_scope = MAX_OF_OWNER if scope.kind == "tasks" else MAX_IN_SESSION
+        bounds = (max_in_scope, MAX_OF_OWNER, MAX_IN_ALL, _MAX_OF_ONE_ID)
         arguments: list[bytes | int] = [now, now + seconds * 1000, seconds, LIFETIME, *bounds, *entries]
-        outcome = await self._note(keys=keys, args=arguments)
+        outcome = await self._register(keys=keys, args=arguments)
         if outcome == b"in use":
             raise IdInUse
         if outcome == b"full":
             raise TooManyPendingRequests
 
-    async def note_task(self, owner: str, task_id: str, made_by: PendingRequest, *, seconds: int) -> None:
-        """Note a task that a call has made. Raises `TooManyPendingRequests`."""
-        await self._redis.set(_task_name(task_id), digest(owner), ex=seconds, nx=True)
-        await self.note(Scope(owner, "tasks"), [(task_id, made_by)], seconds=seconds)
+    async def register_task(self, owner: str, task_id: str, created_by: PendingRequest, *, seconds: int) -> None:
+        """Store a task, its owner and the call that created it. Raises `TooManyPendingRequests`."""
+        await self._redis.set(_task_owner_name(task_id), redis_names.digest(owner), ex=seconds, nx=True)
+        await self.register(Scope(owner, "tasks"), [(task_id, created_by)], seconds=seconds)
 
-    async def are_tasks_of(self, owner: str, task_ids: Iterable[str]) -> bool:
-        """Whether none of some tasks is known to be another owner's."""
-        own = digest(owner).encode()
-        owners: list[Any] = await self._redis.mget([_task_name(task_id) for task_id in task_ids])
-        return all(held is None or held == own for held in owners)
+    async def owns_tasks(self, owner: str, task_ids: Iterable[str]) -> bool:
+        """Return True if none of the tasks is known to belong to another owner."""
+        own = redis_names.digest(owner).encode()
+        owners: list[Any] = await self._redis.mget([_task_owner_name(task_id) for task_id in task_ids])
+        return all(found is None or found == own for found in owners)
 
-    async def take(self, scope: Scope, id_: str, claim: str, request: PendingRequest | None = None) -> LookupResult:
-        """Take what waits for an answer under this id in the name of a `claim`: this request, if it still does."""
-        state, entry, is_certain = await self._take(
-            keys=[*_sets(scope), *_names(scope, id_)],
-            args=[claim, self._now_ms(), LIFETIME, CLAIM_SECONDS * 1000, _entry(request) if request else b""],
+    async def claim(self, scope: Scope, id_: str, claim: str, request: PendingRequest | None = None) -> LookupResult:
+        """Claim the request with this id, or this very `request` if it is still pending.
+
+        `claim` names the claim: the same claim, sent again, gets the same request.
+        """
+        state, entry, is_certain = await self._claim(
+            keys=[*_counters(scope), *_names(scope, id_)],
+            args=[claim, self._now_ms(), LIFETIME, CLAIM_SECONDS * 1000, _to_entry(request) if request else b""],
         )
         return LookupResult(state.decode(), _decoder.decode(entry[33:]) if entry else None, is_certain=bool(is_certain))
 
     async def confirm(self, scope: Scope, id_: str, claim: str) -> None:
-        """What was taken under this id in the name of this claim is counted for good."""
-        await self._confirm(keys=[_names(scope, id_)[1]], args=[claim, _REMEMBERED])
+        """Confirm a claim: its usage event is durable, so the response is never counted again."""
+        await self._confirm(keys=[_names(scope, id_)[1]], args=[claim, _CONFIRMED_SECONDS])
 
     async def withdraw(self, scope: Scope, requests: Iterable[tuple[str, PendingRequest]]) -> None:
-        """Forget requests that will not be answered."""
+        """Remove requests that will get no response."""
         for id_, request in requests:
-            await self._withdraw(keys=[*_sets(scope), _names(scope, id_)[0]], args=[_entry(request)])
+            await self._withdraw(keys=[*_counters(scope), _names(scope, id_)[0]], args=[_to_entry(request)])
 
-    async def end(self, scope: Scope) -> None:
-        """Forget all that waits in a session that is over."""
-        await self._end(keys=_sets(scope))
+    async def delete_scope(self, scope: Scope) -> None:
+        """Remove all pending requests of a session that has ended."""
+        await self._delete_scope(keys=_counters(scope))
 
 
-def _entry(request: PendingRequest) -> bytes:
+def _to_entry(request: PendingRequest) -> bytes:
     letter = b"-" if not request.is_restricted else b"k" if request.is_kept else b"o"
     return request.event_id.encode() + letter + _encoder.encode(request)
 
 
 def _names(scope: Scope, id_: str) -> list[str]:
-    name = scope.name(id_)
+    """Return the names of the list of pending requests with this id, and of the last one answered."""
+    name = scope.digest(id_)
     return [redis_names.PENDING_REQUESTS + name, redis_names.ANSWERED_REQUESTS + name]
 
 
-def _sets(scope: Scope) -> list[str]:
-    """What counts the requests that wait: in the scope, of its owner, in all."""
-    owner = redis_names.PENDING_REQUESTS_OF_OWNER + digest(scope.owner)
-    return [redis_names.PENDING_REQUESTS_OF_SESSION + scope.name(""), owner, redis_names.ALL_PENDING_REQUESTS]
+def _counters(scope: Scope) -> list[str]:
+    """Return the names of the sorted sets that count pending requests: of the scope, of its owner, in total."""
+    owner = redis_names.PENDING_REQUESTS_OF_OWNER + redis_names.digest(scope.owner)
+    return [redis_names.PENDING_REQUESTS_OF_SESSION + scope.digest(), owner, redis_names.ALL_PENDING_REQUESTS]
 
 
-def _task_name(task_id: str) -> str:
-    return redis_names.TASK_OWNER + digest(task_id)
+def _task_owner_name(task_id: str) -> str:
+    return redis_names.TASK_OWNER + redis_names.digest(task_id)

@@ -1,4 +1,8 @@
-"""What of an answer a key with limits may not see, and what passes in its place. Pure."""
+"""Redaction of responses for restricted keys: keys limited to certain tools or tables.
+
+Each function returns the JSON to send instead of a message, or `None` if the message may pass unchanged. Pure: imports
+and does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -6,57 +10,61 @@ import msgspec
 
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, error_body
-from gateway.proxy.accounting.models import is_restricted
-from gateway.proxy.accounting.response_decoder import result_head
+from gateway.proxy.accounting.response_decoder import decode_result
 from gateway.proxy.admission.policy import is_tool_allowed
 
 _UNCHECKED = "This API key is limited, and this result cannot be matched to a call that it may make"
 
-NOTHING = b""
-"""What passes in the place of a message that is dropped."""
+DROP = b""
+"""Sent instead of a message that is dropped."""
 
 
-def refused(id_: object) -> bytes:
-    """What passes in the place of a result that cannot be checked."""
+def is_restricted(key: KeyRecord | None) -> bool:
+    """Return True if responses to this key have to be checked."""
+    return key is not None and (key.allowed_tools is not None or key.allowed_tables is not None)
+
+
+def deny_result(id_: object) -> bytes:
+    """Return the error sent instead of a result that cannot be checked."""
     return error_body(id_, DENIED, _UNCHECKED)
 
 
-def filtered(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
-    """A list of tools without those that the key may not call; `None` where it may see all."""
+def filter_tools(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
+    """Remove the tools that the key may not call from a `tools/list` result."""
     if key is None or key.allowed_tools is None:
         return None
     try:
         value = msgspec.json.decode(result)
     except msgspec.MsgspecError:
-        return refused(id_)
+        return deny_result(id_)
     if isinstance(value, dict) and isinstance(value.get("tools"), list):
         value["tools"] = [tool for tool in value["tools"] if is_tool_allowed(key, _name_of(tool))]
     return msgspec.json.encode({"jsonrpc": "2.0", "id": id_, "result": value})
 
 
-def unmatched(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
-    """For a result of which it is not known what it answers; `None` where it may pass."""
+def redact_unmatched(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
+    """Redact a result whose request is unknown."""
     if key is None or not is_restricted(key):
         return None
     if key.allowed_tables is not None:
-        return refused(id_)
-    head = result_head(result)
-    if head.tools:
-        return filtered(key, id_, result)
-    return refused(id_) if head.is_of_a_tool else None
+        return deny_result(id_)
+    members = decode_result(result)
+    if members.tools:
+        return filter_tools(key, id_, result)
+    return deny_result(id_) if members.is_tool_result else None
 
 
-def other(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
-    """For what should be the answer to another method than `tools/call`, but may be another's of the same id."""
-    return refused(id_) if is_restricted(key) and result_head(result).is_of_a_tool else None
+def redact_disguised(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
+    """Redact a tool result that arrives as the response to another method, under a reused id."""
+    return deny_result(id_) if is_restricted(key) and decode_result(result).is_tool_result else None
 
 
-def without_result(params: msgspec.Raw) -> bytes:
-    """The news of a task whose result may not be seen."""
+def redact_notification(params: msgspec.Raw) -> bytes:
+    """Return a task notification that reports a failure instead of its result."""
     members = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
     members.pop("result", None)
-    told = {**members, "status": "failed", "error": {"code": DENIED, "message": _UNCHECKED}}
-    return msgspec.json.encode({"jsonrpc": "2.0", "method": "notifications/tasks", "params": told})
+    redacted = {**members, "status": "failed", "error": {"code": DENIED, "message": _UNCHECKED}}
+    return msgspec.json.encode({"jsonrpc": "2.0", "method": "notifications/tasks", "params": redacted})
 
 
 def _name_of(tool: object) -> str:

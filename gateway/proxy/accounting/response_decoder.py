@@ -1,10 +1,10 @@
-"""Reading what an upstream answers, as far as counting and checking need it.
+"""Decodes upstream responses, as far as counting and redaction need it.
 
 The rules:
 
-- The parts that are not looked at stay the bytes that they were.
-- JSON that is read by lenient parsers alone (`NaN`, a lone surrogate) is read here too, so that it cannot pass unseen.
-- Nothing here raises for what an upstream sends, or does I/O.
+- Parts that are not inspected keep their bytes.
+- JSON that only lenient parsers accept (`NaN`, a lone surrogate) is decoded too, so it cannot pass uninspected.
+- No upstream input makes a function here raise. Pure: imports and does no I/O.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from gateway.protocol.buffers import Chunk
 
 ABSENT = msgspec.Raw(b"")
 _MAX_SMALL = 8 * 1024
-"""Bytes of an answer of which no guess is made before it is read."""
+"""Bytes up to which a response is decoded without guessing its form first."""
 _STRUCTURED = b'"structuredContent":'
-_BEFORE_TEXT = (b'"result":{"content":[{"type":"text","text":"', b'"result":{"content":[{"text":"')
-_BEHIND_TEXT = b'"}],"'
-_BETWEEN = 128
-"""Bytes in which other members may stand between the content and the structured content."""
-_NEAR = 1024
-"""Bytes of an answer in which the content begins, if it is the first member of the result."""
-_FIRST = 32
-"""Bytes by which its beginning is found in what it is a part of."""
+_TEXT_START = (b'"result":{"content":[{"type":"text","text":"', b'"result":{"content":[{"text":"')
+_TEXT_END = b'"}],"'
+_MAX_BETWEEN = 128
+"""Maximum bytes of other members between the text content and the structured content."""
+_PREFIX = 1024
+"""Bytes at the start of a response that are searched for the start of the text content."""
+_MARK = 32
+"""Bytes at the start of a response by which it is located in the buffer that contains it."""
 _MAX_LENIENT = 2_500_000
-"""Bytes that are read a second time where the strict parser gave up."""
+"""Maximum bytes that are decoded a second time, leniently, after the strict parser failed."""
 
 
-class RpcAnswer(msgspec.Struct):
-    """One message of the upstream; a member that is absent is empty."""
+class RpcMessage(msgspec.Struct):
+    """A JSON-RPC message of the upstream; absent members are empty."""
 
     id: msgspec.Raw = ABSENT
     method: msgspec.Raw = ABSENT
@@ -44,15 +44,15 @@ class RpcAnswer(msgspec.Struct):
     error: msgspec.Raw = ABSENT
 
     @property
-    def is_odd(self) -> bool:
-        """Whether it is no message of JSON-RPC, so that readers may differ in what they take it for."""
+    def is_malformed(self) -> bool:
+        """True if this is not a valid JSON-RPC message, so clients may interpret it differently."""
         if self.method:
             return bool(self.result or self.error)
         return not self.id if self.result else not self.error
 
 
-class ToolAnswer(msgspec.Struct):
-    """The usual answer to a `tools/call`, read in one pass with its result."""
+class ToolResponse(msgspec.Struct):
+    """The typical response to a `tools/call`, decoded together with its result in one pass."""
 
     id: msgspec.Raw
     result: Result
@@ -60,23 +60,23 @@ class ToolAnswer(msgspec.Struct):
     error: msgspec.Raw = ABSENT
 
 
-class _SmallAnswer(ToolAnswer):
+class _SmallResponse(ToolResponse):
     result: wire.Result
 
 
-class _TextAnswer(ToolAnswer):
+class _TextResponse(ToolResponse):
     result: wire.LargeResult
 
 
-class _DeclaredAnswer(msgspec.Struct):
+class _DeclaredResponse(msgspec.Struct):
     id: msgspec.Raw
     result: structured_fast_path.DeclaredResult
     method: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
 
-class ResultHead(msgspec.Struct, rename="camel"):
-    """The members of a result that tell what kind of a result it is; those of a task's state among them."""
+class ResultMembers(msgspec.Struct, rename="camel"):
+    """The members of a result that show its type, including those of a task's state."""
 
     is_error: bool = False
     result_type: str = ""
@@ -92,118 +92,118 @@ class ResultHead(msgspec.Struct, rename="camel"):
     error: msgspec.Raw = ABSENT
 
     @property
-    def is_of_a_tool(self) -> bool:
-        """Whether it looks like the result of a `tools/call`."""
+    def is_tool_result(self) -> bool:
+        """True if this looks like the result of a `tools/call`."""
         return bool(self.content or self.structured_content)
 
 
-class _ErrorHead(msgspec.Struct):
+class _ErrorMembers(msgspec.Struct):
     code: int = 0
 
 
-_one = msgspec.json.Decoder(RpcAnswer)
-_small_answer = msgspec.json.Decoder(_SmallAnswer)
-_text_answer = msgspec.json.Decoder(_TextAnswer)
-_declared_answer = msgspec.json.Decoder(_DeclaredAnswer)
-_many = msgspec.json.Decoder(list[RpcAnswer])
-_head = msgspec.json.Decoder(ResultHead)
-_error_head = msgspec.json.Decoder(_ErrorHead)
+_message_decoder = msgspec.json.Decoder(RpcMessage)
+_small_decoder = msgspec.json.Decoder(_SmallResponse)
+_text_decoder = msgspec.json.Decoder(_TextResponse)
+_declared_decoder = msgspec.json.Decoder(_DeclaredResponse)
+_batch_decoder = msgspec.json.Decoder(list[RpcMessage])
+_result_decoder = msgspec.json.Decoder(ResultMembers)
+_error_decoder = msgspec.json.Decoder(_ErrorMembers)
 
 
-def read_tool_answer(data: Chunk) -> ToolAnswer | None:
-    """The complete result of a tool, and nothing else; `None` where it is anything else, or beyond the bounds."""
+def decode_tool_response(data: Chunk) -> ToolResponse | None:
+    """Decode a response with a complete tool result; return `None` for any other message, or one beyond the bounds."""
     if len(data) > MAX_RESULT:
         return None
     try:
-        answer = _small_answer.decode(data) if len(data) <= _MAX_SMALL else _read_large(data)
+        response = _small_decoder.decode(data) if len(data) <= _MAX_SMALL else _decode_large(data)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    result = answer.result
-    if answer.method or answer.error or result.may_be_incomplete or not result.is_of_a_tool:
+    result = response.result
+    if response.method or response.error or result.may_be_incomplete or not result.is_of_a_tool:
         return None
-    return answer
+    return response
 
 
-def _read_large(data: Chunk) -> ToolAnswer:
-    """A guess at what is in it decides which parts are read in the same pass; what was wrong is read once more."""
-    # For a guess, the whole buffer will do.
+def _decode_large(data: Chunk) -> ToolResponse:
+    """Guess the form of the response and decode it accordingly; decode again if the guess was wrong."""
+    # The buffer may hold more than the response, which is good enough for a guess.
     text = data.obj if isinstance(data, memoryview) else data
     assert isinstance(text, bytes | bytearray)
     at = text.rfind(_STRUCTURED)
     if at < 0:
-        return wire.within_bounds(_text_answer, data)
-    answer = None
+        return wire.within_bounds(_text_decoder, data)
+    response = None
     if structured_fast_path.is_likely(text, at):
-        rest = _without_text(data, text, at)
-        answer = _read_declared(rest)
-        if rest is not data and answer is not None and answer.result.isError is not False:
-            # It may have been left out that it is one.
-            answer = _read_declared(data)
-    return answer or _small_answer.decode(data)
+        rest = without_text_content(data, text, at)
+        response = _decode_declared(rest)
+        if rest is not data and response is not None and response.result.isError is not False:
+            # The omitted part may have held `isError`.
+            response = _decode_declared(data)
+    return response or _small_decoder.decode(data)
 
 
-def _without_text(data: Chunk, text: bytes | bytearray, at: int) -> Chunk:
-    """The answer with nothing in the text content before its structured content, which is at `at` in `text`.
+def without_text_content(data: Chunk, text: bytes | bytearray, at: int) -> Chunk:
+    """Empty the text content of a response whose structured content is at `at` in the buffer `text` that holds it.
 
-    That saves a third of the time. The quotes around what is left out cannot be those of a string in valid JSON, so it
-    is content; or content and further members, the last of them a list of objects, which no `CallToolResult` has. Of
-    such members `isError` would count: so what is left has to say that it is no error.
+    Saves a third of the decoding time. In valid JSON the omitted bytes are text content, or content followed by
+    further members, the last of them a list of objects, which no `CallToolResult` has. `isError` could be among those
+    members: the caller must decode the whole response unless what is left says `"isError":false`.
     """
-    head = bytes(data[:_NEAR])
-    start, behind = text.find(head[:_FIRST]), text.rfind(_BEHIND_TEXT, max(0, at - _BETWEEN), at + 1)
-    member = behind + len(_BEHIND_TEXT)
-    for opening in _BEFORE_TEXT:
-        before = head.find(opening) + len(opening)
-        if len(opening) <= before <= behind - start and text[member : member + 1].isalpha():
-            return b"".join((head[:before], memoryview(text)[behind : start + len(data)]))
+    prefix = bytes(data[:_PREFIX])
+    start, end = text.find(prefix[:_MARK]), text.rfind(_TEXT_END, max(0, at - _MAX_BETWEEN), at + 1)
+    next_member = end + len(_TEXT_END)
+    for opening in _TEXT_START:
+        kept = prefix.find(opening) + len(opening)
+        if len(opening) <= kept <= end - start and text[next_member : next_member + 1].isalpha():
+            return b"".join((prefix[:kept], memoryview(text)[end : start + len(data)]))
     return data
 
 
-def _read_declared(data: Chunk) -> ToolAnswer | None:
+def _decode_declared(data: Chunk) -> ToolResponse | None:
     try:
-        answer = _declared_answer.decode(data)
+        response = _declared_decoder.decode(data)
     except msgspec.ValidationError:
         return None
-    result = answer.result.counted()
-    return None if result is None else ToolAnswer(answer.id, result, answer.method, answer.error)
+    result = response.result.counted()
+    return None if result is None else ToolResponse(response.id, result, response.method, response.error)
 
 
-def read_answers(data: Chunk) -> Sequence[RpcAnswer]:
-    """The messages in one JSON text; none where it holds none."""
+def decode_messages(data: Chunk) -> Sequence[RpcMessage]:
+    """Decode the messages in one JSON text; return none if it is not JSON."""
     try:
         if bytes(data[:64]).lstrip().startswith(b"["):
-            return _many.decode(data)
-        return (_one.decode(data),)
+            return _batch_decoder.decode(data)
+        return (_message_decoder.decode(data),)
     except (msgspec.MsgspecError, RecursionError):
-        return _read_leniently(data)
+        return _decode_leniently(data)
 
 
-def result_head(result: bytes | msgspec.Raw) -> ResultHead:
-    """What kind of a result it is."""
+def decode_result(result: bytes | msgspec.Raw) -> ResultMembers:
+    """Decode the members that show the type of a result."""
     try:
-        return _head.decode(result)
+        return _result_decoder.decode(result)
     except msgspec.MsgspecError:
-        return _members_of_odd_types(result)
+        return _decode_valid_members(result)
 
 
 def error_code(error: bytes | msgspec.Raw) -> int:
-    """The code of an error object; 0 where it has none."""
+    """Return the code of an error object; 0 if it has none."""
     try:
-        return _error_head.decode(error).code
+        return _error_decoder.decode(error).code
     except msgspec.MsgspecError:
         return 0
 
 
-def decoded(value: msgspec.Raw) -> object:
-    """What a member is; `None` where only lenient readers can tell."""
+def decode_value(value: msgspec.Raw) -> object:
+    """Decode a member; return `None` if it is not strict JSON."""
     try:
         return msgspec.json.decode(value)
     except msgspec.MsgspecError:
         return None
 
 
-def no_error(result: bytes | msgspec.Raw) -> bytes:
-    """The same result without the mark of an error."""
+def without_error_flag(result: bytes | msgspec.Raw) -> bytes:
+    """Return the same result without `isError`."""
     try:
         members = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
@@ -212,52 +212,52 @@ def no_error(result: bytes | msgspec.Raw) -> bytes:
     return msgspec.json.encode(members)
 
 
-def rebuilt(data: Chunk, answers: Sequence[RpcAnswer], replaced: Mapping[int, bytes]) -> bytes:
-    """The same JSON text with some of its messages replaced, or dropped where nothing replaces them."""
-    if len(answers) == 1 and not bytes(data[:64]).lstrip().startswith(b"["):
-        return replaced[0]
+def replace_messages(data: Chunk, messages: Sequence[RpcMessage], replacements: Mapping[int, bytes]) -> bytes:
+    """Return the JSON text with some of its messages replaced, or dropped if the replacement is empty."""
+    if len(messages) == 1 and not bytes(data[:64]).lstrip().startswith(b"["):
+        return replacements[0]
     try:
         originals = [bytes(raw) for raw in msgspec.json.decode(data, type=list[msgspec.Raw])]
     except msgspec.MsgspecError:
-        originals = [b"null"] * len(answers)
-    passed = [message for index, raw in enumerate(originals) if (message := replaced.get(index, raw))]
-    return b"[" + b",".join(passed) + b"]" if passed else b""
+        originals = [b"null"] * len(messages)
+    kept = [message for index, raw in enumerate(originals) if (message := replacements.get(index, raw))]
+    return b"[" + b",".join(kept) + b"]" if kept else b""
 
 
-def _members_of_odd_types(result: bytes | msgspec.Raw) -> ResultHead:
-    """Where a member has a type that it should not have, the others still count."""
+def _decode_valid_members(result: bytes | msgspec.Raw) -> ResultMembers:
+    """Decode the members that have a valid type, and ignore the others."""
     try:
         members = msgspec.json.decode(result, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
-        return ResultHead()
-    head = ResultHead()
-    for field in msgspec.structs.fields(ResultHead):
+        return ResultMembers()
+    decoded = ResultMembers()
+    for field in msgspec.structs.fields(ResultMembers):
         if (member := members.get(field.encode_name)) is not None:
             try:
-                setattr(head, field.name, msgspec.json.decode(member, type=field.type))
+                setattr(decoded, field.name, msgspec.json.decode(member, type=field.type))
             except msgspec.MsgspecError:
                 continue
-    return head
+    return decoded
 
 
-def _read_leniently(data: Chunk) -> Sequence[RpcAnswer]:
+def _decode_leniently(data: Chunk) -> Sequence[RpcMessage]:
     if len(data) > _MAX_LENIENT:
         return ()
     try:
         value: Any = json.loads(bytes(data))
         messages = value if isinstance(value, list) else [value]
-        return [_of_members(message) for message in messages]
+        return [_to_message(message) for message in messages]
     except (ValueError, RecursionError):
         return ()
 
 
-def _of_members(message: Any) -> RpcAnswer:
+def _to_message(message: Any) -> RpcMessage:
     if not isinstance(message, dict):
-        return RpcAnswer()
-    return RpcAnswer(
+        return RpcMessage()
+    return RpcMessage(
         **{
             name: msgspec.Raw(json.dumps(message[name]).encode())
-            for name in RpcAnswer.__struct_fields__
+            for name in RpcMessage.__struct_fields__
             if name in message
         }
     )

@@ -1,9 +1,9 @@
-"""What the upstream's tools are, learned from the lists of tools that pass.
+"""The catalog of the upstream's tools, collected from the `tools/list` results that pass.
 
-- Nothing is asked of the upstream. A list whose bytes were seen before is not read again; of another, what is new or
-  changed is written to Redis, in the background.
-- Every worker has what one of them has learned, after `_REFRESH_SECONDS` at most.
-- What is lost is learned again; so a failure of Redis here fails nothing else.
+- The upstream is never asked. A list whose bytes were seen before is not read again; new and changed tools of any other
+  list are written to Redis, in the background.
+- The catalog of one worker reaches the others within `_REFRESH_SECONDS`.
+- Lost entries are collected again from the next list, so a failure of Redis here affects nothing else.
 """
 
 from __future__ import annotations
@@ -25,105 +25,107 @@ from gateway.redis import names as redis_names
 log = logging.getLogger(__name__)
 
 _MAX_SEEN = 256
-"""Different lists that are known by their bytes; then they are read once more."""
+"""Maximum number of lists whose digests are remembered; then all are forgotten and read again."""
 _REFRESH_SECONDS = 30.0
 _TTL = 90 * 24 * 3600
-"""Seconds that Redis keeps what no worker has loaded or learned."""
-_EDITION = ""
-"""In the place of a tool's name: which edition this is, to see whether there is something new."""
+"""Seconds that Redis keeps a catalog that no worker loads or writes."""
+_VERSION = ""
+"""The hash field that holds a random version instead of a tool, so that workers notice changes."""
 
 
-def name_in_redis(upstream_url: str) -> str:
-    """Where the tools of an upstream are kept: a hash of their names to their schemas."""
+def catalog_name(upstream_url: str) -> str:
+    """Return the name of the Redis hash that maps an upstream's tools to their schemas."""
     parts = urlsplit(upstream_url)
     address = f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
-    return redis_names.TOOL_SCHEMAS + blake2b(address.encode(), digest_size=16).hexdigest()
+    return redis_names.TOOL_SCHEMAS + _digest(address.encode()).hex()
 
 
-async def read_learned(redis: Redis, upstream_url: str) -> dict[str, bytes]:
-    """The schemas that were learned, by tool, as `gateway.metering.tools` reads them. Raises `RedisError`."""
-    found: Any = await redis.hgetall(name_in_redis(upstream_url))
-    return {name.decode(errors="replace"): kept for name, kept in found.items() if name != _EDITION.encode()}
+async def load_schemas(redis: Redis, upstream_url: str) -> dict[str, bytes]:
+    """Load the schemas by tool, in the form that `gateway.metering.tools` reads. Raises `RedisError`."""
+    fields: Any = await redis.hgetall(catalog_name(upstream_url))
+    return {name.decode(errors="replace"): schemas for name, schemas in fields.items() if name != _VERSION.encode()}
 
 
 class ToolCatalog:
-    """The tools of one upstream."""
+    """The tools of one upstream, and what their declarations tell the metering."""
 
     def __init__(self, redis: Redis, upstream_url: str) -> None:
         self._redis = redis
         self._upstream_url = upstream_url
-        self._name = name_in_redis(upstream_url)
-        self._seen: set[bytes] = set()
-        self._edition: bytes | None = None
-        self._kept: dict[str, bytes] = {}
+        self._name = catalog_name(upstream_url)
+        self._seen_lists: set[bytes] = set()
+        self._version: bytes | None = None
+        self._schema_digests: dict[str, bytes] = {}
         self._hints: dict[str, ToolHints] = {}
-        self._storing: set[asyncio.Task[None]] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._store_tasks: set[asyncio.Task[None]] = set()
+        self._refresh_task: asyncio.Task[None] | None = None
 
     def hints(self, tool: str) -> ToolHints | None:
-        """What the declaration of a tool tells, as far as it is known."""
+        """Return what the declaration of a tool tells the metering; `None` if the tool is unknown."""
         return self._hints.get(tool)
 
-    def learn(self, result: bytes) -> None:
-        """A result of `tools/list` has passed."""
-        if len(result) > MAX_LIST or (digest := _digest(result)) in self._seen:
+    def observe_tools(self, result: bytes) -> None:
+        """Add the tools of a `tools/list` result, in the background."""
+        if len(result) > MAX_LIST or (digest := _digest(result)) in self._seen_lists:
             return
-        if len(self._seen) >= _MAX_SEEN:
-            self._seen.clear()
-        self._seen.add(digest)
+        if len(self._seen_lists) >= _MAX_SEEN:
+            self._seen_lists.clear()
+        self._seen_lists.add(digest)
         task = asyncio.get_running_loop().create_task(self._store(result, digest))
-        self._storing.add(task)
-        task.add_done_callback(self._storing.discard)
+        self._store_tasks.add(task)
+        task.add_done_callback(self._store_tasks.discard)
 
     def start(self) -> None:
-        """Have from now on what the workers have learned."""
-        self._refreshing = asyncio.get_running_loop().create_task(self._refresh())
+        """Load the catalog, and keep it up to date with that of the other workers."""
+        self._refresh_task = asyncio.get_running_loop().create_task(self._refresh())
 
     async def stop(self) -> None:
-        """Stop learning."""
-        for task in (self._refreshing, *self._storing):
+        """Stop all background work."""
+        for task in (self._refresh_task, *self._store_tasks):
             if task is not None:
                 await cancel_and_wait(task)
 
     async def _store(self, result: bytes, digest: bytes) -> None:
         tools = await asyncio.to_thread(read_tools, result)
-        changed = {name: kept for name, kept in tools.items() if self._kept.get(name) != _digest(kept)}
+        changed = {
+            name: schemas for name, schemas in tools.items() if self._schema_digests.get(name) != _digest(schemas)
+        }
         if not changed:
             return
         try:
-            room = MAX_TOOLS - await self._redis.hlen(self._name)
-            known = {name: kept for name, kept in changed.items() if name in self._kept}
-            new = [(name, kept) for name, kept in changed.items() if name not in self._kept]
-            written = {**known, **dict(new[: max(0, room)])}
+            free = MAX_TOOLS - await self._redis.hlen(self._name)
+            known = {name: schemas for name, schemas in changed.items() if name in self._schema_digests}
+            new = [(name, schemas) for name, schemas in changed.items() if name not in self._schema_digests]
+            written = {**known, **dict(new[: max(0, free)])}
             if not written:
                 return
-            edition = secrets.token_bytes(8)
+            version = secrets.token_bytes(8)
             async with self._redis.pipeline(transaction=True) as commands:
-                commands.hset(self._name, _EDITION, edition, mapping=written)  # type: ignore[arg-type]
+                commands.hset(self._name, _VERSION, version, mapping=written)  # type: ignore[arg-type]
                 commands.expire(self._name, _TTL)
                 await commands.execute()
         except RedisError:
-            self._seen.discard(digest)
-            log.info("the upstream's tools were not learned: Redis did not answer")
+            self._seen_lists.discard(digest)
+            log.info("Redis did not respond: the upstream's list of tools was not stored")
             return
-        await self._take(written)
+        await self._update(written)
 
     async def _refresh(self) -> None:
         while True:
             try:
-                edition: Any = await self._redis.hget(self._name, _EDITION)
-                if edition is not None and edition != self._edition:
-                    await self._take(await read_learned(self._redis, self._upstream_url))
-                    self._edition = edition
+                version: Any = await self._redis.hget(self._name, _VERSION)
+                if version is not None and version != self._version:
+                    await self._update(await load_schemas(self._redis, self._upstream_url))
+                    self._version = version
                     await self._redis.expire(self._name, _TTL)
             except RedisError:
-                log.info("the upstream's tools were not looked up: Redis did not answer")
+                log.info("Redis did not respond: the catalog of the upstream's tools was not refreshed")
             await asyncio.sleep(_REFRESH_SECONDS)
 
-    async def _take(self, tools: dict[str, bytes]) -> None:
-        hints = await asyncio.to_thread(lambda: {name: read_hints(kept) for name, kept in tools.items()})
+    async def _update(self, tools: dict[str, bytes]) -> None:
+        hints = await asyncio.to_thread(lambda: {name: read_hints(schemas) for name, schemas in tools.items()})
         self._hints.update(hints)
-        self._kept.update({name: _digest(kept) for name, kept in tools.items()})
+        self._schema_digests.update({name: _digest(schemas) for name, schemas in tools.items()})
 
 
 def _digest(data: bytes) -> bytes:

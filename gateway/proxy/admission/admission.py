@@ -168,7 +168,7 @@ class Admission:
     async def _check_tasks(self, principal: Principal, body: Body) -> None:
         for message in body.messages:
             task_ids = message.task_ids
-            if task_ids and not await self._awaited.are_tasks_of(principal.record.owner, task_ids):
+            if task_ids and not await self._awaited.owns_tasks(principal.record.owner, task_ids):
                 raise RequestRejected(rejections.NO_SUCH_TASK)
 
     def _facts(self, incoming: RequestHead) -> PolicyInputs:

@@ -13,7 +13,7 @@ from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.protocol.message import Message
 from gateway.protocol.message_endpoint import QueryFault, session_id_in
 from gateway.proxy.admission import rejections
-from gateway.proxy.admission.caller import MAX_TEXT, Caller, client_of
+from gateway.proxy.admission.caller import MAX_TEXT, Caller
 from gateway.proxy.admission.headers import HeaderFault, RawHeaders, check_request_headers
 from gateway.proxy.admission.origins import Origins, plain_address
 from gateway.proxy.admission.policy import PolicyInputs
@@ -250,7 +250,7 @@ def caller_of(
     incoming: RequestHead, message: Message | None, record: KeyRecord | None, session: Session, gateway_id: str
 ) -> Caller:
     """The caller of one request; the same as before where a connection's requests have it in common."""
-    name, version = client_of(message)
+    name, version = ("", "") if message is None else message.client_info
     if not name:
         name, version = session.client_name, session.client_version
     if not name:

@@ -23,7 +23,7 @@ import msgspec
 from gateway.keys.record import KeyRecord
 from gateway.protocol import errors
 from gateway.protocol.message import Body, Message, is_public
-from gateway.protocol.routing_headers import mismatch
+from gateway.protocol.routing_headers import find_mismatch
 from gateway.proxy.admission.rejections import Deny, forbidden, invalid
 
 
@@ -46,7 +46,7 @@ class PolicyInputs(msgspec.Struct, frozen=True):
 
 def decide(body: Body, credential: KeyRecord | Deny, facts: PolicyInputs) -> Allow | Deny:
     """Decide on one request; `credential` is the key's record, or why there is none."""
-    difference = mismatch(body, facts.mcp_method, facts.mcp_name)
+    difference = find_mismatch(body, facts.mcp_method, facts.mcp_name)
     if is_public(body, facts.public_methods):
         if difference:
             return invalid(difference, errors.HEADER_MISMATCH)

@@ -13,7 +13,6 @@ The rules:
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from secrets import token_hex
@@ -218,9 +217,5 @@ class Sessions:
         self._remembered[session_id] = (self._monotonic() + _REMEMBER_SECONDS, session)
 
 
-def _digest(session_id: str) -> str:
-    return hashlib.sha256(session_id.encode()).hexdigest()
-
-
 def _name(session_id: str) -> str:
-    return redis_names.SESSION + _digest(session_id)
+    return redis_names.SESSION + redis_names.digest(session_id)

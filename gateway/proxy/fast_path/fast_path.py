@@ -19,19 +19,14 @@ from collections.abc import Callable
 from gateway import metering
 from gateway.event_loop.busy_poller import BusyPoller
 from gateway.protocol.buffers import slice_view
-from gateway.protocol.message import Message, Unreadable, read_body
+from gateway.protocol.message import Message
+from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.protocol.sse import is_inside_single_event, single_event_data
-from gateway.proxy.accounting.models import Call
-from gateway.proxy.accounting.pending_calls import (
-    Clock,
-    PendingCalls,
-    arguments_hash,
-    count_usual,
-    tool_call,
-    usage_event,
-)
-from gateway.proxy.accounting.response_decoder import read_tool_answer
-from gateway.proxy.accounting.response_inspection import Meter
+from gateway.proxy.accounting.calls import Call, tool_call
+from gateway.proxy.accounting.pending_calls import PendingCalls, meter_tool_response
+from gateway.proxy.accounting.response_decoder import decode_tool_response
+from gateway.proxy.accounting.services import AccountingServices
+from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash, build_usage_event
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.caller import Caller
@@ -91,18 +86,18 @@ class FastPathCall:
         self._late: asyncio.TimerHandle | None = None
         """What happens when the end of the answer is late."""
         upstream.listener = self._heard
-        self._ahead: tuple[str, str] | None = None
+        self._ahead: EventIdentity | None = None
 
     def work_ahead(self) -> None:
         """Do, while the upstream is at work, some of what is to be done when its answer has come."""
         # What fails now will fail again then.
         with contextlib.suppress(Exception):
-            self._ahead = self._id_and_digest()
+            self._ahead = self._identity()
 
-    def _id_and_digest(self) -> tuple[str, str]:
-        """The id of the usage event, and the digest of the call's arguments."""
+    def _identity(self) -> EventIdentity:
+        """Return the parts of the usage event that do not depend on the response."""
         clock = self._way.clock
-        return clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments)
+        return EventIdentity(clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments))
 
     def _heard(self) -> None:
         """The upstream has sent something, or failed."""
@@ -153,19 +148,18 @@ class FastPathCall:
             return False
         body = slice_view(*place)
         data = single_event_data(*place) if head.is_event_stream else body
-        if data is None or (counted := count_usual(self._call, read_tool_answer(data), way.meter)) is None:
+        if data is None:
             return False
-        event_id, arguments_digest = self._ahead or self._id_and_digest()
-        event = usage_event(
+        outcome = meter_tool_response(self._call, decode_tool_response(data), way.meter, len(data))
+        if outcome is None:
+            return False
+        event = build_usage_event(
             self._call,
             self.caller,
-            *counted,
-            event_id=event_id,
+            self._ahead or self._identity(),
+            outcome,
             created_at=way.clock.now_ms(),
             duration_ms=round((way.clock.monotonic() - self.started) * 1000, 3),
-            response_bytes=len(data),
-            session_id=self.caller.session_id,
-            arguments_digest=arguments_digest,
         )
         self._answer = Response(head=head.head, body=body, chunked=in_chunks)
         is_alone = way.room.has_one("request")
@@ -202,9 +196,7 @@ class FastPathCall:
     def calls(self) -> PendingCalls:
         """The call, waiting for its answer on the long way."""
         way, record = self._way, self.principal.record
-        return PendingCalls(
-            (self.message,), self.caller, record, way.clock, way.meter, learn=way.learn, started=self.started
-        )
+        return PendingCalls((self.message,), self.caller, record, way.accounting, started=self.started)
 
     def _end(self, status: int, reason: str) -> None:
         self._way.room.leave("request")
@@ -220,9 +212,7 @@ class FastPath:
         gatekeeper: Admission,
         forwarding: Forwarding,
         room: ConcurrencyLimiter,
-        clock: Clock,
-        meter: Meter,
-        learn: Callable[[bytes], None],
+        accounting: AccountingServices,
         observed: ProxyMetricsSink,
         gateway_id: str,
         max_request_bytes: int,
@@ -230,9 +220,9 @@ class FastPath:
     ) -> None:
         self.forwarding = forwarding
         self.room = room
-        self.clock = clock
-        self.meter = meter
-        self.learn = learn
+        self.accounting = accounting
+        self.clock = accounting.clock
+        self.meter = accounting.meter
         self.observed = observed
         self.take_up = take_up
         self._awake = BusyPoller()
@@ -251,8 +241,8 @@ class FastPath:
         if principal is None or len(body_bytes) > self._max_request_bytes:
             return None
         try:
-            body = read_body(body_bytes)
-        except Unreadable:
+            body = parse_body(body_bytes)
+        except MalformedMessage:
             return None
         message = body.messages[0]
         if body.is_batch or message.method != "tools/call" or message.kind != "request":

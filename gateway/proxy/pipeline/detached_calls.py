@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
-from gateway.proxy.accounting.models import Scope
+from gateway.proxy.accounting.correlation_models import Scope
 from gateway.redis import names as redis_names
 
 _TICK_SECONDS = 0.05
@@ -98,4 +98,4 @@ class DetachedCalls:
 
 
 def _mark(scope: Scope) -> str:
-    return redis_names.DETACHED_CALLS + scope.name("")
+    return redis_names.DETACHED_CALLS + scope.digest()

@@ -215,7 +215,7 @@ class Forwarding:
 
     async def make_way(self, calls: PendingCalls) -> None:
         """A client has come back for a stream of its session: let go of the calls that go on there without it."""
-        if calls.scope is not None and calls.is_in_session:
+        if calls.scope is not None and calls.has_session:
             await self._departed.let_go(calls.scope)
 
     async def _stream(
@@ -258,7 +258,7 @@ class Forwarding:
     ) -> bool:
         """Whether the call goes on without its client; then the answer is no longer the caller's to release."""
         version = incoming.text(b"mcp-protocol-version") or ""
-        if not calls.is_waiting_for_result or version >= _FIRST_WITHOUT_SESSIONS:
+        if not calls.has_pending_results or version >= _FIRST_WITHOUT_SESSIONS:
             return False
 
         async def finish() -> None:
@@ -270,24 +270,24 @@ class Forwarding:
                 self._pool.release(answer)
 
         # Only what was noted can have shown the client an id to come back with.
-        return self._departed.go_on(finish(), calls.scope if calls.noted and calls.is_in_session else None)
+        return self._departed.go_on(finish(), calls.scope if calls.registered and calls.has_session else None)
 
     async def _give_up_answer_of(self, task: asyncio.Task[UpstreamConnection]) -> None:
         with contextlib.suppress(RequestRejected):
             self.give_up(await task)
 
-    async def _record(self, sight: Inspection) -> None:
+    async def _record(self, inspection: Inspection) -> None:
         """Returns when the events are safe. Raises `SpoolFull` where they can be made safe nowhere."""
         # What was taken, another worker may have taken before, and been killed.
-        possibly_duplicate = bool(sight.taken)
-        if len(sight.events) == 1:
-            await self._usage.append(sight.events[0], possibly_duplicate=possibly_duplicate)
+        possibly_duplicate = bool(inspection.claimed)
+        if len(inspection.events) == 1:
+            await self._usage.append(inspection.events[0], possibly_duplicate=possibly_duplicate)
         else:
             await asyncio.gather(
-                *(self._usage.append(event, possibly_duplicate=possibly_duplicate) for event in sight.events)
+                *(self._usage.append(event, possibly_duplicate=possibly_duplicate) for event in inspection.events)
             )
         try:
-            for key_id, records in sight.records.items():
+            for key_id, records in inspection.quota_records.items():
                 await self._limits.settle(key_id, records)
         except RedisError:
             log.warning("the records of a call were not added to its key's daily quota: Redis did not answer")

@@ -1,6 +1,6 @@
 """One request, from top to bottom.
 
-bytes → `read_body` → `read_messages` → `Admission.admit` (which decides) → `Forwarding.send` →
+bytes → `read_body` → `parse_body` → `Admission.admit` (which decides) → `Forwarding.send` →
 `Forwarding.bring_back`, with `PendingCalls` listening → `UsageEvent` → stream.
 
 Everything that the gateway answers by itself is a `RequestRejected` with a `Deny`, and becomes HTTP in one place.
@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.protocol.message import Body, Unreadable
-from gateway.protocol.message import read_body as read_messages
+from gateway.protocol.message import Body
+from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable
 from gateway.proxy.accounting.correlation_store import IdInUse
-from gateway.proxy.accounting.pending_calls import Clock, PendingCalls
-from gateway.proxy.accounting.response_inspection import Meter
+from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter, Kind
@@ -55,9 +55,7 @@ class Handler:
         gatekeeper: Admission,
         forwarding: Forwarding,
         elsewhere: Correlation,
-        clock: Clock,
-        meter: Meter,
-        learn: Callable[[bytes], None],
+        accounting: AccountingServices,
         is_ready: Callable[[], Awaitable[bool]],
         observed: ProxyMetricsSink,
     ) -> None:
@@ -65,9 +63,8 @@ class Handler:
         self._gatekeeper = gatekeeper
         self._forwarding = forwarding
         self._elsewhere = elsewhere
-        self._clock = clock
-        self._meter = meter
-        self._learn = learn
+        self._accounting = accounting
+        self._clock = accounting.clock
         self._is_ready = is_ready
         self._observed = observed
         self._paths = frozenset(config.proxy_paths)
@@ -83,9 +80,7 @@ class Handler:
             gatekeeper=gatekeeper,
             forwarding=forwarding,
             room=self._room,
-            clock=clock,
-            meter=meter,
-            learn=learn,
+            accounting=accounting,
             observed=observed,
             gateway_id=config.gateway_id,
             max_request_bytes=config.max_request_bytes,
@@ -193,8 +188,8 @@ class Handler:
             # That took its time, in which the key may have been revoked.
             credential = await self._gatekeeper.identify(incoming)
         try:
-            body = read_messages(body_bytes)
-        except Unreadable as fault:
+            body = parse_body(body_bytes)
+        except MalformedMessage as fault:
             raise RequestRejected(invalid(str(fault), fault.code), fault.id) from None
         try:
             return await self._forward(exchange, incoming, credential, body, body_bytes)
@@ -215,9 +210,7 @@ class Handler:
         record = principal.record if principal else None
         incoming.is_usual = record is not None and b"expect" not in incoming.fields
         caller = caller_of(incoming, first, record, session, self._config.gateway_id)
-        calls = PendingCalls(
-            body.messages, caller, record, self._clock, self._meter, listens=is_listening, learn=self._learn
-        )
+        calls = PendingCalls(body.messages, caller, record, self._accounting, is_listening=is_listening)
         if session.endpoint:
             await self._note(calls)
             if first.method == "initialize":
@@ -256,7 +249,7 @@ class Handler:
     async def _note(self, calls: PendingCalls) -> None:
         """Note what is asked on the HTTP+SSE transport: its answer may come before the answer to the POST."""
         try:
-            await self._elsewhere.note(calls, is_repeatable=False)
+            await self._elsewhere.register(calls, is_replayable=False)
         except IdInUse:
             raise RequestRejected(rejections.ID_IN_USE) from None
         except CorrelationUnavailable:
@@ -268,9 +261,7 @@ class Handler:
         principal, session = await self._gatekeeper.admit_bodiless(incoming, credential)
         caller = caller_of(incoming, None, principal.record, session, self._config.gateway_id)
         is_listening = incoming.method == "GET"
-        calls = PendingCalls(
-            (), caller, principal.record, self._clock, self._meter, listens=is_listening, learn=self._learn
-        )
+        calls = PendingCalls((), caller, principal.record, self._accounting, is_listening=is_listening)
         if is_listening and incoming.text(b"last-event-id"):
             await self._forwarding.make_way(calls)
         answer = await self._forwarding.send(incoming, principal, session, b"", calls)
@@ -287,5 +278,5 @@ class Handler:
             )
         finally:
             # A session of the HTTP+SSE transport ends with its stream.
-            if is_deleted or calls.has_entered:
-                await self._elsewhere.end(calls)
+            if is_deleted or calls.is_session_bound:
+                await self._elsewhere.end_session(calls)

@@ -33,7 +33,7 @@ from gateway.protocol.sse import (
     remove_event_id,
     replace_event_data,
 )
-from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, Record
+from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, RecordUsage
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError, UpstreamError
@@ -62,7 +62,7 @@ class ResponseStream:
         self,
         answer: UpstreamConnection,
         calls: PendingCalls,
-        record: Record,
+        record: RecordUsage,
         elsewhere: Correlation,
         open_endpoint: OpenEndpoint | None = None,
     ) -> None:
@@ -81,14 +81,14 @@ class ResponseStream:
         self._held: Chunk = b""
         self._is_over = False
         self._is_prepared = False
-        self.may_change = calls.must_check
-        if calls.is_watching:
+        self.may_change = calls.may_redact
+        if calls.needs_inspection:
             answer.buffer_whole()
 
     @property
     def is_over(self) -> bool:
         """Whether the last piece has been given, and nothing is left to be done."""
-        if self._is_over or not self._answer.at_eof or self._calls.is_waiting:
+        if self._is_over or not self._answer.at_eof or self._calls.has_pending:
             return self._is_over
         return not (
             self._unsplit
@@ -104,8 +104,8 @@ class ResponseStream:
             return b""
         if not self._is_prepared:
             # Meanwhile the upstream works on; and nothing has been read yet that a cancellation could lose.
-            if not self._calls.is_prepared:
-                await asyncio.to_thread(self._calls.prepare)
+            if not self._calls.is_sql_parsed:
+                await asyncio.to_thread(self._calls.parse_sql)
             self._is_prepared = True
         if self.is_event_stream:
             return await self._next_events()
@@ -113,7 +113,7 @@ class ResponseStream:
 
     async def finish(self) -> None:
         """Take the rest of the answer in for a client that has gone. Raises `UpstreamError`."""
-        while self._calls.is_waiting_for_result and await self.next():
+        while self._calls.has_pending_results and await self.next():
             pass
 
     async def _next_events(self) -> Chunk:
@@ -122,7 +122,7 @@ class ResponseStream:
             if not self._events and not await self._split():
                 return self._last(b"")
             # What has passed does not wait for what is still to be looked at.
-            while self._events and not (pieces and self._calls.is_watching and b"data" in self._events[0].raw):
+            while self._events and not (pieces and self._calls.needs_inspection and b"data" in self._events[0].raw):
                 pieces.append(await self._pass_event(self._events.popleft()))
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -162,29 +162,29 @@ class ResponseStream:
 
     async def _leave(self) -> None:
         """Whatever is not answered here may be answered elsewhere, unless it was refused."""
-        if not self._calls.is_waiting:
+        if not self._calls.has_pending:
             return
         if self._answer.status >= _REFUSED:
             await self._elsewhere.withdraw(self._calls)
-        elif self._calls.is_in_session:
-            await self._elsewhere.note(self._calls)
+        elif self._calls.has_session:
+            await self._elsewhere.register(self._calls)
 
     async def _pass_event(self, event: Event) -> bytes | bytearray:
         raw = event.raw
         if self._open_endpoint is not None and event.is_complete and event_type(raw) == b"endpoint":
             return replace_event_data(raw, await self._open_endpoint(bytes(event_data(raw))))
-        if not self._calls.is_watching:
+        if not self._calls.needs_inspection:
             return raw
         if not event.is_complete:
             await self._give_up()
             return raw
-        is_resumable = self._calls.is_waiting and has_event_id(raw)
-        if is_resumable and self._calls.is_restricted:
+        is_resumable = self._calls.has_pending and has_event_id(raw)
+        if is_resumable and self._calls.is_limited_to_tables:
             # Also where it is the result: it must never pass as the answer to another request of the same id.
             raw = await self._noted(raw)
         data = bytes(event_data(raw)) if self.may_change else event_data(raw)
         passed = await self._inspect(data) if data else data
-        if is_resumable and not self._calls.is_restricted:
+        if is_resumable and not self._calls.is_limited_to_tables:
             raw = await self._noted(raw)
         return raw if passed is data else replace_event_data(raw, passed)
 
@@ -194,7 +194,7 @@ class ResponseStream:
         Where that fails, the event goes without its id: then the answers come here and nowhere else.
         """
         try:
-            await self._elsewhere.note(self._calls)
+            await self._elsewhere.register(self._calls)
         except CorrelationUnavailable as failure:
             log.warning("a stream cannot be taken up again: %s", failure)
             return remove_event_id(event)
@@ -204,12 +204,12 @@ class ResponseStream:
         """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
         # It is read like bytes, and not changed either.
         data = cast(bytes, text)
-        sight = self._calls.observe(data)
-        if sight.asks or sight.tasks:
-            return await self._elsewhere.settle(self._calls, data, sight, self._record)
-        if sight.events:
-            await self._record(sight)
-        return sight.passed
+        inspection = self._calls.inspect(data)
+        if inspection.lookups or inspection.created_tasks:
+            return await self._elsewhere.resolve(self._calls, data, inspection, self._record)
+        if inspection.events:
+            await self._record(inspection)
+        return inspection.output
 
     async def _next_part(self) -> Chunk:
         while True:
@@ -218,7 +218,7 @@ class ResponseStream:
             except UpstreamError:
                 await self._leave()
                 raise
-            if not self._calls.is_watching:
+            if not self._calls.needs_inspection:
                 return self._last(chunk) if not chunk else self._release(chunk)
             if chunk:
                 self._parts.append(chunk)
@@ -238,11 +238,11 @@ class ResponseStream:
         body = join_chunks(self._parts)
         if len(body) > _LARGE:
             # To read it and to count in it are for two turns of the loop; who is cancelled between has lost nothing.
-            self._calls.read_ahead(body)
+            self._calls.decode_ahead(body)
             await asyncio.sleep(0)
         self._parts.clear()
         passed: Chunk = await self._inspect(body)
-        if self._calls.is_waiting:
+        if self._calls.has_pending:
             await self._leave()
         if not self.may_change:
             released = len(body) - len(self._held) - len(last)
@@ -261,9 +261,9 @@ class ResponseStream:
     async def _give_up(self) -> None:
         if self.may_change:
             raise ResponseError("The answer is too large to be checked for a restricted API key")
-        sight = self._calls.abandon()
-        if sight.events:
-            await self._record(sight)
+        inspection = self._calls.abandon()
+        if inspection.events:
+            await self._record(inspection)
         await self._elsewhere.withdraw(self._calls)
 
 

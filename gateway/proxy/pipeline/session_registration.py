@@ -12,7 +12,6 @@ from gateway.protocol.message_endpoint import MAX_SESSION_ID, ForeignEndpoint, r
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admission import Admission
-from gateway.proxy.admission.caller import client_of
 from gateway.proxy.admission.head import Principal, RequestHead
 from gateway.proxy.admission.rejections import RequestRejected
 from gateway.proxy.admission.sessions import Session
@@ -64,7 +63,7 @@ class SessionRegistration:
         principal: Principal | None,
     ) -> None:
         """Take note of whose a session is, and which client opened it."""
-        name, version = client_of(initialize)
+        name, version = initialize.client_info
         await self._gatekeeper.note_new_session(
             session_id,
             msgspec.structs.replace(
@@ -96,5 +95,5 @@ class SessionRegistration:
             raise ResponseError(str(fault)) from None
         except RequestRejected as refused:
             raise CorrelationUnavailable(refused.deny.message) from None
-        calls.enter(endpoint.session_id)
+        calls.bind_session(endpoint.session_id)
         return f"{incoming.path}?{endpoint.query}".encode("ascii")

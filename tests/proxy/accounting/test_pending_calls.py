@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from gateway.keys.record import KeyRecord
-from gateway.protocol.message import read_body
+from gateway.protocol.message_parser import parse_body
 from gateway.proxy.accounting.call_meter import CallMeter
-from gateway.proxy.accounting.pending_calls import Clock, PendingCalls, arguments_hash
+from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.services import AccountingServices
+from gateway.proxy.accounting.usage_events import arguments_hash
+from gateway.proxy.clock import Clock
 from gateway.usage.event import UsageEvent
 from tests.proxy.callers import CALLER
 
@@ -25,13 +28,14 @@ def key(**fields: Any) -> KeyRecord:
 def calls(*messages: Any, record: KeyRecord | None = None) -> PendingCalls:
     times = iter([100.0, 100.25, 100.5, 101.0])
     clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times), new_event_id=lambda now: f"id-{now}")
-    return PendingCalls(read_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), clock, METER)
+    services = AccountingServices(clock, METER)
+    return PendingCalls(parse_body(json.dumps(list(messages)).encode()).messages, CALLER, record or key(), services)
 
 
 def observed(waiting: PendingCalls, data: bytes) -> tuple[bytes, list[UsageEvent]]:
-    sight = waiting.observe(data)
-    assert sight.asks == []
-    return sight.passed, sight.events
+    inspection = waiting.inspect(data)
+    assert inspection.lookups == []
+    return inspection.output, inspection.events
 
 
 def call(id_: Any = 1, tool: str = "get", **arguments: Any) -> dict[str, Any]:
@@ -52,14 +56,14 @@ def test_a_result_makes_one_event_and_passes_unchanged() -> None:
     assert passed is data
     assert (event.event_id, event.created_at, event.duration_ms) == ("id-5", 5, 250.0)
     assert (event.table_names, event.record_count, event.response_bytes) == (("t",), 3, len(data))
-    assert not waiting.is_waiting
+    assert not waiting.has_pending
 
 
 @pytest.mark.parametrize(("sent", "answered"), [(1, "1"), ("1", 1), (1, 1.5), ("a", "A")])
 def test_an_id_of_another_type_or_value_is_no_answer(sent: Any, answered: Any) -> None:
     waiting = calls(call(sent))
-    assert [ask.id for ask in waiting.observe(result(answered)).asks] == [json.dumps(answered)]
-    assert waiting.is_waiting_for_result
+    assert [lookup.id for lookup in waiting.inspect(result(answered)).lookups] == [json.dumps(answered)]
+    assert waiting.has_pending_results
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"[1]", b"null", b'{"id":1}', b"[" * 5000, b"\xff"])
@@ -125,7 +129,7 @@ def test_records_of_a_table_that_is_not_known_to_be_allowed_are_refused(value: d
 def test_what_is_too_large_to_be_read_is_counted_as_unknown() -> None:
     waiting = calls(call(1), call(2))
     assert [(event.record_count, event.count_method) for event in waiting.abandon().events] == [(None, "unknown")] * 2
-    assert not waiting.is_waiting
+    assert not waiting.has_pending
 
 
 def test_equal_arguments_have_equal_hashes_whatever_their_order() -> None:
@@ -213,7 +217,7 @@ def test_a_result_that_breaks_off_the_rest_of_a_batch_is_counted_with_it() -> No
     waiting = calls(call(1), call(2))
     _, events = observed(waiting, b"[" + result(1) + b"," + result(2) + b',{"x":NaN}]')
     assert [event.request_id for event in events] == ["1", "2"]
-    assert not waiting.is_waiting
+    assert not waiting.has_pending
 
 
 @pytest.mark.parametrize("record", [key(), key(allowed_tables=("t",)), key(allowed_tools=("get",))])
@@ -221,4 +225,4 @@ def test_an_error_that_belongs_to_no_request_passes_and_asks_nothing(record: Key
     data = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}'
     waiting = calls(call(), record=record)
     assert observed(waiting, data) == (data, [])
-    assert waiting.is_waiting_for_result
+    assert waiting.has_pending_results

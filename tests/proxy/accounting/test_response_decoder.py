@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.metering import meter, meter_parts
 from gateway.protocol.buffers import Chunk
-from gateway.proxy.accounting.response_decoder import _without_text, read_tool_answer
+from gateway.proxy.accounting.response_decoder import decode_tool_response, without_text_content
 
 ROWS = [{"date": f"2026-01-{day:02}", "open": 1.5, "note": 'a "b" \\'} for day in range(1, 29)] * 10
 TEXTS = [
@@ -46,7 +46,7 @@ def in_a_stream(data: bytes) -> memoryview:
 
 
 def counted(data: Chunk) -> tuple[tuple[str, ...], int | None, bool | None] | None:
-    found = read_tool_answer(data)
+    found = decode_tool_response(data)
     if found is None:
         return None
     assert bytes(found.id) == b"7"
@@ -69,7 +69,7 @@ def test_a_declared_answer_is_counted_whatever_its_text(
 @pytest.mark.parametrize("is_sorted", [False, True])
 def test_the_text_of_the_answers_of_the_sdks_is_left_out(is_sorted: bool) -> None:
     data = answer(as_an_sdk_sends(TEXTS[0], 1, is_sorted=is_sorted))
-    rest = _without_text(data, data, data.index(b'"structuredContent"'))
+    rest = without_text_content(data, data, data.index(b'"structuredContent"'))
     assert len(rest) < len(data) - len(TEXTS[0])
 
 

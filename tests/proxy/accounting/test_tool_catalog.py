@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.metering.tools import MAX_TOOLS
 from gateway.proxy.accounting import tool_catalog
-from gateway.proxy.accounting.tool_catalog import ToolCatalog, name_in_redis, read_learned
+from gateway.proxy.accounting.tool_catalog import ToolCatalog, catalog_name, load_schemas
 from tests.support.gateway import Gateway, call
 from tests.support.scripted_upstream import ScriptedUpstream, answer_json
 
@@ -44,60 +44,60 @@ async def tools(redis: Redis) -> AsyncIterator[ToolCatalog]:
 
 
 async def edition(redis: Redis) -> Any:
-    return await redis.hget(name_in_redis(UPSTREAM), "")
+    return await redis.hget(catalog_name(UPSTREAM), "")
 
 
 async def test_what_a_list_tells_is_known_and_kept(redis: Redis, tools: ToolCatalog) -> None:
     assert tools.hints("a") is None
-    tools.learn(listed("a", "b"))
+    tools.observe_tools(listed("a", "b"))
     await until(lambda: knows(tools, "a") and knows(tools, "b"))
-    assert set(await read_learned(redis, UPSTREAM)) == {"a", "b"}
-    assert await redis.ttl(name_in_redis(UPSTREAM)) > 0
+    assert set(await load_schemas(redis, UPSTREAM)) == {"a", "b"}
+    assert await redis.ttl(catalog_name(UPSTREAM)) > 0
 
 
 async def test_a_list_that_says_nothing_new_is_not_written(redis: Redis, tools: ToolCatalog) -> None:
-    tools.learn(listed("a"))
+    tools.observe_tools(listed("a"))
     await until(lambda: knows(tools, "a"))
     before = await edition(redis)
-    tools.learn(listed("a"))
-    tools.learn(listed("a", nextCursor="x"))
+    tools.observe_tools(listed("a"))
+    tools.observe_tools(listed("a", nextCursor="x"))
     await asyncio.sleep(0.2)
     assert await edition(redis) == before
-    tools.learn(listed("a", description="Something else"))
+    tools.observe_tools(listed("a", description="Something else"))
     await until(lambda: not knows(tools, "a"))
     assert await edition(redis) != before
 
 
 async def test_another_worker_has_it_too(redis: Redis, tools: ToolCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tool_catalog, "_REFRESH_SECONDS", 0.05)
-    tools.learn(listed("a"))
+    tools.observe_tools(listed("a"))
     await until(lambda: knows(tools, "a"))
     other = ToolCatalog(redis, UPSTREAM)
     other.start()
     await until(lambda: knows(other, "a"))
-    tools.learn(listed("b"))
+    tools.observe_tools(listed("b"))
     await until(lambda: knows(other, "b"))
     await other.stop()
 
 
 async def test_upstreams_are_kept_apart_and_their_passwords_out(redis: Redis) -> None:
-    assert name_in_redis(UPSTREAM) == name_in_redis("http://127.0.0.1:9000/mcp")
-    assert name_in_redis(UPSTREAM) != name_in_redis("http://127.0.0.1:9001/mcp")
-    assert await read_learned(redis, UPSTREAM) == {}
+    assert catalog_name(UPSTREAM) == catalog_name("http://127.0.0.1:9000/mcp")
+    assert catalog_name(UPSTREAM) != catalog_name("http://127.0.0.1:9001/mcp")
+    assert await load_schemas(redis, UPSTREAM) == {}
 
 
 async def test_what_is_kept_is_bounded(redis: Redis, tools: ToolCatalog) -> None:
-    tools.learn(listed(*(f"a{number}" for number in range(MAX_TOOLS - 1))))
+    tools.observe_tools(listed(*(f"a{number}" for number in range(MAX_TOOLS - 1))))
     await until(lambda: knows(tools, f"a{MAX_TOOLS - 2}"))
-    tools.learn(listed(*(f"b{number}" for number in range(20)), "a1"))
+    tools.observe_tools(listed(*(f"b{number}" for number in range(20)), "a1"))
     await asyncio.sleep(0.3)
-    assert len(await read_learned(redis, UPSTREAM)) <= MAX_TOOLS
+    assert len(await load_schemas(redis, UPSTREAM)) <= MAX_TOOLS
 
 
 async def test_without_redis_nothing_is_learned_and_nothing_fails() -> None:
     tools = ToolCatalog(Redis(unix_socket_path="/nonexistent"), UPSTREAM)
     tools.start()
-    tools.learn(listed("a"))
+    tools.observe_tools(listed("a"))
     await asyncio.sleep(0.3)
     assert tools.hints("a") is None
     await tools.stop()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
-from gateway.protocol.message import Unreadable, read_body
+from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.admission.policy import Allow, PolicyInputs, address_refusal, decide, is_tool_allowed, tables_refusal
 from gateway.proxy.admission.rejections import NO_KEY, Deny, bad_key, forbidden, invalid
 
@@ -48,7 +48,7 @@ def facts(**changes: Any) -> PolicyInputs:
 
 def decided(body: Any, credential: KeyRecord | Deny = NO_KEY, **changes: Any) -> Allow | Deny:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return decide(read_body(raw), credential, facts(**changes))
+    return decide(parse_body(raw), credential, facts(**changes))
 
 
 def status(decision: Allow | Deny) -> int:
@@ -123,7 +123,7 @@ def test_what_passes_without_a_key_has_exactly_the_form_of_a_public_request(
 ) -> None:
     try:
         decision = decided([message] if in_batch else message)
-    except Unreadable:
+    except MalformedMessage:
         return
     if not isinstance(decision, Allow):
         return

@@ -410,7 +410,7 @@ async def test_a_fault_within_the_gateway_is_500_on_both_ways_and_leaves_nothing
             if where == "meter":
                 faulty.setattr("gateway.metering.meter_parts", fails)
             elif where == "head":
-                faulty.setattr("gateway.proxy.accounting.pending_calls.arguments_hash", fails)
+                faulty.setattr("gateway.proxy.accounting.usage_events.arguments_hash", fails)
                 faulty.setattr("gateway.proxy.fast_path.fast_path.arguments_hash", fails)
             else:
                 faulty.setattr(gateway.worker._usage, "append", fails)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mcp_types.jsonrpc import JSONRPCMessage
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.protocol.message import MAX_BATCH, Unreadable, id_as_json, is_public, read_body
+from gateway.protocol.message import encode_id, is_public
+from gateway.protocol.message_parser import MAX_BATCH, MalformedMessage, parse_body
 
 PUBLIC = frozenset({"initialize", "notifications/initialized", "server/discover"})
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
@@ -20,7 +21,7 @@ INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"pro
 
 def public(body: Any) -> bool:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return is_public(read_body(raw), PUBLIC)
+    return is_public(parse_body(raw), PUBLIC)
 
 
 @pytest.mark.parametrize("id_", [1, 0, -1, "a", "", "1", 2**70])
@@ -57,7 +58,7 @@ def test_a_batch_needs_a_key_also_where_it_holds_one_public_request() -> None:
 
 
 def test_a_member_name_in_other_case_may_not_be_forwarded() -> None:
-    message = read_body(json.dumps({**INITIALIZE, "Method": "tools/call"}).encode()).messages[0]
+    message = parse_body(json.dumps({**INITIALIZE, "Method": "tools/call"}).encode()).messages[0]
     assert message.fault
 
 
@@ -73,8 +74,8 @@ def test_a_member_name_in_other_case_may_not_be_forwarded() -> None:
     ],
 )
 def test_a_member_name_that_stands_twice_is_refused(body: bytes) -> None:
-    with pytest.raises(Unreadable) as refused:
-        read_body(body)
+    with pytest.raises(MalformedMessage) as refused:
+        parse_body(body)
     assert refused.value.code == -32700
 
 
@@ -98,8 +99,8 @@ def test_a_member_name_that_stands_twice_is_refused(body: bytes) -> None:
     ids=str,
 )
 def test_what_is_not_strict_json_is_refused_as_a_parse_error(body: bytes) -> None:
-    with pytest.raises(Unreadable) as refused:
-        read_body(body)
+    with pytest.raises(MalformedMessage) as refused:
+        parse_body(body)
     assert refused.value.code == -32700
 
 
@@ -127,16 +128,16 @@ def test_what_is_not_strict_json_is_refused_as_a_parse_error(body: bytes) -> Non
     ids=lambda value: json.dumps(value)[:60],
 )
 def test_what_is_no_json_rpc_message_is_refused_as_an_invalid_request(value: Any) -> None:
-    with pytest.raises(Unreadable) as refused:
-        read_body(json.dumps(value).encode())
+    with pytest.raises(MalformedMessage) as refused:
+        parse_body(json.dumps(value).encode())
     assert refused.value.code == -32600
 
 
 def test_a_batch_with_two_requests_of_one_id_is_refused() -> None:
     ping = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
-    with pytest.raises(Unreadable):
-        read_body(json.dumps([ping, ping]).encode())
-    assert len(read_body(json.dumps([ping, {**ping, "id": "7"}]).encode()).messages) == 2
+    with pytest.raises(MalformedMessage):
+        parse_body(json.dumps([ping, ping]).encode())
+    assert len(parse_body(json.dumps([ping, {**ping, "id": "7"}]).encode()).messages) == 2
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_batch_with_two_requests_of_one_id_is_refused() -> None:
     ],
 )
 def test_what_differs_from_a_deciding_name_in_case_alone_may_not_be_forwarded(message: dict[str, Any]) -> None:
-    (read,) = read_body(json.dumps({"jsonrpc": "2.0", "id": 1, **message}).encode()).messages
+    (read,) = parse_body(json.dumps({"jsonrpc": "2.0", "id": 1, **message}).encode()).messages
     assert read.fault
 
 
@@ -170,7 +171,7 @@ def test_what_differs_from_a_deciding_name_in_case_alone_may_not_be_forwarded(me
 )
 def test_params_that_do_not_show_which_tool_or_task_they_name_may_not_be_forwarded(method: str, params: Any) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    assert read_body(body).messages[0].fault
+    assert parse_body(body).messages[0].fault
 
 
 @pytest.mark.parametrize(
@@ -185,31 +186,31 @@ def test_params_that_do_not_show_which_tool_or_task_they_name_may_not_be_forward
     ],
 )
 def test_the_tasks_that_a_request_asks_for_are_known(method: str, params: Any, tasks: tuple[str, ...]) -> None:
-    (message,) = read_body(
+    (message,) = parse_body(
         json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     ).messages
     assert (message.task_ids, message.fault) == (tasks, "")
 
 
 def test_a_refusal_carries_the_id_where_it_could_be_read() -> None:
-    with pytest.raises(Unreadable) as refused:
-        read_body(b'{"jsonrpc":"1.0","id":"seven","method":"ping"}')
+    with pytest.raises(MalformedMessage) as refused:
+        parse_body(b'{"jsonrpc":"1.0","id":"seven","method":"ping"}')
     assert refused.value.id == "seven"
 
 
 def test_a_response_to_the_server_is_read_as_one() -> None:
-    (message,) = read_body(b'{"jsonrpc":"2.0","id":3,"result":{}}').messages
+    (message,) = parse_body(b'{"jsonrpc":"2.0","id":3,"result":{}}').messages
     assert (message.kind, message.method, message.id) == ("response", "", 3)
 
 
 def test_a_tool_call_gives_its_tool_and_arguments() -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "t", "arguments": {"a": [1]}}}
-    (message,) = read_body(json.dumps(body, indent=2).encode()).messages
-    assert (message.tool, message.arguments, message.subject) == ("t", {"a": [1]}, "t")
+    (message,) = parse_body(json.dumps(body, indent=2).encode()).messages
+    assert (message.tool, message.arguments, message.routing_name) == ("t", {"a": [1]}, "t")
 
 
 def test_ids_of_different_type_are_told_apart() -> None:
-    assert id_as_json("1") != id_as_json(1)
+    assert encode_id("1") != encode_id(1)
 
 
 JSON_VALUES = st.recursive(
@@ -231,8 +232,8 @@ _sdk: TypeAdapter[Any] = TypeAdapter(JSONRPCMessage)
 )
 def test_what_passes_as_public_is_read_by_the_official_sdk_as_the_same_method_and_id(body: bytes) -> None:
     try:
-        read = read_body(body)
-    except Unreadable:
+        read = parse_body(body)
+    except MalformedMessage:
         return
     if not is_public(read, PUBLIC):
         return
@@ -243,8 +244,8 @@ def test_what_passes_as_public_is_read_by_the_official_sdk_as_the_same_method_an
 
 @given(JSON_VALUES)
 def test_reading_never_fails_in_another_way(value: Any) -> None:
-    with contextlib.suppress(Unreadable):
-        read_body(json.dumps(value).encode())
+    with contextlib.suppress(MalformedMessage):
+        parse_body(json.dumps(value).encode())
 
 
 def test_the_sdk_adapter_refuses_what_it_should() -> None:
@@ -254,21 +255,21 @@ def test_the_sdk_adapter_refuses_what_it_should() -> None:
 
 @pytest.mark.parametrize("id_", ["1.0", "1e2", "-0.5", str(2**53), str(-(2**53))])
 def test_an_id_that_some_would_write_back_otherwise_may_not_be_forwarded(id_: str) -> None:
-    (message,) = read_body(b'{"jsonrpc":"2.0","id":%b,"method":"tools/call"}' % id_.encode()).messages
+    (message,) = parse_body(b'{"jsonrpc":"2.0","id":%b,"method":"tools/call"}' % id_.encode()).messages
     assert "the id must be" in message.fault
-    (answer,) = read_body(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % id_.encode()).messages
+    (answer,) = parse_body(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % id_.encode()).messages
     assert answer.fault == ""
 
 
 def test_very_many_containers_are_refused_unless_they_stand_in_strings() -> None:
     many = "[]," * 30_000 + "[]"
-    with pytest.raises(Unreadable, match="more than 20000 objects and arrays"):
-        read_body(b'{"jsonrpc":"2.0","id":1,"method":"a","params": [%b]}' % many.encode())
+    with pytest.raises(MalformedMessage, match="more than 20000 objects and arrays"):
+        parse_body(b'{"jsonrpc":"2.0","id":1,"method":"a","params": [%b]}' % many.encode())
     text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "a", "params": {"text": many + '"\\'}})
-    assert read_body(text.encode()).messages[0].fault == ""
+    assert parse_body(text.encode()).messages[0].fault == ""
 
 
 @pytest.mark.parametrize("params", ["[]", '"x"', "1"])
 def test_a_handshake_whose_params_are_no_object_is_not_public(params: str) -> None:
-    body = read_body(b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":%b}' % params.encode())
+    body = parse_body(b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":%b}' % params.encode())
     assert not is_public(body, {"initialize"})

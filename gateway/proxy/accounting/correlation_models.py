@@ -1,0 +1,83 @@
+"""The records of the correlation store: registered requests, their scope, and lookups.
+
+Pure: imports and does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.proxy.accounting.calls import NO_ARGUMENTS
+from gateway.proxy.admission.caller import Caller
+from gateway.redis.names import digest
+
+MAX_ARGUMENTS = 4096
+"""Maximum bytes of a call's arguments (as JSON) that are stored; of larger ones, only the tables they name are."""
+
+
+class PendingRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A registered request, with everything needed to count and to check a response on another stream."""
+
+    event_id: str
+    """Id of the usage event that the response will produce; also identifies this request."""
+    id_json: str
+    method: str
+    caller: Caller
+    """Without its session id, which is not stored in Redis."""
+    started_ms: int
+    tool: str = ""
+    arguments: Mapping[str, Any] = NO_ARGUMENTS
+    arguments_hash: str = ""
+    tables: tuple[str, ...] = ()
+    """The tables named by arguments that were too large to store."""
+    task_id: str = ""
+    """The task that a `tasks/get` or `tasks/result` names."""
+    has_quota: bool = False
+    """True if the key has a daily quota of records."""
+    is_restricted: bool = False
+    """True if the key is limited to certain tools or tables."""
+    is_kept: bool = False
+    """True if the response may be replayed, so the request must be kept after its first response."""
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """The namespace in which a request id or a task id is unique."""
+
+    owner: str
+    kind: Literal["session", "key", "tasks"]
+    id: str = ""
+    """The session id or key id; empty for the tasks of an owner."""
+
+    def digest(self, id_: str = "") -> str:
+        """Return the digest that stands for an id of this scope, or for the scope itself, in Redis names."""
+        return digest(self.owner, self.kind, self.id, id_)
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """A question to the correlation store."""
+
+    kind: Literal["request", "task", "owner"]
+    """`request`: which request has this id; `task`: which call created this task; `owner`: is the task the owner's."""
+    id: str
+    is_own: bool = False
+    """True if only the request registered for this very exchange is meant, no other with the same id."""
+
+
+class LookupResult(msgspec.Struct, frozen=True):
+    """What the correlation store knows about a response.
+
+    `claimed`: it was not counted before, and the asking worker counts it now. `counted`: another worker has counted or
+    is counting it. `unknown`: no request is registered. `foreign`: the task belongs to another owner.
+    """
+
+    state: Literal["claimed", "counted", "unknown", "foreign"]
+    request: PendingRequest | None = None
+    is_certain: bool = False
+    """True if the response can belong to no other request."""
+
+
+UNKNOWN = LookupResult("unknown")
+FOREIGN = LookupResult("foreign")

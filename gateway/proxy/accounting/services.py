@@ -1,0 +1,30 @@
+"""The worker-wide services that accounting needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from gateway.metering import Metered, Result
+from gateway.proxy.clock import Clock
+
+
+class Meter(Protocol):
+    """Finds the tables and the number of records of a call."""
+
+    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
+        """Meter one answered call."""
+
+    def meter_decoded(self, tool: str, arguments: Mapping[str, Any], result: Result) -> Metered | None:
+        """Meter a call whose result is already decoded; return `None` if the result's bytes are needed."""
+
+
+class AccountingServices(msgspec.Struct, frozen=True):
+    """The services that every request of a worker shares."""
+
+    clock: Clock
+    meter: Meter
+    observe_tools: Callable[[bytes], None] | None = None
+    """Called with every `tools/list` result, as the upstream sent it."""

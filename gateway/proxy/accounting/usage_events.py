@@ -1,0 +1,136 @@
+"""Builds the usage events of answered calls, and the stored form of calls that are answered on another stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gateway import metering
+from gateway.keys.record import KeyRecord
+from gateway.metering import Metered
+from gateway.proxy.accounting.calls import Call
+from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRequest
+from gateway.proxy.accounting.redaction import is_restricted
+from gateway.proxy.admission.caller import MAX_TEXT, Caller
+from gateway.proxy.clock import Clock
+from gateway.usage.event import UsageEvent
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The outcome of an answered call."""
+
+    metered: Metered
+    status: str
+    """As in `UsageEvent.status`."""
+    response_bytes: int
+
+
+class EventIdentity(msgspec.Struct, frozen=True):
+    """The parts of a usage event that are known before the response is."""
+
+    event_id: str
+    arguments_hash: str
+
+
+class UsageEventBuilder:
+    """Builds the usage events of one client request."""
+
+    __slots__ = ("_clock", "_started", "caller", "key", "registered")
+
+    def __init__(self, caller: Caller, key: KeyRecord | None, clock: Clock, started: float) -> None:
+        self.caller = caller
+        self.key = key
+        self.registered: dict[str, PendingRequest] = {}
+        """The requests that are stored in the correlation store, by JSON-RPC id."""
+        self._clock = clock
+        self._started = started
+
+    def build(self, call: Call | PendingRequest, outcome: Outcome) -> UsageEvent:
+        """Build the usage event of a call of this client request, or of a call looked up in the correlation store."""
+        now_ms = self._clock.now_ms()
+        if isinstance(call, PendingRequest):
+            caller = msgspec.structs.replace(call.caller, session_id=self.caller.session_id)
+            identity = EventIdentity(call.event_id, call.arguments_hash)
+            duration_ms = float(max(0, now_ms - call.started_ms))
+        else:
+            caller = self.caller
+            registered = self.registered.get(call.id_json)
+            event_id = registered.event_id if registered else self._clock.new_event_id(now_ms)
+            identity = EventIdentity(event_id, arguments_hash(call.arguments))
+            duration_ms = round((self._clock.monotonic() - self._started) * 1000, 3)
+        return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
+
+    def has_quota(self, call: Call | PendingRequest) -> bool:
+        """Return True if the records of a call count against a daily quota, which is that of the call's own key."""
+        if isinstance(call, PendingRequest):
+            return call.has_quota
+        return self.key is not None and self.key.records_per_day is not None
+
+    def to_pending_request(self, call: Call | PendingRequest, *, is_kept: bool) -> PendingRequest:
+        """Return a call in the form that the correlation store keeps."""
+        if isinstance(call, PendingRequest):
+            return call
+        if call.id_json in self.registered:
+            return self.registered[call.id_json]
+        now_ms = self._clock.now_ms()
+        is_small = len(msgspec.json.encode(call.arguments)) <= MAX_ARGUMENTS
+        return PendingRequest(
+            event_id=self._clock.new_event_id(now_ms),
+            id_json=call.id_json,
+            method=call.method,
+            caller=msgspec.structs.replace(self.caller, session_id=""),
+            started_ms=now_ms - round((self._clock.monotonic() - self._started) * 1000),
+            tool=call.tool[:MAX_TEXT],
+            arguments=call.arguments if is_small else {},
+            arguments_hash=arguments_hash(call.arguments) if call.method == "tools/call" else "",
+            tables=() if is_small else metering.tables_in_arguments(call.tool, call.arguments) or (),
+            task_id=call.task_id,
+            has_quota=self.has_quota(call),
+            is_restricted=is_restricted(self.key),
+            is_kept=is_kept,
+        )
+
+
+def build_usage_event(
+    call: Call | PendingRequest,
+    caller: Caller,
+    identity: EventIdentity,
+    outcome: Outcome,
+    *,
+    created_at: int,
+    duration_ms: float,
+) -> UsageEvent:
+    """Build the usage event of an answered call."""
+    metered, status = outcome.metered, outcome.status
+    return UsageEvent(
+        event_id=identity.event_id,
+        created_at=created_at,
+        key_id=caller.key_id,
+        key_name=caller.key_name,
+        owner=caller.owner,
+        tool_name=call.tool[:MAX_TEXT],
+        table_names=metered.tables,
+        record_count=0 if status == "denied" else metered.records,
+        count_method=metered.method,
+        is_error=status != "ok",
+        status=status,
+        duration_ms=duration_ms,
+        response_bytes=outcome.response_bytes,
+        client_name=caller.client_name,
+        client_version=caller.client_version,
+        session_id=caller.session_id,
+        request_id=call.id_json[:MAX_TEXT],
+        protocol_version=caller.protocol_version,
+        client_ip=caller.client_ip,
+        gateway_id=caller.gateway_id,
+        arguments_hash=identity.arguments_hash,
+    )
+
+
+def arguments_hash(arguments: Mapping[str, Any]) -> str:
+    """Return a short digest of a call's arguments, to recognise equal calls without storing their content."""
+    canonical = msgspec.json.encode(arguments, order="deterministic")
+    return hashlib.sha256(canonical).hexdigest()[:16]
