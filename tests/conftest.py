@@ -9,6 +9,7 @@ import pytest
 import redis.asyncio
 
 from gateway.redis.client import connect
+from tests.support.clock import Clock
 from tests.support.valkey import Valkey, running_valkey
 
 
@@ -18,6 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder in ("end_to_end", "clients", "faults"):
             if folder in item.path.parts:
                 item.add_marker(pytest.mark.xdist_group(folder))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still until it is advanced."""
+    return Clock()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from gateway.accounts import passwords, users
-from gateway.keys import fields
+from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
@@ -20,7 +20,7 @@ _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 def _field(name: str) -> Callable[[Any], Any]:
     """The store's own check of a key's field, so that it cannot refuse later what was taken here."""
-    return lambda value: fields.checked_fields({name: value})[name]
+    return lambda value: validation.validate_fields({name: value})[name]
 
 
 def _email(value: str) -> str:
@@ -38,18 +38,18 @@ def _stream_id(value: str) -> str:
     return value
 
 
-_Item = Annotated[str, Meta(min_length=1, max_length=fields.MAX_ITEM)]
-_Items = Annotated[tuple[_Item, ...], Meta(max_length=fields.MAX_ITEMS)]
+_Item = Annotated[str, Meta(min_length=1, max_length=validation.MAX_ITEM_LENGTH)]
+_Items = Annotated[tuple[_Item, ...], Meta(max_length=validation.MAX_ITEMS)]
 
 KeyName = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=fields.MAX_NAME,
+        max_length=validation.MAX_NAME_LENGTH,
         description="What the key is for, as its owner calls it.",
         examples=["laptop"],
         extra={
-            "must": f"be a text of 1 to {fields.MAX_NAME} characters without control characters",
+            "must": f"be a text of 1 to {validation.MAX_NAME_LENGTH} characters without control characters",
             "parse": _field("key_name"),
         },
     ),
@@ -84,7 +84,7 @@ AllowedTools = Annotated[
     Meta(
         description="Tools that the key may call, with `*` and `?`; `null` for all, an empty list for none.",
         extra={
-            "must": f"be a list of at most {fields.MAX_ITEMS} tool names or patterns such as query_*, "
+            "must": f"be a list of at most {validation.MAX_ITEMS} tool names or patterns such as query_*, "
             "or null for all tools",
             "parse": _field("allowed_tools"),
         },
@@ -95,7 +95,7 @@ AllowedTables = Annotated[
     Meta(
         description="Tables that the key may read; `null` for all, an empty list for none.",
         extra={
-            "must": f"be a list of at most {fields.MAX_ITEMS} table names, or null for all tables",
+            "must": f"be a list of at most {validation.MAX_ITEMS} table names, or null for all tables",
             "parse": _field("allowed_tables"),
         },
     ),
@@ -106,30 +106,31 @@ AllowedIps = Annotated[
         description="Addresses or networks that the key may be used from; `null` for all.",
         examples=[["192.0.2.7", "10.0.0.0/8"]],
         extra={
-            "must": f"be a list of at most {fields.MAX_ITEMS} addresses or networks such as 192.0.2.7 or "
+            "must": f"be a list of at most {validation.MAX_ITEMS} addresses or networks such as 192.0.2.7 or "
             "10.0.0.0/8, or null for all",
             "parse": _field("allowed_ips"),
         },
     ),
 ]
 Limit = Annotated[
-    Annotated[int, Meta(ge=1, le=fields.MAX_LIMIT)] | None,
+    Annotated[int, Meta(ge=1, le=validation.MAX_LIMIT)] | None,
     Meta(
         description="`null` for no limit.",
-        extra={"must": f"be a whole number from 1 to {fields.MAX_LIMIT}, or null for no limit"},
+        extra={"must": f"be a whole number from 1 to {validation.MAX_LIMIT}, or null for no limit"},
     ),
 ]
 Labels = Annotated[
     dict[
-        Annotated[str, Meta(min_length=1, max_length=fields.MAX_NAME)],
-        Annotated[str, Meta(min_length=1, max_length=fields.MAX_ITEM)],
+        Annotated[str, Meta(min_length=1, max_length=validation.MAX_NAME_LENGTH)],
+        Annotated[str, Meta(min_length=1, max_length=validation.MAX_ITEM_LENGTH)],
     ],
     Meta(
-        max_length=fields.MAX_LABELS,
+        max_length=validation.MAX_LABELS,
         description="Names and values of one's own, such as a cost centre.",
         extra={
-            "must": f"be an object of at most {fields.MAX_LABELS} labels: names up to {fields.MAX_NAME} and "
-            f"texts up to {fields.MAX_ITEM} printable characters",
+            "must": f"be an object of at most {validation.MAX_LABELS} labels: "
+            f"names up to {validation.MAX_NAME_LENGTH} and "
+            f"texts up to {validation.MAX_ITEM_LENGTH} printable characters",
             "parse": _field("labels"),
         },
     ),

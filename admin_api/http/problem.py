@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from admin_api.http.decoding import FieldFault, InvalidFields
 from gateway.accounts.passwords import PasswordsBusy
-from gateway.keys.fields import InvalidField
+from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import ExportsBusy
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.output import CliError
-from gateway.keys.fields import InvalidField
+from gateway.keys.validation import InvalidField
 from gateway.timestamps import now_ms
 
 _DAY_MS = 86_400_000

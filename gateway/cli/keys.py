@@ -9,9 +9,9 @@ import typer
 from gateway.cli import key_options, key_output, options
 from gateway.cli.output import CliError, print_json, print_pairs, print_table
 from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
-from gateway.keys.fields import InvalidField
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.keys.validation import InvalidField
 from gateway.timestamps import format_minute, now_ms
 
 app = typer.Typer(no_args_is_help=True, help="API keys: what MCP clients send.")

@@ -1,4 +1,4 @@
-"""What Redis holds of an API key: everything but the key."""
+"""The stored record of an API key: everything except the secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Status = Literal["active", "expired", "revoked"]
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An API key as it is stored. Times are milliseconds since the epoch; `None` means without limit."""
+    """The record of an API key. Timestamps are milliseconds since the epoch; a limit of `None` means no limit."""
 
     key_id: str
     key_name: str
@@ -20,7 +20,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: int | None = None
     revoked_at: int | None = None
     allowed_tools: tuple[str, ...] | None = None
-    """Globs of tool names (`fnmatchcase`)."""
+    """Glob patterns of tool names (`fnmatch.fnmatchcase`)."""
     allowed_tables: tuple[str, ...] | None = None
     allowed_ips: tuple[str, ...] | None = None
     """Addresses or networks in CIDR notation."""
@@ -30,7 +30,7 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] = {}
 
     def status(self, now_ms: int) -> Status:
-        """Whether the key may be used at `now_ms`; revoked counts before expired."""
+        """Return the status at `now_ms`; a key that is both revoked and expired is `revoked`."""
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= now_ms:

@@ -1,11 +1,11 @@
-"""The API key itself: the secret that a client sends.
+"""The API key: the secret that a client sends.
 
-`sk-` + 43 base62 characters of 256 random bits + 6 base62 characters of the CRC-32 (zlib's) of those 43
-characters in ASCII, 52 characters in all. Base62 is `0-9A-Za-z`, the most significant digit first.
+`sk-`, 43 base62 characters of 256 random bits, 6 base62 characters of the CRC-32 (zlib) of those 43 ASCII characters:
+52 characters in total. Base62 is `0-9A-Za-z`, most significant digit first.
 
-- An `ApiKey` can only be generated or parsed, so whoever holds one knows that its checksum is right.
-- Junk is refused without hashing it and without a look-up; a text of the wrong length is refused unread.
-- Nothing that prints an object prints the key: only `text` gives it away. What is stored is `digest`.
+- An `ApiKey` can only be made by generating or parsing it, so its checksum is always valid.
+- A malformed text is rejected without hashing or a lookup; a text of the wrong length without scanning it.
+- Only the `text` property exposes the key; `repr`, pickling and copying do not. `digest` is what is stored.
 """
 
 from __future__ import annotations
@@ -20,51 +20,52 @@ from typing import Final, NoReturn, final
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-_START: Final = "sk-"
+_FIXED_PREFIX: Final = "sk-"
 _RANDOM_BYTES: Final = 32
 _RANDOM_LENGTH: Final = 43
-_CHECK_LENGTH: Final = 6
-KEY_LENGTH: Final = len(_START) + _RANDOM_LENGTH + _CHECK_LENGTH
+_CHECKSUM_LENGTH: Final = 6
+KEY_LENGTH: Final = len(_FIXED_PREFIX) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
 PREFIX_LENGTH: Final = 11
+"""Characters of the key that are kept for display."""
 
-_FORM = re.compile(rf"sk-([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})")
+_PATTERN = re.compile(rf"sk-([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})")
 
 
 class MalformedKey(ValueError):
-    """The text is no API key of this gateway. Its message never holds the text."""
+    """The text is not a well-formed API key. The message never contains the text."""
 
 
 @final
 class ApiKey:
-    """A well-formed API key; made by `generate` or `parse` alone."""
+    """A well-formed API key, made only by `generate` and `parse`."""
 
     __slots__ = ("_digest", "_text")
     _text: str
     _digest: tuple[str | None, str] | None
 
     def __init__(self) -> None:
-        raise TypeError("an ApiKey is generated or parsed")
+        raise TypeError("use ApiKey.generate or ApiKey.parse")
 
     @classmethod
     def generate(cls, random: Callable[[int], bytes] = secrets.token_bytes) -> ApiKey:
-        """A new key of 256 bits from `random`."""
+        """Return a new key with 256 bits from `random`."""
         body = base62(int.from_bytes(random(_RANDOM_BYTES), "big"), _RANDOM_LENGTH)
-        return cls._of(_START + body + _checksum(body))
+        return cls._from_text(_FIXED_PREFIX + body + _checksum(body))
 
     @classmethod
     def parse(cls, text: str) -> ApiKey:
-        """Read a key that a client sent. Raises `MalformedKey` where form or checksum are wrong."""
+        """Parse a key that a client sent. Raises `MalformedKey` if the format or the checksum is wrong."""
         if len(text) != KEY_LENGTH:
             raise MalformedKey(f"an API key has {KEY_LENGTH} characters")
-        form = _FORM.fullmatch(text)
-        if form is None:
-            raise MalformedKey("an API key is sk- and letters and digits")
-        if _checksum(form[1]) != form[2]:
-            raise MalformedKey("the API key's checksum is wrong: was it copied whole?")
-        return cls._of(text)
+        match = _PATTERN.fullmatch(text)
+        if match is None:
+            raise MalformedKey("an API key consists of sk- followed by letters and digits")
+        if _checksum(match[1]) != match[2]:
+            raise MalformedKey("the checksum of the API key is wrong: check that it was copied completely")
+        return cls._from_text(text)
 
     @classmethod
-    def _of(cls, text: str) -> ApiKey:
+    def _from_text(cls, text: str) -> ApiKey:
         key = object.__new__(cls)
         key._text = text
         key._digest = None
@@ -72,16 +73,16 @@ class ApiKey:
 
     @property
     def text(self) -> str:
-        """The secret itself: for the answer that shows it once."""
+        """The secret, for the response that shows it once."""
         return self._text
 
     @property
     def prefix(self) -> str:
-        """The first characters, by which its owner recognises a key; too few to help anybody else."""
+        """The first characters, for display: enough for the owner to recognise the key, too few to guess it."""
         return self._text[:PREFIX_LENGTH]
 
     def digest(self, pepper: str | None) -> str:
-        """SHA-256 of the key in hexadecimal, or HMAC-SHA-256 where there is a pepper."""
+        """Return the SHA-256 of the key in hexadecimal, or its HMAC-SHA-256 if there is a pepper."""
         if self._digest is None or self._digest[0] != pepper:
             message = self._text.encode("ascii")
             if pepper is None:
@@ -101,11 +102,11 @@ class ApiKey:
         return hash(self._text)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an ApiKey is not pickled or copied")
+        raise TypeError("an ApiKey cannot be pickled or copied")
 
 
 def base62(number: int, length: int) -> str:
-    """`number` in base62, padded to `length` characters."""
+    """Format `number` in base62, padded to `length` characters."""
     digits = []
     for _ in range(length):
         number, digit = divmod(number, len(ALPHABET))
@@ -114,4 +115,4 @@ def base62(number: int, length: int) -> str:
 
 
 def _checksum(body: str) -> str:
-    return base62(zlib.crc32(body.encode("ascii")), _CHECK_LENGTH)
+    return base62(zlib.crc32(body.encode("ascii")), _CHECKSUM_LENGTH)

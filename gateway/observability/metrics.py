@@ -1,9 +1,11 @@
 """Prometheus metrics of all processes, served by the supervisor.
 
-- No label takes a value from a client: tools, tables, keys and owners are what usage is for. What comes from
-  outside the fixed sets is counted as `other`.
-- Workers and the admin process write to files in `PROMETHEUS_MULTIPROC_DIR`, which must be set before this
-  module is imported; the supervisor sums them up.
+- No label value comes from a client: tools, tables, keys and owners are in the usage data instead. Label values outside
+  the fixed sets are counted as `other`.
+- Workers and the admin process write to files in `PROMETHEUS_MULTIPROC_DIR`, which must be set before this module is
+  imported; the supervisor adds them up.
+- Counts that change with every request are kept in memory, and `write` adds them to the files: a write to a file costs
+  more than counting.
 """
 
 from __future__ import annotations
@@ -20,62 +22,73 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from gateway.usage.metrics_sink import UsageMetricsSink
 
 OTHER: Final = "other"
-MAX_WORDS: Final = 64
-"""Different values that a label of words takes; further ones count as `other`."""
+MAX_LABEL_VALUES: Final = 64
+"""Distinct values of a label without a fixed set; further values are counted as `other`."""
 
 _HTTP_METHODS = frozenset({"POST", "GET", "DELETE", "HEAD", "OPTIONS"})
-_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+_LABEL_VALUE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 _DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 _requests = Counter(
     "mcp_gateway_requests",
-    "Requests by HTTP method, status and what became of them: forwarded, or why not.",
+    "Requests by HTTP method, status and reason: forwarded, or why the gateway responded itself.",
     ("method", "status", "reason"),
 )
 _durations = Histogram(
     "mcp_gateway_request_duration_seconds",
-    "From a request's arrival to the end of its answer.",
+    "Time from the arrival of a request to the end of its response.",
     ("method",),
     buckets=_DURATIONS,
 )
-_upstream_errors = Counter("mcp_gateway_upstream_errors", "Failures of the upstream by phase.", ("phase",))
-_rule_faults = Counter("mcp_gateway_metering_rule_faults", "Calls on which the operator's metering rule failed.")
-_open_streams = Gauge("mcp_gateway_open_streams", "Event streams open to clients.", multiprocess_mode="livesum")
+_upstream_errors = Counter("mcp_gateway_upstream_errors", "Upstream errors by phase.", ("phase",))
+_rule_faults = Counter("mcp_gateway_metering_rule_faults", "Calls for which the metering rule of the operator failed.")
+_open_streams = Gauge("mcp_gateway_open_streams", "Open event streams to clients.", multiprocess_mode="livesum")
 _key_lookups = Counter(
-    "mcp_gateway_key_lookups", "Keys found in the worker's memory, asked of Redis, or neither.", ("outcome",)
+    "mcp_gateway_key_lookups",
+    "API key lookups: answered by the cache (hit), by Redis (miss), or failed (error).",
+    ("outcome",),
 )
-_events = Counter("mcp_gateway_usage_events", "Usage events by what happened to them.", ("step",))
+_events = Counter("mcp_gateway_usage_events", "Usage events by processing step.", ("step",))
 _insert_durations = Histogram(
-    "mcp_gateway_usage_insert_duration_seconds", "Inserting one batch into ClickHouse.", buckets=_DURATIONS
+    "mcp_gateway_usage_insert_duration_seconds", "Time to insert one batch into ClickHouse.", buckets=_DURATIONS
 )
 _spool_bytes = Gauge(
-    "mcp_gateway_usage_spool_bytes", "Usage events on disk that wait for Redis.", multiprocess_mode="livesum"
+    "mcp_gateway_usage_spool_bytes",
+    "Size of the usage events that are spooled on disk until Redis accepts them.",
+    multiprocess_mode="livesum",
 )
-_spool_torn_bytes = Counter("mcp_gateway_usage_spool_torn_bytes", "Ends of spool files that were never acknowledged.")
+_spool_torn_bytes = Counter(
+    "mcp_gateway_usage_spool_torn_bytes",
+    "Size of incomplete records at the end of spool files; their events were never acknowledged.",
+)
 _spool_damaged_bytes = Counter(
-    "mcp_gateway_usage_spool_damaged_bytes", "Unreadable parts of spool files, kept on disk."
+    "mcp_gateway_usage_spool_damaged_bytes", "Size of unreadable parts of spool files, which are kept on disk."
 )
 _stream_entries = Gauge(
     "mcp_gateway_usage_stream_entries",
-    "Entries of the usage stream in Redis.",
+    "Entries in the usage stream in Redis.",
     multiprocess_mode="mostrecent",
 )
-_stream_bound = Gauge("mcp_gateway_usage_stream_bound", "Entries above which to act.", multiprocess_mode="mostrecent")
+_stream_bound = Gauge(
+    "mcp_gateway_usage_stream_bound", "Length of the usage stream above which to act.", multiprocess_mode="mostrecent"
+)
 _waiting_seconds = Gauge(
-    "mcp_gateway_usage_waiting_seconds", "Age of the oldest usage entry.", multiprocess_mode="mostrecent"
+    "mcp_gateway_usage_waiting_seconds", "Age of the oldest entry in the usage stream.", multiprocess_mode="mostrecent"
 )
 _unbalanced_events = Gauge(
     "mcp_gateway_usage_unbalanced_events",
-    "Events by which what was accepted differs from what is found.",
+    "Difference between accepted and stored usage events, from reconciliation.",
     multiprocess_mode="mostrecent",
 )
 _clickhouse_up = Gauge(
-    "mcp_gateway_clickhouse_up", "1 if the last insert reached ClickHouse.", multiprocess_mode="mostrecent"
+    "mcp_gateway_clickhouse_up",
+    "1 if ClickHouse was reachable at the last insert, else 0.",
+    multiprocess_mode="mostrecent",
 )
 
 
-class _Words:
-    """Keeps a label to a small set of words, whatever it is given."""
+class _BoundedLabel:
+    """Maps texts to label values and bounds their number."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -83,27 +96,19 @@ class _Words:
     def __call__(self, text: str) -> str:
         if text in self._known:
             return text
-        if len(self._known) >= MAX_WORDS or not _WORD.match(text):
+        if len(self._known) >= MAX_LABEL_VALUES or not _LABEL_VALUE.match(text):
             return OTHER
         self._known.add(text)
         return text
 
 
-_reason = _Words()
-_phase = _Words()
+_key_lookup_counters = {outcome: _key_lookups.labels(outcome) for outcome in ("hit", "miss", "error")}
+_reason = _BoundedLabel()
+_phase = _BoundedLabel()
 
 
-_key_outcomes = {outcome: _key_lookups.labels(outcome) for outcome in ("hit", "miss", "error")}
-_looked_up = dict.fromkeys(_key_outcomes, 0)
-
-
-def key_lookup(outcome: Literal["hit", "miss", "error"]) -> None:
-    """A key was `hit` in memory, a `miss` that Redis answered, or an `error`; `ProxyMetrics.write` shows it."""
-    _looked_up[outcome] += 1
-
-
-class _Answers:
-    """Answers with the same labels, since they were last written."""
+class _ResponseCounts:
+    """Responses with the same labels, since the last write."""
 
     def __init__(self, method: str, status: str, reason: str) -> None:
         self._count = _requests.labels(method, status, reason)
@@ -120,7 +125,7 @@ class _Answers:
         if not count:
             return
         self._count.inc(count)
-        # A histogram has no way of its own to take many at once.
+        # `Histogram` has no public method to add many observations in one step.
         self._duration._sum.inc(self._seconds)
         for value, added in zip(self._duration._buckets, self._buckets, strict=True):
             if added:
@@ -130,53 +135,55 @@ class _Answers:
 
 
 class ProxyMetrics:
-    """Counts what `gateway.proxy.metrics_sink.Observed` tells.
-
-    What every request tells is added up here and written now and then: a write costs more than the counting.
-    """
+    """Metrics of a proxy worker; implements `gateway.proxy.metrics_sink.ProxyMetricsSink`."""
 
     def __init__(self) -> None:
-        self._answered: dict[tuple[str, int, str], _Answers] = {}
+        self._responses: dict[tuple[str, int, str], _ResponseCounts] = {}
+        self._key_lookups = dict.fromkeys(_key_lookup_counters, 0)
         self._streams = 0
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
-        """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
-        answers = self._answered.get((method, status, reason))
-        if answers is None:
+        """Count a response; `reason` is `forwarded`, or why the gateway responded itself."""
+        counts = self._responses.get((method, status, reason))
+        if counts is None:
             known = method if method in _HTTP_METHODS else OTHER
             labels = known, status if 100 <= status <= 599 else 0, _reason(reason)
-            answers = self._answered.get(labels)
-            if answers is None:
-                answers = self._answered[labels] = _Answers(known, str(labels[1] or OTHER), labels[2])
-        answers.add(seconds)
+            counts = self._responses.get(labels)
+            if counts is None:
+                counts = self._responses[labels] = _ResponseCounts(known, str(labels[1] or OTHER), labels[2])
+        counts.add(seconds)
+
+    def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:
+        """Count a lookup of an API key: answered by the cache, by Redis, or failed."""
+        self._key_lookups[outcome] += 1
 
     def write(self) -> None:
-        """Show what was added up."""
-        for answers in self._answered.values():
-            answers.write()
+        """Add the counts since the last write to the files."""
+        for counts in self._responses.values():
+            counts.write()
         if self._streams:
             _open_streams.inc(self._streams)
             self._streams = 0
-        for outcome, count in _looked_up.items():
+        for outcome, count in self._key_lookups.items():
             if count:
-                _key_outcomes[outcome].inc(count)
-                _looked_up[outcome] = 0
+                _key_lookup_counters[outcome].inc(count)
+                self._key_lookups[outcome] = 0
 
     def upstream_failed(self, phase: str) -> None:
-        """The upstream failed in this phase."""
+        """Count an upstream error in this phase."""
         _upstream_errors.labels(_phase(phase)).inc()
 
     def rule_failed(self) -> None:
-        """A metering rule failed on a call."""
+        """Count a call for which the metering rule failed."""
         _rule_faults.inc()
 
     def streams_opened(self, change: int) -> None:
-        """So many event streams were opened (or, negative, closed)."""
+        """Add to the number of open event streams; negative if streams were closed."""
         self._streams += change
 
 
 class UsageMetrics(UsageMetricsSink):
-    """Counts every step of usage events. What every batch tells is written now and then."""
+    """Metrics of the usage pipeline, in workers and in the admin process."""
 
     def __init__(self) -> None:
         self._appended = 0
@@ -237,21 +244,21 @@ class UsageMetrics(UsageMetricsSink):
 
 
 def prepare_directory(directory: Path) -> None:
-    """Make the folder for the processes' files and drop those of an earlier run."""
+    """Make the directory for the files of the processes and delete the files of an earlier run."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in directory.glob("*.db"):
         file.unlink(missing_ok=True)
 
 
 def forget_process(pid: int, directory: Path) -> None:
-    """Drop what an ended process says of the present (its open streams); what it counted stays."""
+    """Drop the live gauges of an exited process (its open streams); its counters stay."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]
 
 
 def serve_metrics(host: str, port: int, directory: Path) -> Callable[[], None]:
-    """Serve the sum of all processes' metrics from a thread, until the returned function is called.
+    """Serve the sum of the metrics of all processes from a thread, until the returned function is called.
 
-    Raises `OSError` where the port cannot be had.
+    Raises `OSError` if the port cannot be bound.
     """
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]

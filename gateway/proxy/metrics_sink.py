@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class ProxyMetricsSink(Protocol):
@@ -13,6 +13,9 @@ class ProxyMetricsSink(Protocol):
 
     def write(self) -> None:
         """Show what was told: called now and then, and at the end."""
+
+    def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:
+        """Count a lookup of an API key: answered by the cache, by Redis, or failed."""
 
     def upstream_failed(self, phase: str) -> None:
         """The upstream failed in this phase."""

@@ -57,7 +57,9 @@ class Worker:
         self._is_draining = False
         self._redis = redis_client.connect(config.redis_url)
         store = KeyStore(self._redis, pepper=config.key_pepper, now_ms=now_ms)
-        self._keys = KeyCache(store, self._redis, now_ms=now_ms, monotonic=time.monotonic)
+        self._keys = KeyCache(
+            store, self._redis, now_ms=now_ms, monotonic=time.monotonic, count_lookup=observed.key_looked_up
+        )
         self.pool = UpstreamPool(
             UpstreamAddress(config.upstream_url),
             connect_timeout=config.connect_timeout,

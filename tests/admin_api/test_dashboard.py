@@ -188,7 +188,7 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     await expect(row).to_contain_text("never")
 
     await table.insert_async(calls(record.key_id), "journey")
-    await api.deps.keys.record_uses({record.key_id: api.deps.now_ms() - 240_000})
+    await api.deps.keys.record_last_used({record.key_id: api.deps.now_ms() - 240_000})
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Records by day")).to_be_visible()
     await expect(page.locator(".calls tbody tr")).to_have_count(20)

@@ -148,7 +148,7 @@ async def test_a_list_shows_status_and_last_use(user: Api, clock: Clock) -> None
     used = await user.create_key("used")
     clock.advance(1)
     gone = await user.create_key("gone")
-    await user.deps.keys.record_uses({used["key_id"]: 1_769_860_800_000})
+    await user.deps.keys.record_last_used({used["key_id"]: 1_769_860_800_000})
     await user.post("/api/mcp-keys/revoke", {"key_id": gone["key_id"]})
     clock.advance(3600)
     assert [key["status"] for key in await user.keys()] == ["revoked", "active", "active"]

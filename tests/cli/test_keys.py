@@ -149,7 +149,7 @@ def test_a_listed_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> No
     key_id = made(capsys)["key_id"]
 
     async def use(keys: KeyStore) -> None:
-        await keys.record_uses({key_id: now_ms()})
+        await keys.record_last_used({key_id: now_ms()})
 
     on_keys(url, use)
     assert main(["key", "list", "--json"]) == 0

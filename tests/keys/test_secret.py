@@ -1,4 +1,4 @@
-"""The key's form, and that junk is refused cheaply and nothing gives the secret away."""
+"""The format of API keys: malformed texts are rejected cheaply, and only `text` exposes the secret."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import hashlib
 import hmac
 import pickle
-import time
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,7 @@ def fixed(size: int) -> bytes:
     return bytes(size)
 
 
-def test_the_form_is_the_documented_one() -> None:
+def test_the_format_is_the_documented_one() -> None:
     key = ApiKey.generate(fixed)
     # The CRC-32 of 43 times "0" is 0x7849568f, which is 2CZclj in base62.
     assert key.text == "sk-" + "0" * 43 + "2CZclj"
@@ -28,7 +27,7 @@ def test_the_form_is_the_documented_one() -> None:
 
 
 @given(st.binary(min_size=32, max_size=32))
-def test_what_is_generated_is_parsed(entropy: bytes) -> None:
+def test_a_generated_key_can_be_parsed(entropy: bytes) -> None:
     key = ApiKey.generate(lambda size: entropy)
     assert ApiKey.parse(key.text) == key
     number = 0
@@ -38,9 +37,9 @@ def test_what_is_generated_is_parsed(entropy: bytes) -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(3, 51), st.sampled_from(ALPHABET))
-def test_one_wrong_character_is_noticed(entropy: bytes, place: int, character: str) -> None:
+def test_a_single_wrong_character_is_detected(entropy: bytes, position: int, character: str) -> None:
     text = ApiKey.generate(lambda size: entropy).text
-    wrong = text[:place] + character + text[place + 1 :]
+    wrong = text[:position] + character + text[position + 1 :]
     if wrong != text:
         with pytest.raises(MalformedKey):
             ApiKey.parse(wrong)
@@ -70,19 +69,15 @@ GOOD = ApiKey.generate(fixed).text
         "Bearer " + GOOD,
     ],
 )
-def test_junk_is_refused(text: str) -> None:
+def test_malformed_texts_are_rejected(text: str) -> None:
     with pytest.raises(MalformedKey) as caught:
         ApiKey.parse(text)
     assert not text or text not in str(caught.value)
 
 
-def test_a_megabyte_of_junk_is_refused_at_once() -> None:
-    text = "sk-" + "0" * 1_000_000
-    began = time.perf_counter()
-    for _ in range(1000):
-        with pytest.raises(MalformedKey):
-            ApiKey.parse(text)
-    assert time.perf_counter() - began < 0.5
+def test_a_text_of_the_wrong_length_is_rejected_by_its_length_alone() -> None:
+    with pytest.raises(MalformedKey, match="52 characters"):
+        ApiKey.parse("*" * 1_000_000)
 
 
 def test_the_digest_is_sha256_or_an_hmac_with_the_pepper() -> None:
@@ -91,7 +86,7 @@ def test_the_digest_is_sha256_or_an_hmac_with_the_pepper() -> None:
     assert key.digest("pepper") == hmac.new(b"pepper", GOOD.encode(), "sha256").hexdigest()
 
 
-def test_nothing_but_text_gives_the_secret_away() -> None:
+def test_only_text_exposes_the_secret() -> None:
     key = ApiKey.parse(GOOD)
     for shown in (repr(key), str(key), f"{key}", repr([key])):
         assert GOOD[11:] not in shown

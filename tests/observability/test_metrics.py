@@ -17,12 +17,12 @@ from gateway.proxy.metrics_sink import ProxyMetricsSink
 
 CHILD = """
 import sys
-from gateway import metrics
+from gateway.observability import metrics
 proxy = metrics.ProxyMetrics()
 proxy.answered("POST", 200, "forwarded", 0.01)
 proxy.upstream_failed("connect")
 proxy.streams_opened(2)
-metrics.key_lookup("hit")
+proxy.key_looked_up("hit")
 proxy.write()
 usage = metrics.UsageMetrics()
 usage.appended(3); usage.stream_length(7, 100); usage.spooled(1); usage.spool_size(10); usage.resent(1)
@@ -100,8 +100,8 @@ def test_labels_stay_few_whatever_is_sent() -> None:
         observed.upstream_failed(f"phase_{number}")
     observed.write()
     counts = {metric.name: metric.samples for metric in REGISTRY.collect()}
-    assert len(counts["mcp_gateway_requests"]) <= 4 * (metrics.MAX_WORDS + 2)
-    assert len(counts["mcp_gateway_upstream_errors"]) <= 2 * (metrics.MAX_WORDS + 1)
+    assert len(counts["mcp_gateway_requests"]) <= 4 * (metrics.MAX_LABEL_VALUES + 2)
+    assert len(counts["mcp_gateway_upstream_errors"]) <= 2 * (metrics.MAX_LABEL_VALUES + 1)
     labels = {sample.labels["method"] for sample in counts["mcp_gateway_requests"]}
     assert labels <= {"POST", "GET", "DELETE", "HEAD", "OPTIONS", "other"}
     assert not [s for s in counts["mcp_gateway_requests"] if "sk-" in s.labels["reason"]]

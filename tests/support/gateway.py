@@ -64,6 +64,9 @@ class Heard:
         self.phases: list[str] = []
         self.open_streams = 0
 
+    def key_looked_up(self, outcome: str) -> None:
+        pass
+
     def rule_failed(self) -> None:
         pass
 

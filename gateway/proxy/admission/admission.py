@@ -58,7 +58,7 @@ class Admission:
     def recall(self, incoming: RequestHead) -> Principal | None:
         """The key that a request came with, where it is remembered and good."""
         key = incoming.credential
-        record = None if isinstance(key, Deny) else self._keys.recall(key)
+        record = None if isinstance(key, Deny) else self._keys.cached_record(key)
         if isinstance(key, Deny) or record is None or record.status(self._now_ms()) != "active":
             return None
         if incoming.principal is None or incoming.principal.record is not record:
@@ -96,7 +96,7 @@ class Admission:
                 return None, NO_SESSION
             if is_limited(credential.record):
                 await self._spend(credential, body)
-            self._keys.used(credential.record.key_id)
+            self._keys.record_use(credential.record.key_id)
             if body.is_batch or body.messages[0].task_ids:
                 await self._check_tasks(credential, body)
             return credential, await self._session(incoming, credential)
@@ -114,7 +114,7 @@ class Admission:
         decision = decide(body, record, self._facts(incoming))
         if isinstance(decision, Deny) or decision.principal is None:
             return None
-        self._keys.used(record.key_id)
+        self._keys.record_use(record.key_id)
         return session
 
     async def admit_bodiless(self, incoming: RequestHead, credential: Principal | Deny) -> tuple[Principal, Session]:

@@ -1,4 +1,4 @@
-"""Every field of a key is checked in one place."""
+"""Validation of the fields of a key."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from gateway.keys.fields import InvalidField, checked_fields
+from gateway.keys.validation import InvalidField, validate_fields
 
 
-def test_good_fields_pass_in_their_stored_form() -> None:
-    fields = checked_fields(
+def test_valid_fields_are_returned_in_their_stored_form() -> None:
+    fields = validate_fields(
         {
             "key_name": " laptop ",
             "expires_at": 1,
@@ -67,7 +67,7 @@ def test_good_fields_pass_in_their_stored_form() -> None:
         ("key_id", "key_x"),
     ],
 )
-def test_a_bad_field_is_named(field: str, value: Any) -> None:
+def test_an_error_names_the_invalid_field(field: str, value: Any) -> None:
     with pytest.raises(InvalidField) as caught:
-        checked_fields({field: value})
+        validate_fields({field: value})
     assert caught.value.field == field

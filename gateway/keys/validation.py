@@ -1,0 +1,99 @@
+"""Validation of the fields of a key, shared by the admin API, the command line and the store.
+
+`None` means "no limit"; an empty list of tools, tables or addresses allows none.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MAX_NAME_LENGTH = 100
+MAX_ITEMS = 100
+MAX_ITEM_LENGTH = 200
+MAX_LABELS = 20
+MAX_LIMIT = 10**12
+MAX_TIMESTAMP = 253_402_300_799_000
+"""The end of the year 9999, in milliseconds since the epoch."""
+
+
+class InvalidField(ValueError):
+    """A field of a key has an invalid value; `field` is its name, `problem` says which values are valid."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"{field}: {problem}")
+
+
+def validate_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values in the form in which they are stored. Raises `InvalidField` for the first invalid one."""
+    result = {}
+    for name, value in values.items():
+        validate = _VALIDATORS.get(name)
+        if validate is None:
+            raise InvalidField(name, "is not a field that can be set")
+        try:
+            result[name] = validate(value)
+        except (TypeError, ValueError) as error:
+            raise InvalidField(name, str(error)) from None
+    return result
+
+
+def _text(value: Any, max_length: int) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > max_length or not value.isprintable():
+        raise ValueError(f"must be a text of 1 to {max_length} printable characters")
+    return value.strip()
+
+
+def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else validate(value)
+
+
+def _items(validate: Callable[[str], str]) -> Callable[[Any], tuple[str, ...]]:
+    def validate_items(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
+            raise ValueError(f"must be a list of at most {MAX_ITEMS} texts")
+        return tuple(dict.fromkeys(validate(_text(item, MAX_ITEM_LENGTH)) for item in value))
+
+    return validate_items
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("must be addresses or networks such as 192.0.2.7 or 10.0.0.0/8") from None
+    return value
+
+
+def _limit(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_LIMIT:
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
+    return value
+
+
+def _timestamp(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_TIMESTAMP:
+        raise ValueError("must be a timestamp in milliseconds since the epoch")
+    return value
+
+
+def _labels(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > MAX_LABELS:
+        raise ValueError(f"must be an object of at most {MAX_LABELS} texts")
+    return {_text(name, MAX_NAME_LENGTH): _text(text, MAX_ITEM_LENGTH) for name, text in value.items()}
+
+
+_VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
+    "key_name": lambda value: _text(value, MAX_NAME_LENGTH),
+    "expires_at": _optional(_timestamp),
+    "allowed_tools": _optional(_items(str)),
+    "allowed_tables": _optional(_items(str)),
+    "allowed_ips": _optional(_items(_network)),
+    "rate_limit_per_minute": _optional(_limit),
+    "records_per_day": _optional(_limit),
+    "calls_per_day": _optional(_limit),
+    "labels": _labels,
+}
