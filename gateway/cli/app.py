@@ -1,4 +1,4 @@
-"""The commands put together, and the one place that turns failures into a line and an exit code."""
+"""Registers the commands, and turns errors into one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, inspect, keys, metering, roles, usage, users
-from gateway.cli.output import CliError, tell
+from gateway.cli import backup, inspect, metering, roles, usage, users
+from gateway.cli.keys import commands as keys
+from gateway.cli.support.output import CliError, print_stderr
 from gateway.settings import SettingsError
 
 app = typer.Typer(
     name="mcp-gateway",
     no_args_is_help=True,
-    # Plain text: the same in a terminal, a pipe and a log. Rich tracebacks would show local variables.
+    # Plain text is the same in a terminal, a pipe and a log. Rich tracebacks would print local variables, which may
+    # be secrets.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -25,8 +27,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"mcp-gateway {gateway.__version__}")
         raise typer.Exit
 
@@ -34,7 +36,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
@@ -62,9 +64,9 @@ def run(arguments: Sequence[str]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except SettingsError as error:
         for fault in error.faults:
-            tell(f"mcp-gateway: {fault}")
+            print_stderr(f"mcp-gateway: {fault}")
     except CliError as error:
-        tell(f"mcp-gateway: {error}")
+        print_stderr(f"mcp-gateway: {error}")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""`mcp-gateway backup` and `restore`: what a gateway with embedded engines holds, as one file."""
+"""`mcp-gateway backup` and `restore`: all data of a gateway with embedded engines, as one file."""
 
 from __future__ import annotations
 
@@ -8,80 +8,81 @@ import shutil
 import tempfile
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import gateway
-from gateway.cli import admin_api, options
-from gateway.cli.output import CliError
-from gateway.cli.stores import Stores, with_stores
-from gateway.runtime import backup as backups
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError
+from gateway.cli.support.services import Services, with_services
+from gateway.runtime import backup as backup_file
 from gateway.settings import Settings, load_settings
 from gateway.timestamps import format_rfc3339, now_ms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-_SNAPSHOT_SECONDS = 600.0
-_POLL = 0.1
-_MADE = ("valkey", "clickhouse", "jwt_secret")
+_SNAPSHOT_TIMEOUT = 600.0
+_POLL_INTERVAL = 0.1
+_RESTORED_ENTRIES = ("valkey", "clickhouse", "jwt_secret")
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup file.", show_default=False)]
 
 
 def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
     """Back up a running gateway into one file.
 
-    It goes on serving meanwhile. This is for `mcp-gateway up` with embedded engines; with engines of your own, use
-    their own means. The file holds users, keys, usage and the secret of logins: keep it safe.
+    Works for `mcp-gateway up` with embedded engines, which keeps serving meanwhile. The file contains users, keys, usage and the secret of the admin API's tokens: protect
+    it. For Redis and ClickHouse servers of your own, use their backup tools.
 
     \b
     Example:
       mcp-gateway backup /backups/gateway-$(date +%F).tar
     """
-    with_stores(config, data_dir, lambda stores: _backup(stores, file))
+    with_services(config, data_dir, lambda services: _backup(services, file))
     typer.echo(f"{file} has {file.stat().st_size / 1e6:,.1f} MB")
 
 
 def restore(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Make a data folder from a backup.
+    """Create a data folder from a backup file.
 
-    It must not be there yet, or be empty. Start `mcp-gateway up` on it afterwards.
+    The folder must be new or empty. Start `mcp-gateway up` on it afterwards.
 
     \b
     Example:
       mcp-gateway restore /backups/gateway-2026-01-31.tar --data-dir ./data
     """
     settings = load_settings(config, {"data_dir": data_dir})
-    _only_embedded(settings)
-    from gateway.runtime.preflight import CannotStartError, held_data_dir, prepare_data_dir
+    _require_embedded(settings)
+    from gateway.runtime import data_dir as data_folder
+    from gateway.runtime.preflight import CannotStartError
 
     folder = settings.data_dir.absolute()
     try:
-        prepare_data_dir(folder)
-        with held_data_dir(folder):
+        data_folder.prepare(folder)
+        with data_folder.locked(folder):
             made_at = _restore(file, folder)
     except CannotStartError as error:
         raise CliError(str(error)) from None
-    typer.echo(f"{folder} is what it was at {made_at}")
+    typer.echo(f"{folder} has the data of {made_at}")
 
 
-async def _backup(stores: Stores, file: Path) -> None:
-    _only_embedded(stores.settings)
-    if stores.found.runtime is None:
+async def _backup(services: Services, file: Path) -> None:
+    _require_embedded(services.settings)
+    if services.instance is None:
         raise CliError("only a running `mcp-gateway up` can be backed up: name its folder with --data-dir")
-    data_dir = stores.settings.data_dir
+    data_dir = services.settings.data_dir
     unfinished = file.with_name(file.name + ".part")
     try:
-        with tempfile.TemporaryDirectory(prefix=".mcp-gateway-backup-", dir=file.parent) as made:
-            folder = Path(made)
-            await _snapshot(stores.redis, data_dir / "valkey", folder / backups.RDB)
+        with tempfile.TemporaryDirectory(prefix=".mcp-gateway-backup-", dir=file.parent) as temporary:
+            folder = Path(temporary)
+            await _save_snapshot(services.redis, data_dir / "valkey", folder / backup_file.RDB)
             made_at = format_rfc3339(now_ms())
-            await _usage(stores, folder / backups.USAGE)
+            await _export_usage(services, folder / backup_file.USAGE)
             if (data_dir / "jwt_secret").exists():
-                shutil.copyfile(data_dir / "jwt_secret", folder / backups.SECRET)
-            await asyncio.to_thread(backups.pack, folder, unfinished, made_at=made_at, gateway=gateway.__version__)
+                shutil.copyfile(data_dir / "jwt_secret", folder / backup_file.SECRET)
+            await asyncio.to_thread(backup_file.pack, folder, unfinished, made_at=made_at, gateway=gateway.__version__)
         unfinished.replace(file)
     except OSError as error:
         raise CliError(f"{file} cannot be written: {error.strerror or error}") from None
@@ -89,64 +90,65 @@ async def _backup(stores: Stores, file: Path) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-async def _snapshot(redis: Redis, folder: Path, into: Path) -> None:
-    """A snapshot of all that Valkey has now."""
-    before = int((await _persistence(redis))["rdb_saves"])
+async def _save_snapshot(redis: Redis, valkey_dir: Path, target: Path) -> None:
+    """Make Valkey write a snapshot, and move it to `target`."""
+    saves_before = int((await _persistence(redis))["rdb_saves"])
     await redis.bgsave(schedule=True)
     try:
-        async with asyncio.timeout(_SNAPSHOT_SECONDS):
-            while (state := await _persistence(redis))["rdb_saves"] <= before or state["rdb_bgsave_in_progress"]:
-                if state["rdb_last_bgsave_status"] != "ok" and not state["rdb_bgsave_in_progress"]:
-                    raise CliError(f"Valkey cannot write a snapshot: see {folder / 'valkey.log'}")
-                await asyncio.sleep(_POLL)
+        async with asyncio.timeout(_SNAPSHOT_TIMEOUT):
+            while (info := await _persistence(redis))["rdb_saves"] <= saves_before or info["rdb_bgsave_in_progress"]:
+                if info["rdb_last_bgsave_status"] != "ok" and not info["rdb_bgsave_in_progress"]:
+                    raise CliError(f"Valkey cannot write a snapshot: check {valkey_dir / 'valkey.log'}")
+                await asyncio.sleep(_POLL_INTERVAL)
     except TimeoutError:
-        raise CliError("Valkey does not finish its snapshot") from None
-    # Valkey itself has no use for it: it begins with its append-only file.
-    shutil.move(folder / "dump.rdb", into)
+        raise CliError(
+            f"Valkey did not finish its snapshot within {_SNAPSHOT_TIMEOUT:.0f} s: check {valkey_dir / 'valkey.log'}"
+        ) from None
+    # Valkey does not need the file: it loads its append-only file at the start.
+    shutil.move(valkey_dir / "dump.rdb", target)
 
 
 async def _persistence(redis: Redis) -> dict[str, Any]:
     return dict(await redis.info("persistence"))
 
 
-async def _usage(stores: Stores, into: Path) -> None:
+async def _export_usage(services: Services, target: Path) -> None:
     query = {"format": "parquet", "all": "true"}
-    with _created(into) as file:
-        async with aclosing(admin_api.download(stores, "/api/mcp-usage/export", query)) as pieces:
-            async for piece in pieces:
-                file.write(piece)
-
-
-def _created(path: Path) -> IO[bytes]:
-    return open(path, "wb")
+    with await asyncio.to_thread(open, target, "wb") as file:
+        async with aclosing(admin_client.download(services, "/api/mcp-usage/export", query)) as chunks:
+            async for chunk in chunks:
+                file.write(chunk)
 
 
 def _restore(file: Path, folder: Path) -> str:
-    if there := [name for name in _MADE if (folder / name).exists()]:
-        raise CliError(f"{folder} has data already ({', '.join(there)}): restore into a new folder")
+    """Restore into a locked data folder; on an error, leave it empty. Returns the time of the backup."""
+    if existing := [name for name in _RESTORED_ENTRIES if (folder / name).exists()]:
+        raise CliError(f"{folder} has data already ({', '.join(existing)}): restore into a new folder")
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.restore import restore_usage
 
     try:
-        with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as unpacked:
-            members = Path(unpacked)
-            manifest = backups.unpack(file, members)
-            restore_usage(folder / "clickhouse", members / backups.USAGE)
-            if (members / backups.SECRET).exists():
-                shutil.copyfile(members / backups.SECRET, folder / "jwt_secret")
+        with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as temporary:
+            members = Path(temporary)
+            manifest = backup_file.unpack(file, members)
+            restore_usage(folder / "clickhouse", members / backup_file.USAGE)
+            if (members / backup_file.SECRET).exists():
+                shutil.copyfile(members / backup_file.SECRET, folder / "jwt_secret")
                 os.chmod(folder / "jwt_secret", 0o600)
-            backups.put_valkey(members / backups.RDB, folder / "valkey")
+            backup_file.install_snapshot(members / backup_file.RDB, folder / "valkey")
     except BaseException as error:
-        for name in _MADE:
+        for name in _RESTORED_ENTRIES:
             path = folder / name
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        if isinstance(error, backups.BackupFault | UsageTableUnavailable | OSError):
+        if isinstance(error, backup_file.InvalidBackup | UsageTableUnavailable | OSError):
             raise CliError(f"nothing was restored: {error}") from None
         raise
     return manifest.made_at
 
 
-def _only_embedded(settings: Settings) -> None:
+def _require_embedded(settings: Settings) -> None:
     for name, url in (("GATEWAY_REDIS_URL", settings.redis_url), ("GATEWAY_CLICKHOUSE_URL", settings.clickhouse_url)):
         if url is not None:
-            raise CliError(f"{name} is set: only embedded engines are backed up; use the means of your own for yours")
+            raise CliError(
+                f"{name} is set, but only embedded engines are backed up: use the backup tool of that server"
+            )

@@ -1,4 +1,4 @@
-"""`config`, `client-config` and `doctor`: seeing how things stand."""
+"""`config`, `client-config` and `doctor`: commands that print settings, client configurations and checks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import options
-from gateway.cli.output import CliError, print_json, print_table, tell
-from gateway.cli.running import read_runtime
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
+from gateway.cli.support.services import find_instance
 from gateway.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from gateway.doctor import Check, Subject
+    from gateway.doctor import Check, Deployment
 
-_SIGNS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "-"}
+_SYMBOLS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "-"}
 
 
 def config(
@@ -27,7 +27,7 @@ def config(
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
-    """Print the settings in force, and their sources.
+    """Print the effective settings and where each one comes from.
 
     Secrets are masked.
 
@@ -48,21 +48,24 @@ def config(
 
 
 def client_config(
-    client: Annotated[str | None, typer.Argument(metavar="CLIENT", help="Which client.", show_default=False)] = None,
+    client: Annotated[
+        str | None,
+        typer.Argument(metavar="CLIENT", help="The MCP client, such as claude-code or cursor.", show_default=False),
+    ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="The gateway's MCP endpoint.", show_default="the running one, or 127.0.0.1:8001"),
+        typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or 127.0.0.1:8001"),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="The API key; without it a placeholder is printed.", show_default=False)
+        str | None, typer.Option(help="The API key. Without it, the output has a placeholder.", show_default=False)
     ] = None,
-    name: Annotated[str, typer.Option(help="What the client calls the server.")] = "mcp-gateway",
-    list_clients: Annotated[bool, typer.Option("--list", help="List the clients.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the server in the client.")] = "mcp-gateway",
+    list_clients: Annotated[bool, typer.Option("--list", help="List the supported clients.")] = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
-    """Print how to point an MCP client at the gateway.
+    """Print the configuration of an MCP client.
 
     \b
     Examples:
@@ -70,57 +73,60 @@ def client_config(
       mcp-gateway client-config cursor --url https://mcp.example.com/mcp
       mcp-gateway client-config --list
     """
-    from gateway.client_snippets import CLIENTS, Target, snippet
+    from gateway.client_snippets import CLIENTS, Target
+    from gateway.client_snippets import snippet as client_snippet
 
     if list_clients:
         if as_json:
-            print_json({known: entry.title for known, entry in CLIENTS.items()})
+            print_json({client_id: entry.title for client_id, entry in CLIENTS.items()})
         else:
-            print_table(("CLIENT", ""), [(known, entry.title) for known, entry in CLIENTS.items()])
+            print_table(("CLIENT", ""), [(client_id, entry.title) for client_id, entry in CLIENTS.items()])
         return
     if client is None:
-        raise CliError("name a client: `mcp-gateway client-config --list` shows all")
+        raise CliError("name a client: list them with `mcp-gateway client-config --list`")
     if client not in CLIENTS:
         raise CliError(_unknown_client(client))
-    made = snippet(client, Target(url or _proxy_url(config_file, data_dir), key, name))
+    snippet = client_snippet(client, Target(url or _proxy_url(config_file, data_dir), key, name))
     if as_json:
-        print_json({"client": client, "where": made.where, "text": made.text, "notes": made.notes})
+        print_json({"client": client, "where": snippet.where, "text": snippet.text, "notes": snippet.notes})
         return
-    tell(f"{CLIENTS[client].title}: put this into {made.where}\n")
-    typer.echo(made.text.rstrip("\n"))
-    for note in made.notes:
-        tell(f"\n{note}")
+    print_stderr(f"{CLIENTS[client].title}: put this into {snippet.where}\n")
+    typer.echo(snippet.text.rstrip("\n"))
+    for note in snippet.notes:
+        print_stderr(f"\n{note}")
 
 
 def doctor(
-    key: Annotated[str | None, typer.Option(help="An API key, to list the tools with.", show_default=False)] = None,
+    key: Annotated[
+        str | None, typer.Option(help="An API key, for a check that lists the tools.", show_default=False)
+    ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="The gateway's MCP endpoint.", show_default="the running one, or the configured one"),
+        typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or the configured one"),
     ] = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
-    """Check everything, and name each mend.
+    """Check the gateway and name a fix for each problem.
 
-    Exit code 1 where something is wrong.
+    Exits with 1 if a check failed.
 
     \b
     Example:
       mcp-gateway doctor --key sk-…
     """
-    from gateway.doctor import Check, examine
+    from gateway.doctor import Check, run_checks
 
     try:
         settings = load_settings(config_file, {"data_dir": data_dir})
     except SettingsError as error:
         checks = [Check("settings", "failed", *str(fault).split(": ", 1)) for fault in error.faults]
     else:
-        seen = asyncio.run(examine(_subject(settings, key, url)))
-        checks = [Check("settings", "ok", "all are well-formed"), *seen]
+        results = asyncio.run(run_checks(_deployment(settings, key, url)))
+        checks = [Check("settings", "ok", "all are well-formed"), *results]
     if as_json:
-        print_json([check._asdict() for check in checks])
+        print_json([_to_json(check) for check in checks])
     else:
         for check in checks:
             typer.echo(_line(check))
@@ -128,22 +134,26 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _to_json(check: Check) -> dict[str, str]:
+    return {"name": check.name, "state": check.state, "seen": check.finding, "mend": check.fix}
+
+
 def _line(check: Check) -> str:
-    mend = f": {check.mend}" if check.mend else ""
-    return f"{_SIGNS[check.state]} {check.name}: {check.seen}{mend}"
+    fix = f": {check.fix}" if check.fix else ""
+    return f"{_SYMBOLS[check.state]} {check.name}: {check.finding}{fix}"
 
 
-def _subject(settings: Settings, key: str | None, url: str | None) -> Subject:
-    from gateway.doctor import Subject
+def _deployment(settings: Settings, key: str | None, url: str | None) -> Deployment:
+    from gateway.doctor import Deployment
     from gateway.runtime import startup_banner
 
-    runtime = read_runtime(settings.data_dir)
-    return Subject(
+    instance = find_instance(settings.data_dir)
+    return Deployment(
         settings=settings,
-        redis_url=settings.redis_url or (runtime.redis_url if runtime else None),
-        proxy_url=url or (runtime.proxy_url if runtime else startup_banner.proxy_url(settings)),
-        admin_url=runtime.admin_url if runtime else startup_banner.admin_url(settings),
-        is_up_running=runtime is not None,
+        redis_url=settings.redis_url or (instance.redis_url if instance else None),
+        proxy_url=url or (instance.proxy_url if instance else startup_banner.proxy_url(settings)),
+        admin_url=instance.admin_url if instance else startup_banner.admin_url(settings),
+        is_up_running=instance is not None,
         is_role_configured=settings.redis_url is not None,
         key=key,
     )
@@ -153,8 +163,8 @@ def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
     from gateway.runtime import startup_banner
 
     settings = load_settings(config_file, {"data_dir": data_dir})
-    runtime = read_runtime(settings.data_dir)
-    return runtime.proxy_url if runtime else startup_banner.proxy_url(settings)
+    instance = find_instance(settings.data_dir)
+    return instance.proxy_url if instance else startup_banner.proxy_url(settings)
 
 
 def _unknown_client(client: str) -> str:
@@ -164,4 +174,4 @@ def _unknown_client(client: str) -> str:
 
     near = difflib.get_close_matches(client, CLIENTS, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
-    return f"there is no configuration for {client}: {hint}`mcp-gateway client-config --list` shows all"
+    return f"unknown client {client}: {hint}list the supported ones with `mcp-gateway client-config --list`"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli import admin_api, options
-from gateway.cli.output import CliError, print_json, print_pairs, tell
-from gateway.cli.stores import Stores, with_stores
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
+from gateway.cli.support.services import Services, with_services
 from gateway.settings import load_settings
 
 if TYPE_CHECKING:
@@ -96,39 +96,39 @@ def suggest(
 
     if not from_history:
         raise CliError("say what the rules are to be for: --from-history")
-    counted, schemas = with_stores(config_file, data_dir, lambda stores: _history(stores, days))
+    counted, schemas = with_services(config_file, data_dir, lambda services: _history(services, days))
     found = suggested(counted, schemas)
     if as_json:
         print_json([msgspec.to_builtins(one) for one in found])
     elif found:
         typer.echo(to_toml(found), nl=False)
     else:
-        tell(f"No tool had a call of unknown count in the last {days} days.")
+        print_stderr(f"No tool had a call of unknown count in the last {days} days.")
 
 
-async def _history(stores: Stores, days: int) -> tuple[list[Counted], dict[str, bytes]]:
+async def _history(services: Services, days: int) -> tuple[list[Counted], dict[str, bytes]]:
     """The calls of every tool, and the schemas that were learned."""
     from gateway.metering.rules.suggest import Counted
     from gateway.proxy.accounting.tool_catalog import load_schemas
 
-    runtime = stores.found.runtime
-    upstream = runtime.upstream_url if runtime is not None else stores.settings.upstream_url
-    rows = (await _stats(stores, days))["by_tool"]
+    runtime = services.instance
+    upstream = runtime.upstream_url if runtime is not None else services.settings.upstream_url
+    rows = (await _stats(services, days))["by_tool"]
     counted = [Counted(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
-    return counted, await load_schemas(stores.redis, upstream) if upstream else {}
+    return counted, await load_schemas(services.redis, upstream) if upstream else {}
 
 
-async def _stats(stores: Stores, days: int) -> dict[str, Any]:
+async def _stats(services: Services, days: int) -> dict[str, Any]:
     """From ClickHouse itself where it is a server, else from the admin process, which alone can open chDB."""
-    url = stores.settings.clickhouse_url
+    url = services.settings.clickhouse_url
     if url is None or url.startswith("chdb:"):
-        return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
+        return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
     # Not at the top: the other commands need no ClickHouse client.
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.queries import stats
     from gateway.usage.store.table import UsageTable
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
+    table = UsageTable(url, ttl_days=services.settings.usage_ttl_days, cluster=services.settings.clickhouse_cluster)
     try:
         return dict(msgspec.to_builtins(await stats(table, days)))
     except UsageTableUnavailable as error:

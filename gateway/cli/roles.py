@@ -1,4 +1,4 @@
-"""`up`, `proxy` and `admin`: running the gateway."""
+"""`up`, `proxy` and `admin`: the commands that run the gateway."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import options
+from gateway.cli.support import options
 
 Upstream = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="The MCP server to stand before.", show_default="the demo stock-data server"),
+    typer.Option(
+        metavar="URL",
+        help="URL of the MCP server to put the gateway in front of.",
+        show_default="the demo stock-data server",
+    ),
 ]
 
 
@@ -23,15 +27,16 @@ def up(
     workers: options.Workers = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Run everything, embedded where no URL is configured.
+    """Run everything in one command.
 
-    On the first start it makes the first admin and one API key and prints them once.
-    Ctrl-C stops all of it; the data stays in the data folder.
+    Redis and ClickHouse are embedded unless their URLs are configured.
+    The first start creates an admin and an API key, and prints them once.
+    Ctrl-C stops everything; the data stays in the data folder.
 
     \b
     Examples:
-      mcp-gateway up                                        # with the demo server
-      mcp-gateway up --upstream http://127.0.0.1:9000/mcp   # before your own server
+      mcp-gateway up                                        # in front of the demo server
+      mcp-gateway up --upstream http://127.0.0.1:9000/mcp   # in front of your own server
     """
     from gateway.settings import load_settings
 
@@ -55,7 +60,7 @@ def proxy(
     workers: options.Workers = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Run the proxy alone, in production.
+    """Run only the proxy, for production.
 
     Needs GATEWAY_UPSTREAM_URL and GATEWAY_REDIS_URL.
 
@@ -67,7 +72,7 @@ def proxy(
 
     flags = {"host": host, "proxy_port": proxy_port, "workers": workers}
     settings = load_settings(config, flags, role="proxy")
-    from gateway.runtime.up import run_proxy
+    from gateway.runtime.proxy import run_proxy
 
     raise typer.Exit(run_proxy(settings))
 
@@ -77,7 +82,7 @@ def admin(
     admin_port: options.AdminPort = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Run the admin process alone, in production.
+    """Run only the admin process, for production.
 
     It serves the admin API and the dashboard, and writes usage into ClickHouse.
     Needs GATEWAY_REDIS_URL, GATEWAY_CLICKHOUSE_URL and GATEWAY_JWT_SECRET.
@@ -90,6 +95,6 @@ def admin(
 
     flags = {"host": host, "admin_port": admin_port}
     settings = load_settings(config, flags, role="admin")
-    from gateway.runtime.up import run_admin
+    from gateway.runtime.admin import run_admin
 
     raise typer.Exit(run_admin(settings))

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli import admin_api, options, usage_export, usage_stats
-from gateway.cli.output import CliError, print_json, print_pairs, print_table, printable, tell
-from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
+from gateway.cli import usage_export, usage_stats
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr, print_table, printable
+from gateway.cli.support.services import Services, record_audit, with_services
 from gateway.cli.usage_database import usage_table
 from gateway.timestamps import format_minute, format_rfc3339
 from gateway.usage.consumer.dead_letters import DeadLetters, Letter
@@ -38,7 +39,7 @@ def reconcile(
 
     The exit code is 1 where they do not agree.
     """
-    balance = with_stores(config, data_dir, lambda stores: _balance(stores, days))
+    balance = with_services(config, data_dir, lambda services: _balance(services, days))
     if as_json:
         print_json(balance)
     else:
@@ -57,15 +58,15 @@ def list_letters(
 ) -> None:
     """List dead letters with the reason of each."""
 
-    async def work(stores: Stores) -> list[Letter]:
+    async def work(services: Services) -> list[Letter]:
         letters = []
-        async for letter in DeadLetters(stores.redis).all():
+        async for letter in DeadLetters(services.redis).all():
             letters.append(letter)
             if len(letters) > limit:
                 break
         return letters
 
-    letters = with_stores(config, data_dir, work)
+    letters = with_services(config, data_dir, work)
     if as_json:
         print_json({"dead_letters": [_shown(letter) for letter in letters[:limit]]})
     else:
@@ -75,7 +76,7 @@ def list_letters(
         ]
         print_table(("ID", "REFUSED (UTC)", "OWNER", "TOOL", "REASON"), rows)
     if len(letters) > limit:
-        tell(f"there are more than {limit}: see them with --limit")
+        print_stderr(f"there are more than {limit}: see them with --limit")
 
 
 @letters_app.command()
@@ -115,8 +116,8 @@ def _settle(
     if bool(ids) == all_:
         raise CliError("name the ids of dead letters, or --all")
 
-    async def work(stores: Stores) -> int:
-        letters = DeadLetters(stores.redis)
+    async def work(services: Services) -> int:
+        letters = DeadLetters(services.redis)
         if all_:
             chosen = [letter async for letter in letters.all()]
         else:
@@ -124,24 +125,24 @@ def _settle(
         count = await act_of(letters)(chosen)
         if count:
             details = {"count": str(count)}
-            await stores.audit.record(actor=actor(), action=f"dead_letter.{name}", address=ADDRESS, details=details)
+            await record_audit(services, f"dead_letter.{name}", details=details)
         return count
 
-    count = with_stores(config, data_dir, work)
+    count = with_services(config, data_dir, work)
     if as_json:
         print_json({done: count})
     else:
         typer.echo(f"{count} {'dead letter' if count == 1 else 'dead letters'} {done}")
 
 
-async def _balance(stores: Stores, days: int) -> dict[str, Any]:
-    async with usage_table(stores) as table:
+async def _balance(services: Services, days: int) -> dict[str, Any]:
+    async with usage_table(services) as table:
         if table is None:
-            return dict(await admin_api.ask(stores, "/api/mcp-usage/reconcile", {"days": str(days)}))
+            return dict(await admin_client.get_json(services, "/api/mcp-usage/reconcile", {"days": str(days)}))
         # Not at the top: the other commands need no ClickHouse client.
         from gateway.usage.reconciliation import reconcile
 
-        return dict(msgspec.to_builtins(await reconcile(stores.redis, table, days)))
+        return dict(msgspec.to_builtins(await reconcile(services.redis, table, days)))
 
 
 async def _existing(letters: DeadLetters, letter_id: str) -> Letter:

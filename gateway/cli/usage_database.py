@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from gateway.cli.output import CliError
-from gateway.cli.stores import Stores
+from gateway.cli.support.output import CliError
+from gateway.cli.support.services import Services
 
 if TYPE_CHECKING:
     from gateway.usage.store.table import UsageTable
 
 
 @asynccontextmanager
-async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
+async def usage_table(services: Services) -> AsyncIterator[UsageTable | None]:
     """The usage table of a configured ClickHouse; `None` for chDB, which the admin process alone can open.
 
     Raises `CliError` where ClickHouse cannot be read inside.
     """
-    url = stores.settings.clickhouse_url
+    url = services.settings.clickhouse_url
     if url is None or url.startswith("chdb:"):
         yield None
         return
@@ -27,7 +27,7 @@ async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.table import UsageTable
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
+    table = UsageTable(url, ttl_days=services.settings.usage_ttl_days, cluster=services.settings.clickhouse_cluster)
     try:
         yield table
     except UsageTableUnavailable as error:

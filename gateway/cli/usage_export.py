@@ -13,9 +13,9 @@ from typing import IO, Annotated, NamedTuple
 
 import typer
 
-from gateway.cli import admin_api, options
-from gateway.cli.output import CliError, tell
-from gateway.cli.stores import Stores, with_stores
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError, print_stderr
+from gateway.cli.support.services import Services, with_services
 from gateway.cli.usage_database import usage_table
 
 _PROGRESS_SECONDS = 0.2
@@ -67,21 +67,21 @@ def export(
     }  # fmt: skip
     filters = {name: value for name, value in asked.items() if value is not None}
 
-    async def work(stores: Stores) -> None:
-        async with _begun(stores, filters, fmt) as begun:
+    async def work(services: Services) -> None:
+        async with _begun(services, filters, fmt) as begun:
             with _file(output) as file:
                 await _write(begun, fmt, file)
 
-    with_stores(config, data_dir, work)
+    with_services(config, data_dir, work)
 
 
 @asynccontextmanager
-async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
-    async with usage_table(stores) as table:
+async def _begun(services: Services, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
+    async with usage_table(services) as table:
         if table is None:
             query = dict(filters) if "owner" in filters else {**filters, "all": "true"}
-            page = await admin_api.ask(stores, "/api/mcp-usage/history", {**query, "page_size": "1"})
-            pieces = admin_api.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
+            page = await admin_client.get_json(services, "/api/mcp-usage/history", {**query, "page_size": "1"})
+            pieces = admin_client.download(services, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield _Export(page["total"], pieces)
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
@@ -97,7 +97,7 @@ async def _begun(stores: Stores, filters: Mapping[str, str], fmt: Format) -> Asy
         )
         if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
             raise CliError("--from must be before --to")
-        await wait_until_stored(stores.redis)
+        await wait_until_stored(services.redis)
         page = await queries.history(table, chosen, 1, 1)
         yield _Export(page.total, exported(table, chosen, TableFormat(fmt.value)))
 
@@ -145,7 +145,7 @@ async def _write(begun: _Export, fmt: Format, file: IO[bytes]) -> None:
                 sys.stderr.flush()
     file.flush()
     end = "\r\x1b[K" if sys.stderr.isatty() else ""
-    tell(f"{end}{begun.calls:,} calls, {size / 1e6:,.1f} MB in {time.monotonic() - started:.1f} s")
+    print_stderr(f"{end}{begun.calls:,} calls, {size / 1e6:,.1f} MB in {time.monotonic() - started:.1f} s")
 
 
 def _progress(calls: int, fmt: Format, lines: int, size: int) -> str:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli import admin_api, options
-from gateway.cli.output import CliError, print_json, print_table, printable, tell
-from gateway.cli.stores import Stores, with_stores
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
+from gateway.cli.support.services import Services, with_services
 from gateway.cli.usage_database import usage_table
 
 _NUMBERS = ("calls", "errors", "records", "unknown_records", "bytes")
@@ -49,7 +49,7 @@ def show(
     if context.invoked_subcommand is not None:
         _refuse_options_of(context)
         return
-    found = with_stores(config, data_dir, lambda stores: _stats(stores, days, owner and owner.strip().casefold()))
+    found = with_services(config, data_dir, lambda services: _stats(services, days, owner and owner.strip().casefold()))
     if as_json:
         print_json(found)
         return
@@ -58,9 +58,9 @@ def show(
     total = ("total", *("" for _ in _NAMES[by][1:]), *_numbers(found["totals"]))
     print_table(header, [*((*_named(row, by), *_numbers(row)) for row in rows), total])
     if by is By.TABLE and sum(row["calls"] for row in rows) > found["totals"]["calls"]:
-        tell("a call that read several tables is in the row of each, and once in the total")
+        print_stderr("a call that read several tables is in the row of each, and once in the total")
     if found["truncated"]:
-        tell("there are more rows than these, which have the most calls; the total has all")
+        print_stderr("there are more rows than these, which have the most calls; the total has all")
 
 
 def _refuse_options_of(context: typer.Context) -> None:
@@ -71,15 +71,15 @@ def _refuse_options_of(context: typer.Context) -> None:
             raise CliError(f"options belong behind `{context.invoked_subcommand}`")
 
 
-async def _stats(stores: Stores, days: int, owner: str | None) -> dict[str, Any]:
-    async with usage_table(stores) as table:
+async def _stats(services: Services, days: int, owner: str | None) -> dict[str, Any]:
+    async with usage_table(services) as table:
         if table is None:
             whose = {"all": "true"} if owner is None else {"owner": owner}
-            return dict(await admin_api.ask(stores, "/api/mcp-usage/stats", {"days": str(days), **whose}))
+            return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", {"days": str(days), **whose}))
         from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store import queries
 
-        await wait_until_stored(stores.redis)
+        await wait_until_stored(services.redis)
         return dict(msgspec.to_builtins(await queries.stats(table, days, owner)))
 
 

@@ -1,4 +1,4 @@
-"""`mcp-gateway user`: who may log in."""
+"""`mcp-gateway user`: accounts that can log in to the admin API and the dashboard."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import options
-from gateway.cli.output import CliError, print_json, print_table
-from gateway.cli.stores import ADDRESS, Stores, actor, with_stores
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_table
+from gateway.cli.support.services import Services, record_audit, with_services
 from gateway.timestamps import format_minute, format_rfc3339
 
 if TYPE_CHECKING:
     from gateway.accounts.users import User
 
-app = typer.Typer(no_args_is_help=True, help="Users: who may log in to the admin API and the dashboard.")
+app = typer.Typer(no_args_is_help=True, help="Users of the admin API and the dashboard.")
 
-MAX_PASSWORD_LINE = 8192
+_MAX_PASSWORD_LINE = 8192
+"""Characters."""
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
 
 
 @app.command()
 def add(
     email: Email,
-    admin: Annotated[bool, typer.Option("--admin", help="May administer users and everybody's keys.")] = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Let the user administer all users and keys.")] = False,
     password_stdin: options.PasswordFromStdin = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Add a user. The password is asked for, twice.
+    """Add a user. Prompts for the password twice.
 
     \b
     Examples:
       mcp-gateway user add ada@example.com --admin
       printf %s "$PASSWORD" | mcp-gateway user add ada@example.com --password-stdin
     """
-    password = _new_password(password_stdin)
+    password = _read_password(password_stdin)
 
-    async def work(stores: Stores) -> User:
+    async def work(services: Services) -> User:
         from gateway.accounts.users import UserExists
 
         try:
-            user = await stores.users.add(email, password, admin)
+            user = await services.users.add(email, password, admin)
         except UserExists:
-            raise CliError(f"there is a user {email} already: `mcp-gateway user list` shows all") from None
+            raise CliError(f"there is a user {email} already: list them with `mcp-gateway user list`") from None
         except ValueError as error:
-            raise CliError(_invalid(email, error)) from None
-        await stores.audit.record(
-            actor=actor(),
-            action="user.add",
-            address=ADDRESS,
+            raise CliError(_invalid_message(email, error)) from None
+        await record_audit(
+            services,
+            "user.add",
             user=user.email,
             details={"is_admin": str(user.is_admin).lower()},
         )
         return user
 
-    user = with_stores(config, data_dir, work)
+    user = with_services(config, data_dir, work)
     if as_json:
-        print_json(_shown(user))
+        print_json(_to_json(user))
     else:
-        typer.echo(f"{user.email} may log in{' as an admin' if user.is_admin else ''}")
+        typer.echo(f"{user.email} can log in{' as an admin' if user.is_admin else ''}")
 
 
 @app.command(name="list")
@@ -70,12 +70,12 @@ def list_users(
 ) -> None:
     """List all users."""
 
-    async def work(stores: Stores) -> list[User]:
-        return list(await stores.users.list())
+    async def work(services: Services) -> list[User]:
+        return list(await services.users.list())
 
-    users = with_stores(config, data_dir, work)
+    users = with_services(config, data_dir, work)
     if as_json:
-        print_json({"users": [_shown(user) for user in users]})
+        print_json({"users": [_to_json(user) for user in users]})
         return
     rows = [
         (
@@ -96,85 +96,84 @@ def password(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Set a user's password, which ends the user's logins everywhere."""
-    new = _new_password(password_stdin)
+    """Set a user's password and end all of the user's logins."""
+    new_password = _read_password(password_stdin)
 
-    async def work(stores: Stores) -> bool:
+    async def work(services: Services) -> bool:
         try:
-            user = await stores.users.set_password(email, new)
+            user = await services.users.set_password(email, new_password)
         except ValueError as error:
-            raise CliError(_invalid(email, error)) from None
+            raise CliError(_invalid_message(email, error)) from None
         if user is None:
             raise _no_such_user(email)
-        await stores.audit.record(actor=actor(), action="user.password", address=ADDRESS, user=user.email)
+        await record_audit(services, "user.password", user=user.email)
         return user.disabled
 
-    is_disabled = with_stores(config, data_dir, work)
-    still = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
-    typer.echo(f"{email} has a new password{still}")
+    is_disabled = with_services(config, data_dir, work)
+    suffix = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
+    typer.echo(f"{email} has a new password{suffix}")
 
 
 @app.command()
 def disable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Refuse a user from now on, and revoke the user's keys."""
+    """Disable a user and revoke the user's keys."""
 
-    async def work(stores: Stores) -> int:
-        user = await stores.users.get(email)
+    async def work(services: Services) -> int:
+        user = await services.users.get(email)
         if user is None:
             raise _no_such_user(email)
-        able = [other.email for other in await stores.users.list() if other.is_admin and not other.disabled]
-        if able == [user.email]:
+        active_admins = [other.email for other in await services.users.list() if other.is_admin and not other.disabled]
+        if active_admins == [user.email]:
             raise CliError(f"{user.email} is the last admin: add another one first (`mcp-gateway user add --admin`)")
-        await stores.users.disable(user.email)
-        revoked = await stores.keys.revoke_all(user.email)
-        await stores.audit.record(
-            actor=actor(),
-            action="user.disable",
-            address=ADDRESS,
+        await services.users.disable(user.email)
+        revoked = await services.keys.revoke_all(user.email)
+        await record_audit(
+            services,
+            "user.disable",
             user=user.email,
             details={"revoked_keys": str(revoked)},
         )
         return revoked
 
-    revoked = with_stores(config, data_dir, work)
+    revoked = with_services(config, data_dir, work)
     typer.echo(f"{email} is disabled; {revoked} {'key' if revoked == 1 else 'keys'} revoked")
 
 
 @app.command()
 def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Let a disabled user log in again. Keys that were revoked stay revoked."""
+    """Enable a disabled user. Revoked keys stay revoked."""
 
-    async def work(stores: Stores) -> None:
-        user = await stores.users.enable(email)
+    async def work(services: Services) -> None:
+        user = await services.users.enable(email)
         if user is None:
             raise _no_such_user(email)
-        await stores.audit.record(actor=actor(), action="user.enable", address=ADDRESS, user=user.email)
+        await record_audit(services, "user.enable", user=user.email)
 
-    with_stores(config, data_dir, work)
-    typer.echo(f"{email} can log in again; keys that were revoked stay revoked")
+    with_services(config, data_dir, work)
+    typer.echo(f"{email} can log in again; revoked keys stay revoked")
 
 
-def _new_password(from_stdin: bool) -> str:
+def _read_password(from_stdin: bool) -> str:
     if from_stdin:
-        line = sys.stdin.readline(MAX_PASSWORD_LINE).removesuffix("\n").removesuffix("\r")
+        line = sys.stdin.readline(_MAX_PASSWORD_LINE).removesuffix("\n").removesuffix("\r")
         if not line:
-            raise CliError("standard input holds no password: pipe it in, on one line")
+            raise CliError("standard input has no password: pipe it in, on one line")
         return line
     if not sys.stdin.isatty():
-        raise CliError("there is no terminal to ask for the password: pipe it in with --password-stdin")
+        raise CliError("there is no terminal to prompt for the password: pipe it in with --password-stdin")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-def _invalid(email: str, error: ValueError) -> str:
+def _invalid_message(email: str, error: ValueError) -> str:
     text = str(error)
     return f"{email} {text}" if text.startswith("is ") else f"the password {text}"
 
 
 def _no_such_user(email: str) -> CliError:
-    return CliError(f"there is no user {email}: `mcp-gateway user list` shows all")
+    return CliError(f"there is no user {email}: list them with `mcp-gateway user list`")
 
 
-def _shown(user: User) -> dict[str, Any]:
+def _to_json(user: User) -> dict[str, Any]:
     return {
         "email": user.email,
         "is_admin": user.is_admin,

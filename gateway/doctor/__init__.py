@@ -1,5 +1,9 @@
-"""What `mcp-gateway doctor` looks at: each thing is one line that says what is wrong and how to mend it."""
+"""Checks of a running gateway for `mcp-gateway doctor`: each finding is one line that names the fix.
 
-from gateway.doctor.checks import Check, Subject, examine
+`checks` has the checks and is the place to begin reading; `mcp` is a small MCP client. May import `settings`, `redis`,
+`keys` and `runtime.preflight`. Imported by `gateway.cli`.
+"""
 
-__all__ = ["Check", "Subject", "examine"]
+from gateway.doctor.checks import Check, Deployment, run_checks
+
+__all__ = ["Check", "Deployment", "run_checks"]

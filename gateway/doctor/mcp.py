@@ -1,4 +1,4 @@
-"""A real MCP round trip, as small as can be: handshake, tools, good-bye."""
+"""A minimal MCP client: handshake, list of tools, end of the session."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ import aiohttp
 
 import gateway
 
-MAX_ANSWER = 4 * 1024 * 1024
-"""Bytes of an answer that are read."""
+_MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 _PROTOCOL = "2025-06-18"
 _ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 class RoundTripError(Exception):
-    """The other side answered, but not as it should."""
+    """The server responded with an error, or not with MCP."""
 
-    def __init__(self, problem: str, mend: str) -> None:
-        self.problem = problem
-        self.mend = mend
-        super().__init__(problem)
+    def __init__(self, finding: str, fix: str) -> None:
+        self.finding = finding
+        self.fix = fix
+        super().__init__(finding)
 
 
 class Server(NamedTuple):
-    """What answered the handshake."""
+    """The server that answered the handshake."""
 
     title: str
     session_id: str | None
 
 
 async def status_without_key(session: aiohttp.ClientSession, url: str) -> int:
-    """The HTTP status of `tools/list` without a key."""
-    async with session.post(url, json=_request("tools/list", {}), headers=_ACCEPT) as answer:
-        return answer.status
+    """Return the HTTP status of `tools/list` without a key."""
+    async with session.post(url, json=_request("tools/list", {}), headers=_ACCEPT) as response:
+        return response.status
 
 
 async def handshake(session: aiohttp.ClientSession, url: str, key: str | None) -> Server:
@@ -44,23 +43,23 @@ async def handshake(session: aiohttp.ClientSession, url: str, key: str | None) -
         "capabilities": {},
         "clientInfo": {"name": "mcp-gateway doctor", "version": gateway.__version__},
     }
-    async with session.post(url, json=_request("initialize", params), headers=_headers(key, None)) as answer:
-        result = await _result(answer)
-        session_id = answer.headers.get("Mcp-Session-Id")
+    async with session.post(url, json=_request("initialize", params), headers=_headers(key, None)) as response:
+        result = await _result(response)
+        session_id = response.headers.get("Mcp-Session-Id")
     info = result.get("serverInfo")
     name = info.get("name") if isinstance(info, dict) else None
     return Server(_printable(name) or "the upstream", session_id)
 
 
 async def count_tools(session: aiohttp.ClientSession, url: str, key: str, server: Server) -> int:
-    """How many tools the first page of `tools/list` has; ends the session. Raises `RoundTripError`."""
+    """Count the tools on the first page of `tools/list`, and end the session. Raises `RoundTripError`."""
     headers = _headers(key, server.session_id)
     try:
         notification = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         async with session.post(url, json=notification, headers=headers):
             pass
-        async with session.post(url, json=_request("tools/list", {}), headers=headers) as answer:
-            tools = (await _result(answer)).get("tools")
+        async with session.post(url, json=_request("tools/list", {}), headers=headers) as response:
+            tools = (await _result(response)).get("tools")
     finally:
         if server.session_id is not None:
             async with session.delete(url, headers=headers):
@@ -81,35 +80,41 @@ def _headers(key: str | None, session_id: str | None) -> dict[str, str]:
     return headers
 
 
-async def _result(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    message = await _message(answer)
+async def _result(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    message = await _first_message(response)
     error = message.get("error")
-    said = _printable(error.get("message")) if isinstance(error, dict) else ""
-    if answer.status == 401:
-        raise RoundTripError(f"the key is refused: {said}", "give another with --key, or see its status: key show")
-    if answer.status >= 400 or error is not None:
-        raise RoundTripError(f"the answer is {answer.status}: {said or 'no reason given'}", "see the proxy's log")
+    reason = _printable(error.get("message")) if isinstance(error, dict) else ""
+    if response.status == 401:
+        raise RoundTripError(
+            f"the key is rejected: {reason}", "pass another key with --key, or check it with `mcp-gateway key show`"
+        )
+    if response.status >= 400 or error is not None:
+        raise RoundTripError(
+            f"the response is {response.status}: {reason or 'no reason given'}", "check the log of the proxy"
+        )
     result = message.get("result")
     if not isinstance(result, dict):
-        raise RoundTripError("the answer is no JSON-RPC result", "see that GATEWAY_UPSTREAM_URL is an MCP endpoint")
+        raise RoundTripError(
+            "the response is not a JSON-RPC result", "check that GATEWAY_UPSTREAM_URL is an MCP endpoint"
+        )
     return result
 
 
-async def _message(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    """The first JSON-RPC response of an answer, be it JSON or an event stream."""
-    read = b""
-    async for line in answer.content:
-        read += line
-        if len(read) > MAX_ANSWER:
+async def _first_message(response: aiohttp.ClientResponse) -> dict[str, Any]:
+    """Read the first JSON-RPC response of a JSON body or an event stream."""
+    body = b""
+    async for line in response.content:
+        body += line
+        if len(body) > _MAX_RESPONSE_BYTES:
             break
-        if answer.content_type == "text/event-stream" and line.startswith(b"data:"):
-            message = _decoded(line.removeprefix(b"data:"))
+        if response.content_type == "text/event-stream" and line.startswith(b"data:"):
+            message = _decode(line.removeprefix(b"data:"))
             if "result" in message or "error" in message:
                 return message
-    return _decoded(read)
+    return _decode(body)
 
 
-def _decoded(text: bytes) -> dict[str, Any]:
+def _decode(text: bytes) -> dict[str, Any]:
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,5 +123,5 @@ def _decoded(text: bytes) -> dict[str, Any]:
 
 
 def _printable(text: object) -> str:
-    """What another side says, fit for one line of a terminal."""
+    """Limit a text of the server to one printable line."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:200]) if isinstance(text, str) else ""

@@ -1,11 +1,13 @@
 """Running the gateway: the commands `up`, `proxy` and `admin`, and the processes that they start.
 
-| module | holds |
+| module | content |
 | --- | --- |
-| `up` | the commands: checks, child processes, the start-up message |
+| `up`, `proxy`, `admin` | one command each: checks, child processes, the start-up message |
+| `command` | the parts that the three share: signals, exit codes, the supervisor with its metrics port |
 | `supervision/` | the supervisor, and the child's side of its protocol |
 | `proxy_worker`, `admin_process` | entry points of the child processes (`python -m gateway.runtime.proxy_worker`) |
-| `embedded` | Valkey as a child process |
+| `embedded` | Valkey and the demo upstream as child processes |
+| `data_dir` | the data folder: its lock, its secret, and the file by which other commands find a running `up` |
 | `preflight` | checks of ports, Redis, ClickHouse and the upstream before anything is started |
 | `startup_banner` | the text that a start prints |
 | `backup` | the format of a backup file |

@@ -1,17 +1,16 @@
-"""The backup file of a gateway with embedded engines: a tar with everything that a new data folder needs.
+"""Format of a backup file: a tar with everything that a new data folder needs.
 
-| member | is |
+| member | content |
 | --- | --- |
-| `manifest.json` | the version of the file, when it was made, and the SHA-256 of the others |
-| `valkey.rdb` | a snapshot of Valkey: keys, users, the audit trail, sessions, usage that waits |
-| `usage.parquet` | every call in the usage table |
-| `jwt_secret` | the secret of the admin API's tokens, where it was generated |
+| `manifest.json` | version of the format, time of the backup, and SHA-256 of the other members |
+| `valkey.rdb` | a snapshot of Valkey: keys, users, audit trail, sessions, usage events not yet stored |
+| `usage.parquet` | every row of the usage table |
+| `jwt_secret` | the generated secret of the admin API's tokens; absent if the operator set one |
 
-Rules:
-- Valkey's snapshot is older than the usage. What waited in the one and was stored before the other was made is there
-  twice; the usage writer finds that out, as after any Valkey that was put back. The other way round it would be lost.
-- A backup is whole or it is refused: nothing is restored before every checksum is right.
-- It holds what a thief wants (digests of keys and passwords, usage, the secret), so it is for its owner alone.
+- The snapshot of Valkey is taken before the usage is exported. Events that are stored in between are in both members;
+  the usage writer drops them as duplicates after a restore. In the opposite order they would be lost.
+- `unpack` verifies every checksum before anything is restored.
+- The file contains digests of keys and passwords, usage data and the secret, so its mode is 0600.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _MAX_MANIFEST_BYTES = 64 * 1024
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a backup says of itself."""
+    """The content of `manifest.json`."""
 
     version: int
     made_at: str
@@ -40,57 +39,71 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: dict[str, str]
 
 
-class BackupFault(Exception):
-    """Why a file cannot be restored from."""
+class InvalidBackup(Exception):
+    """The file is not a complete backup of a version that this gateway reads."""
 
 
 def pack(folder: Path, file: Path, *, made_at: str, gateway: str) -> None:
-    """Make the backup file of the members in a folder. Raises `OSError`."""
+    """Write the members in a folder into a backup file. Raises `OSError`."""
     members = [folder / name for name in (RDB, USAGE, SECRET) if (folder / name).exists()]
     manifest = Manifest(VERSION, made_at, gateway, {member.name: _sha256(member) for member in members})
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
     with (
-        open(file, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as raw,
+        open(file, "wb", opener=_open_private) as raw,
         tarfile.open(fileobj=raw, mode="w") as tar,
     ):
         for member in (folder / MANIFEST, *members):
-            tar.add(member, member.name, filter=_for_owner)
+            tar.add(member, member.name, filter=_owner_only)
 
 
 def unpack(file: Path, folder: Path) -> Manifest:
-    """Put the members into a folder, and check them. Raises `BackupFault` and `OSError`."""
+    """Extract the members into a folder and verify their checksums. Raises `InvalidBackup` and `OSError`."""
     try:
         with tarfile.open(file, mode="r:") as tar:
-            found = {member.name: member for member in tar.getmembers() if member.isreg()}
-            manifest = _manifest(tar, found)
-            for name in (MANIFEST, *manifest.sha256):
-                if name not in (MANIFEST, RDB, USAGE, SECRET) or name not in found:
-                    raise BackupFault(f"{file} lacks {name}")
-                tar.extract(found[name], folder, filter="data")
+            members = {member.name: member for member in tar.getmembers() if member.isreg()}
+            manifest = _read_manifest(file, tar, members)
+            for name in manifest.sha256:
+                # Only regular files with these exact names are written: no links, no absolute paths, no "..".
+                if name not in (RDB, USAGE, SECRET) or name not in members:
+                    raise InvalidBackup(f"{file} lacks {name}")
+                _extract(tar, members[name], folder / name)
     except (tarfile.TarError, msgspec.DecodeError, KeyError, EOFError):
-        raise BackupFault(f"{file} is no backup, or not whole") from None
+        raise InvalidBackup(f"{file} is not a backup, or not complete") from None
     for name, expected in manifest.sha256.items():
         if _sha256(folder / name) != expected:
-            raise BackupFault(f"{name} in {file} is damaged")
+            raise InvalidBackup(f"{name} in {file} is damaged")
     return manifest
 
 
-def put_valkey(rdb: Path, folder: Path) -> None:
-    """Have a Valkey with an append-only file begin with a snapshot: as the base of that file, which it may be."""
+def install_snapshot(rdb: Path, folder: Path) -> None:
+    """Make a snapshot the base of a new append-only file, which Valkey loads at its start."""
     files = folder / "appendonlydir"
     files.mkdir(mode=0o700, parents=True)
     shutil.copyfile(rdb, files / _AOF_BASE)
     (files / "appendonly.aof.manifest").write_text(f"file {_AOF_BASE} seq 1 type b\n")
 
 
-def _manifest(tar: tarfile.TarFile, found: Mapping[str, tarfile.TarInfo]) -> Manifest:
-    content = tar.extractfile(found[MANIFEST])
-    assert content is not None
-    raw = content.read(_MAX_MANIFEST_BYTES)
-    version = msgspec.json.decode(raw, type=dict[str, object]).get("version")
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    # Not `TarFile.extract(filter="data")`, which Python 3.11.4 introduced.
+    source = tar.extractfile(member)
+    assert source is not None
+    with source, open(path, "xb", opener=_open_private) as target:
+        shutil.copyfileobj(source, target)
+
+
+def _read_manifest(file: Path, tar: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> Manifest:
+    source = tar.extractfile(members[MANIFEST])
+    assert source is not None
+    with source:
+        content = source.read(_MAX_MANIFEST_BYTES)
+    version = msgspec.json.decode(content, type=dict[str, object]).get("version")
     if version != VERSION:
-        raise BackupFault(f"the backup has version {version}, this version of the gateway reads {VERSION}")
-    return msgspec.json.decode(raw, type=Manifest)
+        raise InvalidBackup(f"{file} has version {version} of the format; this gateway reads version {VERSION}")
+    return msgspec.json.decode(content, type=Manifest)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sha256(path: Path) -> str:
@@ -98,6 +111,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _for_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def _owner_only(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
     return member

@@ -89,9 +89,9 @@ def test_a_damaged_backup_restores_nothing(capsys: Capture, tmp_path: Path) -> N
     pack(whole, file, made_at="2026-01-01T00:00:00.000Z", gateway="0")
     content = file.read_bytes()
     damages = {
-        "no backup": content[:3000],
+        "not complete": content[:3000],
         "is damaged": content.replace(b"REDISREDIS", b"REDISREDIT", 1),
-        "no backup,": b"",
+        "is not a backup": b"",
         "lacks": without(file, USAGE),
     }
     for says, damaged in damages.items():

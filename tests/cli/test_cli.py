@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import gateway.runtime.up
+import gateway
 from gateway.cli import main
 from gateway.settings import Settings
 
@@ -102,7 +102,7 @@ def test_nothing_running_says_what_to_start_or_set(arguments: str, tmp_path: Pat
     ]
 
 
-def test_a_stale_runtime_file_counts_as_nothing_running(tmp_path: Path, capsys: Capture) -> None:
+def test_a_stale_instance_file_is_ignored(tmp_path: Path, capsys: Capture) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
     (tmp_path / "runtime.json").write_text(
@@ -119,7 +119,7 @@ def test_an_unreachable_redis_is_named_without_its_password(monkeypatch: pytest.
     assert main(["key", "list"]) == 1
     [line] = lines(capsys)
     assert line.startswith("mcp-gateway: Redis at redis://:********@127.0.0.1:1/0 cannot be used: ")
-    assert line.endswith("see GATEWAY_REDIS_URL")
+    assert line.endswith("check GATEWAY_REDIS_URL")
 
 
 @pytest.mark.parametrize("command", ["up", "proxy", "admin", "config", "key list", "client-config curl"])
@@ -152,7 +152,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
         return run
 
     for role in ("up", "proxy", "admin"):
-        monkeypatch.setattr(gateway.runtime.up, f"run_{role}", instead(role))
+        monkeypatch.setattr(f"gateway.runtime.{role}.run_{role}", instead(role))
     return seen
 
 

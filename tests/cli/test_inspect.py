@@ -23,8 +23,8 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run_here(folder: Path) -> None:
-    """Pretend that an `up` runs on a folder."""
+def write_instance_file(folder: Path) -> None:
+    """Make a folder look like the data folder of a running `up`."""
     folder.mkdir(exist_ok=True)
     (folder / "runtime.json").write_text(
         json.dumps(
@@ -80,7 +80,7 @@ def test_the_url_is_that_of_the_running_gateway_or_of_the_settings(
     monkeypatch.setenv("GATEWAY_PROXY_PORT", "7001")
     assert main(["client-config", "curl"]) == 0
     assert "http://127.0.0.1:7001/mcp" in capsys.readouterr().out
-    run_here(tmp_path / "data")
+    write_instance_file(tmp_path / "data")
     assert main(["client-config", "curl"]) == 0
     assert "http://127.0.0.1:18001/mcp" in capsys.readouterr().out
 
@@ -101,7 +101,7 @@ def test_doctor_fails_where_nothing_runs_and_says_what_to_start(capsys: Capture)
     assert main(["doctor", "--url", "http://127.0.0.1:1/mcp"]) == 1
     shown = capsys.readouterr().out
     assert "✓ settings: all are well-formed" in shown
-    assert "✗ proxy: nothing answers at http://127.0.0.1:1/mcp: start it with `mcp-gateway up`" in shown
+    assert "✗ proxy: no server answers at http://127.0.0.1:1/mcp: start it with `mcp-gateway up`" in shown
 
 
 def test_doctor_lists_the_faults_of_the_settings(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -123,7 +123,7 @@ def test_the_pepper_of_the_settings_is_used(url: str, monkeypatch: pytest.Monkey
     ("flags", "says"),
     [
         ("--allowed-ip 10.0.0.1/8", "--allowed-ip takes addresses and networks"),
-        ("--label team", "--label team: it looks like team=data"),
+        ("--label team", "--label team: write it as NAME=VALUE, such as team=data"),
         ("--owner nobody@example.com", "there is no user nobody@example.com: add it with"),
     ],
 )
@@ -138,7 +138,7 @@ def test_bad_input_makes_no_key(flags: str, says: str, capsys: Capture) -> None:
 def test_with_several_users_the_owner_is_asked_for(url: str, capsys: Capture) -> None:
     add_user(url, "bob@example.com")
     assert main(["key", "create", "--name", "laptop"]) == 1
-    assert "there are 2 users: name the key's owner with --owner EMAIL" in capsys.readouterr().err
+    assert "there are 2 users: name the owner of the key with --owner EMAIL" in capsys.readouterr().err
     assert made(capsys, "--owner", "BOB@example.com")["key_id"]
     made(capsys, "--owner", OWNER)
     assert main(["key", "list", "--owner", "bob@example.com", "--json"]) == 0
@@ -173,7 +173,7 @@ def test_a_revoked_key_is_revoked_and_that_may_be_repeated(url: str, capsys: Cap
     assert record.status(now_ms()) == "revoked"
     assert main(["key", "rotate", result["key_id"]]) == 1
     assert main(["key", "update", result["key_id"], "--name", "x"]) == 1
-    assert capsys.readouterr().err.count("is revoked for good: create a new key") == 2
+    assert capsys.readouterr().err.count("is revoked, which is permanent: create a new key") == 2
 
 
 def test_a_rotated_key_has_a_new_secret_and_the_same_id(url: str, capsys: Capture) -> None:
@@ -206,7 +206,7 @@ def test_an_api_key_in_the_place_of_a_key_id_is_not_echoed(capsys: Capture) -> N
     for command in ("show", "revoke", "rotate"):
         assert main(["key", command, secret]) == 1
         error = capsys.readouterr().err
-        assert "name its key id" in error
+        assert "use its key id" in error
         assert secret not in error
 
 

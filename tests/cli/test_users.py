@@ -69,7 +69,7 @@ def added(email: str, piped: Callable[[str], None], *flags: str) -> int:
 
 def test_an_added_user_may_log_in(url: str, piped: Callable[[str], None], capsys: Capture) -> None:
     assert added("Ada@Example.com", piped, "--admin") == 0
-    assert capsys.readouterr().out == "ada@example.com may log in as an admin\n"
+    assert capsys.readouterr().out == "ada@example.com can log in as an admin\n"
 
     async def verify(users: UserStore) -> User | None:
         return await users.verify("ada@example.com", PASSWORD)
@@ -98,7 +98,7 @@ def test_a_password_is_asked_for_twice_on_a_terminal(monkeypatch: pytest.MonkeyP
         ("ada@example.com", "short", "the password must have 8 to 1024 characters"),
         ("ada@example.com", "x" * 2000, "the password must have 8 to 1024 characters"),
         ("ada", PASSWORD, "ada is not an email address"),
-        ("ada@example.com", "", "standard input holds no password: pipe it in, on one line"),
+        ("ada@example.com", "", "standard input has no password: pipe it in, on one line"),
     ],
 )
 def test_bad_input_adds_nobody(

@@ -1,4 +1,4 @@
-"""The doctor: each thing that can be wrong is seen, named and given its mend."""
+"""The checks of `mcp-gateway doctor`: each problem is found and named together with its fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
-from gateway.doctor import Check, Subject, examine
+from gateway.doctor import Check, Deployment, run_checks
 from gateway.doctor import checks as checks_module
 from gateway.keys.secret import ApiKey
 from gateway.settings import Settings
@@ -24,7 +24,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Peer:
-    """An HTTP server in the place of the proxy, or of the admin process."""
+    """An HTTP server that stands in for the proxy or the admin process."""
 
     def __init__(self, handler: Handler) -> None:
         self.runner = web.ServerRunner(web.Server(handler))
@@ -46,12 +46,12 @@ async def peer() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
         return peers[-1].url
 
     yield start
-    for running in peers:
-        await running.runner.cleanup()
+    for peer in peers:
+        await peer.runner.cleanup()
 
 
-def subject(tmp_path: Path, **changes: Any) -> Subject:
-    usual = Subject(
+def deployment(tmp_path: Path, **changes: Any) -> Deployment:
+    default = Deployment(
         settings=Settings(data_dir=tmp_path / "none"),
         redis_url=None,
         proxy_url="http://127.0.0.1:1/mcp",
@@ -60,22 +60,22 @@ def subject(tmp_path: Path, **changes: Any) -> Subject:
         is_role_configured=False,
         key=None,
     )
-    return usual._replace(**changes)
+    return default._replace(**changes)
 
 
-async def seen(given: Subject, name: str) -> list[Check]:
-    return [check for check in await examine(given) if check.name == name]
+async def checks_named(target: Deployment, name: str) -> list[Check]:
+    return [check for check in await run_checks(target) if check.name == name]
 
 
-async def the(given: Subject, name: str) -> Check:
-    [check] = await seen(given, name)
+async def only_check(target: Deployment, name: str) -> Check:
+    [check] = await checks_named(target, name)
     return check
 
 
 def proxy(
-    *, ready: int = 200, keyless: int = 401, answer: Callable[[str], web.Response] | None = None
+    *, ready: int = 200, keyless: int = 401, respond: Callable[[str], web.Response] | None = None
 ) -> tuple[Handler, list[tuple[str, str | None]]]:
-    """A proxy before a server with a session and two tools; what it was sent is written down."""
+    """A proxy in front of a server with a session and two tools, and the list of requests that it received."""
     sent: list[tuple[str, str | None]] = []
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -88,8 +88,8 @@ def proxy(
         if "Authorization" not in request.headers and method != "initialize":
             return web.Response(status=keyless)
         sent.append((method, request.headers.get("Authorization")))
-        if answer is not None:
-            return answer(method)
+        if respond is not None:
+            return respond(method)
         if method == "initialize":
             result = {"serverInfo": {"name": "stocks"}}
             return web.json_response({"id": 1, "result": result}, headers={"Mcp-Session-Id": "s1"})
@@ -102,15 +102,17 @@ def proxy(
     return handle, sent
 
 
-async def test_a_round_trip_lists_the_tools_and_ends_its_session(
+async def test_with_a_key_the_tools_are_listed_and_the_session_is_ended(
     peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     handler, sent = proxy()
     url = await peer(handler)
-    given = subject(tmp_path, proxy_url=url + "/mcp", key=KEY)
-    assert (await the(given, "proxy")).state == "ok"
+    target = deployment(tmp_path, proxy_url=url + "/mcp", key=KEY)
+    assert (await only_check(target, "proxy")).state == "ok"
     sent.clear()
-    assert await the(given, "MCP with a key") == Check("MCP with a key", "ok", "stocks lists 2 tools through the proxy")
+    assert await only_check(target, "MCP with a key") == Check(
+        "MCP with a key", "ok", "stocks lists 2 tools through the proxy"
+    )
     bearer = f"Bearer {KEY}"
     assert sent == [
         ("initialize", bearer),
@@ -118,74 +120,74 @@ async def test_a_round_trip_lists_the_tools_and_ends_its_session(
         ("tools/list", bearer),
         ("DELETE", "s1"),
     ]
-    assert (await the(given, "key required")).state == "ok"
+    assert (await only_check(target, "key required")).state == "ok"
 
 
-async def test_without_a_key_only_the_handshake_is_made(
+async def test_without_a_key_only_the_handshake_is_sent(
     peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     handler, sent = proxy()
-    given = subject(tmp_path, proxy_url=await peer(handler) + "/mcp")
-    assert (await the(given, "MCP")).seen == "stocks answers through the proxy"
-    assert (await the(given, "MCP with a key")).state == "skipped"
+    target = deployment(tmp_path, proxy_url=await peer(handler) + "/mcp")
+    assert (await only_check(target, "MCP")).finding == "stocks answers through the proxy"
+    assert (await only_check(target, "MCP with a key")).state == "skipped"
     assert {method for method, _ in sent} == {"initialize"}
-    everything_needs_a_key = given._replace(settings=Settings(data_dir=tmp_path, public_methods=()))
-    assert await seen(everything_needs_a_key, "MCP") == []
+    no_public_methods = target._replace(settings=Settings(data_dir=tmp_path, public_methods=()))
+    assert await checks_named(no_public_methods, "MCP") == []
 
 
-async def test_a_proxy_that_lets_calls_through_without_a_key_is_a_failure(
+async def test_a_proxy_that_accepts_calls_without_a_key_fails(
     peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     handler, _ = proxy(keyless=200)
-    check = await the(subject(tmp_path, proxy_url=await peer(handler) + "/mcp"), "key required")
-    assert (check.state, check.seen) == ("failed", "tools/list without a key is answered 200")
+    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/mcp"), "key required")
+    assert (check.state, check.finding) == ("failed", "tools/list without a key responds with 200")
 
 
 @pytest.mark.parametrize(
-    ("ready", "says"), [(503, "is not ready"), (404, "is no proxy of this gateway (/readyz is 404)")]
+    ("ready", "message"), [(503, "is not ready"), (404, "is not the proxy of this gateway (/readyz: status 404)")]
 )
-async def test_a_proxy_that_is_not_ready_is_a_failure(
-    ready: int, says: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
+async def test_a_proxy_that_is_not_ready_fails(
+    ready: int, message: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     handler, _ = proxy(ready=ready)
-    check = await the(subject(tmp_path, proxy_url=await peer(handler) + "/mcp"), "proxy")
+    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/mcp"), "proxy")
     assert check.state == "failed"
-    assert says in check.seen
+    assert message in check.finding
 
 
-def error(status: int, message: str) -> Callable[[str], web.Response]:
-    body = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32001, "message": message}}
+def error(status: int, text: str) -> Callable[[str], web.Response]:
+    body = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32001, "message": text}}
     return lambda method: web.json_response(body, status=status)
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("respond", "message"),
     [
-        (error(401, "Invalid or expired API key"), "the key is refused: Invalid or expired API key"),
-        (error(502, "The upstream\x1b[2J cannot be reached"), "the answer is 502: The upstream [2J cannot be"),
-        (lambda method: web.Response(text="<html>"), "the answer is no JSON-RPC result"),
-        (lambda method: web.Response(text="[" * 100_000), "the answer is no JSON-RPC result"),
-        (lambda method: web.Response(status=500), "the answer is 500: no reason given"),
+        (error(401, "Invalid or expired API key"), "the key is rejected: Invalid or expired API key"),
+        (error(502, "The upstream\x1b[2J cannot be reached"), "the response is 502: The upstream [2J cannot be"),
+        (lambda method: web.Response(text="<html>"), "the response is not a JSON-RPC result"),
+        (lambda method: web.Response(text="[" * 100_000), "the response is not a JSON-RPC result"),
+        (lambda method: web.Response(status=500), "the response is 500: no reason given"),
     ],
 )
-async def test_a_broken_round_trip_says_what_came_back(
-    answer: Callable[[str], web.Response],
-    says: str,
+async def test_an_error_response_is_reported_with_its_reason(
+    respond: Callable[[str], web.Response],
+    message: str,
     peer: Callable[[Handler], Awaitable[str]],
     tmp_path: Path,
 ) -> None:
-    handler, _ = proxy(answer=answer)
-    check = await the(subject(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY), "MCP")
+    handler, _ = proxy(respond=respond)
+    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY), "MCP")
     assert check.state == "failed"
-    assert says in check.seen
-    assert check.mend
+    assert message in check.finding
+    assert check.fix
     assert KEY not in str(check)
 
 
-async def test_a_mistyped_key_is_not_sent(peer: Callable[[Handler], Awaitable[str]], tmp_path: Path) -> None:
+async def test_a_malformed_key_is_not_sent(peer: Callable[[Handler], Awaitable[str]], tmp_path: Path) -> None:
     handler, sent = proxy()
-    given = subject(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY[:-1] + "!")
-    check = await the(given, "MCP with a key")
+    target = deployment(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY[:-1] + "!")
+    check = await only_check(target, "MCP with a key")
     assert check.state == "failed"
     assert KEY[:-1] not in str(check)
     assert sent == []
@@ -199,76 +201,76 @@ async def test_a_mistyped_key_is_not_sent(peer: Callable[[Handler], Awaitable[st
         ({"hello": "world"}, "admin API", "failed"),
     ],
 )
-async def test_the_admin_process_is_asked_for_clickhouse(
+async def test_the_state_of_clickhouse_comes_from_the_admin_process(
     body: dict[str, str], name: str, state: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(body, status=200 if state == "ok" else 503)
 
-    assert (await the(subject(tmp_path, admin_url=await peer(handle)), name)).state == state
+    assert (await only_check(deployment(tmp_path, admin_url=await peer(handle)), name)).state == state
 
 
-async def test_configured_engines_that_are_away_are_named_without_passwords(tmp_path: Path) -> None:
+async def test_unreachable_engines_are_named_without_passwords(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path,
         upstream_url="http://127.0.0.1:1/mcp",
         clickhouse_url="http://u:hunter2@127.0.0.1:1",
     )
-    found = await examine(subject(tmp_path, settings=settings, redis_url="redis://:hunter2@127.0.0.1:1"))
-    failed = {check.name for check in found if check.state == "failed"}
+    checks = await run_checks(deployment(tmp_path, settings=settings, redis_url="redis://:hunter2@127.0.0.1:1"))
+    failed = {check.name for check in checks if check.state == "failed"}
     assert failed == {"Redis", "ClickHouse", "upstream", "proxy"}
-    assert all(check.mend for check in found if check.state == "failed")
-    assert "hunter2" not in str(found)
+    assert all(check.fix for check in checks if check.state == "failed")
+    assert "hunter2" not in str(checks)
 
 
-async def test_redis_and_its_clock_are_looked_at(
+async def test_redis_and_its_clock_are_checked(
     redis: Redis, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = subject(tmp_path, redis_url=valkey_url)
-    [check] = await seen(given, "Redis")
+    target = deployment(tmp_path, redis_url=valkey_url)
+    [check] = await checks_named(target, "Redis")
     assert check.state == "ok"
-    assert check.seen.startswith("valkey ")
-    assert (await the(given, "clock")).state == "ok"
+    assert check.finding.startswith("valkey ")
+    assert (await only_check(target, "clock")).state == "ok"
     monkeypatch.setattr(checks_module, "MAX_CLOCK_DIFFERENCE", -1.0)
-    assert (await the(given, "clock")).state == "failed"
+    assert (await only_check(target, "clock")).state == "failed"
 
 
-async def test_a_redis_that_forgets_is_a_warning_and_one_that_evicts_a_failure(tmp_path: Path) -> None:
+async def test_redis_without_persistence_is_a_warning_and_with_eviction_a_failure(tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
         server = Valkey(Path(folder))
         server.start()
         async with Redis.from_url(server.url) as client:
             await client.config_set("appendonly", "no")
             await client.config_set("maxmemory-policy", "allkeys-lru")
-        found = await seen(subject(tmp_path, redis_url=server.url), "Redis")
+        checks = await checks_named(deployment(tmp_path, redis_url=server.url), "Redis")
         server.stop()
-    assert [check.state for check in found] == ["ok", "warning", "failed"]
-    assert [check.mend for check in found[1:]] == ["set appendonly yes", "set maxmemory-policy noeviction"]
+    assert [check.state for check in checks] == ["ok", "warning", "failed"]
+    assert [check.fix for check in checks[1:]] == ["set appendonly yes", "set maxmemory-policy noeviction"]
 
 
-async def test_a_data_folder_that_others_may_read_is_a_failure(tmp_path: Path) -> None:
+async def test_a_data_folder_that_other_users_can_read_fails(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    given = subject(tmp_path, settings=Settings(data_dir=folder))
-    assert (await the(given, "data folder")).state == "skipped"
+    target = deployment(tmp_path, settings=Settings(data_dir=folder))
+    assert (await only_check(target, "data folder")).state == "skipped"
     folder.mkdir(mode=0o700)
     (folder / "jwt_secret").touch(mode=0o600)
-    assert (await the(given, "data folder")).state == "ok"
+    assert (await only_check(target, "data folder")).state == "ok"
     os.chmod(folder / "jwt_secret", 0o644)
-    check = await the(given, "data folder")
-    assert (check.state, check.mend) == ("failed", f"chmod go-rwx {folder / 'jwt_secret'}")
+    check = await only_check(target, "data folder")
+    assert (check.state, check.fix) == ("failed", f"chmod go-rwx {folder / 'jwt_secret'}")
     (tmp_path / "file").touch()
     assert (
-        await the(subject(tmp_path, settings=Settings(data_dir=tmp_path / "file")), "data folder")
+        await only_check(deployment(tmp_path, settings=Settings(data_dir=tmp_path / "file")), "data folder")
     ).state == "failed"
 
 
-async def test_ports_in_use_are_named_where_nothing_of_ours_runs(
+async def test_ports_in_use_are_named_if_the_gateway_does_not_run(
     peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
     handler, _ = proxy()
     port = int((await peer(handler)).rpartition(":")[2])
     settings = Settings(data_dir=tmp_path, proxy_port=port)
-    given = subject(tmp_path, settings=settings, is_up_running=False)
-    assert f"{port} is in use" in {check.seen for check in await seen(given, "ports")}
-    assert (await the(given._replace(is_role_configured=True), "ports")).state == "skipped"
-    assert (await the(given._replace(is_up_running=True), "ports")).state == "skipped"
+    target = deployment(tmp_path, settings=settings, is_up_running=False)
+    assert f"{port} is in use" in {check.finding for check in await checks_named(target, "ports")}
+    assert (await only_check(target._replace(is_role_configured=True), "ports")).state == "skipped"
+    assert (await only_check(target._replace(is_up_running=True), "ports")).state == "skipped"

@@ -1,4 +1,4 @@
-"""How key commands show a key."""
+"""Output of the key commands."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import Any
 
 import typer
 
-from gateway.cli.output import print_json, print_pairs
+from gateway.cli.support.output import print_json, print_pairs
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
 
 
-def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
+def print_new_key(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
+    """Print a key that was created or rotated, with its secret."""
     if as_json:
         print_json(
             {
@@ -35,13 +36,13 @@ def show_secret(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
         ]
     )
     typer.echo(
-        "\nThe API key is shown this once. For a client's configuration:\n"
+        "\nThe API key is shown only this once. To configure a client:\n"
         "  mcp-gateway client-config claude-code --key <the API key>"
     )
 
 
-def shown(record: KeyRecord, used: int | None) -> dict[str, Any]:
-    """A key like the admin API lists it."""
+def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
+    """Return the fields of a key as the admin API lists them."""
     return {
         "key_id": record.key_id,
         "key_name": record.key_name,
@@ -51,7 +52,7 @@ def shown(record: KeyRecord, used: int | None) -> dict[str, Any]:
         "created_at": format_rfc3339(record.created_at),
         "expires_at": format_rfc3339(record.expires_at),
         "revoked_at": format_rfc3339(record.revoked_at),
-        "last_used_at": format_rfc3339(used),
+        "last_used_at": format_rfc3339(last_used_at),
         "allowed_tools": record.allowed_tools,
         "allowed_tables": record.allowed_tables,
         "allowed_ips": record.allowed_ips,
@@ -62,7 +63,8 @@ def shown(record: KeyRecord, used: int | None) -> dict[str, Any]:
     }
 
 
-def for_people(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Format a field of a key for a terminal."""
     match value:
         case None:
             return "-"

@@ -1,4 +1,4 @@
-"""What commands print, and how they fail."""
+"""Output of commands, and the error that ends one."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import typer
 
 
 class CliError(Exception):
-    """What went wrong, in one line that says how to mend it."""
+    """A command failed; the message is one line that names the fix."""
 
 
 def print_json(value: Any) -> None:
-    """Print for a script: one JSON document."""
+    """Print one JSON document to standard output."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print for a person: columns under a header."""
+    """Print aligned columns under a header."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     for row in [header, *rows]:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print for a person: names and values below each other."""
+    """Print names and values, one pair per line."""
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         typer.echo(f"{name.ljust(width)}  {value}")
 
 
-def printable(text: str) -> str:
-    """A text of others in one line, without what a terminal would obey."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def tell(text: str) -> None:
-    """Tell a person something that is no output of the command, on standard error."""
+def print_stderr(text: str) -> None:
+    """Print a message for the user to standard error, apart from the output of the command."""
     typer.echo(text, err=True)
+
+
+def printable(text: str) -> str:
+    """Replace control characters, among them terminal escapes and line breaks, by question marks."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="TOML file of settings.", show_default=False)
+    Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings.", show_default=False)
 ]
 DataDir = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="Data folder of `mcp-gateway up` (GATEWAY_DATA_DIR; ./data).",
+        help="Data folder of `mcp-gateway up`. Default: GATEWAY_DATA_DIR, or ./data.",
         show_default=False,
     ),
 ]

@@ -1,0 +1,1 @@
+"""`mcp-gateway key`: `commands` has the commands, `options` their options, `output` the way keys are printed."""

@@ -1,0 +1,1 @@
+"""Parts that several commands share: options, output, and access to the gateway's stores and its admin API."""

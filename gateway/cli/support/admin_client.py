@@ -1,0 +1,78 @@
+"""Client of the admin API of a running `up`.
+
+Only the admin process can open an embedded chDB, so commands query it over HTTP. The command signs an admin's token
+itself, with the secret in the data folder; whoever can read that secret has an admin's rights anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from gateway.cli.support.output import CliError
+from gateway.cli.support.services import Services
+from gateway.runtime.data_dir import JWT_SECRET_FILE
+from gateway.timestamps import now_ms
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_TIMEOUT_SECONDS = 60.0
+
+
+async def get_json(services: Services, path: str, query: Mapping[str, str]) -> Any:
+    """Send a GET and return the JSON response. Raises `CliError`."""
+    async with _get(services, path, query, total_timeout=_TIMEOUT_SECONDS) as response:
+        return await response.json(content_type=None)
+
+
+async def download(services: Services, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
+    """Send a GET and yield the chunks of the response body. Raises `CliError`, also if the body is incomplete."""
+    async with _get(services, path, query, total_timeout=None) as response:
+        async for chunk in response.content.iter_any():
+            yield chunk
+
+
+@asynccontextmanager
+async def _get(
+    services: Services, path: str, query: Mapping[str, str], *, total_timeout: float | None
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    # Not at the top: most commands need no HTTP client.
+    import aiohttp
+
+    if services.instance is None:
+        raise CliError("this works only with a running `mcp-gateway up`: name its folder with --data-dir")
+    url = services.instance.admin_url + path
+    headers = {"Authorization": f"Bearer {await _token(services)}"}
+    timeout = aiohttp.ClientTimeout(total=total_timeout, sock_read=_TIMEOUT_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+            session.get(url, params=query, allow_redirects=False) as response,
+        ):
+            if response.status != 200:
+                body = await response.json(content_type=None)
+                raise CliError(f"the admin API at {url} responded with {response.status}: {body.get('detail', '')}")
+            yield response
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise CliError(f"the request to the admin API at {url} failed: {error or type(error).__name__}") from error
+
+
+async def _token(services: Services) -> str:
+    from gateway.accounts.tokens import Tokens
+
+    admins = [user for user in await services.users.list() if user.is_admin and not user.disabled]
+    if not admins:
+        raise CliError("there is no admin: add one with `mcp-gateway user add EMAIL --admin`")
+    return Tokens(_jwt_secret(services), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
+
+
+def _jwt_secret(services: Services) -> str:
+    if services.settings.jwt_secret is not None:
+        return services.settings.jwt_secret.get_secret_value()
+    path = services.settings.data_dir / JWT_SECRET_FILE
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise CliError(f"{path} cannot be read: {error.strerror}") from None

@@ -1,0 +1,48 @@
+"""`mcp-gateway proxy`: the proxy workers alone."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from gateway.runtime import data_dir, preflight, startup_banner
+from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
+from gateway.runtime.supervision.supervisor import Child
+from gateway.settings import Settings
+
+
+def run_proxy(settings: Settings) -> int:
+    """Run the proxy workers until SIGINT or SIGTERM. Returns the exit code."""
+    return run_command(settings, _proxy)
+
+
+def worker_children(settings: Settings) -> Sequence[Child]:
+    """Describe the worker processes, as many as `GATEWAY_WORKERS`; they listen on one port (`SO_REUSEPORT`)."""
+    return [
+        Child(
+            name=f"worker {number}",
+            command=[sys.executable, "-m", "gateway.runtime.proxy_worker"],
+            stdin=settings.to_json().encode(),
+            stop_timeout=settings.drain_timeout + SHUTDOWN_GRACE,
+            reloads=True,
+        )
+        for number in range(1, settings.workers + 1)
+    ]
+
+
+async def _proxy(settings: Settings, stop: asyncio.Event) -> None:
+    require_settings("proxy", redis_url=settings.redis_url, upstream_url=settings.upstream_url)
+    folder = settings.data_dir.absolute()
+    data_dir.prepare(folder)
+    await preflight.check(
+        settings.replaced(clickhouse_url=None),
+        ports=(
+            (settings.host, settings.proxy_port, "GATEWAY_PROXY_PORT"),
+            (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
+        ),
+    )
+    async with supervised(settings, stop) as supervisor:
+        await supervisor.start_all(worker_children(settings.replaced(data_dir=folder)))
+        startup_banner.print_ready()
+        await stop.wait()
