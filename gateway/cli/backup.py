@@ -33,8 +33,9 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup file.", s
 def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
     """Back up a running gateway into one file.
 
-    Works for `mcp-gateway up` with embedded engines, which keeps serving meanwhile. The file contains users, keys, usage and the secret of the admin API's tokens: protect
-    it. For Redis and ClickHouse servers of your own, use their backup tools.
+    Works for `mcp-gateway up` with embedded engines, which keeps serving meanwhile. For Redis and ClickHouse servers of
+    your own, use their backup tools. The file contains users, keys, usage and the secret of the admin API's tokens:
+    protect it.
 
     \b
     Example:
