@@ -12,10 +12,10 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
 from gateway.cli.support.services import Services, with_services
-from gateway.settings import load_settings
+from gateway.settings import load_settings, read_rules_file
 
 if TYPE_CHECKING:
-    from gateway.metering.rules.suggest import Counted
+    from gateway.metering.rules.suggest import ToolUsage
 
 app = typer.Typer(no_args_is_help=True, help="Metering: how calls are counted, and rules for it.")
 
@@ -39,8 +39,7 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
       mcp-gateway metering explain call.json --config gateway.toml   # with the rules in it
     """
     from gateway.metering.explain import explain as explained
-    from gateway.metering.recorded import read_call
-    from gateway.metering.rules.file import read_rules_file
+    from gateway.metering.recorded_call import read_call
     from gateway.metering.rules.rules import Rules
 
     try:
@@ -50,7 +49,7 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
     path = load_settings(config_file).metering_rules
     rules = Rules() if path is None else read_rules_file(path)
     found = explained(recorded.tool, recorded.arguments, recorded.result_json, rules, recorded.hints)
-    answer = found.answer
+    answer = found.result
     if as_json:
         print_json(
             {
@@ -58,8 +57,8 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
                 "tables": list(answer.tables),
                 "records": answer.records,
                 "count_method": answer.method,
-                "because": found.because,
-                "steps": [{"where": step.where, "found": step.found} for step in found.steps],
+                "because": found.reason,
+                "steps": [{"where": step.part, "found": step.finding} for step in found.steps],
             }
         )
         return
@@ -68,11 +67,11 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
             ("tables", ", ".join(answer.tables) or "none found"),
             ("records", "unknown" if answer.records is None else str(answer.records)),
             ("count_method", answer.method),
-            ("because", found.because),
+            ("because", found.reason),
         ]
     )
     typer.echo("\nWhat was looked at:")
-    print_pairs([(f"  {step.where}", step.found) for step in found.steps])
+    print_pairs([(f"  {step.part}", step.finding) for step in found.steps])
 
 
 @app.command()
@@ -106,15 +105,15 @@ def suggest(
         print_stderr(f"No tool had a call of unknown count in the last {days} days.")
 
 
-async def _history(services: Services, days: int) -> tuple[list[Counted], dict[str, bytes]]:
+async def _history(services: Services, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
     """The calls of every tool, and the schemas that were learned."""
-    from gateway.metering.rules.suggest import Counted
+    from gateway.metering.rules.suggest import ToolUsage
     from gateway.proxy.accounting.tool_catalog import load_schemas
 
     runtime = services.instance
     upstream = runtime.upstream_url if runtime is not None else services.settings.upstream_url
     rows = (await _stats(services, days))["by_tool"]
-    counted = [Counted(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
+    counted = [ToolUsage(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
     return counted, await load_schemas(services.redis, upstream) if upstream else {}
 
 

@@ -1,7 +1,7 @@
-"""Why the metering answers what it answers, for one call that an operator has at hand.
+"""Explains the metering of one recorded call, step by step.
 
-It goes the way of `meter`, and tells of each step what was found there. Not for the path of a call: it reads more than
-the answer needs.
+It follows the steps of `meter` and reports what each found. Slower than `meter`: it also runs the steps that `meter`
+skips because an earlier one gave the number.
 """
 
 from __future__ import annotations
@@ -11,145 +11,158 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import meter, prepare, wire
-from gateway.metering.arguments import Request, read_request, statements_in
+from gateway.metering import tool_result
+from gateway.metering.api import meter, parse_sql
+from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
 from gateway.metering.json.shapes import MAX_DEPTH
-from gateway.metering.metered import ERROR, RULE, UNKNOWN, Confidence, Count, Metered
-from gateway.metering.reading import Reading
-from gateway.metering.rules import rules
-from gateway.metering.rules.rules import Failed, Rules
-from gateway.metering.tools import ToolHints
+from gateway.metering.metering_result import (
+    ERROR,
+    RULE,
+    UNKNOWN,
+    WRITE_STATEMENT,
+    Confidence,
+    Count,
+    MeteringResult,
+)
+from gateway.metering.result_count import ResultCounter
+from gateway.metering.rules import evaluation
+from gateway.metering.rules.evaluation import ExpressionFailure
+from gateway.metering.rules.rules import Rules
+from gateway.metering.tool_declarations import ToolHints
+from gateway.metering.tool_result import ToolResult
 
-MAX_PLACES = 5
-"""Lists of the counted length that are named."""
+MAX_PATHS = 5
+"""Paths of lists with the counted length that are listed."""
 MAX_TEXTS = 20
-"""Texts that are told of, one by one."""
+"""Texts that are explained one by one."""
 
-_GRADES = {
+_CONFIDENCE_TEXTS = {
     Confidence.NONE: "nothing that can be counted",
-    Confidence.OBJECT: "one object: a record only where the call is known to read a table",
+    Confidence.OBJECT: "one object: a record only if the call is known to read a table",
     Confidence.DECLARED: "a number without the records that it counts",
-    Confidence.FAILED: "it tells of a failure",
+    Confidence.FAILED: "reports an error",
 }
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One thing that was looked at, and what was found."""
+    """One part of the call and what was found in it."""
 
-    where: str
-    found: str
+    part: str
+    finding: str
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """The answer, and how it came about."""
+    """The result of metering and the steps to it."""
 
-    answer: Metered
-    because: str
+    result: MeteringResult
+    reason: str
     steps: tuple[Step, ...]
 
 
 def explain(
-    tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules, hints: ToolHints | None = None
+    tool: str, arguments: Mapping[str, Any], result_json: bytes, rules: Rules, hints: ToolHints | None = None
 ) -> Explanation:
-    """The answer of `meter` for a call, with the steps to it. It takes the time that it needs."""
-    prepare(arguments)
-    answer = meter(tool, arguments, result_json, all_rules.find(tool), hints)
-    steps = tuple(_steps(tool, arguments, result_json, all_rules, hints))
-    return Explanation(answer, _because(answer, steps), steps)
+    """Return the result of `meter` for a call, with the steps to it. Its duration is not bounded."""
+    parse_sql(arguments)
+    result = meter(tool, arguments, result_json, rules.find(tool), hints)
+    steps = tuple(_steps(tool, arguments, result_json, rules, hints))
+    return Explanation(result, _reason(result, steps), steps)
 
 
 def _steps(
-    tool: str, arguments: Mapping[str, Any], result_json: bytes, all_rules: Rules, hints: ToolHints | None
+    tool: str, arguments: Mapping[str, Any], result_json: bytes, rules: Rules, hints: ToolHints | None
 ) -> Iterator[Step]:
-    parts = wire.decode(result_json)
-    if parts is None:
-        yield Step("result", f"{len(result_json):,} bytes that are no result, or are beyond the bounds")
+    result = tool_result.decode(result_json)
+    if result is None:
+        yield Step("result", f"{len(result_json):,} bytes that are not a tool result, or exceed a bound")
         return
-    yield Step("result", f"{len(result_json):,} bytes" + (", isError" if parts.isError is True else ""))
-    yield from _rule_steps(tool, arguments, result_json, all_rules, parts)
-    request = read_request(tool, arguments, hints)
-    yield Step("arguments", _in_arguments(request, arguments))
-    reading = Reading(request)
-    if (data := wire.structured(parts)) is not None:
-        found = reading.structured(data)
-        yield Step("structuredContent", _said(found) + _places(found, data))
-    blocks = wire.blocks(parts)
+    yield Step("result", f"{len(result_json):,} bytes" + (", isError" if result.isError is True else ""))
+    yield from _rule_steps(tool, arguments, result_json, rules, result)
+    parsed = parse_arguments(tool, arguments, hints)
+    yield Step("arguments", _describe_arguments(parsed, arguments))
+    counter = ResultCounter(parsed)
+    if (data := tool_result.structured_content(result)) is not None:
+        count = counter.count_structured(data)
+        yield Step("structuredContent", _describe_count(count) + _describe_lists(count, data))
+    blocks = tool_result.content_blocks(result)
     texts = [block.text for block in blocks or () if block.text is not None]
     if data is not None and texts:
-        yield Step("content", "asked only where structuredContent has no records of its own")
+        yield Step("content", "read only if structuredContent has no records")
     for number, text in enumerate(texts[:MAX_TEXTS], start=1):
-        yield Step(f"text {number} of {len(texts)}", f"{len(text):,} characters: {_said(reading.text(text, 0))}")
+        count = counter.count_text(text, 0)
+        yield Step(f"text {number} of {len(texts)}", f"{len(text):,} characters: {_describe_count(count)}")
 
 
 def _rule_steps(
-    tool: str, arguments: Mapping[str, Any], result: bytes, all_rules: Rules, parts: wire.Result | wire.LargeResult
+    tool: str, arguments: Mapping[str, Any], result_json: bytes, rules: Rules, result: ToolResult
 ) -> Iterator[Step]:
-    rule = all_rules.find(tool)
+    rule = rules.find(tool)
     if rule is None:
-        yield Step("rules", f"none of {len(all_rules)} is for {tool}" if len(all_rules) else "there are none")
+        yield Step("rules", f"none of {len(rules)} matches {tool}" if len(rules) else "none configured")
         return
     name = f"rule {rule.number} ({rule.tool})"
-    if parts.isError is True:
-        yield Step(name, "not asked: the result is an error")
+    if result.isError is True:
+        yield Step(name, "not evaluated: the result is an error")
         return
-    said = rules.apply(rule, arguments, result, parts)
-    for what, expression, value in (("tables", rule.tables, said.tables), ("records", rule.records, said.records)):
+    ruled = evaluation.evaluate(rule, arguments, result_json, result)
+    for member, expression, value in (("tables", rule.tables, ruled.tables), ("records", rule.records, ruled.records)):
         if expression is not None:
-            shown = "null, so the order goes on" if value is None else str(value)
-            if isinstance(value, Failed):
-                shown = f"failed, so {what} are unknown: {value.reason}"
+            shown = "null, so the next steps decide" if value is None else str(value)
+            if isinstance(value, ExpressionFailure):
+                shown = f"failed, so {member} are unknown: {value.reason}"
             elif isinstance(value, tuple):
                 shown = ", ".join(value)
-            yield Step(f"{name} {what}", f"{expression.text} → {shown}")
+            yield Step(f"{name} {member}", f"{expression.text} → {shown}")
 
 
-def _in_arguments(request: Request, arguments: Mapping[str, Any]) -> str:
-    told = [f"reads {', '.join(request.read)}"] if request.read else ["no table is named"]
-    if written := set(request.named) - set(request.read):
-        told.append(f"writes or names {', '.join(sorted(written))}")
-    if statements_in(arguments):
-        told.append("from SQL")
-    if request.returns_rows is False:
-        told.append("a statement that returns no rows")
-    if request.is_plan:
-        told.append("the plan of a statement, whose records are unknown")
-    if not request.certain:
-        told.append("it may reach more than can be seen")
-    return "; ".join(told)
+def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any]) -> str:
+    findings = [f"reads {', '.join(parsed.tables_read)}"] if parsed.tables_read else ["no table is read"]
+    if others := set(parsed.tables_named) - set(parsed.tables_read):
+        findings.append(f"writes or names {', '.join(sorted(others))}")
+    if sql_statements(arguments):
+        findings.append("from SQL")
+    if parsed.returns_rows is False:
+        findings.append("a statement that returns no rows")
+    if parsed.is_plan:
+        findings.append("the plan of a statement, whose records are unknown")
+    if not parsed.is_exhaustive:
+        findings.append("may reach further tables")
+    return "; ".join(findings)
 
 
-def _said(found: Count) -> str:
-    told = _GRADES.get(found.grade) or f"{found.records} {'record' if found.records == 1 else 'records'}"
-    tables = f", tables {', '.join(found.tables)}" if found.tables else ""
-    return f"{told} ({found.method}){tables}" if found.grade is not Confidence.NONE else told + tables
+def _describe_count(count: Count) -> str:
+    records = f"{count.records} {'record' if count.records == 1 else 'records'}"
+    text = _CONFIDENCE_TEXTS.get(count.confidence, records)
+    tables = f", tables {', '.join(count.tables)}" if count.tables else ""
+    return f"{text} ({count.method}){tables}" if count.confidence is not Confidence.NONE else text + tables
 
 
-def _places(found: Count, data: msgspec.Raw) -> str:
-    """Where in the structured content the lists are that are as long as the count."""
-    if found.records is None or found.grade is not Confidence.COUNTED:
+def _describe_lists(count: Count, data: msgspec.Raw) -> str:
+    """Name the lists in the structured content that are as long as the count."""
+    if count.records is None or count.confidence is not Confidence.COUNTED:
         return ""
-    places = list(_lists(msgspec.json.decode(data), "structuredContent", found.records, 0))[:MAX_PLACES]
-    return f": the length of {' and of '.join(places)}" if places else ""
+    paths = list(_list_paths(msgspec.json.decode(data), "structuredContent", count.records, 0))[:MAX_PATHS]
+    return f": the length of {' and of '.join(paths)}" if paths else ""
 
 
-def _lists(value: Any, path: str, length: int, depth: int) -> Iterator[str]:
+def _list_paths(value: Any, path: str, length: int, depth: int) -> Iterator[str]:
     if isinstance(value, list) and len(value) == length:
         yield path
     elif isinstance(value, dict) and depth < MAX_DEPTH:
         for name, inner in value.items():
-            yield from _lists(inner, f"{path}.{name}", length, depth + 1)
+            yield from _list_paths(inner, f"{path}.{name}", length, depth + 1)
 
 
-def _because(answer: Metered, steps: tuple[Step, ...]) -> str:
-    if answer.method == RULE:
+def _reason(result: MeteringResult, steps: tuple[Step, ...]) -> str:
+    if result.method == RULE:
         return "your rule gives the number of records"
-    if answer.fault is not None and answer.method == UNKNOWN:
-        return f"your rule failed on this call: {answer.fault}"
-    if answer.method == UNKNOWN:
-        return "no step gave a number that is sure; a rule can say how to count"
-    if answer.method == ERROR:
+    if result.rule_error is not None and result.method == UNKNOWN:
+        return f"your rule failed on this call: {result.rule_error}"
+    if result.method == UNKNOWN:
+        return "no step gave a reliable number; add a rule that says how to count"
+    if result.method == ERROR:
         return "the call failed, and an error has no records"
-    if answer.method == "write_statement":
+    if result.method == WRITE_STATEMENT:
         return "the statement returns no rows"
-    source = next((step.where for step in steps if f"({answer.method})" in step.found), "the content as a whole")
-    return f"counted in {source}"
+    part = next((step.part for step in steps if f"({result.method})" in step.finding), "the content as a whole")
+    return f"counted in {part}"

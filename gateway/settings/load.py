@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
-from gateway.metering.rules.file import read_rules_file
-from gateway.metering.rules.rules import RulesError
+from gateway.metering.rules.parsing import MAX_FILE, parse_rules_file
+from gateway.metering.rules.rules import Rules, RulesError
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
 
 Role = Literal["up", "proxy", "admin", "tool"]
@@ -98,6 +98,16 @@ def load_settings(
         raise SettingsError(faults)
     settings._sources.update(sources)
     return settings
+
+
+def read_rules_file(path: Path) -> Rules:
+    """Read the operator's metering rules from a TOML file. Raises `RulesError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise RulesError([(str(path), f"cannot be read ({error.strerror or error})")]) from None
+    return parse_rules_file(data, str(path))
 
 
 def _rules_faults(path: Path) -> list[Fault]:

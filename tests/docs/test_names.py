@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from admin_api.app import ENDPOINTS
 from gateway.cli.app import app
-from gateway.metering.rules.rules import read_rules
+from gateway.metering.rules.parsing import parse_rules
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
 from tests.docs.pages import PAGES, ROOT, mentions, mentions_in_code, resolve
@@ -48,7 +48,7 @@ def test_every_setting_in_a_toml_example_exists() -> None:
     for page in PAGES:
         for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
             settings = tomllib.loads(block)
-            read_rules(settings.pop("metering", {}))
+            parse_rules(settings.pop("metering", {}))
             assert set(settings) <= set(Settings.model_fields)
 
 

@@ -10,7 +10,7 @@ import prometheus_client
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
-from gateway.metering.metered import Metered
+from gateway.metering import MeteringResult
 from gateway.observability import metrics
 from tests.docs.pages import DOCS, ROOT, mentions, resolve
 from tests.docs.reference import pages
@@ -102,6 +102,6 @@ def test_the_count_methods_are_those_of_the_code() -> None:
     shown = {
         word for row in re.findall(r"^\| (`.*?) \|", table[1], re.MULTILINE) for word in re.findall(r"`(\w+)`", row)
     }
-    methods = re.search(r"The methods: (.*)", str(Metered.__doc__), re.DOTALL)
+    methods = re.search(r"The methods: (.*)", str(MeteringResult.__doc__), re.DOTALL)
     assert methods is not None
     assert shown - {"count_method"} == set(re.findall(r"`([a-z_]+)`", methods[1]))

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import Metered, meter, prepare
+from gateway.metering import MeteringResult, meter, parse_sql
 
 CORPUS = Path(__file__).with_name("corpus") / "calls.jsonl"
 COLUMNS = ("cases", "both", "tables", "count", "unknown", "wrong")
@@ -26,7 +26,7 @@ class Case(msgspec.Struct, frozen=True):
     """One call of the corpus with the answer of the metering."""
 
     call: dict[str, Any]
-    answer: Metered
+    answer: MeteringResult
 
     @property
     def is_ambiguous(self) -> bool:
@@ -61,7 +61,7 @@ def cases(path: Path = CORPUS) -> Iterator[Case]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             call = json.loads(line)
-            prepare(call["arguments"])
+            parse_sql(call["arguments"])
             result = json.dumps(call["result"], ensure_ascii=False, separators=(",", ":")).encode()
             yield Case(call, meter(call["tool"], call["arguments"], result))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gateway.metering import Metered, meter
+from gateway.metering import MeteringResult, meter
 
 
 def wire(value: Any) -> bytes:
@@ -23,7 +23,7 @@ def structured(value: Any, **members: Any) -> dict[str, Any]:
     return {**texts(json.dumps(value)), "structuredContent": value, **members}
 
 
-def metered(result: dict[str, Any], tool: str = "query", **arguments: Any) -> Metered:
+def metered(result: dict[str, Any], tool: str = "query", **arguments: Any) -> MeteringResult:
     """The answer for a call of `tool` with `arguments`."""
     return meter(tool, arguments, wire(result))
 

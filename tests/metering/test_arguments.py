@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import is_prepared, prepare, tables_in_arguments
-from gateway.metering.arguments import MAX_LEAVES, read_request
+from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments
+from gateway.metering.arguments import MAX_STRINGS, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ from gateway.metering.arguments import MAX_LEAVES, read_request
     ],
 )  # fmt: skip
 def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: str) -> None:
-    assert " ".join(read_request(tool, arguments).read) == read
+    assert " ".join(parse_arguments(tool, arguments).tables_read) == read
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: t
         {"tables": ["a", "%"]},
         {"pipeline": '[{"$lookup": {"from": "secret"}}]'},
         {"a": {"b": {"c": {"d": {"e": {"f": {"g": "SELECT 1 FROM secret"}}}}}}},
-        {"many": ["x"] * (MAX_LEAVES + 1), "sql": "SELECT 1 FROM secret"},
-        {f"a{number}": "x" for number in range(MAX_LEAVES + 1)},
+        {"many": ["x"] * (MAX_STRINGS + 1), "sql": "SELECT 1 FROM secret"},
+        {f"a{number}": "x" for number in range(MAX_STRINGS + 1)},
         {"text": "x" * 30_000},
         {"sql": "SELECT 1 FROM t WHERE x = '" + "x" * 30_000 + "'"},
     ],
@@ -97,9 +97,9 @@ def test_tables_are_unknown_where_a_call_may_reach_what_is_not_seen(arguments: d
 
 def test_a_call_with_much_sql_is_prepared_before() -> None:
     arguments = {"sql": "SELECT a FROM long_one WHERE " + " OR ".join(f"x{number} = 1" for number in range(400))}
-    assert not is_prepared(arguments)
+    assert not is_sql_parsed(arguments)
     assert tables_in_arguments("query", arguments) is None
-    prepare(arguments)
-    assert is_prepared(arguments)
+    parse_sql(arguments)
+    assert is_sql_parsed(arguments)
     assert tables_in_arguments("query", arguments) == ("long_one",)
-    assert is_prepared({"symbol": "AAPL"})
+    assert is_sql_parsed({"symbol": "AAPL"})

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.metering import Metered, meter, tables_in_arguments
-from gateway.metering.arguments import read_request
-from gateway.metering.reading import count
-from gateway.metering.wire import decode
+from gateway.metering import MeteringResult, meter, tables_in_arguments
+from gateway.metering.arguments import parse_arguments
+from gateway.metering.result_count import count_records
+from gateway.metering.tool_result import decode
 from tests.metering.support import wire
 
 NAMES = st.sampled_from(
@@ -94,7 +94,7 @@ ARGUMENTS = st.dictionaries(
 TOOLS = st.sampled_from(["query", "list_tables", "get_rows", "insert_row", "describe_table", ""]) | st.text(max_size=10)
 
 
-def check(answer: Metered) -> None:
+def check(answer: MeteringResult) -> None:
     assert answer.records is None or (type(answer.records) is int and answer.records >= 0)
     assert (answer.records is None) == (answer.method == "unknown")
     assert all(type(table) is str and table == table.lower() for table in answer.tables)
@@ -170,5 +170,5 @@ def test_the_quick_way_agrees_with_the_long_way(
     parts = decode(result)
     assert parts is not None
     if quick.method == "declared":
-        slow = count(parts, read_request("query", {}))
+        slow = count_records(parts, parse_arguments("query", {}))
         assert (slow.tables, slow.records, slow.method) == (quick.tables, quick.records, quick.method)

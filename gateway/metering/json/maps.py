@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gateway.metering.json.values import TOO_MUCH, length
+from gateway.metering.json.partial_values import UNREAD, length
 
 _DATA = re.compile(
     r"(?!\d+\.\s)[^\s]*[/\\@][^\s]*\Z|\d[\w:.+-]*\Z|[A-Z]{1,3}\d{1,7}\Z|[\w-]+\.(?:csv|json|xlsx?|parquet|txt|db)\Z"
@@ -44,7 +44,7 @@ def count_columns(value: dict[str, Any]) -> int | None:
 
 def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
     """Whether all names of members are data."""
-    if not value or TOO_MUCH in value.values():
+    if not value or UNREAD in value.values():
         return False
     return all(name in known or _DATA.match(name[:200]) for name in value)
 

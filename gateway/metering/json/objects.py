@@ -1,15 +1,15 @@
 """What an object is, by the names of its members: a set of rows, a failure, a content block, a declaration.
 
-An object is given as `Members`: its members by their plain names (`names.plain`).
+An object is given as `Members`: its members by their plain names (`vocabulary.normalize`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from gateway.metering import names
-from gateway.metering.json.values import length
-from gateway.metering.metered import read_table
+from gateway.metering import vocabulary
+from gateway.metering.json.partial_values import length
+from gateway.metering.table_names import read_table_name
 
 MAX_TABLES = 64
 """Tables that a result may name."""
@@ -17,7 +17,15 @@ MAX_TABLES = 64
 Members = dict[str, Any]
 """Members of an object by their plain names."""
 
-WRAPPING = names.ENVELOPE | names.ABOUT | names.COUNTS | names.RETURNED | names.TOTALS | names.AFFECTED | names.ERRORS
+WRAPPING = (
+    vocabulary.ENVELOPE_MEMBERS
+    | vocabulary.METADATA_MEMBERS
+    | vocabulary.COUNT_MEMBERS
+    | vocabulary.RETURNED_COUNT_MEMBERS
+    | vocabulary.TOTAL_MEMBERS
+    | vocabulary.AFFECTED_MEMBERS
+    | vocabulary.ERROR_MEMBERS
+)
 """Members that say something about the records, and are none."""
 
 _TABLES = frozenset(("tables", "resultsets", "statements", "series", "batches"))
@@ -52,8 +60,10 @@ def is_failure(members: Members) -> bool:
         return False
     if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
         return True
-    told = [name for name in names.ERRORS if isinstance(members.get(name), str | dict | list) and members[name]]
-    own = [name for name in members if name not in WRAPPING and name not in names.ROWS]
+    told = [
+        name for name in vocabulary.ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]
+    ]
+    own = [name for name in members if name not in WRAPPING and name not in vocabulary.ROW_MEMBERS]
     if told:
         return len(own) <= 2
     status = members.get("status")
@@ -80,19 +90,19 @@ def declared_tables(members: Members) -> tuple[str, ...]:
     several = members.get("tables", members.get("tablenames"))
     if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _LISTS):
         return one
-    named = {name for entry in several[:MAX_TABLES] if (name := read_table(entry)) is not None}
+    named = {name for entry in several[:MAX_TABLES] if (name := read_table_name(entry)) is not None}
     return tuple(sorted(named.union(one)))
 
 
 def table_member(members: Members) -> str | None:
     """The table that an object says its records come from."""
-    values = (read_table(members.get(name)) for name in names.TABLE_MEMBERS)
+    values = (read_table_name(members.get(name)) for name in vocabulary.TABLE_MEMBERS)
     return next((value for value in values if value is not None), None)
 
 
 def declared_number(members: Members) -> int | None:
     """The number of records that an object says were returned."""
-    numbers = (members[name] for name in sorted(members) if name in names.RETURNED)
+    numbers = (members[name] for name in sorted(members) if name in vocabulary.RETURNED_COUNT_MEMBERS)
     return next((number for number in numbers if type(number) is int and number >= 0), None)
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import names
-from gateway.metering.arguments import Request
+from gateway.metering import vocabulary
+from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
 from gateway.metering.json.objects import WRAPPING, Members
-from gateway.metering.json.values import TOO_MUCH, length
-from gateway.metering.metered import DECLARED, FAILURE, NOTHING, Confidence, Count, counted
+from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.metering_result import DECLARED, FAILURE, NOTHING, Confidence, Count, counted
 
 MAX_DEPTH = 5
 """Wrappers around the records that are opened."""
@@ -29,24 +29,24 @@ SAMPLE = 8
 """Elements of a list by which it is judged."""
 
 
-class Shapes:
+class ShapeCounter:
     """Counts the records in values of one result."""
 
     def __init__(
         self,
-        request: Request,
+        arguments: ParsedArguments,
         method: str,
         count_text: Callable[[str, int], Count],
         count_blocks: Callable[[list[Any], int], Count],
     ) -> None:
-        self._request = request
+        self._arguments = arguments
         self._method = method
         self._count_text = count_text
         self._count_blocks = count_blocks
 
     def count(self, value: Any, depth: int = 0) -> Count:
         """The records in `value`, which lies in `depth` wrappers."""
-        if depth > MAX_DEPTH or value is TOO_MUCH:
+        if depth > MAX_DEPTH or value is UNREAD:
             return NOTHING
         if isinstance(value, list):
             return self._list(value, depth)
@@ -69,18 +69,18 @@ class Shapes:
             return Count(1, self._method, Confidence.OBJECT)
         if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
             inner = self._count_text(sample[0], depth + 1)
-            return inner if inner.grade >= Confidence.COUNTED else self._counted(1)
+            return inner if inner.confidence >= Confidence.COUNTED else self._counted(1)
         return self._counted(total)
 
     def _is_one_row(self, values: list[Any]) -> bool:
         """Whether a list of scalars is the one row of a statement that selects as many columns."""
-        columns = self._request.columns
+        columns = self._arguments.columns
         return columns is not None and len(columns) > 1 and length(values) == len(columns)
 
     def _has_header(self, rows: list[Any]) -> bool:
         first = rows[0]
-        if self._request.columns is not None:
-            return tuple(str(cell).lower() for cell in first) == self._request.columns
+        if self._arguments.columns is not None:
+            return tuple(str(cell).lower() for cell in first) == self._arguments.columns
         return objects.has_header(rows)
 
     def _objects(self, values: list[Any], depth: int) -> Count:
@@ -101,14 +101,14 @@ class Shapes:
             return FAILURE
         if self._is_affected(members):
             return self._counted(0)
-        if self._is_message(members) and (told := self._message(members)).grade:
+        if self._is_message(members) and (told := self._message(members)).confidence:
             return told
         if objects.is_result_set(members):
             return self._result_sets([value], depth)
         if (rows := maps.count_columns(value)) is not None:
             return self._counted(rows)
         inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
-        return inner if inner.grade is Confidence.COUNTED else self._counted(1)
+        return inner if inner.confidence is Confidence.COUNTED else self._counted(1)
 
     def _result_sets(self, values: list[Any], depth: int) -> Count:
         if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
@@ -119,22 +119,22 @@ class Shapes:
 
     def _object(self, value: dict[str, Any], depth: int) -> Count:
         if len(value) > MAX_MEMBERS:
-            total = maps.count(value, self._request.values)
+            total = maps.count(value, self._arguments.strings)
             return NOTHING if total is None else self._counted(total)
         members = _members(value)
         if objects.is_failure(members):
             return FAILURE
-        if True in (members.get("success"), members.get("ok")) and names.is_overwriting(self._request.tool):
-            return self._counted(0) if self._request.returns_rows is None else self._records(value, members, depth)
+        if True in (members.get("success"), members.get("ok")) and vocabulary.is_overwriting_tool(self._arguments.tool):
+            return self._counted(0) if self._arguments.returns_rows is None else self._records(value, members, depth)
         found = self._records(value, members, depth)
         tables = objects.declared_tables(members) or found.tables
-        if found.grade < Confidence.DECLARED and (number := self._declared(members)) is not None:
+        if found.confidence < Confidence.DECLARED and (number := self._declared(members)) is not None:
             found = Count(number, DECLARED, Confidence.DECLARED)
         return msgspec.structs.replace(found, tables=tables) if tables else found
 
     def _declared(self, members: Members) -> int | None:
         """A number of returned records without the records. A tool that describes tells what exists."""
-        return None if names.is_describing(self._request.tool) else objects.declared_number(members)
+        return None if vocabulary.is_describing_tool(self._arguments.tool) else objects.declared_number(members)
 
     def _records(self, value: dict[str, Any], members: Members, depth: int) -> Count:
         if (rows := self._rows(members, depth)) is not None:
@@ -142,11 +142,13 @@ class Shapes:
         if self._is_affected(members):
             return self._counted(0)
         inside = self._wrapped(members, depth)
-        if inside.grade >= Confidence.DECLARED:
+        if inside.confidence >= Confidence.DECLARED:
             return inside
         # A list of rows is surer than an object whose names may be data, beside it.
-        total = None if names.is_describing(self._request.tool) else maps.count(value, self._request.values)
-        is_map = maps.is_map(value, self._request.values) or not any(isinstance(one, list) for one in value.values())
+        total = (
+            None if vocabulary.is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
+        )
+        is_map = maps.is_map(value, self._arguments.strings) or not any(isinstance(one, list) for one in value.values())
         if is_map and total is not None:
             return self._counted(total)
         if (found := self._lists(members, depth)) is not None:
@@ -155,20 +157,22 @@ class Shapes:
             return self._counted(total)
         if (found := self._inner(members, depth)) is not None:
             return found
-        if members.keys() <= WRAPPING | set(names.ROWS):
-            return inside if inside.grade else self._message(members)
+        if members.keys() <= WRAPPING | set(vocabulary.ROW_MEMBERS):
+            return inside if inside.confidence else self._message(members)
         if objects.is_acknowledgement(members):
-            if (told := self._message(members)).grade:
+            if (told := self._message(members)).confidence:
                 return told
-            if names.is_writing(self._request.tool):
+            if vocabulary.is_writing_tool(self._arguments.tool):
                 return self._counted(0)
-        if inside.grade:
+        if inside.confidence:
             return inside
-        if names.is_writing(self._request.tool) and True in (members.get("success"), members.get("ok")):
+        if vocabulary.is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
             return self._counted(0)
         if objects.is_summary(members):
             return NOTHING
-        sizes = {value for name, value in members.items() if name in names.ROW_COUNTS and type(value) is int}
+        sizes = {
+            value for name, value in members.items() if name in vocabulary.ROW_COUNT_MEMBERS and type(value) is int
+        }
         if not sizes:
             return Count(1, self._method, Confidence.OBJECT)
         maps_of_rows = [len(one) for one in value.values() if isinstance(one, dict) and maps.is_of_objects(one)]
@@ -176,9 +180,9 @@ class Shapes:
 
     def _rows(self, members: Members, depth: int) -> Count | None:
         """The count of the list that is called what lists of records are called."""
-        for name in names.ROWS:
+        for name in vocabulary.ROW_MEMBERS:
             rows = members.get(name)
-            if rows is TOO_MUCH:
+            if rows is UNREAD:
                 return NOTHING
             if not isinstance(rows, list):
                 continue
@@ -201,41 +205,48 @@ class Shapes:
     def _wrapped(self, members: Members, depth: int) -> Count:
         """The count of what is in a member that wraps the whole answer, one level down."""
         best = NOTHING
-        for name in names.ROWS:
+        for name in vocabulary.ROW_MEMBERS:
             inner = members.get(name)
-            if type(inner) in (int, float) and self._request.one_column and self._is_wrapper(members, name):
+            if type(inner) in (int, float) and self._arguments.has_one_column and self._is_wrapper(members, name):
                 return self._counted(1)
-            if inner is None and name in members and 0 in (members.get(one) for one in names.COUNTS | names.RETURNED):
+            if (
+                inner is None
+                and name in members
+                and 0 in (members.get(one) for one in vocabulary.COUNT_MEMBERS | vocabulary.RETURNED_COUNT_MEMBERS)
+            ):
                 return self._counted(0)
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(members, name)):
                 found = self.count(inner, depth + 1)
-                best = max(best, found, key=lambda one: one.grade)
+                best = max(best, found, key=lambda one: one.confidence)
         return best
 
     def _is_wrapper(self, members: Members, name: str) -> bool:
         """Whether all members beside `name` only wrap it, or repeat arguments of the call."""
         return all(
-            other == name or other in names.ROWS or self._is_wrapping(other, value) for other, value in members.items()
+            other == name or other in vocabulary.ROW_MEMBERS or self._is_wrapping(other, value)
+            for other, value in members.items()
         )
 
     def _is_wrapping(self, name: str, value: Any) -> bool:
-        return name in WRAPPING or (isinstance(value, str) and value in self._request.values)
+        return name in WRAPPING or (isinstance(value, str) and value in self._arguments.strings)
 
     def _lists(self, members: Members, depth: int) -> Count | None:
         """The records in lists under names of the server's own."""
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         for name, value in lists.items():
-            if names.is_named_by(name, self._request.tool) and not names.is_writing(self._request.tool):
+            if vocabulary.is_named_after_tool(name, self._arguments.tool) and not vocabulary.is_writing_tool(
+                self._arguments.tool
+            ):
                 return self._list(value, depth + 1)  # `list_keys` answers with `keys`
-        own = {name: value for name, value in lists.items() if name not in names.ABOUT}
-        if not own and not names.is_describing(self._request.tool):
-            lists = {name: value for name, value in lists.items() if name not in names.COLUMNS}
+        own = {name: value for name, value in lists.items() if name not in vocabulary.METADATA_MEMBERS}
+        if not own and not vocabulary.is_describing_tool(self._arguments.tool):
+            lists = {name: value for name, value in lists.items() if name not in vocabulary.COLUMN_MEMBERS}
         of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
         if own and "id" in members:
             return None  # it is a record itself, with lists in it
         if len(of_objects) == 1:
             return None if own and self._is_fact_sheet(members) else self._list(of_objects[0], depth + 1)
-        if not own and names.is_telling(self._request.tool):
+        if not own and vocabulary.is_listing_or_describing_tool(self._arguments.tool):
             return self._columns(members)
         rest = {name: value for name, value in members.items() if name not in own}
         is_wrapped = all(isinstance(value, dict) or self._is_wrapping(name, value) for name, value in rest.items())
@@ -245,21 +256,21 @@ class Shapes:
             return self._counted(sum(map(length, of_objects)))
         lengths = {length(value) for value in own.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())
-        if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._request.read):
+        if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._arguments.tables_read):
             return None
         return self._counted(lengths.pop())
 
     def _is_fact_sheet(self, members: Members) -> bool:
         """Whether a tool that describes tells several facts, beside which a list is but one more."""
         facts = [name for name, value in members.items() if not isinstance(value, list | dict) and name not in WRAPPING]
-        return names.is_describing(self._request.tool) and len(facts) > 1
+        return vocabulary.is_describing_tool(self._arguments.tool) and len(facts) > 1
 
     def _columns(self, members: Members) -> Count | None:
         """The columns in a description of a table."""
         columns = members.get("columns", members.get("fields", members.get("columnnames")))
         if not isinstance(columns, list) or not columns:
             return None
-        is_description = isinstance(columns[0], dict) and names.is_describing(self._request.tool)
+        is_description = isinstance(columns[0], dict) and vocabulary.is_describing_tool(self._arguments.tool)
         if not is_description and not members.keys() <= WRAPPING:
             return None
         return self._counted(length(columns))
@@ -269,31 +280,31 @@ class Shapes:
         own = [
             value
             for name, value in members.items()
-            if not self._is_wrapping(name, value) or (name in names.TABLE_MEMBERS and _is_long(value))
+            if not self._is_wrapping(name, value) or (name in vocabulary.TABLE_MEMBERS and _is_long(value))
         ]
         inner = [value for value in own if isinstance(value, dict) or _is_long(value)]
         if len(inner) != 1 or len(own) != 1:
             return None
         found = self.count(inner[0], depth + 1)
-        return found if found.grade is Confidence.COUNTED else None
+        return found if found.confidence is Confidence.COUNTED else None
 
     def _message(self, members: Members) -> Count:
         for name in ("message", "info", "status", "note"):
             if isinstance(text := members.get(name), str):
                 found = self._count_text(text, MAX_DEPTH)
-                if found.grade >= Confidence.COUNTED:
+                if found.confidence >= Confidence.COUNTED:
                     return found
         return NOTHING
 
     def _is_message(self, members: Members) -> bool:
         """Whether an object holds nothing but what is said of the call; a query may select a column of that name."""
-        return members.keys() <= names.ENVELOPE and "message" not in (self._request.columns or ())
+        return members.keys() <= vocabulary.ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
 
     def _is_affected(self, members: Members) -> bool:
         """Whether the object tells what a write did. A query may select a column of such a name."""
-        if self._request.returns_rows or names.AFFECTED.isdisjoint(members):
+        if self._arguments.returns_rows or vocabulary.AFFECTED_MEMBERS.isdisjoint(members):
             return False
-        return members.keys() <= names.AFFECTED | names.ENVELOPE | names.COUNTS
+        return members.keys() <= vocabulary.AFFECTED_MEMBERS | vocabulary.ENVELOPE_MEMBERS | vocabulary.COUNT_MEMBERS
 
 
 def _is_long(value: Any) -> bool:
@@ -301,4 +312,4 @@ def _is_long(value: Any) -> bool:
 
 
 def _members(value: dict[str, Any]) -> Members:
-    return {names.plain(name): value[name] for name in sorted(value)}
+    return {vocabulary.normalize(name): value[name] for name in sorted(value)}

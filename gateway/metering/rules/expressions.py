@@ -1,13 +1,11 @@
-"""JMESPath expressions of the operator's rules: checked when they are read, bounded when they run.
+"""JMESPath expressions of the operator's rules: checked when they are parsed, bounded when they are evaluated.
 
-Rules:
-- An expression runs over `{arguments, result}`; `structuredContent` and `content` are short for the members of
+- An expression is evaluated on `{arguments, result}`; `structuredContent` and `content` are short for the members of
   `result`.
-- What can be found out without a call is found out when the expression is read: its syntax, the functions that it
-  calls, the members that it begins with.
-- One more function than JMESPath has: `parse_json(text)`.
-- `length(path)` is answered whatever the size of the result. Any other expression sees only what is within
-  `MAX_BYTES` and `MAX_PARTS`, and is stopped after `MAX_STEPS`.
+- Syntax, function names and root members are checked when the expression is parsed.
+- One function is added to those of JMESPath: `parse_json(text)`.
+- `length(path)` works on results of any size (see `evaluation`). Any other expression needs a result within `MAX_BYTES`
+  and `MAX_VALUES`, and is stopped after `MAX_STEPS`.
 """
 
 from __future__ import annotations
@@ -24,68 +22,68 @@ from jmespath.visitor import Options, TreeInterpreter
 MAX_LENGTH = 2_000
 """Characters of an expression."""
 MAX_BYTES = 256 * 1024
-"""Bytes of JSON that are decoded for an expression."""
-MAX_PARTS = 20_000
-"""Values in it (about 60 ns each)."""
+"""Bytes of JSON that is decoded for an expression."""
+MAX_VALUES = 20_000
+"""Values in that JSON (about 60 ns each)."""
 MAX_STEPS = 6_000
-"""Nodes of the expression that are visited for one call (about 0.5 µs each)."""
+"""Nodes of the expression tree that are visited for one call (about 0.5 µs each)."""
 
-ROOT = ("arguments", "result", "structuredContent", "content")
-"""Members that an expression can begin with."""
+ROOT_MEMBERS = ("arguments", "result", "structuredContent", "content")
+"""Members that a path can begin with."""
 
 
 class ExpressionError(ValueError):
-    """The expression cannot be used; the message says where and why."""
+    """An invalid expression; the message says where and why."""
 
 
-class NoAnswer(Exception):
-    """The expression gave no answer for this call; the message says why, and holds nothing of the call."""
+class EvaluationError(Exception):
+    """An expression failed on a call; the message says why, and contains no data of the call."""
 
 
 class Expression:
-    """One expression."""
+    """A parsed expression."""
 
     def __init__(self, text: str) -> None:
-        """Raises `ExpressionError`."""
+        """Parse `text`. Raises `ExpressionError`."""
         self.text = text
         self._tree = _parse(text)
         for node in _nodes(self._tree):
             if node["type"] == "function_expression":
                 _check_call(text, node["value"], len(node["children"]))
-        beginnings = set(_beginnings(self._tree))
-        for name in sorted(beginnings):
-            if name not in ROOT:
+        members = set(_root_members(self._tree))
+        for name in sorted(members):
+            if name not in ROOT_MEMBERS:
                 raise ExpressionError(
-                    f"column {text.find(name) + 1}: {name} is not there: an expression begins with result, "
+                    f"column {text.find(name) + 1}: {name} does not exist: a path begins with result, "
                     "structuredContent, content or arguments"
                 )
-        self.needs_result = not beginnings <= {"arguments"} or "current" in {n["type"] for n in _nodes(self._tree)}
-        """Whether the answer depends on the result."""
-        self.counted_path = _counted_path(self._tree)
-        """The members that lead to the list whose length this is, from `structuredContent` on; `None` for others."""
+        self.needs_result = not members <= {"arguments"} or "current" in {n["type"] for n in _nodes(self._tree)}
+        """True if the value depends on the call's result."""
+        self.length_path = _length_path(self._tree)
+        """For `length(path)`, the path from `structuredContent` on; `None` for any other expression."""
 
-    def search(self, root: Mapping[str, Any]) -> Any:
-        """The value of the expression over `root`. Raises `NoAnswer`."""
+    def evaluate(self, root: Mapping[str, Any]) -> Any:
+        """Return the expression's value for `root`. Raises `EvaluationError`."""
         try:
             return _Interpreter().visit(self._tree, root)
-        except JMESPathError as fault:
-            function = getattr(fault, "function_name", None)
+        except JMESPathError as error:
+            function = getattr(error, "function_name", None)
             if function is None:
-                raise NoAnswer("it cannot be evaluated") from None
-            raise NoAnswer(f"{function}() got {getattr(fault, 'actual_type', 'something else')}") from None
+                raise EvaluationError("it cannot be evaluated") from None
+            raise EvaluationError(f"{function}() got {getattr(error, 'actual_type', 'an unexpected type')}") from None
         except (RecursionError, ValueError, TypeError, ZeroDivisionError, OverflowError):
-            raise NoAnswer("it cannot be evaluated") from None
+            raise EvaluationError("it cannot be evaluated") from None
 
 
 def decode(data: bytes | msgspec.Raw | str) -> Any:
-    """The value in `data`, which is JSON. Raises `NoAnswer` where it is none, or is beyond the bounds."""
+    """Decode JSON. Raises `EvaluationError` if `data` is not JSON or exceeds a bound."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    if len(raw) > MAX_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_PARTS:
-        raise NoAnswer("the result is too large for more than length(path)")
+    if len(raw) > MAX_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise EvaluationError("the result is too large for more than length(path)")
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError):
-        raise NoAnswer("a text is no JSON") from None
+        raise EvaluationError("a text is not JSON") from None
 
 
 class _Functions(Functions):
@@ -95,20 +93,20 @@ class _Functions(Functions):
 
 
 class _Interpreter(TreeInterpreter):
-    """Visits a bounded number of nodes."""
+    """Raises `EvaluationError` after `MAX_STEPS` nodes."""
 
     def __init__(self) -> None:
-        super().__init__(Options(custom_functions=_functions_table))
-        self._left = MAX_STEPS
+        super().__init__(Options(custom_functions=_functions))
+        self._steps_left = MAX_STEPS
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise NoAnswer("the result is too large for more than length(path)")
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise EvaluationError("the result is too large for more than length(path)")
         return super().visit(node, *args, **kwargs)
 
 
-_functions_table = _Functions()
+_functions = _Functions()
 
 
 def _parse(text: str) -> Any:
@@ -118,15 +116,15 @@ def _parse(text: str) -> Any:
         return jmespath.compile(text).parsed
     except EmptyExpressionError:
         raise ExpressionError("is empty") from None
-    except LexerError as fault:
-        raise ExpressionError(f"column {fault.lexer_position + 1}: {fault.message}") from None
-    except ParseError as fault:
-        where = f"column {fault.lex_position + 1}"
-        if fault.token_value in (None, ""):
-            raise ExpressionError(f"{where}: the expression ends too early") from None
-        raise ExpressionError(f"{where}: {fault.token_value} cannot stand here") from None
-    except (JMESPathError, RecursionError) as fault:
-        raise ExpressionError(f"is no JMESPath: {fault}") from None
+    except LexerError as error:
+        raise ExpressionError(f"column {error.lexer_position + 1}: {error.message}") from None
+    except ParseError as error:
+        where = f"column {error.lex_position + 1}"
+        if error.token_value in (None, ""):
+            raise ExpressionError(f"{where}: the expression is incomplete") from None
+        raise ExpressionError(f"{where}: {error.token_value} is not allowed here") from None
+    except (JMESPathError, RecursionError) as error:
+        raise ExpressionError(f"is not JMESPath: {error}") from None
 
 
 def _nodes(node: Any) -> Iterator[Any]:
@@ -136,14 +134,14 @@ def _nodes(node: Any) -> Iterator[Any]:
             yield from _nodes(child)
 
 
-def _check_call(text: str, name: str, given: int) -> None:
+def _check_call(text: str, name: str, passed: int) -> None:
     where = f"column {text.find(name + '(') + 1}"
     known = _Functions.FUNCTION_TABLE.get(name)
     if known is None:
         raise ExpressionError(f"{where}: there is no function {name}()")
-    taken = known["signature"]
-    if given < len(taken) or (given > len(taken) and not taken[-1].get("variadic")):
-        raise ExpressionError(f"{where}: {name}() takes {len(taken)} arguments, not {given}")
+    expected = known["signature"]
+    if passed < len(expected) or (passed > len(expected) and not expected[-1].get("variadic")):
+        raise ExpressionError(f"{where}: {name}() takes {len(expected)} arguments, not {passed}")
 
 
 _CHAINS = frozenset(
@@ -151,19 +149,19 @@ _CHAINS = frozenset(
 )
 
 
-def _beginnings(node: Any) -> Iterator[str]:
-    """The fields of the root that the expression asks for."""
+def _root_members(node: Any) -> Iterator[str]:
+    """Yield the members of the root that the expression reads."""
     match node["type"]:
         case "field":
             yield node["value"]
         case "expref" | "literal" | "current" | "identity" | "slice":
             return
-        case kind:
-            for child in node["children"][: 1 if kind in _CHAINS else None]:
-                yield from _beginnings(child)
+        case node_type:
+            for child in node["children"][: 1 if node_type in _CHAINS else None]:
+                yield from _root_members(child)
 
 
-def _counted_path(tree: Any) -> tuple[str, ...] | None:
+def _length_path(tree: Any) -> tuple[str, ...] | None:
     if tree["type"] != "function_expression" or tree["value"] != "length" or len(tree["children"]) != 1:
         return None
     path = _path(tree["children"][0])

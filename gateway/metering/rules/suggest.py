@@ -1,7 +1,7 @@
-"""Rules that an operator may want, for tools whose count is unknown.
+"""Suggests rules for tools whose record counts are unknown.
 
-Results are not kept, so a rule comes from what the tool declares of them: the lists in its output schema. What cannot
-be told is left to the operator, as a comment.
+Results are not stored, so a suggestion is based on the tool's declaration: the lists in its output schema. Without
+them it is a template in comments, for the operator to complete.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from gateway.metering import tools
+from gateway.metering import tool_declarations
 
 MAX_CHOICES = 5
-"""Other lists and arguments that are named."""
+"""Alternatives that are listed for each expression."""
 
-_PLAIN = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
-_PATTERN_SIGNS = re.compile(r"[*?\[]")
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)
+_WILDCARDS = re.compile(r"[*?\[]")
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """How often a tool was called, and how many of its counts are not known."""
+class ToolUsage(msgspec.Struct, frozen=True):
+    """The number of a tool's calls, and of those whose record count is unknown."""
 
     tool: str
     calls: int
@@ -30,63 +30,65 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 class Suggestion(msgspec.Struct, frozen=True):
-    """What may be said of one tool."""
+    """Expressions for a rule for one tool."""
 
     tool: str
     calls: int
     unknown: int
     is_declared: bool
-    """Whether a declaration of the tool was seen."""
+    """True if a declaration of the tool is known."""
     records: tuple[str, ...]
-    """Expressions for its records, the likeliest first."""
+    """Expressions for its records, the most likely first."""
     tables: tuple[str, ...]
-    """Expressions for its tables, the likeliest first."""
+    """Expressions for its tables, the most likely first."""
 
 
-def suggest(counted: Sequence[Counted], schemas: Mapping[str, bytes]) -> list[Suggestion]:
-    """A suggestion for each tool with unknown counts, those with the most first. `schemas` are those that were
-    learned, as `gateway.metering.tools` reads them."""
-    wanting = sorted((one for one in counted if one.unknown), key=lambda one: (-one.unknown, one.tool))
-    return [_suggest(one, schemas.get(one.tool)) for one in wanting]
+def suggest(usage: Sequence[ToolUsage], schemas: Mapping[str, bytes]) -> list[Suggestion]:
+    """Suggest a rule for each tool with unknown counts, the tools with the most of them first.
+
+    `schemas` are those of each declared tool, as `tool_declarations.parse_tool_list` returns them.
+    """
+    unknown = sorted((one for one in usage if one.unknown), key=lambda one: (-one.unknown, one.tool))
+    return [_suggest(one, schemas.get(one.tool)) for one in unknown]
 
 
-def _suggest(counted: Counted, kept: bytes | None) -> Suggestion:
-    lists = [] if kept is None else tools.lists(kept)
-    arguments = [] if kept is None else tools.table_arguments(kept)
+def _suggest(usage: ToolUsage, schemas: bytes | None) -> Suggestion:
+    lists = [] if schemas is None else tool_declarations.list_paths(schemas)
+    arguments = [] if schemas is None else tool_declarations.table_arguments(schemas)
     return Suggestion(
-        tool=counted.tool,
-        calls=counted.calls,
-        unknown=counted.unknown,
-        is_declared=kept is not None,
+        tool=usage.tool,
+        calls=usage.calls,
+        unknown=usage.unknown,
+        is_declared=schemas is not None,
         records=tuple(f"length({_path(('structuredContent', *path))})" for path in lists[: MAX_CHOICES + 1]),
         tables=tuple(_path(("arguments", name)) for name in arguments[: MAX_CHOICES + 1]),
     )
 
 
 def _path(names: Sequence[str]) -> str:
-    return ".".join(name if _PLAIN.match(name) else json.dumps(name) for name in names)
+    return ".".join(name if _IDENTIFIER.match(name) else json.dumps(name) for name in names)
 
 
 def to_toml(suggestions: Sequence[Suggestion]) -> str:
-    """The suggestions as rules to paste into the file of settings; those that need a person's eye are comments."""
+    """Format the suggestions as rules for the configuration file; incomplete ones are comments."""
     return "\n".join("\n".join(_rule(one)) + "\n" for one in suggestions)
 
 
 def _rule(one: Suggestion) -> Iterator[str]:
     share = 100 * one.unknown / one.calls if one.calls else 100
-    yield f"# {_safe(one.tool)}: {one.unknown:,} of {one.calls:,} calls of unknown count ({share:.0f} %)"
-    tool = _text(_PATTERN_SIGNS.sub(lambda sign: f"[{sign.group()}]", one.tool))
+    yield f"# {_printable(one.tool)}: {one.unknown:,} of {one.calls:,} calls of unknown count ({share:.0f} %)"
+    tool = _toml_string(_WILDCARDS.sub(lambda match: f"[{match.group()}]", one.tool))
     if one.records:
         yield "[[metering.rule]]"
         yield f"tool = {tool}"
-        yield from (f"tables = {_text(table)}" for table in one.tables[:1])
-        yield f"records = {_text(one.records[0])}"
-        yield from (f"# or: records = {_text(other)}" for other in one.records[1:])
+        yield from (f"tables = {_toml_string(table)}" for table in one.tables[:1])
+        yield f"records = {_toml_string(one.records[0])}"
+        yield from (f"# or: records = {_toml_string(other)}" for other in one.records[1:])
         return
     yield (
-        "# It declares no list in its output; look at an answer of it, and complete one of these:"
+        "# It declares no list in its output schema; look at one of its results, and complete one of these:"
         if one.is_declared
-        else "# No list of tools with it has passed yet; look at an answer of it, and complete one of these:"
+        else "# Its declaration is not known yet; look at one of its results, and complete one of these:"
     )
     yield "# [[metering.rule]]"
     yield f"# tool = {tool}"
@@ -94,10 +96,10 @@ def _rule(one: Suggestion) -> Iterator[str]:
     yield '# records = "length(parse_json(content[0].text).…)"'
 
 
-def _text(value: str) -> str:
-    """A TOML string; JSON's escapes are TOML's."""
+def _toml_string(value: str) -> str:
+    """Format a TOML string; JSON's escapes are valid in TOML."""
     return json.dumps(value)
 
 
-def _safe(value: str) -> str:
-    return "".join(sign if sign.isprintable() else "?" for sign in value)
+def _printable(value: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in value)

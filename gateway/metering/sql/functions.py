@@ -1,6 +1,6 @@
-"""What SQL functions can touch, by name: files, rows out of nothing, or nothing beside their arguments.
+"""SQL functions by what they can read: files, or nothing but their arguments.
 
-A function that is in no list here, and that the parser does not know, may be the user's own and may read any table.
+A function that neither is listed here nor is known to the parser may be user-defined, and may read any table.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_READERS = _set(
+_FILE_READERS = _set(
     "readcsv readcsvauto readparquet parquetscan readjson readjsonauto readndjson readndjsonauto readjsonobjects "
     "readxlsx readtext readblob stread icebergscan deltascan sniffcsv file url s3 s3cluster gcs hdfs"
 )
-_ROW_MAKERS = _set(
+_ROW_GENERATORS = _set(
     "generateseries explodinggenerateseries generatedatearray generatetimestamparray range unnest explode "
     "posexplode jsoneach jsontree jsonbeach jsontable jsonbarrayelements jsonarrayelements jsonbarrayelementstext "
     "jsonarrayelementstext jsonbtorecordset jsontorecordset jsonobjectkeys jsonbobjectkeys regexpmatches "
     "regexpsplittotable stringtotable stringsplit splittotable flatten openjson numbers values"
 )
-_HARMLESS = _set(
+_PURE = _set(
     "abs age arrayagg avg ceil ceiling changes char chr coalesce concat count cos date dateadd datediff datepart "
     "datetime day dayofweek dayofyear degrees exp extract floor format formatdatetime gcd glob greatest hex hour "
     "ifnull iif instr isnull json jsonarray jsonarraylength jsonb jsonbbuildobject jsonbuildobject jsonbagg "
@@ -35,20 +35,20 @@ _HARMLESS = _set(
 )
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.replace("_", "").lower()
 
 
 def reads_files(name: str) -> bool:
-    """Whether the table function reads the files that its arguments name."""
-    return _plain(name) in _READERS
+    """Return True if the table function reads the files that its arguments name."""
+    return _normalize(name) in _FILE_READERS
 
 
-def makes_rows(name: str) -> bool:
-    """Whether the table function makes its rows out of its arguments alone."""
-    return _plain(name) in _ROW_MAKERS
+def generates_rows(name: str) -> bool:
+    """Return True if the table function makes its rows from its arguments alone."""
+    return _normalize(name) in _ROW_GENERATORS
 
 
-def is_harmless(name: str) -> bool:
-    """Whether the function is known to compute on its arguments alone."""
-    return _plain(name) in _HARMLESS or _plain(name) in _ROW_MAKERS
+def reads_arguments_only(name: str) -> bool:
+    """Return True if the function is known to read nothing but its arguments."""
+    return _normalize(name) in _PURE or _normalize(name) in _ROW_GENERATORS

@@ -1,7 +1,7 @@
-"""Reading SQL with `sqlglot`: this module is the one that imports it, and is itself imported on first use.
+"""Parses SQL with `sqlglot`. The only module that imports it, and imported itself with the first statement.
 
-The dialect is guessed by trying. Statements that `sqlglot` keeps as opaque commands (`EXPLAIN`, `SHOW`, `DESCRIBE`,
-`PRAGMA`) are read here, from their first words.
+The dialect is unknown: several are tried. Statements that `sqlglot` does not parse (`EXPLAIN`, `SHOW`, `DESCRIBE`,
+`PRAGMA`) are read by regular expressions.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from gateway.metering.metered import plain_table
 from gateway.metering.sql import functions
-from gateway.metering.sql.facts import MAX_DIALECTS, SqlFacts
+from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.table_names import normalize_table
 
-logging.getLogger("sqlglot").disabled = True  # it would print statements, which may hold anything
+logging.getLogger("sqlglot").disabled = True  # it logs statements, which may contain secrets
 
 MAX_TABLES = 200
-"""Names; a text with more is given up."""
+"""Tables; a text with more has no analysis."""
 
 _DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse")
-_BACKTICKS = ("mysql", "bigquery", "clickhouse", "sqlite")
+_BACKTICK_DIALECTS = ("mysql", "bigquery", "clickhouse", "sqlite")
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|\Z)|/\*(?!!)[^*]*\*+(?:[^/*][^*]*\*+)*/|;)?")
 _NAME = r"(?:[`\"\[]?[\w$#-]+[`\"\]]?\.){0,3}[`\"\[]?[\w$#-]+[`\"\]]?"
 _DESCRIBE = re.compile(
@@ -51,37 +51,38 @@ _LISTING = re.compile(
     r"(?:\s+(?:from|in|like)\s+[\w'`\"%]+)?\s*;?\s*\Z",
     re.IGNORECASE,
 )
-_READ_DIFFERENTLY = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
-"""Escapes, executable or nested comments, and brackets: places where a text is one thing to one engine and something
-else to the next."""
-_COMPARED = ("postgres", "mysql", "tsql", "duckdb")
+_AMBIGUOUS = re.compile(r"\\|/\*!|/\*[^*]*/\*|#|\[|\$\w*\$|--\S|\bq'", re.IGNORECASE)
+"""Escapes, executable or nested comments, and brackets: syntax that engines read differently."""
+_COMPARED_DIALECTS = ("postgres", "mysql", "tsql", "duckdb")
 
-for _name in (*_DIALECTS, *_BACKTICKS):
-    sqlglot.parse("SELECT 1", dialect=_name)  # what a dialect imports on its first use is imported here, not in a call
+for _name in (*_DIALECTS, *_BACKTICK_DIALECTS):
+    sqlglot.parse("SELECT 1", dialect=_name)  # imports the dialect now instead of during a call
 
 
-def read(sql: str, tries: int = MAX_DIALECTS) -> SqlFacts | None:
-    """Facts of `sql`; `None` where none of the first `tries` dialects takes it, or what it does is not known."""
+def parse(sql: str, tries: int) -> SqlAnalysis | None:
+    """Analyze `sql`; `None` if none of the first `tries` dialects parses it, or its effect is unknown."""
     text = _without_leading_comments(sql)
     word = text[:8].lower()
     if word.startswith("explain"):
-        return _explained(text, tries)
+        return _parse_explain(text, tries)
     if word.startswith(("desc", "show", "pragma")):
-        return _metadata(text, tries)
+        return _parse_metadata_statement(text, tries)
     if word.startswith("replace "):
         text = "insert " + text[8:]
-    order = _BACKTICKS if "`" in text else _DIALECTS
-    found = next((facts for dialect in order[:tries] if (facts := _parsed(text, dialect)) is not None), None)
-    if found is None or not found.certain or not _READ_DIFFERENTLY.search(text):
+    order = _BACKTICK_DIALECTS if "`" in text else _DIALECTS
+    found = next((one for dialect in order[:tries] if (one := _parse_as(text, dialect)) is not None), None)
+    if found is None or not found.is_exhaustive or not _AMBIGUOUS.search(text):
         return found
-    is_alike = tries > len(_COMPARED) and "/*!" not in text and all(map(partial(_agrees, text, found), _COMPARED))
-    return found if is_alike else _with_doubt(found)
+    can_compare = tries > len(_COMPARED_DIALECTS) and "/*!" not in text
+    if can_compare and all(map(partial(_agrees, text, found), _COMPARED_DIALECTS)):
+        return found
+    return msgspec.structs.replace(found, is_exhaustive=False)
 
 
-def _agrees(text: str, found: SqlFacts, dialect: str) -> bool:
-    """Whether the dialect does not take the text, or finds in it what was found."""
-    other = _parsed(text, dialect)
-    return other is None or (other.named == found.named and other.certain)
+def _agrees(text: str, found: SqlAnalysis, dialect: str) -> bool:
+    """Return True if the dialect finds the same tables in the text, or cannot parse it."""
+    other = _parse_as(text, dialect)
+    return other is None or (other.named == found.named and other.is_exhaustive)
 
 
 def _without_leading_comments(sql: str) -> str:
@@ -91,43 +92,39 @@ def _without_leading_comments(sql: str) -> str:
     return sql[at:]
 
 
-def _with_doubt(facts: SqlFacts) -> SqlFacts:
-    return msgspec.structs.replace(facts, certain=False)
-
-
-def _explained(text: str, tries: int) -> SqlFacts | None:
+def _parse_explain(text: str, tries: int) -> SqlAnalysis | None:
     match = _EXPLAIN.match(text)
-    inner = read(text[match.end() :], tries) if match and match.end() < len(text) else None
+    inner = parse(text[match.end() :], tries) if match and match.end() < len(text) else None
     if inner is None:
         return None
-    return SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
+    return SqlAnalysis((), (), inner.named, True, inner.is_exhaustive, is_plan=True)
 
 
-def _metadata(text: str, tries: int) -> SqlFacts | None:
+def _parse_metadata_statement(text: str, tries: int) -> SqlAnalysis | None:
     if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
         owner = match.group(2) if match.re is _SHOW else None
-        name = plain_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
-        return SqlFacts((name,), (), (name,), True, True)
+        name = normalize_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
+        return SqlAnalysis((name,), (), (name,), True, True)
     if match := _PRAGMA.match(text):
-        name = plain_table(match.group(2))
-        return SqlFacts((name,), (), (name,), True, True)
+        name = normalize_table(match.group(2))
+        return SqlAnalysis((name,), (), (name,), True, True)
     if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
-        inner = read(text[match.end() :], tries)
-        return None if inner is None else SqlFacts((), (), inner.named, True, inner.certain, is_plan=True)
+        inner = parse(text[match.end() :], tries)
+        return None if inner is None else SqlAnalysis((), (), inner.named, True, inner.is_exhaustive, is_plan=True)
     if not _ONE_STATEMENT.match(text):
         return None
     is_listing = _LISTING.match(text) is not None
-    return SqlFacts((), (), (), True, is_listing, lists_names=is_listing)
+    return SqlAnalysis((), (), (), True, is_listing, lists_names=is_listing)
 
 
-def _parsed(sql: str, dialect: str) -> SqlFacts | None:
+def _parse_as(sql: str, dialect: str) -> SqlAnalysis | None:
     try:
         statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
         if not statements or not all(isinstance(one, _STATEMENTS) for one in statements):
             return None
-        return _facts(statements)
+        return _analyze(statements)
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
-        return None  # the parser's own faults on odd input are no reason to fail a call
+        return None  # `sqlglot` raises errors of any type on malformed input
 
 
 _ROWS = (exp.Query, exp.Values, exp.Summarize, exp.Pivot, exp.Describe, exp.Show, exp.Table)
@@ -137,11 +134,11 @@ _SESSION = (exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback)
 _STATEMENTS = (*_ROWS, *_WRITES, *_CHANGES, *_SESSION)
 
 
-def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
+def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
     read: set[str] = set()
     written: set[str] = set()
-    searched: set[str] = set()
-    certain = True
+    possible: set[str] = set()
+    is_exhaustive = True
     for statement in statements:
         if isinstance(statement, _SESSION):
             continue
@@ -150,28 +147,28 @@ def _facts(statements: list[exp.Expr]) -> SqlFacts | None:
             if _is_misread_call(table):
                 return None
             names = _names(table)
-            certain = certain and names is not None
-            if not names or _is_common_table(table):
+            is_exhaustive = is_exhaustive and names is not None
+            if not names or _is_cte(table):
                 continue
             is_target = id(table) in targets
             written.update(names if is_target else ())
             read.update(names if not is_target or id(table) in returned else ())
-        searched.update(_searched(statement))
-        certain = certain and _calls_only_known_functions(statement)
+        possible.update(_possible_tables(statement))
+        is_exhaustive = is_exhaustive and _calls_only_known_functions(statement)
     if len(read) + len(written) > MAX_TABLES:
         return None
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
-    named = tuple(sorted(read | written | searched))
+    named = tuple(sorted(read | written | possible))
     returns = True in rows
-    return SqlFacts(
+    return SqlAnalysis(
         tuple(sorted(read)),
         tuple(sorted(written)),
         named,
         returns,
-        certain,
+        is_exhaustive,
         columns=columns,
-        one_column=len(statements) == 1 and _has_one_column(statements[0]),
+        has_one_column=len(statements) == 1 and _has_one_column(statements[0]),
     )
 
 
@@ -182,7 +179,7 @@ def _returns_rows(statement: exp.Expr) -> bool:
 
 
 def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
-    """The nodes of the tables that are written, and those of them whose rows are handed back as well."""
+    """Return the ids of the nodes of tables that are written, and of those whose rows are returned (`RETURNING`)."""
     targets: set[int] = set()
     returned: set[int] = set()
     for node in statement.find_all(*_WRITES, *_CHANGES, exp.Into):
@@ -191,7 +188,7 @@ def _targets(statement: exp.Expr) -> tuple[set[int], set[int]]:
             listed = list(node.args.get("tables") or ())
         tables = [table for one in [node.this, *listed] for table in _target_tables(one)]
         if isinstance(node, exp.Copy) and not node.args.get("kind"):
-            continue  # COPY … TO a file reads the table
+            continue  # `COPY … TO` reads the table
         targets.update(map(id, tables))
         if node.args.get("returning"):
             returned.update(map(id, tables))
@@ -210,7 +207,7 @@ def _target_tables(node: object) -> Iterator[exp.Table]:
 
 
 def _names(table: exp.Table) -> tuple[str, ...] | None:
-    """The name of a table, the files that a table function reads, or `None` for a function that could read anything."""
+    """Return a table's name or the files that a table function reads; `None` for a function that may read anything."""
     if isinstance(table.this, exp.Identifier):
         return (".".join(part.name for part in table.parts).lower(),)
     function = table.this
@@ -219,17 +216,17 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
         files = function.this if isinstance(function.this, exp.Expr) else next(iter(function.expressions), None)
         literals = () if files is None else files.find_all(exp.Literal)
         return tuple(one.name.lower() for one in literals if one.is_string)
-    return () if functions.makes_rows(name) else None
+    return () if functions.generates_rows(name) else None
 
 
 def _is_misread_call(table: exp.Table) -> bool:
-    """Whether what follows a name in brackets was taken for names of columns: a function that the dialect has not."""
+    """Return True if a call of a function that the dialect does not know was parsed as a table with column aliases."""
     alias = table.args.get("alias")
     return isinstance(alias, exp.TableAlias) and alias.this is None and bool(alias.columns)
 
 
-def _is_common_table(table: exp.Table | exp.Column) -> bool:
-    """Whether a WITH that is in force at `table` defines its name."""
+def _is_cte(table: exp.Table | exp.Column) -> bool:
+    """Return True if a `WITH` clause in scope at `table` defines its name."""
     if len(table.parts) > 1:
         return False
     name = table.name.lower()
@@ -246,8 +243,11 @@ def _is_common_table(table: exp.Table | exp.Column) -> bool:
 
 
 def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
-    """Whether `with_` defines `name` for what is in the common table expression `inside`, or in the statement itself:
-    a plain WITH sees the definitions before it, a recursive one all. (Some engines do not have the word RECURSIVE.)"""
+    """Return True if `with_` defines `name` for code in the CTE `inside`, or in the statement itself.
+
+    In a plain `WITH`, a CTE sees the definitions before it; in a recursive one, all. Some engines have no keyword
+    `RECURSIVE`, so a set operation counts as recursive too.
+    """
     for definition in with_.expressions:
         if (
             definition is inside
@@ -260,12 +260,12 @@ def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
     return False
 
 
-def _searched(statement: exp.Expr) -> Iterator[str]:
-    """What may be tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse); else a column."""
+def _possible_tables(statement: exp.Expr) -> Iterator[str]:
+    """Yield names that are tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse), else columns."""
     for node in statement.find_all(exp.In):
         listed = node.expressions
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
-        if isinstance(name, exp.Column) and not _is_common_table(name):
+        if isinstance(name, exp.Column) and not _is_cte(name):
             yield ".".join(part.name for part in name.parts).lower()
 
 
@@ -273,7 +273,7 @@ def _calls_only_known_functions(statement: exp.Expr) -> bool:
     if statement.find(exp.Command, exp.TableFromRows) is not None:
         return False
     return all(
-        functions.is_harmless(call.name) or isinstance(call.parent, exp.Table)
+        functions.reads_arguments_only(call.name) or isinstance(call.parent, exp.Table)
         for call in statement.find_all(exp.Anonymous)
     )
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from gateway.metering import names
-from gateway.metering.arguments import Request
-from gateway.metering.metered import Count, counted
-from gateway.metering.text.lines import witness
+from gateway.metering import vocabulary
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import Count, counted
+from gateway.metering.text.lines import stated_count
 
 MAX_LINES = 4_000
 """Lines (about 0.4 µs each)."""
@@ -45,26 +45,26 @@ _COUNT = re.compile(r"\((\d{1,4})\)")
 _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 
-def count(text: str, request: Request) -> Count | None:
+def count(text: str, arguments: ParsedArguments) -> Count | None:
     """The names in `text`, if it is a list of them."""
     if len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
         return None
     if (marked := _marked(text)) is not None:
         return counted(marked, "lines_text")
-    if names.is_telling(request.tool) and (entries := _section(text.split("\n"))) is not None:
+    if vocabulary.is_listing_or_describing_tool(arguments.tool) and (entries := _section(text.split("\n"))) is not None:
         return counted(entries, "lines_text")
-    if request.returns_rows and (rows := _numbered(text.split("\n"))) is not None and rows > 1:
+    if arguments.returns_rows and (rows := _numbered(text.split("\n"))) is not None and rows > 1:
         return counted(rows, "rows_text")
-    if request.lists_names and (named := _under_header(text)) is not None:
+    if arguments.lists_names and (named := _under_header(text)) is not None:
         return counted(named, "lines_text")
-    if not names.is_listing(request.tool):
+    if not vocabulary.is_listing_tool(arguments.tool):
         return None
     if text.lower().strip(".!") in _NO_NAMES:
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
-    if (entries := _labelled(lines, request) or _headed(lines)) is not None:
+    if (entries := _labelled(lines, arguments) or _headed(lines)) is not None:
         return counted(entries, "lines_text")
     for _ in range(MAX_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
@@ -81,7 +81,7 @@ def count(text: str, request: Request) -> Count | None:
         if (
             listed
             and len(lines) - len(listed) <= 2
-            and all(witness(line) is not None for line in lines[len(listed) :][:1])
+            and all(stated_count(line) is not None for line in lines[len(listed) :][:1])
         ):
             return counted(len(listed), "lines_text")
     return None
@@ -129,7 +129,12 @@ def _depth(line: str) -> int:
 def _is_heading(line: str) -> bool:
     if _TAGGED.match(line) or _BULLET.match(line) or _NUMBER.match(line[:20]):
         return False
-    return line.rstrip().endswith(":") or line[:1] == "#" or witness(line) is not None or _FIELD.match(line) is not None
+    return (
+        line.rstrip().endswith(":")
+        or line[:1] == "#"
+        or stated_count(line) is not None
+        or _FIELD.match(line) is not None
+    )
 
 
 def _headed(lines: list[str]) -> int | None:
@@ -140,7 +145,7 @@ def _headed(lines: list[str]) -> int | None:
     if len(deepest) < 2 or first > MAX_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
         return None
     entries = levels.count(deepest)
-    return entries if entries > 1 or any(witness(line) == entries for line in lines[:first]) else None
+    return entries if entries > 1 or any(stated_count(line) == entries for line in lines[:first]) else None
 
 
 def _entries(lines: list[str]) -> int | None:
@@ -153,13 +158,17 @@ def _entries(lines: list[str]) -> int | None:
     return len(starts) if is_list else None
 
 
-def _labelled(lines: list[str], request: Request) -> int | None:
+def _labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
     """Lines that each begin with the one word for what is listed: `Table: orders`."""
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None
-    is_several = len(lines) > 1 and names.is_listing(request.tool)
-    return len(lines) if is_several or names.is_named_by(names.plain(labels.pop() + "s"), request.tool) else None
+    is_several = len(lines) > 1 and vocabulary.is_listing_tool(arguments.tool)
+    return (
+        len(lines)
+        if is_several or vocabulary.is_named_after_tool(vocabulary.normalize(labels.pop() + "s"), arguments.tool)
+        else None
+    )
 
 
 def _numbered(lines: list[str]) -> int | None:
@@ -172,5 +181,5 @@ def _numbered(lines: list[str]) -> int | None:
         if match and int(match.group(1)) == expected + 1:
             expected += 1
         elif not line.startswith((" ", "\t")):
-            return expected if line is lines[-1] and witness(line) == expected else None
+            return expected if line is lines[-1] and stated_count(line) == expected else None
     return expected

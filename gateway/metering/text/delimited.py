@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import re
 
-from gateway.metering.arguments import Request
-from gateway.metering.metered import Count, counted
-from gateway.metering.text.lines import HEAD, MAX_LINES, count_lines, trimmed, witness
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import Count, counted
+from gateway.metering.text.lines import HEAD, MAX_LINES, count_lines, stated_count, trim_blank_lines
 
 MAX_QUOTED = 160 * 1024
 """Characters of a text with quoted fields, which is read field by field."""
@@ -31,18 +31,18 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 
-def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
     """The records in `text` if it is CSV or the like."""
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
-    counts = [_count_part(trimmed(part), lines, request) for part in parts]
+    counts = [_count_part(trim_blank_lines(part), lines, arguments) for part in parts]
     found = [one for one in counts if one is not None]
     if not found or len(found) != len(parts):
         return None
     return counted(sum(one.records or 0 for one in found), found[0].method)
 
 
-def _count_part(text: str, lines: list[str] | None, request: Request) -> Count | None:
-    columns = request.columns
+def _count_part(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
+    columns = arguments.columns
     for body in _bodies(text):
         first, _, rest = body.partition("\n")
         if len(first) > HEAD:
@@ -79,9 +79,9 @@ def _bodies(text: str) -> list[str]:
     body = text
     head, blank, tail = text[-HEAD:].rpartition("\n\n")
     if blank and tail.count("\n") < MAX_AROUND and head:
-        body = trimmed(text[: len(text) - len(tail)])
+        body = trim_blank_lines(text[: len(text) - len(tail)])
     before, end, last = body.rpartition("\n")
-    if end and len(last) < 100 and witness(last) is not None:
+    if end and len(last) < 100 and stated_count(last) is not None:
         body = before
     return whole if body is text else whole + _without_heading(body)
 
@@ -92,7 +92,7 @@ def _without_heading(body: str) -> list[str]:
         heading, end, rest = body.partition("\n")
         if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        body = trimmed(rest)
+        body = trim_blank_lines(rest)
         bodies.append(body)
     return bodies
 

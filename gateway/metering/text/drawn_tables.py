@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.arguments import Request
-from gateway.metering.metered import NOTHING, Count, counted
-from gateway.metering.text.lines import HEAD, MAX_LINE, says, witness
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import NOTHING, Count, counted
+from gateway.metering.text.lines import HEAD, MAX_LINE, says, stated_count
 
 MAX_BESIDE = 10
 """Lines beside the table, or as many as it has rows."""
@@ -30,7 +30,7 @@ _DASHES = re.compile(r"\s*(?:-{2,}(\s+-{2,})*|={2,}(\s+={2,})+)\s*\Z")
 _SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
 
 
-def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
     """The records in `text` if it is one or more drawn tables."""
     head = text[:HEAD]
     if lines is None:
@@ -38,8 +38,8 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
     if any(sign in head for sign in _STROKES):
         found = _drawn(lines) or _under_dashes(lines)
         is_heading = found is not None and found.method == "columns_text" and not found.records
-        return None if is_heading and not request.returns_rows else found
-    return _frame(lines, request)
+        return None if is_heading and not arguments.returns_rows else found
+    return _frame(lines, arguments)
 
 
 def _is_border(line: str) -> bool:
@@ -57,7 +57,7 @@ def _long(text: str, head: str) -> Count | None:
     breaks = text.count("\n")
     if first[:1] == "|":
         return counted(breaks - 1, "markdown_text") if text.count("\n|") == breaks else NOTHING
-    said = witness(text[-HEAD:].rpartition("\n")[2])
+    said = stated_count(text[-HEAD:].rpartition("\n")[2])
     return counted(said, "box_text") if said is not None and said in (breaks - 2, breaks - 3) else NOTHING
 
 
@@ -188,7 +188,7 @@ def _has_index_name(header: str, body: list[str]) -> bool:
     return 0 < len(named) < len(header) and not header[: len(named)].strip() and named[0] != " "
 
 
-def _frame(lines: list[str], request: Request) -> Count | None:
+def _frame(lines: list[str], arguments: ParsedArguments) -> Count | None:
     """A data frame: rows that begin with their number, or that stand under the names that the statement selects."""
     body = [line for line in lines[1:] if line.strip()]
     is_sized = bool(body) and _SIZE.match(body[-1].strip()) is not None
@@ -196,7 +196,11 @@ def _frame(lines: list[str], request: Request) -> Count | None:
         body.pop()
     if not body or len(lines[0]) > MAX_LINE:
         return None
-    if request.columns is not None and len(request.columns) > 1 and tuple(lines[0].lower().split()) == request.columns:
+    if (
+        arguments.columns is not None
+        and len(arguments.columns) > 1
+        and tuple(lines[0].lower().split()) == arguments.columns
+    ):
         return counted(len(body), "frame_text")
     if _has_index_name(lines[0], body):
         return counted(len(body) - 1, "frame_text")

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering import names
-from gateway.metering.arguments import Request
-from gateway.metering.metered import NOTHING, Confidence, Count, counted
-from gateway.metering.text.lines import HEAD, witness
+from gateway.metering import vocabulary
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import NOTHING, Confidence, Count, counted
+from gateway.metering.text.lines import HEAD, stated_count
 
 MAX_LOOKED_AT = 5
 """Lines at the start among which the first record's heading is."""
@@ -29,7 +29,7 @@ _BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
-def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
     """The records in `text` if they stand one under the other."""
     if (total := _numbered(text)) is not None:
         return counted(total, "rows_text")
@@ -37,8 +37,14 @@ def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
         return None
     if lines is None:
         return _long_blocks(text)
-    found = _yaml(lines) or _blocks(lines, names.is_listing(request.tool) and not names.is_describing(request.tool))
-    if found is not None and found.grade is Confidence.OBJECT and names.is_telling(request.tool):
+    found = _yaml(lines) or _blocks(
+        lines, vocabulary.is_listing_tool(arguments.tool) and not vocabulary.is_describing_tool(arguments.tool)
+    )
+    if (
+        found is not None
+        and found.confidence is Confidence.OBJECT
+        and vocabulary.is_listing_or_describing_tool(arguments.tool)
+    ):
         return None  # what describes a table is not a record of it
     return found
 
@@ -125,7 +131,7 @@ def _blocks(lines: list[str], is_listing: bool) -> Count | None:
         else:
             blocks[-1].append(line)
     found = [block for block in blocks if block]
-    while found and len(found[-1]) == 1 and (witness(found[-1][0]) is not None or _key(found[-1][0]) is None):
+    while found and len(found[-1]) == 1 and (stated_count(found[-1][0]) is not None or _key(found[-1][0]) is None):
         found.pop()
     has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1
     if has_heading:

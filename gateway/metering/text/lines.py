@@ -35,14 +35,14 @@ def split(text: str) -> list[str] | None:
     return text.replace("\r\n", "\n").split("\n")
 
 
-def trimmed(text: str) -> str:
+def trim_blank_lines(text: str) -> str:
     """`text` without the blank lines at its ends. (Stripping line ends alone takes twenty times as long.)"""
     start = len(text) - len(text.lstrip())
     end = text.find("\n", len(text.rstrip()))
     return text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)]
 
 
-def witness(line: str) -> int | None:
+def stated_count(line: str) -> int | None:
     """The number of records that a heading or footer tells of."""
     match = _FOOTER.match(line[:200])
     return int((match.group(1) or match.group(2)).replace(",", "")) if match else None
@@ -55,4 +55,4 @@ def count_lines(text: str) -> int:
 
 def says(lines: list[str], records: int) -> bool:
     """Whether one of the few headings and footers tells of so many records."""
-    return any(witness(line) == records for line in lines[:MAX_BESIDE])
+    return any(stated_count(line) == records for line in lines[:MAX_BESIDE])

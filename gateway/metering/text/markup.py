@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.arguments import Request
-from gateway.metering.metered import Confidence, Count, counted
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import Confidence, Count, counted
 
 MAX_BESIDE = 1_000
 """Characters before and after a table."""
@@ -18,7 +18,7 @@ _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
 _PROLOGUE = re.compile(r"<\?xml[^>]{0,200}\?>\s*")
 
 
-def count(text: str, lines: list[str] | None, request: Request) -> Count | None:
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
     """The records in `text` if it is marked up."""
     if text[0] != "<":
         return None

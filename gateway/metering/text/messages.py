@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.metered import FAILURE, Confidence, Count
+from gateway.metering.metering_result import FAILURE, Confidence, Count
 
 MAX_LENGTH = 4_000
 MAX_LOOKED_AT = 400
@@ -25,7 +25,7 @@ _ERROR_START = re.compile(
     r"(?:invalid|unsupported)\s+\w|"
     r"unknown (?:tool|table|column|argument|parameter|database|function)\b|"
     r"(?-i:E(?:NOENT|ACCES|PERM|ISDIR|NOTDIR|EXIST|CONNREFUSED|CONNRESET|TIMEDOUT|NOTFOUND|INVAL|BUSY|IO)\b)|"
-    r"no such\b|syntax error|(?:operation|query|request) timed out|timed? ?out\b|"
+    r"no such\b|syntax error|(?:operation|query|arguments) timed out|timed? ?out\b|"
     r"(?:错误|錯誤|エラー|오류|ошибка|fehler|erreur|errore|erro)\b\s*[:\uff1a])",
     re.IGNORECASE,
 )

@@ -127,8 +127,8 @@ class Correlation:
         if lookup.is_own:
             # If the same id was used twice, the store may have returned the other request: use that from now on.
             calls.registered[lookup.id] = result.request
-        elif not metering.is_prepared(result.request.arguments):
-            await asyncio.to_thread(metering.prepare, result.request.arguments)
+        elif not metering.is_sql_parsed(result.request.arguments):
+            await asyncio.to_thread(metering.parse_sql, result.request.arguments)
         return result
 
     async def _confirm(self, scope: Scope, claimed: Sequence[Lookup], claim: str) -> None:

@@ -22,7 +22,7 @@ import msgspec
 
 from gateway import metering
 from gateway.keys.record import KeyRecord
-from gateway.metering import Metered
+from gateway.metering import MeteringResult
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.message import Message, encode_id
 from gateway.proxy.accounting import redaction
@@ -41,7 +41,7 @@ from gateway.proxy.admission.caller import Caller
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
-_NOT_METERED = Metered(tables=(), records=None, method=metering.UNKNOWN)
+_NOT_METERED = MeteringResult(tables=(), records=None, method=metering.UNKNOWN)
 
 
 class PendingCalls:
@@ -126,12 +126,12 @@ class PendingCalls:
     @property
     def is_sql_parsed(self) -> bool:
         """True if `inspect` will not block the event loop; if not, call `parse_sql` in a thread first."""
-        return all(metering.is_prepared(call.arguments) for call in self.pending.values() if call.arguments)
+        return all(metering.is_sql_parsed(call.arguments) for call in self.pending.values() if call.arguments)
 
     def parse_sql(self) -> None:
         """Parse the SQL in the calls' arguments. May take long: not for an event loop."""
         for call in self.pending.values():
-            metering.prepare(call.arguments)
+            metering.parse_sql(call.arguments)
 
     def unregistered_requests(self, *, is_replayable: bool) -> dict[str, PendingRequest]:
         """Return the requests that have no response and are not registered, by id, in their stored form.

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import MAX_RESULT, Result, structured_fast_path, wire
+from gateway.metering import MAX_RESULT, ToolResult, structured_fast_path, tool_result
 from gateway.protocol.buffers import Chunk
 
 ABSENT = msgspec.Raw(b"")
@@ -55,17 +55,17 @@ class ToolResponse(msgspec.Struct):
     """The typical response to a `tools/call`, decoded together with its result in one pass."""
 
     id: msgspec.Raw
-    result: Result
+    result: ToolResult
     method: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
 
 class _SmallResponse(ToolResponse):
-    result: wire.Result
+    result: tool_result.SmallToolResult
 
 
 class _TextResponse(ToolResponse):
-    result: wire.LargeResult
+    result: tool_result.LargeToolResult
 
 
 class _DeclaredResponse(msgspec.Struct):
@@ -119,7 +119,7 @@ def decode_tool_response(data: Chunk) -> ToolResponse | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     result = response.result
-    if response.method or response.error or result.may_be_incomplete or not result.is_of_a_tool:
+    if response.method or response.error or result.may_be_incomplete or not result.is_tool_result:
         return None
     return response
 
@@ -131,9 +131,9 @@ def _decode_large(data: Chunk) -> ToolResponse:
     assert isinstance(text, bytes | bytearray)
     at = text.rfind(_STRUCTURED)
     if at < 0:
-        return wire.within_bounds(_text_decoder, data)
+        return tool_result.decode_bounded(_text_decoder, data)
     response = None
-    if structured_fast_path.is_likely(text, at):
+    if structured_fast_path.may_apply(text, at):
         rest = without_text_content(data, text, at)
         response = _decode_declared(rest)
         if rest is not data and response is not None and response.result.isError is not False:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway import metering
-from gateway.metering import Metered
+from gateway.metering import MeteringResult
 from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import encode_id
 from gateway.proxy.accounting import redaction
@@ -41,7 +41,7 @@ _TASK_SECONDS = 24 * 3600
 _TASK_GRACE = 60
 """Seconds that a task is kept beyond its lifetime, for a response on its way."""
 _TASK_NOTIFICATION = "notifications/tasks"
-_NO_RECORDS = Metered(tables=(), records=0, method=metering.ERROR)
+_NO_RECORDS = MeteringResult(tables=(), records=0, method=metering.ERROR)
 
 
 class CreatedTask(msgspec.Struct, frozen=True):
@@ -199,7 +199,7 @@ class ResponseInspector:
         return error_body(id_, DENIED, refusal.message) if refusal else None
 
     def _refusal(
-        self, call: Call | PendingRequest, result: msgspec.Raw, members: ResultMembers, metered: Metered
+        self, call: Call | PendingRequest, result: msgspec.Raw, members: ResultMembers, metered: MeteringResult
     ) -> Deny | None:
         """Return the reason why the key may not see a tool result; `None` if it may."""
         if self._key is None or not self._has_tables:
@@ -263,7 +263,7 @@ class ResponseInspector:
     def _to_task_creator(self, call: Call | PendingRequest) -> PendingRequest:
         return msgspec.structs.replace(self._builder.to_pending_request(call, is_kept=True), is_kept=True)
 
-    def _add_event(self, call: Call | PendingRequest, metered: Metered, status: str) -> None:
+    def _add_event(self, call: Call | PendingRequest, metered: MeteringResult, status: str) -> None:
         event = self._builder.build(call, Outcome(metered, status, self._size))
         self._inspection.add_event(event, has_quota=self._builder.has_quota(call))
 

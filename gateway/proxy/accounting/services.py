@@ -7,17 +7,17 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import Metered, Result
+from gateway.metering import MeteringResult, ToolResult
 from gateway.proxy.clock import Clock
 
 
 class Meter(Protocol):
     """Finds the tables and the number of records of a call."""
 
-    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> Metered:
+    def __call__(self, tool: str, arguments: Mapping[str, Any], result: bytes) -> MeteringResult:
         """Meter one answered call."""
 
-    def meter_decoded(self, tool: str, arguments: Mapping[str, Any], result: Result) -> Metered | None:
+    def meter_decoded(self, tool: str, arguments: Mapping[str, Any], result: ToolResult) -> MeteringResult | None:
         """Meter a call whose result is already decoded; return `None` if the result's bytes are needed."""
 
 

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
-from gateway.metering.tools import MAX_LIST, MAX_TOOLS, ToolHints, read_hints, read_tools
+from gateway.metering.tool_declarations import MAX_LIST, MAX_TOOLS, ToolHints, parse_hints, parse_tool_list
 from gateway.redis import names as redis_names
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def catalog_name(upstream_url: str) -> str:
 
 
 async def load_schemas(redis: Redis, upstream_url: str) -> dict[str, bytes]:
-    """Load the schemas by tool, in the form that `gateway.metering.tools` reads. Raises `RedisError`."""
+    """Load the schemas by tool, in the form that `gateway.metering.tool_declarations` reads. Raises `RedisError`."""
     fields: Any = await redis.hgetall(catalog_name(upstream_url))
     return {name.decode(errors="replace"): schemas for name, schemas in fields.items() if name != _VERSION.encode()}
 
@@ -86,7 +86,7 @@ class ToolCatalog:
                 await cancel_and_wait(task)
 
     async def _store(self, result: bytes, digest: bytes) -> None:
-        tools = await asyncio.to_thread(read_tools, result)
+        tools = await asyncio.to_thread(parse_tool_list, result)
         changed = {
             name: schemas for name, schemas in tools.items() if self._schema_digests.get(name) != _digest(schemas)
         }
@@ -123,7 +123,7 @@ class ToolCatalog:
             await asyncio.sleep(_REFRESH_SECONDS)
 
     async def _update(self, tools: dict[str, bytes]) -> None:
-        hints = await asyncio.to_thread(lambda: {name: read_hints(schemas) for name, schemas in tools.items()})
+        hints = await asyncio.to_thread(lambda: {name: parse_hints(schemas) for name, schemas in tools.items()})
         self._hints.update(hints)
         self._schema_digests.update({name: _digest(schemas) for name, schemas in tools.items()})
 

@@ -10,7 +10,7 @@ import msgspec
 
 from gateway import metering
 from gateway.keys.record import KeyRecord
-from gateway.metering import Metered
+from gateway.metering import MeteringResult
 from gateway.proxy.accounting.calls import Call
 from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRequest
 from gateway.proxy.accounting.redaction import is_restricted
@@ -22,7 +22,7 @@ from gateway.usage.event import UsageEvent
 class Outcome(msgspec.Struct, frozen=True):
     """The outcome of an answered call."""
 
-    metered: Metered
+    metered: MeteringResult
     status: str
     """As in `UsageEvent.status`."""
     response_bytes: int

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.secret import ApiKey
-from gateway.metering import is_prepared, prepare, tables_in_arguments
-from gateway.metering.tools import ToolHints
+from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments
+from gateway.metering.tool_declarations import ToolHints
 from gateway.protocol.message import Body
 from gateway.protocol.message_endpoint import MAX_SESSION_ID, digest
 from gateway.proxy.accounting.correlation_store import CorrelationStore
@@ -214,5 +214,5 @@ class Admission:
 async def _read_statements(body: Body) -> None:
     """Read the SQL of the calls off the loop, so that what they name is known when they are decided on."""
     for message in body.messages:
-        if message.method == "tools/call" and not is_prepared(message.arguments):
-            await asyncio.to_thread(prepare, message.arguments)
+        if message.method == "tools/call" and not is_sql_parsed(message.arguments):
+            await asyncio.to_thread(parse_sql, message.arguments)

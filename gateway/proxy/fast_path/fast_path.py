@@ -248,7 +248,7 @@ class FastPath:
         if body.is_batch or message.method != "tools/call" or message.kind != "request":
             return None
         call = tool_call(message)
-        if not metering.is_prepared(call.arguments):
+        if not metering.is_sql_parsed(call.arguments):
             return None
         session = self._gatekeeper.admit_at_once(incoming, body, principal)
         if session is None:

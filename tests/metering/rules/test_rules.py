@@ -6,23 +6,24 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import Metered, meter
-from gateway.metering.rules.rules import MAX_RULES, Rules, RulesError, read_rules
+from gateway.metering import MeteringResult, meter
+from gateway.metering.rules.parsing import parse_rules
+from gateway.metering.rules.rules import MAX_RULES, Rules, RulesError
 from tests.metering.support import structured, texts, wire
 from tests.metering.test_bounds import BOUND, fastest
 
 
 def rules(*entries: dict[str, Any]) -> Rules:
-    return read_rules({"rule": list(entries)})
+    return parse_rules({"rule": list(entries)})
 
 
-def ruled(rule: dict[str, Any], result: dict[str, Any], tool: str = "get_orders", **arguments: Any) -> Metered:
+def ruled(rule: dict[str, Any], result: dict[str, Any], tool: str = "get_orders", **arguments: Any) -> MeteringResult:
     return meter(tool, arguments, wire(result), rules({"tool": "*", **rule}).find(tool))
 
 
 def faults(*entries: object) -> list[str]:
     with pytest.raises(RulesError) as caught:
-        read_rules({"rule": list(entries)})
+        parse_rules({"rule": list(entries)})
     return [f"{where}: {what}" for where, what in caught.value.faults]
 
 
@@ -39,21 +40,21 @@ ITEMS = structured({"items": [{"id": 1}, {"id": 2}], "other": [{"id": 3}]})
     ],
 )
 def test_a_rule_counts_what_its_expression_says(expression: str) -> None:
-    assert ruled({"records": expression}, ITEMS) == Metered((), 2, "rule")
+    assert ruled({"records": expression}, ITEMS) == MeteringResult((), 2, "rule")
 
 
 def test_a_rule_names_the_tables_that_its_expression_finds() -> None:
     rule = {"tables": "[arguments.area, 'Orders']", "records": "length(structuredContent.items)"}
-    assert ruled(rule, ITEMS, area="EU") == Metered(("eu", "orders"), 2, "rule")
+    assert ruled(rule, ITEMS, area="EU") == MeteringResult(("eu", "orders"), 2, "rule")
 
 
 def test_a_rule_for_tables_leaves_the_count_to_the_shape() -> None:
     result = structured({"rows": [{"id": 1}]})
-    assert ruled({"tables": "arguments.area"}, result, area="eu") == Metered(("eu",), 1, "structured")
+    assert ruled({"tables": "arguments.area"}, result, area="eu") == MeteringResult(("eu",), 1, "structured")
 
 
 def test_a_rule_for_records_leaves_the_tables_to_the_arguments() -> None:
-    assert ruled({"records": "length(structuredContent.items)"}, ITEMS, table="orders") == Metered(
+    assert ruled({"records": "length(structuredContent.items)"}, ITEMS, table="orders") == MeteringResult(
         ("orders",), 2, "rule"
     )
 
@@ -67,7 +68,7 @@ def test_the_first_rule_that_matches_is_the_tools() -> None:
 
 def test_a_rule_that_answers_null_says_nothing() -> None:
     rule = {"tables": "arguments.none", "records": "structuredContent.none"}
-    assert ruled(rule, structured({"rows": [{"id": 1}]}), table="t") == Metered(("t",), 1, "structured")
+    assert ruled(rule, structured({"rows": [{"id": 1}]}), table="t") == MeteringResult(("t",), 1, "structured")
 
 
 @pytest.mark.parametrize(
@@ -76,23 +77,23 @@ def test_a_rule_that_answers_null_says_nothing() -> None:
 def test_a_rule_without_a_number_makes_the_count_unknown(expression: str) -> None:
     metered = ruled({"records": expression}, structured({"items": [{"id": 1}]}), table="t")
     assert (metered.tables, metered.records, metered.method) == (("t",), None, "unknown")
-    assert metered.fault is not None
-    assert metered.fault.startswith("records: ")
+    assert metered.rule_error is not None
+    assert metered.rule_error.startswith("records: ")
 
 
 def test_a_rule_without_a_name_makes_the_tables_unknown() -> None:
     metered = ruled({"tables": "`1`"}, structured({"rows": [{"id": 1}]}), table="t")
     assert (metered.tables, metered.records) == ((), 1)
-    assert metered.fault == "tables: the answer is no name of a table, and no list of them"
+    assert metered.rule_error == "tables: the value is not a table name or a list of table names"
 
 
 def test_a_fault_tells_nothing_of_the_call() -> None:
     metered = ruled({"records": "length(arguments.secret)"}, ITEMS, secret=123456789)
-    assert metered.fault == "records: length() got number"
+    assert metered.rule_error == "records: length() got number"
 
 
 def test_an_error_is_no_records_whatever_the_rule() -> None:
-    assert ruled({"records": "`5`"}, texts("no", isError=True)) == Metered((), 0, "error")
+    assert ruled({"records": "`5`"}, texts("no", isError=True)) == MeteringResult((), 0, "error")
     failed = ruled({"records": "length(structuredContent.items)"}, texts("Error: no such table: x"))
     assert (failed.records, failed.method) == (0, "error")
 
@@ -145,17 +146,17 @@ def test_faults_name_the_rule_the_member_and_the_place() -> None:
         {"records": "`1`"},
         "k",
     ) == [
-        "metering.rule 2 (b) records: column 8: items is not there: an expression begins with result, "
+        "metering.rule 2 (b) records: column 8: items does not exist: a path begins with result, "
         "structuredContent, content or arguments (in length(items))",
         "metering.rule 3 (c) records: column 1: there is no function size() (in size(result.items))",
         "metering.rule 4 (d) records: column 1: length() takes 1 arguments, not 2 (in length(result.items, 'x'))",
-        "metering.rule 5 (e) tables: column 8: . cannot stand here (in result..x)",
-        "metering.rule 6 (f) tables: column 15: the expression ends too early (in length(result.)",
+        "metering.rule 5 (e) tables: column 8: . is not allowed here (in result..x)",
+        "metering.rule 6 (f) tables: column 15: the expression is incomplete (in length(result.)",
         "metering.rule 7 (g) tables: is empty",
-        "metering.rule 8 (h) tables: must be a text with a JMESPath expression",
-        "metering.rule 9 (i) tabels: is no member of a rule: did you mean tables?",
-        "metering.rule 10 (j): says nothing: it needs tables or records",
-        'metering.rule 11: needs the tool that it is for: tool = "get_*"',
+        "metering.rule 8 (h) tables: must be a string with a JMESPath expression",
+        "metering.rule 9 (i) tabels: is not a member of a rule: did you mean tables?",
+        "metering.rule 10 (j): has no effect: add tables or records",
+        'metering.rule 11: has no tool: add a name or pattern, such as tool = "get_*"',
         "metering.rule 12: must be a table",
     ]
 
@@ -163,8 +164,8 @@ def test_faults_name_the_rule_the_member_and_the_place() -> None:
 @pytest.mark.parametrize("table", [[], {"rules": []}, {"rule": {}}, {"rule": [{"tool": "a"}] * (MAX_RULES + 1)}])
 def test_what_is_no_list_of_rules_is_refused(table: object) -> None:
     with pytest.raises(RulesError):
-        read_rules(table)
+        parse_rules(table)
 
 
 def test_no_rules_are_no_rules() -> None:
-    assert read_rules({}).find("x") is None
+    assert parse_rules({}).find("x") is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from gateway.metering import Metered, meter
-from gateway.metering.rules.rules import read_rules
-from gateway.metering.rules.suggest import Counted, suggest, to_toml
-from gateway.metering.tools import read_tools
+from gateway.metering import MeteringResult, meter
+from gateway.metering.rules.parsing import parse_rules
+from gateway.metering.rules.suggest import ToolUsage, suggest, to_toml
+from gateway.metering.tool_declarations import parse_tool_list
 from tests.metering.support import wire
 
 PARTS = {
@@ -22,38 +22,38 @@ PARTS = {
 
 def schemas(name: str, output: Any = None, **arguments: Any) -> dict[str, bytes]:
     tool = {"name": name, "inputSchema": {"type": "object", "properties": arguments}}
-    return read_tools(wire({"tools": [tool if output is None else {**tool, "outputSchema": output}]}))
+    return parse_tool_list(wire({"tools": [tool if output is None else {**tool, "outputSchema": output}]}))
 
 
 def test_only_tools_with_unknown_counts_are_named_the_worst_first() -> None:
-    counted = [Counted("a", 10, 0), Counted("b", 10, 1), Counted("c", 9, 9), Counted("d", 1, 1)]
+    counted = [ToolUsage("a", 10, 0), ToolUsage("b", 10, 1), ToolUsage("c", 9, 9), ToolUsage("d", 1, 1)]
     assert [one.tool for one in suggest(counted, {})] == ["c", "b", "d"]
 
 
 def test_a_suggested_rule_can_be_pasted_and_counts() -> None:
     known = schemas("find*", PARTS, area={"description": "Table name"})
-    toml = to_toml(suggest([Counted("find*", 8, 2)], known))
+    toml = to_toml(suggest([ToolUsage("find*", 8, 2)], known))
     assert toml.startswith("# find*: 2 of 8 calls of unknown count (25 %)\n")
     assert '# or: records = "length(structuredContent.weights)"' in toml
-    rules = read_rules(tomllib.loads(toml)["metering"])
+    rules = parse_rules(tomllib.loads(toml)["metering"])
     result = wire({"content": [], "structuredContent": {"found-parts": [{}, {}], "weights": [1.5]}})
-    assert meter("find*", {"area": "EU"}, result, rules.find("find*")) == Metered(("eu",), 2, "rule")
+    assert meter("find*", {"area": "EU"}, result, rules.find("find*")) == MeteringResult(("eu",), 2, "rule")
     assert rules.find("find_more") is None
 
 
 def test_what_cannot_be_told_is_a_comment() -> None:
     known = schemas("declared", area={})
-    toml = to_toml(suggest([Counted("declared", 5, 5), Counted("not seen", 5, 5)], known))
+    toml = to_toml(suggest([ToolUsage("declared", 5, 5), ToolUsage("not seen", 5, 5)], known))
     assert tomllib.loads(toml) == {}
-    assert "It declares no list in its output" in toml
-    assert "No list of tools with it has passed yet" in toml
+    assert "It declares no list in its output schema" in toml
+    assert "Its declaration is not known yet" in toml
     assert '# tool = "not seen"' in toml
 
 
 def test_the_name_of_a_tool_cannot_break_out_of_its_line() -> None:
     evil = 'x"\n[[metering.rule]]\ntool = "*"\nrecords = "`0`"\n# '
     output = {"type": "object", "properties": {evil: {"type": "array", "items": {"type": "object"}}}}
-    toml = to_toml(suggest([Counted(evil, 1, 1)], schemas(evil, output)))
+    toml = to_toml(suggest([ToolUsage(evil, 1, 1)], schemas(evil, output)))
     (rule,) = tomllib.loads(toml)["metering"]["rule"]
     assert rule["tool"] == evil.replace("[[", "[[][[]").replace("*", "[*]")
-    assert len(read_rules({"rule": [rule]})) == 1
+    assert len(parse_rules({"rule": [rule]})) == 1

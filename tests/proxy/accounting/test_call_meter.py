@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.metering import Metered
+from gateway.metering import MeteringResult
 from gateway.proxy.accounting.call_meter import CallMeter
 
 RESULT = b'{"content":[],"structuredContent":{"a":[{},{}],"b":[{}],"secret":"s3cr3t"}}'
@@ -70,7 +70,7 @@ async def test_a_rule_that_fails_is_told_once_and_counted_each_time(
 ) -> None:
     await meters.write(rule("length(structuredContent.none)"))
     with caplog.at_level(logging.WARNING):
-        assert meters.meter("get_x", {}, RESULT) == Metered((), None, "unknown", "records: length() got null")
+        assert meters.meter("get_x", {}, RESULT) == MeteringResult((), None, "unknown", "records: length() got null")
         meters.records()
     assert meters.failures == 2
     assert [record.getMessage() for record in caplog.records] == [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.metering import meter, meter_parts
+from gateway.metering import meter, meter_decoded
 from gateway.protocol.buffers import Chunk
 from gateway.proxy.accounting.response_decoder import decode_tool_response, without_text_content
 
@@ -50,7 +50,7 @@ def counted(data: Chunk) -> tuple[tuple[str, ...], int | None, bool | None] | No
     if found is None:
         return None
     assert bytes(found.id) == b"7"
-    metered = meter_parts("prices", {}, found.result, None)
+    metered = meter_decoded("prices", {}, found.result, None)
     return metered.tables, metered.records, found.result.isError
 
 

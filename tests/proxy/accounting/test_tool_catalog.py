@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.metering.tools import MAX_TOOLS
+from gateway.metering.tool_declarations import MAX_TOOLS
 from gateway.proxy.accounting import tool_catalog
 from gateway.proxy.accounting.tool_catalog import ToolCatalog, catalog_name, load_schemas
 from tests.support.gateway import Gateway, call

@@ -408,7 +408,7 @@ async def test_a_fault_within_the_gateway_is_500_on_both_ways_and_leaves_nothing
         upstream.answer = answer_raw(http(USUAL))
         with monkeypatch.context() as faulty:
             if where == "meter":
-                faulty.setattr("gateway.metering.meter_parts", fails)
+                faulty.setattr("gateway.metering.meter_decoded", fails)
             elif where == "head":
                 faulty.setattr("gateway.proxy.accounting.usage_events.arguments_hash", fails)
                 faulty.setattr("gateway.proxy.fast_path.fast_path.arguments_hash", fails)

@@ -3,7 +3,7 @@
 Rules:
 - The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings
   and footers. Prose is unknown.
-- A footer ("5 rows") is a witness and never the count.
+- A footer ("5 rows") is a stated_count and never the count.
 - What begins like JSON and is none (cut off, most often) is unknown.
 """
 
@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import names
-from gateway.metering.arguments import Request
+from gateway.metering import vocabulary
+from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
-from gateway.metering.metered import NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import NOTHING, Confidence, Count, counted
 from gateway.metering.text import (
     bullet_lists,
     delimited,
@@ -27,7 +27,7 @@ from gateway.metering.text import (
     messages,
     python_repr,
 )
-from gateway.metering.text.lines import HEAD, split, trimmed
+from gateway.metering.text.lines import HEAD, split, trim_blank_lines
 
 MAX_TEXT = 2_000_000
 """Characters of a text that is looked at."""
@@ -68,13 +68,13 @@ class CountsValues(Protocol):
         """The records in `value`."""
 
 
-def count(text: str, request: Request, depth: int, count_value: CountsValues) -> Count:
+def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
     """The records in `text`, which lies in `depth` wrappers."""
     if len(text) > MAX_TEXT or depth > MAX_DEPTH:
         return NOTHING
     original, text = text, text.strip()
     if not text:
-        return counted(0, "empty_text") if request.returns_rows else NOTHING
+        return counted(0, "empty_text") if arguments.returns_rows else NOTHING
     if text[0] == '"' and len(text) > MAX_QUOTED:
         return NOTHING
     if text[0] in '[{("':
@@ -87,29 +87,31 @@ def count(text: str, request: Request, depth: int, count_value: CountsValues) ->
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
     if (inner := _fenced(text) or _tagged(text)) is not None:
-        return count(inner, request, depth + 1, count_value)
-    if request.returns_rows and not request.one_column and text.lower() in ("null", "none"):
+        return count(inner, arguments, depth + 1, count_value)
+    if arguments.returns_rows and not arguments.has_one_column and text.lower() in ("null", "none"):
         return messages.NONE_FOUND
     if (rows := _named_rows(text)) is not None and (found := _data(rows, depth, count_value)) is not None:
         return found
-    found = _written(text, original, request)
-    if (found is None or found.grade is Confidence.OBJECT) and (done := _acknowledged(text, request)) is not None:
+    found = _written(text, original, arguments)
+    if (found is None or found.confidence is Confidence.OBJECT) and (
+        done := _acknowledged(text, arguments)
+    ) is not None:
         return done
-    return found or _embedded(text, depth, count_value) or _listed(text, request) or NOTHING
+    return found or _embedded(text, depth, count_value) or _listed(text, arguments) or NOTHING
 
 
-def _written(text: str, original: str, request: Request) -> Count | None:
-    lines = split(trimmed(original))
+def _written(text: str, original: str, arguments: ParsedArguments) -> Count | None:
+    lines = split(trim_blank_lines(original))
     for form in (markup.count, drawn_tables.count, key_value_text.count, delimited.count):
-        if (found := form(text, lines, request)) is not None:
+        if (found := form(text, lines, arguments)) is not None:
             return found
     return None
 
 
-def _listed(text: str, request: Request) -> Count | None:
-    if request.returns_rows and request.one_column and _is_scalar(text):
+def _listed(text: str, arguments: ParsedArguments) -> Count | None:
+    if arguments.returns_rows and arguments.has_one_column and _is_scalar(text):
         return counted(1, "scalar_text")
-    return bullet_lists.count(text, request)
+    return bullet_lists.count(text, arguments)
 
 
 def _below_heading(text: str) -> str:
@@ -119,10 +121,12 @@ def _below_heading(text: str) -> str:
     return text.partition("\n")[2].strip() or text
 
 
-def _acknowledged(text: str, request: Request) -> Count | None:
+def _acknowledged(text: str, arguments: ParsedArguments) -> Count | None:
     """Nothing, where a tool that writes confirms in a few words that it did."""
     is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
-    return messages.CHANGED if is_short and names.is_writing(request.tool) and _CONFIRMS.search(text) else None
+    return (
+        messages.CHANGED if is_short and vocabulary.is_writing_tool(arguments.tool) and _CONFIRMS.search(text) else None
+    )
 
 
 def _is_scalar(text: str) -> bool:
@@ -208,7 +212,7 @@ def _named_rows(text: str) -> str | None:
 
 def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
     """The records in JSON or a repr that stands between a few lines of prose, or in tags."""
-    tries = MAX_TRIES if len(text) <= structure.MAX_READ else 1
+    tries = MAX_TRIES if len(text) <= structure.MAX_SAMPLED_BYTES else 1
     for start in _starts(text)[:tries]:
         end = text.rfind("]" if text[start] == "[" else "}") + 1
         if end <= start or start + len(text) - end > MAX_BESIDE or (start == 0 and end == len(text)):
@@ -219,7 +223,7 @@ def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
         if is_inline and text[start + 1 : end].lstrip()[:1] not in ("{", "[", "(") and 2 * (end - start) < len(text):
             continue  # a few words in brackets, within prose
         found = _data(text[start:end], depth, count_value)
-        if found is not None and found.grade >= Confidence.OBJECT:
+        if found is not None and found.confidence >= Confidence.OBJECT:
             return found
     return None
 

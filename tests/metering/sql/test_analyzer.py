@@ -8,19 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.metering.sql import facts
-from gateway.metering.sql.facts import SqlFacts
+from gateway.metering.sql import analyzer
+from gateway.metering.sql.analysis import SqlAnalysis
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
-    facts._cache.clear()
+    analyzer._cache.clear()
     yield
-    facts._cache.clear()
+    analyzer._cache.clear()
 
 
-def facts_of(text: str) -> SqlFacts:
-    found = facts.facts(text)
+def facts_of(text: str) -> SqlAnalysis:
+    found = analyzer.analyze(text)
     assert found is not None, text
     return found
 
@@ -151,7 +151,7 @@ def test_whether_a_statement_returns_rows(text: str, returns: bool) -> None:
     "text", ["SELEC 1", "hello world", "Delta Air Lines", "SELECT FROM WHERE", "CALL p()", "EXEC p", "", ";", "-- x"]
 )
 def test_what_is_no_known_sql_has_no_facts(text: str) -> None:
-    assert facts.facts(text) is None
+    assert analyzer.analyze(text) is None
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_what_is_no_known_sql_has_no_facts(text: str) -> None:
     ],
 )
 def test_a_text_that_may_reach_more_than_it_names_is_uncertain(text: str) -> None:
-    found = facts.facts(text)
-    assert found is None or not found.certain
+    found = analyzer.analyze(text)
+    assert found is None or not found.is_exhaustive
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_text_that_may_reach_more_than_it_names_is_uncertain(text: str) -> Non
     ],
 )
 def test_common_statements_are_certain(text: str) -> None:
-    assert facts_of(text).certain
+    assert facts_of(text).is_exhaustive
 
 
 def test_columns_that_a_statement_returns_are_known_where_it_names_them() -> None:
@@ -214,31 +214,31 @@ def test_columns_that_a_statement_returns_are_known_where_it_names_them() -> Non
     ],
 )
 def test_a_bomb_is_given_up_and_never_raises(bomb: str) -> None:
-    facts.facts(bomb)
-    facts.prepare(bomb)
-    assert facts.is_prepared(bomb)
+    analyzer.analyze(bomb)
+    analyzer.parse_sql(bomb)
+    assert analyzer.is_parsed(bomb)
 
 
 def test_a_long_statement_is_read_once_it_is_prepared() -> None:
     text = "SELECT a FROM t WHERE " + " AND ".join(f"a{number} = {number}" for number in range(300))
-    assert not facts.is_prepared(text)
-    assert facts.facts(text) is None
-    thread = threading.Thread(target=facts.prepare, args=(text,))
+    assert not analyzer.is_parsed(text)
+    assert analyzer.analyze(text) is None
+    thread = threading.Thread(target=analyzer.parse_sql, args=(text,))
     thread.start()
     thread.join()
-    assert facts.is_prepared(text)
+    assert analyzer.is_parsed(text)
     assert facts_of(text).read == ("t",)
 
 
 def test_the_cache_is_bounded_and_holds_no_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "MAX_CACHED", 3)
+    monkeypatch.setattr(analyzer, "MAX_CACHED", 3)
     for number in range(10):
-        facts.facts(f"SELECT {number} FROM secret_table")
-    assert len(facts._cache) == 3
-    assert not any(b"secret" in key for key in facts._cache)
+        analyzer.analyze(f"SELECT {number} FROM secret_table")
+    assert len(analyzer._cache) == 3
+    assert not any(b"secret" in key for key in analyzer._cache)
 
 
 def test_too_many_tables_are_given_up() -> None:
     text = "SELECT 1 FROM " + ", ".join(f"t{number}" for number in range(300))
-    facts.prepare(text)
-    assert facts.facts(text) is None
+    analyzer.parse_sql(text)
+    assert analyzer.analyze(text) is None

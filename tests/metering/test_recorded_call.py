@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering.recorded import RecordedCall, read_call
+from gateway.metering.recorded_call import RecordedCall, read_call
 
 REQUEST = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "query", "arguments": {"sql": "x"}}}
 RESPONSE = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}
@@ -40,17 +40,17 @@ def test_a_call_without_arguments_has_none() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "is no call"),
-        ("5", "is no call"),
+        ("", "holds no call"),
+        ("5", "holds no call"),
         ("{", "is not JSON: .* in line 1, column 2"),
         ("[" * 100_000, "nested too deeply"),
-        ({"arguments": {}, "result": {}}, "has 0 tools/call requests, not one"),
-        ({"tool": 5, "result": {}}, "names no tool"),
-        ({"tool": "x", "arguments": [], "result": {}}, "arguments that are no object"),
+        ({"arguments": {}, "result": {}}, "has 0 tools/call requests instead of one"),
+        ({"tool": 5, "result": {}}, "has no tool name"),
+        ({"tool": "x", "arguments": [], "result": {}}, "arguments that are not an object"),
         ({"tool": "x"}, "has no result"),
         ([REQUEST, REQUEST, RESPONSE], "has 2 tools/call requests"),
         ([REQUEST, {**RESPONSE, "id": "7"}], "no response with the request's id"),
-        ([REQUEST, {"id": 7, "error": {"code": 1, "message": "no"}}], "has an error in place of a result"),
+        ([REQUEST, {"id": 7, "error": {"code": 1, "message": "no"}}], "has a JSON-RPC error instead of a result"),
     ],
 )
 def test_what_is_missing_is_named(value: Any, message: str) -> None:

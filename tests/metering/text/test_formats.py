@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from gateway.metering import Metered
+from gateway.metering import MeteringResult
 from tests.metering.support import metered, records, structured, texts
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"a": 3, "b": "z"}]
@@ -125,7 +125,7 @@ UNTRUSTED = (
     ],
 )  # fmt: skip
 def test_records_are_counted_in(text: str, expected: int, method: str) -> None:
-    assert metered(texts(text)) == Metered((), expected, method)
+    assert metered(texts(text)) == MeteringResult((), expected, method)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_an_empty_answer_that_says_so_is_0(text: str) -> None:
 
 def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
     answer = metered(texts('{"status": "error", "run_id": "17", "message": "no such table: t"}'), sql="SELECT a FROM t")
-    assert answer == Metered((), 0, "error")
+    assert answer == MeteringResult((), 0, "error")
 
 
 @pytest.mark.parametrize(
@@ -381,4 +381,4 @@ def test_a_frame_with_a_name_for_its_index_has_a_header_of_two_lines() -> None:
 
 def test_a_data_file_that_is_read_as_text_is_the_table() -> None:
     answer = metered(texts("a,b\n1,x\n2,y"), "read_file", path="/srv/Data/Stocks.csv")
-    assert answer == Metered(("stocks.csv",), 2, "csv_text")
+    assert answer == MeteringResult(("stocks.csv",), 2, "csv_text")

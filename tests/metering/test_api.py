@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import Metered, meter, tables_in_arguments
+from gateway.metering import MeteringResult, meter, tables_in_arguments
 from tests.metering.support import metered, records, structured, texts, wire
 
 ROWS = [{"date": "2024-01-02", "close": 1.5}, {"date": "2024-01-03", "close": 2.5}]
@@ -14,11 +14,13 @@ ROWS = [{"date": "2024-01-02", "close": 1.5}, {"date": "2024-01-03", "close": 2.
 
 def test_a_declared_table_and_its_rows_are_read_from_structured_content() -> None:
     result = structured({"table": "Stock_Prices", "record_count": 2, "records": ROWS})
-    assert metered(result) == Metered(("stock_prices",), 2, "declared")
+    assert metered(result) == MeteringResult(("stock_prices",), 2, "declared")
 
 
 def test_where_the_declared_number_and_the_list_differ_the_list_wins() -> None:
-    assert metered(structured({"table_name": "t", "row_count": 12154, "rows": ROWS})) == Metered(("t",), 2, "declared")
+    assert metered(structured({"table_name": "t", "row_count": 12154, "rows": ROWS})) == MeteringResult(
+        ("t",), 2, "declared"
+    )
 
 
 def test_the_number_that_exists_is_not_the_number_returned() -> None:
@@ -26,7 +28,7 @@ def test_the_number_that_exists_is_not_the_number_returned() -> None:
 
 
 def test_a_declared_number_is_believed_where_there_is_no_list() -> None:
-    assert metered(structured({"table": "t", "record_count": 7})) == Metered(("t",), 7, "declared")
+    assert metered(structured({"table": "t", "record_count": 7})) == MeteringResult(("t",), 7, "declared")
 
 
 def test_a_text_that_mirrors_structured_content_is_not_counted_twice() -> None:
@@ -34,7 +36,7 @@ def test_a_text_that_mirrors_structured_content_is_not_counted_twice() -> None:
 
 
 def test_an_error_has_no_records_and_no_tables() -> None:
-    assert metered(texts("no such table: t", isError=True), sql="SELECT * FROM t") == Metered((), 0, "error")
+    assert metered(texts("no such table: t", isError=True), sql="SELECT * FROM t") == MeteringResult((), 0, "error")
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_an_error_has_no_records_and_no_tables() -> None:
     ],
 )
 def test_an_error_that_says_it_is_none_is_one(text: str) -> None:
-    assert metered(texts(text, isError=False), sql="SELECT * FROM x") == Metered((), 0, "error")
+    assert metered(texts(text, isError=False), sql="SELECT * FROM x") == MeteringResult((), 0, "error")
 
 
 @pytest.mark.parametrize(
@@ -103,17 +105,17 @@ def test_a_text_that_says_that_nothing_was_found_has_no_records(text: str) -> No
 
 def test_a_write_has_no_records_whatever_it_answers() -> None:
     answer = metered(texts("[{'n': 1}]"), sql="INSERT INTO t SELECT * FROM u")
-    assert answer == Metered(("u",), 0, "write_statement")
+    assert answer == MeteringResult(("u",), 0, "write_statement")
 
 
 def test_a_write_that_returns_rows_has_records() -> None:
     answer = metered(texts("[{'id': 1}]"), sql="DELETE FROM t WHERE id = 1 RETURNING id")
-    assert answer == Metered(("t",), 1, "repr_text")
+    assert answer == MeteringResult(("t",), 1, "repr_text")
 
 
 def test_the_plan_of_a_statement_reads_nothing_and_has_no_records() -> None:
     answer = metered(texts("[{'detail': 'SCAN orders'}]"), sql="EXPLAIN QUERY PLAN SELECT * FROM orders")
-    assert answer == Metered((), None, "unknown")
+    assert answer == MeteringResult((), None, "unknown")
     assert metered(texts("Error: x"), sql="EXPLAIN SELECT 1").method == "error"
 
 
@@ -144,7 +146,7 @@ def test_a_table_in_the_result_takes_its_schema_from_the_arguments() -> None:
 
 
 def test_prose_is_unknown() -> None:
-    assert metered(texts("The weather is fine, and will be.")) == Metered((), None, "unknown")
+    assert metered(texts("The weather is fine, and will be.")) == MeteringResult((), None, "unknown")
 
 
 def test_one_object_is_a_record_where_the_table_is_known_and_else_unknown() -> None:
@@ -187,17 +189,17 @@ def test_links_are_counted_where_there_is_nothing_else() -> None:
     "wire_bytes", [b"", b"null", b"[]", b"1", b"{", b"\xff\xfe", b'{"content":7,"structuredContent":']
 )
 def test_what_is_no_result_is_unknown(wire_bytes: bytes) -> None:
-    assert meter("t", {}, wire_bytes) == Metered((), None, "unknown")
+    assert meter("t", {}, wire_bytes) == MeteringResult((), None, "unknown")
 
 
 def test_a_metadata_tool_reads_no_table() -> None:
-    assert metered(structured({"tables": [{"name": "a"}, {"name": "b"}]}), "list_tables") == Metered(
+    assert metered(structured({"tables": [{"name": "a"}, {"name": "b"}]}), "list_tables") == MeteringResult(
         (), 2, "structured"
     )
 
 
 def test_tables_of_a_declared_list_are_no_source_without_rows() -> None:
-    assert metered(structured({"tables": ["a", "b"], "count": 2}), "list_tables") == Metered((), 2, "structured")
+    assert metered(structured({"tables": ["a", "b"], "count": 2}), "list_tables") == MeteringResult((), 2, "structured")
 
 
 def test_tables_named_before_the_call() -> None:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.metering import meter, tables_in_arguments
-from gateway.metering.tools import MAX_LIST, MAX_SCHEMA, ToolHints, lists, read_hints, read_tools, table_arguments
+from gateway.metering.tool_declarations import (
+    MAX_LIST,
+    MAX_SCHEMA,
+    ToolHints,
+    list_paths,
+    parse_hints,
+    parse_tool_list,
+    table_arguments,
+)
 from tests.metering.support import texts, wire
 
 
@@ -17,11 +25,11 @@ def kept(arguments: dict[str, Any] | None = None, output: Any = None) -> bytes:
     tool: dict[str, Any] = {"name": "x", "inputSchema": {"type": "object", "properties": arguments or {}}}
     if output is not None:
         tool["outputSchema"] = output
-    return read_tools(wire({"tools": [tool]}))["x"]
+    return parse_tool_list(wire({"tools": [tool]}))["x"]
 
 
 def is_table(description: str, name: str = "entity", **schema: Any) -> bool:
-    return bool(read_hints(kept({name: {"description": description, **schema}})).table_arguments)
+    return bool(parse_hints(kept({name: {"description": description, **schema}})).table_arguments)
 
 
 @pytest.mark.parametrize(
@@ -97,28 +105,28 @@ def test_the_lists_of_an_output_are_found_those_of_objects_first() -> None:
             "found": {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/Row"}}]},
         },
     }
-    assert lists(kept(output=output)) == [("page", "items"), ("found",), ("names",)]
+    assert list_paths(kept(output=output)) == [("page", "items"), ("found",), ("names",)]
 
 
 def test_what_is_large_or_no_list_of_tools_is_not_learned() -> None:
     large = {"type": "object", "description": "x" * MAX_SCHEMA}
-    found = read_tools(wire({"tools": [{"name": "a", "inputSchema": large, "outputSchema": {}}, {"name": "b"}]}))
+    found = parse_tool_list(wire({"tools": [{"name": "a", "inputSchema": large, "outputSchema": {}}, {"name": "b"}]}))
     assert {name: json.loads(value) for name, value in found.items()} == {
         "a": {"input": None, "output": {}},
         "b": {"input": None, "output": None},
     }
-    assert read_tools(wire({"tools": [{"name": "x" * 300}, {"name": ""}]})) == {}
-    assert read_tools(wire({"tools": [{"name": "x", "description": "x" * MAX_LIST}]})) == {}
+    assert parse_tool_list(wire({"tools": [{"name": "x" * 300}, {"name": ""}]})) == {}
+    assert parse_tool_list(wire({"tools": [{"name": "x", "description": "x" * MAX_LIST}]})) == {}
     odd: tuple[Any, ...] = ({"tools": {}}, {"tools": [1]}, [], "x", {"tools": [{"name": 5}]})
     for value in odd:
-        assert read_tools(wire(value)) == {}
+        assert parse_tool_list(wire(value)) == {}
 
 
 @pytest.mark.parametrize("value", [b"", b"[", b"[]", b'{"input":5,"output":[]}', b'{"input":{"properties":{"a":5}}}'])
 def test_odd_schemas_tell_nothing(value: bytes) -> None:
-    assert read_hints(value) == ToolHints()
+    assert parse_hints(value) == ToolHints()
     assert table_arguments(value) == []
-    assert lists(value) == []
+    assert list_paths(value) == []
 
 
 @pytest.mark.parametrize(
@@ -131,4 +139,4 @@ def test_odd_schemas_tell_nothing(value: bytes) -> None:
     ],
 )
 def test_schemas_that_go_in_circles_end(output: Any) -> None:
-    assert lists(kept(output=output)) == []
+    assert list_paths(kept(output=output)) == []

@@ -1,0 +1,71 @@
+"""The result of metering a call, and `Count`, the intermediate result of its parts.
+
+`records` is the number of records that were returned to the client, never the number that exist. There are no
+estimates: an unknown number is `None`, with the method `unknown`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+UNKNOWN = "unknown"
+RULE = "rule"
+"""The operator's rule for the tool gave the number."""
+ERROR = "error"
+WRITE_STATEMENT = "write_statement"
+"""The call's SQL returns no rows."""
+DECLARED = "declared"
+"""The result names its table and holds its rows, or states how many it returned."""
+
+
+class MeteringResult(msgspec.Struct, frozen=True):
+    """The tables that a call read, the number of records that it returned, and how that number was found.
+
+    The methods: `rule`; `declared` and `structured` (from `structuredContent`); `json_text`, `ndjson_text`,
+    `repr_text`, `csv_text`, `tsv_text`, `markdown_text`, `box_text`, `columns_text`, `frame_text`, `rows_text`,
+    `blocks_text`, `fields_text`, `yaml_text`, `html_text`, `xml_text`, `names_text`, `lines_text`, `scalar_text`
+    (from a text in that format); `no_records_text`, `affected_rows_text`, `empty_text`, `no_content`,
+    `write_statement`, `error` (nothing was returned); `resource_links`; `unknown`.
+    """
+
+    tables: tuple[str, ...]
+    """In lower case, without quotes, qualified as in the call or its result; sorted."""
+    records: int | None
+    method: str
+    rule_error: str | None = None
+    """Why the operator's rule for the tool failed; `None` if it did not. Contains no data of the call."""
+
+
+class Confidence(IntEnum):
+    """How reliable a count is; if several parts of a result give a count, the highest confidence wins."""
+
+    NONE = 0
+    OBJECT = 1
+    """One object without a list: a record only if the call is known to read a table."""
+    DECLARED = 2
+    """A number stated in the result, without the records that it counts."""
+    COUNTED = 3
+    """Records that are present and were counted, or a statement that there are none."""
+    FAILED = 4
+    """The result reports an error: no record was returned."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    """The number of records in one part of a result."""
+
+    records: int | None
+    method: str
+    confidence: Confidence
+    tables: tuple[str, ...] = ()
+    """Tables that this part names as its source."""
+
+
+NOTHING = Count(None, UNKNOWN, Confidence.NONE)
+FAILURE = Count(0, ERROR, Confidence.FAILED)
+
+
+def counted(records: int, method: str, tables: tuple[str, ...] = ()) -> Count:
+    """Return a `Count` of records that are present."""
+    return Count(records, method, Confidence.COUNTED, tables)
