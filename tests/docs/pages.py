@@ -39,7 +39,7 @@ def mentions_in_code(pattern: str) -> Iterator[Mention]:
 
 
 def resolve(name: str) -> Any:
-    """Return the module, or the attribute of one, with this dotted name. Raises `AssertionError`."""
+    """Return the module, or the attribute of one, with this dotted name; `None` if there is none."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
@@ -47,7 +47,6 @@ def resolve(name: str) -> Any:
         except ModuleNotFoundError:
             continue
         for part in parts[length:]:
-            assert hasattr(found, part), name
-            found = getattr(found, part)
+            found = getattr(found, part, None)
         return found
-    raise AssertionError(name)
+    return None
