@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from admin_api.http.addresses import Network
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
-from gateway.accounts.tokens import Tokens
+from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
 from gateway.usage.store.table import UsageTable
@@ -25,7 +25,7 @@ class Dependencies:
     users: UserStore
     keys: KeyStore
     usage: UsageTable
-    tokens: Tokens
+    tokens: AccessTokens
     login_limits: LoginLimits
     audit: AuditTrail
     now_ms: Callable[[], int]

@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import redis.asyncio
 
+from gateway.accounts.passwords import Passwords
 from gateway.redis.client import connect
 from tests.support.clock import Clock
+from tests.support.passwords import CountingHasher
 from tests.support.valkey import Valkey, running_valkey
 
 
@@ -25,6 +27,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clock() -> Clock:
     """A clock that stands still until it is advanced."""
     return Clock()
+
+
+@pytest.fixture
+def hasher() -> CountingHasher:
+    """Real argon2id with parameters that take little time."""
+    return CountingHasher()
+
+
+@pytest.fixture
+def cheap_passwords(hasher: CountingHasher) -> Iterator[Passwords]:
+    passwords = Passwords(hasher=hasher)
+    yield passwords
+    passwords.close()
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ async def change_password(deps: Dependencies, caller: Caller, given: PasswordCha
 async def _checked(deps: Dependencies, caller: Caller, email: str, password: str) -> User | None:
     """The user whose password this is, within the limits on failures."""
     try:
-        attempt = await deps.login_limits.begin(email, caller.address)
+        attempt = await deps.login_limits.acquire(email, caller.address)
     except TooManyLogins as error:
         _log.warning("Too many failed logins of %r from %s", email, caller.address)
         raise Problem(
@@ -89,14 +89,14 @@ async def _checked(deps: Dependencies, caller: Caller, email: str, password: str
             headers={"Retry-After": str(error.retry_after)},
         ) from None
     try:
-        user = await deps.users.verify(email, password)
+        user = await deps.users.authenticate(email, password)
     except Exception:
-        await deps.login_limits.give_back(attempt)
+        await deps.login_limits.refund(attempt)
         raise
     if user is None:
         _log.info("Failed login of %r from %s", email, caller.address)
     else:
-        await deps.login_limits.give_back(attempt)
+        await deps.login_limits.refund(attempt)
     return user
 
 

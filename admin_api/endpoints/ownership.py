@@ -5,7 +5,7 @@ from __future__ import annotations
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import Caller
 from admin_api.http.problem import Problem
-from gateway.accounts.users import normal_email
+from gateway.accounts.users import normalize_email
 
 
 def owner_asked_for(caller: Caller, owner: str | None, everybody: bool) -> str | None:
@@ -21,7 +21,7 @@ def owner_asked_for(caller: Caller, owner: str | None, everybody: bool) -> str |
         wanted = caller.user.email
     else:
         try:
-            wanted = normal_email(owner)
+            wanted = normalize_email(owner)
         except ValueError:
             wanted = owner
     if wanted != caller.user.email and not caller.user.is_admin:

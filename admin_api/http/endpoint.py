@@ -111,7 +111,7 @@ async def authenticate(deps: Dependencies, request: web.Request) -> User:
     if not values:
         raise _unauthorized("Log in first: send Authorization: Bearer with the token of /api/auth/login.", "")
     scheme, _, token = values[0].partition(" ")
-    claims = deps.tokens.read(token.strip()) if len(values) == 1 and scheme.lower() == "bearer" else None
+    claims = deps.tokens.verify(token.strip()) if len(values) == 1 and scheme.lower() == "bearer" else None
     user = None if claims is None else await deps.users.get(claims.sub)
     if claims is None or user is None or user.disabled or user.password_changed_at != claims.pwd:
         raise _unauthorized("Invalid or expired token; log in again.", ', error="invalid_token"')

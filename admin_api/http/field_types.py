@@ -24,7 +24,7 @@ def _field(name: str) -> Callable[[Any], Any]:
 
 
 def _email(value: str) -> str:
-    return users.normal_email(value)
+    return users.normalize_email(value)
 
 
 def _moment(value: str) -> str:
@@ -140,7 +140,7 @@ Email = Annotated[
     str,
     Meta(
         min_length=3,
-        max_length=users.MAX_EMAIL,
+        max_length=users.MAX_EMAIL_LENGTH,
         examples=["you@example.com"],
         extra={"must": "be an email address of at most 254 characters", "parse": _email},
     ),
@@ -149,7 +149,7 @@ AnyEmail = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=users.MAX_EMAIL,
+        max_length=users.MAX_EMAIL_LENGTH,
         extra={"must": "be an email address of at most 254 characters"},
     ),
 ]

@@ -1,0 +1,13 @@
+"""Accounts of the admin API: users, passwords, access tokens, login limits and the audit trail.
+
+| module | holds |
+| --- | --- |
+| `users` | `UserStore`: users in Redis, and checking their passwords |
+| `passwords` | `Passwords`: argon2id in a bounded thread pool |
+| `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
+| `login_limits` | `LoginLimits`: limits on failed logins per account and per address |
+| `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |
+
+May import `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and `gateway.cli`. Begin
+reading at `users`.
+"""

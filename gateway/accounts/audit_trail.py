@@ -1,9 +1,8 @@
-"""The audit trail: who did what to which key or user.
+"""The audit trail: who changed which key or user, and when.
 
-- A Redis stream, bounded: beyond about `MAX_ENTRIES` the oldest go.
-- Entries name keys by their id and never hold a key, a password or a token.
-- An entry is written after the change that it tells of. Where that fails, the change stands and the
-  log has it.
+- A Redis stream, trimmed to about `MAX_ENTRIES` entries.
+- Entries refer to keys by id and never contain a key, a password or a token.
+- An entry is written after the change it describes. If writing fails, the change stands and the entry is logged.
 """
 
 from __future__ import annotations
@@ -25,31 +24,32 @@ _log = logging.getLogger(__name__)
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One change. `at` is in milliseconds since the epoch."""
+    """One change. `at` is a timestamp in milliseconds since the epoch."""
 
     at: int
     actor: str
-    """The email of who did it."""
+    """Email of the user who made the change, or the operating system's user on the command line."""
     action: str
-    """Such as `key.create` or `user.disable`."""
+    """The kind of change, such as `key.create` or `user.disable`."""
     address: str
+    """Client address of the request."""
     key_id: str | None = None
     owner: str | None = None
-    """Whose key it is."""
+    """Owner of the key that was changed."""
     user: str | None = None
-    """The user it was done to."""
+    """Email of the user that was changed."""
     details: dict[str, str] = {}
 
 
 class StoredEntry(NamedTuple):
-    """An entry with its place in the trail."""
+    """An entry and its id in the stream."""
 
     id: str
     entry: AuditEntry
 
 
 class AuditTrail:
-    """Writes and reads the trail."""
+    """Writes and reads the audit trail."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
         self._redis = redis
@@ -66,7 +66,7 @@ class AuditTrail:
         user: str | None = None,
         details: Mapping[str, str] | None = None,
     ) -> None:
-        """Add an entry; never raises for an unreachable Redis."""
+        """Add an entry. If Redis is unavailable, log the entry instead of raising."""
         entry = AuditEntry(
             at=self._now_ms(),
             actor=actor,
@@ -81,14 +81,14 @@ class AuditTrail:
         try:
             await self._redis.xadd(redis_names.AUDIT, {_FIELD: encoded}, maxlen=MAX_ENTRIES, approximate=True)
         except RedisError:
-            _log.exception("An audit entry could not be stored: %s", encoded.decode())
+            _log.exception("Cannot store an audit entry: %s", encoded.decode())
 
-    async def newest(self, count: int, before: str | None = None) -> list[StoredEntry]:
-        """At most `count` entries, newest first, all older than the entry `before`."""
-        last = "+" if before is None else f"({before}"
-        found = await self._redis.xrevrange(redis_names.AUDIT, max=last, min="-", count=count)
+    async def newest(self, limit: int, before: str | None = None) -> list[StoredEntry]:
+        """Return at most `limit` entries, newest first; with `before`, only entries older than that id."""
+        newest_id = "+" if before is None else f"({before}"
+        found = await self._redis.xrevrange(redis_names.AUDIT, max=newest_id, min="-", count=limit)
         entries = cast(list[tuple[bytes, dict[bytes, bytes]]], found)
         return [
-            StoredEntry(place.decode(), msgspec.json.decode(fields[_FIELD], type=AuditEntry))
-            for place, fields in entries
+            StoredEntry(entry_id.decode(), msgspec.json.decode(fields[_FIELD], type=AuditEntry))
+            for entry_id, fields in entries
         ]

@@ -1,10 +1,9 @@
-"""How often a login may fail, per account and per client address.
+"""Limits on failed logins, per account and per client address.
 
-- A sliding window in Redis, so that the limit holds across processes and restarts.
-- An attempt is counted before its password is checked (many at once cannot slip through) and given back when
-  it was right, so that only failures count.
-- A refused attempt does not lengthen the wait, and one set never holds more than the limit and what
-  is in flight.
+- Sliding windows in Redis, so the limits hold across processes and restarts.
+- An attempt is counted before its password is checked, so concurrent attempts cannot exceed the limit. A successful
+  attempt is refunded, so only failures count.
+- A rejected attempt does not extend the wait. A window holds at most the limit plus the attempts in flight.
 """
 
 from __future__ import annotations
@@ -23,15 +22,16 @@ FAILURES_PER_ACCOUNT = 10
 FAILURES_PER_ADDRESS = 30
 
 
-class Attempt(NamedTuple):
-    """One login that is under way."""
+class LoginAttempt(NamedTuple):
+    """A login attempt that counts as failed until it is refunded."""
 
-    identity: str
-    names: tuple[str, ...]
+    id: str
+    windows: tuple[str, ...]
+    """The Redis keys of the windows in which it is counted."""
 
 
 class TooManyLogins(Exception):
-    """This account or address has failed too often; `retry_after` is in whole seconds."""
+    """Too many failed logins of this account or from this address; `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many failed logins; retry after {retry_after} s")
@@ -39,7 +39,7 @@ class TooManyLogins(Exception):
 
 
 class LoginLimits:
-    """Counts failed logins."""
+    """Counts failed logins and rejects further attempts."""
 
     def __init__(
         self,
@@ -56,42 +56,42 @@ class LoginLimits:
         self._per_address = per_address
         self._window_ms = window_seconds * 1000
 
-    async def begin(self, account: str, address: str) -> Attempt:
-        """Count an attempt as failed for now. Raises `TooManyLogins`, which counts nothing."""
+    async def acquire(self, account: str, address: str) -> LoginAttempt:
+        """Count an attempt as failed. Raises `TooManyLogins` if a limit is reached; then the attempt is not counted."""
         limits = {
             f"{redis_names.LOGIN_ATTEMPTS}account:{account}": self._per_account,
             f"{redis_names.LOGIN_ATTEMPTS}address:{_network(address)}": self._per_address,
         }
-        attempt = Attempt(secrets.token_hex(8), tuple(limits))
+        attempt = LoginAttempt(secrets.token_hex(8), tuple(limits))
         now = self._now_ms()
         async with self._redis.pipeline(transaction=True) as pipe:
-            for name in attempt.names:
-                pipe.zremrangebyscore(name, "-inf", now - self._window_ms)
-                pipe.zadd(name, {attempt.identity: now})
-                pipe.pexpire(name, self._window_ms)
-                pipe.zcard(name)
-                pipe.zrange(name, 0, 0, withscores=True)
-            replies = await pipe.execute()
+            for window in attempt.windows:
+                pipe.zremrangebyscore(window, "-inf", now - self._window_ms)
+                pipe.zadd(window, {attempt.id: now})
+                pipe.pexpire(window, self._window_ms)
+                pipe.zcard(window)
+                pipe.zrange(window, 0, 0, withscores=True)
+            results = await pipe.execute()
         waits = [
             oldest[0][1] + self._window_ms - now
-            for limit, count, oldest in zip(limits.values(), replies[3::5], replies[4::5], strict=True)
+            for limit, count, oldest in zip(limits.values(), results[3::5], results[4::5], strict=True)
             if count > limit
         ]
         if waits:
-            await self.give_back(attempt)
+            await self.refund(attempt)
             raise TooManyLogins(max(1, -int(-max(waits) // 1000)))
         return attempt
 
-    async def give_back(self, attempt: Attempt) -> None:
-        """Forget an attempt that was no failure."""
+    async def refund(self, attempt: LoginAttempt) -> None:
+        """Stop counting an attempt that did not fail."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            for name in attempt.names:
-                pipe.zrem(name, attempt.identity)
+            for window in attempt.windows:
+                pipe.zrem(window, attempt.id)
             await pipe.execute()
 
 
 def _network(address: str) -> str:
-    """An IPv6 client usually owns its whole /64, so that is what is counted."""
+    """Return the address, or the /64 network of an IPv6 address: a client usually controls all of it."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,10 +1,9 @@
-"""Password hashing with argon2id, away from the event loop.
+"""Password hashing with argon2id, in a bounded thread pool.
 
-- A hash takes 64 MiB and three passes (RFC 9106, section 4, the second choice), in one lane: one login takes
-  one core.
-- At most `threads` are computed at once and at most `waiting` wait; beyond that `PasswordsBusy` is raised at
-  once, so that a flood of logins takes neither all the memory nor all the processors.
-- A password is checked against a decoy where there is no user, with the same work.
+- A hash takes 64 MiB, three passes (the second recommended option of RFC 9106, section 4) and one thread.
+- At most `threads` hashes are computed and at most `waiting` are queued; beyond, `PasswordsBusy` is raised immediately,
+  so a flood of logins exhausts neither memory nor CPU.
+- For an unknown user the password is verified against a dummy hash, so that the work is the same.
 """
 
 from __future__ import annotations
@@ -27,14 +26,15 @@ T = TypeVar("T")
 
 
 class PasswordsBusy(Exception):
-    """As many passwords are being checked, or wait for it, as is allowed."""
+    """The hashing pool and its queue are full."""
 
 
-class Verdict(NamedTuple):
-    """Whether the password is right, and whether its hash should be made anew with today's parameters."""
+class Verification(NamedTuple):
+    """The result of verifying a password."""
 
-    right: bool
-    outdated: bool
+    matches: bool
+    needs_rehash: bool
+    """True if the stored hash has other parameters than those in use."""
 
 
 class Passwords:
@@ -44,50 +44,46 @@ class Passwords:
         self._hasher = hasher or PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=1)
         workers = threads or max(1, min(2, (os.cpu_count() or 1) - 1))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
-        self._bound = workers + waiting
-        self._decoy = _decoy(self._hasher)
-        self.admitted = 0
-        """How many are being computed or wait, now."""
-        self.verified = 0
-        """How many verifications were made so far."""
+        self._max_pending = workers + waiting
+        self._dummy_hash = _dummy_hash(self._hasher)
+        self._pending = 0
 
     async def hash(self, password: str) -> str:
-        """The encoded hash to be stored. Raises `PasswordsBusy`."""
+        """Return the encoded hash to store. Raises `PasswordsBusy`."""
         return await self._run(lambda: self._hasher.hash(password))
 
-    async def verify(self, encoded: str | None, password: str) -> Verdict:
-        """Check a password; `None` for no user is a refusal that takes as long. Raises `PasswordsBusy`."""
+    async def verify(self, encoded: str | None, password: str) -> Verification:
+        """Verify a password against an encoded hash; `None` (unknown user) never matches. Raises `PasswordsBusy`."""
         return await self._run(lambda: self._verify(encoded, password))
 
     def close(self) -> None:
-        """End the threads; what still waits is dropped."""
+        """Stop the threads and cancel what is queued."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _verify(self, encoded: str | None, password: str) -> Verdict:
-        self.verified += 1
+    def _verify(self, encoded: str | None, password: str) -> Verification:
         try:
-            self._hasher.verify(encoded or self._decoy, password)
+            self._hasher.verify(encoded or self._dummy_hash, password)
         except (VerificationError, InvalidHashError):
-            return Verdict(right=False, outdated=False)
-        return Verdict(right=encoded is not None, outdated=self._hasher.check_needs_rehash(encoded or ""))
+            return Verification(matches=False, needs_rehash=False)
+        return Verification(matches=encoded is not None, needs_rehash=self._hasher.check_needs_rehash(encoded or ""))
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self.admitted >= self._bound:
+        if self._pending >= self._max_pending:
             raise PasswordsBusy
-        self.admitted += 1
+        self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        # Counted until the thread is done, also where the caller has gone away before.
+        # The thread stays busy if the caller is cancelled, so the slot is freed only when it is done.
         future.add_done_callback(self._done)
         return await asyncio.shield(future)
 
     def _done(self, future: asyncio.Future[T]) -> None:
-        self.admitted -= 1
+        self._pending -= 1
         if not future.cancelled():
             future.exception()
 
 
-def _decoy(hasher: PasswordHasher) -> str:
-    """A well-formed hash of no known password, with the parameters of real ones, made without the work."""
+def _dummy_hash(hasher: PasswordHasher) -> str:
+    """Return a well-formed hash with the parameters of real ones that no known password matches."""
 
     def random(size: int) -> str:
         return base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode()

@@ -1,9 +1,9 @@
 """Access tokens: JWTs signed with HMAC-SHA-256.
 
-- The algorithm is fixed here and never read from the token. The secret has at least 32 bytes.
-- `exp`, `iat`, `sub`, `aud` and `pwd` are required, of the right type, and no token lives longer than it may.
-- `pwd` is the user's `password_changed_at`: a token from before a password change is refused, exactly.
-- Whatever is wrong with a token, it means "no identity" and nothing more.
+- The algorithm is fixed and never read from the token. The secret has at least 32 bytes.
+- `exp`, `iat`, `sub`, `aud` and `pwd` are required and type-checked; the lifetime of a token is bounded.
+- `pwd` is the user's `password_changed_at`: tokens issued before a password change are invalid.
+- All invalid tokens are treated alike: they identify no user.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ LIFETIME_SECONDS = 12 * 3600
 MIN_SECRET_BYTES = 32
 MAX_TOKEN_CHARACTERS = 4096
 CLOCK_SKEW_SECONDS = 60
-"""How far ahead the clock of another admin process may be."""
+"""Seconds by which the clock of another admin process may be ahead."""
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a valid token says."""
+    """The claims of a valid token."""
 
     sub: str
     aud: str
@@ -34,8 +34,8 @@ class Claims(msgspec.Struct, frozen=True):
     pwd: int
 
 
-class Tokens:
-    """Issues and reads access tokens."""
+class AccessTokens:
+    """Issues and verifies access tokens."""
 
     def __init__(self, secret: str, *, now_ms: Callable[[], int], lifetime_seconds: int = LIFETIME_SECONDS) -> None:
         if len(secret.encode()) < MIN_SECRET_BYTES:
@@ -45,7 +45,7 @@ class Tokens:
         self.lifetime_seconds = lifetime_seconds
 
     def issue(self, user: User) -> str:
-        """A token that names this user, until it expires or the password changes."""
+        """Return a token for this user, valid until it expires or the password changes."""
         now = self._now_ms() // 1000
         claims = Claims(
             sub=user.email,
@@ -56,8 +56,8 @@ class Tokens:
         )
         return jwt.encode(msgspec.to_builtins(claims), self._secret, algorithm=ALGORITHM)
 
-    def read(self, token: str) -> Claims | None:
-        """The claims of a token that is valid now, else `None`. The caller checks the user against them."""
+    def verify(self, token: str) -> Claims | None:
+        """Return the claims of a valid token, else `None`. The caller checks them against the stored user."""
         if len(token) > MAX_TOKEN_CHARACTERS:
             return None
         try:
@@ -66,7 +66,7 @@ class Tokens:
                 self._secret,
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
-                # The clock is ours to choose, so the times are judged below.
+                # Times are checked below, with the injected clock.
                 options={
                     "require": ["exp", "iat", "sub", "aud", "pwd"],
                     "strict_aud": True,
@@ -77,9 +77,9 @@ class Tokens:
             claims = msgspec.convert(payload, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError, ValueError):
             return None
-        return claims if self._timely(claims) else None
+        return claims if self._is_current(claims) else None
 
-    def _timely(self, claims: Claims) -> bool:
+    def _is_current(self, claims: Claims) -> bool:
         now = self._now_ms() / 1000
-        lives = claims.exp - claims.iat
-        return claims.iat <= now + CLOCK_SKEW_SECONDS and now < claims.exp and lives <= self.lifetime_seconds
+        lifetime = claims.exp - claims.iat
+        return claims.iat <= now + CLOCK_SKEW_SECONDS and now < claims.exp and lifetime <= self.lifetime_seconds

@@ -1,11 +1,10 @@
-"""Users of the admin API, as JSON in Redis.
+"""Users of the admin API, stored as JSON in Redis.
 
-- An email names one user whatever its case.
-- A password exists here only as an argon2id hash; `verify` takes as long for an unknown email as for a
-  known one.
-- Every change is a compare-and-set on the stored user: of two at once, neither is lost, and one that is sent
-  twice is made once.
-- `password_changed_at` only grows; tokens are bound to it.
+- Emails are case-insensitive.
+- Passwords are stored only as argon2id hashes. Authenticating an unknown email takes the same work as a known one.
+- Each change is a compare-and-set on the stored user: concurrent changes are all kept, and a change that is sent twice
+  is made once.
+- `password_changed_at` only increases; access tokens are bound to it.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from gateway.redis import names as redis_names
 from gateway.redis.client import eval_durable
 
-MAX_EMAIL = 254
+MAX_EMAIL_LENGTH = 254
 
-# Keys: the user, the set of users. Arguments: the expected JSON ("" for no such user), the new JSON, the
-# email, and "1" to add a user only while there is none. Answers whether the new JSON is what is stored now.
-_SWAP = """
+# KEYS: the user, the set of users. ARGV: the expected JSON ("" for no user), the new JSON, the email, and "1" to add
+# the user only if there is none yet. Returns 1 if the new JSON is stored now. Idempotent.
+_COMPARE_AND_SET = """
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored == ARGV[2] then return 1 end
 if stored ~= ARGV[1] then return 0 end
@@ -38,11 +37,11 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,
 
 
 class UserExists(Exception):
-    """There is a user with this email already."""
+    """A user with this email exists already."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may log in. Times are milliseconds since the epoch."""
+    """A user of the admin API. Timestamps are milliseconds since the epoch."""
 
     email: str
     password_hash: str
@@ -55,33 +54,33 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"User({self.email!r}, is_admin={self.is_admin}, disabled={self.disabled})"
 
 
-def normal_email(email: str) -> str:
-    """The form under which an email is stored and compared. Raises `ValueError` where it is none."""
+def normalize_email(email: str) -> str:
+    """Return the form in which an email is stored and compared. Raises `ValueError` if it is not an email address."""
     email = email.strip().casefold()
-    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
+    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
         raise ValueError("is not an email address")
     return email
 
 
-def check_new_password(password: str) -> str:
-    """The password itself. Raises `ValueError` where it is too short or too long to be chosen."""
+def validate_new_password(password: str) -> str:
+    """Return the password. Raises `ValueError` if it is too short or too long."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise ValueError(f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
     return password
 
 
 class UserStore:
-    """All users, and whether a password is theirs."""
+    """The users, and checking their passwords."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int], passwords: Passwords | None = None) -> None:
         self._redis = redis
         self._now_ms = now_ms
         self.passwords = passwords or Passwords()
 
-    async def add(self, email: str, password: str, admin: bool = False, *, only_first: bool = False) -> User:
-        """Make a user. Raises `UserExists` (with `only_first`: where any user exists) and `ValueError`."""
-        email = normal_email(email)
-        password_hash = await self.passwords.hash(check_new_password(password))
+    async def add(self, email: str, password: str, admin: bool = False, *, only_if_empty: bool = False) -> User:
+        """Create a user. Raises `UserExists` (with `only_if_empty`, if any user exists) and `ValueError`."""
+        email = normalize_email(email)
+        password_hash = await self.passwords.hash(validate_new_password(password))
         now = self._now_ms()
         user = User(
             email=email,
@@ -91,59 +90,62 @@ class UserStore:
             created_at=now,
             password_changed_at=now,
         )
-        if not await self._swap(email, b"", user, only_first=only_first):
+        if not await self._compare_and_set(email, b"", user, only_if_empty=only_if_empty):
             raise UserExists(email)
         return user
 
     async def get(self, email: str) -> User | None:
-        """The user of this email, in any case; `None` where there is none."""
+        """Return the user with this email, or `None`."""
         try:
-            stored = await self._redis.get(_name(normal_email(email)))
+            stored = await self._redis.get(_redis_key(normalize_email(email)))
         except ValueError:
             return None
         return None if stored is None else msgspec.json.decode(stored, type=User)
 
     async def list(self) -> Sequence[User]:
-        """All users by email."""
+        """Return all users, sorted by email."""
         members = cast(set[bytes], await self._redis.smembers(redis_names.USER_EMAILS))
         emails = sorted(email.decode() for email in members)
-        stored = await self._redis.mget([_name(email) for email in emails]) if emails else []
+        stored = await self._redis.mget([_redis_key(email) for email in emails]) if emails else []
         return [msgspec.json.decode(user, type=User) for user in stored if user is not None]
 
     async def set_password(self, email: str, password: str) -> User | None:
-        """Change a password, which ends the user's tokens. `None` for no such user; raises `ValueError`."""
-        password_hash = await self.passwords.hash(check_new_password(password))
+        """Change a password and thereby invalidate the user's tokens. Returns `None` for an unknown user.
+
+        Raises `ValueError` for an invalid password, and `PasswordsBusy`.
+        """
+        password_hash = await self.passwords.hash(validate_new_password(password))
 
         def change(user: User) -> User:
-            moment = max(self._now_ms(), user.password_changed_at + 1)
-            return msgspec.structs.replace(user, password_hash=password_hash, password_changed_at=moment)
+            changed_at = max(self._now_ms(), user.password_changed_at + 1)
+            return msgspec.structs.replace(user, password_hash=password_hash, password_changed_at=changed_at)
 
         return await self._change(email, change)
 
     async def disable(self, email: str) -> User | None:
-        """Refuse this user's logins and tokens from now on. `None` for no such user; repeating it is fine."""
+        """Disable a user: logins and tokens are rejected. Returns `None` for an unknown user. Idempotent."""
 
         def change(user: User) -> User:
-            # Tokens from before stay refused, also when the user is enabled again.
-            moment = max(self._now_ms(), user.password_changed_at + 1)
-            return msgspec.structs.replace(user, disabled=True, password_changed_at=moment)
+            # Existing tokens stay invalid when the user is enabled again.
+            changed_at = max(self._now_ms(), user.password_changed_at + 1)
+            return msgspec.structs.replace(user, disabled=True, password_changed_at=changed_at)
 
         return await self._change(email, change)
 
     async def enable(self, email: str) -> User | None:
-        """Let a disabled user log in again, with the same password. `None` for no such user; repeating it is fine."""
+        """Enable a disabled user with the same password. Returns `None` for an unknown user. Idempotent."""
         return await self._change(email, lambda user: msgspec.structs.replace(user, disabled=False))
 
-    async def verify(self, email: str, password: str) -> User | None:
-        """The user whose password this is; `None` for a wrong one, an unknown email and a disabled user.
+    async def authenticate(self, email: str, password: str) -> User | None:
+        """Return the user with this email and password; `None` if they do not match or the user is disabled.
 
-        Takes the same work in every refused case. Raises `PasswordsBusy`.
+        All failures take the same work. Raises `PasswordsBusy`.
         """
         user = await self.get(email)
-        verdict = await self.passwords.verify(None if user is None else user.password_hash, password)
-        if user is None or not verdict.right or user.disabled:
+        verification = await self.passwords.verify(None if user is None else user.password_hash, password)
+        if user is None or not verification.matches or user.disabled:
             return None
-        return await self._rehash(user, password) if verdict.outdated else user
+        return await self._rehash(user, password) if verification.needs_rehash else user
 
     async def _rehash(self, user: User, password: str) -> User | None:
         password_hash = await self.passwords.hash(password)
@@ -156,21 +158,22 @@ class UserStore:
         return await self._change(user.email, change)
 
     async def _change(self, email: str, change: Callable[[User], User]) -> User | None:
+        """Apply `change` to the stored user, again on conflict. Returns `None` for an unknown user."""
         try:
-            email = normal_email(email)
+            email = normalize_email(email)
         except ValueError:
             return None
-        while (stored := cast(bytes | None, await self._redis.get(_name(email)))) is not None:
+        while (stored := cast(bytes | None, await self._redis.get(_redis_key(email)))) is not None:
             user = change(msgspec.json.decode(stored, type=User))
-            if await self._swap(email, stored, user):
+            if await self._compare_and_set(email, stored, user):
                 return user
         return None
 
-    async def _swap(self, email: str, expected: bytes, user: User, *, only_first: bool = False) -> bool:
-        names = (_name(email), redis_names.USER_EMAILS)
-        arguments = (expected, msgspec.json.encode(user), email, str(int(only_first)))
-        return bool(await eval_durable(self._redis, _SWAP, names, arguments))
+    async def _compare_and_set(self, email: str, expected: bytes, user: User, *, only_if_empty: bool = False) -> bool:
+        keys = (_redis_key(email), redis_names.USER_EMAILS)
+        arguments = (expected, msgspec.json.encode(user), email, str(int(only_if_empty)))
+        return bool(await eval_durable(self._redis, _COMPARE_AND_SET, keys, arguments))
 
 
-def _name(email: str) -> str:
+def _redis_key(email: str) -> str:
     return redis_names.USER_RECORD + email

@@ -26,7 +26,7 @@ from admin_api.http.addresses import allowed_hosts
 from admin_api.http.connection import Runner
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
-from gateway.accounts.tokens import Tokens
+from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
@@ -85,7 +85,7 @@ def _dependencies(
         users=users,
         keys=KeyStore(redis, pepper=pepper, now_ms=now_ms),
         usage=table,
-        tokens=Tokens(jwt_secret, now_ms=now_ms),
+        tokens=AccessTokens(jwt_secret, now_ms=now_ms),
         login_limits=LoginLimits(redis, now_ms=now_ms),
         audit=AuditTrail(redis, now_ms=now_ms),
         now_ms=now_ms,

@@ -1,4 +1,4 @@
-"""What counts as one address."""
+"""Limits on failed logins: which addresses are counted together."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import redis.asyncio
 
 from gateway.accounts.login_limits import LoginLimits, TooManyLogins
-from tests.admin_api.support import Clock
+from tests.support.clock import Clock
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from tests.admin_api.support import Clock
         ("", "", True),
     ],
 )
-async def test_an_ipv6_client_is_its_network(
+async def test_ipv6_addresses_of_one_network_are_counted_together(
     redis: redis.asyncio.Redis, clock: Clock, first: str, second: str, same: bool
 ) -> None:
     limits = LoginLimits(redis, now_ms=clock.now_ms, per_address=1)
-    await limits.begin("a@x.org", first)
+    await limits.acquire("a@x.org", first)
     if same:
         with pytest.raises(TooManyLogins):
-            await limits.begin("b@x.org", second)
+            await limits.acquire("b@x.org", second)
     else:
-        await limits.begin("b@x.org", second)
+        await limits.acquire("b@x.org", second)

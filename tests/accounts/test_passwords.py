@@ -1,4 +1,4 @@
-"""Password hashing: its parameters, its bounds, its decoy."""
+"""Password hashing: its parameters, its bounds, and the dummy hash."""
 
 from __future__ import annotations
 
@@ -11,32 +11,27 @@ import pytest
 from argon2 import PasswordHasher
 
 from gateway.accounts.passwords import Passwords, PasswordsBusy
+from tests.support.passwords import CountingHasher
 
 
 @pytest.fixture
 def passwords() -> Iterator[Passwords]:
+    """Passwords with the parameters of production."""
     passwords = Passwords(threads=2, waiting=3)
     yield passwords
     passwords.close()
 
 
-class SlowHasher(PasswordHasher):
-    """Hashes when it is allowed to."""
+class BlockedHasher(CountingHasher):
+    """Hashes once `allowed` is set."""
 
     def __init__(self) -> None:
-        super().__init__(time_cost=1, memory_cost=64, parallelism=1)
-        self.gate = threading.Event()
-        self.now = 0
-        self.most = 0
-        self._lock = threading.Lock()
+        super().__init__(memory_cost=64)
+        self.allowed = threading.Event()
 
     def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
-        with self._lock:
-            self.now += 1
-            self.most = max(self.most, self.now)
-        self.gate.wait(10)
-        with self._lock:
-            self.now -= 1
+        with self.counted():
+            self.allowed.wait(10)
         return super().hash(password, salt=salt)
 
 
@@ -47,55 +42,61 @@ async def test_hashes_are_argon2id_with_the_parameters_of_the_rfc(passwords: Pas
     assert parameters.salt_len >= 16
 
 
-async def test_right_and_wrong_are_told_apart(passwords: Passwords) -> None:
+async def test_only_the_right_password_matches(passwords: Passwords) -> None:
     encoded = await passwords.hash("a password")
     assert await passwords.verify(encoded, "a password") == (True, False)
     assert await passwords.verify(encoded, "a passwort") == (False, False)
 
 
-async def test_no_user_is_a_refusal_after_the_same_work(passwords: Passwords) -> None:
-    before = passwords.verified
-    assert await passwords.verify(None, "a password") == (False, False)
-    assert passwords.verified == before + 1
-    decoy = argon2.extract_parameters(passwords._decoy)
-    assert decoy == argon2.extract_parameters(await passwords.hash("a password"))
+async def test_an_unknown_user_never_matches_and_takes_the_work_of_a_known_one(
+    cheap_passwords: Passwords, hasher: CountingHasher
+) -> None:
+    encoded = await cheap_passwords.hash("a password")
+    assert await cheap_passwords.verify(None, "a password") == (False, False)
+    assert await cheap_passwords.verify(encoded, "wrong") == (False, False)
+    unknown, known = hasher.verifications
+    assert unknown == known
 
 
-async def test_a_damaged_hash_is_a_refusal(passwords: Passwords) -> None:
+async def test_a_damaged_hash_matches_nothing(passwords: Passwords) -> None:
     assert await passwords.verify("$argon2id$junk", "a password") == (False, False)
 
 
-async def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
+async def test_a_hash_with_other_parameters_needs_a_rehash(passwords: Passwords) -> None:
     old = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("a password")
     assert await passwords.verify(old, "a password") == (True, True)
 
 
-async def test_computing_and_waiting_are_bounded() -> None:
-    hasher = SlowHasher()
+async def test_running_and_queued_hashes_are_bounded() -> None:
+    hasher = BlockedHasher()
     passwords = Passwords(threads=2, waiting=3, hasher=hasher)
-    admitted = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
+    accepted = [asyncio.create_task(passwords.hash("x")) for _ in range(5)]
     await asyncio.sleep(0)
     with pytest.raises(PasswordsBusy):
         await passwords.hash("x")
-    hasher.gate.set()
-    await asyncio.gather(*admitted)
-    assert hasher.most <= 2
+    hasher.allowed.set()
+    await asyncio.gather(*accepted)
+    assert hasher.max_concurrency <= 2
     await passwords.hash("x")
     passwords.close()
 
 
-async def test_a_caller_that_goes_away_frees_its_place_only_when_the_thread_is_done() -> None:
-    hasher = SlowHasher()
+async def test_a_cancelled_caller_frees_its_slot_only_when_the_thread_is_done() -> None:
+    hasher = BlockedHasher()
     passwords = Passwords(threads=1, waiting=0, hasher=hasher)
-    gone = asyncio.create_task(passwords.hash("x"))
+    cancelled = asyncio.create_task(passwords.hash("x"))
     await asyncio.sleep(0)
-    gone.cancel()
+    cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await gone
+        await cancelled
     with pytest.raises(PasswordsBusy):
         await passwords.hash("x")
-    hasher.gate.set()
-    while passwords.admitted:  # noqa: ASYNC110 - the place is freed by a callback of the loop
-        await asyncio.sleep(0)
-    await passwords.hash("x")
+    hasher.allowed.set()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await passwords.hash("x")
+                break
+            except PasswordsBusy:
+                await asyncio.sleep(0.001)
     passwords.close()

@@ -1,4 +1,4 @@
-"""The real app on a real Valkey and a real chDB, its users, and a client that knows how to log in."""
+"""The admin API on a real Valkey and a real chDB, with two users and clients that are logged in."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 import redis.asyncio
 from aiohttp.test_utils import TestClient
-from argon2 import PasswordHasher
 
 from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
-from gateway.accounts.tokens import Tokens
+from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
 from gateway.usage.store.table import LOG_TABLE, UsageTable
-from tests.admin_api.support import ADMIN, PASSWORD, SECRET, USER, Api, Clock, Served
+from tests.support.admin_api import ADMIN, PASSWORD, SECRET, USER, Api, Served
+from tests.support.clock import Clock
 
 
 @pytest.fixture(scope="package")
 def usage_table(chdb_url: str) -> Iterator[UsageTable]:
-    """A table that all tests here share, under the real clock."""
+    """A usage table on the real clock, shared by the tests of this package."""
     table = UsageTable(chdb_url, database="admin_api")
     table.open()
     yield table
@@ -40,26 +40,13 @@ async def table(usage_table: UsageTable) -> UsageTable:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def cheap_passwords() -> Iterator[Passwords]:
-    """Real argon2id with parameters for tests."""
-    passwords = Passwords(hasher=PasswordHasher(time_cost=1, memory_cost=256, parallelism=1))
-    yield passwords
-    passwords.close()
-
-
-@pytest.fixture
 def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, cheap_passwords: Passwords) -> Dependencies:
     return Dependencies(
         redis=redis,
         users=UserStore(redis, now_ms=clock.now_ms, passwords=cheap_passwords),
         keys=KeyStore(redis, pepper=None, now_ms=clock.now_ms),
         usage=usage_table,
-        tokens=Tokens(SECRET, now_ms=clock.now_ms),
+        tokens=AccessTokens(SECRET, now_ms=clock.now_ms),
         login_limits=LoginLimits(redis, now_ms=clock.now_ms),
         audit=AuditTrail(redis, now_ms=clock.now_ms),
         now_ms=clock.now_ms,
@@ -69,7 +56,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
-    """Serves the app for a test, however many times."""
+    """A function that serves the app with these dependencies for the duration of the test."""
     clients: list[TestClient[Any, Any]] = []
 
     async def start(deps: Dependencies) -> Api:

@@ -1,4 +1,4 @@
-"""What holds for every answer of the admin API."""
+"""What holds for every response of the admin API."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
 from gateway.redis import client as redis_client
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.support import PASSWORD, USER, Answer, Api
+from tests.support.admin_api import PASSWORD, USER, Api, Response
 
 
-def assert_problem(answer: Answer, status: int) -> None:
-    assert answer.status == status
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert answer.body["status"] == status
-    assert answer.body["type"] == "about:blank"
-    assert answer.body["title"]
-    assert answer.body["detail"]
+def assert_problem(response: Response, status: int) -> None:
+    assert response.status == status
+    assert response.headers["Content-Type"].startswith("application/problem+json")
+    assert response.body["status"] == status
+    assert response.body["type"] == "about:blank"
+    assert response.body["title"]
+    assert response.body["detail"]
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api//mcp-keys/list", "/assets/../app.py"])
@@ -31,43 +31,43 @@ async def test_unknown_paths_are_problems(api: Api, path: str) -> None:
 
 
 async def test_a_wrong_method_is_a_problem_that_names_the_right_one(api: Api) -> None:
-    answer = await api.request("GET", "/api/auth/login")
-    assert_problem(answer, 405)
-    assert answer.headers["Allow"] == "POST"
+    response = await api.request("GET", "/api/auth/login")
+    assert_problem(response, 405)
+    assert response.headers["Allow"] == "POST"
 
 
 @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access != "open"], ids=lambda e: e.path)
 async def test_every_endpoint_but_login_needs_a_token(api: Api, endpoint: object) -> None:
-    answer = await api.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
-    assert_problem(answer, 401)
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="admin"'
+    response = await api.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
+    assert_problem(response, 401)
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="admin"'
 
 
 @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access == "admin"], ids=lambda e: e.path)
 async def test_admin_endpoints_are_refused_to_plain_users(user: Api, endpoint: object) -> None:
-    answer = await user.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
-    assert_problem(answer, 403)
+    response = await user.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
+    assert_problem(response, 403)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "", "text/json"])
 async def test_a_body_that_is_not_declared_as_json_is_415(user: Api, content_type: str) -> None:
-    answer = await user.request(
+    response = await user.request(
         "POST",
         "/api/mcp-keys/create",
         data=json.dumps({"key_name": "x"}).encode(),
         headers={"Content-Type": content_type},
     )
-    assert_problem(answer, 415)
+    assert_problem(response, 415)
 
 
 async def test_an_encoded_body_is_415(user: Api) -> None:
-    answer = await user.request(
+    response = await user.request(
         "POST",
         "/api/mcp-keys/create",
         data=b"{}",
         headers={"Content-Type": "application/json", "Content-Encoding": "br"},
     )
-    assert_problem(answer, 415)
+    assert_problem(response, 415)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,11 @@ async def test_an_encoded_body_is_415(user: Api) -> None:
     ids=lambda body: repr(body[:12]),
 )
 async def test_what_is_no_json_object_is_400(user: Api, body: bytes) -> None:
-    answer = await user.request("POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"})
-    assert_problem(answer, 400)
-    assert answer.fields == {"body"}
+    response = await user.request(
+        "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert_problem(response, 400)
+    assert response.fields == {"body"}
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -88,13 +90,13 @@ async def test_a_body_over_64_kib_is_413(user: Api, chunked: bool) -> None:
     async def chunks() -> object:
         yield body
 
-    answer = await user.request(
+    response = await user.request(
         "POST",
         "/api/mcp-keys/create",
         data=chunks() if chunked else body,
         headers={"Content-Type": "application/json"},
     )
-    assert_problem(answer, 413)
+    assert_problem(response, 413)
 
 
 async def test_every_answer_carries_the_security_headers(api: Api) -> None:
@@ -114,13 +116,13 @@ async def test_nothing_of_the_api_is_cached(user: Api) -> None:
 
 
 async def test_a_foreign_page_gets_no_preflight(api: Api) -> None:
-    answer = await api.request(
+    response = await api.request(
         "OPTIONS",
         "/api/auth/login",
         headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"},
     )
-    assert_problem(answer, 405)
-    assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+    assert_problem(response, 405)
+    assert not [name for name in response.headers if name.lower().startswith("access-control")]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1@evil", ""])
@@ -149,14 +151,14 @@ async def test_probes_are_served_under_any_host(
 
 async def test_ready_with_both_engines(api: Api) -> None:
     assert (await api.request("GET", "/healthz")).body == {"status": "ok"}
-    answer = await api.request("GET", "/readyz")
-    assert (answer.status, answer.body) == (200, {"status": "ok", "redis": "ok", "clickhouse": "ok"})
+    response = await api.request("GET", "/readyz")
+    assert (response.status, response.body) == (200, {"status": "ok", "redis": "ok", "clickhouse": "ok"})
 
 
 async def test_not_ready_while_draining(api: Api, deps: Dependencies) -> None:
     deps.draining.set()
-    answer = await api.request("GET", "/readyz")
-    assert (answer.status, answer.body["status"]) == (503, "draining")
+    response = await api.request("GET", "/readyz")
+    assert (response.status, response.body["status"]) == (503, "draining")
 
 
 async def test_redis_away_is_503_and_says_to_retry(
@@ -169,9 +171,9 @@ async def test_redis_away_is_503_and_says_to_retry(
     api = await serve(away)
     ready = await api.request("GET", "/readyz")
     assert (ready.status, ready.body["redis"], ready.body["clickhouse"]) == (503, "unavailable", "ok")
-    answer = await api.post("/api/auth/login", {"email": USER, "password": PASSWORD})
-    assert_problem(answer, 503)
-    assert int(answer.headers["Retry-After"]) > 0
+    response = await api.post("/api/auth/login", {"email": USER, "password": PASSWORD})
+    assert_problem(response, 503)
+    assert int(response.headers["Retry-After"]) > 0
     await gone.aclose()
 
 
@@ -195,16 +197,16 @@ async def test_an_unforeseen_error_is_500_without_its_insides(
         raise RuntimeError("secret insides")
 
     monkeypatch.setattr(deps.keys, "list", broken)
-    answer = await user.get("/api/mcp-keys/list")
-    assert_problem(answer, 500)
-    assert "insides" not in json.dumps(answer.body)
-    assert answer.body["correlation_id"] in caplog.text
+    response = await user.get("/api/mcp-keys/list")
+    assert_problem(response, 500)
+    assert "insides" not in json.dumps(response.body)
+    assert response.body["correlation_id"] in caplog.text
     assert "secret insides" in caplog.text
 
 
 async def test_info_names_the_version_and_the_proxy(user: Api) -> None:
-    answer = await user.get("/api/info")
-    assert answer.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
+    response = await user.get("/api/info")
+    assert response.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
 
 
 async def test_the_dashboard_is_asked_for_again_and_not_sent_again(api: Api) -> None:

@@ -10,7 +10,7 @@ import redis.asyncio
 from gateway.accounts.audit_trail import MAX_ENTRIES, AuditTrail
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
-from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 
 
 async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> None:
@@ -21,8 +21,8 @@ async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> N
     await admin.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
     await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD})
     await admin.post("/api/users/disable", {"email": "b@x.org"})
-    answer = await admin.get("/api/audit")
-    assert [(item["actor"], item["action"]) for item in answer.body["items"]] == [
+    response = await admin.get("/api/audit")
+    assert [(item["actor"], item["action"]) for item in response.body["items"]] == [
         (ADMIN, "user.disable"),
         (ADMIN, "user.add"),
         (ADMIN, "key.revoke"),
@@ -30,10 +30,10 @@ async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> N
         (USER, "key.rotate"),
         (USER, "key.create"),
     ]
-    revoked = answer.body["items"][2]
+    revoked = response.body["items"][2]
     assert (revoked["key_id"], revoked["owner"], revoked["address"]) == (key["key_id"], USER, "127.0.0.1")
-    assert answer.body["items"][3]["details"] == {"calls_per_day": "7"}
-    text = json.dumps(answer.body)
+    assert response.body["items"][3]["details"] == {"calls_per_day": "7"}
+    text = json.dumps(response.body)
     assert not [secret for secret in (key["api_key"], rotated["api_key"], PASSWORD, user.token) if str(secret) in text]
 
 
@@ -57,8 +57,8 @@ async def test_pages_follow_one_another(admin: Api, user: Api) -> None:
     ("query", "field"), [("limit=0", "limit"), ("limit=501", "limit"), ("before=x", "before"), ("before=(1", "before")]
 )
 async def test_a_bad_query_is_400(admin: Api, query: str, field: str) -> None:
-    answer = await admin.request("GET", f"/api/audit?{query}")
-    assert (answer.status, answer.fields) == (400, {field})
+    response = await admin.request("GET", f"/api/audit?{query}")
+    assert (response.status, response.fields) == (400, {field})
 
 
 async def test_the_trail_is_bounded(admin: Api, redis: redis.asyncio.Redis) -> None:

@@ -18,7 +18,7 @@ from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.support import ADMIN, PASSWORD, USER, Api, event
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, event
 
 CHROMIUM = find("chromium")
 FLAGS = (

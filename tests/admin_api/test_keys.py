@@ -10,7 +10,8 @@ import pytest
 import redis.asyncio
 
 from gateway.keys.secret import ApiKey
-from tests.admin_api.support import PASSWORD, USER, Api, Clock
+from tests.support.admin_api import PASSWORD, USER, Api
+from tests.support.clock import Clock
 
 OTHER = "bob@example.com"
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
@@ -23,9 +24,9 @@ async def other(api: Api) -> Api:
 
 
 async def test_create_answers_201_with_the_key_this_once(user: Api) -> None:
-    answer = await user.post("/api/mcp-keys/create", {"key_name": "laptop", "expires_days": 30})
-    assert answer.status == 201
-    body = answer.body
+    response = await user.post("/api/mcp-keys/create", {"key_name": "laptop", "expires_days": 30})
+    assert response.status == 201
+    body = response.body
     assert set(body) == {"key_id", "key_name", "api_key", "key_prefix", "created_at", "expires_at"}
     assert body["key_id"].startswith("key_")
     assert body["api_key"].startswith(body["key_prefix"])
@@ -94,14 +95,14 @@ async def test_every_option_of_create_is_kept(user: Api) -> None:
     ids=lambda value: repr(sorted(value) if isinstance(value, set) else value)[:40],
 )
 async def test_bad_input_is_400_and_names_every_field(user: Api, change: dict[str, Any], fields: set[str]) -> None:
-    answer = await user.post("/api/mcp-keys/create", {"key_name": "laptop", **change})
-    assert (answer.status, answer.fields) == (400, fields)
+    response = await user.post("/api/mcp-keys/create", {"key_name": "laptop", **change})
+    assert (response.status, response.fields) == (400, fields)
     assert await user.keys() == []
 
 
 async def test_a_missing_name_says_how_it_has_to_be(user: Api) -> None:
-    answer = await user.post("/api/mcp-keys/create", {})
-    assert answer.body["errors"] == [
+    response = await user.post("/api/mcp-keys/create", {})
+    assert response.body["errors"] == [
         {
             "field": "key_name",
             "detail": "is required: it must be a text of 1 to 100 characters without control characters",
@@ -110,8 +111,8 @@ async def test_a_missing_name_says_how_it_has_to_be(user: Api) -> None:
 
 
 async def test_an_unknown_member_is_told_the_known_ones(user: Api) -> None:
-    answer = await user.post("/api/mcp-keys/create", {"key_name": "a", "expire_days": 3})
-    assert answer.body["detail"].startswith("expire_days is not known: known are key_name, expires_days, ")
+    response = await user.post("/api/mcp-keys/create", {"key_name": "a", "expire_days": 3})
+    assert response.body["detail"].startswith("expire_days is not known: known are key_name, expires_days, ")
 
 
 @pytest.mark.parametrize(
@@ -129,13 +130,13 @@ async def test_the_list_is_newest_first_and_never_shows_a_secret(
     for name in ("one", "two", "three"):
         secrets.append((await user.create_key(name))["api_key"])
         clock.advance(1)
-    answer = await user.get("/api/mcp-keys/list")
-    assert [key["key_name"] for key in answer.body["keys"]] == ["three", "two", "one"]
-    text = json.dumps(answer.body)
+    response = await user.get("/api/mcp-keys/list")
+    assert [key["key_name"] for key in response.body["keys"]] == ["three", "two", "one"]
+    text = json.dumps(response.body)
     digests = [str(name).rpartition(":")[2].rstrip("'") for name in await redis.keys("*digest:*")]
     assert len(digests) == 3
     assert not [hidden for hidden in (*secrets, *digests) if hidden in text]
-    assert set(answer.body["keys"][0]) == {
+    assert set(response.body["keys"][0]) == {
         "key_id", "key_name", "key_prefix", "owner", "status", "created_at", "expires_at", "revoked_at",
         "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips", "rate_limit_per_minute",
         "records_per_day", "calls_per_day", "labels",
@@ -164,8 +165,8 @@ async def test_a_list_shows_status_and_last_use(user: Api, clock: Clock) -> None
 async def test_revoking_is_final_and_repeatable(user: Api) -> None:
     key = await user.create_key()
     for _ in range(2):
-        answer = await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
-        assert (answer.status, answer.body) == (200, {"key_id": key["key_id"], "status": "revoked"})
+        response = await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
+        assert (response.status, response.body) == (200, {"key_id": key["key_id"], "status": "revoked"})
     found = await user.deps.keys.find(ApiKey.parse(key["api_key"]))
     assert found is not None
     assert found.status(user.deps.now_ms()) == "revoked"
@@ -175,12 +176,12 @@ async def test_revoking_is_final_and_repeatable(user: Api) -> None:
 async def test_another_owners_key_is_404_like_one_that_is_not(user: Api, other: Api, action: str) -> None:
     theirs = (await other.create_key())["key_id"]
     more = {"key_name": "mine now"} if action == "update" else {}
-    answers = [
+    responses = [
         await user.post(f"/api/mcp-keys/{action}", {"key_id": key_id, **more})
         for key_id in (theirs, "key_nothing", "*", "key_\n")
     ]
-    assert {answer.status for answer in answers} == {404}
-    assert len({json.dumps(answer.body) for answer in answers}) == 1
+    assert {response.status for response in responses} == {404}
+    assert len({json.dumps(response.body) for response in responses}) == 1
     (item,) = await other.keys()
     assert (item["status"], item["key_name"]) == ("active", "laptop")
 
@@ -214,15 +215,15 @@ async def test_lists_of_others_are_for_admins(user: Api, other: Api, admin: Api)
     ],
 )
 async def test_a_bad_query_is_400_and_names_the_field(admin: Api, query: str, fields: set[str]) -> None:
-    answer = await admin.request("GET", f"/api/mcp-keys/list?{query}")
-    assert (answer.status, answer.fields) == (400, fields)
+    response = await admin.request("GET", f"/api/mcp-keys/list?{query}")
+    assert (response.status, response.fields) == (400, fields)
 
 
 async def test_rotation_keeps_the_id_and_ends_the_old_secret(user: Api, clock: Clock) -> None:
     old = await user.create_key(expires_days=30)
-    answer = await user.post("/api/mcp-keys/rotate", {"key_id": old["key_id"], "overlap_seconds": 60})
-    assert answer.status == 200
-    new = answer.body
+    response = await user.post("/api/mcp-keys/rotate", {"key_id": old["key_id"], "overlap_seconds": 60})
+    assert response.status == 200
+    new = response.body
     assert set(new) == set(old)
     assert {name: new[name] for name in new if name not in {"api_key", "key_prefix"}} == {
         name: old[name] for name in old if name not in {"api_key", "key_prefix"}
@@ -237,16 +238,16 @@ async def test_rotation_keeps_the_id_and_ends_the_old_secret(user: Api, clock: C
 @pytest.mark.parametrize("overlap", [-1, 2_592_001, "60", None, 1.5, True])
 async def test_a_bad_overlap_is_400(user: Api, overlap: object) -> None:
     key = await user.create_key()
-    answer = await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"], "overlap_seconds": overlap})
-    assert (answer.status, answer.fields) == (400, {"overlap_seconds"})
+    response = await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"], "overlap_seconds": overlap})
+    assert (response.status, response.fields) == (400, {"overlap_seconds"})
 
 
 async def test_a_revoked_key_is_neither_rotated_nor_changed(user: Api) -> None:
     key = await user.create_key()
     await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
     assert (await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"]})).status == 409
-    answer = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "key_name": "back"})
-    assert answer.status == 409
+    response = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "key_name": "back"})
+    assert response.status == 409
 
 
 async def test_an_expired_key_is_rotated_after_it_got_a_new_end(user: Api, clock: Clock) -> None:
@@ -261,7 +262,7 @@ async def test_an_expired_key_is_rotated_after_it_got_a_new_end(user: Api, clock
 
 async def test_update_changes_what_is_named_and_null_lifts_a_limit(user: Api) -> None:
     key = await user.create_key("old", expires_days=30, rate_limit_per_minute=5, labels={"team": "a"})
-    answer = await user.post(
+    response = await user.post(
         "/api/mcp-keys/update",
         {
             "key_id": key["key_id"],
@@ -271,9 +272,9 @@ async def test_update_changes_what_is_named_and_null_lifts_a_limit(user: Api) ->
             "allowed_tools": ["list_tables"],
         },
     )
-    assert answer.status == 200
+    assert response.status == 200
     (item,) = await user.keys()
-    assert item == answer.body
+    assert item == response.body
     assert item["key_name"] == "new"
     assert item["expires_at"] is None
     assert item["rate_limit_per_minute"] is None
@@ -297,12 +298,12 @@ async def test_update_changes_what_is_named_and_null_lifts_a_limit(user: Api) ->
 async def test_a_bad_update_is_400_and_changes_nothing(user: Api, change: dict[str, Any], fields: set[str]) -> None:
     key = await user.create_key()
     before = await user.keys()
-    answer = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], **change})
-    assert (answer.status, answer.fields) == (400, fields)
+    response = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], **change})
+    assert (response.status, response.fields) == (400, fields)
     assert await user.keys() == before
 
 
 @pytest.mark.parametrize("key_id", ["", None, 7, "x" * 65, ["key_1"]])
 async def test_what_is_no_key_id_is_400(user: Api, key_id: object) -> None:
-    answer = await user.post("/api/mcp-keys/revoke", {"key_id": key_id})
-    assert (answer.status, answer.fields) == (400, {"key_id"})
+    response = await user.post("/api/mcp-keys/revoke", {"key_id": key_id})
+    assert (response.status, response.fields) == (400, {"key_id"})

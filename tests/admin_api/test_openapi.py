@@ -10,14 +10,14 @@ from openapi_pydantic import OpenAPI
 
 from admin_api.app import ENDPOINTS
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.support import Api, event
+from tests.support.admin_api import Api, event
 
 
 @pytest.fixture
 async def document(api: Api) -> Any:
-    answer = await api.request("GET", "/api/openapi.json")
-    assert answer.status == 200
-    return answer.body
+    response = await api.request("GET", "/api/openapi.json")
+    assert response.status == 200
+    return response.body
 
 
 def check(document: Any, schema: Any, value: Any) -> None:
@@ -69,7 +69,7 @@ async def test_only_login_is_open(document: Any) -> None:
 
 
 async def test_answers_are_as_described(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
-    await table.insert_async([event(), event(record_count=None, table_names=())], "answers")
+    await table.insert_async([event(), event(record_count=None, table_names=())], "responses")
     key = await user.create_key(expires_days=3)
     key_id = {"key_id": key["key_id"]}
     requests: list[tuple[Api, str, str, Any]] = [
@@ -89,8 +89,8 @@ async def test_answers_are_as_described(user: Api, admin: Api, table: UsageTable
         (user, "GET", "/api/users", None),
     ]
     for api, method, path, body in requests:
-        answer = await api.request(method, path, **({} if body is None else {"json": body}))
-        described = document["paths"][path][method.lower()]["responses"][str(answer.status)]
+        response = await api.request(method, path, **({} if body is None else {"json": body}))
+        described = document["paths"][path][method.lower()]["responses"][str(response.status)]
         (media_type, content), *_ = described["content"].items()
-        assert answer.headers["Content-Type"].split(";")[0] == media_type
-        check(document, content["schema"], answer.body)
+        assert response.headers["Content-Type"].split(";")[0] == media_type
+        check(document, content["schema"], response.body)

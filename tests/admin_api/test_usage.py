@@ -16,7 +16,7 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export_stream import ExportStream
 from gateway.usage.store.table import MAX_EXPORTS, UsageTable
-from tests.admin_api.support import ADMIN, USER, Answer, Api, event
+from tests.support.admin_api import ADMIN, USER, Api, Response, event
 from tests.usage.support import until
 
 DAY_MS = 86_400_000
@@ -28,9 +28,9 @@ async def insert(table: UsageTable, *events: UsageEvent) -> None:
 
 
 async def history(api: Api, **query: Any) -> Any:
-    answer = await api.get("/api/mcp-usage/history", **query)
-    assert answer.status == 200, answer
-    return answer.body
+    response = await api.get("/api/mcp-usage/history", **query)
+    assert response.status == 200, response
+    return response.body
 
 
 async def test_an_empty_history_is_a_page_of_nothing(user: Api, table: UsageTable) -> None:
@@ -115,8 +115,8 @@ async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
     ],
 )
 async def test_a_bad_query_is_400_and_names_every_field(user: Api, query: str, fields: set[str]) -> None:
-    answer = await user.request("GET", f"/api/mcp-usage/history?{query}")
-    assert (answer.status, answer.fields) == (400, fields)
+    response = await user.request("GET", f"/api/mcp-usage/history?{query}")
+    assert (response.status, response.fields) == (400, fields)
 
 
 async def test_one_sees_ones_own_and_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
@@ -132,7 +132,7 @@ async def test_one_sees_ones_own_and_an_admin_all(user: Api, admin: Api, table: 
     assert (await user.get("/api/mcp-usage/stats")).body["totals"]["calls"] == 1
 
 
-async def stats(api: Api, **query: Any) -> Answer:
+async def stats(api: Api, **query: Any) -> Response:
     return await api.get("/api/mcp-usage/stats", **query)
 
 
@@ -145,9 +145,9 @@ async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -
         event(created_at=now - 800, record_count=0, response_bytes=1, is_error=True, status="tool_error"),
         event(created_at=now - 40 * DAY_MS, record_count=5),
     )
-    answer = await stats(user)
-    assert answer.status == 200
-    body = answer.body
+    response = await stats(user)
+    assert response.status == 200
+    body = response.body
     assert body["days"] == 30
     assert {name: body["totals"][name] for name in ("calls", "errors", "records", "bytes")} == {
         "calls": 3, "errors": 1, "records": 20, "bytes": 111,
@@ -166,8 +166,8 @@ async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -
 
 @pytest.mark.parametrize("days", ["0", "-1", "1001", "x", "1.5", "30d"])
 async def test_bad_days_are_400(user: Api, days: str) -> None:
-    answer = await stats(user, days=days)
-    assert (answer.status, answer.fields) == (400, {"days"})
+    response = await stats(user, days=days)
+    assert (response.status, response.fields) == (400, {"days"})
 
 
 async def test_an_admin_sees_whether_everything_accepted_is_somewhere(admin: Api, table: UsageTable) -> None:
@@ -179,18 +179,18 @@ async def test_an_admin_sees_whether_everything_accepted_is_somewhere(admin: Api
     await insert(table, event(created_at=now_ms()))
     found = (await admin.get("/api/mcp-usage/reconcile", days=1)).body
     assert (found["accepted"], found["written"], found["balanced"]) == (0, 1, False)
-    answer = await admin.get("/api/mcp-usage/reconcile", days=366)
-    assert (answer.status, answer.fields) == (400, {"days"})
+    response = await admin.get("/api/mcp-usage/reconcile", days=366)
+    assert (response.status, response.fields) == (400, {"days"})
 
 
 async def test_reconciling_is_for_admins(user: Api) -> None:
     assert (await user.get("/api/mcp-usage/reconcile")).status == 403
 
 
-async def exported(api: Api, **query: str) -> tuple[bytes, Answer]:
+async def exported(api: Api, **query: str) -> tuple[bytes, Response]:
     headers = {"Authorization": f"Bearer {api.token}"}
-    async with api.client.get("/api/mcp-usage/export", params=query, headers=headers) as answer:
-        return await answer.read(), Answer(answer.status, None, answer.headers)
+    async with api.client.get("/api/mcp-usage/export", params=query, headers=headers) as response:
+        return await response.read(), Response(response.status, None, response.headers)
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ async def exported(api: Api, **query: str) -> tuple[bytes, Answer]:
 )
 async def test_an_export_is_a_file(user: Api, table: UsageTable, fmt: str, media_type: str, start: bytes) -> None:
     await insert(table, event(created_at=now_ms()))
-    body, answer = await exported(user, format=fmt)
-    assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)
+    body, response = await exported(user, format=fmt)
+    assert (response.status, response.headers["Content-Type"]) == (200, media_type)
     assert body.startswith(start)
     today = datetime.datetime.now(datetime.UTC).date()
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="usage-{today}.{fmt}"'
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Content-Disposition"] == f'attachment; filename="usage-{today}.{fmt}"'
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_an_export_has_ones_own_calls_and_for_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
@@ -231,15 +231,15 @@ async def test_an_export_has_ones_own_calls_and_for_an_admin_all(user: Api, admi
 
 async def test_a_bad_export_is_400_and_names_every_field(user: Api) -> None:
     for query, fields in (("format=xlsx", {"format"}), ("page=1", {"page"}), ("from=x&to=y", {"from", "to"})):
-        answer = await user.request("GET", f"/api/mcp-usage/export?{query}")
-        assert (answer.status, answer.fields) == (400, fields)
+        response = await user.request("GET", f"/api/mcp-usage/export?{query}")
+        assert (response.status, response.fields) == (400, fields)
     assert (await user.request("GET", "/api/mcp-usage/export", headers={"Authorization": ""})).status == 401
 
 
 async def test_more_exports_than_fit_are_503(user: Api, table: UsageTable) -> None:
     outlets = [table.export_stream("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
-    answer = await user.get("/api/mcp-usage/export")
-    assert (answer.status, "exports" in answer.body["detail"]) == (503, True)
+    response = await user.get("/api/mcp-usage/export")
+    assert (response.status, "exports" in response.body["detail"]) == (503, True)
     for outlet in outlets:
         outlet.close()
     assert (await user.get("/api/mcp-usage/export")).status == 200

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from tests.admin_api.support import ADMIN, PASSWORD, USER, Api
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 
 
 async def test_users_are_listed_without_their_hashes(admin: Api) -> None:
-    answer = await admin.get("/api/users")
-    assert [user["email"] for user in answer.body["users"]] == [USER, ADMIN]
-    assert set(answer.body["users"][0]) == {"email", "is_admin", "disabled", "created_at"}
+    response = await admin.get("/api/users")
+    assert [user["email"] for user in response.body["users"]] == [USER, ADMIN]
+    assert set(response.body["users"][0]) == {"email", "is_admin", "disabled", "created_at"}
 
 
 async def test_a_new_user_can_log_in(admin: Api) -> None:
-    answer = await admin.post("/api/users/add", {"email": "Bob@Example.com", "password": PASSWORD})
-    assert (answer.status, answer.body["email"], answer.body["is_admin"]) == (201, "bob@example.com", False)
+    response = await admin.post("/api/users/add", {"email": "Bob@Example.com", "password": PASSWORD})
+    assert (response.status, response.body["email"], response.body["is_admin"]) == (201, "bob@example.com", False)
     await admin.logged_in("bob@example.com")
     again = await admin.post("/api/users/add", {"email": "bob@example.com", "password": PASSWORD})
     assert again.status == 409
 
 
 async def test_bad_input_names_every_field(admin: Api) -> None:
-    answer = await admin.post("/api/users/add", {"email": "x", "password": "short", "is_admin": "yes", "x": 1})
-    assert (answer.status, answer.fields) == (400, {"email", "password", "is_admin", "x"})
+    response = await admin.post("/api/users/add", {"email": "x", "password": "short", "is_admin": "yes", "x": 1})
+    assert (response.status, response.fields) == (400, {"email", "password", "is_admin", "x"})
 
 
 async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> None:
     await user.create_key("one")
     await user.create_key("two")
-    answer = await admin.post("/api/users/disable", {"email": USER.upper()})
-    assert (answer.status, answer.body) == (200, {"email": USER, "disabled": True, "revoked_keys": 2})
+    response = await admin.post("/api/users/disable", {"email": USER.upper()})
+    assert (response.status, response.body) == (200, {"email": USER, "disabled": True, "revoked_keys": 2})
     assert (await user.get("/api/mcp-keys/list")).status == 401
     assert {key["status"] for key in await admin.keys(owner=USER)} == {"revoked"}
     again = await admin.post("/api/users/disable", {"email": USER})
@@ -40,8 +40,8 @@ async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> N
 async def test_an_enabled_user_logs_in_again_but_neither_tokens_nor_keys_come_back(admin: Api, user: Api) -> None:
     await user.create_key("one")
     await admin.post("/api/users/disable", {"email": USER})
-    answer = await admin.post("/api/users/enable", {"email": USER.upper()})
-    assert (answer.status, answer.body["email"], answer.body["disabled"]) == (200, USER, False)
+    response = await admin.post("/api/users/enable", {"email": USER.upper()})
+    assert (response.status, response.body["email"], response.body["disabled"]) == (200, USER, False)
     assert (await user.get("/api/mcp-keys/list")).status == 401
     again = await admin.logged_in(USER)
     assert (await again.get("/api/mcp-keys/list")).body["keys"][0]["status"] == "revoked"

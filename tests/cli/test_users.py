@@ -72,7 +72,7 @@ def test_an_added_user_may_log_in(url: str, piped: Callable[[str], None], capsys
     assert capsys.readouterr().out == "ada@example.com can log in as an admin\n"
 
     async def verify(users: UserStore) -> User | None:
-        return await users.verify("ada@example.com", PASSWORD)
+        return await users.authenticate("ada@example.com", PASSWORD)
 
     user = on_users(url, verify)
     assert user is not None
@@ -142,7 +142,7 @@ def test_a_new_password_replaces_the_old_one(url: str, piped: Callable[[str], No
     assert main(["user", "password", "ada@example.com", "--password-stdin"]) == 0
 
     async def verify(users: UserStore) -> tuple[User | None, User | None]:
-        return await users.verify("ada@example.com", PASSWORD), await users.verify(
+        return await users.authenticate("ada@example.com", PASSWORD), await users.authenticate(
             "ada@example.com", "another password"
         )
 

@@ -18,7 +18,7 @@ import redis.asyncio
 from gateway.accounts.users import UserStore
 from gateway.redis import names as redis_names
 from gateway.usage.event import pack
-from tests.admin_api.support import PASSWORD, SECRET, USER, event
+from tests.support.admin_api import PASSWORD, SECRET, USER, event
 
 Start = Callable[..., Awaitable["Process"]]
 

@@ -60,12 +60,12 @@ async def _get(
 
 
 async def _token(services: Services) -> str:
-    from gateway.accounts.tokens import Tokens
+    from gateway.accounts.tokens import AccessTokens
 
     admins = [user for user in await services.users.list() if user.is_admin and not user.disabled]
     if not admins:
         raise CliError("there is no admin: add one with `mcp-gateway user add EMAIL --admin`")
-    return Tokens(_jwt_secret(services), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
+    return AccessTokens(_jwt_secret(services), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
 
 
 def _jwt_secret(services: Services) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the admin API share."""
+"""A client of the admin API under test, and builders for its data."""
 
 from __future__ import annotations
 
@@ -23,27 +23,14 @@ _numbers = itertools.count()
 
 
 class Served(TestServer):
-    """The app on the connections that it really has."""
+    """The app behind the connection handling of production."""
 
     async def _make_runner(self, **_: Any) -> Runner:
         return Runner(self.app)
 
 
-class Clock:
-    """Wall time that begins at the present and can be moved."""
-
-    def __init__(self) -> None:
-        self._moved_ms = 0
-
-    def advance(self, seconds: float) -> None:
-        self._moved_ms += int(seconds * 1000)
-
-    def now_ms(self) -> int:
-        return now_ms() + self._moved_ms
-
-
-class Answer(NamedTuple):
-    """An HTTP answer, read."""
+class Response(NamedTuple):
+    """An HTTP response with its decoded body."""
 
     status: int
     body: Any
@@ -51,12 +38,12 @@ class Answer(NamedTuple):
 
     @property
     def fields(self) -> set[str]:
-        """The fields that a problem names."""
+        """The names of the invalid fields in a problem."""
         return {error["field"] for error in self.body.get("errors", [])}
 
 
 class Api:
-    """The app as a client sees it, with or without a token."""
+    """A client of the app, with or without a token."""
 
     def __init__(self, client: TestClient[Any, Any], deps: Dependencies, token: str | None = None) -> None:
         self.client = client
@@ -67,45 +54,45 @@ class Api:
         return Api(self.client, self.deps, token)
 
     async def logged_in(self, email: str, password: str = PASSWORD) -> Api:
-        answer = await self.post("/api/auth/login", {"email": email, "password": password})
-        assert answer.status == 200, answer
-        return self.with_token(answer.body["access_token"])
+        response = await self.post("/api/auth/login", {"email": email, "password": password})
+        assert response.status == 200, response
+        return self.with_token(response.body["access_token"])
 
-    async def get(self, path: str, **query: Any) -> Answer:
+    async def get(self, path: str, **query: Any) -> Response:
         return await self.request("GET", path, params=query)
 
-    async def post(self, path: str, body: Any) -> Answer:
+    async def post(self, path: str, body: Any) -> Response:
         return await self.request("POST", path, json=body)
 
-    async def request(self, method: str, path: str, **options: Any) -> Answer:
+    async def request(self, method: str, path: str, **options: Any) -> Response:
         headers = dict(options.pop("headers", {}))
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
-        async with self.client.request(method, path, headers=headers, **options) as response:
-            is_json = "json" in response.content_type
-            body = await (response.json(content_type=None) if is_json else response.text())
-            return Answer(response.status, body, response.headers)
+        async with self.client.request(method, path, headers=headers, **options) as received:
+            is_json = "json" in received.content_type
+            body = await (received.json(content_type=None) if is_json else received.text())
+            return Response(received.status, body, received.headers)
 
     async def create_key(self, key_name: str = "laptop", **more: Any) -> dict[str, Any]:
-        answer = await self.post("/api/mcp-keys/create", {"key_name": key_name, **more})
-        assert answer.status == 201, answer
-        body: dict[str, Any] = answer.body
+        response = await self.post("/api/mcp-keys/create", {"key_name": key_name, **more})
+        assert response.status == 201, response
+        body: dict[str, Any] = response.body
         return body
 
     async def keys(self, **query: Any) -> list[dict[str, Any]]:
-        answer = await self.get("/api/mcp-keys/list", **query)
-        assert answer.status == 200, answer
-        found: list[dict[str, Any]] = answer.body["keys"]
-        return found
+        response = await self.get("/api/mcp-keys/list", **query)
+        assert response.status == 200, response
+        keys: list[dict[str, Any]] = response.body["keys"]
+        return keys
 
 
 def forged(payload: dict[str, Any], secret: str = SECRET, algorithm: str = "HS256") -> str:
-    """A token that somebody else might have made."""
+    """Sign a token with any claims, secret and algorithm."""
     return jwt.encode(payload, secret, algorithm=algorithm)
 
 
 def event(**values: Any) -> UsageEvent:
-    """A call by `USER`, some moments ago; each gets an id of its own."""
+    """Build a recent call by `USER` with a unique event id."""
     number = next(_numbers)
     return UsageEvent(
         **{
