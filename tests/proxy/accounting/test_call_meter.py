@@ -1,4 +1,4 @@
-"""The worker's meter: the operator's rules as they are now."""
+"""The worker's meter follows the rules file, and reports rules that fail."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gateway.proxy.accounting.call_meter import CallMeter
 RESULT = b'{"content":[],"structuredContent":{"a":[{},{}],"b":[{}],"secret":"s3cr3t"}}'
 
 
-class Meters:
-    """A meter with its file, and how often a rule failed."""
+class MeterWithRules:
+    """A meter, its rules file, and the number of rule failures."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "rules.toml"
@@ -37,11 +37,11 @@ def rule(expression: str) -> str:
 
 
 @pytest.fixture
-def meters(tmp_path: Path) -> Meters:
-    return Meters(tmp_path)
+def meters(tmp_path: Path) -> MeterWithRules:
+    return MeterWithRules(tmp_path)
 
 
-async def test_new_rules_take_the_place_of_the_old_ones(meters: Meters) -> None:
+async def test_new_rules_replace_the_old_ones(meters: MeterWithRules) -> None:
     assert meters.records() is None
     await meters.write(rule("length(structuredContent.a)"))
     assert meters.records() == 2
@@ -52,8 +52,8 @@ async def test_new_rules_take_the_place_of_the_old_ones(meters: Meters) -> None:
 
 
 @pytest.mark.parametrize("text", [rule("size(result)"), "[[metering", 'metering = "x"'])
-async def test_rules_with_a_fault_change_nothing_and_are_told(
-    text: str, meters: Meters, caplog: pytest.LogCaptureFixture
+async def test_invalid_rules_are_logged_and_the_current_rules_stay(
+    text: str, meters: MeterWithRules, caplog: pytest.LogCaptureFixture
 ) -> None:
     await meters.write(rule("length(structuredContent.a)"))
     await meters.write(text)
@@ -65,8 +65,8 @@ async def test_rules_with_a_fault_change_nothing_and_are_told(
     assert "cannot be read" in caplog.text
 
 
-async def test_a_rule_that_fails_is_told_once_and_counted_each_time(
-    meters: Meters, caplog: pytest.LogCaptureFixture
+async def test_a_rule_that_fails_is_logged_once_and_counted_each_time(
+    meters: MeterWithRules, caplog: pytest.LogCaptureFixture
 ) -> None:
     await meters.write(rule("length(structuredContent.none)"))
     with caplog.at_level(logging.WARNING):

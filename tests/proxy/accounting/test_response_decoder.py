@@ -1,4 +1,4 @@
-"""A tool's answer read in one pass: it is what the long way would read, whatever stands in it."""
+"""Decoding a tool response in one pass gives the same counts as metering its result separately."""
 
 from __future__ import annotations
 
@@ -27,88 +27,88 @@ TEXTS = [
 STRUCTURED = {"table": "stocks", "rows": ROWS}
 
 
-def as_an_sdk_sends(text: str, blocks: int, *, is_sorted: bool) -> dict[str, Any]:
-    """A result in the order of one of the SDKs' generations; the newer one sorts."""
+def sdk_result(text: str, blocks: int, *, is_sorted: bool) -> dict[str, Any]:
+    """A result with its members in the order of the older SDKs, or sorted like those of the newer."""
     if is_sorted:
         return {"content": [{"text": text, "type": "text"}] * blocks, "isError": False, "structuredContent": STRUCTURED}
     return {"content": [{"type": "text", "text": text}] * blocks, "structuredContent": STRUCTURED, "isError": False}
 
 
-def answer(result: dict[str, Any], *, envelope_last: bool = False) -> bytes:
+def response(result: dict[str, Any], *, envelope_last: bool = False) -> bytes:
     envelope = {"jsonrpc": "2.0", "id": 7}
     message = {"result": result, **envelope} if envelope_last else {**envelope, "result": result}
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def in_a_stream(data: bytes) -> memoryview:
+def view_in_stream(data: bytes) -> memoryview:
     stream = b"event: message\r\ndata: " + data + b"\r\n\r\n"
     return memoryview(stream)[22:-4]
 
 
 def counted(data: Chunk) -> tuple[tuple[str, ...], int | None, bool | None] | None:
-    found = decode_tool_response(data)
-    if found is None:
+    decoded = decode_tool_response(data)
+    if decoded is None:
         return None
-    assert bytes(found.id) == b"7"
-    metered = meter_decoded("prices", {}, found.result, None)
-    return metered.tables, metered.records, found.result.isError
+    assert bytes(decoded.id) == b"7"
+    metered = meter_decoded("prices", {}, decoded.result, None)
+    return metered.tables, metered.records, decoded.result.isError
 
 
-@pytest.mark.parametrize("form", [bytes, bytearray, in_a_stream])
+@pytest.mark.parametrize("form", [bytes, bytearray, view_in_stream])
 @pytest.mark.parametrize("envelope_last", [False, True])
 @pytest.mark.parametrize("blocks", [1, 3])
 @pytest.mark.parametrize("is_sorted", [False, True])
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_declared_answer_is_counted_whatever_its_text(
+def test_structured_content_is_counted_whatever_the_text_content(
     form: Any, envelope_last: bool, blocks: int, is_sorted: bool, text: str
 ) -> None:
-    data = form(answer(as_an_sdk_sends(text, blocks, is_sorted=is_sorted), envelope_last=envelope_last))
+    data = form(response(sdk_result(text, blocks, is_sorted=is_sorted), envelope_last=envelope_last))
     assert counted(data) == (("stocks",), len(ROWS), False)
 
 
 @pytest.mark.parametrize("is_sorted", [False, True])
-def test_the_text_of_the_answers_of_the_sdks_is_left_out(is_sorted: bool) -> None:
-    data = answer(as_an_sdk_sends(TEXTS[0], 1, is_sorted=is_sorted))
+def test_the_text_content_of_sdk_responses_is_skipped(is_sorted: bool) -> None:
+    data = response(sdk_result(TEXTS[0], 1, is_sorted=is_sorted))
     rest = without_text_content(data, data, data.index(b'"structuredContent"'))
     assert len(rest) < len(data) - len(TEXTS[0])
 
 
-def test_an_answer_within_the_structured_content_is_not_the_answer() -> None:
+def test_a_response_nested_in_structured_content_is_not_the_response() -> None:
     inner = {"content": [{"type": "text", "text": "x"}], "structuredContent": {"table": "inner", "rows": ROWS}}
-    outer = {"table": "outer", "rows": [{"answer": inner}, {"answer": inner}]}
-    data = answer({"content": [{"type": "text", "text": "y"}], "structuredContent": outer, "isError": False})
+    outer = {"table": "outer", "rows": [{"nested": inner}, {"nested": inner}]}
+    data = response({"content": [{"type": "text", "text": "y"}], "structuredContent": outer, "isError": False})
     assert counted(data) in (None, (("outer",), 2, False))
 
 
-def test_an_error_is_one_wherever_it_is_said() -> None:
+def test_is_error_is_found_at_any_position() -> None:
     content = [{"type": "text", "text": "no such symbol"}]
     for result in (
         {"isError": True, "content": content, "structuredContent": STRUCTURED},
         {"content": content, "isError": True, "structuredContent": STRUCTURED},
         {"content": content, "structuredContent": STRUCTURED, "isError": True},
     ):
-        found = counted(answer(result))
+        found = counted(response(result))
         assert found is None or found[2] is True
 
 
-def test_an_error_that_stands_between_other_members_is_one() -> None:
+def test_is_error_is_found_between_other_members() -> None:
     content = [{"type": "text", "text": "no such symbol"}]
     result = {"content": content, "isError": True, "warnings": [{"code": "E1"}], "structuredContent": STRUCTURED}
-    found = counted(answer(result))
+    found = counted(response(result))
     assert found is None or found[2] is True
 
 
 def test_the_table_is_that_of_the_outer_structured_content() -> None:
     inner = {"content": [{"type": "text", "text": "x"}], "table": "a", "hits": [{"a": "b"}], "structuredContent": {}}
     result = {"structuredContent": {**inner, "table_name": "b", "rows": ROWS}, "content": [], "isError": False}
-    assert counted(answer(result)) in (None, (("a",), len(ROWS), False))
+    assert counted(response(result)) in (None, (("a",), len(ROWS), False))
 
 
-def test_of_a_broken_answer_nothing_is_counted() -> None:
+def test_invalid_json_is_not_counted() -> None:
     result = {"content": [{"type": "text", "text": "x"}], "structuredContent": STRUCTURED}
-    whole = answer(result)
-    for broken in (whole[:-1], whole + b"}", whole.replace(b'"text":"x"', b'"text":x"'), b" " + whole[:-2] + b"  ]"):
-        assert counted(broken) is None
+    valid = response(result)
+    for invalid in (valid[:-1], valid + b"}", valid.replace(b'"text":"x"', b'"text":x"'), b" " + valid[:-2] + b"  ]"):
+        assert counted(invalid) is None
 
 
 members = st.dictionaries(
@@ -133,12 +133,12 @@ results = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(results, st.randoms(use_true_random=False), st.booleans())
-def test_what_is_read_quickly_is_what_is_read_at_length(
+def test_one_pass_counts_the_same_as_metering_the_result(
     result: dict[str, Any], order: Any, envelope_last: bool
 ) -> None:
     names = list(result)
     order.shuffle(names)
     shuffled = {name: result[name] for name in names}
-    found = counted(answer(shuffled, envelope_last=envelope_last))
-    at_length = meter("prices", {}, msgspec.json.encode(shuffled))
-    assert found is None or found == (at_length.tables, at_length.records, result.get("isError"))
+    found = counted(response(shuffled, envelope_last=envelope_last))
+    metered = meter("prices", {}, msgspec.json.encode(shuffled))
+    assert found is None or found == (metered.tables, metered.records, result.get("isError"))
