@@ -14,7 +14,7 @@ from gateway.cli.support.output import CliError, print_json, print_pairs, print_
 from gateway.cli.support.services import Services, record_audit, with_services
 from gateway.cli.usage_database import usage_table
 from gateway.timestamps import format_minute, format_rfc3339
-from gateway.usage.consumer.dead_letters import DeadLetters, Letter
+from gateway.usage.consumer.dead_letters import DeadLetter, DeadLetters
 
 _REASON_WIDTH = 60
 
@@ -58,7 +58,7 @@ def list_letters(
 ) -> None:
     """List dead letters with the reason of each."""
 
-    async def work(services: Services) -> list[Letter]:
+    async def work(services: Services) -> list[DeadLetter]:
         letters = []
         async for letter in DeadLetters(services.redis).all():
             letters.append(letter)
@@ -106,7 +106,7 @@ def drop(
 def _settle(
     name: str,
     done: str,
-    act_of: Callable[[DeadLetters], Callable[[list[Letter]], Awaitable[int]]],
+    act_of: Callable[[DeadLetters], Callable[[list[DeadLetter]], Awaitable[int]]],
     ids: list[str] | None,
     all_: bool,
     as_json: bool,
@@ -145,14 +145,14 @@ async def _balance(services: Services, days: int) -> dict[str, Any]:
         return dict(msgspec.to_builtins(await reconcile(services.redis, table, days)))
 
 
-async def _existing(letters: DeadLetters, letter_id: str) -> Letter:
+async def _existing(letters: DeadLetters, letter_id: str) -> DeadLetter:
     letter = await letters.get(letter_id)
     if letter is None:
         raise CliError(f"there is no dead letter {letter_id}: `mcp-gateway usage dead-letters list` shows all")
     return letter
 
 
-def _shown(letter: Letter) -> dict[str, Any]:
+def _shown(letter: DeadLetter) -> dict[str, Any]:
     events = [msgspec.structs.asdict(event) for event in letter.events]
     return {
         "id": letter.id,
@@ -163,10 +163,10 @@ def _shown(letter: Letter) -> dict[str, Any]:
     }
 
 
-def _about(letter: Letter, field: str) -> str:
+def _about(letter: DeadLetter, field: str) -> str:
     return str(getattr(letter.events[0], field)) if letter.events else "-"
 
 
-def _reason(letter: Letter) -> str:
+def _reason(letter: DeadLetter) -> str:
     text = printable(letter.reason)
     return text if len(text) <= _REASON_WIDTH else text[: _REASON_WIDTH - 1] + "…"

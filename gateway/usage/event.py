@@ -107,6 +107,17 @@ def _valid(value: object) -> object:
     return value
 
 
+COUNT_EVENTS_LUA = """
+local function count_events(packed)
+  local first = packed:byte(1)
+  if first and first >= 0x90 and first <= 0x9f then return first - 0x90 end
+  if first == 0xdc and #packed > 3 then return packed:byte(2) * 256 + packed:byte(3) end
+  return 1
+end
+"""
+"""A Lua function that counts the events of one entry, by the first bytes of the msgpack array."""
+
+
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
     """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
     return _decoder.decode(packed)

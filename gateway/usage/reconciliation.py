@@ -25,9 +25,8 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from gateway.redis import names as redis_names
-from gateway.usage.consumer.batches import COUNT_EVENTS
 from gateway.usage.consumer.dead_letters import DeadLetters
-from gateway.usage.event import DAY_MS, EPOCH
+from gateway.usage.event import COUNT_EVENTS_LUA, DAY_MS, EPOCH
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.roll_up import mend
@@ -41,7 +40,7 @@ WATCH_SECONDS = 300.0
 WATCH_DAYS = 2
 
 _COUNT = (
-    COUNT_EVENTS
+    COUNT_EVENTS_LUA
     + """
 local found, events = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 500), 0
 for _, entry in ipairs(found) do events = events + count_events(entry[2][2]) end

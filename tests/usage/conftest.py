@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 
 from gateway.redis import client as redis_client
-from gateway.usage.consumer.writer import UsageWriter
+from gateway.usage.consumer.writer import UsageWriter, WriterSettings
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.store.table import UsageTable
@@ -73,7 +73,13 @@ async def start_writer(redis: redis.asyncio.Redis, table: UsageTable) -> AsyncIt
     running = []
 
     def start(**options: Any) -> RunningWriter:
-        writer = UsageWriter(options.pop("redis", redis), options.pop("table", table), **{"linger": 0.0, **options})
+        settings = {name: options.pop(name) for name in WriterSettings.__struct_fields__ if name in options}
+        writer = UsageWriter(
+            options.pop("redis", redis),
+            options.pop("table", table),
+            WriterSettings(**{"linger_seconds": 0.0, **settings}),
+            **options,
+        )
         running.append(RunningWriter(writer))
         return running[-1]
 

@@ -16,6 +16,7 @@ from typing import Any
 import redis.asyncio
 
 from gateway.redis import names as redis_names
+from gateway.usage.consumer.read_your_writes import request_flush
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
@@ -157,6 +158,25 @@ async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:
         return int(await client.xlen(redis_names.USAGE)) == 0
 
     await until(empty, seconds)
+
+
+async def flushed(client: redis.asyncio.Redis) -> None:
+    """Request flushes until the stream is empty."""
+
+    async def empty() -> bool:
+        await request_flush(client)
+        return int(await client.xlen(redis_names.USAGE)) == 0
+
+    await until(empty)
+
+
+async def gathering(client: redis.asyncio.Redis) -> None:
+    """Return when a writer has seen an entry and waits for further ones, or for a flush."""
+
+    async def waits_for_flush() -> bool:
+        return any(connection["cmd"] == "blpop" for connection in await client.client_list())
+
+    await until(waits_for_flush)
 
 
 async def logged(table: UsageTable) -> list[str]:

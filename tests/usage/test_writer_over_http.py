@@ -1,8 +1,7 @@
-"""The writer and a ClickHouse server that fails: whatever becomes of its answers, every event is stored once."""
+"""The writer and a ClickHouse server that fails: whatever happens to its responses, every event is stored once."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ import pytest
 import redis.asyncio
 
 from gateway.redis import names as redis_names
-from gateway.usage.consumer.batches import TAKE_ENTRIES
+from gateway.usage.consumer.stream_consumer import TAKE_ENTRIES
 from gateway.usage.consumer.writer import BATCH_EVENTS
 from gateway.usage.event import pack
 from gateway.usage.store.table import UsageTable
@@ -42,7 +41,7 @@ def front(chdb_url: str) -> Iterator[ClickHouseFront]:
 
 @pytest.fixture
 def served(front: ClickHouseFront, table: UsageTable) -> Iterator[UsageTable]:
-    """The database of `table`, by way of the front."""
+    """The database of `table`, through the front."""
     served = UsageTable(front.url, database=table.database, read_timeout=1, now_ms=lambda: NOW_MS)
     served.open()
     yield served
@@ -55,14 +54,14 @@ def start(start_writer: Start, served: UsageTable) -> Start:
 
 
 async def add_some(client: redis.asyncio.Redis) -> list[str]:
-    """Entries across two months' ends, one event in each; the ids."""
+    """Add nine entries of one event each, in three months, and return the event ids."""
     events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(9)]
     for one in events:
         await add(client, one)
     return ids(events)
 
 
-# The client itself sends an insert again, once, whose connection broke: so each is asked for twice.
+# The client itself repeats an insert once if its connection breaks, so each fault is listed twice.
 @pytest.mark.parametrize(
     "words",
     [
@@ -90,7 +89,7 @@ async def test_an_insert_is_repeated_until_it_is_acknowledged_and_counts_once(
 
 
 @pytest.mark.parametrize("word", ["hangs", "commits and hangs"])
-async def test_an_insert_that_hangs_is_given_up_and_counts_once(
+async def test_an_insert_that_hangs_is_abandoned_and_counts_once(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, word: str
 ) -> None:
     expected = await add_some(redis)
@@ -105,7 +104,7 @@ async def test_an_insert_that_hangs_is_given_up_and_counts_once(
     assert await rolled_up(table) == (9, 180)
 
 
-async def test_a_server_that_is_away_and_comes_back_loses_and_doubles_nothing(
+async def test_a_server_that_is_away_and_returns_loses_and_duplicates_nothing(
     redis: redis.asyncio.Redis,
     table: UsageTable,
     front: ClickHouseFront,
@@ -135,7 +134,7 @@ async def test_content_that_the_server_refuses_becomes_dead_letters(
     )
     expected = await add_some(redis)
     await add(redis, event(tool_name="poison"))
-    # The answers of some halves are lost on the way.
+    # The responses of some halves are lost.
     front.inserts.extend(("", "commits", "commits", "cuts"))
     start()
     await drained(redis, seconds=20)
@@ -145,7 +144,7 @@ async def test_content_that_the_server_refuses_becomes_dead_letters(
 
 
 @pytest.mark.parametrize("words", [("cuts",), ("refuses",) * 2, ("busy",), ("159",)], ids=" ".join)
-async def test_what_is_sent_again_waits_until_the_table_can_be_asked(
+async def test_replayed_events_wait_until_the_table_can_be_queried(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, words: tuple[str, ...]
 ) -> None:
     one, another = event(), event()
@@ -159,23 +158,23 @@ async def test_what_is_sent_again_waits_until_the_table_can_be_asked(
     assert await rolled_up(table) == (2, 40)
 
 
-async def test_a_server_that_fails_at_random_loses_and_doubles_nothing(
+async def test_a_server_that_fails_in_turns_loses_and_duplicates_nothing(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.usage.consumer.writer._PAUSES", (0.01, 0.05))
+    monkeypatch.setattr("gateway.usage.consumer.clickhouse_retry.PAUSES", (0.01, 0.05))
     words = itertools.cycle(("commits", "forgets", "", "cuts", "busy", "refuses", "", "252", "commits", "commits"))
     start()
     expected: list[str] = []
     for _ in range(12):
         front.inserts.extend(itertools.islice(words, 3))
         expected += await add_some(redis)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(front.inserts) < 3)
     await drained(redis, seconds=30)
     assert await logged(table) == sorted(expected)
     assert await rolled_up(table) == (len(expected), 20 * len(expected))
 
 
-async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
+async def test_the_backlog_of_an_outage_is_drained_in_bounded_batches(
     redis: redis.asyncio.Redis, table: UsageTable, front: ClickHouseFront, start: Start
 ) -> None:
     front.stop()
@@ -193,6 +192,6 @@ async def test_ten_minutes_without_clickhouse_are_drained_in_bounded_batches(
     assert await table.query_async("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]
     assert await rolled_up(table) == (30_000, 600_000)
     assert sum(metrics.batches) == 30_000
-    # The first was taken before the others came; the rest is not one burst, and not a thousand small ones.
+    # The first batch was taken before the others arrived; the rest is neither one burst nor a thousand small ones.
     assert max(metrics.batches) <= BATCH_EVENTS + TAKE_ENTRIES * entry
     assert len(metrics.batches) <= 6

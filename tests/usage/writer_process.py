@@ -1,7 +1,7 @@
-"""A usage writer as a process of its own, which a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
+"""A usage writer in a separate process that a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
 
-Fault points: `before-insert`, `after-insert`, `after-second-insert`, `after-settle`, where it prints `there` and stops;
-`amid-insert`, where it prints `there` and goes on; `none` runs on, and `report` prints what the table holds.
+At `before-insert`, `after-insert`, `after-second-insert` and `after-ack` it prints `there` and stops; at
+`during-insert` it prints `there` and continues. `none` runs on, and `report` prints what the table holds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.redis import client as redis_client
-from gateway.usage.consumer.writer import UsageWriter
+from gateway.usage.consumer.stream_consumer import StreamConsumer
+from gateway.usage.consumer.writer import UsageWriter, WriterSettings
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 
@@ -30,7 +31,7 @@ class StoppingTable(UsageTable):
     async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
         if self.point == "before-insert":
             await stop_here()
-        if self.point == "amid-insert":
+        if self.point == "during-insert":
             print("there", flush=True)
         await super().insert_async(events, token)
         self.inserts += 1
@@ -47,16 +48,16 @@ async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
         print(json.dumps([[row[0] for row in ids], calls[0][0]]))
         table.close()
         return
-    writer = UsageWriter(redis_client.connect(redis_url), table, linger=0, lease_seconds=0.3)
-    if point == "after-settle":
-        settle = writer._batches.settle
+    if point == "after-ack":
+        ack = StreamConsumer.ack
 
-        async def settle_and_stop(*arguments: Any) -> Any:
-            await settle(*arguments)
+        async def ack_and_stop(*arguments: Any) -> Any:
+            await ack(*arguments)
             await stop_here()
 
-        writer._batches.settle = settle_and_stop  # type: ignore[assignment, method-assign]
-    await writer.run()
+        StreamConsumer.ack = ack_and_stop  # type: ignore[assignment, method-assign]
+    settings = WriterSettings(linger_seconds=0, lease_seconds=0.3)
+    await UsageWriter(redis_client.connect(redis_url), table, settings).run()
 
 
 asyncio.run(main(*sys.argv[1:]))

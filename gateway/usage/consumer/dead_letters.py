@@ -1,10 +1,10 @@
-"""The dead letters: events that ClickHouse refused for their content, and what an operator does with them.
+"""Dead letters: events that ClickHouse refused for their content, and what an operator does with them.
 
 Rules:
-- A letter leaves only by being retried or dropped, each in one script, so that one that is retried twice, because the
-  answer was lost, is sent once.
-- A retried event is marked as sent again: the writer asks the table for it before it inserts.
-- What is dropped stays counted (`reconcile`).
+- A dead letter leaves only by being retried or dropped. Each is one script, so that a retry that is repeated after a
+  lost reply adds one entry.
+- A retried event is marked (field `again`): the writer looks it up before it inserts it.
+- Dropped events stay in the reconciliation.
 """
 
 from __future__ import annotations
@@ -33,58 +33,58 @@ return dropped
 """
 
 
-class Letter(msgspec.Struct, frozen=True):
-    """One dead letter."""
+class DeadLetter(msgspec.Struct, frozen=True):
+    """One entry of the dead-letter stream."""
 
     id: str
     at: int
-    """When it was refused, in milliseconds since the epoch."""
+    """Time of the refusal, in milliseconds since the epoch."""
     reason: str
     size: int
-    """In bytes, packed."""
+    """Packed size in bytes."""
     events: tuple[UsageEvent, ...]
-    """Usually one; none where it cannot be read."""
+    """Usually one; none if it cannot be unpacked."""
 
     @property
     def count(self) -> int:
-        """How many events it stands for; one that cannot be read stands for one."""
+        """The number of its events; 1 if it cannot be unpacked."""
         return max(1, len(self.events))
 
     @property
     def day(self) -> int:
-        """The day on which its events are accounted for, counted from the epoch (UTC)."""
+        """The day on which reconciliation counts it, since the epoch (UTC)."""
         return self.events[0].day if self.events else self.at // DAY_MS
 
 
 class DeadLetters:
-    """The dead letters of one gateway. Any method raises `redis.exceptions.RedisError`."""
+    """The dead letters of one gateway. Methods raise `redis.exceptions.RedisError`."""
 
     def __init__(self, redis: redis.asyncio.Redis) -> None:
         self._redis = redis
 
-    async def all(self, since: int = 0) -> AsyncIterator[Letter]:
-        """Every letter that was refused at or after `since` (milliseconds since the epoch), the oldest first."""
+    async def all(self, since: int = 0) -> AsyncIterator[DeadLetter]:
+        """Yield every dead letter refused at or after `since` (milliseconds since the epoch), the oldest first."""
         start = f"{max(0, since)}"
         while page := await self._range(start, "+", _PAGE):
             for entry_id, fields in page:
-                yield _letter(entry_id, fields)
+                yield _dead_letter(entry_id, fields)
             start = f"({page[-1][0].decode()}"
 
-    async def get(self, letter_id: str) -> Letter | None:
-        """One letter. An id that is none counts as unknown."""
+    async def get(self, letter_id: str) -> DeadLetter | None:
+        """Return one dead letter; `None` for an unknown or malformed id."""
         time, _, number = letter_id.partition("-")
         if not (time.isdecimal() and number.isdecimal()):
             return None
         found = await self._range(letter_id, letter_id, 1)
-        return _letter(*found[0]) if found else None
+        return _dead_letter(*found[0]) if found else None
 
-    async def retry(self, letters: Sequence[Letter]) -> int:
-        """Put letters back into the usage stream; how many were still there."""
+    async def retry(self, letters: Sequence[DeadLetter]) -> int:
+        """Move dead letters back into the usage stream. Return the number of those that were still there."""
         names = (redis_names.USAGE_DEAD_LETTERS, redis_names.USAGE)
         return sum([int(await self._redis.eval(_RETRY, len(names), *names, letter.id)) for letter in letters])
 
-    async def drop(self, letters: Sequence[Letter]) -> int:
-        """Remove letters for good; how many were still there."""
+    async def drop(self, letters: Sequence[DeadLetter]) -> int:
+        """Delete dead letters. Return the number of those that were still there."""
         names = (redis_names.USAGE_DEAD_LETTERS, redis_names.USAGE_DROPPED_DEAD_LETTERS)
         dropped = 0
         for letter in letters:
@@ -92,7 +92,7 @@ class DeadLetters:
         return dropped
 
     async def dropped(self, since_day: int) -> int:
-        """How many events were dropped that were accounted for on or after a day."""
+        """Return the number of dropped events of a day (since the epoch) and later days."""
         by_day = await self._redis.hgetall(redis_names.USAGE_DROPPED_DEAD_LETTERS)
         return sum(int(events) for day, events in by_day.items() if int(day) >= since_day)
 
@@ -101,7 +101,7 @@ class DeadLetters:
         return list(found)
 
 
-def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> Letter:
+def _dead_letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     packed = fields.get(b"e", b"")
     try:
         events = unpack(packed)
@@ -109,4 +109,4 @@ def _letter(entry_id: bytes, fields: dict[bytes, bytes]) -> Letter:
         events = ()
     text = entry_id.decode()
     reason = fields.get(b"reason", b"").decode("utf-8", "replace")
-    return Letter(text, int(text.partition("-")[0]), reason, len(packed), events)
+    return DeadLetter(text, int(text.partition("-")[0]), reason, len(packed), events)

@@ -1,9 +1,8 @@
-"""A lease in Redis: of several processes that could do a work, one does it.
+"""A lease in Redis: one of several processes does a job at a time.
 
-The holder renews it all the time; when that stops, another gets it after `seconds`. A process that was
-stopped and wakes up may believe for a moment that it still holds it, so that whoever must not be two at
-once checks the lease in the same script as the act. A lease that was lost is never renewed, only acquired
-anew, so that its holder always learns of the gap.
+The holder renews it periodically; when it stops, another process gets it after `seconds`. A process that was suspended
+may believe for a moment that it still holds the lease. Where two holders must never act at a time, the script that acts
+also checks the lease. A lost lease is never renewed, only acquired again, so that its holder learns of the gap.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS
 
 
 class Lease:
-    """One process's claim to a lease."""
+    """One process's claim to a lease. Methods raise what the Redis client raises."""
 
     def __init__(
         self,
@@ -40,25 +39,23 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """Whether it is certain by this process's clock that nobody else has the lease."""
+        """True if nobody else can have the lease, by this process's clock."""
         return self._monotonic() < self._valid_until
 
     async def acquire(self) -> bool:
-        """Take the lease if nobody else has it; whether it is held now. Raises what the Redis client
-        raises.
-        """
-        asked_at = self._monotonic()
+        """Take the lease if it is free. Return True if it is held now."""
+        requested_at = self._monotonic()
         taken = await self._redis.set(self.name, self.holder, nx=True, px=self._milliseconds)
-        return self._learned(bool(taken), asked_at) or await self.renew()
+        return self._update(bool(taken), requested_at) or await self.renew()
 
     async def renew(self) -> bool:
-        """Keep a lease that is held; whether it still is. Raises what the Redis client raises."""
-        asked_at = self._monotonic()
+        """Extend the lease if it is held. Return True if it is still held."""
+        requested_at = self._monotonic()
         kept = await self._redis.eval(_RENEW, 1, self.name, self.holder, self._milliseconds)
-        return self._learned(bool(kept), asked_at)
+        return self._update(bool(kept), requested_at)
 
     async def release(self) -> None:
-        """Give the lease up, so that another need not wait."""
+        """Give the lease up, so that another process need not wait until it expires."""
         self._valid_until = float("-inf")
         await self._redis.eval(_RELEASE, 1, self.name, self.holder)
 
@@ -66,6 +63,7 @@ class Lease:
     def _milliseconds(self) -> int:
         return int(self.seconds * 1000)
 
-    def _learned(self, held: bool, asked_at: float) -> bool:
-        self._valid_until = asked_at + self.seconds if held else float("-inf")
+    def _update(self, held: bool, requested_at: float) -> bool:
+        # Counted from before the request: Redis starts the lease's life later than that.
+        self._valid_until = requested_at + self.seconds if held else float("-inf")
         return held

@@ -1,7 +1,7 @@
-"""Reading what was just written: a reader waits, for a moment, until the events of before its question are stored.
+"""Read your writes: readers wait briefly until events from before their query are stored.
 
-The writer gathers events for some seconds, since every insert costs ClickHouse much the same whether it has one event
-or a thousand. Who waits says so (`request_flush`), and the writer then stores at once what there is.
+The writer gathers events for some seconds, since an insert costs ClickHouse about the same with one event or a
+thousand. A waiting reader requests a flush, and the writer then stores immediately what it has.
 """
 
 from __future__ import annotations
@@ -16,72 +16,68 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.redis import names as redis_names
+from gateway.usage.consumer.batch import entry_order
 
 PATIENCE = 0.5
-"""Seconds that a reader waits at most; then it is answered with what is there."""
-_POLL = 0.02
-_WANTED_MS = 1000
-"""After that, whoever asked has gone."""
-_LONGEST_POP = 1.0
-"""Seconds; less than the client gives an answer."""
+"""Longest wait of a reader, in seconds; then it gets what is stored."""
+_POLL_SECONDS = 0.02
+_REQUEST_TTL_MS = 1000
+"""Life of a flush request; its reader is gone after that."""
+_MAX_POP_SECONDS = 1.0
+"""Length of one blocking pop. It must be shorter than the client's reply time-out."""
 
 
 async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
-    """Wait until every event that is in the usage stream now has left it; whether it did in time.
+    """Wait until all events that are in the usage stream now are stored. Return False if the time passes first.
 
-    Events that come meanwhile are not waited for, so a busy gateway does not slow its readers down. Where Redis or
-    ClickHouse is away, the reader loses `patience` seconds and no more.
+    Later events are not waited for, so that a busy gateway does not delay its readers. If Redis or ClickHouse is away,
+    the reader loses at most `patience` seconds.
     """
     try:
         async with asyncio.timeout(patience):
-            newest = await _edge(redis, "last-generated-id")
+            newest = await _stream_info(redis, "last-generated-id")
             if newest is None or await _is_stored(redis, newest):
                 return True
             await request_flush(redis)
-            # Each look is a command of its own: the stream cannot be waited on for becoming shorter.
+            # Redis has no command that waits until a stream becomes shorter.
             while not await _is_stored(redis, newest):  # noqa: ASYNC110
-                await asyncio.sleep(_POLL)
+                await asyncio.sleep(_POLL_SECONDS)
     except (RedisError, TimeoutError):
         return False
     return True
 
 
 async def request_flush(redis: Redis) -> None:
-    """Have the writer store what there is. Raises what the Redis client raises."""
+    """Ask the writer to store what it has, without waiting for it. Raises what the Redis client raises."""
     async with redis.pipeline(transaction=True) as pipe:
         pipe.delete(redis_names.USAGE_FLUSH_REQUESTS)
         pipe.lpush(redis_names.USAGE_FLUSH_REQUESTS, 1)
-        pipe.pexpire(redis_names.USAGE_FLUSH_REQUESTS, _WANTED_MS)
+        pipe.pexpire(redis_names.USAGE_FLUSH_REQUESTS, _REQUEST_TTL_MS)
         await pipe.execute()
 
 
 async def wait_for_flush_request(redis: Redis, seconds: float) -> None:
-    """For the writer: return when somebody asks, or after the time. Raises what the Redis client raises."""
+    """Return when a reader requests a flush, or after `seconds`. Raises what the Redis client raises."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    while (rest := deadline - loop.time()) > 0:
-        # Redis takes a time-out of 0 for one without end. Where the client's own is shorter, that is an answer too.
+    while (remaining := deadline - loop.time()) > 0:
+        # For Redis a time-out of 0 is infinite. The client's own time-out may be shorter.
         with suppress(redis_exceptions.TimeoutError):
-            if await cast(
-                Awaitable[Any], redis.blpop([redis_names.USAGE_FLUSH_REQUESTS], max(0.01, min(rest, _LONGEST_POP)))
-            ):
+            timeout = max(0.01, min(remaining, _MAX_POP_SECONDS))
+            if await cast(Awaitable[Any], redis.blpop([redis_names.USAGE_FLUSH_REQUESTS], timeout)):
                 return
 
 
 async def _is_stored(redis: Redis, entry_id: bytes) -> bool:
-    oldest = await _edge(redis, "first-entry")
-    return oldest is None or _order(oldest) > _order(entry_id)
+    oldest = await _stream_info(redis, "first-entry")
+    return oldest is None or entry_order(oldest) > entry_order(entry_id)
 
 
-async def _edge(redis: Redis, name: str) -> bytes | None:
+async def _stream_info(redis: Redis, name: str) -> bytes | None:
+    """Return an entry id of `XINFO STREAM`; `None` without a stream or an entry."""
     if not await redis.exists(redis_names.USAGE):
         return None
-    about: Any = await redis.xinfo_stream(redis_names.USAGE)
-    found = about[name]
-    edge: bytes | None = found[0] if isinstance(found, (tuple, list)) else found
-    return edge
-
-
-def _order(entry_id: bytes) -> tuple[int, int]:
-    time, _, number = entry_id.partition(b"-")
-    return int(time), int(number)
+    info: Any = await redis.xinfo_stream(redis_names.USAGE)
+    value = info[name]
+    entry_id: bytes | None = value[0] if isinstance(value, (tuple, list)) else value
+    return entry_id

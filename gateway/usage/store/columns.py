@@ -44,8 +44,8 @@ def columns(events: Sequence[UsageEvent]) -> list[list[Any]]:
     return [[getattr(event, name) for event in events] for name in COLUMN_NAMES]
 
 
-def fault(event: UsageEvent) -> str | None:
-    """Why the table cannot hold an event; `None` where it can."""
+def rejection_reason(event: UsageEvent) -> str | None:
+    """Return the reason why the table cannot hold an event; `None` if it can."""
     if not _EARLIEST_MS <= event.created_at < _LATEST_MS:
         return f"created_at {event.created_at} is not between the years 2000 and 2100"
     if event.record_count is not None and not 0 <= event.record_count < _UINT64:

@@ -1,4 +1,4 @@
-"""The writer: every event in the table exactly once, whatever is cut off when."""
+"""The writer: every event is in the table exactly once, whatever is interrupted when."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ import redis.asyncio
 
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
-from gateway.usage.consumer.batches import UsageBatches
 from gateway.usage.consumer.lease import Lease
 from gateway.usage.consumer.read_your_writes import wait_until_stored
-from gateway.usage.consumer.writer import BLOCK_MS
+from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.event import UsageEvent, new_event_id, pack, unpack
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
@@ -43,6 +42,8 @@ from tests.usage.support import (
     entries,
     event,
     finish,
+    flushed,
+    gathering,
     ids,
     logged,
     rolled_up,
@@ -53,7 +54,7 @@ Start = Callable[..., RunningWriter]
 
 
 class FaultyTable(UsageTable):
-    """The real table behind a faulty connection: `faults` says what becomes of the next inserts."""
+    """The real table behind a faulty connection: `faults` has the outcomes of the next inserts."""
 
     faults: list[str]
     inserting: asyncio.Event
@@ -63,7 +64,7 @@ class FaultyTable(UsageTable):
         if fault == "refused":
             raise UsageTableUnavailable("away")
         await super().insert_async(events, token)
-        if fault == "answer lost":
+        if fault == "reply lost":
             raise UsageTableUnavailable("away")
         if "rows lost" in fault:
             for name in ("log", "daily"):
@@ -76,7 +77,7 @@ class FaultyTable(UsageTable):
 
 @pytest.fixture(params=["chDB", "HTTP"])
 def usage_url(request: pytest.FixtureRequest, chdb_url: str) -> Iterator[str]:
-    """What holds of the writer holds on both ways to ClickHouse."""
+    """The writer behaves the same in both connection types."""
     if request.param == "chDB":
         yield chdb_url
     else:
@@ -94,15 +95,15 @@ def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     found.close()
 
 
-async def cut_off(start_writer: Start, table: FaultyTable) -> None:
-    """Run a writer until it hangs in an insert, and end it there."""
+async def interrupt(start_writer: Start, table: FaultyTable) -> None:
+    """Run a writer until it hangs in an insert, and cancel it there."""
     running = start_writer(table=table)
     await table.inserting.wait()
     await running.cancel()
 
 
 def refuse_poison(table: UsageTable) -> None:
-    """From now on the table refuses any insert with a call of this tool."""
+    """Have the table refuse every insert with a call of the tool `poison`."""
     constraint = "CONSTRAINT tame CHECK tool_name != 'poison'"
     table.write(f"ALTER TABLE mcp_tool_usage_log ADD {constraint} SETTINGS mutations_sync = 1", {})
 
@@ -130,51 +131,46 @@ async def test_appended_events_reach_the_table_and_the_roll_up(
     assert await rolled_up(table) == (100, 2000)
 
 
-async def test_a_single_event_shows_within_two_seconds(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+async def test_a_batch_is_inserted_after_its_linger_time(
+    redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
 ) -> None:
-    running = start_writer(linger=0.1)
-    await append(stream, event())
-    await drained(redis)
-    started = time.monotonic()
-    await append(stream, event())
-    await drained(redis)
-    assert time.monotonic() - started < 2
-    assert running.writer.state.connected
+    start_writer(linger_seconds=0.1)
+    for _ in range(2):
+        await append(stream, event())
+        await drained(redis)
 
 
-async def test_events_wait_for_company_unless_somebody_asks_for_them(
+async def test_events_linger_until_a_reader_requests_a_flush(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
-    running = start_writer(linger=600)
-    await until(lambda: running.writer.state.is_leading)
+    start_writer(linger_seconds=600)
     for _ in range(2):
         await append(stream, event(), event())
-        await asyncio.sleep(0.2)
+        await gathering(redis)
         assert await redis.xlen(redis_names.USAGE) == 1
         assert await wait_until_stored(redis, patience=10)
         assert await redis.xlen(redis_names.USAGE) == 0
     assert len(await logged(table)) == 4
 
 
-async def test_a_writer_that_is_behind_does_not_wait(redis: redis.asyncio.Redis, start_writer: Start) -> None:
+async def test_a_writer_with_a_backlog_does_not_linger(redis: redis.asyncio.Redis, start_writer: Start) -> None:
     for _ in range(3):
         await add(redis, *(event() for _ in range(20)))
     metrics = RecordedMetrics()
-    start_writer(linger=0.2, batch_events=10, metrics=metrics)
+    start_writer(linger_seconds=0.2, batch_events=10, metrics=metrics)
     await drained(redis)
     assert sum(metrics.batches) == 60
 
 
-async def test_events_that_come_close_together_are_one_insert(
+async def test_events_that_arrive_while_a_batch_lingers_are_one_insert(
     redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start
 ) -> None:
     metrics = RecordedMetrics()
-    running = start_writer(linger=0.7, metrics=metrics)
-    await until(lambda: running.writer.state.is_leading)
+    start_writer(linger_seconds=600, metrics=metrics)
     for _ in range(5):
         await append(stream, event())
-    await drained(redis)
+        await gathering(redis)
+    await flushed(redis)
     assert metrics.batches == [5]
 
 
@@ -192,7 +188,7 @@ async def test_a_batch_across_a_months_end_arrives_once(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     events = await append(stream, *(event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(4)))
-    faulty.faults = ["answer lost", "refused", "answer lost"]
+    faulty.faults = ["reply lost", "refused", "reply lost"]
     start_writer(table=faulty)
     await drained(redis)
     assert await logged(table) == ids(events)
@@ -202,14 +198,14 @@ async def test_a_batch_across_a_months_end_arrives_once(
 # Crashes.
 
 
-async def test_a_writer_that_ends_between_insert_and_settling_doubles_nothing(
+async def test_a_writer_that_ends_between_insert_and_ack_duplicates_nothing(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     events = await append(stream, *(event(created_at=NOW_MS + month * 31 * DAY_MS) for month in range(3)))
     faulty.faults = ["hangs after insert"]
-    await cut_off(start_writer, faulty)
+    await interrupt(start_writer, faulty)
     assert await logged(table) == ids(events)
-    # The successor finds the first batch pending, and entries that came meanwhile.
+    # Its successor finds the first batch pending, and newer entries.
     events += await append(stream, event(), event())
     start_writer()
     await drained(redis)
@@ -226,7 +222,7 @@ def writer_process(valkey: Valkey, folder: Path, point: str) -> subprocess.Popen
 
 
 def kill_writer_at(valkey: Valkey, folder: Path, point: str, seconds: float = 0) -> None:
-    """Run a writer until it is at a fault point, and kill it there, or so many seconds later."""
+    """Run a writer until it is at a fault point, and kill it there, or `seconds` later."""
     process = writer_process(valkey, folder, point)
     assert process.stdout is not None
     assert process.stdout.readline() == b"there\n"
@@ -241,8 +237,8 @@ def report(valkey: Valkey, folder: Path) -> tuple[list[str], int]:
     return found, calls
 
 
-@pytest.mark.parametrize("points", [("before-insert",), ("after-insert",), ("after-settle",), ("after-insert",) * 2])
-async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
+@pytest.mark.parametrize("points", [("before-insert",), ("after-insert",), ("after-ack",), ("after-insert",) * 2])
+async def test_a_writer_killed_at_any_point_loses_and_duplicates_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path, points: tuple[str, ...]
 ) -> None:
     events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(30)]
@@ -250,7 +246,7 @@ async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
         await add(client, one)
     for point in points:
         await asyncio.to_thread(kill_writer_at, valkey, tmp_path, point)
-        # Entries that come between must not change the batch that is under way.
+        # Newer entries must not change the batch that was in progress.
         events.append(event())
         await add(client, events[-1])
     last = writer_process(valkey, tmp_path, "none")
@@ -260,14 +256,14 @@ async def test_a_writer_killed_anywhere_loses_and_doubles_nothing(
     assert (found, calls) == (ids(events), len(events))
 
 
-async def test_a_writer_killed_amid_inserts_into_many_months_loses_and_doubles_nothing(
+async def test_a_writer_killed_during_inserts_into_many_months_loses_and_duplicates_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path
 ) -> None:
-    # Such an insert is one part for each month, in the log and in the sums, one after another.
+    # Such an insert writes one part for each month, to the log and to the daily sums, one after another.
     events = [event(created_at=NOW_MS + number % 24 * 31 * DAY_MS) for number in range(240)]
     await add(client, *events)
     for milliseconds in (5, 15, 30, 60, 100):
-        await asyncio.to_thread(kill_writer_at, valkey, tmp_path, "amid-insert", milliseconds / 1000)
+        await asyncio.to_thread(kill_writer_at, valkey, tmp_path, "during-insert", milliseconds / 1000)
     last = writer_process(valkey, tmp_path, "none")
     await drained(client, seconds=30)
     finish(last)
@@ -275,7 +271,7 @@ async def test_a_writer_killed_amid_inserts_into_many_months_loses_and_doubles_n
     assert (found, calls) == (ids(events), len(events))
 
 
-# What stores again may be killed as well.
+# The writer that repeats the insert may be killed as well.
 @pytest.mark.parametrize(
     ("lost_from", "points"),
     [
@@ -286,10 +282,10 @@ async def test_a_writer_killed_amid_inserts_into_many_months_loses_and_doubles_n
         (("daily",), ("after-insert",)),
     ],
 )
-async def test_what_a_killed_clickhouse_remembers_but_does_not_have_is_stored_again(
+async def test_rows_of_which_a_killed_clickhouse_has_only_the_token_are_inserted_again(
     valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path, lost_from: tuple[str, ...], points: tuple[str, ...]
 ) -> None:
-    # It notes a part's token first and keeps the part second: killed between the two, it drops the repetition.
+    # ClickHouse writes the token of a part first. Killed before it has the part, it ignores the repeated insert.
     events = [event(created_at=NOW_MS + number % 3 * 31 * DAY_MS) for number in range(30)]
     month = time.strftime("%Y%m", time.gmtime(events[1].created_at / 1000))
     await add(client, *events)
@@ -305,26 +301,26 @@ async def test_what_a_killed_clickhouse_remembers_but_does_not_have_is_stored_ag
     assert (found, calls) == (ids(events), len(events))
 
 
-async def test_the_half_of_a_refused_batch_that_was_lost_is_stored_again(
+async def test_a_lost_half_of_a_refused_batch_is_inserted_again(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     refuse_poison(table)
     events = await append(stream, *(event() for _ in range(8)))
     await append(stream, event(tool_name="poison"))
     faulty.faults = ["none", "none", "hangs, rows lost"]
-    await cut_off(start_writer, faulty)
+    await interrupt(start_writer, faulty)
     start_writer()
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (8, 160)
 
 
-async def test_what_is_lost_again_and_again_is_stored_all_the_same(
+async def test_rows_that_are_lost_repeatedly_are_stored_in_the_end(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     events = await append(stream, event(), event())
     faulty.faults = ["hangs, rows lost"]
-    await cut_off(start_writer, faulty)
+    await interrupt(start_writer, faulty)
     faulty.faults = ["rows lost"] * 6
     start_writer(table=faulty)
     await drained(redis)
@@ -333,19 +329,19 @@ async def test_what_is_lost_again_and_again_is_stored_all_the_same(
     assert await rolled_up(table) == (2, 40)
 
 
-async def test_what_the_retention_has_removed_is_not_taken_for_lost(
+async def test_expired_rows_do_not_count_as_lost(
     redis: redis.asyncio.Redis,
     make_table: Callable[..., UsageTable],
     usage_url: str,
     start_writer: Start,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    # ClickHouse has a clock of its own.
+    # Retention uses ClickHouse's own clock.
     now_ms = time.time_ns() // 1_000_000
     table = make_table(ttl_days=3, now_ms=lambda: now_ms)
     table.open()
     faulty = FaultyTable(usage_url, database=table.database, ttl_days=3, now_ms=lambda: now_ms)
-    faulty.faults, faulty.inserting = ["answer lost"], asyncio.Event()
+    faulty.faults, faulty.inserting = ["reply lost"], asyncio.Event()
     young = event(created_at=now_ms)
     await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)
     metrics = RecordedMetrics()
@@ -358,7 +354,7 @@ async def test_what_the_retention_has_removed_is_not_taken_for_lost(
     assert metrics.batches == [2]
 
 
-async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_taken_out_once(
+async def test_a_duplicate_that_is_stored_with_its_second_time_is_counted_once(
     redis: redis.asyncio.Redis, table: UsageTable, start_writer: Start
 ) -> None:
     made_at = NOW_MS - 1000
@@ -373,7 +369,7 @@ async def test_an_event_that_came_twice_and_is_stored_with_its_second_time_is_ta
     assert sum(map(int, (await redis.hgetall(redis_names.USAGE_DUPLICATES)).values())) == 1
 
 
-async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
+async def test_killing_redis_under_a_writer_loses_and_duplicates_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start
 ) -> None:
     running = start_writer(redis=client)
@@ -382,7 +378,7 @@ async def test_redis_killed_under_a_writer_loses_and_doubles_nothing(
         for _ in range(50):
             events.append(event())
             await add(client, events[-1])
-        # No spool is here that would send again what Redis forgets.
+        # There is no spool here that would replay entries that Redis loses.
         await redis_client.eval_durable(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
         valkey.kill()
         valkey.start()
@@ -400,29 +396,38 @@ async def test_a_flushed_redis_does_not_stop_the_writer(
     await drained(redis)
     await redis.flushall()
     events += await append(stream, event())
-    # Of the first, Redis knows nothing any more: it is sent again, and not stored again.
+    # Redis has lost the first event: it is replayed, and not stored again.
     await until(lambda: not stream.is_redis_away)
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (2, 40)
 
 
-async def test_a_redis_without_the_writers_group_is_made_ready_again(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
+async def test_a_lost_consumer_group_is_created_again(
+    redis: redis.asyncio.Redis,
+    stream: UsageStream,
+    table: UsageTable,
+    start_writer: Start,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("gateway.usage.consumer.writer.BLOCK_MS", 50)
     start_writer()
     events = await append(stream, event())
     await drained(redis)
     await redis.xgroup_destroy(redis_names.USAGE, redis_names.USAGE_GROUP)
-    # The writer finds out when it looks for more.
-    await asyncio.sleep(BLOCK_MS / 1000 + 0.2)
+
+    async def is_created() -> bool:
+        return bool(await redis.xinfo_groups(redis_names.USAGE))
+
+    # The writer notices it without a new entry.
+    await until(is_created)
     events += await append(stream, event())
-    await drained(redis, seconds=5)
+    await drained(redis)
     assert await logged(table) == ids(events)
 
 
 class Snapshot:
-    """The data of a Valkey as they were, to be gone back to: what a crash can make of `appendfsync everysec`."""
+    """A copy of the data of a Valkey, to be restored: what a crash can do with `appendfsync everysec`."""
 
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
@@ -432,19 +437,19 @@ class Snapshot:
         assert await client.execute_command("WAITAOF", 1, 0, 5000) == [1, 0]
         shutil.copytree(self._valkey.folder / "appendonlydir", self._kept)
 
-    def go_back(self) -> None:
+    def restore(self) -> None:
         self._valkey.kill()
         shutil.rmtree(self._valkey.folder / "appendonlydir")
         shutil.copytree(self._kept, self._valkey.folder / "appendonlydir")
         self._valkey.start()
 
 
-@pytest.mark.parametrize("settled_before", [0, 4])
-async def test_a_redis_that_forgot_what_was_settled_has_nothing_stored_twice(
-    valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start, settled_before: int
+@pytest.mark.parametrize("acknowledged_before", [0, 4])
+async def test_acknowledgements_that_redis_lost_duplicate_nothing(
+    valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start, acknowledged_before: int
 ) -> None:
     running = start_writer(redis=client)
-    events = [event() for _ in range(settled_before)]
+    events = [event() for _ in range(acknowledged_before)]
     for one in events:
         await add(client, one)
     await drained(client)
@@ -457,8 +462,8 @@ async def test_a_redis_that_forgot_what_was_settled_has_nothing_stored_twice(
     running = start_writer(redis=client)
     await drained(client)
     await running.cancel()
-    snapshot.go_back()
-    # What was stored is there again, and goes together with others.
+    snapshot.restore()
+    # Stored entries are there again, in batches with new ones.
     for _ in range(5):
         events.append(event())
         await add(client, events[-1])
@@ -472,27 +477,27 @@ async def test_a_redis_that_forgot_what_was_settled_has_nothing_stored_twice(
     assert (await rolled_up(table))[0] == len(events)
 
 
-async def test_a_redis_that_forgot_under_a_running_writer_has_nothing_stored_twice(
+async def test_acknowledgements_that_redis_lost_under_a_running_writer_duplicate_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start
 ) -> None:
-    # While it waits for company, so that the entries are there and nobody has taken them.
-    running = start_writer(redis=client, linger=1.5)
-    await until(lambda: running.writer.state.is_leading)
+    running = start_writer(redis=client, linger_seconds=600)
     events = [event() for _ in range(3)]
     await add(client, *events)
+    # Now the entries are there and not pending yet.
+    await gathering(client)
     snapshot = Snapshot(valkey)
     await snapshot.take(client)
-    await drained(client)
-    snapshot.go_back()
+    await flushed(client)
+    snapshot.restore()
     events.append(event())
     await add(client, events[-1])
-    await drained(client)
+    await flushed(client)
     await running.cancel()
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (4, 80)
 
 
-async def test_what_a_worker_sends_again_is_not_stored_again(
+async def test_entries_that_a_worker_replays_are_not_stored_again(
     valkey: Valkey, client: redis.asyncio.Redis, table: UsageTable, start_writer: Start, tmp_path: Path
 ) -> None:
     stream = UsageStream(client, Spool(tmp_path))
@@ -504,7 +509,7 @@ async def test_what_a_worker_sends_again_is_not_stored_again(
     for _ in range(10):
         events += await append(stream, event())
     await drained(client)
-    snapshot.go_back()
+    snapshot.restore()
     for _ in range(10):
         events += await append(stream, event())
     await until(lambda: not stream.is_redis_away)
@@ -518,11 +523,11 @@ async def test_what_a_worker_sends_again_is_not_stored_again(
 # ClickHouse away.
 
 
-async def test_with_clickhouse_away_the_same_batch_waits_and_arrives_once(
+async def test_a_batch_is_repeated_while_clickhouse_is_away_and_arrives_once(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     events = await append(stream, *(event() for _ in range(10)))
-    faulty.faults = ["refused", "answer lost", "refused"]
+    faulty.faults = ["refused", "reply lost", "refused"]
     metrics = RecordedMetrics()
     running = start_writer(table=faulty, metrics=metrics)
     await until(lambda: not running.writer.state.connected)
@@ -570,7 +575,7 @@ async def test_events_that_the_table_cannot_hold_go_to_the_dead_letters(
     assert metrics.counts["dead_lettered"] == 2
 
 
-async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the_others_in(
+async def test_events_that_clickhouse_refuses_go_to_the_dead_letters_and_the_others_are_stored(
     redis: redis.asyncio.Redis,
     stream: UsageStream,
     table: UsageTable,
@@ -593,11 +598,11 @@ async def test_an_event_that_clickhouse_refuses_goes_to_the_dead_letters_and_the
     assert "3 events went to the dead letters" in caplog.text
 
 
-async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again(
+async def test_stored_events_of_a_refused_batch_are_not_stored_again(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
     events = await append(stream, *(event() for _ in range(6)), event(tool_name="poison"))
-    await table.insert_async(events[:3], "an earlier way of cutting it")
+    await table.insert_async(events[:3], "an earlier split")
     refuse_poison(table)
     start_writer()
     await drained(redis)
@@ -605,15 +610,15 @@ async def test_of_a_refused_batch_nothing_that_is_stored_already_is_stored_again
     assert await rolled_up(table) == (6, 120)
 
 
-async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
+async def test_a_refused_batch_that_was_interrupted_duplicates_nothing(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
     refuse_poison(table)
     events = [event() for _ in range(8)]
     await append(stream, *events, event(tool_name="poison"))
-    # The whole is refused; a half goes in, and there the writer ends.
+    # The whole batch is refused, one half is inserted, and there the writer ends.
     faulty.faults = ["none", "none", "hangs after insert"]
-    await cut_off(start_writer, faulty)
+    await interrupt(start_writer, faulty)
     assert 0 < len(await logged(table)) < 8
     start_writer()
     await drained(redis)
@@ -628,43 +633,48 @@ async def test_a_refused_batch_that_was_cut_off_in_the_middle_doubles_nothing(
 async def test_of_two_writers_one_drains_and_the_other_takes_over(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
-    first = start_writer()
-    await until(lambda: first.writer.state.is_leading)
-    second = start_writer()
+    writers = [start_writer(), start_writer()]
+
+    def leading() -> list[RunningWriter]:
+        return [one for one in writers if one.writer.state.is_leading]
+
     events = await append(stream, *(event() for _ in range(10)))
     await drained(redis)
-    assert (first.writer.state.is_leading, second.writer.state.is_leading) == (True, False)
-    await first.cancel()
+    await until(lambda: bool(leading()))
+    (leader,) = leading()
+    await leader.cancel()
     events += await append(stream, event())
     await drained(redis)
-    assert second.writer.state.is_leading
+    await until(lambda: bool(leading()))
+    (successor,) = leading()
+    assert successor is not leader
     assert await logged(table) == ids(events)
 
 
-async def test_the_whole_batch_of_a_writer_that_stands_still_is_taken_over(
+async def test_the_whole_batch_of_a_suspended_writer_is_taken_over(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
-    # A writer that took a batch, inserted it, and stands still: its lease ends.
-    lease = Lease(redis, redis_names.USAGE_LEASE, "still", 0.3)
+    # A writer took a batch, inserted it, and was suspended: its lease ends.
+    lease = Lease(redis, redis_names.USAGE_LEASE, "suspended", 0.3)
     await lease.acquire()
-    still = UsageBatches(redis, "still")
-    await still.prepare()
+    suspended = StreamConsumer(redis, "suspended")
+    await suspended.create_group()
     events = await append(stream, *(event() for _ in range(5)))
-    await still.take()
-    batch = await still.pending()
+    await suspended.take()
+    batch = await suspended.pending()
     assert batch is not None
     await table.insert_async(batch.events, batch.token)
     events += await append(stream, event())
     start_writer(lease_seconds=0.3)
     await drained(redis)
-    # It wakes up: what it still does has no effect.
+    # It continues: what it still does has no effect.
     await table.insert_async(batch.events, batch.token)
-    assert not await still.settle(batch, [])
+    assert not await suspended.ack(batch, [])
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (6, 120)
 
 
-async def test_a_writer_that_lost_its_lease_meanwhile_gives_way(
+async def test_a_writer_that_lost_its_lease_stops_draining(
     redis: redis.asyncio.Redis, stream: UsageStream, start_writer: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
     running = start_writer()
@@ -678,7 +688,7 @@ async def test_a_writer_that_lost_its_lease_meanwhile_gives_way(
     assert "another writer has taken over" in caplog.text
 
 
-async def test_state_shows_how_long_entries_wait(
+async def test_the_state_has_the_age_of_the_oldest_entry(
     redis: redis.asyncio.Redis, stream: UsageStream, faulty: FaultyTable, start_writer: Start
 ) -> None:
     faulty.faults = ["refused"] * 1000
@@ -692,7 +702,7 @@ async def test_state_shows_how_long_entries_wait(
 # Events that are made twice.
 
 
-async def accounts(client: redis.asyncio.Redis, table: UsageTable) -> tuple[int, int, bool]:
+async def balance(client: redis.asyncio.Redis, table: UsageTable) -> tuple[int, int, bool]:
     found = await reconcile(client, table, days=2, patience=2)
     return found.accepted, found.written, found.balanced
 
@@ -707,7 +717,7 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     drained_between: bool,
     later_ms: int,
 ) -> None:
-    # As when a worker is killed between an event and what would have told the others of it.
+    # A worker was killed after it made an event and before it told the others.
     made = event(event_id=new_event_id(NOW_MS - 60_000))
     again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
     first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))
@@ -723,12 +733,12 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     await drained(redis)
     assert len(await logged(table)) == 3
     assert await rolled_up(table) == (3, 60)
-    assert await accounts(redis, table) == (3, 3, True)
+    assert await balance(redis, table) == (3, 3, True)
     await first.close()
     await second.close()
 
 
-async def test_an_event_that_may_recur_and_does_not_is_counted_though_its_writer_is_killed(
+async def test_a_possible_duplicate_without_a_twin_is_counted_although_its_writer_is_killed(
     redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start, tmp_path: Path
 ) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
@@ -739,5 +749,5 @@ async def test_an_event_that_may_recur_and_does_not_is_counted_though_its_writer
     await running.cancel()
     start_writer()
     await drained(redis)
-    assert await accounts(redis, table) == (1, 1, True)
+    assert await balance(redis, table) == (1, 1, True)
     await stream.close()

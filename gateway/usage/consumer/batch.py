@@ -1,0 +1,89 @@
+"""Batches of the consuming side: stream entries that are inserted and acknowledged together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.usage.event import UsageEvent, pack, unpack
+from gateway.usage.store.columns import rejection_reason
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the stream."""
+
+    id: bytes
+    packed: bytes | None
+    """`None` if it was deleted while it was pending."""
+    is_repeated: bool = False
+    """Replayed by a spool, or with events that two workers may make: the stream may have had them before."""
+
+
+class RejectedEvent(msgspec.Struct, frozen=True):
+    """Content that cannot be stored."""
+
+    packed: bytes
+    """One packed event, or the bytes of an entry that cannot be unpacked."""
+    reason: str
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """The entries of one pending set."""
+
+    ids: tuple[bytes, ...]
+    events: tuple[UsageEvent, ...]
+    """Each event once, also if the stream has it twice."""
+    rejected: tuple[RejectedEvent, ...]
+    """Content that is known not to be storable before an insert."""
+    repeated_ids: frozenset[str]
+    """The ids of events that the stream may have had before, in another entry."""
+    duplicates: tuple[UsageEvent, ...]
+    """Events that were made twice, and are among `events` with another time."""
+    deleted_entries: int
+    """Entries that were deleted from the stream before they were acknowledged."""
+
+    @property
+    def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """The first and the last entry id, as comparable numbers."""
+        return entry_order(self.ids[0]), entry_order(self.ids[-1])
+
+    @property
+    def token(self) -> str:
+        """The deduplication token: the same for the same entries, whatever happened to their contents."""
+        return hashlib.sha256(b" ".join(self.ids)).hexdigest()
+
+
+def batch_of(entries: Sequence[Entry]) -> Batch:
+    """Unpack the entries of a pending set."""
+    events: dict[str, UsageEvent] = {}
+    repeated_ids: set[str] = set()
+    rejected: list[RejectedEvent] = []
+    duplicates: list[UsageEvent] = []
+    deleted = 0
+    for entry in entries:
+        if entry.packed is None:
+            deleted += 1
+            continue
+        try:
+            unpacked = unpack(entry.packed)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            rejected.append(RejectedEvent(entry.packed, f"entry {entry.id.decode()} cannot be read: {error}"))
+            continue
+        for event in unpacked:
+            if reason := rejection_reason(event):
+                rejected.append(RejectedEvent(pack((event,)), reason))
+                continue
+            if events.setdefault(event.event_id, event).created_at != event.created_at:
+                duplicates.append(event)
+            if entry.is_repeated:
+                repeated_ids.add(event.event_id)
+    ids = tuple(entry.id for entry in entries)
+    return Batch(ids, tuple(events.values()), tuple(rejected), frozenset(repeated_ids), tuple(duplicates), deleted)
+
+
+def entry_order(entry_id: bytes) -> tuple[int, int]:
+    """Return an entry id as comparable numbers: milliseconds since the epoch, and a sequence number."""
+    milliseconds, _, sequence = entry_id.partition(b"-")
+    return int(milliseconds), int(sequence)

@@ -1,0 +1,123 @@
+"""Inserting events into ClickHouse exactly once, whatever happens to a reply.
+
+- An insert is repeated under the same deduplication token until ClickHouse gives a definite result.
+- A ClickHouse that is killed may know a token without having the rows: it writes the token first. After an insert that
+  may not have been the first under its token, the rows are looked up, and lost ones are inserted under a derived token.
+  (A replicated table writes both in one step.)
+- If ClickHouse refuses a batch for its content, the batch is halved until the events at fault are alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from gateway.usage.consumer.batch import RejectedEvent
+from gateway.usage.consumer.clickhouse_retry import ClickHouseRetry
+from gateway.usage.event import EPOCH, UsageEvent, pack
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.store.errors import UsageRefused
+from gateway.usage.store.queries import stored
+from gateway.usage.store.roll_up import complete
+from gateway.usage.store.table import UsageTable
+
+_DERIVED_TOKENS = 5
+"""Inserts of one batch that ClickHouse may lose in a row, each by being killed between token and rows."""
+
+log = logging.getLogger(__name__)
+
+
+class ExactlyOnceInsert:
+    """Inserts into the usage table. Methods raise `LeaseLost`, and what the Redis client raises."""
+
+    def __init__(
+        self,
+        table: UsageTable,
+        retry: ClickHouseRetry,
+        metrics: UsageMetricsSink,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._table = table
+        self._retry = retry
+        self._metrics = metrics
+        self._monotonic = monotonic
+
+    async def find_stored(self, events: Sequence[UsageEvent]) -> Mapping[str, int]:
+        """Return the ids of those events that the table has, with their times there."""
+        if not events:
+            return {}
+        return await self._retry.run(lambda: stored(self._table, events))
+
+    async def complete_daily_sums(self, events: Sequence[UsageEvent]) -> None:
+        """Have the daily sums include stored events, which may be in the log alone."""
+        if events:
+            await self._retry.run(lambda: complete(self._table, events))
+
+    async def insert(self, events: Sequence[UsageEvent], token: str, *, is_repeated: bool = False) -> None:
+        """Insert events as one block. Raises `UsageRefused` if ClickHouse refuses their content.
+
+        `is_repeated`: the token may have been used before.
+        """
+        if not events:
+            return
+        attempts = 0
+
+        async def attempt() -> None:
+            nonlocal attempts
+            attempts += 1
+            await self._table.insert_async(events, token)
+
+        started = self._monotonic()
+        await self._retry.run(attempt)
+        self._metrics.inserted(len(events), self._monotonic() - started)
+        if (is_repeated or attempts > 1) and not self._table.is_on_cluster:
+            await self._insert_lost_rows(events, token)
+
+    async def insert_by_halves(self, events: Sequence[UsageEvent]) -> list[RejectedEvent]:
+        """Insert what ClickHouse takes, and return the events that it refuses even alone."""
+        try:
+            await self.insert(events, _token_of(events), is_repeated=True)
+        except UsageRefused as error:
+            if len(events) == 1:
+                return [RejectedEvent(pack(events), str(error))]
+            middle = len(events) // 2
+            return [
+                *await self.insert_by_halves(events[:middle]),
+                *await self.insert_by_halves(events[middle:]),
+            ]
+        return []
+
+    async def _insert_lost_rows(self, events: Sequence[UsageEvent], token: str) -> None:
+        """Insert rows that ClickHouse knows the token of and does not have; expired rows do not count as lost."""
+        oldest = (self._table.first_day - EPOCH).days if self._table.first_day else 0
+        kept = [event for event in events if event.day >= oldest]
+        lost = await self._missing(kept)
+        for derived in _derived_tokens(token):
+            if not lost:
+                break
+            log.warning("usage writer: ClickHouse lost %d events of an interrupted insert", len(lost))
+            await self._retry.run(partial(self._table.insert_async, lost, derived))
+            lost = await self._missing(lost)
+        if lost:
+            log.error("usage writer: ClickHouse lacks %d events that it acknowledged", len(lost))
+        await self._retry.run(lambda: complete(self._table, kept))
+
+    async def _missing(self, events: Sequence[UsageEvent]) -> list[UsageEvent]:
+        found = await self.find_stored(events)
+        return [event for event in events if event.event_id not in found]
+
+
+def _derived_tokens(token: str) -> Iterator[str]:
+    """Yield the same tokens after every crash, which may have been used before, and finally a new one."""
+    for _ in range(_DERIVED_TOKENS):
+        token = hashlib.sha256(token.encode()).hexdigest()
+        yield token
+    yield secrets.token_hex(16)
+
+
+def _token_of(events: Sequence[UsageEvent]) -> str:
+    return hashlib.sha256(" ".join(event.event_id for event in events).encode()).hexdigest()

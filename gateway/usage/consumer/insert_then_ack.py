@@ -1,0 +1,78 @@
+"""The delivery of one batch: insert it into ClickHouse, and acknowledge it in Redis after that.
+
+A batch is acknowledged only when ClickHouse has acknowledged its insert, and each event that it refused is in the same
+command moved to the dead letters. A crash between the two repeats the insert under the same token, which adds nothing.
+
+Events are looked up before the insert if the table may have them without this very batch having been inserted:
+- Redis was restarted or replaced, and may have lost acknowledgements (another run id): all batches, until one has
+  no event that the table has. Entries that come back are at the beginning of the stream.
+- The batch has entry ids that were acknowledged before: all of its events.
+- An entry was replayed by a spool: its events.
+
+Only the events that the table lacks are inserted. The daily sums of the others are completed (`roll_up`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from gateway.usage.consumer.batch import Batch
+from gateway.usage.consumer.exactly_once_insert import ExactlyOnceInsert
+from gateway.usage.consumer.stream_consumer import StreamConsumer
+from gateway.usage.event import UsageEvent
+from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.store.errors import UsageRefused
+
+log = logging.getLogger(__name__)
+
+
+class BatchDelivery:
+    """Inserts and acknowledges batches, one after another."""
+
+    def __init__(self, consumer: StreamConsumer, inserter: ExactlyOnceInsert, metrics: UsageMetricsSink) -> None:
+        self._consumer = consumer
+        self._inserter = inserter
+        self._metrics = metrics
+        self.redis_may_repeat = True
+        """Redis may have lost acknowledgements, so that stored events come again."""
+        self._inserted_up_to = (0, 0)
+        """The last entry whose events are in the table for certain."""
+
+    async def insert_then_ack(self, batch: Batch, *, is_repeated: bool = False) -> None:
+        """Store a batch, then acknowledge it. If this raises, it is not acknowledged.
+
+        `is_repeated`: it may have been inserted before. Raises `LeaseLost`, and what the Redis client raises.
+        """
+        if batch.deleted_entries:
+            log.error("usage writer: %d entries were deleted before they were stored", batch.deleted_entries)
+        suspects = self._possibly_stored(batch)
+        stored = await self._inserter.find_stored(suspects)
+        duplicates = [
+            *(event for event in batch.events if stored.get(event.event_id, event.created_at) != event.created_at),
+            *(event for event in batch.duplicates if stored.get(event.event_id) != event.created_at),
+        ]
+        await self._inserter.complete_daily_sums([event for event in batch.events if event.event_id in stored])
+        events = [event for event in batch.events if event.event_id not in stored]
+        rejected = list(batch.rejected)
+        try:
+            await self._inserter.insert(events, batch.token, is_repeated=is_repeated or bool(suspects))
+        except UsageRefused as error:
+            log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
+            stored = await self._inserter.find_stored(events)
+            await self._inserter.complete_daily_sums([event for event in events if event.event_id in stored])
+            rejected += await self._inserter.insert_by_halves([one for one in events if one.event_id not in stored])
+        else:
+            if self.redis_may_repeat and events and not stored:
+                self.redis_may_repeat = False
+                await self._consumer.trust_server()
+        self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
+        if await self._consumer.ack(batch, rejected, duplicates) and rejected:
+            log.error("usage writer: %d events went to the dead letters: %s", len(rejected), rejected[0].reason)
+            self._metrics.dead_lettered(len(rejected))
+
+    def _possibly_stored(self, batch: Batch) -> Sequence[UsageEvent]:
+        """Return the events that the table may have from another insert than that of this batch."""
+        if self.redis_may_repeat or batch.span[0] <= self._inserted_up_to:
+            return batch.events
+        return [event for event in batch.events if event.event_id in batch.repeated_ids]
