@@ -8,6 +8,9 @@ from collections.abc import Sequence
 Chunk = bytes | bytearray | memoryview
 """Bytes, never to be changed. A view is a part of a buffer whose other parts are in other pieces."""
 
+BufferSlice = tuple[bytes | bytearray, int, int]
+"""(buffer, start, end): `buffer[start:end]`, without a copy."""
+
 
 def join_chunks(pieces: Sequence[Chunk]) -> bytes | bytearray:
     """All of it in one. The views of a whole buffer, in order, are joined already."""

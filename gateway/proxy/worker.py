@@ -30,6 +30,7 @@ from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.forwarding import Forwarding
 from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.pipeline.open_streams import OpenStreams
+from gateway.proxy.upstream.connection import UpstreamTimeouts
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
 from gateway.redis import client as redis_client
@@ -62,9 +63,11 @@ class Worker:
         )
         self.pool = UpstreamPool(
             UpstreamAddress(config.upstream_url),
-            connect_timeout=config.connect_timeout,
-            first_byte_timeout=config.first_byte_timeout,
-            idle_timeout=config.idle_timeout,
+            UpstreamTimeouts(
+                connect=config.connect_timeout,
+                first_byte=config.first_byte_timeout,
+                idle=config.idle_timeout,
+            ),
         )
         self._sessions = Sessions(
             self._redis,

@@ -18,6 +18,7 @@ from gateway.proxy.downstream.connection import Continuation
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.fast_path.fast_path import FastPath, FastPathCall
 from gateway.proxy.pipeline.handler import Handler
+from gateway.proxy.upstream.connection import ConnectionState
 from gateway.usage.event import UsageEvent
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Answer, Request, ScriptedUpstream, answer_raw, http
@@ -42,7 +43,7 @@ async def narrow_gateway(
         await until(lambda: not handler_of(gateway)._room._active["request"])
         assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
         pool = gateway.worker.pool
-        await until(lambda: pool.open_connections == len(pool._resting))
+        await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
 
 
 def handler_of(gateway: Gateway) -> Handler:

@@ -1,40 +1,42 @@
-"""What can go wrong between the gateway and the upstream, by phase."""
+"""Errors of an exchange with the upstream, one class per phase, as httpcore has them."""
 
 from __future__ import annotations
 
 
 class UpstreamError(Exception):
-    """The upstream gave no whole answer. The message is safe to show to a client."""
+    """The upstream did not give a complete response. The message may be shown to a client."""
 
     phase = "answer"
+    """Label of the phase in metrics and in deny reasons."""
     status = 502
+    """HTTP status that the client is sent."""
 
 
 class ConnectError(UpstreamError):
-    """No connection came about: refused, unreachable, a name that does not resolve, a TLS failure."""
+    """No connection was established: refused, unreachable, unresolvable name, or TLS failure."""
 
     phase = "connect"
 
 
 class ConnectTimeoutError(ConnectError):
-    """No connection came about in time."""
+    """No connection was established within the connect time-out."""
 
     status = 504
 
 
 class FirstByteTimeoutError(UpstreamError):
-    """The request was sent and nothing came back in time."""
+    """The request was sent, and no response head arrived within the first-byte time-out."""
 
     phase = "first_byte"
     status = 504
 
 
 class IdleTimeoutError(UpstreamError):
-    """The answer began and then nothing more came in time."""
+    """The response began, and then nothing more arrived within the idle time-out."""
 
     phase = "idle"
     status = 504
 
 
 class ResponseError(UpstreamError):
-    """The answer broke off, or is not strict HTTP/1.1."""
+    """The response ended early, or is not strict HTTP/1.1."""

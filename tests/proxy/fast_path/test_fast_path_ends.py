@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.fast_path.fast_path import FastPathCall
+from gateway.proxy.upstream.connection import ConnectionState
 from tests.proxy.kept import (
     USUAL,
     Held,
@@ -92,7 +93,7 @@ async def test_a_call_of_2026_07_28_whose_client_leaves_is_ended_upstream(
         client.send(call())
         await held.arrived.wait()
         client.leave()
-        await until(lambda: gateway.worker.pool.open_connections == 0)
+        await until(lambda: gateway.worker.pool.connections == [])
         held.release.set()
         await until(lambda: gateway.heard.reasons == ["forwarded", "client_left"])
         await counted(gateway, 1)
@@ -541,7 +542,7 @@ async def test_whatever_clients_and_the_upstream_do_each_answered_call_is_counte
         room, pool = handler_of(gateway)._room, gateway.worker.pool
         await until(lambda: not any(room._active.values()))
         await until(lambda: not gateway.worker._departed._works)
-        await until(lambda: pool.open_connections == len(pool._resting))
+        await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
         await until(lambda: not gateway.worker.server._connections)
         assert gateway.heard.open_streams == 0
         found = sorted(int(event.request_id) for event in await gateway.events())

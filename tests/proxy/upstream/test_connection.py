@@ -10,22 +10,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.connection import UpstreamConnection, UpstreamTimeouts
 from gateway.proxy.upstream.errors import FirstByteTimeoutError, IdleTimeoutError, ResponseError, UpstreamError
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server, reset
 from tests.support.wire import chunked
 
+_TIMEOUTS = UpstreamTimeouts(connect=5, first_byte=5, idle=5)
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 @contextlib.asynccontextmanager
-async def connected(
-    server: RawServer, *, first_byte_timeout: float = 5.0, idle_timeout: float = 5.0
-) -> AsyncIterator[UpstreamConnection]:
+async def connected(server: RawServer, timeouts: UpstreamTimeouts = _TIMEOUTS) -> AsyncIterator[UpstreamConnection]:
     loop = asyncio.get_running_loop()
-    connection = UpstreamConnection(loop, first_byte_timeout, idle_timeout)
+    connection = UpstreamConnection(loop, timeouts)
     await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
     try:
         yield connection
@@ -49,13 +48,14 @@ async def test_exchanges_follow_one_another_on_one_connection() -> None:
 
     async with raw_server(serve) as server, connected(server) as connection:
         for number in range(3):
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert (connection.status, connection.reason) == (200 + number, f"N{number}")
             assert connection.header(b"x") == str(number)
             assert await whole_body(connection) == b"%d" % number
-            assert (connection.at_eof, connection.is_reusable, connection.is_fresh) == (True, True, True)
-            connection.rest(5)
+            assert (connection.at_eof, connection.is_reusable) == (True, True)
+            connection.mark_idle(5)
+            assert connection.is_usable
 
 
 @on_both_loops
@@ -71,12 +71,12 @@ async def test_an_answer_that_ends_with_the_stream_is_whole_after_a_close_and_br
 
     async with raw_server(serve) as server:
         async with connected(server) as connection:
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await whole_body(connection) == b"half"
             assert not connection.is_reusable
         async with connected(server) as connection:
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await connection.read() == b"half"
             connection._transport.write(b"x")  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ async def test_every_way_to_break_off_raises_and_what_came_before_can_be_read() 
         for raw in broken:
             for _ in ("closed", "reset"):
                 async with connected(server) as connection:
-                    connection.send(REQUEST)
+                    connection.send_request(REQUEST)
                     body = b""
                     with pytest.raises(UpstreamError):  # noqa: PT012
                         await connection.wait_for_head()
@@ -131,13 +131,13 @@ async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
 
     for is_at_rest in (False, True):
         async with raw_server(serve) as server, connected(server) as connection:
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await whole_body(connection) == b"ok"
             if is_at_rest:
-                connection.rest(5)
+                connection.mark_idle(5)
             await server.all_gone()
-            assert connection.is_lost
+            assert connection.is_closed
             assert not connection.is_reusable
 
 
@@ -149,19 +149,19 @@ async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> No
 
     for act in ("send", "close"):
         async with raw_server(serve) as server, connected(server) as connection:
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             await whole_body(connection)
-            connection.rest(5)
-            assert connection.is_fresh
+            connection.mark_idle(5)
+            assert connection.is_usable
             # The loop does not run between this and the next question.
             with socket.socket(fileno=os.dup(server.writers[0].get_extra_info("socket").fileno())) as its_end:
                 if act == "send":
                     its_end.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
                 else:
                     its_end.shutdown(socket.SHUT_WR)
-            assert not connection.is_lost
-            assert not connection.is_fresh
+            assert not connection.is_closed
+            assert not connection.is_usable
 
 
 @on_both_loops
@@ -175,7 +175,7 @@ async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded
             writer.write(b"x" * 100_000)
 
     async with raw_server(serve) as server, connected(server) as connection:
-        connection.send(REQUEST)
+        connection.send_request(REQUEST)
         await connection.wait_for_head()
         most = 0
         for _ in range(100):
@@ -183,8 +183,8 @@ async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded
             most = max(most, connection.unread_bytes)
         assert 256 * 1024 < most < 1024 * 1024
         # Held back by its reader, an upstream is not late.
-        connection.expire()
-        assert not connection.is_lost
+        connection.on_deadline()
+        assert not connection.is_closed
         body = 0
         while chunk := await connection.read():
             body += len(chunk)
@@ -204,15 +204,15 @@ async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange()
         writer.write(OK)
 
     async with raw_server(serve) as server, connected(server) as connection:
-        connection.send(REQUEST)
+        connection.send_request(REQUEST)
         await connection.wait_for_head()
-        while not connection._answer.is_complete:
-            if connection._is_reading_paused:
-                # Taken in so far as to be complete, and then left.
-                connection._resume_reading()
-            await asyncio.sleep(0)
-        connection.rest(5)
-        connection.send(REQUEST)
+        connection.buffer_whole()
+        complete = asyncio.Event()
+        connection.listener = lambda: complete.set() if connection.is_complete else None
+        await complete.wait()
+        connection.listener = None
+        connection.mark_idle(5)
+        connection.send_request(REQUEST)
         await asyncio.wait_for(connection.wait_for_head(), 1)
         assert await whole_body(connection) == b"ok"
 
@@ -228,24 +228,24 @@ async def test_time_is_kept_by_phase() -> None:
 
     loop = asyncio.get_running_loop()
     async with raw_server(serve) as server:
-        async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
-            connection.send(REQUEST)
+        async with connected(server, UpstreamTimeouts(connect=5, first_byte=10, idle=100)) as connection:
+            connection.send_request(REQUEST)
             assert 9 < connection.deadline - loop.time() <= 10
             head = asyncio.ensure_future(connection.wait_for_head())
             await asyncio.sleep(0.02)
             assert connection.deadline - loop.time() <= 10, "half a head is no answer"
-            connection.expire()
+            connection.on_deadline()
             with pytest.raises(FirstByteTimeoutError):
                 await head
-            assert connection.is_lost
-        async with connected(server, first_byte_timeout=10, idle_timeout=100) as connection:
-            connection.send(REQUEST)
+            assert connection.is_closed
+        async with connected(server, UpstreamTimeouts(connect=5, first_byte=10, idle=100)) as connection:
+            connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert 99 < connection.deadline - loop.time() <= 100
             assert await connection.read() == b"ab"
             rest = asyncio.ensure_future(connection.read())
             await asyncio.sleep(0)
-            connection.expire()
+            connection.on_deadline()
             with pytest.raises(IdleTimeoutError):
                 await rest
         await server.all_gone()
@@ -259,7 +259,7 @@ async def test_a_reader_that_is_cancelled_leaves_the_answer_readable() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"whole"))
 
     async with raw_server(serve) as server, connected(server) as connection:
-        connection.send(REQUEST)
+        connection.send_request(REQUEST)
         head = asyncio.ensure_future(connection.wait_for_head())
         await asyncio.sleep(0.01)
         head.cancel()
@@ -276,12 +276,12 @@ async def test_a_connection_that_is_aborted_wakes_its_reader() -> None:
         await server.next_request(reader)
 
     async with raw_server(serve) as server, connected(server) as connection:
-        connection.send(REQUEST)
+        connection.send_request(REQUEST)
         head = asyncio.ensure_future(connection.wait_for_head())
         await asyncio.sleep(0)
         connection.abort()
         with pytest.raises(ResponseError):
             await asyncio.wait_for(head, 1)
         with pytest.raises(ResponseError):
-            connection.send(REQUEST)
+            connection.send_request(REQUEST)
         await server.all_gone()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from gateway.proxy.upstream.connection import ConnectionState, UpstreamTimeouts
 from gateway.proxy.upstream.errors import (
     ConnectError,
     ConnectTimeoutError,
@@ -32,7 +33,7 @@ FIELDS = [(b"Host", b"a")]
 @contextlib.asynccontextmanager
 async def pool_for(url: str, **timeouts: float) -> AsyncIterator[UpstreamPool]:
     pool = UpstreamPool(
-        UpstreamAddress(url), **{"connect_timeout": 2.0, "first_byte_timeout": 2.0, "idle_timeout": 2.0, **timeouts}
+        UpstreamAddress(url), UpstreamTimeouts(**{"connect": 2.0, "first_byte": 2.0, "idle": 2.0, **timeouts})
     )
     pool.start()
     try:
@@ -74,11 +75,11 @@ async def test_exchanges_one_after_another_use_one_connection_and_at_once_as_man
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         for number in range(5):
             assert await get(pool, b"/%d" % number) == b"/%d" % number
-        assert (len(server.writers), pool.open_connections) == (1, 1)
+        assert (len(server.writers), len(pool.connections)) == (1, 1)
         bodies = await asyncio.gather(*(get(pool, b"/%d" % number) for number in range(20)))
         assert bodies == [b"/%d" % number for number in range(20)]
-        assert len(server.writers) == pool.open_connections == 20
-    assert pool.open_connections == 0
+        assert len(server.writers) == len(pool.connections) == 20
+    assert pool.connections == []
 
 
 @on_both_loops
@@ -90,7 +91,7 @@ async def test_cancelled_at_any_moment_an_exchange_leaves_no_connection_open_and
                 if is_warm:
                     assert await get(pool, b"/warm") == b"/warm"
                 else:
-                    for connection in pool._resting:
+                    for connection in pool.connections:
                         connection.abort()
                     await server.all_gone()
                 task = asyncio.ensure_future(get(pool, b"/cancelled/%d" % turns))
@@ -103,7 +104,7 @@ async def test_cancelled_at_any_moment_an_exchange_leaves_no_connection_open_and
                 except asyncio.CancelledError:
                     cancelled += 1
                 assert await get(pool, b"/next") == b"/next"
-                assert pool.open_connections == len(pool._resting) == 1
+                assert [connection.state for connection in pool.connections] == [ConnectionState.IDLE]
         assert min(cancelled, finished) >= 5, "both ends were tried"
         await pool.close()
         await server.all_gone()
@@ -148,7 +149,7 @@ async def test_a_request_that_was_sent_is_not_sent_again_when_its_connection_bre
         with pytest.raises(ResponseError):
             await get(pool, b"/second")
         assert [head.split(b" ")[1] for head in server.requests] == [b"/first", b"/second"]
-        assert pool.open_connections == 0
+        assert pool.connections == []
 
 
 @on_both_loops
@@ -177,7 +178,7 @@ async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
         assert await connection.read() == b"x"
         pool.release(connection)
         pool.release(connection)
-        assert pool.open_connections == 0
+        assert pool.connections == []
         await server.all_gone()
 
 
@@ -185,7 +186,7 @@ async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
 async def test_a_connection_at_rest_is_closed_in_time() -> None:
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         await get(pool, b"/")
-        (connection,) = pool._resting
+        (connection,) = pool.connections
         connection.deadline = 0
         await server.all_gone()
         assert await get(pool, b"/again") == b"/again"
@@ -198,11 +199,11 @@ async def test_what_takes_too_long_is_ended_by_phase() -> None:
         if b"/idle" in await server.next_request(reader):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")
 
-    async with raw_server(serve) as server, pool_for(url(server), first_byte_timeout=0.1, idle_timeout=0.1) as pool:
+    async with raw_server(serve) as server, pool_for(url(server), first_byte=0.1, idle=0.1) as pool:
         first, idle = await asyncio.gather(get(pool, b"/"), get(pool, b"/idle"), return_exceptions=True)
         assert (type(first), type(idle)) == (FirstByteTimeoutError, IdleTimeoutError)
         await server.all_gone()
-        assert pool.open_connections == 0
+        assert pool.connections == []
 
 
 @on_both_loops
@@ -212,7 +213,7 @@ async def test_no_connection_is_an_error_of_its_own() -> None:
             with pytest.raises(ConnectError):
                 await get(pool, b"/")
             assert not await pool.is_reachable()
-            assert pool.open_connections == 0
+            assert pool.connections == []
 
 
 @on_both_loops
@@ -222,7 +223,7 @@ async def test_a_server_that_takes_the_connection_and_no_handshake_is_a_connect_
     async def serve(_server: RawServer, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with raw_server(serve) as server, pool_for(url(server, "https"), connect_timeout=0.1) as pool:
+    async with raw_server(serve) as server, pool_for(url(server, "https"), connect=0.1) as pool:
         with pytest.raises(ConnectTimeoutError):
             await get(pool, b"/")
         await server.all_gone()
@@ -245,7 +246,7 @@ async def test_reachable_means_a_connection_on_which_no_byte_was_sent() -> None:
         assert await pool.is_reachable()
         await server.all_gone()
         assert seen == [b""]
-        assert pool.open_connections == 0
+        assert pool.connections == []
 
 
 def test_names_resolve_anew_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +296,7 @@ async def test_an_upstream_with_tls_must_be_trusted_and_be_who_it_says(
         async with pool_for(url(server, "https")) as pool:
             for number in range(3):
                 assert await get(pool, b"/%d" % number) == b"/%d" % number
-            assert pool.open_connections == 1
+            assert len(pool.connections) == 1
         async with pool_for(url(server, "https", host="localhost")) as pool:
             with pytest.raises(ConnectError):
                 await get(pool, b"/")
@@ -325,7 +326,7 @@ async def test_large_answers_come_whole_over_tls_one_after_another(
     async with raw_server(serve, context) as server, pool_for(url(server, "https")) as pool:
         for _ in range(3):
             assert await get(pool, b"/") == body
-        assert pool.open_connections == 1
+        assert len(pool.connections) == 1
 
 
 def test_over_tls_an_answer_is_whole_by_a_close_of_tls_and_not_by_one_of_tcp(
@@ -349,7 +350,7 @@ def test_over_tls_an_answer_is_whole_by_a_close_of_tls_and_not_by_one_of_tcp(
             assert await get(pool, b"/") == b"half"
             with pytest.raises(ResponseError):
                 await get(pool, b"/")
-            assert pool.open_connections == 0
+            assert pool.connections == []
 
     uvloop.run(scenario())
 
@@ -371,7 +372,7 @@ async def test_no_field_adds_a_line_to_a_request() -> None:
                 await pool.send_request(request_head(b"GET", b"/", [(name, value)]), None)
         with pytest.raises(ValueError, match="line end"):
             await pool.send_request(request_head(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS), None)
-        assert pool.open_connections == 0
+        assert pool.connections == []
         assert server.requests == []
 
 

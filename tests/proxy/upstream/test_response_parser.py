@@ -13,9 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.proxy.upstream.body_buffer import BodyBuffer
 from gateway.proxy.upstream.errors import ResponseError
-from gateway.proxy.upstream.response_parser import MAX_HEAD, MAX_HEADERS, ResponseParser
+from gateway.proxy.upstream.llhttp_reader import MAX_HEAD, MAX_HEADERS
+from gateway.proxy.upstream.response_parser import COMPLETE, CachedHead, ResponseParser
 from tests.support.wire import chunked
+
+
+def new_parser(cached_head: CachedHead | None = None) -> ResponseParser:
+    return ResponseParser(BodyBuffer(), cached_head)
 
 
 class Sample(NamedTuple):
@@ -84,15 +90,15 @@ def assert_is(answer: ResponseParser, sample: Sample, body: bytes) -> None:
     assert (answer.status, answer.reason, answer.headers) == (sample.status, sample.reason, headers)
     assert [length for length in [answer.content_length] if length is not None] == lengths
     assert (body, answer.trailers) == (sample.body, sample.trailers)
-    assert (answer.is_complete, answer.is_keep_alive) == (True, sample.is_keep_alive)
+    assert ((answer.state is COMPLETE), answer.keep_alive) == (True, sample.is_keep_alive)
 
 
 def readers(sample: Sample) -> list[ResponseParser]:
     """One that sees the answer's head for the first time, and one that has just seen its like."""
-    first = ResponseParser()
+    first = new_parser()
     if sample.is_keep_alive:
         first.feed(sample.raw)
-    return [ResponseParser(), ResponseParser(first.known)]
+    return [new_parser(), new_parser(first.cached_head)]
 
 
 @given(samples(), st.sets(st.integers(1, 600)))
@@ -100,12 +106,12 @@ def test_an_answer_is_the_same_however_its_bytes_are_split(sample: Sample, cuts:
     for answer in readers(sample):
         body = b""
         for segment in split(sample.raw, cuts):
-            assert not answer.is_complete
+            assert answer.state is not COMPLETE
             answer.feed(segment)
-            body += answer.take()
+            body += answer.body.read_nowait()
         if sample.ends_with_the_stream:
-            assert not answer.is_complete
-            answer.end()
+            assert answer.state is not COMPLETE
+            answer.feed_eof()
         assert_is(answer, sample, body)
 
 
@@ -113,30 +119,35 @@ def test_an_answer_is_the_same_however_its_bytes_are_split(sample: Sample, cuts:
 def test_answers_of_one_head_are_read_alike_whatever_their_length(bodies: list[bytes], cuts: set[int]) -> None:
     known = None
     for body in bodies:
-        answer, read = ResponseParser(known), b""
+        answer, read = new_parser(known), b""
         whole = b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: %d\r\nY: z\r\n\r\n%b" % (len(body), body)
         for segment in split(whole, cuts if known else set()):
             answer.feed(segment)
-            read += answer.take()
+            read += answer.body.read_nowait()
         assert (answer.status, answer.headers) == (200, [(b"X", b"y"), (b"Y", b"z")])
-        assert (answer.content_length, read, answer.is_complete, answer.is_keep_alive) == (len(body), body, True, True)
-        known = answer.known
+        assert (answer.content_length, read, (answer.state is COMPLETE), answer.keep_alive) == (
+            len(body),
+            body,
+            True,
+            True,
+        )
+        known = answer.cached_head
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=2, max_size=4), st.sets(st.integers(1, 200)))
 def test_answers_in_chunks_of_one_head_are_read_alike(bodies: list[bytes], cuts: set[int]) -> None:
     known = None
     for body in bodies:
-        answer, read = ResponseParser(known), b""
+        answer, read = new_parser(known), b""
         whole = b"HTTP/1.1 202 Fine\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(body, b"end")
         for segment in split(whole, cuts if known else set()):
             answer.feed(segment)
-            read += answer.take()
+            read += answer.body.read_nowait()
         assert (answer.status, answer.reason) == (202, "Fine")
         assert answer.headers == [(b"X", b"y"), (b"Transfer-Encoding", b"chunked")]
         assert (answer.content_length, read) == (None, body + b"end")
-        assert (answer.is_complete, answer.is_keep_alive) == (True, True)
-        known = answer.known
+        assert ((answer.state is COMPLETE), answer.keep_alive) == (True, True)
+        known = answer.cached_head
         assert known is not None
 
 
@@ -158,64 +169,64 @@ def test_a_large_body_is_the_same_whether_it_is_fed_or_put_in_place(
         raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     known = None
     for _ in range(2):
-        answer, read = ResponseParser(known), b""
+        answer, read = new_parser(known), b""
         for segment in split(raw, set(cuts)):
             while segment:
-                assert not answer.is_complete
-                if answer.room is not None and data.draw(st.booleans()):
-                    size = min(len(segment), len(answer.room))
-                    answer.room[:size] = segment[:size]
-                    answer.fill(size)
+                assert answer.state is not COMPLETE
+                if answer.body.recv_buffer is not None and data.draw(st.booleans()):
+                    size = min(len(segment), len(answer.body.recv_buffer))
+                    answer.body.recv_buffer[:size] = segment[:size]
+                    answer.buffer_updated(size)
                     segment = segment[size:]
                 else:
                     answer.feed(segment)
                     segment = b""
                 if is_taken_at_once:
-                    read += answer.take()
-        while answer.waiting_bytes:
-            read += answer.take()
-        assert (read == body, answer.is_complete, answer.is_keep_alive) == (True, True, True)
-        assert (answer.room, answer.take()) == (None, b"")
-        known = answer.known
+                    read += answer.body.read_nowait()
+        while answer.body.unread_bytes:
+            read += answer.body.read_nowait()
+        assert (read == body, (answer.state is COMPLETE), answer.keep_alive) == (True, True, True)
+        assert (answer.body.recv_buffer, answer.body.read_nowait()) == (None, b"")
+        known = answer.cached_head
 
 
 def test_what_follows_a_large_chunk_other_than_its_line_end_is_refused() -> None:
-    answer = ResponseParser()
+    answer = new_parser()
     answer.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20000\r\n")
-    assert answer.room is not None
-    answer.fill(len(answer.room))
-    assert answer.waiting_bytes == 0x20000
+    assert answer.body.recv_buffer is not None
+    answer.buffer_updated(len(answer.body.recv_buffer))
+    assert answer.body.unread_bytes == 0x20000
     with pytest.raises(ResponseError):
         answer.feed(b"\nX")
     with pytest.raises(ResponseError):
-        answer.end()
+        answer.feed_eof()
 
 
 def test_a_large_body_that_breaks_off_in_place_is_not_whole() -> None:
     for head in (b"Content-Length: 200000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n20000\r\n"):
-        answer = ResponseParser()
+        answer = new_parser()
         answer.feed(b"HTTP/1.1 200 OK\r\n" + head)
-        assert answer.room is not None
-        answer.fill(100_000)
-        assert len(answer.take()) == 100_000
+        assert answer.body.recv_buffer is not None
+        answer.buffer_updated(100_000)
+        assert len(answer.body.read_nowait()) == 100_000
         with pytest.raises(ResponseError):
-            answer.end()
-        assert not answer.is_complete
+            answer.feed_eof()
+        assert answer.state is not COMPLETE
 
 
 def test_a_large_body_that_came_in_place_is_one_piece() -> None:
-    answer = ResponseParser()
+    answer = new_parser()
     answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\nabc")
-    assert answer.room is not None
-    answer.room[-1:] = b"z"
-    answer.fill(len(answer.room))
-    body = answer.take()
+    assert answer.body.recv_buffer is not None
+    answer.body.recv_buffer[-1:] = b"z"
+    answer.buffer_updated(len(answer.body.recv_buffer))
+    body = answer.body.read_nowait()
     assert isinstance(body, bytearray)
     assert (len(body), bytes(body[:3]), bytes(body[-1:])) == (200_000, b"abc", b"z")
 
 
 def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
-    first = ResponseParser()
+    first = new_parser()
     first.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     for raw in (
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
@@ -223,10 +234,10 @@ def test_a_head_that_differs_in_more_than_the_number_is_read_anew() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 2 \r\nX: \0\r\n\r\nok",
     ):
         with pytest.raises(ResponseError):
-            ResponseParser(first.known).feed(raw)
-    closing = ResponseParser(first.known)
+            new_parser(first.cached_head).feed(raw)
+    closing = new_parser(first.cached_head)
     closing.feed(b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
-    assert (closing.status, closing.is_complete, closing.is_keep_alive) == (201, True, False)
+    assert (closing.status, (closing.state is COMPLETE), closing.keep_alive) == (201, True, False)
 
 
 def receive(answer: ResponseParser, raw: bytes, cuts: set[int], takes: Iterator[bool]) -> bytes:
@@ -235,27 +246,27 @@ def receive(answer: ResponseParser, raw: bytes, cuts: set[int], takes: Iterator[
     for segment in split(raw, cuts):
         left = segment
         while left:
-            if answer.room is None:
+            if answer.body.recv_buffer is None:
                 answer.feed(left)
                 left = b""
             else:
-                size = min(len(left), len(answer.room))
-                answer.room[:size] = left[:size]
-                answer.fill(size)
+                size = min(len(left), len(answer.body.recv_buffer))
+                answer.body.recv_buffer[:size] = left[:size]
+                answer.buffer_updated(size)
                 left = left[size:]
             if next(takes):
-                taken += answer.take()
+                taken += answer.body.read_nowait()
     return taken
 
 
 def rest_of(answer: ResponseParser) -> bytes:
     """All that waits to be taken."""
     rest = b""
-    while answer.waiting_bytes:
-        piece = answer.take()
+    while answer.body.unread_bytes:
+        piece = answer.body.read_nowait()
         assert piece
         rest += piece
-    assert answer.take() == b""
+    assert answer.body.read_nowait() == b""
     return rest
 
 
@@ -280,11 +291,11 @@ def test_a_large_body_is_the_same_however_it_comes_and_is_taken(
     sizes: list[int], in_chunks: bool, cuts: set[int], takes: list[bool]
 ) -> None:
     raw, body = large(sizes, in_chunks=in_chunks)
-    first = ResponseParser()
+    first = new_parser()
     first.feed(large([5], in_chunks=in_chunks)[0])
-    for answer in (ResponseParser(), ResponseParser(first.known)):
+    for answer in (new_parser(), new_parser(first.cached_head)):
         assert receive(answer, raw, cuts, itertools.cycle(takes)) + rest_of(answer) == body
-        assert (answer.is_complete, answer.is_keep_alive, answer.room) == (True, True, None)
+        assert ((answer.state is COMPLETE), answer.keep_alive, answer.body.recv_buffer) == (True, True, None)
 
 
 @given(LARGE, st.booleans(), CUTS)
@@ -293,11 +304,11 @@ def test_a_large_body_of_which_nothing_was_taken_can_be_seen_in_one(
     sizes: list[int], in_chunks: bool, cuts: set[int]
 ) -> None:
     raw, body = large(sizes, in_chunks=in_chunks)
-    first = ResponseParser()
+    first = new_parser()
     first.feed(large([5], in_chunks=in_chunks)[0])
-    for answer in (ResponseParser(), ResponseParser(first.known)):
+    for answer in (new_parser(), new_parser(first.cached_head)):
         receive(answer, raw, cuts, itertools.repeat(False))
-        source, start, end = answer.so_far()
+        source, start, end = answer.body.view()
         assert source[start:end] == body
         assert rest_of(answer) == body
 
@@ -308,16 +319,16 @@ def test_what_came_of_a_large_body_can_be_taken_after_it_broke_off_and_is_not_wh
     sizes: list[int], in_chunks: bool, cuts: set[int], takes: list[bool], end: int, is_dropped: bool
 ) -> None:
     raw, body = large(sizes, in_chunks=in_chunks)
-    answer = ResponseParser()
+    answer = new_parser()
     taken = receive(answer, raw[: min(end, len(raw) - 1)], cuts, itertools.cycle(takes))
-    come = len(taken) + answer.waiting_bytes
+    come = len(taken) + answer.body.unread_bytes
     if not is_dropped:
         with pytest.raises(ResponseError):
-            answer.end()
-    answer.drop()
+            answer.feed_eof()
+    answer.close()
     taken += rest_of(answer)
     assert taken == body[:come]
-    assert (answer.is_complete, answer.is_keep_alive, answer.room) == (False, False, None)
+    assert ((answer.state is COMPLETE), answer.keep_alive, answer.body.recv_buffer) == (False, False, None)
 
 
 @given(samples(), st.data())
@@ -326,16 +337,16 @@ def test_a_truncated_answer_is_never_taken_for_a_whole_one(sample: Sample, data:
     for answer in readers(sample):
         if end:
             answer.feed(sample.raw[:end])
-        assert not answer.is_complete
-        if sample.ends_with_the_stream and answer.is_head_complete:
+        assert answer.state is not COMPLETE
+        if sample.ends_with_the_stream and answer.status:
             # It states no length: the end of the stream is its end, wherever it comes.
-            answer.end()
-            assert sample.body.startswith(answer.take())
-            assert not answer.is_keep_alive
+            answer.feed_eof()
+            assert sample.body.startswith(answer.body.read_nowait())
+            assert not answer.keep_alive
         else:
             with pytest.raises(ResponseError):
-                answer.end()
-            assert not answer.is_complete
+                answer.feed_eof()
+            assert answer.state is not COMPLETE
 
 
 @given(
@@ -352,23 +363,23 @@ def test_what_comes_behind_an_answer_is_no_part_of_it_and_ends_the_connection(
         body = b""
         for segment in split(sample.raw + garbage, cuts):
             answer.feed(segment)
-            body += answer.take()
+            body += answer.body.read_nowait()
         assert_is(answer, sample._replace(is_keep_alive=False), body)
 
 
 @given(st.binary(max_size=300), st.sets(st.integers(1, 300)))
 def test_bytes_that_are_no_answer_raise_nothing_but_an_answer_error(noise: bytes, cuts: set[int]) -> None:
     for prefix in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
-        answer = ResponseParser()
+        answer = new_parser()
         try:
             for segment in split(prefix + noise, cuts):
                 answer.feed(segment)
-            answer.end()
+            answer.feed_eof()
         except ResponseError as error:
             assert str(error).startswith("The upstream")  # noqa: PT017
             with pytest.raises(ResponseError):
                 answer.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            assert not answer.is_complete
+            assert answer.state is not COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -418,10 +429,10 @@ def test_bytes_that_are_no_answer_raise_nothing_but_an_answer_error(noise: bytes
 )
 def test_what_is_not_strict_is_refused_whole_and_byte_by_byte(head: bytes) -> None:
     for size in (len(head) + 4, 1 if len(head) < 1000 else 1000):
-        answer = ResponseParser()
+        answer = new_parser()
         with pytest.raises(ResponseError):
             _feed(answer, head + b"\r\n\r\n", size)
-        assert not answer.is_head_complete
+        assert not answer.status
 
 
 def _feed(answer: ResponseParser, raw: bytes, size: int) -> None:
@@ -441,7 +452,7 @@ def _feed(answer: ResponseParser, raw: bytes, size: int) -> None:
     ids=["1xx", "a trailer", "trailers", "a chunk's extension", "line ends"],
 )
 def test_nothing_without_an_end_is_taken_in_beyond_the_bound(endless: bytes) -> None:
-    answer = ResponseParser()
+    answer = new_parser()
     answer.feed(endless)
     rest = endless[-6:] * 2000 if endless.startswith(b"HTTP/1.1 2") else endless * 20
     with pytest.raises(ResponseError):
@@ -453,13 +464,13 @@ def test_nothing_without_an_end_is_taken_in_beyond_the_bound(endless: bytes) -> 
 def test_an_answer_without_a_body_that_states_a_length_ends_with_its_head_and_its_connection(
     status: int, field: bytes
 ) -> None:
-    answer = ResponseParser()
+    answer = new_parser()
     answer.feed(b"HTTP/1.1 %d X\r\n%b\r\n\r\n" % (status, field))
-    assert (answer.is_complete, answer.is_keep_alive, answer.take()) == (True, False, b"")
+    assert ((answer.state is COMPLETE), answer.keep_alive, answer.body.read_nowait()) == (True, False, b"")
 
 
 def test_the_reason_of_an_informational_answer_is_not_that_of_the_answer() -> None:
-    answer = ResponseParser()
+    answer = new_parser()
     answer.feed(b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n")
     assert (answer.status, answer.reason, answer.headers) == (200, "", [])
 
@@ -475,7 +486,7 @@ def test_the_reason_of_an_informational_answer_is_not_that_of_the_answer() -> No
 def test_an_answer_that_has_ended_leaves_no_garbage(raw: bytes) -> None:
     gc.disable()
     try:
-        answer = ResponseParser()
+        answer = new_parser()
         try:
             answer.feed(raw)
         except ResponseError as error:
