@@ -1,13 +1,11 @@
-"""Bounded, read-only reading of the price tables.
+"""Bounded, read-only access to the price tables.
 
-Rules:
-- A reader cannot write or reach anything but the tables: its file is opened read-only and immutable,
-  `query_only` is on, an authorizer allows nothing but SELECT over the tables of the catalogue and the schema,
-  and the file has no name any more (on POSIX) when the first query runs.
-- Every query is bounded: in time, in rows, in bytes of its result, in the length of a value and of the
-  statement, and, for all queries of the process together, in SQLite's heap.
-- At most READERS queries run at once; one that finds none free within BUSY_SECONDS is refused.
-- Calls block; they belong in a worker thread.
+- A reader can do nothing but read the tables: the file is opened read-only and immutable, `query_only` is on, an
+  authorizer allows only SELECT on the tables and `sqlite_master`, and the file is unlinked before the first query.
+- Every query has bounds: time, rows, bytes of the result, length of a value and of the statement. SQLite's heap is
+  bounded for the process.
+- At most READERS queries run concurrently. A query that gets no reader within BUSY_SECONDS fails.
+- Calls block: run them in a worker thread.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mcp_backend.catalogue import TABLE_NAMES, TABLES
-from mcp_backend.data import Series, write_database
 from mcp_backend.errors import CallerError
+from mcp_backend.prices import Series, write_database
+from mcp_backend.schema import TABLE_NAMES, TABLES
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 5.0
@@ -52,8 +50,8 @@ Value = str | int | float | None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The rows of a query; `truncated` where there were more."""
+class QueryResult:
+    """The rows of a query; `truncated` is True if there were more."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Value, ...]]
@@ -61,10 +59,10 @@ class Answer:
 
 
 class Reader:
-    """One read-only connection, for one query at a time. `Database.reader` lends it."""
+    """A read-only connection for one query at a time; `Database.reader` provides it."""
 
     def __init__(self, path: Path) -> None:
-        # A cached statement would go on holding its part of the heap that all queries share.
+        # A cached statement would keep its part of the heap that all queries share.
         self._connection = sqlite3.connect(
             f"{path.as_uri()}?mode=ro&immutable=1",
             uri=True,
@@ -87,17 +85,17 @@ class Reader:
         connection.execute("PRAGMA query_only = ON")
         for category, limit in _LIMITS.items():
             connection.setlimit(category, limit)
-        connection.set_progress_handler(self._is_late, STEPS_BETWEEN_CHECKS)
-        connection.set_authorizer(self._authorise)
+        connection.set_progress_handler(self._is_past_deadline, STEPS_BETWEEN_CHECKS)
+        connection.set_authorizer(self._authorize)
 
-    def _is_late(self) -> bool:
+    def _is_past_deadline(self) -> bool:
         return time.monotonic() > self._deadline
 
-    def _authorise(
+    def _authorize(
         self, action: int, first: str | None, second: str | None, database: str | None, source: str | None
     ) -> int:
         if action == sqlite3.SQLITE_READ:
-            # Without a column where rows are only counted; the name may then be that of a CTE.
+            # The column is empty if rows are only counted; the name may then be that of a CTE.
             readable = not second or (first or "").lower() in _READABLE
             return sqlite3.SQLITE_OK if readable else sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_FUNCTION:
@@ -113,10 +111,10 @@ class Reader:
         *,
         max_rows: int,
         max_seconds: float = QUERY_SECONDS,
-    ) -> Answer:
-        """The first `max_rows` rows of one SELECT; `truncated` says that the query had more.
+    ) -> QueryResult:
+        """Return the first `max_rows` rows of one SELECT.
 
-        Raises CallerError with SQLite's own message, or with the bound that was crossed.
+        Raises CallerError with SQLite's message, or with the bound that was exceeded.
         """
         self._deadline = time.monotonic() + max_seconds
         try:
@@ -124,29 +122,29 @@ class Reader:
                 if cursor.description is None:
                     raise CallerError("there is no statement in the text; write one SELECT")
                 columns = tuple(column[0] for column in cursor.description)
-                return Answer(columns, *_fetch(cursor, max_rows))
+                return QueryResult(columns, *_fetch(cursor, max_rows))
         except sqlite3.OperationalError as error:
             if str(error) == "interrupted":
-                message = f"the query was stopped after {max_seconds:g} seconds, the most that one may take"
+                message = f"the query was stopped after {max_seconds:g} seconds, the limit for one query"
                 raise CallerError(message) from error
-            raise CallerError(_with_tables(str(error))) from error
+            raise CallerError(_with_signatures(str(error))) from error
         except MemoryError as error:
             raise CallerError(f"the query needs more than {HEAP_BYTES >> 20} MiB of memory") from error
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            raise CallerError(_with_tables(str(error))) from error
+            raise CallerError(_with_signatures(str(error))) from error
 
     def tables_read(self, sql: str) -> tuple[str, ...]:
-        """The tables that a valid statement opens, in sub-queries and joins too, by name.
+        """Return the names of the tables that a valid statement opens, also in sub-queries and joins.
 
-        Taken from SQLite's program for the statement: its text may give a CTE the name of a table, and the
-        authorizer is not asked about the columns of USING.
+        They come from SQLite's program for the statement, because a CTE may have the name of a table, and the
+        authorizer is not called for the columns of USING.
         """
         self._deadline = time.monotonic() + QUERY_SECONDS
         try:
             with closing(self._connection.execute(f"EXPLAIN {sql}")) as program:
                 roots = {page for _, operation, _, page, *_ in program if operation == "OpenRead"}
         except sqlite3.OperationalError:
-            return ()  # an EXPLAIN itself: it reads none
+            return ()  # The statement is an EXPLAIN itself, which reads no table.
         return tuple(sorted(self._tables[root] for root in roots))
 
     def close(self) -> None:
@@ -154,7 +152,7 @@ class Reader:
 
 
 class Database:
-    """The prices in a private file, and the readers on it. Use it as a context manager or call `close`."""
+    """The prices in a private file, with a pool of readers. Use it as a context manager, or call `close`."""
 
     def __init__(self, prices: Mapping[str, Series]) -> None:
         self._readers: queue.LifoQueue[Reader] = queue.LifoQueue(READERS)
@@ -163,11 +161,11 @@ class Database:
             write_database(path, prices)
             for _ in range(READERS):
                 self._readers.put_nowait(Reader(path))
-        # The folder is gone, the open files live on: not even a killed process leaves anything behind.
+        # The folder is removed while the files stay open, so that even a killed process leaves nothing behind.
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
-        """A reader, for one query or several that belong together. Raises CallerError when all stay busy."""
+        """Take a reader from the pool. Raises CallerError if all stay busy."""
         try:
             reader = self._readers.get(timeout=BUSY_SECONDS)
         except queue.Empty:
@@ -178,7 +176,7 @@ class Database:
             self._readers.put_nowait(reader)
 
     def close(self) -> None:
-        """Close the readers that are not lent out."""
+        """Close the readers that are not in use."""
         while not self._readers.empty():
             self._readers.get_nowait().close()
 
@@ -192,9 +190,9 @@ class Database:
 def _fetch(cursor: sqlite3.Cursor, max_rows: int) -> tuple[list[tuple[Value, ...]], bool]:
     rows: list[tuple[Value, ...]] = []
     size = 0
-    # Row by row: a batch of the widest rows that the limits allow would not fit in memory.
+    # Row by row: many rows of the maximum width would not fit into memory.
     for raw in cursor:
-        row = tuple(_plain(value) for value in raw)
+        row = tuple(_to_json_value(value) for value in raw)
         size += sum(_size(value) for value in row)
         if len(rows) == max_rows or (rows and size > RESULT_BYTES):
             return rows, True
@@ -204,8 +202,8 @@ def _fetch(cursor: sqlite3.Cursor, max_rows: int) -> tuple[list[tuple[Value, ...
     return rows, False
 
 
-def _plain(value: Any) -> Value:
-    """A value as JSON can carry it: a blob as its hexadecimal digits, an infinity as text."""
+def _to_json_value(value: Any) -> Value:
+    """Convert a value to one that JSON can represent: blobs to hexadecimal digits, infinities to text."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and math.isinf(value):
@@ -217,6 +215,6 @@ def _size(value: Value) -> int:
     return len(value) if isinstance(value, str) else 8
 
 
-def _with_tables(message: str) -> str:
+def _with_signatures(message: str) -> str:
     tables = "; ".join(table.signature for table in TABLES)
     return f"{message.rstrip('.')}. Only one SELECT statement over these tables is allowed: {tables}"

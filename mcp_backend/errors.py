@@ -1,19 +1,19 @@
-"""What a caller did wrong, said in words that the caller can act on.
+"""Errors of the caller, whose text reaches the model.
 
-The SDK shows the text of a ToolError to the model; it hides the text of every other exception.
+The SDK returns the text of a ToolError to the client; it hides the text of every other exception.
 """
 
 from __future__ import annotations
 
 from mcp.server.mcpserver.exceptions import ToolError
 
-_SHOWN = 40
+_MAX_QUOTED = 40
 
 
 class CallerError(ToolError):
-    """The call cannot be answered as it stands; the message names what would be valid."""
+    """The arguments of a call are invalid; the message names the valid values."""
 
 
-def shown(value: str) -> str:
-    """A caller's own text, quoted, on one line and cut to 40 characters."""
-    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+def quoted(value: str) -> str:
+    """Quote a text of the caller on one line, truncated to 40 characters."""
+    return repr(value if len(value) <= _MAX_QUOTED else value[:_MAX_QUOTED] + "…")

@@ -20,12 +20,12 @@ from mcp_types import (
 )
 
 from mcp_backend import queries
-from mcp_backend.analysis_tools import AnalysisTools
-from mcp_backend.arguments import Coverage
+from mcp_backend.coverage import Coverage
 from mcp_backend.database import Database
 from mcp_backend.errors import CallerError
-from mcp_backend.parameters import Symbol
-from mcp_backend.table_tools import TableTools
+from mcp_backend.tools.analysis import AnalysisTools
+from mcp_backend.tools.parameters import Symbol
+from mcp_backend.tools.tables import TableTools
 
 NAME: Final = "stock-data"
 VERSION: Final = "1.0.0"
@@ -38,11 +38,11 @@ READ_ONLY: Final = ToolAnnotations(
 )
 
 
-def make_server(database: Database) -> MCPServer[None]:
-    """The server over a database; the caller closes the database when the server has stopped."""
+def create_server(database: Database) -> MCPServer[None]:
+    """Create the server on a database; the caller closes the database after the server has stopped."""
     with database.reader() as reader:
         coverage = queries.coverage(reader)
-    # The SDK's own default is INFO, a line a request.
+    # The default of the SDK, INFO, logs every request.
     server: MCPServer[None] = MCPServer(
         NAME, title="Stock data", version=VERSION, instructions=INSTRUCTIONS, log_level="WARNING"
     )
@@ -66,7 +66,7 @@ def _add_tools(server: MCPServer[None], database: Database, coverage: Coverage) 
         (analyses.backtest_crossover, "Back-test a crossover strategy"),
         (tables.run_sql, "Run SQL"),
     ):
-        # The docstring as it is would carry the indentation of the source.
+        # Without getdoc, the description would have the indentation of the source.
         server.add_tool(tool, title=title, description=inspect.getdoc(tool), annotations=READ_ONLY)
     server.add_tool(
         tables.export_csv,
@@ -80,7 +80,7 @@ def _add_tools(server: MCPServer[None], database: Database, coverage: Coverage) 
 def _add_resources(server: MCPServer[None], database: Database, coverage: Coverage) -> None:
     @server.resource("stocks://symbols", title="Symbols", mime_type="application/json")
     def symbols() -> str:
-        """The stocks that there are prices for: a JSON array of the rows of stock_basic."""
+        """The stocks with prices: a JSON array of the rows of stock_basic."""
         with database.reader() as reader:
             return json.dumps(queries.profiles(reader))
 

@@ -12,7 +12,7 @@ import yaml
 
 from gateway.settings import Settings, load_settings
 from gateway.settings.load import REQUIRED, Role
-from mcp_backend.serving import PATH as MCP_PATH
+from mcp_backend.http_server import PATH as MCP_PATH
 from tests.deploy import compose
 from tests.deploy.dockerfile import environment as image_environment
 from tests.deploy.dockerfile import health_check, inherited, last, read_stages

@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from gateway.cli.app import app
 from gateway.settings import Settings
-from mcp_backend.__main__ import _parser
+from mcp_backend.__main__ import argument_parser
 from tests.deploy.dockerfile import FINAL, ROOT, environment, health_check, inherited, last, read_stages
 from tests.support.gateway import Gateway
 
@@ -84,7 +84,7 @@ def test_the_demo_listens_where_others_reach_it_and_opens_no_sessions() -> None:
     assert entry is not None
     assert arguments is not None
     assert entry.exec_form == ["python", "-m", "mcp_backend"]
-    chosen = _parser().parse_args(arguments.exec_form)
+    chosen = argument_parser().parse_args(arguments.exec_form)
     assert (chosen.host, chosen.port, chosen.stateless) == ("0.0.0.0", 8002, True)
 
 

@@ -1,4 +1,4 @@
-"""Calling a tool as a test does: the answer must be one, or must be a refusal."""
+"""Helpers that call a tool and expect a result, or an error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def text_of(result: Any) -> str:
     return block.text
 
 
-async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+async def call_tool(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, text_of(result)
     assert json.loads(text_of(result)) == result.structured_content
@@ -25,7 +25,7 @@ async def answer(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     return result.structured_content
 
 
-async def refusal(client: Client, tool: str, **arguments: Any) -> str:
+async def tool_error(client: Client, tool: str, **arguments: Any) -> str:
     result = await client.call_tool(tool, arguments)
     assert result.is_error
     assert result.structured_content is None

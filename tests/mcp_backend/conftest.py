@@ -1,4 +1,4 @@
-"""The demo server as a process of its own, started once per flavour, and its database in this process."""
+"""Fixtures: the demo server as a process, with sessions or stateless, and its database in this process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from bokeh_sampledata import stocks
 from mcp.client import Client
 
-from mcp_backend.data import load_prices
 from mcp_backend.database import Database, Reader
+from mcp_backend.prices import load_prices
 
 SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 SOURCE = {symbol: getattr(stocks, symbol) for symbol in SYMBOLS}
@@ -20,7 +20,7 @@ SOURCE = {symbol: getattr(stocks, symbol) for symbol in SYMBOLS}
 
 @contextmanager
 def running_server(*flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process and its URL; it has printed that it listens. It is ended afterwards."""
+    """Start the server, wait until it is ready, and provide the process and its URL."""
     command = [sys.executable, "-m", "mcp_backend", "--port", "0", *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1) as process:
         try:
@@ -39,7 +39,7 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def plain_server_url() -> Iterator[str]:
+def stateless_server_url() -> Iterator[str]:
     with running_server("--json-response", "--stateless") as (_, url):
         yield url
 
@@ -58,5 +58,5 @@ def reader(database: Database) -> Iterator[Reader]:
 
 @pytest.fixture(params=["auto", "legacy"])
 def connect(request: pytest.FixtureRequest, server_url: str) -> Client:
-    """A client that is not yet connected: it must be entered and left in one task, the test's own."""
+    """A client that is not yet connected: it must be entered and exited in the same task."""
     return Client(server_url, mode=request.param)

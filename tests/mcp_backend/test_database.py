@@ -1,4 +1,4 @@
-"""What a hostile SELECT, or no SELECT at all, can do to the price tables: nothing, and not for long."""
+"""Bounds and read-only access of the price database, tested with hostile statements."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mcp_backend import database as module
-from mcp_backend.data import load_prices
 from mcp_backend.database import Database, Reader
 from mcp_backend.errors import CallerError
+from mcp_backend.prices import load_prices
 
 ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
 
@@ -96,7 +96,7 @@ def doubling(levels: int) -> str:
 @pytest.mark.parametrize(
     "sql", [*WRITES, *ESCAPES, *NOT_ONE_STATEMENT, *TOO_LARGE, doubling(40)], ids=lambda sql: sql[:60]
 )
-def test_a_hostile_text_is_refused_and_changes_nothing(sql: str, reader: Reader, tmp_path: Path) -> None:
+def test_a_hostile_statement_is_an_error_and_changes_nothing(sql: str, reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(CallerError):
         reader.read(sql.replace("{folder}", str(tmp_path)), max_rows=1000)
 
@@ -129,7 +129,7 @@ def test_a_reader_cannot_write_even_without_its_authorizer(database: Database) -
             connection.execute("DELETE FROM stock_daily")
 
 
-def test_the_file_is_gone_before_the_first_query() -> None:
+def test_the_file_is_unlinked_before_the_first_query() -> None:
     def folders() -> set[Path]:
         return set(Path(tempfile.gettempdir()).glob("mcp_backend-*"))
 
@@ -162,7 +162,7 @@ def test_the_tables_that_were_read_are_named(sql: str, tables: tuple[str, ...], 
     assert reader.tables_read(sql) == tables
 
 
-def test_rows_over_the_limit_are_left_out_and_told(reader: Reader) -> None:
+def test_a_result_over_the_row_limit_is_truncated(reader: Reader) -> None:
     exactly = reader.read("SELECT symbol FROM stock_basic", max_rows=5)
     cut = reader.read("SELECT symbol FROM stock_basic", max_rows=4)
 
@@ -170,20 +170,20 @@ def test_rows_over_the_limit_are_left_out_and_told(reader: Reader) -> None:
     assert (len(cut.rows), cut.truncated) == (4, True)
 
 
-def test_a_result_is_cut_at_its_size(reader: Reader) -> None:
+def test_a_result_over_the_size_limit_is_truncated(reader: Reader) -> None:
     answer = reader.read(ENDLESS + "SELECT hex(randomblob(49000)) FROM n", max_rows=1000)
 
     assert answer.truncated
     assert len(answer.rows) == 10
 
 
-def test_values_that_json_has_not_come_as_text(reader: Reader) -> None:
+def test_values_that_json_cannot_represent_become_text(reader: Reader) -> None:
     answer = reader.read("SELECT x'00ff', 9e999, -9e999, CAST(x'ff' AS TEXT), NULL, 1, 1.0", max_rows=1)
 
     assert answer.rows == [("00ff", "Infinity", "-Infinity", "�", None, 1, 1.0)]
 
 
-def test_an_error_says_what_sqlite_says_and_which_tables_there_are(reader: Reader) -> None:
+def test_an_error_has_the_message_of_sqlite_and_lists_the_tables(reader: Reader) -> None:
     with pytest.raises(CallerError) as caught:
         reader.read("SELECT price FROM stock_daily", max_rows=1)
 
@@ -194,7 +194,7 @@ def test_an_error_says_what_sqlite_says_and_which_tables_there_are(reader: Reade
     assert "index_daily(" in message
 
 
-def test_a_reader_serves_on_after_each_kind_of_failure(reader: Reader) -> None:
+def test_a_reader_keeps_working_after_each_kind_of_error(reader: Reader) -> None:
     for sql in (
         "nonsense",
         "SELECT randomblob(1000000000)",
@@ -207,7 +207,7 @@ def test_a_reader_serves_on_after_each_kind_of_failure(reader: Reader) -> None:
         assert reader.read("SELECT 1", max_rows=1).rows == [(1,)]
 
 
-def test_all_readers_work_at_once(database: Database) -> None:
+def test_all_readers_work_concurrently(database: Database) -> None:
     barrier = threading.Barrier(module.READERS)
     met: list[int] = []
 
@@ -225,7 +225,7 @@ def test_all_readers_work_at_once(database: Database) -> None:
     assert sorted(met) == list(range(module.READERS))
 
 
-def test_a_call_that_finds_no_free_reader_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_gets_no_reader_fails_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.01)
     monkeypatch.setattr(module, "READERS", 1)
     with (

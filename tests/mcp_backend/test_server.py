@@ -1,4 +1,4 @@
-"""What the server offers, as the official client sees it over HTTP, in both of its modes."""
+"""Tools, resources, prompt and completions, as the official client sees them in both of its modes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mcp import MCPError
 from mcp.client import Client
 from mcp_types import PromptReference, ResourceTemplateReference, TextContent, TextResourceContents
 
-from tests.mcp_backend.calls import ENDLESS, answer, refusal
+from tests.mcp_backend.calls import ENDLESS, call_tool, tool_error
 from tests.mcp_backend.conftest import SYMBOLS
 
 TOOLS = {
@@ -29,7 +29,7 @@ TOOLS = {
 }
 
 
-async def test_every_tool_says_what_it_is_reads_only_and_has_an_output_schema(connect: Client) -> None:
+async def test_every_tool_has_a_description_a_read_only_hint_and_an_output_schema(connect: Client) -> None:
     async with connect as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
 
@@ -76,23 +76,23 @@ async def test_every_tool_says_what_it_is_reads_only_and_has_an_output_schema(co
         ("run_sql", {"sql": "x" * 10_001}, "at most 10000 characters"),
     ],
 )
-async def test_bad_arguments_are_refused_with_the_valid_ones(
+async def test_an_error_of_the_arguments_names_the_valid_values(
     tool: str, arguments: dict[str, Any], reason: str, server_url: str
 ) -> None:
     async with Client(server_url) as client:
-        assert reason in await refusal(client, tool, **arguments)
+        assert reason in await tool_error(client, tool, **arguments)
 
 
-async def test_a_slow_query_does_not_hold_up_others(server_url: str) -> None:
+async def test_a_slow_query_does_not_delay_others(server_url: str) -> None:
     async with Client(server_url) as slow, Client(server_url) as quick:
-        bombs = [asyncio.create_task(refusal(slow, "run_sql", sql=ENDLESS)) for _ in range(3)]
-        # All are under way once one more call of the same client has been answered.
-        await answer(slow, "list_tables")
+        slow_calls = [asyncio.create_task(tool_error(slow, "run_sql", sql=ENDLESS)) for _ in range(3)]
+        # All have started once another call of the same client has its result.
+        await call_tool(slow, "list_tables")
 
-        await answer(quick, "get_latest_price", symbol="IBM")
+        await call_tool(quick, "get_latest_price", symbol="IBM")
 
-        assert not any(bomb.done() for bomb in bombs)
-        assert all("stopped after 2 seconds" in message for message in await asyncio.gather(*bombs))
+        assert not any(slow_call.done() for slow_call in slow_calls)
+        assert all("stopped after 2 seconds" in message for message in await asyncio.gather(*slow_calls))
 
 
 async def test_resources_list_the_stocks_and_describe_each(connect: Client) -> None:
@@ -120,7 +120,7 @@ async def test_resources_list_the_stocks_and_describe_each(connect: Client) -> N
     }
 
 
-async def test_the_prompt_names_the_stock_and_only_tools_that_there_are(connect: Client) -> None:
+async def test_the_prompt_names_the_stock_and_only_existing_tools(connect: Client) -> None:
     async with connect as client:
         [prompt] = (await client.list_prompts()).prompts
         [message] = (await client.get_prompt("analyse_stock", {"symbol": "fb"})).messages

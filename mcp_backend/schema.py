@@ -1,12 +1,13 @@
-"""The tables: their names, columns, units and meaning, said once.
+"""Definitions of the tables: names, columns, units and meaning.
 
-The database is created from these values and the tools describe themselves with them, so that what a client
-reads about a column is what the column is.
+The database is created from them, and the tools describe the tables with them, so the two always agree.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from mcp_backend.errors import CallerError, quoted
 
 INDEX_RULE = (
     "Equal-weight index of all symbols in stock_basic, rebalanced every day, base 100 on the first date. "
@@ -17,7 +18,7 @@ INDEX_RULE = (
 
 @dataclass(frozen=True)
 class Column:
-    """One column; `unit` is empty where the value has none."""
+    """A column; `unit` is empty if the values have none."""
 
     name: str
     type: str
@@ -27,7 +28,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `key` are the columns of its primary key."""
+    """A table; `key` has the columns of its primary key."""
 
     name: str
     description: str
@@ -40,7 +41,7 @@ class Table:
 
     @property
     def signature(self) -> str:
-        """`name(column, column, …)`, as an error message shows it."""
+        """`name(column, column, …)`, for error messages."""
         return f"{self.name}({', '.join(self.column_names)})"
 
     def create_statement(self) -> str:
@@ -101,3 +102,12 @@ INDEX_DAILY = Table(
 
 TABLES = (STOCK_BASIC, STOCK_DAILY, INDEX_DAILY)
 TABLE_NAMES = tuple(table.name for table in TABLES)
+
+
+def find_table(text: str) -> Table:
+    """Look up a table by name, ignoring case. Raises CallerError."""
+    name = text.strip().lower()
+    for table in TABLES:
+        if table.name == name:
+            return table
+    raise CallerError(f"unknown table {quoted(text)}; the tables are {', '.join(TABLE_NAMES)}")

@@ -1,9 +1,8 @@
-"""The server on a socket: uvicorn around the SDK's own HTTP application.
+"""The SDK's HTTP application on a listening socket, served by uvicorn.
 
-Rules:
-- Nothing listens until the prices are loaded, so that a client that connects is answered.
-- The SDK's protection against DNS rebinding stays as it is: on for 127.0.0.1, localhost and ::1.
-- After a signal, requests and streams have STREAM_SECONDS to end before they are cut.
+- The socket is opened after the prices are loaded, so that a client that connects gets a response.
+- The SDK's protection against DNS rebinding keeps its default: on for 127.0.0.1, localhost and ::1.
+- After a signal, requests and streams have STREAM_SECONDS to end before they are closed.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from typing import Final
 
 import uvicorn
 
-from mcp_backend.data import load_prices
 from mcp_backend.database import Database
-from mcp_backend.server import make_server
+from mcp_backend.prices import load_prices
+from mcp_backend.server import create_server
 
 PATH: Final = "/mcp"
 STREAM_SECONDS: Final = 2
@@ -30,23 +29,23 @@ BACKLOG: Final = 2048
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line chose; port 0 is a free one."""
+    """The options of the command line; port 0 means a free port."""
 
     host: str = "127.0.0.1"
     port: int = 8002
     fd: int | None = None
-    """A listening socket to serve on instead, opened by whoever started this process."""
+    """File descriptor of a listening socket, inherited from the parent process, to use instead of host and port."""
     json_response: bool = False
     stateless: bool = False
     log_level: str = "warning"
 
 
 class CannotListenError(Exception):
-    """The address cannot be listened on; the message says why in one line."""
+    """The address cannot be bound; the message is one line with the reason."""
 
 
 class _Server(uvicorn.Server):
-    """A server that says where it listens, once it does."""
+    """A server that prints its URL when it is ready."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
@@ -58,20 +57,20 @@ class _Server(uvicorn.Server):
         sys.stdout.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn reports each stream that is cut as an error; from now on that is what was asked for.
+        # uvicorn logs each stream that it closes as an error; during a shutdown that is expected.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         super().handle_exit(sig, frame)
 
 
 def serve(options: Options) -> None:
-    """Load the prices and answer until a signal comes.
+    """Load the prices and serve until SIGINT or SIGTERM.
 
-    uvicorn raises the signal again when all has ended; what then happens is the caller's handler's choice.
-    Raises CannotListenError, and ModuleNotFoundError where the prices are not installed.
+    uvicorn raises the signal again after the shutdown, for the handler that was installed before.
+    Raises CannotListenError, and ModuleNotFoundError if the prices are not installed.
     """
     logging.basicConfig(level=options.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
     with Database(load_prices()) as database:
-        app = make_server(database).streamable_http_app(
+        app = create_server(database).streamable_http_app(
             streamable_http_path=PATH,
             host=options.host,
             json_response=options.json_response,
@@ -96,16 +95,16 @@ def _listen(options: Options) -> socket.socket:
             return socket.socket(fileno=options.fd)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
-        # Listening at once, not only bound: on Linux two sockets may be bound to one port until one listens.
+        # Listen immediately: on Linux, two sockets can be bound to one port until one of them listens.
         return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
-        # Only a failed look-up of a name has no system error number; its own text is then the better one.
+        # A failed name lookup has no system error number, so its own text is used.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         if error.errno == errno.EADDRINUSE:
-            reason = f"{reason}; choose another port with --port (0 takes a free one)"
+            reason = f"{reason}; choose another port with --port (0 means a free one)"
         raise CannotListenError(f"cannot listen on {host}, port {port}: {reason}") from error
 
 
 def _url(host: str, listener: socket.socket) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}{PATH}"
+    url_host = f"[{host}]" if ":" in host else host
+    return f"http://{url_host}:{listener.getsockname()[1]}{PATH}"

@@ -1,4 +1,4 @@
-"""The tables against the source itself; nothing here asks the code under test for the expected values."""
+"""The tables in the database, compared with the source of the prices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mcp_backend.catalogue import TABLES, Table
-from mcp_backend.data import index_rows, load_prices
 from mcp_backend.database import Reader
+from mcp_backend.prices import index_rows, load_prices
+from mcp_backend.schema import TABLES, Table
 from tests.mcp_backend.conftest import SOURCE, SYMBOLS
 
 EVERYTHING = 100_000
@@ -28,18 +28,18 @@ def test_stock_daily_has_each_price_of_the_source_unchanged(reader: Reader) -> N
         )
     ]
 
-    answer = reader.read("SELECT * FROM stock_daily ORDER BY symbol, date", max_rows=EVERYTHING)
+    result = reader.read("SELECT * FROM stock_daily ORDER BY symbol, date", max_rows=EVERYTHING)
 
     assert len(expected) == 12_154
-    assert answer.rows == expected
+    assert result.rows == expected
 
 
-def test_stock_basic_tells_first_and_last_day_and_number_of_days(reader: Reader) -> None:
-    answer = reader.read(
+def test_stock_basic_has_the_first_and_last_day_and_the_number_of_days(reader: Reader) -> None:
+    result = reader.read(
         "SELECT symbol, first_date, last_date, trading_days FROM stock_basic ORDER BY symbol", max_rows=10
     )
 
-    assert answer.rows == [
+    assert result.rows == [
         ("AAPL", "2000-03-01", "2013-03-01", 3270),
         ("FB", "2012-05-18", "2013-03-01", 196),
         ("GOOG", "2004-08-19", "2013-03-01", 2148),
@@ -56,18 +56,18 @@ def test_the_index_is_the_compounded_average_of_the_daily_returns(reader: Reader
         growth = [series[day] / series[before] for series in closes.values() if before in series]
         levels[day] = levels[before] * sum(growth) / len(growth)
 
-    answer = reader.read("SELECT date, level FROM index_daily ORDER BY date", max_rows=EVERYTHING)
+    result = reader.read("SELECT date, level FROM index_daily ORDER BY date", max_rows=EVERYTHING)
 
-    rows: Any = answer.rows
+    rows: Any = result.rows
     assert dict(rows) == pytest.approx(levels, rel=1e-9)
 
 
 def test_the_index_counts_a_stock_from_its_second_day(reader: Reader) -> None:
-    answer = reader.read(
+    result = reader.read(
         "SELECT constituents, min(date), max(date) FROM index_daily GROUP BY constituents", max_rows=10
     )
 
-    assert answer.rows == [
+    assert result.rows == [
         (3, "2000-03-01", "2004-08-19"),
         (4, "2004-08-20", "2012-05-18"),
         (5, "2012-05-21", "2013-03-01"),
@@ -92,17 +92,17 @@ def test_the_index_of_two_stocks_by_hand() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-def test_the_columns_are_those_of_the_catalogue(table: Table, reader: Reader) -> None:
-    answer = reader.read(f"SELECT * FROM {table.name}", max_rows=1)
+def test_the_columns_are_those_of_the_schema(table: Table, reader: Reader) -> None:
+    result = reader.read(f"SELECT * FROM {table.name}", max_rows=1)
 
-    assert answer.columns == table.column_names
+    assert result.columns == table.column_names
 
 
 def test_loading_leaves_no_copy_of_the_prices_and_no_pandas_behind() -> None:
     code = (
         "import sys\n"
-        "from mcp_backend import serving\n"
-        "assert serving.load_prices()['IBM']['close'][-1] == 202.91\n"
+        "from mcp_backend import http_server\n"
+        "assert http_server.load_prices()['IBM']['close'][-1] == 202.91\n"
         "unwanted = {'pandas', 'numpy', 'websockets', 'gateway'} & set(sys.modules)\n"
         "assert not unwanted, unwanted\n"
         "assert 'bokeh_sampledata.stocks' not in sys.modules\n"

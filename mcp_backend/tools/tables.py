@@ -1,4 +1,4 @@
-"""The tools that read the tables as they are. They block, so the SDK runs them in its worker threads."""
+"""Tools that read the tables. They block, so the SDK runs them in worker threads."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import io
 from typing import Any
 
 from mcp_backend import queries
-from mcp_backend.arguments import Coverage, table_named
-from mcp_backend.catalogue import TABLES
-from mcp_backend.database import Answer, Database
+from mcp_backend.coverage import Coverage
+from mcp_backend.database import Database, QueryResult
 from mcp_backend.errors import CallerError
-from mcp_backend.parameters import End, Limit, Sql, Start, Symbol, TableName
-from mcp_backend.results import (
+from mcp_backend.schema import TABLES, find_table
+from mcp_backend.tools.parameters import End, Limit, Sql, Start, Symbol, TableName
+from mcp_backend.tools.results import (
     ColumnDescription,
     DailyPrice,
     DailyPrices,
@@ -27,7 +27,7 @@ from mcp_backend.results import (
 
 
 class TableTools:
-    """Each public method is a tool; its docstring is what a client reads."""
+    """Each public method is a tool; its docstring is the description that clients see."""
 
     def __init__(self, database: Database, coverage: Coverage) -> None:
         self._database = database
@@ -49,17 +49,17 @@ class TableTools:
 
     def describe_table(self, table: TableName) -> TableDescription:
         """Describe the columns of a table: type, unit and meaning."""
-        known = table_named(table)
+        found = find_table(table)
         with self._database.reader() as reader:
-            total_rows = queries.row_count(reader, known)
+            total_rows = queries.row_count(reader, found)
         rows = [
             ColumnDescription(column=column.name, type=column.type, unit=column.unit, description=column.description)
-            for column in known.columns
+            for column in found.columns
         ]
         return TableDescription(
-            table=known.name,
-            description=known.description,
-            primary_key=list(known.key),
+            table=found.name,
+            description=found.description,
+            primary_key=list(found.key),
             total_rows=total_rows,
             record_count=len(rows),
             rows=rows,
@@ -75,8 +75,8 @@ class TableTools:
         symbol = self._coverage.symbol(symbol)
         period = self._coverage.period(start, end, [symbol])
         with self._database.reader() as reader:
-            answer = queries.stock_daily(reader, symbol, period, limit + 1)
-        records, next_start = cut(answer, limit)
+            result = queries.stock_daily(reader, symbol, period, limit + 1)
+        records, next_start = split_page(result, limit)
         rows = [DailyPrice(**record) for record in records]
         return DailyPrices(
             symbol=symbol,
@@ -94,8 +94,8 @@ class TableTools:
         """
         period = self._coverage.period(start, end)
         with self._database.reader() as reader:
-            answer = queries.index_daily(reader, period, limit + 1)
-        records, next_start = cut(answer, limit)
+            result = queries.index_daily(reader, period, limit + 1)
+        records, next_start = split_page(result, limit)
         rows = [IndexLevel(**record) for record in records]
         return IndexLevels(record_count=len(rows), truncated=next_start is not None, next_start=next_start, rows=rows)
 
@@ -117,19 +117,19 @@ class TableTools:
     def run_sql(self, sql: Sql, limit: Limit = 100) -> SqlResult:
         """Run one read-only SELECT over stock_basic, stock_daily and index_daily, in SQLite's dialect.
 
-        Stopped after 2 seconds. At most `limit` rows and about 1 MB are returned; `truncated` tells when
-        there was more. Blobs come as hexadecimal digits. Dates are texts, YYYY-MM-DD. See describe_table for
-        the columns.
+        Stopped after 2 seconds. Returns at most `limit` rows and about 1 MB; `truncated` is true if there
+        was more. Blobs are hexadecimal digits. Dates are texts, YYYY-MM-DD. See describe_table for the
+        columns.
         """
         with self._database.reader() as reader:
-            answer = reader.read(sql, max_rows=limit)
+            result = reader.read(sql, max_rows=limit)
             tables = reader.tables_read(sql)
         return SqlResult(
             tables=list(tables),
-            columns=list(answer.columns),
-            record_count=len(answer.rows),
-            truncated=answer.truncated,
-            rows=[list(row) for row in answer.rows],
+            columns=list(result.columns),
+            record_count=len(result.rows),
+            truncated=result.truncated,
+            rows=[list(row) for row in result.rows],
         )
 
     def export_csv(self, table: TableName, symbol: Symbol | None = None, start: Start = None, end: End = None) -> str:
@@ -138,27 +138,27 @@ class TableTools:
         `symbol` is for stock_basic and stock_daily, `start` and `end` for stock_daily and index_daily. See
         describe_table for units.
         """
-        known = table_named(table)
-        for column, given in (("symbol", symbol), ("date", start or end)):
-            if given is not None and column not in known.column_names:
-                raise CallerError(f"{known.name} has no {column}; its columns are {', '.join(known.column_names)}")
+        found = find_table(table)
+        for column, argument in (("symbol", symbol), ("date", start or end)):
+            if argument is not None and column not in found.column_names:
+                raise CallerError(f"{found.name} has no {column}; its columns are {', '.join(found.column_names)}")
         symbols = [] if symbol is None else [self._coverage.symbol(symbol)]
         period = self._coverage.period(start, end, symbols)
         with self._database.reader() as reader:
-            answer = queries.export(reader, known, symbols[0] if symbols else None, period)
-        if answer.truncated:
+            result = queries.export(reader, found, symbols[0] if symbols else None, period)
+        if result.truncated:
             raise CallerError("the export is too large; give a symbol, or a start and an end")
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(answer.columns)
-        writer.writerows(answer.rows)
+        writer.writerow(result.columns)
+        writer.writerows(result.rows)
         return text.getvalue()
 
 
-def cut(answer: Answer, limit: int) -> tuple[list[dict[str, Any]], str | None]:
-    """The first `limit` rows as records, and the date of the first row after them, if there is one.
+def split_page(result: QueryResult, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the first `limit` rows as records, and the date of the next row, or None if there is none.
 
-    `answer` was asked for `limit + 1` rows and has the date first.
+    The query must select the date first, with a limit of `limit + 1` rows.
     """
-    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows[:limit]]
-    return rows, str(answer.rows[limit][0]) if len(answer.rows) > limit else None
+    rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows[:limit]]
+    return rows, str(result.rows[limit][0]) if len(result.rows) > limit else None

@@ -1,4 +1,4 @@
-"""The parameters that several tools share, as types: what a client reads about them, and their bounds."""
+"""Types of the parameters that tools share, with their descriptions and bounds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from mcp_backend.data import SYMBOLS
+from mcp_backend.prices import SYMBOLS
 
 MAX_ROWS: Final = 1000
 MAX_SQL_CHARACTERS: Final = 10_000
@@ -28,7 +28,7 @@ Start = Annotated[
     str | None,
     Field(
         max_length=100,
-        description="First day, inclusive, YYYY-MM-DD; left out: the first day with data",
+        description="First day, inclusive, YYYY-MM-DD; default: the first day with data",
         examples=["2012-01-03"],
         json_schema_extra=_DATE,
     ),
@@ -37,12 +37,12 @@ End = Annotated[
     str | None,
     Field(
         max_length=100,
-        description="Last day, inclusive, YYYY-MM-DD; left out: the last day with data",
+        description="Last day, inclusive, YYYY-MM-DD; default: the last day with data",
         examples=["2012-12-31"],
         json_schema_extra=_DATE,
     ),
 ]
-Limit = Annotated[int, Field(ge=1, le=MAX_ROWS, description=f"Most rows to return, 1 to {MAX_ROWS}")]
+Limit = Annotated[int, Field(ge=1, le=MAX_ROWS, description=f"Maximum number of rows, 1 to {MAX_ROWS}")]
 Window = Annotated[int, Field(ge=2, le=MAX_WINDOW, description=f"Trading days to average, 2 to {MAX_WINDOW}")]
 Sql = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""The tools that compute, through the official client, against Python's own statistics."""
+"""The computing tools, through the official client, compared with Python's statistics module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from mcp.client import Client
 
-from tests.mcp_backend.calls import answer, refusal
+from tests.mcp_backend.calls import call_tool, tool_error
 from tests.mcp_backend.conftest import SOURCE
 
 
@@ -17,8 +17,8 @@ async def test_a_moving_average_counts_days_before_its_period(connect: Client) -
     last = len(closes) - 1
 
     async with connect as client:
-        recent = await answer(client, "moving_average", symbol="GOOG", window=50, start="2013-03-01")
-        oldest = await answer(client, "moving_average", symbol="GOOG", window=3, limit=4)
+        recent = await call_tool(client, "moving_average", symbol="GOOG", window=50, start="2013-03-01")
+        oldest = await call_tool(client, "moving_average", symbol="GOOG", window=3, limit=4)
 
     assert recent["rows"] == [
         {
@@ -64,7 +64,7 @@ async def test_stocks_are_compared_over_their_common_days_with_progress(connect:
 
 async def test_correlations_agree_with_the_standard_library(connect: Client) -> None:
     async with connect as client:
-        matrix = await answer(client, "correlation_matrix", symbols=["AAPL", "IBM", "MSFT"])
+        matrix = await call_tool(client, "correlation_matrix", symbols=["AAPL", "IBM", "MSFT"])
 
     returns = {
         symbol: [later / earlier for earlier, later in pairwise(SOURCE[symbol]["adj_close"])]
@@ -86,7 +86,7 @@ async def test_a_back_test_reports_each_pair_of_windows(connect: Client) -> None
     arguments = {"symbol": "IBM", "fast": [5, 20, 300], "slow": [50, 200]}
     async with connect as client:
         result = await client.call_tool("backtest_crossover", arguments, progress_callback=progress)
-        none = await refusal(client, "backtest_crossover", symbol="FB", fast=[10], slow=[200])
+        none = await tool_error(client, "backtest_crossover", symbol="FB", fast=[10], slow=[200])
 
     report = result.structured_content
     assert isinstance(report, dict)

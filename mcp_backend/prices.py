@@ -1,9 +1,8 @@
-"""Real daily prices from `bokeh_sampledata`, written into one SQLite file.
+"""Real daily prices from `bokeh_sampledata`, written into an SQLite file.
 
-Rules:
-- Prices are taken as the source has them; nothing is rounded, filled in or made up.
-- pandas is never imported: only the plain per-symbol dictionaries of the source are touched.
-- The file is complete when `write_database` returns; nobody writes to it afterwards.
+- Prices are copied as they are: nothing is rounded, filled in or made up.
+- pandas is not imported: only the plain dictionaries of the source are used.
+- Nothing writes to the file after `write_database` has returned.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any, Final
 
-from mcp_backend.catalogue import INDEX_DAILY, STOCK_BASIC, STOCK_DAILY, TABLES, Table
+from mcp_backend.schema import INDEX_DAILY, STOCK_BASIC, STOCK_DAILY, TABLES, Table
 
-SOURCE: Final = "bokeh_sampledata.stocks"
+_SOURCE: Final = "bokeh_sampledata.stocks"
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Who a stock is. The source has prices alone; this is what it leaves out."""
+    """Name and exchange of a stock, which the source does not have."""
 
     name: str
     exchange: str
@@ -43,23 +42,23 @@ Series = Mapping[str, Sequence[Any]]
 
 
 def load_prices() -> dict[str, Series]:
-    """The source's columns (`date`, `open`, … `adj_close`) by symbol, each oldest first.
+    """Load the columns (`date`, `open`, … `adj_close`) of each symbol, oldest day first.
 
-    Raises ModuleNotFoundError where the source is not installed.
+    Raises ModuleNotFoundError if the source is not installed.
     """
-    spec = find_spec(SOURCE)
+    spec = find_spec(_SOURCE)
     if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(f"No module named {SOURCE!r}", name=SOURCE)
-    # Not imported: the module would stay, and keep each of its 85,000 values alive beside the database.
+        raise ModuleNotFoundError(f"No module named {_SOURCE!r}", name=_SOURCE)
+    # Not imported: sys.modules would keep its 85,000 values alive next to the database.
     stocks = module_from_spec(spec)
     spec.loader.exec_module(stocks)
     return {symbol: getattr(stocks, symbol) for symbol in SYMBOLS}
 
 
 def write_database(path: Path, prices: Mapping[str, Series]) -> None:
-    """Create the tables of the catalogue in a new file at `path` and fill them."""
+    """Create a new file at `path` with all tables."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        # A file that is thrown away on any failure needs no journal.
+        # No journal: the file is discarded on any error.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
@@ -72,7 +71,7 @@ def write_database(path: Path, prices: Mapping[str, Series]) -> None:
 
 
 def index_rows(prices: Mapping[str, Series]) -> Iterator[tuple[str, float, float, int]]:
-    """The rows of index_daily, oldest first, by the rule that the catalogue states."""
+    """Compute the rows of index_daily, oldest first; `schema.INDEX_RULE` states the rule."""
     returns: dict[str, list[float]] = {date: [] for series in prices.values() for date in series["date"]}
     for series in prices.values():
         closes = series["adj_close"]
@@ -102,6 +101,6 @@ def _daily_rows(prices: Mapping[str, Series]) -> Iterator[tuple[Any, ...]]:
 
 
 def _insert(connection: sqlite3.Connection, table: Table, rows: Iterator[tuple[Any, ...]]) -> None:
-    marks = ", ".join("?" for _ in table.columns)
-    # Names come from the catalogue, never from a caller.
-    connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", rows)  # noqa: S608
+    placeholders = ", ".join("?" for _ in table.columns)
+    # The name comes from the schema, never from a caller.
+    connection.executemany(f"INSERT INTO {table.name} VALUES ({placeholders})", rows)  # noqa: S608

@@ -1,4 +1,4 @@
-"""The tools that read, through the official client over HTTP, against the source's own prices."""
+"""The reading tools, through the official client over HTTP, compared with the source of the prices."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import statistics
 import pytest
 from mcp.client import Client
 
-from tests.mcp_backend.calls import ENDLESS, answer, refusal, text_of
+from tests.mcp_backend.calls import ENDLESS, call_tool, text_of, tool_error
 from tests.mcp_backend.conftest import SOURCE
 
 
-async def test_list_tables_and_describe_table_tell_what_there_is(connect: Client) -> None:
+async def test_list_tables_and_describe_table_return_the_schema(connect: Client) -> None:
     async with connect as client:
-        tables = await answer(client, "list_tables")
-        described = await answer(client, "describe_table", table="STOCK_DAILY")
-        unknown = await refusal(client, "describe_table", table="prices")
+        tables = await call_tool(client, "list_tables")
+        described = await call_tool(client, "describe_table", table="STOCK_DAILY")
+        unknown = await tool_error(client, "describe_table", table="prices")
 
     assert tables["tables"] == ["stock_basic", "stock_daily", "index_daily"]
     assert tables["record_count"] == 3
@@ -33,12 +33,12 @@ async def test_list_tables_and_describe_table_tell_what_there_is(connect: Client
     assert "'prices'; the tables are stock_basic, stock_daily, index_daily" in unknown
 
 
-async def test_daily_prices_are_the_sources_own(connect: Client) -> None:
+async def test_daily_prices_equal_those_of_the_source(connect: Client) -> None:
     series = SOURCE["MSFT"]
     wanted = [n for n, day in enumerate(series["date"]) if "2008-09-01" <= day <= "2008-10-31"]
 
     async with connect as client:
-        prices = await answer(client, "query_stock_daily", symbol="msft", start="2008-09-01", end="2008-10-31")
+        prices = await call_tool(client, "query_stock_daily", symbol="msft", start="2008-09-01", end="2008-10-31")
 
     assert prices["table"] == "stock_daily"
     assert prices["symbol"] == "MSFT"
@@ -48,10 +48,10 @@ async def test_daily_prices_are_the_sources_own(connect: Client) -> None:
     assert prices["rows"] == [{name: series[name][n] for name in series} for n in wanted]
 
 
-async def test_a_limit_is_told_and_the_next_page_starts_where_it_says(connect: Client) -> None:
+async def test_a_truncated_result_names_the_start_of_the_next_page(connect: Client) -> None:
     async with connect as client:
-        first = await answer(client, "query_stock_daily", symbol="FB", limit=100)
-        second = await answer(client, "query_stock_daily", symbol="FB", start=first["next_start"], limit=100)
+        first = await call_tool(client, "query_stock_daily", symbol="FB", limit=100)
+        second = await call_tool(client, "query_stock_daily", symbol="FB", start=first["next_start"], limit=100)
 
     assert first["truncated"] is True
     assert second["truncated"] is False
@@ -60,14 +60,14 @@ async def test_a_limit_is_told_and_the_next_page_starts_where_it_says(connect: C
 
 async def test_a_weekend_has_no_records(connect: Client) -> None:
     async with connect as client:
-        prices = await answer(client, "query_stock_daily", symbol="IBM", start="2012-06-02", end="2012-06-03")
+        prices = await call_tool(client, "query_stock_daily", symbol="IBM", start="2012-06-02", end="2012-06-03")
 
     assert (prices["record_count"], prices["rows"]) == (0, [])
 
 
 async def test_the_index_starts_at_100(connect: Client) -> None:
     async with connect as client:
-        index = await answer(client, "query_index_daily", limit=2)
+        index = await call_tool(client, "query_index_daily", limit=2)
 
     average = statistics.mean(
         SOURCE[symbol]["adj_close"][1] / SOURCE[symbol]["adj_close"][0] - 1 for symbol in ("AAPL", "IBM", "MSFT")
@@ -81,7 +81,7 @@ async def test_the_index_starts_at_100(connect: Client) -> None:
 
 async def test_the_latest_price_is_the_last_days(connect: Client) -> None:
     async with connect as client:
-        price = await answer(client, "get_latest_price", symbol="AAPL")
+        price = await call_tool(client, "get_latest_price", symbol="AAPL")
 
     *_, previous, last = SOURCE["AAPL"]["close"]
     assert price == {
@@ -101,7 +101,7 @@ async def test_sql_names_the_tables_that_it_read(connect: Client) -> None:
     sql = "SELECT b.name, count(*) AS days FROM stock_daily JOIN stock_basic b USING (symbol) GROUP BY 1 ORDER BY 1"
 
     async with connect as client:
-        result = await answer(client, "run_sql", sql=sql, limit=2)
+        result = await call_tool(client, "run_sql", sql=sql, limit=2)
 
     assert result == {
         "tables": ["stock_basic", "stock_daily"],
@@ -123,9 +123,9 @@ async def test_sql_names_the_tables_that_it_read(connect: Client) -> None:
         (ENDLESS, "stopped after 2 seconds"),
     ],
 )
-async def test_sql_that_fails_says_why(sql: str, reason: str, server_url: str) -> None:
+async def test_an_sql_error_names_its_reason(sql: str, reason: str, server_url: str) -> None:
     async with Client(server_url) as client:
-        assert reason in await refusal(client, "run_sql", sql=sql)
+        assert reason in await tool_error(client, "run_sql", sql=sql)
 
 
 async def test_a_csv_export_is_text_with_a_header_and_all_rows(connect: Client) -> None:

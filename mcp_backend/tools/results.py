@@ -1,6 +1,6 @@
-"""The structured results of the tools; their fields and units become each tool's output schema.
+"""Types of the structured results, from which the SDK makes the output schemas.
 
-Every result names the table or tables that it was read from and counts its rows in `record_count`.
+Every result names the tables that it was read from, and has the number of its rows in `record_count`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from pydantic import BaseModel, Field
 
 Day = Annotated[str, Field(description="YYYY-MM-DD", json_schema_extra={"format": "date"})]
 Count = Annotated[int, Field(ge=0, description="Number of rows in this result")]
-Truncated = Annotated[bool, Field(description="True when the limit left rows out")]
+Truncated = Annotated[bool, Field(description="True if the limit left out rows")]
 NextStart = Annotated[
     str | None,
-    Field(description="Where rows were left out: the start to ask for next, YYYY-MM-DD; else null"),
+    Field(description="If the limit left out rows: the `start` of the next call, YYYY-MM-DD; else null"),
 ]
 Percent = Annotated[float, Field(description="Percent")]
-Drawdown = Annotated[float, Field(le=0, description="Deepest fall from an earlier peak, in percent")]
+Drawdown = Annotated[float, Field(le=0, description="Maximum drawdown, in percent")]
 
 
 class TableSummary(BaseModel):
-    """A table at a glance."""
+    """Summary of a table."""
 
     name: str
     description: str
@@ -48,7 +48,7 @@ class TableDescription(BaseModel):
     primary_key: list[str]
     total_rows: Annotated[int, Field(description="Number of rows in the table")]
     record_count: Annotated[int, Field(ge=0, description="Number of columns described in rows")]
-    rows: Annotated[list[ColumnDescription], Field(description="One row a column, in the table's order")]
+    rows: Annotated[list[ColumnDescription], Field(description="One row per column, in the table's order")]
 
 
 class DailyPrice(BaseModel):
@@ -69,7 +69,7 @@ class DailyPrices(BaseModel):
     record_count: Count
     truncated: Truncated
     next_start: NextStart
-    rows: Annotated[list[DailyPrice], Field(description="One row a trading day, oldest first")]
+    rows: Annotated[list[DailyPrice], Field(description="One row per trading day, oldest first")]
 
 
 class IndexLevel(BaseModel):
@@ -86,7 +86,7 @@ class IndexLevels(BaseModel):
     record_count: Count
     truncated: Truncated
     next_start: NextStart
-    rows: Annotated[list[IndexLevel], Field(description="One row a trading day, oldest first")]
+    rows: Annotated[list[IndexLevel], Field(description="One row per trading day, oldest first")]
 
 
 class LatestPrice(BaseModel):
@@ -107,12 +107,12 @@ class SqlResult(BaseModel):
     tables: Annotated[list[str], Field(description="Tables that were read, in sub-queries and joins too")]
     columns: Annotated[list[str], Field(description="Names of the values of each row")]
     record_count: Count
-    truncated: Annotated[bool, Field(description="True when the limit, or the result's size, left rows out")]
+    truncated: Annotated[bool, Field(description="True if the limit or the size of the result left out rows")]
     rows: list[list[str | int | float | None]]
 
 
 class StockComparison(BaseModel):
-    """How one stock did; returns with dividends reinvested (adj_close)."""
+    """Performance of one stock, with dividends reinvested (adj_close)."""
 
     symbol: str
     name: str
@@ -120,12 +120,12 @@ class StockComparison(BaseModel):
     last_adj_close: Annotated[float, Field(description="USD")]
     trading_days: int
     total_return_pct: Percent
-    annual_return_pct: Annotated[float | None, Field(description="Percent a year; null for less than a year")]
+    annual_return_pct: Annotated[float | None, Field(description="Percent per year; null for less than a year")]
     annual_volatility_pct: Annotated[
         float | None,
         Field(description="Standard deviation of daily log returns, times the root of 252, in percent"),
     ]
-    max_drawdown_pct: Annotated[float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")]
+    max_drawdown_pct: Annotated[float, Field(description="Maximum drawdown, in percent, at most 0")]
 
 
 class StockComparisons(BaseModel):
@@ -133,14 +133,14 @@ class StockComparisons(BaseModel):
     start: Day
     end: Day
     record_count: Count
-    rows: Annotated[list[StockComparison], Field(description="One row a stock, best total return first")]
+    rows: Annotated[list[StockComparison], Field(description="One row per stock, best total return first")]
 
 
 class AveragedDay(BaseModel):
     date: Day
     adj_close: Annotated[float, Field(description="USD")]
     moving_average: Annotated[
-        float | None, Field(description="USD; null until there are as many trading days as the window has")
+        float | None, Field(description="USD; null on the first `window` - 1 trading days of the data")
     ]
 
 
@@ -151,7 +151,7 @@ class MovingAverage(BaseModel):
     record_count: Count
     truncated: Truncated
     next_start: NextStart
-    rows: Annotated[list[AveragedDay], Field(description="One row a trading day, oldest first")]
+    rows: Annotated[list[AveragedDay], Field(description="One row per trading day, oldest first")]
 
 
 class PairCorrelation(BaseModel):
@@ -168,14 +168,14 @@ class Correlations(BaseModel):
     start: Day
     end: Day
     record_count: Count
-    rows: Annotated[list[PairCorrelation], Field(description="One row a pair of stocks")]
+    rows: Annotated[list[PairCorrelation], Field(description="One row per pair of stocks")]
 
 
 class CrossoverResult(BaseModel):
     fast: Annotated[int, Field(description="Trading days of the fast average")]
     slow: Annotated[int, Field(description="Trading days of the slow average")]
     total_return_pct: Percent
-    max_drawdown_pct: Annotated[float, Field(description="Deepest fall from an earlier peak, in percent, at most 0")]
+    max_drawdown_pct: Annotated[float, Field(description="Maximum drawdown, in percent, at most 0")]
     trades: Annotated[int, Field(description="Number of purchases")]
     days_in_market: int
 
@@ -188,4 +188,4 @@ class CrossoverResults(BaseModel):
     trading_days: int
     buy_and_hold_return_pct: Percent
     record_count: Count
-    rows: Annotated[list[CrossoverResult], Field(description="One row a pair of windows, best return first")]
+    rows: Annotated[list[CrossoverResult], Field(description="One row per pair of windows, best return first")]

@@ -1,0 +1,1 @@
+"""The tools of the server: `tables` reads the tables, `analysis` computes from them with `indicators`."""
