@@ -1,22 +1,23 @@
-"""The health check of the container images, with nothing but Python: `healthcheck.py any|all`.
+"""Health check of the container images: `healthcheck.py any|all`. Needs only the standard library.
 
-Asks the proxy and the admin API for `/healthz`, on the ports that the environment names. Exit code 0 where any of them
-(one role in the container), or all of them (`mcp-gateway up`), answer 200.
+Requests `/healthz` of the proxy and of the admin API, on the ports in the environment. Exits with 0 if any of them (one
+role in the container) or all of them (`mcp-gateway up`) respond with 200.
 """
 
 import http.client
 import os
 import sys
 
-SECONDS = 2.0
-"""For one answer; the two of them stay within the health check's own time-out."""
-EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104
+TIMEOUT = 2.0
+"""Seconds for one request; two requests take less than the time-out of the health check."""
+WILDCARD_ADDRESSES = {"", "0.0.0.0", "::"}  # noqa: S104
 
 
-def is_alive(host: str, port: int) -> bool:
-    """Whether `/healthz` is answered 200. `Host` is a name that is always allowed."""
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+def is_healthy(host: str, port: int) -> bool:
+    """Return True if `/healthz` responds with 200."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
     try:
+        # The gateway allows this host name always.
         connection.request("GET", "/healthz", headers={"Host": "localhost"})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
@@ -26,15 +27,15 @@ def is_alive(host: str, port: int) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 for healthy, 1 for not, 2 for a wrong call."""
-    needed = {"any": any, "all": all}.get(" ".join(arguments))
-    if needed is None:
+    """Return the exit code: 0 if healthy, 1 if not, 2 for wrong arguments."""
+    combine = {"any": any, "all": all}.get(" ".join(arguments))
+    if combine is None:
         sys.stderr.write("usage: healthcheck.py any|all\n")
         return 2
     host = os.environ.get("GATEWAY_HOST", "")
-    host = "127.0.0.1" if host in EVERYWHERE else host
+    host = "127.0.0.1" if host in WILDCARD_ADDRESSES else host
     ports = (int(os.environ.get("GATEWAY_PROXY_PORT", "8001")), int(os.environ.get("GATEWAY_ADMIN_PORT", "8000")))
-    return 0 if needed(is_alive(host, port) for port in ports) else 1
+    return 0 if combine(is_healthy(host, port) for port in ports) else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""How to point each MCP client at the gateway: the exact command or configuration to paste.
+"""Configuration snippets that connect MCP clients to the gateway. Pure: nothing is written or printed here.
 
-Pure: what is written where is decided here, and printed elsewhere. Each client has its own spelling of the
-same three facts (a name, a URL, an `Authorization` header); the comment at each builder says what must not be
-mixed up.
+Each client spells the same three values differently: a name, a URL and an `Authorization` header. The comments in the
+builders name the pitfalls of each client.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ KEY_VARIABLE = "MCP_GATEWAY_KEY"
 
 
 class Target(NamedTuple):
-    """What a client is to be pointed at; `key` is `None` where the user will fill it in."""
+    """The gateway to connect to; without a `key`, the snippet has a placeholder."""
 
     url: str = DEFAULT_URL
     key: str | None = None
@@ -33,7 +32,7 @@ class Target(NamedTuple):
 
 
 class Snippet(NamedTuple):
-    """What to paste (`text`) and where; `notes` are sentences for the person who pastes it."""
+    """A text to paste, and where; `notes` are hints for the user."""
 
     where: str
     text: str
@@ -41,21 +40,10 @@ class Snippet(NamedTuple):
 
 
 class Client(NamedTuple):
-    """One MCP client."""
+    """An MCP client, and the function that builds its snippet."""
 
     title: str
     build: Callable[[Target], Snippet]
-
-
-class UnknownClientError(ValueError):
-    """There is no snippet for this client."""
-
-
-def snippet(client: str, target: Target) -> Snippet:
-    """The snippet for a client of `CLIENTS`. Raises `UnknownClientError`."""
-    if client not in CLIENTS:
-        raise UnknownClientError(client)
-    return CLIENTS[client].build(target)
 
 
 def _json(value: Mapping[str, Any]) -> str:
@@ -71,19 +59,19 @@ def _servers(target: Target, **entry: Any) -> str:
 
 
 def _claude_code(target: Target) -> Snippet:
-    # --header takes any number of values: before the name it would swallow the name.
+    # --header takes any number of values, so it must come last: it would take the name as a value.
     command = ["claude", "mcp", "add", "--transport", "http", "--scope", "user", target.name, target.url]
     header = shlex.quote(f"Authorization: {target.bearer}")
     return Snippet(
         "a terminal",
         f"{shlex.join(command)} \\\n  --header {header}",
-        (f"See that it works: claude mcp get {target.name}",),
+        (f"Verify it: claude mcp get {target.name}",),
     )
 
 
 def _claude_desktop(target: Target) -> Snippet:
-    # Its file knows no remote servers, so mcp-remote stands between. An argument with a space in it is broken up on
-    # Windows: the space goes into the environment variable.
+    # The file supports no remote servers, so mcp-remote connects to the gateway. On Windows an argument is split at its
+    # spaces, so the value with the space is in an environment variable.
     arguments = ["-y", "mcp-remote", target.url, "--transport", "http-only"]
     if urlsplit(target.url).scheme == "http":
         arguments.append("--allow-http")
@@ -91,7 +79,7 @@ def _claude_desktop(target: Target) -> Snippet:
     return Snippet(
         "claude_desktop_config.json (Settings > Developer > Edit Config)",
         _servers(target, command="npx", args=arguments, env={"AUTH_HEADER": target.bearer}),
-        ("Needs Node.js. Quit Claude Desktop and start it again afterwards.",),
+        ("Requires Node.js. Quit and restart Claude Desktop afterwards.",),
     )
 
 
@@ -103,40 +91,37 @@ def _cursor(target: Target) -> Snippet:
 
 
 def _vscode(target: Target) -> Snippet:
-    # The top-level name is "servers" here. An input is asked for once and kept in VS Code's secret storage.
+    # The top-level name is "servers". VS Code prompts for an input once and keeps it in its secret storage.
     entry: dict[str, Any] = {"type": "http", "url": target.url}
     if target.key is not None:
         entry["headers"] = _headers(target)
         return Snippet("mcp.json (command: MCP: Open User Configuration)", _json({"servers": {target.name: entry}}))
     entry["headers"] = {"Authorization": "Bearer ${input:mcp-gateway-key}"}
-    asked = {"type": "promptString", "id": "mcp-gateway-key", "description": "API key", "password": True}
+    key_input = {"type": "promptString", "id": "mcp-gateway-key", "description": "API key", "password": True}
     return Snippet(
         "mcp.json (command: MCP: Open User Configuration), or .vscode/mcp.json in a project",
-        _json({"inputs": [asked], "servers": {target.name: entry}}),
-        ("VS Code asks for the key once and keeps it in its secret storage.",),
+        _json({"inputs": [key_input], "servers": {target.name: entry}}),
+        ("VS Code prompts for the key once and keeps it in its secret storage.",),
     )
 
 
 def _codex(target: Target) -> Snippet:
-    # "headers" would be ignored in silence, and an inline "bearer_token" is refused.
+    # Codex ignores "headers" silently, and rejects an inline "bearer_token".
     return Snippet(
         "~/.codex/config.toml",
         f"[mcp_servers.{json.dumps(target.name)}]\n"
         f"url = {json.dumps(target.url)}\n"
         f"bearer_token_env_var = {json.dumps(KEY_VARIABLE)}\n",
-        (
-            "The key comes from the environment of Codex:"
-            f" export {KEY_VARIABLE}={shlex.quote(target.key or PLACEHOLDER)}",
-        ),
+        (f"Codex reads the key from its environment: export {KEY_VARIABLE}={shlex.quote(target.key or PLACEHOLDER)}",),
     )
 
 
 def _gemini_cli(target: Target) -> Snippet:
-    # "url" would mean the old SSE transport.
+    # "url" selects the deprecated SSE transport.
     return Snippet(
         "~/.gemini/settings.json, or .gemini/settings.json in a project",
         _servers(target, httpUrl=target.url, headers=_headers(target)),
-        ("Merge it into what the file has already.",),
+        ("Merge it into the existing file.",),
     )
 
 
@@ -149,7 +134,7 @@ def _windsurf(target: Target) -> Snippet:
 
 
 def _cline(target: Target) -> Snippet:
-    # Without "type", a URL means the old SSE transport.
+    # Without "type", a URL selects the deprecated SSE transport.
     return Snippet(
         "cline_mcp_settings.json (MCP Servers > Configure > Configure MCP Servers)",
         _servers(target, type="streamableHttp", url=target.url, headers=_headers(target), disabled=False),
@@ -161,7 +146,7 @@ def _zed(target: Target) -> Snippet:
     return Snippet(
         "settings.json (command: zed: open settings file)",
         _json({"context_servers": {target.name: entry}}),
-        ("Merge it into what the file has already.",),
+        ("Merge it into the existing file.",),
     )
 
 
@@ -200,7 +185,7 @@ def _goose(target: Target) -> Snippet:
         "    envs: {}",
         "    timeout: 300",
     ]
-    return Snippet("~/.config/goose/config.yaml", "\n".join(lines), ("Merge it into what the file has already.",))
+    return Snippet("~/.config/goose/config.yaml", "\n".join(lines), ("Merge it into the existing file.",))
 
 
 def _python(target: Target) -> Snippet:
@@ -277,4 +262,4 @@ CLIENTS: Mapping[str, Client] = {
     "fastmcp": Client("Python, FastMCP", _fastmcp),
     "curl": Client("curl", _curl),
 }
-"""All clients by the name that the command line takes."""
+"""The supported clients, by their names on the command line."""

@@ -74,7 +74,6 @@ def client_config(
       mcp-gateway client-config --list
     """
     from gateway.client_snippets import CLIENTS, Target
-    from gateway.client_snippets import snippet as client_snippet
 
     if list_clients:
         if as_json:
@@ -86,7 +85,7 @@ def client_config(
         raise CliError("name a client: list them with `mcp-gateway client-config --list`")
     if client not in CLIENTS:
         raise CliError(_unknown_client(client))
-    snippet = client_snippet(client, Target(url or _proxy_url(config_file, data_dir), key, name))
+    snippet = CLIENTS[client].build(Target(url or _proxy_url(config_file, data_dir), key, name))
     if as_json:
         print_json({"client": client, "where": snippet.where, "text": snippet.text, "notes": snippet.notes})
         return
