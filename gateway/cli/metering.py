@@ -1,4 +1,4 @@
-"""`mcp-gateway metering`: why a call is counted as it is, and rules for those whose count is unknown."""
+"""`mcp-gateway metering`: explain how a call is counted, and suggest rules for unknown counts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from gateway.settings import load_settings, read_rules_file
 if TYPE_CHECKING:
     from gateway.metering.rules.suggest import ToolUsage
 
-app = typer.Typer(no_args_is_help=True, help="Metering: how calls are counted, and rules for it.")
+app = typer.Typer(no_args_is_help=True, help="Metering: explain counts, and suggest rules.")
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Bytes of a file with a call."""
+"""Bytes of a file with a recorded call."""
 
 CallFile = Annotated[
     str, typer.Argument(metavar="FILE", help="JSON with tool, arguments and result; - for standard input.")
@@ -29,49 +29,49 @@ CallFile = Annotated[
 
 @app.command()
 def explain(call: CallFile, as_json: options.Json = False, config_file: options.ConfigFile = None) -> None:
-    """Show which rule or shape gives a call's tables and records, and why.
+    """Explain how the tables and records of a call are found, step by step.
 
     FILE is JSON: {"tool": …, "arguments": {…}, "result": {…}}, or the JSON-RPC request and response.
 
     \b
     Examples:
       mcp-gateway metering explain call.json
-      mcp-gateway metering explain call.json --config gateway.toml   # with the rules in it
+      mcp-gateway metering explain call.json --config gateway.toml   # with the rules in that file
     """
-    from gateway.metering.explain import explain as explained
+    from gateway.metering.explain import explain as explain_call
     from gateway.metering.recorded_call import read_call
     from gateway.metering.rules.rules import Rules
 
     try:
         recorded = read_call(_read(call))
-    except ValueError as fault:
-        raise CliError(f"{'standard input' if call == '-' else call} {fault}") from None
+    except ValueError as error:
+        raise CliError(f"{'standard input' if call == '-' else call} {error}") from None
     path = load_settings(config_file).metering_rules
     rules = Rules() if path is None else read_rules_file(path)
-    found = explained(recorded.tool, recorded.arguments, recorded.result_json, rules, recorded.hints)
-    answer = found.result
+    explanation = explain_call(recorded.tool, recorded.arguments, recorded.result_json, rules, recorded.hints)
+    result = explanation.result
     if as_json:
         print_json(
             {
                 "tool": recorded.tool,
-                "tables": list(answer.tables),
-                "records": answer.records,
-                "count_method": answer.method,
-                "because": found.reason,
-                "steps": [{"where": step.part, "found": step.finding} for step in found.steps],
+                "tables": list(result.tables),
+                "records": result.records,
+                "count_method": result.method,
+                "because": explanation.reason,
+                "steps": [{"where": step.part, "found": step.finding} for step in explanation.steps],
             }
         )
         return
     print_pairs(
         [
-            ("tables", ", ".join(answer.tables) or "none found"),
-            ("records", "unknown" if answer.records is None else str(answer.records)),
-            ("count_method", answer.method),
-            ("because", found.reason),
+            ("tables", ", ".join(result.tables) or "none found"),
+            ("records", "unknown" if result.records is None else str(result.records)),
+            ("count_method", result.method),
+            ("because", explanation.reason),
         ]
     )
-    typer.echo("\nWhat was looked at:")
-    print_pairs([(f"  {step.part}", step.finding) for step in found.steps])
+    typer.echo("\nSteps:")
+    print_pairs([(f"  {step.part}", step.finding) for step in explanation.steps])
 
 
 @app.command()
@@ -82,47 +82,47 @@ def suggest(
     data_dir: options.DataDir = None,
     config_file: options.ConfigFile = None,
 ) -> None:
-    """Propose metering rules for tools whose record counts are unknown.
+    """Suggest metering rules for tools whose record counts are unknown.
 
-    They come from what the tools declare of their results, as far as lists of tools have passed the gateway.
+    They are based on the output schemas in the tool lists that the gateway has forwarded.
 
     \b
     Example:
-      mcp-gateway metering suggest --from-history >> gateway.toml   # then read them
+      mcp-gateway metering suggest --from-history >> gateway.toml   # review them before use
     """
-    from gateway.metering.rules.suggest import suggest as suggested
+    from gateway.metering.rules.suggest import suggest as suggest_rules
     from gateway.metering.rules.suggest import to_toml
 
     if not from_history:
-        raise CliError("say what the rules are to be for: --from-history")
-    counted, schemas = with_services(config_file, data_dir, lambda services: _history(services, days))
-    found = suggested(counted, schemas)
+        raise CliError("nothing to suggest rules for: add --from-history")
+    usage, schemas = with_services(config_file, data_dir, lambda services: _load_history(services, days))
+    suggestions = suggest_rules(usage, schemas)
     if as_json:
-        print_json([msgspec.to_builtins(one) for one in found])
-    elif found:
-        typer.echo(to_toml(found), nl=False)
+        print_json([msgspec.to_builtins(one) for one in suggestions])
+    elif suggestions:
+        typer.echo(to_toml(suggestions), nl=False)
     else:
         print_stderr(f"No tool had a call of unknown count in the last {days} days.")
 
 
-async def _history(services: Services, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
-    """The calls of every tool, and the schemas that were learned."""
+async def _load_history(services: Services, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
+    """Return the usage of every tool, and the schemas in the tool catalog."""
     from gateway.metering.rules.suggest import ToolUsage
     from gateway.proxy.accounting.tool_catalog import load_schemas
 
-    runtime = services.instance
-    upstream = runtime.upstream_url if runtime is not None else services.settings.upstream_url
-    rows = (await _stats(services, days))["by_tool"]
-    counted = [ToolUsage(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
-    return counted, await load_schemas(services.redis, upstream) if upstream else {}
+    instance = services.instance
+    upstream = instance.upstream_url if instance is not None else services.settings.upstream_url
+    rows = (await _load_stats(services, days))["by_tool"]
+    usage = [ToolUsage(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
+    return usage, await load_schemas(services.redis, upstream) if upstream else {}
 
 
-async def _stats(services: Services, days: int) -> dict[str, Any]:
-    """From ClickHouse itself where it is a server, else from the admin process, which alone can open chDB."""
+async def _load_stats(services: Services, days: int) -> dict[str, Any]:
+    """Query ClickHouse if it is a server, else the admin process, as only one process can open chDB."""
     url = services.settings.clickhouse_url
     if url is None or url.startswith("chdb:"):
         return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
-    # Not at the top: the other commands need no ClickHouse client.
+    # Imported here because the other commands need no ClickHouse client.
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.queries import stats
     from gateway.usage.store.table import UsageTable
@@ -138,16 +138,16 @@ async def _stats(services: Services, days: int) -> dict[str, Any]:
 
 def _read(name: str) -> str:
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else _bytes_of(Path(name))
+        data = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else _read_file(Path(name))
         if len(data) > MAX_BYTES:
             raise CliError(f"{name} is larger than {MAX_BYTES // 1024 // 1024} MiB")
         return data.decode("utf-8-sig")
-    except OSError as fault:
-        raise CliError(f"{name} cannot be read: {fault.strerror or fault}") from None
+    except OSError as error:
+        raise CliError(f"{name} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise CliError(f"{name} is not UTF-8") from None
 
 
-def _bytes_of(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)

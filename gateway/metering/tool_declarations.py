@@ -41,7 +41,7 @@ _OTHER_DESCRIPTION = re.compile(
 
 
 class ToolHints(msgspec.Struct, frozen=True):
-    """What metering uses of a tool's declaration."""
+    """The part of a tool's declaration that metering uses."""
 
     table_arguments: frozenset[str] = frozenset()
     """Normalized names of arguments that name a table."""

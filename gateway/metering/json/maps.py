@@ -1,7 +1,7 @@
-"""Objects whose member names are data: dates, paths, cells, symbols.
+"""Counts records in maps: objects whose member names are data, such as dates, paths, cells or symbols.
 
 `{"2024-01-02": {…}, "2024-01-03": {…}}` is two records; `{"Open": {"2024-01-02": 1}, "Close": {"2024-01-02": 2}}` is
-one, column by column; `{"carrier": "AA", "name": "American"}` is not a map at all.
+one, by columns; `{"carrier": "AA", "name": "American"}` is not a map.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ from typing import Any
 
 from gateway.metering.json.partial_values import UNREAD, length
 
-_DATA = re.compile(
+_DATA_NAME = re.compile(
     r"(?!\d+\.\s)[^\s]*[/\\@][^\s]*\Z|\d[\w:.+-]*\Z|[A-Z]{1,3}\d{1,7}\Z|[\w-]+\.(?:csv|json|xlsx?|parquet|txt|db)\Z"
 )
 _ROW_NUMBER_OR_DATE = re.compile(r"\d[\d:T. +Z-]*\Z")
 
 
 def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
-    """The number of records in a map, or `None` where `value` is not one. `known` are texts that are data for sure."""
+    """Count the records in a map; `None` if `value` is not one. `known` are names that are certainly data."""
     if is_map(value, known):
-        return _entries(value)
+        return _count_entries(value)
     inner = [one for one in value.values() if isinstance(one, dict) and one]
     series = [one for one in inner if is_map(one, known)]
     if len(series) == 1 and len(inner) <= 2:
-        return _entries(series[0])
+        return _count_entries(series[0])
     if not series or len(series) != len(value):
         return len(value) if _are_alike(value) else None
     if (rows := count_columns(value)) is not None:
         return rows
-    return sum(_entries(one) or 0 for one in series)
+    return sum(_count_entries(one) or 0 for one in series)
 
 
 def count_columns(value: dict[str, Any]) -> int | None:
-    """The number of rows in an object of columns, each of which has its rows by their number or date; else `None`."""
+    """Count the rows in an object of columns, each a map by row number or date; `None` if it is something else."""
     columns = list(value.values())
     if len(columns) < 2 or not all(isinstance(one, dict) and one for one in columns):
         return None
@@ -43,18 +43,18 @@ def count_columns(value: dict[str, Any]) -> int | None:
 
 
 def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
-    """Whether all names of members are data."""
+    """Return True if all member names are data."""
     if not value or UNREAD in value.values():
         return False
-    return all(name in known or _DATA.match(name[:200]) for name in value)
+    return all(name in known or _DATA_NAME.match(name[:200]) for name in value)
 
 
-def is_of_objects(value: dict[str, Any]) -> bool:
-    """Whether all members are objects."""
+def holds_only_objects(value: dict[str, Any]) -> bool:
+    """Return True if all members are objects."""
     return all(isinstance(one, dict) for one in value.values())
 
 
-def _entries(value: dict[str, Any]) -> int | None:
+def _count_entries(value: dict[str, Any]) -> int | None:
     values = list(value.values())
     if all(isinstance(one, list) for one in values):
         return sum(map(length, values))
@@ -62,7 +62,7 @@ def _entries(value: dict[str, Any]) -> int | None:
 
 
 def _are_alike(value: dict[str, Any]) -> bool:
-    """Whether three or more members are objects with the same members: records under their keys."""
+    """Return True if there are three or more members, all objects with the same members: records under their keys."""
     values = list(value.values())
     if len(values) < 3 or not all(isinstance(one, dict) and len(one) > 1 for one in values):
         return False

@@ -1,7 +1,4 @@
-"""What an object is, by the names of its members: a set of rows, a failure, a content block, a declaration.
-
-An object is given as `Members`: its members by their plain names (`vocabulary.normalize`).
-"""
+"""Classifies JSON objects by their member names: result sets, errors, content blocks, descriptions of tables."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ MAX_TABLES = 64
 """Tables that a result may name."""
 
 Members = dict[str, Any]
-"""Members of an object by their plain names."""
+"""The members of an object by their normalized names (`vocabulary.normalize`)."""
 
-WRAPPING = (
+WRAPPER_MEMBERS = (
     vocabulary.ENVELOPE_MEMBERS
     | vocabulary.METADATA_MEMBERS
     | vocabulary.COUNT_MEMBERS
@@ -26,14 +23,14 @@ WRAPPING = (
     | vocabulary.AFFECTED_MEMBERS
     | vocabulary.ERROR_MEMBERS
 )
-"""Members that say something about the records, and are none."""
+"""Members that describe or surround the records and hold none."""
 
-_TABLES = frozenset(("tables", "resultsets", "statements", "series", "batches"))
-_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
+_TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
+_ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
 
 
-def is_block(value: Any) -> bool:
-    """Whether a value is a content block of the protocol."""
+def is_content_block(value: Any) -> bool:
+    """Return True if a value is an MCP content block."""
     if not isinstance(value, dict):
         return False
     if value.get("type") == "text":
@@ -42,73 +39,74 @@ def is_block(value: Any) -> bool:
 
 
 def is_result_set(members: Members) -> bool:
-    """Whether an object is a set of rows, and not a row that has a list in it."""
-    lists = [name for name in _LISTS if isinstance(members.get(name), list)]
+    """Return True if an object is a set of rows, as opposed to a row with a list in it."""
+    lists = [name for name in _ROW_LISTS if isinstance(members.get(name), list)]
     if not lists:
         return False
-    return "columns" in members or all(name in WRAPPING or name in lists for name in members)
+    return "columns" in members or all(name in WRAPPER_MEMBERS or name in lists for name in members)
 
 
 def is_wrapper_of_tables(members: Members) -> bool:
-    """Whether an object does nothing but hold tables that may hold rows."""
-    return any(isinstance(members.get(name), list) for name in _TABLES) and (members.keys() <= WRAPPING | _TABLES)
+    """Return True if an object holds nothing but tables or result sets."""
+    return any(isinstance(members.get(name), list) for name in _TABLE_LISTS) and (
+        members.keys() <= WRAPPER_MEMBERS | _TABLE_LISTS
+    )
 
 
 def is_failure(members: Members) -> bool:
-    """Whether an object says that the call failed, and holds no records."""
-    if any(isinstance(members.get(name), list) and members[name] for name in _LISTS):
+    """Return True if an object reports an error and holds no records."""
+    if any(isinstance(members.get(name), list) and members[name] for name in _ROW_LISTS):
         return False
     if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
         return True
-    told = [
+    errors = [
         name for name in vocabulary.ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]
     ]
-    own = [name for name in members if name not in WRAPPING and name not in vocabulary.ROW_MEMBERS]
-    if told:
-        return len(own) <= 2
+    custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in vocabulary.ROW_MEMBERS]
+    if errors:
+        return len(custom) <= 2
     status = members.get("status")
-    return not own and isinstance(status, str) and status.lower() in ("error", "failed", "failure", "fail")
+    return not custom and isinstance(status, str) and status.lower() in ("error", "failed", "failure", "fail")
 
 
 def is_acknowledgement(members: Members) -> bool:
-    """Whether an object says how the call went, beside an id of the call or the like."""
-    own = [name for name in members if name not in WRAPPING]
-    is_plain = not any(isinstance(value, list | dict) for value in members.values())
-    return is_plain and len(own) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
+    """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
+    custom = [name for name in members if name not in WRAPPER_MEMBERS]
+    is_flat = not any(isinstance(value, list | dict) for value in members.values())
+    return is_flat and len(custom) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
 
 
 def is_summary(members: Members) -> bool:
-    """Whether an object tells of columns and of numbers of rows, and so is no record itself."""
+    """Return True if an object describes a table by its columns and its number of rows."""
     has_columns = any(isinstance(members.get(name), list) for name in ("columns", "fields", "dtypes"))
     return has_columns and any(type(value) is int and "row" in name for name, value in members.items())
 
 
 def declared_tables(members: Members) -> tuple[str, ...]:
-    """The tables that an object names as the source of its records."""
+    """Return the tables that an object names as the source of its records."""
     table = table_member(members)
     one = () if table is None else (table,)
     several = members.get("tables", members.get("tablenames"))
-    if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _LISTS):
+    if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _ROW_LISTS):
         return one
     named = {name for entry in several[:MAX_TABLES] if (name := read_table_name(entry)) is not None}
     return tuple(sorted(named.union(one)))
 
 
 def table_member(members: Members) -> str | None:
-    """The table that an object says its records come from."""
+    """Return the table in a member such as `table`; `None` if there is none."""
     values = (read_table_name(members.get(name)) for name in vocabulary.TABLE_MEMBERS)
     return next((value for value in values if value is not None), None)
 
 
 def declared_number(members: Members) -> int | None:
-    """The number of records that an object says were returned."""
+    """Return the stated number of returned records; `None` if it is not stated."""
     numbers = (members[name] for name in sorted(members) if name in vocabulary.RETURNED_COUNT_MEMBERS)
     return next((number for number in numbers if type(number) is int and number >= 0), None)
 
 
-def has_header(rows: list[Any]) -> bool:
-    """Whether the first of several rows of cells names the columns: all different texts above something that is
-    none."""
+def has_header_row(rows: list[Any]) -> bool:
+    """Return True if the first row names the columns: distinct strings, above a row with a value of another type."""
     first = rows[0]
     if length(rows) < 2 or not first or not all(isinstance(cell, str) and cell for cell in first):
         return False
@@ -119,7 +117,7 @@ def has_header(rows: list[Any]) -> bool:
 
 
 def rows_of_cells(values: list[Any]) -> int | None:
-    """The rows of a sheet that is given cell by cell, or `None` where the objects are no cells."""
+    """Count the rows of a sheet that is listed cell by cell; `None` if the objects are not cells."""
     if length(values) != len(values) or not all(
         isinstance(one, dict) and type(one.get("row")) is int for one in values
     ):
@@ -128,9 +126,8 @@ def rows_of_cells(values: list[Any]) -> int | None:
     return len({one["row"] for one in values}) if is_cells else None
 
 
-def length_of_only_lists(members: Members) -> int | None:
-    """The length of the one list in each of several members, as `{"ids": [[1, 2]], "documents": [["a", "b"]]}` has
-    it."""
+def length_of_nested_lists(members: Members) -> int | None:
+    """Return the common length of lists in lists: `{"ids": [[1, 2]], "documents": [["a", "b"]]}`."""
     nested = [value for value in members.values() if isinstance(value, list) and value and isinstance(value[0], list)]
     if len(nested) < 2 or any(length(value) != 1 for value in nested):
         return None

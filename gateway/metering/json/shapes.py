@@ -1,10 +1,9 @@
-"""The records in a JSON value, by its shape.
+"""Counts the records in a JSON value by its shape.
 
-Rules:
-- A list that is there is counted; a number in the result is believed only where there is no list.
-- Members that describe (`columns`, `warnings`, …) and members that wrap (`success`, `page`, …) are no records.
-- One object is a record only where the call reads a table; that is for the caller to say (`Confidence.OBJECT`).
-- The order of members decides nothing.
+- Lists are counted; a stated number is used only if there is no list.
+- Members that describe (`columns`, `warnings`, …) or wrap (`success`, `page`, …) are not records.
+- A single object is a record only if the call reads a table, which the caller decides (`Confidence.OBJECT`).
+- The order of members has no effect.
 """
 
 from __future__ import annotations
@@ -17,20 +16,24 @@ import msgspec
 from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
-from gateway.metering.json.objects import WRAPPING, Members
+from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import DECLARED, FAILURE, NOTHING, Confidence, Count, counted
 
 MAX_DEPTH = 5
-"""Wrappers around the records that are opened."""
+"""Wrappers around the records."""
 MAX_MEMBERS = 256
-"""Members of an object; one that has more can only be a map."""
+"""Members of an object; one with more is only counted as a map."""
 SAMPLE = 8
-"""Elements of a list by which it is judged."""
+"""Elements of a list that are examined."""
 
 
 class ShapeCounter:
-    """Counts the records in values of one result."""
+    """Counts the records in the values of one result.
+
+    `method` is reported with the count. `count_text` and `count_blocks` count strings and content blocks in
+    values, and take the depth as well.
+    """
 
     def __init__(
         self,
@@ -45,13 +48,13 @@ class ShapeCounter:
         self._count_blocks = count_blocks
 
     def count(self, value: Any, depth: int = 0) -> Count:
-        """The records in `value`, which lies in `depth` wrappers."""
+        """Count the records in `value`, inside `depth` wrappers."""
         if depth > MAX_DEPTH or value is UNREAD:
             return NOTHING
         if isinstance(value, list):
-            return self._list(value, depth)
+            return self._count_list(value, depth)
         if isinstance(value, dict):
-            return self._object(value, depth)
+            return self._count_object(value, depth)
         if isinstance(value, str):
             return self._count_text(value, depth + 1)
         return NOTHING
@@ -59,10 +62,10 @@ class ShapeCounter:
     def _counted(self, records: int) -> Count:
         return counted(records, self._method)
 
-    def _list(self, values: list[Any], depth: int) -> Count:
+    def _count_list(self, values: list[Any], depth: int) -> Count:
         total, sample = length(values), values[:SAMPLE]
         if sample and all(isinstance(one, dict) for one in sample):
-            return self._objects(values, depth)
+            return self._count_objects(values, depth)
         if sample and all(isinstance(one, list) for one in sample):
             return self._counted(total - self._has_header(values))
         if sample and self._is_one_row(values):
@@ -73,7 +76,7 @@ class ShapeCounter:
         return self._counted(total)
 
     def _is_one_row(self, values: list[Any]) -> bool:
-        """Whether a list of scalars is the one row of a statement that selects as many columns."""
+        """Return True if a list of scalars is the only row of a statement that selects as many columns."""
         columns = self._arguments.columns
         return columns is not None and len(columns) > 1 and length(values) == len(columns)
 
@@ -81,43 +84,43 @@ class ShapeCounter:
         first = rows[0]
         if self._arguments.columns is not None:
             return tuple(str(cell).lower() for cell in first) == self._arguments.columns
-        return objects.has_header(rows)
+        return objects.has_header_row(rows)
 
-    def _objects(self, values: list[Any], depth: int) -> Count:
+    def _count_objects(self, values: list[Any], depth: int) -> Count:
         total, sample = length(values), values[:SAMPLE]
-        if all(map(objects.is_block, sample)):
+        if all(map(objects.is_content_block, sample)):
             return self._count_blocks(values, depth + 1) if total == len(values) else NOTHING
         if total == 1:
-            return self._only(values[0], depth)
+            return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(_members(one)) for one in sample):
-            return self._result_sets(values, depth)
+            return self._count_result_sets(values, depth)
         rows = objects.rows_of_cells(values)
         return self._counted(total if rows is None else rows)
 
-    def _only(self, value: dict[str, Any], depth: int) -> Count:
-        """The one object of a list: a record, unless it tells of a failure or a write, or wraps the records."""
+    def _count_only_object(self, value: dict[str, Any], depth: int) -> Count:
+        """Count the only object of a list: one record, unless it reports an error or a write, or wraps the records."""
         members = _members(value)
         if objects.is_failure(members):
             return FAILURE
-        if self._is_affected(members):
+        if self._is_write_report(members):
             return self._counted(0)
-        if self._is_message(members) and (told := self._message(members)).confidence:
-            return told
+        if self._is_message(members) and (message := self._count_message(members)).confidence:
+            return message
         if objects.is_result_set(members):
-            return self._result_sets([value], depth)
+            return self._count_result_sets([value], depth)
         if (rows := maps.count_columns(value)) is not None:
             return self._counted(rows)
-        inner = self._object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
+        inner = self._count_object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
         return inner if inner.confidence is Confidence.COUNTED else self._counted(1)
 
-    def _result_sets(self, values: list[Any], depth: int) -> Count:
+    def _count_result_sets(self, values: list[Any], depth: int) -> Count:
         if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
             return NOTHING
-        parts = [self._object(one, depth + 1) for one in values]
+        parts = [self._count_object(one, depth + 1) for one in values]
         known = [part.records for part in parts if part.records is not None]
         return self._counted(sum(known)) if len(known) == len(parts) else NOTHING
 
-    def _object(self, value: dict[str, Any], depth: int) -> Count:
+    def _count_object(self, value: dict[str, Any], depth: int) -> Count:
         if len(value) > MAX_MEMBERS:
             total = maps.count(value, self._arguments.strings)
             return NOTHING if total is None else self._counted(total)
@@ -125,47 +128,49 @@ class ShapeCounter:
         if objects.is_failure(members):
             return FAILURE
         if True in (members.get("success"), members.get("ok")) and vocabulary.is_overwriting_tool(self._arguments.tool):
-            return self._counted(0) if self._arguments.returns_rows is None else self._records(value, members, depth)
-        found = self._records(value, members, depth)
+            return (
+                self._counted(0) if self._arguments.returns_rows is None else self._count_members(value, members, depth)
+            )
+        found = self._count_members(value, members, depth)
         tables = objects.declared_tables(members) or found.tables
-        if found.confidence < Confidence.DECLARED and (number := self._declared(members)) is not None:
+        if found.confidence < Confidence.DECLARED and (number := self._stated_number(members)) is not None:
             found = Count(number, DECLARED, Confidence.DECLARED)
         return msgspec.structs.replace(found, tables=tables) if tables else found
 
-    def _declared(self, members: Members) -> int | None:
-        """A number of returned records without the records. A tool that describes tells what exists."""
+    def _stated_number(self, members: Members) -> int | None:
+        """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
         return None if vocabulary.is_describing_tool(self._arguments.tool) else objects.declared_number(members)
 
-    def _records(self, value: dict[str, Any], members: Members, depth: int) -> Count:
-        if (rows := self._rows(members, depth)) is not None:
+    def _count_members(self, value: dict[str, Any], members: Members, depth: int) -> Count:
+        if (rows := self._count_rows_member(members, depth)) is not None:
             return rows
-        if self._is_affected(members):
+        if self._is_write_report(members):
             return self._counted(0)
-        inside = self._wrapped(members, depth)
-        if inside.confidence >= Confidence.DECLARED:
-            return inside
-        # A list of rows is surer than an object whose names may be data, beside it.
+        wrapped = self._count_wrapped(members, depth)
+        if wrapped.confidence >= Confidence.DECLARED:
+            return wrapped
+        # A list of rows is more reliable than an object next to it whose member names may be data.
         total = (
             None if vocabulary.is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
         )
         is_map = maps.is_map(value, self._arguments.strings) or not any(isinstance(one, list) for one in value.values())
         if is_map and total is not None:
             return self._counted(total)
-        if (found := self._lists(members, depth)) is not None:
+        if (found := self._count_other_lists(members, depth)) is not None:
             return found
         if total is not None:
             return self._counted(total)
-        if (found := self._inner(members, depth)) is not None:
+        if (found := self._count_inner(members, depth)) is not None:
             return found
-        if members.keys() <= WRAPPING | set(vocabulary.ROW_MEMBERS):
-            return inside if inside.confidence else self._message(members)
+        if members.keys() <= WRAPPER_MEMBERS | set(vocabulary.ROW_MEMBERS):
+            return wrapped if wrapped.confidence else self._count_message(members)
         if objects.is_acknowledgement(members):
-            if (told := self._message(members)).confidence:
-                return told
+            if (message := self._count_message(members)).confidence:
+                return message
             if vocabulary.is_writing_tool(self._arguments.tool):
                 return self._counted(0)
-        if inside.confidence:
-            return inside
+        if wrapped.confidence:
+            return wrapped
         if vocabulary.is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
             return self._counted(0)
         if objects.is_summary(members):
@@ -175,11 +180,11 @@ class ShapeCounter:
         }
         if not sizes:
             return Count(1, self._method, Confidence.OBJECT)
-        maps_of_rows = [len(one) for one in value.values() if isinstance(one, dict) and maps.is_of_objects(one)]
-        return self._counted(maps_of_rows[0]) if len(maps_of_rows) == 1 and maps_of_rows[0] in sizes else NOTHING
+        map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
+        return self._counted(map_sizes[0]) if len(map_sizes) == 1 and map_sizes[0] in sizes else NOTHING
 
-    def _rows(self, members: Members, depth: int) -> Count | None:
-        """The count of the list that is called what lists of records are called."""
+    def _count_rows_member(self, members: Members, depth: int) -> Count | None:
+        """Count the list under a common name for lists of records."""
         for name in vocabulary.ROW_MEMBERS:
             rows = members.get(name)
             if rows is UNREAD:
@@ -191,19 +196,19 @@ class ShapeCounter:
             if rows and not isinstance(rows[0], dict | list) and not self._is_wrapper(members, name):
                 continue
             if rows and isinstance(rows[0], list):
-                return self._rows_of_cells(rows, members, depth)
-            return self._list(rows, depth + 1)
+                return self._count_rows_of_cells(rows, members, depth)
+            return self._count_list(rows, depth + 1)
         return None
 
-    def _rows_of_cells(self, rows: list[Any], members: Members, depth: int) -> Count:
+    def _count_rows_of_cells(self, rows: list[Any], members: Members, depth: int) -> Count:
         if isinstance(columns := members.get("columns"), list):
             return self._counted(length(rows) - (rows[0] == columns))
-        if (inner := objects.length_of_only_lists(members)) is not None:
+        if (inner := objects.length_of_nested_lists(members)) is not None:
             return self._counted(inner)
-        return self._list(rows, depth + 1)
+        return self._count_list(rows, depth + 1)
 
-    def _wrapped(self, members: Members, depth: int) -> Count:
-        """The count of what is in a member that wraps the whole answer, one level down."""
+    def _count_wrapped(self, members: Members, depth: int) -> Count:
+        """Count what is inside a member that wraps the whole result."""
         best = NOTHING
         for name in vocabulary.ROW_MEMBERS:
             inner = members.get(name)
@@ -221,74 +226,84 @@ class ShapeCounter:
         return best
 
     def _is_wrapper(self, members: Members, name: str) -> bool:
-        """Whether all members beside `name` only wrap it, or repeat arguments of the call."""
+        """Return True if all members except `name` only wrap it, or repeat arguments of the call."""
         return all(
-            other == name or other in vocabulary.ROW_MEMBERS or self._is_wrapping(other, value)
+            other == name or other in vocabulary.ROW_MEMBERS or self._is_wrapper_member(other, value)
             for other, value in members.items()
         )
 
-    def _is_wrapping(self, name: str, value: Any) -> bool:
-        return name in WRAPPING or (isinstance(value, str) and value in self._arguments.strings)
+    def _is_wrapper_member(self, name: str, value: Any) -> bool:
+        return name in WRAPPER_MEMBERS or (isinstance(value, str) and value in self._arguments.strings)
 
-    def _lists(self, members: Members, depth: int) -> Count | None:
-        """The records in lists under names of the server's own."""
+    def _count_other_lists(self, members: Members, depth: int) -> Count | None:
+        """Count the lists under names that only this server uses."""
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         for name, value in lists.items():
             if vocabulary.is_named_after_tool(name, self._arguments.tool) and not vocabulary.is_writing_tool(
                 self._arguments.tool
             ):
-                return self._list(value, depth + 1)  # `list_keys` answers with `keys`
-        own = {name: value for name, value in lists.items() if name not in vocabulary.METADATA_MEMBERS}
-        if not own and not vocabulary.is_describing_tool(self._arguments.tool):
+                return self._count_list(value, depth + 1)  # `list_keys` returns `keys`
+        custom = {name: value for name, value in lists.items() if name not in vocabulary.METADATA_MEMBERS}
+        if not custom and not vocabulary.is_describing_tool(self._arguments.tool):
             lists = {name: value for name, value in lists.items() if name not in vocabulary.COLUMN_MEMBERS}
-        of_objects = [value for value in (own or lists).values() if value and isinstance(value[0], dict | list)]
-        if own and "id" in members:
-            return None  # it is a record itself, with lists in it
+        of_objects = [value for value in (custom or lists).values() if value and isinstance(value[0], dict | list)]
+        if custom and "id" in members:
+            return None  # a record with lists in it
         if len(of_objects) == 1:
-            return None if own and self._is_fact_sheet(members) else self._list(of_objects[0], depth + 1)
-        if not own and vocabulary.is_listing_or_describing_tool(self._arguments.tool):
-            return self._columns(members)
-        rest = {name: value for name, value in members.items() if name not in own}
-        is_wrapped = all(isinstance(value, dict) or self._is_wrapping(name, value) for name, value in rest.items())
-        if not own or not is_wrapped:
+            return None if custom and self._is_fact_sheet(members) else self._count_list(of_objects[0], depth + 1)
+        if not custom and vocabulary.is_listing_or_describing_tool(self._arguments.tool):
+            return self._count_columns(members)
+        rest = {name: value for name, value in members.items() if name not in custom}
+        is_wrapped = all(
+            isinstance(value, dict) or self._is_wrapper_member(name, value) for name, value in rest.items()
+        )
+        if not custom or not is_wrapped:
             return None
-        if of_objects or not any(own.values()):
+        if of_objects or not any(custom.values()):
             return self._counted(sum(map(length, of_objects)))
-        lengths = {length(value) for value in own.values()}
+        lengths = {length(value) for value in custom.values()}
         is_alone = not any(isinstance(value, dict) for value in rest.values())
-        if len(lengths) != 1 or not is_alone or (lengths == {1} and len(own) > 1 and not self._arguments.tables_read):
+        if (
+            len(lengths) != 1
+            or not is_alone
+            or (lengths == {1} and len(custom) > 1 and not self._arguments.tables_read)
+        ):
             return None
         return self._counted(lengths.pop())
 
     def _is_fact_sheet(self, members: Members) -> bool:
-        """Whether a tool that describes tells several facts, beside which a list is but one more."""
-        facts = [name for name, value in members.items() if not isinstance(value, list | dict) and name not in WRAPPING]
+        """Return True if a describing tool returns several scalars, so that a list is one property among others."""
+        facts = [
+            name
+            for name, value in members.items()
+            if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
+        ]
         return vocabulary.is_describing_tool(self._arguments.tool) and len(facts) > 1
 
-    def _columns(self, members: Members) -> Count | None:
-        """The columns in a description of a table."""
+    def _count_columns(self, members: Members) -> Count | None:
+        """Count the columns in a description of a table."""
         columns = members.get("columns", members.get("fields", members.get("columnnames")))
         if not isinstance(columns, list) or not columns:
             return None
         is_description = isinstance(columns[0], dict) and vocabulary.is_describing_tool(self._arguments.tool)
-        if not is_description and not members.keys() <= WRAPPING:
+        if not is_description and not members.keys() <= WRAPPER_MEMBERS:
             return None
         return self._counted(length(columns))
 
-    def _inner(self, members: Members, depth: int) -> Count | None:
-        """The count in the one object or long text under a name of the server's own."""
-        own = [
+    def _count_inner(self, members: Members, depth: int) -> Count | None:
+        """Count the only object or multi-line string under a name that only this server uses."""
+        custom = [
             value
             for name, value in members.items()
-            if not self._is_wrapping(name, value) or (name in vocabulary.TABLE_MEMBERS and _is_long(value))
+            if not self._is_wrapper_member(name, value) or (name in vocabulary.TABLE_MEMBERS and _is_multiline(value))
         ]
-        inner = [value for value in own if isinstance(value, dict) or _is_long(value)]
-        if len(inner) != 1 or len(own) != 1:
+        inner = [value for value in custom if isinstance(value, dict) or _is_multiline(value)]
+        if len(inner) != 1 or len(custom) != 1:
             return None
         found = self.count(inner[0], depth + 1)
         return found if found.confidence is Confidence.COUNTED else None
 
-    def _message(self, members: Members) -> Count:
+    def _count_message(self, members: Members) -> Count:
         for name in ("message", "info", "status", "note"):
             if isinstance(text := members.get(name), str):
                 found = self._count_text(text, MAX_DEPTH)
@@ -297,17 +312,17 @@ class ShapeCounter:
         return NOTHING
 
     def _is_message(self, members: Members) -> bool:
-        """Whether an object holds nothing but what is said of the call; a query may select a column of that name."""
+        """Return True if an object holds only a message about the call, and not a selected column named `message`."""
         return members.keys() <= vocabulary.ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
 
-    def _is_affected(self, members: Members) -> bool:
-        """Whether the object tells what a write did. A query may select a column of such a name."""
+    def _is_write_report(self, members: Members) -> bool:
+        """Return True if an object reports the effect of a write, and not selected columns with such names."""
         if self._arguments.returns_rows or vocabulary.AFFECTED_MEMBERS.isdisjoint(members):
             return False
         return members.keys() <= vocabulary.AFFECTED_MEMBERS | vocabulary.ENVELOPE_MEMBERS | vocabulary.COUNT_MEMBERS
 
 
-def _is_long(value: Any) -> bool:
+def _is_multiline(value: Any) -> bool:
     return isinstance(value, str) and "\n" in value
 
 

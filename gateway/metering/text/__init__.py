@@ -1,0 +1,6 @@
+"""Texts: counting the records in text content by its format.
+
+`formats` tries the formats in their order: `messages` (errors, nothing found, rows affected), JSON and `python_repr`,
+`markup`, `drawn_tables`, `key_value_text`, `delimited`, `bullet_lists`. `lines` has what they share. To add a format,
+write a module with `count(text, lines, arguments)` and add it to `formats`.
+"""

@@ -1,7 +1,7 @@
-"""Lists of names: one a line, or with commas between them, as tools that list or search answer.
+"""Lists of names: bullet lists, one name per line, or names separated by commas.
 
-Rules: only a tool whose name says that it lists, finds or describes things has its answer read as a list; a line of a
-list is short, and all lines are of one kind. Anything else is prose.
+Only a tool whose name says that it lists, finds or describes something returns such a list. Its lines are short and all
+of one type; anything else is prose.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from gateway.metering.text.lines import stated_count
 MAX_LINES = 4_000
 """Lines (about 0.4 µs each)."""
 MAX_TEXT = 256 * 1024
+"""Characters."""
 MAX_HEADINGS = 3
+"""Lines before the list."""
 MAX_NAME = 300
-"""Characters of a line of a list."""
+"""Characters of a line."""
 
 _TAGGED = re.compile(r"\[\w{1,20}\]\s+\S")
 _BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
@@ -30,11 +32,11 @@ _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
 _NAMES_HEADER = re.compile(
     r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view)?_?names?\Z|database\Z|schema\Z", re.IGNORECASE
 )
-_TALLIED = re.compile(
+_FREQUENCY = re.compile(
     r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|: \d[\d,]{0,12})\Z"
 )
-"""Something, and how often it is there."""
-_NO_NAMES = frozenset(
+"""A value and its frequency: `red (12)`, `red: 12`."""
+_STATUS_WORDS = frozenset(
     ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty")
 )
 _HEADING = re.compile(r"(#{1,6}) +\S")
@@ -46,38 +48,41 @@ _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 
 def count(text: str, arguments: ParsedArguments) -> Count | None:
-    """The names in `text`, if it is a list of them."""
+    """Count the entries in `text`; `None` if it is not a list."""
     if len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
         return None
-    if (marked := _marked(text)) is not None:
+    if (marked := _count_marked(text)) is not None:
         return counted(marked, "lines_text")
-    if vocabulary.is_listing_or_describing_tool(arguments.tool) and (entries := _section(text.split("\n"))) is not None:
+    if (
+        vocabulary.is_listing_or_describing_tool(arguments.tool)
+        and (entries := _count_column_section(text.split("\n"))) is not None
+    ):
         return counted(entries, "lines_text")
-    if arguments.returns_rows and (rows := _numbered(text.split("\n"))) is not None and rows > 1:
+    if arguments.returns_rows and (rows := _count_numbered(text.split("\n"))) is not None and rows > 1:
         return counted(rows, "rows_text")
-    if arguments.lists_names and (named := _under_header(text)) is not None:
+    if arguments.lists_names and (named := _count_under_header(text)) is not None:
         return counted(named, "lines_text")
     if not vocabulary.is_listing_tool(arguments.tool):
         return None
-    if text.lower().strip(".!") in _NO_NAMES:
+    if text.lower().strip(".!") in _STATUS_WORDS:
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
         return counted(text.count(",") + 1, "names_text")
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
-    if (entries := _labelled(lines, arguments) or _headed(lines)) is not None:
+    if (entries := _count_labelled(lines, arguments) or _count_headings(lines)) is not None:
         return counted(entries, "lines_text")
     for _ in range(MAX_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
             lines = lines[1:]
     if len(lines) == 1 and "," in lines[0] and len(lines[0]) <= 20_000 and _NAMES.match(lines[0]):
         return counted(lines[0].count(",") + 1, "names_text")
-    numbered = _numbered(lines)
+    numbered = _count_numbered(lines)
     if numbered is not None:
         return counted(numbered, "lines_text")
-    if (entries := _entries(lines)) is not None:
+    if (entries := _count_bullets(lines)) is not None:
         return counted(entries, "lines_text")
-    for kind in (_TALLIED, _TAGGED, _BULLET, _PATH, _NAME):
-        listed = list(takewhile(lambda line: len(line) <= MAX_NAME and kind.match(line), lines))  # noqa: B023
+    for pattern in (_FREQUENCY, _TAGGED, _BULLET, _PATH, _NAME):
+        listed = list(takewhile(lambda line: len(line) <= MAX_NAME and pattern.match(line), lines))  # noqa: B023
         if (
             listed
             and len(lines) - len(listed) <= 2
@@ -87,23 +92,23 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
     return None
 
 
-def _under_header(text: str) -> int | None:
-    """Names, one a line, under the heading of the one column that a database gives them."""
+def _count_under_header(text: str) -> int | None:
+    """Count the names below the header of a database's listing, such as `Tables_in_shop`."""
     lines = [line.strip() for line in text.split("\n")]
     return len(lines) - 1 if _NAMES_HEADER.match(lines[0]) and all(map(_NAME.match, lines)) else None
 
 
-def _marked(text: str) -> int | None:
-    """Names of which the one that is in use is marked: `* main` between `  side` and others."""
+def _count_marked(text: str) -> int | None:
+    """Count the names in a list that marks the current one: `* main`, `  topic`."""
     lines = text.split("\n")
-    lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its white space is gone
+    lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its leading white space was stripped
     if len(lines) < 2 or sum(line[:2] == "* " for line in lines) != 1:
         return None
     return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
 
 
-def _section(lines: list[str]) -> int | None:
-    """The columns in a description of a table: the entries of its section of columns, in whose place they are told."""
+def _count_column_section(lines: list[str]) -> int | None:
+    """Count the columns in a description of a table: the entries below its heading "Columns"."""
     headings = [at for at, line in enumerate(lines) if _COLUMNS.match(line[:MAX_NAME])]
     if len(headings) != 1:
         return None
@@ -118,8 +123,8 @@ def _section(lines: list[str]) -> int | None:
             break
         entries += is_entry
     is_plain = _depth(first) == 0 and not _BULLET.match(first)
-    said = _COUNT.search(lines[headings[0]])
-    return None if not entries or is_plain or (said and int(said.group(1)) != entries) else entries
+    stated = _COUNT.search(lines[headings[0]])
+    return None if not entries or is_plain or (stated and int(stated.group(1)) != entries) else entries
 
 
 def _depth(line: str) -> int:
@@ -137,8 +142,8 @@ def _is_heading(line: str) -> bool:
     )
 
 
-def _headed(lines: list[str]) -> int | None:
-    """Entries under Markdown headings of one level, with little before the first."""
+def _count_headings(lines: list[str]) -> int | None:
+    """Count the Markdown headings of one level, with little text before the first."""
     levels = [match.group(1) for line in lines if (match := _HEADING.match(line[:MAX_NAME])) is not None]
     deepest = max(levels, default="")
     first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
@@ -148,8 +153,8 @@ def _headed(lines: list[str]) -> int | None:
     return entries if entries > 1 or any(stated_count(line) == entries for line in lines[:first]) else None
 
 
-def _entries(lines: list[str]) -> int | None:
-    """Bulleted entries, each with what is said of it in indented lines."""
+def _count_bullets(lines: list[str]) -> int | None:
+    """Count the bullets that are followed by indented details."""
     if not lines or not _BULLET.match(lines[0]) or all(map(_BULLET.match, lines)):
         return None
     depth = _depth(lines[0])
@@ -158,8 +163,8 @@ def _entries(lines: list[str]) -> int | None:
     return len(starts) if is_list else None
 
 
-def _labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
-    """Lines that each begin with the one word for what is listed: `Table: orders`."""
+def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
+    """Count the lines that begin with the same label: `Table: orders`."""
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None
@@ -171,8 +176,8 @@ def _labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
     )
 
 
-def _numbered(lines: list[str]) -> int | None:
-    """Entries "1. …", "2. …", each with what is said of it in indented lines."""
+def _count_numbered(lines: list[str]) -> int | None:
+    """Count the entries "1. …", "2. …", possibly followed by indented details."""
     if not lines or not _NUMBER.match(lines[0][:20]):
         return None
     expected = 0

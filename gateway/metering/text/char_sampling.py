@@ -1,19 +1,20 @@
-"""How often a sign occurs in much text, as a bound on the work to be done."""
+"""Estimates how often a character occurs in large data, as a bound on the work to be done."""
 
 from __future__ import annotations
 
 import secrets
 
 _STRIDE = 61
-"""One character of so many is looked at. It is a prime: short records of one length do not hide from it."""
+"""One character in this many is sampled. A prime, so that records of a fixed length do not evade the sample."""
 
-_FIRST = 1 + secrets.randbelow(_STRIDE - 1)
-"""Where the sample begins, which nobody knows who would hide signs from it."""
+_OFFSET = 1 + secrets.randbelow(_STRIDE - 1)
+"""Start of the sample; random, so that nobody can place characters outside of it."""
 
 
-def has_more(data: bytes | bytearray | str, sign: str, limit: int, start: int = 0) -> bool:
-    """Whether `sign` occurs more than `limit` times; counted one by one only where a sample says that it may be so."""
+def has_more(data: bytes | bytearray | str, character: str, limit: int, start: int = 0) -> bool:
+    """Return True if `character` occurs more than `limit` times; counts exactly only if a sample makes that likely."""
     if isinstance(data, str):
-        return data[start + _FIRST :: _STRIDE].count(sign) * _STRIDE > limit // 2 and data.count(sign, start) > limit
-    sought = sign.encode()
-    return data[start + _FIRST :: _STRIDE].count(sought) * _STRIDE > limit // 2 and data.count(sought, start) > limit
+        sample = data[start + _OFFSET :: _STRIDE].count(character)
+        return sample * _STRIDE > limit // 2 and data.count(character, start) > limit
+    sought = character.encode()
+    return data[start + _OFFSET :: _STRIDE].count(sought) * _STRIDE > limit // 2 and data.count(sought, start) > limit

@@ -1,7 +1,7 @@
-"""Text with separated values: a header line, and lines of as many fields.
+"""Delimiter-separated values (CSV, TSV): a header row, and lines with as many fields.
 
-Rules: every line has as many separators as the header, outside of quotation marks; else it is no such text. Where no
-field is quoted this is found by counting signs, whatever the length.
+Every line must have as many delimiters as the header row, outside of quotation marks. Without quoted fields this is
+checked by counting characters, for texts of any length.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.lines import HEAD, MAX_LINES, count_lines, stated_count, trim_blank_lines
+from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, stated_count, trim_blank_lines
 
 MAX_QUOTED = 160 * 1024
-"""Characters of a text with quoted fields, which is read field by field."""
+"""Characters of a text with quoted fields, which is parsed field by field."""
 MAX_FIELDS = 20_000
-"""Fields of such a text (about 60 ns each)."""
+"""Fields of a text with quoted fields (about 60 ns each)."""
 MAX_PARTS = 50
 """Tables in one text."""
-MAX_AROUND = 4
+MAX_SURROUNDING = 4
 """Lines of a heading or a footer."""
 MAX_WIDTH = 500
 """Fields of a line."""
 
-_SEPARATORS = "\t,;|"
+_DELIMITERS = "\t,;|"
 _NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
@@ -32,7 +32,7 @@ _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 
 def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
-    """The records in `text` if it is CSV or the like."""
+    """Count the records in `text`; `None` if it is not delimiter-separated."""
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
     counts = [_count_part(trim_blank_lines(part), lines, arguments) for part in parts]
     found = [one for one in counts if one is not None]
@@ -43,42 +43,42 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
 
 def _count_part(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
     columns = arguments.columns
-    for body in _bodies(text):
+    for body in _candidates(text):
         first, _, rest = body.partition("\n")
-        if len(first) > HEAD:
+        if len(first) > EDGE:
             return None
-        if _RULE.match(rest[:HEAD].partition("\n")[0]):
+        if _RULE.match(rest[:EDGE].partition("\n")[0]):
             rest = rest.partition("\n")[2]
             body = f"{first}\n{rest}"
-        for separator in _SEPARATORS:
-            width = _width(first, rest.partition("\n")[0][: 2 * HEAD], separator, columns)
+        for delimiter in _DELIMITERS:
+            width = _width(first, rest.partition("\n")[0][: 2 * EDGE], delimiter, columns)
             if width is None:
                 continue
-            fields = _fields(first, separator)
+            fields = _fields(first, delimiter)
             is_named = columns is not None and tuple(one.lower() for one in fields) == columns
             is_header = is_named or (
                 len(fields) > 2 and len(set(fields)) == width and all(map(_IDENTIFIER.match, fields))
             )
             total = (
-                _count_lines(body, separator, width, is_header) if is_named or _is_plausible(fields, first) else None
+                _count_lines(body, delimiter, width, is_header) if is_named or _is_plausible(fields, first) else None
             )
             if total is None or (total < 3 and ", " in first and not is_named):
                 if lines is None:
-                    return None  # a long text is gone through once
+                    return None  # a long text is scanned only once
                 continue
-            method = "tsv_text" if separator == "\t" else "csv_text"
-            return counted(total - _is_header(fields, columns, is_named), method)
+            method = "tsv_text" if delimiter == "\t" else "csv_text"
+            return counted(total - _is_header_row(fields, columns, is_named), method)
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
             return counted(count_lines(body) - 1, "csv_text")
     return None
 
 
-def _bodies(text: str) -> list[str]:
-    """`text`, and what is left of it without a heading, without a footer, and without both."""
+def _candidates(text: str) -> list[str]:
+    """Return `text` as a whole, without its heading, without its footer, and without both."""
     whole = _without_heading(text)
     body = text
-    head, blank, tail = text[-HEAD:].rpartition("\n\n")
-    if blank and tail.count("\n") < MAX_AROUND and head:
+    head, blank, tail = text[-EDGE:].rpartition("\n\n")
+    if blank and tail.count("\n") < MAX_SURROUNDING and head:
         body = trim_blank_lines(text[: len(text) - len(tail)])
     before, end, last = body.rpartition("\n")
     if end and len(last) < 100 and stated_count(last) is not None:
@@ -88,7 +88,7 @@ def _bodies(text: str) -> list[str]:
 
 def _without_heading(body: str) -> list[str]:
     bodies = [body]
-    for _ in range(MAX_AROUND):
+    for _ in range(MAX_SURROUNDING):
         heading, end, rest = body.partition("\n")
         if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
@@ -97,50 +97,50 @@ def _without_heading(body: str) -> list[str]:
     return bodies
 
 
-def _width(first: str, second: str, separator: str, columns: tuple[str, ...] | None) -> int | None:
-    """The number of fields in the first line, if the second can have as many."""
-    if separator not in first:
+def _width(first: str, second: str, delimiter: str, columns: tuple[str, ...] | None) -> int | None:
+    """Return the number of fields in the first line, if the second may have as many."""
+    if delimiter not in first:
         return None
-    width = len(_fields(first, separator))
+    width = len(_fields(first, delimiter))
     if width < 2 or width > MAX_WIDTH:
         return None
     if not second:
         return width if columns is not None and width == len(columns) else None
-    return width if second.count(separator) >= width - 1 or '"' in second else None
+    return width if second.count(delimiter) >= width - 1 or '"' in second else None
 
 
-def _fields(line: str, separator: str) -> list[str]:
+def _fields(line: str, delimiter: str) -> list[str]:
     if '"' not in line:
-        return [field.strip() for field in line.split(separator)]
+        return [field.strip() for field in line.split(delimiter)]
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(csv.reader([line], delimiter=delimiter), [])
     except csv.Error:
         return []
 
 
-def _count_lines(body: str, separator: str, width: int, is_header: bool) -> int | None:
-    """The lines with `width` fields that `body` is made of, or `None` where it has others."""
-    signs = body.count(separator)
+def _count_lines(body: str, delimiter: str, width: int, is_header: bool) -> int | None:
+    """Count the lines of `body`; `None` if one does not have `width` fields."""
+    delimiters = body.count(delimiter)
     total = body.count("\n") + 1
-    if signs != total * (width - 1):
+    if delimiters != total * (width - 1):
         total = count_lines(body)
-    if signs == total * (width - 1):
-        if total > MAX_LINES or all(not line or line.count(separator) == width - 1 for line in body.split("\n")):
+    if delimiters == total * (width - 1):
+        if total > MAX_LINES or all(not line or line.count(delimiter) == width - 1 for line in body.split("\n")):
             return total
     elif is_header and '"' not in body and total <= MAX_LINES:
-        # Of servers that do not quote, what is in the fields may have more separators, never fewer.
-        return total if all(line.count(separator) >= width - 1 for line in body.split("\n") if line) else None
-    if '"' not in body or len(body) > MAX_QUOTED or signs + total > MAX_FIELDS:
+        # Servers that do not quote may have delimiters in their fields, so more of them, never fewer.
+        return total if all(line.count(delimiter) >= width - 1 for line in body.split("\n") if line) else None
+    if '"' not in body or len(body) > MAX_QUOTED or delimiters + total > MAX_FIELDS:
         return None
     try:
-        rows = [row for row in csv.reader(body.split("\n"), delimiter=separator) if row]
+        rows = [row for row in csv.reader(body.split("\n"), delimiter=delimiter) if row]
     except csv.Error:
         return None
     return len(rows) if all(len(row) == width for row in rows) else None
 
 
 def _is_plausible(fields: list[str], first: str) -> bool:
-    """Whether the first line can be a header, or data, and not a sentence with commas in it."""
+    """Return True if the first line may be a header row or data, as opposed to a sentence with commas."""
     if not all(fields[1:]) or (", " in first and len(fields) < 3):
         return False
     if any(field.count("(") != field.count(")") for field in fields):
@@ -148,7 +148,7 @@ def _is_plausible(fields: list[str], first: str) -> bool:
     return all(len(field.split()) <= 5 and (_HEADER_FIELD.match(field) or len(field) < 40) for field in fields)
 
 
-def _is_header(fields: list[str], columns: tuple[str, ...] | None, is_named: bool) -> bool:
+def _is_header_row(fields: list[str], columns: tuple[str, ...] | None, is_named: bool) -> bool:
     if is_named:
         return True
     if columns is not None and len(columns) == len(fields):

@@ -1,10 +1,9 @@
-"""The records in a text, by the form in which it writes them.
+"""Counts the records in a text by its format.
 
-Rules:
-- The forms are tried from the strictest to the loosest; a form has to hold for the whole text, beside short headings
-  and footers. Prose is unknown.
-- A footer ("5 rows") is a stated_count and never the count.
-- What begins like JSON and is none (cut off, most often) is unknown.
+- The formats are tried from the strictest to the loosest. One has to match the whole text except short headings and
+  footers. Prose is unknown.
+- A count stated in a footer ("5 rows") only confirms a count, and is never the count itself.
+- A text that begins like JSON and is not JSON, usually because it is truncated, is unknown.
 """
 
 from __future__ import annotations
@@ -27,49 +26,50 @@ from gateway.metering.text import (
     messages,
     python_repr,
 )
-from gateway.metering.text.lines import HEAD, split, trim_blank_lines
+from gateway.metering.text.lines import EDGE, split_lines, trim_blank_lines
 
 MAX_TEXT = 2_000_000
-"""Characters of a text that is looked at."""
-MAX_BESIDE = 1_600
+"""Characters; a longer text is unknown."""
+MAX_SURROUNDING = 1_600
 """Characters of prose around JSON."""
 MAX_QUOTED = 128 * 1024
-"""Characters of a text in a text."""
+"""Characters of a JSON string that holds a text."""
 MAX_JSON_LINES = 40_000
+"""Lines of NDJSON."""
 MAX_CONFIRMATION = 400
 """Characters of a text that confirms a write."""
 MAX_CONFIRMATION_LINES = 5
 MAX_HEADINGS = 4
-"""Lines at the beginning that may stand before data."""
+"""Lines that may precede the data."""
 MAX_TRIES = 3
-"""Places at which JSON may begin; of a long text, one."""
+"""Positions at which embedded JSON is tried; one in a long text."""
 MAX_DEPTH = 6
-
+"""Wrappers around a text."""
 
 _TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
-"""A line that only says where the rest comes from."""
+"""A first line with only the source of the rest, such as `[sqlite]`."""
 _TAG_LINE = re.compile(r"^<([A-Za-z]\w{1,40}-[\w-]{2,100})>\n", re.MULTILINE)
 _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
-_CONFIRMS = re.compile(
+_CONFIRMATION = re.compile(
     r"\bsuccess|\A(?:true|ok|done)\b|\b(?:created|inserted|updated|deleted|dropped|written|wrote|appended|added|removed|truncated|imported|"
     r"uploaded|renamed|altered|saved|copied|merged|cleared|patched|pushed|moved|edited|stored|registered|committed|"
     r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"[{};]|\w\(|=\s*\Z")
-"""Signs beside JSON that make it a part of a program."""
+"""Characters around JSON that show that the text is source code."""
 
 
 class CountsValues(Protocol):
-    """Counts the records in a JSON value that came in a form, and in a number of wrappers."""
+    """Counts the records in a decoded value, which was found in a format and inside `depth` wrappers."""
 
     def __call__(self, value: Any, method: str, depth: int) -> Count:
-        """The records in `value`."""
+        """Count the records in `value`."""
 
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
-    """The records in `text`, which lies in `depth` wrappers."""
+    """Count the records in `text`, inside `depth` wrappers."""
     if len(text) > MAX_TEXT or depth > MAX_DEPTH:
         return NOTHING
     original, text = text, text.strip()
@@ -78,54 +78,56 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     if text[0] == '"' and len(text) > MAX_QUOTED:
         return NOTHING
     if text[0] in '[{("':
-        if (found := _data(text, depth, count_value)) is not None:
+        if (found := _count_data(text, depth, count_value)) is not None:
             return found
         if _begins_as_data(text):
-            return _embedded(text, depth, count_value) or NOTHING
-    if (message := messages.read(_below_heading(text)) or messages.read(text)) is not None:
+            return _count_embedded(text, depth, count_value) or NOTHING
+    if (message := messages.count(_below_heading(text)) or messages.count(text)) is not None:
         return message
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
     if (inner := _fenced(text) or _tagged(text)) is not None:
         return count(inner, arguments, depth + 1, count_value)
     if arguments.returns_rows and not arguments.has_one_column and text.lower() in ("null", "none"):
-        return messages.NONE_FOUND
-    if (rows := _named_rows(text)) is not None and (found := _data(rows, depth, count_value)) is not None:
+        return messages.NO_RECORDS
+    if (rows := _named_rows(text)) is not None and (found := _count_data(rows, depth, count_value)) is not None:
         return found
-    found = _written(text, original, arguments)
+    found = _count_written(text, original, arguments)
     if (found is None or found.confidence is Confidence.OBJECT) and (
-        done := _acknowledged(text, arguments)
+        confirmed := _confirmed_write(text, arguments)
     ) is not None:
-        return done
-    return found or _embedded(text, depth, count_value) or _listed(text, arguments) or NOTHING
+        return confirmed
+    return found or _count_embedded(text, depth, count_value) or _count_listed(text, arguments) or NOTHING
 
 
-def _written(text: str, original: str, arguments: ParsedArguments) -> Count | None:
-    lines = split(trim_blank_lines(original))
-    for form in (markup.count, drawn_tables.count, key_value_text.count, delimited.count):
-        if (found := form(text, lines, arguments)) is not None:
+def _count_written(text: str, original: str, arguments: ParsedArguments) -> Count | None:
+    lines = split_lines(trim_blank_lines(original))
+    for count_format in (markup.count, drawn_tables.count, key_value_text.count, delimited.count):
+        if (found := count_format(text, lines, arguments)) is not None:
             return found
     return None
 
 
-def _listed(text: str, arguments: ParsedArguments) -> Count | None:
+def _count_listed(text: str, arguments: ParsedArguments) -> Count | None:
     if arguments.returns_rows and arguments.has_one_column and _is_scalar(text):
         return counted(1, "scalar_text")
     return bullet_lists.count(text, arguments)
 
 
 def _below_heading(text: str) -> str:
-    """A short text without its Markdown heading."""
+    """Return a short text without its Markdown heading."""
     if text[0] != "#" or len(text) > MAX_CONFIRMATION:
         return text
     return text.partition("\n")[2].strip() or text
 
 
-def _acknowledged(text: str, arguments: ParsedArguments) -> Count | None:
-    """Nothing, where a tool that writes confirms in a few words that it did."""
+def _confirmed_write(text: str, arguments: ParsedArguments) -> Count | None:
+    """Return 0 records if a writing tool confirms the write in a few words."""
     is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
     return (
-        messages.CHANGED if is_short and vocabulary.is_writing_tool(arguments.tool) and _CONFIRMS.search(text) else None
+        messages.AFFECTED_ROWS
+        if is_short and vocabulary.is_writing_tool(arguments.tool) and _CONFIRMATION.search(text)
+        else None
     )
 
 
@@ -137,15 +139,15 @@ def _begins_as_data(text: str) -> bool:
     return text[0] in "{(" or text[1:].lstrip()[:1] in ("{", "[", "(", '"', "'", "]")
 
 
-def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
-    """The records in a text that is JSON, one JSON value a line, or Python's repr, from end to end."""
+def _count_data(text: str, depth: int, count_value: CountsValues) -> Count | None:
+    """Count the records in a text that is JSON, NDJSON or a Python repr as a whole."""
     try:
         return count_value(structure.read(text), "json_text", depth)
     except ValueError:
         pass
     if text[0] == "{" and "\n" in text and (lines := _count_json_lines(text)) is not None:
         return counted(lines, "ndjson_text")
-    if (total := python_repr.count_alike(text)) is not None:
+    if (total := python_repr.count_similar_rows(text)) is not None:
         return counted(total, "repr_text")
     as_json = python_repr.to_json(text)
     try:
@@ -153,50 +155,50 @@ def _data(text: str, depth: int, count_value: CountsValues) -> Count | None:
     except ValueError:
         return None
     if as_json is not None and python_repr.is_one_tuple(text):
-        return messages.read(text) or Count(1, "repr_text", Confidence.OBJECT)
+        return messages.count(text) or Count(1, "repr_text", Confidence.OBJECT)
     return None if as_json is None else count_value(value, "repr_text", depth)
 
 
 class _Object(msgspec.Struct, gc=False):
-    """Any object."""
+    """Any object; its members are skipped."""
 
 
-_lines = msgspec.json.Decoder(_Object)
+_json_line = msgspec.json.Decoder(_Object)
 
 
 def _count_json_lines(text: str) -> int | None:
     if text.count("\n") > MAX_JSON_LINES:
         return None
     try:
-        return len(_lines.decode_lines(text))
+        return len(_json_line.decode_lines(text))
     except (ValueError, RecursionError):
         return None
 
 
 def _fenced(text: str) -> str | None:
-    """What is in the one code fence of a text that has little beside it."""
-    start = text.find("```", 0, MAX_BESIDE)
+    """Return the content of the only code fence, if there is little text around it."""
+    start = text.find("```", 0, MAX_SURROUNDING)
     if start < 0:
         return None
     first = text.find("\n", start)
     end = text.rfind("```")
-    if first < 0 or end <= first or start + len(text) - end > MAX_BESIDE or text.find("```", first, end) >= 0:
+    if first < 0 or end <= first or start + len(text) - end > MAX_SURROUNDING or text.find("```", first, end) >= 0:
         return None
     return text[first + 1 : end]
 
 
 def _tagged(text: str) -> str | None:
-    """What is in a tag that stands on lines of its own, of a text that has little beside it."""
-    match = _TAG_LINE.search(text, 0, MAX_BESIDE)
+    """Return the content of a tag whose start and end are separate lines, if there is little text around it."""
+    match = _TAG_LINE.search(text, 0, MAX_SURROUNDING)
     end = -1 if match is None else text.rfind(f"\n</{match.group(1)}>")
-    if match is None or end < match.end() or match.start() + len(text) - end > MAX_BESIDE:
+    if match is None or end < match.end() or match.start() + len(text) - end > MAX_SURROUNDING:
         return None
     return text[match.end() : end]
 
 
 def _named_rows(text: str) -> str | None:
-    """The data below a few lines, where they are named as rows, or are tuples or objects, one a line."""
-    lines = text[:HEAD].split("\n", MAX_HEADINGS)
+    """Return the data below a few heading lines, if it is labelled as rows or has a tuple or an object on each line."""
+    lines = text[:EDGE].split("\n", MAX_HEADINGS)
     at = 0
     for line in lines[:MAX_HEADINGS]:
         if at and text[-1] == ")" and _TUPLE.match(line):
@@ -210,29 +212,29 @@ def _named_rows(text: str) -> str | None:
     return None
 
 
-def _embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
-    """The records in JSON or a repr that stands between a few lines of prose, or in tags."""
+def _count_embedded(text: str, depth: int, count_value: CountsValues) -> Count | None:
+    """Count the records in JSON or a repr between a few lines of prose or in tags."""
     tries = MAX_TRIES if len(text) <= structure.MAX_SAMPLED_BYTES else 1
-    for start in _starts(text)[:tries]:
+    for start in _json_positions(text)[:tries]:
         end = text.rfind("]" if text[start] == "[" else "}") + 1
-        if end <= start or start + len(text) - end > MAX_BESIDE or (start == 0 and end == len(text)):
+        if end <= start or start + len(text) - end > MAX_SURROUNDING or (start == 0 and end == len(text)):
             continue
         if _CODE.search(text[:start]) or _CODE.search(text[end:]):
             continue
         is_inline = start > 0 and text[start - 1] != "\n"
         if is_inline and text[start + 1 : end].lstrip()[:1] not in ("{", "[", "(") and 2 * (end - start) < len(text):
-            continue  # a few words in brackets, within prose
-        found = _data(text[start:end], depth, count_value)
+            continue  # a few words in brackets, in prose
+        found = _count_data(text[start:end], depth, count_value)
         if found is not None and found.confidence >= Confidence.OBJECT:
             return found
     return None
 
 
-def _starts(text: str) -> list[int]:
-    """Where JSON may begin: at the beginning of a line, after a colon, after a tag."""
-    places = [0] if text[0] in "[{" else []
-    head = text[: min(MAX_BESIDE + 2, HEAD)]
-    for sign in ("\n[", "\n{", ": [", ": {", ">[", ">{"):
-        at = head.find(sign)
-        places += [at + len(sign) - 1] if at >= 0 else []
-    return sorted(places)
+def _json_positions(text: str) -> list[int]:
+    """Return the positions at which JSON may begin: at the start of a line, after a colon, after a tag."""
+    positions = [0] if text[0] in "[{" else []
+    head = text[: min(MAX_SURROUNDING + 2, EDGE)]
+    for prefix in ("\n[", "\n{", ": [", ": {", ">[", ">{"):
+        at = head.find(prefix)
+        positions += [at + len(prefix) - 1] if at >= 0 else []
+    return sorted(positions)

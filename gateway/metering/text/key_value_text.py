@@ -1,7 +1,7 @@
-"""Records written one under the other: "1. row" and its fields, blocks of `key: value` lines, YAML.
+"""Records as key-value text: numbered headings ("1. row"), key-value blocks, YAML lists.
 
-Rules: numbered headings count only where the last number agrees with how many there are; blocks only where all begin
-with the same key. One block alone is one object. Long texts are counted by their signs.
+Numbered headings count only if the last number equals the number of headings; blocks only if all begin with the same
+key. A single block is one object. In a long text, characters are counted.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import re
 from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import NOTHING, Confidence, Count, counted
-from gateway.metering.text.lines import HEAD, stated_count
+from gateway.metering.text.lines import EDGE, stated_count
 
-MAX_LOOKED_AT = 5
-"""Lines at the start among which the first record's heading is."""
+MAX_LINES_BEFORE = 5
+"""First lines, in which the heading of the first record has to be."""
 
 _WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
@@ -30,14 +30,14 @@ _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")
 
 
 def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
-    """The records in `text` if they stand one under the other."""
-    if (total := _numbered(text)) is not None:
+    """Count the records in `text`; `None` if it is not key-value text."""
+    if (total := _count_numbered(text)) is not None:
         return counted(total, "rows_text")
-    if ":" not in text[:HEAD]:
+    if ":" not in text[:EDGE]:
         return None
     if lines is None:
-        return _long_blocks(text)
-    found = _yaml(lines) or _blocks(
+        return _count_long_blocks(text)
+    found = _count_yaml(lines) or _count_key_value_blocks(
         lines, vocabulary.is_listing_tool(arguments.tool) and not vocabulary.is_describing_tool(arguments.tool)
     )
     if (
@@ -45,22 +45,26 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
         and found.confidence is Confidence.OBJECT
         and vocabulary.is_listing_or_describing_tool(arguments.tool)
     ):
-        return None  # what describes a table is not a record of it
+        return None  # a description of a table is not a record of it
     return found
 
 
-def _numbered(text: str) -> int | None:
+def _count_numbered(text: str) -> int | None:
     start = 0
-    for line in text[:HEAD].split("\n", MAX_LOOKED_AT)[:MAX_LOOKED_AT]:
+    for line in text[:EDGE].split("\n", MAX_LINES_BEFORE)[:MAX_LINES_BEFORE]:
         match = _NUMBERED.match(line[:200])
         if match and (match.group(2) or match.group(4)) in ("0", "1"):
-            return _run_before(text[start:], match) if match.group(2) else _run_after(text[start:], match)
+            return (
+                _count_row_1_headings(text[start:], match)
+                if match.group(2)
+                else _count_1_row_headings(text[start:], match)
+            )
         start += len(line) + 1
     return None
 
 
-def _run_before(text: str, match: re.Match[str]) -> int | None:
-    """The number of headings like "Row 1", if the last of them bears the number that it must."""
+def _count_row_1_headings(text: str, match: re.Match[str]) -> int | None:
+    """Count the headings like "Row 1", if the number of the last one agrees."""
     before, first = match.group(1), int(match.group(2))
     mark = "\n" + before
     total = text.count(mark) + 1
@@ -68,30 +72,30 @@ def _run_before(text: str, match: re.Match[str]) -> int | None:
     last = text[at + len(mark) :][:10] if at >= 0 else str(first)
     if total == 1 and before.strip("# ") == "":
         return None
-    return _agreed(total, last, first) if "\n" in text or ":" in text else None
+    return _confirmed(total, last, first) if "\n" in text or ":" in text else None
 
 
-def _run_after(text: str, match: re.Match[str]) -> int | None:
-    """The number of headings like "1. row", if the last of them bears the number that it must."""
+def _count_1_row_headings(text: str, match: re.Match[str]) -> int | None:
+    """Count the headings like "1. row", if the number of the last one agrees."""
     before, first, mark = match.group(3), int(match.group(4)), match.group(5) + "\n"
     total = text.count(mark)
     at = text.rfind(mark)
     last = text[max(0, at - 10 - len(before)) : at].rpartition("\n")[2].removeprefix(before)
-    return _agreed(total, last, first) if total else None
+    return _confirmed(total, last, first) if total else None
 
 
-def _agreed(total: int, last: str, first: int) -> int | None:
+def _confirmed(total: int, last: str, first: int) -> int | None:
     number = re.match(r"\d{1,8}", last)
     return total if number and int(number.group()) == first + total - 1 else None
 
 
-def _long_blocks(text: str) -> Count | None:
-    """Blocks that begin with one key, after blank lines, lines of dashes, or YAML's dash."""
+def _count_long_blocks(text: str) -> Count | None:
+    """Count the blocks that begin with the same key, after blank lines, lines of dashes or a YAML dash."""
     key = _KEY.match(text[:200])
     if key is None:
         return None
     begin = text[: key.end()].removeprefix("- ")
-    mark = next((mark for mark in ("\n- ", "\n\n", "\n---\n") if mark + begin in text[:HEAD]), None)
+    mark = next((mark for mark in ("\n- ", "\n\n", "\n---\n") if mark + begin in text[:EDGE]), None)
     if mark is None:
         return None
     total = text.count(mark + begin) + 1
@@ -100,8 +104,8 @@ def _long_blocks(text: str) -> Count | None:
     return NOTHING
 
 
-def _yaml(lines: list[str]) -> Count | None:
-    """A YAML list of maps, or a map of maps."""
+def _count_yaml(lines: list[str]) -> Count | None:
+    """Count the entries of a YAML list of maps or map of maps."""
     items = [line for line in lines if line.startswith(("- ", "  - "))]
     if items and _KEY.match(items[0][:200]):
         indent = "- " if items[0].startswith("- ") else "  - "
@@ -123,7 +127,7 @@ def _key(line: str) -> str | None:
     return match.group(1).lower()
 
 
-def _blocks(lines: list[str], is_listing: bool) -> Count | None:
+def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
     blocks: list[list[str]] = [[]]
     for line in lines:
         if _RULE.match(line[:200]):

@@ -1,6 +1,6 @@
-"""Texts that say what happened instead of holding records: errors, nothing found, rows changed.
+"""Recognizes messages without records: errors, nothing found, rows affected.
 
-Rules: only short texts are messages, and only their beginning is looked at. A text that is none of these is `None`.
+Only a short text is a message, and only its beginning is matched.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ import re
 from gateway.metering.metering_result import FAILURE, Confidence, Count
 
 MAX_LENGTH = 4_000
-MAX_LOOKED_AT = 400
+"""Characters of a message."""
+MAX_MATCHED = 400
+"""Characters at the beginning that are matched."""
 
-_NOT_A_FIGURE = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
+_NOT_A_NUMBER = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
 _ERROR_START = re.compile(
     r"[\W_]*(?:"
-    rf"(?:an?\s+|the\s+)?(?:[\w.]+\s+){{0,3}}errors?\s*(?:[:!]{_NOT_A_FIGURE}|[(\[-]|\d|\Z|code\b|occurred|"
+    rf"(?:an?\s+|the\s+)?(?:[\w.]+\s+){{0,3}}errors?\s*(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\Z|code\b|occurred|"
     r"while\b|when\b|in\b|at\b|during\b|\w+ing\b)|"
-    rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_FIGURE}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
+    rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_NUMBER}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
     r"traceback \(most recent|exception\b|fatal\b|panic:|"
     r"(?:failed|failure)\b(?!\s?[,;|\t])|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|\Z)|"
     r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|access denied|permission denied|unauthorized|forbidden|"
@@ -29,7 +31,7 @@ _ERROR_START = re.compile(
     r"(?:错误|錯誤|エラー|오류|ошибка|fehler|erreur|errore|erro)\b\s*[:\uff1a])",
     re.IGNORECASE,
 )
-_ERROR_INSIDE = re.compile(
+_ERROR_WITHIN = re.compile(
     r"does(?: not|n't) exist|no such (?:table|column|file|database|collection|index)|syntax error|"
     r"(?:is|are) not (?:allowed|permitted|supported)|"
     r"only (?:read-only |\w+ )?(?:select |read )?(?:quer|statement)\w+ (?:is|are) allowed|"
@@ -59,40 +61,40 @@ _AFFECTED = re.compile(
     re.IGNORECASE,
 )
 
-_READING = (
+_NOT_A_READ = (
     r"(?!(?:executed|completed|finished|retrieved|fetched|loaded|returned|listed|queried|parsed|connected|validated|"
     r"processed|succeeded|read|found|exported|filtered|sorted|grouped)\b)"
 )
-_DONE = re.compile(
-    rf"[^\n]{{0,200}}?\b{_READING}\w{{2,20}}(?:ed|set|put|sent|written)\s+successfully\b|"
-    rf"\W{{0,8}}successfully\s+{_READING}\w{{2,20}}(?:ed|set|put|sent|wrote|written)\b|"
+_WRITTEN = re.compile(
+    rf"[^\n]{{0,200}}?\b{_NOT_A_READ}\w{{2,20}}(?:ed|set|put|sent|written)\s+successfully\b|"
+    rf"\W{{0,8}}successfully\s+{_NOT_A_READ}\w{{2,20}}(?:ed|set|put|sent|wrote|written)\b|"
     r"\W{0,8}(?:the\s+)?(?:value|field|key|file|record|item|entry|row|member|element|document|entity|node|note|task|message)"
     r"s?\b[^\n:]{0,120}?\b(?:pushed|added|set|removed|deleted|created|updated|saved|stored|appended|inserted|renamed|written|"
     r"moved|copied|staged)\b(?!\s*[:=])",
     re.IGNORECASE,
 )
-"""What was done, in one line."""
+"""A single line that reports a write."""
 
-NONE_FOUND = Count(0, "no_records_text", Confidence.COUNTED)
-CHANGED = Count(0, "affected_rows_text", Confidence.COUNTED)
+NO_RECORDS = Count(0, "no_records_text", Confidence.COUNTED)
+AFFECTED_ROWS = Count(0, "affected_rows_text", Confidence.COUNTED)
 
 
-def read(text: str) -> Count | None:
-    """What `text`, of which the outer white space is gone, says if it is a message; `None` if it is none."""
+def count(text: str) -> Count | None:
+    """Return 0 records if `text`, stripped of white space, is a message; `None` if it is not."""
     if len(text) > MAX_LENGTH:
         return None
-    start = text[:MAX_LOOKED_AT]
+    start = text[:MAX_MATCHED]
     lines = text.count("\n") + 1
     if _ERROR_START.match(start):
         return FAILURE
     if lines > 6 or len(text) > 600:
         return None
     if _AFFECTED.search(start):
-        return CHANGED
-    if lines == 1 and _DONE.match(start):
-        return CHANGED
+        return AFFECTED_ROWS
+    if lines == 1 and _WRITTEN.match(start):
+        return AFFECTED_ROWS
     if _EMPTY.match(start):
-        return NONE_FOUND
-    if lines <= 3 and _ERROR_INSIDE.search(start):
+        return NO_RECORDS
+    if lines <= 3 and _ERROR_WITHIN.search(start):
         return FAILURE
     return None

@@ -1,8 +1,8 @@
-"""Python's `repr` of lists, tuples and dictionaries, as servers that call `str(rows)` send it, turned into JSON.
+"""Converts the Python `repr` of lists, tuples and dictionaries, which servers send with `str(rows)`, to JSON.
 
-Rules: nothing is evaluated. Outside of strings only literals, brackets and calls of a few well-known constructors
-(`datetime.date(2024, 1, 2)`, `Decimal('1.5')`) are taken; anything else is no repr. Linear: the text is cut at its
-quotation marks, and a longer one is counted by the beginnings of its rows.
+Nothing is evaluated. Outside of strings only literals, brackets and calls of well-known constructors
+(`datetime.date(2024, 1, 2)`, `Decimal('1.5')`) are accepted. Linear time: the text is split at its quotation marks; in
+a longer one only the beginnings of rows are counted.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 MAX_LENGTH = 128 * 1024
-"""Characters of a text that is turned into JSON; of a longer one the beginnings of rows are counted."""
+"""Characters of a text that is converted; in a longer one the beginnings of rows are counted."""
 MAX_STRINGS = 10_000
-"""Strings in a text that has escapes or both kinds of quotation marks (about 0.3 µs each)."""
+"""Strings in a text with escapes or both types of quotation marks (about 0.3 µs each)."""
 
 
 def _list(words: str) -> list[str]:
@@ -25,7 +25,7 @@ _CONSTRUCTORS = _list(
     "np.float64 np.float32 np.int64 np.int32 np.str_ np.bool_ numpy.float64 frozenset array IPv4Address IPv6Address "
     "PosixPath Fraction"
 )
-_WORDS = (
+_REPLACEMENTS = (
     ("datetime.timezone.utc", "null"),
     ("tzinfo=", ""),
     ("seconds=", ""),
@@ -44,59 +44,62 @@ _WORDS = (
     ("inf", "null"),
     ("-null", "null"),
 )
-_CUT = "\x00"
+_SEPARATOR = "\x00"
 
-# It takes what begins with a quotation mark in any case, if need be up to the end of the text, so it never tries twice.
+# Matches from any quotation mark, up to the end of the text if the string is not closed, so it never backtracks.
 _STRING = re.compile(r"('[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z))", re.DOTALL)
 _LONG_ROWS = re.compile(r"\[(\{(?:'[^'\\]{1,100}'|\"[^\"\\]{1,100}\"): |\()")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
 
 
-def count_alike(text: str) -> int | None:
-    """The rows of a list whose rows all begin in one way: tuples or dictionaries with one first key, if it is long;
-    objects of one class (`[Row(a=1), Row(a=2)]`)."""
+def count_similar_rows(text: str) -> int | None:
+    """Count the rows of a list whose rows begin alike.
+
+    These are tuples or dictionaries with the same first key, if the text is long, or objects of one class
+    (`[Row(a=1), Row(a=2)]`). `None` for any other text.
+    """
     if len(text) > MAX_LENGTH and (match := _LONG_ROWS.match(text)) is not None:
         opening = match.group(1)
         closing = "}" if opening[0] == "{" else ")"
         return text.count(f"{closing}, {opening}") + 1 if text.endswith(closing + "]") else None
     if (match := _OBJECTS.match(text)) is None or len(text) > MAX_LENGTH:
         return None
-    parts = _cut(text)
+    parts = _split_strings(text)
     if parts is None or not text.endswith((")]", ">]")):
         return None
     name = match.group(1)
-    return None if name.removesuffix("(") in _CONSTRUCTORS else _CUT.join(parts[0::2]).count(name)
+    return None if name.removesuffix("(") in _CONSTRUCTORS else _SEPARATOR.join(parts[0::2]).count(name)
 
 
 def to_json(text: str) -> str | None:
-    """JSON of the same shape as the repr `text`, or `None` where it is none. Strings may lose escapes."""
-    if len(text) > MAX_LENGTH or _CUT in text:
+    """Return JSON of the same shape as the repr `text`; `None` if it is not a repr. Strings may lose escapes."""
+    if len(text) > MAX_LENGTH or _SEPARATOR in text:
         return None
     if "\n" in text:
-        text = _joined(text)
-    parts = _cut(text)
+        text = _join_lines(text)
+    parts = _split_strings(text)
     if parts is None:
         return None
-    parts[0::2] = _outside_as_json(_CUT.join(parts[0::2])).split(_CUT)
+    parts[0::2] = _outside_as_json(_SEPARATOR.join(parts[0::2])).split(_SEPARATOR)
     return '"'.join(parts)
 
 
 def is_one_tuple(text: str) -> bool:
-    """Whether a repr is that of one tuple of scalars, which is one row and no list of rows."""
+    """Return True if a repr is a tuple of scalars: one row, not a list of rows."""
     return text[0] == "(" and text[1:].lstrip()[:1] not in ("(", "[", "{", ")") and "\n" not in text
 
 
-def _joined(text: str) -> str:
-    """One value a line, as one list."""
+def _join_lines(text: str) -> str:
+    """Join values that are on separate lines to one list."""
     is_each = text[0] in "({" and text.count("\n" + text[0]) == text.count("\n")
     return "[" + text.replace("\n", ",") + "]" if is_each else text
 
 
 def _outside_as_json(outside: str) -> str:
-    for before, after in _WORDS:
+    for before, after in _REPLACEMENTS:
         if before in outside:
             outside = outside.replace(before, after)
-    outside = outside.replace("b" + _CUT, _CUT)
+    outside = outside.replace("b" + _SEPARATOR, _SEPARATOR)
     if "(" in outside:
         for name in _CONSTRUCTORS:
             if name in outside:
@@ -105,8 +108,8 @@ def _outside_as_json(outside: str) -> str:
     return outside
 
 
-def _cut(text: str) -> list[str] | None:
-    """`text` cut at the quotation marks of its strings: outside, inside, outside, …"""
+def _split_strings(text: str) -> list[str] | None:
+    """Split `text` at the quotation marks of its strings: outside, inside, outside, …"""
     if '"' not in text and "\\" not in text:
         parts = text.split("'")
         return parts if len(parts) % 2 else None
@@ -116,13 +119,13 @@ def _cut(text: str) -> list[str] | None:
     strings = parts[1::2]
     if strings and (len(strings[-1]) < 2 or strings[-1][0] != strings[-1][-1]):
         return None
-    parts[1::2] = [_harmless(string[1:-1]) for string in strings]
+    parts[1::2] = [_json_escaped(string[1:-1]) for string in strings]
     return parts
 
 
-def _harmless(inside: str) -> str:
-    """The inside of a string with JSON's escapes; those that JSON does not know are lost."""
+def _json_escaped(inside: str) -> str:
+    """Return the inside of a string with JSON's escapes; those that JSON lacks are lost."""
     if "\\" not in inside:
         return inside.replace('"', '\\"')
-    text = inside.replace("\\\\", _CUT).replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
-    return text.replace("\\x", "/x").replace("\\U", "/U").replace(_CUT, "\\\\")
+    text = inside.replace("\\\\", _SEPARATOR).replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
+    return text.replace("\\x", "/x").replace("\\U", "/U").replace(_SEPARATOR, "\\\\")
