@@ -1,11 +1,9 @@
 """The admin API as an aiohttp application.
 
-What holds for every answer:
-
-- Errors are `application/problem+json`, also for unknown paths, wrong methods and what nobody foresaw.
-- A foreign `Host` is refused on a loopback bind (DNS rebinding). No CORS header is ever sent, and bodies must
-  be JSON, so that a foreign page can neither read nor write.
-- No script, style or frame but our own; nothing of the API is cached.
+- Errors are `application/problem+json`, including unknown paths, wrong methods and unexpected exceptions.
+- On a loopback bind, requests for a foreign `Host` are rejected (DNS rebinding). No CORS header is sent, and bodies
+  must be JSON, so a foreign page can neither read nor write.
+- The Content-Security-Policy allows only the dashboard's own files; responses of the API are not cached.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints import audit, auth, health, info, keys, usage, users
 from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
-from admin_api.http.problem import Problem, problem_of
-from admin_api.http.static_files import Asset, load_assets, serve
+from admin_api.http.problem import Problem, to_problem
+from admin_api.http.static_files import Asset, load_assets, serve_asset
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *auth.ENDPOINTS,
@@ -66,20 +64,20 @@ _log = logging.getLogger(__name__)
 
 
 def make_app(deps: Dependencies) -> web.Application:
-    """The application, to be run by `admin_api.http.connection.Runner`; it opens nothing and closes nothing."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_guard(deps)])
-    app.on_response_prepare.append(_secure)
+    """Return the application. Run it with `admin_api.http.connection.Runner`; it does not own its dependencies."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_error_middleware(deps)])
+    app.on_response_prepare.append(_add_security_headers)
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, endpoint.path, _handler(deps, endpoint))
-    described = msgspec.json.encode(openapi.document(ENDPOINTS, deps.version))
-    app.router.add_get("/api/openapi.json", _fixed(described), allow_head=True)
+    document = msgspec.json.encode(openapi.document(ENDPOINTS, deps.version))
+    app.router.add_get("/api/openapi.json", _serve_json(document), allow_head=True)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz(deps))
     assets = load_assets()
-    app.router.add_get("/", _asset(assets["index.html"]))
+    app.router.add_get("/", _serve_asset(assets["index.html"]))
     for name, asset in assets.items():
         if name != "index.html":
-            app.router.add_get(f"/assets/{name}", _asset(asset))
+            app.router.add_get(f"/assets/{name}", _serve_asset(asset))
     return app
 
 
@@ -90,29 +88,31 @@ def _handler(deps: Dependencies, endpoint: Endpoint[Any]) -> Handler:
     return handler
 
 
-def _fixed(body: bytes) -> Handler:
+def _serve_json(body: bytes) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body, content_type="application/json")
 
     return handler
 
 
-def _asset(asset: Asset) -> Handler:
+def _serve_asset(asset: Asset) -> Handler:
     async def handler(request: web.Request) -> web.StreamResponse:
-        return serve(asset, request)
+        return serve_asset(asset, request)
 
     return handler
 
 
-def _guard(deps: Dependencies) -> Any:
+def _error_middleware(deps: Dependencies) -> Any:
+    """Return the middleware that checks the `Host` and turns every exception into a problem response."""
+
     @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         try:
             _check_host(deps, request)
             response = await handler(request)
         except Exception as error:
-            response = problem_of(error, request).response()
+            response = to_problem(error, request).response()
         _log.debug(
             "%s %s %d in %.1f ms",
             request.method,
@@ -122,18 +122,18 @@ def _guard(deps: Dependencies) -> Any:
         )
         return response
 
-    return guard
+    return middleware
 
 
-async def _secure(request: web.Request, response: web.StreamResponse) -> None:
+async def _add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_SECURITY_HEADERS)
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 
 
 def _check_host(deps: Dependencies, request: web.Request) -> None:
-    # Probes come by the machine's address, and their answers tell nothing.
+    # Probes use the address of the host, and their responses contain nothing confidential.
     if deps.allowed_hosts is None or request.path in _PROBES:
         return
     hosts = request.headers.getall(hdrs.HOST, [])
     if len(hosts) != 1 or host_name(hosts[0]) not in deps.allowed_hosts:
-        raise Problem(421, "This Host is not served here; GATEWAY_ALLOWED_HOSTS names further ones.")
+        raise Problem(421, "This Host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")

@@ -1,4 +1,4 @@
-"""Everything that the admin API works with, made by its caller."""
+"""The stores and settings that the endpoints of the admin API use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.usage.store.table import UsageTable
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What `make_app` is given. Nothing here is closed by the app."""
+    """The dependencies of the application. The caller of `make_app` creates and closes them."""
 
     redis: Redis
     users: UserStore
@@ -32,10 +32,10 @@ class Dependencies:
     version: str
     proxy_port: int = 8001
     proxy_path: str = "/mcp"
-    """The first of the proxy's paths."""
+    """Path of the MCP endpoint on the proxy, shown to users."""
     allowed_hosts: frozenset[str] | None = None
-    """Names to answer to in `Host`, in lower case; `None` for any."""
+    """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()
-    """Whose `X-Forwarded-For` is believed."""
+    """Peers whose `X-Forwarded-For` is trusted."""
     draining: Event = field(default_factory=Event)
-    """Set when the process is about to end, so that it is not ready any more."""
+    """Set when the process shuts down; `/readyz` then reports `draining`."""

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the same structs that read the requests and write the answers."""
+"""The OpenAPI 3.1 document, generated from the structs that decode requests and encode responses."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from admin_api.http.endpoint import Endpoint
 from admin_api.http.problem import MEDIA_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
-_GENERAL_REFUSALS = {"open": (), "user": (401,), "admin": (401, 403)}
+_ACCESS_ERRORS = {"open": (), "user": (401,), "admin": (401, 403)}
 
 
 def document(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]:
-    """The whole document as plain values."""
-    kinds: set[type[msgspec.Struct]] = {ProblemDetails}
+    """Return the document as plain dictionaries and lists."""
+    structs: set[type[msgspec.Struct]] = {ProblemDetails}
     for endpoint in endpoints:
-        kinds |= {endpoint.takes} if isinstance(endpoint.answers, tuple) else {endpoint.takes, endpoint.answers}
-    ordered = sorted(kinds, key=lambda kind: kind.__name__)
+        structs |= {endpoint.params} if isinstance(endpoint.response, tuple) else {endpoint.params, endpoint.response}
+    ordered = sorted(structs, key=lambda struct: struct.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
-    queries = {endpoint.takes.__name__ for endpoint in endpoints if endpoint.method == "GET"}
+    queries = {endpoint.params.__name__ for endpoint in endpoints if endpoint.method == "GET"}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "MCP gateway admin API",
             "version": version,
-            "description": "API keys for MCP clients, and what was read with them.",
+            "description": "API keys for MCP clients, their usage, users and the audit trail.",
         },
         "paths": paths,
         "components": {
@@ -49,25 +49,25 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
         "security": [] if endpoint.access == "open" else [{"token": []}],
         "responses": _responses(endpoint),
     }
-    taken = schemas[endpoint.takes.__name__]
+    params = schemas[endpoint.params.__name__]
     if endpoint.method == "POST":
-        content = {"application/json": {"schema": _reference(endpoint.takes)}}
+        content = {"application/json": {"schema": _reference(endpoint.params)}}
         operation["requestBody"] = {"required": True, "content": content}
-    elif taken["properties"]:
+    elif params["properties"]:
         operation["parameters"] = [
-            {"name": name, "in": "query", "required": name in taken["required"], "schema": schema}
-            for name, schema in taken["properties"].items()
+            {"name": name, "in": "query", "required": name in params["required"], "schema": schema}
+            for name, schema in params["properties"].items()
         ]
     return operation
 
 
 def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    responses: dict[str, Any] = {str(endpoint.status): _answer(endpoint.answers)}
-    input_refusals = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
-    refusals = {*endpoint.refusals, *_GENERAL_REFUSALS[endpoint.access], *input_refusals, 503}
-    if endpoint.too_large:
-        refusals.discard(413)
-    for status in sorted(refusals):
+    responses: dict[str, Any] = {str(endpoint.status): _response(endpoint.response)}
+    input_errors = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
+    errors = {*endpoint.errors, *_ACCESS_ERRORS[endpoint.access], *input_errors, 503}
+    if endpoint.oversized_field:
+        errors.discard(413)
+    for status in sorted(errors):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": _reference(ProblemDetails)}},
@@ -75,16 +75,16 @@ def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
     return responses
 
 
-def _answer(answers: type[msgspec.Struct] | tuple[str, ...]) -> dict[str, Any]:
-    if isinstance(answers, tuple):
-        # OpenAPI 3.1 has no schema for bytes; the media type says it all.
-        return {"description": "The file.", "content": {media_type: {} for media_type in answers}}
-    return {"description": _summary(answers), "content": {"application/json": {"schema": _reference(answers)}}}
+def _response(response: type[msgspec.Struct] | tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(response, tuple):
+        # OpenAPI 3.1 describes binary content by its media type, without a schema.
+        return {"description": "The file.", "content": {media_type: {} for media_type in response}}
+    return {"description": _summary(response), "content": {"application/json": {"schema": _reference(response)}}}
 
 
-def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:
-    return {"$ref": _REF.format(name=kind.__name__)}
+def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": _REF.format(name=struct.__name__)}
 
 
-def _summary(kind: type[msgspec.Struct]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0]
+def _summary(struct: type[msgspec.Struct]) -> str:
+    return (struct.__doc__ or "").strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""Reading the audit trail, for admins."""
+"""The audit trail, for admins."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.http.endpoint import Caller, Endpoint
-from admin_api.http.field_types import AuditLimit, AuditPlace
+from admin_api.http.field_types import AuditEntryId, AuditLimit
 from gateway.accounts.audit_trail import StoredEntry
 from gateway.timestamps import format_rfc3339
 
 
 class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which page of the trail."""
+    """Page of the audit trail."""
 
     limit: AuditLimit = 100
-    before: AuditPlace | None = None
+    before: AuditEntryId | None = None
 
 
 class AuditItem(msgspec.Struct, frozen=True):
-    """Who did what to which key or user; what does not apply is `null`."""
+    """A change: who made it, and the key or user it changed. Fields that do not apply are `null`."""
 
     id: str
     created_at: str
@@ -35,17 +35,17 @@ class AuditItem(msgspec.Struct, frozen=True):
 
 
 class AuditPage(msgspec.Struct, frozen=True):
-    """Newest first; `next` is the `before` of the page that follows, `null` at the end."""
+    """Entries, newest first; `next` is the `before` of the next page, `null` on the last page."""
 
     items: list[AuditItem]
     next: str | None
 
 
-async def read_audit(deps: Dependencies, caller: Caller, given: AuditQuery) -> AuditPage:
-    """One page of the trail."""
-    entries = await deps.audit.newest(given.limit, given.before)
-    following = entries[-1].id if len(entries) == given.limit else None
-    return AuditPage([_item(entry) for entry in entries], following)
+async def read_audit(deps: Dependencies, caller: Caller, params: AuditQuery) -> AuditPage:
+    """Return one page of the audit trail."""
+    entries = await deps.audit.newest(params.limit, params.before)
+    next_id = entries[-1].id if len(entries) == params.limit else None
+    return AuditPage([_item(entry) for entry in entries], next_id)
 
 
 def _item(stored: StoredEntry) -> AuditItem:
@@ -67,10 +67,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
         path="/api/audit",
-        summary="Who did what to which key or user",
+        summary="Read the audit trail, newest first",
         access="admin",
-        takes=AuditQuery,
+        params=AuditQuery,
         handler=read_audit,
-        answers=AuditPage,
+        response=AuditPage,
     ),
 )

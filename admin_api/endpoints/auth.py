@@ -1,7 +1,7 @@
-"""Logging in, and one's own account.
+"""Login, and the account of the caller.
 
-- An unknown email, a wrong password and a disabled user are answered with the same bytes after the same work.
-- Failed logins are limited per account and per address before any password is checked.
+- An unknown email, a wrong password and a disabled user get the same response after the same work.
+- Failed logins are limited per account and per address, before a password is verified.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An email and its password."""
+    """Credentials."""
 
     email: Email
     password: Password
@@ -35,50 +35,50 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105
     expires_in: int
-    """In seconds."""
+    """Lifetime in seconds."""
 
 
 class Account(msgspec.Struct, frozen=True):
-    """Who is logged in."""
+    """The logged-in user."""
 
     email: str
     is_admin: bool
 
 
 class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The password in force and the one to replace it."""
+    """The current and the new password."""
 
     current_password: Password
     new_password: NewPassword
 
 
-async def login(deps: Dependencies, caller: Caller, given: Login) -> AccessToken:
-    """Exchange an email and a password for a token."""
-    user = await _checked(deps, caller, given.email, given.password)
+async def login(deps: Dependencies, caller: Caller, params: Login) -> AccessToken:
+    """Return an access token for an email and password."""
+    user = await _authenticate(deps, caller, params.email, params.password)
     if user is None:
         raise Problem(401, "Wrong email or password.")
     return _token(deps, user)
 
 
-async def me(deps: Dependencies, caller: Caller, given: Nothing) -> Account:
-    """Who the token belongs to."""
+async def me(deps: Dependencies, caller: Caller, params: Nothing) -> Account:
+    """Return the user of the token."""
     return Account(caller.user.email, caller.user.is_admin)
 
 
-async def change_password(deps: Dependencies, caller: Caller, given: PasswordChange) -> AccessToken:
-    """Change one's own password, which ends every token of before; the answer has a new one."""
+async def change_password(deps: Dependencies, caller: Caller, params: PasswordChange) -> AccessToken:
+    """Change the password of the caller. All earlier tokens become invalid; the response has a new one."""
     email = caller.user.email
-    if await _checked(deps, caller, email, given.current_password) is None:
+    if await _authenticate(deps, caller, email, params.current_password) is None:
         raise InvalidFields([FieldFault("current_password", "is not your password")])
-    user = await deps.users.set_password(email, given.new_password)
+    user = await deps.users.set_password(email, params.new_password)
     if user is None:
-        raise Problem(404, "There is no such user any more.")
+        raise Problem(404, "This user no longer exists.")
     await deps.audit.record(actor=email, action="user.password", address=caller.address, user=email)
     return _token(deps, user)
 
 
-async def _checked(deps: Dependencies, caller: Caller, email: str, password: str) -> User | None:
-    """The user whose password this is, within the limits on failures."""
+async def _authenticate(deps: Dependencies, caller: Caller, email: str, password: str) -> User | None:
+    """Return the user with this password, or `None`. Raises `Problem` 429 after too many failures."""
     try:
         attempt = await deps.login_limits.acquire(email, caller.address)
     except TooManyLogins as error:
@@ -110,29 +110,29 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/auth/login",
         summary="Log in",
         access="open",
-        takes=Login,
+        params=Login,
         handler=login,
-        answers=AccessToken,
-        refusals=(401, 429, 503),
-        too_large="password",
+        response=AccessToken,
+        errors=(401, 429, 503),
+        oversized_field="password",
     ),
     Endpoint(
         method="GET",
         path="/api/auth/me",
-        summary="Who is logged in",
+        summary="The logged-in user",
         access="user",
-        takes=Nothing,
+        params=Nothing,
         handler=me,
-        answers=Account,
+        response=Account,
     ),
     Endpoint(
         method="POST",
         path="/api/auth/password",
-        summary="Change one's own password",
+        summary="Change your password",
         access="user",
-        takes=PasswordChange,
+        params=PasswordChange,
         handler=change_password,
-        answers=AccessToken,
-        refusals=(429, 503),
+        response=AccessToken,
+        errors=(429, 503),
     ),
 )

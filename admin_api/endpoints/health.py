@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can work."""
+"""Liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from redis.exceptions import RedisError
 from admin_api.dependencies import Dependencies
 from gateway.usage.store.errors import UsageTableUnavailable
 
-PROBE_SECONDS = 2.0
+PROBE_TIMEOUT_SECONDS = 2.0
 
 State = Literal["ok", "unavailable"]
 
 
 class Alive(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The process is alive."""
 
     status: Literal["ok"] = "ok"
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether each engine answers, within two seconds."""
+    """The state of each database, checked with a time-out of two seconds."""
 
     status: Literal["ok", "unavailable", "draining"]
     redis: State
@@ -33,34 +33,34 @@ class Readiness(msgspec.Struct, frozen=True):
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """200 as long as the process lives."""
-    return _answer(200, Alive())
+    """Respond 200 as long as the process runs."""
+    return _response(200, Alive())
 
 
 def readyz(deps: Dependencies) -> Any:
-    """The handler of `/readyz`: 200 where both engines answer, else 503."""
+    """Return the handler of `/readyz`: 200 if Redis and ClickHouse are available, else 503."""
 
     async def handler(request: web.Request) -> web.Response:
         redis, clickhouse = await asyncio.gather(
             _state(cast("Awaitable[object]", deps.redis.ping())), _state(deps.usage.query_async("SELECT 1"))
         )
         if deps.draining.is_set():
-            return _answer(503, Readiness("draining", redis, clickhouse))
+            return _response(503, Readiness("draining", redis, clickhouse))
         if "unavailable" in {redis, clickhouse}:
-            return _answer(503, Readiness("unavailable", redis, clickhouse))
-        return _answer(200, Readiness("ok", redis, clickhouse))
+            return _response(503, Readiness("unavailable", redis, clickhouse))
+        return _response(200, Readiness("ok", redis, clickhouse))
 
     return handler
 
 
 async def _state(probe: Awaitable[object]) -> State:
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
+        async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await probe
     except (RedisError, UsageTableUnavailable, TimeoutError, OSError):
         return "unavailable"
     return "ok"
 
 
-def _answer(status: int, body: msgspec.Struct) -> web.Response:
+def _response(status: int, body: msgspec.Struct) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -1,4 +1,4 @@
-"""What the dashboard needs to know of the installation."""
+"""Facts about the installation, for the dashboard."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from admin_api.http.endpoint import Caller, Endpoint, Nothing
 
 
 class Info(msgspec.Struct, frozen=True):
-    """The gateway's version, and the URL that MCP clients use."""
+    """The version of the gateway, and the URL for MCP clients."""
 
     version: str
     proxy_url: str
 
 
-async def read_info(deps: Dependencies, caller: Caller, given: Nothing) -> Info:
-    """The proxy listens on the host that this API was reached by, on a port of its own."""
+async def read_info(deps: Dependencies, caller: Caller, params: Nothing) -> Info:
+    """Return the version and the proxy's URL: the host by which this API was reached, with the proxy's port."""
     host = f"[{caller.host}]" if ":" in caller.host else caller.host
     return Info(deps.version, f"http://{host}:{deps.proxy_port}{deps.proxy_path}")
 
@@ -29,8 +29,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/info",
         summary="Version, and the URL for MCP clients",
         access="user",
-        takes=Nothing,
+        params=Nothing,
         handler=read_info,
-        answers=Info,
+        response=Info,
     ),
 )

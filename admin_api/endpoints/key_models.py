@@ -1,4 +1,4 @@
-"""What the endpoints of keys take and answer."""
+"""Requests and responses of the endpoints of API keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.keys.record import Status
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A key to be. What is left out is without limit."""
+    """A new key. Limits that are omitted do not apply."""
 
     key_name: KeyName
     expires_days: ExpiresDays = None
@@ -38,7 +38,7 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A new secret: `api_key` is shown this once."""
+    """A key with its new secret, `api_key`, which is shown only once."""
 
     key_id: str
     key_name: str
@@ -49,14 +49,14 @@ class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose keys; without a word, one's own."""
+    """Owner of the keys; by default the caller."""
 
     owner: AnyEmail | None = None
     all: Flag = False
 
 
 class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it may be shown: never the key itself."""
+    """A key without its secret."""
 
     key_id: str
     key_name: str
@@ -83,27 +83,27 @@ class KeyList(msgspec.Struct, frozen=True):
 
 
 class RevokeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which key to revoke."""
+    """The key to revoke."""
 
     key_id: KeyId
 
 
 class RevokedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that is refused from now on."""
+    """A revoked key."""
 
     key_id: str
     status: Literal["revoked"] = "revoked"
 
 
 class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which key gets a new secret, and how long the old one still works."""
+    """The key that gets a new secret, and how long the old secret still works."""
 
     key_id: KeyId
     overlap_seconds: OverlapSeconds = 0
 
 
 class UpdateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What to change of a key; what is left out stays."""
+    """Changes to a key; omitted fields keep their value."""
 
     key_id: KeyId
     key_name: KeyName | UnsetType = UNSET

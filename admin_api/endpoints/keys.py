@@ -1,7 +1,7 @@
 """API keys: create, list, revoke, rotate, update.
 
-- An API key is in the answer to create and to rotate, and nowhere else; digests are in no answer.
-- Somebody else's key is 404, like one that does not exist; an admin may act on every key.
+- The secret of a key is only in the responses to create and rotate; digests are in no response.
+- The key of another owner is 404, like an unknown key. An admin may act on every key.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from admin_api.endpoints.key_models import (
     RotateKey,
     UpdateKey,
 )
-from admin_api.endpoints.ownership import owner_asked_for
+from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import Caller, Endpoint
 from admin_api.http.problem import Problem
@@ -34,55 +34,55 @@ from gateway.timestamps import format_rfc3339
 _DAY_MS = 86_400_000
 
 
-async def create_key(deps: Dependencies, caller: Caller, given: CreateKey) -> CreatedKey:
-    """Make a key for the caller."""
-    fields = msgspec.structs.asdict(given)
+async def create_key(deps: Dependencies, caller: Caller, params: CreateKey) -> CreatedKey:
+    """Create a key for the caller."""
+    fields = msgspec.structs.asdict(params)
     expires_at = _expiry(deps, fields.pop("expires_days"))
     record, key = await deps.keys.create(owner=caller.user.email, expires_at=expires_at, **fields)
     await _audit(deps, caller, "key.create", record, {"key_name": record.key_name})
     return _created(record, key)
 
 
-async def list_keys(deps: Dependencies, caller: Caller, given: ListQuery) -> KeyList:
-    """The keys of one owner, or an admin's view of all."""
-    records = await deps.keys.list(owner_asked_for(caller, given.owner, given.all))
+async def list_keys(deps: Dependencies, caller: Caller, params: ListQuery) -> KeyList:
+    """List the keys of one owner or, for admins, of all owners."""
+    records = await deps.keys.list(requested_owner(caller, params.owner, params.all))
     used = await deps.keys.last_used([record.key_id for record in records])
     now = deps.now_ms()
     return KeyList([_item(record, now, used.get(record.key_id)) for record in records])
 
 
-async def revoke_key(deps: Dependencies, caller: Caller, given: RevokeKey) -> RevokedKey:
-    """Refuse a key from now on."""
-    before = await _key_of(deps, caller, given.key_id)
+async def revoke_key(deps: Dependencies, caller: Caller, params: RevokeKey) -> RevokedKey:
+    """Revoke a key permanently."""
+    before = await _own_key(deps, caller, params.key_id)
     if before.revoked_at is None:
         await deps.keys.revoke(before.key_id)
         await _audit(deps, caller, "key.revoke", before)
     return RevokedKey(key_id=before.key_id)
 
 
-async def rotate_key(deps: Dependencies, caller: Caller, given: RotateKey) -> CreatedKey:
+async def rotate_key(deps: Dependencies, caller: Caller, params: RotateKey) -> CreatedKey:
     """Give a key a new secret."""
-    before = await _key_of(deps, caller, given.key_id)
+    before = await _own_key(deps, caller, params.key_id)
     if before.status(deps.now_ms()) == "expired":
-        raise Problem(409, "This key has expired; give it a new expiry with /api/mcp-keys/update first.")
-    rotated = await deps.keys.rotate(before.key_id, given.overlap_seconds)
+        raise Problem(409, "This key has expired. Set a new expiry with /api/mcp-keys/update first.")
+    rotated = await deps.keys.rotate(before.key_id, params.overlap_seconds)
     if rotated is None:
-        raise Problem(409, "This key is revoked for good; create a new one.")
+        raise Problem(409, "This key is revoked permanently. Create a new one.")
     record, key = rotated
-    await _audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(given.overlap_seconds)})
+    await _audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(params.overlap_seconds)})
     return _created(record, key)
 
 
-async def update_key(deps: Dependencies, caller: Caller, given: UpdateKey) -> KeyItem:
+async def update_key(deps: Dependencies, caller: Caller, params: UpdateKey) -> KeyItem:
     """Change a key's name, expiry, limits, scopes or labels."""
     changes: dict[str, Any] = {
-        name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET
+        name: value for name, value in msgspec.structs.asdict(params).items() if value is not UNSET
     }
-    before = await _key_of(deps, caller, changes.pop("key_id"))
+    before = await _own_key(deps, caller, changes.pop("key_id"))
     if not changes:
-        raise InvalidFields([FieldFault("body", "must hold something to change beside key_id")])
+        raise InvalidFields([FieldFault("body", "must contain a field to change in addition to key_id")])
     if before.revoked_at is not None:
-        raise Problem(409, "This key is revoked for good; create a new one.")
+        raise Problem(409, "This key is revoked permanently. Create a new one.")
     if "expires_days" in changes:
         changes["expires_at"] = _expiry(deps, changes.pop("expires_days"))
     record = await deps.keys.update(before.key_id, **changes)
@@ -94,7 +94,8 @@ async def update_key(deps: Dependencies, caller: Caller, given: UpdateKey) -> Ke
     return _item(record, deps.now_ms(), used.get(record.key_id))
 
 
-async def _key_of(deps: Dependencies, caller: Caller, key_id: str) -> KeyRecord:
+async def _own_key(deps: Dependencies, caller: Caller, key_id: str) -> KeyRecord:
+    """Return a key that the caller may act on. Raises `Problem` 404."""
     record = await deps.keys.get(key_id)
     if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
         raise _not_found()
@@ -158,11 +159,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/mcp-keys/create",
-        summary="Create a key; its secret is shown this once",
+        summary="Create a key; its secret is shown only once",
         access="user",
-        takes=CreateKey,
+        params=CreateKey,
         handler=create_key,
-        answers=CreatedKey,
+        response=CreatedKey,
         status=201,
     ),
     Endpoint(
@@ -170,39 +171,39 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/mcp-keys/list",
         summary="List keys, newest first",
         access="user",
-        takes=ListQuery,
+        params=ListQuery,
         handler=list_keys,
-        answers=KeyList,
-        refusals=(403,),
+        response=KeyList,
+        errors=(403,),
     ),
     Endpoint(
         method="POST",
         path="/api/mcp-keys/revoke",
-        summary="Revoke a key; repeating it is fine",
+        summary="Revoke a key permanently; idempotent",
         access="user",
-        takes=RevokeKey,
+        params=RevokeKey,
         handler=revoke_key,
-        answers=RevokedKey,
-        refusals=(404,),
+        response=RevokedKey,
+        errors=(404,),
     ),
     Endpoint(
         method="POST",
         path="/api/mcp-keys/rotate",
         summary="Give a key a new secret; the old one works until the overlap ends",
         access="user",
-        takes=RotateKey,
+        params=RotateKey,
         handler=rotate_key,
-        answers=CreatedKey,
-        refusals=(404, 409),
+        response=CreatedKey,
+        errors=(404, 409),
     ),
     Endpoint(
         method="POST",
         path="/api/mcp-keys/update",
         summary="Change a key's name, expiry, limits, scopes or labels",
         access="user",
-        takes=UpdateKey,
+        params=UpdateKey,
         handler=update_key,
-        answers=KeyItem,
-        refusals=(404, 409),
+        response=KeyItem,
+        errors=(404, 409),
     ),
 )

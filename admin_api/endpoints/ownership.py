@@ -1,4 +1,4 @@
-"""Whose keys and usage a request may see."""
+"""Which owner's keys and usage a request may read."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from admin_api.http.problem import Problem
 from gateway.accounts.users import normalize_email
 
 
-def owner_asked_for(caller: Caller, owner: str | None, everybody: bool) -> str | None:
-    """The owner to look at; `None` for everybody. Without a word it is the caller.
+def requested_owner(caller: Caller, owner: str | None, all_owners: bool) -> str | None:
+    """Return the owner whose data is requested, by default the caller; `None` for all owners.
 
-    Raises `Problem` 403 where somebody who is no admin asks for more than their own.
+    Raises `Problem` 403 if a user without admin rights requests the data of others.
     """
-    if owner is not None and everybody:
-        raise InvalidFields([FieldFault("owner", "cannot be given together with all")])
-    if everybody:
-        wanted = None
+    if owner is not None and all_owners:
+        raise InvalidFields([FieldFault("owner", "must not be combined with all")])
+    if all_owners:
+        requested = None
     elif owner is None:
-        wanted = caller.user.email
+        requested = caller.user.email
     else:
         try:
-            wanted = normalize_email(owner)
+            requested = normalize_email(owner)
         except ValueError:
-            wanted = owner
-    if wanted != caller.user.email and not caller.user.is_admin:
-        raise Problem(403, "Only an admin may see what belongs to others.")
-    return wanted
+            requested = owner
+    if requested != caller.user.email and not caller.user.is_admin:
+        raise Problem(403, "Only an admin may read the data of other owners.")
+    return requested

@@ -1,4 +1,4 @@
-"""What was read: single calls, and their sums. The answers are those of `gateway.usage.store.queries`."""
+"""Usage: calls, statistics, export and reconciliation. Responses come from `gateway.usage.store.queries`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.ownership import owner_asked_for
+from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
 from admin_api.http.endpoint import Caller, Endpoint
@@ -34,11 +34,11 @@ from gateway.usage.store.models import HistoryFilters, HistoryPage, Stats
 
 _EARLIEST_MS = 0
 _LATEST_MS = 7_258_118_400_000
-"""1970 and 2200: what lies beyond is no time of a call, and ClickHouse would misread it."""
+"""1970 and 2200: the range that ClickHouse represents correctly."""
 
 
 class CallsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which calls."""
+    """Filters on calls."""
 
     from_: From | None = msgspec.field(name="from", default=None)
     to: To | None = None
@@ -51,20 +51,20 @@ class CallsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class HistoryQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which calls, and which page of them."""
+    """Filters on calls, and a page."""
 
     page: Page = 1
     page_size: PageSize = 20
 
 
 class ExportQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which calls, and as what kind of file."""
+    """Filters on calls, and a file format."""
 
     format: ExportFormat = "csv"
 
 
 class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many days up to now, and whose calls."""
+    """Number of days up to now, and the owner."""
 
     days: Days = 30
     owner: AnyEmail | None = None
@@ -72,57 +72,57 @@ class StatsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BalanceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many days up to now."""
+    """Number of days up to now."""
 
     days: BalanceDays = 30
 
 
-async def read_history(deps: Dependencies, caller: Caller, given: HistoryQuery) -> HistoryPage:
-    """Single calls, newest first."""
-    filters = _filters(caller, given)
+async def read_history(deps: Dependencies, caller: Caller, params: HistoryQuery) -> HistoryPage:
+    """Return single calls, newest first."""
+    filters = _filters(caller, params)
     await wait_until_stored(deps.redis)
     try:
-        return await queries.history(deps.usage, filters, given.page, given.page_size)
+        return await queries.history(deps.usage, filters, params.page, params.page_size)
     except queries.PageTooDeep as error:
         raise InvalidFields([FieldFault("page", f"is too deep: {error}")]) from None
 
 
-async def export_usage(deps: Dependencies, caller: Caller, given: ExportQuery) -> Download:
-    """Single calls as a file."""
-    filters = _filters(caller, given)
+async def export_usage(deps: Dependencies, caller: Caller, params: ExportQuery) -> Download:
+    """Return single calls as a file."""
+    filters = _filters(caller, params)
     await wait_until_stored(deps.redis)
-    fmt = Format(given.format)
+    fmt = Format(params.format)
     name = f"usage-{deps.usage.today.isoformat()}.{fmt}"
     return Download(MEDIA_TYPES[fmt], name, export(deps.usage, filters, fmt))
 
 
-async def read_stats(deps: Dependencies, caller: Caller, given: StatsQuery) -> Stats:
-    """Sums by tool, table, key and day."""
+async def read_stats(deps: Dependencies, caller: Caller, params: StatsQuery) -> Stats:
+    """Return totals by tool, table, key and day."""
     await wait_until_stored(deps.redis)
-    return await queries.stats(deps.usage, given.days, owner_asked_for(caller, given.owner, given.all))
+    return await queries.stats(deps.usage, params.days, requested_owner(caller, params.owner, params.all))
 
 
-async def read_balance(deps: Dependencies, caller: Caller, given: BalanceQuery) -> Balance:
-    """Whether everything that was accepted is somewhere."""
-    return await reconcile(deps.redis, deps.usage, given.days)
+async def read_balance(deps: Dependencies, caller: Caller, params: BalanceQuery) -> Balance:
+    """Compare the accepted usage events with those that are stored, queued, spooled or dead-lettered."""
+    return await reconcile(deps.redis, deps.usage, params.days)
 
 
-def _filters(caller: Caller, given: CallsQuery) -> HistoryFilters:
+def _filters(caller: Caller, params: CallsQuery) -> HistoryFilters:
     filters = HistoryFilters(
-        owner=owner_asked_for(caller, given.owner, given.all),
-        since=_moment(given.from_),
-        until=_moment(given.to, end_of_day=True),
-        key_id=given.key_id,
-        tool=given.tool,
-        table=given.table,
-        status=given.status,
+        owner=requested_owner(caller, params.owner, params.all),
+        since=_timestamp(params.from_),
+        until=_timestamp(params.to, end_of_day=True),
+        key_id=params.key_id,
+        tool=params.tool,
+        table=params.table,
+        status=params.status,
     )
     if filters.since is not None and filters.until is not None and filters.since >= filters.until:
         raise InvalidFields([FieldFault("from", "must be before to")])
     return filters
 
 
-def _moment(text: str | None, *, end_of_day: bool = False) -> int | None:
+def _timestamp(text: str | None, *, end_of_day: bool = False) -> int | None:
     if text is None:
         return None
     return min(max(parse_timestamp(text, end_of_day=end_of_day), _EARLIEST_MS), _LATEST_MS)
@@ -134,38 +134,38 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/mcp-usage/history",
         summary="Single calls, newest first",
         access="user",
-        takes=HistoryQuery,
+        params=HistoryQuery,
         handler=read_history,
-        answers=HistoryPage,
-        refusals=(403,),
+        response=HistoryPage,
+        errors=(403,),
     ),
     Endpoint(
         method="GET",
         path="/api/mcp-usage/export",
-        summary="Single calls as a file, by owner and time, the earliest first",
+        summary="Single calls as a file, sorted by owner and time, oldest first",
         access="user",
-        takes=ExportQuery,
+        params=ExportQuery,
         handler=export_usage,
-        answers=tuple(MEDIA_TYPES.values()),
-        refusals=(403,),
+        response=tuple(MEDIA_TYPES.values()),
+        errors=(403,),
     ),
     Endpoint(
         method="GET",
         path="/api/mcp-usage/stats",
-        summary="Sums by tool, table, key and day",
+        summary="Totals by tool, table, key and day",
         access="user",
-        takes=StatsQuery,
+        params=StatsQuery,
         handler=read_stats,
-        answers=Stats,
-        refusals=(403,),
+        response=Stats,
+        errors=(403,),
     ),
     Endpoint(
         method="GET",
         path="/api/mcp-usage/reconcile",
-        summary="Whether every call that was accepted is written, or where it is",
+        summary="Compare accepted calls with stored calls, and locate the difference",
         access="admin",
-        takes=BalanceQuery,
+        params=BalanceQuery,
         handler=read_balance,
-        answers=Balance,
+        response=Balance,
     ),
 )

@@ -1,7 +1,7 @@
 """Users, for admins.
 
-- Disabling a user ends the user's tokens and revokes the user's keys.
-- The last admin who can log in cannot be disabled, or nobody could administer the gateway any more.
+- Disabling a user invalidates their tokens and revokes their keys.
+- The last active admin cannot be disabled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.timestamps import format_rfc3339
 
 
 class AccountItem(msgspec.Struct, frozen=True):
-    """A user as others see it."""
+    """A user."""
 
     email: str
     is_admin: bool
@@ -28,13 +28,13 @@ class AccountItem(msgspec.Struct, frozen=True):
 
 
 class AccountList(msgspec.Struct, frozen=True):
-    """All users by email."""
+    """All users, sorted by email."""
 
     users: list[AccountItem]
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user to be."""
+    """A new user."""
 
     email: Email
     password: NewPassword
@@ -42,36 +42,36 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DisableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to disable."""
+    """The user to disable."""
 
     email: AnyEmail
 
 
 class EnableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to enable again."""
+    """The user to enable."""
 
     email: AnyEmail
 
 
 class DisabledAccount(msgspec.Struct, frozen=True):
-    """Who was disabled, and how many keys were revoked with it."""
+    """The disabled user, and the number of keys that were revoked."""
 
     email: str
     disabled: bool
     revoked_keys: int
 
 
-async def list_accounts(deps: Dependencies, caller: Caller, given: Nothing) -> AccountList:
-    """All users."""
+async def list_accounts(deps: Dependencies, caller: Caller, params: Nothing) -> AccountList:
+    """List all users."""
     return AccountList([_item(user) for user in await deps.users.list()])
 
 
-async def add_account(deps: Dependencies, caller: Caller, given: NewAccount) -> AccountItem:
-    """Make a user."""
+async def add_account(deps: Dependencies, caller: Caller, params: NewAccount) -> AccountItem:
+    """Add a user."""
     try:
-        user = await deps.users.add(given.email, given.password, given.is_admin)
+        user = await deps.users.add(params.email, params.password, params.is_admin)
     except UserExists:
-        raise Problem(409, "There is a user with this email already.") from None
+        raise Problem(409, "A user with this email exists already.") from None
     await deps.audit.record(
         actor=caller.user.email,
         action="user.add",
@@ -82,14 +82,14 @@ async def add_account(deps: Dependencies, caller: Caller, given: NewAccount) -> 
     return _item(user)
 
 
-async def disable_account(deps: Dependencies, caller: Caller, given: DisableAccount) -> DisabledAccount:
-    """Refuse a user from now on, and revoke the user's keys; repeating it is fine."""
-    user = await deps.users.get(given.email)
+async def disable_account(deps: Dependencies, caller: Caller, params: DisableAccount) -> DisabledAccount:
+    """Disable a user and revoke the user's keys. Idempotent."""
+    user = await deps.users.get(params.email)
     if user is None:
-        raise Problem(404, "There is no such user.")
-    able = [other for other in await deps.users.list() if other.is_admin and not other.disabled]
-    if [other.email for other in able] == [user.email]:
-        raise Problem(409, "This is the last admin; make another one first.")
+        raise Problem(404, "This user does not exist.")
+    active_admins = [other for other in await deps.users.list() if other.is_admin and not other.disabled]
+    if [other.email for other in active_admins] == [user.email]:
+        raise Problem(409, "This is the last active admin. Add another admin first.")
     await deps.users.disable(user.email)
     revoked = await deps.keys.revoke_all(user.email)
     await deps.audit.record(
@@ -102,11 +102,11 @@ async def disable_account(deps: Dependencies, caller: Caller, given: DisableAcco
     return DisabledAccount(user.email, disabled=True, revoked_keys=revoked)
 
 
-async def enable_account(deps: Dependencies, caller: Caller, given: EnableAccount) -> AccountItem:
-    """Let a disabled user log in again; the user's keys stay revoked. Repeating it is fine."""
-    user = await deps.users.enable(given.email)
+async def enable_account(deps: Dependencies, caller: Caller, params: EnableAccount) -> AccountItem:
+    """Enable a disabled user; the user's keys stay revoked. Idempotent."""
+    user = await deps.users.enable(params.email)
     if user is None:
-        raise Problem(404, "There is no such user.")
+        raise Problem(404, "This user does not exist.")
     await deps.audit.record(actor=caller.user.email, action="user.enable", address=caller.address, user=user.email)
     return _item(user)
 
@@ -119,41 +119,41 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
         path="/api/users",
-        summary="All users",
+        summary="List all users",
         access="admin",
-        takes=Nothing,
+        params=Nothing,
         handler=list_accounts,
-        answers=AccountList,
+        response=AccountList,
     ),
     Endpoint(
         method="POST",
         path="/api/users/add",
-        summary="Make a user",
+        summary="Add a user",
         access="admin",
-        takes=NewAccount,
+        params=NewAccount,
         handler=add_account,
-        answers=AccountItem,
+        response=AccountItem,
         status=201,
-        refusals=(409, 503),
+        errors=(409, 503),
     ),
     Endpoint(
         method="POST",
         path="/api/users/disable",
         summary="Disable a user and revoke the user's keys",
         access="admin",
-        takes=DisableAccount,
+        params=DisableAccount,
         handler=disable_account,
-        answers=DisabledAccount,
-        refusals=(404, 409),
+        response=DisabledAccount,
+        errors=(404, 409),
     ),
     Endpoint(
         method="POST",
         path="/api/users/enable",
-        summary="Enable a user again; keys stay revoked",
+        summary="Enable a disabled user; keys stay revoked",
         access="admin",
-        takes=EnableAccount,
+        params=EnableAccount,
         handler=enable_account,
-        answers=AccountItem,
-        refusals=(404,),
+        response=AccountItem,
+        errors=(404,),
     ),
 )

@@ -1,8 +1,7 @@
-"""Whose request it is: the client's address, and whether the `Host` it used is one of ours.
+"""Client addresses behind proxies, and the host names that the admin API accepts.
 
-- `X-Forwarded-For` counts only from a trusted peer, and is read from its end: the first hop that is not
-  trusted is the client.
-- On a loopback bind a foreign `Host` is refused, or a web page could reach the API through DNS rebinding.
+- `X-Forwarded-For` is used only if the peer is trusted, and read from its end: the first untrusted hop is the client.
+- On a loopback bind foreign `Host` names are rejected; otherwise a web page could reach the API by DNS rebinding.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def client_address(peer: str, forwarded_for: Iterable[str], trusted: Sequence[Network]) -> str:
-    """The client's address; `forwarded_for` are the values of that header in their order."""
+    """Return the address of the client; `forwarded_for` holds the values of that header in order."""
     address = peer
     hops = [hop.strip() for value in forwarded_for for hop in value.split(",")]
-    while hops and _is_in(address, trusted):
+    while hops and _is_trusted(address, trusted):
         hop = hops.pop()
         try:
             ipaddress.ip_address(hop)
@@ -31,7 +30,7 @@ def client_address(peer: str, forwarded_for: Iterable[str], trusted: Sequence[Ne
 
 
 def allowed_hosts(bind: str, configured: Iterable[str]) -> frozenset[str] | None:
-    """The host names to answer to, in lower case; `None` for any."""
+    """Return the accepted host names in lower case, or `None` to accept any."""
     names = frozenset(name.lower() for name in configured)
     if names or is_loopback(bind):
         return names | LOOPBACK_HOSTS | {bind.lower()}
@@ -39,7 +38,7 @@ def allowed_hosts(bind: str, configured: Iterable[str]) -> frozenset[str] | None
 
 
 def host_name(host: str | None) -> str | None:
-    """The name in a `Host` header, in lower case, without port and brackets; `None` where it is none."""
+    """Return the name in a `Host` header, in lower case, without port and brackets; `None` if it is invalid."""
     if not host or not host.isascii() or any(character in host for character in "@/\\?# "):
         return None
     try:
@@ -51,14 +50,14 @@ def host_name(host: str | None) -> str | None:
 
 
 def is_loopback(bind: str) -> bool:
-    """Whether listening on this address reaches this machine alone."""
+    """Return True if a socket bound to this address is reachable from this machine only."""
     try:
         return ipaddress.ip_address(bind).is_loopback
     except ValueError:
         return bind.lower() == "localhost"
 
 
-def _is_in(address: str, networks: Sequence[Network]) -> bool:
+def _is_trusted(address: str, networks: Sequence[Network]) -> bool:
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,8 +1,9 @@
-"""How connections to the admin API are served: aiohttp's way, with what it lacks.
+"""Connections of the admin API: aiohttp's request handler with stricter limits.
 
-- What is no valid HTTP is answered 400 as problem+json; not a byte of it goes to the log, for it may hold a token.
-- A client that does not finish the head of its request in time loses its connection.
-- A body is refused for its encoding, not decoded first.
+- Invalid HTTP is answered with 400 as `application/problem+json`; its bytes are not logged, because they may contain a
+  token.
+- A connection is closed if the head of a request is not complete in time.
+- Bodies are not decompressed: the endpoint rejects them by their encoding.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from admin_api.http.problem import Problem
 HEAD_TIMEOUT_SECONDS = 30.0
 KEEPALIVE_SECONDS = 75.0
 _LINGERING_SECONDS = 2.0
-"""For a client to send what is left of a refused body."""
+"""Seconds in which the rest of a rejected body is read."""
 _MAX_FIELD_BYTES = 16 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class Runner(web.AppRunner):
-    """Runs the application on such connections."""
+    """Runs the application on these connections."""
 
     def __init__(
         self, app: web.Application, *, head_timeout: float = HEAD_TIMEOUT_SECONDS, shutdown_timeout: float = 10.0
@@ -45,12 +46,12 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         await super()._make_server()
-        server = _Connections(self._app._handle, request_factory=self._app._make_request, **self._kwargs)  # type: ignore[arg-type]
+        server = _Server(self._app._handle, request_factory=self._app._make_request, **self._kwargs)  # type: ignore[arg-type]
         server.head_timeout = self._head_timeout
         return server
 
 
-class _Connections(web.Server):
+class _Server(web.Server):
     head_timeout = HEAD_TIMEOUT_SECONDS
 
     def __call__(self) -> RequestHandler:
@@ -60,24 +61,24 @@ class _Connections(web.Server):
 class _Connection(RequestHandler):
     __slots__ = ("_head_timeout", "_head_timer")
 
-    def __init__(self, manager: _Connections, head_timeout: float, **options: Any) -> None:
+    def __init__(self, manager: _Server, head_timeout: float, **options: Any) -> None:
         super().__init__(manager, **options)
         self._head_timeout = head_timeout
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._await_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self._messages or self._request_in_progress:
-            self._head_is_there()
+            self._stop_head_timer()
         elif self._head_timer is None:
-            self._await_head()
+            self._start_head_timer()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._head_is_there()
+        self._stop_head_timer()
         super().connection_lost(exc)
 
     def handle_error(
@@ -87,26 +88,26 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what could not be read, or what failed outside of any handler."""
+        """Return the response to an invalid request, or to an error outside the application."""
         if request.writer.output_size > 0:
-            raise ConnectionError("an answer was begun already")
+            raise ConnectionError("the response has already started")
         if status >= 500:
-            _log.error("A request failed outside of its handler", exc_info=exc)
-            answer = Problem(500, "Something went wrong here.").response()
+            _log.error("A request failed outside the application", exc_info=exc)
+            response = Problem(500, "Internal error.").response()
         else:
-            _log.info("What is no valid HTTP request was refused")
-            answer = Problem(400, "This is not a valid HTTP request.").response()
-        answer.force_close()
-        return answer
+            _log.info("Rejected an invalid HTTP request")
+            response = Problem(400, "This is not a valid HTTP request.").response()
+        response.force_close()
+        return response
 
-    def _await_head(self) -> None:
-        self._head_timer = self._loop.call_later(self._head_timeout, self._head_is_late)
+    def _start_head_timer(self) -> None:
+        self._head_timer = self._loop.call_later(self._head_timeout, self._close_late)
 
-    def _head_is_there(self) -> None:
+    def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _head_is_late(self) -> None:
+    def _close_late(self) -> None:
         self._head_timer = None
         self.force_close()

@@ -1,4 +1,4 @@
-"""A file as an answer, sent piece by piece while it is made."""
+"""A file as a response, streamed in chunks while it is produced."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 STALLED_SECONDS = 60.0
-"""A client that takes nothing for so long loses the connection."""
+"""Seconds after which the connection of a client that reads nothing is closed."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Download:
-    """What is sent, and the name that a browser saves it under."""
+    """The content of a file, and the name under which a browser saves it."""
 
     media_type: str
     file_name: str
-    pieces: AsyncGenerator[bytes]
+    chunks: AsyncGenerator[bytes]
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        """Send it. What fails before the first piece is raised; later the connection is broken off, so that no part
-        passes for the whole.
+        """Send the file. An error before the first chunk is raised; a later one aborts the connection.
+
+        An aborted connection tells the client that the file is incomplete.
         """
-        # Whoever makes the pieces is told when nobody wants more of them.
-        async with aclosing(self.pieces) as pieces:
-            first = await anext(pieces, b"")
+        # Closing the generator ends the query if the client disconnects.
+        async with aclosing(self.chunks) as chunks:
+            first = await anext(chunks, b"")
             response = web.StreamResponse(
                 headers={
                     hdrs.CONTENT_TYPE: self.media_type,
@@ -40,16 +41,16 @@ class Download:
             await response.prepare(request)
             try:
                 await _write(response, first)
-                async for piece in pieces:
-                    await _write(response, piece)
+                async for chunk in chunks:
+                    await _write(response, chunk)
                 await response.write_eof()
             except Exception as error:
-                _log.warning("%s broke off: %s", self.file_name, str(error) or type(error).__name__)
+                _log.warning("The download of %s was aborted: %s", self.file_name, str(error) or type(error).__name__)
                 if request.transport is not None:
                     request.transport.abort()
         return response
 
 
-async def _write(response: web.StreamResponse, piece: bytes) -> None:
+async def _write(response: web.StreamResponse, chunk: bytes) -> None:
     async with asyncio.timeout(STALLED_SECONDS):
-        await response.write(piece)
+        await response.write(chunk)

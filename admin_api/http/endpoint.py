@@ -1,7 +1,7 @@
-"""One endpoint as a value: the routes and the OpenAPI document are both made from these.
+"""One endpoint as a value, from which both the routes and the OpenAPI document are made.
 
-The way of a request through an endpoint: who asks → what was given, read into the endpoint's struct → the
-handler → its answer as JSON. Refusals are raised and become an answer in one place, `admin_api.app`.
+A request passes these steps: authentication, decoding of the input into the endpoint's struct, the handler, encoding of
+its result as JSON. Errors are raised; `admin_api.app` turns them into responses in one place.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import client_address
-from admin_api.http.decoding import FieldFault, InvalidFields, read_json, read_query
+from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
 from admin_api.http.download import Download
 from admin_api.http.problem import Problem
 from gateway.accounts.users import User
@@ -25,65 +25,65 @@ MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
 
 Access = Literal["open", "user", "admin"]
-Given = TypeVar("Given", bound=msgspec.Struct)
+Params = TypeVar("Params", bound=msgspec.Struct)
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """For endpoints that take nothing."""
+    """The input of endpoints without parameters."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes the request, and from where."""
+    """The client of a request and, if it sent a token, its user."""
 
     address: str
     host: str
-    """The host name that the client used for this API."""
-    signed_in: User | None = None
+    """The host name by which the client reached this API."""
+    authenticated_user: User | None = None
 
     @property
     def user(self) -> User:
-        """The user; only endpoints that need a token may ask."""
-        if self.signed_in is None:
-            raise RuntimeError("an open endpoint asked for the user")
-        return self.signed_in
+        """Return the user. Only for handlers of endpoints that require a token."""
+        if self.authenticated_user is None:
+            raise RuntimeError("an endpoint without authentication has no user")
+        return self.authenticated_user
 
 
 @dataclass(frozen=True)
-class Endpoint(Generic[Given]):
-    """A path with one method, what it takes (a query for GET, else a JSON body), and what it answers."""
+class Endpoint(Generic[Params]):
+    """A method and path with its input (a query string for GET, else a JSON body), handler and response."""
 
     method: Literal["GET", "POST"]
     path: str
     summary: str
     access: Access
-    takes: type[Given]
-    handler: Callable[[Dependencies, Caller, Given], Awaitable[msgspec.Struct | Download]]
-    answers: type[msgspec.Struct] | tuple[str, ...]
+    params: type[Params]
+    handler: Callable[[Dependencies, Caller, Params], Awaitable[msgspec.Struct | Download]]
+    response: type[msgspec.Struct] | tuple[str, ...]
     """A struct, or the media types of a download."""
     status: int = 200
-    refusals: tuple[int, ...] = ()
-    """Statuses of its own, beside those that its access and its input bring."""
-    too_large: str | None = None
-    """The field to blame, with 400, for a body that is too large."""
+    errors: tuple[int, ...] = ()
+    """Error statuses in addition to those of its access and its input."""
+    oversized_field: str | None = None
+    """The field that a 400 names if the body is too large; without it the response is 413."""
 
     async def __call__(self, deps: Dependencies, request: web.Request) -> web.StreamResponse:
         """Serve one request."""
-        signed_in = None if self.access == "open" else await authenticate(deps, request)
-        if self.access == "admin" and signed_in is not None and not signed_in.is_admin:
+        user = None if self.access == "open" else await authenticate(deps, request)
+        if self.access == "admin" and user is not None and not user.is_admin:
             raise Problem(403, "Only an admin may do this.")
-        caller = Caller(_address(deps, request), request.url.host or "localhost", signed_in)
-        answer = await self.handler(deps, caller, await self._given(request))
-        if isinstance(answer, Download):
-            return await answer.send(request)
-        return web.Response(status=self.status, body=msgspec.json.encode(answer), content_type="application/json")
+        caller = Caller(_client_address(deps, request), request.url.host or "localhost", user)
+        result = await self.handler(deps, caller, await self._decode(request))
+        if isinstance(result, Download):
+            return await result.send(request)
+        return web.Response(status=self.status, body=msgspec.json.encode(result), content_type="application/json")
 
-    async def _given(self, request: web.Request) -> Given:
+    async def _decode(self, request: web.Request) -> Params:
         if self.method == "GET":
-            return read_query(self.takes, request.query.items())
-        return read_json(self.takes, await self._body(request))
+            return decode_query(self.params, request.query.items())
+        return decode_json(self.params, await self._read_body(request))
 
-    async def _body(self, request: web.Request) -> bytes:
+    async def _read_body(self, request: web.Request) -> bytes:
         if request.content_type != "application/json":
             raise Problem(415, "Send a JSON body with Content-Type: application/json.")
         if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
@@ -94,19 +94,19 @@ class Endpoint(Generic[Given]):
             async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:
-            raise self._too_large() from None
+            raise self._body_too_large() from None
         except TimeoutError:
             raise Problem(408, "The request body took too long to arrive.") from None
 
-    def _too_large(self) -> Problem:
-        limit = f"is too large: a request body has at most {MAX_BODY_BYTES} bytes"
-        if self.too_large is None:
+    def _body_too_large(self) -> Problem:
+        limit = f"is too large: a request body may have at most {MAX_BODY_BYTES} bytes"
+        if self.oversized_field is None:
             return Problem(413, f"The body {limit}.")
-        raise InvalidFields([FieldFault(self.too_large, limit)])
+        raise InvalidFields([FieldFault(self.oversized_field, limit)])
 
 
 async def authenticate(deps: Dependencies, request: web.Request) -> User:
-    """The user whose token the request carries. Raises `Problem` 401, the same for every flaw of a token."""
+    """Return the user of the request's token. Raises `Problem` 401, the same for every kind of invalid token."""
     values = request.headers.getall(hdrs.AUTHORIZATION, [])
     if not values:
         raise _unauthorized("Log in first: send Authorization: Bearer with the token of /api/auth/login.", "")
@@ -122,6 +122,6 @@ def _unauthorized(detail: str, error: str) -> Problem:
     return Problem(401, detail, headers={hdrs.WWW_AUTHENTICATE: f'Bearer realm="admin"{error}'})
 
 
-def _address(deps: Dependencies, request: web.Request) -> str:
+def _client_address(deps: Dependencies, request: web.Request) -> str:
     forwarded_for = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
     return client_address(request.remote or "", forwarded_for, deps.trusted_proxies)

@@ -1,4 +1,4 @@
-"""The kinds of values that endpoints take: each checks a value, documents it and says how it must be."""
+"""Types of the fields that endpoints take: each validates a value, documents it and states the requirement."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from gateway.usage.store.queries import MAX_DAYS, MAX_PAGE_SIZE
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
-def _field(name: str) -> Callable[[Any], Any]:
-    """The store's own check of a key's field, so that it cannot refuse later what was taken here."""
+def _key_field(name: str) -> Callable[[Any], Any]:
+    """Return the key store's validation of a field: what is accepted here, the store accepts."""
     return lambda value: validation.validate_fields({name: value})[name]
 
 
@@ -27,7 +27,7 @@ def _email(value: str) -> str:
     return users.normalize_email(value)
 
 
-def _moment(value: str) -> str:
+def _timestamp(value: str) -> str:
     parse_timestamp(value)
     return value
 
@@ -46,11 +46,11 @@ KeyName = Annotated[
     Meta(
         min_length=1,
         max_length=validation.MAX_NAME_LENGTH,
-        description="What the key is for, as its owner calls it.",
+        description="Name of the key, chosen by its owner.",
         examples=["laptop"],
         extra={
             "must": f"be a text of 1 to {validation.MAX_NAME_LENGTH} characters without control characters",
-            "parse": _field("key_name"),
+            "parse": _key_field("key_name"),
         },
     ),
 ]
@@ -59,14 +59,14 @@ KeyId = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        description="The public name of a key.",
+        description="The public, immutable id of a key.",
         extra={"must": "be a key id, such as key_…"},
     ),
 ]
 ExpiresDays = Annotated[
     Annotated[int, Meta(ge=1, le=3650)] | None,
     Meta(
-        description="Days until the key ends; `null` for never.",
+        description="Days until the key expires; `null` for never.",
         extra={"must": "be a whole number from 1 to 3650, or null for a key that does not expire"},
     ),
 ]
@@ -75,18 +75,18 @@ OverlapSeconds = Annotated[
     Meta(
         ge=0,
         le=MAX_OVERLAP_SECONDS,
-        description="How long the old secret still works.",
+        description="Seconds for which the old secret still works.",
         extra={"must": f"be a whole number of seconds from 0 to {MAX_OVERLAP_SECONDS}"},
     ),
 ]
 AllowedTools = Annotated[
     _Items | None,
     Meta(
-        description="Tools that the key may call, with `*` and `?`; `null` for all, an empty list for none.",
+        description="Tools that the key may call, with wildcards `*` and `?`; `null` for all, an empty list for none.",
         extra={
             "must": f"be a list of at most {validation.MAX_ITEMS} tool names or patterns such as query_*, "
             "or null for all tools",
-            "parse": _field("allowed_tools"),
+            "parse": _key_field("allowed_tools"),
         },
     ),
 ]
@@ -96,19 +96,19 @@ AllowedTables = Annotated[
         description="Tables that the key may read; `null` for all, an empty list for none.",
         extra={
             "must": f"be a list of at most {validation.MAX_ITEMS} table names, or null for all tables",
-            "parse": _field("allowed_tables"),
+            "parse": _key_field("allowed_tables"),
         },
     ),
 ]
 AllowedIps = Annotated[
     _Items | None,
     Meta(
-        description="Addresses or networks that the key may be used from; `null` for all.",
+        description="Addresses or networks from which the key may be used; `null` for all.",
         examples=[["192.0.2.7", "10.0.0.0/8"]],
         extra={
             "must": f"be a list of at most {validation.MAX_ITEMS} addresses or networks such as 192.0.2.7 or "
             "10.0.0.0/8, or null for all",
-            "parse": _field("allowed_ips"),
+            "parse": _key_field("allowed_ips"),
         },
     ),
 ]
@@ -126,12 +126,12 @@ Labels = Annotated[
     ],
     Meta(
         max_length=validation.MAX_LABELS,
-        description="Names and values of one's own, such as a cost centre.",
+        description="Any names and values, such as a cost centre.",
         extra={
             "must": f"be an object of at most {validation.MAX_LABELS} labels: "
             f"names up to {validation.MAX_NAME_LENGTH} and "
             f"texts up to {validation.MAX_ITEM_LENGTH} printable characters",
-            "parse": _field("labels"),
+            "parse": _key_field("labels"),
         },
     ),
 ]
@@ -185,19 +185,19 @@ BalanceDays = Annotated[
         extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_DAYS}"},
     ),
 ]
-_MOMENT = "be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"
+_TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"
 From = Annotated[
     str,
     Meta(
-        description="From this date or time on (a date: from its first moment, UTC).",
-        extra={"must": _MOMENT, "parse": _moment},
+        description="Calls at or after this date or time; a date starts at 00:00 UTC.",
+        extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]
 To = Annotated[
     str,
     Meta(
-        description="Before this time; a date: to its last moment, UTC.",
-        extra={"must": _MOMENT, "parse": _moment},
+        description="Calls before this time; a date includes the whole day, in UTC.",
+        extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]
 Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})]
@@ -206,10 +206,10 @@ CallStatus = Annotated[
 ]
 ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
 AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
-AuditPlace = Annotated[
+AuditEntryId = Annotated[
     str,
     Meta(
-        description="The `id` of the last entry of the page before.",
+        description="The `id` of the last entry of the previous page.",
         extra={"must": "be the id of an entry", "parse": _stream_id},
     ),
 ]

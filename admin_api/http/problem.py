@@ -1,8 +1,8 @@
-"""Errors as RFC 9457 problem details, and the one place that turns an exception into such an answer.
+"""Errors as problem details (RFC 9457), and the mapping from exceptions to them.
 
-- `detail` is a sentence for the person who made the request; `errors` names every field that is wrong.
-- An unexpected error is answered 500 with a correlation id and nothing of its insides; the log has the rest.
-- An engine that cannot be reached is 503 with `Retry-After`, never a success and never an open door.
+- `detail` is a sentence for the user; `errors` names every invalid field.
+- An unexpected exception becomes 500 with a correlation id; the details are only in the log.
+- An unavailable database becomes 503 with `Retry-After`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _log = logging.getLogger(__name__)
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The body of every error answer (RFC 9457)."""
+    """The body of every error response (RFC 9457)."""
 
     type: str
-    """Always `about:blank`: the status says what kind of problem it is."""
+    """Always `about:blank`: the status is the type of the problem."""
     title: str
     status: int
     detail: str
@@ -41,7 +41,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Problem(Exception):
-    """Refuse a request with this status and explanation."""
+    """Reject a request with this status and explanation."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Problem(Exception):
         self.correlation_id = correlation_id
 
     def response(self) -> web.Response:
-        """The HTTP answer."""
+        """Return the HTTP response."""
         body = ProblemDetails(
             type="about:blank",
             title=HTTPStatus(self.status).phrase,
@@ -69,7 +69,7 @@ class Problem(Exception):
             errors=self.errors,
             correlation_id=self.correlation_id,
         )
-        # `omit_defaults` is for the optional members alone: the four of RFC 9457 have no defaults.
+        # `omit_defaults` omits only `errors` and `correlation_id`: the members of RFC 9457 have no defaults.
         return web.Response(
             status=self.status,
             body=msgspec.json.encode(body),
@@ -78,8 +78,8 @@ class Problem(Exception):
         )
 
 
-def problem_of(error: Exception, request: web.Request) -> Problem:
-    """What to answer when handling `request` ended in `error`."""
+def to_problem(error: Exception, request: web.Request) -> Problem:
+    """Map an exception that handling `request` raised to a problem."""
     match error:
         case Problem():
             return error
@@ -88,39 +88,41 @@ def problem_of(error: Exception, request: web.Request) -> Problem:
         case InvalidField():
             return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.problem)])
         case PasswordsBusy():
-            return _busy("Too many logins are being checked at once; try again shortly.")
+            return _unavailable("Too many concurrent logins. Try again shortly.")
         case ExportsBusy():
-            return _busy("Too many exports run at once; try again shortly.")
+            return _unavailable("Too many concurrent exports. Try again shortly.")
         case UsageTableUnavailable():
-            _log.warning("Usage cannot be read: %s", error)
-            return _busy("The usage database does not answer; try again shortly.")
+            _log.warning("The usage database is unavailable: %s", error)
+            return _unavailable("The usage database is unavailable. Try again shortly.")
         case RedisError():
-            _log.warning("Redis does not answer: %s", error)
-            return _busy("The key store does not answer; try again shortly.")
+            _log.warning("Redis is unavailable: %s", error)
+            return _unavailable("Redis is unavailable. Try again shortly.")
         case web.RequestPayloadError():
             return Problem(400, "The request body could not be read.")
         case web.HTTPException():
-            return _of_http(error, request)
+            return _from_http_exception(error, request)
     correlation_id = secrets.token_hex(8)
     _log.error("Unexpected error, correlation_id=%s", correlation_id, exc_info=error)
     return Problem(
         500,
-        f"Something went wrong here; the log has it under {correlation_id}.",
+        f"Internal error. The log has the details under {correlation_id}.",
         correlation_id=correlation_id,
     )
 
 
-def _busy(detail: str) -> Problem:
+def _unavailable(detail: str) -> Problem:
     return Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-def _of_http(error: web.HTTPException, request: web.Request) -> Problem:
+def _from_http_exception(error: web.HTTPException, request: web.Request) -> Problem:
     match error:
         case web.HTTPNotFound():
-            return Problem(404, "There is nothing at this path; /api/openapi.json lists what there is.")
+            return Problem(404, "This path does not exist. /api/openapi.json lists the endpoints.")
         case web.HTTPMethodNotAllowed():
             allowed = ", ".join(sorted(error.allowed_methods))
-            return Problem(405, f"{request.path} takes {allowed}, not {error.method[:16]}.", headers={"Allow": allowed})
+            return Problem(
+                405, f"{request.path} allows {allowed}, not {error.method[:16]}.", headers={"Allow": allowed}
+            )
         case web.HTTPRequestEntityTooLarge():
             return Problem(413, "The request body is too large.")
     return Problem(error.status, error.reason)

@@ -1,7 +1,6 @@
-"""The dashboard's files, read once when the app is made.
+"""The files of the dashboard, read once when the application is made.
 
-Only the files that are in the folder then can be asked for, each by its plain name: there is no
-path to climb.
+Each file is served under its own name and no other path is looked up, so there is no path traversal.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _MEDIA_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 
 
 class Asset(NamedTuple):
-    """One file."""
+    """One file of the dashboard."""
 
     body: bytes
     media_type: str
@@ -24,7 +23,7 @@ class Asset(NamedTuple):
 
 
 def load_assets() -> dict[str, Asset]:
-    """Every file of the dashboard by its name."""
+    """Return the files of the dashboard by name."""
     assets = {}
     for file in files("admin_api").joinpath("dashboard").iterdir():
         media_type = _MEDIA_TYPES.get("." + file.name.rpartition(".")[2])
@@ -34,8 +33,8 @@ def load_assets() -> dict[str, Asset]:
     return assets
 
 
-def serve(asset: Asset, request: web.Request) -> web.Response:
-    """The file, or 304 where the browser has it; it always asks, so that an upgrade shows at once."""
+def serve_asset(asset: Asset, request: web.Request) -> web.Response:
+    """Return the file, or 304 if the browser has it. Browsers always revalidate, so upgrades show immediately."""
     headers = {hdrs.ETAG: asset.etag, hdrs.CACHE_CONTROL: "no-cache"}
     if asset.etag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
         return web.Response(status=304, headers=headers)

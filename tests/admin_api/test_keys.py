@@ -110,9 +110,9 @@ async def test_a_missing_name_says_how_it_has_to_be(user: Api) -> None:
     ]
 
 
-async def test_an_unknown_member_is_told_the_known_ones(user: Api) -> None:
+async def test_an_unknown_member_is_rejected_with_the_known_ones(user: Api) -> None:
     response = await user.post("/api/mcp-keys/create", {"key_name": "a", "expire_days": 3})
-    assert response.body["detail"].startswith("expire_days is not known: known are key_name, expires_days, ")
+    assert response.body["detail"].startswith("expire_days is not known: known fields are key_name, expires_days, ")
 
 
 @pytest.mark.parametrize(
