@@ -129,10 +129,25 @@ def _member(name: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) ->
 def _fields(title: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     required = schema.get("required", [])
     rows = [
-        f"| `{name}` | {_type(member, schemas)} | {'yes' if name in required else 'no'} |"
+        f"| `{name}` | {_type(member, schemas)} | {'required' if name in required else _default(member)} "
+        f"| {_description(member)} |"
         for name, member in schema.get("properties", {}).items()
     ]
-    return "\n".join([f"| {title} | type | required |", "| --- | --- | --- |", *rows]) + "\n" if rows else ""
+    if not rows:
+        return ""
+    return "\n".join([f"| {title} | type | default | meaning |", "| --- | --- | --- | --- |", *rows]) + "\n"
+
+
+def _description(schema: Mapping[str, Any]) -> str:
+    described = [schema, *schema.get("anyOf", ())]
+    return next((" ".join(one["description"].split()) for one in described if "description" in one), "")
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    default = schema.get("default")
+    if default is None or isinstance(default, dict | list):
+        return "none"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
