@@ -45,7 +45,8 @@ has no API besides MCP.
 
 Authentication: `POST /api/auth/login` returns a token; send it as `Authorization: Bearer …`. Endpoints marked *admin*
 need a user who is an admin (403 otherwise). Request bodies are JSON with `Content-Type: application/json`; a GET takes
-query parameters. Errors are `application/problem+json` ([errors](errors.md#the-admin-api-on-8000)).
+query parameters. Users see their own keys and calls; for an admin, `owner` selects another user's and `all=true`
+everybody's. Errors are `application/problem+json` ([errors](errors.md#the-admin-api-on-8000)).
 """
 
 
@@ -159,7 +160,7 @@ def _type(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = str(schema.get("type", "any"))
     if kind == "array":
-        kind = f"list of {_type(schema.get('items', {}), schemas)}"
+        kind = "list of " + _type(schema.get("items", {}), schemas).replace("string", "strings")
     unit = {"string": " characters", "array": " items"}.get(str(schema.get("type")), "")
     return kind + _range(schema, unit)
 
