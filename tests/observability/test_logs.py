@@ -1,4 +1,4 @@
-"""Logs: one line a record, and no secret whatever is logged."""
+"""Logging: one line per record, and no secret in any part of it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Configure = Callable[..., io.StringIO]
 
 @pytest.fixture
 def configured() -> Iterator[Configure]:
-    """Configures logging as a process does, into a text; put back afterwards."""
+    """A function that configures logging as a process does and returns its output; undone after the test."""
     root = logging.getLogger()
     handlers, level, hook = root.handlers[:], root.level, sys.excepthook
-    levels = {name: logging.getLogger(name).level for name in logs.OWN_LOGGERS}
+    levels = {name: logging.getLogger(name).level for name in logs.PROJECT_LOGGERS}
 
     def configure(level: str = "debug", fmt: str = "json") -> io.StringIO:
         written = io.StringIO()
@@ -45,7 +45,7 @@ def configured() -> Iterator[Configure]:
 log = logging.getLogger("gateway.test")
 
 
-def test_json_is_one_object_a_line(configured: Configure) -> None:
+def test_json_format_is_one_object_per_line(configured: Configure) -> None:
     written = configured()
     log.warning("slow %s\nsecond line", "upstream", extra={"seconds": 1.5, "phase": "connect", "nothing": None})
     [line] = written.getvalue().splitlines()
@@ -57,23 +57,23 @@ def test_json_is_one_object_a_line(configured: Configure) -> None:
     assert record["time"].endswith("Z")
 
 
-def test_text_is_name_and_value(configured: Configure) -> None:
+def test_text_format_appends_names_and_values(configured: Configure) -> None:
     written = configured(fmt="text")
     log.info("ready", extra={"port": 8001, "path": "a b"})
     assert written.getvalue().endswith(' INFO    gateway.test: ready port=8001 path="a b"\n')
 
 
-def test_a_file_or_pipe_gets_json(configured: Configure) -> None:
+def test_the_default_format_is_json_unless_on_a_terminal(configured: Configure) -> None:
     written = configured(fmt="auto")
     log.info("ready")
     assert json.loads(written.getvalue())["message"] == "ready"
 
 
-def test_levels_hold_for_our_own_loggers_alone(configured: Configure) -> None:
+def test_the_level_applies_to_the_loggers_of_the_project_only(configured: Configure) -> None:
     written = configured("debug")
-    logging.getLogger("asyncio").info("chatter")
+    logging.getLogger("asyncio").info("library message")
     log.debug("ours")
-    assert "chatter" not in written.getvalue()
+    assert "library message" not in written.getvalue()
     assert "ours" in written.getvalue()
     written = configured("error")
     log.warning("ours")
@@ -102,7 +102,7 @@ def test_levels_hold_for_our_own_loggers_alone(configured: Configure) -> None:
     ],
 )
 @pytest.mark.parametrize("fmt", ["text", "json"])
-def test_no_secret_is_written_in_any_part_of_a_record(text: str, fmt: str, configured: Configure) -> None:
+def test_secrets_are_redacted_in_every_part_of_a_record(text: str, fmt: str, configured: Configure) -> None:
     written = configured(fmt=fmt)
     log.warning("message %s", text)
     log.warning("extra", extra={"detail": text, "object": [text]})
@@ -116,27 +116,27 @@ def test_no_secret_is_written_in_any_part_of_a_record(text: str, fmt: str, confi
         assert len([json.loads(line) for line in written.getvalue().splitlines()]) == 3
 
 
-def test_ordinary_words_stay(configured: Configure) -> None:
+def test_ordinary_words_are_not_redacted(configured: Configure) -> None:
     written = configured()
     message = "GATEWAY_UPSTREAM_AUTHORIZATION is set; risk-assessment of task-management-system, key sk-AbCdEfGh"
     log.info(message)
     assert json.loads(written.getvalue())["message"] == message
 
 
-def test_nobody_can_forge_a_line(configured: Configure) -> None:
+def test_a_value_cannot_forge_a_line(configured: Configure) -> None:
     written = configured(fmt="text")
     log.info("user %s", "a\n2026-01-01 INFO gateway: all is well\x1b[2J\x85\u2028\ud800")
     [line] = written.getvalue().splitlines()
     assert "\x1b" not in line
 
 
-def test_a_huge_text_is_cut(configured: Configure) -> None:
+def test_a_huge_text_is_truncated(configured: Configure) -> None:
     written = configured()
     log.info("%s", "x" * 1_000_000)
     assert len(written.getvalue()) < 10_000
 
 
-def test_bad_arguments_and_a_closed_stream_raise_nothing_and_show_nothing(
+def test_bad_arguments_and_a_closed_stream_neither_raise_nor_print(
     configured: Configure, capsys: pytest.CaptureFixture[str]
 ) -> None:
     written = configured()
@@ -167,10 +167,10 @@ def test_an_uncaught_exception_is_redacted(configured: Configure) -> None:
 async def test_a_malformed_request_is_logged_without_its_bytes(line: str, configured: Configure) -> None:
     written = configured()
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response()
 
-    runner = web.ServerRunner(web.Server(answer))
+    runner = web.ServerRunner(web.Server(handler))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -182,5 +182,5 @@ async def test_a_malformed_request_is_logged_without_its_bytes(line: str, config
     await writer.wait_closed()
     await runner.cleanup()
     [record] = [json.loads(text) for text in written.getvalue().splitlines()]
-    assert record["message"] == "a request that is no valid HTTP was refused"
+    assert record["message"] == "rejected a request that is not valid HTTP"
     assert KEY[3:] not in written.getvalue()

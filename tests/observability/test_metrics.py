@@ -53,52 +53,52 @@ def start(directory: Path) -> subprocess.Popen[bytes]:
     return child
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
+def stop(child: subprocess.Popen[bytes]) -> None:
     child.communicate(b"", timeout=10)
 
 
 def page(port: int) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        return str(answer.read().decode())
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        return str(response.read().decode())
 
 
-def test_all_processes_are_summed_up_and_the_dead_have_no_present(tmp_path: Path, free_port: int) -> None:
+def test_processes_are_summed_up_and_gauges_of_exited_ones_are_dropped(tmp_path: Path, free_port: int) -> None:
     metrics.prepare_directory(tmp_path / "metrics")
     children = [start(tmp_path / "metrics") for _ in range(2)]
-    stop = metrics.serve_metrics("127.0.0.1", free_port, tmp_path / "metrics")
+    stop_serving = metrics.serve_metrics("127.0.0.1", free_port, tmp_path / "metrics")
     text = page(free_port)
-    counted = 'mcp_gateway_requests_total{method="POST",reason="forwarded",status="200"}'
-    assert f"{counted} 2.0" in text
+    requests = 'mcp_gateway_requests_total{method="POST",reason="forwarded",status="200"}'
+    assert f"{requests} 2.0" in text
     assert "mcp_gateway_open_streams 4.0" in text
     assert 'mcp_gateway_usage_events_total{step="appended"} 6.0' in text
     assert "mcp_gateway_usage_stream_entries 8.0" in text
     assert "mcp_gateway_usage_waiting_seconds 1.5" in text
     assert "mcp_gateway_clickhouse_up 1.0" in text
-    end(children[0])
+    stop(children[0])
     metrics.forget_process(children[0].pid, tmp_path / "metrics")
     text = page(free_port)
-    assert f"{counted} 2.0" in text
+    assert f"{requests} 2.0" in text
     assert "mcp_gateway_open_streams 2.0" in text
-    end(children[1])
-    stop()
+    stop(children[1])
+    stop_serving()
     metrics.prepare_directory(tmp_path / "metrics")
     assert list((tmp_path / "metrics").iterdir()) == []
 
 
-def test_a_port_in_use_is_told(tmp_path: Path, free_port: int) -> None:
-    stop = metrics.serve_metrics("127.0.0.1", free_port, tmp_path)
+def test_a_port_in_use_raises(tmp_path: Path, free_port: int) -> None:
+    stop_serving = metrics.serve_metrics("127.0.0.1", free_port, tmp_path)
     with pytest.raises(OSError, match="in use"):
         metrics.serve_metrics("127.0.0.1", free_port, tmp_path)
-    stop()
+    stop_serving()
 
 
-def test_labels_stay_few_whatever_is_sent() -> None:
-    observed: ProxyMetricsSink = metrics.ProxyMetrics()
+def test_the_number_of_label_values_is_bounded() -> None:
+    sink: ProxyMetricsSink = metrics.ProxyMetrics()
     for number in range(1000):
-        observed.answered(f"X{number}", number + 600, f"word_{number}", 0.1)
-        observed.answered("POST", 200, f"sk-{number} not a word", 0.1)
-        observed.upstream_failed(f"phase_{number}")
-    observed.write()
+        sink.answered(f"X{number}", number + 600, f"word_{number}", 0.1)
+        sink.answered("POST", 200, f"sk-{number} not a word", 0.1)
+        sink.upstream_failed(f"phase_{number}")
+    sink.write()
     counts = {metric.name: metric.samples for metric in REGISTRY.collect()}
     assert len(counts["mcp_gateway_requests"]) <= 4 * (metrics.MAX_LABEL_VALUES + 2)
     assert len(counts["mcp_gateway_upstream_errors"]) <= 2 * (metrics.MAX_LABEL_VALUES + 1)
