@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import time
 from pathlib import Path
@@ -12,17 +11,8 @@ import pytest
 
 from gateway.cli import main
 from gateway.runtime.backup import RDB, USAGE, pack
+from tests.cli.support import Capture
 from tests.support.running_up import Running
-
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def call(number: int) -> dict[str, Any]:

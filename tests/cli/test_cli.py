@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,17 +12,9 @@ import pytest
 import gateway
 from gateway.cli import main
 from gateway.settings import Settings
+from tests.cli.support import Capture
 
 HEAVY = ("aiohttp", "argon2", "chdb", "clickhouse_connect", "mcp", "pandas", "rich", "sqlglot")
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
 
 
 def lines(capsys: Capture) -> list[str]:

@@ -11,16 +11,7 @@ import pytest
 from gateway.cli import main
 from gateway.client_snippets import CLIENTS
 from gateway.settings.markdown import settings_page
-
-Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+from tests.cli.support import Capture
 
 
 def write_instance_file(folder: Path) -> None:

@@ -2,73 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
-import os
 import sys
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import User, UserStore
 from gateway.cli import main
 from gateway.keys.store import KeyStore
-from gateway.redis.client import connect
 from gateway.timestamps import now_ms
+from tests.cli.support import Capture, on_redis, on_users
 
-Capture = pytest.CaptureFixture[str]
-Result = TypeVar("Result")
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture(autouse=True)
-def url(valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An emptied Redis that the command line is configured for."""
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
-    monkeypatch.chdir(tmp_path)
-
-    async def flush() -> None:
-        redis = connect(valkey_url)
-        await redis.flushall()
-        await redis.aclose()
-
-    asyncio.run(flush())
-    return valkey_url
+def url(redis_url: str) -> str:
+    """An empty Redis, configured as GATEWAY_REDIS_URL."""
+    return redis_url
 
 
 @pytest.fixture
 def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Puts a text on standard input."""
+    """A function that replaces standard input by a text."""
     return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
 
-def on_users(url: str, work: Callable[[UserStore], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        redis = connect(url)
-        users = UserStore(redis, now_ms=now_ms)
-        try:
-            return await work(users)
-        finally:
-            users.passwords.close()
-            await redis.aclose()
-
-    return asyncio.run(run())
-
-
-def added(email: str, piped: Callable[[str], None], *flags: str) -> int:
+def add_user(email: str, piped: Callable[[str], None], *flags: str) -> int:
     piped(PASSWORD + "\n")
     return main(["user", "add", email, "--password-stdin", *flags])
 
 
-def test_an_added_user_may_log_in(url: str, piped: Callable[[str], None], capsys: Capture) -> None:
-    assert added("Ada@Example.com", piped, "--admin") == 0
+def test_an_added_user_can_log_in(url: str, piped: Callable[[str], None], capsys: Capture) -> None:
+    assert add_user("Ada@Example.com", piped, "--admin") == 0
     assert capsys.readouterr().out == "ada@example.com can log in as an admin\n"
 
     async def verify(users: UserStore) -> User | None:
@@ -79,7 +49,7 @@ def test_an_added_user_may_log_in(url: str, piped: Callable[[str], None], capsys
     assert user.is_admin
 
 
-def test_a_password_is_asked_for_twice_on_a_terminal(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_a_terminal_is_prompted_for_the_password_twice(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     asked: list[dict[str, object]] = []
 
     def prompt(text: str, **options: object) -> str:
@@ -93,7 +63,7 @@ def test_a_password_is_asked_for_twice_on_a_terminal(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("email", "password", "says"),
+    ("email", "password", "message"),
     [
         ("ada@example.com", "short", "the password must have 8 to 1024 characters"),
         ("ada@example.com", "x" * 2000, "the password must have 8 to 1024 characters"),
@@ -101,31 +71,31 @@ def test_a_password_is_asked_for_twice_on_a_terminal(monkeypatch: pytest.MonkeyP
         ("ada@example.com", "", "standard input has no password: pipe it in, on one line"),
     ],
 )
-def test_bad_input_adds_nobody(
-    email: str, password: str, says: str, piped: Callable[[str], None], capsys: Capture
+def test_invalid_input_adds_no_user(
+    email: str, password: str, message: str, piped: Callable[[str], None], capsys: Capture
 ) -> None:
     piped(password)
     assert main(["user", "add", email, "--password-stdin"]) == 1
-    assert capsys.readouterr().err == f"mcp-gateway: {says}\n"
+    assert capsys.readouterr().err == f"mcp-gateway: {message}\n"
     assert main(["user", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"users": []}
 
 
-def test_without_a_terminal_nothing_is_asked(piped: Callable[[str], None], capsys: Capture) -> None:
+def test_without_a_terminal_there_is_no_prompt(piped: Callable[[str], None], capsys: Capture) -> None:
     piped(PASSWORD)
     assert main(["user", "add", "ada@example.com"]) == 1
     assert "--password-stdin" in capsys.readouterr().err
 
 
-def test_a_second_user_of_one_email_is_refused(piped: Callable[[str], None], capsys: Capture) -> None:
-    assert added("ada@example.com", piped) == 0
-    assert added("ADA@example.com", piped) == 1
+def test_an_email_can_be_added_only_once(piped: Callable[[str], None], capsys: Capture) -> None:
+    assert add_user("ada@example.com", piped) == 0
+    assert add_user("ADA@example.com", piped) == 1
     assert "there is a user ADA@example.com already" in capsys.readouterr().err
 
 
 def test_users_are_listed(piped: Callable[[str], None], capsys: Capture) -> None:
-    added("bob@example.com", piped)
-    added("ada@example.com", piped, "--admin")
+    add_user("bob@example.com", piped)
+    add_user("ada@example.com", piped, "--admin")
     capsys.readouterr()
     assert main(["user", "list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
@@ -137,7 +107,7 @@ def test_users_are_listed(piped: Callable[[str], None], capsys: Capture) -> None
 
 
 def test_a_new_password_replaces_the_old_one(url: str, piped: Callable[[str], None]) -> None:
-    added("ada@example.com", piped)
+    add_user("ada@example.com", piped)
     piped("another password\n")
     assert main(["user", "password", "ada@example.com", "--password-stdin"]) == 0
 
@@ -156,31 +126,27 @@ def test_a_new_password_replaces_the_old_one(url: str, piped: Callable[[str], No
 def test_disabling_a_user_revokes_the_keys_and_is_audited(
     url: str, piped: Callable[[str], None], capsys: Capture
 ) -> None:
-    added("root@example.com", piped, "--admin")
-    added("ada@example.com", piped)
+    add_user("root@example.com", piped, "--admin")
+    add_user("ada@example.com", piped)
 
-    async def make_and_see() -> tuple[list[str], list[str]]:
-        redis = connect(url)
-        keys = KeyStore(redis, pepper=None, now_ms=now_ms)
-        statuses = [record.status(now_ms()) for record in await keys.list("ada@example.com")]
-        trail = [entry.entry.action for entry in await AuditTrail(redis, now_ms=now_ms).newest(10)]
-        if not statuses:
-            await keys.create(owner="ada@example.com", key_name="one")
-        await redis.aclose()
-        return list(statuses), trail
+    async def create_key(redis: Redis) -> None:
+        await KeyStore(redis, pepper=None, now_ms=now_ms).create(owner="ada@example.com", key_name="one")
 
-    asyncio.run(make_and_see())
+    async def statuses_and_actions(redis: Redis) -> tuple[list[str], list[str]]:
+        keys = await KeyStore(redis, pepper=None, now_ms=now_ms).list("ada@example.com")
+        trail = await AuditTrail(redis, now_ms=now_ms).newest(10)
+        return [key.status(now_ms()) for key in keys], [stored.entry.action for stored in trail]
+
+    on_redis(url, create_key)
     capsys.readouterr()
     assert main(["user", "disable", "ada@example.com"]) == 0
     assert capsys.readouterr().out == "ada@example.com is disabled; 1 key revoked\n"
-    statuses, trail = asyncio.run(make_and_see())
-    assert statuses == ["revoked"]
-    assert trail == ["user.disable", "user.add", "user.add"]
+    assert on_redis(url, statuses_and_actions) == (["revoked"], ["user.disable", "user.add", "user.add"])
 
 
-def test_a_disabled_user_is_told_of_and_can_be_enabled(piped: Callable[[str], None], capsys: Capture) -> None:
-    added("root@example.com", piped, "--admin")
-    added("ada@example.com", piped)
+def test_a_disabled_user_can_be_enabled(piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("root@example.com", piped, "--admin")
+    add_user("ada@example.com", piped)
     assert main(["user", "disable", "ada@example.com"]) == 0
     piped("another good password\n")
     capsys.readouterr()
@@ -192,8 +158,8 @@ def test_a_disabled_user_is_told_of_and_can_be_enabled(piped: Callable[[str], No
     assert main(["user", "enable", "nobody@example.com"]) == 1
 
 
-def test_the_last_admin_stays(piped: Callable[[str], None], capsys: Capture) -> None:
-    added("root@example.com", piped, "--admin")
+def test_the_last_admin_cannot_be_disabled(piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("root@example.com", piped, "--admin")
     assert main(["user", "disable", "root@example.com"]) == 1
     assert "is the last admin" in capsys.readouterr().err
     assert main(["user", "disable", "nobody@example.com"]) == 1
