@@ -1,1 +1,5 @@
-"""What the gateway costs, next to nginx, a plain aiohttp proxy, and no proxy at all."""
+"""Benchmark of the gateway, compared with nginx, a plain aiohttp proxy, and no proxy.
+
+Begin with `command`, which runs the measurements. `proxies` starts what is measured, `runs` puts it under load,
+`results` compares two proxies, and `report` prints the tables. The product imports nothing of this package.
+"""

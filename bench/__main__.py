@@ -1,4 +1,4 @@
-"""`make bench`: measure all of it, interleaved, and print the table."""
+"""`make bench`: run all measurements, interleaved, and print the tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The calls that are made and the results that come: daily prices, as rows and as the text that mirrors them.
+"""The benchmark's calls and their results: daily prices.
 
-A result is what an MCP server on the Python SDK sends for a tool that returns an object: `structuredContent`, and the
-same once more as indented JSON in a text block. So the gateway has to find the table and the records in either.
+A result has the form that an MCP server on the Python SDK sends for a tool that returns an object: `structuredContent`,
+and the same data as indented JSON in a text block.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 
 TABLE = "stock_daily"
 _ID = 123_456_789
-_ID_PLACE = "000000000"
-"""Nine digits, as many as the load's ids have."""
+_ID_PLACEHOLDER = "000000000"
+"""Nine digits, as many as the ids that `load.c` sends."""
 
 
 class Call(NamedTuple):
-    """A tool of the bench's upstream."""
+    """A call of one of the benchmark upstream's tools."""
 
     name: str
     size: int
-    """About so many bytes has its answer."""
+    """Approximate bytes of the response."""
     has_progress: bool = False
-    """Whether a progress event comes some time before the result."""
+    """True if a progress event is sent some time before the result."""
     is_text: bool = False
-    """Whether the text is all that there is, without `structuredContent`."""
+    """True if the result has only text content, without `structuredContent`."""
 
     @property
     def is_stream(self) -> bool:
@@ -43,15 +43,15 @@ CALLS = (
 PROGRESS = Call("progress-sse", 1_000, has_progress=True)
 TEXT = Call("2mb-text", 2_000_000, is_text=True)
 ALL = (*CALLS, PROGRESS, TEXT)
-MANY = 64
-"""Connections under load, where latency is not what is measured."""
+LOAD_CONNECTIONS = 64
+"""Number of connections of the runs that measure CPU time and throughput."""
 
 
 def write_results(folder: Path) -> None:
-    """Write the files that `upstream.c` answers with."""
+    """Write the files from which `upstream.c` responds."""
     for call in ALL:
-        answer = _compact({"jsonrpc": "2.0", "id": _ID, "result": _result(call, records(call))})
-        before, after = answer.split(str(_ID))
+        response = _compact({"jsonrpc": "2.0", "id": _ID, "result": _result(call, records(call))})
+        before, after = response.split(str(_ID))
         if call.is_stream:
             before, after = f"event: message\r\ndata: {before}", f"{after}\r\n\r\n"
         (folder / f"{call.name}.before").write_text(before)
@@ -63,7 +63,7 @@ def write_results(folder: Path) -> None:
 
 
 def write_request(path: Path, call: Call, key: str) -> None:
-    """Write the request that `load.c` sends, with a place for its id. Every proxy gets the same one."""
+    """Write the request that `load.c` sends, with a placeholder for its id. It is the same for every proxy."""
     arguments = {"symbol": "IBM", "start": "2000-03-01", "limit": records(call)}
     params = {"name": call.name, "arguments": arguments, "_meta": {"progressToken": 1}}
     body = _compact({"jsonrpc": "2.0", "id": _ID, "method": "tools/call", "params": params})
@@ -80,23 +80,23 @@ def write_request(path: Path, call: Call, key: str) -> None:
             f"Content-Length: {len(body)}",
         )
     )
-    path.write_text(f"{head}\r\n\r\n{body.replace(str(_ID), _ID_PLACE)}")
+    path.write_text(f"{head}\r\n\r\n{body.replace(str(_ID), _ID_PLACEHOLDER)}")
 
 
-def answer_size(folder: Path, call: Call) -> int:
-    """How many bytes the body of its answer has."""
+def response_size(folder: Path, call: Call) -> int:
+    """Return the bytes of the response's body."""
     parts = [folder / f"{call.name}.{part}" for part in ("first", "before", "after")]
-    return sum(part.stat().st_size for part in parts if part.exists()) + len(_ID_PLACE)
+    return sum(part.stat().st_size for part in parts if part.exists()) + len(_ID_PLACEHOLDER)
 
 
 def records(call: Call) -> int:
-    """How many records its result has: as many as fit."""
+    """Return the number of records in the result: as many as fit into its size."""
     empty, one = (len(_compact(_result(call, count))) for count in (0, 1))
     return max(1, (call.size - empty) // (one - empty))
 
 
 def result_json(call: Call) -> bytes:
-    """The `result` member of its answer, as it is on the wire."""
+    """Return the `result` member of the response, as sent."""
     return _compact(_result(call, records(call))).encode()
 
 

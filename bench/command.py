@@ -1,4 +1,4 @@
-"""The command line of the bench: what is measured, in which order."""
+"""The command line of the benchmark, and the order of its measurements."""
 
 from __future__ import annotations
 
@@ -14,22 +14,34 @@ from pathlib import Path
 
 import msgspec
 
-from bench import calls, machine, metering, profiling, proxies, report, streams, system_packages, tools, turns
-from bench.calls import CALLS, MANY, PROGRESS, TEXT, Call
+from bench import (
+    c_programs,
+    calls,
+    loop_iterations,
+    machine,
+    metering,
+    profiling,
+    proxies,
+    report,
+    streams,
+    system_packages,
+)
+from bench.calls import CALLS, LOAD_CONNECTIONS, PROGRESS, TEXT, Call
+from bench.loop_iterations import LoopIterations
 from bench.proxies import BenchError, Proxy
 from bench.results import Results
-from bench.runs import Bench
-from bench.turns import Turns
+from bench.runs import LoadRunner
 
 PROXIES = ("direct", "nginx", "plain", "gateway")
-MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-turn", "metering")
-_TURNS_OF = 30
+MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-iteration", "metering")
+_ITERATION_CALLS = 30
+"""Calls of which the longest iteration of the event loop is measured, one by one."""
 _UNDER_TEST = "gateway"
 _PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "performance.md"
 
 
 class Options(argparse.Namespace):
-    """What was asked for."""
+    """The command-line options."""
 
     only: list[str]
     proxies: list[str]
@@ -45,9 +57,9 @@ class Options(argparse.Namespace):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the tables, and return the exit code: 1 where a count was wrong or something is missing."""
+    """Run the measurements and print the tables; return exit code 1 if a count is wrong or a program is missing."""
     options = _parser().parse_args(arguments, Options())
-    # So that what was started is ended too.
+    # Exit by an exception, so that the started processes are stopped.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         system_packages.require(("gcc", *(("nginx",) if "nginx" in options.proxies else ())))
@@ -61,69 +73,74 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(results)) + b"\n")
     tables = report.markdown(results)
     if options.document:
-        _PAGE.write_text(report.renewed(_PAGE.read_text(), tables))
+        _PAGE.write_text(report.replace_tables(_PAGE.read_text(), tables))
     sys.stdout.write(tables)
     return 0
 
 
 def _measure(options: Options, folder: Path) -> Results:
     cores = machine.two_cores()
-    tools.compile_into(folder)
+    c_programs.compile_into(folder)
     calls.write_results(folder)
     results = Results(machine.description())
     with contextlib.ExitStack() as stack:
         port, pid = stack.enter_context(proxies.upstream(folder, cores[1]))
         running = stack.enter_context(_running(folder, port, pid, cores, options.proxies))
-        bench = Bench(folder, cores[1])
+        runner = LoadRunner(folder, cores[1])
         if "metering" in options.only:
-            results.metering_us = metering.declared_us()
+            results.metering_us = metering.structured_us()
         if "idle-streams" in options.only:
             results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
         for call in options.calls:
-            _measure_call(bench, running, call, (MANY, 1), options, results)
+            _measure_call(runner, running, call, (LOAD_CONNECTIONS, 1), options, results)
         if "first-event" in options.only:
-            _measure_call(bench, running, PROGRESS, (1,), options, results)
+            _measure_call(runner, running, PROGRESS, (1,), options, results)
         if options.profile:
-            _print_profiles(bench, running, options, folder)
+            _print_profiles(runner, running, options, folder)
     with proxies.upstream(folder, cores[1]) as (port, _):
-        if "longest-turn" in options.only and _UNDER_TEST in options.proxies:
-            results.turns += _longest_turns(folder, port, cores)
+        if "longest-iteration" in options.only and _UNDER_TEST in options.proxies:
+            results.loop_iterations += _longest_iterations(folder, port, cores)
     return results
 
 
 def _measure_call(
-    bench: Bench, running: Sequence[Proxy], call: Call, many: Sequence[int], options: Options, results: Results
+    runner: LoadRunner,
+    running: Sequence[Proxy],
+    call: Call,
+    connection_counts: Sequence[int],
+    options: Options,
+    results: Results,
 ) -> None:
     for proxy in running:
-        bench.warm_up(proxy, call, many[0])
+        runner.warm_up(proxy, call, connection_counts[0])
     for round_ in range(options.rounds):
         for proxy in running:
-            for connections in many:
-                run = bench.run(proxy, call, round_, connections, options.seconds)
+            for connections in connection_counts:
+                run = runner.run(proxy, call, round_, connections, options.seconds)
                 results.runs.append(run)
-                sys.stderr.write(f"{report.line(run)}\n")
+                sys.stderr.write(f"{report.progress_line(run)}\n")
 
 
-def _print_profiles(bench: Bench, running: Sequence[Proxy], options: Options, folder: Path) -> None:
+def _print_profiles(runner: LoadRunner, running: Sequence[Proxy], options: Options, folder: Path) -> None:
     for call in options.calls:
         for proxy in running:
             if proxy.name in (_UNDER_TEST, "plain"):
-                load = partial(bench.load, proxy, call, MANY, options.seconds)
-                table = profiling.profile(proxy.parts["worker"], options.seconds, folder, load)
-                sys.stdout.write(f"{proxy.name}, {call.name}, {MANY} connections\n{table}\n")
+                load = partial(runner.load, proxy, call, LOAD_CONNECTIONS, options.seconds)
+                table = profiling.profile(proxy.processes["worker"], options.seconds, folder, load)
+                sys.stdout.write(f"{proxy.name}, {call.name}, {LOAD_CONNECTIONS} connections\n{table}\n")
 
 
-def _longest_turns(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[Turns]:
+def _longest_iterations(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[LoopIterations]:
     with (
-        turns.longest_turn(folder) as (longest, environment),
+        loop_iterations.longest_iteration(folder) as (longest, environment),
         proxies.gateway(folder / "gateway-measured", upstream_port, cores, environment) as proxy,
     ):
-        bench = Bench(folder, cores[1])
+        runner = LoadRunner(folder, cores[1])
         for call in (*CALLS, TEXT):
-            bench.warm_up(proxy, call, 1)
-            # A load whose time is over at once makes one call.
-            one = partial(bench.load, proxy, call, 1, 0)
-            yield turns.summary(call.name, [longest.during(one) for _ in range(_TURNS_OF)])
+            runner.warm_up(proxy, call, 1)
+            # A load of zero seconds makes one call.
+            one_call = partial(runner.load, proxy, call, 1, 0)
+            yield loop_iterations.summarize(call.name, [longest.during(one_call) for _ in range(_ITERATION_CALLS)])
 
 
 @contextlib.contextmanager
@@ -141,26 +158,28 @@ def _running(folder: Path, port: int, pid: int, cores: tuple[int, int], names: S
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure the gateway next to nginx, a plain aiohttp proxy, and no proxy at all.",
+        description="Benchmark the gateway against nginx, a plain aiohttp proxy, and no proxy.",
         epilog='With make: make bench BENCH="--only 1kb-json --proxies nginx,gateway"',
     )
-    _add_list(parser, "only", MEASURES, "what to measure")
-    _add_list(parser, "proxies", PROXIES, "which proxies")
-    parser.add_argument("--seconds", type=float, default=1, help="of each run (default: 1)")
-    parser.add_argument("--rounds", type=int, default=7, help="how often; the median counts (default: 7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single run there")
-    parser.add_argument("--document", action="store_true", help="put the tables into docs/explanation/performance.md")
-    parser.add_argument("--profile", action="store_true", help="show too where the time goes, by py-spy")
+    _add_list(parser, "only", MEASURES, "measurements to run")
+    _add_list(parser, "proxies", PROXIES, "proxies to measure")
+    parser.add_argument("--seconds", type=float, default=1, help="duration of each run (default: 1)")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="runs of each measurement, of which the median counts (default: 7)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results of every run to FILE")
+    parser.add_argument("--document", action="store_true", help="update the tables in docs/explanation/performance.md")
+    parser.add_argument("--profile", action="store_true", help="also profile the worker with py-spy")
     return parser
 
 
 def _add_list(parser: argparse.ArgumentParser, name: str, known: Sequence[str], what: str) -> None:
-    def some(text: str) -> list[str]:
+    def parse_names(text: str) -> list[str]:
         names = text.split(",")
         unknown = [each for each in names if each not in known]
         if unknown:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         return names
 
-    told = f"{what}, of {', '.join(known)} (default: all)"
-    parser.add_argument(f"--{name}", type=some, default=list(known), metavar="A,B", help=told)
+    help_text = f"{what}, of {', '.join(known)} (default: all)"
+    parser.add_argument(f"--{name}", type=parse_names, default=list(known), metavar="A,B", help=help_text)

@@ -1,17 +1,17 @@
-/* The client of the bench: calls on kept connections, one at a time on each, for some seconds.
+/* The load generator: calls on keep-alive connections, one at a time on each, for some seconds.
 
    load PORT CONNECTIONS SECONDS REQUEST_FILE FIRST_ID
 
-   REQUEST_FILE has a whole POST whose JSON-RPC id is ID_DIGITS zeros; each call gets an id of its own instead. When the
-   time is over nothing more is sent, and what is open is read to its end: what is counted here was answered whole. Each
-   answer must be a 200 that has the call's id. Prints one line of JSON. */
+   REQUEST_FILE holds a whole POST whose JSON-RPC id is ID_DIGITS zeros, which are replaced by a new id in each call. When
+   the time is over, no more calls are sent and open ones are completed: only complete responses are counted. A response
+   must have status 200 and the id of the call. Prints one line of JSON. */
 
 #include "wire.h"
 
 #define ID_DIGITS 9
-#define ID_PLACE "\"id\":000000000"
+#define ID_PLACEHOLDER "\"id\":000000000"
 #define HEAD_BOUND 16384
-#define PIECE 262144
+#define BUFFER_SIZE 262144
 
 enum phase { IN_HEAD, IN_LENGTH, IN_CHUNK_SIZE, IN_CHUNK, IN_CHUNK_END, DONE };
 
@@ -27,24 +27,24 @@ struct connection {
     int has_id;
 };
 
-static size_t request_size, id_place;
+static size_t request_size, id_offset;
 static uint64_t next_id;
 static uint32_t *latencies, *first_bytes;
-static size_t answered, room, failed;
+static size_t answered, capacity, failed;
 static uint64_t body_bytes;
 
 static void start_call(struct connection *connection)
 {
     char digits[ID_DIGITS + 1];
     snprintf(digits, sizeof digits, "%0*llu", ID_DIGITS, (unsigned long long)next_id++);
-    memcpy(connection->request + id_place, digits, ID_DIGITS);
+    memcpy(connection->request + id_offset, digits, ID_DIGITS);
     connection->phase = IN_HEAD;
     connection->head_size = connection->chunk_line_size = connection->left = connection->body_size = 0;
     connection->first_byte = 0;
     connection->has_id = 0;
     connection->started = now_ns();
     must(send(connection->fd, connection->request, request_size, MSG_NOSIGNAL) == (ssize_t)request_size,
-         "a request could not be sent at once");
+         "a request could not be sent in one write");
 }
 
 static uint32_t bounded(uint64_t ns)
@@ -58,10 +58,10 @@ static void end_call(struct connection *connection)
         failed++;
         return;
     }
-    if (answered == room) {
-        room = room ? room * 2 : 65536;
-        latencies = realloc(latencies, room * sizeof *latencies);
-        first_bytes = realloc(first_bytes, room * sizeof *first_bytes);
+    if (answered == capacity) {
+        capacity = capacity ? capacity * 2 : 65536;
+        latencies = realloc(latencies, capacity * sizeof *latencies);
+        first_bytes = realloc(first_bytes, capacity * sizeof *first_bytes);
         must(latencies && first_bytes, "out of memory");
     }
     body_bytes += connection->body_size;
@@ -69,17 +69,17 @@ static void end_call(struct connection *connection)
     first_bytes[answered++] = bounded(connection->first_byte - connection->started);
 }
 
-static void note_body(struct connection *connection, const char *bytes, size_t size)
+static void add_body(struct connection *connection, const char *bytes, size_t size)
 {
     if (!connection->body_size && size)
         connection->first_byte = now_ns();
     if (!connection->has_id)
-        connection->has_id = memmem(bytes, size, connection->request + id_place - strlen("\"id\":"),
+        connection->has_id = memmem(bytes, size, connection->request + id_offset - strlen("\"id\":"),
                                     strlen("\"id\":") + ID_DIGITS) != NULL;
     connection->body_size += size;
 }
 
-static size_t take_head(struct connection *connection, const char *bytes, size_t size)
+static size_t parse_head(struct connection *connection, const char *bytes, size_t size)
 {
     size_t before = connection->head_size;
     size_t taken = size < HEAD_BOUND - before ? size : HEAD_BOUND - before;
@@ -88,36 +88,36 @@ static size_t take_head(struct connection *connection, const char *bytes, size_t
     connection->head[connection->head_size] = 0;
     char *end = strstr(connection->head, "\r\n\r\n");
     if (!end) {
-        must(connection->head_size < HEAD_BOUND, "an answer's head is too long");
+        must(connection->head_size < HEAD_BOUND, "a response head is too long");
         return taken;
     }
     if (strncmp(connection->head, "HTTP/1.1 200 ", 13) != 0) {
-        fprintf(stderr, "an answer is no 200:\n%.400s\n", connection->head);
+        fprintf(stderr, "a response has another status than 200:\n%.400s\n", connection->head);
         exit(1);
     }
     end[2] = 0;
     const char *length = field(connection->head, "content-length");
     connection->left = length ? strtoul(length, NULL, 10) : 0;
     connection->phase = length ? (connection->left ? IN_LENGTH : DONE) : IN_CHUNK_SIZE;
-    must(length || field(connection->head, "transfer-encoding"), "an answer has neither length nor chunks");
+    must(length || field(connection->head, "transfer-encoding"), "a response has neither Content-Length nor chunked encoding");
     return (size_t)(end + 4 - connection->head) - before;
 }
 
-static size_t take_counted(struct connection *connection, const char *bytes, size_t size)
+static size_t parse_body(struct connection *connection, const char *bytes, size_t size)
 {
     size_t taken = size < connection->left ? size : connection->left;
-    note_body(connection, bytes, taken);
+    add_body(connection, bytes, taken);
     connection->left -= taken;
     if (!connection->left)
         connection->phase = connection->phase == IN_LENGTH ? DONE : IN_CHUNK_END;
     return taken;
 }
 
-/* A line of the chunked coding: a chunk's size, the end of its line, or the last empty line. */
-static size_t take_chunk_line(struct connection *connection, const char *bytes, size_t size)
+/* Parses a line of the chunked encoding: the size of a chunk, the end of its data, or the last empty line. */
+static size_t parse_chunk_line(struct connection *connection, const char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        must(connection->chunk_line_size < sizeof connection->chunk_line - 1, "a chunk's line is too long");
+        must(connection->chunk_line_size < sizeof connection->chunk_line - 1, "a chunk header is too long");
         connection->chunk_line[connection->chunk_line_size++] = bytes[i];
         if (bytes[i] != '\n')
             continue;
@@ -136,17 +136,17 @@ static size_t take_chunk_line(struct connection *connection, const char *bytes, 
     return size;
 }
 
-static void take(struct connection *connection, const char *bytes, size_t size)
+static void parse(struct connection *connection, const char *bytes, size_t size)
 {
     while (size) {
         size_t taken = 0;
-        must(connection->phase != DONE, "more came than the answer");
+        must(connection->phase != DONE, "data was received after the end of a response");
         if (connection->phase == IN_HEAD)
-            taken = take_head(connection, bytes, size);
+            taken = parse_head(connection, bytes, size);
         else if (connection->phase == IN_LENGTH || connection->phase == IN_CHUNK)
-            taken = take_counted(connection, bytes, size);
+            taken = parse_body(connection, bytes, size);
         else
-            taken = take_chunk_line(connection, bytes, size);
+            taken = parse_chunk_line(connection, bytes, size);
         bytes += taken;
         size -= taken;
     }
@@ -167,13 +167,13 @@ static void print_quantiles(const char *name, uint32_t *values)
 
 int main(int argc, char **argv)
 {
-    static char piece[PIECE];
+    static char buffer[BUFFER_SIZE];
     must(argc == 6, "usage: load PORT CONNECTIONS SECONDS REQUEST_FILE FIRST_ID");
     int count = atoi(argv[2]);
     char *request = read_file(argv[4], &request_size);
-    char *place = strstr(request, ID_PLACE);
-    must(place != NULL, "the request has no place for an id");
-    id_place = (size_t)(place - request) + strlen("\"id\":");
+    char *place = strstr(request, ID_PLACEHOLDER);
+    must(place != NULL, "the request has no placeholder for an id");
+    id_offset = (size_t)(place - request) + strlen("\"id\":");
     next_id = strtoull(argv[5], NULL, 10);
     struct sockaddr_in address = loopback(argv[1]);
     int epoll = epoll_create1(0);
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
         connection->fd = socket(AF_INET, SOCK_STREAM, 0);
         if (connect(connection->fd, (struct sockaddr *)&address, sizeof address))
             die("connect");
-        make_prompt(connection->fd);
+        configure_socket(connection->fd);
         connection->request = malloc(request_size);
         must(connection->request != NULL, "out of memory");
         memcpy(connection->request, request, request_size);
@@ -198,14 +198,14 @@ int main(int argc, char **argv)
     while (open) {
         struct epoll_event events[128];
         int ready = epoll_wait(epoll, events, 128, 30000);
-        must(ready > 0, "no answer for 30 s");
+        must(ready > 0, "no response for 30 s");
         for (int i = 0; i < ready; i++) {
             struct connection *connection = events[i].data.ptr;
-            ssize_t got = recv(connection->fd, piece, sizeof piece, 0);
-            if (got < 0 && errno == EAGAIN)
+            ssize_t received = recv(connection->fd, buffer, sizeof buffer, 0);
+            if (received < 0 && errno == EAGAIN)
                 continue;
-            must(got > 0, "a connection was closed");
-            take(connection, piece, (size_t)got);
+            must(received > 0, "a connection was closed");
+            parse(connection, buffer, (size_t)received);
             if (connection->phase != DONE)
                 continue;
             end_call(connection);
@@ -216,7 +216,7 @@ int main(int argc, char **argv)
         }
     }
     double seconds = (double)(now_ns() - started) / 1e9;
-    must(answered > 0, "no answer had its call's id");
+    must(answered > 0, "no response had the id of its call");
     printf("{\"answered\": %zu, \"failed\": %zu, \"seconds\": %.6f, \"body_bytes\": %.1f", answered, failed, seconds,
            (double)body_bytes / (double)answered);
     print_quantiles("latency_us", latencies);

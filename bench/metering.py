@@ -1,4 +1,4 @@
-"""What it costs to meter a declared result, without a proxy around it."""
+"""The CPU time of metering a structured result, measured without a proxy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _CALLS = 1000
 _ROUNDS = 50
 
 
-def declared_us() -> float:
-    """CPU µs for a result of 1 KB that names its table; the least of some rounds."""
+def structured_us() -> float:
+    """Return the CPU time in µs for a result of 1 KB that names its table: the minimum of several rounds."""
     call = CALLS[0]
     result, arguments = result_json(call), {"symbol": "IBM", "start": "2000-03-01", "limit": 3}
     meter(call.name, arguments, result)

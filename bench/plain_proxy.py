@@ -1,8 +1,8 @@
-"""The proxy that one would write first: aiohttp's server and aiohttp's client, and nothing else.
+"""A minimal proxy: aiohttp's server and aiohttp's client, and nothing else.
 
     python -m bench.plain_proxy PORT UPSTREAM_PORT
 
-It has no keys, no metering and no checks, but uvloop and kept connections, as the gateway has.
+It has no keys, no metering and no checks, but like the gateway it uses uvloop and keep-alive connections.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ async def _application(upstream: str) -> web.Application:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         body = await request.read()
         session = request.app[_SESSION]
-        async with session.request(request.method, upstream, headers=headers, data=body or None) as answer:
-            headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            response = web.StreamResponse(status=answer.status, headers=headers)
+        async with session.request(request.method, upstream, headers=headers, data=body or None) as upstream_response:
+            headers = {
+                name: value for name, value in upstream_response.headers.items() if name.lower() not in _HOP_BY_HOP
+            }
+            response = web.StreamResponse(status=upstream_response.status, headers=headers)
             await response.prepare(request)
-            async for piece in answer.content.iter_any():
-                await response.write(piece)
+            async for chunk in upstream_response.content.iter_any():
+                await response.write(chunk)
             await response.write_eof()
             return response
 
@@ -52,7 +54,7 @@ def main() -> None:
     port, upstream_port = map(int, sys.argv[1:])
     application = _application(f"http://127.0.0.1:{upstream_port}/mcp")
     loop = uvloop.new_event_loop()
-    # It does not notice that a listening client has left, and would wait for the upstream's end.
+    # It does not detect that a listening client has disconnected, and would wait for the upstream stream to end.
     web.run_app(
         application,
         host="127.0.0.1",

@@ -1,4 +1,4 @@
-"""Where a worker's time goes, by py-spy."""
+"""Profiles a worker with py-spy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LINES = 30
 
 
 def profile(pid: int, seconds: float, folder: Path, load: Callable[[], object]) -> str:
-    """Sample a Python process while it is under load; returns a table of functions."""
+    """Sample a Python process while it is under load, and return a table of functions."""
     output = folder / "profile"
     command = [str(Path(sys.executable).parent / "py-spy"), "record", "--pid", str(pid), "--function"]
     command += [
@@ -33,18 +33,20 @@ def profile(pid: int, seconds: float, folder: Path, load: Callable[[], object]) 
 
 
 def _table(stacks: str) -> str:
-    own: collections.Counter[str] = collections.Counter()
-    whole: collections.Counter[str] = collections.Counter()
+    self_samples: collections.Counter[str] = collections.Counter()
+    total_samples: collections.Counter[str] = collections.Counter()
     for line in stacks.splitlines():
         stack, _, count = line.rpartition(" ")
         frames = stack.split(";")
-        own[frames[-1]] += int(count)
+        self_samples[frames[-1]] += int(count)
         for frame in set(frames):
-            whole[frame] += int(count)
-    samples = sum(own.values()) or 1
-    rows = ["  own %  whole %  function"]
-    for ranking in (own, whole):
+            total_samples[frame] += int(count)
+    samples = sum(self_samples.values()) or 1
+    rows = [" self %  total %  function"]
+    for ranking in (self_samples, total_samples):
         for frame, _ in ranking.most_common(_LINES):
-            rows.append(f"{100 * own[frame] / samples:7.1f}{100 * whole[frame] / samples:9.1f}  {frame}")
+            rows.append(
+                f"{100 * self_samples[frame] / samples:7.1f}{100 * total_samples[frame] / samples:9.1f}  {frame}"
+            )
         rows.append("")
     return "\n".join(rows)

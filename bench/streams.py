@@ -12,11 +12,11 @@ from bench import machine
 from bench.proxies import BenchError, Proxy
 
 _FIRST = 100
-"""Streams that are opened before, so that what is allocated once does not count."""
+"""Streams opened before the measurement, so that one-time allocations do not count."""
 _COUNT = 1000
 _SETTLE_SECONDS = 2.0
 OPEN_FILES = 2 * (_FIRST + _COUNT) + 500
-"""As many as a proxy may have open meanwhile."""
+"""Maximum number of files that a proxy has open during the measurement."""
 
 
 class IdleStreams(msgspec.Struct, frozen=True):
@@ -24,15 +24,12 @@ class IdleStreams(msgspec.Struct, frozen=True):
 
     proxy: str
     streams: int
-    kib_each: float
+    kib_per_stream: float
 
 
 def measure(proxy: Proxy) -> IdleStreams:
-    """Open many listening streams and see what the proxy's process has grown by.
-
-    Raises `BenchError` where a stream is refused.
-    """
-    pid = next(iter(proxy.parts.values()))
+    """Open many listening streams, and measure the growth of the proxy's process. Raises `BenchError`."""
+    pid = next(iter(proxy.processes.values()))
     with contextlib.ExitStack() as streams:
         for _ in range(_FIRST):
             streams.enter_context(_open_stream(proxy))
@@ -51,12 +48,12 @@ def _open_stream(proxy: Proxy) -> socket.socket:
         b"Mcp-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: a-session-of-the-bench\r\n"
         b"Authorization: Bearer " + proxy.key.encode() + b"\r\n\r\n"
     )
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        piece = stream.recv(4096)
-        if not piece:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        chunk = stream.recv(4096)
+        if not chunk:
             raise BenchError(f"{proxy.name} closed a listening stream")
-        answer += piece
-    if not answer.startswith(b"HTTP/1.1 200 "):
-        raise BenchError(f"{proxy.name} refused a listening stream: {answer!r}")
+        head += chunk
+    if not head.startswith(b"HTTP/1.1 200 "):
+        raise BenchError(f"{proxy.name} rejected a listening stream: {head!r}")
     return stream

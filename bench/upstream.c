@@ -1,11 +1,11 @@
-/* The MCP server of the bench: it answers each tools/call with a result that was made before, and puts in its id.
+/* The MCP server of the benchmark: responds to each tools/call with a prepared result and the id of the call.
 
    upstream PORT FOLDER TOOL...
 
-   A tool's result is what stands in the files FOLDER/TOOL.before and FOLDER/TOOL.after, with the id of the call between
-   them. A tool whose name ends in "sse" answers as an event stream, chunked, as the Python SDK's server does; any other
-   with a length. What FOLDER/TOOL.first has, if there is one, is sent at once, and the result PAUSE_NS later. A GET opens
-   an event stream that stays silent. It does nothing else, so that it is never what a run waits for. */
+   The response consists of the files FOLDER/TOOL.before and FOLDER/TOOL.after with the id of the call between them. If the
+   tool's name ends in "sse", it is a chunked event stream, like that of the Python SDK; otherwise it has a Content-Length.
+   If there is a file FOLDER/TOOL.first, it is sent immediately, and the result PAUSE_NS later. A GET opens an idle event
+   stream. The server does nothing else, so that it is never the bottleneck. */
 
 #include "wire.h"
 
@@ -61,7 +61,7 @@ static void watch(struct connection *connection, uint32_t events)
     epoll_ctl(epoll, EPOLL_CTL_MOD, connection->fd, &event);
 }
 
-/* Send what is left of the parts. Returns 0 where the connection is gone. */
+/* Sends the remaining parts. Returns 0 if the connection is closed. */
 static int send_parts(struct connection *connection)
 {
     while (connection->next_part < connection->part_count) {
@@ -135,14 +135,14 @@ static int send_first(struct connection *connection)
     return send_parts(connection);
 }
 
-static int send_plain(struct connection *connection, const char *head)
+static int send_head(struct connection *connection, const char *head)
 {
     connection->next_part = connection->part_count = 0;
     add_part(connection, head, strlen(head));
     return send_parts(connection);
 }
 
-static int answer(struct connection *connection, const char *body)
+static int respond(struct connection *connection, const char *body)
 {
     const char *id = strstr(body, "\"id\":");
     const char *name = strstr(body, "\"name\":\"");
@@ -156,12 +156,12 @@ static int answer(struct connection *connection, const char *body)
                 connection->tool = &tools[i];
     }
     if (!connection->tool)
-        return send_plain(connection, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+        return send_head(connection, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
     return connection->tool->first ? send_first(connection) : send_result(connection, 1);
 }
 
-/* Answer the request that has come, if it is whole. Returns 0 where the connection is to be closed. */
-static int take(struct connection *connection)
+/* Responds to the received request if it is complete. Returns 0 if the connection must be closed. */
+static int on_data(struct connection *connection)
 {
     connection->request[connection->received] = 0;
     char *end = strstr(connection->request, "\r\n\r\n");
@@ -169,33 +169,33 @@ static int take(struct connection *connection)
         return connection->received < REQUEST_BOUND;
     if (strncmp(connection->request, "GET ", 4) == 0) {
         connection->received = 0;
-        return send_plain(connection, STREAM_HEAD);
+        return send_head(connection, STREAM_HEAD);
     }
     const char *length = field(connection->request, "content-length");
     size_t size = (size_t)(end - connection->request) + 4 + (length ? strtoul(length, NULL, 10) : 0);
     if (connection->received < size)
         return size <= REQUEST_BOUND;
     connection->received = 0;
-    return answer(connection, end + 4);
+    return respond(connection, end + 4);
 }
 
 static int on_readable(struct connection *connection)
 {
-    ssize_t got = recv(connection->fd, connection->request + connection->received,
+    ssize_t size = recv(connection->fd, connection->request + connection->received,
                        REQUEST_BOUND - connection->received, 0);
-    if (got < 0)
+    if (size < 0)
         return errno == EAGAIN;
-    if (got == 0)
+    if (size == 0)
         return 0;
-    connection->received += (size_t)got;
-    return take(connection);
+    connection->received += (size_t)size;
+    return on_data(connection);
 }
 
 static void accept_all(int listener)
 {
     int fd;
     while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        make_prompt(fd);
+        configure_socket(fd);
         struct connection *connection = calloc(1, sizeof *connection);
         must(connection != NULL, "out of memory");
         connection->fd = fd;
@@ -204,7 +204,7 @@ static void accept_all(int listener)
     }
 }
 
-static void drop(struct connection *connection)
+static void close_connection(struct connection *connection)
 {
     close(connection->fd);
     connection->fd = -1;
@@ -212,8 +212,8 @@ static void drop(struct connection *connection)
         free(connection);
 }
 
-/* Go on where a pause is over; returns the milliseconds until the next one is, or -1. */
-static int end_pauses(void)
+/* Sends the results whose pause has ended; returns the milliseconds until the next pause ends, or -1. */
+static int resume_paused(void)
 {
     uint64_t now = now_ns();
     while (pausing_first && pausing_first->due <= now) {
@@ -225,7 +225,7 @@ static int end_pauses(void)
         if (connection->fd < 0)
             free(connection);
         else if (!send_result(connection, 0))
-            drop(connection);
+            close_connection(connection);
     }
     return pausing_first ? (int)((pausing_first->due - now) / 1000000u) + 1 : -1;
 }
@@ -245,13 +245,13 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[128];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
-        int count = epoll_wait(epoll, events, 128, end_pauses());
+        int count = epoll_wait(epoll, events, 128, resume_paused());
         for (int i = 0; i < count; i++) {
             struct connection *connection = events[i].data.ptr;
             if (!connection)
                 accept_all(listener);
             else if (!(connection->is_writing ? send_parts(connection) : on_readable(connection)))
-                drop(connection);
+                close_connection(connection);
         }
     }
 }

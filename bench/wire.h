@@ -1,4 +1,4 @@
-/* What the two programs of the bench share: sockets, and finding things in bytes. */
+/* Shared by the two C programs: sockets, files and header fields. */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,9 +22,9 @@ static void die(const char *what)
     exit(1);
 }
 
-static void must(int holds, const char *what)
+static void must(int condition, const char *what)
 {
-    if (!holds) {
+    if (!condition) {
         fprintf(stderr, "%s\n", what);
         exit(1);
     }
@@ -44,7 +44,7 @@ static struct sockaddr_in loopback(const char *port)
     return address;
 }
 
-static void make_prompt(int fd)
+static void configure_socket(int fd)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -67,7 +67,7 @@ static char *read_file(const char *path, size_t *size)
     return bytes;
 }
 
-/* The value of a header field in a head that ends with an empty line and a NUL; NULL where it has none. */
+/* Returns the value of a header field in a NUL-terminated head, or NULL. */
 static const char *field(const char *head, const char *name)
 {
     const char *line = head;

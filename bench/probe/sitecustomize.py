@@ -1,7 +1,7 @@
-"""Measures the turns of the event loop in a process of the gateway, where the bench puts this folder on its path.
+"""Measures the iterations of the event loop in a gateway worker; loaded when this folder is on `PYTHONPATH`.
 
-A callback that is called in each turn notes how much CPU time the process took since the last one. CPU time, and not
-the clock, so that what else runs on the machine does not count. The longest turn is written where the bench finds it.
+A callback that runs in each iteration measures the CPU time since the last one: CPU time, so that other load on the
+machine does not count. The longest iteration is written to a file that the benchmark maps.
 """
 
 import mmap
@@ -14,15 +14,15 @@ from typing import Any
 def _measure(loop: Any, longest: Any) -> None:
     last = time.process_time_ns()
 
-    def turn() -> None:
+    def measure_iteration() -> None:
         nonlocal last
-        held = time.process_time_ns() - last
-        if held > int.from_bytes(longest[:8], "little"):
-            longest[:8] = held.to_bytes(8, "little")
-        loop.call_soon(turn)
+        elapsed = time.process_time_ns() - last
+        if elapsed > int.from_bytes(longest[:8], "little"):
+            longest[:8] = elapsed.to_bytes(8, "little")
+        loop.call_soon(measure_iteration)
         last = time.process_time_ns()
 
-    loop.call_soon(turn)
+    loop.call_soon(measure_iteration)
 
 
 def _install(path: str) -> None:
@@ -36,8 +36,8 @@ def _install(path: str) -> None:
         _measure(loop, longest)
         return run_until_complete(loop, future)
 
-    setattr(uvloop.Loop, "run_until_complete", measured)  # noqa: B010 - the checker knows no other way to patch
+    setattr(uvloop.Loop, "run_until_complete", measured)  # noqa: B010 - mypy rejects an assignment to the attribute
 
 
 if "gateway.runtime.proxy_worker" in sys.orig_argv:
-    _install(os.environ["BENCH_LONGEST_TURN"])
+    _install(os.environ["BENCH_LONGEST_ITERATION"])

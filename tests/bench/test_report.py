@@ -1,3 +1,5 @@
+"""The tables, and the page that holds them."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,16 +11,16 @@ from tests.bench.runs import run
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 
 
-def test_the_page_keeps_all_but_its_tables() -> None:
+def test_only_the_tables_of_the_page_are_replaced() -> None:
     page = PAGE.read_text()
-    renewed = report.renewed(page, "| new |")
-    assert "| new |" in renewed
-    assert renewed.startswith(page.partition("<!-- measured -->")[0])
-    assert renewed.endswith(page.partition("<!-- end of what was measured -->")[2])
-    assert report.renewed(renewed, "| new |") == renewed
+    replaced = report.replace_tables(page, "| new |")
+    assert "| new |" in replaced
+    assert replaced.startswith(page.partition("<!-- measured -->")[0])
+    assert replaced.endswith(page.partition("<!-- end of measured -->")[2])
+    assert report.replace_tables(replaced, "| new |") == replaced
 
 
-def test_a_row_has_the_ratio_to_nginx_and_direct_has_none() -> None:
+def test_a_row_has_the_ratio_to_nginx_except_for_direct() -> None:
     runs = [run("direct"), run("nginx", worker=20.0), run("gateway", worker=50.0)]
     tables = report.markdown(Results("a machine", runs))
     assert "| 1kb-json | gateway | 50.0 | 2.50 |" in tables

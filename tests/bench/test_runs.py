@@ -1,4 +1,4 @@
-"""The load and its counts, against a running gateway and against a server that answers wrongly."""
+"""The load generator and its counts, against a running gateway and against a server with wrong responses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import calls, machine, proxies, tools
+from bench import c_programs, calls, machine, proxies
 from bench.calls import CALLS, PROGRESS
 from bench.proxies import BenchError, Proxy
-from bench.runs import Bench
+from bench.runs import LoadRunner
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
 
@@ -24,42 +24,42 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C c
 def folder() -> Iterator[Path]:
     # Not pytest's tmp_path: a unix socket's path must stay under 108 bytes.
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        tools.compile_into(Path(name))
+        c_programs.compile_into(Path(name))
         calls.write_results(Path(name))
         yield Path(name)
 
 
-def test_each_call_is_counted_and_a_missing_one_is_told(folder: Path) -> None:
+def test_every_call_is_counted_and_a_missing_one_is_reported(folder: Path) -> None:
     proxy_core, core = machine.two_cores()
-    bench = Bench(folder, core)
+    runner = LoadRunner(folder, core)
     with (
         proxies.upstream(folder, core) as (port, _),
         proxies.gateway(folder / "gateway", port, (proxy_core, core)) as gateway,
     ):
-        runs = [bench.run(gateway, call, 0, 4, 0.1) for call in (*CALLS, PROGRESS)]
+        runs = [runner.run(gateway, call, 0, 4, 0.1) for call in (*CALLS, PROGRESS)]
         answered = sum(run.load.answered for run in runs)
         records = sum(
             run.load.answered * calls.records(call) for run, call in zip(runs, (*CALLS, PROGRESS), strict=True)
         )
-        gateway.verify(answered, records)
+        gateway.verify_usage(answered, records)
         with pytest.raises(BenchError, match=f"has {answered} calls"):
-            gateway.verify(answered + 1, records)
+            gateway.verify_usage(answered + 1, records)
         assert all(us > 0 for run in runs for us in run.cpu_us.values())
 
 
-def test_an_answer_with_another_id_is_none(folder: Path) -> None:
-    with answering(b'{"jsonrpc":"2.0","id":1,"result":{}}') as port, pytest.raises(BenchError, match="id"):
-        Bench(folder, machine.two_cores()[1]).load(Proxy("wrong", port, {}), CALLS[0], 1, 0.1)
+def test_a_response_with_another_id_is_an_error(folder: Path) -> None:
+    with serving(b'{"jsonrpc":"2.0","id":1,"result":{}}') as port, pytest.raises(BenchError, match="id"):
+        LoadRunner(folder, machine.two_cores()[1]).load(Proxy("wrong", port, {}), CALLS[0], 1, 0.1)
 
 
-def test_a_refusal_is_no_answer(folder: Path) -> None:
-    with answering(b"{}", status=503) as port, pytest.raises(BenchError, match="503"):
-        Bench(folder, machine.two_cores()[1]).load(Proxy("refusing", port, {}), CALLS[0], 1, 0.1)
+def test_an_error_status_is_an_error(folder: Path) -> None:
+    with serving(b"{}", status=503) as port, pytest.raises(BenchError, match="503"):
+        LoadRunner(folder, machine.two_cores()[1]).load(Proxy("rejecting", port, {}), CALLS[0], 1, 0.1)
 
 
 @contextlib.contextmanager
-def answering(body: bytes, status: int = 200) -> Iterator[int]:
-    """A server that answers each POST with the same."""
+def serving(body: bytes, status: int = 200) -> Iterator[int]:
+    """Run a server that sends the same response to every POST."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

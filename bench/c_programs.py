@@ -1,4 +1,4 @@
-"""The C programs of the benchmark: its upstream and its load generator, compiled for each run."""
+"""Compiles the C programs of the benchmark: its upstream and its load generator."""
 
 from __future__ import annotations
 
