@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
 from gateway.redis import names as redis_names
-from gateway.redis.client import eval_durable
+from gateway.redis.durable_writes import eval_durable
 
 MAX_EMAIL_LENGTH = 254
 

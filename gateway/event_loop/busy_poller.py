@@ -1,7 +1,7 @@
-"""Keeping the event loop awake for what is quick.
+"""Busy-poll the event loop briefly while a fast reply is expected.
 
-To fall asleep and be woken takes a process some 30 µs, longer than a server nearby may take to answer. So where nothing
-else is to be done, an answer is looked for again and again for a while before the loop may sleep.
+Putting a process to sleep and waking it takes some 30 µs, longer than a server nearby may need to reply. While the loop
+is polled it does not sleep, and all other callbacks still run.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import asyncio
 import time
 from collections.abc import Callable
 
-SECONDS = 100e-6
-"""For so long at most."""
-PAUSE = 100
-"""Answers that are waited for asleep, after one that took longer."""
+MAX_POLL_SECONDS = 100e-6
+"""Seconds that one reply is polled for at most."""
+SKIPS_AFTER_TIMEOUT = 100
+"""Replies that are not polled for after one that took longer."""
 
 
 class BusyPoller:
-    """Waits for the answers of one server."""
+    """Polls for the replies of one server, and pauses while it is slow."""
 
     def __init__(self) -> None:
         self._deadline = 0.0
-        self._pause = 0
+        self._skips = 0
 
     def poll_while(self, is_waiting: Callable[[], bool]) -> None:
-        """Keep the running loop from sleeping while `is_waiting`; it goes on with whatever else comes."""
-        if self._pause:
-            self._pause -= 1
+        """Keep the running loop from sleeping while `is_waiting()`, within `MAX_POLL_SECONDS`."""
+        if self._skips:
+            self._skips -= 1
             return
-        self._deadline = time.perf_counter() + SECONDS
+        self._deadline = time.perf_counter() + MAX_POLL_SECONDS
         loop = asyncio.get_running_loop()
-        loop.call_soon(self._look, loop, is_waiting)
+        loop.call_soon(self._poll, loop, is_waiting)
 
-    def _look(self, loop: asyncio.AbstractEventLoop, is_waiting: Callable[[], bool]) -> None:
+    def _poll(self, loop: asyncio.AbstractEventLoop, is_waiting: Callable[[], bool]) -> None:
         if not is_waiting():
             return
         if time.perf_counter() < self._deadline:
-            loop.call_soon(self._look, loop, is_waiting)
+            loop.call_soon(self._poll, loop, is_waiting)
         else:
-            self._pause = PAUSE
+            self._skips = SKIPS_AFTER_TIMEOUT

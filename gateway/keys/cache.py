@@ -73,12 +73,12 @@ class KeyCache:
         self._failed_at = float("-inf")
         self._last_used = LastUsedWriter(store, now_ms=now_ms)
         self.record_use = self._last_used.record
-        self._subscription = Subscription(redis, INVALIDATIONS, on_made=self._clear, on_message=self._invalidate)
+        self._subscription = Subscription(redis, INVALIDATIONS, on_subscribed=self._clear, on_message=self._invalidate)
 
     @property
     def is_subscribed(self) -> bool:
         """True while invalidations arrive."""
-        return self._subscription.is_up
+        return self._subscription.is_subscribed
 
     async def start(self) -> None:
         """Subscribe to invalidations and start to write last uses; if Redis is unavailable, keep trying."""
@@ -98,7 +98,7 @@ class KeyCache:
         if (
             entry is None
             or entry.expires_at <= self._monotonic()
-            or not (self._subscription.is_up or self._failed_recently())
+            or not (self._subscription.is_subscribed or self._failed_recently())
         ):
             return None
         self._count_lookup("hit")

@@ -22,7 +22,7 @@ from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
-from gateway.redis.client import eval_durable, wait_for_fsync
+from gateway.redis.durable_writes import eval_durable, wait_for_fsync
 
 MAX_OWNER_LENGTH = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400

@@ -1,7 +1,7 @@
-"""Every name that the gateway uses in Redis, in one place.
+"""Every key and channel name that the gateway uses in Redis.
 
-All names share one hash tag, so that on a Redis Cluster they live in one slot and transactions over several of
-them stay legal.
+All names share one hash tag, so that they live in one slot of a Cluster and transactions over several of them are
+allowed. A name that ends with a colon is a prefix; its description says what follows.
 """
 
 from __future__ import annotations
@@ -10,80 +10,88 @@ import hashlib
 
 PREFIX = "{mcpgw}:"
 
+# API keys.
+
 KEY_IDS = PREFIX + "keys"
-"""Sorted set: key ids by creation time (milliseconds)."""
+"""Sorted set: ids of all keys by creation time (milliseconds)."""
 KEY_RECORD = PREFIX + "key:"
-"""+ key id: the JSON of a `KeyRecord`."""
+"""+ key id: JSON of a `KeyRecord`."""
 KEY_ID_OF_DIGEST = PREFIX + "digest:"
-"""+ hex digest of an API key: its key id."""
+"""+ hexadecimal digest of an API key: its key id."""
 KEY_IDS_OF_OWNER = PREFIX + "owner-keys:"
-"""+ owner: sorted set of key ids by creation time."""
+"""+ owner: sorted set of the owner's key ids by creation time (milliseconds)."""
 LAST_USED = PREFIX + "last-used"
 """Hash: key id to the time of its last use (milliseconds)."""
 INVALIDATIONS = PREFIX + "invalidations"
-"""Pub/sub channel: key ids whose record changed."""
+"""Pub/sub channel: ids of keys whose record has changed."""
+LIMIT_COUNTER = PREFIX + "spent:"
+"""+ key id, limit and window: how much of the limit the key has used."""
 
-FSYNC_MARKER = PREFIX + "disk-mark"
-"""A key that is written to learn whether the disk of Redis has what was written before."""
+# Accounts.
 
 USER_EMAILS = PREFIX + "users"
-"""Set: the emails of all users."""
+"""Set: emails of all users."""
 USER_RECORD = PREFIX + "user:"
-"""+ email: the JSON of a user."""
+"""+ email: JSON of a user."""
 LOGIN_ATTEMPTS = PREFIX + "login-attempts:"
-"""+ address or account: count of failed logins in the current window."""
+"""+ address or account: number of failed logins in the current window."""
 AUDIT = PREFIX + "audit"
-"""Stream: who did what to which key or user."""
+"""Stream: the audit trail of changes to keys and users."""
+
+# Sessions, and requests that are answered on another stream.
 
 SESSION = PREFIX + "session:"
-"""+ digest of an MCP session id: the JSON of its owner and client."""
+"""+ digest of an MCP session id: JSON of its owner and client."""
 UNCLAIMED_SESSIONS = PREFIX + "unclaimed-sessions"
-"""Sorted set: session ids opened without a key, by their deadline (milliseconds)."""
+"""Sorted set: ids of sessions that were opened without a key, by deadline (milliseconds)."""
 OPEN_HANDSHAKES = PREFIX + "handshakes:"
-"""+ client address: sorted set of its open handshakes by deadline."""
+"""+ client address: sorted set of its open handshakes by deadline (milliseconds)."""
 PENDING_REQUESTS = PREFIX + "awaited:"
-"""+ digest of a session and a request's id: list of the requests whose answers may come on another stream."""
+"""+ digest of a session and a request id: list of the requests that may be answered on another stream."""
 ANSWERED_REQUESTS = PREFIX + "answered:"
-"""+ the same: which of them was answered last, and whether that was counted."""
+"""+ digest of a session and a request id: which of those requests was answered last, and whether it was counted."""
 PENDING_REQUESTS_OF_OWNER = PREFIX + "awaited-of:"
-"""+ digest of an owner: sorted set of what is awaited in all of the owner's sessions, by deadline (milliseconds)."""
+"""+ digest of an owner: sorted set of the pending requests in all of the owner's sessions, by deadline (ms)."""
 PENDING_REQUESTS_OF_SESSION = PREFIX + "awaited-in:"
-"""+ digest of a session: sorted set of what is awaited in it, by deadline (milliseconds)."""
+"""+ digest of a session: sorted set of its pending requests by deadline (milliseconds)."""
 ALL_PENDING_REQUESTS = PREFIX + "awaited-in-all"
-"""Sorted set of all that is awaited, by deadline (milliseconds)."""
+"""Sorted set: all pending requests by deadline (milliseconds)."""
 DETACHED_CALLS = PREFIX + "departed:"
-"""+ digest of a session: there while calls of it go on without their client, until the client comes back."""
+"""+ digest of a session: exists while calls of the session continue without their client."""
 TOOL_SCHEMAS = PREFIX + "tools:"
-"""+ digest of the upstream's address: hash of its tools to their schemas, as they were seen to pass."""
+"""+ digest of the upstream's address: hash of tool names to schemas, as seen in `tools/list` results."""
 TASK_OWNER = PREFIX + "task-owner:"
-"""+ digest of a task's id: digest of its owner."""
-LIMIT_COUNTER = PREFIX + "spent:"
-"""+ key id, what and window: what a key has spent of a limit."""
+"""+ digest of a task id: digest of the task's owner."""
+
+# Usage.
 
 USAGE = PREFIX + "usage"
 """Stream: packed usage events on their way to ClickHouse."""
 USAGE_GROUP = "writer"
 """Consumer group of the usage stream."""
 USAGE_CONSUMER = "writer"
-"""The one consumer of that group: whoever holds the lease reads under this name."""
+"""The only consumer of that group; the usage writer that holds the lease reads under this name."""
 USAGE_CHANNEL = PREFIX + "usage-lane:"
-"""+ lane: the number of the last batch that arrived through it, so that sending a batch twice adds it once."""
+"""+ channel: number of its last batch, so that a batch that is sent twice is added once."""
 USAGE_LEASE = PREFIX + "usage-writer"
-"""String with a time to live: which usage writer may read the stream."""
+"""String with a time to live: the usage writer that may read the stream."""
 USAGE_FLUSH_REQUESTS = PREFIX + "usage-wanted"
-"""List with a time to live: somebody waits for the events of the stream to be stored; the writer takes it."""
+"""List with a time to live: requests to store the events of the stream now; the usage writer pops them."""
 USAGE_SERVER_RUN_ID = PREFIX + "usage-server"
-"""The run id of the server that a usage writer last knew to have lost nothing."""
+"""String: run id of the Redis server that a usage writer last knew to have lost nothing."""
 USAGE_ACCEPTED = PREFIX + "usage-accepted:"
-"""+ day (of the epoch, UTC): hash of gateway processes to the events of that day that each has accepted so far."""
+"""+ day (since the epoch, UTC): hash of gateway processes to the events of that day that each has accepted."""
 USAGE_DUPLICATES = PREFIX + "usage-repeated"
-"""Hash: days (of the epoch, UTC) to the events of that day that were accepted twice, and stored once."""
+"""Hash: day (since the epoch, UTC) to the number of its events that were accepted twice and stored once."""
 USAGE_SPOOLED_ONLY = PREFIX + "usage-spooled"
-"""Hash: gateway processes to the events that only their spools have, for those that have any."""
+"""Hash: gateway process to the number of events that only its spool has; without processes that have none."""
 USAGE_DROPPED_DEAD_LETTERS = PREFIX + "usage-dropped"
-"""Hash: days (of the epoch, UTC) to the dead letters of that day that an operator dropped."""
+"""Hash: day (since the epoch, UTC) to the number of its dead letters that an operator dropped."""
 USAGE_DEAD_LETTERS = PREFIX + "usage-dead-letters"
-"""Stream: events that ClickHouse refused for their content."""
+"""Stream: events that ClickHouse rejected because of their content."""
+
+FSYNC_MARKER = PREFIX + "disk-mark"
+"""String that is written to find out whether Redis has all earlier writes on disk."""
 
 
 def digest(*parts: str) -> str:

@@ -224,7 +224,7 @@ async def test_losing_the_subscription_clears_the_cache(worker: Worker, store: K
 async def test_while_the_subscription_is_down_every_use_reads_redis(
     worker: Worker, store: KeyStore, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscription_module, "FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(subscription_module, "INITIAL_BACKOFF", 60.0)
     record, key = await create(store)
     await worker.cache.authenticate(key)
     await redis.client_kill_filter(_type="pubsub")

@@ -20,7 +20,7 @@ CHANNEL = "channel"
 class Subscriber:
     """A subscription that records what it is called back with."""
 
-    def __init__(self, url: str, ping_every: float) -> None:
+    def __init__(self, url: str, ping_interval: float) -> None:
         self.client = connect(url)
         self.subscribed: asyncio.Queue[None] = asyncio.Queue()
         self.messages: asyncio.Queue[bytes] = asyncio.Queue()
@@ -28,9 +28,9 @@ class Subscriber:
         self.subscription = Subscription(
             self.client,
             CHANNEL,
-            on_made=lambda: self.subscribed.put_nowait(None),
+            on_subscribed=lambda: self.subscribed.put_nowait(None),
             on_message=self.receive,
-            ping_every=ping_every,
+            ping_interval=ping_interval,
         )
 
     def receive(self, message: bytes) -> None:
@@ -45,23 +45,23 @@ class Subscriber:
 
 @pytest.fixture
 async def subscriber(redis: redis.asyncio.Redis, valkey_url: str) -> AsyncIterator[Subscriber]:
-    subscriber = Subscriber(valkey_url, ping_every=0.01)
+    subscriber = Subscriber(valkey_url, ping_interval=0.01)
     await subscriber.subscription.start()
     yield subscriber
     await subscriber.stop()
 
 
 async def test_a_silent_server_is_noticed(valkey: Valkey) -> None:
-    subscriber = Subscriber(valkey.url, ping_every=0.1)
+    subscriber = Subscriber(valkey.url, ping_interval=0.1)
     await subscriber.subscription.start()
     await subscriber.subscribed.get()
     assert valkey.process is not None
     valkey.process.send_signal(signal.SIGSTOP)
-    await until(lambda: not subscriber.subscription.is_up)
+    await until(lambda: not subscriber.subscription.is_subscribed)
     valkey.process.send_signal(signal.SIGCONT)
     async with asyncio.timeout(10):
         await subscriber.subscribed.get()
-    assert subscriber.subscription.is_up
+    assert subscriber.subscription.is_subscribed
     await subscriber.stop()
 
 
@@ -70,7 +70,7 @@ async def test_a_channel_without_messages_stays_subscribed(subscriber: Subscribe
     assert await subscriber.messages.get() == b"first"
     # Some twenty pings.
     await asyncio.sleep(0.2)
-    assert subscriber.subscription.is_up
+    assert subscriber.subscription.is_subscribed
     assert subscriber.subscribed.qsize() == 1
 
 

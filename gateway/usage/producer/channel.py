@@ -17,7 +17,7 @@ from __future__ import annotations
 import secrets
 from enum import Enum
 
-from gateway.redis.client import DedicatedRedisConnection
+from gateway.redis.dedicated_connection import DedicatedRedisConnection
 from gateway.usage.event import join
 from gateway.usage.producer.batch import EventBatch
 from gateway.usage.producer.spool_format import SpoolRecord

@@ -36,7 +36,7 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
-from gateway.redis.client import DedicatedRedisConnection
+from gateway.redis.dedicated_connection import DedicatedRedisConnection
 from gateway.usage.event import UsageEvent
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.append_script import APPEND_SHA, append_arguments, check_reply

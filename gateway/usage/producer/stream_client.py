@@ -12,7 +12,7 @@ import redis.asyncio
 from redis.exceptions import NoScriptError
 
 from gateway.redis import names as redis_names
-from gateway.redis.client import wait_for_fsync
+from gateway.redis.durable_writes import wait_for_fsync
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.append_script import (
     ACCEPTED_TTL_SECONDS,

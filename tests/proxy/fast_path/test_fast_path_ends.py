@@ -415,7 +415,7 @@ async def test_a_fault_within_the_gateway_is_500_on_both_ways_and_leaves_nothing
                 faulty.setattr("gateway.proxy.fast_path.fast_path.arguments_hash", fails)
             else:
                 faulty.setattr(gateway.worker._usage, "append", fails)
-                faulty.setattr(gateway.worker._usage, "append_then", fails)
+                faulty.setattr(gateway.worker._usage, "append_callback", fails)
             answers = [undated(await client.ask(call())), undated(await other.ask(call()))]
             assert await client.is_closed()
             assert await other.is_closed()

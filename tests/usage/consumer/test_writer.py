@@ -19,8 +19,8 @@ import msgspec
 import pytest
 import redis.asyncio
 
-from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
+from gateway.redis.durable_writes import eval_durable
 from gateway.usage.consumer.lease import Lease
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.consumer.stream_consumer import StreamConsumer
@@ -379,7 +379,7 @@ async def test_killing_redis_under_a_writer_loses_and_duplicates_nothing(
             events.append(event())
             await add(client, events[-1])
         # There is no spool here that would replay entries that Redis loses.
-        await redis_client.eval_durable(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
+        await eval_durable(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
         valkey.kill()
         valkey.start()
     await drained(client)
