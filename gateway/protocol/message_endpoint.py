@@ -1,19 +1,16 @@
-"""The address that an upstream of the HTTP+SSE transport (2024-11-05) names for the messages of a session.
+"""The message endpoint of the HTTP+SSE transport (2024-11-05): the address to which a client posts its messages.
 
 The rules:
 
-- Clients are told the gateway's own path, with the query that the upstream named, so that the session keeps its id.
-- What is sent upstream is what the upstream named, never what a client says: the path is kept with the session, and so
-  is a digest of the query, which the client's has to equal.
-- Only a path of the upstream itself is taken. Where the session's id is in no known parameter of the query, the client
-  is told an id of the gateway's own.
-
-Nothing here does I/O.
+- Clients get the gateway's own path, with the query that the upstream announced, so that the session keeps its id.
+- Requests are forwarded to the path that the upstream announced, never to one that a client names: the path is stored
+  with the session, and so is a digest of the query, which the client's query must match.
+- Only addresses of the upstream itself are accepted. If the session id is in no known parameter of the query, clients
+  get an id made by the gateway.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Sequence
 from urllib.parse import unquote, urljoin, urlsplit
@@ -21,74 +18,69 @@ from urllib.parse import unquote, urljoin, urlsplit
 import msgspec
 
 MAX_SESSION_ID = 256
-"""Characters of a session id; the specification says visible ASCII, and servers send 32 to 64."""
+"""Maximum characters of a session id; the specification requires visible ASCII, and servers send 32 to 64."""
 
 _URL = re.compile(r"[!-~]{1,2048}")
 _SEPARATOR = re.compile(r"[&;]")
 _SESSION_ID = re.compile(r"[!-~]+")
+_WITHOUT_SIGNS = str.maketrans("", "", "_-+ ")
 
 
-class ForeignEndpoint(ValueError):
-    """The address is none, or none of the upstream."""
+class InvalidEndpoint(ValueError):
+    """The announced address is invalid, or not an address of the upstream."""
 
 
-class QueryFault(ValueError):
-    """Two readers of the query could disagree on the session that it names."""
+class AmbiguousQuery(ValueError):
+    """Two parsers could find different session ids in the query."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where the messages of a session go."""
+    """The message endpoint of a session."""
 
     session_id: str
     query: str
-    """What the client sends behind the gateway's path."""
+    """The query that the client sends with the gateway's path."""
     path: str
-    """The upstream's; with its own query where the client's is not sent on."""
-    query_digest: str
-    """Of the query that is sent on; empty where none is."""
+    """The upstream's path; with the upstream's query if the client's is not forwarded."""
+    forwards_query: bool
+    """True if the client's query is forwarded to the upstream."""
 
 
-def read_endpoint(data: bytes, asked: str, origins: Sequence[tuple[str, str]], new_id: Callable[[], str]) -> Endpoint:
-    """What the `endpoint` event of an upstream says, that was asked for under the path `asked`.
+def parse_endpoint(
+    data: bytes, request_path: str, origins: Sequence[tuple[str, str]], new_id: Callable[[], str]
+) -> Endpoint:
+    """Parse the `endpoint` event that the upstream sent in response to a GET of `request_path`.
 
-    `origins` are the schemes and authorities under which the upstream knows itself; under the first it was asked.
-    Raises `ForeignEndpoint`.
+    `origins` are the schemes and authorities by which the upstream knows itself, the first being that of the GET.
+    `new_id` makes a session id if the address has none. Raises `InvalidEndpoint`.
     """
     scheme, authority = origins[0]
     try:
         text = data.decode("ascii").strip()
-        parts = urlsplit(urljoin(f"{scheme}://{authority}{asked}", text)) if _URL.fullmatch(text) else None
-        session_id = session_id_in(parts.query) if parts is not None else None
+        parts = urlsplit(urljoin(f"{scheme}://{authority}{request_path}", text)) if _URL.fullmatch(text) else None
+        session_id = find_session_id(parts.query) if parts is not None else None
     except ValueError:
         parts = None
     if parts is None or not parts.path.startswith("/") or "\\" in text:
-        raise ForeignEndpoint("the upstream names no address for the messages of a session")
+        raise InvalidEndpoint("the upstream announced an invalid message endpoint")
     if (parts.scheme, parts.netloc) not in origins:
-        raise ForeignEndpoint("the upstream names an address for messages that is not its own")
+        raise InvalidEndpoint("the upstream announced a message endpoint on another server")
     if session_id is not None and len(session_id) <= MAX_SESSION_ID:
-        return Endpoint(session_id, parts.query, parts.path, digest(parts.query))
+        return Endpoint(session_id, parts.query, parts.path, True)
     session_id = new_id()
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return Endpoint(session_id, f"sessionId={session_id}", target, "")
+    return Endpoint(session_id, f"sessionId={session_id}", target, False)
 
 
-def session_id_in(query: str) -> str | None:
-    """The session that a query names (`session_id`, `sessionId`); `None` where it names none. Raises `QueryFault`."""
+def find_session_id(query: str) -> str | None:
+    """Return the session id in a query (`session_id`, `sessionId`), or `None`. Raises `AmbiguousQuery`."""
     found = None
     for part in _SEPARATOR.split(query):
         name, _, value = part.partition("=")
         if unquote(name).lower().translate(_WITHOUT_SIGNS) == "sessionid":
             if found is not None:
-                raise QueryFault("The query names two sessions")
+                raise AmbiguousQuery("The query names two sessions")
             found = unquote(value)
             if not _SESSION_ID.fullmatch(found):
-                raise QueryFault("The session in the query is not visible ASCII")
+                raise AmbiguousQuery("The session in the query is not visible ASCII")
     return found
-
-
-def digest(query: str) -> str:
-    """Tells equal queries without keeping them."""
-    return hashlib.sha256(query.encode()).hexdigest()
-
-
-_WITHOUT_SIGNS = str.maketrans("", "", "_-+ ")

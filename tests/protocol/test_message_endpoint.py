@@ -1,23 +1,22 @@
-"""The addresses that upstreams name for the messages of a session: where they lead, and where they must not."""
+"""The announced message endpoint must be an address of the upstream, and its session id unambiguous."""
 
 from __future__ import annotations
 
 import pytest
 
 from gateway.protocol.message_endpoint import (
+    AmbiguousQuery,
     Endpoint,
-    ForeignEndpoint,
-    QueryFault,
-    digest,
-    read_endpoint,
-    session_id_in,
+    InvalidEndpoint,
+    find_session_id,
+    parse_endpoint,
 )
 
 ORIGINS = [("http", "127.0.0.1:8002"), ("https", "gateway.example")]
 
 
-def read(data: str) -> Endpoint:
-    return read_endpoint(data.encode(), "/api/sse", ORIGINS, lambda: "made-up")
+def parse(data: str) -> Endpoint:
+    return parse_endpoint(data.encode(), "/api/sse", ORIGINS, lambda: "made-up")
 
 
 @pytest.mark.parametrize(
@@ -33,16 +32,16 @@ def read(data: str) -> Endpoint:
         ("/m?session%49d=%61bc", "/m", "abc"),
     ],
 )
-def test_an_address_of_the_upstream_leads_there_with_its_own_query(data: str, path: str, session_id: str) -> None:
-    endpoint = read(data)
+def test_an_address_of_the_upstream_is_accepted_with_its_query(data: str, path: str, session_id: str) -> None:
+    endpoint = parse(data)
     assert (endpoint.path, endpoint.session_id) == (path, session_id)
     assert endpoint.query == data.partition("?")[2].partition("#")[0]
-    assert endpoint.query_digest == digest(endpoint.query)
+    assert endpoint.forwards_query
 
 
 @pytest.mark.parametrize("data", ["/m/0a1b", "/m/0a1b?transport=x", "/m?sessionId=" + "a" * 300])
-def test_where_the_session_is_no_parameter_clients_are_told_another_id(data: str) -> None:
-    assert read(data) == Endpoint("made-up", "sessionId=made-up", data, "")
+def test_clients_get_a_new_session_id_if_the_query_has_none(data: str) -> None:
+    assert parse(data) == Endpoint("made-up", "sessionId=made-up", data, False)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +53,9 @@ def test_where_the_session_is_no_parameter_clients_are_told_another_id(data: str
         *("/m?sessionId=1&session_id=2", "/m?session%5Fid=1;sessionId=2", "/" + "a" * 3000, "http://[/m"),
     ],
 )
-def test_any_other_address_is_refused(data: str) -> None:
-    with pytest.raises(ForeignEndpoint):
-        read(data)
+def test_any_other_address_is_rejected(data: str) -> None:
+    with pytest.raises(InvalidEndpoint):
+        parse(data)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +65,11 @@ def test_any_other_address_is_refused(data: str) -> None:
         *(("session_id=1", "1"), ("a=b&sessionId=x%2Fy", "x/y"), ("Session-Id=1", "1"), ("a;sessionid=1", "1")),
     ],
 )
-def test_the_session_in_a_query(query: str, session_id: str | None) -> None:
-    assert session_id_in(query) == session_id
+def test_the_session_id_is_found_in_a_query(query: str, session_id: str | None) -> None:
+    assert find_session_id(query) == session_id
 
 
 @pytest.mark.parametrize("query", ["session_id=1&sessionId=1", "session_id=", "session_id=%00", "sessionId=a%20b"])
-def test_a_query_that_two_readers_could_read_differently_is_refused(query: str) -> None:
-    with pytest.raises(QueryFault):
-        session_id_in(query)
+def test_a_query_that_two_parsers_could_read_differently_is_rejected(query: str) -> None:
+    with pytest.raises(AmbiguousQuery):
+        find_session_id(query)

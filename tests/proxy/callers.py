@@ -1,4 +1,4 @@
-"""Who calls, in tests that do not care."""
+"""A caller, for tests in which it does not matter."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from gateway.keys.secret import ApiKey
 from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments
 from gateway.metering.tool_declarations import ToolHints
 from gateway.protocol.message import Body
-from gateway.protocol.message_endpoint import MAX_SESSION_ID, digest
+from gateway.protocol.message_endpoint import MAX_SESSION_ID
 from gateway.proxy.accounting.correlation_store import CorrelationStore
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.head import Principal, RequestHead
@@ -26,6 +26,7 @@ from gateway.proxy.admission.limits import Limits, is_limited
 from gateway.proxy.admission.policy import PolicyInputs, address_refusal, decide
 from gateway.proxy.admission.rejections import Deny, RequestRejected, bad_key
 from gateway.proxy.admission.sessions import Session, Sessions
+from gateway.redis.names import digest
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import msgspec
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.protocol.message import Message
-from gateway.protocol.message_endpoint import QueryFault, session_id_in
+from gateway.protocol.message_endpoint import AmbiguousQuery, find_session_id
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.caller import MAX_TEXT, Caller
 from gateway.proxy.admission.headers import HeaderFault, RawHeaders, check_request_headers
@@ -153,8 +153,8 @@ def _session_ids(fields: Mapping[bytes, bytes], query: str) -> tuple[str, ...]:
     header = fields.get(b"mcp-session-id")
     ids = () if header is None else (header.decode("latin-1"),)
     try:
-        named = session_id_in(query) if query else None
-    except QueryFault as fault:
+        named = find_session_id(query) if query else None
+    except AmbiguousQuery as fault:
         raise RequestRejected(invalid(str(fault))) from None
     return ids if named is None else (*ids, named)
 

@@ -8,7 +8,7 @@ from secrets import token_urlsafe
 import msgspec
 
 from gateway.protocol.message import Message
-from gateway.protocol.message_endpoint import MAX_SESSION_ID, ForeignEndpoint, read_endpoint
+from gateway.protocol.message_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admission import Admission
@@ -18,6 +18,7 @@ from gateway.proxy.admission.sessions import Session
 from gateway.proxy.pipeline.forwarding import Forwarding
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError
+from gateway.redis.names import digest
 
 _WITH_ENDPOINTS = "2024-11-05"
 """The revision whose transport names an address for the messages of each session."""
@@ -83,15 +84,15 @@ class SessionRegistration:
             (incoming.scheme, incoming.host),
         ]
         try:
-            endpoint = read_endpoint(data, upstream.path.decode("ascii"), origins, lambda: token_urlsafe(24))
+            endpoint = parse_endpoint(data, upstream.path.decode("ascii"), origins, lambda: token_urlsafe(24))
             session = Session(
                 principal.record.owner,
                 protocol_version=_WITH_ENDPOINTS,
                 endpoint=endpoint.path,
-                endpoint_query=endpoint.query_digest,
+                endpoint_query=digest(endpoint.query) if endpoint.forwards_query else "",
             )
             await self._gatekeeper.note_new_session(endpoint.session_id, session)
-        except ForeignEndpoint as fault:
+        except InvalidEndpoint as fault:
             raise ResponseError(str(fault)) from None
         except RequestRejected as refused:
             raise CorrelationUnavailable(refused.deny.message) from None
