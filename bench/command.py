@@ -89,6 +89,7 @@ def _measure(options: Options, folder: Path) -> Results:
         runner = LoadRunner(folder, cores[1])
         if "metering" in options.only:
             results.metering_us = metering.structured_us()
+            results.slowest_inputs += metering.slowest_inputs()
         if "idle-streams" in options.only:
             results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
         for call in options.calls:

@@ -16,6 +16,7 @@ _FIRST_EVENT_MS = 0.5
 _IDLE_STREAM_KIB = 25.0
 _LOOP_ITERATION_MS = 3.0
 _METERING_US = 3.0
+_HOSTILE_MS = 25.0
 _TIMES_NGINX = "times nginx"
 
 
@@ -60,6 +61,8 @@ def _goals(results: Results) -> Iterator[Goal]:
         if streams.proxy == "gateway":
             yield Goal("memory of an idle stream", streams.kib_per_stream, _IDLE_STREAM_KIB, "KiB")
     yield Goal("metering of a structured result of 1 KB", results.metering_us, _METERING_US, "µs")
+    for slowest in results.slowest_inputs:
+        yield Goal(f"metering of the slowest hostile input, {slowest.group}", slowest.ms, _HOSTILE_MS, "ms")
     for iterations in results.loop_iterations:
         if iterations.call.startswith("2mb"):
             yield Goal(

@@ -10,6 +10,7 @@ from bench.goals import measured_goals, relative_overhead
 from bench.results import Results, first_byte_us, latency_us, overhead, p10_latency_us, ratio, total_us, worker_us
 from bench.runs import Run
 
+_TEXT_COLUMNS = ("call", "proxy", "goal", "bound", "met", "group", "slowest")
 _BEGIN, _END = "<!-- measured -->", "<!-- end of measured -->"
 
 
@@ -26,7 +27,14 @@ def markdown(results: Results) -> str:
     """Return all tables."""
     loads = [run.load_average for run in results.runs]
     under = f"; load average while measuring {median(loads):.1f}, at most {max(loads):.1f}" if loads else ""
-    sections = (_goals(results), _cpu(results), _latency(results), _streams(results), _loop_iterations(results))
+    sections = (
+        _goals(results),
+        _cpu(results),
+        _latency(results),
+        _streams(results),
+        _loop_iterations(results),
+        _slowest_inputs(results),
+    )
     return "\n\n".join([f"{results.machine}{under}.", *filter(None, sections)]) + "\n"
 
 
@@ -114,6 +122,11 @@ def _loop_iterations(results: Results) -> str:
     return _table(title, ("call", "calls", "median", "longest"), rows)
 
 
+def _slowest_inputs(results: Results) -> str:
+    rows = ((each.group, str(each.inputs), f"`{each.slowest}`", f"{each.ms:.2f}") for each in results.slowest_inputs)
+    return _table("Metering of hostile inputs, in ms of CPU time", ("group", "inputs", "slowest", "ms"), rows)
+
+
 def _measured(results: Results, connections: int) -> Iterable[tuple[str, str]]:
     return dict.fromkeys((run.call, run.proxy) for run in results.runs if run.connections == connections)
 
@@ -126,5 +139,5 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
     cells = list(rows)
     if not cells:
         return ""
-    rule = ["---" if column in ("call", "proxy", "goal", "bound", "met") else "---:" for column in columns]
+    rule = ["---" if column in _TEXT_COLUMNS else "---:" for column in columns]
     return "\n".join([f"**{title}**", "", *(f"| {' | '.join(row)} |" for row in (columns, rule, *cells))])

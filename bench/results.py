@@ -12,6 +12,7 @@ from statistics import median
 import msgspec
 
 from bench.loop_iterations import LoopIterations
+from bench.metering import SlowestInput
 from bench.runs import Run
 from bench.streams import IdleStreams
 
@@ -25,6 +26,7 @@ class Results(msgspec.Struct):
     runs: list[Run] = msgspec.field(default_factory=list)
     streams: list[IdleStreams] = msgspec.field(default_factory=list)
     loop_iterations: list[LoopIterations] = msgspec.field(default_factory=list)
+    slowest_inputs: list[SlowestInput] = msgspec.field(default_factory=list)
     metering_us: float | None = None
     """CPU time of metering a structured result of 1 KB."""
 

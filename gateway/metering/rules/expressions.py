@@ -79,7 +79,7 @@ def decode(data: bytes | msgspec.Raw | str) -> Any:
     """Decode JSON. Raises `EvaluationError` if `data` is not JSON or exceeds a bound."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
     if len(raw) > MAX_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
-        raise EvaluationError("the result is too large for more than length(path)")
+        raise EvaluationError("the result is too large for an expression other than length(path)")
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError):
@@ -102,7 +102,7 @@ class _Interpreter(TreeInterpreter):
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         self._steps_left -= 1
         if self._steps_left < 0:
-            raise EvaluationError("the result is too large for more than length(path)")
+            raise EvaluationError("the result is too large for an expression other than length(path)")
         return super().visit(node, *args, **kwargs)
 
 

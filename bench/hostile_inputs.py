@@ -1,0 +1,133 @@
+"""Inputs that are made to be slow to meter. `bench.metering` times them; tests count the work that they cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+M = 1_000_000
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def texts(*blocks: str) -> bytes:
+    return _json({"content": [{"type": "text", "text": block} for block in blocks]})
+
+
+def structured(json_text: bytes) -> bytes:
+    return b'{"content":[],"structuredContent":' + json_text + b"}"
+
+
+RESULTS: dict[str, Callable[[], bytes]] = {
+    "empty objects": lambda: structured(b"[" + b"{}," * (2 * M // 3) + b"{}]"),
+    "empty arrays": lambda: structured(b"[" + b"[]," * (2 * M // 3) + b"[]]"),
+    "numbers": lambda: structured(b"[" + b"1," * M + b"1]"),
+    "texts": lambda: structured(b"[" + b'"",' * (2 * M // 3) + b'""]'),
+    "nulls": lambda: structured(b"[" + b"null," * (2 * M // 5) + b"null]"),
+    "mixed": lambda: structured(b"[{}," + b"1," * M + b"1]"),
+    "deep arrays": lambda: structured(b"[" * M + b"]" * M),
+    "deep objects": lambda: structured(b'{"result":' * (M // 10) + b"1" + b"}" * (M // 10)),
+    "deep wrappers": lambda: structured(b'{"result":' * 500 + b"[]" + b"}" * 500),
+    "wide": lambda: structured(b"{" + b",".join(b'"k%d":1' % number for number in range(180_000)) + b"}"),
+    "wide with one name": lambda: structured(b"{" + b'"":1,' * (2 * M // 5) + b'"":1}'),
+    "wide but small": lambda: structured(
+        b"{" + b",".join(b'"k%d":{"a":{"b":1}}' % number for number in range(1_000)) + b"}"
+    ),
+    "many lists": lambda: structured(
+        b"{" + b",".join(b'"k%d":[%s1]' % (number, b"1," * 300) for number in range(3_000)) + b"}"
+    ),
+    "many lists but small": lambda: structured(
+        b"{" + b",".join(b'"k%d":[%s{}]' % (number, b"{}," * 200) for number in range(300)) + b"}"
+    ),
+    "a long text": lambda: structured(b'{"result":"' + b"x" * (2 * M) + b'"}'),
+    "escapes": lambda: structured(b'{"result":"' + b"\\n" * M + b'"}'),
+    "a long number": lambda: structured(b"[" + b"1" * (2 * M) + b"]"),
+    "many blocks": lambda: (
+        b'{"content":[' + b'{"type":"text","text":"{}"},' * 70_000 + b'{"type":"text","text":"{}"}]}'
+    ),
+    "blocks without anything": lambda: b'{"content":[' + b"{}," * (2 * M // 3) + b"{}]}",
+    "blocks of tables": lambda: texts(*["a,b\n1,2"] * 900),
+    "blocks of fields": lambda: texts(*["a: b\nc: d" * 30] * 900),
+    "short lines": lambda: texts("a\n" * (M // 2)),
+    "line ends": lambda: texts("x" + "\n" * M + "x"),
+    "spaces": lambda: texts("x" + " " * (2 * M) + "x"),
+    "commas": lambda: texts("a,b\n" + "," * (2 * M)),
+    "comma lines": lambda: texts("a,b\n" + "1,2\n" * (M // 3) + "1"),
+    "quoted lines": lambda: texts("a,b\n" + '"1",2\n' * (M // 8)),
+    "pipes": lambda: texts("|" * (2 * M)),
+    "pipe lines": lambda: texts("|a|b|\n|---|---|\n" + "|1|2|\nx\n" * (M // 6)),
+    "dashes": lambda: texts("-" * (2 * M)),
+    "dash lines": lambda: texts("a\n" + "---\n" * (M // 3)),
+    "dashes in lines": lambda: texts(("-- " * 60 + "\n") * 350),
+    "box": lambda: texts("+--+\n| a|\n+--+\n" + "| 1|\n" * (M // 4)),
+    "colons": lambda: texts("a: " * (2 * M // 3)),
+    "fields": lambda: texts("a: b\n" * (M // 4)),
+    "some lines": lambda: texts("a: b, c | d -- \n" * 990),
+    "wide lines": lambda: texts(("x, " * 20 + "\n") * 990),
+    "open braces": lambda: texts("{" * (2 * M)),
+    "open parentheses": lambda: texts("(" * (2 * M)),
+    "parentheses": lambda: texts("(" * 60_000 + ")" * 60_000),
+    "escaped quotes": lambda: texts("['" + "\\'" * 60_000),
+    "quotes": lambda: texts("[" + "'" * 120_000),
+    "both quotes": lambda: texts("[" + "'\"" * 60_000),
+    "strings": lambda: texts("[" + "\"a\", 'b', " * 10_000 + "]"),
+    "a repr": lambda: texts(repr([{"a": "it's", "b": 1.5}] * 4_000)),
+    "lines of JSON": lambda: texts('{"a":1}\n' * 39_000),
+    "lines of JSON and one of prose": lambda: texts('{"a":1}\n' * 39_000 + "x"),
+    "JSON in prose": lambda: texts("x\n[" + '{"a":1},' * 100_000 + "\n{ : [ >["),
+    "JSON in JSON": lambda: texts(json.dumps(json.dumps(json.dumps("a,\n'b'\n" * 5_000)))),
+    "errors": lambda: texts("error " * (M // 3)),
+    "tags": lambda: texts("<a>" * (M // 2) + "</a>"),
+    "fences": lambda: texts("```\n" * (M // 3)),
+    "beyond the limit": lambda: structured(b"[" + b"1," * (5 * M) + b"1]"),
+}
+"""Results, made when they are needed."""
+
+STATEMENTS = {
+    "nested parentheses": "SELECT " + "(" * 3_000 + "1" + ")" * 3_000,
+    "many columns": "SELECT " + "1," * 9_000 + "1",
+    "many conditions": "SELECT * FROM t WHERE " + " AND ".join(f"a{number}=1" for number in range(120)),
+    "nested calls": "SELECT " + "f(" * 100 + "1" + ")" * 100,
+    "nested cases": "SELECT " + "CASE WHEN a THEN " * 60 + "1" + " END" * 60,
+    "nested queries": "SELECT * FROM " + "(SELECT * FROM " * 60 + "t" + ")x" * 60,
+    "a long string": "SELECT '" + "x" * 19_000 + "'",
+    "spaces": " " * 19_000 + "x",
+    "open comments": "/*" * 9_000,
+    "open parentheses": "(" * 19_000,
+    "repeated clauses": "SELECT 1 FROM t " * 40,
+}
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    value: Any = "x"
+    for _ in range(depth):
+        value = {"a": value}
+    return dict(value)
+
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "nested": _nested(900),
+    "a long list": {"a": ["x"] * 100_000},
+    "many members": {str(number): "x" for number in range(100_000)},
+    "a long string": {"a": "x" * 4_000_000},
+}
+
+RULE_RESULTS = {
+    "rows": structured(_json({"items": [{"id": one} for one in range(90_000)]})),
+    "empty objects": structured(_json({"items": [{}] * 30_000})),
+    "numbers": structured(_json({"items": [1] * 30_000})),
+    "rows within the bounds": structured(_json({"items": [{"id": one} for one in range(8_000)]})),
+    "strings in a text": texts("[" + '"x",' * 60_000 + "1]"),
+    "one long text": texts("x" * 250_000),
+}
+EXPRESSIONS = [
+    "length(structuredContent.items)",
+    "length(structuredContent.items[?id > `1`].id)",
+    "length(parse_json(content[0].text))",
+    "length(sort_by(structuredContent.items, &id))",
+    "length(join('', map(&to_string(@), structuredContent.items)))",
+]
+"""Rules for `RULE_RESULTS`."""
