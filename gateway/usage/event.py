@@ -1,7 +1,7 @@
 """The usage event: one answered `tools/call`, as it travels through Redis.
 
-Events are packed as msgpack arrays (about 140 bytes each). Fields are only ever appended, each with a
-default, so that a reader of this version understands the events of every earlier one.
+Events are packed as msgpack arrays of about 140 bytes. New fields are only appended, each with a default, so that this
+version reads the events of every earlier one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 DAY_MS = 86_400_000
 EPOCH = datetime.date(1970, 1, 1)
-"""Days are counted from here."""
+"""Day 0."""
 
 
 class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -24,29 +24,29 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     event_id: str
     """Unique, and sortable by creation time (UUIDv7, hexadecimal)."""
     created_at: int
-    """When the result passed, in milliseconds since the epoch."""
+    """Time at which the result passed, in milliseconds since the epoch."""
     key_id: str
     key_name: str
     owner: str
     tool_name: str
     table_names: tuple[str, ...]
     record_count: int | None
-    """Records returned to the client; `None` where it cannot be known."""
+    """Records returned to the client; `None` if unknown."""
     count_method: str
-    """How tables and count were found; `unknown` where the count is `None`."""
+    """Method by which tables and count were found; `unknown` if the count is `None`."""
     is_error: bool
     status: str
-    """`ok`, `tool_error` (the result says `isError`), `rpc_error` (a JSON-RPC error object) or `denied` (the result
-    was withheld, since the key may not read its tables)."""
+    """`ok`, `tool_error` (the result has `isError`), `rpc_error` (a JSON-RPC error object) or `denied` (the result was
+    withheld, since the key may not read its tables)."""
     duration_ms: float
     """From the request's arrival to the result, by a monotonic clock."""
     response_bytes: int
-    """Size of the JSON-RPC answer as it was on the wire."""
+    """Size of the JSON-RPC response on the wire."""
     client_name: str
     client_version: str
     session_id: str
     request_id: str
-    """The JSON-RPC id as JSON, so that `"1"` and `1` stay apart."""
+    """The JSON-RPC id as JSON, so that `"1"` and `1` differ."""
     protocol_version: str
     client_ip: str
     gateway_id: str
@@ -60,7 +60,7 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
     @property
     def made_at(self) -> int:
-        """When the id was made (milliseconds since the epoch): at `created_at` or before, if it is a UUIDv7."""
+        """Time of the id if it is a UUIDv7, at most `created_at`; else `created_at` (milliseconds since the epoch)."""
         if len(self.event_id) != 32 or self.event_id[12] != "7":
             return self.created_at
         try:
@@ -79,9 +79,9 @@ def pack(events: Sequence[UsageEvent]) -> bytes:
 
 
 def pack_event(event: UsageEvent) -> bytes:
-    """Pack one event for `join`. Text that is not valid Unicode (JSON allows lone surrogates) is mended.
+    """Pack one event for `join`. Lone surrogates, which JSON allows, are replaced by `?`.
 
-    Raises `OverflowError` for a number that 64 bits do not hold.
+    Raises `OverflowError` for a number beyond 64 bits.
     """
     try:
         return _encoder.encode(event)
@@ -90,9 +90,9 @@ def pack_event(event: UsageEvent) -> bytes:
 
 
 def join(events: Sequence[bytes]) -> bytes:
-    """One entry of the usage stream from single packed events; the same bytes as `pack` gives.
+    """Join packed events into one entry of the usage stream: the same bytes as those of `pack`.
 
-    Raises `OverflowError` for more than 65,535.
+    Raises `OverflowError` for more than 65,535 events.
     """
     count = len(events)
     head = (0x90 | count).to_bytes(1) if count < 16 else b"\xdc" + count.to_bytes(2)
@@ -119,7 +119,7 @@ end
 
 
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
-    """Read the events of one entry. Raises `msgspec.DecodeError` where it was not written by `pack`."""
+    """Unpack the events of one entry. Raises `msgspec.DecodeError` for other bytes."""
     return _decoder.decode(packed)
 
 

@@ -1,58 +1,56 @@
-"""What the usage pipeline tells whoever counts and alarms.
+"""The interface through which the usage pipeline reports measurements.
 
-Every method does nothing here; metrics override the ones they show. They are called on the event loop and
-must return at once.
+Every method does nothing here; an implementation overrides those that it needs. They are called on the event loop and
+must not block.
 """
 
 from __future__ import annotations
 
 
 class UsageMetricsSink:
-    """Hears of every step of usage events between the gateway and ClickHouse."""
+    """Receives the measurements of usage events between the gateway and ClickHouse."""
 
     def write(self) -> None:
-        """Show what was told; called now and then, and at the end."""
+        """Publish accumulated measurements; called periodically, and at the end."""
 
     def appended(self, events: int) -> None:
-        """So many events were acknowledged by Redis."""
+        """Redis acknowledged events."""
 
     def stream_length(self, entries: int, bound: int) -> None:
-        """The usage stream holds so many entries; more than `bound` of them is an alarm."""
+        """The usage stream has `entries` entries; more than `bound` should raise an alarm."""
 
     def spooled(self, events: int) -> None:
-        """So many events went to the spool, because Redis did not take them."""
+        """Redis did not take events; only the spool has them."""
 
     def unspooled(self, events: int) -> None:
-        """So many events have no copy on disk, because it takes none; they are only in Redis, if at all."""
+        """The disk did not take events; only Redis may have them."""
 
     def spool_size(self, size: int) -> None:
-        """The spool of this process now holds so many bytes of which Redis may lack some."""
+        """The spool of this process holds `size` bytes of which Redis may lack some."""
 
     def resent(self, events: int) -> None:
-        """So many spooled events were acknowledged by Redis."""
+        """Redis acknowledged events of the spool."""
 
     def spool_torn(self, size: int) -> None:
-        """A spool file of a killed process ended in `size` bytes of a record that was never acknowledged."""
+        """A spool file of a killed process ended with `size` bytes of a record that was never acknowledged."""
 
     def spool_damaged(self, size: int) -> None:
-        """A spool file had `size` unreadable bytes amid its records; the file was kept."""
+        """A spool file had `size` unreadable bytes between its records; the file was kept."""
 
     def refused(self, events: int) -> None:
-        """So many events could be put neither into Redis nor into the spool; their answers must not go
-        out.
-        """
+        """Neither Redis nor the spool took events; their responses must not be completed."""
 
     def inserted(self, events: int, seconds: float) -> None:
-        """ClickHouse acknowledged a batch of so many events after so many seconds."""
+        """ClickHouse acknowledged a batch of `events` events after `seconds`."""
 
     def dead_lettered(self, events: int) -> None:
-        """So many events or entries went to the dead-letter stream."""
+        """Events or entries were moved to the dead letters."""
 
     def unbalanced(self, events: int) -> None:
-        """By so many events what was accepted differs from what is found; 0 where it agrees."""
+        """Accepted and found events differ by `events`; 0 if they agree."""
 
     def clickhouse_connected(self, connected: bool) -> None:
-        """The last attempt to insert found ClickHouse there, or not."""
+        """The last attempt to insert reached ClickHouse, or did not."""
 
     def waiting(self, entries: int, oldest_ms: int) -> None:
-        """The stream holds so many entries; the oldest has waited for so many milliseconds."""
+        """The usage stream has `entries` entries, the oldest of which is `oldest_ms` old."""

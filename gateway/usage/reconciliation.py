@@ -1,16 +1,16 @@
-"""Whether every event that was accepted is somewhere: the books of usage, held against each other.
+"""Reconciliation: checks that every accepted event is accounted for.
 
-Each number is counted where it is, none is derived from another:
-- accepted: by the gateway processes, before anything is sent; the count travels with each batch into Redis. Less what
-  the writer found to have been accepted twice, by two processes under one id.
-- written: the rows of the table; and once more, the calls in the sums by day.
-- waiting: the events in the usage stream, one entry after another.
-- spooled: what the processes say that only their spools have.
-- dead_lettered: the events in the dead letters, and those that were dropped from there.
+Each number is counted at its source; none is derived from another:
+- `accepted`: by the gateway workers, before anything is sent; the count travels to Redis with each batch. Events that
+  two workers accepted under one id are subtracted once.
+- `written`: rows of the table; and, separately, calls in the daily sums.
+- `waiting`: events in the usage stream.
+- `spooled`: events that only the spools of the workers have, as they report.
+- `dead_lettered`: events in the dead letters, and those that an operator dropped from there.
 
-Everything is on its way while it is counted, so counting is repeated until the numbers agree. Where they never do in
-time, it is done a last time in two ways: against the stream of events, which can count no event twice, and with it,
-which can miss none. More than was accepted in the first, or less in the second, is a difference for certain.
+Events move while they are counted, so counting is repeated until the numbers agree. If they do not agree in time, they
+are counted once in each direction: against the flow of events, which can count no event twice, and with the flow,
+which can miss none. Only more events than accepted in the first, or fewer in the second, are a difference.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import COUNT_EVENTS_LUA, DAY_MS, EPOCH
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageTableUnavailable
-from gateway.usage.store.roll_up import mend
+from gateway.usage.store.roll_up import repair_sums
 from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 MAX_DAYS = 365
 PATIENCE = 3.0
-"""Seconds after which what was in flight has arrived, or is in a spool: Redis is given two to answer."""
-_POLL = 0.2
-WATCH_SECONDS = 300.0
-WATCH_DAYS = 2
+"""Seconds after which events in flight have arrived or are in a spool: Redis is given two to reply."""
+_POLL_SECONDS = 0.2
+MONITOR_SECONDS = 300.0
+MONITOR_DAYS = 2
 
-_COUNT = (
+_COUNT_IN_REDIS = (
     COUNT_EVENTS_LUA
     + """
 local found, events = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 500), 0
@@ -47,9 +47,9 @@ for _, entry in ipairs(found) do events = events + count_events(entry[2][2]) end
 if #found == 500 then return {events, found[500][1]} end
 local spooled, accepted = 0, 0
 for _, number in ipairs(redis.call('HVALS', KEYS[2])) do spooled = spooled + number end
-local known = redis.call('HGETALL', KEYS[3])
-for i = 1, #known, 2 do
-  if tonumber(known[i]) >= tonumber(ARGV[2]) then accepted = accepted - known[i + 1] end
+local duplicates = redis.call('HGETALL', KEYS[3])
+for i = 1, #duplicates, 2 do
+  if tonumber(duplicates[i]) >= tonumber(ARGV[2]) then accepted = accepted - duplicates[i + 1] end
 end
 for i = 4, #KEYS do
   for _, number in ipairs(redis.call('HVALS', KEYS[i])) do accepted = accepted + number end
@@ -73,14 +73,14 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     spooled: int
     dead_lettered: int
     dropped: int
-    """Those of `dead_lettered` that an operator dropped."""
+    """The part of `dead_lettered` that an operator dropped."""
     summed: int
-    """The calls that the sums by day have; they are as many as `written`."""
+    """Calls in the daily sums; equal to `written`."""
     balanced: bool
 
     @property
     def difference(self) -> int:
-        """How many more were accepted than are found; negative for the opposite."""
+        """Accepted events that are not found; negative if more are found than accepted."""
         return self.accepted - self.written - self.waiting - self.spooled - self.dead_lettered
 
 
@@ -105,39 +105,39 @@ class _Counts(msgspec.Struct, kw_only=True):
 async def reconcile(
     redis: redis.asyncio.Redis, table: UsageTable, days: int = 30, patience: float = PATIENCE
 ) -> Balance:
-    """Count the events of the last `days` days, or of those that are kept, and compare.
+    """Count the events of the last `days` days, limited by the retention, and compare.
 
-    Repeats for up to `patience` seconds until the numbers agree. Raises `ValueError` for a number of days that is
-    none, `UsageTableUnavailable`, and what the Redis client raises.
+    Repeats for up to `patience` seconds until the numbers agree. Raises `ValueError` for an invalid number of days,
+    `UsageTableUnavailable`, and what the Redis client raises.
     """
     if not 1 <= days <= MAX_DAYS:
         raise ValueError(f"days must be between 1 and {MAX_DAYS}")
     since = max(table.today - datetime.timedelta(days=days - 1), table.first_day or datetime.date.min)
-    books = _Books(redis, table, since)
+    counter = _EventCounter(redis, table, since)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     while True:
-        against = await books.count(_AGAINST_THE_STREAM)
-        is_balanced = against.accepted == against.found == against.found_by_sums
+        counts = await counter.count(_AGAINST_THE_FLOW)
+        is_balanced = counts.accepted == counts.found == counts.found_by_sums
         if is_balanced:
             break
         if loop.time() >= deadline:
-            along = await books.count(_ALONG_THE_STREAM)
+            upper = await counter.count(_WITH_THE_FLOW)
             is_balanced = (
-                max(against.found, against.found_by_sums) <= against.accepted <= min(along.found, along.found_by_sums)
+                max(counts.found, counts.found_by_sums) <= counts.accepted <= min(upper.found, upper.found_by_sums)
             )
             break
-        await asyncio.sleep(_POLL)
+        await asyncio.sleep(_POLL_SECONDS)
     return Balance(
         days=days,
         since=since.isoformat(),
-        accepted=against.accepted,
-        written=against.written,
-        waiting=against.waiting,
-        spooled=against.spooled,
-        dead_lettered=against.dead + against.dropped,
-        dropped=against.dropped,
-        summed=against.summed,
+        accepted=counts.accepted,
+        written=counts.written,
+        waiting=counts.waiting,
+        spooled=counts.spooled,
+        dead_lettered=counts.dead + counts.dropped,
+        dropped=counts.dropped,
+        summed=counts.summed,
         balanced=is_balanced,
     )
 
@@ -146,43 +146,46 @@ async def monitor_balance(
     redis: redis.asyncio.Redis,
     table: UsageTable,
     metrics: UsageMetricsSink,
-    is_wanted: Callable[[], bool],
-    seconds: float = WATCH_SECONDS,
+    is_enabled: Callable[[], bool],
+    *,
+    seconds: float = MONITOR_SECONDS,
+    patience: float = PATIENCE,
 ) -> None:
-    """Reconcile the last days again and again, while `is_wanted`: put the sums by day right where they differ from the
-    rows, and alarm of any other difference. Runs until cancelled.
+    """Reconcile the last days every `seconds`, while `is_enabled`. Runs until cancelled.
+
+    Repairs daily sums that differ from the rows. Logs any other difference as an error and reports it to `metrics`.
     """
     while True:
         await asyncio.sleep(seconds)
-        if not is_wanted():
+        if not is_enabled():
             continue
         try:
-            balance = await reconcile(redis, table, WATCH_DAYS)
-            if not balance.balanced and await mend(table, datetime.date.fromisoformat(balance.since)):
-                balance = await reconcile(redis, table, WATCH_DAYS)
+            balance = await reconcile(redis, table, MONITOR_DAYS, patience)
+            if not balance.balanced and await repair_sums(table, datetime.date.fromisoformat(balance.since)):
+                balance = await reconcile(redis, table, MONITOR_DAYS, patience)
         except (UsageTableUnavailable, RedisError, OSError) as error:
-            # Whoever delivers says what is wrong with them.
+            # The usage writer reports faults of Redis and ClickHouse.
             log.debug("usage was not reconciled: %s", error)
             continue
         metrics.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
         if not balance.balanced:
             log.error(
-                "usage does not balance since %s: %d accepted; %d written (%d in the sums by day), %d waiting, "
+                "usage does not balance since %s: %d accepted; %d written (%d in the daily sums), %d waiting, "
                 "%d spooled, %d dead letters",
                 *(balance.since, balance.accepted, balance.written, balance.summed, balance.waiting),
                 *(balance.spooled, balance.dead_lettered),
             )
 
 
-class _Books:
-    """Where events are counted, one place at a time."""
+class _EventCounter:
+    """Counts events at each place of the pipeline."""
 
     def __init__(self, redis: redis.asyncio.Redis, table: UsageTable, since: datetime.date) -> None:
         self._redis = redis
         self._table = table
-        self._letters = DeadLetters(redis)
+        self._dead_letters = DeadLetters(redis)
         self._since = since
-        self._first = (since - EPOCH).days
+        self._first_day = (since - EPOCH).days
 
     async def count(self, places: tuple[_Place, ...]) -> _Counts:
         """Count at each place, in this order."""
@@ -201,27 +204,30 @@ class _Books:
         counts.written, counts.summed = rows[0]
 
     async def in_redis(self, counts: _Counts) -> None:
-        """What waits and is spooled and was accepted; the end of the stream and the others in the same moment."""
+        """Count waiting, spooled and accepted events; one script reads the end of the stream and the other two."""
         today = (self._table.today - EPOCH).days
-        accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first, today + 2)]
+        accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first_day, today + 2)]
         keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED_ONLY, redis_names.USAGE_DUPLICATES, *accepted)
-        start = str(self._first * DAY_MS)
+        start = str(self._first_day * DAY_MS)
         while True:
-            events, last, *others = await self._redis.eval(_COUNT, len(keys), *keys, start, self._first)
+            events, last, *others = await self._redis.eval(_COUNT_IN_REDIS, len(keys), *keys, start, self._first_day)
             counts.waiting += events
             if others:
                 counts.spooled, counts.accepted = others
                 return
             start = f"({last.decode()}"
 
-    async def dead(self, counts: _Counts) -> None:
-        async for letter in self._letters.all(self._first * DAY_MS):
-            counts.dead += letter.count if letter.day >= self._first else 0
+    async def dead_lettered(self, counts: _Counts) -> None:
+        async for letter in self._dead_letters.all(self._first_day * DAY_MS):
+            counts.dead += letter.count if letter.day >= self._first_day else 0
 
     async def dropped(self, counts: _Counts) -> None:
-        counts.dropped = await self._letters.dropped(self._first)
+        counts.dropped = await self._dead_letters.dropped(self._first_day)
 
 
-_Place = Callable[[_Books, _Counts], Awaitable[None]]
-_AGAINST_THE_STREAM: tuple[_Place, ...] = (_Books.dropped, _Books.dead, _Books.written, _Books.in_redis)
-_ALONG_THE_STREAM: tuple[_Place, ...] = (_Books.in_redis, _Books.written, _Books.dead, _Books.dropped)
+_Place = Callable[[_EventCounter, _Counts], Awaitable[None]]
+_AGAINST_THE_FLOW: tuple[_Place, ...] = (
+    *(_EventCounter.dropped, _EventCounter.dead_lettered),
+    *(_EventCounter.written, _EventCounter.in_redis),
+)
+_WITH_THE_FLOW: tuple[_Place, ...] = tuple(reversed(_AGAINST_THE_FLOW))

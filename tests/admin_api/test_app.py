@@ -12,6 +12,7 @@ from admin_api.app import ENDPOINTS
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
 from gateway.redis import client as redis_client
+from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import PASSWORD, USER, Api, Response
 
@@ -180,7 +181,7 @@ async def test_redis_away_is_503_and_says_to_retry(
 async def test_clickhouse_away_is_503_for_usage_and_leaves_keys_alone(
     serve: Callable[[Dependencies], Awaitable[Api]], api: Api, deps: Dependencies
 ) -> None:
-    away = UsageTable("http://127.0.0.1:9", connect_timeout=1)
+    away = UsageTable("http://127.0.0.1:9", timeouts=Timeouts(connect=1))
     there = await (await serve(dataclasses.replace(deps, usage=away))).logged_in(USER)
     assert_problem(await there.get("/api/mcp-usage/stats"), 503)
     assert_problem(await there.get("/api/mcp-usage/history"), 503)

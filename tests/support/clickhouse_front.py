@@ -34,7 +34,7 @@ from clickhouse_connect.driver._backend.chdb_backend import ChdbBackend, _decomp
 from clickhouse_connect.driver._backend.models import QueryRuntime
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from gateway.usage.store.table import load_chdb
+from gateway.usage.store.connection import load_chdb
 
 _NO_SETTINGS = ("query", "database")
 

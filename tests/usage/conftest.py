@@ -19,6 +19,12 @@ from tests.support.valkey import Valkey
 from tests.usage.support import NOW_MS, RecordedMetrics, RunningWriter
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No insert goes on without its writer here, so that nothing is worth waiting for."""
+    monkeypatch.setattr("gateway.usage.store.roll_up.PAUSE_SECONDS", 0.05)
+
+
 @pytest.fixture
 def metrics() -> RecordedMetrics:
     return RecordedMetrics()

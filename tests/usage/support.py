@@ -191,6 +191,12 @@ async def rolled_up(table: UsageTable) -> tuple[int, int]:
     return rows[0]
 
 
+def refuse_poison(table: UsageTable) -> None:
+    """Have the table refuse every insert with a call of the tool `poison`."""
+    constraint = "CONSTRAINT tame CHECK tool_name != 'poison'"
+    table.write(f"ALTER TABLE mcp_tool_usage_log ADD {constraint} SETTINGS mutations_sync = 1", {})
+
+
 def listing(folder: Path) -> list[str]:
     """Return the names in a folder."""
     return sorted(path.name for path in folder.iterdir())

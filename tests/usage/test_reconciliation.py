@@ -1,4 +1,4 @@
-"""Reconciling: every place is counted for itself, and a difference is found wherever it is."""
+"""Reconciliation: every place is counted independently, and a difference is found wherever it is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def numbers(balance: Balance) -> dict[str, int]:
 
 @pytest.fixture
 def balance(redis: redis.asyncio.Redis, table: UsageTable) -> Callable[..., Any]:
-    """Reconciles without patience: what is tested stands still."""
+    """Reconcile without retries: nothing moves in these tests."""
 
     async def balance(**options: Any) -> Balance:
         return await reconcile(options.pop("redis", redis), table, **{"patience": 0, **options})
@@ -69,15 +69,15 @@ async def test_events_are_counted_where_they_are(
     assert found.summed == 305
 
 
-async def test_days_are_told_apart(stream: UsageStream, balance: Callable[..., Any]) -> None:
-    # Of two days in one turn of the loop.
+async def test_days_are_counted_separately(stream: UsageStream, balance: Callable[..., Any]) -> None:
+    # Events of two days in one turn of the loop.
     await asyncio.gather(stream.append(event()), stream.append(event(created_at=NOW_MS - 3 * DAY_MS)))
     found = [await balance(days=days) for days in (4, 3)]
-    # What waits counts by the time at which it came, and these came just now.
+    # Waiting events count by their arrival, and these have just arrived.
     assert [one.accepted for one in found] == [2, 1]
 
 
-async def test_dropped_letters_stay_in_the_books(
+async def test_dropped_dead_letters_stay_accounted_for(
     redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any], start_writer: Start
 ) -> None:
     start_writer()
@@ -91,7 +91,7 @@ async def test_dropped_letters_stay_in_the_books(
     assert found.balanced
 
 
-async def test_events_of_ended_processes_stay_in_the_books(
+async def test_events_of_ended_processes_stay_accounted_for(
     redis: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
 ) -> None:
     for number in range(3):
@@ -101,7 +101,7 @@ async def test_events_of_ended_processes_stay_in_the_books(
     assert numbers(await balance()) == {"accepted": 30, "waiting": 30}
 
 
-async def test_an_entry_that_was_taken_away_is_missed(
+async def test_a_removed_entry_is_a_difference(
     redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any]
 ) -> None:
     await append(stream, 4)
@@ -110,7 +110,7 @@ async def test_an_entry_that_was_taken_away_is_missed(
     assert (found.balanced, found.difference) == (False, 4)
 
 
-async def test_a_row_that_was_taken_away_is_missed(
+async def test_a_removed_row_is_a_difference(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, balance: Callable[..., Any], start_writer: Start
 ) -> None:
     start_writer()
@@ -121,7 +121,7 @@ async def test_a_row_that_was_taken_away_is_missed(
     assert (found.balanced, found.difference) == (False, 4)
 
 
-async def test_a_row_too_many_is_found(
+async def test_an_additional_row_is_a_difference(
     stream: UsageStream, table: UsageTable, balance: Callable[..., Any], redis: redis.asyncio.Redis, start_writer: Start
 ) -> None:
     running = start_writer()
@@ -129,13 +129,13 @@ async def test_a_row_too_many_is_found(
     await stream.append(one)
     await drained(redis)
     await running.cancel()
-    # Behind the gateway's back, with another token.
+    # Not by the writer, and under another token.
     await table.insert_async([one], "another")
     found = await balance()
     assert (found.balanced, found.difference) == (False, -1)
 
 
-async def test_sums_that_differ_from_the_rows_are_found(
+async def test_daily_sums_that_differ_from_the_rows_are_found(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, balance: Callable[..., Any], start_writer: Start
 ) -> None:
     start_writer()
@@ -161,7 +161,7 @@ async def test_steady_load_is_no_difference(
     loading.cancel()
 
 
-async def test_what_only_the_spool_has_is_told_while_it_is_sent(
+async def test_events_that_only_the_spool_has_are_reported_until_they_are_sent(
     valkey: Valkey, client: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
 ) -> None:
     assert valkey.process is not None
@@ -174,7 +174,7 @@ async def test_what_only_the_spool_has_is_told_while_it_is_sent(
     os.kill(valkey.process.pid, signal.SIGCONT)
     await stream.replay_task.report()
     found = await balance(redis=client)
-    # The first of the five reached Redis, which could not say so.
+    # The first of the five may have reached Redis, whose reply came too late.
     assert (found.accepted, found.waiting, found.spooled) in {(6, 1, 5), (6, 2, 5)}
     await spool.replay(stream.client)
     await stream.replay_task.report()
@@ -185,7 +185,7 @@ async def test_what_only_the_spool_has_is_told_while_it_is_sent(
     await stream.close()
 
 
-async def test_a_redis_that_forgets_is_told_again_what_was_accepted(
+async def test_accepted_counts_that_redis_lost_are_reported_again(
     redis: redis.asyncio.Redis, stream: UsageStream, balance: Callable[..., Any]
 ) -> None:
     await append(stream, 10)
@@ -199,19 +199,19 @@ async def test_a_difference_is_an_alarm(
     redis: redis.asyncio.Redis, table: UsageTable, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics = RecordedMetrics()
-    watching = asyncio.create_task(monitor_balance(redis, table, metrics, lambda: True, seconds=0.01))
+    monitoring = asyncio.create_task(monitor_balance(redis, table, metrics, lambda: True, seconds=0.01, patience=0))
     await until(lambda: bool(metrics.differences))
     assert set(metrics.differences) == {0}
     with caplog.at_level(logging.ERROR):
         await add(redis, event())
         await until(lambda: bool(metrics.differences[-1]))
-    watching.cancel()
+    monitoring.cancel()
     assert metrics.differences[-1] == -1
     assert "usage does not balance since" in caplog.text
 
 
 @pytest.mark.parametrize("days", [0, 366])
-async def test_a_number_of_days_that_is_none_is_refused(balance: Callable[..., Any], days: int) -> None:
+async def test_an_invalid_number_of_days_is_refused(balance: Callable[..., Any], days: int) -> None:
     with pytest.raises(ValueError, match="days"):
         await balance(days=days)
 
@@ -223,10 +223,10 @@ async def test_an_unreadable_entry_counts_as_one(redis: redis.asyncio.Redis, bal
     assert (await balance()).waiting == 22
 
 
-async def test_what_a_process_had_spooled_is_forgotten_when_its_spool_is_done(
+async def test_the_report_of_an_ended_process_is_removed_when_its_spool_is_empty(
     redis: redis.asyncio.Redis, balance: Callable[..., Any], tmp_path: Path
 ) -> None:
-    # It had told so, had sent everything, and was killed before it told that.
+    # It reported five events, sent them, and was killed before it reported that.
     (tmp_path / "1-dead").mkdir()
     await redis.hset(redis_names.USAGE_SPOOLED_ONLY, "1-dead", "5")
     assert (await balance()).spooled == 5

@@ -13,6 +13,7 @@ from gateway.redis import names as redis_names
 from gateway.usage.consumer.stream_consumer import TAKE_ENTRIES
 from gateway.usage.consumer.writer import BATCH_EVENTS
 from gateway.usage.event import pack
+from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.table import UsageTable
 from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
 from tests.usage.support import (
@@ -42,7 +43,7 @@ def front(chdb_url: str) -> Iterator[ClickHouseFront]:
 @pytest.fixture
 def served(front: ClickHouseFront, table: UsageTable) -> Iterator[UsageTable]:
     """The database of `table`, through the front."""
-    served = UsageTable(front.url, database=table.database, read_timeout=1, now_ms=lambda: NOW_MS)
+    served = UsageTable(front.url, database=table.database, timeouts=Timeouts(read=1), now_ms=lambda: NOW_MS)
     served.open()
     yield served
     served.close()
@@ -129,8 +130,8 @@ async def test_a_server_that_is_away_and_returns_loses_and_duplicates_nothing(
 async def test_content_that_the_server_refuses_becomes_dead_letters(
     redis: redis.asyncio.Redis, table: UsageTable, served: UsageTable, front: ClickHouseFront, start: Start
 ) -> None:
-    served._clients["insert"].command(
-        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1"
+    served.write(
+        "ALTER TABLE mcp_tool_usage_log ADD CONSTRAINT tame CHECK tool_name != 'poison' SETTINGS mutations_sync = 1", {}
     )
     expected = await add_some(redis)
     await add(redis, event(tool_name="poison"))

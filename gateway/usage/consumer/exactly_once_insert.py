@@ -21,8 +21,8 @@ from gateway.usage.consumer.clickhouse_retry import ClickHouseRetry
 from gateway.usage.event import EPOCH, UsageEvent, pack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageRefused
-from gateway.usage.store.queries import stored
-from gateway.usage.store.roll_up import complete
+from gateway.usage.store.lookup import find_stored
+from gateway.usage.store.roll_up import complete_sums
 from gateway.usage.store.table import UsageTable
 
 _DERIVED_TOKENS = 5
@@ -50,12 +50,12 @@ class ExactlyOnceInsert:
         """Return the ids of those events that the table has, with their times there."""
         if not events:
             return {}
-        return await self._retry.run(lambda: stored(self._table, events))
+        return await self._retry.run(lambda: find_stored(self._table, events))
 
     async def complete_daily_sums(self, events: Sequence[UsageEvent]) -> None:
         """Have the daily sums include stored events, which may be in the log alone."""
         if events:
-            await self._retry.run(lambda: complete(self._table, events))
+            await self._retry.run(lambda: complete_sums(self._table, events))
 
     async def insert(self, events: Sequence[UsageEvent], token: str, *, is_repeated: bool = False) -> None:
         """Insert events as one block. Raises `UsageRefused` if ClickHouse refuses their content.
@@ -104,7 +104,7 @@ class ExactlyOnceInsert:
             lost = await self._missing(lost)
         if lost:
             log.error("usage writer: ClickHouse lacks %d events that it acknowledged", len(lost))
-        await self._retry.run(lambda: complete(self._table, kept))
+        await self._retry.run(lambda: complete_sums(self._table, kept))
 
     async def _missing(self, events: Sequence[UsageEvent]) -> list[UsageEvent]:
         found = await self.find_stored(events)

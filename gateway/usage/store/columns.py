@@ -35,12 +35,12 @@ COLUMN_TYPES = tuple(_TYPES.values())
 
 _EARLIEST_MS = 946_684_800_000
 _LATEST_MS = 4_102_444_800_000
-"""2000 and 2100. ClickHouse takes times beyond its own range without a word and cannot give them back."""
+"""The years 2000 and 2100. ClickHouse silently accepts times beyond its own range, and returns others."""
 _UINT64 = 1 << 64
 
 
 def columns(events: Sequence[UsageEvent]) -> list[list[Any]]:
-    """The events as one list for each of `COLUMN_NAMES`."""
+    """Return the events as one list for each of `COLUMN_NAMES`."""
     return [[getattr(event, name) for event in events] for name in COLUMN_NAMES]
 
 

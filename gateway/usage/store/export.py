@@ -1,12 +1,12 @@
-"""Single calls as a file: CSV, NDJSON or Parquet, of any size, in constant memory.
+"""Exports of single calls: CSV, NDJSON or Parquet, of any size, in constant memory.
 
 Rules:
-- An event is there once, and the same calls are there as in the history.
-- They come by owner and then by time, the earliest first: the order in which the table has them.
-- CSV is RFC 4180 with a header. A text that a spreadsheet would take for a formula has an apostrophe before it. An
+- Each event occurs once, and the calls are those of the history.
+- They are ordered by owner and time, the earliest first: the order of the table.
+- CSV is RFC 4180 with a header. Text that a spreadsheet would take for a formula is prefixed with an apostrophe. An
   unknown number is an empty field; `table_names` are in `table_name`, joined by `, `.
 - NDJSON has the fields of a history item; an unknown number is `null`.
-- Parquet has the same fields with types of its own: `created_at` is a time, `table_names` a list.
+- Parquet has the same fields with native types: `created_at` is a time, `table_names` a list.
 """
 
 # ruff: noqa: S608 - constants of this module and of `queries` are all that is formatted into queries
@@ -22,12 +22,12 @@ from gateway.usage.store.queries import where
 from gateway.usage.store.table import LOG_TABLE, UsageTable
 
 MAX_SECONDS = 3600
-"""An export that takes longer is ended by ClickHouse."""
+"""ClickHouse cancels an export that takes longer."""
 MAX_BYTES = 1 << 30
-"""So does one that needs more memory."""
+"""ClickHouse cancels an export that needs more memory."""
 
 _SETTINGS = (
-    # Small blocks and few threads bound the memory: it is the number of parts that counts.
+    # Small blocks and one thread bound the memory, which depends on the number of parts.
     "max_threads = 1, max_block_size = 8192, optimize_read_in_order = 1, prefer_column_name_to_alias = 1, "
     f"max_execution_time = {MAX_SECONDS}, max_memory_usage = {MAX_BYTES}, "
     "date_time_output_format = 'iso', format_csv_null_representation = '', "
@@ -36,7 +36,6 @@ _SETTINGS = (
     "output_format_parquet_write_bloom_filter = 0"
 )
 _TABLE_NAME = "nullIf(arrayStringConcat(table_names, ', '), '') AS table_name"
-_NAMES = "table_names"
 _HEAD = ("event_id", "created_at", "key_id", "key_name", "owner", "tool_name")
 _TAIL = (
     *("record_count", "count_method", "is_error", "status", "duration_ms", "response_bytes", "client_name"),
@@ -47,11 +46,11 @@ _FREE_TEXTS = frozenset(
     | {"protocol_version", "gateway_id", "table_name"}
 )
 _FORMULA = r"^[=+\\-@\\t\\r\\n\\x{FF1D}\\x{FF0B}\\x{FF0D}\\x{FF20}]"
-"""What makes a spreadsheet calculate, full-width forms among it (OWASP, CSV injection), in a string of ClickHouse."""
+"""First characters of a formula, full-width forms included (OWASP, CSV injection), as a ClickHouse string."""
 
 
 class Format(StrEnum):
-    """What the file is."""
+    """File formats."""
 
     CSV = "csv"
     NDJSON = "ndjson"
@@ -67,29 +66,29 @@ _ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", For
 
 
 async def export(table: UsageTable, filters: HistoryFilters, fmt: Format) -> AsyncGenerator[bytes]:
-    """The file, piece by piece. Raises `ExportsBusy` and `UsageTableUnavailable`, also amid the file: it is not whole
-    then.
+    """Yield the file in chunks. Raises `ExportsBusy` and `UsageTableUnavailable`, the latter also after some chunks:
+    then the file is incomplete.
     """
     conditions, parameters = where(filters, table.first_day)
     sql = (
         f"SELECT {', '.join(_columns(fmt))} FROM {LOG_TABLE} FINAL {conditions} "
         f"ORDER BY owner, created_at, event_id SETTINGS {_SETTINGS}"
     )
-    outlet = await asyncio.to_thread(table.export_stream, sql, parameters, _ENGINE_FORMATS[fmt])
+    stream = await asyncio.to_thread(table.export_stream, sql, parameters, _ENGINE_FORMATS[fmt])
     try:
-        while piece := await asyncio.to_thread(outlet.read):
-            yield piece
+        while chunk := await asyncio.to_thread(stream.read):
+            yield chunk
     finally:
-        await asyncio.shield(asyncio.to_thread(outlet.close))
+        await asyncio.shield(asyncio.to_thread(stream.close))
 
 
 def _columns(fmt: Format) -> list[str]:
     if fmt is not Format.CSV:
-        return [*_HEAD, _TABLE_NAME, _NAMES, *_TAIL]
-    return [_harmless(name) for name in (*_HEAD, "table_name", *_TAIL)]
+        return [*_HEAD, _TABLE_NAME, "table_names", *_TAIL]
+    return [_without_formula(name) for name in (*_HEAD, "table_name", *_TAIL)]
 
 
-def _harmless(name: str) -> str:
+def _without_formula(name: str) -> str:
     if name not in _FREE_TEXTS:
         return name
     text = "arrayStringConcat(table_names, ', ')" if name == "table_name" else name

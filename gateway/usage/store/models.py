@@ -1,4 +1,4 @@
-"""The shapes of usage as the admin API gives it: a page of calls, and statistics."""
+"""Response shapes of the admin API for usage: a page of calls, and statistics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class HistoryFilters(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls; `None` does not filter. Times are milliseconds since the epoch, `until` exclusive."""
+    """Selects calls; `None` does not filter. Times are milliseconds since the epoch, `until` exclusive."""
 
     owner: str | None = None
     since: int | None = None
@@ -29,7 +29,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     tool_name: str
     table_name: str | None
-    """All tables, joined by `, `; `None` where none was found."""
+    """All tables, joined by `, `; `None` if none was found."""
     table_names: tuple[str, ...]
     record_count: int | None
     count_method: str
@@ -57,13 +57,13 @@ class HistoryPage(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """What statistics add up."""
+    """Totals of a group of calls."""
 
     calls: int
     errors: int
     records: int
     unknown_records: int
-    """Calls whose record count is not known, and not in `records`."""
+    """Calls whose record count is unknown and not part of `records`."""
     bytes: int
 
 
@@ -74,7 +74,7 @@ class ToolRow(Sums, frozen=True, kw_only=True):
 
 
 class TableRow(Sums, frozen=True, kw_only=True):
-    """The calls that read one table; a call that read several counts in the row of each."""
+    """The calls that read one table; a call that read several counts in each row."""
 
     table_name: str | None
     """`None`: the calls in which no table was found."""
@@ -106,4 +106,4 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     by_key: tuple[KeyRow, ...]
     by_day: tuple[DayRow, ...]
     truncated: bool
-    """Whether a list has more than `queries.MAX_ROWS` rows and shows only the first; the totals hold all."""
+    """True if a list has more than `queries.MAX_ROWS` rows and shows only the first; the totals include all."""

@@ -1,12 +1,11 @@
-"""Reading usage: the history of single calls, and statistics by day.
+"""Queries on usage: the history of single calls, and statistics by day.
 
 Rules:
-- An event counts once, also where the table has it twice (totals of more than `EXACT_TOTAL` aside).
-- An unknown record count stays unknown: `null` in the history, and counted as `unknown_records` in
-  statistics, whose `records` add up the known ones.
+- An event counts once, also if the table has it twice (except in totals of more than `EXACT_TOTAL`).
+- An unknown record count stays unknown: `null` in the history, and counted as `unknown_records` in statistics, whose
+  `records` are the sum of the known ones.
 - Statistics and history agree: both count whole days (UTC), from the same first day.
-- Every value reaches ClickHouse as a bound parameter. Every answer has a bound, and says where it was
-  reached.
+- Every value reaches ClickHouse as a bound parameter. Every result is bounded, and says if the bound was reached.
 """
 
 # ruff: noqa: S608 - constants of this module are all that is formatted into queries
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from gateway.usage.event import UsageEvent
+from gateway.usage.event import DAY_MS
 from gateway.usage.store.models import (
     DayRow,
     HistoryFilters,
@@ -34,21 +33,16 @@ from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 MAX_PAGE_SIZE = 500
 MAX_OFFSET = 10_000
-"""Items that a page may skip: deeper ones would cost ClickHouse a sort of everything before them."""
+"""Items that a page may skip: for deeper pages ClickHouse would sort everything before them."""
 MAX_DAYS = 1000
 MAX_ROWS = 1000
-"""Rows of each list in the statistics, those with the most calls."""
+"""Rows of each list in the statistics: those with the most calls."""
 EXACT_TOTAL = 50_000
-"""Duplicates that no merge has removed yet are looked for among so many calls; a total of more may count them."""
-LATENESS_MS = 3_600_000
-"""How much later than an event another one of the same id is looked for."""
-_STORED_CHUNK = 1000
-"""Ids looked up with one query."""
-_DAY_MS = 86_400_000
+"""Totals up to this are exact; larger ones may include duplicates that no merge has removed yet."""
 
 
 class PageTooDeep(ValueError):
-    """The page lies beyond `MAX_OFFSET`; the message says how to get there."""
+    """The page is beyond `MAX_OFFSET`; the message names alternatives."""
 
 
 Row = tuple[Any, ...]
@@ -71,9 +65,9 @@ _SUMS = "sum(calls), sum(errors), sum(records), sum(unknown_records), sum(bytes)
 
 
 async def history(table: UsageTable, filters: HistoryFilters, page: int = 1, page_size: int = 20) -> HistoryPage:
-    """One page of calls, the newest first.
+    """Return one page of calls, the newest first.
 
-    Raises `ValueError` for a page or size that is none, `PageTooDeep`, and `UsageTableUnavailable`.
+    Raises `ValueError` for an invalid page or size, `PageTooDeep`, and `UsageTableUnavailable`.
     """
     if page < 1:
         raise ValueError("page must be 1 or more")
@@ -94,16 +88,16 @@ async def history(table: UsageTable, filters: HistoryFilters, page: int = 1, pag
 
 
 async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> Stats:
-    """Sums over the last `days` days of one owner, or of all.
+    """Return sums over the last `days` days of one owner, or of all.
 
-    Raises `ValueError` for a number of days that is none, and `UsageTableUnavailable`.
+    Raises `ValueError` for an invalid number of days, and `UsageTableUnavailable`.
     """
     if not 1 <= days <= MAX_DAYS:
         raise ValueError(f"days must be between 1 and {MAX_DAYS}")
     since = max(table.today - datetime.timedelta(days=days - 1), table.first_day or datetime.date.min)
     where = "WHERE day >= {since:Date}" + (" AND owner = {owner:String}" if owner is not None else "")
     parameters = {"since": since, "owner": owner, "limit": MAX_ROWS + 1}
-    # One scan for all but the tables; `which` tells the groupings apart.
+    # One scan for all lists but the tables; `which` identifies the grouping.
     rows = await table.query_async(
         "SELECT grouping(tool_name, key_id, day) AS which, tool_name, key_id, day, argMaxMerge(key_name), "
         f"{_SUMS} FROM {DAILY_TABLE} {where} GROUP BY GROUPING SETS ((), (tool_name), (key_id), (day)) "
@@ -119,33 +113,8 @@ async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> 
     return _stats(days, since, rows, tables)
 
 
-async def stored(table: UsageTable, events: Sequence[UsageEvent]) -> dict[str, int]:
-    """The ids of those events that the table has, with their times there (`created_at`).
-
-    An event that was made twice has one id and two times, both later than its id. Raises `UsageTableUnavailable`.
-    """
-    found: dict[str, int] = {}
-    for start in range(0, len(events), _STORED_CHUNK):
-        chunk = events[start : start + _STORED_CHUNK]
-        rows = await table.query_async(
-            f"SELECT event_id, toUnixTimestamp64Milli(created_at) FROM {LOG_TABLE}"
-            " WHERE owner IN {owners:Array(String)}"
-            " AND created_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC')"
-            " AND created_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')"
-            " AND event_id IN {ids:Array(String)}",
-            {
-                "owners": list({event.owner for event in chunk}),
-                "first": min(event.made_at for event in chunk),
-                "last": max(event.created_at for event in chunk) + LATENESS_MS,
-                "ids": [event.event_id for event in chunk],
-            },
-        )
-        found.update(rows)
-    return found
-
-
 def where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str, dict[str, Any]]:
-    """The condition of a query on the calls that pass the filters, `WHERE` included, and its parameters."""
+    """Return the `WHERE` clause for the filters, empty if there is none, and its parameters."""
     parameters = {name: value for name in _FILTERS if (value := getattr(filters, name)) is not None}
     conditions = [_FILTERS[name] for name in parameters]
     if first_day is not None:
@@ -155,30 +124,31 @@ def where(filters: HistoryFilters, first_day: datetime.date | None) -> tuple[str
 
 
 def _windows(calls: Sequence[int], needed: int) -> Iterator[int | None]:
-    """The days, the newest first, that are long enough for a page, as the place of their last one; then all of time.
+    """Yield time windows to search for a page: the index of their earliest day, the smallest window first.
 
-    The table has the calls of each owner by time, but has to look at all that it reads for those of everybody. The
-    sums by day tell how far back is enough; were they wrong, the next window would mend it.
+    The table is sorted by owner and time: for the newest calls of all owners ClickHouse reads everything in the window.
+    The daily sums tell which window is large enough. If they are wrong, a page is short, and the next window is tried;
+    the last one, `None`, is unlimited.
     """
     for wanted in (needed, 10 * needed):
-        enough = (place for place, sum_to_here in enumerate(accumulate(calls)) if sum_to_here >= wanted)
-        if (place := next(enough, None)) is not None:
-            yield place
+        enough = (index for index, calls_so_far in enumerate(accumulate(calls)) if calls_so_far >= wanted)
+        if (index := next(enough, None)) is not None:
+            yield index
     yield None
 
 
 async def _calls_by_day(table: UsageTable, filters: HistoryFilters) -> list[tuple[datetime.date, int]]:
-    """The days (UTC) with calls that pass the filters, the newest first, with no fewer calls than pass."""
+    """Return the days (UTC) with calls that pass the filters, the newest first, each with at least their number."""
     counted = "calls" if filters.status in (None, "ok") else "errors"
     parameters: dict[str, Any] = {
         name: value for name in ("key_id", "tool", "table") if (value := getattr(filters, name)) is not None
     }
     conditions = [_FILTERS[name] for name in parameters]
     last = None if filters.until is None else filters.until - 1
-    for name, moment, operator in (("since", filters.since, ">="), ("last", last, "<=")):
-        if moment is not None:
+    for name, timestamp, operator in (("since", filters.since, ">="), ("last", last, "<=")):
+        if timestamp is not None:
             conditions.append(f"day {operator} toDate(fromUnixTimestamp64Milli({{{name}:Int64}}, 'UTC'), 'UTC')")
-            parameters[name] = moment
+            parameters[name] = timestamp
     if table.first_day is not None:
         conditions.append("day >= {first_day:Date}")
         parameters["first_day"] = table.first_day
@@ -194,10 +164,10 @@ async def _calls_by_day(table: UsageTable, filters: HistoryFilters) -> list[tupl
 async def _keys(
     table: UsageTable, filters: HistoryFilters, first_day: datetime.date | None, size: int, offset: int
 ) -> list[Row]:
-    """Owner, time and id of the calls of a page, of those since a day."""
+    """Return owner, time and id of the calls of a page, among those since a day."""
     days = [day for day in (first_day, table.first_day) if day is not None]
     conditions, parameters = where(filters, max(days, default=None))
-    # The inner limit lets ClickHouse sort no more than that; it is far enough where each event is there twice.
+    # The inner limit bounds what ClickHouse sorts; it suffices if each event is there twice.
     return await table.query_async(
         "SELECT * FROM (SELECT owner, toUnixTimestamp64Milli(created_at) AS ms, event_id "
         f"FROM {LOG_TABLE} {conditions} "
@@ -227,7 +197,7 @@ async def _items(table: UsageTable, keys: Sequence[Row]) -> tuple[HistoryItem, .
 
 
 async def _total(table: UsageTable, filters: HistoryFilters, summed: int) -> int:
-    """How many calls there are. Of very many, the number of rows, or the sum by day where that is the same."""
+    """Return the number of calls. Above `EXACT_TOTAL` it is the number of rows, or the daily sums if they are equal."""
     if summed > EXACT_TOTAL and filters.status is None and _is_whole_days(filters):
         return summed
     conditions, parameters = where(filters, table.first_day)
@@ -238,16 +208,16 @@ async def _total(table: UsageTable, filters: HistoryFilters, summed: int) -> int
 
 
 def _is_whole_days(filters: HistoryFilters) -> bool:
-    return all(moment is None or moment % _DAY_MS == 0 for moment in (filters.since, filters.until))
+    return all(bound is None or bound % DAY_MS == 0 for bound in (filters.since, filters.until))
 
 
 def _item(row: Row) -> HistoryItem:
     event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others = row
     names = tuple(table_names)
-    moment = datetime.datetime.fromtimestamp(created_at / 1000, datetime.UTC)
+    created = datetime.datetime.fromtimestamp(created_at / 1000, datetime.UTC)
     return HistoryItem(
         event_id=event_id,
-        created_at=moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         key_id=key_id,
         key_name=key_name,
         owner=owner,
@@ -259,7 +229,7 @@ def _item(row: Row) -> HistoryItem:
 
 
 _ALL, _BY_TOOL, _BY_KEY, _BY_DAY = 0b111, 0b011, 0b101, 0b110
-"""`grouping(tool_name, key_id, day)`: a bit is set for each column that was not grouped by."""
+"""Values of `grouping(tool_name, key_id, day)`: a bit is set for each column that is not grouped by."""
 
 
 def _stats(days: int, since: datetime.date, rows: list[Row], tables: list[Row]) -> Stats:
@@ -278,7 +248,7 @@ def _stats(days: int, since: datetime.date, rows: list[Row], tables: list[Row]) 
             KeyRow(key_id=key_id, key_name=name, **_sums(row)) for _, key_id, _, name, *row in lists[_BY_KEY][:MAX_ROWS]
         ),
         by_day=tuple(DayRow(day=day.isoformat(), **_sums(row)) for _, _, day, _, *row in by_day),
-        truncated=any(len(found) > MAX_ROWS for found in (*lists.values(), tables)),
+        truncated=any(len(one) > MAX_ROWS for one in (*lists.values(), tables)),
     )
 
 

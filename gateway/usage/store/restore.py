@@ -1,4 +1,4 @@
-"""Filling an empty usage table from an export."""
+"""Restoring the usage table from a Parquet export."""
 
 # ruff: noqa: S608 - constants of this module are all that is formatted into queries
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from gateway.usage.store.columns import COLUMN_NAMES
 from gateway.usage.store.table import LOG_TABLE, UsageTable
 
-_FILL = f"""
+_INSERT_FROM_FILE = f"""
 INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_NAMES)})
 SELECT {", ".join(COLUMN_NAMES)} FROM file({{path:String}}, 'Parquet')
 SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 200000, min_insert_block_size_bytes = 0
@@ -18,10 +18,10 @@ SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 2
 
 
 def restore_usage(folder: Path, parquet: Path) -> None:
-    """Make a chDB folder with the calls of a Parquet export, and their sums by day. Raises `UsageTableUnavailable`."""
+    """Create a chDB folder with the calls of a Parquet export and their daily sums. Raises `UsageTableUnavailable`."""
     table = UsageTable(f"chdb://{quote(str(folder))}")
     try:
         table.open()
-        table.write(_FILL, {"path": str(parquet)})
+        table.write(_INSERT_FROM_FILE, {"path": str(parquet)})
     finally:
         table.close()

@@ -1,13 +1,13 @@
-"""Putting the sums by day right.
+"""Repairing the daily roll-up: the sums by day that statistics are read from.
 
-An insert puts the rows into the log first and into the sums by day second. A ClickHouse that is killed between the two
-has the rows only. The same insert, repeated under its token, completes the sums; but where Redis forgot what the batch
-was, there is no same insert any more: the rows are found in the log, and are not inserted again. Then what the sums of
-their days lack is worked out from the log.
+An insert writes the rows to the log first and to the daily sums second. A ClickHouse that is killed between the two has
+only the rows. The same insert, repeated under its token, completes the sums. But if Redis has lost the batch's limits,
+the same insert cannot be repeated: its rows are found in the log and not inserted again. Then the difference between
+the log and the sums of the affected days is computed and added.
 
-The other way round, an event that was inserted under two tokens, by two faults at once, is in the log once as soon as
-ClickHouse has merged, but in the sums twice. That is worked out likewise: a number that is added may be negative,
-since sums of UInt64 wrap.
+Conversely, an event that was inserted under two tokens, after two simultaneous faults, is in the log once as soon as
+ClickHouse has merged, but in the sums twice. The same difference is then negative, which works since sums of UInt64
+wrap around.
 """
 
 # ruff: noqa: S608 - constants of this module are all that is formatted into queries
@@ -25,7 +25,7 @@ from gateway.usage.event import EPOCH, UsageEvent
 from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 PAUSE_SECONDS = 1.0
-"""An insert that a server still carries out for a writer that is gone has ended after that."""
+"""Pause between two comparisons. An insert that still runs for an ended writer changes the difference meanwhile."""
 
 _KEY = "day, owner, key_id, tool_name, table_names"
 _SUMS = ("calls", "errors", "records", "unknown_records", "bytes")
@@ -52,48 +52,45 @@ LEFT JOIN (
 ) AS s USING ({_KEY})
 WHERE l.calls != s.calls
 """
-_COUNT = f"SELECT sum(abs(calls)) FROM ({_DIFFERENCE})"
-_COMPLETE = f"INSERT INTO {DAILY_TABLE} ({_KEY}, key_name, {', '.join(_SUMS)}) {_DIFFERENCE}"
+_COUNT_DIFFERENCES = f"SELECT sum(abs(calls)) FROM ({_DIFFERENCE})"
+_ADD_DIFFERENCE = f"INSERT INTO {DAILY_TABLE} ({_KEY}, key_name, {', '.join(_SUMS)}) {_DIFFERENCE}"
 
 log = logging.getLogger(__name__)
 
 
-async def complete(table: UsageTable, events: Iterable[UsageEvent]) -> int:
-    """Have the sums of the days and owners of these events agree with the log.
+async def complete_sums(table: UsageTable, events: Iterable[UsageEvent]) -> int:
+    """Make the daily sums of these events' days and owners equal to the log. Return the calls that differed.
 
-    Returns the calls that differed. Nothing else may insert meanwhile. Raises `UsageTableUnavailable`; call it
-    again then.
+    Nothing else may insert meanwhile. Raises `UsageTableUnavailable`; call it again then.
     """
     owners = defaultdict(set)
     for event in events:
         owners[event.day].add(event.owner)
     return sum(
-        [
-            await _complete_day(table, EPOCH + datetime.timedelta(days=day), sorted(owners[day]))
-            for day in sorted(owners)
-        ]
+        [await _repair_day(table, EPOCH + datetime.timedelta(days=day), sorted(owners[day])) for day in sorted(owners)]
     )
 
 
-async def mend(table: UsageTable, since: datetime.date) -> int:
-    """The same for everybody's sums from a day on. To be asked of the table that the writer inserts with, whose one
-    thread sees to it that no insert is between the two.
+async def repair_sums(table: UsageTable, since: datetime.date) -> int:
+    """Make the daily sums of all owners equal to the log, from a day on. Return the calls that differed.
+
+    Use the table object that the writer inserts with: its single inserting thread keeps inserts out meanwhile.
     """
     days = range((table.today - since).days + 1)
-    return sum([await _complete_day(table, since + datetime.timedelta(days=number), []) for number in days])
+    return sum([await _repair_day(table, since + datetime.timedelta(days=number), []) for number in days])
 
 
-async def _complete_day(table: UsageTable, day: datetime.date, owners: list[str]) -> int:
+async def _repair_day(table: UsageTable, day: datetime.date, owners: list[str]) -> int:
     parameters = {"day": day, "owners": owners}
-    before, differing = -1, await _count(table, parameters)
+    before, differing = -1, await _differing_calls(table, parameters)
     while differing and differing != before:
         await asyncio.sleep(PAUSE_SECONDS)
-        before, differing = differing, await _count(table, parameters)
+        before, differing = differing, await _differing_calls(table, parameters)
     if differing:
-        await table.write_async(_COMPLETE, parameters)
-        log.warning("usage table: the sums of %s differed by %d calls and were put right", day, differing)
+        await table.write_async(_ADD_DIFFERENCE, parameters)
+        log.warning("usage table: the daily sums of %s differed by %d calls and were corrected", day, differing)
     return differing
 
 
-async def _count(table: UsageTable, parameters: Mapping[str, Any]) -> int:
-    return int((await table.write_async(_COUNT, parameters))[0][0])
+async def _differing_calls(table: UsageTable, parameters: Mapping[str, Any]) -> int:
+    return int((await table.write_async(_COUNT_DIFFERENCES, parameters))[0][0])

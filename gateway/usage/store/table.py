@@ -1,15 +1,13 @@
-"""The usage table in ClickHouse or chDB: opening, migrating, inserting, querying.
+"""The usage table: inserts, queries and exports, on two connections.
 
 Rules:
-- Everything that blocks runs on two threads of the table's own: one for inserts, one for queries, each with
-  its own connection, so that a slow query never delays the writer.
-- An insert always carries a deduplication token: repeated under the same token it adds nothing, in the
-  table and in the daily roll-up. (Without one, chDB was seen to drop near-equal batches.)
-- Connections are opened when first needed and again after a failure; until then every call raises
-  `UsageTableUnavailable` with what to mend.
+- Blocking calls run on two threads, one for inserts and one for queries, each with its own connection, so that a slow
+  query never delays the writer. The `…_async` methods await them.
+- An insert always carries a deduplication token: repeated under the same token it adds nothing, neither to the table
+  nor to the daily sums. (Without a token, chDB was observed to drop near-equal batches.)
+- Connections are opened when first needed, and again after a failure. Until then every call raises
+  `UsageTableUnavailable`, whose message names the fix.
 - Values reach ClickHouse as bound parameters only.
-
-chDB allows one process for a folder and one folder for a process, and must not be opened before a fork.
 """
 
 from __future__ import annotations
@@ -17,39 +15,27 @@ from __future__ import annotations
 import asyncio
 import datetime
 import secrets
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-import clickhouse_connect
-from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
-from gateway.usage.store.cluster import INSERT_SETTINGS, local_name
 from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES, columns
-from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, judged, unavailable
-from gateway.usage.store.export_stream import ExportStream, open_export_stream
-from gateway.usage.store.migrate import migrate
+from gateway.usage.store.connection import Connector, Timeouts
+from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, classify_error, unavailable
+from gateway.usage.store.export_stream import ExportStream, GuardedExportStream, open_export_stream
+from gateway.usage.store.migrations.cluster import INSERT_SETTINGS
 
 LOG_TABLE = "mcp_tool_usage_log"
 DAILY_TABLE = "mcp_tool_usage_daily"
-DATABASE = "mcp_gateway"
-"""Used where the URL names none."""
-CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 30
-QUERY_SECONDS = 20
-"""A query that takes longer is ended by ClickHouse."""
-
 QUERY_BYTES = 1 << 30
-"""So does one that needs more memory."""
-
+"""ClickHouse cancels a query that needs more memory."""
 MAX_EXPORTS = 2
-"""Exports at a time."""
+"""Concurrent exports."""
 
 _INSERT_SETTINGS = {
     "async_insert": 0,
@@ -57,19 +43,15 @@ _INSERT_SETTINGS = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     # A batch is small: threads cost more than they save.
     "max_threads": 1,
-    # A batch may touch any number of months; the events' times are checked beforehand.
+    # A batch may touch any number of months; the events' times are checked before.
     "max_partitions_per_insert_block": 0,
 }
-
-# The client looks for these at the first insert, and importing them would take 60 MB that nothing here needs.
-for _absent in ("np", "pd", "pd_time_test"):
-    vars(options).setdefault(_absent, None)
 
 Result = TypeVar("Result")
 
 
 class ExportsBusy(Exception):
-    """There are `MAX_EXPORTS` already."""
+    """`MAX_EXPORTS` exports are running."""
 
 
 class UsageTable:
@@ -82,60 +64,56 @@ class UsageTable:
         database: str | None = None,
         ttl_days: int | None = None,
         cluster: str | None = None,
-        connect_timeout: int = CONNECT_TIMEOUT,
-        read_timeout: int = READ_TIMEOUT,
-        query_seconds: int = QUERY_SECONDS,
+        timeouts: Timeouts | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
-        """Nothing is opened yet. `ttl_days`: rows older than so many whole days (UTC) go; `None` keeps
-        all. `cluster`: the tables are on all servers of that cluster.
+        """Opens nothing yet.
+
+        `ttl_days`: rows older than so many whole days (UTC) are removed; `None` keeps all. `cluster`: the tables are on
+        all servers of that cluster.
         """
-        parts = urlsplit(url)
-        self.is_embedded = parts.scheme == "chdb"
-        named = None if self.is_embedded else unquote(parts.path.strip("/")) or None
-        self.database = database or named or DATABASE
+        timeouts = timeouts or Timeouts()
+        self.connector = Connector(url, database=database, ttl_days=ttl_days, cluster=cluster, timeouts=timeouts)
         self.ttl_days = ttl_days
-        self._cluster = cluster
         self.is_on_cluster = cluster is not None
         self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
-        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        """The URL without credentials, for messages."""
-        self._query_seconds = query_seconds
+        self._query_seconds = timeouts.query
         self._now_ms = now_ms
-        self._options = _client_options(url, connect_timeout, read_timeout)
         self._opening = threading.Lock()
-        self._migrated = False
         self._clients: dict[str, Client] = {}
         self._exports = threading.BoundedSemaphore(MAX_EXPORTS)
         self._threads = {name: ThreadPoolExecutor(1, f"usage-{name}") for name in ("insert", "query")}
 
     @property
+    def database(self) -> str:
+        return self.connector.database
+
+    @property
     def today(self) -> datetime.date:
-        """The present day in UTC."""
+        """The current day in UTC."""
         return datetime.datetime.fromtimestamp(self._now_ms() / 1000, datetime.UTC).date()
 
     @property
     def first_day(self) -> datetime.date | None:
-        """The first day that the retention keeps. Older rows may be there until ClickHouse removes them."""
+        """The first day within the retention. Older rows may exist until ClickHouse removes them."""
         return self.today - datetime.timedelta(days=self.ttl_days - 1) if self.ttl_days else None
 
     def open(self) -> None:
-        """Connect, make the database if it is missing, migrate it, set the retention.
+        """Connect, create and migrate the database, and set the retention. Raises `UsageTableUnavailable`.
 
-        Raises `UsageTableUnavailable`. Needless, but tells early what is wrong.
+        Optional: the first call of another method does the same.
         """
-        self._guarded("insert", lambda client: None)
+        self._call("insert", lambda client: None)
 
     def insert(self, events: Sequence[UsageEvent], token: str) -> None:
-        """Insert events as one block. Returns when ClickHouse acknowledged them.
+        """Insert events as one block. Return when ClickHouse acknowledged it.
 
-        Raises `UsageRefused` where the content is at fault (none of them is in then, unless an earlier
-        attempt put them in), `UsageTableUnavailable` where it is not known whether they are in: repeat with
-        this token.
+        Raises `UsageRefused` if it refuses their content: then none of them is stored, except by an earlier attempt.
+        Raises `UsageTableUnavailable` if they may or may not be stored: repeat it with the same token.
         """
         settings = {**self._insert_settings, "insert_deduplication_token": token}
         data = columns(events)
-        self._guarded(
+        self._call(
             "insert",
             lambda client: client.insert(
                 LOG_TABLE,
@@ -148,178 +126,86 @@ class UsageTable:
         )
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a query with bound parameters (`{name:Type}`). Raises `UsageTableUnavailable`."""
+        """Return all rows of a query with bound parameters (`{name:Type}`). Raises `UsageTableUnavailable`."""
         settings = {"max_execution_time": self._query_seconds, "max_memory_usage": QUERY_BYTES}
-        try:
-            return self._guarded(
-                "query",
-                lambda client: [
-                    tuple(row) for row in client.query(sql, dict(parameters or {}), settings=settings).result_rows
-                ],
-            )
-        except UsageRefused as error:
-            raise UsageTableUnavailable(f"ClickHouse at {self.place} refuses a query: {error}") from error
+        return self._rows("query", sql, parameters or {}, settings)
+
+    def write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Execute a statement on the inserting connection, without the bounds of `query`, and return its rows.
+
+        Raises `UsageTableUnavailable`.
+        """
+        # A unique token, so that it is executed whatever was executed before.
+        settings = {**self._insert_settings, "insert_deduplication_token": secrets.token_hex(16)}
+        return self._rows("insert", sql, parameters, settings)
 
     def export_stream(self, sql: str, parameters: Mapping[str, Any], fmt: str) -> ExportStream:
-        """The answer to a query as a stream of bytes, on a connection of its own; whoever asked closes it.
+        """Start a query on a separate connection and return its result as a stream of bytes. The caller closes it.
 
-        `fmt` is one of ClickHouse's. Raises `ExportsBusy`, and `UsageTableUnavailable`, which reading raises too.
+        `fmt` is a format of ClickHouse. Raises `ExportsBusy`, and `UsageTableUnavailable`, which reading raises too.
         """
         if not self._exports.acquire(blocking=False):
             raise ExportsBusy
         try:
-            return _Guarded(
-                open_export_stream(self._connected, self.is_embedded, sql, parameters, fmt),
-                self.place,
-                self._exports.release,
-            )
+            stream = open_export_stream(self.connector.connect, self.connector.is_embedded, sql, parameters, fmt)
         except Exception as error:
             self._exports.release()
-            raise unavailable(error, self.place) from error
+            raise unavailable(error, self.connector.place) from error
+        return GuardedExportStream(stream, self.connector.place, self._exports.release)
 
     async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
-        """`insert` on the inserting thread. A caller that is cancelled leaves the insert running."""
-        await self._on("insert", self.insert, events, token)
+        """Run `insert` on the inserting thread. Cancelling the caller does not stop it."""
+        await self._run("insert", self.insert, events, token)
 
     async def query_async(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """`query` on the querying thread."""
-        return await self._on("query", self.query, sql, parameters)
+        """Run `query` on the querying thread."""
+        return await self._run("query", self.query, sql, parameters)
 
     async def write_async(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """`write` on the inserting thread."""
-        return await self._on("insert", self.write, sql, parameters)
+        """Run `write` on the inserting thread."""
+        return await self._run("insert", self.write, sql, parameters)
 
     async def open_async(self) -> None:
-        """`open` on the inserting thread."""
-        await self._on("insert", self.open)
-
-    def write(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """A statement of the writer's own, without the bounds of a query; its rows. Raises `UsageTableUnavailable`."""
-        # Under a token of its own, so that it is carried out whatever was before.
-        settings = {**self._insert_settings, "insert_deduplication_token": secrets.token_hex(16)}
-        try:
-            return self._guarded(
-                "insert",
-                lambda client: [
-                    tuple(row) for row in client.query(sql, dict(parameters), settings=settings).result_rows
-                ],
-            )
-        except UsageRefused as error:
-            raise UsageTableUnavailable(f"ClickHouse at {self.place} refuses a statement: {error}") from error
+        """Run `open` on the inserting thread."""
+        await self._run("insert", self.open)
 
     def close(self) -> None:
-        """Wait for what is running, then close both connections."""
+        """Wait for running calls, then close both connections."""
         for thread in self._threads.values():
             thread.shutdown(wait=True, cancel_futures=True)
         with self._opening:
             while self._clients:
                 self._clients.popitem()[1].close()
 
-    async def _on(self, thread: str, function: Callable[..., Result], *arguments: Any) -> Result:
+    async def _run(self, thread: str, function: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads[thread], function, *arguments)
 
-    def _guarded(self, name: str, call: Callable[[Client], Result]) -> Result:
+    def _rows(
+        self, connection: str, sql: str, parameters: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
         try:
-            client = self._client(name)
-        except Exception as error:
-            raise unavailable(error, self.place) from error
-        try:
-            return call(client)
-        except Exception as error:
-            raise judged(error, self.place) from error
-
-    def _client(self, name: str) -> Client:
-        with self._opening:
-            if name not in self._clients:
-                self._clients[name] = self._connected()
-            return self._clients[name]
-
-    def _connected(self) -> Client:
-        if self.is_embedded:
-            load_chdb()
-        client = clickhouse_connect.get_client(**self._options)
-        try:
-            self._prepare(client)
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    def _prepare(self, client: Client) -> None:
-        if not self._migrated:
-            known = client.query(
-                "SELECT count() FROM system.databases WHERE name = {name:String}", {"name": self.database}
+            return self._call(
+                connection,
+                lambda client: [
+                    tuple(row) for row in client.query(sql, dict(parameters), settings=dict(settings)).result_rows
+                ],
             )
-            if known.result_rows == [(0,)]:
-                where = f" ON CLUSTER `{self._cluster}`" if self._cluster else ""
-                client.command(f"CREATE DATABASE IF NOT EXISTS {{name:Identifier}}{where}", {"name": self.database})
-        client.database = self.database
-        if not self._migrated:
-            migrate(client, cluster=self._cluster)
-            _set_retention(client, self.ttl_days, self._cluster)
-            self._migrated = True
+        except UsageRefused as error:
+            raise UsageTableUnavailable(f"ClickHouse at {self.connector.place} refuses a query: {error}") from error
 
-
-class _Guarded:
-    """An outlet whose faults are told like those of queries."""
-
-    def __init__(self, outlet: ExportStream, place: str, closed: Callable[[], None]) -> None:
-        self._outlet = outlet
-        self._place = place
-        self._closed = closed
-
-    def read(self) -> bytes:
+    def _call(self, connection: str, function: Callable[[Client], Result]) -> Result:
+        """Call a function with a connection, and translate what it raises."""
         try:
-            return self._outlet.read()
+            client = self._client(connection)
         except Exception as error:
-            raise unavailable(error, self._place) from error
-
-    def close(self) -> None:
+            raise unavailable(error, self.connector.place) from error
         try:
-            self._outlet.close()
-        finally:
-            self._closed()
+            return function(client)
+        except Exception as error:
+            raise classify_error(error, self.connector.place) from error
 
-
-def _client_options(url: str, connect_timeout: int, read_timeout: int) -> dict[str, Any]:
-    parts = urlsplit(url)
-    if parts.scheme == "chdb":
-        # The client takes the path of a URL as it stands, encoded.
-        return {"interface": "chdb", "path": unquote(parts.path)}
-    return {
-        # The client takes neither TLS nor the port from the scheme.
-        "interface": parts.scheme,
-        "dsn": urlunsplit(parts._replace(path="")),
-        "connect_timeout": connect_timeout,
-        "send_receive_timeout": read_timeout,
-        "query_retries": 0,
-        "autogenerate_session_id": False,
-        # Parameters may be longer than a URL.
-        "form_encode_query_params": True,
-    }
-
-
-def _set_retention(client: Client, days: int | None, cluster: str | None) -> None:
-    """Have both tables forget rows at the end of the same day."""
-    for name, day in ((LOG_TABLE, "toStartOfDay(created_at, 'UTC')"), (DAILY_TABLE, "day")):
-        table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
-        rows = client.query(
-            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
-            {"name": table},
-        ).result_rows
-        has_ttl = " TTL " in rows[0][0]
-        if days is not None and f"toIntervalDay({days:d})" not in rows[0][0]:
-            client.command(f"ALTER TABLE {table}{where} MODIFY TTL {day} + toIntervalDay({days:d})")
-        elif days is None and has_ttl:
-            client.command(f"ALTER TABLE {table}{where} REMOVE TTL")
-
-
-def load_chdb() -> None:
-    """Import chDB without pyarrow, which it takes along where it finds it: 35 MB that nothing here needs."""
-    if "chdb.state.sqlitelike" in sys.modules or "pyarrow" in sys.modules:
-        return
-    sys.modules["pyarrow"] = None  # type: ignore[assignment]
-    try:
-        import chdb.state.sqlitelike  # noqa: F401
-    finally:
-        del sys.modules["pyarrow"]
+    def _client(self, connection: str) -> Client:
+        with self._opening:
+            if connection not in self._clients:
+                self._clients[connection] = self.connector.connect()
+            return self._clients[connection]

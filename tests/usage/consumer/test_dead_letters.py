@@ -1,4 +1,4 @@
-"""Dead letters: what ClickHouse refused is kept, and leaves only when somebody says so."""
+"""Dead letters: refused events are kept until an operator retries or drops them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def refuse(redis: redis.asyncio.Redis, packed: bytes, reason: str = "too o
     await redis.xadd(redis_names.USAGE_DEAD_LETTERS, {"e": packed, "reason": reason})
 
 
-async def test_letters_are_listed_with_their_events_and_reasons(
+async def test_dead_letters_are_listed_with_their_events_and_reasons(
     redis: redis.asyncio.Redis, letters: DeadLetters
 ) -> None:
     one = event()
@@ -40,13 +40,13 @@ async def test_letters_are_listed_with_their_events_and_reasons(
     assert [letter async for letter in letters.all(since=second.at + 1)] == []
 
 
-async def test_more_letters_than_one_page_are_all_listed(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
+async def test_dead_letters_of_several_pages_are_all_listed(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
     for _ in range(1201):
         await refuse(redis, b"")
     assert len({letter.id async for letter in letters.all()}) == 1201
 
 
-async def test_a_retried_letter_is_sent_again_once(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
+async def test_a_retried_dead_letter_is_added_once(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
     await refuse(redis, pack((event(),)))
     found = [letter async for letter in letters.all()]
     assert await letters.retry(found) == 1
@@ -55,7 +55,7 @@ async def test_a_retried_letter_is_sent_again_once(redis: redis.asyncio.Redis, l
     assert await entries(redis, redis_names.USAGE_DEAD_LETTERS) == []
 
 
-async def test_a_dropped_letter_stays_counted_for_its_day(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
+async def test_a_dropped_dead_letter_is_counted_for_its_day(redis: redis.asyncio.Redis, letters: DeadLetters) -> None:
     one = event()
     await refuse(redis, pack((one,)))
     found = [letter async for letter in letters.all()]
@@ -65,7 +65,7 @@ async def test_a_dropped_letter_stays_counted_for_its_day(redis: redis.asyncio.R
     assert [await letters.dropped(day) for day in (one.day, one.day + 1)] == [1, 0]
 
 
-async def test_a_letter_that_was_mended_arrives_once_and_another_comes_back(
+async def test_a_retried_event_is_stored_once_and_a_bad_one_returns(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, letters: DeadLetters, start_writer: Start
 ) -> None:
     good, bad = event(), event(created_at=1)
@@ -74,14 +74,14 @@ async def test_a_letter_that_was_mended_arrives_once_and_another_comes_back(
     start_writer()
     await letters.retry([letter async for letter in letters.all()])
     await drained(redis)
-    # Sent once more, as by an operator who saw no answer.
+    # Retried again, as by an operator who saw no result.
     await refuse(redis, pack((good,)))
     await letters.retry([letter async for letter in letters.all()])
     await drained(redis)
 
-    async def is_back() -> bool:
+    async def has_returned() -> bool:
         return len(await entries(redis, redis_names.USAGE_DEAD_LETTERS)) == 1
 
-    await until(is_back)
+    await until(has_returned)
     assert await logged(table) == ids([good])
     assert await rolled_up(table) == (1, 20)

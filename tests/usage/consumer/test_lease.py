@@ -1,4 +1,4 @@
-"""The lease: one holder at a time, and no lease comes back without its holder's knowing of the gap."""
+"""The lease: one holder at a time, and a lost lease must be acquired again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_release_does_not_take_the_lease_from_another(redis: redis.async
     assert await second.renew()
 
 
-async def test_the_holder_counts_from_before_it_asked(redis: redis.asyncio.Redis) -> None:
+async def test_the_lease_counts_from_before_its_request(redis: redis.asyncio.Redis) -> None:
     times = iter([100.0, 109.9, 110.0])
     first = Lease(redis, "lease", "first", 10, monotonic=lambda: next(times))
     await first.acquire()
@@ -53,6 +53,6 @@ async def test_the_holder_counts_from_before_it_asked(redis: redis.asyncio.Redis
     assert not first.is_held
 
 
-async def test_a_lease_that_is_not_renewed_ends(redis: redis.asyncio.Redis) -> None:
+async def test_a_lease_that_is_not_renewed_expires(redis: redis.asyncio.Redis) -> None:
     await lease(redis, "first", seconds=0.001).acquire()
     assert await redis.pttl("lease") <= 1

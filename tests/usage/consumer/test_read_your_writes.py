@@ -1,4 +1,4 @@
-"""A reader waits for what was there before its question, and not for more."""
+"""Read your writes: a reader waits for events from before its query only."""
 
 from __future__ import annotations
 
@@ -9,40 +9,45 @@ from redis.asyncio import Redis
 from gateway.redis import names as redis_names
 from gateway.redis.client import connect
 from gateway.usage.consumer.read_your_writes import request_flush, wait_for_flush_request, wait_until_stored
+from tests.usage.support import gathering, until
 
 
-async def test_without_a_stream_or_entries_nothing_is_waited_for(redis: Redis) -> None:
+async def test_a_reader_does_not_wait_without_a_stream_or_entries(redis: Redis) -> None:
     assert await wait_until_stored(redis, 0.1)
     entry = await redis.xadd(redis_names.USAGE, {"e": b""})
     await redis.xdel(redis_names.USAGE, entry)
     assert await wait_until_stored(redis, 0.1)
 
 
-async def test_entries_of_before_are_waited_for_and_later_ones_not(redis: Redis) -> None:
+async def test_a_reader_waits_for_earlier_entries_and_not_for_later_ones(redis: Redis) -> None:
     entry = await redis.xadd(redis_names.USAGE, {"e": b""})
+
+    async def flush_is_requested() -> bool:
+        return bool(await redis.exists(redis_names.USAGE_FLUSH_REQUESTS))
+
     waiting = asyncio.create_task(wait_until_stored(redis, 5))
-    await asyncio.sleep(0.05)
+    await until(flush_is_requested)
     assert not waiting.done()
     await redis.xadd(redis_names.USAGE, {"e": b""})
     await redis.xdel(redis_names.USAGE, entry)
     assert await waiting
 
 
-async def test_patience_ends(redis: Redis) -> None:
+async def test_a_reader_waits_no_longer_than_its_patience(redis: Redis) -> None:
     await redis.xadd(redis_names.USAGE, {"e": b""})
     assert not await wait_until_stored(redis, 0.05)
 
 
-async def test_asking_ends_the_wait_of_a_writer_and_is_forgotten(redis: Redis) -> None:
+async def test_a_flush_request_ends_the_wait_of_a_writer_and_expires(redis: Redis) -> None:
     waiting = asyncio.create_task(wait_for_flush_request(redis, 60))
-    await asyncio.sleep(0.05)
+    await gathering(redis)
     assert not waiting.done()
     await request_flush(redis)
     async with asyncio.timeout(5):
         await waiting
     await request_flush(redis)
     await request_flush(redis)
-    # One who asked before it waited counts, and counts once.
+    # A request from before the wait counts, and counts once.
     async with asyncio.timeout(5):
         await wait_for_flush_request(redis, 60)
     assert await redis.exists(redis_names.USAGE_FLUSH_REQUESTS) == 0
@@ -50,7 +55,7 @@ async def test_asking_ends_the_wait_of_a_writer_and_is_forgotten(redis: Redis) -
     assert 0 < await redis.pttl(redis_names.USAGE_FLUSH_REQUESTS) <= 1000
 
 
-async def test_without_redis_there_is_nothing_to_wait_for() -> None:
+async def test_a_reader_does_not_wait_without_redis() -> None:
     client = connect("unix:///nonexistent/socket")
     assert not await wait_until_stored(client, 5)
     await client.aclose()

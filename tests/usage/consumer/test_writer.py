@@ -46,6 +46,7 @@ from tests.usage.support import (
     gathering,
     ids,
     logged,
+    refuse_poison,
     rolled_up,
     until,
 )
@@ -100,12 +101,6 @@ async def interrupt(start_writer: Start, table: FaultyTable) -> None:
     running = start_writer(table=table)
     await table.inserting.wait()
     await running.cancel()
-
-
-def refuse_poison(table: UsageTable) -> None:
-    """Have the table refuse every insert with a call of the tool `poison`."""
-    constraint = "CONSTRAINT tame CHECK tool_name != 'poison'"
-    table.write(f"ALTER TABLE mcp_tool_usage_log ADD {constraint} SETTINGS mutations_sync = 1", {})
 
 
 async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:

@@ -1,4 +1,4 @@
-"""Exports: the calls of the history, each once, in forms that other programs read; in constant memory."""
+"""Exports: the calls of the history, each once, in formats that other programs read; in constant memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reader(request: pytest.FixtureRequest, table: UsageTable, front: ClickHouseF
 
 
 async def exported(table: UsageTable, fmt: Format, filters: HistoryFilters = ALL) -> bytes:
-    return b"".join([piece async for piece in export(table, filters, fmt)])
+    return b"".join([chunk async for chunk in export(table, filters, fmt)])
 
 
 async def as_rows(table: UsageTable, filters: HistoryFilters = ALL) -> list[dict[str, str]]:
@@ -69,7 +69,7 @@ async def test_ndjson_has_the_items_of_the_history(table: UsageTable, reader: Us
     assert [tuple(line) for line in lines] == [HistoryItem.__struct_fields__] * 3
 
 
-async def test_csv_is_read_back_as_it_went_in(table: UsageTable, reader: UsageTable) -> None:
+async def test_csv_can_be_read_back(table: UsageTable, reader: UsageTable) -> None:
     await table.insert_async(calls(), "token")
     rows = await as_rows(reader)
     assert tuple(rows[0]) == tuple(name for name in HistoryItem.__struct_fields__ if name != "table_names")
@@ -83,7 +83,7 @@ async def test_csv_is_read_back_as_it_went_in(table: UsageTable, reader: UsageTa
 
 
 @pytest.mark.parametrize("evil", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1"])
-async def test_no_text_of_a_csv_is_a_formula(table: UsageTable, evil: str) -> None:
+async def test_text_in_csv_is_never_a_formula(table: UsageTable, evil: str) -> None:
     names = (
         "key_name", "owner", "tool_name", "client_name", "client_version", "session_id", "request_id",
         "protocol_version", "gateway_id",
@@ -96,7 +96,7 @@ async def test_no_text_of_a_csv_is_a_formula(table: UsageTable, evil: str) -> No
     assert json.loads(line)["tool_name"] == evil
 
 
-async def test_parquet_has_types_of_its_own(table: UsageTable, reader: UsageTable, tmp_path: Path) -> None:
+async def test_parquet_has_native_types(table: UsageTable, reader: UsageTable, tmp_path: Path) -> None:
     await table.insert_async(calls(), "token")
     path = tmp_path / "usage.parquet"
     path.write_bytes(await exported(reader, Format.PARQUET))
@@ -115,22 +115,22 @@ async def test_filters_and_retention_are_those_of_the_history(table: UsageTable)
         ({"owner": "bob@example.com"}, 1), ({"table": "b"}, 1), ({"tool": "run_sql"}, 1), ({"key_id": "key_2"}, 0),
         ({"since": NOW_MS + 1}, 2), ({"until": NOW_MS + 1}, 2), ({"status": "ok"}, 4), ({"owner": "' OR 1 --"}, 0),
     ]  # fmt: skip
-    for given, count in filters:
-        assert len(await as_rows(table, HistoryFilters(**given))) == count, given
+    for params, count in filters:
+        assert len(await as_rows(table, HistoryFilters(**params))) == count, params
     table.ttl_days = 1
     assert len(await as_rows(table)) == 3
 
 
-async def test_an_event_that_the_table_has_twice_is_exported_once(table: UsageTable) -> None:
+async def test_an_event_that_is_in_the_table_twice_is_exported_once(table: UsageTable) -> None:
     table.open()
-    table._clients["insert"].command("SYSTEM STOP MERGES mcp_tool_usage_log")
+    table.write("SYSTEM STOP MERGES mcp_tool_usage_log", {})
     events = calls()
     await table.insert_async(events, "first")
     await table.insert_async(events, "second")
     assert sorted(row["event_id"] for row in await as_rows(table)) == sorted(one.event_id for one in events)
 
 
-async def test_without_calls_there_is_a_header_alone(table: UsageTable, reader: UsageTable) -> None:
+async def test_without_calls_there_is_only_a_header(table: UsageTable, reader: UsageTable) -> None:
     table.open()
     assert (await exported(reader, Format.CSV)).startswith(b'"event_id","created_at"')
     assert len((await exported(reader, Format.CSV)).splitlines()) == 1
@@ -145,7 +145,7 @@ async def running_exports(table: UsageTable) -> int:
     return int(rows[0][0])
 
 
-async def test_an_export_that_is_left_ends_and_frees_its_place(
+async def test_an_abandoned_export_ends_and_releases_its_slot(
     table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await table.insert_async([event() for _ in range(5000)], "token")
@@ -164,24 +164,24 @@ async def test_an_export_that_is_left_ends_and_frees_its_place(
 
 async def test_an_export_whose_reader_is_cancelled_ends(table: UsageTable) -> None:
     await table.insert_async([event() for _ in range(5000)], "token")
-    begun = asyncio.Event()
+    started = asyncio.Event()
 
     async def read() -> None:
         async for _ in export(table, ALL, Format.NDJSON):
-            begun.set()
+            started.set()
             await asyncio.sleep(60)
 
     reading = asyncio.create_task(read())
-    await begun.wait()
+    await started.wait()
     reading.cancel()
 
-    async def over() -> bool:
+    async def has_ended() -> bool:
         return await running_exports(table) == 0
 
-    await until(over)
+    await until(has_ended)
 
 
-async def test_a_fault_amid_an_export_is_no_end(table: UsageTable) -> None:
+async def test_an_error_during_an_export_is_raised(table: UsageTable) -> None:
     table.open()
     source = table.export_stream("SELECT number, throwIf(number = 3000000) FROM numbers(4000000)", {}, "CSV")
     with pytest.raises(UsageTableUnavailable, match="answers with an error"):
@@ -189,13 +189,13 @@ async def test_a_fault_amid_an_export_is_no_end(table: UsageTable) -> None:
     source.close()
 
 
-async def test_an_answer_cut_off_amid_an_export_is_no_end(table: UsageTable, front: ClickHouseFront) -> None:
+async def test_a_truncated_response_during_an_export_is_raised(table: UsageTable, front: ClickHouseFront) -> None:
     await table.insert_async(calls(), "token")
     remote = UsageTable(front.url, database=table.database, now_ms=lambda: NOW_MS)
     remote.open()
     before = len(front.seen)
     await exported(remote, Format.CSV)
-    # Opening the connection asks too; the export itself is the last.
+    # Opening the connection also sends queries; the export is the last one.
     front.queries.extend([*[""] * (len(front.seen) - before - 1), "cuts"])
     with pytest.raises(UsageTableUnavailable):
         await exported(remote, Format.CSV)
@@ -220,7 +220,7 @@ def test_a_large_export_takes_constant_memory(tmp_path: Path) -> None:
             size = {{}}
             for fmt in Format:
                 before = peak()
-                size[fmt] = sum([len(piece) async for piece in export(table, HistoryFilters(), fmt)])
+                size[fmt] = sum([len(chunk) async for chunk in export(table, HistoryFilters(), fmt)])
                 assert peak() - before < 60, (fmt, before, peak())
             assert size[Format.NDJSON] > 100_000_000, size
             table.close()

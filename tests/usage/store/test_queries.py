@@ -1,4 +1,4 @@
-"""History and statistics: the same calls, counted once, and unknown stays unknown."""
+"""History and statistics: the same calls, counted once, and unknown counts stay unknown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import pytest
 
 from gateway.usage.event import UsageEvent
 from gateway.usage.store import queries
+from gateway.usage.store.lookup import find_stored
 from gateway.usage.store.models import HistoryFilters, Stats, Sums
-from gateway.usage.store.queries import MAX_OFFSET, PageTooDeep, history, stats, stored
+from gateway.usage.store.queries import MAX_OFFSET, PageTooDeep, history, stats
 from gateway.usage.store.table import UsageTable
 from tests.usage.support import DAY_MS, NOW_MS, event, ids
 
@@ -92,10 +93,10 @@ async def test_pages_are_newest_first_without_gap_or_overlap(table: UsageTable) 
     assert pages[-1].items == ()
 
 
-async def test_an_event_that_the_table_has_twice_counts_once(table: UsageTable) -> None:
+async def test_an_event_that_is_in_the_table_twice_counts_once(table: UsageTable) -> None:
     table.open()
     for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
-        table._clients["insert"].command(f"SYSTEM STOP MERGES {name}")
+        table.write(f"SYSTEM STOP MERGES {name}", {})
     events = [event(created_at=NOW_MS + number) for number in range(30)]
     await table.insert_async(events, "first")
     await table.insert_async(events, "second")
@@ -124,7 +125,7 @@ FILTERS: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-async def test_each_filter_leaves_the_calls_it_names(table: UsageTable) -> None:
+async def test_each_filter_selects_its_calls(table: UsageTable) -> None:
     await insert(
         table,
         event(created_at=NOW_MS, session_id="a"),
@@ -140,7 +141,7 @@ async def test_each_filter_leaves_the_calls_it_names(table: UsageTable) -> None:
         assert page.total == len(expected)
 
 
-async def test_pages_of_everybody_reach_over_days_and_filters(table: UsageTable) -> None:
+async def test_pages_of_all_owners_cover_days_and_filters(table: UsageTable) -> None:
     source = random.Random(2)
     events = [
         event(
@@ -172,22 +173,22 @@ async def test_pages_of_everybody_reach_over_days_and_filters(table: UsageTable)
         assert {page.total for page in pages} == {len(expected)}, asked
 
 
-async def test_sums_by_day_that_are_wrong_cost_no_call(table: UsageTable) -> None:
+async def test_wrong_daily_sums_hide_no_call(table: UsageTable) -> None:
     await insert(table, *(event(created_at=NOW_MS - number * DAY_MS) for number in range(20)))
-    lies = f"INSERT INTO mcp_tool_usage_daily (day, calls) VALUES (toDate({NOW_MS // 1000}), 1000)"
-    await table.write_async(lies, {})
+    wrong_sums = f"INSERT INTO mcp_tool_usage_daily (day, calls) VALUES (toDate({NOW_MS // 1000}), 1000)"
+    await table.write_async(wrong_sums, {})
     assert len((await history(table, ALL, 1, 15)).items) == 15
     await table.write_async("TRUNCATE TABLE mcp_tool_usage_daily", {})
     assert len((await history(table, ALL, 2, 15)).items) == 5
 
 
 @pytest.mark.parametrize(("page", "size", "named"), [(0, 20, "page"), (1, 0, "page_size"), (1, 501, "page_size")])
-async def test_a_page_that_is_none_is_refused_by_name(table: UsageTable, page: int, size: int, named: str) -> None:
+async def test_an_invalid_page_is_refused_by_name(table: UsageTable, page: int, size: int, named: str) -> None:
     with pytest.raises(ValueError, match=f"^{named} must be"):
         await history(table, ALL, page, size)
 
 
-async def test_the_deepest_page_is_stated(table: UsageTable) -> None:
+async def test_the_deepest_page_is_named(table: UsageTable) -> None:
     await history(table, ALL, MAX_OFFSET // 500, 500)
     with pytest.raises(PageTooDeep, match="first 10000 items"):
         await history(table, ALL, MAX_OFFSET // 500 + 1, 500)
@@ -235,7 +236,7 @@ async def test_stats_have_the_rows_of_the_contract(table: UsageTable) -> None:
     }
 
 
-async def test_without_calls_all_is_zero_and_empty(table: UsageTable) -> None:
+async def test_without_calls_everything_is_zero_or_empty(table: UsageTable) -> None:
     found = await stats(table)
     assert found.totals == Sums(calls=0, errors=0, records=0, unknown_records=0, bytes=0)
     assert (found.by_tool, found.by_table, found.by_key, found.by_day) == ((), (), (), ())
@@ -258,12 +259,12 @@ async def test_a_day_is_a_whole_day_in_utc(table: UsageTable) -> None:
 
 
 @pytest.mark.parametrize("days", [0, -1, 1001])
-async def test_a_number_of_days_that_is_none_is_refused(table: UsageTable, days: int) -> None:
+async def test_an_invalid_number_of_days_is_refused(table: UsageTable, days: int) -> None:
     with pytest.raises(ValueError, match=r"^days must be"):
         await stats(table, days)
 
 
-async def test_statistics_show_the_latest_name_of_a_key_and_history_the_name_of_then(table: UsageTable) -> None:
+async def test_statistics_show_the_latest_name_of_a_key_and_history_its_name_at_the_time(table: UsageTable) -> None:
     await insert(table, event(created_at=NOW_MS + 5, key_name="new"))
     await insert(table, event(created_at=NOW_MS + 1, key_name="old"))
     assert [row.key_name for row in (await stats(table)).by_key] == ["new"]
@@ -271,7 +272,7 @@ async def test_statistics_show_the_latest_name_of_a_key_and_history_the_name_of_
 
 
 def some_events(seed: int, count: int) -> list[UsageEvent]:
-    """Random calls of a few owners, keys, tools, tables and days."""
+    """Return random calls of a few owners, keys, tools, tables and days."""
     source = random.Random(seed)
     return [
         event(
@@ -330,8 +331,8 @@ async def test_statistics_agree_with_the_events_and_with_history(table: UsageTab
             assert page.total == found.totals.calls
 
 
-async def test_what_the_retention_has_passed_shows_nowhere(table: UsageTable) -> None:
-    # The engine has not removed it yet: its clock is another one.
+async def test_calls_beyond_the_retention_are_not_shown(table: UsageTable) -> None:
+    # The engine has not removed it: it uses its own clock.
     await insert(table, event(created_at=NOW_MS), event(created_at=NOW_MS - 1))
     table.ttl_days = 1
     assert (await history(table, ALL)).total == 1
@@ -348,7 +349,7 @@ async def test_lists_are_bounded_and_say_so(table: UsageTable, monkeypatch: pyte
     assert found.totals.calls == 5
 
 
-async def test_a_total_of_very_many_calls_is_right_too(table: UsageTable, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_total_of_very_many_calls_is_correct(table: UsageTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "EXACT_TOTAL", 3)
     await insert(table, *(event(status=status) for status in ("ok", "ok", "ok", "ok", "denied")))
     await insert(table, *(event(created_at=NOW_MS - number) for number in range(1, 5)))
@@ -364,13 +365,13 @@ async def test_a_total_of_very_many_calls_is_right_too(table: UsageTable, monkey
         assert (await history(table, filters)).total == total, filters
 
 
-async def test_stored_events_are_told_from_others(table: UsageTable) -> None:
+async def test_the_lookup_finds_stored_events_only(table: UsageTable) -> None:
     events = await insert(table, *(event(created_at=NOW_MS + number * DAY_MS) for number in range(250)))
-    assert await stored(table, [*events, event()]) == {one.event_id: one.created_at for one in events}
-    assert await stored(table, []) == {}
+    assert await find_stored(table, [*events, event()]) == {one.event_id: one.created_at for one in events}
+    assert await find_stored(table, []) == {}
 
 
-async def test_readers_do_not_wait_for_one_another_to_fail(table: UsageTable) -> None:
+async def test_concurrent_readers_all_get_results(table: UsageTable) -> None:
     await insert(table, event())
     pages = await asyncio.gather(*(history(table, ALL) for _ in range(10)))
     assert {page.total for page in pages} == {1}

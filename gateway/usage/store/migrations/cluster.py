@@ -1,9 +1,9 @@
-"""The migrations for a cluster of ClickHouse servers: the same tables, replicated and distributed.
+"""Migrations for a cluster of ClickHouse servers: the same tables, replicated and distributed.
 
-Each table of usage becomes two: `…_local`, replicated, on every server, and under the plain name a `Distributed` table
-over all of them. Everything goes by owner, so that both copies of an event that was inserted twice, and its sums, are
-on one shard. Where replicas meet is left to the servers (`default_replica_path`, which has `{uuid}` and `{shard}`
-unless it was changed).
+Each usage table becomes two: a replicated `…_local` table on every server, and a `Distributed` table over all of them
+under the plain name. Rows are sharded by owner, so that both copies of an event that was inserted twice, and its daily
+sums, are on one shard. The replica path is the servers' `default_replica_path` (which has `{uuid}` and `{shard}` unless
+it was changed).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 
 DEDUPLICATION_SECONDS = 2_592_000
-"""30 days. The writer repeats the batch that was under way when ClickHouse went away, and that alone: the window must
-be longer than the longest outage, and needs room for no more than the blocks of a few batches."""
+"""30 days. The writer repeats only the batch that was in progress when ClickHouse became unavailable: the window must
+be longer than the longest outage, and needs to hold only the blocks of a few batches."""
 INSERT_SETTINGS = {"distributed_foreground_insert": 1, "insert_quorum": "auto"}
-"""An insert is acknowledged when the majority of the replicas of its shard have it: the stream forgets it then."""
+"""An insert is acknowledged when the majority of its shard's replicas have it: the stream deletes it then."""
 
 _TABLES = r"\bmcp_tool_usage_(?:log|daily)\b"
 _CREATE_TABLE = re.compile(rf"CREATE TABLE IF NOT EXISTS ({_TABLES})\s")
@@ -25,14 +25,14 @@ _WINDOW = re.compile(r"non_replicated_deduplication_window = (\d+)")
 
 
 def local_name(table: str) -> str:
-    """The name of the part of a table that is on each server."""
+    """Return the name of the part of a table that is on each server."""
     return f"{table}_local"
 
 
 def on_cluster(statement: str, cluster: str, database: str) -> tuple[str, ...]:
-    """A statement of a migration as those that do the same on a cluster, in a database that is on all its servers.
+    """Return the statements that do the same as one of a migration in a database on all servers of a cluster.
 
-    Raises `ValueError` for one that is none of the kinds that migrations have.
+    Raises `ValueError` for an unknown type of statement.
     """
     if match := _CREATE_TABLE.match(statement):
         table, rest = match[1], statement[match.end(1) :]
@@ -50,11 +50,11 @@ def on_cluster(statement: str, cluster: str, database: str) -> tuple[str, ...]:
     if match := _ALTER_TABLE.match(statement):
         rest = statement[match.end(1) :]
         return tuple(f"ALTER TABLE {name} ON CLUSTER `{cluster}`{rest}" for name in (local_name(match[1]), match[1]))
-    raise ValueError(f"no statement for a cluster: {statement[:60]}")
+    raise ValueError(f"unknown type of statement, it cannot run on a cluster: {statement[:60]}")
 
 
 def history_table(cluster: str) -> str:
-    """The statement that makes the table of applied migrations, one and the same on every server."""
+    """Return the statement that creates the table of applied migrations, one for all servers."""
     return (
         f"CREATE TABLE IF NOT EXISTS schema_migrations ON CLUSTER `{cluster}` "
         "(version UInt32, name String, applied_at DateTime DEFAULT now()) "

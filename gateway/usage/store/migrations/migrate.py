@@ -1,8 +1,8 @@
-"""Bringing a database to the schema of this code.
+"""Migrating a database to the schema of this version, and setting its retention.
 
-Rules: migrations are the numbered files of `migrations/`, applied in order and recorded in
-`schema_migrations`. Each statement may run twice (`IF NOT EXISTS`), so that a start that was cut off is
-simply repeated, and two processes may start at once. A database that is newer than the code is left alone.
+Migrations are the numbered SQL files of this folder, applied in order and recorded in `schema_migrations`. Each
+statement may run twice (`IF NOT EXISTS`), so that an interrupted start is simply repeated, and two processes may start
+at the same time. A database that is newer than the code is not changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.usage.store.cluster import history_table, on_cluster
+from gateway.usage.store.migrations.cluster import history_table, local_name, on_cluster
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +38,9 @@ class DatabaseIsNewer(Exception):
 
 
 def migrations() -> tuple[Migration, ...]:
-    """All migrations, in order. Comments and empty statements are left out."""
+    """Return all migrations in order, without comments and empty statements."""
     found = []
-    for file in files("gateway.usage.store").joinpath("migrations").iterdir():
+    for file in files("gateway.usage.store.migrations").iterdir():
         if match := re.fullmatch(r"(\d+)_(\w+)\.sql", file.name):
             text = re.sub(r"^\s*--.*$", "", file.read_text("utf-8"), flags=re.MULTILINE)
             statements = tuple(part.strip() for part in text.split(";") if part.strip())
@@ -49,8 +49,9 @@ def migrations() -> tuple[Migration, ...]:
 
 
 def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str | None = None) -> tuple[int, ...]:
-    """Apply what is missing in the client's database, or on a cluster; returns the versions applied. Raises
-    `DatabaseIsNewer`.
+    """Apply missing migrations to the client's database, or on a cluster. Return the versions applied.
+
+    Raises `DatabaseIsNewer`.
     """
     client.command(history_table(cluster) if cluster else _HISTORY)
     applied = {row[0] for row in client.query("SELECT DISTINCT version FROM schema_migrations").result_rows}
@@ -63,11 +64,26 @@ def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str 
     missing = [migration for migration in known if migration.version not in applied]
     for migration in missing:
         for statement in migration.statements:
-            for carried_out in on_cluster(statement, cluster, client.database) if cluster else (statement,):
-                client.command(carried_out)
+            for executed in on_cluster(statement, cluster, client.database) if cluster else (statement,):
+                client.command(executed)
         client.command(
             "INSERT INTO schema_migrations (version, name) VALUES ({version:UInt32}, {name:String})",
             parameters={"version": migration.version, "name": migration.name},
         )
         log.info("usage table: applied migration %03d %s", migration.version, migration.name)
     return tuple(migration.version for migration in missing)
+
+
+def set_retention(client: Any, days: int | None, cluster: str | None) -> None:
+    """Have both tables remove rows at the end of the same day; `None` keeps all."""
+    for name, day in (("mcp_tool_usage_log", "toStartOfDay(created_at, 'UTC')"), ("mcp_tool_usage_daily", "day")):
+        table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
+        rows = client.query(
+            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
+            {"name": table},
+        ).result_rows
+        has_ttl = " TTL " in rows[0][0]
+        if days is not None and f"toIntervalDay({days:d})" not in rows[0][0]:
+            client.command(f"ALTER TABLE {table}{where} MODIFY TTL {day} + toIntervalDay({days:d})")
+        elif days is None and has_ttl:
+            client.command(f"ALTER TABLE {table}{where} REMOVE TTL")

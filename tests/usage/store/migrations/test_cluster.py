@@ -1,4 +1,4 @@
-"""The migrations for a cluster: what they say, and that ClickHouse reads it. No cluster runs here."""
+"""Migrations on a cluster: their statements, and that ClickHouse can parse them. No cluster runs here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.usage.store.cluster import history_table, on_cluster
-from gateway.usage.store.migrate import migrate, migrations
-from gateway.usage.store.table import UsageTable, _set_retention
+from gateway.usage.store.migrations.cluster import history_table, on_cluster
+from gateway.usage.store.migrations.migrate import migrate, migrations, set_retention
+from gateway.usage.store.table import UsageTable
 
 
 def statements() -> list[str]:
@@ -19,7 +19,7 @@ def statements() -> list[str]:
 
 
 class Recorder:
-    """A ClickHouse client that notes commands and knows of no migration."""
+    """A ClickHouse client that records commands, on a database without migrations."""
 
     database = "db"
 
@@ -49,25 +49,25 @@ def test_every_table_is_replicated_and_distributed_by_owner() -> None:
         assert f"Distributed(`prod-1`, `db`, {table}_local, cityHash64(owner))" in distributed
 
 
-def test_repeated_inserts_are_known_for_longer_than_any_outage() -> None:
+def test_tokens_are_remembered_for_longer_than_any_outage() -> None:
     made = "\n".join(statements())
     assert made.count("replicated_deduplication_window_seconds = 2592000") == 2
     assert "non_replicated" not in made
 
 
-def test_the_sums_are_made_where_the_rows_are() -> None:
+def test_the_daily_sums_are_on_the_server_of_their_rows() -> None:
     (view,) = [one for one in statements() if "MATERIALIZED VIEW" in one]
     assert "mcp_tool_usage_daily_view ON CLUSTER `prod-1` TO mcp_tool_usage_daily_local AS" in view
     assert "FROM mcp_tool_usage_log_local" in view
     assert set(re.findall(r"mcp_tool_usage_(?:log|daily)\b(?!_)", view)) == set()
 
 
-def test_clickhouse_reads_every_statement(table: UsageTable) -> None:
+def test_clickhouse_parses_every_statement(table: UsageTable) -> None:
     for statement in [*statements(), history_table("prod-1")]:
         table.query(f"EXPLAIN AST {statement}")
 
 
-def test_a_cluster_is_migrated_with_these_statements_alone() -> None:
+def test_a_cluster_is_migrated_with_these_statements_only() -> None:
     client = Recorder()
     assert migrate(client, cluster="prod-1") == tuple(migration.version for migration in migrations())
     made = [command for command in client.commands if not command.startswith("INSERT INTO schema_migrations")]
@@ -77,7 +77,7 @@ def test_a_cluster_is_migrated_with_these_statements_alone() -> None:
 @pytest.mark.parametrize(("days", "engine", "change"), [(7, "", "MODIFY TTL"), (None, "x TTL y", "REMOVE TTL")])
 def test_retention_is_set_on_every_server(days: int | None, engine: str, change: str) -> None:
     client: Any = Recorder(engine)
-    _set_retention(client, days, "prod-1")
+    set_retention(client, days, "prod-1")
     starts = [f"ALTER TABLE mcp_tool_usage_{name}_local ON CLUSTER `prod-1` {change}" for name in ("log", "daily")]
     assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True, True]
 
@@ -89,6 +89,6 @@ def test_a_later_column_reaches_both_tables() -> None:
     )
 
 
-def test_a_statement_of_another_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="no statement for a cluster: RENAME"):
+def test_an_unknown_type_of_statement_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown type of statement, it cannot run on a cluster: RENAME"):
         on_cluster("RENAME TABLE a TO b", "c", "db")
