@@ -1,22 +1,22 @@
-// Talking to the API. The token lives as long as the tab.
+// Client of the admin API. The token is kept for the lifetime of the browser tab.
 
 const TOKEN = "mcp-gateway-token";
 
-let signedOut = () => {};
+let unauthorizedCallback = () => {};
 
-export function onSignedOut(callback) {
-  signedOut = callback;
+export function onUnauthorized(callback) {
+  unauthorizedCallback = callback;
 }
 
 export function hasToken() {
   return sessionStorage.getItem(TOKEN) !== null;
 }
 
-export function keepToken(token) {
+export function storeToken(token) {
   sessionStorage.setItem(TOKEN, token);
 }
 
-export function dropToken() {
+export function clearToken() {
   sessionStorage.removeItem(TOKEN);
 }
 
@@ -36,7 +36,7 @@ export async function post(path, body) {
   return (await request("POST", path, body)).json();
 }
 
-// A file under the name that the API gives it. The token is in no URL.
+// Downloads a file under the name that the API gives it. The token is sent as a header, never in a URL.
 export async function download(path, query = {}) {
   const response = await request("GET", withQuery(path, query));
   const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "download";
@@ -44,7 +44,7 @@ export async function download(path, query = {}) {
   try {
     file = await response.blob();
   } catch {
-    throw new ApiError(0, "The file broke off on its way. Try again.", []);
+    throw new ApiError(0, "The download was interrupted. Try again.", []);
   }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
@@ -54,8 +54,8 @@ export async function download(path, query = {}) {
 }
 
 function withQuery(path, query) {
-  const given = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const text = new URLSearchParams(given).toString();
+  const present = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const text = new URLSearchParams(present).toString();
   return text ? `${path}?${text}` : path;
 }
 
@@ -68,11 +68,11 @@ async function request(method, path, body) {
   try {
     response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
-    throw new ApiError(0, "The gateway does not answer. Check that it runs, then try again.", []);
+    throw new ApiError(0, "The gateway does not respond. Check that it is running, then try again.", []);
   }
   if (response.ok) return response;
-  const answer = await response.json().catch(() => ({}));
-  const error = new ApiError(response.status, answer.detail ?? `The gateway answered ${response.status}.`, answer.errors ?? []);
-  if (response.status === 401 && token !== null) signedOut();
+  const problem = await response.json().catch(() => ({}));
+  const error = new ApiError(response.status, problem.detail ?? `The gateway responded with status ${response.status}.`, problem.errors ?? []);
+  if (response.status === 401 && token !== null) unauthorizedCallback();
   throw error;
 }

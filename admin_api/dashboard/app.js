@@ -1,6 +1,6 @@
-// The page's frame: who is logged in, and which view is open.
+// The frame of the page: login, navigation, and the account of the user.
 
-import { dropToken, get, hasToken, keepToken, onSignedOut, post } from "./api.js";
+import { clearToken, get, hasToken, onUnauthorized, post, storeToken } from "./api.js";
 import { el, field, form, openDialog, toast } from "./dom.js";
 import { keysView } from "./keys.js";
 import { usageView } from "./usage.js";
@@ -22,8 +22,8 @@ function showLogin(message = "") {
     password: field("Password", el("input", { type: "password", autocomplete: "current-password", name: "password", required: true })),
   };
   const send = async () => {
-    const answer = await post("/api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
-    keepToken(answer.access_token);
+    const login = await post("/api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
+    storeToken(login.access_token);
     await start();
   };
   root.replaceChildren(
@@ -38,26 +38,26 @@ function showLogin(message = "") {
         message && el("p", { class: "notice" }, message),
         form(fields, { submit: "Log in", send }),
       ),
-      el("p", { class: "below" }, "The first login is printed when the gateway is started for the first time."),
+      el("p", { class: "below" }, "The first user and password are printed when the gateway starts for the first time."),
     ),
   );
   fields.email.control.focus();
 }
 
 function logOut(message) {
-  dropToken();
+  clearToken();
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   showLogin(message);
 }
 
 function changePassword() {
   const fields = {
-    current_password: field("Present password", el("input", { type: "password", autocomplete: "current-password" })),
-    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 8 characters. Every other session ends."),
+    current_password: field("Current password", el("input", { type: "password", autocomplete: "current-password" })),
+    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 8 characters. All other sessions are logged out."),
   };
   const send = async () => {
-    const body = Object.fromEntries(Object.entries(fields).map(([name, box]) => [name, box.control.value]));
-    keepToken((await post("/api/auth/password", body)).access_token);
+    const body = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.control.value]));
+    storeToken((await post("/api/auth/password", body)).access_token);
     dialog.close();
     toast("Password changed");
   };
@@ -89,7 +89,7 @@ function showFrame() {
       ),
     ),
     main,
-    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "/api/openapi.json" }, "API description")),
+    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "/api/openapi.json" }, "OpenAPI document")),
   );
   const [title, view] = VIEWS[current];
   document.title = `${title} · MCP Gateway`;
@@ -129,7 +129,7 @@ async function start() {
   showFrame();
 }
 
-onSignedOut(() => logOut("Your session has ended. Log in again."));
+onUnauthorized(() => logOut("Your session has ended. Log in again."));
 addEventListener("hashchange", () => {
   if (session === null || location.hash === "#main") return;
   showFrame();

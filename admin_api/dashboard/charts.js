@@ -1,4 +1,4 @@
-// Bars without a library: one a day, and one for each row of a breakdown.
+// Bar charts: one bar per day, and one per row of a breakdown.
 
 import { el, svg } from "./dom.js";
 import { count, day, plural, share, short } from "./format.js";
@@ -9,26 +9,26 @@ const BOTTOM = 24;
 const TOP = 10;
 const LABEL_WIDTH = 72;
 
-// One bar for each day from `since` on; days without calls are bars of no height. Drawn anew when its place
-// gets wider or narrower, so that its letters keep their size.
+// One bar for each day from `since` on, of height zero for days without calls. Redrawn when the width changes, so that
+// the font size stays the same.
 export function dayChart(rows, since, days, measure, name) {
-  const values = eachDay(rows, since, days, measure);
-  const place = el("div", { class: "chart" });
-  let drawn = 0;
+  const values = valuesByDay(rows, since, days, measure);
+  const container = el("div", { class: "chart" });
+  let drawnWidth = 0;
   new ResizeObserver(() => {
-    const width = place.clientWidth;
-    if (width > 0 && width !== drawn) place.replaceChildren(bars(values, width, name));
-    drawn = width;
-  }).observe(place);
-  return place;
+    const width = container.clientWidth;
+    if (width > 0 && width !== drawnWidth) container.replaceChildren(bars(values, width, name));
+    drawnWidth = width;
+  }).observe(container);
+  return container;
 }
 
 function bars(values, width, name) {
   const highest = niceCeiling(Math.max(...values.map((entry) => entry.value)));
   const step = (width - LEFT) / values.length;
   const y = (value) => TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / highest);
-  const lines = [0, 0.5, 1].map((part) => part * highest).filter((value) => Number.isInteger(value));
-  const every = Math.max(1, Math.ceil(LABEL_WIDTH / step));
+  const gridLines = [0, 0.5, 1].map((fraction) => fraction * highest).filter((value) => Number.isInteger(value));
+  const labelInterval = Math.max(1, Math.ceil(LABEL_WIDTH / step));
   const total = values.reduce((sum, entry) => sum + entry.value, 0);
   const label = (entry, index) => {
     const last = index === values.length - 1;
@@ -36,13 +36,13 @@ function bars(values, width, name) {
   };
   return svg(
     "svg",
-    { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": `${name} by day, ${count(total)} in all` },
-    lines.map((value) => [
+    { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: "img", "aria-label": `${name} by day, ${count(total)} in total` },
+    gridLines.map((value) => [
       svg("line", { x1: LEFT, x2: width, y1: y(value), y2: y(value), class: "grid-line" }),
       svg("text", { x: LEFT - 8, y: y(value) + 4, class: "axis end" }, short(value)),
     ]),
     values.map((entry, index) => bar(entry, LEFT + index * step, step, y, name)),
-    values.map((entry, index) => ((values.length - 1 - index) % every === 0 && LEFT + (index + 0.5) * step > LABEL_WIDTH / 2 ? label(entry, index) : null)),
+    values.map((entry, index) => ((values.length - 1 - index) % labelInterval === 0 && LEFT + (index + 0.5) * step > LABEL_WIDTH / 2 ? label(entry, index) : null)),
   );
 }
 
@@ -58,14 +58,14 @@ function bar(entry, x, step, y, name) {
   );
 }
 
-function eachDay(rows, since, days, measure) {
-  const known = new Map(rows.map((row) => [row.day, row[measure]]));
+function valuesByDay(rows, since, days, measure) {
+  const valueOf = new Map(rows.map((row) => [row.day, row[measure]]));
   const first = Date.parse(`${since}T00:00:00Z`);
   const today = Math.floor(Date.now() / 86_400_000) * 86_400_000;
   const length = Math.min(days, Math.max(1, Math.round((today - first) / 86_400_000) + 1));
   return Array.from({ length }, (_, index) => {
     const name = new Date(first + index * 86_400_000).toISOString().slice(0, 10);
-    return { day: name, value: known.get(name) ?? 0 };
+    return { day: name, value: valueOf.get(name) ?? 0 };
   });
 }
 
@@ -75,7 +75,7 @@ function niceCeiling(value) {
   return [1, 2, 4, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= value);
 }
 
-// A breakdown: rows with a label and a value, the longest bar for the largest.
+// A breakdown: rows with a label, a value and a bar, largest first.
 export function breakdown(title, rows, measure, name, label) {
   const sorted = [...rows].sort((a, b) => b[measure] - a[measure] || b.calls - a.calls);
   const largest = Math.max(1, ...sorted.map((row) => row[measure]));
@@ -85,21 +85,21 @@ export function breakdown(title, rows, measure, name, label) {
     { class: "panel breakdown" },
     el("h2", {}, title),
     shown.length === 0
-      ? el("p", { class: "empty small" }, "Nothing in this time.")
+      ? el("p", { class: "empty small" }, "No data in this period.")
       : el(
           "ol",
           { "aria-label": `${name}, ${title.toLowerCase()}` },
-          shown.map((row) => meter(row, label(row), row[measure] / largest, measure, name)),
+          shown.map((row) => breakdownRow(row, label(row), row[measure] / largest, measure, name)),
         ),
     sorted.length > shown.length && el("p", { class: "hint" }, `and ${count(sorted.length - shown.length)} more`),
   );
 }
 
-function meter(row, label, part, measure, name) {
+function breakdownRow(row, label, fraction, measure, name) {
   const fillBar = el("span", { class: "fill" });
-  fillBar.style.width = part === 0 ? "0" : `max(2px, ${(part * 100).toFixed(1)}%)`;
+  fillBar.style.width = fraction === 0 ? "0" : `max(2px, ${(fraction * 100).toFixed(1)}%)`;
   const other = measure === "calls" ? plural(row.records, "record") : plural(row.calls, "call");
-  const unknown = row.unknown_records > 0 && `${share(row.unknown_records, row.calls)} of unknown count`;
+  const unknown = row.unknown_records > 0 && `${share(row.unknown_records, row.calls)} with unknown count`;
   const notes = [other, row.errors > 0 && plural(row.errors, "error"), unknown].filter(Boolean);
   return el(
     "li",

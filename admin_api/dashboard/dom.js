@@ -1,4 +1,4 @@
-// Building elements. Text only ever becomes a text node, so a name such as "<script>" stays a name.
+// Elements and controls. Texts only become text nodes, so a name such as "<script>" is never parsed as HTML.
 
 export function el(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
@@ -20,20 +20,20 @@ function fill(element, properties, children) {
 
 let lastId = 0;
 
-export function freshId(prefix) {
+export function uniqueId(prefix) {
   lastId += 1;
   return `${prefix}-${lastId}`;
 }
 
-// A labelled control; `hint` is read out with it, and so is the error that `setError` puts there.
+// A labelled control. Screen readers read `hint` with it, or the error that `setError` shows in its place.
 export function field(label, control, hint = "") {
-  const id = control.id || freshId("field");
+  const id = control.id || uniqueId("field");
   control.id = id;
-  const note = el("p", { class: "hint", id: `${id}-note` }, hint);
-  control.setAttribute("aria-describedby", note.id);
-  const box = el("div", { class: "field" }, el("label", { for: id }, label), control, note);
+  const description = el("p", { class: "hint", id: `${id}-description` }, hint);
+  control.setAttribute("aria-describedby", description.id);
+  const box = el("div", { class: "field" }, el("label", { for: id }, label), control, description);
   box.setError = (message) => {
-    note.textContent = message || hint;
+    description.textContent = message || hint;
     box.classList.toggle("invalid", Boolean(message));
     if (message) control.setAttribute("aria-invalid", "true");
     else control.removeAttribute("aria-invalid");
@@ -50,8 +50,8 @@ export function select(options, value, properties = {}) {
   );
 }
 
-// A group of buttons of which one is pressed.
-export function choice(label, options, value, change) {
+// A group of buttons, exactly one of which is pressed.
+export function toggleGroup(label, options, value, onChange) {
   const buttons = options.map(([key, text]) =>
     el(
       "button",
@@ -60,20 +60,20 @@ export function choice(label, options, value, change) {
         "aria-pressed": key === value ? "true" : "false",
         onclick: (event) => {
           for (const button of buttons) button.setAttribute("aria-pressed", String(button === event.currentTarget));
-          change(key);
+          onChange(key);
         },
       },
       text,
     ),
   );
-  return el("div", { class: "choice", role: "group", "aria-label": label }, buttons);
+  return el("div", { class: "toggle-group", role: "group", "aria-label": label }, buttons);
 }
 
 let toastTimer = 0;
 
 export function toast(message) {
   const box = document.getElementById("toast");
-  // What lies outside an open dialog is behind it and silent.
+  // Elements outside an open modal dialog are hidden and not announced by screen readers.
   (document.querySelector("dialog[open]") ?? document.body).append(box);
   box.textContent = message;
   box.classList.add("shown");
@@ -86,7 +86,7 @@ export async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without TLS on another machine there is no clipboard interface; the old command may still work.
+    // The clipboard API needs HTTPS or localhost; the deprecated command may still work.
     const area = el("textarea", { readonly: true, class: "offscreen", "aria-hidden": "true" });
     area.value = text;
     (document.querySelector("dialog[open]") ?? document.body).append(area);
@@ -97,22 +97,21 @@ export async function copyText(text) {
   }
 }
 
-export function copyButton(text, label = "Copy", copied = () => {}) {
+export function copyButton(text, label = "Copy") {
   const button = el("button", { type: "button", class: "button small" }, label);
   button.addEventListener("click", async () => {
     if (await copyText(text)) {
       button.textContent = "Copied";
       toast("Copied to the clipboard");
-      copied();
       setTimeout(() => (button.textContent = label), 2000);
     } else {
-      toast("The browser does not allow copying: select the text and copy it by hand");
+      toast("The browser does not allow copying. Select the text and copy it manually.");
     }
   });
   return button;
 }
 
-// Code with a button that copies it.
+// Code with a copy button.
 export function codeBlock(text, label) {
   return el(
     "div",
@@ -122,16 +121,16 @@ export function codeBlock(text, label) {
   );
 }
 
-// A modal dialog. With `keep`, Escape does not close it: what it shows is not shown again.
-export function openDialog(title, content, { keep = false, wide = false } = {}) {
-  const heading = el("h2", { id: freshId("title") }, title);
+// A modal dialog. With `persistent`, Escape does not close it: its content is not shown again.
+export function openDialog(title, content, { persistent = false, wide = false } = {}) {
+  const heading = el("h2", { id: uniqueId("title") }, title);
   const dialog = el("dialog", { "aria-labelledby": heading.id, class: wide ? "wide" : "" }, heading, content);
   const opener = document.activeElement;
   dialog.addEventListener("cancel", (event) => {
-    if (keep) event.preventDefault();
+    if (persistent) event.preventDefault();
   });
   dialog.addEventListener("keydown", (event) => {
-    if (keep && event.key === "Escape") event.preventDefault();
+    if (persistent && event.key === "Escape") event.preventDefault();
   });
   dialog.addEventListener("close", () => {
     document.body.append(document.getElementById("toast"));
@@ -143,7 +142,7 @@ export function openDialog(title, content, { keep = false, wide = false } = {}) 
   return dialog;
 }
 
-// A form that calls `send` once at a time and shows what the API refuses, field by field.
+// A form that calls `send` on submit, one call at a time, and shows the errors of the API next to the fields.
 export function form(fields, { submit, send, layout = Object.values(fields), cancel = null }) {
   const problem = el("p", { class: "problem", role: "alert" });
   const button = el("button", { type: "submit", class: "button primary" }, submit);
@@ -178,15 +177,15 @@ export function form(fields, { submit, send, layout = Object.values(fields), can
   return element;
 }
 
-function showProblem(error, fields, place) {
+function showProblem(error, fields, summary) {
   const errors = error.errors ?? [];
   const shown = errors.filter(({ field: name }) => fields[name]);
   for (const { field: name, detail } of shown) {
-    // Here, to leave a field empty says what `null` says to the API.
+    // In the form an empty field stands for `null`.
     const text = detail.replace(/, or null\b.*/, "");
     fields[name].setError(`${text.charAt(0).toUpperCase()}${text.slice(1)}.`);
     fields[name].closest("details")?.setAttribute("open", "");
   }
-  if (shown.length === 0 || shown.length < errors.length) place.textContent = error.message;
+  if (shown.length === 0 || shown.length < errors.length) summary.textContent = error.message;
   else fields[shown[0].field].control.focus();
 }

@@ -1,4 +1,4 @@
-// Numbers, times and sizes for people. What is not known says so.
+// Formatting of numbers, times and sizes.
 
 import { el } from "./dom.js";
 
@@ -7,7 +7,7 @@ const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumF
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const thisYear = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dateAndTime = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const shortDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
 
 const UNITS = [
@@ -47,26 +47,26 @@ export function plural(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-// A part of a whole, which is not 0: what is there never shows as nothing.
+// A percentage, rounded down; `whole` must not be 0. A share above zero is never shown as 0 %.
 export function share(part, whole) {
   const percent = (100 * part) / whole;
   return percent < 1 ? "less than 1 %" : `${Math.floor(percent)} %`;
 }
 
-// A time relative to now, with the exact one at hand.
-export function ago(text) {
+// A time relative to now, with the exact time as its tooltip.
+export function relativeTime(text) {
   const seconds = (new Date(text) - Date.now()) / 1000;
   const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  const spoken = Math.abs(seconds) < 45 ? "just now" : relative.format(Math.round(seconds / size), unit);
-  return el("time", { datetime: text, title: full.format(new Date(text)) }, spoken);
+  const phrase = Math.abs(seconds) < 45 ? "just now" : relative.format(Math.round(seconds / size), unit);
+  return el("time", { datetime: text, title: full.format(new Date(text)) }, phrase);
 }
 
 export function date(text) {
   return el("time", { datetime: text, title: full.format(new Date(text)) }, dateOnly.format(new Date(text)));
 }
 
-export function moment(text) {
-  return el("time", { datetime: text, title: full.format(new Date(text)) }, thisYear.format(new Date(text)));
+export function dateTime(text) {
+  return el("time", { datetime: text, title: full.format(new Date(text)) }, dateAndTime.format(new Date(text)));
 }
 
 export function day(text) {
@@ -74,5 +74,5 @@ export function day(text) {
 }
 
 export function unknown() {
-  return el("span", { class: "unknown", title: "The answer does not tell how many records it holds" }, "unknown");
+  return el("span", { class: "unknown", title: "The number of records in the response could not be determined" }, "unknown");
 }

@@ -1,11 +1,11 @@
-// The table of single calls, with filters and pages.
+// The table of single calls, with filters, pages and a CSV download.
 
 import { download, get } from "./api.js";
-import { el, field, freshId, select } from "./dom.js";
-import { bytes, count, milliseconds, moment, unknown } from "./format.js";
+import { el, field, select, uniqueId } from "./dom.js";
+import { bytes, count, dateTime, milliseconds, unknown } from "./format.js";
 
 const PAGE_SIZE = 20;
-const DEEPEST = 10_000;
+const MAX_ROWS = 10_000;
 const STATUSES = [["", "Any"], ["ok", "OK"], ["tool_error", "Tool error"], ["rpc_error", "Protocol error"]];
 const STATUS_NAMES = Object.fromEntries(STATUSES);
 
@@ -19,33 +19,33 @@ export function history(session) {
   const body = el("div", { "aria-busy": "true" });
   const save = el("button", { type: "button", class: "button small", onclick: async () => {
     save.disabled = true;
-    filters.problem("");
+    filters.showProblem("");
     try {
       await download("/api/mcp-usage/export", { ...state.query, all: state.all, format: "csv" });
     } catch (error) {
-      filters.problem(error.message);
+      filters.showProblem(error.message);
     } finally {
       save.disabled = false;
     }
   } }, "Download as CSV");
   const element = el("section", { class: "panel", id: "history", "aria-label": "Calls" }, el("h2", {}, "Calls"), filters.element, body, save);
-  let latest = 0;
+  let latestRequest = 0;
   const reload = async () => {
-    latest += 1;
-    const mine = latest;
+    latestRequest += 1;
+    const thisRequest = latestRequest;
     body.setAttribute("aria-busy", "true");
     try {
       const page = await get("/api/mcp-usage/history", { ...state.query, all: state.all, page: state.page, page_size: PAGE_SIZE });
-      if (mine !== latest) return;
-      filters.problem("");
+      if (thisRequest !== latestRequest) return;
+      filters.showProblem("");
       body.replaceChildren(callTable(page.items, state.all !== ""), pager(page, (to) => {
         state.page = to;
         reload();
       }));
     } catch (error) {
-      if (mine === latest) filters.problem(error.message);
+      if (thisRequest === latestRequest) filters.showProblem(error.message);
     } finally {
-      if (mine === latest) body.removeAttribute("aria-busy");
+      if (thisRequest === latestRequest) body.removeAttribute("aria-busy");
     }
   };
   return {
@@ -53,15 +53,15 @@ export function history(session) {
     load: (all, stats) => {
       state.all = all;
       state.page = 1;
-      filters.offer(stats);
+      filters.setOptions(stats);
       reload();
     },
   };
 }
 
-function filterBar(change) {
-  const names = (control) => {
-    const options = el("datalist", { id: freshId("options") });
+function filterBar(onChange) {
+  const attachDatalist = (control) => {
+    const options = el("datalist", { id: uniqueId("options") });
     control.setAttribute("list", options.id);
     return options;
   };
@@ -73,10 +73,10 @@ function filterBar(change) {
     from: el("input", { type: "date" }),
     to: el("input", { type: "date" }),
   };
-  const tools = names(controls.tool);
-  const tables = names(controls.table);
+  const tools = attachDatalist(controls.tool);
+  const tables = attachDatalist(controls.table);
   const problem = el("p", { class: "problem", role: "alert" });
-  const apply = () => change(Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value.trim()])));
+  const apply = () => onChange(Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value.trim()])));
   const element = el(
     "form",
     { class: "filter-bar", "aria-label": "Filter calls" },
@@ -96,7 +96,7 @@ function filterBar(change) {
     apply();
   });
   element.addEventListener("reset", () => setTimeout(apply));
-  const offer = (stats) => {
+  const setOptions = (stats) => {
     const options = (rows, name) => rows.map((row) => row[name]).filter(Boolean).map((value) => el("option", { value }));
     tools.replaceChildren(...options(stats.by_tool, "tool_name"));
     tables.replaceChildren(...options(stats.by_table, "table_name"));
@@ -107,15 +107,15 @@ function filterBar(change) {
   };
   return {
     element: el("div", {}, element, problem),
-    offer,
-    problem: (message) => (problem.textContent = message),
+    setOptions,
+    showProblem: (message) => (problem.textContent = message),
   };
 }
 
-function callTable(items, everybody) {
-  if (items.length === 0) return el("p", { class: "empty small" }, "No call fits these filters.");
-  const heads = ["Time", "Tool", "Tables", "Records", "Status", "Duration", "Size", "Key", ...(everybody ? ["Owner"] : []), "Client"];
-  const right = new Set(["Records", "Duration", "Size"]);
+function callTable(items, allOwners) {
+  if (items.length === 0) return el("p", { class: "empty small" }, "No calls match these filters.");
+  const columns = ["Time", "Tool", "Tables", "Records", "Status", "Duration", "Size", "Key", ...(allOwners ? ["Owner"] : []), "Client"];
+  const rightAligned = new Set(["Records", "Duration", "Size"]);
   return el(
     "div",
     { class: "scroll" },
@@ -123,19 +123,19 @@ function callTable(items, everybody) {
       "table",
       { class: "stacking calls" },
       el("caption", { class: "offscreen" }, "Calls, newest first"),
-      el("thead", {}, el("tr", {}, heads.map((name) => el("th", { scope: "col", class: right.has(name) ? "right" : "" }, name)))),
-      el("tbody", {}, items.map((item) => callRow(item, everybody))),
+      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col", class: rightAligned.has(name) ? "right" : "" }, name)))),
+      el("tbody", {}, items.map((item) => callRow(item, allOwners))),
     ),
   );
 }
 
-function callRow(item, everybody) {
-  const cell = (label, child, kind = "") => el("td", { "data-label": label, class: kind }, child);
+function callRow(item, allOwners) {
+  const cell = (label, child, className = "") => el("td", { "data-label": label, class: className }, child);
   const none = () => el("span", { class: "unknown" }, "none found");
   return el(
     "tr",
     {},
-    cell("Time", moment(item.created_at), "nowrap"),
+    cell("Time", dateTime(item.created_at), "nowrap"),
     cell("Tool", el("code", {}, item.tool_name)),
     cell("Tables", item.table_names.length > 0 ? item.table_names.join(", ") : none()),
     cell("Records", item.record_count === null ? unknown() : count(item.record_count), "right"),
@@ -143,21 +143,21 @@ function callRow(item, everybody) {
     cell("Duration", milliseconds(item.duration_ms), "right nowrap"),
     cell("Size", bytes(item.response_bytes), "right nowrap"),
     cell("Key", item.key_name || item.key_id),
-    everybody && cell("Owner", item.owner),
-    cell("Client", [item.client_name, item.client_version].filter(Boolean).join(" ") || el("span", { class: "unknown" }, "not told"), "nowrap"),
+    allOwners && cell("Owner", item.owner),
+    cell("Client", [item.client_name, item.client_version].filter(Boolean).join(" ") || el("span", { class: "unknown" }, "not sent"), "nowrap"),
   );
 }
 
-function pager(page, go) {
-  // The API has pages of the newest calls alone.
-  const last = Math.max(1, Math.ceil(Math.min(page.total, DEEPEST) / page.page_size));
+function pager(page, onPage) {
+  // The API only pages through the newest calls.
+  const last = Math.max(1, Math.ceil(Math.min(page.total, MAX_ROWS) / page.page_size));
   const first = page.total === 0 ? 0 : (page.page - 1) * page.page_size + 1;
   const end = Math.min(page.total, page.page * page.page_size);
-  const turn = (to, text) => el("button", { type: "button", class: "button small", disabled: to < 1 || to > last, onclick: () => go(to) }, text);
+  const pageButton = (to, text) => el("button", { type: "button", class: "button small", disabled: to < 1 || to > last, onclick: () => onPage(to) }, text);
   return el(
     "nav",
     { class: "pager", "aria-label": "Pages of calls" },
     el("span", { "aria-live": "polite" }, `${count(first)} to ${count(end)} of ${count(page.total)}`),
-    el("span", {}, turn(page.page - 1, "Newer"), turn(page.page + 1, "Older")),
+    el("span", {}, pageButton(page.page - 1, "Newer"), pageButton(page.page + 1, "Older")),
   );
 }

@@ -1,25 +1,25 @@
-// The dialogs that end in a new secret, which is shown once.
+// The dialogs that create and rotate a key; each ends with the new secret, which is shown only once.
 
 import { post } from "./api.js";
 import { codeBlock, copyButton, el, field, form, openDialog, select } from "./dom.js";
 import { clientSnippets } from "./snippets.js";
 
-const EXPIRY = [["", "Never"], ["7", "In 7 days"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In a year"], ["other", "In …"]];
-const OVERLAP = [["0", "Ends at once"], ["3600", "Works for 1 hour more"], ["86400", "Works for 1 day more"], ["604800", "Works for 7 days more"]];
+const EXPIRY = [["", "Never"], ["7", "In 7 days"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In 1 year"], ["other", "Custom"]];
+const OVERLAP = [["0", "Stops working immediately"], ["3600", "Works for 1 more hour"], ["86400", "Works for 1 more day"], ["604800", "Works for 7 more days"]];
 
 export function createKey(session, done) {
   const text = (properties = {}) => el("input", { type: "text", autocomplete: "off", spellcheck: "false", ...properties });
   const number = () => text({ inputmode: "numeric", placeholder: "no limit" });
   const days = text({ inputmode: "numeric", "aria-label": "Days until it expires", placeholder: "days, 1 to 3650", hidden: true, class: "days" });
   const fields = {
-    key_name: field("Name", text({ maxlength: 100, name: "key_name" }), "Where it will be used, such as “laptop” or “nightly report”."),
+    key_name: field("Name", text({ maxlength: 100, name: "key_name" }), "Where the key is used, such as “laptop” or “nightly report”."),
     expires_days: field("Expires", select(EXPIRY, "", { name: "expires_days" })),
-    allowed_tools: field("Tools", text({ placeholder: "all tools" }), "Separated by commas; * stands for anything, as in query_*."),
+    allowed_tools: field("Tools", text({ placeholder: "all tools" }), "Separated by commas. * is a wildcard, as in query_*."),
     allowed_tables: field("Tables", text({ placeholder: "all tables" }), "Separated by commas."),
     allowed_ips: field("Addresses", text({ placeholder: "any address" }), "Addresses or networks, such as 10.0.0.0/8, separated by commas."),
-    rate_limit_per_minute: field("Calls a minute", number()),
-    calls_per_day: field("Calls a day", number()),
-    records_per_day: field("Records a day", number()),
+    rate_limit_per_minute: field("Calls per minute", number()),
+    calls_per_day: field("Calls per day", number()),
+    records_per_day: field("Records per day", number()),
   };
   fields.expires_days.control.after(days);
   fields.expires_days.control.addEventListener("change", (event) => {
@@ -54,13 +54,13 @@ function createBody(fields, customDays) {
   return body;
 }
 
-// What is no number goes to the API as it is, which says how it has to be.
+// Other texts are sent unchanged: the error of the API says what is required.
 function asNumber(text) {
   return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
 
 export function rotateKey(session, key, done) {
-  const fields = { overlap_seconds: field("The old secret", select(OVERLAP, "3600"), "Time to put the new one in its place.") };
+  const fields = { overlap_seconds: field("Old secret", select(OVERLAP, "3600"), "Time to configure clients with the new one.") };
   const send = async () => {
     const rotated = await post("/api/mcp-keys/rotate", { key_id: key.key_id, overlap_seconds: Number(fields.overlap_seconds.control.value) });
     dialog.close();
@@ -72,7 +72,7 @@ export function rotateKey(session, key, done) {
     el(
       "div",
       {},
-      el("p", {}, el("strong", {}, key.key_name), " gets a new secret. Its name, limits and usage stay."),
+      el("p", {}, el("strong", {}, key.key_name), " gets a new secret. Its name, limits and usage do not change."),
       form(fields, { submit: "Rotate key", send, cancel: () => dialog.close() }),
     ),
   );
@@ -92,13 +92,13 @@ function showSecret(session, key, title) {
       "div",
       {},
       el("p", {}, "This is the secret of ", el("strong", {}, key.key_name), "."),
-      el("p", { class: "warning" }, "Copy it now: it is shown this once and cannot be brought back."),
+      el("p", { class: "warning" }, "Copy it now: it is shown only once and cannot be recovered."),
       secret,
-      el("h3", {}, "Put it to use"),
+      el("h3", {}, "Configure a client"),
       snippetTabs(clientSnippets(session.info.proxy_url, key.api_key)),
       el("div", { class: "actions" }, done),
     ),
-    { keep: true, wide: true },
+    { persistent: true, wide: true },
   );
   done.addEventListener("click", () => dialog.close());
   secret.querySelector("button").focus();

@@ -1,20 +1,20 @@
-// The view of API keys: make, show once, rotate, revoke.
+// The view of API keys: create, list, rotate, revoke.
 
 import { get, post } from "./api.js";
-import { choice, codeBlock, copyButton, el, openDialog, toast } from "./dom.js";
-import { ago, date, plural } from "./format.js";
+import { codeBlock, copyButton, el, openDialog, toast, toggleGroup } from "./dom.js";
+import { date, plural, relativeTime } from "./format.js";
 import { createKey, rotateKey } from "./key_dialogs.js";
 import { curlCall } from "./snippets.js";
 
 const STATUS = { active: "Active", expired: "Expired", revoked: "Revoked" };
 
 export function keysView(main, session) {
-  const state = { everybody: false, activeOnly: false, keys: null };
+  const state = { allOwners: false, activeOnly: false, keys: null };
   const list = el("section", { class: "panel", "aria-label": "Keys", "aria-busy": "true" });
   const reload = async () => {
     list.setAttribute("aria-busy", "true");
     try {
-      state.keys = (await get("/api/mcp-keys/list", { all: state.everybody ? "true" : "" })).keys;
+      state.keys = (await get("/api/mcp-keys/list", { all: state.allOwners ? "true" : "" })).keys;
       show();
     } catch (error) {
       list.replaceChildren(el("p", { class: "problem", role: "alert" }, error.message));
@@ -32,11 +32,11 @@ export function keysView(main, session) {
     "div",
     { class: "filters" },
     session.me.is_admin &&
-      choice("Whose keys", [["mine", "Mine"], ["all", "Everybody's"]], "mine", (value) => {
-        state.everybody = value === "all";
+      toggleGroup("Owner", [["mine", "Mine"], ["all", "All users"]], "mine", (value) => {
+        state.allOwners = value === "all";
         reload();
       }),
-    choice("Which keys", [["all", "All"], ["active", "Active"]], "all", (value) => {
+    toggleGroup("Status", [["all", "All"], ["active", "Active"]], "all", (value) => {
       state.activeOnly = value === "active";
       if (state.keys) show();
     }),
@@ -45,7 +45,7 @@ export function keysView(main, session) {
     el(
       "div",
       { class: "heading" },
-      el("div", {}, el("h1", {}, "API keys"), el("p", { class: "lead" }, "Each MCP client sends a key; its usage is counted under it.")),
+      el("div", {}, el("h1", {}, "API keys"), el("p", { class: "lead" }, "Each MCP client sends a key, and its usage is counted under that key.")),
       el("button", { type: "button", class: "button primary", id: "create-key", onclick: actions.create }, "Create key"),
     ),
     endpoint(session),
@@ -68,8 +68,8 @@ function endpoint(session) {
 function content(state, session, actions) {
   if (state.keys.length === 0) return [noKeys(session, actions)];
   const shown = state.keys.filter((key) => !state.activeOnly || key.status === "active");
-  if (shown.length === 0) return [el("p", { class: "empty" }, "No key is active now.")];
-  return [keyTable(shown, state.everybody, actions)];
+  if (shown.length === 0) return [el("p", { class: "empty" }, "No active keys.")];
+  return [keyTable(shown, state.allOwners, actions)];
 }
 
 function noKeys(session, actions) {
@@ -77,14 +77,14 @@ function noKeys(session, actions) {
     "div",
     { class: "empty" },
     el("h2", {}, "No keys yet"),
-    el("p", {}, "Create one, give it to an MCP client, and this shows when it was last used. With a key in hand, this is the first call:"),
-    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "The first call"),
+    el("p", {}, "Create a key and configure an MCP client with it. To test a key, send a first request:"),
+    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "First request"),
     el("button", { type: "button", class: "button primary", onclick: actions.create }, "Create the first key"),
   );
 }
 
-function keyTable(keys, everybody, actions) {
-  const columns = ["Name", ...(everybody ? ["Owner"] : []), "Status", "Limits", "Last used", "Created", "Expires"];
+function keyTable(keys, allOwners, actions) {
+  const columns = ["Name", ...(allOwners ? ["Owner"] : []), "Status", "Limits", "Last used", "Created", "Expires"];
   return el(
     "div",
     { class: "scroll" },
@@ -93,22 +93,22 @@ function keyTable(keys, everybody, actions) {
       { class: "stacking" },
       el("caption", { class: "offscreen" }, "API keys, newest first"),
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)), el("th", { scope: "col" }, el("span", { class: "offscreen" }, "Actions")))),
-      el("tbody", {}, keys.map((key) => keyRow(key, everybody, actions))),
+      el("tbody", {}, keys.map((key) => keyRow(key, allOwners, actions))),
     ),
   );
 }
 
-function keyRow(key, everybody, actions) {
+function keyRow(key, allOwners, actions) {
   const cell = (label, ...children) => el("td", { "data-label": label }, ...children);
   const active = key.status === "active";
   return el(
     "tr",
     { class: active ? "" : "inactive" },
     el("th", { scope: "row" }, el("span", { class: "key-name" }, key.key_name), el("code", { class: "prefix", title: key.key_id }, `${key.key_prefix}…`)),
-    everybody && cell("Owner", key.owner),
+    allOwners && cell("Owner", key.owner),
     cell("Status", el("span", { class: `status ${key.status}` }, STATUS[key.status])),
     cell("Limits", limits(key)),
-    cell("Last used", key.last_used_at ? ago(key.last_used_at) : el("span", { class: "unknown" }, "never")),
+    cell("Last used", key.last_used_at ? relativeTime(key.last_used_at) : el("span", { class: "unknown" }, "never")),
     cell("Created", date(key.created_at)),
     cell("Expires", key.expires_at ? expiry(key) : "never"),
     el(
@@ -123,7 +123,7 @@ function keyRow(key, everybody, actions) {
 
 function expiry(key) {
   const days = (new Date(key.expires_at) - Date.now()) / 86_400_000;
-  return key.status === "active" && days < 14 ? el("span", { class: "soon" }, ago(key.expires_at)) : date(key.expires_at);
+  return key.status === "active" && days < 14 ? el("span", { class: "expires-soon" }, relativeTime(key.expires_at)) : date(key.expires_at);
 }
 
 function limits(key) {
@@ -160,12 +160,12 @@ function confirmRevoke(key, done) {
       "div",
       {},
       el("p", {}, el("strong", {}, key.key_name), " ", el("code", {}, `${key.key_prefix}…`)),
-      el("p", {}, "Clients that use it are refused within a moment, and their open streams are cut. This cannot be undone; its usage stays."),
+      el("p", {}, "Clients that use this key are rejected immediately, and their open streams are closed. This cannot be undone. Its usage data is kept."),
       problem,
       el(
         "div",
         { class: "actions" },
-        el("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Keep it"),
+        el("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Cancel"),
         el("button", { type: "button", class: "button primary danger", onclick: revoke }, "Revoke key"),
       ),
     ),

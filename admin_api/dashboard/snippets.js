@@ -1,4 +1,4 @@
-// What to paste where, for a key and the URL of the proxy.
+// Configuration snippets of MCP clients for a key and the URL of the proxy.
 
 const NAME = "gateway";
 

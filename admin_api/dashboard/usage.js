@@ -1,8 +1,8 @@
-// The view of usage: what was read in a time, by what, and the single calls.
+// The usage view: totals and breakdowns of a period, and single calls.
 
 import { get } from "./api.js";
 import { breakdown, dayChart } from "./charts.js";
-import { choice, codeBlock, el } from "./dom.js";
+import { codeBlock, el, toggleGroup } from "./dom.js";
 import { bytes, count, plural, short } from "./format.js";
 import { history } from "./history.js";
 import { curlCall } from "./snippets.js";
@@ -11,13 +11,13 @@ const PERIODS = [["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
 const MEASURES = [["records", "Records"], ["calls", "Calls"]];
 
 export function usageView(main, session) {
-  const state = { days: "30", measure: "records", everybody: false, stats: null };
+  const state = { days: "30", measure: "records", allOwners: false, stats: null };
   const summary = el("div", { id: "summary", "aria-busy": "true" });
   const calls = history(session);
   const show = () => summary.replaceChildren(...content(state, session));
   const reload = async () => {
     summary.setAttribute("aria-busy", "true");
-    const all = state.everybody ? "true" : "";
+    const all = state.allOwners ? "true" : "";
     try {
       state.stats = await get("/api/mcp-usage/stats", { days: state.days, all });
       show();
@@ -33,22 +33,22 @@ export function usageView(main, session) {
     el(
       "div",
       { class: "heading" },
-      el("div", {}, el("h1", {}, "Usage"), el("p", { class: "lead" }, "Every answered tool call, counted once. Days are in UTC.")),
+      el("div", {}, el("h1", {}, "Usage"), el("p", { class: "lead" }, "Tool calls that got a response, each counted once. Days are in UTC.")),
       el("button", { type: "button", class: "button", onclick: reload }, "Refresh"),
     ),
     el(
       "div",
       { class: "filters" },
       session.me.is_admin &&
-        choice("Whose usage", [["mine", "Mine"], ["all", "Everybody's"]], "mine", (value) => {
-          state.everybody = value === "all";
+        toggleGroup("Owner", [["mine", "Mine"], ["all", "All users"]], "mine", (value) => {
+          state.allOwners = value === "all";
           reload();
         }),
-      choice("Time", PERIODS, state.days, (value) => {
+      toggleGroup("Period", PERIODS, state.days, (value) => {
         state.days = value;
         reload();
       }),
-      choice("Measure", MEASURES, state.measure, (value) => {
+      toggleGroup("Measure", MEASURES, state.measure, (value) => {
         state.measure = value;
         if (state.stats) show();
       }),
@@ -77,10 +77,10 @@ function content({ stats, measure }, session) {
   ];
 }
 
-// What an operator may want to write a rule for.
+// Calls whose records could not be counted: candidates for a metering rule.
 function unknownCounts(rows) {
-  const panel = breakdown("Unknown counts by tool", rows.filter((row) => row.unknown_records > 0), "unknown_records", "Calls of unknown count", (row) => row.tool_name);
-  panel.append(el("p", { class: "hint" }, "A rule can say how to count them. This proposes some: ", el("code", {}, "mcp-gateway metering suggest --from-history")));
+  const panel = breakdown("Unknown counts by tool", rows.filter((row) => row.unknown_records > 0), "unknown_records", "Calls with unknown count", (row) => row.tool_name);
+  panel.append(el("p", { class: "hint" }, "A metering rule can define how to count them. This command proposes rules: ", el("code", {}, "mcp-gateway metering suggest --from-history")));
   return panel;
 }
 
@@ -92,10 +92,10 @@ function tiles(totals) {
   return el(
     "dl",
     { class: "tiles" },
-    tile("Records read", short(totals.records), count(totals.records), unknown > 0 ? `and ${plural(unknown, "call")} of unknown count` : "every count is known"),
-    tile("Tool calls", short(totals.calls), count(totals.calls), "answered"),
+    tile("Records read", short(totals.records), count(totals.records), unknown > 0 ? `and ${plural(unknown, "call")} with unknown count` : "all counts known"),
+    tile("Tool calls", short(totals.calls), count(totals.calls), "with a response"),
     tile("Errors", short(totals.errors), count(totals.errors), `${share} % of calls`),
-    tile("Answers", bytes(totals.bytes), `${count(totals.bytes)} bytes`, "sent to clients"),
+    tile("Responses", bytes(totals.bytes), `${count(totals.bytes)} bytes`, "sent to clients"),
   );
 }
 
@@ -104,8 +104,8 @@ function noUsage(stats, session) {
     "section",
     { class: "panel empty" },
     el("h2", {}, `No calls in the last ${plural(stats.days, "day")}`),
-    el("p", {}, "As soon as a client calls a tool, it shows here: which tool, which tables, how many records. To make sure that a key works:"),
-    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "A first request"),
-    el("p", { class: "hint" }, "This lists the tools; only tools/call counts as usage."),
+    el("p", {}, "Tool calls appear here with their tables and record counts. To check that a key works:"),
+    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "First request"),
+    el("p", { class: "hint" }, "This request lists the tools. Only tools/call counts as usage."),
   );
 }

@@ -1,7 +1,4 @@
-"""The dashboard in a real browser: the whole journey, and what it looks like.
-
-Screenshots are kept in `tests/artifacts/`.
-"""
+"""The dashboard in a real browser. Screenshots are written to `tests/artifacts/`."""
 
 from __future__ import annotations
 
@@ -49,21 +46,21 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def page(browser: Browser, api: Api) -> AsyncIterator[Page]:
-    """A page that fails the test for any error in its console, a refused script included.
+    """A page that fails the test if its console has an error, including scripts that the CSP blocks.
 
-    It takes `api` so that the server outlives it.
+    It depends on `api` so that it is closed before the server.
     """
     context = await browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
     await context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = await context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.set_default_timeout(5000)
     yield page
     await context.close()
-    # A refused request is told on the console too; those are what some tests are about.
-    assert [fault for fault in faults if "the server responded with a status of 4" not in fault] == []
+    # Browsers also log responses with an error status, which some tests cause on purpose.
+    assert [error for error in errors if "the server responded with a status of 4" not in error] == []
 
 
 async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWORD, view: str = "") -> None:
@@ -73,8 +70,8 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
     await page.get_by_role("button", name="Log in").click()
 
 
-async def shoot(page: Page, name: str) -> None:
-    """Keep what the page looks like, light and dark, wide and narrow."""
+async def take_screenshots(page: Page, name: str) -> None:
+    """Write screenshots of the page: light and dark, wide and narrow."""
     ARTIFACTS.mkdir(exist_ok=True)
     await page.evaluate("document.getElementById('toast').classList.remove('shown')")
     for width in (1280, 390):
@@ -88,16 +85,16 @@ async def shoot(page: Page, name: str) -> None:
     await page.emulate_media(color_scheme="light")
 
 
-async def fits(page: Page, width: int = 390) -> None:
-    """Nothing makes the page scroll sideways on a phone."""
+async def assert_fits(page: Page, width: int = 390) -> None:
+    """Assert that the page does not scroll horizontally on a phone."""
     await page.set_viewport_size({"width": width, "height": 900})
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def calls(key_id: str) -> list[UsageEvent]:
-    """Thirty days of plausible calls; the same each time."""
-    chance = random.Random(7)
+    """Build thirty days of plausible calls, deterministically."""
+    rng = random.Random(7)
     now = now_ms()
     tools: list[tuple[str, tuple[str, ...], int | None]] = [
         ("query_stock_daily", ("stock_daily",), 250),
@@ -108,23 +105,23 @@ def calls(key_id: str) -> list[UsageEvent]:
     ]
     events = []
     for day in range(30):
-        for _ in range(chance.randint(0, 14)):
-            tool, tables, most = chance.choices(tools, weights=(6, 5, 2, 2, 3))[0]
-            fails = chance.random() < 0.06
-            key = chance.choice(((key_id, "laptop"), ("key_other", "nightly report")))
-            client = chance.choice((("claude-code", "2.1.0"), ("cursor", "1.9"), ("curl", "8.5"), ("", "")))
+        for _ in range(rng.randint(0, 14)):
+            tool, tables, most = rng.choices(tools, weights=(6, 5, 2, 2, 3))[0]
+            fails = rng.random() < 0.06
+            key = rng.choice(((key_id, "laptop"), ("key_other", "nightly report")))
+            client = rng.choice((("claude-code", "2.1.0"), ("cursor", "1.9"), ("curl", "8.5"), ("", "")))
             events.append(
                 event(
-                    created_at=now - day * 86_400_000 - chance.randint(60_000, 7_200_000),
+                    created_at=now - day * 86_400_000 - rng.randint(60_000, 7_200_000),
                     key_id=key[0],
                     key_name=key[1],
                     tool_name=tool,
                     table_names=tables,
-                    record_count=0 if fails else most and chance.randint(1, most),
+                    record_count=0 if fails else most and rng.randint(1, most),
                     is_error=fails,
                     status="tool_error" if fails else "ok",
-                    duration_ms=chance.uniform(2, 900),
-                    response_bytes=chance.randint(200, 40_000),
+                    duration_ms=rng.uniform(2, 900),
+                    response_bytes=rng.randint(200, 40_000),
                     client_name=client[0],
                     client_version=client[1],
                 )
@@ -132,10 +129,10 @@ def calls(key_id: str) -> list[UsageEvent]:
     return events
 
 
-async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> None:
+async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Api, table: UsageTable) -> None:
     await page.goto(str(api.client.make_url("/")))
     await expect(page.get_by_label("Email")).to_be_focused()
-    await shoot(page, "login")
+    await take_screenshots(page, "login")
 
     await page.get_by_label("Email").fill(USER)
     await page.get_by_label("Password", exact=True).fill("not the password")
@@ -145,8 +142,8 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-    await expect(page.get_by_role("group", name="The first call")).to_contain_text("$API_KEY")
-    await shoot(page, "keys-empty")
+    await expect(page.get_by_role("group", name="First request")).to_contain_text("$API_KEY")
+    await take_screenshots(page, "keys-empty")
 
     await page.get_by_role("button", name="Create the first key").click()
     dialog = page.get_by_role("dialog", name="Create an API key")
@@ -157,15 +154,15 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     await dialog.get_by_label("Expires", exact=True).select_option("90")
     await dialog.get_by_text("Limits and scopes").click()
     await dialog.get_by_label("Tools", exact=True).fill("query_*, get_latest_price")
-    await dialog.get_by_label("Calls a day", exact=True).fill("many")
+    await dialog.get_by_label("Calls per day", exact=True).fill("many")
     await dialog.get_by_role("button", name="Create key").click()
     await expect(dialog.get_by_text("Must be a whole number from 1")).to_be_visible()
-    await dialog.get_by_label("Calls a day", exact=True).fill("500")
-    await shoot(page, "create-dialog")
+    await dialog.get_by_label("Calls per day", exact=True).fill("500")
+    await take_screenshots(page, "create-dialog")
     await dialog.get_by_role("button", name="Create key").click()
 
     shown = page.get_by_role("dialog", name="Key created")
-    await expect(shown.get_by_text("it is shown this once")).to_be_visible()
+    await expect(shown.get_by_text("it is shown only once")).to_be_visible()
     await expect(shown.get_by_role("button", name="Copy key")).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(shown).to_be_visible()
@@ -178,7 +175,7 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     for tab in ("Claude Code", "Cursor", "VS Code", "Other clients", "curl"):
         await shown.get_by_role("tab", name=tab, exact=True).click()
         await expect(shown.get_by_role("tabpanel")).to_contain_text(copied.text)
-    await shoot(page, "secret-dialog")
+    await take_screenshots(page, "secret-dialog")
     await shown.get_by_role("button", name="I have stored the key").click()
     await expect(page.locator("dialog")).to_have_count(0)
     assert copied.text not in await page.content()
@@ -192,23 +189,23 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Records by day")).to_be_visible()
     await expect(page.locator(".calls tbody tr")).to_have_count(20)
-    await shoot(page, "usage")
-    await fits(page)
+    await take_screenshots(page, "usage")
+    await assert_fits(page)
 
     await page.get_by_role("link", name="API keys").click()
     for name in ("nightly report", "CI pipeline"):
         await api.deps.keys.create(owner=USER, key_name=name)
-    gone = await api.deps.keys.create(owner=USER, key_name="intern's script")
-    await api.deps.keys.revoke(gone[0].key_id)
+    revoked = await api.deps.keys.create(owner=USER, key_name="intern's script")
+    await api.deps.keys.revoke(revoked[0].key_id)
     await page.reload()
     await expect(row).to_contain_text("4 minutes ago")
-    await shoot(page, "keys")
-    await fits(page)
+    await take_screenshots(page, "keys")
+    await assert_fits(page)
 
     await page.get_by_role("button", name="Revoke laptop", exact=True).click()
     confirm = page.get_by_role("dialog", name="Revoke this key?")
-    await shoot(page, "revoke-dialog")
-    await confirm.get_by_role("button", name="Keep it").click()
+    await take_screenshots(page, "revoke-dialog")
+    await confirm.get_by_role("button", name="Cancel").click()
     await expect(row).to_contain_text("Active")
     await page.get_by_role("button", name="Revoke laptop", exact=True).click()
     await confirm.get_by_role("button", name="Revoke key").click()
@@ -219,7 +216,7 @@ async def test_the_whole_journey(page: Page, api: Api, table: UsageTable) -> Non
     assert found.revoked_at is not None
 
 
-async def test_a_script_as_a_name_is_inert_everywhere(page: Page, api: Api, table: UsageTable) -> None:
+async def test_a_script_in_a_name_is_never_executed(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     key = await user.create_key(SCRIPT[:100])
     await table.insert_async(
@@ -230,7 +227,7 @@ async def test_a_script_as_a_name_is_inert_everywhere(page: Page, api: Api, tabl
     await expect(page.get_by_role("row").get_by_text("<script>")).to_be_visible()
     await page.get_by_role("button", name="Revoke <script>").click()
     await expect(page.get_by_role("dialog")).to_contain_text("<script>")
-    await page.get_by_role("button", name="Keep it").click()
+    await page.get_by_role("button", name="Cancel").click()
     await page.get_by_role("link", name="Usage").click()
     await expect(page.locator(".calls tbody")).to_contain_text("<script>")
     assert await page.evaluate("window.pwned") is None
@@ -243,29 +240,27 @@ async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: 
     cells = page.locator('.calls td[data-label="Records"]')
     await expect(cells).to_have_count(2)
     assert sorted(await cells.all_text_contents()) == ["0", "unknown"]
-    await expect(page.locator(".tiles")).to_contain_text("and 1 call of unknown count")
-    await expect(page.get_by_role("list", name="Records, by tool")).to_contain_text("2 calls · 50 % of unknown count")
+    await expect(page.locator(".tiles")).to_contain_text("and 1 call with unknown count")
+    await expect(page.get_by_role("list", name="Records, by tool")).to_contain_text("2 calls · 50 % with unknown count")
 
 
-async def test_the_tools_whose_counts_are_unknown_are_shown_with_their_share(
-    page: Page, api: Api, table: UsageTable
-) -> None:
+async def test_tools_with_unknown_counts_are_listed_with_their_share(page: Page, api: Api, table: UsageTable) -> None:
     unknown = [event(tool_name="run_sql", record_count=None) for _ in range(3)]
     known = [event(tool_name="run_sql"), *(event(tool_name="get_price") for _ in range(20))]
     await table.insert_async([*unknown, *known, event(tool_name="search", record_count=None)], "unknown tools")
     await log_in(page, api, view="#usage")
-    panel = page.get_by_role("list", name="Calls of unknown count, unknown counts by tool")
+    panel = page.get_by_role("list", name="Calls with unknown count, unknown counts by tool")
     rows = panel.get_by_role("listitem")
     await expect(rows).to_have_count(2)
     assert (await rows.nth(0).inner_text()).split("\n")[0] == "run_sql"
-    await expect(rows.nth(0)).to_contain_text("4 calls · 75 % of unknown count")
-    await expect(rows.nth(1)).to_contain_text("1 call · 100 % of unknown count")
+    await expect(rows.nth(0)).to_contain_text("4 calls · 75 % with unknown count")
+    await expect(rows.nth(1)).to_contain_text("1 call · 100 % with unknown count")
     await expect(page.locator("main")).to_contain_text("mcp-gateway metering suggest --from-history")
-    await shoot(page, "unknown")
-    await fits(page)
+    await take_screenshots(page, "unknown")
+    await assert_fits(page)
 
 
-async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: UsageTable) -> None:
+async def test_calls_can_be_filtered_and_paged(page: Page, api: Api, table: UsageTable) -> None:
     await table.insert_async([event(tool_name=f"tool_{number % 3}") for number in range(45)], "pages")
     await log_in(page, api, view="#usage")
     pager = page.get_by_role("navigation", name="Pages of calls")
@@ -287,18 +282,16 @@ async def test_filters_and_pages_narrow_the_calls(page: Page, api: Api, table: U
     await expect(pager).to_contain_text("1 to 20 of 45")
 
 
-async def test_the_calls_that_the_filters_leave_are_downloaded(
-    page: Page, api: Api, table: UsageTable, tmp_path: Path
-) -> None:
+async def test_the_filtered_calls_can_be_downloaded(page: Page, api: Api, table: UsageTable, tmp_path: Path) -> None:
     await table.insert_async([event(tool_name="run_sql", key_name="=1+1"), event(), event(owner=ADMIN)], "download")
     await log_in(page, api, view="#usage")
     panel = page.get_by_role("region", name="Calls")
     await panel.get_by_label("Tool").fill("run_sql")
     await panel.get_by_label("Tool").press("Enter")
     await expect(panel.get_by_text("1 to 1 of 1")).to_be_visible()
-    async with page.expect_download() as begun:
+    async with page.expect_download() as download:
         await panel.get_by_role("button", name="Download as CSV").click()
-    file = await begun.value
+    file = await download.value
     assert file.suggested_filename.startswith("usage-")
     await file.save_as(tmp_path / "usage.csv")
     header, *rows = (tmp_path / "usage.csv").read_text().splitlines()
@@ -307,12 +300,12 @@ async def test_the_calls_that_the_filters_leave_are_downloaded(
     assert "'=1+1" in rows[0]
 
 
-async def test_no_usage_teaches_the_first_call(page: Page, api: Api, table: UsageTable) -> None:
+async def test_without_usage_the_page_shows_a_first_request(page: Page, api: Api, table: UsageTable) -> None:
     await log_in(page, api, view="#usage")
     await expect(page.get_by_role("heading", name="No calls in the last 30 days")).to_be_visible()
     await expect(page.locator(".code")).to_contain_text("http://127.0.0.1:8001/mcp")
-    await shoot(page, "usage-empty")
-    await fits(page)
+    await take_screenshots(page, "usage-empty")
+    await assert_fits(page)
 
 
 async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
@@ -321,7 +314,7 @@ async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
     await log_in(page, api)
     await page.get_by_role("button", name="Rotate laptop").click()
     dialog = page.get_by_role("dialog", name="Rotate this key?")
-    await dialog.get_by_label("The old secret").select_option("3600")
+    await dialog.get_by_label("Old secret").select_option("3600")
     await dialog.get_by_role("button", name="Rotate key").click()
     new = ApiKey.parse(await page.locator("#new-key").inner_text())
     for key in (new, ApiKey.parse(old["api_key"])):
@@ -330,20 +323,20 @@ async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
         assert found.key_id == old["key_id"]
 
 
-async def test_an_admin_sees_everybody(page: Page, api: Api, table: UsageTable) -> None:
+async def test_an_admin_can_see_all_users(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     await user.create_key("of ada")
     await table.insert_async([event()], "everybody")
     await log_in(page, api, ADMIN)
     await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-    await page.get_by_role("button", name="Everybody's").click()
+    await page.get_by_role("button", name="All users").click()
     await expect(page.get_by_role("row", name="of ada")).to_contain_text(USER)
     await page.get_by_role("link", name="Usage").click()
-    await page.get_by_role("button", name="Everybody's").click()
+    await page.get_by_role("button", name="All users").click()
     await expect(page.locator('.calls td[data-label="Owner"]')).to_have_text(USER)
 
 
-async def test_an_ended_session_leads_back_to_the_login(page: Page, api: Api) -> None:
+async def test_an_invalidated_session_returns_to_the_login(page: Page, api: Api) -> None:
     await log_in(page, api)
     await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
     await api.deps.users.set_password(USER, "changed elsewhere")
@@ -355,14 +348,14 @@ async def test_an_ended_session_leads_back_to_the_login(page: Page, api: Api) ->
     assert await page.evaluate("sessionStorage.length") == 0
 
 
-async def test_the_password_is_changed_and_the_session_goes_on(page: Page, api: Api) -> None:
+async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> None:
     await log_in(page, api)
     await page.get_by_role("button", name="Password").click()
-    await page.get_by_label("Present password").fill("not the password")
+    await page.get_by_label("Current password").fill("not the password")
     await page.get_by_label("New password").fill("another good one")
     await page.get_by_role("button", name="Change password").click()
     await expect(page.get_by_text("Is not your password.")).to_be_visible()
-    await page.get_by_label("Present password").fill(PASSWORD)
+    await page.get_by_label("Current password").fill(PASSWORD)
     await page.get_by_role("button", name="Change password").click()
     await expect(page.get_by_text("Password changed")).to_be_visible()
     await page.get_by_role("link", name="Usage").click()
@@ -370,7 +363,7 @@ async def test_the_password_is_changed_and_the_session_goes_on(page: Page, api: 
     await api.logged_in(USER, "another good one")
 
 
-async def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, api: Api, table: UsageTable) -> None:
+async def test_every_control_has_an_accessible_name(page: Page, api: Api, table: UsageTable) -> None:
     user = await api.logged_in(USER)
     await user.create_key("laptop")
     await table.insert_async([event()], "names")
@@ -390,11 +383,11 @@ async def test_every_control_has_a_name_and_the_keyboard_reaches_it(page: Page, 
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
 
 
-async def test_the_page_loads_nothing_from_elsewhere(page: Page, api: Api, table: UsageTable) -> None:
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+async def test_the_page_loads_only_from_its_own_origin(page: Page, api: Api, table: UsageTable) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     await log_in(page, api)
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
     origin = str(api.client.make_url("/"))
-    assert json.dumps([url for url in asked if not url.startswith(origin)]) == "[]"
+    assert json.dumps([url for url in requested if not url.startswith(origin)]) == "[]"
