@@ -1,4 +1,4 @@
-"""An upstream of several streams, for tests of answers that come on another stream than they were asked on."""
+"""An upstream with several streams, for responses that arrive on another stream than their request."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ ACCEPTED = http(b"Accepted", "text/plain", "202 Accepted")
 
 
 def result(id_: Any = 1, table: str = "prices", rows: int = 2) -> dict[str, Any]:
-    """The answer to a call that read some rows of a table."""
+    """The response to a call that read some rows of a table."""
     structured = {"table": table, "rows": [{"n": n} for n in range(rows)]}
     return {"jsonrpc": "2.0", "id": id_, "result": {"content": [], "structuredContent": structured}}
 
 
 def text_result(id_: Any, text: str) -> dict[str, Any]:
-    """The answer to a call that does not say what it read."""
+    """The response to a call, with text that names no table."""
     return {"jsonrpc": "2.0", "id": id_, "result": {"content": [{"type": "text", "text": text}]}}
 
 
 def event(value: Any, id_: str | None = None, type_: str = "message") -> bytes:
-    """One event."""
+    """An SSE event."""
     data = value if isinstance(value, str) else json.dumps(value)
     return b"".join(
         [b"id: %s\n" % id_.encode() if id_ else b"", f"event: {type_}\ndata: {data}\n\n".encode()],
@@ -37,12 +37,12 @@ def event(value: Any, id_: str | None = None, type_: str = "message") -> bytes:
 
 
 def stream(*events: bytes) -> bytes:
-    """A whole event stream."""
+    """A complete event stream."""
     return sse_head() + b"".join(map(chunk, events)) + chunk(b"")
 
 
 class Streams:
-    """Answers each POST with the next of `posts`, each GET with the next of `gets`; the last of them stays."""
+    """Responds to each POST with the next of `posts`, to each GET with the next of `gets`; the last one is repeated."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.posts: list[bytes] = []
@@ -50,12 +50,12 @@ class Streams:
         upstream.answer = self._answer
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        answers = self.posts if request.line.startswith(b"POST ") else self.gets
-        writer.write(answers.pop(0) if len(answers) > 1 else answers[0])
+        responses = self.posts if request.line.startswith(b"POST ") else self.gets
+        writer.write(responses.pop(0) if len(responses) > 1 else responses[0])
 
 
 class Listening:
-    """A GET that stays open: the test writes what the upstream sends, and reads what the client gets."""
+    """A GET that stays open: the test sends for the upstream, and reads what the client gets."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.posts: list[Request] = []
@@ -88,15 +88,15 @@ class Listening:
 async def listening(
     gateway: Gateway, key: str, path: str = "/mcp", **headers: str
 ) -> AsyncIterator[aiohttp.StreamReader]:
-    """A client's GET."""
+    """Open a listening stream; yield what the client receives."""
     fields = {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
-    async with gateway.session.get(f"http://127.0.0.1:{gateway.port}{path}", headers=fields) as answer:
-        assert answer.status == 200
-        yield answer.content
+    async with gateway.session.get(f"http://127.0.0.1:{gateway.port}{path}", headers=fields) as response:
+        assert response.status == 200
+        yield response.content
 
 
 async def next_event(content: aiohttp.StreamReader) -> dict[str, str]:
-    """The fields of the next event that a client gets."""
+    """Return the fields of the next event that the client receives."""
     fields: dict[str, str] = {}
     async with asyncio.timeout(5):
         while line := (await content.readline()).decode().rstrip("\n"):
@@ -106,5 +106,5 @@ async def next_event(content: aiohttp.StreamReader) -> dict[str, str]:
 
 
 def messages_in(body: bytes) -> list[Any]:
-    """The messages of a whole event stream."""
+    """Return the messages of a complete event stream."""
     return [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: {")]

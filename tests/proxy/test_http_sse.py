@@ -1,4 +1,4 @@
-"""The HTTP+SSE transport of 2024-11-05: messages go in by POST, and every answer comes out on one GET."""
+"""The HTTP+SSE transport of 2024-11-05: requests are sent by POST, and all responses arrive on one GET."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ def stream(upstream: ScriptedUpstream) -> Listening:
 
 
 async def open_session(stream: Listening, content: aiohttp.StreamReader, endpoint: bytes = ENDPOINT) -> str:
-    """Where the client is told to send its messages."""
+    """Send the `endpoint` event, and return the message endpoint that the client gets."""
     await stream.send(endpoint)
-    named = await next_event(content)
-    assert named["event"] == "endpoint"
-    return named["data"]
+    received = await next_event(content)
+    assert received["event"] == "endpoint"
+    return received["data"]
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages"])
-async def test_messages_go_through_the_gateway_to_the_address_that_the_upstream_named(
+async def test_messages_are_forwarded_to_the_endpoint_that_the_upstream_announced(
     gateway: Gateway, stream: Listening, path: str
 ) -> None:
     key = await gateway.key()
     async with listening(gateway, key, path) as content:
         target = await open_session(stream, content)
         assert target == f"{path}?session_id=abc123"
-        answer = await gateway.request("POST", target, key=key, data=INITIALIZE)
-    assert (answer.status, answer.body) == (202, b"Accepted")
+        response = await gateway.request("POST", target, key=key, data=INITIALIZE)
+    assert (response.status, response.body) == (202, b"Accepted")
     assert stream.posts[0].line == b"POST /messages/?session_id=abc123 HTTP/1.1"
     assert stream.posts[0].message == INITIALIZE
 
 
-async def test_a_result_on_the_stream_is_counted_once_with_its_call_also_by_another_worker(
+async def test_a_result_on_the_stream_of_another_worker_is_counted_once_with_its_call(
     gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, stream: Listening, tmp_path: Path
 ) -> None:
     record, key = await gateway.new_key()
     async with (
-        running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other,
-        listening(other, key) as content,
+        running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other_worker,
+        listening(other_worker, key) as content,
     ):
         target = await open_session(stream, content)
         await gateway.request("POST", target, key=key, data=INITIALIZE)
@@ -64,25 +64,27 @@ async def test_a_result_on_the_stream_is_counted_once_with_its_call_also_by_anot
     assert (counted.client_name, counted.protocol_version) == ("test-client", "2024-11-05")
 
 
-async def test_a_sessions_client_is_known_to_every_worker_whichever_has_its_handshake(
+async def test_every_worker_knows_the_client_of_a_session(
     gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, stream: Listening, tmp_path: Path
 ) -> None:
     key = await gateway.key()
     async with (
-        running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other,
-        listening(other, key) as content,
+        running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other_worker,
+        listening(other_worker, key) as content,
     ):
         target = await open_session(stream, content)
-        await other.request("POST", target, key=key, data={"jsonrpc": "2.0", "id": 0, "method": "ping"})
+        await other_worker.request("POST", target, key=key, data={"jsonrpc": "2.0", "id": 0, "method": "ping"})
         await gateway.request("POST", target, key=key, data=INITIALIZE)
-        await other.request("POST", target, key=key, data=call())
+        await other_worker.request("POST", target, key=key, data=call())
         await stream.send(event(result(1)))
         await next_event(content)
     (counted,) = await gateway.events()
     assert counted.client_name == "test-client"
 
 
-async def test_a_result_that_comes_before_the_post_is_answered_is_counted(gateway: Gateway, stream: Listening) -> None:
+async def test_a_result_that_arrives_before_the_response_to_the_post_is_counted(
+    gateway: Gateway, stream: Listening
+) -> None:
     counted: list[Any] = []
 
     async def on_post(_request: Request) -> None:
@@ -111,7 +113,7 @@ async def test_each_element_of_a_batch_is_counted(gateway: Gateway, stream: List
     assert counted == {'"1"': 1, "1": 2, "2": 4}
 
 
-async def test_a_key_limited_to_tables_gets_only_what_it_may(gateway: Gateway, stream: Listening) -> None:
+async def test_a_key_limited_to_tables_gets_only_allowed_results(gateway: Gateway, stream: Listening) -> None:
     key = await gateway.key(allowed_tables=("prices",))
     async with listening(gateway, key) as content:
         target = await open_session(stream, content)
@@ -120,34 +122,34 @@ async def test_a_key_limited_to_tables_gets_only_what_it_may(gateway: Gateway, s
         assert "serverInfo" in (await next_event(content))["data"]
         await gateway.request("POST", target, key=key, data=call("query", 1, sql="select * from prices"))
         await gateway.request("POST", target, key=key, data=call("fetch", 2))
-        refused = await gateway.request("POST", target, key=key, data=call("query", 3, sql="select * from secrets"))
-        assert refused.status == 403
-        for answer in (text_result(1, '[{"n":1}]'), text_result(2, "hidden"), text_result(9, "hidden")):
-            await stream.send(event(answer))
+        denied = await gateway.request("POST", target, key=key, data=call("query", 3, sql="select * from secrets"))
+        assert denied.status == 403
+        for response in (text_result(1, '[{"n":1}]'), text_result(2, "hidden"), text_result(9, "hidden")):
+            await stream.send(event(response))
         first, second, third = [(await next_event(content))["data"] for _ in range(3)]
     assert "n" in first
     assert ("hidden" in second + third, "-32001" in second, "-32001" in third) == (False, True, True)
     assert [counted.status for counted in await gateway.events()] == ["ok", "denied"]
 
 
-async def test_an_id_that_is_used_twice_is_refused_to_a_key_limited_to_tables(
-    gateway: Gateway, stream: Listening
-) -> None:
+async def test_a_key_limited_to_tables_cannot_reuse_a_pending_id(gateway: Gateway, stream: Listening) -> None:
     key = await gateway.key(allowed_tables=("prices",))
     async with listening(gateway, key) as content:
         target = await open_session(stream, content)
         for tool, status in (("query", 202), ("fetch", 400)):
-            asked = await gateway.request("POST", target, key=key, data=call(tool, table="prices"))
-            assert asked.status == status
+            response = await gateway.request("POST", target, key=key, data=call(tool, table="prices"))
+            assert response.status == status
         assert len(stream.posts) == 1
         for _ in range(2):
             await stream.send(event(result(1)))
             await next_event(content)
-            answered = await gateway.request("POST", target, key=key, data=call("query", table="prices"))
-            assert answered.status == 202
+            response = await gateway.request("POST", target, key=key, data=call("query", table="prices"))
+            assert response.status == 202
 
 
-async def test_what_a_session_waited_for_ends_with_its_stream(gateway: Gateway, stream: Listening) -> None:
+async def test_pending_requests_of_a_session_are_removed_when_its_stream_ends(
+    gateway: Gateway, stream: Listening
+) -> None:
     key = await gateway.key()
     async with listening(gateway, key) as content:
         target = await open_session(stream, content)
@@ -169,14 +171,14 @@ async def test_the_list_of_tools_is_filtered(gateway: Gateway, stream: Listening
         assert "drop_b" not in (await next_event(content))["data"]
 
 
-async def test_another_owner_or_nobody_gets_404_and_nothing_goes_upstream(gateway: Gateway, stream: Listening) -> None:
+async def test_a_session_is_not_found_by_another_owner_or_without_a_key(gateway: Gateway, stream: Listening) -> None:
     key = await gateway.key()
     async with listening(gateway, key) as content:
         target = await open_session(stream, content)
         bob = await gateway.key("bob@example.com")
-        for who, message in ((bob, call()), (bob, INITIALIZE), (None, INITIALIZE)):
-            answer = await gateway.request("POST", target, key=who, data=message)
-            assert (answer.status, answer.error["message"]) == (404, "Session not found")
+        for key_, message in ((bob, call()), (bob, INITIALIZE), (None, INITIALIZE)):
+            response = await gateway.request("POST", target, key=key_, data=message)
+            assert (response.status, response.error["message"]) == (404, "Session not found")
         assert (await gateway.request("POST", target, data=call())).status == 401
         assert (await gateway.request("GET", target, key=bob)).status == 404
         assert stream.posts == []
@@ -194,7 +196,7 @@ async def test_another_owner_or_nobody_gets_404_and_nothing_goes_upstream(gatewa
         ("session_id=%00", 400),
     ],
 )
-async def test_only_the_query_that_the_upstream_named_goes_to_its_address(
+async def test_only_the_announced_query_is_forwarded(
     gateway: Gateway, stream: Listening, query: str, status: int
 ) -> None:
     key = await gateway.key()
@@ -205,7 +207,7 @@ async def test_only_the_query_that_the_upstream_named_goes_to_its_address(
 
 
 @pytest.mark.parametrize("address", ["http://evil.example/m?sessionId=1", "//evil.example/m?sessionId=1", "\u00e9"])
-async def test_an_address_that_is_not_the_upstreams_ends_the_stream(
+async def test_an_endpoint_on_another_server_closes_the_stream(
     gateway: Gateway, stream: Listening, address: str
 ) -> None:
     async with listening(gateway, await gateway.key()) as content:
@@ -214,7 +216,7 @@ async def test_an_address_that_is_not_the_upstreams_ends_the_stream(
             await content.read()
 
 
-async def test_a_session_without_a_parameter_of_its_own_gets_one(gateway: Gateway, stream: Listening) -> None:
+async def test_a_session_without_an_id_in_the_query_gets_one(gateway: Gateway, stream: Listening) -> None:
     key = await gateway.key()
     async with listening(gateway, key) as content:
         target = await open_session(stream, content, event("/m/0a1b?v=2", type_="endpoint"))
@@ -226,7 +228,7 @@ async def test_a_session_without_a_parameter_of_its_own_gets_one(gateway: Gatewa
     assert len(await gateway.events()) == 1
 
 
-async def test_a_refused_message_is_not_waited_for(
+async def test_a_message_that_the_upstream_rejected_is_not_pending(
     gateway: Gateway, upstream: ScriptedUpstream, stream: Listening
 ) -> None:
     key = await gateway.key(allowed_tables=("prices",))
@@ -234,10 +236,10 @@ async def test_a_refused_message_is_not_waited_for(
         target = await open_session(stream, content)
         listen = upstream.answer
 
-        async def refuse(_request: Request, writer: asyncio.StreamWriter) -> None:
+        async def reject(_request: Request, writer: asyncio.StreamWriter) -> None:
             writer.write(http(b"Could not find session", "text/plain", "404 Not Found"))
 
-        upstream.answer = refuse
+        upstream.answer = reject
         assert (await gateway.request("POST", target, key=key, data=call(table="prices"))).status == 404
         upstream.answer = listen
         await stream.send(event(result()))
@@ -245,7 +247,7 @@ async def test_a_refused_message_is_not_waited_for(
     assert await gateway.events() == []
 
 
-async def test_the_stream_needs_a_key_and_ends_with_it(gateway: Gateway, stream: Listening) -> None:
+async def test_the_stream_requires_a_key_and_closes_when_it_is_revoked(gateway: Gateway, stream: Listening) -> None:
     assert (await gateway.request("GET")).status == 401
     record, key = await gateway.new_key()
     async with listening(gateway, key) as content:
