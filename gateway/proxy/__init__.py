@@ -1,1 +1,12 @@
-"""The reverse proxy: client connections, upstream pool, forwarding, limits."""
+"""The reverse proxy: one gateway worker.
+
+- `worker`: starts and stops everything. `services` and `resources` construct it from `config`.
+- `downstream`: the HTTP server that clients connect to, CORS, and the responses of the gateway itself.
+- `admission`: authentication, authorization, limits and sessions; every rejection and its text.
+- `pipeline`: the general path, from the request to the delivery of the response.
+- `fast_path`: a shortcut in front of the general path for typical calls.
+- `accounting`: inspects responses and produces usage events.
+- `upstream`: the HTTP client to the upstream, its connection pool and time-outs.
+
+Imported by `gateway.runtime` and `gateway.cli`. Begin reading in `pipeline.handler`.
+"""

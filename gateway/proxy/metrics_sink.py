@@ -1,27 +1,30 @@
-"""What the proxy tells whoever counts: labels come from small, fixed sets, never from a client."""
+"""The interface through which the proxy reports its metrics."""
 
 from __future__ import annotations
 
 from typing import Literal, Protocol
 
+CLIENT_CLOSED_REQUEST = 499
+"""Status counted for a client that disconnected before its response began (nginx's 499); no client is sent it."""
+
 
 class ProxyMetricsSink(Protocol):
-    """Hears of every answered request."""
+    """Receives the metrics of a worker. Labels come from small, fixed sets, never from a client."""
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
-        """A request was answered; `reason` is `forwarded`, or why the gateway answered by itself."""
-
-    def write(self) -> None:
-        """Show what was told: called now and then, and at the end."""
+        """Count a response; `reason` is `forwarded`, or the reason why the gateway answered itself."""
 
     def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:
         """Count a lookup of an API key: answered by the cache, by Redis, or failed."""
 
     def upstream_failed(self, phase: str) -> None:
-        """The upstream failed in this phase."""
+        """Count a failure of the upstream in this phase."""
 
     def rule_failed(self) -> None:
-        """A metering rule failed on a call."""
+        """Count a call on which a metering rule failed."""
 
     def streams_opened(self, change: int) -> None:
-        """So many event streams were opened (or, negative, closed)."""
+        """Add to the number of open event streams; negative for closed ones."""
+
+    def write(self) -> None:
+        """Publish the metrics; called regularly, and at the end."""

@@ -45,7 +45,7 @@ def _retain_freed_memory() -> None:
 
 async def _serve(config: ProxyConfig) -> None:
     worker = Worker(config, metrics.ProxyMetrics(), metrics.UsageMetrics())
-    on_reload(worker.meter.reload)
+    on_reload(worker.services.meter.reload)
     async with worker.running():
         # Objects made during the start live as long as the process: exempt them from garbage collection.
         gc.collect()

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 
 from gateway.proxy.downstream.connection import Continuation
 from gateway.proxy.downstream.request_context import RequestContext
-from gateway.proxy.fast_path.fast_path import FastPath, FastPathCall
-from gateway.proxy.pipeline.handler import Handler
+from gateway.proxy.fast_path.call import FastPathCall
+from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.upstream.connection import ConnectionState
 from gateway.usage.event import UsageEvent
 from tests.support.gateway import Gateway, call, running_gateway
@@ -40,17 +40,10 @@ async def narrow_gateway(
     ) as gateway:
         yield gateway
         upstream.answer = answer_raw(http(USUAL))
-        await until(lambda: not handler_of(gateway)._room._active["request"])
+        await until(lambda: not gateway.active_requests)
         assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
-        pool = gateway.worker.pool
+        pool = gateway.pool
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
-
-
-def handler_of(gateway: Gateway) -> Handler:
-    """What serves the requests of a gateway."""
-    handler = gateway.worker.server._serving
-    assert isinstance(handler, Handler)
-    return handler
 
 
 class Ways:

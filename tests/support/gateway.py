@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from gateway.keys.record import KeyRecord
 from gateway.keys.store import KeyStore
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.proxy.worker import Worker
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
@@ -96,6 +97,15 @@ class Gateway:
     @property
     def port(self) -> int:
         return self.worker.server.port
+
+    @property
+    def pool(self) -> UpstreamPool:
+        return self.worker.services.forwarding.pool
+
+    @property
+    def active_requests(self) -> int:
+        """Requests in flight of clients with a valid key, without listening streams."""
+        return self.worker.services.concurrency.active["request"]
 
     @property
     def url(self) -> str:

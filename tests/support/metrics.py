@@ -9,7 +9,7 @@ import requests
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.proxy.worker import _WRITE_SECONDS
+from gateway.proxy.worker import METRICS_SECONDS
 from tests.support.running_up import Running
 
 
@@ -44,7 +44,7 @@ class Scrape:
 
 def scraped(running: Running) -> Scrape:
     """Look at a running gateway's metrics, when all that was counted before has been written."""
-    time.sleep(2 * _WRITE_SECONDS)
+    time.sleep(2 * METRICS_SECONDS)
     answer = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=10)
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/plain")

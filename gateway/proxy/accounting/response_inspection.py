@@ -28,7 +28,7 @@ from gateway.proxy.accounting.response_decoder import (
 )
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
-from gateway.proxy.admission.policy import is_tool_allowed, tables_refusal
+from gateway.proxy.admission.policy import check_tables, is_tool_allowed
 from gateway.proxy.admission.rejections import Deny
 from gateway.usage.event import UsageEvent
 
@@ -206,10 +206,10 @@ class ResponseInspector:
             return None
         if not members.is_error:
             # Without a table it is unknown what was read, even if the records could be counted.
-            return tables_refusal(self._key, metered.tables or None)
+            return check_tables(self._key, metered.tables or None)
         # An error should have read nothing, but may still carry records of a table.
         as_success = self._services.meter(call.tool, call.arguments, without_error_flag(result))
-        return tables_refusal(self._key, as_success.tables)
+        return check_tables(self._key, as_success.tables)
 
     def _inspect_task_read(self, read: Call | PendingRequest, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect the response to a `tasks/get` or `tasks/result`."""

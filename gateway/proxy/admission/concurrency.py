@@ -1,6 +1,6 @@
-"""How many requests a worker serves at once.
+"""The number of requests that a worker serves concurrently, by type.
 
-Streams that listen, and who has no good key, take no room from the others; each kind has its own bound.
+Each type has its own limit, so that listening streams and clients without a valid key take no capacity from requests.
 """
 
 from __future__ import annotations
@@ -8,44 +8,44 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from gateway.proxy.admission import rejections
-from gateway.proxy.admission.rejections import RequestRejected
+from gateway.proxy.admission.rejections import OVERLOADED, RequestRejected
 
-Kind = Literal["request", "listening", "keyless", "unidentified"]
+RequestType = Literal["request", "listening", "keyless", "unidentified"]
 
-_KEYLESS_PART = 4
-"""Requests without a good key get this part of the room for requests, besides."""
+_KEYLESS_SHARE = 4
+"""Requests without a valid key have a separate limit: the limit of requests divided by this."""
 
 
 class ConcurrencyLimiter:
-    """Counts the requests that are being served, by kind."""
+    """Counts the requests in flight."""
 
-    def __init__(self, most: int) -> None:
-        self._most: dict[Kind, int] = {
-            "request": most,
-            "listening": most,
-            "keyless": math.ceil(most / _KEYLESS_PART),
-            "unidentified": most,
+    def __init__(self, limit: int) -> None:
+        self._limits: dict[RequestType, int] = {
+            "request": limit,
+            "listening": limit,
+            "keyless": math.ceil(limit / _KEYLESS_SHARE),
+            "unidentified": limit,
         }
-        self._active = dict.fromkeys(self._most, 0)
+        self.active = dict.fromkeys(self._limits, 0)
+        """Requests in flight, by type."""
 
-    def try_to_enter(self, kind: Kind) -> bool:
-        """Take a place, to be given back with `leave`; false where there is none."""
-        active = self._active[kind]
-        if active >= self._most[kind]:
+    def try_acquire(self, type_: RequestType) -> bool:
+        """Count one more request, until `release`. Return False if the limit is reached."""
+        active = self.active[type_]
+        if active >= self._limits[type_]:
             return False
-        self._active[kind] = active + 1
+        self.active[type_] = active + 1
         return True
 
-    def enter(self, kind: Kind) -> None:
-        """The same. Raises `RequestRejected` where there is none."""
-        if not self.try_to_enter(kind):
-            raise RequestRejected(rejections.OVERLOADED)
+    def acquire(self, type_: RequestType) -> None:
+        """Count one more request, until `release`. Raises `RequestRejected` if the limit is reached."""
+        if not self.try_acquire(type_):
+            raise RequestRejected(OVERLOADED)
 
-    def has_one(self, kind: Kind) -> bool:
-        """Whether one place alone is taken."""
-        return self._active[kind] == 1
+    def is_sole(self, type_: RequestType) -> bool:
+        """Return True if exactly one request of the type is in flight."""
+        return self.active[type_] == 1
 
-    def leave(self, kind: Kind) -> None:
-        """Give a place back."""
-        self._active[kind] -= 1
+    def release(self, type_: RequestType) -> None:
+        """Count one request less."""
+        self.active[type_] -= 1

@@ -1,10 +1,16 @@
-"""The headers of both directions, rebuilt from rules and never copied and patched.
+"""Header rules of both directions. Headers are rebuilt from these rules, never copied and patched.
 
-Upstream goes what the client sent, except: hop-by-hop fields and those that `Connection` names (RFC 9110, section
-7.6.1), lengths, `Host`, credentials and cookies, encodings, fields that say who the client is, and forwarding fields,
-which are set anew. A field that is never sent upstream is not sent under another spelling either (servers read `_`,
-some also `.`, as `-`), and no field is sent that holds the client's key. To the client goes what the upstream sent,
-except hop-by-hop fields and lengths.
+Requests: fields of the client are forwarded, except
+
+- hop-by-hop fields and those named in `Connection` (RFC 9110, section 7.6.1), lengths, `Host`, `Accept-Encoding`;
+- credentials and cookies, and any field that contains the client's key;
+- fields that identify the client, and forwarding fields, which are set anew.
+
+A field that is not forwarded is not forwarded under another spelling either: servers read `_`, and some `.`, as `-`.
+
+Responses: fields of the upstream are sent to the client, except hop-by-hop fields and lengths.
+
+Pure: does no I/O.
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ _HOP_BY_HOP = frozenset(
         b"http2-settings",
     }
 )
-_IDENTITY = frozenset(
+_IDENTITY_FIELDS = frozenset(
     b"x-mcp-" + name
     for name in (
         *(b"key-id", b"key-name", b"owner", b"user", b"user-id", b"user-name", b"username", b"user-email", b"email"),
@@ -31,47 +37,53 @@ _IDENTITY = frozenset(
         *(b"scope", b"scopes", b"client-ip"),
     )
 )
-"""By name, not by prefix: servers take settings under `X-MCP-*` too (`X-MCP-Readonly`, `X-MCP-Toolsets`)."""
-_NEVER_UPSTREAM = (
+"""Listed by name, because servers also read settings from `X-MCP-*` (`X-MCP-Readonly`, `X-MCP-Toolsets`)."""
+_DROPPED_UPSTREAM = (
     _HOP_BY_HOP
-    | _IDENTITY
+    | _IDENTITY_FIELDS
     | {
         *(b"host", b"content-length", b"accept-encoding", b"expect", b"origin"),
         *(b"authorization", b"proxy-authorization", b"cookie"),
         *(b"forwarded", b"x-real-ip", b"x-client-ip", b"true-client-ip"),
     }
 )
-_NEVER_UPSTREAM_BY_PREFIX = (
+_DROPPED_PREFIXES_UPSTREAM = (
     b"x-forwarded-",
     *(b"remote-", b"x-remote-", b"x-auth-request-", b"x-authenticated-", b"x-webauth-", b"x-authentik-"),
     *(b"x-pomerium-", b"x-vouch-", b"x-consumer-", b"x-goog-authenticated-user-", b"x-goog-iap-", b"x-amzn-oidc-"),
     *(b"x-ms-client-principal", b"x-ms-token-", b"cf-access-", b"tailscale-user-"),
     *(b"ssl-client-", b"x-ssl-client-", b"x-client-cert", b"x-client-dn"),
 )
-"""With these, proxies that check logins and certificates tell servers who the client is; here that is the gateway."""
-_NEVER_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {b"content-length", b"proxy-authenticate"}
-_SINGLE = frozenset(
+"""Prefixes of the fields in which authenticating proxies identify the client; here, the gateway does."""
+_DROPPED_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {b"content-length", b"proxy-authenticate"}
+_UNIQUE = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"origin"),
         *(b"authorization", b"mcp-session-id", b"mcp-protocol-version", b"mcp-method", b"mcp-name"),
         *(b"last-event-id", b"expect"),
     }
 )
-"""Fields that decide something: each may stand once, under its own spelling."""
-_ASCII = _SINGLE - {b"mcp-method", b"mcp-name", b"last-event-id"}
-"""Fields of which a reader might strip what is no ASCII, as white space."""
-_NEEDED = (_SINGLE | {b"accept"}) - {b"host", b"content-length", b"transfer-encoding", b"authorization", b"expect"}
-"""Fields of the protocol, which cannot be switched off by naming them in `Connection`."""
-_AS_HYPHEN = bytes.maketrans(b"_.", b"--")
+"""Fields that decisions depend on: each may occur once, in its standard spelling."""
+_ASCII = _UNIQUE - {b"mcp-method", b"mcp-name", b"last-event-id"}
+"""Fields in which a reader might strip non-ASCII characters as white space."""
+_PROTOCOL_FIELDS = (_UNIQUE | {b"accept"}) - {
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"authorization",
+    b"expect",
+}
+"""Fields of the protocol. A client cannot have them dropped by naming them in `Connection`."""
+_TO_HYPHEN = bytes.maketrans(b"_.", b"--")
 _SESSION_ID = re.compile(rb"[!-~]+")
 _MAX_CACHED = 64
-"""Bytes of a name that is remembered."""
+"""Maximum bytes of a cached field name."""
 _MIN_SECRET = 16
-"""Bytes from which on a credential is looked for in other fields."""
+"""Minimum bytes of a credential that other fields are searched for."""
 
 
 class UpstreamIdentity(msgspec.Struct, frozen=True):
-    """What is put in place of the fields that were dropped."""
+    """The fields by which the gateway addresses the upstream."""
 
     host: bytes
     """The upstream's own `host:port`."""
@@ -79,38 +91,38 @@ class UpstreamIdentity(msgspec.Struct, frozen=True):
     """The upstream's credential (`GATEWAY_UPSTREAM_AUTHORIZATION`)."""
 
 
-class Client(msgspec.Struct, frozen=True):
-    """Who asks, as the upstream is told."""
+class ForwardedClient(msgspec.Struct, frozen=True):
+    """The client, as described to the upstream."""
 
     address: str
     scheme: str
     host: str
     key_id: str | None = None
-    """Set where identity is forwarded."""
+    """Set if `GATEWAY_FORWARD_IDENTITY` is on, as is `owner`."""
     owner: str | None = None
 
 
 class HeaderFault(ValueError):
-    """A request's header fields are such that two readers could disagree; the message says which."""
+    """Two readers could disagree on a request's header fields; the message names the field."""
 
 
 def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
-    """Lower-case names to values, for look-ups; values of a field that may stand several times are joined with commas.
+    """Return the header values by lower-case name; values of a repeated field are joined with commas.
 
-    Raises `HeaderFault` where a field that decides something stands twice, or is such that it could be read as another.
+    Raises `HeaderFault` if a field that decisions depend on is repeated, malformed, or spelled ambiguously.
     """
     fields: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
-        if lower in _SINGLE:
+        if lower in _UNIQUE:
             if lower in fields:
-                raise HeaderFault(f"The header {lower.decode('latin-1')} stands twice")
+                raise HeaderFault(f"The header {lower.decode('latin-1')} occurs twice")
             if lower in _ASCII and not (value.isascii() and b"\t" not in value):
                 raise HeaderFault(f"The header {lower.decode('latin-1')} is not plain ASCII")
         elif lower in fields:
             value = fields[lower] + b", " + value
-        elif (b"_" in lower or b"." in lower) and lower.translate(_AS_HYPHEN) in _SINGLE:
-            raise HeaderFault(f"A header that could be read as {lower.translate(_AS_HYPHEN).decode('latin-1')}")
+        elif (b"_" in lower or b"." in lower) and lower.translate(_TO_HYPHEN) in _UNIQUE:
+            raise HeaderFault(f"A header could be mistaken for {lower.translate(_TO_HYPHEN).decode('latin-1')}")
         fields[lower] = value
     _check_framing(fields)
     session_id = fields.get(b"mcp-session-id")
@@ -122,19 +134,21 @@ def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
 def _check_framing(fields: dict[bytes, bytes]) -> None:
     if b"transfer-encoding" in fields:
         if b"content-length" in fields:
-            raise HeaderFault("Content-Length beside Transfer-Encoding")
+            raise HeaderFault("The request has both Content-Length and Transfer-Encoding")
         if fields[b"transfer-encoding"].strip(b" ").lower() != b"chunked":
-            raise HeaderFault("Transfer-Encoding other than chunked")
+            raise HeaderFault("The only supported Transfer-Encoding is chunked")
 
 
-def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Client) -> list[tuple[bytes, bytes]]:
-    """The fields of the request that goes upstream, but for its length."""
+def upstream_headers(
+    headers: RawHeaders, upstream: UpstreamIdentity, client: ForwardedClient
+) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of the request to the upstream, without its length."""
     dropped = _named_in_connection(headers)
     secret = _secret(headers)
     fields = [(b"Host", upstream.host)]
     accepts = False
     for name, value in headers:
-        lower = _lower_if_passed(name) if len(name) <= _MAX_CACHED else _lower_if_passed.__wrapped__(name)
+        lower = _forwarded_name(name) if len(name) <= _MAX_CACHED else _forwarded_name.__wrapped__(name)
         if not lower or lower in dropped or (secret and secret in value):
             continue
         if lower == b"accept":
@@ -157,20 +171,20 @@ def upstream_headers(headers: RawHeaders, upstream: UpstreamIdentity, client: Cl
 
 
 @functools.lru_cache(maxsize=1024)
-def _lower_if_passed(name: bytes) -> bytes:
-    """The name in lower case, empty where a field of that name does not go upstream."""
+def _forwarded_name(name: bytes) -> bytes:
+    """Return the name in lower case; empty if a field of that name is not forwarded."""
     lower = name.lower()
-    spelled = lower.translate(_AS_HYPHEN)
-    return b"" if spelled in _NEVER_UPSTREAM or spelled.startswith(_NEVER_UPSTREAM_BY_PREFIX) else lower
+    canonical = lower.translate(_TO_HYPHEN)
+    return b"" if canonical in _DROPPED_UPSTREAM or canonical.startswith(_DROPPED_PREFIXES_UPSTREAM) else lower
 
 
 def client_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """The fields of the answer that goes to the client, but for its length."""
+    """Return the header fields of the response to the client, without its length."""
     dropped = _named_in_connection(headers)
     return [
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) not in _NEVER_TO_CLIENT and lower not in dropped
+        if (lower := name.lower()) not in _DROPPED_TO_CLIENT and lower not in dropped
     ]
 
 
@@ -180,11 +194,11 @@ def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[by
     named = [
         token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
     ]
-    return frozenset(named) - _NEEDED
+    return frozenset(named) - _PROTOCOL_FIELDS
 
 
 def _secret(headers: RawHeaders) -> bytes:
-    """The client's credential without its scheme, empty where there is none worth to be looked for."""
+    """Return the client's credential without its scheme; empty if there is none, or it is too short to search for."""
     for name, value in headers:
         if len(name) == 13 and name.lower() == b"authorization":
             secret = value.rpartition(b" ")[2]
@@ -193,7 +207,7 @@ def _secret(headers: RawHeaders) -> bytes:
 
 
 def _completed_accept(value: bytes) -> bytes:
-    """What `curl` sends by itself, `*/*`, is not enough for the SDKs' servers, which look for both types by name."""
+    """Expand `*/*`, curl's default, because the SDKs' servers look for both media types by name."""
     if value.strip() == b"*/*":
         return b"application/json, text/event-stream"
     return value

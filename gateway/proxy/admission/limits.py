@@ -1,11 +1,11 @@
-"""What a key may spend: requests a minute, calls a day, records a day.
+"""Limits of a key: requests per minute, calls per day, records per day.
 
 The rules:
 
-- A key without limits costs nothing here. One with limits costs one round trip to Redis for a request, in which all of
-  its limits are checked and spent together or not at all.
-- Windows are fixed: the minute and the day of UTC. A refusal says when the window ends.
-- Records are known only after a call: the call that crosses the line is answered, the next one is refused.
+- A key without limits costs nothing here. A key with limits costs one round trip to Redis per request, which checks and
+  consumes all of its limits together, or none.
+- Windows are fixed: the minute and the day of UTC. The rejection says when the window ends.
+- Records are counted after a call. The call that exceeds the limit is still answered; the next one is rejected.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gateway.redis import names as redis_names
 
 _MINUTE = 60
 _DAY = 24 * 3600
-_NONE = -1
+_UNLIMITED = -1
 
-_SPEND = """
+_CONSUME = """
 local limits = {tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])}
 local costs = {tonumber(ARGV[4]), tonumber(ARGV[5]), 0}
 for i = 1, 3 do
@@ -44,36 +44,36 @@ return 0
 """
 
 
-def is_limited(key: KeyRecord) -> bool:
-    """Whether what a key may spend has a limit."""
+def has_limits(key: KeyRecord) -> bool:
+    """Return True if the key has a limit."""
     return key.rate_limit_per_minute is not None or key.calls_per_day is not None or key.records_per_day is not None
 
 
 class Limits:
-    """The spending of all keys, in Redis."""
+    """The consumption of all keys, counted in Redis."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
         self._redis = redis
         self._now_ms = now_ms
-        self._spend = redis.register_script(_SPEND)
+        self._consume = redis.register_script(_CONSUME)
 
-    async def spend(self, key: KeyRecord, *, requests: int, calls: int) -> Deny | None:
-        """Spend what a request needs, or say what is used up and when that resets.
+    async def consume(self, key: KeyRecord, *, requests: int, calls: int) -> Deny | None:
+        """Consume these requests and calls; if a limit is exceeded, consume nothing and return a `Deny`.
 
-        Raises `redis.RedisError` where Redis cannot be asked.
+        Raises `redis.RedisError`.
         """
-        if not is_limited(key):
+        if not has_limits(key):
             return None
         limits = (key.rate_limit_per_minute, key.calls_per_day, key.records_per_day)
         now = self._now_ms() // 1000
-        exceeded = await self._spend(
+        exceeded = await self._consume(
             keys=[
                 _name(key.key_id, "requests", now // _MINUTE),
                 _name(key.key_id, "calls", now // _DAY),
                 _name(key.key_id, "records", now // _DAY),
             ],
             args=[
-                *(_NONE if limit is None else limit for limit in limits),
+                *(_UNLIMITED if limit is None else limit for limit in limits),
                 requests,
                 calls,
                 2 * _MINUTE,
@@ -88,8 +88,8 @@ class Limits:
             return _exceeded(f"{key.records_per_day} records a day", now, _DAY, "records")
         return None
 
-    async def settle(self, key_id: str, records: int) -> None:
-        """Spend the records of answered calls of a key that has a quota of them. Raises `redis.RedisError`."""
+    async def consume_records(self, key_id: str, records: int) -> None:
+        """Add the records of answered calls of a key with a daily limit of records. Raises `redis.RedisError`."""
         if records == 0:
             return
         name = _name(key_id, "records", self._now_ms() // 1000 // _DAY)
@@ -99,8 +99,8 @@ class Limits:
             await pipeline.execute()
 
 
-def _name(key_id: str, what: str, window: int) -> str:
-    return f"{redis_names.LIMIT_COUNTER}{key_id}:{what}:{window}"
+def _name(key_id: str, counter: str, window: int) -> str:
+    return f"{redis_names.LIMIT_COUNTER}{key_id}:{counter}:{window}"
 
 
 def _exceeded(limit: str, now: int, window: int, reason: str) -> Deny:
@@ -109,7 +109,7 @@ def _exceeded(limit: str, now: int, window: int, reason: str) -> Deny:
     return Deny(
         status=429,
         code=DENIED,
-        message=f"The limit of this API key, {limit}, is used up; it resets at {when}",
+        message=f"This API key has used up its limit of {limit}; it resets at {when}",
         reason=reason,
         retry_after=resets - now,
     )

@@ -1,7 +1,9 @@
-"""Who may ask, by address and by name: `Host`, `Origin`, and the client's address behind trusted proxies.
+"""Allowed hosts and origins, and the client's address behind trusted proxies.
 
-The gateway rewrites `Host` and drops `Origin` on the way upstream, so it makes the checks against DNS rebinding itself
-(MCP 2025-11-25, transports, security warning).
+The gateway rewrites `Host` and drops `Origin` before it forwards a request, so it protects the upstream from DNS
+rebinding (MCP 2025-11-25, transports, security warning).
+
+Pure: does no I/O.
 """
 
 from __future__ import annotations
@@ -12,17 +14,17 @@ from collections.abc import Mapping
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ORIGINS = "loopback"
-"""In the setting, stands for every origin of this machine."""
+"""Value in `GATEWAY_ALLOWED_ORIGINS` that allows every origin of this machine."""
 
 _LOOPBACK_ORIGIN = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
-"""As browsers write an origin: no path, no user, no query."""
+"""An origin as browsers send it: without path, user and query."""
 _HOST = re.compile(r"((?:[a-z0-9._-]|%[0-9a-f]{2})+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Origins:
-    """The rules of one gateway, from its settings."""
+    """The allowed hosts, allowed origins and trusted proxies of one gateway."""
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class Origins:
         self._trusted: list[Network] = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
 
     def is_host_allowed(self, host: str) -> bool:
-        """Whether the gateway answers for this `Host`, whatever its port."""
+        """Return True if the gateway serves this `Host`, with any port."""
         lower = host.lower()
         parts = _HOST.fullmatch(lower)
         if parts is None:
@@ -50,35 +52,35 @@ class Origins:
         return self._hosts is None or lower in self._hosts or parts[1] in self._hosts
 
     def is_origin_allowed(self, origin: str) -> bool:
-        """Whether a browser's page of this origin may use the gateway."""
+        """Return True if a web page of this origin may use the gateway."""
         lower = origin.lower()
         if lower in self._origins or "*" in self._origins:
             return True
         return LOOPBACK_ORIGINS in self._origins and _LOOPBACK_ORIGIN.fullmatch(lower) is not None
 
     def client_address(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
-        """The client's address: the peer's, or what trusted proxies say of it, read from the right.
+        """Return the client's address: the peer's or, behind trusted proxies, the one in `X-Forwarded-For`.
 
-        What stands left of an untrusted address was written by the client. Where trusted proxies name no other address
-        than theirs, or one that is none, the last that is known counts.
+        The field is read from the right, since the client may have written what stands left of an untrusted address. It
+        is read up to the first untrusted or invalid address; the last valid one counts.
         """
-        known = peer
+        address = peer
         hops = fields.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        while hops and self._is_trusted(known):
+        while hops and self._is_trusted(address):
             hop = plain_address(hops.pop().strip(" \t"))
             if not hop:
                 break
-            known = hop
-        return known
+            address = hop
+        return address
 
     def client_scheme_and_host(self, peer: str, scheme: str, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
-        """What the client used, as trusted proxies say it, else as it is seen here."""
+        """Return the scheme and host that the client used, according to a trusted proxy, or as seen here."""
         host = fields.get(b"host", b"").decode("latin-1")
         if self._is_trusted(peer):
-            said = _last(fields, b"x-forwarded-proto").lower()
-            scheme = said if said in ("http", "https") else scheme
-            said = _last(fields, b"x-forwarded-host")
-            host = said if _HOST.fullmatch(said.lower()) else host
+            forwarded = _last(fields, b"x-forwarded-proto").lower()
+            scheme = forwarded if forwarded in ("http", "https") else scheme
+            forwarded = _last(fields, b"x-forwarded-host")
+            host = forwarded if _HOST.fullmatch(forwarded.lower()) else host
         return scheme, host
 
     def _is_trusted(self, address: str) -> bool:
@@ -92,7 +94,7 @@ class Origins:
 
 
 def plain_address(text: str) -> str:
-    """An address in its one spelling, an IPv4 one as such also where IPv6 carries it; empty where it is none."""
+    """Return an address in canonical form, an IPv4-mapped IPv6 address as IPv4; empty if it is not an address."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

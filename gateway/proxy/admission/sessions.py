@@ -1,14 +1,13 @@
-"""Which owner an MCP session belongs to, and the sessions that no key has claimed yet.
+"""Session ownership, and the sessions that no key has claimed yet.
 
 The rules:
 
-- A session belongs to the owner of the key that first used it; keys come and go, the owner stays. Another owner is
-  told that there is no such session.
-- A session opened without a key is unclaimed until a key uses it; after its deadline it may be ended upstream. How many
-  an address may have open at once is bounded.
-- Redis holds only the digest of a session id, but for the unclaimed, whose ids are needed to end them.
-- A worker remembers at most `_MAX_REMEMBERED` sessions for `_REMEMBER_SECONDS`, so that a session's calls seldom ask
-  Redis.
+- A session belongs to the owner of the key that first used it, whichever keys the owner uses later. To other owners the
+  session does not exist.
+- A session opened without a key is unclaimed until a request with a key uses it. After its deadline it may be ended
+  upstream. The number of unclaimed sessions per address is bounded.
+- Redis holds digests of session ids. Only the ids of unclaimed sessions are held in full: they are needed to end those.
+- A worker caches up to `_MAX_CACHED` sessions for `_CACHE_SECONDS`, so that requests in a session rarely ask Redis.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from redis.asyncio import Redis
 
 from gateway.redis import names as redis_names
 
-_MAX_REMEMBERED = 20_000
-_REMEMBER_SECONDS = 60.0
+_MAX_CACHED = 20_000
+_CACHE_SECONDS = 60.0
 _SESSION_TTL = 7 * 24 * 3600
-"""Seconds that Redis keeps a session that is not used."""
+"""Seconds that Redis keeps an unused session."""
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What is known of a session."""
+    """A session, as stored in Redis."""
 
     owner: str
     """Empty while unclaimed."""
@@ -38,12 +37,15 @@ class Session(msgspec.Struct, frozen=True):
     client_version: str = ""
     protocol_version: str = ""
     address: str = ""
-    """Where an unclaimed session was opened from."""
+    """The client address that opened an unclaimed session."""
     endpoint: str = ""
-    """The upstream's path for its messages (the HTTP+SSE transport of 2024-11-05); else empty."""
+    """The upstream's path for messages of the session (HTTP+SSE transport, 2024-11-05); otherwise empty."""
     endpoint_query: str = ""
-    """Digest of the query that belongs to it; empty where the path has its own."""
+    """Digest of the query that belongs to the endpoint; empty if the path includes its query."""
 
+
+NO_SESSION = Session(owner="")
+"""The session of a request that names none."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Session)
@@ -70,10 +72,10 @@ redis.call('ZREM', KEYS[2], ARGV[4])
 return held
 """
 
-_PLACE = "place "
-"""How the places of sessions begin that are being opened; no session id has a space."""
+_RESERVATION = "place "
+"""Prefix of the reservations among the session ids of an address; a session id has no space."""
 
-_TAKE_PLACE = """
+_RESERVE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[5])
@@ -81,15 +83,15 @@ redis.call('EXPIRE', KEYS[1], ARGV[4] + 1)
 return 1
 """
 
-_GIVE_BACK = """
+_RELEASE = """
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if string.sub(member, 1, #ARGV[1]) == ARGV[1] then return redis.call('ZREM', KEYS[1], member) end
 end
 return 0
 """
-"""One place is as good as another."""
+"""Removes any reservation: all are equal."""
 
-_OPEN = """
+_REGISTER = """
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
 for _, member in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
@@ -105,7 +107,7 @@ return 1
 
 
 class Sessions:
-    """The sessions of one gateway, in Redis, with a worker's memory of them."""
+    """The sessions of one gateway: in Redis, with a cache per worker."""
 
     def __init__(
         self,
@@ -121,78 +123,83 @@ class Sessions:
         self._monotonic = monotonic
         self._unclaimed_seconds = unclaimed_seconds
         self._open_per_address = open_per_address
-        self._remembered: dict[str, tuple[float, Session]] = {}
+        self._cache: dict[str, tuple[float, Session]] = {}
+        """Sessions by id, each with the time at which it expires from the cache."""
         self._claim = redis.register_script(_CLAIM)
-        self._take_place = redis.register_script(_TAKE_PLACE)
-        self._give_back = redis.register_script(_GIVE_BACK)
-        self._open = redis.register_script(_OPEN)
+        self._reserve = redis.register_script(_RESERVE)
+        self._release = redis.register_script(_RELEASE)
+        self._register = redis.register_script(_REGISTER)
 
-    def recall(self, session_id: str, owner: str) -> Session | None:
-        """What `claim` gives, where the worker remembers the session as the owner's; else `None`."""
-        session = self._recalled(session_id)
+    def cached(self, session_id: str, owner: str) -> Session | None:
+        """Return the session if the worker has cached it as the owner's; otherwise `None`."""
+        session = self._lookup(session_id)
         return session if session is not None and session.owner == owner else None
 
     async def claim(self, session_id: str, owner: str) -> Session | None:
-        """The session, if it is the owner's, or becomes it now; `None` where it is another's.
+        """Return the session, claiming it for the owner if it is unclaimed; `None` if it belongs to another owner.
 
-        Raises `redis.RedisError` where Redis cannot be asked and the worker does not remember the session.
+        Raises `redis.RedisError` if Redis cannot be asked and the session is not cached.
         """
-        session = self._recalled(session_id)
+        session = self._lookup(session_id)
         if session is None:
-            held = await self._claim(
+            stored = await self._claim(
                 keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
                 args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.OPEN_HANDSHAKES],
             )
-            session = _decoder.decode(held)
-            self._remember(session_id, session)
+            session = _decoder.decode(stored)
+            self._cache_session(session_id, session)
         return session if session.owner == owner else None
 
     async def is_claimed(self, session_id: str) -> bool:
-        """Whether a session has an owner, so that nobody without a key may enter it. Raises `redis.RedisError`."""
-        held = await self._redis.get(_name(session_id))
-        return held is not None and _decoder.decode(held).owner != ""
+        """Return True if the session has an owner: others must not use it. Raises `redis.RedisError`."""
+        stored = await self._redis.get(_name(session_id))
+        return stored is not None and _decoder.decode(stored).owner != ""
 
-    async def may_open(self, address: str) -> bool:
-        """Whether an address may open one more session without a key; if so, a place is taken for it.
+    async def reserve_handshake(self, address: str) -> bool:
+        """Reserve one more session without a key for an address; return False if it has too many.
 
-        `opened` and `not_opened` give the place back; or it is free again when an unclaimed session would be.
+        `register` and `release_handshake` end the reservation; otherwise it ends when an unclaimed session would.
         """
         return bool(
-            await self._take_place(
+            await self._reserve(
                 keys=[redis_names.OPEN_HANDSHAKES + address],
                 args=[
                     self._now_ms(),
                     self._deadline(),
                     self._open_per_address,
                     self._lifetime(),
-                    _PLACE + token_hex(8),
+                    _RESERVATION + token_hex(8),
                 ],
             )
         )
 
-    async def not_opened(self, address: str) -> None:
-        """Give back the place of a session that was not opened."""
-        await self._give_back(keys=[redis_names.OPEN_HANDSHAKES + address], args=[_PLACE])
+    async def release_handshake(self, address: str) -> None:
+        """End the reservation of a session that was not opened. Raises `redis.RedisError`."""
+        await self._release(keys=[redis_names.OPEN_HANDSHAKES + address], args=[_RESERVATION])
 
-    async def opened(self, session_id: str, session: Session) -> None:
-        """Note a session that the upstream has just opened; without an owner it is unclaimed from now on."""
+    async def register(self, session_id: str, session: Session) -> None:
+        """Store a session that the upstream has just opened; without an owner, it is unclaimed. Raises `RedisError`."""
         if session.owner:
             await self._redis.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
-            self._remember(session_id, session)
+            self._cache_session(session_id, session)
             return
-        await self._open(
+        await self._register(
             keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS, redis_names.OPEN_HANDSHAKES + session.address],
-            args=[_encoder.encode(session), _SESSION_TTL, session_id, self._deadline(), self._lifetime(), _PLACE],
+            args=[
+                _encoder.encode(session),
+                _SESSION_TTL,
+                session_id,
+                self._deadline(),
+                self._lifetime(),
+                _RESERVATION,
+            ],
         )
 
-    def _deadline(self) -> int:
-        return self._now_ms() + int(self._unclaimed_seconds * 1000)
-
-    def _lifetime(self) -> int:
-        return math.ceil(self._unclaimed_seconds)
-
     async def take_expired(self, limit: int) -> list[str]:
-        """Take session ids that stayed unclaimed past their deadline; each is given to one worker only."""
+        """Remove up to `limit` unclaimed sessions whose deadline has passed, and return their ids.
+
+        Each id is returned to one worker only.
+        """
         expired: Any = await self._redis.zrangebyscore(
             redis_names.UNCLAIMED_SESSIONS, "-inf", self._now_ms(), start=0, num=limit
         )
@@ -202,19 +209,25 @@ class Sessions:
             if await self._redis.zrem(redis_names.UNCLAIMED_SESSIONS, session_id)
         ]
 
-    def _recalled(self, session_id: str) -> Session | None:
-        remembered = self._remembered.get(session_id)
-        return remembered[1] if remembered is not None and remembered[0] > self._monotonic() else None
+    def _deadline(self) -> int:
+        return self._now_ms() + int(self._unclaimed_seconds * 1000)
 
-    def _remember(self, session_id: str, session: Session) -> None:
+    def _lifetime(self) -> int:
+        return math.ceil(self._unclaimed_seconds)
+
+    def _lookup(self, session_id: str) -> Session | None:
+        cached = self._cache.get(session_id)
+        return cached[1] if cached is not None and cached[0] > self._monotonic() else None
+
+    def _cache_session(self, session_id: str, session: Session) -> None:
         if session.endpoint and not session.client_name:
             # Its `initialize` is still to come, perhaps to another worker.
             return
-        if len(self._remembered) >= _MAX_REMEMBERED:
-            # Insertion order is age, near enough: the oldest goes.
-            del self._remembered[next(iter(self._remembered))]
-        self._remembered.pop(session_id, None)
-        self._remembered[session_id] = (self._monotonic() + _REMEMBER_SECONDS, session)
+        if len(self._cache) >= _MAX_CACHED:
+            # Insertion order is close to the order of age: evict the oldest.
+            del self._cache[next(iter(self._cache))]
+        self._cache.pop(session_id, None)
+        self._cache[session_id] = (self._monotonic() + _CACHE_SECONDS, session)
 
 
 def _name(session_id: str) -> str:

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from gateway.protocol.buffers import Chunk
+from gateway.proxy.admission.head_cache import CachedHead
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
 from gateway.proxy.downstream.request_context import WORTH_A_COPY, RequestContext
@@ -65,10 +66,10 @@ class InFlightRequest(Protocol):
 class Serving(Protocol):
     """What answers requests."""
 
-    async def __call__(self, exchange: RequestContext) -> Response | None:
-        """Response one request: with what is given back, or, where that is `None`, through the exchange already."""
+    async def __call__(self, context: RequestContext) -> Response | None:
+        """Response one request: with what is given back, or, where that is `None`, through the context already."""
 
-    def begin(self, exchange: RequestContext) -> InFlightRequest | None:
+    def begin(self, context: RequestContext) -> InFlightRequest | None:
         """Begin to answer a request, whole, for which no task is needed; `None` where it has to be called."""
 
     def refuse(self, fault: FramingError) -> Response:
@@ -114,7 +115,7 @@ class ClientConnection(asyncio.Protocol):
         self._stalled_at = _NEVER
         self._stalled_bytes = 0
         """What waited for the client when it was last seen to take something."""
-        self.head_cache: object = None
+        self.head_cache: CachedHead | None = None
         self.peer = ""
         self.deadline = _NEVER
         """Loop time at which the connection is to be ended."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.protocol.buffers import Chunk
+from gateway.proxy.admission.head_cache import CachedHead
 from gateway.proxy.admission.headers import RawHeaders
 from gateway.proxy.downstream.request import ClientRequest
 from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
@@ -43,12 +44,12 @@ class RequestContext:
         """An answer, what its connection had to say when its bytes were made, and these."""
 
     @property
-    def head_cache(self) -> object:
-        """What was remembered when the connection's last request was served."""
+    def head_cache(self) -> CachedHead | None:
+        """The head of the connection's last request, for the next request with the same head."""
         return self._connection.head_cache
 
     @head_cache.setter
-    def head_cache(self, value: object) -> None:
+    def head_cache(self, value: CachedHead | None) -> None:
         self._connection.head_cache = value
 
     @property

@@ -1,12 +1,16 @@
-"""Calls that go on without their client, so that they are counted, until the client comes back for them.
+"""Calls that go on after their client has disconnected, so that they are metered.
 
-A server gives a stream to one connection at a time. While the gateway holds that of a call whose client has gone, a
-client that takes the stream up again (`Last-Event-ID`) would get nothing of it, from whichever worker. The rules:
+An upstream serves a stream to one connection at a time. While the gateway reads the stream of a detached call, a client
+that resumes it (`Last-Event-ID`) would get nothing, from any worker. The rules:
 
-- A session with such calls has a mark in Redis. A client that comes back deletes it, and each worker that finds the
-  mark of its calls gone lets go of them, within `_TICK_SECONDS`.
-- Only calls that are noted are let go of: they are counted where their answer passes.
-- At most `_MAX_WORKS` go on, and none beyond `drain`.
+- A detached call goes on until its response is complete, or until its client resumes the stream of its session. A
+  listening stream ends with its client, and so does a call of revision 2026-07-28, in which a client cancels a call by
+  closing the stream.
+- A session with detached calls has a marker in Redis. A client that comes back deletes the marker, and each worker that
+  misses its marker cancels the session's detached calls within `_POLL_SECONDS`.
+- Only calls that are registered in the correlation store are cancelled this way: they are metered on whichever stream
+  their response arrives.
+- At most `_MAX_CALLS` are detached, and none after `drain`.
 """
 
 from __future__ import annotations
@@ -20,82 +24,128 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
+from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_models import Scope
+from gateway.proxy.admission.rejections import RequestRejected
+from gateway.proxy.pipeline.response_stream import ResponseStream, ResponseStreams
+from gateway.proxy.pipeline.upstream_request import SentRequest
+from gateway.proxy.upstream.errors import UpstreamError
+from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.redis import names as redis_names
+from gateway.usage.producer.spool import SpoolFull
 
-_TICK_SECONDS = 0.05
-_MARK_SECONDS = 24 * 3600
-"""Longer than a call goes on."""
-_MAX_WORKS = 1000
+_POLL_SECONDS = 0.05
+"""Interval at which the markers in Redis are checked."""
+_MARKER_SECONDS = 24 * 3600
+"""Lifetime of a marker: longer than any call."""
+_MAX_CALLS = 1000
+_FIRST_WITHOUT_SESSIONS = "2026-07-28"
+"""The protocol revision from which on closing the stream cancels the call."""
 
 
 class DetachedCalls:
-    """A worker's calls whose client has gone."""
+    """The detached calls of a worker."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, streams: ResponseStreams, pool: UpstreamPool) -> None:
         self._redis = redis
-        self._works: dict[asyncio.Task[None], str] = {}
-        """Each with its session's mark; empty where nobody can come back for it."""
-        self._watch: asyncio.Task[None] | None = None
-        self._is_over = False
+        self._streams = streams
+        self._pool = pool
+        self._tasks: dict[asyncio.Task[None], str] = {}
+        """Tasks with the marker of their session; empty if no client can come back for the stream."""
+        self._watcher: asyncio.Task[None] | None = None
+        self._is_draining = False
 
-    def go_on(self, work: Coroutine[Any, Any, None], until_back_in: Scope | None = None) -> bool:
-        """Do the work of a call whose client has gone; whether there is room for it.
+    def __len__(self) -> int:
+        return len(self._tasks)
 
-        It is cancelled when the client comes back for a stream of the session `until_back_in`.
+    def detach(self, sent: SentRequest, stream: ResponseStream | None = None) -> bool:
+        """Read a response without its client, and release its connection then. Return False if the call must end.
+
+        `stream` is the stream in which the response was read so far, if it was.
         """
-        if self._is_over or len(self._works) >= _MAX_WORKS:
-            work.close()
+        calls = sent.calls
+        if not calls.has_pending_results or sent.request.head.protocol_version >= _FIRST_WITHOUT_SESSIONS:
             return False
-        task = asyncio.get_running_loop().create_task(work)
-        self._works[task] = _mark(until_back_in) if until_back_in is not None else ""
-        task.add_done_callback(self._works.pop)
-        if until_back_in is not None and (self._watch is None or self._watch.done()):
-            self._watch = asyncio.get_running_loop().create_task(self._watch_marks())
-        return True
+        # Without registered calls, the client cannot have seen an event id to resume from.
+        scope = calls.scope if calls.registered and calls.has_session else None
+        return self._start(self._read_response(sent, stream), scope)
 
-    async def let_go(self, scope: Scope) -> None:
-        """The client of this session has come back: returns when its streams are free.
+    async def run_to_completion(self, sending: Coroutine[Any, Any, SentRequest]) -> SentRequest:
+        """Await what must not stop halfway: if the client disconnects, it goes on, and its response is dropped."""
+        task = asyncio.get_running_loop().create_task(sending)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not self._start(self._drop_response(task), None):
+                task.cancel()
+            raise
 
-        It may be here before the worker that served it has seen it go, so there is a second look for the mark.
+    async def release_stream(self, scope: Scope) -> None:
+        """Cancel the detached calls of a session whose client has come back; return when its streams are free.
+
+        The client may be back before the previous worker has noticed that it was gone, so the marker is checked twice.
         """
         with contextlib.suppress(RedisError):
             for _ in range(2):
-                is_marked = await self._redis.delete(_mark(scope))
-                await asyncio.sleep(2 * _TICK_SECONDS)
-                if is_marked:
+                was_marked = await self._redis.delete(_marker(scope))
+                await asyncio.sleep(2 * _POLL_SECONDS)
+                if was_marked:
                     return
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the calls that go on; then end them, and from then on let none go on."""
-        if self._works:
-            await asyncio.wait(self._works, timeout=seconds)
-        self._is_over = True
-        unfinished = list(self._works)
+        """Wait for the detached calls, cancel those that are not complete by then, and accept no more."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        self._is_draining = True
+        unfinished = list(self._tasks)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        if self._watch is not None:
-            await cancel_and_wait(self._watch)
+        if self._watcher is not None:
+            await cancel_and_wait(self._watcher)
 
-    async def _watch_marks(self) -> None:
-        made: set[str] = set()
-        while marks := list(set(self._works.values()) - {""}):
+    def _start(self, work: Coroutine[Any, Any, None], scope: Scope | None) -> bool:
+        """Start a task, cancelled when the client comes back for a stream of `scope`. Return False at the limit."""
+        if self._is_draining or len(self._tasks) >= _MAX_CALLS:
+            work.close()
+            return False
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = _marker(scope) if scope is not None else ""
+        task.add_done_callback(self._tasks.pop)
+        if scope is not None and (self._watcher is None or self._watcher.done()):
+            self._watcher = asyncio.get_running_loop().create_task(self._watch_markers())
+        return True
+
+    async def _read_response(self, sent: SentRequest, stream: ResponseStream | None) -> None:
+        try:
+            with contextlib.suppress(UpstreamError, SpoolFull, CorrelationUnavailable):
+                await sent.connection.wait_for_head()
+                await (stream or self._streams.open(sent.connection, sent.calls)).read_to_end()
+        finally:
+            self._pool.release(sent.connection)
+
+    async def _drop_response(self, task: asyncio.Task[SentRequest]) -> None:
+        with contextlib.suppress(RequestRejected):
+            self._pool.release((await task).connection)
+
+    async def _watch_markers(self) -> None:
+        stored: set[str] = set()
+        while markers := list(set(self._tasks.values()) - {""}):
             try:
-                for mark in set(marks) - made:
-                    await self._redis.set(mark, b"", ex=_MARK_SECONDS)
-                made.update(marks)
-                await asyncio.sleep(_TICK_SECONDS)
-                found = await self._redis.mget(marks)
+                for marker in set(markers) - stored:
+                    await self._redis.set(marker, b"", ex=_MARKER_SECONDS)
+                stored.update(markers)
+                await asyncio.sleep(_POLL_SECONDS)
+                found = await self._redis.mget(markers)
             except RedisError:
-                await asyncio.sleep(_TICK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
                 continue
-            gone = {mark for mark, value in zip(marks, found, strict=True) if value is None}
-            made -= gone
-            for work, mark in list(self._works.items()):
-                if mark in gone:
-                    work.cancel()
+            deleted = {marker for marker, value in zip(markers, found, strict=True) if value is None}
+            stored -= deleted
+            for task, marker in list(self._tasks.items()):
+                if marker in deleted:
+                    task.cancel()
 
 
-def _mark(scope: Scope) -> str:
+def _marker(scope: Scope) -> str:
     return redis_names.DETACHED_CALLS + scope.digest()

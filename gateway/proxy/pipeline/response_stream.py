@@ -1,23 +1,25 @@
-"""The answer on its way to the client, with the meter listening.
+"""The response on its way from the upstream to the client, inspected and metered.
 
 The rules:
 
-- The bytes that come out are those of the upstream, in order and whole, except where `PendingCalls` replaced that of
-  a restricted key.
-- The piece that completes a tool call's answer comes out only after its usage event is safe. So whoever holds a whole
-  answer can be sure that it was counted.
-- Of a stream, each event comes out when it has arrived; of a JSON answer, all but the last piece.
-- An answer larger than `MAX_INSPECTED` is passed on unread and counted as unknown; a restricted key does not get it.
-- What is not answered when the answer ends, or could be fetched on another stream, is noted first
-  (`gateway.proxy.accounting.correlation`).
-- The work can be taken up where a cancelled caller left it, so that a call whose client has gone is counted all the
-  same.
+- The bytes are those of the upstream, complete and in order, except for messages that were redacted for a restricted
+  key.
+- The chunk that completes the response to a tool call is returned only after the call's usage event is durable. Every
+  response that a client has received completely has been counted.
+- An event of an event stream is returned when it is complete; of a JSON response, everything but the last chunk is
+  returned as it arrives.
+- A response larger than `MAX_INSPECTED` is passed on without inspection and metered as unknown; a restricted key does
+  not get it.
+- Calls without a response at the end of the stream, or that could be fetched on another stream, are registered in the
+  correlation store first.
+- Reading can be continued after its task was cancelled, so that the call of a disconnected client is still metered.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
@@ -41,234 +43,267 @@ from gateway.proxy.upstream.errors import ResponseError, UpstreamError
 log = logging.getLogger(__name__)
 
 MAX_INSPECTED = 32 * 1024 * 1024
-"""Bytes of one answer that are held to be counted."""
+"""Maximum bytes of a response that are buffered for inspection."""
 _LARGE = 1024 * 1024
-"""Bytes of a whole answer that takes milliseconds to be looked at."""
+"""Bytes of a response whose inspection takes milliseconds."""
 _MANY_LINES = 500
-"""Line ends of a kind in a chunk from which on it is split in portions of `_PORTION` bytes; others have their turn
-between."""
+"""Line ends of one type in a chunk above which it is split into portions of `_PORTION` bytes, so that other tasks get
+their turn in between."""
 _PORTION = 2048
-_REFUSED = 400
-"""The status from which on nothing will be answered to what was asked."""
+_FAILED_STATUS = 400
+"""The lowest status after which no response to the calls will come on any stream."""
 
-OpenEndpoint = Callable[[bytes], Awaitable[bytes]]
-"""What has to be told a client in place of the address that the upstream names for its messages (2024-11-05)."""
+RewriteEndpoint = Callable[[bytes], Awaitable[bytes]]
+"""Replaces the address that the upstream announces for messages (HTTP+SSE transport, 2024-11-05) by the gateway's."""
 
 
-class ResponseStream:
-    """Gives the pieces of one answer, in order."""
+class ResponseStreams:
+    """Opens response streams."""
+
+    def __init__(self, record: RecordUsage, correlation: Correlation) -> None:
+        self.record = record
+        self.correlation = correlation
+
+    def open(
+        self, connection: UpstreamConnection, calls: PendingCalls, rewrite_endpoint: RewriteEndpoint | None = None
+    ) -> ResponseStream:
+        """Return the stream of the response whose head has arrived on the connection."""
+        if connection.is_event_stream:
+            return EventStream(self, connection, calls, rewrite_endpoint)
+        return BodyStream(self, connection, calls)
+
+
+class ResponseStream(ABC):
+    """Returns the chunks of one response, in order."""
+
+    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, calls: PendingCalls) -> None:
+        self._record = streams.record
+        self._correlation = streams.correlation
+        self._connection = connection
+        self._calls = calls
+        self._is_sql_parsed = False
+        self._is_ended = False
+        self.may_redact = calls.may_redact
+        """True if the bytes may differ from those of the upstream, also in number."""
+        if calls.needs_inspection:
+            connection.buffer_whole()
+
+    @property
+    def is_ended(self) -> bool:
+        """True if the last chunk was returned and nothing is left to be done."""
+        if self._is_ended or not self._connection.at_eof or self._calls.has_pending:
+            return self._is_ended
+        return not self._has_buffered()
+
+    async def next_chunk(self) -> Chunk:
+        """Return the next chunk, empty at the end. Raises `UpstreamError` if the response is incomplete."""
+        if self._is_ended:
+            return b""
+        if not self._is_sql_parsed:
+            # The upstream works in the meantime. Nothing was read yet that would be lost on cancellation.
+            if not self._calls.is_sql_parsed:
+                await asyncio.to_thread(self._calls.parse_sql)
+            self._is_sql_parsed = True
+        return await self._next()
+
+    async def read_to_end(self) -> None:
+        """Read the rest of the response for a client that has disconnected. Raises `UpstreamError`."""
+        while self._calls.has_pending_results and await self.next_chunk():
+            pass
+
+    @abstractmethod
+    def _has_buffered(self) -> bool:
+        """Return True if bytes were read that have not been returned."""
+
+    @abstractmethod
+    async def _next(self) -> Chunk:
+        """Return the next chunk, empty at the end."""
+
+    def _last(self, chunk: Chunk) -> Chunk:
+        self._is_ended = True
+        return chunk
+
+    async def _inspect(self, text: Chunk) -> bytes:
+        """Inspect one JSON text and record its usage; return what is sent to the client instead."""
+        # The inspection only reads it, so a view will do.
+        data = cast(bytes, text)
+        inspection = self._calls.inspect(data)
+        if inspection.lookups or inspection.created_tasks:
+            return await self._correlation.resolve(self._calls, data, inspection, self._record)
+        if inspection.events:
+            await self._record(inspection)
+        return inspection.output
+
+    async def _register_unanswered(self) -> None:
+        """Register the calls that have no response here, as it may come on another stream; not if they have failed."""
+        if not self._calls.has_pending:
+            return
+        if self._connection.status >= _FAILED_STATUS:
+            await self._correlation.withdraw(self._calls)
+        elif self._calls.has_session:
+            await self._correlation.register(self._calls)
+
+    async def _abandon_inspection(self) -> None:
+        """Pass on the rest of a response that is too large without inspection."""
+        if self.may_redact:
+            raise ResponseError("The response is too large to be inspected for a restricted API key")
+        inspection = self._calls.abandon()
+        if inspection.events:
+            await self._record(inspection)
+        await self._correlation.withdraw(self._calls)
+
+
+class EventStream(ResponseStream):
+    """A response of server-sent events."""
 
     def __init__(
         self,
-        answer: UpstreamConnection,
+        streams: ResponseStreams,
+        connection: UpstreamConnection,
         calls: PendingCalls,
-        record: RecordUsage,
-        elsewhere: Correlation,
-        open_endpoint: OpenEndpoint | None = None,
+        rewrite_endpoint: RewriteEndpoint | None,
     ) -> None:
-        self._answer = answer
-        self._calls = calls
-        self._record = record
-        self._elsewhere = elsewhere
-        self._open_endpoint = open_endpoint
-        self.is_event_stream = answer.is_event_stream
-        if self.is_event_stream:
-            self._splitter = EventSplitter(MAX_INSPECTED)
+        super().__init__(streams, connection, calls)
+        self._rewrite_endpoint = rewrite_endpoint
+        self._splitter = EventSplitter(MAX_INSPECTED)
         self._unsplit: deque[Chunk] = deque()
         self._events: deque[Event] = deque()
-        self._parts: list[Chunk] = []
-        self._size = 0
-        self._held: Chunk = b""
-        self._is_over = False
-        self._is_prepared = False
-        self.may_change = calls.may_redact
-        if calls.needs_inspection:
-            answer.buffer_whole()
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the last piece has been given, and nothing is left to be done."""
-        if self._is_over or not self._answer.at_eof or self._calls.has_pending:
-            return self._is_over
-        return not (
-            self._unsplit
-            or self._events
-            or self._held
-            or self._parts
-            or (self.is_event_stream and self._splitter.has_partial_event)
-        )
+    def _has_buffered(self) -> bool:
+        return bool(self._unsplit or self._events or self._splitter.has_partial_event)
 
-    async def next(self) -> Chunk:
-        """The next piece, empty at the end. Raises `UpstreamError` where the answer broke off."""
-        if self._is_over:
-            return b""
-        if not self._is_prepared:
-            # Meanwhile the upstream works on; and nothing has been read yet that a cancellation could lose.
-            if not self._calls.is_sql_parsed:
-                await asyncio.to_thread(self._calls.parse_sql)
-            self._is_prepared = True
-        if self.is_event_stream:
-            return await self._next_events()
-        return await self._next_part()
-
-    async def finish(self) -> None:
-        """Take the rest of the answer in for a client that has gone. Raises `UpstreamError`."""
-        while self._calls.has_pending_results and await self.next():
-            pass
-
-    async def _next_events(self) -> Chunk:
-        pieces: list[Chunk] = []
-        while not pieces:
+    async def _next(self) -> Chunk:
+        chunks: list[Chunk] = []
+        while not chunks:
             if not self._events and not await self._split():
                 return self._last(b"")
-            # What has passed does not wait for what is still to be looked at.
-            while self._events and not (pieces and self._calls.needs_inspection and b"data" in self._events[0].raw):
-                pieces.append(await self._pass_event(self._events.popleft()))
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            # Inspected events are returned before the next inspection begins.
+            while self._events and not (chunks and self._calls.needs_inspection and b"data" in self._events[0].raw):
+                chunks.append(await self._inspect_event(self._events.popleft()))
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _split(self) -> bool:
-        """Split some more of the stream into events; whether anything was left of it."""
+        """Split more of the stream into events; return False at its end."""
         if not self._unsplit:
-            chunk = await self._read()
+            try:
+                chunk = await self._connection.read()
+            except UpstreamError:
+                await self._register_unanswered()
+                raise
             if not chunk:
                 return await self._split_tail()
             self._unsplit.extend(_portions(chunk))
         self._events.extend(self._splitter.feed(self._unsplit.popleft()))
         if self._unsplit:
-            # Very many very short events are not to keep others waiting.
+            # Very many very short events must not block other tasks.
             await asyncio.sleep(0)
         return True
 
     async def _split_tail(self) -> bool:
-        """The stream has ended: what is left is an event without its blank line, or nothing.
+        """Take an event without its blank line from the end of the stream; return False if there is none.
 
-        By the standard no client dispatches such an event, but some do: so it passes like any other, but not where
-        answers may have to be changed.
+        The SSE standard has clients discard such an event, but some dispatch it. So it is inspected and passed on like
+        any other, except to restricted keys.
         """
         tail = self._splitter.flush()
-        if not tail or self.may_change:
-            await self._leave()
+        if not tail or self.may_redact:
+            await self._register_unanswered()
             return False
         self._events.append(Event(tail, True))
         return True
 
-    async def _read(self) -> Chunk:
-        """The next bytes of the answer; where it breaks off without all answers, what it lacks is noted first."""
-        try:
-            return await self._answer.read()
-        except UpstreamError:
-            await self._leave()
-            raise
-
-    async def _leave(self) -> None:
-        """Whatever is not answered here may be answered elsewhere, unless it was refused."""
-        if not self._calls.has_pending:
-            return
-        if self._answer.status >= _REFUSED:
-            await self._elsewhere.withdraw(self._calls)
-        elif self._calls.has_session:
-            await self._elsewhere.register(self._calls)
-
-    async def _pass_event(self, event: Event) -> bytes | bytearray:
+    async def _inspect_event(self, event: Event) -> bytes | bytearray:
         raw = event.raw
-        if self._open_endpoint is not None and event.is_complete and event_type(raw) == b"endpoint":
-            return replace_event_data(raw, await self._open_endpoint(bytes(event_data(raw))))
+        if self._rewrite_endpoint is not None and event.is_complete and event_type(raw) == b"endpoint":
+            return replace_event_data(raw, await self._rewrite_endpoint(bytes(event_data(raw))))
         if not self._calls.needs_inspection:
             return raw
         if not event.is_complete:
-            await self._give_up()
+            await self._abandon_inspection()
             return raw
         is_resumable = self._calls.has_pending and has_event_id(raw)
         if is_resumable and self._calls.is_limited_to_tables:
-            # Also where it is the result: it must never pass as the answer to another request of the same id.
-            raw = await self._noted(raw)
-        data = bytes(event_data(raw)) if self.may_change else event_data(raw)
+            # Even before the result itself: it must never pass as the response to another request with the same id.
+            raw = await self._register_resumable(raw)
+        data = bytes(event_data(raw)) if self.may_redact else event_data(raw)
         passed = await self._inspect(data) if data else data
         if is_resumable and not self._calls.is_limited_to_tables:
-            raw = await self._noted(raw)
+            raw = await self._register_resumable(raw)
         return raw if passed is data else replace_event_data(raw, passed)
 
-    async def _noted(self, event: bytes | bytearray) -> bytes | bytearray:
-        """An event after which the stream can be taken up again, now that what is not answered yet is noted.
+    async def _register_resumable(self, event: bytes | bytearray) -> bytes | bytearray:
+        """Register the unanswered calls before the client gets an event id to resume from; return the event.
 
-        Where that fails, the event goes without its id: then the answers come here and nowhere else.
+        If they cannot be registered, the event loses its id, so that the responses can only come on this stream.
         """
         try:
-            await self._elsewhere.register(self._calls)
-        except CorrelationUnavailable as failure:
-            log.warning("a stream cannot be taken up again: %s", failure)
+            await self._correlation.register(self._calls)
+        except CorrelationUnavailable as error:
+            log.warning("a stream cannot be resumed: %s", error)
             return remove_event_id(event)
         return event
 
-    async def _inspect(self, text: Chunk) -> bytes:
-        """Look at one JSON text of the answer; once it is counted, what may pass in its place."""
-        # It is read like bytes, and not changed either.
-        data = cast(bytes, text)
-        inspection = self._calls.inspect(data)
-        if inspection.lookups or inspection.created_tasks:
-            return await self._elsewhere.resolve(self._calls, data, inspection, self._record)
-        if inspection.events:
-            await self._record(inspection)
-        return inspection.output
 
-    async def _next_part(self) -> Chunk:
+class BodyStream(ResponseStream):
+    """A response that is one body, as JSON."""
+
+    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, calls: PendingCalls) -> None:
+        super().__init__(streams, connection, calls)
+        self._chunks: list[Chunk] = []
+        """All chunks so far, to be inspected together."""
+        self._size = 0
+        self._withheld: Chunk = b""
+        """The last of them, which is returned after inspection only."""
+
+    def _has_buffered(self) -> bool:
+        return bool(self._withheld or self._chunks)
+
+    async def _next(self) -> Chunk:
         while True:
             try:
-                chunk = self._answer.read_nowait() or await self._answer.read()
+                chunk = self._connection.read_nowait() or await self._connection.read()
             except UpstreamError:
-                await self._leave()
+                await self._register_unanswered()
                 raise
             if not self._calls.needs_inspection:
                 return self._last(chunk) if not chunk else self._release(chunk)
             if chunk:
-                self._parts.append(chunk)
+                self._chunks.append(chunk)
                 self._size += len(chunk)
-            if not chunk or self._answer.at_eof:
-                return await self._pass_whole(chunk)
+            if not chunk or self._connection.at_eof:
+                return await self._inspect_whole(chunk)
             if self._size > MAX_INSPECTED:
-                await self._give_up()
-                self._parts.clear()
+                await self._abandon_inspection()
+                self._chunks.clear()
                 return self._release(chunk)
-            if not self.may_change:
-                released, self._held = self._held, chunk
+            if not self.may_redact:
+                released, self._withheld = self._withheld, chunk
                 if released:
                     return released
 
-    async def _pass_whole(self, last: Chunk) -> Chunk:
-        body = join_chunks(self._parts)
+    async def _inspect_whole(self, last: Chunk) -> Chunk:
+        body = join_chunks(self._chunks)
         if len(body) > _LARGE:
-            # To read it and to count in it are for two turns of the loop; who is cancelled between has lost nothing.
+            # Decoding and counting each take a turn of the event loop. A cancellation in between loses nothing.
             self._calls.decode_ahead(body)
             await asyncio.sleep(0)
-        self._parts.clear()
+        self._chunks.clear()
         passed: Chunk = await self._inspect(body)
         if self._calls.has_pending:
-            await self._leave()
-        if not self.may_change:
-            released = len(body) - len(self._held) - len(last)
-            passed = memoryview(body)[released:] if released else body
+            await self._register_unanswered()
+        if not self.may_redact:
+            returned = len(body) - len(self._withheld) - len(last)
+            passed = memoryview(body)[returned:] if returned else body
         return self._last(passed)
 
     def _release(self, chunk: Chunk) -> Chunk:
-        released = join_chunks((self._held, chunk)) if self._held else chunk
-        self._held = b""
+        released = join_chunks((self._withheld, chunk)) if self._withheld else chunk
+        self._withheld = b""
         return released
-
-    def _last(self, piece: Chunk) -> Chunk:
-        self._is_over = True
-        return piece
-
-    async def _give_up(self) -> None:
-        if self.may_change:
-            raise ResponseError("The answer is too large to be checked for a restricted API key")
-        inspection = self._calls.abandon()
-        if inspection.events:
-            await self._record(inspection)
-        await self._elsewhere.withdraw(self._calls)
 
 
 def _portions(chunk: Chunk) -> Sequence[Chunk]:
-    """A chunk, in small portions where it may hold very many events."""
+    """Split a chunk that may contain very many events into small portions."""
     if len(chunk) <= _PORTION or not has_more_line_ends_than(chunk, _MANY_LINES):
         return (chunk,)
     return [chunk[start : start + _PORTION] for start in range(0, len(chunk), _PORTION)]

@@ -1,100 +1,106 @@
-"""Taking note of sessions as they are opened: whose they are, by which client, and where their messages go."""
+"""Registers sessions when they are opened: their owner, their client, and the address for their messages."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable
 from secrets import token_urlsafe
 
 import msgspec
+from redis.exceptions import RedisError
 
-from gateway.protocol.message import Message
 from gateway.protocol.message_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
-from gateway.proxy.admission.admission import Admission
-from gateway.proxy.admission.head import Principal, RequestHead
-from gateway.proxy.admission.rejections import RequestRejected
-from gateway.proxy.admission.sessions import Session
-from gateway.proxy.pipeline.forwarding import Forwarding
-from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, RequestRejected
+from gateway.proxy.admission.sessions import NO_SESSION, Session, Sessions
+from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import ResponseError
+from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.redis.names import digest
 
-_WITH_ENDPOINTS = "2024-11-05"
-"""The revision whose transport names an address for the messages of each session."""
+log = logging.getLogger(__name__)
+
+_HTTP_SSE_VERSION = "2024-11-05"
+"""The protocol revision whose transport has an address for the messages of each session."""
 
 
 class SessionRegistration:
-    """What is noted when a session is opened."""
+    """Registers the sessions that the upstream opens."""
 
-    def __init__(self, gatekeeper: Admission, forwarding: Forwarding) -> None:
-        self._gatekeeper = gatekeeper
-        self._forwarding = forwarding
+    def __init__(self, sessions: Sessions, pool: UpstreamPool) -> None:
+        self._sessions = sessions
+        self._pool = pool
 
-    async def session(
-        self,
-        sending: Awaitable[UpstreamConnection],
-        incoming: RequestHead,
-        initialize: Message,
-        principal: Principal | None,
-    ) -> UpstreamConnection:
-        """Send an `initialize`, and take note of the session that it opens."""
+    async def initialize(self, sending: Awaitable[SentRequest], request: AdmittedRequest) -> SentRequest:
+        """Send an `initialize`, and register the session in the head of its response. Raises `RequestRejected`."""
         session_id = None
         try:
-            answer = await sending
-            session_id = answer.header(b"mcp-session-id")
+            sent = await sending
+            session_id = sent.connection.header(b"mcp-session-id")
         finally:
-            if principal is None and not session_id:
-                await self._gatekeeper.note_no_session(incoming.client_ip)
+            if request.principal is None and not session_id:
+                await self._release_handshake(request.head.client_ip)
         if not session_id or len(session_id) > MAX_SESSION_ID:
-            return answer
+            return sent
         try:
-            await self.note(session_id, Session(""), incoming, initialize, principal)
+            await self.register(session_id, NO_SESSION, request)
         except BaseException:
-            self._forwarding.give_up(answer)
+            self._pool.release(sent.connection)
             raise
-        return answer
+        return sent
 
-    async def note(
-        self,
-        session_id: str,
-        session: Session,
-        incoming: RequestHead,
-        initialize: Message,
-        principal: Principal | None,
-    ) -> None:
-        """Take note of whose a session is, and which client opened it."""
-        name, version = initialize.client_info
-        await self._gatekeeper.note_new_session(
+    async def register(self, session_id: str, session: Session, request: AdmittedRequest) -> None:
+        """Register the owner and the client of a session, from its `initialize`. Raises `RequestRejected`."""
+        name, version = request.messages[0].client_info
+        owner = request.principal.record.owner if request.principal else ""
+        await self._store(
             session_id,
             msgspec.structs.replace(
                 session,
-                owner=principal.record.owner if principal else "",
+                owner=owner,
                 client_name=name,
                 client_version=version,
-                address="" if principal else incoming.client_ip,
+                address="" if request.principal else request.head.client_ip,
             ),
         )
 
-    async def endpoint(self, incoming: RequestHead, principal: Principal, calls: PendingCalls, data: bytes) -> bytes:
-        """Take note of a session of the HTTP+SSE transport: where its messages go, from now on through the gateway."""
-        upstream = self._forwarding.upstream
+    async def rewrite_endpoint(self, request: AdmittedRequest, calls: PendingCalls, data: bytes) -> bytes:
+        """Register a session of the HTTP+SSE transport from its `endpoint` event; return the endpoint at the gateway.
+
+        Raises `ResponseError` if the endpoint is not the upstream's, and `CorrelationUnavailable`.
+        """
+        assert request.principal is not None
+        head, address = request.head, self._pool.address
         origins = [
-            ("https" if upstream.is_tls else "http", upstream.host.decode("ascii")),
-            (incoming.scheme, incoming.host),
+            ("https" if address.is_tls else "http", address.host.decode("ascii")),
+            (head.scheme, head.host),
         ]
         try:
-            endpoint = parse_endpoint(data, upstream.path.decode("ascii"), origins, lambda: token_urlsafe(24))
+            endpoint = parse_endpoint(data, address.path.decode("ascii"), origins, lambda: token_urlsafe(24))
             session = Session(
-                principal.record.owner,
-                protocol_version=_WITH_ENDPOINTS,
+                request.principal.record.owner,
+                protocol_version=_HTTP_SSE_VERSION,
                 endpoint=endpoint.path,
                 endpoint_query=digest(endpoint.query) if endpoint.forwards_query else "",
             )
-            await self._gatekeeper.note_new_session(endpoint.session_id, session)
-        except InvalidEndpoint as fault:
-            raise ResponseError(str(fault)) from None
-        except RequestRejected as refused:
-            raise CorrelationUnavailable(refused.deny.message) from None
+            await self._store(endpoint.session_id, session)
+        except InvalidEndpoint as error:
+            raise ResponseError(str(error)) from None
+        except RequestRejected as rejected:
+            raise CorrelationUnavailable(rejected.deny.message) from None
         calls.bind_session(endpoint.session_id)
-        return f"{incoming.path}?{endpoint.query}".encode("ascii")
+        return f"{head.path}?{endpoint.query}".encode("ascii")
+
+    async def _store(self, session_id: str, session: Session) -> None:
+        try:
+            await self._sessions.register(session_id, session)
+        except RedisError:
+            raise RequestRejected(KEYS_UNAVAILABLE) from None
+
+    async def _release_handshake(self, address: str) -> None:
+        try:
+            await self._sessions.release_handshake(address)
+        except RedisError:
+            log.warning("a handshake counts until its deadline, although it opened no session: Redis did not answer")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from gateway.proxy.admission.headers import (
-    Client,
+    ForwardedClient,
     HeaderFault,
     UpstreamIdentity,
     check_request_headers,
@@ -26,7 +26,9 @@ from tests.support.wire import PING, assert_all_denied, chunked, exchange, reque
 POST = b"POST /mcp HTTP/1.1"
 CLOSE = b"Connection: close"
 UPSTREAM = UpstreamIdentity(host=b"up:8002", authorization=b"Bearer up")
-CLIENT = Client(address="192.0.2.1", scheme="https", host="gw.example", key_id="key_1", owner="ann@example.com")
+CLIENT = ForwardedClient(
+    address="192.0.2.1", scheme="https", host="gw.example", key_id="key_1", owner="ann@example.com"
+)
 
 IDENTITY = [b"X-MCP-Key-Id", b"X-MCP-Owner"]
 ABOUT_THE_CLIENT = [
@@ -94,7 +96,7 @@ def test_what_the_gateway_says_stands_once_and_cannot_be_switched_off() -> None:
 
 def test_without_forwarded_identity_nothing_stands_in_its_place() -> None:
     fields = upstream_headers(
-        [(b"X_MCP.Owner", b"root")], UpstreamIdentity(host=b"up", authorization=None), Client("a", "http", "h")
+        [(b"X_MCP.Owner", b"root")], UpstreamIdentity(host=b"up", authorization=None), ForwardedClient("a", "http", "h")
     )
     assert values(fields, b"x-mcp-owner") == values(fields, b"x-mcp-key-id") == values(fields, b"authorization") == []
 

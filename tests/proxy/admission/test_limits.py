@@ -28,63 +28,63 @@ def key(**limits: Any) -> KeyRecord:
 
 async def test_a_key_without_limits_never_asks_redis() -> None:
     unreachable = Redis(unix_socket_path="/nonexistent")
-    assert await Limits(unreachable, now_ms=Time().now_ms).spend(key(), requests=1, calls=1) is None
+    assert await Limits(unreachable, now_ms=Time().now_ms).consume(key(), requests=1, calls=1) is None
 
 
 async def test_a_rate_is_spent_and_comes_back_with_the_next_minute(redis: Redis) -> None:
     time = Time()
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(rate_limit_per_minute=2)
-    assert [await limits.spend(limited, requests=1, calls=0) for _ in range(2)] == [None, None]
-    refusal = await limits.spend(limited, requests=1, calls=0)
+    assert [await limits.consume(limited, requests=1, calls=0) for _ in range(2)] == [None, None]
+    refusal = await limits.consume(limited, requests=1, calls=0)
     assert refusal is not None
     assert (refusal.status, refusal.reason, refusal.retry_after) == (429, "rate", 60 - NOON // 1000 % 60)
     time.ms += 60_000
-    assert await limits.spend(limited, requests=1, calls=0) is None
+    assert await limits.consume(limited, requests=1, calls=0) is None
 
 
 async def test_many_workers_spend_together_exactly_the_limit(redis: Redis) -> None:
     workers = [Limits(redis, now_ms=Time().now_ms) for _ in range(5)]
     limited = key(calls_per_day=7)
-    answers = await asyncio.gather(*(workers[n % 5].spend(limited, requests=1, calls=1) for n in range(50)))
+    answers = await asyncio.gather(*(workers[n % 5].consume(limited, requests=1, calls=1) for n in range(50)))
     assert answers.count(None) == 7
 
 
 async def test_a_batch_spends_all_of_its_calls_or_none(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     limited = key(calls_per_day=3)
-    assert await limits.spend(limited, requests=2, calls=2) is None
-    assert await limits.spend(limited, requests=2, calls=2) is not None
-    assert await limits.spend(limited, requests=1, calls=1) is None
+    assert await limits.consume(limited, requests=2, calls=2) is None
+    assert await limits.consume(limited, requests=2, calls=2) is not None
+    assert await limits.consume(limited, requests=1, calls=1) is None
 
 
 async def test_what_is_refused_for_one_limit_spends_nothing_of_another(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
-    assert await limits.spend(key(rate_limit_per_minute=1), requests=1, calls=0) is None
+    assert await limits.consume(key(rate_limit_per_minute=1), requests=1, calls=0) is None
     both = key(rate_limit_per_minute=1, calls_per_day=1)
-    assert await limits.spend(both, requests=1, calls=1) is not None
-    assert await limits.spend(key(calls_per_day=1), requests=1, calls=1) is None
+    assert await limits.consume(both, requests=1, calls=1) is not None
+    assert await limits.consume(key(calls_per_day=1), requests=1, calls=1) is None
 
 
 async def test_records_are_settled_after_the_call_and_come_back_the_next_day(redis: Redis) -> None:
     time = Time()
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(records_per_day=10)
-    assert await limits.spend(limited, requests=1, calls=1) is None
-    await limits.settle(limited.key_id, 25)
-    refusal = await limits.spend(limited, requests=1, calls=1)
+    assert await limits.consume(limited, requests=1, calls=1) is None
+    await limits.consume_records(limited.key_id, 25)
+    refusal = await limits.consume(limited, requests=1, calls=1)
     assert refusal is not None
     assert "10 records a day" in refusal.message
-    assert await limits.spend(limited, requests=1, calls=0) is None, "other requests read no records"
+    assert await limits.consume(limited, requests=1, calls=0) is None, "other requests read no records"
     time.ms += 24 * 3600 * 1000
-    assert await limits.spend(limited, requests=1, calls=1) is None
+    assert await limits.consume(limited, requests=1, calls=1) is None
 
 
 async def test_what_was_spent_is_forgotten_in_time(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     limited = key(rate_limit_per_minute=5, calls_per_day=5, records_per_day=5)
-    await limits.spend(limited, requests=1, calls=1)
-    await limits.settle(limited.key_id, 1)
+    await limits.consume(limited, requests=1, calls=1)
+    await limits.consume_records(limited.key_id, 1)
     names = await redis.keys("*spent*")
     assert len(names) == 3
     assert all([0 < await redis.ttl(name) <= 2 * 24 * 3600 for name in names])

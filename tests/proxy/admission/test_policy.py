@@ -1,9 +1,10 @@
-"""Whether a request may pass, without a loop or a socket."""
+"""The authorization decision, as a pure function."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message_parser import MalformedMessage, parse_body
-from gateway.proxy.admission.policy import Allow, PolicyInputs, address_refusal, decide, is_tool_allowed, tables_refusal
+from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, is_tool_allowed
 from gateway.proxy.admission.rejections import NO_KEY, Deny, bad_key, forbidden, invalid
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
@@ -39,16 +40,22 @@ def tables_of(_tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:
     return None if table is None else (table,)
 
 
-def facts(**changes: Any) -> PolicyInputs:
-    plain = PolicyInputs(
-        public_methods=PUBLIC, client_ip="192.0.2.1", mcp_method=None, mcp_name=None, tables_in_arguments=tables_of
-    )
-    return msgspec.structs.replace(plain, **changes)
+TablesInArguments = Callable[[str, dict[str, Any]], tuple[str, ...] | None]
 
 
-def decided(body: Any, credential: KeyRecord | Deny = NO_KEY, **changes: Any) -> Allow | Deny:
+def decided(
+    body: Any,
+    credential: KeyRecord | Deny = NO_KEY,
+    *,
+    public_methods: tuple[str, ...] = PUBLIC,
+    client_ip: str = "192.0.2.1",
+    mcp_method: str | None = None,
+    mcp_name: str | None = None,
+    tables_in_arguments: TablesInArguments = tables_of,
+) -> Allow | Deny:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return decide(parse_body(raw), credential, facts(**changes))
+    policy = Policy(public_methods=public_methods, tables_in_arguments=tables_in_arguments)
+    return policy.decide(parse_body(raw), credential, PolicyInputs(client_ip, mcp_method, mcp_name))
 
 
 def status(decision: Allow | Deny) -> int:
@@ -184,7 +191,7 @@ def test_why_there_is_no_key_comes_before_all_that_is_wrong_with_the_message() -
 )
 def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None, address: str, passes: bool) -> None:
     restricted = key(allowed_ips=allowed)
-    assert (address_refusal(restricted, address) is None) == passes
+    assert (check_address(restricted, address) is None) == passes
     assert status(decided(call(), restricted, client_ip=address)) == (200 if passes else 403)
 
 
@@ -216,8 +223,8 @@ def test_members_that_mean_nothing_pass_with_a_key() -> None:
 
 @pytest.mark.parametrize("message", [call("get"), INITIALIZE, [call("get")]])
 def test_routing_headers_that_differ_are_refused_also_for_what_is_public(message: Any) -> None:
-    for changes in ({"mcp_method": "tools/list"}, {"mcp_method": ""}, {"mcp_method": "Tools/Call"}):
-        decision = decided(message, KEY, **changes)
+    for mcp_method in ("tools/list", "", "Tools/Call"):
+        decision = decided(message, KEY, mcp_method=mcp_method)
         assert isinstance(decision, Deny)
         assert (decision.status, decision.code) == (400, HEADER_MISMATCH)
 
@@ -275,11 +282,11 @@ def test_a_call_whose_tool_cannot_be_read_is_refused_to_a_restricted_key(params:
 )
 def test_only_allowed_tables_are_read_and_unknown_is_denied(tables: tuple[str, ...] | None, passes: bool) -> None:
     restricted = key(allowed_tables=("prices",))
-    assert (tables_refusal(restricted, tables) is None) == passes
+    assert (check_tables(restricted, tables) is None) == passes
     assert status(decided(call(), restricted, tables_in_arguments=lambda _tool, _arguments: tables)) == (
         200 if passes else 403
     )
-    assert tables_refusal(KEY, tables) is None
+    assert check_tables(KEY, tables) is None
 
 
 def test_a_restriction_of_tools_and_tables_binds_calls_alone() -> None:

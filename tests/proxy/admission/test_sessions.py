@@ -48,7 +48,7 @@ async def test_of_two_owners_who_race_for_a_session_one_wins(redis: Redis) -> No
 
 async def test_an_unclaimed_session_keeps_its_client_when_it_is_claimed(redis: Redis) -> None:
     held = sessions(redis, Time())
-    await held.opened("s", Session("", "claude-code", "2", address="10.0.0.1"))
+    await held.register("s", Session("", "claude-code", "2", address="10.0.0.1"))
     assert await held.claim("s", "ann") == Session("ann", "claude-code", "2")
 
 
@@ -56,7 +56,7 @@ async def test_only_unclaimed_sessions_past_their_deadline_are_taken_and_each_on
     time = Time()
     held, other = sessions(redis, time), sessions(redis, time)
     for name in ("claimed", "unclaimed"):
-        await held.opened(name, Session("", address="10.0.0.1"))
+        await held.register(name, Session("", address="10.0.0.1"))
     await held.claim("claimed", "ann")
     assert await held.take_expired(10) == []
     time.seconds += 61
@@ -68,25 +68,25 @@ async def test_open_handshakes_are_limited_per_address(redis: Redis) -> None:
     time = Time()
     held = sessions(redis, time)
     for name in ("a", "b"):
-        assert await held.may_open("10.0.0.1")
-        await held.opened(name, Session("", address="10.0.0.1"))
-    assert not await held.may_open("10.0.0.1")
-    assert await held.may_open("10.0.0.2")
+        assert await held.reserve_handshake("10.0.0.1")
+        await held.register(name, Session("", address="10.0.0.1"))
+    assert not await held.reserve_handshake("10.0.0.1")
+    assert await held.reserve_handshake("10.0.0.2")
     time.seconds += 61
-    assert await held.may_open("10.0.0.1")
+    assert await held.reserve_handshake("10.0.0.1")
 
 
 async def test_a_claimed_session_no_longer_counts_as_an_open_handshake(redis: Redis) -> None:
     held = sessions(redis, Time())
     for name in ("a", "b"):
-        await held.opened(name, Session("", address="10.0.0.1"))
+        await held.register(name, Session("", address="10.0.0.1"))
         await held.claim(name, "ann")
-    assert await held.may_open("10.0.0.1")
+    assert await held.reserve_handshake("10.0.0.1")
 
 
 async def test_redis_holds_no_id_of_a_claimed_session(redis: Redis) -> None:
     held = sessions(redis, Time())
-    await held.opened("secret-session", Session("", address="10.0.0.1"))
+    await held.register("secret-session", Session("", address="10.0.0.1"))
     await held.claim("secret-session", "ann")
     for name in await redis.keys():
         assert b"secret-session" not in name
@@ -138,7 +138,7 @@ async def test_nobody_enters_a_claimed_session_without_a_key(gateway: Gateway, u
 async def test_a_session_that_no_key_claims_is_ended_upstream(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.proxy.worker._REAP_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.proxy.worker.REAP_SECONDS", 0.05)
     upstream.answer = OPENED
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, unclaimed_session_seconds=0.1) as gateway:
         await gateway.post(INITIALIZE)

@@ -849,13 +849,13 @@ async def test_a_client_that_takes_nothing_for_too_long_loses_its_connection_and
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(request(b"GET /mcp HTTP/1.1", key=await gateway.key(), body=b"", length=False))
         await asyncio.wait_for(broken.wait(), 2)
-    assert gateway.worker.pool.connections == []
+    assert gateway.pool.connections == []
 
 
 def _buffered(gateway: Gateway) -> int:
     """Bytes that the worker holds for clients and of the upstream."""
     to_clients = gateway.worker.server.waiting_bytes
-    of_upstream = sum(connection.unread_bytes for connection in gateway.worker.pool.connections)
+    of_upstream = sum(connection.unread_bytes for connection in gateway.pool.connections)
     return to_clients + of_upstream
 
 

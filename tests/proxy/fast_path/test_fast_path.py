@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
@@ -22,7 +23,6 @@ from tests.proxy.kept import (
     USUAL,
     Kept,
     Ways,
-    handler_of,
     in_pieces,
     kept,
     narrow_gateway,
@@ -495,9 +495,9 @@ async def test_a_key_that_has_ended_since_the_last_call_is_401(
         upstream.requests.clear()
         if way_out == "revoked":
             await gateway.keys.revoke(record.key_id)
-            await until(lambda: gateway.worker._keys.cached_record(ApiKey.parse(key)) is None)
+            await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
         else:
-            monkeypatch.setattr(handler_of(gateway)._gatekeeper, "_now_ms", lambda: now_ms() + 7_200_000)
+            monkeypatch.setattr(KeyRecord, "status", lambda _record, _now_ms: "expired")
         raw = await client.ask(call())
         assert raw.startswith(b"HTTP/1.1 401 ")
         assert b"Invalid or expired API key" in raw
@@ -527,7 +527,7 @@ async def test_what_a_key_is_limited_to_holds_from_the_next_call_on(
     upstream.answer = answer_raw(http(USUAL))
     async with warm(gateway, upstream, key) as client:
         await gateway.keys.update(record.key_id, **changes)
-        await until(lambda: gateway.worker._keys.cached_record(ApiKey.parse(key)) is None)
+        await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
         raw = await client.ask(call())
         assert raw.startswith(b"HTTP/1.1 %d " % status)
         assert (b'"rows"' in raw) == (status == 200 and "allowed_tables" not in changes)

@@ -16,14 +16,13 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.proxy.downstream.request_context import RequestContext
-from gateway.proxy.fast_path.fast_path import FastPathCall
+from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.upstream.connection import ConnectionState
 from tests.proxy.kept import (
     USUAL,
     Held,
     Kept,
     Ways,
-    handler_of,
     kept,
     narrow_gateway,
     undated,
@@ -78,7 +77,7 @@ async def test_a_call_whose_client_leaves_before_the_answer_goes_on_and_is_count
         await held.arrived.wait()
         client.leave()
         await until(lambda: gateway.heard.reasons[-1] == "client_left")
-        assert handler_of(gateway)._room._active["request"] == 0
+        assert gateway.active_requests == 0
         held.release.set()
         await counted(gateway, 2)
     assert ways.taken == ["long", "straight"]
@@ -93,7 +92,7 @@ async def test_a_call_of_2026_07_28_whose_client_leaves_is_ended_upstream(
         client.send(call())
         await held.arrived.wait()
         client.leave()
-        await until(lambda: gateway.worker.pool.connections == [])
+        await until(lambda: gateway.pool.connections == [])
         held.release.set()
         await until(lambda: gateway.heard.reasons == ["forwarded", "client_left"])
         await counted(gateway, 1)
@@ -141,7 +140,7 @@ async def test_a_client_that_leaves_at_the_moment_of_its_answer_leaves_nothing_b
             held.writer.write(raw)
             await until(lambda: len(gateway.heard.reasons) == 2 * round_ + 2)  # noqa: B023
             held.release.set()
-        await until(lambda: handler_of(gateway)._room._active["request"] == 0)
+        await until(lambda: gateway.active_requests == 0)
         if not fields:
             await counted(gateway, events + 2)
     assert ways.taken.count("straight") == 5
@@ -163,7 +162,7 @@ async def usage_on_its_way(gateway: Gateway, client: Kept) -> AsyncIterator[None
     await gateway.redis.client_pause(60_000, all=False)
     try:
         client.send(call())
-        await until(lambda: gateway.worker._usage.batches_in_flight > 0)
+        await until(lambda: gateway.worker.stores.usage.batches_in_flight > 0)
         yield
     finally:
         await gateway.redis.client_unpause()
@@ -177,7 +176,7 @@ async def test_a_client_that_leaves_while_its_usage_event_is_made_safe_is_counte
         async with usage_on_its_way(gateway, client):
             client.leave()
             await until(lambda: gateway.heard.reasons[-1] == "client_left")
-            assert handler_of(gateway)._room._active["request"] == 0
+            assert gateway.active_requests == 0
         await counted(gateway, 2)
     assert ways.taken == ["long", "straight"]
     assert gateway.heard.reasons == ["forwarded", "client_left"]
@@ -340,7 +339,7 @@ async def test_a_call_that_is_not_answered_when_the_time_to_stop_is_over_is_cut(
         held.release.set()
     assert ways.taken == ["long", "straight"]
     assert gateway.heard.reasons == ["forwarded", "client_left"]
-    assert handler_of(gateway)._room._active["request"] == 0
+    assert gateway.active_requests == 0
     await counted(gateway, 1)
 
 
@@ -366,7 +365,7 @@ async def test_an_answer_whose_usage_is_safe_nowhere_is_503_on_both_ways_and_not
         assert b"prices" not in answers[0]
         assert b"\r\nAccess-Control-Allow-Origin: http://localhost:5173\r\n" in answers[0]
         assert gateway.heard.reasons[1] == gateway.heard.reasons[2] != "forwarded"
-        assert handler_of(gateway)._room._active["request"] == 0
+        assert gateway.active_requests == 0
         valkey.start()
         assert len(await gateway.events()) == 1
 
@@ -412,10 +411,10 @@ async def test_a_fault_within_the_gateway_is_500_on_both_ways_and_leaves_nothing
                 faulty.setattr("gateway.metering.meter_decoded", fails)
             elif where == "head":
                 faulty.setattr("gateway.proxy.accounting.usage_events.arguments_hash", fails)
-                faulty.setattr("gateway.proxy.fast_path.fast_path.arguments_hash", fails)
+                faulty.setattr("gateway.proxy.fast_path.call.arguments_hash", fails)
             else:
-                faulty.setattr(gateway.worker._usage, "append", fails)
-                faulty.setattr(gateway.worker._usage, "append_callback", fails)
+                faulty.setattr(gateway.worker.stores.usage, "append", fails)
+                faulty.setattr(gateway.worker.stores.usage, "append_callback", fails)
             answers = [undated(await client.ask(call())), undated(await other.ask(call()))]
             assert await client.is_closed()
             assert await other.is_closed()
@@ -539,9 +538,9 @@ async def test_whatever_clients_and_the_upstream_do_each_answered_call_is_counte
         await asyncio.gather(
             *(client(gateway, key, *([b"Mcp-Session-Id: s-%d" % n] if n % 2 else [])) for n in range(12))
         )
-        room, pool = handler_of(gateway)._room, gateway.worker.pool
-        await until(lambda: not any(room._active.values()))
-        await until(lambda: not gateway.worker._departed._works)
+        pool = gateway.pool
+        await until(lambda: not any(gateway.worker.services.concurrency.active.values()))
+        await until(lambda: not gateway.worker.services.forwarding.detached_calls)
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
         await until(lambda: not gateway.worker.server._connections)
         assert gateway.heard.open_streams == 0
@@ -581,5 +580,5 @@ async def test_a_fault_behind_the_counting_neither_counts_nor_answers_twice(
             assert (await client.ask(call())).endswith(USUAL)
         assert (await client.ask(call())).endswith(USUAL)
     assert ways.taken == ["long", "straight", "straight"]
-    assert not handler_of(gateway)._room._active["request"]
+    assert not gateway.active_requests
     await counted(gateway, 3)

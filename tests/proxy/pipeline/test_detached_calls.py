@@ -70,7 +70,7 @@ async def test_a_call_goes_on_where_its_client_does_not_come_back_for_a_stream_o
     assert messages_in(answer.body) == []
     # The GET's connection is kept for the next request; the call has its own still.
     assert upstream.open_connections == 2
-    await gateway.worker._departed.drain(0)
+    await gateway.worker.services.forwarding.detached_calls.drain(0)
 
 
 async def test_a_client_that_is_back_before_it_was_seen_to_go_gets_its_stream(

@@ -317,7 +317,7 @@ async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway
 
     await asyncio.gather(*(abort_one() for _ in range(64)))
     async with asyncio.timeout(3):
-        while upstream.open_connections or gateway.worker.pool.connections:  # noqa: ASYNC110
+        while upstream.open_connections or gateway.pool.connections:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,47 @@
+"""Results that a connection keeps of its last request, for the next request with the same head.
+
+The rules:
+
+- An entry is looked up by the value of method, target and header fields. Which object holds them does not matter.
+- Entries are frozen and replaced as a whole. Nothing is ever written into one.
+- What depends on more than the head (`CachedAdmission`) names what it depends on: the key's record and the session.
+  Both are looked up for every request; the cached result is used only if they are equal.
+- Nothing that depends on a body is cached.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.keys.record import KeyRecord
+from gateway.proxy.admission.authentication import Principal
+from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.head import RequestHead
+from gateway.proxy.admission.headers import RawHeaders
+from gateway.proxy.admission.sessions import Session
+
+
+class CachedAdmission(msgspec.Struct, frozen=True):
+    """Results of admitting a request as this principal into this session."""
+
+    principal: Principal
+    session: Session
+    caller: Caller
+    upstream_head: bytes
+    """The head that was sent upstream, up to its `Content-Length`."""
+
+    def applies_to(self, record: KeyRecord, session: Session) -> bool:
+        """Return True if a request with this key and session gets the same results."""
+        return self.principal.record == record and self.session == session
+
+
+class CachedHead(msgspec.Struct, frozen=True):
+    """A request head that was checked, and its last admission, if any."""
+
+    head: RequestHead
+    admission: CachedAdmission | None = None
+
+    def matches(self, method: str, target: str, headers: RawHeaders) -> bool:
+        """Return True if a request has this head."""
+        head = self.head
+        return head.headers == headers and head.target == target and head.method == method

@@ -1,0 +1,238 @@
+"""A call on the fast path, from the request that was sent upstream to the response to the client.
+
+The states, and the events that end them:
+
+| state     | event                                                | next state | action                             |
+| --------- | ---------------------------------------------------- | ---------- | ---------------------------------- |
+| sent      | the typical response is complete                     | recording  | hand over the usage event          |
+| sent      | any other response, an upstream error, `_MAX_WAIT`   | ended      | deliver it on the general path     |
+| sent      | an error in the gateway                              | ended      | log, count and answer 500          |
+| sent      | the client disconnects                               | ended      | let the call go on detached        |
+| recording | the usage event is durable                           | ended      | send the response                  |
+| recording | the usage event cannot be made durable               | ended      | send 503                           |
+| recording | the client disconnects                               | ended      | none: the event is recorded        |
+
+A typical response is small, complete, and the result of a tool. As on the general path, no byte of it is sent before
+its usage event is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Literal
+
+import msgspec
+
+from gateway.protocol.buffers import slice_view
+from gateway.protocol.sse import is_inside_single_event, single_event_data
+from gateway.proxy.accounting.calls import tool_call
+from gateway.proxy.accounting.pending_calls import meter_tool_response
+from gateway.proxy.accounting.response_decoder import decode_tool_response
+from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash, build_usage_event
+from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, RequestRejected
+from gateway.proxy.downstream.cors import cors_headers
+from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.response import Response
+from gateway.proxy.downstream.responses import deny_response
+from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
+from gateway.proxy.pipeline.handler import Handler
+from gateway.proxy.pipeline.response_delivery import client_head
+from gateway.proxy.pipeline.upstream_request import SentRequest
+from gateway.proxy.services import ProxyServices
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.usage.producer.stream import UsageStream
+
+log = logging.getLogger(__name__)
+
+_MAX_BUFFERED = 256 * 1024
+"""Bytes of a response up to which it is buffered until it is complete. A larger one is delivered as it arrives."""
+_MAX_WAIT = 0.25
+"""Seconds to wait for the end of an event stream. The general path checks the key while a stream is open."""
+
+State = Literal["sent", "recording", "ended"]
+
+
+class FastPathServices(msgspec.Struct, frozen=True):
+    """The services that calls on the fast path need."""
+
+    proxy: ProxyServices
+    usage: UsageStream
+    general_path: Handler
+
+
+class FastPathCall:
+    """A call that was sent upstream on the fast path."""
+
+    __slots__ = (
+        *("_call", "_caller", "_connection", "_context", "_error", "_identity", "_request", "_response", "_services"),
+        *("_started", "_state", "_timer"),
+    )
+
+    def __init__(
+        self,
+        services: FastPathServices,
+        context: RequestContext,
+        request: AdmittedRequest,
+        caller: Caller,
+        connection: UpstreamConnection,
+        started: float,
+    ) -> None:
+        self._services = services
+        self._context = context
+        self._request = request
+        self._call = tool_call(request.messages[0])
+        self._caller = caller
+        self._started = started
+        self._state: State = "sent"
+        self._identity: EventIdentity | None = None
+        """Set once it is known."""
+        self._response: Response | None = None
+        """The response to send when the usage event is durable."""
+        self._error: Exception | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._connection = connection
+        connection.listener = self._on_progress
+
+    def prepare_event(self) -> None:
+        """Do part of the work for the usage event while the upstream is busy."""
+        try:
+            self._identity = self._event_identity()
+        except Exception as error:
+            # Fails the call when the response arrives.
+            self._error = error
+
+    def client_disconnected(self) -> None:
+        """Let the call go on without its client, if it can be metered; otherwise end it."""
+        state, self._state = self._state, "ended"
+        services = self._services.proxy
+        if state != "recording":
+            self._stop_listening()
+            services.forwarding.sender.client_disconnected(self._sent())
+        self._count(CLIENT_CLOSED_REQUEST, "client_left")
+
+    def _on_progress(self) -> None:
+        """Handle more of the response, its end, or a failure of the upstream."""
+        if self._connection.is_head_pending:
+            return
+        try:
+            if self._error is None and self._must_wait():
+                return
+            self._stop_listening()
+            if self._error is None and self._record_typical():
+                return
+        except Exception as error:
+            if self._state != "sent":
+                # The call is recorded, and its response is sent all the same.
+                log.error("cleaning up after a recorded call failed: %s", type(error).__name__)
+                return
+            self._error = error
+        self._fall_back()
+
+    def _must_wait(self) -> bool:
+        """Return True if the response is small and incomplete; for an event stream, wait up to `_MAX_WAIT`."""
+        connection = self._connection
+        if connection.is_finished or connection.unread_bytes > _MAX_BUFFERED:
+            return False
+        connection.buffer_whole()
+        if not client_head(connection, self._request.head.origin).is_event_stream:
+            return connection.content_length is not None and connection.content_length <= _MAX_BUFFERED
+        if connection.unread_bytes == 0 or not is_inside_single_event(*connection.body_view()):
+            return False
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_MAX_WAIT, self._fall_back)
+        return True
+
+    def _record_typical(self) -> bool:
+        """Hand over the usage event of a typical response; return False for any other response."""
+        services, connection = self._services.proxy, self._connection
+        if not connection.is_complete or connection.trailers:
+            return False
+        view = connection.body_view()
+        head = client_head(connection, self._request.head.origin)
+        is_chunked = head.is_event_stream and connection.content_length is None
+        if is_chunked and self._context.request.version != "1.1":
+            return False
+        body = slice_view(*view)
+        data = single_event_data(*view) if head.is_event_stream else body
+        if data is None:
+            return False
+        outcome = meter_tool_response(self._call, decode_tool_response(data), services.accounting.meter, len(data))
+        if outcome is None:
+            return False
+        clock = services.accounting.clock
+        event = build_usage_event(
+            self._call,
+            self._caller,
+            self._identity or self._event_identity(),
+            outcome,
+            created_at=clock.now_ms(),
+            duration_ms=round((clock.monotonic() - self._started) * 1000, 3),
+        )
+        self._response = Response(head=head.head, body=body, chunked=is_chunked)
+        is_sole = services.concurrency.is_sole("request")
+        self._services.usage.append_callback(event, self._on_durable, is_alone=is_sole)
+        if self._state == "sent":
+            self._state = "recording"
+        # Redis works in the meantime.
+        services.forwarding.sender.release(connection)
+        if is_sole:
+            self._context.prepare(self._response)
+        return True
+
+    def _event_identity(self) -> EventIdentity:
+        clock = self._services.proxy.accounting.clock
+        return EventIdentity(clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments))
+
+    def _on_durable(self, problem: Exception | None) -> None:
+        """Send the response: the usage event is durable, or `problem` says why it cannot be."""
+        if self._state == "ended":
+            return
+        self._state = "ended"
+        assert self._response is not None
+        if problem is None:
+            self._context.finish(self._response)
+            self._count(self._response.head.status, "forwarded")
+        else:
+            cors = cors_headers(self._request.head.origin)
+            self._context.finish(deny_response(USAGE_UNAVAILABLE, self._request.messages[0].id, cors=cors))
+            self._count(USAGE_UNAVAILABLE.status, USAGE_UNAVAILABLE.reason)
+
+    def _fall_back(self) -> None:
+        """Continue on the general path."""
+        self._stop_listening()
+        self._context.continue_in_task(self._respond)
+
+    async def _respond(self, context: RequestContext) -> Response | None:
+        self._state = "ended"
+        return await self._services.general_path.respond(context, self._deliver(), self._started)
+
+    async def _deliver(self) -> Response | None:
+        services = self._services.proxy
+        try:
+            if self._error is not None:
+                services.forwarding.sender.release(self._connection)
+                raise self._error
+            sent = self._sent()
+            await services.forwarding.sender.wait_for_head(sent)
+            return await services.forwarding.delivery.deliver(self._context, sent)
+        except RequestRejected as rejected:
+            raise RequestRejected(rejected.deny, self._request.messages[0].id) from None
+        finally:
+            services.concurrency.release("request")
+
+    def _sent(self) -> SentRequest:
+        calls = self._services.proxy.pending_calls(self._request, self._caller, started=self._started)
+        return SentRequest(self._request, self._connection, calls)
+
+    def _stop_listening(self) -> None:
+        self._connection.listener = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _count(self, status: int, reason: str) -> None:
+        services = self._services.proxy
+        services.concurrency.release("request")
+        services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self._started)

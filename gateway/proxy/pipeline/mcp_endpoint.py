@@ -1,0 +1,140 @@
+"""The MCP endpoint: POST, GET and DELETE, from admission to the delivery of the response.
+
+One POST, from top to bottom: `BodyReader.read` → `parse_body` → `Admission.admit` → `UpstreamRequestBuilder.build`
+→ `UpstreamSender.send` → `ResponseDelivery.deliver`, during which `PendingCalls` inspects the response and usage events
+are recorded.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from gateway.protocol.message_parser import MalformedMessage, parse_body
+from gateway.proxy.accounting.correlation import CorrelationUnavailable
+from gateway.proxy.accounting.correlation_store import IdInUse
+from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.authentication import Principal
+from gateway.proxy.admission.caller import Caller, caller_of
+from gateway.proxy.admission.concurrency import RequestType
+from gateway.proxy.admission.head import RequestHead
+from gateway.proxy.admission.head_cache import CachedAdmission, CachedHead
+from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
+from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.response import Response
+from gateway.proxy.pipeline.request_body import BodyReader
+from gateway.proxy.pipeline.upstream_request import UpstreamRequest
+from gateway.proxy.services import ProxyServices
+
+METHODS = frozenset({"POST", "GET", "DELETE"})
+_FAILED_STATUS = 400
+"""The lowest status with which the upstream did not do what it was asked."""
+
+
+class McpEndpoint:
+    """Serves the MCP endpoint."""
+
+    def __init__(self, services: ProxyServices) -> None:
+        self._services = services
+        self._authenticator = services.authenticator
+        self._admission = services.admission
+        self._concurrency = services.concurrency
+        config = services.config
+        self._gateway_id = config.gateway_id
+        self._bodies = BodyReader(max_bytes=config.max_request_bytes, timeout=config.request_body_timeout)
+
+    async def serve(self, context: RequestContext, head: RequestHead) -> Response | None:
+        """Serve one of `METHODS`: return the response, or send it through the context. Raises `RequestRejected`."""
+        credential = self._authenticator.cached_principal(head.credential) or await self._authenticate(head)
+        is_listening = head.method == "GET"
+        type_: RequestType = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"
+        self._concurrency.acquire(type_)
+        try:
+            if head.method == "POST":
+                return await self._post(context, head, credential)
+            return await self._get_or_delete(context, head, credential)
+        finally:
+            self._concurrency.release(type_)
+
+    async def _authenticate(self, head: RequestHead) -> Principal | Deny:
+        self._concurrency.acquire("unidentified")
+        try:
+            return await self._authenticator.authenticate(head.credential)
+        finally:
+            self._concurrency.release("unidentified")
+
+    async def _post(self, context: RequestContext, head: RequestHead, credential: Principal | Deny) -> Response | None:
+        was_received = context.request.is_received
+        body = await self._bodies.read(context, head, credential if isinstance(credential, Deny) else None)
+        if not was_received:
+            # The key may have been revoked while the body arrived.
+            credential = await self._authenticator.authenticate(head.credential)
+        try:
+            parsed = parse_body(body)
+        except MalformedMessage as error:
+            raise RequestRejected(invalid(str(error), error.code), error.id) from None
+        try:
+            request = await self._admission.admit(head, body, parsed, credential)
+            return await self._forward(context, request)
+        except RequestRejected as rejected:
+            raise RequestRejected(rejected.deny, None if parsed.is_batch else parsed.messages[0].id) from None
+
+    async def _forward(self, context: RequestContext, request: AdmittedRequest) -> Response | None:
+        forwarding, session = self._services.forwarding, request.session
+        caller, upstream_request = self._prepare(context, request)
+        is_listening = any(message.method == "subscriptions/listen" for message in request.messages)
+        calls = self._services.pending_calls(request, caller, is_listening=is_listening)
+        is_initialize = request.messages[0].method == "initialize"
+        if session.endpoint:
+            await self._register_calls(calls)
+            if is_initialize:
+                await forwarding.registration.register(request.head.session_ids[-1], session, request)
+        sending = forwarding.sender.send(upstream_request, request, calls)
+        if is_initialize:
+            # It goes on without its client: a session that was opened but not registered could never be ended.
+            sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
+        return await forwarding.delivery.deliver(context, await sending, is_listening=is_listening)
+
+    def _prepare(self, context: RequestContext, request: AdmittedRequest) -> tuple[Caller, UpstreamRequest]:
+        """Return the caller and the request to forward, cached for the next request with the same head."""
+        head, principal, session = request.head, request.principal, request.session
+        cached = context.head_cache.admission if context.head_cache is not None else None
+        if cached is not None and (principal is None or not cached.applies_to(principal.record, session)):
+            cached = None
+        caller = caller_of(request, self._gateway_id, cached.caller if cached is not None else None)
+        upstream_request = self._services.forwarding.requests.build(request, cached)
+        is_new = cached is None or cached.caller is not caller
+        if is_new and principal is not None and context.head_cache is not None and not head.expects_continue:
+            admission = CachedAdmission(principal, session, caller, upstream_request.head)
+            context.head_cache = CachedHead(head, admission)
+        return caller, upstream_request
+
+    async def _register_calls(self, calls: PendingCalls) -> None:
+        """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
+        try:
+            await self._services.forwarding.correlation.register(calls, is_replayable=False)
+        except IdInUse:
+            raise RequestRejected(ID_IN_USE) from None
+        except CorrelationUnavailable:
+            raise RequestRejected(CORRELATION_UNAVAILABLE) from None
+
+    async def _get_or_delete(
+        self, context: RequestContext, head: RequestHead, credential: Principal | Deny
+    ) -> Response | None:
+        forwarding = self._services.forwarding
+        request = await self._admission.admit_bodiless(head, credential)
+        is_listening = head.method == "GET"
+        calls = self._services.pending_calls(request, caller_of(request, self._gateway_id), is_listening=is_listening)
+        if is_listening and head.fields.get(b"last-event-id") and calls.scope is not None and calls.has_session:
+            await forwarding.detached_calls.release_stream(calls.scope)
+        sent = await forwarding.sender.send(forwarding.requests.build(request), request, calls)
+        is_deleted = head.method == "DELETE" and sent.connection.status < _FAILED_STATUS
+        rewrite_endpoint = partial(forwarding.registration.rewrite_endpoint, request, calls) if is_listening else None
+        try:
+            return await forwarding.delivery.deliver(
+                context, sent, is_listening=is_listening, rewrite_endpoint=rewrite_endpoint
+            )
+        finally:
+            # A session of the HTTP+SSE transport ends with its stream.
+            if is_deleted or calls.is_session_bound:
+                await forwarding.correlation.end_session(calls)

@@ -1,0 +1,75 @@
+"""Sends requests to the upstream and waits for the head of the response."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gateway.protocol.errors import INTERNAL_ERROR
+from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.rejections import Deny, RequestRejected
+from gateway.proxy.metrics_sink import ProxyMetricsSink
+from gateway.proxy.pipeline.detached_calls import DetachedCalls
+from gateway.proxy.pipeline.upstream_request import SentRequest, UpstreamRequest
+from gateway.proxy.upstream.connection import UpstreamConnection
+from gateway.proxy.upstream.errors import UpstreamError
+from gateway.proxy.upstream.pool import UpstreamPool
+
+
+class UpstreamSender:
+    """Sends requests to the upstream. Nothing is ever sent twice."""
+
+    def __init__(self, pool: UpstreamPool, detached_calls: DetachedCalls, metrics: ProxyMetricsSink) -> None:
+        self._pool = pool
+        self._detached_calls = detached_calls
+        self._metrics = metrics
+
+    async def send(
+        self, upstream_request: UpstreamRequest, request: AdmittedRequest, calls: PendingCalls
+    ) -> SentRequest:
+        """Send a request and wait for the head of its response. Raises `RequestRejected`."""
+        try:
+            connection = await self._pool.send_request(upstream_request.head, upstream_request.body)
+        except UpstreamError as error:
+            raise self.rejection(error) from None
+        sent = SentRequest(request, connection, calls)
+        await self.wait_for_head(sent)
+        return sent
+
+    def try_send(self, upstream_request: UpstreamRequest) -> UpstreamConnection | None:
+        """Send a POST on an idle connection; return `None` if there is none and nothing was sent."""
+        assert upstream_request.body is not None
+        try:
+            return self._pool.try_send(upstream_request.head, upstream_request.body)
+        except UpstreamError:
+            return None
+
+    async def wait_for_head(self, sent: SentRequest) -> None:
+        """Wait for the head of the response. Raises `RequestRejected`; after any exception, the connection is released.
+
+        When the task is cancelled, because the client disconnected, the call may go on detached.
+        """
+        try:
+            await sent.connection.wait_for_head()
+        except BaseException as failure:
+            if not isinstance(failure, asyncio.CancelledError) or not self._detached_calls.detach(sent):
+                self.release(sent.connection)
+            if isinstance(failure, UpstreamError):
+                raise self.rejection(failure) from None
+            raise
+
+    def client_disconnected(self, sent: SentRequest) -> None:
+        """Let a call go on detached whose client disconnected before the response began; otherwise end it."""
+        if not self._detached_calls.detach(sent):
+            self.release(sent.connection)
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Give a connection back to the pool, which closes it unless its response is complete."""
+        self._pool.release(connection)
+
+    def rejection(self, error: UpstreamError) -> RequestRejected:
+        """Count a failure of the upstream, and return what to raise for the client: 502 or 504."""
+        self._metrics.upstream_failed(error.phase)
+        return RequestRejected(
+            Deny(status=error.status, code=INTERNAL_ERROR, message=str(error), reason=f"upstream_{error.phase}")
+        )

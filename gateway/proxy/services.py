@@ -1,0 +1,132 @@
+"""The services that handle requests: made once per worker, shared by the general path and the fast path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from gateway.metering import tables_in_arguments
+from gateway.proxy.accounting.call_meter import CallMeter
+from gateway.proxy.accounting.correlation import Correlation
+from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.services import AccountingServices
+from gateway.proxy.admission.admission import Admission, AdmittedRequest
+from gateway.proxy.admission.authentication import Authenticator
+from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.concurrency import ConcurrencyLimiter
+from gateway.proxy.admission.policy import Policy
+from gateway.proxy.clock import Clock
+from gateway.proxy.config import ProxyConfig
+from gateway.proxy.metrics_sink import ProxyMetricsSink
+from gateway.proxy.pipeline.detached_calls import DetachedCalls
+from gateway.proxy.pipeline.open_streams import OpenStreams
+from gateway.proxy.pipeline.response_delivery import ResponseDelivery
+from gateway.proxy.pipeline.response_stream import ResponseStreams
+from gateway.proxy.pipeline.sending import UpstreamSender
+from gateway.proxy.pipeline.session_registration import SessionRegistration
+from gateway.proxy.pipeline.upstream_request import UpstreamRequestBuilder
+from gateway.proxy.pipeline.usage_recorder import UsageRecorder
+from gateway.proxy.stores import Stores
+from gateway.proxy.upstream.connection import UpstreamTimeouts
+from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool
+
+
+class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):
+    """The services that forward an admitted request, and its response."""
+
+    pool: UpstreamPool
+    requests: UpstreamRequestBuilder
+    sender: UpstreamSender
+    delivery: ResponseDelivery
+    open_streams: OpenStreams
+    detached_calls: DetachedCalls
+    correlation: Correlation
+    registration: SessionRegistration
+
+
+class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
+    """The services of one worker."""
+
+    config: ProxyConfig
+    metrics: ProxyMetricsSink
+    authenticator: Authenticator
+    admission: Admission
+    concurrency: ConcurrencyLimiter
+    meter: CallMeter
+    accounting: AccountingServices
+    forwarding: ForwardingServices
+
+    def pending_calls(
+        self, request: AdmittedRequest, caller: Caller, *, is_listening: bool = False, started: float | None = None
+    ) -> PendingCalls:
+        """Return the calls in a request, waiting for their responses.
+
+        `started` is the monotonic time at which the request was received; by default, now.
+        """
+        return PendingCalls(
+            request.messages,
+            caller,
+            request.principal.record if request.principal is not None else None,
+            self.accounting,
+            is_listening=is_listening,
+            started=started,
+        )
+
+
+def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, stores: Stores) -> ProxyServices:
+    """Make the services of one worker."""
+    hints = stores.tools.hints
+    policy = Policy(
+        public_methods=frozenset(config.public_methods),
+        tables_in_arguments=lambda tool, arguments: tables_in_arguments(tool, arguments, hints(tool)),
+    )
+    authenticator = Authenticator(stores.keys, now_ms=clock.now_ms)
+    rules_file = Path(config.metering_rules) if config.metering_rules else None
+    meter = CallMeter(rules_file, metrics.rule_failed, hints)
+    return ProxyServices(
+        config=config,
+        metrics=metrics,
+        authenticator=authenticator,
+        admission=Admission(
+            policy,
+            keys=stores.keys,
+            limits=stores.limits,
+            sessions=stores.sessions,
+            task_owners=stores.correlation,
+        ),
+        concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
+        meter=meter,
+        accounting=AccountingServices(clock, meter, stores.tools.observe_tools),
+        forwarding=_make_forwarding(config, metrics, stores, authenticator),
+    )
+
+
+def _make_forwarding(
+    config: ProxyConfig, metrics: ProxyMetricsSink, stores: Stores, authenticator: Authenticator
+) -> ForwardingServices:
+    pool = UpstreamPool(
+        UpstreamAddress(config.upstream_url),
+        UpstreamTimeouts(
+            connect=config.connect_timeout,
+            first_byte=config.first_byte_timeout,
+            idle=config.idle_timeout,
+        ),
+    )
+    correlation = Correlation(stores.correlation)
+    streams = ResponseStreams(UsageRecorder(stores.usage, stores.limits).record, correlation)
+    open_streams = OpenStreams(authenticator.is_still_valid, metrics)
+    detached_calls = DetachedCalls(stores.redis, streams, pool)
+    sender = UpstreamSender(pool, detached_calls, metrics)
+    return ForwardingServices(
+        pool=pool,
+        requests=UpstreamRequestBuilder(
+            pool.address, authorization=config.upstream_authorization, forward_identity=config.forward_identity
+        ),
+        sender=sender,
+        delivery=ResponseDelivery(streams, open_streams, sender=sender, detached_calls=detached_calls, metrics=metrics),
+        open_streams=open_streams,
+        detached_calls=detached_calls,
+        correlation=correlation,
+        registration=SessionRegistration(stores.sessions, pool),
+    )
