@@ -11,9 +11,9 @@ from gateway.proxy.accounting.call_meter import CallMeter
 from gateway.proxy.accounting.correlation import Correlation
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.accounting.services import AccountingServices
-from gateway.proxy.admission.admission import Admission, AdmittedRequest
+from gateway.proxy.admission.admission import Admission
+from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.authentication import Authenticator
-from gateway.proxy.admission.caller import Caller
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter
 from gateway.proxy.admission.policy import Policy
 from gateway.proxy.clock import Clock

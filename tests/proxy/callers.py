@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.admitted_request import Caller
 
 CALLER = Caller(
     key_id="key_1",

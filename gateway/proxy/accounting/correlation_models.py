@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.proxy.accounting.calls import NO_ARGUMENTS
-from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.admitted_request import Caller
 from gateway.redis.names import digest
 
 MAX_ARGUMENTS = 4096

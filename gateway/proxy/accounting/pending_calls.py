@@ -37,7 +37,7 @@ from gateway.proxy.accounting.response_decoder import (
 from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector, only_id
 from gateway.proxy.accounting.services import AccountingServices, Meter
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
-from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.admitted_request import Caller
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}

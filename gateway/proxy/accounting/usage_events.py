@@ -14,7 +14,7 @@ from gateway.metering import MeteringResult
 from gateway.proxy.accounting.calls import Call
 from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRequest
 from gateway.proxy.accounting.redaction import is_restricted
-from gateway.proxy.admission.caller import MAX_TEXT, Caller
+from gateway.proxy.admission.admitted_request import MAX_TEXT, Caller
 from gateway.proxy.clock import Clock
 from gateway.usage.event import UsageEvent
 

@@ -9,33 +9,20 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
-import msgspec
 from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache
 from gateway.metering import is_sql_parsed, parse_sql
-from gateway.protocol.message import Body, Message
+from gateway.protocol.message import Body
 from gateway.protocol.message_endpoint import MAX_SESSION_ID
 from gateway.proxy.admission import rejections
-from gateway.proxy.admission.authentication import Principal
+from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Principal, Session
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.limits import Limits, has_limits
 from gateway.proxy.admission.policy import Policy, check_address
 from gateway.proxy.admission.rejections import Deny, RequestRejected
-from gateway.proxy.admission.sessions import NO_SESSION, Session, Sessions
+from gateway.proxy.admission.sessions import Sessions
 from gateway.redis.names import digest
-
-
-class AdmittedRequest(msgspec.Struct, frozen=True):
-    """A request that may go upstream."""
-
-    head: RequestHead
-    principal: Principal | None
-    """`None` for a public request without a valid key."""
-    session: Session
-    body: bytes = b""
-    messages: tuple[Message, ...] = ()
-    is_batch: bool = False
 
 
 class TaskOwners(Protocol):

@@ -7,19 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from gateway.keys.cache import KeyCache, KeysUnavailable
-from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.proxy.admission.admitted_request import Principal
 from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, Deny, bad_key
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """A valid API key and its record."""
-
-    key: ApiKey
-    record: KeyRecord
 
 
 class Authenticator:

@@ -14,11 +14,9 @@ from __future__ import annotations
 import msgspec
 
 from gateway.keys.record import KeyRecord
-from gateway.proxy.admission.authentication import Principal
-from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.admitted_request import Caller, Principal, Session
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.headers import RawHeaders
-from gateway.proxy.admission.sessions import Session
 
 
 class CachedAdmission(msgspec.Struct, frozen=True):

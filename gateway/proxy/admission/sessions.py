@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.proxy.admission.admitted_request import Session
 from gateway.redis import names as redis_names
 
 _MAX_CACHED = 20_000
@@ -27,25 +28,6 @@ _CACHE_SECONDS = 60.0
 _SESSION_TTL = 7 * 24 * 3600
 """Seconds that Redis keeps an unused session."""
 
-
-class Session(msgspec.Struct, frozen=True):
-    """A session, as stored in Redis."""
-
-    owner: str
-    """Empty while unclaimed."""
-    client_name: str = ""
-    client_version: str = ""
-    protocol_version: str = ""
-    address: str = ""
-    """The client address that opened an unclaimed session."""
-    endpoint: str = ""
-    """The upstream's path for messages of the session (HTTP+SSE transport, 2024-11-05); otherwise empty."""
-    endpoint_query: str = ""
-    """Digest of the query that belongs to the endpoint; empty if the path includes its query."""
-
-
-NO_SESSION = Session(owner="")
-"""The session of a request that names none."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Session)

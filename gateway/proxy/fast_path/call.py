@@ -30,8 +30,7 @@ from gateway.proxy.accounting.calls import tool_call
 from gateway.proxy.accounting.pending_calls import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
 from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash, build_usage_event
-from gateway.proxy.admission.admission import AdmittedRequest
-from gateway.proxy.admission.caller import Caller
+from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.request_context import RequestContext

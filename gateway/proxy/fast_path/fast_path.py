@@ -16,8 +16,7 @@ from typing import Any
 from gateway import metering
 from gateway.event_loop.busy_poller import BusyPoller
 from gateway.protocol.message_parser import MalformedMessage, parse_body
-from gateway.proxy.admission.admission import AdmittedRequest
-from gateway.proxy.admission.caller import caller_of
+from gateway.proxy.admission.admitted_request import AdmittedRequest, caller_of
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission
 from gateway.proxy.admission.rejections import INTERNAL

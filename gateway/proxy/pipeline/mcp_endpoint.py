@@ -13,9 +13,7 @@ from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_store import IdInUse
 from gateway.proxy.accounting.pending_calls import PendingCalls
-from gateway.proxy.admission.admission import AdmittedRequest
-from gateway.proxy.admission.authentication import Principal
-from gateway.proxy.admission.caller import Caller, caller_of
+from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller, Principal, caller_of
 from gateway.proxy.admission.concurrency import RequestType
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedHead

@@ -6,7 +6,7 @@ import asyncio
 
 from gateway.protocol.errors import INTERNAL_ERROR
 from gateway.proxy.accounting.pending_calls import PendingCalls
-from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls

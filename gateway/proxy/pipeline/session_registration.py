@@ -12,9 +12,9 @@ from redis.exceptions import RedisError
 from gateway.protocol.message_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
-from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Session
 from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, RequestRejected
-from gateway.proxy.admission.sessions import NO_SESSION, Session, Sessions
+from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import ResponseError
 from gateway.proxy.upstream.pool import UpstreamPool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.proxy.accounting.pending_calls import PendingCalls
-from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.head_cache import CachedAdmission
 from gateway.proxy.admission.headers import ForwardedClient, UpstreamIdentity, upstream_headers
 from gateway.proxy.upstream.connection import UpstreamConnection

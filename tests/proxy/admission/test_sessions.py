@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.proxy.admission.sessions import Session, Sessions
+from gateway.proxy.admission.admitted_request import Session
+from gateway.proxy.admission.sessions import Sessions
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import ScriptedUpstream, answer_json, answer_raw, http
 

@@ -1,4 +1,4 @@
-"""The caller of a request, as its usage events record it.
+"""The admitted request: a head with its principal, its session and its messages; and its caller for usage events.
 
 Pure: does no I/O.
 """
@@ -7,10 +7,52 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.proxy.admission.admission import AdmittedRequest
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey
+from gateway.protocol.message import Message
+from gateway.proxy.admission.head import RequestHead
 
 MAX_TEXT = 256
 """Maximum length in characters of a text in a usage event that a client or server chose."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """A valid API key and its record."""
+
+    key: ApiKey
+    record: KeyRecord
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session, as stored in Redis."""
+
+    owner: str
+    """Empty while unclaimed."""
+    client_name: str = ""
+    client_version: str = ""
+    protocol_version: str = ""
+    address: str = ""
+    """The client address that opened an unclaimed session."""
+    endpoint: str = ""
+    """The upstream's path for messages of the session (HTTP+SSE transport, 2024-11-05); otherwise empty."""
+    endpoint_query: str = ""
+    """Digest of the query that belongs to the endpoint; empty if the path includes its query."""
+
+
+NO_SESSION = Session(owner="")
+"""The session of a request that names none."""
+
+
+class AdmittedRequest(msgspec.Struct, frozen=True):
+    """A request that may go upstream."""
+
+    head: RequestHead
+    principal: Principal | None
+    """`None` for a public request without a valid key."""
+    session: Session
+    body: bytes = b""
+    messages: tuple[Message, ...] = ()
+    is_batch: bool = False
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
