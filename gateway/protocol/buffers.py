@@ -1,4 +1,4 @@
-"""Bytes on their way, which are copied as seldom as can be."""
+"""Chunks of bytes that are passed on with as few copies as possible."""
 
 from __future__ import annotations
 
@@ -6,38 +6,38 @@ import ctypes
 from collections.abc import Sequence
 
 Chunk = bytes | bytearray | memoryview
-"""Bytes, never to be changed. A view is a part of a buffer whose other parts are in other pieces."""
+"""Bytes that nobody may change. A memoryview is part of a buffer whose other parts may be in other chunks."""
 
 BufferSlice = tuple[bytes | bytearray, int, int]
 """(buffer, start, end): `buffer[start:end]`, without a copy."""
 
 
-def join_chunks(pieces: Sequence[Chunk]) -> bytes | bytearray:
-    """All of it in one. The views of a whole buffer, in order, are joined already."""
-    first = pieces[0] if pieces else b""
-    if len(pieces) <= 1:
+def join_chunks(chunks: Sequence[Chunk]) -> bytes | bytearray:
+    """Return the chunks as one. Consecutive views of a whole bytearray become that bytearray, without a copy."""
+    first = chunks[0] if chunks else b""
+    if len(chunks) <= 1:
         return bytes(first) if isinstance(first, memoryview) else first
-    if isinstance(first, memoryview) and isinstance(whole := first.obj, bytearray):
-        parts = [piece for piece in pieces if isinstance(piece, memoryview) and piece.obj is whole]
-        if len(parts) == len(pieces) and sum(map(len, parts)) == len(whole):
-            return whole
-    return b"".join(pieces)
+    if isinstance(first, memoryview) and isinstance(buffer := first.obj, bytearray):
+        views = [chunk for chunk in chunks if isinstance(chunk, memoryview) and chunk.obj is buffer]
+        if len(views) == len(chunks) and sum(map(len, views)) == len(buffer):
+            return buffer
+    return b"".join(chunks)
 
 
-def slice_view(source: bytes | bytearray, start: int, end: int) -> Chunk:
-    """A part, as a view; the whole as it is."""
-    return source if end - start == len(source) else memoryview(source)[start:end]
+def slice_view(buffer: bytes | bytearray, start: int, end: int) -> Chunk:
+    """Return `buffer[start:end]` as a view, or the buffer itself if that is all of it."""
+    return buffer if end - start == len(buffer) else memoryview(buffer)[start:end]
 
 
-def underlying_buffer(piece: Chunk) -> tuple[bytes | bytearray, int, int]:
-    """What can be searched, and where in it the piece begins and ends: to search, a view need not be copied."""
-    if not isinstance(piece, memoryview):
-        return piece, 0, len(piece)
-    buffer = piece.obj
-    if not isinstance(buffer, bytearray) or not piece.contiguous or not piece:
-        return bytes(piece), 0, len(piece)
-    start = _address(piece) - _address(buffer)
-    return buffer, start, start + len(piece)
+def underlying_buffer(chunk: Chunk) -> BufferSlice:
+    """Return (buffer, start, end) of a chunk, because `find` needs a buffer; a contiguous view is not copied for it."""
+    if not isinstance(chunk, memoryview):
+        return chunk, 0, len(chunk)
+    buffer = chunk.obj
+    if not isinstance(buffer, bytearray) or not chunk.contiguous or not chunk:
+        return bytes(chunk), 0, len(chunk)
+    start = _address(chunk) - _address(buffer)
+    return buffer, start, start + len(chunk)
 
 
 def _address(writable: bytearray | memoryview) -> int:

@@ -1,4 +1,4 @@
-"""A head is known again by its bytes, and by all of them."""
+"""A template matches heads that are identical except for the number of their length."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.protocol.head_template import HeadTemplate
 HEAD = HeadTemplate(b"POST / HTTP/1.1\r\nContent-Length: ", b"\r\nX: y\r\n\r\n")
 
 
-def test_the_same_head_with_any_length_is_known() -> None:
+def test_it_matches_the_same_head_with_any_length() -> None:
     for body in (b"", b"ok", b"x" * 1000):
         head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\nX: y\r\n\r\n" % len(body)
         assert HEAD.match(head + body) == (len(head), len(body))
@@ -32,5 +32,5 @@ def test_the_same_head_with_any_length_is_known() -> None:
         b"post / HTTP/1.1\r\nContent-Length: 5\r\nX: y\r\n\r\n",
     ],
 )
-def test_another_head_or_a_part_of_one_is_not_known(data: bytes) -> None:
+def test_it_matches_no_other_head_and_no_incomplete_one(data: bytes) -> None:
     assert HEAD.match(data) is None

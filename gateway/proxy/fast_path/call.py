@@ -25,7 +25,7 @@ from typing import Literal
 import msgspec
 
 from gateway.protocol.buffers import slice_view
-from gateway.protocol.sse import is_inside_single_event, single_event_data
+from gateway.protocol.sse_event import is_partial_single_event, single_event_data
 from gateway.proxy.accounting.calls import tool_call
 from gateway.proxy.accounting.pending_calls import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
@@ -138,7 +138,7 @@ class FastPathCall:
         connection.buffer_whole()
         if not client_head(connection, self._request.head.origin).is_event_stream:
             return connection.content_length is not None and connection.content_length <= _MAX_BUFFERED
-        if connection.unread_bytes == 0 or not is_inside_single_event(*connection.body_view()):
+        if connection.unread_bytes == 0 or not is_partial_single_event(*connection.body_view()):
             return False
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_MAX_WAIT, self._fall_back)

@@ -25,16 +25,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from gateway.protocol.buffers import Chunk, join_chunks
-from gateway.protocol.sse import (
-    Event,
-    EventSplitter,
-    event_data,
-    event_type,
-    has_event_id,
-    has_more_line_ends_than,
-    remove_event_id,
-    replace_event_data,
-)
+from gateway.protocol.sse_event import event_data, event_type, has_event_id, remove_event_id, replace_event_data
+from gateway.protocol.sse_splitter import Event, EventSplitter, has_more_line_ends_than
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, RecordUsage
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.upstream.connection import UpstreamConnection
