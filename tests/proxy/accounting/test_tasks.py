@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.protocol.sse import event_data
+from gateway.protocol.sse_event import event_data
 from tests.proxy.streams import ACCEPTED, Streams, event, messages_in, stream
 from tests.support.gateway import Gateway, call
 from tests.support.scripted_upstream import ScriptedUpstream, http
