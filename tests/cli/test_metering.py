@@ -42,15 +42,15 @@ def explained(capsys: Capture, *options: str) -> dict[str, Any]:
     return dict(json.loads(capsys.readouterr().out))
 
 
-def test_explain_shows_the_answer_with_and_without_the_rules_of_the_settings(capsys: Capture) -> None:
-    alone = explained(capsys, "call.json")
-    assert (alone["records"], alone["count_method"]) == (None, "unknown")
-    ruled = explained(capsys, "call.json", "--config", "gateway.toml")
-    assert (ruled["tables"], ruled["records"], ruled["count_method"]) == (["eu"], 2, "rule")
-    assert {"where": "rule 1 (find_*) tables", "found": "arguments.area → eu"} in ruled["steps"]
+def test_explain_shows_the_result_with_and_without_the_configured_rules(capsys: Capture) -> None:
+    without_rules = explained(capsys, "call.json")
+    assert (without_rules["records"], without_rules["count_method"]) == (None, "unknown")
+    with_rules = explained(capsys, "call.json", "--config", "gateway.toml")
+    assert (with_rules["tables"], with_rules["records"], with_rules["count_method"]) == (["eu"], 2, "rule")
+    assert {"where": "rule 1 (find_*) tables", "found": "arguments.area → eu"} in with_rules["steps"]
 
 
-def test_explain_prints_for_people_and_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_explain_prints_text_and_reads_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(CALL).encode())))
     assert main(["metering", "explain", "-", "--config", "gateway.toml"]) == 0
     printed = capsys.readouterr().out
@@ -58,7 +58,7 @@ def test_explain_prints_for_people_and_reads_standard_input(monkeypatch: pytest.
     assert "because       your rule gives the number of records\n" in printed
 
 
-def test_explain_says_what_is_wrong_with_the_file(capsys: Capture) -> None:
+def test_explain_names_what_is_wrong_with_the_file(capsys: Capture) -> None:
     Path("bad.json").write_text("{")
     Path("latin.json").write_bytes(b"\xff")
     for name, message in (
@@ -70,18 +70,18 @@ def test_explain_says_what_is_wrong_with_the_file(capsys: Capture) -> None:
         assert capsys.readouterr().err == f"mcp-gateway: {message}\n"
 
 
-def test_a_fault_of_a_rule_is_told_as_at_the_start(capsys: Capture) -> None:
+def test_explain_reports_a_fault_of_a_rule_like_the_start(capsys: Capture) -> None:
     Path("gateway.toml").write_text(RULES.replace("length", "size"))
     assert main(["metering", "explain", "call.json", "--config", "gateway.toml"]) == 1
     assert "metering.rule 1 (find_*) records in" in capsys.readouterr().err
 
 
-def test_suggest_must_be_told_what_for(capsys: Capture) -> None:
+def test_suggest_requires_from_history(capsys: Capture) -> None:
     assert main(["metering", "suggest"]) == 1
     assert "--from-history" in capsys.readouterr().err
 
 
-def test_suggest_tells_of_a_clickhouse_that_is_away(
+def test_suggest_reports_an_unreachable_clickhouse(
     redis: Redis, valkey_url: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
@@ -90,8 +90,8 @@ def test_suggest_tells_of_a_clickhouse_that_is_away(
     assert "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in capsys.readouterr().err
 
 
-def test_rules_are_suggested_from_what_passed_a_running_gateway(tmp_path: Path, capsys: Capture) -> None:
-    """A rule that fails makes a count unknown, and the tool has told what it answers with."""
+def test_rules_are_suggested_from_the_tools_of_a_running_gateway(tmp_path: Path, capsys: Capture) -> None:
+    """A failing rule makes a count unknown; the suggested comes from the tool's output schema."""
     rules = tmp_path / "rules.toml"
     rules.write_text('[[metering.rule]]\ntool = "query_*"\nrecords = "\'many\'"\n')
     running = Running("up", data_dir=tmp_path / "data", GATEWAY_METERING_RULES=str(rules))
@@ -105,7 +105,7 @@ def test_rules_are_suggested_from_what_passed_a_running_gateway(tmp_path: Path, 
             message = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
             assert running.rpc(message, running.key).status_code == 200
         deadline = time.monotonic() + 20
-        while "[[metering.rule]]" not in (printed := suggestion(options, capsys)):
+        while "[[metering.rule]]" not in (printed := suggested(options, capsys)):
             assert time.monotonic() < deadline, printed
         (rule,) = tomllib.loads(printed)["metering"]["rule"]
         assert printed.startswith("# query_stock_daily: 1 of 1 calls of unknown count (100 %)\n")
@@ -116,6 +116,6 @@ def test_rules_are_suggested_from_what_passed_a_running_gateway(tmp_path: Path, 
         running.stop()
 
 
-def suggestion(options: list[str], capsys: Capture) -> str:
+def suggested(options: list[str], capsys: Capture) -> str:
     assert main(options) == 0
     return capsys.readouterr().out

@@ -1,8 +1,7 @@
 """Scores the metering on the corpus: `python -m tests.metering.score [--misses]`.
 
-`tables` and `count` are exact answers (an answer that the label names as just as defensible is exact too); `unknown`
-is a count that is not given though there is one; `wrong` is a count that is not the truth. Ambiguous cases are scored
-apart.
+`tables` and `count` are exact (an alternative that the label allows is exact too); `unknown` is a missing count;
+`wrong` is a count that differs from the label. Ambiguous cases are scored separately.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ COLUMNS = ("cases", "both", "tables", "count", "unknown", "wrong")
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One call of the corpus with the answer of the metering."""
+    """One call of the corpus with its metering result."""
 
     call: dict[str, Any]
-    answer: MeteringResult
+    result: MeteringResult
 
     @property
     def is_ambiguous(self) -> bool:
@@ -34,30 +33,30 @@ class Case(msgspec.Struct, frozen=True):
 
     @property
     def has_tables(self) -> bool:
-        """Whether the tables are right. A failed call may name what it named and did not read."""
+        """True if the tables are right. For a failed call, tables that it named without reading them are right too."""
         truth = self.call["truth"]
         right = [set(truth["tables"])]
         if "alt_tables" in truth:
             right.append(set(truth["alt_tables"]))
-        got = set(self.answer.tables)
+        got = set(self.result.tables)
         return got in right or (bool(got) and got <= set(truth["tables"]) | set(truth.get("tables_named", ())))
 
     @property
     def has_count(self) -> bool:
         truth = self.call["truth"]
-        return self.answer.records in [truth["records"], *truth.get("alt_records", ())]
+        return self.result.records in [truth["records"], *truth.get("alt_records", ())]
 
     @property
     def is_unknown(self) -> bool:
-        return not self.has_count and self.answer.records is None
+        return not self.has_count and self.result.records is None
 
     @property
     def is_wrong(self) -> bool:
-        return not self.has_count and self.answer.records is not None
+        return not self.has_count and self.result.records is not None
 
 
 def cases(path: Path = CORPUS) -> Iterator[Case]:
-    """The calls of the corpus, metered."""
+    """Meter the calls of the corpus."""
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             call = json.loads(line)
@@ -66,8 +65,8 @@ def cases(path: Path = CORPUS) -> Iterator[Case]:
             yield Case(call, meter(call["tool"], call["arguments"], result))
 
 
-def tally(scored: Iterable[Case]) -> Counter[str]:
-    """How many of the cases are right in what."""
+def totals(scored: Iterable[Case]) -> Counter[str]:
+    """Count the cases by outcome."""
     total: Counter[str] = Counter()
     for case in scored:
         total["cases"] += 1
@@ -83,7 +82,7 @@ def _print(title: str, groups: dict[str, list[Case]]) -> None:
     width = max(map(len, [*groups, title]))
     print(f"{title:{width}} " + " ".join(f"{name:>8}" for name in COLUMNS))
     for name, members in sorted(groups.items()):
-        total = tally(members)
+        total = totals(members)
         print(f"{name:{width}} " + " ".join(f"{total[column]:>8}" for column in COLUMNS))
     print()
 
@@ -91,14 +90,14 @@ def _print(title: str, groups: dict[str, list[Case]]) -> None:
 def _group(scored: Iterable[Case], by: str) -> dict[str, list[Case]]:
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in scored:
-        groups[case.call["server"] if by == "server" else case.answer.method].append(case)
+        groups[case.call["server"] if by == "server" else case.result.method].append(case)
     return groups
 
 
 def main() -> None:
-    """Prints the tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--misses", action="store_true", help="print each case that is not right")
+    parser.add_argument("--misses", action="store_true", help="print each case that is unknown or wrong")
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     options = parser.parse_args()
     scored = list(cases(options.corpus))
@@ -110,7 +109,7 @@ def main() -> None:
         for case in scored:
             if not (case.has_tables and case.has_count):
                 print(case.call["id"], case.call["tool"], json.dumps(case.call["arguments"])[:200])
-                print("   truth", case.call["truth"], "\n   given", case.answer)
+                print("   truth", case.call["truth"], "\n   result", case.result)
 
 
 if __name__ == "__main__":

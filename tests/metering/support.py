@@ -1,4 +1,4 @@
-"""Makes results as servers put them on the wire."""
+"""Makes results in their wire format."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from gateway.metering import MeteringResult, meter
 
 
 def wire(value: Any) -> bytes:
-    """`value` as compact JSON."""
+    """Return `value` as compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def texts(*blocks: str, **members: Any) -> dict[str, Any]:
-    """A result of text blocks."""
+    """Return a result of text blocks."""
     return {"content": [{"type": "text", "text": block} for block in blocks], **members}
 
 
 def structured(value: Any, **members: Any) -> dict[str, Any]:
-    """A result with `structuredContent`, mirrored in one text as the SDKs do."""
+    """Return a result with `structuredContent`, mirrored in one text block as the SDKs do."""
     return {**texts(json.dumps(value)), "structuredContent": value, **members}
 
 
 def metered(result: dict[str, Any], tool: str = "query", **arguments: Any) -> MeteringResult:
-    """The answer for a call of `tool` with `arguments`."""
+    """Meter a call of `tool` with `arguments`."""
     return meter(tool, arguments, wire(result))
 
 
 def records(result: dict[str, Any], tool: str = "query", **arguments: Any) -> int | None:
-    """The number of records alone."""
+    """Meter a call, and return its number of records."""
     return metered(result, tool, **arguments).records

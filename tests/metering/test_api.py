@@ -1,4 +1,4 @@
-"""The whole of the metering: results as servers send them, and what is said of them."""
+"""Metering of whole calls: results in their wire format, and the tables and records found in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_declared_table_and_its_rows_are_read_from_structured_content() -> Non
     assert metered(result) == MeteringResult(("stock_prices",), 2, "declared")
 
 
-def test_where_the_declared_number_and_the_list_differ_the_list_wins() -> None:
+def test_the_list_takes_precedence_over_a_stated_number() -> None:
     assert metered(structured({"table_name": "t", "row_count": 12154, "rows": ROWS})) == MeteringResult(
         ("t",), 2, "declared"
     )
@@ -27,7 +27,7 @@ def test_the_number_that_exists_is_not_the_number_returned() -> None:
     assert records(structured({"items": ROWS, "total": 500, "page": 1})) == 2
 
 
-def test_a_declared_number_is_believed_where_there_is_no_list() -> None:
+def test_a_stated_number_is_used_if_there_is_no_list() -> None:
     assert metered(structured({"table": "t", "record_count": 7})) == MeteringResult(("t",), 7, "declared")
 
 
@@ -62,7 +62,7 @@ def test_an_error_has_no_records_and_no_tables() -> None:
         'Traceback (most recent call last):\n  File "x"\nValueError: y',
     ],
 )
-def test_an_error_that_says_it_is_none_is_one(text: str) -> None:
+def test_a_text_that_reports_an_error_is_an_error_without_is_error(text: str) -> None:
     assert metered(texts(text, isError=False), sql="SELECT * FROM x") == MeteringResult((), 0, "error")
 
 
@@ -75,7 +75,7 @@ def test_an_error_that_says_it_is_none_is_one(text: str) -> None:
         {"changes": 1, "lastInsertRowid": 9},
     ],
 )
-def test_what_a_write_did_is_no_record(value: Any) -> None:
+def test_the_report_of_a_write_is_not_a_record(value: Any) -> None:
     assert records(structured({"result": value})) == 0
     assert records(texts(repr(value))) == 0
 
@@ -99,23 +99,23 @@ def test_a_text_of_affected_rows_has_no_records(text: str) -> None:
         "No electronic messages found for 'X'.",
     ],
 )
-def test_a_text_that_says_that_nothing_was_found_has_no_records(text: str) -> None:
+def test_a_text_that_states_that_nothing_was_found_has_no_records(text: str) -> None:
     assert records(texts(text)) == 0
 
 
-def test_a_write_has_no_records_whatever_it_answers() -> None:
-    answer = metered(texts("[{'n': 1}]"), sql="INSERT INTO t SELECT * FROM u")
-    assert answer == MeteringResult(("u",), 0, "write_statement")
+def test_a_write_has_no_records_whatever_its_result() -> None:
+    result = metered(texts("[{'n': 1}]"), sql="INSERT INTO t SELECT * FROM u")
+    assert result == MeteringResult(("u",), 0, "write_statement")
 
 
 def test_a_write_that_returns_rows_has_records() -> None:
-    answer = metered(texts("[{'id': 1}]"), sql="DELETE FROM t WHERE id = 1 RETURNING id")
-    assert answer == MeteringResult(("t",), 1, "repr_text")
+    result = metered(texts("[{'id': 1}]"), sql="DELETE FROM t WHERE id = 1 RETURNING id")
+    assert result == MeteringResult(("t",), 1, "repr_text")
 
 
 def test_the_plan_of_a_statement_reads_nothing_and_has_no_records() -> None:
-    answer = metered(texts("[{'detail': 'SCAN orders'}]"), sql="EXPLAIN QUERY PLAN SELECT * FROM orders")
-    assert answer == MeteringResult((), None, "unknown")
+    result = metered(texts("[{'detail': 'SCAN orders'}]"), sql="EXPLAIN QUERY PLAN SELECT * FROM orders")
+    assert result == MeteringResult((), None, "unknown")
     assert metered(texts("Error: x"), sql="EXPLAIN SELECT 1").method == "error"
 
 
@@ -127,29 +127,29 @@ def test_a_message_of_a_write_has_no_records(text: str) -> None:
     assert records(structured({"success": True, "message": text})) == 0
 
 
-def test_an_unreadable_text_in_a_wrapper_is_no_record_of_a_table() -> None:
+def test_prose_in_a_wrapper_is_not_a_record() -> None:
     assert records(structured({"result": "Something that is no table."}), "query", sql="SELECT a, b FROM t") is None
     assert records(structured({"result": 7}), "query", table="t") is None
 
 
-def test_unreadable_structured_content_is_not_empty() -> None:
+def test_unknown_structured_content_is_not_empty() -> None:
     assert records({"content": [], "structuredContent": {"a": {"b": 1}}}) is None
     assert records({"content": []}) == 0
     assert records({"content": [], "structuredContent": None}) == 0
 
 
 def test_a_table_in_the_result_takes_its_schema_from_the_arguments() -> None:
-    answer = metered(
+    result = metered(
         structured({"table": "airports", "results": [{"name": "faa"}]}), "search", table="airports", schema="ref"
     )
-    assert answer.tables == ("ref.airports",)
+    assert result.tables == ("ref.airports",)
 
 
 def test_prose_is_unknown() -> None:
     assert metered(texts("The weather is fine, and will be.")) == MeteringResult((), None, "unknown")
 
 
-def test_one_object_is_a_record_where_the_table_is_known_and_else_unknown() -> None:
+def test_one_object_is_a_record_only_if_the_table_is_known() -> None:
     one = {"id": 5, "name": "Bob"}
     assert records(structured(one), "get_row", table="people") == 1
     assert records(structured(one), "get_time") is None
@@ -159,7 +159,7 @@ def test_content_blocks_add_up() -> None:
     assert records(texts("[1,2]", "[3]")) == 3
 
 
-def test_one_object_in_each_of_several_blocks_is_a_record_each() -> None:
+def test_content_blocks_with_one_object_each_are_one_record_each() -> None:
     assert records(texts("Found 9 documents, showing 2", '{"_id": 1, "a": 2}', '{"_id": 2, "a": 3}')) == 2
 
 
@@ -168,7 +168,7 @@ def test_embedded_resources_are_read_like_texts() -> None:
     assert records({"content": [block]}) == 2
 
 
-def test_a_resource_that_repeats_the_text_in_another_form_is_not_counted_twice() -> None:
+def test_a_resource_that_repeats_the_text_in_another_format_is_not_counted_twice() -> None:
     text = {"type": "text", "text": "data:\n- A: 1\n  B: x\n- A: 2\n  B: y"}
     block = {
         "type": "resource",
@@ -179,7 +179,7 @@ def test_a_resource_that_repeats_the_text_in_another_form_is_not_counted_twice()
     assert records({"content": [block, block]}) == 4
 
 
-def test_links_are_counted_where_there_is_nothing_else() -> None:
+def test_resource_links_are_counted_if_there_is_no_other_content() -> None:
     link = {"type": "resource_link", "uri": "file:///a.csv", "name": "a"}
     assert records({"content": [link, link, link]}) == 3
     assert records({"content": [{"type": "text", "text": "[1,2]"}, link]}) == 2
@@ -188,7 +188,7 @@ def test_links_are_counted_where_there_is_nothing_else() -> None:
 @pytest.mark.parametrize(
     "wire_bytes", [b"", b"null", b"[]", b"1", b"{", b"\xff\xfe", b'{"content":7,"structuredContent":']
 )
-def test_what_is_no_result_is_unknown(wire_bytes: bytes) -> None:
+def test_malformed_results_are_unknown(wire_bytes: bytes) -> None:
     assert meter("t", {}, wire_bytes) == MeteringResult((), None, "unknown")
 
 
@@ -198,17 +198,17 @@ def test_a_metadata_tool_reads_no_table() -> None:
     )
 
 
-def test_tables_of_a_declared_list_are_no_source_without_rows() -> None:
+def test_listed_tables_without_rows_are_not_tables_that_were_read() -> None:
     assert metered(structured({"tables": ["a", "b"], "count": 2}), "list_tables") == MeteringResult((), 2, "structured")
 
 
-def test_tables_named_before_the_call() -> None:
+def test_tables_are_known_before_the_call() -> None:
     assert tables_in_arguments("query", {"sql": "INSERT INTO a SELECT * FROM b"}) == ("a", "b")
     assert tables_in_arguments("list_tables", {}) == ()
     assert tables_in_arguments("query", {"sql": "SELEC 1"}) is None
 
 
-def test_bytes_of_a_result_are_never_changed_by_their_order() -> None:
+def test_the_order_of_members_does_not_change_the_result() -> None:
     first = {"structuredContent": {"rows": ROWS, "table": "t"}, "isError": False}
     second = {"isError": False, "structuredContent": {"table": "t", "rows": ROWS}}
     assert meter("q", {}, wire(first)) == meter("q", {}, wire(second))

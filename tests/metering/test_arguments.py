@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the cases are read better in one line each
-"""Tables that arguments name, for the meter and for access control."""
+"""Tables that arguments name, for metering and for access control."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: t
         {"sql": "SELECT 1 FROM t WHERE x = '" + "x" * 30_000 + "'"},
     ],
 )
-def test_tables_are_unknown_where_a_call_may_reach_what_is_not_seen(arguments: dict[str, Any]) -> None:
+def test_tables_are_unknown_if_a_call_may_reach_others(arguments: dict[str, Any]) -> None:
     assert tables_in_arguments("query", arguments) is None
 
 
-def test_a_call_with_much_sql_is_prepared_before() -> None:
+def test_long_sql_has_to_be_parsed_in_advance() -> None:
     arguments = {"sql": "SELECT a FROM long_one WHERE " + " OR ".join(f"x{number} = 1" for number in range(400))}
     assert not is_sql_parsed(arguments)
     assert tables_in_arguments("query", arguments) is None

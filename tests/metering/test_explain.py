@@ -1,4 +1,4 @@
-"""What is told of how a call is counted."""
+"""Explanations of how a call is counted."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def steps(explanation: Explanation) -> dict[str, str]:
     return {step.part: step.finding for step in explanation.steps}
 
 
-def test_the_answer_is_the_metering_s() -> None:
+def test_the_result_is_that_of_the_metering() -> None:
     for case in cases():
         call = case.call
         explanation = explain(call["tool"], call["arguments"], wire(call["result"]), Rules())
-        assert explanation.result == case.answer, call["id"]
+        assert explanation.result == case.result, call["id"]
         assert explanation.reason
 
 
-def test_it_names_the_list_that_was_counted() -> None:
+def test_the_list_that_was_counted_is_named() -> None:
     explanation = explained(structured({"page": 1, "answer": {"items": [{"id": 1}, {"id": 2}]}}))
     assert explanation.reason == "counted in structuredContent"
     assert steps(explanation)["structuredContent"].endswith(
@@ -36,14 +36,14 @@ def test_it_names_the_list_that_was_counted() -> None:
     )
 
 
-def test_it_names_the_text_that_was_counted_and_where_the_tables_come_from() -> None:
+def test_the_text_that_was_counted_and_the_source_of_the_tables_are_named() -> None:
     explanation = explained(texts("a,b\n1,2\n3,4"), sql="SELECT a, b FROM t")
     assert explanation.reason == "counted in text 1 of 1"
     assert steps(explanation)["arguments"] == "reads t; from SQL"
     assert steps(explanation)["text 1 of 1"] == "11 characters: 2 records (csv_text)"
 
 
-def test_it_tells_what_each_expression_of_the_rule_gave() -> None:
+def test_the_value_of_each_expression_of_the_rule_is_shown() -> None:
     rules = parse_rules(
         {"rule": [{"tool": "que*", "tables": "arguments.area", "records": "length(structuredContent.found)"}]}
     )
@@ -53,7 +53,7 @@ def test_it_tells_what_each_expression_of_the_rule_gave() -> None:
     assert steps(explanation)["rule 1 (que*) records"] == "length(structuredContent.found) → 2"
 
 
-def test_it_tells_why_a_rule_failed_or_said_nothing() -> None:
+def test_the_reason_is_shown_if_a_rule_failed_or_had_no_effect() -> None:
     rules = parse_rules({"rule": [{"tool": "*", "tables": "arguments.none", "records": "length(structuredContent.x)"}]})
     explanation = explained(structured({"found": [1, 2]}), rules)
     assert explanation.reason == "your rule failed on this call: records: length() got null"
@@ -61,12 +61,12 @@ def test_it_tells_why_a_rule_failed_or_said_nothing() -> None:
     assert steps(explanation)["rule 1 (*) records"].endswith("failed, so records are unknown: length() got null")
 
 
-def test_it_tells_that_no_rule_is_for_the_tool() -> None:
+def test_it_is_shown_that_no_rule_matches_the_tool() -> None:
     rules = parse_rules({"rule": [{"tool": "get_*", "records": "`1`"}]})
     assert steps(explained(texts("x"), rules))["rules"] == "none of 1 matches query"
 
 
-def test_it_tells_what_is_beyond_the_bounds_and_what_failed() -> None:
+def test_results_beyond_a_bound_and_errors_are_named() -> None:
     explanation = explain("query", {}, b"[" * 10, Rules())
     assert (explanation.result, explanation.result.method) == (meter("query", {}, b"[" * 10), "unknown")
     assert "exceed a bound" in explanation.steps[0].finding

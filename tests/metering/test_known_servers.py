@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the cases are read better in one line each
-"""Answers in the forms in which databases, spreadsheets and services of the field are known to write them."""
+"""Results in the formats of well-known databases, spreadsheets and services."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ CASES: list[tuple[str, int | None, str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("expected", "tool", "arguments", "result"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])  # fmt: skip
-def test_an_answer_in_a_known_form_has_its_records(
+def test_the_records_of_a_well_known_format_are_counted(
     expected: int | None, tool: str, arguments: dict[str, Any], result: dict[str, Any]
 ) -> None:
     assert meter(tool, arguments, wire(result)).records == expected

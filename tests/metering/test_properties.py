@@ -1,4 +1,4 @@
-"""What holds for every result, whatever is in it."""
+"""Properties of the metering of arbitrary input."""
 
 from __future__ import annotations
 
@@ -94,22 +94,22 @@ ARGUMENTS = st.dictionaries(
 TOOLS = st.sampled_from(["query", "list_tables", "get_rows", "insert_row", "describe_table", ""]) | st.text(max_size=10)
 
 
-def check(answer: MeteringResult) -> None:
-    assert answer.records is None or (type(answer.records) is int and answer.records >= 0)
-    assert (answer.records is None) == (answer.method == "unknown")
-    assert all(type(table) is str and table == table.lower() for table in answer.tables)
-    assert list(answer.tables) == sorted(set(answer.tables))
+def check(result: MeteringResult) -> None:
+    assert result.records is None or (type(result.records) is int and result.records >= 0)
+    assert (result.records is None) == (result.method == "unknown")
+    assert all(type(table) is str and table == table.lower() for table in result.tables)
+    assert list(result.tables) == sorted(set(result.tables))
 
 
 @given(TOOLS, ARGUMENTS, RESULTS)
 @settings(max_examples=400, deadline=None)
-def test_any_result_has_an_answer(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
+def test_any_result_is_metered(tool: str, arguments: dict[str, Any], result: dict[str, Any]) -> None:
     check(meter(tool, arguments, wire(result)))
 
 
 @given(TOOLS, ARGUMENTS, VALUES)
 @settings(max_examples=200, deadline=None)
-def test_any_json_has_an_answer(tool: str, arguments: dict[str, Any], value: Any) -> None:
+def test_any_json_is_metered(tool: str, arguments: dict[str, Any], value: Any) -> None:
     check(meter(tool, arguments, wire(value)))
     check(meter(tool, arguments, wire({"structuredContent": value})))
     check(meter(tool, arguments, wire({"content": [{"type": "text", "text": json.dumps(value, indent=1)}]})))
@@ -118,13 +118,13 @@ def test_any_json_has_an_answer(tool: str, arguments: dict[str, Any], value: Any
 
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
-def test_any_bytes_have_an_answer(result: bytes) -> None:
+def test_any_bytes_are_metered(result: bytes) -> None:
     check(meter("query", {}, result))
 
 
 @given(st.text(max_size=300) | TEXTS)
 @settings(max_examples=400, deadline=None)
-def test_any_text_has_an_answer(text: str) -> None:
+def test_any_text_is_metered(text: str) -> None:
     check(meter("list_files", {}, wire({"content": [{"type": "text", "text": text}]})))
     check(meter("query", {"sql": text}, wire({"content": [{"type": "text", "text": text}]})))
 
@@ -162,13 +162,13 @@ def test_the_order_of_members_changes_nothing(
     OBJECTS,
 )
 @settings(max_examples=300, deadline=None)
-def test_the_quick_way_agrees_with_the_long_way(
+def test_the_fast_path_agrees_with_the_general_path(
     table_member: str, table: str, rows_member: str, rows: list[dict[str, Any]], others: dict[str, Any]
 ) -> None:
     result = wire({"structuredContent": {**others, table_member: table, rows_member: rows}})
-    quick = meter("query", {}, result)
+    fast = meter("query", {}, result)
     parts = decode(result)
     assert parts is not None
-    if quick.method == "declared":
-        slow = count_records(parts, parse_arguments("query", {}))
-        assert (slow.tables, slow.records, slow.method) == (quick.tables, quick.records, quick.method)
+    if fast.method == "declared":
+        general = count_records(parts, parse_arguments("query", {}))
+        assert (general.tables, general.records, general.method) == (fast.tables, fast.records, fast.method)

@@ -1,4 +1,4 @@
-"""The forms in which a call may be written down."""
+"""The file formats of a recorded call."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ CALL = RecordedCall("query", {"sql": "x"}, b'{"content":[]}')
         json.dumps({"request": REQUEST, "response": RESPONSE}),
     ],
 )
-def test_a_call_is_read_from_each_form(text: str) -> None:
+def test_a_call_is_read_from_each_format(text: str) -> None:
     assert read_call(text) == CALL
 
 
-def test_what_the_tool_declares_may_be_beside_the_call() -> None:
+def test_the_input_schema_may_be_recorded_with_the_call() -> None:
     schema = {"properties": {"entity": {"description": "Table name"}}}
     call = read_call(json.dumps({"tool": "x", "inputSchema": schema, "result": {}}))
     assert call.hints.table_arguments == {"entity"}
 
 
-def test_a_call_without_arguments_has_none() -> None:
+def test_a_call_without_arguments_has_empty_ones() -> None:
     assert read_call('{"tool": "x", "result": {}}') == RecordedCall("x", {}, b"{}")
 
 
@@ -53,6 +53,6 @@ def test_a_call_without_arguments_has_none() -> None:
         ([REQUEST, {"id": 7, "error": {"code": 1, "message": "no"}}], "has a JSON-RPC error instead of a result"),
     ],
 )
-def test_what_is_missing_is_named(value: Any, message: str) -> None:
+def test_an_error_names_what_is_wrong(value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_call(value if isinstance(value, str) else json.dumps(value))

@@ -1,4 +1,4 @@
-"""What the declarations of tools tell."""
+"""Hints in the declarations of tools."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from gateway.metering.tool_declarations import (
 from tests.metering.support import texts, wire
 
 
-def kept(arguments: dict[str, Any] | None = None, output: Any = None) -> bytes:
-    """The schemas of a tool, as they are kept."""
+def stored_schemas(arguments: dict[str, Any] | None = None, output: Any = None) -> bytes:
+    """Return the stored schemas of a tool."""
     tool: dict[str, Any] = {"name": "x", "inputSchema": {"type": "object", "properties": arguments or {}}}
     if output is not None:
         tool["outputSchema"] = output
@@ -29,7 +29,7 @@ def kept(arguments: dict[str, Any] | None = None, output: Any = None) -> bytes:
 
 
 def is_table(description: str, name: str = "entity", **schema: Any) -> bool:
-    return bool(parse_hints(kept({name: {"description": description, **schema}})).table_arguments)
+    return bool(parse_hints(stored_schemas({name: {"description": description, **schema}})).table_arguments)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def is_table(description: str, name: str = "entity", **schema: Any) -> bool:
         "The view you want to inspect",
     ],
 )
-def test_an_argument_that_is_said_to_name_a_table_does(description: str) -> None:
+def test_an_argument_described_as_the_name_of_a_table_names_one(description: str) -> None:
     assert is_table(description)
 
 
@@ -67,11 +67,11 @@ def test_an_argument_that_is_said_to_name_a_table_does(description: str) -> None
         "",
     ],
 )
-def test_an_argument_of_which_something_else_is_said_names_none(description: str) -> None:
+def test_an_argument_with_another_description_names_no_table(description: str) -> None:
     assert not is_table(description)
 
 
-def test_an_argument_that_is_no_text_or_is_sql_names_no_table() -> None:
+def test_an_argument_that_is_not_a_string_or_is_sql_names_no_table() -> None:
     assert not is_table("Table name", type="integer")
     assert not is_table("Table name", name="query")
     assert is_table("Table name", type="string")
@@ -86,14 +86,14 @@ def test_hints_name_the_tables_of_a_call() -> None:
     assert tables_in_arguments("get_rows", {"entity": "Orders"}, hints) == ("orders",)
 
 
-def test_the_arguments_that_name_a_table_are_told_by_name_or_description() -> None:
-    assert table_arguments(kept({"tableName": {}, "entity": {"description": "Table name"}, "n": {}})) == [
+def test_arguments_name_a_table_by_their_name_or_description() -> None:
+    assert table_arguments(stored_schemas({"tableName": {}, "entity": {"description": "Table name"}, "n": {}})) == [
         "tableName",
         "entity",
     ]
 
 
-def test_the_lists_of_an_output_are_found_those_of_objects_first() -> None:
+def test_the_lists_of_an_output_schema_are_found_those_of_objects_first() -> None:
     row = {"type": "object", "properties": {"id": {"type": "integer"}}}
     output = {
         "$defs": {"Row": row, "Page": {"type": "object", "properties": {"items": {"type": "array", "items": row}}}},
@@ -105,10 +105,10 @@ def test_the_lists_of_an_output_are_found_those_of_objects_first() -> None:
             "found": {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/Row"}}]},
         },
     }
-    assert list_paths(kept(output=output)) == [("page", "items"), ("found",), ("names",)]
+    assert list_paths(stored_schemas(output=output)) == [("page", "items"), ("found",), ("names",)]
 
 
-def test_what_is_large_or_no_list_of_tools_is_not_learned() -> None:
+def test_large_schemas_and_malformed_tool_lists_are_ignored() -> None:
     large = {"type": "object", "description": "x" * MAX_SCHEMA}
     found = parse_tool_list(wire({"tools": [{"name": "a", "inputSchema": large, "outputSchema": {}}, {"name": "b"}]}))
     assert {name: json.loads(value) for name, value in found.items()} == {
@@ -123,7 +123,7 @@ def test_what_is_large_or_no_list_of_tools_is_not_learned() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"[", b"[]", b'{"input":5,"output":[]}', b'{"input":{"properties":{"a":5}}}'])
-def test_odd_schemas_tell_nothing(value: bytes) -> None:
+def test_malformed_schemas_give_no_hints(value: bytes) -> None:
     assert parse_hints(value) == ToolHints()
     assert table_arguments(value) == []
     assert list_paths(value) == []
@@ -138,5 +138,5 @@ def test_odd_schemas_tell_nothing(value: bytes) -> None:
         {"properties": {"a": None, "b": {"properties": []}}},
     ],
 )
-def test_schemas_that_go_in_circles_end(output: Any) -> None:
-    assert list_paths(kept(output=output)) == []
+def test_recursive_schemas_end(output: Any) -> None:
+    assert list_paths(stored_schemas(output=output)) == []

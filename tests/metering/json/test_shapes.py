@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the cases are read better in one line each
-"""JSON in the shapes that servers give their answers, as structured content and as text."""
+"""JSON in the shapes that servers use, as structured content and as text."""
 
 from __future__ import annotations
 
@@ -104,17 +104,17 @@ def shuffled(value: Any, random_: random.Random) -> Any:
 
 
 @pytest.mark.parametrize(("value", "expected"), SHAPES, ids=lambda value: json.dumps(value)[:60])
-def test_a_shape_has_the_same_count_in_every_place_and_order(value: Any, expected: int) -> None:
-    places = [texts(json.dumps(value)), texts(json.dumps(value, indent=2)), texts(repr(value))]
-    places += [structured(value)] if isinstance(value, dict) else []
-    places += [
+def test_a_shape_has_the_same_count_in_any_content_and_member_order(value: Any, expected: int) -> None:
+    contents = [texts(json.dumps(value)), texts(json.dumps(value, indent=2)), texts(repr(value))]
+    contents += [structured(value)] if isinstance(value, dict) else []
+    contents += [
         structured({"result": value}),
         structured({"result": json.dumps(value)}),
         texts(json.dumps({"result": value})),
     ]
     for seed in range(3):
-        places.append(texts(json.dumps(shuffled(value, random.Random(seed)))))
-    assert [records(place) for place in places] == [expected] * len(places)
+        contents.append(texts(json.dumps(shuffled(value, random.Random(seed)))))
+    assert [records(content) for content in contents] == [expected] * len(contents)
 
 
 @pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: json.dumps(value)[:60])
@@ -125,7 +125,7 @@ def test_a_shape_without_records_is_unknown(value: Any) -> None:
 
 @pytest.mark.parametrize("size", [24_000, 70_000, 250_000, 800_000])
 @pytest.mark.parametrize("wrap", ["rows", "result", "prices", "deep", "columns", "arrays", "sets", "blocks", "text"])
-def test_the_size_of_a_result_changes_nothing(size: int, wrap: str) -> None:
+def test_the_count_does_not_depend_on_the_size_of_the_result(size: int, wrap: str) -> None:
     rows = [{"a": number, "b": "x" * 20} for number in range(size // 40)]
     cells = [[number, "x" * 20] for number in range(size // 40)]
     value = {
@@ -145,36 +145,36 @@ def test_the_size_of_a_result_changes_nothing(size: int, wrap: str) -> None:
     assert records(texts(json.dumps(value))) == len(rows)
 
 
-def test_the_columns_in_a_description_are_its_records() -> None:
+def test_columns_are_the_records_of_a_describing_tool() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b", "c"], "types": ["INT", "TEXT", "REAL"]}
     assert records(structured(described), "describe_table", table="stocks") == 3
     assert records(structured(described), "query", table="stocks") is None
 
 
-def test_the_list_that_is_called_what_the_tool_lists_is_counted() -> None:
+def test_the_list_with_the_name_of_what_the_tool_lists_is_counted() -> None:
     keys = structured({"cursor": 0, "keys": ["a", "b"], "total_scanned": 9, "scan_complete": True})
     assert records(keys, "scan_keys") == 2
     assert records(keys, "scan") is None
 
 
-def test_the_columns_beside_a_number_are_no_records_of_a_tool_that_reads() -> None:
+def test_columns_next_to_a_number_are_records_only_for_a_describing_tool() -> None:
     result = structured({"filtered": 4, "original": 15, "columns": [{"name": "id"}, {"name": "title"}]})
     assert records(result, "filter") is None
     assert records(result, "describe") == 2
 
 
-def test_a_grid_is_surer_than_its_cells() -> None:
+def test_a_grid_takes_precedence_over_its_cells() -> None:
     grid = structured({"sheet": "s", "grid": [[1, 2], [3, 4]], "cells": {"A1": 1, "B1": 2, "A2": 3, "B2": 4}})
     assert records(grid, "read_range") == 2
 
 
-def test_the_one_object_of_a_list_that_says_that_there_is_nothing_is_no_record() -> None:
-    said = structured({"result": [{"message": "Query returned no results."}]})
-    assert records(said, sql="SELECT * FROM t") == 0
-    assert records(said, sql="SELECT message FROM t") == 1
+def test_a_message_that_nothing_was_found_is_not_a_record() -> None:
+    message = structured({"result": [{"message": "Query returned no results."}]})
+    assert records(message, sql="SELECT * FROM t") == 0
+    assert records(message, sql="SELECT message FROM t") == 1
 
 
-def test_an_object_that_tells_of_several_rows_is_not_one_record() -> None:
+def test_an_object_that_states_several_rows_is_not_one_record() -> None:
     pivot = {"ann": {"good": 3, "worn": 6}, "bob": {"good": 5}}
     assert records(structured({"index": "m", "row_count": 2, "pivot": pivot}), table="t") == 2
     assert records(structured({"index": "m", "row_count": 3, "pivot": pivot}), table="t") is None
@@ -182,8 +182,14 @@ def test_an_object_that_tells_of_several_rows_is_not_one_record() -> None:
 
 def test_a_description_with_columns_and_keys_has_as_many_records_as_columns() -> None:
     columns = [{"column_name": "id"}, {"column_name": "due"}]
-    told = {"table_name": "t", "row_count": "60", "columns": columns, "primary_keys": [{"name": "id"}], "indexes": []}
-    assert records(texts(json.dumps(told)), "describe_table", table_name="t") == 2
+    described = {
+        "table_name": "t",
+        "row_count": "60",
+        "columns": columns,
+        "primary_keys": [{"name": "id"}],
+        "indexes": [],
+    }
+    assert records(texts(json.dumps(described)), "describe_table", table_name="t") == 2
 
 
 def test_a_record_with_a_list_in_it_is_one_record() -> None:
@@ -192,24 +198,24 @@ def test_a_record_with_a_list_in_it_is_one_record() -> None:
     assert records(order, "find_one") is None
 
 
-def test_a_text_of_json_in_an_answer_is_opened() -> None:
+def test_json_in_a_string_is_read() -> None:
     assert records(structured({"success": True, "json": json.dumps(ROWS), "message": "converted"})) == 3
 
 
-def test_the_echo_of_a_write_is_no_record() -> None:
+def test_the_echo_of_a_write_is_not_a_record() -> None:
     echo = structured({"success": True, "data": [{"cell": "A1", "value": 1}], "message": "written"})
     assert records(echo, "update_range") == 0
     assert records(echo, "read_range") == 1
     assert records(echo, "update_range", sql="UPDATE t SET a = 1 RETURNING *") == 1
 
 
-def test_the_one_object_of_a_list_may_hold_columns() -> None:
+def test_the_only_object_of_a_list_may_hold_columns() -> None:
     columns = {"a": {"0": 1, "1": 2, "2": 3}, "b": {"0": "x", "1": "y", "2": "z"}}
     assert records(texts(json.dumps({"content": [columns], "isError": False}))) == 3
     assert records(texts(json.dumps([{"a": {"x": 1}, "b": {"x": 2}}]))) == 1
 
 
-def test_the_size_of_a_description_is_no_count() -> None:
+def test_the_row_count_in_a_description_is_not_the_record_count() -> None:
     described = {"table": "stocks", "row_count": 12154, "columns": ["a", "b"]}
     assert records(structured(described), "get_table_info", table="stocks") != 12154
     assert records(structured({"table": "stocks", "record_count": 12154}), "describe_table") != 12154

@@ -1,4 +1,4 @@
-"""The operator's rules: what they say about calls, and how their faults are told."""
+"""The operator's rules: their effect on calls, and the reports of their faults."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ ITEMS = structured({"items": [{"id": 1}, {"id": 2}], "other": [{"id": 3}]})
         "length(parse_json(content[0].text).items)",
     ],
 )
-def test_a_rule_counts_what_its_expression_says(expression: str) -> None:
+def test_a_rule_gives_the_number_of_records(expression: str) -> None:
     assert ruled({"records": expression}, ITEMS) == MeteringResult((), 2, "rule")
 
 
-def test_a_rule_names_the_tables_that_its_expression_finds() -> None:
+def test_a_rule_gives_the_tables() -> None:
     rule = {"tables": "[arguments.area, 'Orders']", "records": "length(structuredContent.items)"}
     assert ruled(rule, ITEMS, area="EU") == MeteringResult(("eu", "orders"), 2, "rule")
 
 
-def test_a_rule_for_tables_leaves_the_count_to_the_shape() -> None:
+def test_a_rule_for_tables_does_not_change_the_count() -> None:
     result = structured({"rows": [{"id": 1}]})
     assert ruled({"tables": "arguments.area"}, result, area="eu") == MeteringResult(("eu",), 1, "structured")
 
 
-def test_a_rule_for_records_leaves_the_tables_to_the_arguments() -> None:
+def test_a_rule_for_records_does_not_change_the_tables() -> None:
     assert ruled({"records": "length(structuredContent.items)"}, ITEMS, table="orders") == MeteringResult(
         ("orders",), 2, "rule"
     )
 
 
-def test_the_first_rule_that_matches_is_the_tools() -> None:
+def test_the_first_matching_rule_applies() -> None:
     found = rules(
         {"tool": "get_*", "records": "`1`"}, {"tool": "get_orders", "records": "`2`"}, {"tool": "?", "records": "`3`"}
     )
     assert [getattr(found.find(tool), "number", None) for tool in ("get_orders", "x", "list", "x")] == [1, 3, None, 3]
 
 
-def test_a_rule_that_answers_null_says_nothing() -> None:
+def test_a_rule_that_evaluates_to_null_has_no_effect() -> None:
     rule = {"tables": "arguments.none", "records": "structuredContent.none"}
     assert ruled(rule, structured({"rows": [{"id": 1}]}), table="t") == MeteringResult(("t",), 1, "structured")
 
@@ -74,31 +74,31 @@ def test_a_rule_that_answers_null_says_nothing() -> None:
 @pytest.mark.parametrize(
     "expression", ["`-1`", "`1.5`", "`true`", "'2'", "structuredContent.items", "length(arguments.x)"]
 )
-def test_a_rule_without_a_number_makes_the_count_unknown(expression: str) -> None:
+def test_a_rule_that_does_not_give_a_number_makes_the_count_unknown(expression: str) -> None:
     metered = ruled({"records": expression}, structured({"items": [{"id": 1}]}), table="t")
     assert (metered.tables, metered.records, metered.method) == (("t",), None, "unknown")
     assert metered.rule_error is not None
     assert metered.rule_error.startswith("records: ")
 
 
-def test_a_rule_without_a_name_makes_the_tables_unknown() -> None:
+def test_a_rule_that_does_not_give_a_name_makes_the_tables_unknown() -> None:
     metered = ruled({"tables": "`1`"}, structured({"rows": [{"id": 1}]}), table="t")
     assert (metered.tables, metered.records) == ((), 1)
     assert metered.rule_error == "tables: the value is not a table name or a list of table names"
 
 
-def test_a_fault_tells_nothing_of_the_call() -> None:
+def test_a_rule_error_contains_no_data_of_the_call() -> None:
     metered = ruled({"records": "length(arguments.secret)"}, ITEMS, secret=123456789)
     assert metered.rule_error == "records: length() got number"
 
 
-def test_an_error_is_no_records_whatever_the_rule() -> None:
+def test_an_error_has_no_records_whatever_the_rule() -> None:
     assert ruled({"records": "`5`"}, texts("no", isError=True)) == MeteringResult((), 0, "error")
     failed = ruled({"records": "length(structuredContent.items)"}, texts("Error: no such table: x"))
     assert (failed.records, failed.method) == (0, "error")
 
 
-def test_the_length_of_a_list_is_found_in_a_large_result_too() -> None:
+def test_length_works_on_a_large_result() -> None:
     result = {"content": [], "structuredContent": {"meta": {"a": 1}, "items": [{"id": one} for one in range(90_000)]}}
     assert len(wire(result)) > 1_000_000
     assert ruled({"records": "length(structuredContent.items)"}, result).records == 90_000
@@ -117,7 +117,7 @@ def test_an_expression_that_takes_too_many_steps_fails() -> None:
     assert metered.rule_error == "records: the result is too large for an expression other than length(path)"
 
 
-def test_faults_name_the_rule_the_member_and_the_place() -> None:
+def test_faults_name_the_rule_the_member_and_the_position() -> None:
     assert faults(
         {"tool": "a", "records": "length(result.items)"},
         {"tool": "b", "records": "length(items)"},
@@ -148,10 +148,10 @@ def test_faults_name_the_rule_the_member_and_the_place() -> None:
 
 
 @pytest.mark.parametrize("table", [[], {"rules": []}, {"rule": {}}, {"rule": [{"tool": "a"}] * (MAX_RULES + 1)}])
-def test_what_is_no_list_of_rules_is_refused(table: object) -> None:
+def test_a_value_other_than_a_list_of_rules_is_rejected(table: object) -> None:
     with pytest.raises(RulesError):
         parse_rules(table)
 
 
-def test_no_rules_are_no_rules() -> None:
+def test_an_empty_table_has_no_rules() -> None:
     assert parse_rules({}).find("x") is None

@@ -1,4 +1,4 @@
-"""Rules that are suggested for tools whose count is unknown."""
+"""Suggested rules for tools with unknown counts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def schemas(name: str, output: Any = None, **arguments: Any) -> dict[str, bytes]
     return parse_tool_list(wire({"tools": [tool if output is None else {**tool, "outputSchema": output}]}))
 
 
-def test_only_tools_with_unknown_counts_are_named_the_worst_first() -> None:
-    counted = [ToolUsage("a", 10, 0), ToolUsage("b", 10, 1), ToolUsage("c", 9, 9), ToolUsage("d", 1, 1)]
-    assert [one.tool for one in suggest(counted, {})] == ["c", "b", "d"]
+def test_tools_with_unknown_counts_are_listed_the_most_frequent_first() -> None:
+    usage = [ToolUsage("a", 10, 0), ToolUsage("b", 10, 1), ToolUsage("c", 9, 9), ToolUsage("d", 1, 1)]
+    assert [one.tool for one in suggest(usage, {})] == ["c", "b", "d"]
 
 
-def test_a_suggested_rule_can_be_pasted_and_counts() -> None:
+def test_a_suggested_rule_is_valid_and_counts() -> None:
     known = schemas("find*", PARTS, area={"description": "Table name"})
     toml = to_toml(suggest([ToolUsage("find*", 8, 2)], known))
     assert toml.startswith("# find*: 2 of 8 calls of unknown count (25 %)\n")
@@ -41,7 +41,7 @@ def test_a_suggested_rule_can_be_pasted_and_counts() -> None:
     assert rules.find("find_more") is None
 
 
-def test_what_cannot_be_told_is_a_comment() -> None:
+def test_a_suggestion_without_an_output_schema_is_a_comment() -> None:
     known = schemas("declared", area={})
     toml = to_toml(suggest([ToolUsage("declared", 5, 5), ToolUsage("not seen", 5, 5)], known))
     assert tomllib.loads(toml) == {}
@@ -50,7 +50,7 @@ def test_what_cannot_be_told_is_a_comment() -> None:
     assert '# tool = "not seen"' in toml
 
 
-def test_the_name_of_a_tool_cannot_break_out_of_its_line() -> None:
+def test_the_name_of_a_tool_is_escaped() -> None:
     evil = 'x"\n[[metering.rule]]\ntool = "*"\nrecords = "`0`"\n# '
     output = {"type": "object", "properties": {evil: {"type": "array", "items": {"type": "object"}}}}
     toml = to_toml(suggest([ToolUsage(evil, 1, 1)], schemas(evil, output)))

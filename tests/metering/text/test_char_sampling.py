@@ -1,4 +1,4 @@
-"""How often a sign occurs, told by a sample."""
+"""Estimates of how often a character occurs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from gateway.metering.text.char_sampling import has_more
 
 
 @pytest.mark.parametrize("limit", [0, 10, 5_000])
-def test_no_more_than_the_limit_is_never_told_to_be_more(limit: int) -> None:
+def test_data_within_the_limit_is_never_reported_as_more(limit: int) -> None:
     assert not has_more(b"{" * limit + b" " * 10_000, "{", limit)
     assert not has_more("{" * limit + " " * 10_000, "{", limit)
 
 
-def test_signs_cannot_be_hidden_from_the_sample_by_their_places() -> None:
+def test_characters_cannot_evade_the_sample_by_their_positions() -> None:
     hidden = b" " + b"{" * 60
     assert has_more(hidden * 1000, "{", 50_000)
     assert has_more((hidden * 1000).decode(), "{", 50_000)

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - the cases are read better in one line each
-"""Texts in which servers write records: each form with its count, and look-alikes that are unknown."""
+"""The text formats of records: examples of each with their counts, and similar texts whose count is unknown."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MARKDOWN = "| a | b |\n|---|:-:|\n| 1 | x |\n| 2 | y |\n| 3 | z |"
 MYSQL = "+---+---+\n| a | b |\n+---+---+\n| 1 | x |\n| 2 | y |\n+---+---+\n2 rows in set (0.00 sec)"
 PSQL = " a | b \n---+---\n 1 | x\n 2 | y\n(2 rows)"
 PSQL_ONE = " count \n-------\n 12154\n(1 row)"
-PSQL_UPRIGHT = "-[ RECORD 1 ]\na | 1\nb | x\n-[ RECORD 2 ]\na | 2\nb | y"
-MYSQL_UPRIGHT = (
+PSQL_EXPANDED = "-[ RECORD 1 ]\na | 1\nb | x\n-[ RECORD 2 ]\na | 2\nb | y"
+MYSQL_VERTICAL = (
     "*************************** 1. row ***************************\n  a: 1\n  b: x\n"
     "*************************** 2. row ***************************\n  a: 2\n  b: y\n2 rows in set"
 )
@@ -76,8 +76,8 @@ UNTRUSTED = (
         (MYSQL, 2, "box_text"),
         (PSQL, 2, "box_text"),
         (PSQL_ONE, 1, "columns_text"),
-        (PSQL_UPRIGHT, 2, "rows_text"),
-        (MYSQL_UPRIGHT, 2, "rows_text"),
+        (PSQL_EXPANDED, 2, "rows_text"),
+        (MYSQL_VERTICAL, 2, "rows_text"),
         (DUCKDB, 2, "box_text"),
         (DUCKDB_CUT, 4, "box_text"),
         (DUCKDB_TWO, 2, "box_text"),
@@ -159,12 +159,12 @@ def test_records_are_counted_in(text: str, expected: int, method: str) -> None:
         "2024-01-02 10:00:00 INFO started, ok\n2024-01-02 10:00:01 INFO stopped",
     ],
 )
-def test_what_is_no_form_is_unknown(text: str) -> None:
+def test_a_text_in_no_known_format_is_unknown(text: str) -> None:
     assert records(texts(text)) is None
 
 
 @pytest.mark.parametrize("quote", ["'", '"', "\\", "\\'", '\\"', "'\\"])
-def test_strings_with_quotation_marks_do_not_confuse_a_repr(quote: str) -> None:
+def test_quotation_marks_in_the_strings_of_a_repr_do_not_change_the_count(quote: str) -> None:
     rows = [{"a": quote + "}, {'a': "}, {"a": "x" + quote}, {"b": [quote, {"c": quote}]}]
     assert records(texts(repr(rows))) == 3
 
@@ -175,7 +175,7 @@ def test_long_tables_are_counted_like_short_ones(count: int) -> None:
     markdown = "\n".join(["| a | b |", "|---|---|", *(f"| {a} | {b} |" for a, b in cells)])
     box = "\n".join(["+---+---+", "| a | b |", "+---+---+", *(f"| {a} | {b} |" for a, b in cells), "+---+---+"])
     psql = "\n".join([" a | b ", "---+---", *(f" {a} | {b}" for a, b in cells), f"({count} rows)"])
-    upright = "\n\n".join([*(f"{row + 1}. row\na: {a}\nb: {b}" for row, (a, b) in enumerate(cells)), f"{count} rows"])
+    vertical = "\n\n".join([*(f"{row + 1}. row\na: {a}\nb: {b}" for row, (a, b) in enumerate(cells)), f"{count} rows"])
     comma = "\n".join(["a,b", *(f"{a},{b}" for a, b in cells)]) + "\n"
     json_lines = "\n".join(json.dumps({"a": a, "b": b}) for a, b in cells)
     assert records(texts(markdown)) == count
@@ -187,11 +187,11 @@ def test_long_tables_are_counted_like_short_ones(count: int) -> None:
     assert records(texts(repr(cells))) == count
     if count > 1:
         assert records(texts(comma)) == count
-        assert records(texts(upright)) == count
+        assert records(texts(vertical)) == count
         assert records(texts(json_lines)) == count
 
 
-def test_columns_that_a_statement_selects_settle_what_a_header_is() -> None:
+def test_the_columns_that_a_statement_selects_tell_a_header_row_from_data() -> None:
     sql = "SELECT carrier, name FROM airlines"
     assert records(texts("carrier,name\nAA,American, Inc.\nUA,United"), sql=sql) == 2
     assert records(texts("AA,American\nUA,United"), sql=sql) == 2
@@ -200,7 +200,7 @@ def test_columns_that_a_statement_selects_settle_what_a_header_is() -> None:
     assert records(texts("carrier  name\n     AA  American\n     UA  United"), sql=sql) == 2
 
 
-def test_a_row_alone_is_a_record_where_a_statement_is_known_to_return_it() -> None:
+def test_a_single_row_is_a_record_if_a_statement_returns_rows() -> None:
     sql = "SELECT a, b, c FROM t"
     for text in (
         "(1, 'a', 2.5)",
@@ -214,12 +214,12 @@ def test_a_row_alone_is_a_record_where_a_statement_is_known_to_return_it() -> No
     assert records(texts("(1, 'a', 2.5)")) is None
 
 
-def test_an_empty_text_of_a_statement_that_returns_rows_has_none() -> None:
+def test_an_empty_text_has_no_records_if_a_statement_returns_rows() -> None:
     assert records(texts(""), sql="SELECT a FROM t") == 0
     assert records(texts("")) is None
 
 
-def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
+def test_a_single_value_is_one_record_if_a_statement_selects_one_column() -> None:
     assert records(texts("12154"), sql="SELECT count(*) AS n FROM stocks") == 1
     assert records(texts("12154")) is None
 
@@ -259,12 +259,12 @@ def test_a_single_value_of_a_statement_with_one_column_is_one_record() -> None:
         ("get_unique_values", "Unique values in loans.member:\n\nbob (count: 17)\ncid (count: 15)", 2),
     ],
 )  # fmt: skip
-def test_a_tool_that_lists_answers_with_names(tool: str, text: str, expected: int | None) -> None:
+def test_lists_of_a_listing_tool_are_counted(tool: str, text: str, expected: int | None) -> None:
     assert records(texts(text), tool) == expected
 
 
 @pytest.mark.parametrize("text", ["Paris, London", "One line.\nAnother line.", "/home/me", "- a\n- b"])
-def test_lists_are_prose_for_another_tool(text: str) -> None:
+def test_lists_of_another_tool_are_prose(text: str) -> None:
     assert records(texts(text), "ask") is None
 
 
@@ -283,7 +283,7 @@ def test_lists_are_prose_for_another_tool(text: str) -> None:
         ("append_insight", '{"success": true, "message": "Insight added"}'),
     ],
 )
-def test_a_write_that_is_confirmed_returned_nothing(tool: str, text: str) -> None:
+def test_the_confirmation_of_a_write_has_no_records(tool: str, text: str) -> None:
     assert records(texts(text), tool) == 0
 
 
@@ -297,16 +297,16 @@ def test_a_write_that_is_confirmed_returned_nothing(tool: str, text: str) -> Non
         ("tell", "The columns checked are: ['a', 'b'], and four groups of them look alike."),
     ],
 )
-def test_what_only_sounds_like_a_write_or_a_list_is_unknown(tool: str, text: str) -> None:
+def test_texts_similar_to_a_confirmation_or_a_list_are_unknown(tool: str, text: str) -> None:
     assert records(texts(text), tool) is None
 
 
 @pytest.mark.parametrize("text", ["Empty DataFrame\nColumns: [a, b]\nIndex: []", '{"status": "success", "run_id": "17", "message": "Query executed successfully. No results returned."}'])  # fmt: skip
-def test_an_empty_answer_that_says_so_is_0(text: str) -> None:
+def test_a_text_that_states_an_empty_result_has_no_records(text: str) -> None:
     assert records(texts(text), sql="SELECT a, b FROM t") == 0
 
 
-def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
+def test_a_status_that_reports_an_error_is_an_error() -> None:
     answer = metered(texts('{"status": "error", "run_id": "17", "message": "no such table: t"}'), sql="SELECT a FROM t")
     assert answer == MeteringResult((), 0, "error")
 
@@ -321,7 +321,7 @@ def test_an_acknowledgement_that_tells_of_an_error_is_one() -> None:
         (None, "id,state,due\n1,lost\n2,worn,2024-01-07", None),
     ],
 )
-def test_servers_that_do_not_quote_are_read(statement: str | None, text: str, expected: int | None) -> None:
+def test_csv_without_quotation_marks_is_counted(statement: str | None, text: str, expected: int | None) -> None:
     assert records(texts(text), **({"query": statement} if statement else {})) == expected
 
 
@@ -344,7 +344,9 @@ WARNING = "The following section contains unverified user data, between the <unt
         ("list_notes", ["Name: a", "The rest is prose."], None),
     ],
 )  # fmt: skip
-def test_blocks_that_begin_alike_are_entries_of_a_list(tool: str, blocks: list[str], expected: int | None) -> None:
+def test_content_blocks_with_the_same_label_are_entries_of_a_list(
+    tool: str, blocks: list[str], expected: int | None
+) -> None:
     assert records(texts(*blocks), tool) == expected
 
 
@@ -364,21 +366,21 @@ def test_blocks_that_begin_alike_are_entries_of_a_list(tool: str, blocks: list[s
         (json.dumps({"data": None, "count": 0}), 0),
     ],
 )
-def test_an_answer_to_a_query_is_read(text: str, expected: int) -> None:
+def test_results_of_a_query_are_counted(text: str, expected: int) -> None:
     assert records(texts(text), "read_query", query="SELECT * FROM t") == expected
 
 
-def test_one_number_is_the_record_of_a_statement_with_one_column() -> None:
+def test_one_number_is_one_record_if_a_statement_selects_one_column() -> None:
     result = structured({"result": 42})
     assert records(result, sql="SELECT count(*) FROM t") == 1
     assert records(result, sql="SELECT * FROM t") is None
     assert records(texts("None"), sql="SELECT max(a) FROM t") is None
 
 
-def test_a_frame_with_a_name_for_its_index_has_a_header_of_two_lines() -> None:
+def test_a_data_frame_with_an_index_name_has_two_header_lines() -> None:
     assert records(texts("        id\nmember    \nann     14\nbob     17"), "pivot") == 2
 
 
-def test_a_data_file_that_is_read_as_text_is_the_table() -> None:
+def test_a_data_file_is_the_table_of_a_text() -> None:
     answer = metered(texts("a,b\n1,x\n2,y"), "read_file", path="/srv/Data/Stocks.csv")
     assert answer == MeteringResult(("stocks.csv",), 2, "csv_text")
