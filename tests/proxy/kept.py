@@ -14,8 +14,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from gateway.proxy.downstream.connection import Continuation
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import Continuation, RequestContext
 from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.upstream.connection import ConnectionState

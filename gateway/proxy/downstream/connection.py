@@ -20,14 +20,14 @@ import logging
 import socket
 import struct
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.head_cache import CachedHead
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
-from gateway.proxy.downstream.request_context import WORTH_A_COPY, RequestContext
+from gateway.proxy.downstream.request_context import WORTH_A_COPY, Continuation, RequestContext
 from gateway.proxy.downstream.response import Response
 
 log = logging.getLogger(__name__)
@@ -47,10 +47,6 @@ _PIECE = 4 * 1024
 _NEVER = float("inf")
 _RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which a close becomes a reset."""
-
-
-Continuation = Callable[[RequestContext], Awaitable[Response | None]]
-"""Answers one request: with what is given back, or, where that is `None`, through the exchange already."""
 
 
 class InFlightRequest(Protocol):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.head_cache import CachedHead
@@ -10,14 +11,36 @@ from gateway.proxy.admission.headers import RawHeaders
 from gateway.proxy.downstream.request import ClientRequest
 from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
 
-if TYPE_CHECKING:
-    from gateway.proxy.downstream.connection import ClientConnection, Continuation
-
 _IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 WORTH_A_COPY = 64 * 1024
 """Bytes up to which parts are copied together, so that they are one write."""
+
+
+class Connection(Protocol):
+    """The connection that a request came on."""
+
+    peer: str
+    head_cache: CachedHead | None
+
+    def write(self, *parts: Chunk) -> None:
+        """Send bytes. Raises `ConnectionError` if the client has disconnected."""
+
+    async def drain(self) -> None:
+        """Wait while the client takes what was sent. Raises `ConnectionError`."""
+
+    def connection_header(self, request: ClientRequest) -> bytes:
+        """Return the `Connection` header line of the response; empty if the HTTP version implies it."""
+
+    def resume_reading(self) -> None:
+        """Read on after a pause."""
+
+    def finish(self, exchange: RequestContext, answer: Response) -> None:
+        """Send the whole response to a request that is served without a task."""
+
+    def continue_in_task(self, work: Continuation) -> None:
+        """Serve the request in the task of the connection from here on."""
 
 
 class RequestContext:
@@ -28,7 +51,7 @@ class RequestContext:
         *("origin", "peer", "request", "status"),
     )
 
-    def __init__(self, connection: ClientConnection, request: ClientRequest) -> None:
+    def __init__(self, connection: Connection, request: ClientRequest) -> None:
         self._connection = connection
         self.request = request
         self.peer = connection.peer
@@ -157,3 +180,7 @@ class RequestContext:
             self.status = status
         else:
             self._connection.write(*parts)
+
+
+Continuation = Callable[[RequestContext], Awaitable[Response | None]]
+"""Serves a request in a task: returns the response, or sends it through the context and returns `None`."""
