@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, inspect, metering, roles, usage, users
+from gateway.cli import backup, inspect, metering, roles, users
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
+from gateway.cli.usage import commands as usage
 from gateway.settings import SettingsError
 
 app = typer.Typer(

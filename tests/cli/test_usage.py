@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -16,37 +14,20 @@ from redis.asyncio import Redis
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.cli import main
 from gateway.redis import names as redis_names
-from gateway.redis.client import connect
 from gateway.timestamps import now_ms
 from gateway.usage.event import pack
 from gateway.usage.store.table import UsageTable
+from tests.cli.support import Capture, on_redis
 from tests.support.clickhouse_front import clickhouse_front
 from tests.support.running_up import Running
 from tests.usage.support import DAY_MS, event
 
-Capture = pytest.CaptureFixture[str]
-Result = TypeVar("Result")
-
-
-@pytest.fixture(autouse=True)
-def url(valkey_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """An empty Redis that the command line is configured for."""
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
-    monkeypatch.chdir(tmp_path)
-
-    async def flush(redis: Redis) -> None:
-        await redis.flushall()
-
-    on_redis(valkey_url, flush)
-    return valkey_url
+pytestmark = pytest.mark.usefixtures("redis_url")
 
 
 @pytest.fixture
 def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageTable]:
-    """A ClickHouse that the command line is configured for."""
+    """The ClickHouse that the command line is configured for."""
     with clickhouse_front(chdb_url) as front:
         url = f"{front.url}/test_{secrets.token_hex(6)}"
         monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", url)
@@ -55,25 +36,16 @@ def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Usage
         table.close()
 
 
-def on_redis(url: str, work: Callable[[Redis], Awaitable[Result]]) -> Result:
-    async def run() -> Result:
-        redis = connect(url)
-        try:
-            return await work(redis)
-        finally:
-            await redis.aclose()
-
-    return asyncio.run(run())
-
-
 def usage(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of one command."""
+    """Run a command; return exit code, standard output and standard error."""
     code = main(["usage", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
 def refuse(url: str, *letters: tuple[bytes, str]) -> list[str]:
+    """Add dead letters, and return their ids."""
+
     async def add(redis: Redis) -> list[str]:
         added: list[Any] = [
             await redis.xadd(redis_names.USAGE_DEAD_LETTERS, {"e": packed, "reason": reason})
@@ -84,9 +56,9 @@ def refuse(url: str, *letters: tuple[bytes, str]) -> list[str]:
     return on_redis(url, add)
 
 
-def test_dead_letters_are_listed_without_what_a_terminal_obeys(url: str, capsys: Capture) -> None:
+def test_dead_letters_are_listed_without_terminal_escapes(redis_url: str, capsys: Capture) -> None:
     one = event(tool_name="query")
-    first, second = refuse(url, (pack((one,)), "bad \x1b[31m" + "x" * 100), (b"\xc1", "unreadable"))
+    first, second = refuse(redis_url, (pack((one,)), "bad \x1b[31m" + "x" * 100), (b"\xc1", "unreadable"))
     code, out, _ = usage(capsys, "dead-letters", "list")
     assert code == 0
     assert out.split("\n")[0].split("  ")[0] == "ID"
@@ -102,8 +74,8 @@ def test_dead_letters_are_listed_without_what_a_terminal_obeys(url: str, capsys:
     assert "--limit" in err
 
 
-def test_letters_are_retried_and_dropped_by_id_or_all_together(url: str, capsys: Capture) -> None:
-    first, *_ = refuse(url, *((pack((event(),)), "bad") for _ in range(4)))
+def test_dead_letters_are_retried_and_dropped_by_id_or_all_together(redis_url: str, capsys: Capture) -> None:
+    first, *_ = refuse(redis_url, *((pack((event(),)), "bad") for _ in range(4)))
     assert usage(capsys, "dead-letters", "retry", first)[:2] == (0, "1 dead letter retried\n")
     code, _, err = usage(capsys, "dead-letters", "retry", first)
     assert (code, f"there is no dead letter {first}" in err) == (1, True)
@@ -115,22 +87,24 @@ def test_letters_are_retried_and_dropped_by_id_or_all_together(url: str, capsys:
         entries = await AuditTrail(redis, now_ms=now_ms).newest(10)
         return [f"{stored.entry.action} {stored.entry.details['count']}" for stored in entries]
 
-    assert on_redis(url, trail) == ["dead_letter.drop 3", "dead_letter.retry 1"]
+    assert on_redis(redis_url, trail) == ["dead_letter.drop 3", "dead_letter.retry 1"]
 
 
 @pytest.mark.parametrize("arguments", [(), ("1-1", "--all")])
-def test_which_letters_must_be_said(capsys: Capture, arguments: tuple[str, ...]) -> None:
+def test_dead_letters_must_be_selected_by_id_or_all(capsys: Capture, arguments: tuple[str, ...]) -> None:
     code, _, err = usage(capsys, "dead-letters", "drop", *arguments)
     assert (code, "--all" in err) == (1, True)
 
 
-def test_a_server_of_clickhouse_that_is_away_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_clickhouse_is_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:9")
     code, _, err = usage(capsys, "reconcile")
     assert (code, "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in err) == (1, True)
 
 
-def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_are_a_table_or_json(
+    clickhouse: UsageTable, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = now_ms()
     clickhouse.insert(
         [
@@ -157,12 +131,12 @@ def test_sums_are_a_table_or_json(clickhouse: UsageTable, capsys: Capture, monke
     assert json.loads(out)["totals"]["calls"] == 2
 
 
-def test_options_before_a_further_command_are_not_dropped_silently(capsys: Capture) -> None:
+def test_options_before_a_subcommand_are_refused(capsys: Capture) -> None:
     code, _, err = usage(capsys, "--days", "7", "reconcile")
-    assert (code, "behind `reconcile`" in err) == (1, True)
+    assert (code, "after `reconcile`" in err) == (1, True)
 
 
-def test_an_export_is_a_file_for_its_owner_alone(clickhouse: UsageTable, capsys: Capture, tmp_path: Path) -> None:
+def test_an_export_is_a_file_with_mode_0600(clickhouse: UsageTable, capsys: Capture, tmp_path: Path) -> None:
     clickhouse.insert([event(), event(tool_name="run_sql"), event(owner="eve@example.com")], "token")
     path = tmp_path / "usage.csv"
     code, out, err = usage(capsys, "export", "--output", str(path))
@@ -177,7 +151,7 @@ def test_an_export_is_a_file_for_its_owner_alone(clickhouse: UsageTable, capsys:
     assert [file.name for file in tmp_path.iterdir()] == ["usage.csv"]
 
 
-def test_an_export_goes_to_standard_output_for_a_pipe(clickhouse: UsageTable, capfdbinary: Any) -> None:
+def test_an_export_goes_to_standard_output_by_default(clickhouse: UsageTable, capfdbinary: Any) -> None:
     clickhouse.insert([event()], "token")
     assert main(["usage", "export", "--format", "parquet"]) == 0
     assert capfdbinary.readouterr().out.startswith(b"PAR1")
@@ -191,7 +165,9 @@ def test_an_export_goes_to_standard_output_for_a_pipe(clickhouse: UsageTable, ca
         (("--output", "/nowhere/usage.csv"), "/nowhere"),
     ],
 )
-def test_a_bad_export_is_told(clickhouse: UsageTable, capsys: Capture, arguments: tuple[str, ...], says: str) -> None:
+def test_an_invalid_export_is_refused(
+    clickhouse: UsageTable, capsys: Capture, arguments: tuple[str, ...], says: str
+) -> None:
     code, _, err = usage(capsys, "export", *arguments)
     assert (code, says in err) == (1, True)
 
@@ -203,7 +179,7 @@ def test_an_export_that_fails_leaves_no_file(capsys: Capture, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reconcile_asks_a_running_gateway(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_commands_ask_a_running_gateway(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GATEWAY_REDIS_URL")
     running = Running("up", data_dir=tmp_path / "data")
     try:

@@ -1,4 +1,4 @@
-"""`mcp-gateway usage export`: single calls as a file."""
+"""`mcp-gateway usage export`: writes single calls to a file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.support.services import Services, with_services
-from gateway.cli.usage_database import usage_table
+from gateway.cli.usage.database import usage_table
 
 _PROGRESS_SECONDS = 0.2
 
 
 class Format(StrEnum):
-    """What the file is."""
+    """File formats."""
 
     CSV = "csv"
     NDJSON = "ndjson"
@@ -30,29 +30,29 @@ class Format(StrEnum):
 
 
 class _Export(NamedTuple):
-    """An export under way."""
+    """A started export."""
 
     calls: int
-    """How many calls there will be, but for those that come meanwhile."""
-    pieces: AsyncGenerator[bytes]
+    """Number of calls when it started; there may be more at its end."""
+    chunks: AsyncGenerator[bytes]
 
 
 def export(
-    fmt: Annotated[Format, typer.Option("--format", help="What the file is.")] = Format.CSV,
+    fmt: Annotated[Format, typer.Option("--format", help="Format of the file.")] = Format.CSV,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it.", show_default="standard output")
+        Path | None, typer.Option(metavar="FILE", help="File to write.", show_default="standard output")
     ] = None,
-    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="From this date or time on.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="To this date, or before a time.")] = None,
-    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Of one user.", show_default="all")] = None,
-    key_id: Annotated[str | None, typer.Option(metavar="ID", help="With one key.")] = None,
-    tool: Annotated[str | None, typer.Option(metavar="NAME", help="Of one tool.")] = None,
-    table: Annotated[str | None, typer.Option(metavar="NAME", help="That read one table.")] = None,
-    status: Annotated[str | None, typer.Option(help="ok, tool_error, rpc_error or denied.")] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First date, or earliest time.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last date, or latest time.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Calls of one user.", show_default="all")] = None,
+    key_id: Annotated[str | None, typer.Option(metavar="ID", help="Calls with one key.")] = None,
+    tool: Annotated[str | None, typer.Option(metavar="NAME", help="Calls of one tool.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="NAME", help="Calls that read one table.")] = None,
+    status: Annotated[str | None, typer.Option(help="Calls with ok, tool_error, rpc_error or denied.")] = None,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Write single calls to a file, by owner and time, the earliest first.
+    """Write single calls to a file, ordered by owner and time.
 
     \b
     Examples:
@@ -61,28 +61,28 @@ def export(
     """
     if output is None and sys.stdout.isatty() and fmt is Format.PARQUET:
         raise CliError("a terminal cannot show Parquet: name a file with --output")
-    asked = {
+    values = {
         "from": since, "to": until, "owner": owner and owner.strip().casefold(), "key_id": key_id,
         "tool": tool, "table": table, "status": status,
     }  # fmt: skip
-    filters = {name: value for name, value in asked.items() if value is not None}
+    filters = {name: value for name, value in values.items() if value is not None}
 
     async def work(services: Services) -> None:
-        async with _begun(services, filters, fmt) as begun:
+        async with _started(services, filters, fmt) as started:
             with _file(output) as file:
-                await _write(begun, fmt, file)
+                await _write(started, fmt, file)
 
     with_services(config, data_dir, work)
 
 
 @asynccontextmanager
-async def _begun(services: Services, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
+async def _started(services: Services, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
     async with usage_table(services) as table:
         if table is None:
             query = dict(filters) if "owner" in filters else {**filters, "all": "true"}
             page = await admin_client.get_json(services, "/api/mcp-usage/history", {**query, "page_size": "1"})
-            pieces = admin_client.download(services, "/api/mcp-usage/export", {**query, "format": fmt.value})
-            yield _Export(page["total"], pieces)
+            chunks = admin_client.download(services, "/api/mcp-usage/export", {**query, "format": fmt.value})
+            yield _Export(page["total"], chunks)
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store import queries
@@ -90,19 +90,18 @@ async def _begun(services: Services, filters: Mapping[str, str], fmt: Format) ->
         from gateway.usage.store.export import export as exported
         from gateway.usage.store.models import HistoryFilters
 
-        chosen = HistoryFilters(
-            since=_moment("from", filters, end_of_day=False),
-            until=_moment("to", filters, end_of_day=True),
-            **{name: value for name, value in filters.items() if name not in ("from", "to")},
-        )
-        if chosen.since is not None and chosen.until is not None and chosen.since >= chosen.until:
+        since = _timestamp("from", filters, end_of_day=False)
+        until = _timestamp("to", filters, end_of_day=True)
+        if since is not None and until is not None and since >= until:
             raise CliError("--from must be before --to")
+        others = {name: value for name, value in filters.items() if name not in ("from", "to")}
+        history_filters = HistoryFilters(since=since, until=until, **others)
         await wait_until_stored(services.redis)
-        page = await queries.history(table, chosen, 1, 1)
-        yield _Export(page.total, exported(table, chosen, TableFormat(fmt.value)))
+        page = await queries.history(table, history_filters, 1, 1)
+        yield _Export(page.total, exported(table, history_filters, TableFormat(fmt.value)))
 
 
-def _moment(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int | None:
+def _timestamp(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int | None:
     from gateway.timestamps import parse_timestamp
 
     if name not in filters:
@@ -117,7 +116,7 @@ def _moment(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int |
 
 @contextmanager
 def _file(output: Path | None) -> Iterator[IO[bytes]]:
-    """The file to write into; under its name only when it is whole, and for its owner alone."""
+    """Yield the file to write to, with mode 0600. It gets its name when it is complete."""
     if output is None:
         yield sys.stdout.buffer
         return
@@ -132,25 +131,25 @@ def _file(output: Path | None) -> Iterator[IO[bytes]]:
         unfinished.unlink(missing_ok=True)
 
 
-async def _write(begun: _Export, fmt: Format, file: IO[bytes]) -> None:
-    size, lines, shown, started = 0, 0, 0.0, time.monotonic()
-    async with aclosing(begun.pieces) as pieces:
-        async for piece in pieces:
-            file.write(piece)
-            size += len(piece)
-            lines += piece.count(b"\n")
-            if sys.stderr.isatty() and time.monotonic() - shown > _PROGRESS_SECONDS:
-                shown = time.monotonic()
-                sys.stderr.write(f"\r{_progress(begun.calls, fmt, lines, size)}\x1b[K")
+async def _write(started: _Export, fmt: Format, file: IO[bytes]) -> None:
+    size, lines, shown_at, started_at = 0, 0, 0.0, time.monotonic()
+    async with aclosing(started.chunks) as chunks:
+        async for chunk in chunks:
+            file.write(chunk)
+            size += len(chunk)
+            lines += chunk.count(b"\n")
+            if sys.stderr.isatty() and time.monotonic() - shown_at > _PROGRESS_SECONDS:
+                shown_at = time.monotonic()
+                sys.stderr.write(f"\r{_progress(started.calls, fmt, lines, size)}\x1b[K")
                 sys.stderr.flush()
     file.flush()
     end = "\r\x1b[K" if sys.stderr.isatty() else ""
-    print_stderr(f"{end}{begun.calls:,} calls, {size / 1e6:,.1f} MB in {time.monotonic() - started:.1f} s")
+    print_stderr(f"{end}{started.calls:,} calls, {size / 1e6:,.1f} MB in {time.monotonic() - started_at:.1f} s")
 
 
 def _progress(calls: int, fmt: Format, lines: int, size: int) -> str:
     if fmt is Format.PARQUET:
         return f"{size / 1e6:,.1f} MB of {calls:,} calls"
-    # A line break in a text of a CSV looks like a call.
+    # Line breaks within CSV fields are counted, too.
     done = min(lines, calls)
     return f"{done:,} of {calls:,} calls ({100 * done // max(calls, 1)} %), {size / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""Where commands read usage: from ClickHouse itself where it is a server, else from the admin process."""
+"""The source of usage for commands: a ClickHouse server, or else the admin process."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def usage_table(services: Services) -> AsyncIterator[UsageTable | None]:
-    """The usage table of a configured ClickHouse; `None` for chDB, which the admin process alone can open.
+    """Yield the usage table of a ClickHouse server; `None` for chDB, which only the admin process can open.
 
-    Raises `CliError` where ClickHouse cannot be read inside.
+    Raises `CliError` if ClickHouse fails inside.
     """
     url = services.settings.clickhouse_url
     if url is None or url.startswith("chdb:"):
         yield None
         return
-    # Not at the top: the other commands need no ClickHouse client.
+    # Imported here: the other commands need no ClickHouse client.
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.table import UsageTable
 

@@ -1,4 +1,4 @@
-"""`mcp-gateway usage` itself: the sums of the last days, as a table."""
+"""`mcp-gateway usage`: statistics of the last days, as a table."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
 from gateway.cli.support.services import Services, with_services
-from gateway.cli.usage_database import usage_table
+from gateway.cli.usage.database import usage_table
 
 _NUMBERS = ("calls", "errors", "records", "unknown_records", "bytes")
 
 
 class By(StrEnum):
-    """What the rows are."""
+    """Groupings."""
 
     TOOL = "tool"
     TABLE = "table"
@@ -31,9 +31,9 @@ _NAMES = {By.TOOL: ("tool_name",), By.TABLE: ("table_name",), By.KEY: ("key_id",
 
 def show(
     context: typer.Context,
-    days: Annotated[int, typer.Option(min=1, max=1000, help="Days up to now (UTC).")] = 30,
-    by: Annotated[By, typer.Option(help="What to add up by.")] = By.TOOL,
-    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Of one user.", show_default="all")] = None,
+    days: Annotated[int, typer.Option(min=1, max=1000, help="Number of days (UTC), today included.")] = 30,
+    by: Annotated[By, typer.Option(help="Grouping of the rows.")] = By.TOOL,
+    owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Calls of one user.", show_default="all")] = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -58,17 +58,17 @@ def show(
     total = ("total", *("" for _ in _NAMES[by][1:]), *_numbers(found["totals"]))
     print_table(header, [*((*_named(row, by), *_numbers(row)) for row in rows), total])
     if by is By.TABLE and sum(row["calls"] for row in rows) > found["totals"]["calls"]:
-        print_stderr("a call that read several tables is in the row of each, and once in the total")
+        print_stderr("a call that read several tables is counted in each of their rows, and once in the total")
     if found["truncated"]:
-        print_stderr("there are more rows than these, which have the most calls; the total has all")
+        print_stderr("only the rows with the most calls are shown; the total includes all")
 
 
 def _refuse_options_of(context: typer.Context) -> None:
-    """Options before the name of a further command would be dropped without a word."""
+    """Raise `CliError` for options before a subcommand, which would be ignored."""
     for name in context.params:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise CliError(f"options belong behind `{context.invoked_subcommand}`")
+            raise CliError(f"put options after `{context.invoked_subcommand}`")
 
 
 async def _stats(services: Services, days: int, owner: str | None) -> dict[str, Any]:
