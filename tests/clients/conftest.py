@@ -1,4 +1,4 @@
-"""One gateway's engines and admin process, and a proxy before each server that a test asks for."""
+"""Fixtures: shared engines and admin process, and a server with a proxy in front of it for each name in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.kinds import NODE_FOLDER
+from tests.clients.programs import NODE_FOLDER
 from tests.clients.upstreams import started
 from tests.support.admin_client import AdminClient
 from tests.support.node import NodePackages, installed
@@ -19,14 +19,14 @@ from tests.support.running_up import Running
 
 @pytest.fixture(scope="session")
 def packages() -> NodePackages:
-    """Node, with the clients and the server that npm has."""
+    """Node, with the clients and the server from npm."""
     return installed("clients", NODE_FOLDER)
 
 
 @pytest.fixture(scope="package")
 def production() -> Iterator[Production]:
-    """The engines; each proxy is told its upstream."""
-    # Not pytest's folder: a unix socket's path must stay under 108 bytes.
+    """The engines; each proxy is started with its upstream."""
+    # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
     with (
         tempfile.TemporaryDirectory(prefix="clients-") as folder,
         production_engines(Path(folder), "http://127.0.0.1:9/mcp") as engines,
@@ -43,7 +43,7 @@ def admin(production: Production) -> Iterator[AdminClient]:
 
 @pytest.fixture(scope="package")
 def url_of(packages: NodePackages) -> Iterator[Callable[[str], str]]:
-    """Gives a server's URL, by the server's name; it is started when it is first asked for."""
+    """A function that returns the URL of a server by its name, and starts the server on the first call."""
     with ExitStack() as stack:
         urls: dict[str, str] = {}
 
@@ -59,7 +59,7 @@ def url_of(packages: NodePackages) -> Iterator[Callable[[str], str]]:
 def gateway_of(
     production: Production, admin: AdminClient, url_of: Callable[[str], str]
 ) -> Iterator[Callable[[str], Running]]:
-    """Gives the gateway before a server, by the server's name; it is started when it is first asked for."""
+    """A function that returns the gateway in front of a server by its name, and starts it on the first call."""
     with ExitStack() as stack:
         proxies: dict[str, Running] = {}
 

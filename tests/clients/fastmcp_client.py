@@ -1,4 +1,4 @@
-"""`python -m tests.clients.fastmcp_client ITINERARY`: FastMCP as a client, over HTTP or the old HTTP+SSE."""
+"""`python -m tests.clients.fastmcp_client PLAN`: FastMCP as a client, over HTTP or the deprecated HTTP+SSE."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from fastmcp import Client
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from mcp_types import Implementation
 
-from tests.clients.journey import OnProgress, travel
+from tests.clients.actions import OnProgress, run_actions
 
 
 class FastMcp:
-    """A client that is connected."""
+    """A connected client."""
 
     def __init__(self, client: Client[Any]) -> None:
         self._client = client
@@ -28,17 +28,17 @@ class FastMcp:
         return result.structured_content or "".join(getattr(block, "text", "") for block in result.content)
 
 
-async def main(itinerary: dict[str, Any]) -> None:
-    """Make the journey, and print what was seen."""
-    transport = SSETransport if itinerary["transport"] == "sse" else StreamableHttpTransport
+async def main(plan: dict[str, Any]) -> None:
+    """Run the plan and print the results."""
+    transport = SSETransport if plan["transport"] == "sse" else StreamableHttpTransport
     client: Client[Any] = Client(
-        transport(itinerary["url"], headers={"Authorization": f"Bearer {itinerary['key']}"}),
-        mode=itinerary["era"],
-        client_info=Implementation(name=itinerary["client"], version="1"),
+        transport(plan["url"], headers={"Authorization": f"Bearer {plan['key']}"}),
+        mode=plan["era"],
+        client_info=Implementation(name=plan["client"], version="1"),
     )
     async with client:
-        seen = await travel(FastMcp(client), itinerary["legs"])
-    print(json.dumps(seen))
+        results = await run_actions(FastMcp(client), plan["actions"])
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 # Written for the 1.x SDK, which is not installed where types are checked.
-"""`python -m tests.clients.sdk1_client ITINERARY`, with an interpreter of its own: the official Python SDK, 1.x, as a
-client over HTTP or the old HTTP+SSE.
+"""`python -m tests.clients.sdk1_client PLAN`, in a separate environment: the official Python SDK 1.x as a client over
+HTTP or the deprecated HTTP+SSE.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mcp import ClientSession, types
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.clients.journey import travel
+from tests.clients.actions import run_actions
 
 
 class Sdk1:
@@ -31,20 +31,20 @@ class Sdk1:
         return result.structuredContent or "".join(getattr(block, "text", "") for block in result.content)
 
 
-async def main(itinerary):
-    headers = {"Authorization": f"Bearer {itinerary['key']}"}
+async def main(plan):
+    headers = {"Authorization": f"Bearer {plan['key']}"}
     async with AsyncExitStack() as stack:
-        if itinerary["transport"] == "sse":
-            read, write = await stack.enter_async_context(sse_client(itinerary["url"], headers=headers))
+        if plan["transport"] == "sse":
+            read, write = await stack.enter_async_context(sse_client(plan["url"], headers=headers))
         else:
             http = await stack.enter_async_context(httpx.AsyncClient(headers=headers, timeout=20))
-            transport = streamable_http_client(itinerary["url"], http_client=http)
+            transport = streamable_http_client(plan["url"], http_client=http)
             read, write, _ = await stack.enter_async_context(transport)
-        info = types.Implementation(name=itinerary["client"], version="1")
+        info = types.Implementation(name=plan["client"], version="1")
         session = await stack.enter_async_context(ClientSession(read, write, client_info=info))
         await session.initialize()
-        seen = await travel(Sdk1(session), itinerary["legs"])
-    print(json.dumps(seen))
+        results = await run_actions(Sdk1(session), plan["actions"])
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

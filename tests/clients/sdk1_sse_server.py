@@ -1,7 +1,7 @@
 # mypy: ignore-errors
 # Written for the 1.x SDK, which is not installed where types are checked.
-"""An MCP server with the old HTTP+SSE transport (2024-11-05), on the official Python SDK, 1.x, as a script for a
-virtual environment of its own. It has the tools of `sdk2_server` that make sense here.
+"""An MCP server with the deprecated HTTP+SSE transport (2024-11-05), on the official Python SDK 1.x, run in a separate
+virtual environment. It has those tools of `sdk2_server` that this transport supports.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mcp.server.fastmcp import Context, FastMCP
 from pydantic import BaseModel
 
 
-class Answer(BaseModel):
+class ToolResult(BaseModel):
     table: str
     record_count: int
 
@@ -26,25 +26,25 @@ _signals = defaultdict(lambda: asyncio.Semaphore(0))
 
 
 @server.tool()
-async def read_rows(limit: int) -> Answer:
-    """Reads rows of a table."""
-    return Answer(table="trades", record_count=limit)
+async def read_rows(limit: int) -> ToolResult:
+    """Read rows of a table."""
+    return ToolResult(table="trades", record_count=limit)
 
 
 @server.tool()
-async def walk(run: str, steps: int, ctx: Context) -> Answer:
-    """Reports each step, and takes the next one when `go` was called for this run."""
+async def walk(run: str, steps: int, ctx: Context) -> ToolResult:
+    """Report each step as progress, and take the next one after a call of `go` for this run."""
     for step in range(1, steps + 1):
         await ctx.report_progress(step, steps)
         await _signals[run].acquire()
-    return Answer(table="steps", record_count=steps)
+    return ToolResult(table="steps", record_count=steps)
 
 
 @server.tool()
-async def go(run: str) -> Answer:
-    """Lets `walk` take its next step."""
+async def go(run: str) -> ToolResult:
+    """Let `walk` take its next step."""
     _signals[run].release()
-    return Answer(table="signals", record_count=1)
+    return ToolResult(table="signals", record_count=1)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""`python -m tests.clients.sdk2_client ITINERARY`: the official Python SDK, 2.x, as a client over HTTP or the
-old HTTP+SSE.
+"""`python -m tests.clients.sdk2_client PLAN`: the official Python SDK, 2.x, as a client over HTTP or the
+deprecated HTTP+SSE.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation
 
-from tests.clients.journey import OnProgress, travel
+from tests.clients.actions import OnProgress, run_actions
 
 
 class Sdk2:
-    """A client that is connected."""
+    """A connected client."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -33,19 +33,19 @@ class Sdk2:
         return result.structured_content or "".join(getattr(block, "text", "") for block in result.content)
 
 
-async def main(itinerary: dict[str, Any]) -> None:
-    """Make the journey, and print what was seen."""
-    headers = {"Authorization": f"Bearer {itinerary['key']}"}
+async def main(plan: dict[str, Any]) -> None:
+    """Run the plan and print the results."""
+    headers = {"Authorization": f"Bearer {plan['key']}"}
     async with AsyncExitStack() as stack:
-        if itinerary["transport"] == "sse":
-            transport = sse_client(itinerary["url"], headers=headers)
+        if plan["transport"] == "sse":
+            transport = sse_client(plan["url"], headers=headers)
         else:
             http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=20))
-            transport = streamable_http_client(itinerary["url"], http_client=http)
-        info = Implementation(name=itinerary["client"], version="1")
-        client = await stack.enter_async_context(Client(transport, mode=itinerary["era"], client_info=info))
-        seen = await travel(Sdk2(client), itinerary["legs"])
-    print(json.dumps(seen))
+            transport = streamable_http_client(plan["url"], http_client=http)
+        info = Implementation(name=plan["client"], version="1")
+        client = await stack.enter_async_context(Client(transport, mode=plan["era"], client_info=info))
+        results = await run_actions(Sdk2(client), plan["actions"])
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

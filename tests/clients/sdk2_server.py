@@ -1,7 +1,7 @@
 """`python -m tests.clients.sdk2_server [--stateless-json]`: an MCP server that waits for its client.
 
-On the official Python SDK, 2.x: with sessions and answers as event streams, or without sessions and with plain JSON.
-`/state` tells what is open here.
+On the official Python SDK 2.x, with sessions and event streams, or without sessions and with JSON responses. `/state`
+returns the numbers of open requests, sessions and connections.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.support.sdk_server import Memory
+from tests.support.sdk_server import SessionEventStore
 
 RETRY_MS = 50
 
 
-class Answer(BaseModel):
-    """What every tool gives, with what is metered."""
+class ToolResult(BaseModel):
+    """The result of every tool, with declared metering fields."""
 
     table: str
     record_count: int
@@ -42,39 +42,39 @@ _open: Counter[str] = Counter()
 
 
 @server.tool()
-async def read_rows(limit: int) -> Answer:
-    """Reads rows of a table."""
-    return Answer(table="trades", record_count=limit)
+async def read_rows(limit: int) -> ToolResult:
+    """Read rows of a table."""
+    return ToolResult(table="trades", record_count=limit)
 
 
 @server.tool()
-async def walk(run: str, steps: int, ctx: Context[Any, Any]) -> Answer:
-    """Reports each step, and takes the next one when `go` was called for this run."""
+async def walk(run: str, steps: int, ctx: Context[Any, Any]) -> ToolResult:
+    """Report each step as progress, and take the next one after a call of `go` for this run."""
     for step in range(1, steps + 1):
         await ctx.report_progress(step, steps)
         await _signals[run].acquire()
-    return Answer(table="steps", record_count=steps)
+    return ToolResult(table="steps", record_count=steps)
 
 
 @server.tool()
-async def go(run: str) -> Answer:
-    """Lets `walk` take its next step."""
+async def go(run: str) -> ToolResult:
+    """Let `walk` take its next step."""
     _signals[run].release()
-    return Answer(table="signals", record_count=1)
+    return ToolResult(table="signals", record_count=1)
 
 
 @server.tool()
-async def answer_later(ctx: Context[Any, Any]) -> Answer:
-    """Closes the connection that it was asked on, and has its result fetched on another one."""
+async def answer_later(ctx: Context[Any, Any]) -> ToolResult:
+    """Close the connection of the call, so that the client fetches the result on another one."""
     await ctx.report_progress(1, 2)
     await ctx.close_sse_stream()
     await asyncio.sleep(RETRY_MS / 1000)
-    return Answer(table="later", record_count=3)
+    return ToolResult(table="later", record_count=3)
 
 
 @server.tool()
-async def hang(ctx: Context[Any, Any]) -> Answer:
-    """Reports that it has begun, and never answers."""
+async def hang(ctx: Context[Any, Any]) -> ToolResult:
+    """Report progress once, and never return."""
     _open["hang"] += 1
     try:
         await ctx.report_progress(1, 2)
@@ -85,29 +85,31 @@ async def hang(ctx: Context[Any, Any]) -> Answer:
 
 
 @server.tool()
-async def rest(seconds: float, ctx: Context[Any, Any]) -> Answer:
-    """Reports that it has begun, and answers after so many seconds of silence."""
+async def rest(seconds: float, ctx: Context[Any, Any]) -> ToolResult:
+    """Report progress once, and return after `seconds` of silence."""
     _open["rest"] += 1
     try:
         await ctx.report_progress(1, 2)
         await asyncio.sleep(seconds)
     finally:
         _open["rest"] -= 1
-    return Answer(table="rests", record_count=1)
+    return ToolResult(table="rests", record_count=1)
 
 
 @server.tool()
-async def announce(ctx: Context[Any, Any]) -> Answer:
-    """Tells every listener that the tools have changed."""
+async def announce(ctx: Context[Any, Any]) -> ToolResult:
+    """Notify every listener that the tools have changed."""
     await ctx.session.send_tool_list_changed()
     await ctx.notify_tools_changed()
-    return Answer(table="news", record_count=1)
+    return ToolResult(table="news", record_count=1)
 
 
-class Memories(EventStore):
-    """A memory for each session: the SDK names a stream by its request's id alone, which sessions have in common."""
+class SessionEventStores(EventStore):
+    """An event store for each session, because the SDK identifies a stream by its request id, which is not unique
+    across sessions.
+    """
 
-    current: ContextVar[Memory] = ContextVar("current")
+    current: ContextVar[SessionEventStore] = ContextVar("current")
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         return await self.current.get().store_event(stream_id, message)
@@ -116,42 +118,42 @@ class Memories(EventStore):
         return await self.current.get().replay_events_after(last_event_id, send_callback)
 
 
-class Watched:
-    """Counts the requests that are open, and gives each its session's memory."""
+class Middleware:
+    """Counts open requests, and selects the event store of each request's session."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._memories: dict[str, Memory] = {}
+        self._stores: dict[str, SessionEventStore] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/mcp":
             await self._app(scope, receive, send)
             return
-        # What a session does runs in the context of the request that opened it.
-        memory = self._memories.get(Headers(scope=scope).get("mcp-session-id", ""), Memory())
-        Memories.current.set(memory)
+        # A session runs in the context of the request that opened it.
+        store = self._stores.get(Headers(scope=scope).get("mcp-session-id", ""), SessionEventStore())
+        SessionEventStores.current.set(store)
 
-        async def noting_session(message: Message) -> None:
+        async def send_and_record_session(message: Message) -> None:
             if message["type"] == "http.response.start":
                 session_id = Headers(raw=message["headers"]).get("mcp-session-id")
                 if session_id:
-                    self._memories.setdefault(session_id, memory)
+                    self._stores.setdefault(session_id, store)
             await send(message)
 
         _open[scope["method"]] += 1
         try:
-            await self._app(scope, receive, noting_session)
+            await self._app(scope, receive, send_and_record_session)
         finally:
             _open[scope["method"]] -= 1
 
 
 def main() -> None:
-    """Serve on a free port until a signal comes."""
+    """Serve on a free port until SIGINT or SIGTERM."""
     if "--stateless-json" in sys.argv:
         app = server.streamable_http_app(stateless_http=True, json_response=True)
     else:
-        app = server.streamable_http_app(event_store=Memories(), retry_interval=RETRY_MS)
-    config = uvicorn.Config(Watched(app), log_level="critical", ws="none", timeout_graceful_shutdown=1)
+        app = server.streamable_http_app(event_store=SessionEventStores(), retry_interval=RETRY_MS)
+    config = uvicorn.Config(Middleware(app), log_level="critical", ws="none", timeout_graceful_shutdown=1)
     running = uvicorn.Server(config)
 
     async def state(request: Request) -> JSONResponse:

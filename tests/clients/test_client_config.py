@@ -1,4 +1,4 @@
-"""What `mcp-gateway client-config` prints works as it is, wherever something here can read it."""
+"""The output of `mcp-gateway client-config` works unchanged in the clients that can run here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from fastmcp import Client
 
 from gateway.cli import main
-from tests.clients.kinds import inspect
+from tests.clients.programs import inspect
 from tests.clients.upstreams import JSON, SESSIONS
 from tests.support.admin_client import AdminClient, Key
 from tests.support.node import NodePackages
 from tests.support.running_up import Running
 
 CALL = ("--method", "tools/call", "--tool-name", "read_rows", "--tool-arg", "limit=3")
-ANSWER = {"table": "trades", "record_count": 3}
+RESULT = {"table": "trades", "record_count": 3}
 
 Printed = Callable[..., str]
 
@@ -32,7 +32,7 @@ def key(admin: AdminClient) -> Key:
 
 @pytest.fixture
 def printed(gateway_of: Callable[[str], Running], key: Key, capsys: pytest.CaptureFixture[str]) -> Printed:
-    """What the command prints for a client."""
+    """A function that returns the output of the command for a client."""
 
     def print_for(client: str, upstream: str = SESSIONS) -> str:
         url = f"{gateway_of(upstream).url}/mcp"
@@ -50,8 +50,8 @@ def test_inspector_works_with_the_configuration(
     config = tmp_path / "mcp.json"
     config.write_text(printed(client))
     server = ("--config", str(config), "--server", "mcp-gateway")
-    assert inspect(packages, tmp_path, *server, *CALL)["structuredContent"] == ANSWER
-    assert_counted(key, admin)
+    assert inspect(packages, tmp_path, *server, *CALL)["structuredContent"] == RESULT
+    assert_metered(key, admin)
 
 
 @pytest.mark.parametrize("client", ["cursor", "copilot-cli"])
@@ -60,23 +60,23 @@ def test_fastmcp_works_with_the_configuration(client: str, printed: Printed, key
         async with Client(json.loads(printed(client))) as connected:
             return (await connected.call_tool("read_rows", {"limit": 3})).structured_content
 
-    assert asyncio.run(call()) == ANSWER
-    assert_counted(key, admin)
+    assert asyncio.run(call()) == RESULT
+    assert_metered(key, admin)
 
 
 @pytest.mark.parametrize("client", ["python", "fastmcp"])
-def test_a_python_program_runs(client: str, printed: Printed) -> None:
-    done = subprocess.run([sys.executable, "-c", printed(client)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "'read_rows'" in done.stdout
+def test_the_python_program_runs(client: str, printed: Printed) -> None:
+    completed = subprocess.run([sys.executable, "-c", printed(client)], capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stderr
+    assert "'read_rows'" in completed.stdout
 
 
-def test_the_curl_command_runs_where_no_session_is_needed(printed: Printed) -> None:
-    done = subprocess.run(printed("curl", JSON), shell=True, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["result"]["tools"][0]["name"] == "read_rows"
+def test_the_curl_command_runs_without_a_session(printed: Printed) -> None:
+    completed = subprocess.run(printed("curl", JSON), shell=True, capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stderr
+    assert json.loads(completed.stdout)["result"]["tools"][0]["name"] == "read_rows"
 
 
-def assert_counted(key: Key, admin: AdminClient) -> None:
+def assert_metered(key: Key, admin: AdminClient) -> None:
     (call,) = admin.calls(key.key_id, expected=1)
     assert (call["tool_name"], call["record_count"]) == ("read_rows", 3)

@@ -1,4 +1,4 @@
-"""Streams live as long as there is somebody to hear them, and not a moment longer: seen from a real server."""
+"""Streams stay open while their client is connected, and are closed when it disconnects, as a real server sees it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import socket
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,7 +17,7 @@ import requests
 from mcp.client.subscriptions import ToolsListChanged
 from mcp_types import ToolListChangedNotification
 
-from tests.clients.kinds import NODE_FOLDER
+from tests.clients.programs import NODE_FOLDER
 from tests.clients.upstreams import SESSIONS
 from tests.support import sdk2_client
 from tests.support.admin_client import AdminClient
@@ -26,9 +25,10 @@ from tests.support.node import NodePackages
 from tests.support.production import Production
 from tests.support.running_up import Running
 from tests.support.sdk2_client import HANDSHAKE, MODERN
+from tests.support.waiting import wait_until
 
 TIMEOUT = 2
-"""Seconds of each time-out but that of quiet streams."""
+"""Seconds of each time-out except the one of idle streams."""
 QUIET = 3
 MANY = 64
 
@@ -44,8 +44,8 @@ def gateway(gateway_of: Callable[[str], Running]) -> Running:
 
 
 @pytest.fixture(scope="module")
-def hasty(production: Production, admin: AdminClient, server_url: str) -> Iterator[Running]:
-    """A gateway that waits for nothing long but for quiet streams."""
+def short_timeouts(production: Production, admin: AdminClient, server_url: str) -> Iterator[Running]:
+    """A gateway with short time-outs, except for idle streams."""
     phases = ("CONNECT", "REQUEST_HEAD", "REQUEST_BODY", "FIRST_BYTE")
     timeouts = {f"GATEWAY_{phase}_TIMEOUT": str(TIMEOUT) for phase in phases}
     with production.proxy(GATEWAY_UPSTREAM_URL=server_url, **timeouts) as running:
@@ -53,39 +53,34 @@ def hasty(production: Production, admin: AdminClient, server_url: str) -> Iterat
 
 
 def open_at(server_url: str) -> dict[str, int]:
-    """What is open at the server, by its own account: requests by method, calls of `hang` and `rest`, connections."""
+    """The server's counts of open requests by method, of calls of `hang` and `rest`, and of connections."""
     state = requests.get(server_url.replace("/mcp", "/state"), timeout=10).json()
     return {name: state.get(name, 0) for name in ("GET", "POST", "hang", "rest", "connections")}
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("mode", [HANDSHAKE, MODERN])
-def test_a_quiet_stream_outlives_every_time_out_but_its_own(hasty: Running, admin: AdminClient, mode: str) -> None:
+def test_a_silent_stream_outlives_every_other_time_out(short_timeouts: Running, admin: AdminClient, mode: str) -> None:
     key = admin.new_key(f"quiet, {mode}")
-    heard = asyncio.Event()
+    notified = asyncio.Event()
 
-    async def hear(message: Any) -> None:
+    async def on_message(message: Any) -> None:
         if isinstance(message, ToolListChangedNotification):
-            heard.set()
+            notified.set()
 
-    async def begun(progress: float, total: float | None, message: str | None) -> None:
-        """With this the answer begins with a report."""
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        """Request progress, so that the response begins with a notification."""
 
     async def listen_and_call() -> Any:
-        async with sdk2_client.connected(f"{hasty.url}/mcp", key.text, mode, message_handler=hear) as client:
+        async with sdk2_client.connected(
+            f"{short_timeouts.url}/mcp", key.text, mode, message_handler=on_message
+        ) as client:
             if mode == HANDSHAKE:
-                rested = await client.call_tool("rest", {"seconds": QUIET}, progress_callback=begun)
+                rested = await client.call_tool("rest", {"seconds": QUIET}, progress_callback=on_progress)
                 await client.call_tool("announce")
-                await asyncio.wait_for(heard.wait(), 20)
+                await asyncio.wait_for(notified.wait(), 20)
                 return rested.structured_content
             async with client.listen(tools_list_changed=True) as subscription:
-                rested = await client.call_tool("rest", {"seconds": QUIET}, progress_callback=begun)
+                rested = await client.call_tool("rest", {"seconds": QUIET}, progress_callback=on_progress)
                 await client.call_tool("announce")
                 assert isinstance(await asyncio.wait_for(anext(aiter(subscription)), 20), ToolsListChanged)
                 return rested.structured_content
@@ -98,19 +93,19 @@ def test_a_quiet_stream_outlives_every_time_out_but_its_own(hasty: Running, admi
 def calling(
     packages: NodePackages, gateway: Running, admin: AdminClient
 ) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a client that makes one call."""
+    """A function that starts a client which makes one call."""
     with ExitStack() as stack:
 
         def start(key: str, era: str, name: str, **args: Any) -> subprocess.Popen[bytes]:
-            itinerary = {
+            plan = {
                 "url": f"{gateway.url}/mcp",
                 "key": key,
                 "client": "a client",
                 "era": era,
                 "transport": "http",
-                "legs": [{"leg": "call", "name": name, "args": args}],
+                "actions": [{"action": "call", "name": name, "args": args}],
             }
-            command = [str(packages.node), str(NODE_FOLDER / "sdk2.mjs"), json.dumps(itinerary)]
+            command = [str(packages.node), str(NODE_FOLDER / "sdk2.mjs"), json.dumps(plan)]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             stack.enter_context(process)
             stack.callback(process.kill)
@@ -119,57 +114,57 @@ def calling(
         yield start
 
 
-def test_the_server_sees_a_client_of_2026_07_28_go_within_its_call(
+def test_the_server_sees_the_disconnect_of_a_2026_07_28_client_during_its_call(
     calling: Callable[..., subprocess.Popen[bytes]], server_url: str, admin: AdminClient
 ) -> None:
     key = admin.new_key("goes")
     client = calling(key.text, MODERN, "hang")
-    until(lambda: open_at(server_url)["hang"] == 1)
+    wait_until(lambda: open_at(server_url)["hang"] == 1)
     client.send_signal(signal.SIGKILL)
-    until(lambda: (open_at(server_url)["hang"], open_at(server_url)["POST"]) == (0, 0), 5)
+    wait_until(lambda: (open_at(server_url)["hang"], open_at(server_url)["POST"]) == (0, 0), 5)
     assert admin.calls(key.key_id, expected=0) == []
 
 
-def test_a_sessions_call_goes_on_without_its_client_and_is_counted(
+def test_a_call_in_a_session_continues_without_its_client_and_is_metered(
     calling: Callable[..., subprocess.Popen[bytes]], server_url: str, admin: AdminClient
 ) -> None:
     key = admin.new_key("leaves")
     client = calling(key.text, HANDSHAKE, "rest", seconds=1)
-    until(lambda: open_at(server_url)["rest"] == 1)
+    wait_until(lambda: open_at(server_url)["rest"] == 1)
     client.send_signal(signal.SIGKILL)
     (call,) = admin.calls(key.key_id, expected=1)
     assert (call["tool_name"], call["record_count"], call["client_name"]) == ("rest", 1, "a client")
 
 
-def test_nothing_is_left_open_by_clients_that_break_off_their_listening(
+def test_clients_that_reset_their_listening_streams_leave_nothing_open(
     gateway: Running, server_url: str, admin: AdminClient
 ) -> None:
-    key = admin.new_key("break off").text
+    key = admin.new_key("reset").text
     sessions = [session_of(gateway, key) for _ in range(MANY)]
     before = open_at(server_url)
-    clients = [broken_off_later(gateway, get(key, session)) for session in sessions]
-    until(lambda: open_at(server_url)["GET"] == before["GET"] + MANY)
+    clients = [connection_to_reset(gateway, listening_request(key, session)) for session in sessions]
+    wait_until(lambda: open_at(server_url)["GET"] == before["GET"] + MANY)
     for client in clients:
         client.close()
-    until(lambda: open_at(server_url)["GET"] == before["GET"], 5)
-    until(lambda: open_at(server_url)["connections"] <= before["connections"], 5)
+    wait_until(lambda: open_at(server_url)["GET"] == before["GET"], 5)
+    wait_until(lambda: open_at(server_url)["connections"] <= before["connections"], 5)
 
 
-def test_nothing_is_left_open_by_clients_that_break_off_their_calls(
+def test_clients_that_reset_their_calls_leave_nothing_open(
     gateway: Running, server_url: str, admin: AdminClient
 ) -> None:
-    key = admin.new_key("break off").text
+    key = admin.new_key("reset").text
     before = open_at(server_url)
-    clients = [broken_off_later(gateway, call_of_2026_07_28(key, id_)) for id_ in range(MANY)]
-    until(lambda: open_at(server_url)["hang"] == MANY)
+    clients = [connection_to_reset(gateway, call_of_2026_07_28(key, id_)) for id_ in range(MANY)]
+    wait_until(lambda: open_at(server_url)["hang"] == MANY)
     for client in clients:
         client.close()
-    until(lambda: open_at(server_url)["hang"] == 0, 5)
-    until(lambda: open_at(server_url)["connections"] <= before["connections"], 5)
+    wait_until(lambda: open_at(server_url)["hang"] == 0, 5)
+    wait_until(lambda: open_at(server_url)["connections"] <= before["connections"], 5)
 
 
 def session_of(gateway: Running, key: str) -> str:
-    """A session, opened for a client that listens."""
+    """Open a session and return its id."""
     info = {"name": "listener", "version": "1"}
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info}
     message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
@@ -177,16 +172,16 @@ def session_of(gateway: Running, key: str) -> str:
     return answer.headers["Mcp-Session-Id"]
 
 
-def broken_off_later(gateway: Running, request: bytes) -> socket.socket:
-    """A connection on which a request was sent; closing it resets it."""
+def connection_to_reset(gateway: Running, request: bytes) -> socket.socket:
+    """Send a request on a new connection, whose `close` resets it."""
     client = socket.create_connection(("127.0.0.1", gateway.proxy_port), timeout=10)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.sendall(request)
     return client
 
 
-def get(key: str, session_id: str) -> bytes:
-    """The request of a client that listens."""
+def listening_request(key: str, session_id: str) -> bytes:
+    """The request for a listening stream."""
     return (
         "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n"
         f"Authorization: Bearer {key}\r\nMcp-Session-Id: {session_id}\r\nMCP-Protocol-Version: 2025-11-25\r\n\r\n"
@@ -194,7 +189,7 @@ def get(key: str, session_id: str) -> bytes:
 
 
 def call_of_2026_07_28(key: str, id_: int) -> bytes:
-    """A call that is never answered."""
+    """The request of a call that never returns."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},

@@ -1,4 +1,4 @@
-"""The MCP servers that others have written, each as a process, for a gateway to stand before."""
+"""Third-party MCP servers, each in a process, as upstreams of a gateway."""
 
 from __future__ import annotations
 
@@ -19,102 +19,102 @@ from tests.support.running_up import free_port
 _HERE = Path(__file__).parent
 
 
-class Leg(NamedTuple):
-    """One thing that a client does, what it sees, and what is counted."""
+class Action(NamedTuple):
+    """An action of a client, its expected result, and the calls that are metered."""
 
-    leg: str
-    sees: object
+    action: str
+    expected: object
     name: str = ""
     args: dict[str, object] | None = None
     go: str | None = None
-    counted: tuple[tuple[str, list[str], int | None], ...] = ()
-    """Tool, tables and records of each call."""
+    metered: tuple[tuple[str, list[str], int | None], ...] = ()
+    """Tool, tables and records of each metered call."""
 
-    def order(self, run: str) -> dict[str, object]:
-        """What a client is told to do; `run` tells its walk from those of others."""
-        named = {"run": run} if self.go else {}
+    def to_json(self, run: str) -> dict[str, object]:
+        """Return the action for a client's plan; `run` separates its `walk` from those of other clients."""
+        run_argument = {"run": run} if self.go else {}
         return {
             key: value
             for key, value in {
-                "leg": self.leg,
+                "action": self.action,
                 "name": self.name,
-                "args": {**(self.args or {}), **named} if self.name else None,
+                "args": {**(self.args or {}), **run_argument} if self.name else None,
                 "go": self.go,
             }.items()
             if value
         }
 
 
-_READ = Leg(
+_READ = Action(
     "call",
     {"table": "trades", "record_count": 4},
     name="read_rows",
     args={"limit": 4},
-    counted=(("read_rows", ["trades"], 4),),
+    metered=(("read_rows", ["trades"], 4),),
 )
-_WALK = Leg(
+_WALK = Action(
     "walk",
     {"result": {"table": "steps", "record_count": 3}, "steps": [1, 2, 3]},
     name="walk",
     args={"steps": 3},
     go="go",
-    counted=(("walk", ["steps"], 3), *[("go", ["signals"], 1)] * 3),
+    metered=(("walk", ["steps"], 3), *[("go", ["signals"], 1)] * 3),
 )
-_FETCH = Leg(
-    "call", {"table": "later", "record_count": 3}, name="answer_later", counted=(("answer_later", ["later"], 3),)
+_FETCH = Action(
+    "call", {"table": "later", "record_count": 3}, name="answer_later", metered=(("answer_later", ["later"], 3),)
 )
-_REST = Leg(
+_REST = Action(
     "resume",
     {"table": "rests", "record_count": 1},
     name="rest",
     args={"seconds": 0.1},
-    counted=(("rest", ["rests"], 1),),
+    metered=(("rest", ["rests"], 1),),
 )
-_WALK_ON = Leg(
+_WALK_ON = Action(
     "rejoin",
     {"table": "steps", "record_count": 2},
     name="walk",
     args={"steps": 2},
     go="go",
-    counted=(("walk", ["steps"], 2), *[("go", ["signals"], 1)] * 2),
+    metered=(("walk", ["steps"], 2), *[("go", ["signals"], 1)] * 2),
 )
 _TOOLS = ["read_rows", "walk", "go"]
 _MORE_TOOLS = [*_TOOLS, "answer_later", "hang", "rest", "announce"]
-_SUM = Leg(
+_SUM = Action(
     "call",
     "The sum of 2 and 3 is 5.",
     name="get-sum",
     args={"a": 2, "b": 3},
-    counted=(("get-sum", [], None),),
+    metered=(("get-sum", [], None),),
 )
-_WEATHER = Leg(
+_WEATHER = Action(
     "call",
     {"temperature": 33, "conditions": "Cloudy", "humidity": 82},
     name="get-structured-content",
     args={"location": "New York"},
-    counted=(("get-structured-content", [], None),),
+    metered=(("get-structured-content", [], None),),
 )
 _LONG = "Long running operation completed. Duration: 0.2 seconds, Steps: 2."
-_OPERATION = Leg(
+_OPERATION = Action(
     "walk",
     {"result": _LONG, "steps": [1]},
     name="trigger-long-running-operation",
     args={"duration": 0.2, "steps": 2},
-    counted=(("trigger-long-running-operation", [], None),),
+    metered=(("trigger-long-running-operation", [], None),),
 )
-_RESUMED = Leg(
+_RESUMED = Action(
     "resume",
     _LONG,
     name="trigger-long-running-operation",
     args={"duration": 0.2, "steps": 2},
-    counted=(("trigger-long-running-operation", [], None),),
+    metered=(("trigger-long-running-operation", [], None),),
 )
-_TASK = Leg(
+_TASK = Action(
     "task",
     "# Research Report: tea",
     name="simulate-research-query",
     args={"topic": "tea"},
-    counted=(("simulate-research-query", [], None),),
+    metered=(("simulate-research-query", [], None),),
 )
 _EVERYTHING = [
     *("echo", "get-annotated-message", "get-env", "get-resource-links", "get-resource-reference"),
@@ -124,54 +124,54 @@ _EVERYTHING = [
 
 
 class Upstream(NamedTuple):
-    """A server, and what clients do there."""
+    """A server, and the actions of its clients."""
 
-    legs: tuple[Leg, ...]
+    actions: tuple[Action, ...]
     has_sessions: bool = True
-    is_old: bool = False
-    """Whether it speaks the old HTTP+SSE transport."""
+    uses_sse: bool = False
+    """True for the deprecated HTTP+SSE transport."""
 
 
 SESSIONS = "python sdk 2.3 with sessions"
 JSON = "python sdk 2.3, stateless json"
-OLD = "python sdk 1.30, http+sse"
+SSE = "python sdk 1.30, http+sse"
 EVERYTHING = "npm's everything"
-EVERYTHING_OLD = "npm's everything, http+sse"
+EVERYTHING_SSE = "npm's everything, http+sse"
 
 UPSTREAMS = {
-    SESSIONS: Upstream((Leg("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _WALK_ON, _REST)),
-    JSON: Upstream((Leg("tools", _MORE_TOOLS), _READ), has_sessions=False),
-    OLD: Upstream((Leg("tools", _TOOLS), _READ, _WALK), is_old=True),
-    EVERYTHING: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _TASK, _RESUMED)),
-    EVERYTHING_OLD: Upstream((Leg("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION), is_old=True),
+    SESSIONS: Upstream((Action("tools", _MORE_TOOLS), _READ, _WALK, _FETCH, _WALK_ON, _REST)),
+    JSON: Upstream((Action("tools", _MORE_TOOLS), _READ), has_sessions=False),
+    SSE: Upstream((Action("tools", _TOOLS), _READ, _WALK), uses_sse=True),
+    EVERYTHING: Upstream((Action("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION, _TASK, _RESUMED)),
+    EVERYTHING_SSE: Upstream((Action("tools", _EVERYTHING), _SUM, _WEATHER, _OPERATION), uses_sse=True),
 }
 
 
 @contextlib.contextmanager
 def started(name: str, packages: NodePackages) -> Iterator[str]:
-    """A server that runs while inside; gives its URL."""
+    """Run a server and provide its URL."""
     everything = str(packages.package("@modelcontextprotocol/server-everything") / "dist/index.js")
     match name:
         case "python sdk 2.3 with sessions":
-            with _telling([sys.executable, "-m", "tests.clients.sdk2_server"]) as url:
+            with _printing_its_url([sys.executable, "-m", "tests.clients.sdk2_server"]) as url:
                 yield url
         case "python sdk 2.3, stateless json":
-            with _telling([sys.executable, "-m", "tests.clients.sdk2_server", "--stateless-json"]) as url:
+            with _printing_its_url([sys.executable, "-m", "tests.clients.sdk2_server", "--stateless-json"]) as url:
                 yield url
         case "python sdk 1.30, http+sse":
-            with _telling([str(sdk1_client.python()), str(_HERE / "sdk1_sse_server.py")]) as url:
+            with _printing_its_url([str(sdk1_client.python()), str(_HERE / "sdk1_sse_server.py")]) as url:
                 yield url
         case "npm's everything":
-            with _listening([str(packages.node), everything, "streamableHttp"]) as url:
+            with _listening_on_a_free_port([str(packages.node), everything, "streamableHttp"]) as url:
                 yield f"{url}/mcp"
         case _:
-            with _listening([str(packages.node), everything, "sse"]) as url:
+            with _listening_on_a_free_port([str(packages.node), everything, "sse"]) as url:
                 yield f"{url}/sse"
 
 
 @contextlib.contextmanager
-def _telling(command: Sequence[str]) -> Iterator[str]:
-    """A server whose first line of output ends with its URL."""
+def _printing_its_url(command: Sequence[str]) -> Iterator[str]:
+    """Run a server whose first line of output ends with its URL."""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -183,8 +183,8 @@ def _telling(command: Sequence[str]) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _listening(command: Sequence[str]) -> Iterator[str]:
-    """A server that listens on the port that the environment names."""
+def _listening_on_a_free_port(command: Sequence[str]) -> Iterator[str]:
+    """Run a server that listens on the port in the variable PORT; provide its base URL."""
     port = free_port()
     environment = {**os.environ, "PORT": str(port)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

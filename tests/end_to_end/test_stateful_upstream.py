@@ -1,24 +1,25 @@
-"""An upstream with sessions: `Mcp-Session-Id`, the listening stream (GET), and the end of a session (DELETE)."""
+"""An upstream with sessions: `Mcp-Session-Id`, the listening stream (GET), and DELETE."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 import requests
 
-from tests.support import journey, sdk1_client, sdk2_client
+from tests.support import scenario, sdk1_client, sdk2_client
 from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
-from tests.support.journey import Journey
 from tests.support.mcp_servers import DEMO_WITH_SESSIONS, McpServer
 from tests.support.metrics import scraped
 from tests.support.running_up import Running
+from tests.support.scenario import ScenarioReport
 from tests.support.sdk2_client import Exchange
+from tests.support.waiting import wait_until
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -27,7 +28,7 @@ INITIALIZE = {
     "params": {
         "protocolVersion": "2025-11-25",
         "capabilities": {},
-        "clientInfo": {"name": journey.CLIENT_NAME, "version": journey.CLIENT_VERSION},
+        "clientInfo": {"name": scenario.CLIENT_NAME, "version": scenario.CLIENT_VERSION},
     },
 }
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
@@ -44,7 +45,7 @@ UNCLAIMED_SECONDS = 2
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[McpServer]:
-    """The demo server as it is on its own, with sessions."""
+    """The demo server, with sessions."""
     server = McpServer(*DEMO_WITH_SESSIONS)
     yield server
     server.stop()
@@ -52,7 +53,7 @@ def upstream() -> Iterator[McpServer]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`mcp-gateway up --upstream` before it."""
+    """`mcp-gateway up --upstream` in front of it."""
     with clean_run(
         "up",
         *("--upstream", upstream.url),
@@ -69,39 +70,32 @@ def admin(gateway: Running) -> AdminClient:
 
 @pytest.fixture(scope="module")
 def other(admin: AdminClient) -> AdminClient:
-    """Another user, and so another owner."""
+    """Another user, who is another owner."""
     return admin.new_user("mallory@example.com")
 
 
 def session_of(gateway: Running, key: str | None) -> str:
-    """A session, opened with or without a key."""
+    """Open a session, with or without a key, and return its id."""
     answer = gateway.rpc(INITIALIZE, key, Accept=ACCEPT)
     assert answer.status_code == 200, answer.text
     session_id = answer.headers["Mcp-Session-Id"]
-    # No key is needed for this one either.
-    assert gateway.rpc(INITIALIZED, key, **within(session_id)).status_code == 202
+    # `notifications/initialized` needs no key either.
+    assert gateway.rpc(INITIALIZED, key, **session_headers(session_id)).status_code == 202
     return session_id
 
 
-def within(session_id: str) -> dict[str, str]:
+def session_headers(session_id: str) -> dict[str, str]:
     return {"Accept": ACCEPT, "Mcp-Session-Id": session_id, "MCP-Protocol-Version": "2025-11-25"}
 
 
 def upstream_status(upstream: McpServer, session_id: str) -> int:
-    """How the upstream itself answers within a session: 404 where there is none."""
-    answer = requests.post(upstream.url, json=LIST, headers=within(session_id), timeout=10)
+    """The status of a request directly to the upstream: 404 if it has no such session."""
+    answer = requests.post(upstream.url, json=LIST, headers=session_headers(session_id), timeout=10)
     return answer.status_code
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def assert_metered(admin: AdminClient, key_id: str, session_id: str) -> None:
-    """The three calls of the journey, with the client that opened their session."""
+    """Assert that the three calls of the scenario are metered, with the client that opened their session."""
     calls = admin.calls(key_id, expected=3)
     assert [(call["tool_name"], call["table_names"], call["record_count"]) for call in calls] == [
         ("query_stock_daily", ["stock_daily"], 7),
@@ -109,7 +103,7 @@ def assert_metered(admin: AdminClient, key_id: str, session_id: str) -> None:
         ("query_stock_daily", [], 0),
     ]
     for call in calls:
-        assert (call["client_name"], call["client_version"]) == (journey.CLIENT_NAME, journey.CLIENT_VERSION)
+        assert (call["client_name"], call["client_version"]) == (scenario.CLIENT_NAME, scenario.CLIENT_VERSION)
         assert (call["session_id"], call["protocol_version"]) == (session_id, "2025-11-25")
 
 
@@ -117,14 +111,14 @@ def test_sdk_2_works_in_a_session_and_ends_it(gateway: Running, upstream: McpSer
     key = admin.new_key("sdk 2")
     exchanges: list[Exchange] = []
 
-    async def travel() -> Journey:
+    async def run() -> ScenarioReport:
         url = f"{gateway.url}/mcp"
         async with sdk2_client.connected(url, key.text, sdk2_client.HANDSHAKE, exchanges=exchanges) as client:
-            seen = await sdk2_client.journey_of(client)
-            await asyncio.to_thread(until, lambda: scraped(gateway).value("mcp_gateway_open_streams") == 1)
+            seen = await sdk2_client.run_scenario_on(client)
+            await asyncio.to_thread(wait_until, lambda: scraped(gateway).value("mcp_gateway_open_streams") == 1)
             return seen
 
-    seen = asyncio.run(asyncio.wait_for(travel(), 30))
+    seen = asyncio.run(asyncio.wait_for(run(), 30))
     assert seen.query["record_count"] == 7
     assert seen.progress[0].at < seen.long_seconds / 3
     (session_id,) = {exchange.session_id for exchange in exchanges}
@@ -132,25 +126,25 @@ def test_sdk_2_works_in_a_session_and_ends_it(gateway: Running, upstream: McpSer
     assert ("GET", 200, session_id) in exchanges
     assert exchanges[-1] == ("DELETE", 200, session_id)
     assert {exchange.status for exchange in exchanges} == {200, 202}
-    assert upstream_status(upstream, session_id) == 404, "the session was ended, not only left"
-    until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 0)
+    assert upstream_status(upstream, session_id) == 404, "the client ended the session"
+    wait_until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 0)
     assert_metered(admin, key.key_id, session_id)
 
 
 def test_sdk_1_works_in_a_session_and_ends_it(gateway: Running, upstream: McpServer, admin: AdminClient) -> None:
     key = admin.new_key("sdk 1")
-    traveller = sdk1_client.Traveller(f"{gateway.url}/mcp", key.text, hold=True)
+    process = sdk1_client.Sdk1Process(f"{gateway.url}/mcp", key.text, hold=True)
     try:
-        told = traveller.told()
-        session_id = told["session_id"]
+        report = process.read_report()
+        session_id = report["session_id"]
         assert upstream_status(upstream, session_id) == 200
-        until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 1)
-        traveller.finish_content()
+        wait_until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 1)
+        process.finish_without_errors()
     finally:
-        traveller.kill()
-    assert msgspec.convert(told["journey"], Journey).tools == journey.TOOLS
-    assert upstream_status(upstream, session_id) == 404, "the session was ended, not only left"
-    until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 0)
+        process.kill()
+    assert msgspec.convert(report["scenario"], ScenarioReport).tools == scenario.TOOLS
+    assert upstream_status(upstream, session_id) == 404, "the client ended the session"
+    wait_until(lambda: scraped(gateway).value("mcp_gateway_open_streams") == 0)
     assert_metered(admin, key.key_id, session_id)
 
 
@@ -158,12 +152,12 @@ def test_the_modern_client_needs_no_session(gateway: Running, admin: AdminClient
     key = admin.new_key("modern")
     exchanges: list[Exchange] = []
 
-    async def travel() -> Journey:
+    async def run() -> ScenarioReport:
         url = f"{gateway.url}/mcp"
         async with sdk2_client.connected(url, key.text, sdk2_client.MODERN, exchanges=exchanges) as client:
-            return await sdk2_client.journey_of(client)
+            return await sdk2_client.run_scenario_on(client)
 
-    assert asyncio.run(travel()).protocol_version == "2026-07-28"
+    assert asyncio.run(run()).protocol_version == "2026-07-28"
     assert {exchange.session_id for exchange in exchanges} == {None}
     assert {exchange.method for exchange in exchanges} == {"POST"}
 
@@ -173,50 +167,50 @@ def test_another_owners_key_cannot_use_a_session(
 ) -> None:
     mine, theirs = admin.new_key("mine").text, other.new_key("theirs").text
     session_id = session_of(gateway, mine)
-    unknown = gateway.rpc(CALL, theirs, **within("0" * 32))
+    unknown = gateway.rpc(CALL, theirs, **session_headers("0" * 32))
     for message in (LIST, CALL, INITIALIZED):
-        # Also what needs no key: with another's key it is that other's.
-        refused = gateway.rpc(message, theirs, **within(session_id))
+        # A public request with a key acts for the owner of that key.
+        refused = gateway.rpc(message, theirs, **session_headers(session_id))
         assert refused.status_code == 404, message
-    headers = {"Authorization": f"Bearer {theirs}", **within(session_id)}
+    headers = {"Authorization": f"Bearer {theirs}", **session_headers(session_id)}
     for method in ("GET", "DELETE"):
         assert requests.request(method, f"{gateway.url}/mcp", headers=headers, timeout=10).status_code == 404
-    assert unknown.status_code == 404, "as for a session that does not exist"
+    assert unknown.status_code == 404, "the same response as for an unknown session"
 
-    assert gateway.rpc(CALL, mine, **within(session_id)).status_code == 200, "the session is unharmed"
+    assert gateway.rpc(CALL, mine, **session_headers(session_id)).status_code == 200, "the session still works"
     assert upstream_status(upstream, session_id) == 200
 
 
 def test_a_session_belongs_to_its_owner_not_to_a_key(gateway: Running, admin: AdminClient) -> None:
     first, second = admin.new_key("first"), admin.new_key("second")
     session_id = session_of(gateway, first.text)
-    assert gateway.rpc(CALL, second.text, **within(session_id)).status_code == 200
+    assert gateway.rpc(CALL, second.text, **session_headers(session_id)).status_code == 200
     (call,) = admin.calls(second.key_id, expected=1)
-    assert (call["session_id"], call["client_name"]) == (session_id, journey.CLIENT_NAME)
+    assert (call["session_id"], call["client_name"]) == (session_id, scenario.CLIENT_NAME)
 
 
-def test_a_session_opened_without_a_key_is_the_first_users(
+def test_a_session_opened_without_a_key_belongs_to_the_first_owner_that_uses_it(
     gateway: Running, admin: AdminClient, other: AdminClient
 ) -> None:
     session_id = session_of(gateway, None)
-    assert gateway.rpc(LIST, None, **within(session_id)).status_code == 401
-    assert gateway.rpc(CALL, other.new_key("quick").text, **within(session_id)).status_code == 200
-    assert gateway.rpc(CALL, admin.new_key("late").text, **within(session_id)).status_code == 404
+    assert gateway.rpc(LIST, None, **session_headers(session_id)).status_code == 401
+    assert gateway.rpc(CALL, other.new_key("quick").text, **session_headers(session_id)).status_code == 200
+    assert gateway.rpc(CALL, admin.new_key("late").text, **session_headers(session_id)).status_code == 404
 
 
-def test_a_session_that_no_key_claims_is_ended_upstream(
+def test_a_session_that_no_key_claims_is_deleted_upstream(
     gateway: Running, upstream: McpServer, admin: AdminClient
 ) -> None:
     claimed, unclaimed = session_of(gateway, admin.new_key("claims").text), session_of(gateway, None)
     assert upstream_status(upstream, unclaimed) == 200
-    until(lambda: upstream_status(upstream, unclaimed) == 404, UNCLAIMED_SECONDS + 10)
+    wait_until(lambda: upstream_status(upstream, unclaimed) == 404, UNCLAIMED_SECONDS + 10)
     assert upstream_status(upstream, claimed) == 200
 
 
 def test_a_listening_stream_ends_within_a_second_of_its_keys_revocation(gateway: Running, admin: AdminClient) -> None:
     key = admin.new_key("listener")
     session_id = session_of(gateway, key.text)
-    headers = {"Authorization": f"Bearer {key.text}", **within(session_id)}
+    headers = {"Authorization": f"Bearer {key.text}", **session_headers(session_id)}
     with requests.get(f"{gateway.url}/mcp", headers=headers, stream=True, timeout=10) as stream:
         assert stream.status_code == 200
         assert stream.headers["Content-Type"].startswith("text/event-stream")

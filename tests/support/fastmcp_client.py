@@ -1,4 +1,4 @@
-"""FastMCP's client, with nothing but a URL and a header."""
+"""A FastMCP client, configured with a URL and a header."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 from mcp_types import Implementation, TextContent, TextResourceContents
 
-from tests.support import journey
-from tests.support.journey import Journey, Progress
+from tests.support import scenario
+from tests.support.scenario import Progress, ScenarioReport
 
 
 @contextlib.asynccontextmanager
 async def connected(url: str, key: str, mode: str) -> AsyncIterator[Client[Any]]:
-    """A client."""
+    """A connected client."""
     client: Client[Any] = Client(
         StreamableHttpTransport(url, headers={"Authorization": f"Bearer {key}"}),
         mode=mode,
         timeout=20,
-        client_info=Implementation(name=journey.CLIENT_NAME, version=journey.CLIENT_VERSION),
+        client_info=Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION),
     )
     async with client:
         yield client
 
 
-async def travel(url: str, key: str, mode: str) -> Journey:
-    """The whole journey."""
+async def run_scenario(url: str, key: str, mode: str) -> ScenarioReport:
+    """Connect and run the scenario."""
     async with connected(url, key, mode) as client:
         tools = await client.list_tools()
-        query = await client.call_tool(*journey.QUERY)
+        query = await client.call_tool(*scenario.QUERY)
         reports: list[Progress] = []
         started = time.monotonic()
 
-        async def note(progress: float, total: float | None, message: str | None) -> None:
+        async def on_progress(progress: float, total: float | None, message: str | None) -> None:
             reports.append(Progress(time.monotonic() - started, progress, total))
 
-        long = await client.call_tool(*journey.LONG, progress_handler=note)
+        long = await client.call_tool(*scenario.LONG, progress_handler=on_progress)
         long_seconds = time.monotonic() - started
         with pytest.raises(ToolError) as error:
-            await client.call_tool(*journey.BAD)
-        prompt = await client.get_prompt(*journey.PROMPT)
+            await client.call_tool(*scenario.BAD)
+        prompt = await client.get_prompt(*scenario.PROMPT)
         content = prompt.messages[0].content
         assert isinstance(content, TextContent)
-        return Journey(
+        return ScenarioReport(
             protocol_version=client.protocol_version or "",
             server_name=client.server_info.name if client.server_info else "",
             tools=[tool.name for tool in tools],
@@ -59,8 +59,8 @@ async def travel(url: str, key: str, mode: str) -> Journey:
             error=str(error.value),
             resources=[str(each.uri) for each in await client.list_resources()],
             templates=[each.uri_template for each in await client.list_resource_templates()],
-            symbols=_resource_text((await client.read_resource(journey.SYMBOLS))[0]),
-            profile=_resource_text((await client.read_resource(journey.PROFILE))[0]),
+            symbols=_resource_text((await client.read_resource(scenario.SYMBOLS))[0]),
+            profile=_resource_text((await client.read_resource(scenario.PROFILE))[0]),
             prompts=[each.name for each in await client.list_prompts()],
             prompt=content.text,
         )

@@ -1,4 +1,4 @@
-"""MCP servers on the official SDK, as processes of their own, for a gateway to stand before."""
+"""MCP servers on the official SDK in processes, as upstreams of a gateway."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEMO = (*DEMO_WITH_SESSIONS, "--stateless")
 
 
 class McpServer:
-    """A started server; its first line of output ends with its URL."""
+    """A running server, whose first line of output ends with its URL."""
 
     def __init__(self, *arguments: str) -> None:
         self._process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
@@ -21,6 +21,6 @@ class McpServer:
         self.url = line.split()[-1]
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the process."""
         self._process.terminate()
         self._process.communicate(timeout=10)

@@ -1,4 +1,4 @@
-"""The official Python SDK, 1.x, in a virtual environment of its own: it cannot be installed beside 2.x."""
+"""The official Python SDK 1.x in a separate virtual environment, because it cannot be installed together with 2.x."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from tests.support import journey
-from tests.support.journey import Journey
+from tests.support import scenario
+from tests.support.scenario import ScenarioReport
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv-mcp1"
@@ -21,10 +21,10 @@ SCRIPT = Path(__file__).with_name("sdk1_script.py")
 
 
 def python() -> Path:
-    """The interpreter that has the 1.x SDK; made once, and made anew where another version is asked for."""
+    """Return the interpreter of the environment with SDK 1.x; create the environment if it is missing or outdated."""
     stamp = FOLDER / "installed"
     wanted = f"{REQUIREMENT} on Python {sys.version.split()[0]}\n"
-    # Held on a file that is always there, so that runs side by side do not both make it.
+    # Locks a file that always exists, so that concurrent test runs do not both create the environment.
     with SCRIPT.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
@@ -39,11 +39,11 @@ def _run(*command: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-class Traveller:
-    """One client, as a process."""
+class Sdk1Process:
+    """A client in a process."""
 
     def __init__(self, url: str, key: str, *, hold: bool = False) -> None:
-        """Begin the journey; with `hold` the session stays open until `finish`."""
+        """Start the scenario; with `hold`, the session stays open until `finish`."""
         self._process = subprocess.Popen(
             [str(python()), str(SCRIPT)],
             stdin=subprocess.PIPE,
@@ -52,38 +52,38 @@ class Traveller:
             text=True,
         )
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"url": url, "key": key, "plan": journey.PLAN, "hold": hold}) + "\n")
+        self._process.stdin.write(json.dumps({"url": url, "key": key, "plan": scenario.PLAN, "hold": hold}) + "\n")
         self._process.stdin.flush()
 
-    def told(self) -> dict[str, Any]:
-        """What it printed on arrival."""
+    def read_report(self) -> dict[str, Any]:
+        """Read the report that the process prints after the scenario."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, self._process.communicate(timeout=10)[1]
         return dict(json.loads(line))
 
     def finish(self) -> tuple[int, str]:
-        """Let it close its session and end: its exit code, and what it wrote to standard error."""
+        """Let it close its session and exit; return the exit code and the text on standard error."""
         _, log = self._process.communicate("\n", timeout=30)
         return self._process.returncode, log
 
-    def finish_content(self) -> None:
-        """Let it close its session and end, and see that it has nothing to complain of."""
+    def finish_without_errors(self) -> None:
+        """Let it close its session and exit, and assert that there was no error."""
         assert self.finish() == (0, "")
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill the process if it still runs."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
 
 
-def travel(url: str, key: str) -> Journey:
-    """The whole journey."""
-    traveller = Traveller(url, key)
+def run_scenario(url: str, key: str) -> ScenarioReport:
+    """Run the scenario."""
+    process = Sdk1Process(url, key)
     try:
-        told = traveller.told()
-        traveller.finish_content()
+        report = process.read_report()
+        process.finish_without_errors()
     finally:
-        traveller.kill()
-    return msgspec.convert(told["journey"], Journey)
+        process.kill()
+    return msgspec.convert(report["scenario"], ScenarioReport)

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 # Written for the 1.x SDK, which is not installed where types are checked.
-"""The official Python SDK, 1.x, as a script that runs in a virtual environment of its own.
+"""A client on the official Python SDK 1.x, run in a separate virtual environment.
 
-It reads one line of JSON (url, key, what to do, and the plan of the journey), does it, and prints JSON. After a session
-was opened, `hold` waits for a second line on standard input.
+Reads one line of JSON (`url`, `key`, `plan`, `hold`), runs the scenario, and prints the report as JSON. With `hold`, it
+then keeps the session open until a second line on standard input.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
 
 
-async def journey(session: ClientSession, initialized: types.InitializeResult, plan: dict) -> dict:
-    """The whole journey."""
+async def run_scenario(session: ClientSession, initialized: types.InitializeResult, plan: dict) -> dict:
+    """Run the scenario and return its report."""
     tools = await session.list_tools()
     query = await session.call_tool(*plan["query"])
     progress = []
     started = time.monotonic()
 
-    async def note(done: float, total: float | None, message: str | None) -> None:
+    async def on_progress(done: float, total: float | None, message: str | None) -> None:
         progress.append({"at": time.monotonic() - started, "done": done, "total": total})
 
-    long = await session.call_tool(*plan["long"], progress_callback=note)
+    long = await session.call_tool(*plan["long"], progress_callback=on_progress)
     long_seconds = time.monotonic() - started
     bad = await session.call_tool(*plan["bad"])
     assert bad.isError
@@ -51,23 +51,23 @@ async def journey(session: ClientSession, initialized: types.InitializeResult, p
     }
 
 
-async def main(order: dict) -> None:
-    plan = order["plan"]
+async def main(request: dict) -> None:
+    plan = request["plan"]
     name, version = plan["client"]
     async with (
-        httpx.AsyncClient(headers={"Authorization": f"Bearer {order['key']}"}, timeout=20) as http,
-        streamable_http_client(order["url"], http_client=http) as (read, write, session_id),
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {request['key']}"}, timeout=20) as http,
+        streamable_http_client(request["url"], http_client=http) as (read, write, session_id),
         ClientSession(read, write, client_info=types.Implementation(name=name, version=version)) as session,
     ):
         initialized = await session.initialize()
-        told = await journey(session, initialized, plan)
-        print(json.dumps({"journey": told, "session_id": session_id()}), flush=True)
-        if order.get("hold"):
+        report = await run_scenario(session, initialized, plan)
+        print(json.dumps({"scenario": report, "session_id": session_id()}), flush=True)
+        if request.get("hold"):
             await asyncio.to_thread(sys.stdin.readline)
 
 
 def statuses(error: BaseException) -> list[int]:
-    """The HTTP statuses within an error and its groups."""
+    """Return the HTTP statuses in a group of errors."""
     if isinstance(error, BaseExceptionGroup):
         return [status for each in error.exceptions for status in statuses(each)]
     return [error.response.status_code] if isinstance(error, httpx.HTTPStatusError) else []

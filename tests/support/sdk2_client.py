@@ -1,4 +1,4 @@
-"""The official Python SDK, 2.x, with nothing but a URL and a header."""
+"""A client on the official Python SDK 2.x, configured with a URL and a header."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation, TextContent, TextResourceContents
 
-from tests.support import journey
-from tests.support.journey import Journey, Progress
+from tests.support import scenario
+from tests.support.scenario import Progress, ScenarioReport
 
 MODERN = "auto"
-"""Asks `server/discover` first, and takes revision 2026-07-28 without a handshake where the server has it."""
+"""Sends `server/discover` first, and uses revision 2026-07-28, without a handshake, if the server supports it."""
 HANDSHAKE = "legacy"
 PINNED = "2026-07-28"
-"""Takes that revision without asking."""
+"""Uses that revision without discovery."""
 
 
 class Exchange(NamedTuple):
-    """One HTTP request of a client, and how it was answered."""
+    """An HTTP request of a client, and the status of the response."""
 
     method: str
     status: int
     session_id: str | None
-    """What the request or its answer named."""
+    """`Mcp-Session-Id` of the response, or of the request."""
 
 
 @contextlib.asynccontextmanager
 async def connected(
     url: str, key: str, mode: str, *, exchanges: list[Exchange] | None = None, **callbacks: Any
 ) -> AsyncIterator[Client]:
-    """A client; what it exchanges with the server is added to `exchanges` as each answer begins."""
+    """A connected client; its HTTP requests are appended to `exchanges` when the response head arrives."""
 
-    async def note(response: httpx2.Response) -> None:
+    async def record(response: httpx2.Response) -> None:
         if exchanges is not None:
             name = "mcp-session-id"
             session_id = response.headers.get(name) or response.request.headers.get(name)
@@ -47,40 +47,40 @@ async def connected(
         httpx2.AsyncClient(
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx2.Timeout(20),
-            event_hooks={"response": [note]},
+            event_hooks={"response": [record]},
         ) as http,
         Client(
             streamable_http_client(url, http_client=http),
             mode=mode,
-            client_info=Implementation(name=journey.CLIENT_NAME, version=journey.CLIENT_VERSION),
+            client_info=Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION),
             **callbacks,
         ) as client,
     ):
         yield client
 
 
-async def travel(url: str, key: str, mode: str) -> Journey:
-    """The whole journey."""
+async def run_scenario(url: str, key: str, mode: str) -> ScenarioReport:
+    """Connect and run the scenario."""
     async with connected(url, key, mode) as client:
-        return await journey_of(client)
+        return await run_scenario_on(client)
 
 
-async def journey_of(client: Client) -> Journey:
-    """The whole journey of a client that is connected."""
+async def run_scenario_on(client: Client) -> ScenarioReport:
+    """Run the scenario on a connected client."""
     tools = await client.list_tools()
-    query = await client.call_tool(*journey.QUERY)
+    query = await client.call_tool(*scenario.QUERY)
     reports: list[Progress] = []
     started = time.monotonic()
 
-    async def note(progress: float, total: float | None, message: str | None) -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         reports.append(Progress(time.monotonic() - started, progress, total))
 
-    long = await client.call_tool(*journey.LONG, progress_callback=note)
+    long = await client.call_tool(*scenario.LONG, progress_callback=on_progress)
     long_seconds = time.monotonic() - started
-    bad = await client.call_tool(*journey.BAD)
+    bad = await client.call_tool(*scenario.BAD)
     assert bad.is_error
-    prompt = await client.get_prompt(*journey.PROMPT)
-    return Journey(
+    prompt = await client.get_prompt(*scenario.PROMPT)
+    return ScenarioReport(
         protocol_version=client.protocol_version,
         server_name=client.server_info.name if client.server_info else "",
         tools=[tool.name for tool in tools.tools],
@@ -91,8 +91,8 @@ async def journey_of(client: Client) -> Journey:
         error=_text(bad.content[0]),
         resources=[str(each.uri) for each in (await client.list_resources()).resources],
         templates=[each.uri_template for each in (await client.list_resource_templates()).resource_templates],
-        symbols=_resource_text((await client.read_resource(journey.SYMBOLS)).contents[0]),
-        profile=_resource_text((await client.read_resource(journey.PROFILE)).contents[0]),
+        symbols=_resource_text((await client.read_resource(scenario.SYMBOLS)).contents[0]),
+        profile=_resource_text((await client.read_resource(scenario.PROFILE)).contents[0]),
         prompts=[each.name for each in (await client.list_prompts()).prompts],
         prompt=_text(prompt.messages[0].content),
     )

@@ -1,4 +1,4 @@
-"""How the tests serve an MCP server of the official SDK, as a process of its own that remembers its streams."""
+"""Serves an MCP server of the official SDK in a process, with resumable streams."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import JSONRPCMessage
 
 
-class Memory(EventStore):
-    """Every event, so that a client can take a stream up again."""
+class SessionEventStore(EventStore):
+    """Stores every event of a session in memory, so that clients can resume streams."""
 
     def __init__(self) -> None:
         self._events: list[tuple[str, JSONRPCMessage | None]] = []
@@ -32,15 +32,15 @@ class Memory(EventStore):
 
 
 class _Sessions(StreamableHTTPSessionManager):
-    """Gives each session a memory of its own: the SDK names a stream by its request's id, which sessions share."""
+    """Uses a separate event store for each session, because the SDK identifies a stream by its request id alone."""
 
     @property
-    def event_store(self) -> Memory:  # type: ignore[override]
-        return Memory()
+    def event_store(self) -> SessionEventStore:  # type: ignore[override]
+        return SessionEventStore()
 
 
 def serve(server: MCPServer[Any], retry_ms: int) -> None:
-    """Serve on a free port, whose URL is printed, until a signal comes; clients come back after `retry_ms`."""
+    """Serve on a free port until SIGINT or SIGTERM, and print the URL; `retry_ms` is the SSE `retry` of the streams."""
     app = server.streamable_http_app(streamable_http_path="/mcp", host="127.0.0.1", retry_interval=retry_ms)
     server.session_manager.__class__ = _Sessions
     with socket.create_server(("127.0.0.1", 0)) as listener:

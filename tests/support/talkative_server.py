@@ -1,5 +1,6 @@
-"""`python -m tests.support.talkative_server`: an MCP server that asks its clients back, tells them news unasked, and
-answers on another connection than it was asked on. `/sessions` tells how many sessions are open.
+"""`python -m tests.support.talkative_server`: an MCP server with elicitation, server notifications and resumed streams.
+
+`/sessions` returns the number of open sessions.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ RETRY_MS = 50
 
 
 class Name(BaseModel):
-    """Who is asked."""
+    """The answer to the elicitation."""
 
     name: str
 
 
 class Greeting(BaseModel):
-    """What a tool gives, with what is metered."""
+    """The result of a tool, with declared metering fields."""
 
     table: str
     record_count: int
@@ -34,20 +35,20 @@ class Greeting(BaseModel):
 server: MCPServer[None] = MCPServer("talkative", version="1", log_level="WARNING")
 
 
-async def ask() -> Elicit[Name]:
-    """Ask the user."""
+async def ask_name() -> Elicit[Name]:
+    """Ask the user for a name."""
     return Elicit("Who are you?", Name)
 
 
 @server.tool()
-async def greet(who: Annotated[Name, Resolve(ask)]) -> Greeting:
-    """Greets whom it has asked for the name."""
+async def greet(who: Annotated[Name, Resolve(ask_name)]) -> Greeting:
+    """Greet the user by the name that was elicited."""
     return Greeting(table="people", record_count=1, text=f"Hello {who.name}")
 
 
 @server.tool()
 async def announce(ctx: Context[Any, Any]) -> Greeting:
-    """Tells every listener that the tools have changed."""
+    """Notify every listener that the tools have changed."""
     await ctx.session.send_tool_list_changed()
     await ctx.notify_tools_changed()
     return Greeting(table="news", record_count=2, text="announced")
@@ -55,7 +56,7 @@ async def announce(ctx: Context[Any, Any]) -> Greeting:
 
 @server.tool()
 async def answer_later(ctx: Context[Any, Any]) -> Greeting:
-    """Closes the connection that it was asked on, and has its result fetched on another one."""
+    """Close the connection of the call, so that the client fetches the result on another one."""
     await ctx.report_progress(1, 2)
     await ctx.close_sse_stream()
     await asyncio.sleep(RETRY_MS / 1000)
@@ -64,7 +65,7 @@ async def answer_later(ctx: Context[Any, Any]) -> Greeting:
 
 @server.custom_route("/sessions", methods=["GET"])  # type: ignore[untyped-decorator]
 async def sessions(request: Request) -> JSONResponse:
-    """How many sessions are open."""
+    """Return the number of open sessions."""
     return JSONResponse(len(server.session_manager._server_instances))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -11,3 +12,12 @@ async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is arbitrary
             await asyncio.sleep(0.001)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Block until the condition of another process holds. Raises `TimeoutError` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the condition did not hold within {seconds:.0f} s")
+        time.sleep(0.02)

@@ -1,7 +1,6 @@
-"""What an MCP client does and sees on a journey through the gateway to the demo upstream.
+"""The scenario that every SDK client runs through the gateway against the demo upstream.
 
-Every client makes the same journey, in its own words, and tells of it as a `Journey`; so what is promised is asked of
-each in the same way.
+Each client reports its results as a `ScenarioReport`, so that the same assertions apply to all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ CLIENT_VERSION = "7.1"
 
 QUERY = ("query_stock_daily", {"symbol": "IBM", "start": "2010-01-04", "limit": 7})
 LONG = ("backtest_crossover", {"symbol": "AAPL", "fast": list(range(2, 14)), "slow": list(range(100, 112))})
-"""144 steps, each of which is reported; some tenths of a second."""
+"""144 steps, each of which is reported as progress; takes some tenths of a second."""
 BAD = ("query_stock_daily", {"symbol": "NOPE"})
 PROFILE = "stocks://IBM/profile"
 SYMBOLS = "stocks://symbols"
@@ -29,7 +28,7 @@ PLAN = {
     "resources": [SYMBOLS, PROFILE],
     "prompt": PROMPT,
 }
-"""For a client that runs elsewhere."""
+"""The scenario as JSON, for a client in another process."""
 
 SYMBOL_NAMES = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
 
@@ -49,15 +48,15 @@ TOOLS = [
 
 
 class Progress(msgspec.Struct):
-    """One report of progress, `at` so many seconds after the call began."""
+    """A progress notification, `at` seconds after the start of the call."""
 
     at: float
     done: float
     total: float | None
 
 
-class Journey(msgspec.Struct, kw_only=True):
-    """All that a client saw."""
+class ScenarioReport(msgspec.Struct, kw_only=True):
+    """The results that a client received."""
 
     protocol_version: str
     server_name: str

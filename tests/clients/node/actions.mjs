@@ -1,16 +1,17 @@
-// The journey of a TypeScript client, whichever the SDK: one leg after the other, each told as JSON.
+// Runs a plan of actions with a TypeScript client of any SDK, and prints the results as JSON.
 //
-// A progress report answers itself: it calls the tool `go`, without which the server would not report the next step.
+// On each progress notification of `walk` the client calls the tool `go`; without it, the server does not take the next
+// step.
 
 import { setTimeout } from "node:timers/promises";
 
-/** The result of a call, in short. */
-function told(result) {
+/** Returns the structured content of a result, or its text. */
+function content(result) {
   return result.structuredContent ?? result.content.map((block) => block.text).join();
 }
 
-/** A fetch that tells when a stream that was taken up again has brought something. */
-const telling = (isBack) => async (url, init) => {
+/** A fetch that calls back when a resumed stream has delivered data. */
+const notifyingFetch = (isBack) => async (url, init) => {
   const response = await fetch(url, init);
   if (!new Headers(init.headers).has("last-event-id")) return response;
   const [mine, theirs] = response.body.tee();
@@ -18,20 +19,20 @@ const telling = (isBack) => async (url, init) => {
   return new Response(theirs, response);
 };
 
-/** What opens connections to the server, with the key. */
+/** Returns a function that opens transports to the server, with the key. */
 export function byHttp(Transport, { url, key }) {
   const headers = { Authorization: `Bearer ${key}` };
   return (options) => new Transport(new URL(url), { requestInit: { headers }, ...options });
 }
 
-export async function travel(newClient, open, callTool, itinerary) {
+export async function runActions(newClient, open, callTool, plan) {
   let client = newClient();
   let transport = open();
   let left;
   await client.connect(transport);
 
-  // Closes the connection of a call that has begun; gives the token to take its stream up with.
-  const leave = async (name, args) => {
+  // Closes the connection of a call after its first progress; returns the token to resume its stream with.
+  const disconnect = async (name, args) => {
     const token = await new Promise((resolve, reject) => {
       let latest;
       const onprogress = () => resolve(latest);
@@ -43,18 +44,18 @@ export async function travel(newClient, open, callTool, itinerary) {
     return token;
   };
 
-  // Another client of the same session.
-  const comeBack = async (options) => {
+  // Connects another client to the same session.
+  const reconnect = async (options) => {
     client = newClient();
     transport = open({ ...options, sessionId: left.sessionId });
     transport.setProtocolVersion(left.protocolVersion);
     await client.connect(transport);
   };
 
-  const legs = {
+  const actions = {
     tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
 
-    call: async ({ name, args }) => told(await callTool(client, { name, arguments: args })),
+    call: async ({ name, args }) => content(await callTool(client, { name, arguments: args })),
 
     walk: async ({ name, args, go }) => {
       const steps = [];
@@ -62,43 +63,43 @@ export async function travel(newClient, open, callTool, itinerary) {
         steps.push(progress);
         if (go) await callTool(client, { name: go, arguments: { run: args.run } });
       };
-      const result = told(await callTool(client, { name, arguments: args }, { onprogress }));
-      // Where the server does not wait, the report that comes together with the result is lost in the SDK.
+      const result = content(await callTool(client, { name, arguments: args }, { onprogress }));
+      // If the server does not wait, the SDK loses the progress notification that arrives together with the result.
       return { result, steps: go ? steps : steps.slice(0, 1) };
     },
 
-    // Has the server work on, and asks for the result when it says that it is there.
+    // Runs the tool as a task, and fetches the result when the task has completed.
     task: async ({ name, args }) => {
       for await (const message of client.experimental.tasks.callToolStream({ name, arguments: args })) {
         if (message.type === "error") throw message.error;
-        if (message.type === "result") return told(message.result).split("\n")[0];
+        if (message.type === "result") return content(message.result).split("\n")[0];
       }
     },
 
-    // Goes away while its call runs, comes back when it has ended, and fetches the result.
+    // Disconnects while its call runs, reconnects after its end, and fetches the result.
     resume: async ({ name, args }) => {
-      const token = await leave(name, args);
+      const token = await disconnect(name, args);
       await setTimeout(1000);
-      await comeBack();
-      return told(await callTool(client, { name, arguments: args }, { resumptionToken: token }));
+      await reconnect();
+      return content(await callTool(client, { name, arguments: args }, { resumptionToken: token }));
     },
 
-    // Goes away while its call runs, and comes back before it goes on.
+    // Disconnects while its call runs, and reconnects before it continues.
     rejoin: async ({ name, args, go }) => {
-      const resumptionToken = await leave(name, args);
+      const resumptionToken = await disconnect(name, args);
       let isBack;
       const back = new Promise((resolve) => (isBack = resolve));
-      await comeBack({ fetch: telling(isBack) });
+      await reconnect({ fetch: notifyingFetch(isBack) });
       const result = callTool(client, { name, arguments: args }, { resumptionToken });
       await back;
       for (let step = 0; step < args.steps; step++) await callTool(client, { name: go, arguments: { run: args.run } });
-      return told(await result);
+      return content(await result);
     },
   };
 
-  const seen = [];
-  for (const leg of itinerary.legs) seen.push(await legs[leg.leg](leg));
+  const results = [];
+  for (const action of plan.actions) results.push(await actions[action.action](action));
   if (transport.sessionId) await transport.terminateSession();
   await client.close();
-  console.log(JSON.stringify(seen));
+  console.log(JSON.stringify(results));
 }
