@@ -10,6 +10,7 @@ import redis.asyncio
 
 from gateway.accounts.passwords import Passwords
 from gateway.redis.client import connect
+from tests.support import ports
 from tests.support.clock import Clock
 from tests.support.passwords import CountingHasher
 from tests.support.valkey import Valkey, running_valkey
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clock() -> Clock:
     """A clock that stands still until it is advanced."""
     return Clock()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of the loopback interface on which nothing listens."""
+    return ports.free_port()
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ async def test_a_token_with_an_invalid_claim_is_rejected(api: Api, change: dict[
     assert await status(api, forged({**await claims_of(api), **change})) == 401
 
 
-async def test_other_algorithms_and_secrets_are_refused(api: Api) -> None:
+async def test_other_algorithms_and_secrets_are_rejected(api: Api) -> None:
     claims = await claims_of(api)
     key = rsa.generate_private_key(65_537, 2048)
     tokens = [
@@ -89,7 +89,7 @@ async def test_other_algorithms_and_secrets_are_refused(api: Api) -> None:
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 @pytest.mark.parametrize("secret", [" ", "s", "secret", "change-me"])
-async def test_a_token_signed_with_a_short_secret_is_refused(api: Api, secret: str) -> None:
+async def test_a_token_signed_with_a_short_secret_is_rejected(api: Api, secret: str) -> None:
     assert await status(api, forged(await claims_of(api), secret=secret)) == 401
 
 

@@ -1,4 +1,4 @@
-"""Whose request it is, and under which name we were asked."""
+"""Client addresses behind proxies, and accepted host names."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRUSTED = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
         ("", ["198.51.100.9"], ""),
     ],
 )
-def test_only_trusted_hops_are_believed(peer: str, forwarded_for: list[str], client: str) -> None:
+def test_only_trusted_hops_are_used(peer: str, forwarded_for: list[str], client: str) -> None:
     assert client_address(peer, forwarded_for, TRUSTED) == client
 
 
@@ -44,11 +44,11 @@ def test_only_trusted_hops_are_believed(peer: str, forwarded_for: list[str], cli
         (None, None),
     ],
 )
-def test_a_host_header_is_read_strictly(header: str | None, name: str | None) -> None:
+def test_a_host_header_is_parsed_strictly(header: str | None, name: str | None) -> None:
     assert host_name(header) == name
 
 
-def test_hosts_are_free_on_a_public_bind_unless_named() -> None:
+def test_any_host_is_accepted_on_a_public_bind_without_configured_hosts() -> None:
     assert allowed_hosts("0.0.0.0", ()) is None
     assert "gw.example" in (allowed_hosts("0.0.0.0", ("GW.example",)) or ())
     assert allowed_hosts("127.0.0.2", ()) == frozenset({"localhost", "127.0.0.1", "::1", "127.0.0.2"})

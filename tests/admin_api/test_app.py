@@ -1,4 +1,4 @@
-"""What holds for every response of the admin API."""
+"""Properties of every response of the admin API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_unknown_paths_are_problems(api: Api, path: str) -> None:
     assert_problem(await api.request("GET", path), 404)
 
 
-async def test_a_wrong_method_is_a_problem_that_names_the_right_one(api: Api) -> None:
+async def test_a_wrong_method_is_a_problem_that_names_the_allowed_one(api: Api) -> None:
     response = await api.request("GET", "/api/auth/login")
     assert_problem(response, 405)
     assert response.headers["Allow"] == "POST"
@@ -45,7 +45,7 @@ async def test_every_endpoint_but_login_needs_a_token(api: Api, endpoint: object
 
 
 @pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access == "admin"], ids=lambda e: e.path)
-async def test_admin_endpoints_are_refused_to_plain_users(user: Api, endpoint: object) -> None:
+async def test_admin_endpoints_reject_other_users(user: Api, endpoint: object) -> None:
     response = await user.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
     assert_problem(response, 403)
 
@@ -76,7 +76,7 @@ async def test_an_encoded_body_is_415(user: Api) -> None:
     [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 60_000, b'{"key_name":"\\ud800"}', b"\xef\xbb\xbf{}"],
     ids=lambda body: repr(body[:12]),
 )
-async def test_what_is_no_json_object_is_400(user: Api, body: bytes) -> None:
+async def test_a_body_that_is_not_a_json_object_is_400(user: Api, body: bytes) -> None:
     response = await user.request(
         "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
     )
@@ -100,7 +100,7 @@ async def test_a_body_over_64_kib_is_413(user: Api, chunked: bool) -> None:
     assert_problem(response, 413)
 
 
-async def test_every_answer_carries_the_security_headers(api: Api) -> None:
+async def test_every_response_has_the_security_headers(api: Api) -> None:
     for path in ("/", "/assets/app.js", "/api/openapi.json", "/healthz", "/nothing", "/api/mcp-keys/list"):
         headers = (await api.request("GET", path)).headers
         policy = headers["Content-Security-Policy"]
@@ -111,12 +111,12 @@ async def test_every_answer_carries_the_security_headers(api: Api) -> None:
         assert "Access-Control-Allow-Origin" not in headers
 
 
-async def test_nothing_of_the_api_is_cached(user: Api) -> None:
+async def test_responses_of_the_api_are_not_cached(user: Api) -> None:
     assert (await user.get("/api/mcp-keys/list")).headers["Cache-Control"] == "no-store"
     assert (await user.with_token(None).get("/api/mcp-keys/list")).headers["Cache-Control"] == "no-store"
 
 
-async def test_a_foreign_page_gets_no_preflight(api: Api) -> None:
+async def test_a_cross_origin_preflight_is_rejected(api: Api) -> None:
     response = await api.request(
         "OPTIONS",
         "/api/auth/login",
@@ -127,7 +127,7 @@ async def test_a_foreign_page_gets_no_preflight(api: Api) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "127.0.0.1@evil", ""])
-async def test_a_foreign_host_is_refused_on_a_loopback_bind(
+async def test_a_foreign_host_is_rejected_on_a_loopback_bind(
     serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, host: str
 ) -> None:
     api = await serve(dataclasses.replace(deps, allowed_hosts=allowed_hosts("127.0.0.1", ())))
@@ -135,7 +135,7 @@ async def test_a_foreign_host_is_refused_on_a_loopback_bind(
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "[::1]:8000", "gateway.example"])
-async def test_our_own_hosts_are_served(
+async def test_loopback_and_configured_hosts_are_served(
     serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, host: str
 ) -> None:
     hosts = allowed_hosts("127.0.0.1", ("gateway.example",))
@@ -150,7 +150,7 @@ async def test_probes_are_served_under_any_host(
     assert (await api.request("GET", "/healthz", headers={"Host": "10.1.2.3:8000"})).status == 200
 
 
-async def test_ready_with_both_engines(api: Api) -> None:
+async def test_ready_while_redis_and_clickhouse_are_available(api: Api) -> None:
     assert (await api.request("GET", "/healthz")).body == {"status": "ok"}
     response = await api.request("GET", "/readyz")
     assert (response.status, response.body) == (200, {"status": "ok", "redis": "ok", "clickhouse": "ok"})
@@ -162,55 +162,55 @@ async def test_not_ready_while_draining(api: Api, deps: Dependencies) -> None:
     assert (response.status, response.body["status"]) == (503, "draining")
 
 
-async def test_redis_away_is_503_and_says_to_retry(
+async def test_redis_down_is_503_with_retry_after(
     serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies
 ) -> None:
-    gone = redis_client.connect("unix:///nonexistent/valkey.sock")
-    away = dataclasses.replace(
-        deps, redis=gone, users=type(deps.users)(gone, now_ms=deps.now_ms, passwords=deps.users.passwords)
+    down = redis_client.connect("unix:///nonexistent/valkey.sock")
+    unavailable = dataclasses.replace(
+        deps, redis=down, users=type(deps.users)(down, now_ms=deps.now_ms, passwords=deps.users.passwords)
     )
-    api = await serve(away)
+    api = await serve(unavailable)
     ready = await api.request("GET", "/readyz")
     assert (ready.status, ready.body["redis"], ready.body["clickhouse"]) == (503, "unavailable", "ok")
     response = await api.post("/api/auth/login", {"email": USER, "password": PASSWORD})
     assert_problem(response, 503)
     assert int(response.headers["Retry-After"]) > 0
-    await gone.aclose()
+    await down.aclose()
 
 
-async def test_clickhouse_away_is_503_for_usage_and_leaves_keys_alone(
+async def test_clickhouse_down_is_503_for_usage_only(
     serve: Callable[[Dependencies], Awaitable[Api]], api: Api, deps: Dependencies
 ) -> None:
-    away = UsageTable("http://127.0.0.1:9", timeouts=Timeouts(connect=1))
-    there = await (await serve(dataclasses.replace(deps, usage=away))).logged_in(USER)
-    assert_problem(await there.get("/api/mcp-usage/stats"), 503)
-    assert_problem(await there.get("/api/mcp-usage/history"), 503)
-    assert (await there.get("/api/mcp-keys/list")).status == 200
-    ready = await there.request("GET", "/readyz")
+    unavailable = UsageTable("http://127.0.0.1:9", timeouts=Timeouts(connect=1))
+    client = await (await serve(dataclasses.replace(deps, usage=unavailable))).logged_in(USER)
+    assert_problem(await client.get("/api/mcp-usage/stats"), 503)
+    assert_problem(await client.get("/api/mcp-usage/history"), 503)
+    assert (await client.get("/api/mcp-keys/list")).status == 200
+    ready = await client.request("GET", "/readyz")
     assert (ready.status, ready.body["clickhouse"]) == (503, "unavailable")
-    away.close()
+    unavailable.close()
 
 
-async def test_an_unforeseen_error_is_500_without_its_insides(
+async def test_an_unexpected_error_is_500_without_details(
     user: Api, deps: Dependencies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
-        raise RuntimeError("secret insides")
+        raise RuntimeError("secret details")
 
     monkeypatch.setattr(deps.keys, "list", broken)
     response = await user.get("/api/mcp-keys/list")
     assert_problem(response, 500)
-    assert "insides" not in json.dumps(response.body)
+    assert "details" not in json.dumps(response.body)
     assert response.body["correlation_id"] in caplog.text
-    assert "secret insides" in caplog.text
+    assert "secret details" in caplog.text
 
 
-async def test_info_names_the_version_and_the_proxy(user: Api) -> None:
+async def test_info_contains_the_version_and_the_url_of_the_proxy(user: Api) -> None:
     response = await user.get("/api/info")
     assert response.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
 
 
-async def test_the_dashboard_is_asked_for_again_and_not_sent_again(api: Api) -> None:
+async def test_the_dashboard_is_revalidated_with_its_etag(api: Api) -> None:
     first = await api.request("GET", "/")
     assert first.headers["Content-Type"] == "text/html; charset=utf-8"
     again = await api.request("GET", "/", headers={"If-None-Match": first.headers["ETag"]})

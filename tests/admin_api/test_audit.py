@@ -1,4 +1,4 @@
-"""The audit trail: everything that was done, by whom, without a secret."""
+"""The audit trail: every change with its actor, and no secret."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> N
     assert not [secret for secret in (key["api_key"], rotated["api_key"], PASSWORD, user.token) if str(secret) in text]
 
 
-async def test_reading_or_failing_leaves_no_entry(admin: Api, user: Api) -> None:
+async def test_reads_and_failed_changes_are_not_recorded(admin: Api, user: Api) -> None:
     await user.keys()
     await user.post("/api/mcp-keys/create", {})
     await user.post("/api/mcp-keys/revoke", {"key_id": "key_nothing"})
     assert (await admin.get("/api/audit")).body == {"items": [], "next": None}
 
 
-async def test_pages_follow_one_another(admin: Api, user: Api) -> None:
+async def test_pages_are_consecutive(admin: Api, user: Api) -> None:
     for name in ("1", "2", "3"):
         await user.create_key(name)
     first = (await admin.get("/api/audit", limit=2)).body
@@ -56,7 +56,7 @@ async def test_pages_follow_one_another(admin: Api, user: Api) -> None:
 @pytest.mark.parametrize(
     ("query", "field"), [("limit=0", "limit"), ("limit=501", "limit"), ("before=x", "before"), ("before=(1", "before")]
 )
-async def test_a_bad_query_is_400(admin: Api, query: str, field: str) -> None:
+async def test_an_invalid_query_is_400(admin: Api, query: str, field: str) -> None:
     response = await admin.request("GET", f"/api/audit?{query}")
     assert (response.status, response.fields) == (400, {field})
 
@@ -70,9 +70,9 @@ async def test_the_trail_is_bounded(admin: Api, redis: redis.asyncio.Redis) -> N
     assert await redis.xlen(redis_names.AUDIT) < MAX_ENTRIES + 500
 
 
-async def test_a_lost_entry_leaves_the_change_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    gone = redis_client.connect("unix:///nonexistent/valkey.sock")
-    trail = AuditTrail(gone, now_ms=lambda: 0)
+async def test_an_entry_that_cannot_be_stored_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    down = redis_client.connect("unix:///nonexistent/valkey.sock")
+    trail = AuditTrail(down, now_ms=lambda: 0)
     await trail.record(actor=USER, action="key.revoke", address="::1", key_id="key_1")
     assert '"key_id":"key_1"' in caplog.text
-    await gone.aclose()
+    await down.aclose()

@@ -1,4 +1,4 @@
-"""Raw bytes on the admin port: framing, slow heads, and what the log may hold of them."""
+"""Raw bytes on the admin port: invalid framing, slow heads, and what is logged of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def port(deps: Dependencies) -> AsyncIterator[int]:
 
 
 async def exchange(port: int, sent: bytes) -> bytes:
-    """What comes back until the server closes the connection."""
+    """Send bytes and return what the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
     async with asyncio.timeout(5):
@@ -46,7 +46,7 @@ async def exchange(port: int, sent: bytes) -> bytes:
     ],
     ids=["space before colon", "NUL", "two lengths", "long field", "TLS"],
 )
-async def test_what_is_no_http_is_a_problem_and_not_logged(
+async def test_invalid_http_is_a_problem_and_its_bytes_are_not_logged(
     port: int, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -60,11 +60,11 @@ async def test_what_is_no_http_is_a_problem_and_not_logged(
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
-async def test_a_head_that_is_not_finished_in_time_ends_the_connection(port: int, sent: bytes) -> None:
+async def test_the_connection_is_closed_if_the_head_is_not_complete_in_time(port: int, sent: bytes) -> None:
     assert await exchange(port, sent) == b""
 
 
-async def test_a_slow_second_head_ends_the_connection_too(port: int) -> None:
+async def test_the_connection_is_closed_if_the_head_of_a_second_request_is_late(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200 OK")

@@ -23,7 +23,7 @@ async def other(api: Api) -> Api:
     return await api.logged_in(OTHER)
 
 
-async def test_create_answers_201_with_the_key_this_once(user: Api) -> None:
+async def test_create_returns_201_with_the_secret(user: Api) -> None:
     response = await user.post("/api/mcp-keys/create", {"key_name": "laptop", "expires_days": 30})
     assert response.status == 201
     body = response.body
@@ -40,11 +40,11 @@ async def test_create_answers_201_with_the_key_this_once(user: Api) -> None:
 
 
 @pytest.mark.parametrize("body", [{"key_name": "a"}, {"key_name": "a", "expires_days": None}])
-async def test_a_key_without_an_end_is_the_default(user: Api, body: dict[str, Any]) -> None:
+async def test_keys_do_not_expire_by_default(user: Api, body: dict[str, Any]) -> None:
     assert (await user.post("/api/mcp-keys/create", body)).body["expires_at"] is None
 
 
-async def test_every_option_of_create_is_kept(user: Api) -> None:
+async def test_every_option_of_create_is_stored(user: Api) -> None:
     options: dict[str, Any] = {
         "allowed_tools": ["query_*"],
         "allowed_tables": ["stock_daily"],
@@ -94,13 +94,13 @@ async def test_every_option_of_create_is_kept(user: Api) -> None:
     ],
     ids=lambda value: repr(sorted(value) if isinstance(value, set) else value)[:40],
 )
-async def test_bad_input_is_400_and_names_every_field(user: Api, change: dict[str, Any], fields: set[str]) -> None:
+async def test_invalid_input_is_400_and_names_every_field(user: Api, change: dict[str, Any], fields: set[str]) -> None:
     response = await user.post("/api/mcp-keys/create", {"key_name": "laptop", **change})
     assert (response.status, response.fields) == (400, fields)
     assert await user.keys() == []
 
 
-async def test_a_missing_name_says_how_it_has_to_be(user: Api) -> None:
+async def test_a_missing_name_is_reported_with_its_requirement(user: Api) -> None:
     response = await user.post("/api/mcp-keys/create", {})
     assert response.body["errors"] == [
         {
@@ -110,7 +110,7 @@ async def test_a_missing_name_says_how_it_has_to_be(user: Api) -> None:
     ]
 
 
-async def test_an_unknown_member_is_rejected_with_the_known_ones(user: Api) -> None:
+async def test_an_unknown_field_is_reported_with_the_known_ones(user: Api) -> None:
     response = await user.post("/api/mcp-keys/create", {"key_name": "a", "expire_days": 3})
     assert response.body["detail"].startswith("expire_days is not known: known fields are key_name, expires_days, ")
 
@@ -118,12 +118,12 @@ async def test_an_unknown_member_is_rejected_with_the_known_ones(user: Api) -> N
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "Ærøskøbing 東京 🔑", "'; DROP TABLE keys; --", "a" * 100]
 )
-async def test_any_printable_name_is_kept_as_it_is(user: Api, name: str) -> None:
+async def test_any_printable_name_is_stored_unchanged(user: Api, name: str) -> None:
     await user.create_key(name)
     assert [key["key_name"] for key in await user.keys()] == [name]
 
 
-async def test_the_list_is_newest_first_and_never_shows_a_secret(
+async def test_the_list_is_newest_first_and_contains_no_secret(
     user: Api, redis: redis.asyncio.Redis, clock: Clock
 ) -> None:
     secrets = []
@@ -135,7 +135,7 @@ async def test_the_list_is_newest_first_and_never_shows_a_secret(
     text = json.dumps(response.body)
     digests = [str(name).rpartition(":")[2].rstrip("'") for name in await redis.keys("*digest:*")]
     assert len(digests) == 3
-    assert not [hidden for hidden in (*secrets, *digests) if hidden in text]
+    assert not [secret for secret in (*secrets, *digests) if secret in text]
     assert set(response.body["keys"][0]) == {
         "key_id", "key_name", "key_prefix", "owner", "status", "created_at", "expires_at", "revoked_at",
         "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips", "rate_limit_per_minute",
@@ -143,14 +143,14 @@ async def test_the_list_is_newest_first_and_never_shows_a_secret(
     }  # fmt: skip
 
 
-async def test_a_list_shows_status_and_last_use(user: Api, clock: Clock) -> None:
+async def test_the_list_contains_status_and_last_use(user: Api, clock: Clock) -> None:
     short = await user.create_key("short", expires_days=1)
     clock.advance(1)
     used = await user.create_key("used")
     clock.advance(1)
-    gone = await user.create_key("gone")
+    revoked = await user.create_key("gone")
     await user.deps.keys.record_last_used({used["key_id"]: 1_769_860_800_000})
-    await user.post("/api/mcp-keys/revoke", {"key_id": gone["key_id"]})
+    await user.post("/api/mcp-keys/revoke", {"key_id": revoked["key_id"]})
     clock.advance(3600)
     assert [key["status"] for key in await user.keys()] == ["revoked", "active", "active"]
     clock.advance(86_400)
@@ -158,11 +158,11 @@ async def test_a_list_shows_status_and_last_use(user: Api, clock: Clock) -> None
     keys = {key["key_id"]: key for key in await user.with_token(token).keys()}
     assert keys[short["key_id"]]["status"] == "expired"
     assert keys[used["key_id"]]["last_used_at"] == "2026-01-31T12:00:00.000Z"
-    assert keys[gone["key_id"]]["last_used_at"] is None
-    assert TIME.fullmatch(keys[gone["key_id"]]["revoked_at"])
+    assert keys[revoked["key_id"]]["last_used_at"] is None
+    assert TIME.fullmatch(keys[revoked["key_id"]]["revoked_at"])
 
 
-async def test_revoking_is_final_and_repeatable(user: Api) -> None:
+async def test_revoking_is_permanent_and_idempotent(user: Api) -> None:
     key = await user.create_key()
     for _ in range(2):
         response = await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
@@ -173,7 +173,7 @@ async def test_revoking_is_final_and_repeatable(user: Api) -> None:
 
 
 @pytest.mark.parametrize("action", ["revoke", "rotate", "update"])
-async def test_another_owners_key_is_404_like_one_that_is_not(user: Api, other: Api, action: str) -> None:
+async def test_the_key_of_another_owner_is_404_like_an_unknown_key(user: Api, other: Api, action: str) -> None:
     theirs = (await other.create_key())["key_id"]
     more = {"key_name": "mine now"} if action == "update" else {}
     responses = [
@@ -192,7 +192,7 @@ async def test_an_admin_acts_on_every_key(other: Api, admin: Api) -> None:
     assert [key["status"] for key in await other.keys()] == ["revoked"]
 
 
-async def test_lists_of_others_are_for_admins(user: Api, other: Api, admin: Api) -> None:
+async def test_only_admins_list_the_keys_of_others(user: Api, other: Api, admin: Api) -> None:
     await user.create_key("of ada")
     await other.create_key("of bob")
     assert [key["key_name"] for key in await user.keys()] == ["of ada"]
@@ -214,12 +214,12 @@ async def test_lists_of_others_are_for_admins(user: Api, other: Api, admin: Api)
         ("owner=" + "x" * 300, {"owner"}),
     ],
 )
-async def test_a_bad_query_is_400_and_names_the_field(admin: Api, query: str, fields: set[str]) -> None:
+async def test_an_invalid_query_is_400_and_names_the_field(admin: Api, query: str, fields: set[str]) -> None:
     response = await admin.request("GET", f"/api/mcp-keys/list?{query}")
     assert (response.status, response.fields) == (400, fields)
 
 
-async def test_rotation_keeps_the_id_and_ends_the_old_secret(user: Api, clock: Clock) -> None:
+async def test_rotation_keeps_the_id_and_expires_the_old_secret(user: Api, clock: Clock) -> None:
     old = await user.create_key(expires_days=30)
     response = await user.post("/api/mcp-keys/rotate", {"key_id": old["key_id"], "overlap_seconds": 60})
     assert response.status == 200
@@ -236,13 +236,13 @@ async def test_rotation_keeps_the_id_and_ends_the_old_secret(user: Api, clock: C
 
 
 @pytest.mark.parametrize("overlap", [-1, 2_592_001, "60", None, 1.5, True])
-async def test_a_bad_overlap_is_400(user: Api, overlap: object) -> None:
+async def test_an_invalid_overlap_is_400(user: Api, overlap: object) -> None:
     key = await user.create_key()
     response = await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"], "overlap_seconds": overlap})
     assert (response.status, response.fields) == (400, {"overlap_seconds"})
 
 
-async def test_a_revoked_key_is_neither_rotated_nor_changed(user: Api) -> None:
+async def test_a_revoked_key_can_be_neither_rotated_nor_updated(user: Api) -> None:
     key = await user.create_key()
     await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
     assert (await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"]})).status == 409
@@ -250,7 +250,7 @@ async def test_a_revoked_key_is_neither_rotated_nor_changed(user: Api) -> None:
     assert response.status == 409
 
 
-async def test_an_expired_key_is_rotated_after_it_got_a_new_end(user: Api, clock: Clock) -> None:
+async def test_an_expired_key_can_be_rotated_after_a_new_expiry(user: Api, clock: Clock) -> None:
     key = await user.create_key(expires_days=1)
     clock.advance(86_401)
     again = await user.logged_in(USER)
@@ -260,7 +260,7 @@ async def test_an_expired_key_is_rotated_after_it_got_a_new_end(user: Api, clock
     assert (await again.post("/api/mcp-keys/rotate", {"key_id": key["key_id"]})).status == 200
 
 
-async def test_update_changes_what_is_named_and_null_lifts_a_limit(user: Api) -> None:
+async def test_update_changes_the_named_fields_and_null_removes_a_limit(user: Api) -> None:
     key = await user.create_key("old", expires_days=30, rate_limit_per_minute=5, labels={"team": "a"})
     response = await user.post(
         "/api/mcp-keys/update",
@@ -295,7 +295,9 @@ async def test_update_changes_what_is_named_and_null_lifts_a_limit(user: Api) ->
     ],
     ids=lambda value: repr(sorted(value) if isinstance(value, set) else value)[:40],
 )
-async def test_a_bad_update_is_400_and_changes_nothing(user: Api, change: dict[str, Any], fields: set[str]) -> None:
+async def test_an_invalid_update_is_400_and_changes_nothing(
+    user: Api, change: dict[str, Any], fields: set[str]
+) -> None:
     key = await user.create_key()
     before = await user.keys()
     response = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], **change})
@@ -304,6 +306,6 @@ async def test_a_bad_update_is_400_and_changes_nothing(user: Api, change: dict[s
 
 
 @pytest.mark.parametrize("key_id", ["", None, 7, "x" * 65, ["key_1"]])
-async def test_what_is_no_key_id_is_400(user: Api, key_id: object) -> None:
+async def test_an_invalid_key_id_is_400(user: Api, key_id: object) -> None:
     response = await user.post("/api/mcp-keys/revoke", {"key_id": key_id})
     assert (response.status, response.fields) == (400, {"key_id"})

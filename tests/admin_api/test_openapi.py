@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true of what the API does."""
+"""The OpenAPI document is valid, complete, and matches the responses of the API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def test_the_document_is_openapi_3_1(document: Any) -> None:
     OpenAPI.model_validate(document)
 
 
-async def test_every_endpoint_is_in_it(document: Any) -> None:
+async def test_every_endpoint_is_documented(document: Any) -> None:
     described = {(path, method) for path, methods in document["paths"].items() for method in methods}
     assert described == {(endpoint.path, endpoint.method.lower()) for endpoint in ENDPOINTS}
     assert {
@@ -38,7 +38,7 @@ async def test_every_endpoint_is_in_it(document: Any) -> None:
     } <= set(document["paths"])  # fmt: skip
 
 
-async def test_every_reference_leads_somewhere(document: Any) -> None:
+async def test_every_reference_resolves(document: Any) -> None:
     def references(node: Any) -> Any:
         if isinstance(node, dict):
             yield from (value for name, value in node.items() if name == "$ref")
@@ -54,7 +54,7 @@ async def test_every_reference_leads_somewhere(document: Any) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
-async def test_bodies_are_described_with_their_bounds(document: Any) -> None:
+async def test_bodies_are_documented_with_their_bounds(document: Any) -> None:
     create = document["components"]["schemas"]["CreateKey"]
     assert create["required"] == ["key_name"]
     assert create["properties"]["key_name"]["maxLength"] == 100
@@ -63,12 +63,12 @@ async def test_bodies_are_described_with_their_bounds(document: Any) -> None:
     assert {parameter["name"] for parameter in parameters} >= {"page", "page_size", "from", "to", "status"}
 
 
-async def test_only_login_is_open(document: Any) -> None:
+async def test_only_login_needs_no_token(document: Any) -> None:
     unsecured = [path for path, methods in document["paths"].items() for one in methods.values() if not one["security"]]
     assert unsecured == ["/api/auth/login"]
 
 
-async def test_answers_are_as_described(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
+async def test_responses_match_the_document(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
     await table.insert_async([event(), event(record_count=None, table_names=())], "responses")
     key = await user.create_key(expires_days=3)
     key_id = {"key_id": key["key_id"]}

@@ -33,26 +33,26 @@ async def history(api: Api, **query: Any) -> Any:
     return response.body
 
 
-async def test_an_empty_history_is_a_page_of_nothing(user: Api, table: UsageTable) -> None:
+async def test_an_empty_history_is_an_empty_page(user: Api, table: UsageTable) -> None:
     assert await history(user) == {"items": [], "total": 0, "page": 1, "page_size": 20}
 
 
-async def test_an_item_has_the_fields_of_the_contract(user: Api, table: UsageTable) -> None:
+async def test_an_item_has_all_documented_fields(user: Api, table: UsageTable) -> None:
     await insert(table, event(created_at=now_ms(), table_names=("stock_daily", "stock_basic"), record_count=None))
     (item,) = (await history(user))["items"]
-    contract = {
+    documented = {
         "event_id", "created_at", "key_id", "key_name", "owner", "tool_name", "table_name", "table_names",
         "record_count", "count_method", "is_error", "status", "duration_ms", "response_bytes", "client_name",
         "client_version", "session_id", "request_id",
     }  # fmt: skip
-    assert contract <= set(item)
+    assert documented <= set(item)
     assert item["record_count"] is None
     assert item["table_name"] == "stock_daily, stock_basic"
     assert item["created_at"].endswith("Z")
     assert datetime.datetime.fromisoformat(item["created_at"])
 
 
-async def test_pages_follow_one_another(user: Api, table: UsageTable) -> None:
+async def test_pages_are_consecutive(user: Api, table: UsageTable) -> None:
     start = now_ms() - 10_000
     await insert(table, *(event(created_at=start + number, request_id=str(number)) for number in range(7)))
     pages = [await history(user, page=page, page_size=3) for page in (1, 2, 3, 4)]
@@ -62,7 +62,7 @@ async def test_pages_follow_one_another(user: Api, table: UsageTable) -> None:
     assert {page["total"] for page in pages} == {7}
 
 
-async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
+async def test_filters_select_calls(user: Api, table: UsageTable) -> None:
     day = now_ms() // DAY_MS * DAY_MS
     await insert(
         table,
@@ -72,7 +72,7 @@ async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
     )
     today = datetime.datetime.fromtimestamp(day / 1000, datetime.UTC).date()
     yesterday = today - datetime.timedelta(days=1)
-    wanted: list[tuple[dict[str, str], set[str]]] = [
+    expected: list[tuple[dict[str, str], set[str]]] = [
         ({"tool": "run_sql"}, {"1"}),
         ({"table": "b"}, {"1"}),
         ({"key_id": "key_2"}, {"2"}),
@@ -86,7 +86,7 @@ async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
         ({"tool": "run_sql", "key_id": "key_2"}, set()),
         ({"tool": "' OR 1=1 --"}, set()),
     ]
-    for query, numbers in wanted:
+    for query, numbers in expected:
         page = await history(user, **query)
         assert {item["request_id"] for item in page["items"]} == numbers, query
         assert page["total"] == len(numbers)
@@ -114,12 +114,12 @@ async def test_filters_narrow_the_history(user: Api, table: UsageTable) -> None:
         ("page=0&page_size=0&from=x&to=y&status=z", {"page", "page_size", "from", "to", "status"}),
     ],
 )
-async def test_a_bad_query_is_400_and_names_every_field(user: Api, query: str, fields: set[str]) -> None:
+async def test_an_invalid_query_is_400_and_names_every_field(user: Api, query: str, fields: set[str]) -> None:
     response = await user.request("GET", f"/api/mcp-usage/history?{query}")
     assert (response.status, response.fields) == (400, fields)
 
 
-async def test_one_sees_ones_own_and_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
+async def test_users_see_their_own_usage_and_admins_see_all(user: Api, admin: Api, table: UsageTable) -> None:
     await insert(table, event(owner=USER), event(owner=OTHER), event(owner=ADMIN))
     for path in ("history", "stats"):
         for query in ({"owner": OTHER}, {"all": "true"}):
@@ -165,25 +165,25 @@ async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "1001", "x", "1.5", "30d"])
-async def test_bad_days_are_400(user: Api, days: str) -> None:
+async def test_an_invalid_number_of_days_is_400(user: Api, days: str) -> None:
     response = await stats(user, days=days)
     assert (response.status, response.fields) == (400, {"days"})
 
 
-async def test_an_admin_sees_whether_everything_accepted_is_somewhere(admin: Api, table: UsageTable) -> None:
+async def test_an_admin_can_reconcile_accepted_and_stored_events(admin: Api, table: UsageTable) -> None:
     assert (await admin.get("/api/mcp-usage/reconcile")).body == {
         "days": 30, "since": (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=29)).isoformat(),
         "accepted": 0, "written": 0, "waiting": 0, "spooled": 0, "dead_lettered": 0, "dropped": 0, "summed": 0,
         "balanced": True,
     }  # fmt: skip
     await insert(table, event(created_at=now_ms()))
-    found = (await admin.get("/api/mcp-usage/reconcile", days=1)).body
-    assert (found["accepted"], found["written"], found["balanced"]) == (0, 1, False)
+    balance = (await admin.get("/api/mcp-usage/reconcile", days=1)).body
+    assert (balance["accepted"], balance["written"], balance["balanced"]) == (0, 1, False)
     response = await admin.get("/api/mcp-usage/reconcile", days=366)
     assert (response.status, response.fields) == (400, {"days"})
 
 
-async def test_reconciling_is_for_admins(user: Api) -> None:
+async def test_reconciliation_is_for_admins_only(user: Api) -> None:
     assert (await user.get("/api/mcp-usage/reconcile")).status == 403
 
 
@@ -201,7 +201,9 @@ async def exported(api: Api, **query: str) -> tuple[bytes, Response]:
         ("parquet", "application/vnd.apache.parquet", b"PAR1"),
     ],
 )
-async def test_an_export_is_a_file(user: Api, table: UsageTable, fmt: str, media_type: str, start: bytes) -> None:
+async def test_an_export_is_a_file_download(
+    user: Api, table: UsageTable, fmt: str, media_type: str, start: bytes
+) -> None:
     await insert(table, event(created_at=now_ms()))
     body, response = await exported(user, format=fmt)
     assert (response.status, response.headers["Content-Type"]) == (200, media_type)
@@ -212,11 +214,11 @@ async def test_an_export_is_a_file(user: Api, table: UsageTable, fmt: str, media
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_an_export_has_ones_own_calls_and_for_an_admin_all(user: Api, admin: Api, table: UsageTable) -> None:
+async def test_users_export_their_own_calls_and_admins_all(user: Api, admin: Api, table: UsageTable) -> None:
     await insert(table, event(owner=USER), event(owner=OTHER, tool_name="run_sql"), event(owner=ADMIN))
     for query in ({"owner": OTHER}, {"all": "true"}):
         assert (await user.get("/api/mcp-usage/export", **query)).status == 403
-    wanted: list[tuple[Api, dict[str, str], list[str]]] = [
+    expected: list[tuple[Api, dict[str, str], list[str]]] = [
         (user, {}, [USER]),
         (admin, {}, [ADMIN]),
         (admin, {"owner": OTHER}, [OTHER]),
@@ -224,55 +226,55 @@ async def test_an_export_has_ones_own_calls_and_for_an_admin_all(user: Api, admi
         (admin, {"all": "true", "tool": "run_sql"}, [OTHER]),
         (admin, {"all": "true", "to": "2001-01-01"}, []),
     ]
-    for api, query, owners in wanted:
+    for api, query, owners in expected:
         body, _ = await exported(api, format="ndjson", **query)
         assert [json.loads(line)["owner"] for line in body.splitlines()] == sorted(owners), query
 
 
-async def test_a_bad_export_is_400_and_names_every_field(user: Api) -> None:
+async def test_an_invalid_export_query_is_400_and_names_every_field(user: Api) -> None:
     for query, fields in (("format=xlsx", {"format"}), ("page=1", {"page"}), ("from=x&to=y", {"from", "to"})):
         response = await user.request("GET", f"/api/mcp-usage/export?{query}")
         assert (response.status, response.fields) == (400, fields)
     assert (await user.request("GET", "/api/mcp-usage/export", headers={"Authorization": ""})).status == 401
 
 
-async def test_more_exports_than_fit_are_503(user: Api, table: UsageTable) -> None:
-    outlets = [table.export_stream("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
+async def test_too_many_concurrent_exports_are_503(user: Api, table: UsageTable) -> None:
+    streams = [table.export_stream("SELECT 1", {}, "CSV") for _ in range(MAX_EXPORTS)]
     response = await user.get("/api/mcp-usage/export")
     assert (response.status, "exports" in response.body["detail"]) == (503, True)
-    for outlet in outlets:
-        outlet.close()
+    for stream in streams:
+        stream.close()
     assert (await user.get("/api/mcp-usage/export")).status == 200
 
 
-async def test_an_export_that_fails_on_its_way_is_not_whole(
+async def test_an_export_that_fails_midway_is_visibly_incomplete(
     user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await insert(table, *(event() for _ in range(1000)))
     monkeypatch.setattr("gateway.usage.store.export_stream.CHUNK_BYTES", 1024)
-    real = table.export_stream
+    original = table.export_stream
 
     class Failing:
-        def __init__(self, outlet: ExportStream) -> None:
-            self.outlet, self.pieces = outlet, 0
+        def __init__(self, stream: ExportStream) -> None:
+            self.stream, self.reads = stream, 0
 
         def read(self) -> bytes:
-            self.pieces += 1
-            if self.pieces > 3:
-                raise UsageTableUnavailable("as the test wants it")
-            return self.outlet.read()
+            self.reads += 1
+            if self.reads > 3:
+                raise UsageTableUnavailable("simulated")
+            return self.stream.read()
 
         def close(self) -> None:
-            self.outlet.close()
+            self.stream.close()
 
-    monkeypatch.setattr(table, "export_stream", lambda *arguments: Failing(real(*arguments)))
+    monkeypatch.setattr(table, "export_stream", lambda *arguments: Failing(original(*arguments)))
     with pytest.raises(aiohttp.ClientPayloadError):
         await exported(user, format="ndjson")
     monkeypatch.undo()
     assert (await exported(user, format="ndjson"))[0].count(b"\n") == 1000
 
 
-async def test_a_client_that_takes_nothing_loses_its_export(
+async def test_the_export_of_a_client_that_reads_nothing_is_aborted(
     user: Api, table: UsageTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("admin_api.http.download.STALLED_SECONDS", 0.2)
@@ -284,10 +286,10 @@ async def test_a_client_that_takes_nothing_loses_its_export(
     )
     assert (await reader.readline()).startswith(b"HTTP/1.1 200")
 
-    async def is_over() -> bool:
+    async def has_ended() -> bool:
         return await table.query_async("SELECT count() FROM system.processes") == [(1,)]
 
-    await until(is_over, 20)
+    await until(has_ended, 20)
     body = b""
     with suppress(ConnectionError):
         body = await reader.read()

@@ -7,7 +7,7 @@ import pytest
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 
 
-async def test_users_are_listed_without_their_hashes(admin: Api) -> None:
+async def test_users_are_listed_without_password_hashes(admin: Api) -> None:
     response = await admin.get("/api/users")
     assert [user["email"] for user in response.body["users"]] == [USER, ADMIN]
     assert set(response.body["users"][0]) == {"email", "is_admin", "disabled", "created_at"}
@@ -21,12 +21,12 @@ async def test_a_new_user_can_log_in(admin: Api) -> None:
     assert again.status == 409
 
 
-async def test_bad_input_names_every_field(admin: Api) -> None:
+async def test_invalid_input_is_400_and_names_every_field(admin: Api) -> None:
     response = await admin.post("/api/users/add", {"email": "x", "password": "short", "is_admin": "yes", "x": 1})
     assert (response.status, response.fields) == (400, {"email", "password", "is_admin", "x"})
 
 
-async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> None:
+async def test_disabling_a_user_invalidates_tokens_and_revokes_keys(admin: Api, user: Api) -> None:
     await user.create_key("one")
     await user.create_key("two")
     response = await admin.post("/api/users/disable", {"email": USER.upper()})
@@ -37,7 +37,7 @@ async def test_disabling_a_user_ends_tokens_and_keys(admin: Api, user: Api) -> N
     assert (again.status, again.body["revoked_keys"]) == (200, 0)
 
 
-async def test_an_enabled_user_logs_in_again_but_neither_tokens_nor_keys_come_back(admin: Api, user: Api) -> None:
+async def test_enabling_a_user_restores_the_login_but_no_token_or_key(admin: Api, user: Api) -> None:
     await user.create_key("one")
     await admin.post("/api/users/disable", {"email": USER})
     response = await admin.post("/api/users/enable", {"email": USER.upper()})
@@ -49,7 +49,7 @@ async def test_an_enabled_user_logs_in_again_but_neither_tokens_nor_keys_come_ba
     assert [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]][:1] == ["user.enable"]
 
 
-async def test_the_last_admin_stays(admin: Api) -> None:
+async def test_the_last_admin_cannot_be_disabled(admin: Api) -> None:
     assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 409
     await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "is_admin": True})
     assert (await admin.post("/api/users/disable", {"email": ADMIN})).status == 200

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.support import sdk1_client
 from tests.support.node import ROOT, NodePackages
-from tests.support.running_up import free_port
+from tests.support.ports import free_port
 
 _HERE = Path(__file__).parent
 

@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from mcp_backend.__main__ import argument_parser
 from tests.deploy.dockerfile import FINAL, ROOT, environment, health_check, inherited, last, read_stages
 from tests.support.gateway import Gateway
+from tests.support.ports import free_port
 
 STAGES = read_stages()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -33,12 +34,6 @@ def listening() -> Iterator[int]:
     """The port of something that takes connections."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_there_is_a_target_for_each_use_and_production_is_the_default() -> None:

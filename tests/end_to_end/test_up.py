@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.running_up import Running, free_port, is_alive, processes_under, resident_kib
+from tests.support.ports import free_port
+from tests.support.running_up import Running, is_alive, processes_under, resident_kib
 
 CALL = {
     "jsonrpc": "2.0",

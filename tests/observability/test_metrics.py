@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -32,13 +31,6 @@ sys.stdout.write("counted\\n")
 sys.stdout.flush()
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(directory: Path) -> subprocess.Popen[bytes]:

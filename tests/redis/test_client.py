@@ -18,7 +18,8 @@ from gateway.keys.store import KeyStore
 from gateway.redis.client import connect, open_connection
 from gateway.redis.names import INVALIDATIONS, KEY_IDS, KEY_RECORD
 from gateway.timestamps import now_ms
-from tests.redis.conftest import StartServer, free_port
+from tests.redis.conftest import StartServer
+from tests.support.ports import free_port
 from tests.support.valkey import Valkey
 from tests.support.waiting import until
 

@@ -1,4 +1,4 @@
-"""The admin process as it is started: one line of settings in, one line when ready, and a clean end."""
+"""The admin process: settings on standard input, one line when ready, and a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -31,25 +31,17 @@ class Process:
         self.url = f"http://127.0.0.1:{port}"
 
     async def ready(self) -> str:
-        """Its first line of output."""
+        """Wait until it is ready and return the line that says so."""
         assert self.process.stdout is not None
         async with asyncio.timeout(30):
             return (await self.process.stdout.readline()).decode()
 
-    async def ended(self) -> tuple[int, str]:
-        """Its exit code, and what it said to standard error."""
+    async def wait(self) -> tuple[int, str]:
+        """Wait until it exits and return its exit code and standard error."""
         assert self.process.stderr is not None
         async with asyncio.timeout(30):
             said = await self.process.stderr.read()
             return await self.process.wait(), said.decode()
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -90,7 +82,7 @@ async def add_user(client: redis.asyncio.Redis) -> None:
     users.passwords.close()
 
 
-async def test_it_serves_writes_usage_and_ends_drained(start: Start, redis: redis.asyncio.Redis) -> None:
+async def test_it_serves_writes_usage_and_drains_at_shutdown(start: Start, redis: redis.asyncio.Redis) -> None:
     await add_user(redis)
     first = await start()
     assert "listening on" in await first.ready()
@@ -103,7 +95,7 @@ async def test_it_serves_writes_usage_and_ends_drained(start: Start, redis: redi
     for _ in range(50):
         await redis.xadd(redis_names.USAGE, {"e": pack([event(), event()])})
     first.process.send_signal(signal.SIGTERM)
-    code, logged = await first.ended()
+    code, logged = await first.wait()
     assert code == 0
     assert not [line for line in logged.splitlines() if '"level":"info"' not in line]
     assert await redis.xlen(redis_names.USAGE) == 0
@@ -119,10 +111,10 @@ async def test_it_serves_writes_usage_and_ends_drained(start: Start, redis: redi
         assert (await answer.json())["total"] == 100
     assert second.process.stdin is not None
     second.process.stdin.close()
-    assert (await second.ended())[0] == 0, "the end of the input is the end of the supervisor"
+    assert (await second.wait())[0] == 0, "the end of the input is the end of the supervisor"
 
 
-async def test_a_request_that_is_open_is_answered_before_the_end(start: Start, redis: redis.asyncio.Redis) -> None:
+async def test_an_open_request_is_finished_before_shutdown(start: Start, redis: redis.asyncio.Redis) -> None:
     await add_user(redis)
     process = await start()
     await process.ready()
@@ -135,7 +127,7 @@ async def test_a_request_that_is_open_is_answered_before_the_end(start: Start, r
         process.process.send_signal(signal.SIGTERM)
         async with await login as answer:
             assert answer.status == 200
-    assert (await process.ended())[0] == 0
+    assert (await process.wait())[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -146,30 +138,32 @@ async def test_a_request_that_is_open_is_answered_before_the_end(start: Start, r
         ({"host": "192.0.2.1"}, "GATEWAY_HOST"),
     ],
 )
-async def test_what_cannot_be_reached_is_one_line_and_exit_1(start: Start, changes: dict[str, Any], said: str) -> None:
+async def test_an_unreachable_service_is_one_line_and_exit_code_1(
+    start: Start, changes: dict[str, Any], said: str
+) -> None:
     process = await start(**changes)
     assert await process.ready() == ""
-    code, text = await process.ended()
+    code, text = await process.wait()
     assert code == 1
     assert text.count("\n") == 1
     assert said in text
     assert "hush" not in text
 
 
-async def test_a_port_in_use_is_one_line_and_exit_1(start: Start, free_port: int) -> None:
+async def test_a_port_in_use_is_one_line_and_exit_code_1(start: Start, free_port: int) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", free_port))
         other.listen()
-        code, text = await (await start()).ended()
+        code, text = await (await start()).wait()
     assert code == 1
     assert text.count("\n") == 1
     assert "GATEWAY_ADMIN_PORT" in text
 
 
-async def test_a_folder_that_another_process_has_open_is_one_line_and_exit_1(start: Start, free_port: int) -> None:
+async def test_a_data_folder_in_use_is_one_line_and_exit_code_1(start: Start, free_port: int) -> None:
     first = await start()
     await first.ready()
-    code, text = await (await start(admin_port=free_port + 1)).ended()
+    code, text = await (await start(admin_port=free_port + 1)).wait()
     assert code == 1
     # chDB itself says something before.
     assert [line for line in text.splitlines() if line.startswith("mcp-gateway: ")] == text.splitlines()[-1:]
