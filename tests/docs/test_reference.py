@@ -52,7 +52,7 @@ def reasons_in_the_code() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
             values = [one.value for one in node.keywords if one.arg == "reason"]
             if name in ("bad_key", "forbidden", "_exceeded") and node.args:
                 values.append(node.args[-1])
