@@ -1,15 +1,16 @@
-"""One connection of a client: its requests, one after another, and their answers.
+"""A client's connection: its requests, one after another, and their responses.
 
-The rules:
+Guarantees:
 
-- A request on whose framing two parsers could disagree is answered 4xx, as JSON, and the connection is closed; of what
-  follows on it nothing is looked at. No line of what a client sent goes to a log.
-- The next request is looked at when this one is answered; until then at most `_MAX_HELD` bytes of it are taken in. So
-  the socket is read on, and a client that goes away is noticed at once: the task that serves its request is cancelled.
-- A client that does not finish the head of its request in time loses its connection, and so does one that takes
-  nothing of an answer for too long. Time is kept in `deadline`, which the server looks at; no request has a timer.
-- An answer that cannot be brought to its end is never made to look whole.
-- Head and body of an answer leave in one write.
+- A request whose framing two parsers could read differently gets a 4xx response, in JSON, and the connection is closed;
+  nothing that follows on it is parsed. No byte that a client sent is logged.
+- The next request is parsed after the response to this one; until then at most `_MAX_PIPELINED` bytes of it are
+  buffered. As the socket is still read, a disconnect is noticed immediately: the task that serves the request is
+  cancelled.
+- A client that does not complete a request head in time, or that reads nothing of a response for too long, loses its
+  connection. Deadlines are checked by the server; no request has a timer.
+- A response that cannot be completed never looks complete.
+- Head and body of a response are sent in one write.
 """
 
 from __future__ import annotations
@@ -27,380 +28,384 @@ from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.head_cache import CachedHead
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
-from gateway.proxy.downstream.request_context import WORTH_A_COPY, Continuation, RequestContext
+from gateway.proxy.downstream.request_context import COPY_LIMIT, Continuation, RequestContext
 from gateway.proxy.downstream.response import Response
 
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection stays open."""
-LINGERING = 1.0
-"""Seconds for a client to take the answer to a request whose body was refused."""
-_LINGERING_BYTES = 256 * 1024
-"""Bytes of a refused body that are read while its client takes the answer; then the client is held back."""
-STALLED = 300.0
-"""Seconds that a client may take nothing of an answer while more than the socket's buffers hold waits for it."""
-_MAX_HELD = 64 * 1024
-"""Bytes of further requests that are taken in while one is being answered."""
-_PIECE = 4 * 1024
-"""Bytes of further requests that are looked at together."""
+LINGER_SECONDS = 1.0
+"""Seconds for a client to read the response to a request whose body was rejected."""
+_MAX_DISCARDED = 256 * 1024
+"""Bytes of a rejected body that are discarded meanwhile; beyond, the socket is not read."""
+WRITE_TIMEOUT = 300.0
+"""Seconds that a client may read nothing of a response while the write buffer is above its high-water mark."""
+_MAX_PIPELINED = 64 * 1024
+"""Bytes of further requests that are buffered while one is served."""
+_PIPELINED_CHUNK = 4 * 1024
+"""Bytes of further requests that are parsed at a time."""
 _NEVER = float("inf")
 _RESET = struct.pack("ii", 1, 0)
-"""The value of SO_LINGER with which a close becomes a reset."""
+"""Value of SO_LINGER that turns a close into a reset."""
 
 
 class InFlightRequest(Protocol):
-    """What is being answered without a task.
+    """A request that is served in callbacks, without a task.
 
-    It ends with `RequestContext.finish`, or when the work begins that `RequestContext.continue_in_task` was given.
+    It ends with `RequestContext.finish` or `RequestContext.continue_in_task`.
     """
 
     def client_disconnected(self) -> None:
-        """The client has gone, or is to go: do neither; that work will not begin."""
+        """The client has disconnected, or the server stops: do neither. A continuation will not be started."""
 
 
-class Serving(Protocol):
-    """What answers requests."""
+class RequestHandler(Protocol):
+    """Serves the requests of all connections."""
 
     async def __call__(self, context: RequestContext) -> Response | None:
-        """Response one request: with what is given back, or, where that is `None`, through the context already."""
+        """Serve one request: return the response, or `None` if it was sent through the context."""
 
     def begin(self, context: RequestContext) -> InFlightRequest | None:
-        """Begin to answer a request, whole, for which no task is needed; `None` where it has to be called."""
+        """Start to serve a complete request in callbacks; return `None` if it has to be called in a task instead."""
 
-    def refuse(self, fault: FramingError) -> Response:
-        """The answer to what is no request."""
+    def refuse(self, error: FramingError) -> Response:
+        """Return the response to a request with invalid framing."""
 
     def failed(self) -> Response:
-        """The answer to a request that could not be served for a fault in here."""
+        """Return the response to a request that failed because of an internal error."""
 
 
 class ClientConnection(asyncio.Protocol):
-    """What the server makes for each connection."""
+    """The protocol of one client connection."""
 
     def __init__(
         self,
-        serving: Serving,
+        handler: RequestHandler,
         *,
         loop: asyncio.AbstractEventLoop,
         head_timeout: float,
-        opened: Callable[[ClientConnection], None],
-        lost: Callable[[ClientConnection], None],
+        on_opened: Callable[[ClientConnection], None],
+        on_lost: Callable[[ClientConnection], None],
     ) -> None:
-        self._serving = serving
+        self._handler = handler
         self._loop = loop
         self._head_timeout = head_timeout
-        self._opened = opened
-        self._lost = lost
+        self._on_opened = on_opened
+        self._on_lost = on_lost
         self._transport: asyncio.Transport | None = None
         self._reader = RequestReader()
-        self._exchange: RequestContext | None = None
+        self._context: RequestContext | None = None
         self._task: asyncio.Task[None] | None = None
-        self._arrival: asyncio.Future[None] | None = None
-        self._work: Continuation | None = None
-        """What the task is to do next."""
-        self._begun: InFlightRequest | None = None
-        """What is being answered without the task."""
-        self._held = bytearray()
-        self._is_head_awaited = False
+        self._continuation_added: asyncio.Future[None] | None = None
+        self._continuation: Continuation | None = None
+        """The next thing for the task to do."""
+        self._in_flight: InFlightRequest | None = None
+        """The request that is served without the task."""
+        self._pipelined = bytearray()
+        self._is_head_timed = False
         self._is_reading_paused = False
-        self._room: asyncio.Future[None] | None = None
+        self._drain_waiter: asyncio.Future[None] | None = None
         self._is_stopping = False
-        self._is_over = False
+        self._is_closing = False
         self._discarded = 0
-        self._stalled_at = _NEVER
-        self._stalled_bytes = 0
-        """What waited for the client when it was last seen to take something."""
+        self._write_deadline = _NEVER
+        self._unwritten_bytes = 0
+        """Size of the write buffer when `_write_deadline` was set."""
         self.head_cache: CachedHead | None = None
         self.peer = ""
         self.deadline = _NEVER
-        """Loop time at which the connection is to be ended."""
+        """Loop time at which the connection is aborted."""
 
-    # What the server asks of it.
+    # Called by the server.
 
     def stop(self) -> None:
-        """Take no further request; the one that is being received or answered goes on."""
+        """Accept no further request; one that is being received or served is completed."""
         self._is_stopping = True
-        if self._exchange is None and not self._is_over and not self._reader.is_within_head:
+        if self._context is None and not self._is_closing and not self._reader.is_within_head:
             self._close()
 
     def cancel(self) -> None:
-        """End the request that is being served, and the connection with it."""
-        if self._begun is not None and self._exchange is not None:
-            self._leave()
-            self._break_off(self._exchange.request)
-        elif self._task is not None and self._exchange is not None:
+        """Cancel the request that is being served, and close the connection."""
+        if self._in_flight is not None and self._context is not None:
+            self._disconnect_in_flight()
+            self._close_incomplete(self._context.request)
+        elif self._task is not None and self._context is not None:
             self._task.cancel()
         else:
             self.abort()
 
     def check_deadlines(self, now: float) -> None:
-        """End what has taken too long."""
-        if self._stalled_at <= now and self._transport is not None:
-            left = self.waiting_bytes
-            if left >= self._stalled_bytes:
+        """Abort the connection if a deadline has passed."""
+        if self._write_deadline <= now and self._transport is not None:
+            left = self.write_buffer_bytes
+            if left >= self._unwritten_bytes:
                 _reset(self._transport)
-            self._stalled_at, self._stalled_bytes = now + STALLED, left
+            self._write_deadline, self._unwritten_bytes = now + WRITE_TIMEOUT, left
         elif self.deadline <= now:
             self.abort()
 
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes of answers that wait for the client to take them."""
+    def write_buffer_bytes(self) -> int:
+        """Bytes of responses that wait in the write buffer."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    # What an exchange asks of it.
+    # Called by a `RequestContext`.
 
     def write(self, *parts: Chunk) -> None:
-        """Send bytes, at once. Raises `ConnectionError` where the client is gone."""
+        """Write without waiting. Raises `ConnectionError` if the client has disconnected."""
         transport = self._transport
         if transport is None or transport.is_closing():
-            raise ConnectionResetError("The client has gone")
-        if len(parts) == 2 and len(parts[1]) <= WORTH_A_COPY:
+            raise ConnectionResetError("The client has disconnected")
+        if len(parts) == 2 and len(parts[1]) <= COPY_LIMIT:
             transport.write(b"".join(parts))
-        elif max(map(len, parts), default=0) > WORTH_A_COPY:
+        elif max(map(len, parts), default=0) > COPY_LIMIT:
             transport.writelines(parts)
         elif parts:
             transport.write(b"".join(parts))
 
     async def drain(self) -> None:
-        """Wait while more than the socket's buffers hold waits for the client. Raises `ConnectionError`."""
-        if self._room is not None:
-            await self._room
+        """Wait until the write buffer is below its high-water mark. Raises `ConnectionError`."""
+        if self._drain_waiter is not None:
+            await self._drain_waiter
         if self._transport is None:
-            raise ConnectionResetError("The client has gone")
+            raise ConnectionResetError("The client has disconnected")
 
     def connection_header(self, request: ClientRequest) -> bytes:
-        """The line that tells whether another request may follow, where the version does not say so by itself."""
+        """Return the `Connection` field of a response; empty if it is the default of the HTTP version."""
         if self._is_stopping:
-            request.is_kept_alive = False
-        if not request.is_kept_alive:
+            request.keep_alive = False
+        if not request.keep_alive:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if request.version == "1.0" else b""
 
     def resume_reading(self) -> None:
-        """Read on, after a pause."""
+        """Read the socket again if it is paused."""
         if self._is_reading_paused and self._transport is not None:
             self._is_reading_paused = False
             self._transport.resume_reading()
 
-    # What the event loop calls.
+    # asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         peername = transport.get_extra_info("peername")
         self.peer = str(peername[0]) if isinstance(peername, tuple) and peername else ""
-        self._await_head()
-        self._opened(self)
+        self._start_head_timeout()
+        self._on_opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over:
+        if self._is_closing:
             self._discard(len(data))
-        elif self._held or (self._exchange is not None and self._exchange.request.is_received):
-            self._held += data
-            if len(self._held) > _MAX_HELD:
+        elif self._pipelined or (self._context is not None and self._context.request.is_complete):
+            self._pipelined += data
+            if len(self._pipelined) > _MAX_PIPELINED:
                 self._pause_reading()
         else:
-            self._held += self._feed(data)
+            self._pipelined += self._feed(data)
 
     def eof_received(self) -> None:
-        """A client that ends its side has gone."""
+        """Return None, which closes the transport: a half-closed client counts as disconnected."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._is_over = True
+        self._is_closing = True
         self._reader.close()
-        self._make_room()
-        self._leave()
+        self._wake_drain()
+        self._disconnect_in_flight()
         if self._task is not None:
             self._task.cancel()
-        self._lost(self)
+        self._on_lost(self)
 
     def pause_writing(self) -> None:
-        self._room = self._loop.create_future()
-        self._stalled_at = self._loop.time() + STALLED
-        self._stalled_bytes = self.waiting_bytes
+        self._drain_waiter = self._loop.create_future()
+        self._write_deadline = self._loop.time() + WRITE_TIMEOUT
+        self._unwritten_bytes = self.write_buffer_bytes
 
     def resume_writing(self) -> None:
-        self._stalled_at = _NEVER
-        self._make_room()
+        self._write_deadline = _NEVER
+        self._wake_drain()
 
     # One request after another.
 
     def _feed(self, data: bytes) -> bytes:
-        """Read on, to the end of a request at most; what is left belongs to the next one."""
+        """Parse up to the end of a request, and return the rest, which belongs to the next one."""
         try:
             rest = self._reader.feed(data)
-        except FramingError as fault:
-            self._refuse(fault)
+        except FramingError as error:
+            self._reject(error)
             return b""
         request = self._reader.request
         if request is None:
-            self._await_head()
-        elif self._exchange is None:
+            self._start_head_timeout()
+        elif self._context is None:
             self._serve(request)
         else:
-            if request.is_full and not request.is_received:
+            if request.is_full and not request.is_complete:
                 self._pause_reading()
             request.wake()
         return rest
 
-    def _await_head(self) -> None:
-        if not self._is_head_awaited:
-            self._is_head_awaited = True
+    def _start_head_timeout(self) -> None:
+        if not self._is_head_timed:
+            self._is_head_timed = True
             self.deadline = self._loop.time() + self._head_timeout
 
     def _serve(self, request: ClientRequest) -> None:
-        self._is_head_awaited = False
+        self._is_head_timed = False
         self.deadline = _NEVER
-        exchange = self._exchange = RequestContext(self, request)
+        context = self._context = RequestContext(self, request)
         try:
-            self._begun = self._serving.begin(exchange) if request.is_received else None
-        except Exception as failure:
-            self._fail(exchange, failure)
-            self._end_of_answer(exchange)
+            self._in_flight = self._handler.begin(context) if request.is_complete else None
+        except Exception as error:
+            self._fail(context, error)
+            self._end_response(context)
             return
-        if self._begun is None:
-            self.continue_in_task(self._serving)
+        if self._in_flight is None:
+            self.continue_in_task(self._handler)
 
-    def _leave(self) -> None:
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            begun.client_disconnected()
+    def _disconnect_in_flight(self) -> None:
+        in_flight, self._in_flight = self._in_flight, None
+        if in_flight is not None:
+            in_flight.client_disconnected()
 
-    def finish(self, exchange: RequestContext, answer: Response) -> None:
-        """Send the whole answer to what was begun."""
-        self._begun = None
+    def finish(self, context: RequestContext, response: Response) -> None:
+        """Send the response to the request in flight."""
+        self._in_flight = None
         try:
-            exchange.answer(answer)
+            context.send_response(response)
         except ConnectionError:
-            # Nobody is there to be told.
+            # The client has disconnected.
             pass
-        except Exception as failure:
-            self._fail(exchange, failure)
-        if self._room is None:
-            self._end_of_answer(exchange)
+        except Exception as error:
+            self._fail(context, error)
+        if self._drain_waiter is None:
+            self._end_response(context)
         else:
-            self.continue_in_task(_nothing_more)
+            self.continue_in_task(_only_drain)
 
-    def continue_in_task(self, work: Continuation) -> None:
-        """Serve in the task of the connection, from here on; to make a task costs more than to wake one."""
-        self._work = work
+    def continue_in_task(self, continuation: Continuation) -> None:
+        """Continue in the task of the connection; it is reused, because waking a task is cheaper than creating one."""
+        self._continuation = continuation
         if self._task is None:
             self._task = self._loop.create_task(self._run())
-        elif self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+        elif self._continuation_added is not None and not self._continuation_added.done():
+            self._continuation_added.set_result(None)
 
     async def _run(self) -> None:
-        while not self._is_over:
-            work, self._work = self._work, None
-            if work is not None and self._exchange is not None:
-                self._begun = None
-                await self._answer(self._exchange, work)
+        while not self._is_closing:
+            continuation, self._continuation = self._continuation, None
+            if continuation is not None and self._context is not None:
+                self._in_flight = None
+                await self._serve_in_task(self._context, continuation)
             else:
-                self._arrival = self._loop.create_future()
-                await self._arrival
+                self._continuation_added = self._loop.create_future()
+                await self._continuation_added
 
-    async def _answer(self, exchange: RequestContext, work: Continuation) -> None:
+    async def _serve_in_task(self, context: RequestContext, continuation: Continuation) -> None:
         try:
-            answer = await work(exchange)
-            if answer is not None:
-                exchange.answer(answer)
+            response = await continuation(context)
+            if response is not None:
+                context.send_response(response)
             await self.drain()
         except (asyncio.CancelledError, ConnectionError):
-            # Nobody is there, or nobody is to be told more.
+            # The client has disconnected, or the server stops.
             pass
-        except Exception as failure:
-            self._fail(exchange, failure)
+        except Exception as error:
+            self._fail(context, error)
         finally:
-            self._end_of_answer(exchange)
+            self._end_response(context)
 
-    def _fail(self, exchange: RequestContext, failure: Exception) -> None:
-        log.error("a request failed within the gateway: %s", _where(failure))
-        if exchange.status == 0:
+    def _fail(self, context: RequestContext, error: Exception) -> None:
+        log.error("a request failed within the gateway: %s", _locations(error))
+        if context.status == 0:
             with contextlib.suppress(ConnectionError):
-                exchange.answer(self._serving.failed())
+                context.send_response(self._handler.failed())
 
-    def _end_of_answer(self, exchange: RequestContext) -> None:
+    def _end_response(self, context: RequestContext) -> None:
         if self._transport is None:
             return
-        if not exchange.is_whole:
-            self._break_off(exchange.request)
-        elif not exchange.request.is_received:
+        if not context.is_sent:
+            self._close_incomplete(context.request)
+        elif not context.request.is_complete:
             self._linger()
-        elif not exchange.request.is_kept_alive or self._is_stopping:
+        elif not context.request.keep_alive or self._is_stopping:
             self._close()
         else:
-            self._await_next()
+            self._prepare_next()
 
-    def _await_next(self) -> None:
-        self._exchange = None
+    def _prepare_next(self) -> None:
+        self._context = None
         self._reader.next()
         self.deadline = self._loop.time() + KEEP_ALIVE
-        if self._held:
-            # Who sends many requests at once waits for its turn after each.
-            self._loop.call_soon(self._feed_held)
-        if len(self._held) <= _MAX_HELD:
+        if self._pipelined:
+            # In another turn of the loop, so that a client with many pipelined requests does not delay others.
+            self._loop.call_soon(self._feed_pipelined)
+        if len(self._pipelined) <= _MAX_PIPELINED:
             self.resume_reading()
 
-    def _feed_held(self) -> None:
-        """Go on with what came while the last request was answered, as far as the next one goes."""
-        while self._held and not self._is_over and (self._exchange is None or not self._exchange.request.is_received):
-            piece = bytes(self._held[:_PIECE])
-            rest = self._feed(piece)
-            del self._held[: len(piece) - len(rest)]
-        if len(self._held) <= _MAX_HELD:
+    def _feed_pipelined(self) -> None:
+        """Parse bytes that arrived while the last request was served, up to the end of the next request."""
+        while (
+            self._pipelined
+            and not self._is_closing
+            and (self._context is None or not self._context.request.is_complete)
+        ):
+            chunk = bytes(self._pipelined[:_PIPELINED_CHUNK])
+            rest = self._feed(chunk)
+            del self._pipelined[: len(chunk) - len(rest)]
+        if len(self._pipelined) <= _MAX_PIPELINED:
             self.resume_reading()
 
-    def _refuse(self, fault: FramingError) -> None:
-        """Response 4xx, and look at nothing that follows."""
-        self._is_over = True
+    def _reject(self, error: FramingError) -> None:
+        """Respond 4xx, and parse nothing that follows."""
+        self._is_closing = True
         self._reader.close()
-        if self._exchange is None:
-            answer = self._serving.refuse(fault)
-            request = ClientRequest("", "", "1.1", [], content_length=None, is_kept_alive=False)
-            exchange = self._exchange = RequestContext(self, request)
+        if self._context is None:
+            response = self._handler.refuse(error)
+            request = ClientRequest("", "", "1.1", [], content_length=None, keep_alive=False)
+            context = self._context = RequestContext(self, request)
             with contextlib.suppress(ConnectionError):
-                exchange.answer(answer)
+                context.send_response(response)
             self._linger()
         else:
-            # Whoever reads the body is told.
-            self._exchange.request.fail(fault)
-            self._exchange.request.wake()
+            # Reported to the reader of the body.
+            self._context.request.fail(error)
+            self._context.request.wake()
 
-    # The end.
+    # Closing.
 
     def _linger(self) -> None:
-        """Close when the client has had time to take the answer; a reset, met by what it still sends, could undo it."""
-        self._is_over = True
-        self.deadline = self._loop.time() + LINGERING
+        """Close after the client had time to read the response; an immediate close could reset the connection first."""
+        self._is_closing = True
+        self.deadline = self._loop.time() + LINGER_SECONDS
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def _discard(self, size: int) -> None:
         self._discarded += size
-        if self._discarded > _LINGERING_BYTES:
+        if self._discarded > _MAX_DISCARDED:
             self._pause_reading()
 
     def _close(self) -> None:
-        """Close when all that was written has been taken."""
-        self._is_over = True
+        """Close once everything has been written."""
+        self._is_closing = True
         if self._transport is not None:
             self._transport.close()
 
-    def _break_off(self, request: ClientRequest) -> None:
-        """End the connection in the middle of an answer, so that the answer cannot look whole."""
-        self._is_over = True
+    def _close_incomplete(self, request: ClientRequest) -> None:
+        """Close within a response, in a way that it cannot look complete."""
+        self._is_closing = True
         if self._transport is None:
             return
         if request.version == "1.1":
-            # Length or chunks tell that something is missing; what has passed by still arrives.
+            # Length or chunked framing shows that something is missing, and what was written still arrives.
             self._transport.close()
         else:
             _reset(self._transport)
 
     def abort(self) -> None:
-        self._is_over = True
+        self._is_closing = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -409,15 +414,15 @@ class ClientConnection(asyncio.Protocol):
             self._is_reading_paused = True
             self._transport.pause_reading()
 
-    def _make_room(self) -> None:
-        if self._room is not None:
-            if not self._room.done():
-                self._room.set_result(None)
-            self._room = None
+    def _wake_drain(self) -> None:
+        if self._drain_waiter is not None:
+            if not self._drain_waiter.done():
+                self._drain_waiter.set_result(None)
+            self._drain_waiter = None
 
 
-async def _nothing_more(_exchange: RequestContext) -> None:
-    """The work that is left when an answer has been written: to wait until the client has taken enough of it."""
+async def _only_drain(_context: RequestContext) -> None:
+    """Do nothing but wait for the write buffer, which the task does after every continuation."""
 
 
 def _reset(transport: asyncio.Transport) -> None:
@@ -427,7 +432,7 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def _where(error: BaseException) -> str:
-    """The kind of an error and the lines that it passed; its message may quote the request."""
+def _locations(error: BaseException) -> str:
+    """Return the type and the code locations of an error, without its message, which may quote the request."""
     lines = (f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-8:])
     return f"{type(error).__name__} at {', '.join(lines)}"

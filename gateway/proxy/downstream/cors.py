@@ -1,36 +1,36 @@
-"""Browser clients: the headers that let a page of an allowed origin read the answers (Fetch standard, CORS)."""
+"""CORS: the response fields that let a browser page of an allowed origin read responses (Fetch standard)."""
 
 from __future__ import annotations
 
 from gateway.proxy.downstream.response import Response, head
 from gateway.proxy.downstream.responses import METHODS
 
-_EXPOSED = b"Mcp-Session-Id, WWW-Authenticate, Retry-After"
-_ALLOWED = (
+_EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate, Retry-After"
+_ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Accept, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID"
 )
 _MAX_AGE = 7200
-"""Seconds that a browser may remember a preflight's answer."""
+"""Seconds that a browser may cache the response to a preflight."""
 
 
 def cors_headers(origin: bytes | None) -> list[tuple[bytes, bytes]]:
-    """What an answer carries for an origin that was found allowed; nothing for what is no browser."""
+    """Return the fields of a response to a page of an allowed origin; none if the request states no origin."""
     if origin is None:
         return []
     return [
         (b"Access-Control-Allow-Origin", origin),
-        (b"Access-Control-Expose-Headers", _EXPOSED),
+        (b"Access-Control-Expose-Headers", _EXPOSED_HEADERS),
         (b"Vary", b"Origin"),
     ]
 
 
 def preflight_response(origin: bytes | None) -> Response:
-    """The answer to OPTIONS, which needs no key."""
+    """Return the response to OPTIONS, which needs no API key."""
     headers = [(b"Allow", METHODS), *cors_headers(origin)]
     if origin is not None:
         headers += [
             (b"Access-Control-Allow-Methods", METHODS),
-            (b"Access-Control-Allow-Headers", _ALLOWED),
+            (b"Access-Control-Allow-Headers", _ALLOWED_HEADERS),
             (b"Access-Control-Max-Age", b"%d" % _MAX_AGE),
         ]
     return Response(head=head(204, None, headers))

@@ -1,17 +1,29 @@
-"""The framing of a client's requests, walked beside the parser that reads them.
+"""The framing of requests, checked in front of the parser that reads them, against request smuggling.
 
-A request passes only where both agree on it, so this walk is stricter than RFC 9112 wherever HTTP parsers are known to
-differ, and than the parser where that one is lenient. It also says where a request ends: the parser never sees a byte
-of the next one before this one is answered.
+A request passes only if this parser and llhttp agree on it. So this one is stricter than RFC 9112 where HTTP parsers
+are known to differ, and stricter than llhttp where that is lenient. It also decides where a request ends: llhttp is fed
+no byte of the next one before this one is answered.
 
-- The request line is a method, a target of visible ASCII without `#` and `\\`, and HTTP/1.0 or HTTP/1.1, with one space
-  between them. CONNECT, and what is no method of HTTP, is answered 405.
-- A request has one length at most: `Content-Length` in digits alone, or, on HTTP/1.1, `Transfer-Encoding: chunked`.
-- A chunk's size has 1 to 16 hexadecimal digits; its data ends with CR LF. Extensions and trailers are bounded, and lead
-  nowhere.
-- A body in very many very small chunks is refused before it costs the server much.
+- The request line is a method, a target of visible ASCII without `#` and `\\`, and HTTP/1.0 or HTTP/1.1, separated by
+  one space each. CONNECT, and unknown methods, get a 405.
+- A request has at most one length: `Content-Length` of digits only, or, on HTTP/1.1, `Transfer-Encoding: chunked`.
+- The size of a chunk has 1 to 16 hexadecimal digits, and its data ends with CR LF. Extensions and trailers are bounded
+  and ignored.
+- A body of very many very small chunks is rejected before it costs much.
 
-Nothing here does I/O, and no message holds a byte that the client sent.
+Error messages contain no byte that the client sent. Does no I/O.
+
+After the outstanding bytes of a body or chunk, if any, the parser is in one state, named by the method that reads it:
+
+| state         | input                       | next state                                         |
+| ------------- | --------------------------- | -------------------------------------------------- |
+| `_head`       | any other head              | `_head`, of the next request, after the body       |
+| `_head`       | a head of a chunked request | `_chunk_size`                                      |
+| `_chunk_size` | a size                      | `_chunk_end`, after the chunk                      |
+| `_chunk_size` | the size 0                  | `_trailer`                                         |
+| `_chunk_end`  | CR LF                       | `_chunk_size`                                      |
+| `_trailer`    | a field                     | `_trailer`                                         |
+| `_trailer`    | an empty line               | `_head`, of the next request                       |
 """
 
 from __future__ import annotations
@@ -25,11 +37,11 @@ MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
 MAX_TRAILERS = 8 * 1024
 _MAX_CHUNK_LINE = 256
-"""Bytes of a chunk's size with its extensions."""
+"""Bytes of a chunk size with its extensions."""
 _FREE_CHUNKS = 1000
-"""Chunks that a body may have whatever their size."""
+"""Chunks that a body may have regardless of their size."""
 _MIN_AVERAGE_CHUNK = 32
-"""Bytes, of a body with more chunks."""
+"""Bytes per chunk of a body with more chunks."""
 
 _REQUEST_LINE = re.compile(rb'([A-Z-]+) ([!"$-\[\]-~]+) HTTP/1\.([01])')
 _LENGTH = re.compile(rb"\r\n(?:(content-length)|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
@@ -39,7 +51,7 @@ _METHODS = frozenset({b"GET", b"POST", b"DELETE", b"HEAD", b"OPTIONS", b"PUT", b
 
 
 class FramingError(ValueError):
-    """The bytes are not strict HTTP/1.1; the message is safe to show. `status` is the HTTP status of the answer."""
+    """The bytes are not strict HTTP/1.1. The message may be shown to the client; `status` is that of the response."""
 
     def __init__(self, message: str = "Not a valid HTTP/1.1 request", status: int = 400) -> None:
         super().__init__(message)
@@ -47,61 +59,61 @@ class FramingError(ValueError):
 
 
 class RequestFraming:
-    """Feeds on the bytes of one connection."""
+    """Walks over the bytes of one connection."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._partial = b""
         self._left = 0
         self._chunks = 0
         self._chunk_bytes = 0
         self._trailer_bytes = 0
         self.is_chunked = False
-        """Whether the last request whose head was complete came in chunks."""
+        """True if the request whose head was completed last is chunked."""
         self.head: HeadTemplate | None = None
-        """That head, to be known again; `None` where it states no `Content-Length`."""
-        # What follows the `_left` bytes that are passed over; a plain function, so that no cycle is made.
-        self._next: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
+        """Template of that head; `None` if it states no `Content-Length`."""
+        # The state after the `_left` bytes. A plain function, because a bound method would be a reference cycle.
+        self._state: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
 
     @property
     def is_within_head(self) -> bool:
-        """Whether a head has begun and is not complete."""
-        return bool(self._held) and self._next is RequestFraming._head
+        """True if part of a head has arrived."""
+        return bool(self._partial) and self._state is RequestFraming._head
 
     @property
     def is_between_requests(self) -> bool:
-        """Whether the last request is complete and nothing of another has come."""
-        return not self._left and not self._held and self._next is RequestFraming._head
+        """True if the last request is complete and no byte of another has arrived."""
+        return not self._left and not self._partial and self._state is RequestFraming._head
 
     def feed(self, data: bytes) -> int:
-        """Take the next bytes, up to the end of the request that they belong to: how many of them those are.
+        """Check the next bytes up to the end of their request, and return how many those are.
 
-        Raises `FramingError`; then nothing that follows may be trusted.
+        Raises `FramingError`, after which nothing that follows may be trusted.
         """
-        earlier = len(self._held)
-        if earlier:
-            data = self._held + data
-            self._held = b""
+        already_fed = len(self._partial)
+        if already_fed:
+            data = self._partial + data
+            self._partial = b""
         position, end = 0, len(data)
         while position < end:
             if self._left:
-                passed = min(self._left, end - position)
-                self._left -= passed
-                position += passed
+                size = min(self._left, end - position)
+                self._left -= size
+                position += size
             else:
-                after = self._next(self, data, position)
+                after = self._state(self, data, position)
                 if after < 0:
-                    self._held = data[position:]
-                    return end - earlier
+                    self._partial = data[position:]
+                    return end - already_fed
                 position = after
-            if not self._left and self._next is RequestFraming._head:
+            if not self._left and self._state is RequestFraming._head:
                 break
-        return position - earlier
+        return position - already_fed
 
-    def pass_head(self, length: int) -> None:
-        """A head that is known was taken, whole, between two requests; so many bytes of its body follow."""
+    def skip_head(self, length: int) -> None:
+        """Skip a head that was recognized between two requests; `length` bytes of its body follow."""
         self._left = length
 
-    # Each step looks at the bytes from `position` on, and gives the position after it, or -1 where it needs more.
+    # The states. Each reads from `position` on, and returns the position after it, or -1 if it needs more bytes.
 
     def _head(self, data: bytes, position: int) -> int:
         self.head = None
@@ -137,7 +149,7 @@ class RequestFraming:
         elif value.lower() == b"chunked" and is_http_1_1:
             self.is_chunked = True
             self._chunks = self._chunk_bytes = self._trailer_bytes = 0
-            self._next = RequestFraming._chunk_size
+            self._state = RequestFraming._chunk_size
         else:
             raise FramingError("Transfer-Encoding is not chunked on HTTP/1.1")
 
@@ -156,7 +168,7 @@ class RequestFraming:
         if self._chunks > max(_FREE_CHUNKS, self._chunk_bytes // _MIN_AVERAGE_CHUNK):
             raise FramingError("Too many small chunks")
         self._left = size
-        self._next = RequestFraming._chunk_end if size else RequestFraming._trailer
+        self._state = RequestFraming._chunk_end if size else RequestFraming._trailer
         return end + 2
 
     def _chunk_end(self, data: bytes, position: int) -> int:
@@ -164,7 +176,7 @@ class RequestFraming:
             return -1
         if not data.startswith(b"\r\n", position):
             raise FramingError("Not a valid chunk")
-        self._next = RequestFraming._chunk_size
+        self._state = RequestFraming._chunk_size
         return position + 2
 
     def _trailer(self, data: bytes, position: int) -> int:
@@ -175,5 +187,5 @@ class RequestFraming:
             return -1
         self._trailer_bytes += end - position + 2
         if end == position:
-            self._next = RequestFraming._head
+            self._state = RequestFraming._head
         return end + 2

@@ -1,4 +1,4 @@
-"""One request and the way to answer it: whole, or piece by piece."""
+"""One request, and the means to send its response: complete, or in chunks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gateway.proxy.admission.headers import RawHeaders
 from gateway.proxy.downstream.request import ClientRequest
 from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
 
-_IN_CHUNKS = b"Transfer-Encoding: chunked\r\n"
+_CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
-WORTH_A_COPY = 64 * 1024
-"""Bytes up to which parts are copied together, so that they are one write."""
+COPY_LIMIT = 64 * 1024
+"""Bytes up to which parts are joined to one write."""
 
 
 class Connection(Protocol):
@@ -25,29 +25,29 @@ class Connection(Protocol):
     head_cache: CachedHead | None
 
     def write(self, *parts: Chunk) -> None:
-        """Send bytes. Raises `ConnectionError` if the client has disconnected."""
+        """Write without waiting. Raises `ConnectionError` if the client has disconnected."""
 
     async def drain(self) -> None:
-        """Wait while the client takes what was sent. Raises `ConnectionError`."""
+        """Wait until the write buffer is below its high-water mark. Raises `ConnectionError`."""
 
     def connection_header(self, request: ClientRequest) -> bytes:
         """Return the `Connection` header line of the response; empty if the HTTP version implies it."""
 
     def resume_reading(self) -> None:
-        """Read on after a pause."""
+        """Read the socket again if it is paused."""
 
-    def finish(self, exchange: RequestContext, answer: Response) -> None:
-        """Send the whole response to a request that is served without a task."""
+    def finish(self, context: RequestContext, response: Response) -> None:
+        """Send the response to a request that is served without a task."""
 
-    def continue_in_task(self, work: Continuation) -> None:
-        """Serve the request in the task of the connection from here on."""
+    def continue_in_task(self, continuation: Continuation) -> None:
+        """Continue in the task of the connection."""
 
 
 class RequestContext:
-    """A request, and the way to answer it piece by piece."""
+    """A request, and its response: sent with `send_response`, or with `begin`, `write` and `end`."""
 
     __slots__ = (
-        *("_connection", "_is_chunked", "_is_whole", "_prepared", "_unsent"),
+        *("_connection", "_is_chunked", "_is_sent", "_prepared", "_unsent"),
         *("origin", "peer", "request", "status"),
     )
 
@@ -55,16 +55,16 @@ class RequestContext:
         self._connection = connection
         self.request = request
         self.peer = connection.peer
-        """The client's address; empty where it is unknown."""
+        """Address of the client; empty if it is unknown."""
         self.status = 0
-        """The status of the answer, once its head has gone out."""
+        """Status of the response; 0 until its head was sent."""
         self.origin: bytes | None = None
-        """The origin of a browser's page that was found allowed."""
+        """The allowed origin of a browser's page."""
         self._is_chunked = False
-        self._is_whole = False
+        self._is_sent = False
         self._unsent: tuple[int, bytes] | None = None
         self._prepared: tuple[Response, bytes, bytes] | None = None
-        """An answer, what its connection had to say when its bytes were made, and these."""
+        """A response, and the `Connection` field and bytes that were prepared for it."""
 
     @property
     def head_cache(self) -> CachedHead | None:
@@ -76,20 +76,20 @@ class RequestContext:
         self._connection.head_cache = value
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the answer has gone out to its end."""
-        return self._is_whole
+    def is_sent(self) -> bool:
+        """True once the whole response was sent."""
+        return self._is_sent
 
     def resume_reading(self) -> None:
-        """Some of the body was taken: more may come."""
+        """Receive more of the request body, some of which was read."""
         self._connection.resume_reading()
 
     def send_continue(self) -> None:
-        """Tell the client to send its body (RFC 9110, section 10.1.1)."""
+        """Send 100 Continue (RFC 9110, section 10.1.1)."""
         self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
-        """Make the head of an answer whose body comes by `write` and `end`; it leaves with the first of them."""
+        """Prepare the head of a response in chunks. It is sent with the first `flush`, `write` or `end`."""
         framing = b""
         if length is not None:
             framing = _LENGTH % length
@@ -97,80 +97,80 @@ class RequestContext:
             pass
         elif self.request.version == "1.1":
             self._is_chunked = True
-            framing = _IN_CHUNKS
+            framing = _CHUNKED
         else:
-            self.request.is_kept_alive = False
+            self.request.keep_alive = False
         framing = self._connection.connection_header(self.request) + framing
         self._unsent = head.status, head.serialize(framing)
 
     async def flush(self) -> None:
-        """Send the head by itself. Raises `ConnectionError` where the client is gone."""
+        """Send the head separately. Raises `ConnectionError` if the client has disconnected."""
         self._send()
         await self._connection.drain()
 
-    async def write(self, piece: Chunk) -> None:
-        """Send a piece of the body, when the client has taken enough. Raises `ConnectionError`."""
-        self._send(*self._framed(piece))
+    async def write(self, chunk: Chunk) -> None:
+        """Send a chunk of the body, and wait for the write buffer. Raises `ConnectionError`."""
+        self._send(*self._framed(chunk))
         await self._connection.drain()
 
-    async def end(self, piece: Chunk = b"", trailers: RawHeaders = ()) -> None:
-        """Send the last piece and end the answer; trailers go where it is in chunks.
+    async def end(self, chunk: Chunk = b"", trailers: RawHeaders = ()) -> None:
+        """Send the last chunk and end the response. Trailers are sent if the response is chunked.
 
         Raises `ConnectionError`, and `ValueError` for a line end within a field.
         """
         last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
-        self._send(*self._framed(piece), *last)
-        self._is_whole = True
+        self._send(*self._framed(chunk), *last)
+        self._is_sent = True
         await self._connection.drain()
 
-    def prepare(self, answer: Response) -> None:
-        """Make the bytes of a whole answer, where they are few, before it is to be sent."""
-        if len(answer.body) <= WORTH_A_COPY:
-            whole = b"".join(self._whole(answer))
-            self._prepared = answer, self._connection.connection_header(self.request), whole
+    def prepare(self, response: Response) -> None:
+        """Serialize a small response ahead of sending it."""
+        if len(response.body) <= COPY_LIMIT:
+            raw = b"".join(self._serialize(response))
+            self._prepared = response, self._connection.connection_header(self.request), raw
 
-    def finish(self, answer: Response) -> None:
-        """Send a whole answer to what is served without a task, and be done with it."""
-        self._connection.finish(self, answer)
+    def finish(self, response: Response) -> None:
+        """Send the response to a request that is served without a task."""
+        self._connection.finish(self, response)
 
-    def continue_in_task(self, work: Continuation) -> None:
-        """Serve in a task, from here on, what has been served without one."""
-        self._connection.continue_in_task(work)
+    def continue_in_task(self, continuation: Continuation) -> None:
+        """Continue in a task to serve a request that was served without one."""
+        self._connection.continue_in_task(continuation)
 
-    def answer(self, answer: Response) -> None:
-        """Send a whole answer at once. Raises `ConnectionError`."""
-        if not self._send_prepared(answer):
-            self._connection.write(*self._whole(answer))
-        self.status = answer.head.status
-        self._is_whole = True
+    def send_response(self, response: Response) -> None:
+        """Send a complete response. Raises `ConnectionError`."""
+        if not self._send_prepared(response):
+            self._connection.write(*self._serialize(response))
+        self.status = response.head.status
+        self._is_sent = True
 
-    def _send_prepared(self, answer: Response) -> bool:
+    def _send_prepared(self, response: Response) -> bool:
         if self._prepared is None:
             return False
-        prepared, persistence, whole = self._prepared
-        if prepared is not answer or persistence != self._connection.connection_header(self.request):
+        prepared, connection_header, raw = self._prepared
+        if prepared is not response or connection_header != self._connection.connection_header(self.request):
             return False
-        self._connection.write(whole)
+        self._connection.write(raw)
         return True
 
-    def _whole(self, answer: Response) -> tuple[Chunk, ...]:
-        if answer.close_connection or not self.request.is_received:
-            # What is left of the body is not worth reading.
-            self.request.is_kept_alive = False
+    def _serialize(self, response: Response) -> tuple[Chunk, ...]:
+        if response.close_connection or not self.request.is_complete:
+            # Reading the rest of the request body is not worthwhile.
+            self.request.keep_alive = False
         framing = self._connection.connection_header(self.request)
-        head, body = answer.head, answer.body
-        if answer.chunked:
+        head, body = response.head, response.body
+        if response.chunked:
             self._is_chunked = True
-            return head.serialize(framing + _IN_CHUNKS), *self._framed(body), _LAST_CHUNK
+            return head.serialize(framing + _CHUNKED), *self._framed(body), _LAST_CHUNK
         if head.status not in NO_BODY:
             framing += _LENGTH % len(body)
-        # To HEAD goes the length of a body that does not follow (RFC 9110, section 9.3.2).
+        # A response to HEAD states the length of the body that it omits (RFC 9110, section 9.3.2).
         return head.serialize(framing), b"" if self.request.method == "HEAD" else body
 
-    def _framed(self, piece: Chunk) -> tuple[Chunk, ...]:
-        if not piece or not self._is_chunked:
-            return (piece,)
-        return b"%x\r\n" % len(piece), piece, b"\r\n"
+    def _framed(self, chunk: Chunk) -> tuple[Chunk, ...]:
+        if not chunk or not self._is_chunked:
+            return (chunk,)
+        return b"%x\r\n" % len(chunk), chunk, b"\r\n"
 
     def _send(self, *parts: Chunk) -> None:
         if self._unsent is not None:

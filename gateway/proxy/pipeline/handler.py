@@ -87,7 +87,7 @@ class Handler:
 
     def refuse(self, fault: FramingError) -> Response:
         """Return the response to bytes that are not an HTTP request."""
-        deny = responses.bad_framing(fault)
+        deny = responses.framing_deny(fault)
         self._metrics.answered("", deny.status, deny.reason, 0.0)
         return responses.deny_response(deny, None, close_connection=True)
 
@@ -114,7 +114,7 @@ class Handler:
         if cached is None or not cached.matches(request.method, request.target, request.headers):
             head = read_head(request.method, request.target, request.headers, context.peer, self._origins)
             cached = CachedHead(head)
-            context.head_cache = cached if request.is_small else None
+            context.head_cache = cached if request.is_cacheable else None
         context.origin = cached.head.origin
         return cached.head
 

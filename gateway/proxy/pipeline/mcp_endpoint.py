@@ -62,7 +62,7 @@ class McpEndpoint:
             self._concurrency.release("unidentified")
 
     async def _post(self, context: RequestContext, head: RequestHead, credential: Principal | Deny) -> Response | None:
-        was_received = context.request.is_received
+        was_received = context.request.is_complete
         body = await self._bodies.read(context, head, credential if isinstance(credential, Deny) else None)
         if not was_received:
             # The key may have been revoked while the body arrived.

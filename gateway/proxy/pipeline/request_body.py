@@ -33,7 +33,7 @@ class BodyReader:
         if head.expects_continue and request.version == "1.1":
             context.send_continue()
         try:
-            body = request.take() if request.is_received else await self._receive(context, limit)
+            body = request.read_nowait() if request.is_complete else await self._receive(context, limit)
         except FramingError as error:
             raise RequestRejected(invalid(str(error)), close_connection=True) from None
         if len(body) > limit:
@@ -59,9 +59,9 @@ class BodyReader:
             async with asyncio.timeout(self._timeout):
                 is_complete = False
                 while not is_complete and size <= limit:
-                    await request.arrival()
-                    is_complete = request.is_received
-                    chunks.append(request.take())
+                    await request.wait_for_data()
+                    is_complete = request.is_complete
+                    chunks.append(request.read_nowait())
                     context.resume_reading()
                     size += len(chunks[-1])
         except TimeoutError:

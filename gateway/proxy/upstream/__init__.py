@@ -1,1 +1,11 @@
-"""The HTTP/1.1 client towards the upstream: strict, pooled, with time-outs by phase, and it never sends twice."""
+"""The HTTP/1.1 client of the proxy: pooled connections to the one upstream, with time-outs by phase and no retries.
+
+- `pool`: sends requests on idle or new connections.
+- `connection`: one connection, its states and time-outs; `socket_reader` is its flow control.
+- `response_parser`: one response, its states; `llhttp_reader` holds the strict rules for heads.
+- `body_buffer`: received body bytes that wait for their reader.
+- `errors`: what can go wrong, by phase, and as which status a client sees it.
+
+Imported by `pipeline`, `fast_path`, `services` and `worker`, and imports only `gateway.protocol`. Begin reading in
+`pool`.
+"""

@@ -831,7 +831,7 @@ async def test_a_slow_reader_holds_the_upstream_back_and_memory_is_bounded(
 async def test_a_client_that_takes_nothing_for_too_long_loses_its_connection_and_its_stream(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_connection, "STALLED", 0.2)
+    monkeypatch.setattr(client_connection, "WRITE_TIMEOUT", 0.2)
     broken = asyncio.Event()
 
     async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
@@ -854,7 +854,7 @@ async def test_a_client_that_takes_nothing_for_too_long_loses_its_connection_and
 
 def _buffered(gateway: Gateway) -> int:
     """Bytes that the worker holds for clients and of the upstream."""
-    to_clients = gateway.worker.server.waiting_bytes
+    to_clients = gateway.worker.server.write_buffer_bytes
     of_upstream = sum(connection.unread_bytes for connection in gateway.pool.connections)
     return to_clients + of_upstream
 
@@ -883,13 +883,13 @@ async def test_an_answer_that_fails_half_way_is_cut_and_no_second_answer_follows
 ) -> None:
     pieces, go_on = iter([b"data: 1\n\n"]), asyncio.Event()
 
-    async def next_piece(_relay: ResponseStream) -> bytes:
+    async def next_chunk(_stream: ResponseStream) -> bytes:
         if piece := next(pieces, b""):
             return piece
         await go_on.wait()
         raise ValueError("sk-hidden")
 
-    monkeypatch.setattr(ResponseStream, "next", next_piece)
+    monkeypatch.setattr(ResponseStream, "next_chunk", next_chunk)
     upstream.answer = answer_raw(sse_head())
     async with connection(gateway) as (reader, writer):
         writer.write(request(b"POST /mcp HTTP/" + version, key=await gateway.key()))
@@ -1085,7 +1085,7 @@ async def test_to_head_no_body_follows(gateway: Gateway, path: bytes) -> None:
 async def test_a_slow_reader_that_takes_something_keeps_its_connection(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_connection, "STALLED", 0.7)
+    monkeypatch.setattr(client_connection, "WRITE_TIMEOUT", 0.7)
     size = 30_000_000
     upstream.answer = answer_raw(http(b" " * size))
     async with connection(gateway) as (reader, writer):

@@ -280,12 +280,12 @@ async def test_a_client_that_takes_nothing_is_asked_for_nothing_more_and_gets_al
         one = Kept(None, None, key, (), b"1.1")  # type: ignore[arg-type]
         for id_ in range(calls):
             await loop.sock_sendall(client, one.bytes_of(call(id_=id_)))
-        await until(lambda: gateway.worker.server.waiting_bytes)
+        await until(lambda: gateway.worker.server.write_buffer_bytes)
         await asyncio.sleep(0.1)
         held_back = len(upstream.requests)
         await asyncio.sleep(0.1)
         assert len(upstream.requests) == held_back < calls
-        assert gateway.worker.server.waiting_bytes < 1_000_000
+        assert gateway.worker.server.write_buffer_bytes < 1_000_000
         reader, writer = await asyncio.open_connection(sock=client, limit=2**20)
         waiting = Kept(reader, writer, key, (), b"1.1")
         answers = [answers_in(await waiting.answer())[0] for _ in range(calls)]
