@@ -15,6 +15,7 @@ from gateway.cli.support.services import Services, with_services
 from gateway.settings import load_settings, read_rules_file
 
 if TYPE_CHECKING:
+    from gateway.metering.explain import Explanation
     from gateway.metering.rules.suggest import ToolUsage
 
 app = typer.Typer(no_args_is_help=True, help="Metering: explain counts, and suggest rules.")
@@ -49,19 +50,25 @@ def explain(call: CallFile, as_json: options.Json = False, config_file: options.
     path = load_settings(config_file).metering_rules
     rules = Rules() if path is None else read_rules_file(path)
     explanation = explain_call(recorded.tool, recorded.arguments, recorded.result_json, rules, recorded.hints)
-    result = explanation.result
     if as_json:
-        print_json(
-            {
-                "tool": recorded.tool,
-                "tables": list(result.tables),
-                "records": result.records,
-                "count_method": result.method,
-                "because": explanation.reason,
-                "steps": [{"where": step.part, "found": step.finding} for step in explanation.steps],
-            }
-        )
-        return
+        print_json({"tool": recorded.tool, **_as_json(explanation)})
+    else:
+        _print(explanation)
+
+
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    result = explanation.result
+    return {
+        "tables": list(result.tables),
+        "records": result.records,
+        "count_method": result.method,
+        "because": explanation.reason,
+        "steps": [{"where": step.part, "found": step.finding} for step in explanation.steps],
+    }
+
+
+def _print(explanation: Explanation) -> None:
+    result = explanation.result
     print_pairs(
         [
             ("tables", ", ".join(result.tables) or "none found"),

@@ -14,7 +14,7 @@ import msgspec
 from gateway.metering import tool_result
 from gateway.metering.api import meter, parse_sql
 from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
-from gateway.metering.json.shapes import MAX_DEPTH
+from gateway.metering.json.object_shapes import MAX_DEPTH
 from gateway.metering.metering_result import (
     ERROR,
     RULE,

@@ -16,7 +16,8 @@ import msgspec
 from gateway.metering import tool_result, vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
-from gateway.metering.json.shapes import MAX_DEPTH, ShapeCounter
+from gateway.metering.json.object_shapes import MAX_DEPTH
+from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, NOTHING, Confidence, Count, counted
 from gateway.metering.text import formats
 from gateway.metering.text.lines import stated_count

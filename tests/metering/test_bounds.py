@@ -17,7 +17,7 @@ from bench.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, 
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import MAX_STRINGS
 from gateway.metering.json import single_pass_structure
-from gateway.metering.json.shapes import MAX_DEPTH
+from gateway.metering.json.object_shapes import MAX_DEPTH
 from gateway.metering.rules.expressions import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.sql.analyzer import MAX_SQL, MAX_TOKENS_ON_LOOP

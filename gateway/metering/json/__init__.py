@@ -1,5 +1,6 @@
-"""JSON values: reading their structure within bounds, and counting the records in it.
+"""JSON values: reading their structure within bounds, and counting the records in them.
 
-`structure` reads a value, by `sampled_structure` or, if it is large, `single_pass_structure`; what they skip is
-represented by `partial_values`. `shapes` counts the records in a value, with `objects` and `maps` to classify objects.
+`structure` reads a value, by `sampled_structure` or, if it is large, by `single_pass_structure`; `partial_values` stand
+for what was skipped. `shapes` counts the records in a value and `object_shapes` those in an object, with `objects` and
+`maps` to classify objects by their members.
 """

@@ -29,6 +29,11 @@ _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batch
 _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
 
 
+def normalize_members(value: dict[str, Any]) -> Members:
+    """Return the members of an object by their normalized names."""
+    return {vocabulary.normalize(name): value[name] for name in sorted(value)}
+
+
 def is_content_block(value: Any) -> bool:
     """Return True if a value is an MCP content block."""
     if not isinstance(value, dict):

@@ -62,8 +62,11 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
         return counted(rows, "rows_text")
     if arguments.lists_names and (named := _count_under_header(text)) is not None:
         return counted(named, "lines_text")
-    if not vocabulary.is_listing_tool(arguments.tool):
-        return None
+    return _count_names(text, arguments) if vocabulary.is_listing_tool(arguments.tool) else None
+
+
+def _count_names(text: str, arguments: ParsedArguments) -> Count | None:
+    """Count the entries in the result of a listing tool."""
     if text.lower().strip(".!") in _STATUS_WORDS:
         return None
     if "\n" not in text and len(text) <= 20_000 and _NAMES.match(text):
@@ -76,10 +79,7 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
             lines = lines[1:]
     if len(lines) == 1 and "," in lines[0] and len(lines[0]) <= 20_000 and _NAMES.match(lines[0]):
         return counted(lines[0].count(",") + 1, "names_text")
-    numbered = _count_numbered(lines)
-    if numbered is not None:
-        return counted(numbered, "lines_text")
-    if (entries := _count_bullets(lines)) is not None:
+    if (entries := _count_numbered(lines)) is not None or (entries := _count_bullets(lines)) is not None:
         return counted(entries, "lines_text")
     for pattern in (_FREQUENCY, _TAGGED, _BULLET, _PATH, _NAME):
         listed = list(takewhile(lambda line: len(line) <= MAX_NAME and pattern.match(line), lines))  # noqa: B023
