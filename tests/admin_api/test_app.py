@@ -195,14 +195,14 @@ async def test_an_unexpected_error_is_500_without_details(
     user: Api, deps: Dependencies, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(*_: object) -> None:
-        raise RuntimeError("secret details")
+        raise RuntimeError("hidden cause")
 
     monkeypatch.setattr(deps.keys, "list", broken)
     response = await user.get("/api/mcp-keys/list")
     assert_problem(response, 500)
-    assert "details" not in json.dumps(response.body)
+    assert "hidden" not in json.dumps(response.body)
     assert response.body["correlation_id"] in caplog.text
-    assert "secret details" in caplog.text
+    assert "hidden cause" in caplog.text
 
 
 async def test_info_contains_the_version_and_the_url_of_the_proxy(user: Api) -> None:
