@@ -73,6 +73,7 @@ class KeyCache:
         self._failed_at = float("-inf")
         self._last_used = LastUsedWriter(store, now_ms=now_ms)
         self.record_use = self._last_used.record
+        """Record that a key is used now."""
         self._subscription = Subscription(redis, INVALIDATIONS, on_subscribed=self._clear, on_message=self._invalidate)
 
     @property

@@ -138,17 +138,12 @@ class KeyStore:
         raw = await self._redis.get(names.KEY_RECORD + key_id)
         return None if raw is None else _decode_record(raw)
 
-    async def find(self, key: ApiKey) -> KeyRecord | None:
-        """Return the record that a secret belongs to, whatever its status; `None` for an unknown or replaced secret."""
-        lookup = await self.find_by_digest(self.digest(key))
-        return None if lookup is None else lookup.record
-
     def digest(self, key: ApiKey) -> str:
         """Return the digest under which the secret is stored."""
         return key.digest(self._pepper)
 
     async def find_by_digest(self, digest: str) -> KeyLookup | None:
-        """Find the record by the digest of the secret, like `find`."""
+        """Find the record that a secret belongs to, whatever its status; `None` for an unknown or replaced secret."""
         value = cast(bytes | None, await self._redis.get(names.KEY_ID_OF_DIGEST + digest))
         if value is None:
             return None

@@ -243,13 +243,6 @@ class UsageMetrics(UsageMetricsSink):
         _waiting_seconds.set(oldest_ms / 1000)
 
 
-def prepare_directory(directory: Path) -> None:
-    """Make the directory for the files of the processes and delete the files of an earlier run."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in directory.glob("*.db"):
-        file.unlink(missing_ok=True)
-
-
 def forget_process(pid: int, directory: Path) -> None:
     """Drop the live gauges of an exited process (its open streams); its counters stay."""
     mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, event
+from tests.support.keys import find_record
 
 CHROMIUM = find("chromium")
 FLAGS = (
@@ -168,7 +169,7 @@ async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Ap
     await expect(shown).to_be_visible()
     await shown.get_by_role("button", name="Copy key").click()
     copied = ApiKey.parse(await page.evaluate("navigator.clipboard.readText()"))
-    record = await api.deps.keys.find(copied)
+    record = await find_record(api.deps.keys, copied)
     assert record is not None
     assert (record.key_name, record.calls_per_day) == ("laptop", 500)
     assert record.allowed_tools == ("query_*", "get_latest_price")
@@ -211,7 +212,7 @@ async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Ap
     await confirm.get_by_role("button", name="Revoke key").click()
     await expect(row).to_contain_text("Revoked")
     await expect(page.get_by_role("button", name="Revoke laptop", exact=True)).to_have_count(0)
-    found = await api.deps.keys.find(copied)
+    found = await find_record(api.deps.keys, copied)
     assert found is not None
     assert found.revoked_at is not None
 
@@ -318,7 +319,7 @@ async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
     await dialog.get_by_role("button", name="Rotate key").click()
     new = ApiKey.parse(await page.locator("#new-key").inner_text())
     for key in (new, ApiKey.parse(old["api_key"])):
-        found = await api.deps.keys.find(key)
+        found = await find_record(api.deps.keys, key)
         assert found is not None
         assert found.key_id == old["key_id"]
 

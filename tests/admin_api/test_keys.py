@@ -12,6 +12,7 @@ import redis.asyncio
 from gateway.keys.secret import ApiKey
 from tests.support.admin_api import PASSWORD, USER, Api
 from tests.support.clock import Clock
+from tests.support.keys import find_record
 
 OTHER = "bob@example.com"
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
@@ -33,7 +34,7 @@ async def test_create_returns_201_with_the_secret(user: Api) -> None:
     assert len(body["key_prefix"]) <= 12
     assert TIME.fullmatch(body["created_at"])
     assert TIME.fullmatch(body["expires_at"])
-    found = await user.deps.keys.find(ApiKey.parse(body["api_key"]))
+    found = await find_record(user.deps.keys, ApiKey.parse(body["api_key"]))
     assert found is not None
     assert found.owner == USER
     assert found.expires_at == pytest.approx(found.created_at + 30 * 86_400_000, abs=1000)
@@ -167,7 +168,7 @@ async def test_revoking_is_permanent_and_idempotent(user: Api) -> None:
     for _ in range(2):
         response = await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
         assert (response.status, response.body) == (200, {"key_id": key["key_id"], "status": "revoked"})
-    found = await user.deps.keys.find(ApiKey.parse(key["api_key"]))
+    found = await find_record(user.deps.keys, ApiKey.parse(key["api_key"]))
     assert found is not None
     assert found.status(user.deps.now_ms()) == "revoked"
 
@@ -229,10 +230,10 @@ async def test_rotation_keeps_the_id_and_expires_the_old_secret(user: Api, clock
         name: old[name] for name in old if name not in {"api_key", "key_prefix"}
     }
     assert new["api_key"] != old["api_key"]
-    assert await user.deps.keys.find(ApiKey.parse(old["api_key"])) is not None
+    assert await find_record(user.deps.keys, ApiKey.parse(old["api_key"])) is not None
     clock.advance(61)
-    assert await user.deps.keys.find(ApiKey.parse(old["api_key"])) is None
-    assert await user.deps.keys.find(ApiKey.parse(new["api_key"])) is not None
+    assert await find_record(user.deps.keys, ApiKey.parse(old["api_key"])) is None
+    assert await find_record(user.deps.keys, ApiKey.parse(new["api_key"])) is not None
 
 
 @pytest.mark.parametrize("overlap", [-1, 2_592_001, "60", None, 1.5, True])

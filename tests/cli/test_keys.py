@@ -19,6 +19,7 @@ from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
 from tests.cli.support import Capture, Result, on_redis, on_users
+from tests.support.keys import find_record
 
 OWNER = "ada@example.com"
 DAY_MS = 86_400_000
@@ -44,7 +45,7 @@ def on_keys(url: str, work: Callable[[KeyStore], Awaitable[Result]], pepper: str
 
 def find_key(url: str, secret: str, pepper: str | None = None) -> KeyRecord | None:
     async def find(keys: KeyStore) -> KeyRecord | None:
-        return await keys.find(ApiKey.parse(secret))
+        return await find_record(keys, ApiKey.parse(secret))
 
     return on_keys(url, find, pepper)
 

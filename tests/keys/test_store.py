@@ -14,6 +14,7 @@ from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField
 from gateway.redis.names import INVALIDATIONS, PREFIX
 from tests.support.clock import Clock
+from tests.support.keys import find_record
 
 OWNER = "ada@example.com"
 
@@ -41,9 +42,9 @@ async def test_a_created_key_is_found_by_its_secret_and_by_its_id(store: KeyStor
     assert len(record.key_id) == 24
     assert record.key_prefix == key.prefix
     assert (record.owner, record.created_at, record.allowed_tools) == (OWNER, clock.now_ms(), ("query_*",))
-    assert await store.find(key) == record
+    assert await find_record(store, key) == record
     assert await store.get(record.key_id) == record
-    assert await store.find(ApiKey.generate()) is None
+    assert await find_record(store, ApiKey.generate()) is None
     assert await store.get("key_none") is None
 
 
@@ -68,8 +69,8 @@ async def test_redis_never_stores_a_secret_and_records_never_contain_a_digest(st
 async def test_a_pepper_changes_every_digest(redis: Redis, store: KeyStore, clock: Clock) -> None:
     peppered = KeyStore(redis, pepper="p" * 32, now_ms=clock.now_ms)
     record, key = await peppered.create(owner=OWNER, key_name="laptop")
-    assert await peppered.find(key) == record
-    assert await store.find(key) is None
+    assert await find_record(peppered, key) == record
+    assert await find_record(store, key) is None
 
 
 async def test_keys_are_listed_newest_first_and_by_owner(store: KeyStore, clock: Clock) -> None:
@@ -91,7 +92,7 @@ async def test_revoking_is_permanent_published_and_idempotent(
     assert revoked is not None
     assert revoked.status(clock.now_ms()) == "revoked"
     assert await asyncio.wait_for(published.get(), 1) == record.key_id
-    found = await store.find(key)
+    found = await find_record(store, key)
     assert found == revoked
     clock.advance(1)
     assert await store.revoke(record.key_id) == revoked
@@ -148,7 +149,7 @@ async def test_an_update_changes_only_the_named_fields(store: KeyStore, publishe
     updated = await store.update(record.key_id, calls_per_day=None, allowed_ips=["10.0.0.0/8"])
     assert updated == msgspec.structs.replace(record, calls_per_day=None, allowed_ips=("10.0.0.0/8",))
     assert await asyncio.wait_for(published.get(), 1) == record.key_id
-    assert await store.find(key) == updated
+    assert await find_record(store, key) == updated
     assert await store.update("key_none", calls_per_day=1) is None
     with pytest.raises(InvalidField):
         await store.update(record.key_id, revoked_at=None)
@@ -164,20 +165,20 @@ async def test_the_old_secret_works_until_the_overlap_ends(
     assert (after.key_id, after.key_prefix) == (record.key_id, new.prefix)
     assert await asyncio.wait_for(published.get(), 1) == record.key_id
     clock.advance(59.999)
-    assert await store.find(old) == after
-    assert await store.find(new) == after
+    assert await find_record(store, old) == after
+    assert await find_record(store, new) == after
     clock.advance(0.001)
-    assert await store.find(old) is None
-    assert await store.find(new) == after
+    assert await find_record(store, old) is None
+    assert await find_record(store, new) == after
 
 
 async def test_rotation_without_overlap_ends_all_older_secrets(store: KeyStore) -> None:
     record, first = await store.create(owner=OWNER, key_name="laptop")
     second = (await store.rotate(record.key_id, 3600) or (None, first))[1]
     third = (await store.rotate(record.key_id, 0) or (None, first))[1]
-    assert await store.find(first) is None
-    assert await store.find(second) is None
-    assert await store.find(third) is not None
+    assert await find_record(store, first) is None
+    assert await find_record(store, second) is None
+    assert await find_record(store, third) is not None
 
 
 async def test_a_longer_overlap_does_not_extend_an_older_secret(store: KeyStore, clock: Clock) -> None:
@@ -185,7 +186,7 @@ async def test_a_longer_overlap_does_not_extend_an_older_secret(store: KeyStore,
     await store.rotate(record.key_id, 10)
     await store.rotate(record.key_id, 3600)
     clock.advance(10)
-    assert await store.find(first) is None
+    assert await find_record(store, first) is None
 
 
 async def test_the_digest_of_a_replaced_secret_expires_in_redis(store: KeyStore, redis: Redis, clock: Clock) -> None:

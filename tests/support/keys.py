@@ -1,0 +1,13 @@
+"""Looking up API keys in a store."""
+
+from __future__ import annotations
+
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey
+from gateway.keys.store import KeyStore
+
+
+async def find_record(store: KeyStore, key: ApiKey) -> KeyRecord | None:
+    """Return the record that a key's secret belongs to, or `None`."""
+    lookup = await store.find_by_digest(store.digest(key))
+    return None if lookup is None else lookup.record
