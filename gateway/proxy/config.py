@@ -1,8 +1,7 @@
-"""What a proxy worker needs of the settings, read without pydantic.
+"""The settings that a proxy worker needs, decoded without pydantic, which would slow down its start.
 
-The supervisor writes `Settings.to_json()` as one line; a worker decodes it into this struct and ignores the
-rest. Names and types are those of `gateway.settings.Settings`, where each is described; a test holds the two
-together.
+The supervisor writes `Settings.to_json()` as one line. A worker decodes it into this struct and ignores all other
+settings. Names and types are those of `gateway.settings.Settings`, which describes each; a test compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ _SECRETS = frozenset({"upstream_authorization", "key_pepper", "redis_url", "upst
 
 
 class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one proxy worker; the URLs are no longer optional here. Time-outs are in seconds."""
+    """The settings of a proxy worker. The URLs are required here. Time-outs are in seconds."""
 
     upstream_url: str
     upstream_authorization: str | None
@@ -60,5 +59,5 @@ _decoder = msgspec.json.Decoder(ProxyConfig)
 
 
 def read_config(line: str | bytes) -> ProxyConfig:
-    """Decode what `Settings.to_json` wrote. Raises `msgspec.ValidationError` where a URL is missing."""
+    """Decode the output of `Settings.to_json`. Raises `msgspec.ValidationError` if a URL is missing."""
     return _decoder.decode(line)

@@ -1,4 +1,4 @@
-"""Whatever an upstream does, its answer is whole or seen to be broken, and a call is sent once."""
+"""Broken upstreams: a response is complete or recognizably incomplete, and a call is sent once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def _stall(_writer: asyncio.StreamWriter) -> None:
 
 
 def answer_and(raw: bytes, ending: Ending) -> Callable[[Request, asyncio.StreamWriter], Awaitable[None]]:
-    """Writes these bytes, and then does this."""
+    """Write these bytes, then end the response in this way."""
 
     async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(raw)
@@ -64,7 +64,7 @@ def post(key: str, body: bytes = CALL, version: bytes = b"1.1") -> bytes:
     ],
     ids=["nothing", "half a head", "a head", "all but one byte", "no last chunk", "half a last chunk"],
 )
-async def test_an_answer_that_does_not_come_whole_is_502_or_504_by_phase_and_the_call_is_sent_once(
+async def test_an_incomplete_response_is_502_or_504_by_phase_and_the_call_is_sent_once(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, raw: bytes, ending: Ending
 ) -> None:
     assert len(RESULT) == 48
@@ -94,7 +94,7 @@ async def test_an_answer_that_does_not_come_whole_is_502_or_504_by_phase_and_the
     ],
     ids=["length", "chunks", "stream"],
 )
-async def test_an_answer_that_breaks_off_when_much_of_it_has_passed_is_seen_to_be_broken(
+async def test_a_client_can_see_that_a_partly_sent_response_is_incomplete(
     redis: Redis,
     valkey_url: str,
     upstream: ScriptedUpstream,
@@ -137,7 +137,7 @@ async def _is_seen_to_be_broken(gateway: Gateway, raw: bytes) -> tuple[int, bool
     return status, False
 
 
-async def test_an_answer_without_a_length_passes_and_ends_where_the_stream_ends(
+async def test_a_response_without_a_length_ends_with_its_connection(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_and(HEAD + b"\r\n" + RESULT, _close)
@@ -146,9 +146,7 @@ async def test_an_answer_without_a_length_passes_and_ends_where_the_stream_ends(
     assert len(await gateway.events()) == 1
 
 
-async def test_an_informational_answer_before_the_answer_is_passed_over(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
+async def test_an_informational_response_is_skipped(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </evil>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
     upstream.answer = answer_raw(early + HEAD + b"Content-Length: 48\r\n\r\n" + RESULT)
     (answer,) = await exchange(gateway, post(await gateway.key()))
@@ -156,7 +154,7 @@ async def test_an_informational_answer_before_the_answer_is_passed_over(
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
-async def test_an_answer_without_a_body_passes(gateway: Gateway, upstream: ScriptedUpstream, status: bytes) -> None:
+async def test_a_bodiless_response_is_delivered(gateway: Gateway, upstream: ScriptedUpstream, status: bytes) -> None:
     upstream.answer = answer_raw(b"HTTP/1.1 " + status + b"\r\nX: y\r\n\r\n")
     key = await gateway.key()
     answers = await exchange(gateway, request(key=key) + post(key, PING))
@@ -164,7 +162,7 @@ async def test_an_answer_without_a_body_passes(gateway: Gateway, upstream: Scrip
     assert upstream.connections == 1
 
 
-async def test_an_upstream_whose_certificate_is_not_trusted_is_502_and_a_trusted_one_is_used(
+async def test_an_upstream_with_an_untrusted_certificate_is_502_and_with_a_trusted_one_is_used(
     redis: Redis, valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public, context = make_certificate(tmp_path, "127.0.0.1")

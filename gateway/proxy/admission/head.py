@@ -68,7 +68,7 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
         raise RequestRejected(rejections.EXPECTATION_FAILED, close_connection=True)
     path, _, query = target.partition("?")
-    # Load balancers send probes to an address, without a known host name; the answers hold nothing worth rebinding for.
+    # Load balancers send probes to an address, not a host name; the responses need no protection from DNS rebinding.
     if path not in PROBE_PATHS and not origins.is_host_allowed(fields.get(b"host", b"").decode("latin-1")):
         raise RequestRejected(rejections.FOREIGN_HOST)
     origin = fields.get(b"origin")

@@ -1,4 +1,4 @@
-"""Headers are rebuilt from rules: by the rules themselves, and on the wire."""
+"""Header rules, in isolation and on the wire."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ABOUT_THE_CLIENT = [
 
 
 def spellings(name: bytes) -> list[bytes]:
-    """The ways to write a name that some server reads as that name."""
+    """Return spellings of a name that some server reads as that name."""
     mixed = b"-".join(b"_".join(name.rsplit(b"-", 1)).split(b"-"))
     return [
         name,
@@ -59,22 +59,22 @@ def sent(*fields: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def values(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
-    """The values of every field that some server reads as that name."""
+    """Return the values of every field that some server reads as that name."""
     plain = name.lower().replace(b"_", b"-").replace(b".", b"-")
     return [value for each, value in fields if each.lower().replace(b"_", b"-").replace(b".", b"-") == plain]
 
 
-# 9, 12. Who the client is, is said by the gateway alone, and once.
+# Identity of the client.
 
 
 @pytest.mark.parametrize("name", [*IDENTITY, *ABOUT_THE_CLIENT])
-def test_what_a_client_says_of_itself_never_passes_in_whatever_spelling(name: bytes) -> None:
+def test_identity_fields_of_a_client_are_dropped_in_every_spelling(name: bytes) -> None:
     for spelling in spellings(name):
         fields = sent((spelling, b"forged"), (spelling, b"forged too"), (b"Connection", spelling + b", close"))
         assert b"forged" not in b" ".join(value for _, value in fields)
 
 
-def test_what_the_gateway_says_stands_once_and_cannot_be_switched_off() -> None:
+def test_fields_of_the_gateway_occur_once_and_cannot_be_dropped_by_connection() -> None:
     named = (
         b"Connection",
         b"X-MCP-Key-Id, x-mcp-owner, X-Forwarded-For, X-Forwarded-Proto, Host, Authorization, Accept",
@@ -94,19 +94,19 @@ def test_what_the_gateway_says_stands_once_and_cannot_be_switched_off() -> None:
     assert sorted(fields) == sorted(expected.items())
 
 
-def test_without_forwarded_identity_nothing_stands_in_its_place() -> None:
+def test_identity_fields_are_absent_unless_identity_is_forwarded() -> None:
     fields = upstream_headers(
         [(b"X_MCP.Owner", b"root")], UpstreamIdentity(host=b"up", authorization=None), ForwardedClient("a", "http", "h")
     )
     assert values(fields, b"x-mcp-owner") == values(fields, b"x-mcp-key-id") == values(fields, b"authorization") == []
 
 
-def test_settings_of_a_server_under_similar_names_pass() -> None:
+def test_server_settings_with_similar_names_are_forwarded() -> None:
     for name in (b"X-MCP-Toolsets", b"X-MCP-Readonly", b"X-Custom", b"x_custom", b"X.Custom", b"X-API-Key", b"X-Owner"):
         assert (name, b"v") in sent((name, b"v"))
 
 
-def test_what_the_protocol_needs_cannot_be_switched_off_and_what_a_client_names_is_dropped() -> None:
+def test_fields_named_in_connection_are_dropped_except_those_of_the_protocol() -> None:
     needed = [
         (b"Mcp-Session-Id", b"s"),
         (b"MCP-Protocol-Version", b"v"),
@@ -128,7 +128,7 @@ _field = st.tuples(
 
 
 @given(st.lists(_field, max_size=8))
-def test_whatever_a_client_sends_the_gateways_own_fields_stand_once(fields: list[tuple[bytes, bytes]]) -> None:
+def test_fields_of_the_gateway_occur_once_whatever_a_client_sends(fields: list[tuple[bytes, bytes]]) -> None:
     out = upstream_headers(fields, UPSTREAM, CLIENT)
     for name, value in [
         *((b"host", b"up:8002"), (b"authorization", b"Bearer up"), (b"accept-encoding", b"identity")),
@@ -139,7 +139,7 @@ def test_whatever_a_client_sends_the_gateways_own_fields_stand_once(fields: list
         assert values(out, name) == []
 
 
-async def test_on_the_wire_the_upstream_sees_only_what_the_gateway_says(
+async def test_the_upstream_receives_only_the_identity_that_the_gateway_sets(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, forward_identity=True) as gateway:
@@ -158,7 +158,7 @@ async def test_on_the_wire_the_upstream_sees_only_what_the_gateway_says(
     assert values(fields, b"x-forwarded-host") == [b"localhost"]
 
 
-# 10. What decides stands once.
+# Unique fields.
 
 
 @pytest.mark.parametrize(
@@ -168,9 +168,7 @@ async def test_on_the_wire_the_upstream_sees_only_what_the_gateway_says(
         *(b"Content-Encoding", b"Host", b"Origin", b"Expect", b"Last-Event-ID"),
     ],
 )
-async def test_a_field_that_decides_and_stands_twice_is_denied(
-    gateway: Gateway, upstream: ScriptedUpstream, name: bytes
-) -> None:
+async def test_a_repeated_unique_field_is_rejected(gateway: Gateway, upstream: ScriptedUpstream, name: bytes) -> None:
     key = await gateway.key()
     value = b"Bearer " + key.encode() if name == b"Authorization" else b"v"
     twice = [name + b": " + value, name.swapcase() + b": " + value]
@@ -181,13 +179,13 @@ async def test_a_field_that_decides_and_stands_twice_is_denied(
 @pytest.mark.parametrize(
     "name", [b"Mcp_Session_Id", b"Mcp-Session.Id", b"MCP_Protocol_Version", b"Content_Type", b"Mcp_Method"]
 )
-async def test_a_field_that_could_be_read_as_one_that_decides_is_denied(
+async def test_a_field_that_could_be_mistaken_for_a_unique_one_is_rejected(
     gateway: Gateway, upstream: ScriptedUpstream, name: bytes
 ) -> None:
     await assert_all_denied(gateway, upstream, {name: request(POST, name + b": x", key=await gateway.key())}, 400)
 
 
-async def test_a_session_id_that_a_server_could_strip_to_another_is_denied(
+async def test_a_session_id_that_a_server_could_strip_to_another_is_rejected(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     key = await gateway.key()
@@ -196,7 +194,7 @@ async def test_a_session_id_that_a_server_could_strip_to_another_is_denied(
     await assert_all_denied(gateway, upstream, raws, 400)
 
 
-async def test_a_key_with_bytes_that_are_no_ascii_is_denied(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_key_with_non_ascii_bytes_is_rejected(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = (await gateway.key()).encode()
     values_ = [b"Bearer " + key + b"\xa0", b"Bearer \xc2\xa0" + key, b"\x85Bearer " + key, b"Bearer\t" + key]
     raws = {each: request(POST, b"Authorization: " + each) for each in values_}
@@ -204,7 +202,7 @@ async def test_a_key_with_bytes_that_are_no_ascii_is_denied(gateway: Gateway, up
 
 
 @given(st.lists(st.tuples(_field_names, st.binary(max_size=8)), max_size=6))
-def test_the_check_gives_a_value_for_each_name_or_a_fault(fields: list[tuple[bytes, bytes]]) -> None:
+def test_the_check_returns_a_value_for_each_name_or_raises(fields: list[tuple[bytes, bytes]]) -> None:
     try:
         checked = check_request_headers(fields)
     except HeaderFault:
@@ -212,10 +210,10 @@ def test_the_check_gives_a_value_for_each_name_or_a_fault(fields: list[tuple[byt
     assert checked.keys() == {name.lower() for name, _ in fields}
 
 
-# 11. Secrets.
+# Secrets.
 
 
-async def test_a_clients_key_and_cookies_go_neither_upstream_nor_into_a_log(
+async def test_a_clients_key_and_cookies_are_neither_forwarded_nor_logged(
     gateway: Gateway, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -244,19 +242,17 @@ async def test_a_clients_key_and_cookies_go_neither_upstream_nor_into_a_log(
     assert "hidden" not in caplog.text
 
 
-# 12. Forwarding fields of an untrusted peer.
+# Forwarding fields.
 
 
-async def test_what_an_untrusted_peer_says_of_its_address_changes_no_decision(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
+async def test_forwarding_fields_of_an_untrusted_peer_are_ignored(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(allowed_ips=("10.0.0.0/8",))
     names = [b"X-Forwarded-For", b"X-Real-IP", b"Forwarded", b"X_Forwarded_For", b"True-Client-IP", b"X-Client-IP"]
     raws = {name: request(POST, CLOSE, name + b": 10.0.0.1", key=key) for name in names}
     await assert_all_denied(gateway, upstream, raws, 403)
 
 
-async def test_what_a_trusted_proxy_says_of_the_address_decides(
+async def test_forwarding_fields_of_a_trusted_proxy_are_used(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, trusted_proxies=("127.0.0.1",)) as gateway:
@@ -271,10 +267,10 @@ async def test_what_a_trusted_proxy_says_of_the_address_decides(
     assert (seen.values("x-forwarded-for"), seen.values("x-forwarded-proto")) == ([b"10.0.0.7"], [b"https"])
 
 
-# To the client.
+# Response headers.
 
 
-def test_of_an_answer_only_the_hop_by_hop_fields_and_the_length_are_dropped() -> None:
+def test_only_hop_by_hop_fields_and_the_length_of_a_response_are_dropped() -> None:
     fields = [
         *((b"Content-Type", b"a/b"), (b"Set-Cookie", b"a"), (b"Set-Cookie", b"b"), (b"X-\xc3\xa9", b"\xe9\xc3\xa9")),
         *((b"Connection", b"keep-alive, X-Hop, Mcp-Session-Id"), (b"X-Hop", b"h"), (b"Keep-Alive", b"timeout=5")),
@@ -288,7 +284,7 @@ def test_of_an_answer_only_the_hop_by_hop_fields_and_the_length_are_dropped() ->
     ]
 
 
-async def test_fields_of_an_answer_pass_byte_for_byte(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_fields_of_a_response_are_sent_byte_for_byte(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     fields = (
         b"X-Utf8: \xc3\xa9\r\nX-Latin1: a\xe9b\r\nX-Empty:\r\nX-Tab: a\tb\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n"
     )
@@ -301,7 +297,7 @@ async def test_fields_of_an_answer_pass_byte_for_byte(gateway: Gateway, upstream
 
 
 @pytest.mark.parametrize("value", [b"a\rX-Evil: b", b"a\nX-Evil: b", b"a\r\n X-Evil: b", b"a\0b"])
-async def test_a_line_end_in_a_field_of_an_answer_is_not_split(
+async def test_a_line_end_in_a_field_of_a_response_does_not_split_it(
     gateway: Gateway, upstream: ScriptedUpstream, value: bytes
 ) -> None:
     upstream.answer = answer_raw(b"HTTP/1.1 200 OK\r\nX: " + value + b"\r\nContent-Length: 2\r\n\r\n{}")
@@ -309,7 +305,7 @@ async def test_a_line_end_in_a_field_of_an_answer_is_not_split(
     assert (answer.status, answer.values("x-evil")) == (502, [])
 
 
-async def test_trailers_of_an_answer_pass_as_trailers(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_trailers_of_a_response_are_sent_as_trailers(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     trailers = b"0\r\nX-Checksum: 1\r\nSet-Cookie: \xe9\r\nConnection: x\r\n\r\n"
     for type_, body in ((b"application/json", PING), (b"text/event-stream", b"data: 1\n\n")):
         upstream.answer = answer_raw(
@@ -325,9 +321,7 @@ async def test_trailers_of_an_answer_pass_as_trailers(gateway: Gateway, upstream
         assert rest == chunked(body, end=b"0\r\nX-Checksum: 1\r\nSet-Cookie: \xe9\r\n\r\n")
 
 
-async def test_what_an_upstream_sends_behind_its_answer_adds_no_field_to_it(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
+async def test_bytes_after_a_response_add_no_field_to_it(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     evil = b"HTTP/1.1 200 Evil\r\nSet-Cookie: evil\r\nContent-Length: 4\r\n\r\nevil"
     upstream.answer = answer_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" + evil)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What a key may spend, and when it may spend again."""
+"""Limits of keys, and when they reset."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_key_without_limits_never_asks_redis() -> None:
     assert await Limits(unreachable, now_ms=Time().now_ms).consume(key(), requests=1, calls=1) is None
 
 
-async def test_a_rate_is_spent_and_comes_back_with_the_next_minute(redis: Redis) -> None:
+async def test_a_rate_limit_resets_with_the_next_minute(redis: Redis) -> None:
     time = Time()
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(rate_limit_per_minute=2)
@@ -43,14 +43,14 @@ async def test_a_rate_is_spent_and_comes_back_with_the_next_minute(redis: Redis)
     assert await limits.consume(limited, requests=1, calls=0) is None
 
 
-async def test_many_workers_spend_together_exactly_the_limit(redis: Redis) -> None:
+async def test_many_workers_together_consume_exactly_the_limit(redis: Redis) -> None:
     workers = [Limits(redis, now_ms=Time().now_ms) for _ in range(5)]
     limited = key(calls_per_day=7)
     answers = await asyncio.gather(*(workers[n % 5].consume(limited, requests=1, calls=1) for n in range(50)))
     assert answers.count(None) == 7
 
 
-async def test_a_batch_spends_all_of_its_calls_or_none(redis: Redis) -> None:
+async def test_a_batch_consumes_all_of_its_calls_or_none(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     limited = key(calls_per_day=3)
     assert await limits.consume(limited, requests=2, calls=2) is None
@@ -58,7 +58,7 @@ async def test_a_batch_spends_all_of_its_calls_or_none(redis: Redis) -> None:
     assert await limits.consume(limited, requests=1, calls=1) is None
 
 
-async def test_what_is_refused_for_one_limit_spends_nothing_of_another(redis: Redis) -> None:
+async def test_a_request_rejected_by_one_limit_consumes_nothing_of_another(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     assert await limits.consume(key(rate_limit_per_minute=1), requests=1, calls=0) is None
     both = key(rate_limit_per_minute=1, calls_per_day=1)
@@ -66,7 +66,7 @@ async def test_what_is_refused_for_one_limit_spends_nothing_of_another(redis: Re
     assert await limits.consume(key(calls_per_day=1), requests=1, calls=1) is None
 
 
-async def test_records_are_settled_after_the_call_and_come_back_the_next_day(redis: Redis) -> None:
+async def test_records_are_consumed_after_the_call_and_reset_the_next_day(redis: Redis) -> None:
     time = Time()
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(records_per_day=10)
@@ -80,7 +80,7 @@ async def test_records_are_settled_after_the_call_and_come_back_the_next_day(red
     assert await limits.consume(limited, requests=1, calls=1) is None
 
 
-async def test_what_was_spent_is_forgotten_in_time(redis: Redis) -> None:
+async def test_counters_expire(redis: Redis) -> None:
     limits = Limits(redis, now_ms=Time().now_ms)
     limited = key(rate_limit_per_minute=5, calls_per_day=5, records_per_day=5)
     await limits.consume(limited, requests=1, calls=1)

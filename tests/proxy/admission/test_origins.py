@@ -1,4 +1,4 @@
-"""Who may ask: `Host` and `Origin` against DNS rebinding, addresses behind trusted proxies."""
+"""Allowed hosts and origins, and client addresses behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def origins(
 
 @pytest.mark.parametrize("bind_host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8001", "127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8001"])
-def test_on_a_loopback_bind_the_names_of_this_machine_are_answered(bind_host: str, host: str) -> None:
+def test_bound_to_loopback_the_gateway_serves_the_names_of_this_machine(bind_host: str, host: str) -> None:
     assert origins(bind_host=bind_host).is_host_allowed(host)
 
 
@@ -63,11 +63,11 @@ def test_on_a_loopback_bind_the_names_of_this_machine_are_answered(bind_host: st
         ),
     ],
 )
-def test_on_a_loopback_bind_any_other_host_is_not(host: str) -> None:
+def test_bound_to_loopback_the_gateway_serves_no_other_host(host: str) -> None:
     assert not origins().is_host_allowed(host)
 
 
-def test_on_another_bind_every_well_formed_host_is_answered_unless_some_are_named() -> None:
+def test_bound_elsewhere_the_gateway_serves_every_valid_host_unless_some_are_configured() -> None:
     anyone = origins(bind_host="0.0.0.0")
     assert anyone.is_host_allowed("gw.example:8001")
     assert not any(map(anyone.is_host_allowed, ("", "a b", "a,b", "a@b", "a/b", "a:b", "a\xe9")))
@@ -122,7 +122,7 @@ def test_pages_of_any_other_origin_are_not(origin: str) -> None:
     assert not origins().is_origin_allowed(origin)
 
 
-def test_named_origins_are_allowed_and_then_no_other() -> None:
+def test_only_configured_origins_are_allowed() -> None:
     some = origins(allowed_origins=("https://App.example/",))
     assert some.is_origin_allowed("https://app.example")
     assert not any(map(some.is_origin_allowed, ("http://app.example", "https://app.example.evil", "http://localhost")))
@@ -159,12 +159,12 @@ def test_the_clients_address_is_the_first_untrusted_one_from_the_right(peer: str
 
 
 @given(st.binary(max_size=60), st.sampled_from(["10.0.0.1", "192.0.2.1"]))
-def test_whatever_is_forwarded_the_client_has_an_address(forwarded: bytes, peer: str) -> None:
+def test_there_is_a_client_address_whatever_is_forwarded(forwarded: bytes, peer: str) -> None:
     client = origins(trusted_proxies=TRUSTED).client_address(peer, {b"x-forwarded-for": forwarded})
     assert plain_address(client) == client
 
 
-def test_scheme_and_host_are_believed_of_trusted_proxies_alone_and_only_well_formed() -> None:
+def test_valid_scheme_and_host_are_taken_from_trusted_proxies_only() -> None:
     said = {b"host": b"gw:1", b"x-forwarded-proto": b"https", b"x-forwarded-host": b"public.example:8443"}
     behind = origins(trusted_proxies=TRUSTED)
     assert behind.client_scheme_and_host("10.0.0.1", "http", said) == ("https", "public.example:8443")

@@ -35,7 +35,7 @@ def call(tool: Any = "get", id_: Any = 1, **arguments: Any) -> dict[str, Any]:
 
 
 def tables_of(_tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:
-    """Stands for the metering: an argument `table` names the table, and without it nothing is known."""
+    """A stand-in for the metering: the argument `table` names the table; without it, tables are unknown."""
     table = arguments.get("table")
     return None if table is None else (table,)
 
@@ -77,7 +77,7 @@ def status(decision: Allow | Deny) -> int:
         {**INITIALIZE, "method": "server/discover"},
     ],
 )
-def test_a_public_request_passes_as_nobody_without_a_key_and_as_its_owner_with_one(message: dict[str, Any]) -> None:
+def test_a_public_request_is_anonymous_without_a_key_and_has_a_principal_with_one(message: dict[str, Any]) -> None:
     assert decided(message) == decided(message, bad_key("revoked")) == Allow(None)
     assert decided(message, KEY) == Allow(KEY)
 
@@ -111,7 +111,7 @@ def test_anything_else_needs_a_key(message: Any) -> None:
     assert decided(message) == NO_KEY
 
 
-def test_no_method_is_public_where_none_is_configured() -> None:
+def test_no_method_is_public_if_none_is_configured() -> None:
     for message in (INITIALIZE, INITIALIZED):
         assert decided(message, public_methods=()) == NO_KEY
 
@@ -125,7 +125,7 @@ def test_no_method_is_public_where_none_is_configured() -> None:
     ),
     st.booleans(),
 )
-def test_what_passes_without_a_key_has_exactly_the_form_of_a_public_request(
+def test_only_messages_with_the_exact_form_of_a_public_request_need_no_key(
     message: dict[str, Any], in_batch: bool
 ) -> None:
     try:
@@ -145,7 +145,7 @@ def test_what_passes_without_a_key_has_exactly_the_form_of_a_public_request(
 
 
 @pytest.mark.parametrize("reason", ["unknown", "malformed", "revoked", "expired", "scheme"])
-def test_a_bad_key_is_answered_the_same_whatever_was_wrong_and_says_why_to_the_log_alone(reason: str) -> None:
+def test_bad_keys_differ_in_the_reason_only(reason: str) -> None:
     decision = decided(call(), bad_key(reason))
     assert isinstance(decision, Deny)
     assert decision.reason == reason
@@ -158,12 +158,12 @@ def test_a_bad_key_is_answered_the_same_whatever_was_wrong_and_says_why_to_the_l
     )
 
 
-def test_without_a_key_the_challenge_says_nothing_of_a_token() -> None:
+def test_the_challenge_without_a_key_mentions_no_token() -> None:
     assert (NO_KEY.status, NO_KEY.code, NO_KEY.message) == (401, DENIED, "API key required")
     assert NO_KEY.challenge == 'Bearer realm="mcp"'
 
 
-def test_why_there_is_no_key_comes_before_all_that_is_wrong_with_the_message() -> None:
+def test_a_missing_key_is_reported_before_faults_of_the_message() -> None:
     odd = {**call(), "id": {}}
     assert decided(odd) == NO_KEY
     assert status(decided(odd, KEY)) == 400
@@ -189,7 +189,7 @@ def test_why_there_is_no_key_comes_before_all_that_is_wrong_with_the_message() -
         (("192.0.2.0/24",), "unknown", False),
     ],
 )
-def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None, address: str, passes: bool) -> None:
+def test_a_key_is_valid_from_its_addresses_only(allowed: tuple[str, ...] | None, address: str, passes: bool) -> None:
     restricted = key(allowed_ips=allowed)
     assert (check_address(restricted, address) is None) == passes
     assert status(decided(call(), restricted, client_ip=address)) == (200 if passes else 403)
@@ -211,25 +211,25 @@ def test_a_key_is_good_from_its_addresses_alone(allowed: tuple[str, ...] | None,
     ],
     ids=lambda message: json.dumps(message)[:70],
 )
-def test_a_message_that_two_servers_could_read_differently_is_refused_with_a_good_key(message: Any) -> None:
+def test_an_ambiguous_message_is_rejected_even_with_a_valid_key(message: Any) -> None:
     decision = decided(message, KEY)
     assert isinstance(decision, Deny)
     assert (decision.status, decision.code) == (400, INVALID_REQUEST)
 
 
-def test_members_that_mean_nothing_pass_with_a_key() -> None:
+def test_unknown_members_are_allowed_with_a_key() -> None:
     assert decided({**PING, "extra": 1}, KEY) == Allow(KEY)
 
 
 @pytest.mark.parametrize("message", [call("get"), INITIALIZE, [call("get")]])
-def test_routing_headers_that_differ_are_refused_also_for_what_is_public(message: Any) -> None:
+def test_routing_headers_that_differ_are_rejected_for_public_requests_too(message: Any) -> None:
     for mcp_method in ("tools/list", "", "Tools/Call"):
         decision = decided(message, KEY, mcp_method=mcp_method)
         assert isinstance(decision, Deny)
         assert (decision.status, decision.code) == (400, HEADER_MISMATCH)
 
 
-def test_routing_headers_that_agree_pass() -> None:
+def test_routing_headers_that_agree_are_allowed() -> None:
     assert decided(call("get"), KEY, mcp_method=" tools/call ", mcp_name="get") == Allow(KEY)
     assert decided(call("get"), KEY, mcp_name="=?base64?Z2V0?=") == Allow(KEY)
     assert status(decided(call("get"), KEY, mcp_name="drop")) == 400
@@ -252,7 +252,7 @@ def test_routing_headers_that_agree_pass() -> None:
         (("[ab]",), "a", True),
     ],
 )
-def test_a_tool_is_called_where_a_glob_matches_its_whole_name(
+def test_a_tool_is_allowed_if_a_glob_matches_its_whole_name(
     globs: tuple[str, ...] | None, tool: str, passes: bool
 ) -> None:
     restricted = key(allowed_tools=globs)
@@ -261,7 +261,7 @@ def test_a_tool_is_called_where_a_glob_matches_its_whole_name(
 
 
 @pytest.mark.parametrize("params", [None, {}, {"name": None}, {"name": 1}, {"name": ["get"]}, {"arguments": {}}])
-def test_a_call_whose_tool_cannot_be_read_is_refused_to_a_restricted_key(params: Any) -> None:
+def test_a_restricted_key_cannot_make_a_call_without_a_readable_tool(params: Any) -> None:
     message = {**call(), "params": params} if params is not None else {k: v for k, v in call().items() if k != "params"}
     for restricted in (key(allowed_tools=("*",)), key(allowed_tables=("prices",))):
         assert status(decided(message, restricted)) == 403
@@ -280,7 +280,7 @@ def test_a_call_whose_tool_cannot_be_read_is_refused_to_a_restricted_key(params:
         (None, False),
     ],
 )
-def test_only_allowed_tables_are_read_and_unknown_is_denied(tables: tuple[str, ...] | None, passes: bool) -> None:
+def test_only_allowed_tables_may_be_read_and_no_unknown_ones(tables: tuple[str, ...] | None, passes: bool) -> None:
     restricted = key(allowed_tables=("prices",))
     assert (check_tables(restricted, tables) is None) == passes
     assert status(decided(call(), restricted, tables_in_arguments=lambda _tool, _arguments: tables)) == (
@@ -289,14 +289,14 @@ def test_only_allowed_tables_are_read_and_unknown_is_denied(tables: tuple[str, .
     assert check_tables(KEY, tables) is None
 
 
-def test_a_restriction_of_tools_and_tables_binds_calls_alone() -> None:
+def test_restrictions_to_tools_and_tables_apply_to_calls_only() -> None:
     restricted = key(allowed_tools=(), allowed_tables=())
     listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     for message in (PING, listed, INITIALIZE, {"jsonrpc": "2.0", "id": 1, "result": {}}):
         assert decided(message, restricted) == Allow(restricted)
 
 
-def test_one_refused_element_refuses_the_batch_wherever_it_stands() -> None:
+def test_one_forbidden_element_rejects_the_batch_at_any_position() -> None:
     restricted = key(allowed_tools=("get",), allowed_tables=("prices",))
     good, bad = call("get", table="prices"), [call("drop", table="prices"), call("get", table="secrets"), call("get")]
     assert decided([good, {**PING, "id": 2}, {**good, "id": 3}], restricted) == Allow(restricted)
@@ -305,6 +305,6 @@ def test_one_refused_element_refuses_the_batch_wherever_it_stands() -> None:
             assert status(decided(list(order), restricted)) == 403
 
 
-def test_refusals_say_what_kind_they_are() -> None:
+def test_denials_have_a_status_and_a_reason() -> None:
     assert (forbidden("m", "r").status, forbidden("m", "r").code) == (403, DENIED)
     assert (invalid("m").status, invalid("m").code, invalid("m").reason) == (400, INVALID_REQUEST, "bad_request")

@@ -1,4 +1,4 @@
-"""Sessions belong to owners; those that nobody claims are ended."""
+"""Session ownership, and unclaimed sessions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_the_owner_that_first_uses_a_session_keeps_it(redis: Redis) -> Non
     assert await other.claim("s", "ann") == Session("ann")
 
 
-async def test_of_two_owners_who_race_for_a_session_one_wins(redis: Redis) -> None:
+async def test_only_one_of_two_owners_claims_a_session(redis: Redis) -> None:
     workers = [sessions(redis, Time()) for _ in range(8)]
     claims = await asyncio.gather(*(worker.claim("s", f"owner {n}") for n, worker in enumerate(workers)))
     assert len([claim for claim in claims if claim is not None]) == 1
@@ -53,7 +53,7 @@ async def test_an_unclaimed_session_keeps_its_client_when_it_is_claimed(redis: R
     assert await held.claim("s", "ann") == Session("ann", "claude-code", "2")
 
 
-async def test_only_unclaimed_sessions_past_their_deadline_are_taken_and_each_once(redis: Redis) -> None:
+async def test_only_expired_unclaimed_sessions_are_taken_and_each_once(redis: Redis) -> None:
     time = Time()
     held, other = sessions(redis, time), sessions(redis, time)
     for name in ("claimed", "unclaimed"):
@@ -97,7 +97,7 @@ async def test_redis_holds_no_id_of_a_claimed_session(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
-async def test_another_owners_session_is_404_and_stays_untouched(
+async def test_a_session_of_another_owner_is_404_and_stays_unchanged(
     gateway: Gateway, upstream: ScriptedUpstream, method: str
 ) -> None:
     upstream.answer = OPENED
@@ -116,7 +116,7 @@ async def test_another_key_of_the_same_owner_may_use_the_session(gateway: Gatewa
     assert (await gateway.post(call(), await gateway.key(), Mcp_Session_Id="s-1")).status == 200
 
 
-async def test_whoever_opened_a_session_without_a_key_cannot_return_once_it_is_claimed(
+async def test_the_anonymous_client_of_a_session_is_locked_out_once_it_is_claimed(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = OPENED
@@ -125,7 +125,7 @@ async def test_whoever_opened_a_session_without_a_key_cannot_return_once_it_is_c
     assert (await gateway.post(call(), await gateway.key("attacker"), Mcp_Session_Id="s-1")).status == 404
 
 
-async def test_nobody_enters_a_claimed_session_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_claimed_session_cannot_be_used_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = OPENED
     initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
     await gateway.post(INITIALIZE)
@@ -136,7 +136,7 @@ async def test_nobody_enters_a_claimed_session_without_a_key(gateway: Gateway, u
     assert upstream.requests == []
 
 
-async def test_a_session_that_no_key_claims_is_ended_upstream(
+async def test_an_unclaimed_session_is_ended_upstream(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.proxy.worker.REAP_SECONDS", 0.05)
@@ -162,7 +162,7 @@ async def test_too_many_open_handshakes_are_429_while_keyed_clients_work(
         assert (await gateway.post(INITIALIZE, await gateway.key())).status == 200
 
 
-async def test_handshakes_at_the_same_time_are_counted_too(
+async def test_concurrent_handshakes_are_limited(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     opened = 0
@@ -181,7 +181,7 @@ async def test_handshakes_at_the_same_time_are_counted_too(
 
 
 @pytest.mark.parametrize("status", ["200 OK", "503 Service Unavailable"])
-async def test_a_handshake_that_opens_no_session_takes_no_place(
+async def test_a_handshake_that_opens_no_session_does_not_count(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, status: str
 ) -> None:
     upstream.answer = answer_raw(http(b"{}", status=status))
@@ -190,7 +190,7 @@ async def test_a_handshake_that_opens_no_session_takes_no_place(
     assert statuses == {int(status[:3])}
 
 
-async def test_a_handshake_that_the_upstream_breaks_off_takes_no_place(
+async def test_a_handshake_that_the_upstream_breaks_off_does_not_count(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     upstream.answer = answer_raw(b"", close=True)

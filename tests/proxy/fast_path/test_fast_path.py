@@ -1,4 +1,4 @@
-"""A call that goes straight is answered, counted and refused as any other; nobody can tell the ways apart."""
+"""Fast path and general path are indistinguishable: in requests upstream, responses, and usage events."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
-from tests.proxy.kept import (
+from tests.proxy.keep_alive import (
     RESULT,
-    USUAL,
-    Kept,
-    Ways,
-    in_pieces,
-    kept,
-    narrow_gateway,
-    undated,
+    TYPICAL,
+    KeepAliveClient,
+    PathRecorder,
+    in_segments,
+    keep_alive,
+    limited_gateway,
     until,
-    warm,
+    warm_client,
+    without_date,
     without_time,
 )
 from tests.support.gateway import INITIALIZE, Gateway, call
@@ -44,37 +44,37 @@ from tests.support.wire import answers_in
 
 
 @pytest.fixture
-def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
-    return Ways(monkeypatch)
+def paths(monkeypatch: pytest.MonkeyPatch) -> PathRecorder:
+    return PathRecorder(monkeypatch)
 
 
 @pytest.fixture
 async def gateway(
-    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, ways: Ways
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder
 ) -> AsyncIterator[Gateway]:
-    async with narrow_gateway(redis, valkey_url, upstream, tmp_path, max_request_bytes=10_000) as gateway:
+    async with limited_gateway(redis, valkey_url, upstream, tmp_path, max_request_bytes=10_000) as gateway:
         yield gateway
 
 
-class Seen(NamedTuple):
-    """What anybody can see of one exchange."""
+class Observed(NamedTuple):
+    """All observable effects of one request."""
 
     answer: bytes
     is_closed: bool
     sent: list[tuple[bytes, bytes]]
-    """Heads and bodies that the upstream got."""
+    """Heads and bodies of the requests to the upstream."""
     events: list[UsageEvent]
-    told: list[str]
-    """Reasons and phases that the metrics were told."""
+    metrics: list[str]
+    """Reasons and phases that were counted."""
 
 
-async def seen(gateway: Gateway, upstream: ScriptedUpstream, client: Kept, data: Any) -> Seen:
+async def observe(gateway: Gateway, upstream: ScriptedUpstream, client: KeepAliveClient, data: Any) -> Observed:
     events, reasons, phases = len(await gateway.events()), len(gateway.heard.reasons), len(gateway.heard.phases)
     upstream.requests.clear()
-    answer = await client.ask(data)
+    answer = await client.exchange(data)
     await until(lambda: len(gateway.heard.reasons) > reasons)
-    return Seen(
-        undated(answer),
+    return Observed(
+        without_date(answer),
         await client.is_closed(),
         [(sent.head, sent.body) for sent in upstream.requests],
         [without_time(event) for event in (await gateway.events())[events:]],
@@ -82,19 +82,19 @@ async def seen(gateway: Gateway, upstream: ScriptedUpstream, client: Kept, data:
     )
 
 
-async def seen_on_both_ways(
+async def on_both_paths(
     gateway: Gateway,
     upstream: ScriptedUpstream,
     key: str,
     data: Any,
     *fields: bytes,
     version: bytes = b"1.1",
-) -> tuple[Seen, Seen]:
-    """One exchange as the first of its connection, and as one that could go straight."""
-    async with kept(gateway, key, *fields, version=version) as client:
-        first = await seen(gateway, upstream, client, data)
-    async with warm(gateway, upstream, key, *fields, version=version) as client:
-        second = await seen(gateway, upstream, client, data)
+) -> tuple[Observed, Observed]:
+    """Make a request as the first of its connection, and on a connection where it may take the fast path."""
+    async with keep_alive(gateway, key, *fields, version=version) as client:
+        first = await observe(gateway, upstream, client, data)
+    async with warm_client(gateway, upstream, key, *fields, version=version) as client:
+        second = await observe(gateway, upstream, client, data)
     return first, second
 
 
@@ -106,7 +106,7 @@ def in_chunks(*events: bytes, trailers: bytes = b"", extra: str = "") -> bytes:
     return sse_head(extra) + b"".join(map(chunk, events)) + b"0\r\n" + trailers + b"\r\n"
 
 
-def answer_with(result: Any, id_: Any = 1) -> bytes:
+def response_with(result: Any, id_: Any = 1) -> bytes:
     return http(json.dumps({"jsonrpc": "2.0", "id": id_, "result": result}).encode())
 
 
@@ -118,49 +118,49 @@ CLIENTS: dict[str, tuple[bytes, tuple[bytes, ...]]] = {
 }
 PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}'
 TASK = {"task": {"taskId": "t-1", "status": "working", "ttl": 1000}}
-USUAL_ANSWERS = {
-    "json": http(USUAL),
+TYPICAL_RESPONSES = {
+    "json": http(TYPICAL),
     "json with spaces": http(
         b' {"id" : 1, "jsonrpc":"2.0",\n"result":{"content":[{"type":"text","text":"\\u00e9"}]}} '
     ),
     "json in chunks": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    + chunk(USUAL[:20])
-    + chunk(USUAL[20:])
+    + chunk(TYPICAL[:20])
+    + chunk(TYPICAL[20:])
     + chunk(b""),
-    "json of an odd type": http(USUAL, content_type="text/html"),
-    "events in chunks": in_chunks(sse(USUAL)),
-    "events in two chunks": in_chunks(sse(USUAL)[:30], sse(USUAL)[30:]),
-    "events with crlf": in_chunks(sse(USUAL, b"\r\n")),
-    "events of data alone": in_chunks(sse(USUAL, fields=b"")),
-    "events of a length": http(sse(USUAL), "text/event-stream; charset=utf-8"),
-    "an error of the tool": answer_with({"content": [{"type": "text", "text": "no"}], "isError": True}),
-    "a complete result": answer_with({"content": [], "resultType": "complete"}),
+    "json of an odd type": http(TYPICAL, content_type="text/html"),
+    "events in chunks": in_chunks(sse(TYPICAL)),
+    "events in two chunks": in_chunks(sse(TYPICAL)[:30], sse(TYPICAL)[30:]),
+    "events with crlf": in_chunks(sse(TYPICAL, b"\r\n")),
+    "events of data alone": in_chunks(sse(TYPICAL, fields=b"")),
+    "events of a length": http(sse(TYPICAL), "text/event-stream; charset=utf-8"),
+    "an error of the tool": response_with({"content": [{"type": "text", "text": "no"}], "isError": True}),
+    "a complete result": response_with({"content": [], "resultType": "complete"}),
     "fields": http(
-        USUAL, extra="Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX: \xe9\r\n"
+        TYPICAL, extra="Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX: \xe9\r\n"
     ),
-    "a connection that closes": http(USUAL, extra="Connection: close\r\n"),
-    "HTTP/1.0": http(USUAL).replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "another reason": http(USUAL, status="200 Quite Fine"),
-    "201": http(USUAL, status="201 Created"),
-    "500 with a result": http(USUAL, status="500 Oops"),
-    "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(USUAL),
-    "more than the answer": http(USUAL) + b"HTTP/1.1 200 OK\r\n",
+    "a connection that closes": http(TYPICAL, extra="Connection: close\r\n"),
+    "HTTP/1.0": http(TYPICAL).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "another reason": http(TYPICAL, status="200 Quite Fine"),
+    "201": http(TYPICAL, status="201 Created"),
+    "500 with a result": http(TYPICAL, status="500 Oops"),
+    "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(TYPICAL),
+    "more than the answer": http(TYPICAL) + b"HTTP/1.1 200 OK\r\n",
 }
-UNUSUAL_ANSWERS = {
+OTHER_RESPONSES = {
     "an error object": http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'),
-    "an error beside a result": http(USUAL[:-1] + b',"error":{"code":1,"message":"no"}}'),
-    "a wrong id": answer_with(RESULT, 2),
-    "the id as a string": answer_with(RESULT, "1"),
-    "the id with a point": http(USUAL.replace(b'"id":1', b'"id":1.0')),
-    "no id": http(USUAL.replace(b'"id":1,', b"")),
-    "input required": answer_with({"resultType": "input_required", "inputRequests": {}}),
-    "input required with content": answer_with({"resultType": "input_required", "content": []}),
-    "a task": answer_with(TASK),
-    "a task with content": answer_with({"content": [], **TASK}),
-    "no result of a tool": answer_with({}),
-    "a batch": http(b"[" + USUAL + b"]"),
+    "an error beside a result": http(TYPICAL[:-1] + b',"error":{"code":1,"message":"no"}}'),
+    "a wrong id": response_with(RESULT, 2),
+    "the id as a string": response_with(RESULT, "1"),
+    "the id with a point": http(TYPICAL.replace(b'"id":1', b'"id":1.0')),
+    "no id": http(TYPICAL.replace(b'"id":1,', b"")),
+    "input required": response_with({"resultType": "input_required", "inputRequests": {}}),
+    "input required with content": response_with({"resultType": "input_required", "content": []}),
+    "a task": response_with(TASK),
+    "a task with content": response_with({"content": [], **TASK}),
+    "no result of a tool": response_with({}),
+    "a batch": http(b"[" + TYPICAL + b"]"),
     "not json": http(b"<html>"),
-    "nan": http(USUAL.replace(b"[1,2]", b"[NaN]")),
+    "nan": http(TYPICAL.replace(b"[1,2]", b"[NaN]")),
     "an empty body": http(b""),
     "202": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
     "204": b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -168,31 +168,33 @@ UNUSUAL_ANSWERS = {
     "404": http(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"no"}}', status="404 Not Found"),
     "500": http(b'{"error":"oops"}', status="500 Oops"),
     "gzip": http(b"\x1f\x8b\x08", extra="Content-Encoding: gzip\r\n"),
-    "progress first": in_chunks(sse(PROGRESS), sse(USUAL)),
-    "progress last": in_chunks(sse(USUAL), sse(PROGRESS)),
-    "twice": in_chunks(sse(USUAL), sse(USUAL)),
-    "a comment first": in_chunks(b": hello\n\n" + sse(USUAL)),
-    "an id": in_chunks(sse(USUAL, fields=b"id: 7")),
-    "a time to retry": in_chunks(sse(USUAL, fields=b"retry: 7")),
-    "a type of its own": in_chunks(sse(USUAL, fields=b"event: other")),
-    "data on two lines": in_chunks(b"data: " + USUAL[:17] + b"\ndata: " + USUAL[17:] + b"\n\n"),
-    "no blank line": in_chunks(b"data: " + USUAL + b"\n"),
-    "a mark of order": in_chunks(b"\xef\xbb\xbf" + sse(USUAL)),
+    "progress first": in_chunks(sse(PROGRESS), sse(TYPICAL)),
+    "progress last": in_chunks(sse(TYPICAL), sse(PROGRESS)),
+    "twice": in_chunks(sse(TYPICAL), sse(TYPICAL)),
+    "a comment first": in_chunks(b": hello\n\n" + sse(TYPICAL)),
+    "an id": in_chunks(sse(TYPICAL, fields=b"id: 7")),
+    "a time to retry": in_chunks(sse(TYPICAL, fields=b"retry: 7")),
+    "a type of its own": in_chunks(sse(TYPICAL, fields=b"event: other")),
+    "data on two lines": in_chunks(b"data: " + TYPICAL[:17] + b"\ndata: " + TYPICAL[17:] + b"\n\n"),
+    "no blank line": in_chunks(b"data: " + TYPICAL + b"\n"),
+    "a mark of order": in_chunks(b"\xef\xbb\xbf" + sse(TYPICAL)),
     "an error as an event": in_chunks(sse(b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}')),
     "no events": in_chunks(),
-    "trailers": in_chunks(sse(USUAL), trailers=b"X-Sum: 1\r\n"),
-    "json with trailers": in_chunks(USUAL, trailers=b"X-Sum: 1\r\n").replace(b"text/event-stream", b"application/json"),
+    "trailers": in_chunks(sse(TYPICAL), trailers=b"X-Sum: 1\r\n"),
+    "json with trailers": in_chunks(TYPICAL, trailers=b"X-Sum: 1\r\n").replace(
+        b"text/event-stream", b"application/json"
+    ),
 }
-ENDING_ANSWERS = {
+CLOSING_RESPONSES = {
     "nothing": b"",
-    "half a head": http(USUAL)[:30],
-    "a head alone": http(USUAL)[: -len(USUAL)],
-    "half a body": http(USUAL)[:-5],
-    "half a chunk": in_chunks(sse(USUAL))[:-20],
-    "no last chunk": in_chunks(sse(USUAL))[:-5],
-    "until the end": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + USUAL,
-    "events until the end": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + sse(USUAL),
-    "a whole answer": http(USUAL),
+    "half a head": http(TYPICAL)[:30],
+    "a head alone": http(TYPICAL)[: -len(TYPICAL)],
+    "half a body": http(TYPICAL)[:-5],
+    "half a chunk": in_chunks(sse(TYPICAL))[:-20],
+    "no last chunk": in_chunks(sse(TYPICAL))[:-5],
+    "until the end": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + TYPICAL,
+    "events until the end": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + sse(TYPICAL),
+    "a whole answer": http(TYPICAL),
     "garbage": b"nonsense\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
     "a switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -200,10 +202,10 @@ ENDING_ANSWERS = {
 }
 
 
-LARGE = USUAL.replace(b"[1,2]", b"[" + b",".join(b'{"n":%d}' % n for n in range(15_000)) + b"]")
-"""More than a read of the socket gives, and less than what is waited for."""
+LARGE = TYPICAL.replace(b"[1,2]", b"[" + b",".join(b'{"n":%d}' % n for n in range(15_000)) + b"]")
+"""Larger than one read of a socket, smaller than the limit up to which a response is buffered."""
 VERY_LARGE = LARGE.replace(b'"content":[]', b'"content":[{"type":"text","text":"%b"}]' % (b"x" * 400_000))
-LARGE_ANSWERS = {
+LARGE_RESPONSES = {
     "json": http(LARGE),
     "events in chunks": in_chunks(sse(LARGE)),
     "events in two chunks": in_chunks(sse(LARGE)[:90_000], sse(LARGE)[90_000:]),
@@ -213,152 +215,152 @@ LARGE_ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("name", USUAL_ANSWERS)
-async def test_the_usual_answer_is_the_same_in_every_byte_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+@pytest.mark.parametrize("name", TYPICAL_RESPONSES)
+async def test_a_typical_response_has_the_same_bytes_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    upstream.answer = answer_raw(USUAL_ANSWERS[name])
+    upstream.answer = answer_raw(TYPICAL_RESPONSES[name])
     key = await gateway.key()
     for client, (version, fields) in CLIENTS.items():
-        ways.taken.clear()
-        first, second = await seen_on_both_ways(gateway, upstream, key, call(), *fields, version=version)
+        paths.taken.clear()
+        first, second = await on_both_paths(gateway, upstream, key, call(), *fields, version=version)
         assert first == second
         assert [event.status for event in second.events] == ["tool_error" if "tool" in name else "ok"]
-        assert second.told == ["forwarded"]
-        # HTTP/1.0 has no chunks: where the body ends with the connection, it is not sent whole.
-        is_cut = client == "1.0" and name.startswith("events") and "length" not in name
-        assert ways.taken == ["long", "long", "straight", *(["taken up"] if is_cut else [])]
+        assert second.metrics == ["forwarded"]
+        # HTTP/1.0 has no chunked encoding: the body ends with the connection.
+        is_unframed = client == "1.0" and name.startswith("events") and "length" not in name
+        assert paths.taken == ["general", "general", "fast", *(["fell back"] if is_unframed else [])]
 
 
-@pytest.mark.parametrize("name", UNUSUAL_ANSWERS)
-async def test_any_other_answer_is_the_same_in_every_byte_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+@pytest.mark.parametrize("name", OTHER_RESPONSES)
+async def test_any_other_response_has_the_same_bytes_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    upstream.answer = answer_raw(UNUSUAL_ANSWERS[name])
+    upstream.answer = answer_raw(OTHER_RESPONSES[name])
     key = await gateway.key()
     for version, fields in CLIENTS.values():
-        ways.taken.clear()
-        first, second = await seen_on_both_ways(gateway, upstream, key, call(), *fields, version=version)
+        paths.taken.clear()
+        first, second = await on_both_paths(gateway, upstream, key, call(), *fields, version=version)
         assert first == second
-        assert ways.taken == ["long", "long", "straight", "taken up"]
+        assert paths.taken == ["general", "general", "fast", "fell back"]
 
 
-@pytest.mark.parametrize("name", ENDING_ANSWERS)
-async def test_an_upstream_that_closes_its_connection_is_answered_for_alike_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+@pytest.mark.parametrize("name", CLOSING_RESPONSES)
+async def test_an_upstream_that_closes_its_connection_has_the_same_result_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    upstream.answer = answer_raw(ENDING_ANSWERS[name], close=True)
+    upstream.answer = answer_raw(CLOSING_RESPONSES[name], close=True)
     key = await gateway.key()
     for version, fields in CLIENTS.values():
-        ways.taken.clear()
-        first, second = await seen_on_both_ways(gateway, upstream, key, call(), *fields, version=version)
+        paths.taken.clear()
+        first, second = await on_both_paths(gateway, upstream, key, call(), *fields, version=version)
         assert first == second
         assert len(second.sent) == 1, "a call is never sent twice"
-        assert ways.taken[:3] == ["long", "long", "straight"]
+        assert paths.taken[:3] == ["general", "general", "fast"]
 
 
 @pytest.mark.parametrize("name", ["json", "json in chunks", "events in chunks", "events with crlf"])
-async def test_an_answer_that_is_read_in_two_pieces_is_the_same_wherever_it_was_cut(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+async def test_a_response_in_two_segments_is_the_same_wherever_it_is_split(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    raw = USUAL_ANSWERS[name]
+    raw = TYPICAL_RESPONSES[name]
     key = await gateway.key()
-    async with warm(gateway, upstream, key) as client:
+    async with warm_client(gateway, upstream, key) as client:
         upstream.answer = answer_raw(raw)
-        whole = undated(await client.ask(call()))
+        whole = without_date(await client.exchange(call()))
         for cut in range(1, len(raw)):
-            upstream.answer = in_pieces(raw[:cut], raw[cut:])
-            assert dechunked(await client.ask(call())) == dechunked(whole), cut
+            upstream.answer = in_segments(raw[:cut], raw[cut:])
+            assert parse_response(await client.exchange(call())) == parse_response(whole), cut
     assert len({without_time(event) for event in await gateway.events()}) == 1
     assert len(await gateway.events()) == len(raw) + 1
-    assert ways.taken.count("straight") == len(raw)
+    assert paths.taken.count("fast") == len(raw)
 
 
-@pytest.mark.parametrize("name", LARGE_ANSWERS)
-async def test_a_large_answer_is_the_same_on_both_ways_wherever_it_was_cut(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+@pytest.mark.parametrize("name", LARGE_RESPONSES)
+async def test_a_large_response_is_the_same_on_both_paths_wherever_it_is_split(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    raw = LARGE_ANSWERS[name]
+    raw = LARGE_RESPONSES[name]
     upstream.answer = answer_raw(raw)
     key = await gateway.key()
-    first, second = await seen_on_both_ways(gateway, upstream, key, call())
+    first, second = await on_both_paths(gateway, upstream, key, call())
     assert first == second
     assert second.answer.count(b'"n":14999}') == 1
-    async with warm(gateway, upstream, key) as client:
+    async with warm_client(gateway, upstream, key) as client:
         for cut in [*range(50, 250, 10), 65_536, 100_000, len(raw) - 65_600, *range(len(raw) - 12, len(raw))]:
-            upstream.answer = in_pieces(raw[:cut], raw[cut:])
-            assert dechunked(await client.ask(call())) == dechunked(first.answer), cut
-            assert ways.taken.pop() in ("straight", "taken up")
+            upstream.answer = in_segments(raw[:cut], raw[cut:])
+            assert parse_response(await client.exchange(call())) == parse_response(first.answer), cut
+            assert paths.taken.pop() in ("fast", "fell back")
     large = [event for event in await gateway.events() if event.record_count == 15_000]
     assert len(large) == 2 + 20 + 3 + 12
     assert len({without_time(event) for event in large}) == 1
 
 
 @pytest.mark.parametrize("missing", [1, 5, 70_000, 140_000])
-@pytest.mark.parametrize("name", LARGE_ANSWERS)
-async def test_a_large_answer_that_breaks_off_is_never_made_to_look_whole(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str, missing: int
+@pytest.mark.parametrize("name", LARGE_RESPONSES)
+async def test_an_incomplete_large_response_never_looks_complete(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str, missing: int
 ) -> None:
-    upstream.answer = answer_raw(LARGE_ANSWERS[name][:-missing], close=True)
+    upstream.answer = answer_raw(LARGE_RESPONSES[name][:-missing], close=True)
     for version, fields in CLIENTS.values():
-        for broken in await seen_on_both_ways(gateway, upstream, await gateway.key(), call(), *fields, version=version):
+        for broken in await on_both_paths(gateway, upstream, await gateway.key(), call(), *fields, version=version):
             head, _, body = broken.answer.partition(b"\r\n\r\n")
             if b" 502 " not in head:
                 assert broken.is_closed
                 assert b"chunked" in head or b"Content-Length: %d\r\n" % len(body) not in head + b"\r\n"
                 assert not body.endswith(b"0\r\n\r\n")
-            assert broken.told[-1] == "answer"
-            # Where the only event was whole, it was answered and counted, though its stream was not.
+            assert broken.metrics[-1] == "answer"
+            # If the only event was complete, it was counted although its stream was not.
             assert len(broken.events) <= (missing < 70_000 and "chunks" in name)
-    assert "straight" in ways.taken
+    assert "fast" in paths.taken
 
 
-def dechunked(raw: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-    (answer,) = answers_in(undated(raw))
+def parse_response(raw: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    (answer,) = answers_in(without_date(raw))
     return answer.status, answer.fields, answer.body
 
 
 @pytest.mark.parametrize("closes", [True, False])
-async def test_a_connection_that_the_upstream_closes_at_rest_costs_nobody_an_answer(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, closes: bool
+async def test_an_idle_connection_that_the_upstream_closes_loses_no_response(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, closes: bool
 ) -> None:
     writers: list[asyncio.StreamWriter] = []
 
     async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        writer.write(http(USUAL))
+        writer.write(http(TYPICAL))
 
     upstream.answer = answer
-    async with kept(gateway, await gateway.key()) as client:
+    async with keep_alive(gateway, await gateway.key()) as client:
         for _ in range(4):
-            assert (await client.ask(call())).endswith(USUAL)
+            assert (await client.exchange(call())).endswith(TYPICAL)
             if closes:
                 writers[-1].transport.abort()
     assert len(await gateway.events()) == 4
-    assert ways.taken == ["long", *(["long"] if closes else ["straight"]) * 3]
+    assert paths.taken == ["general", *(["general"] if closes else ["fast"]) * 3]
 
 
 async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twice(
-    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, ways: Ways
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder
 ) -> None:
     upstream.answer = answer_raw(b"")
-    async with narrow_gateway(redis, valkey_url, upstream, tmp_path, first_byte_timeout=0.3) as gateway:
-        first, second = await seen_on_both_ways(gateway, upstream, await gateway.key(), call())
+    async with limited_gateway(redis, valkey_url, upstream, tmp_path, first_byte_timeout=0.3) as gateway:
+        first, second = await on_both_paths(gateway, upstream, await gateway.key(), call())
         assert first == second
         assert second.answer.startswith(b"HTTP/1.1 504 ")
-        assert second.told == ["upstream_timeout", "first_byte"] or second.told[-1] == "first_byte"
+        assert second.metrics == ["upstream_timeout", "first_byte"] or second.metrics[-1] == "first_byte"
         assert len(second.sent) == 1
-    assert ways.taken[:4] == ["long", "long", "straight", "taken up"]
+    assert paths.taken[:4] == ["general", "general", "fast", "fell back"]
 
 
-# What a request asks for.
+# Types of requests.
 
 
 def named(method: str, /, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 
 
-STRAIGHT_REQUESTS: dict[str, Any] = {
+FAST_PATH_REQUESTS: dict[str, Any] = {
     "a call": call(),
     "an id of text": call(id_="a\"b'é"),
     "no id but null": call(id_=None),
@@ -375,7 +377,7 @@ STRAIGHT_REQUESTS: dict[str, Any] = {
     "spaces": b' { "method":"tools/call","id":1, "jsonrpc":"2.0","params" : {"name":"get","arguments":{"a":1.0}}}\n',
     "a member more": {**call(), "other": 1},
 }
-LONG_REQUESTS: dict[str, Any] = {
+GENERAL_PATH_REQUESTS: dict[str, Any] = {
     "initialize": INITIALIZE,
     "ping": {"jsonrpc": "2.0", "id": 1, "method": "ping"},
     "tools/list": named("tools/list"),
@@ -410,7 +412,7 @@ LONG_REQUESTS: dict[str, Any] = {
 
 
 async def echo(request: Request, writer: asyncio.StreamWriter) -> None:
-    """Answers each request with a result under its id, in a batch where it is one."""
+    """Respond to each request with a result, to a batch with a batch."""
     message = request.message
     if isinstance(message, dict) and "id" not in message:
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
@@ -423,86 +425,86 @@ def _listed(message: Any) -> list[Any]:
     return message if isinstance(message, list) else [message]
 
 
-@pytest.mark.parametrize("name", [*STRAIGHT_REQUESTS, *LONG_REQUESTS])
-async def test_every_request_is_answered_sent_and_counted_alike_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str
+@pytest.mark.parametrize("name", [*FAST_PATH_REQUESTS, *GENERAL_PATH_REQUESTS])
+async def test_every_request_is_forwarded_answered_and_counted_the_same_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
     upstream.answer = echo
-    requests = {**STRAIGHT_REQUESTS, **LONG_REQUESTS}
-    first, second = await seen_on_both_ways(gateway, upstream, await gateway.key(), requests[name])
+    requests = {**FAST_PATH_REQUESTS, **GENERAL_PATH_REQUESTS}
+    first, second = await on_both_paths(gateway, upstream, await gateway.key(), requests[name])
     assert first == second
-    assert len(second.told) == 1
-    assert ways.last == ("straight" if name in STRAIGHT_REQUESTS else "long")
+    assert len(second.metrics) == 1
+    assert paths.last == ("fast" if name in FAST_PATH_REQUESTS else "general")
 
 
 @pytest.mark.parametrize("name", ["arguments", "ping", "a batch"])
 @pytest.mark.parametrize("fields", [(b"Mcp-Method: tools/call", b"Mcp-Name: get"), (b"Mcp-Name: get",)])
-async def test_routing_headers_that_differ_from_the_body_are_400_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, name: str, fields: tuple[bytes, ...]
+async def test_routing_headers_that_differ_from_the_body_are_400_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str, fields: tuple[bytes, ...]
 ) -> None:
     upstream.answer = echo
-    requests = {**STRAIGHT_REQUESTS, **LONG_REQUESTS}
-    first, second = await seen_on_both_ways(gateway, upstream, await gateway.key(), requests[name], *fields)
+    requests = {**FAST_PATH_REQUESTS, **GENERAL_PATH_REQUESTS}
+    first, second = await on_both_paths(gateway, upstream, await gateway.key(), requests[name], *fields)
     assert first == second
     is_let_in = name == "ping" and len(fields) == 1
     assert second.answer.startswith(b"HTTP/1.1 200 " if is_let_in else b"HTTP/1.1 400 ")
     assert len(second.sent) == is_let_in
-    assert ways.last == "long"
+    assert paths.last == "general"
 
 
-async def test_sql_that_takes_long_to_read_is_read_off_the_loop_on_the_long_way(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
+async def test_sql_that_takes_long_to_parse_is_parsed_in_a_thread_on_the_general_path(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
     upstream.answer = answer_with_rows
     columns = ", ".join(f"column_{n}" for n in range(300))
-    asked = call("query", sql=f"select {columns} from trades where way = {id(ways)}")
-    async with warm(gateway, upstream, await gateway.key()) as client:
-        for way in ("long", "straight"):
-            assert (await client.ask(asked)).startswith(b"HTTP/1.1 200 ")
-            assert ways.last == way
+    asked = call("query", sql=f"select {columns} from trades where way = {id(paths)}")
+    async with warm_client(gateway, upstream, await gateway.key()) as client:
+        for way in ("general", "fast"):
+            assert (await client.exchange(asked)).startswith(b"HTTP/1.1 200 ")
+            assert paths.last == way
     assert [event.table_names for event in await gateway.events()][1:] == [("trades",)] * 2
 
 
 async def answer_with_rows(_request: Request, writer: asyncio.StreamWriter) -> None:
-    writer.write(answer_with({"content": [], "structuredContent": {"rows": [{"n": 1}]}}))
+    writer.write(response_with({"content": [], "structuredContent": {"rows": [{"n": 1}]}}))
 
 
-async def test_a_call_of_a_tool_with_a_rule_is_counted_by_the_rule(
-    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, ways: Ways
+async def test_a_call_of_a_tool_with_a_metering_rule_is_counted_by_the_rule(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[metering.rule]]\ntool = "ruled"\nrecords = "length(result.structuredContent.rows)"\n')
-    upstream.answer = answer_raw(http(USUAL))
-    async with narrow_gateway(redis, valkey_url, upstream, tmp_path / "data", metering_rules=str(rules)) as gateway:
-        first, second = await seen_on_both_ways(gateway, upstream, await gateway.key(), call("ruled"))
+    upstream.answer = answer_raw(http(TYPICAL))
+    async with limited_gateway(redis, valkey_url, upstream, tmp_path / "data", metering_rules=str(rules)) as gateway:
+        first, second = await on_both_paths(gateway, upstream, await gateway.key(), call("ruled"))
         assert first == second
         assert [event.count_method for event in second.events] == ["rule"]
-    assert ways.taken[:4] == ["long", "long", "straight", "taken up"]
+    assert paths.taken[:4] == ["general", "general", "fast", "fell back"]
 
 
-# What a key may.
+# Restrictions of keys and sessions.
 
 
 @pytest.mark.parametrize("way_out", ["revoked", "expired"])
-async def test_a_key_that_has_ended_since_the_last_call_is_401(
-    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, ways: Ways, way_out: str
+async def test_a_key_that_was_revoked_or_expired_since_the_last_call_is_401(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, paths: PathRecorder, way_out: str
 ) -> None:
     record, key = await gateway.new_key(expires_at=now_ms() + 3_600_000)
-    upstream.answer = answer_raw(http(USUAL))
-    async with warm(gateway, upstream, key) as client:
-        assert (await client.ask(call())).startswith(b"HTTP/1.1 200 ")
-        assert ways.last == "straight"
+    upstream.answer = answer_raw(http(TYPICAL))
+    async with warm_client(gateway, upstream, key) as client:
+        assert (await client.exchange(call())).startswith(b"HTTP/1.1 200 ")
+        assert paths.last == "fast"
         upstream.requests.clear()
         if way_out == "revoked":
             await gateway.keys.revoke(record.key_id)
             await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
         else:
             monkeypatch.setattr(KeyRecord, "status", lambda _record, _now_ms: "expired")
-        raw = await client.ask(call())
+        raw = await client.exchange(call())
         assert raw.startswith(b"HTTP/1.1 401 ")
         assert b"Invalid or expired API key" in raw
-        assert (await client.ask(call())).startswith(b"HTTP/1.1 401 ")
-    assert (ways.last, upstream.requests) == ("long", [])
+        assert (await client.exchange(call())).startswith(b"HTTP/1.1 401 ")
+    assert (paths.last, upstream.requests) == ("general", [])
     assert len(await gateway.events()) == 2
     monkeypatch.undo()
 
@@ -520,85 +522,85 @@ async def test_a_key_that_has_ended_since_the_last_call_is_401(
         ({"records_per_day": 1}, 200),
     ],
 )
-async def test_what_a_key_is_limited_to_holds_from_the_next_call_on(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, changes: dict[str, Any], status: int
+async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, changes: dict[str, Any], status: int
 ) -> None:
     record, key = await gateway.new_key()
-    upstream.answer = answer_raw(http(USUAL))
-    async with warm(gateway, upstream, key) as client:
+    upstream.answer = answer_raw(http(TYPICAL))
+    async with warm_client(gateway, upstream, key) as client:
         await gateway.keys.update(record.key_id, **changes)
         await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
-        raw = await client.ask(call())
+        raw = await client.exchange(call())
         assert raw.startswith(b"HTTP/1.1 %d " % status)
         assert (b'"rows"' in raw) == (status == 200 and "allowed_tables" not in changes)
-        # From the second call on, the record is remembered as it is now.
+        # By the second call, the new record is cached.
         before = len(await gateway.events())
-        again = await client.ask(call())
+        again = await client.exchange(call())
         spent = changes.keys() & {"rate_limit_per_minute", "calls_per_day", "records_per_day"}
         assert again.startswith(b"HTTP/1.1 %d " % (429 if spent else status))
         assert (b'"rows"' in again) == (status == 200 and not spent and "allowed_tables" not in changes)
         assert len(await gateway.events()) == before + (status == 200 and not spent)
         may_go_straight = status == 200 and not spent and "allowed_tables" not in changes
-        assert ways.last == ("straight" if may_go_straight else "long")
+        assert paths.last == ("fast" if may_go_straight else "general")
 
 
-async def test_a_key_limited_to_tools_calls_these_and_no_others_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
+async def test_a_key_limited_to_tools_can_call_only_these_on_both_paths(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
-    upstream.answer = answer_raw(http(USUAL))
+    upstream.answer = answer_raw(http(TYPICAL))
     key = await gateway.key(allowed_tools=("get*",))
-    for tool, way, status in (("get_a", "straight", 200), ("drop", "long", 403), ("Get", "long", 403)):
-        first, second = await seen_on_both_ways(gateway, upstream, key, call(tool))
+    for tool, way, status in (("get_a", "fast", 200), ("drop", "general", 403), ("Get", "general", 403)):
+        first, second = await on_both_paths(gateway, upstream, key, call(tool))
         assert first == second
-        assert (ways.last, second.answer.split(b" ")[1]) == (way, b"%d" % status)
+        assert (paths.last, second.answer.split(b" ")[1]) == (way, b"%d" % status)
         assert len(second.sent) == len(second.events) == (status == 200)
 
 
-@pytest.mark.parametrize("name", [*UNUSUAL_ANSWERS, *USUAL_ANSWERS])
-async def test_a_key_limited_to_tools_gains_nothing_by_any_answer(
+@pytest.mark.parametrize("name", [*OTHER_RESPONSES, *TYPICAL_RESPONSES])
+async def test_a_key_limited_to_tools_gets_the_same_response_on_both_paths(
     gateway: Gateway, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answer = answer_raw({**UNUSUAL_ANSWERS, **USUAL_ANSWERS}[name])
+    upstream.answer = answer_raw({**OTHER_RESPONSES, **TYPICAL_RESPONSES}[name])
     key = await gateway.key(allowed_tools=("get",))
-    first, second = await seen_on_both_ways(gateway, upstream, key, call(), b"Mcp-Session-Id: s")
+    first, second = await on_both_paths(gateway, upstream, key, call(), b"Mcp-Session-Id: s")
     assert first == second
 
 
-async def test_a_session_of_another_owner_is_404_on_a_connection_that_carried_calls(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
+async def test_a_session_of_another_owner_is_404_for_every_request_of_a_connection(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
-    upstream.answer = answer_raw(http(USUAL))
+    upstream.answer = answer_raw(http(TYPICAL))
     assert (await gateway.post(call(), await gateway.key("bob@example.com"), Mcp_Session_Id="bobs")).status == 200
-    async with kept(gateway, await gateway.key("ann@example.com"), b"Mcp-Session-Id: bobs") as client:
+    async with keep_alive(gateway, await gateway.key("ann@example.com"), b"Mcp-Session-Id: bobs") as client:
         for _ in range(3):
-            assert (await client.ask(call())).startswith(b"HTTP/1.1 404 ")
-    assert set(ways.taken) == {"long"}
+            assert (await client.exchange(call())).startswith(b"HTTP/1.1 404 ")
+    assert set(paths.taken) == {"general"}
     assert len(upstream.requests) == 1
 
 
-async def test_a_session_that_has_ended_upstream_is_the_upstreams_404_on_both_ways(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways
+async def test_a_session_that_has_ended_upstream_gets_the_404_of_the_upstream(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
     key = await gateway.key()
-    async with warm(gateway, upstream, key, b"Mcp-Session-Id: s") as client:
+    async with warm_client(gateway, upstream, key, b"Mcp-Session-Id: s") as client:
         upstream.answer = answer_raw(http(b"", status="200 OK"))
         assert (await gateway.request("DELETE", key=key, Mcp_Session_Id="s")).status == 200
-        upstream.answer = answer_raw(UNUSUAL_ANSWERS["404"])
-        assert undated(await client.ask(call())).endswith(UNUSUAL_ANSWERS["404"].partition(b"\r\n\r\n")[2])
-    assert ways.last == "taken up"
+        upstream.answer = answer_raw(OTHER_RESPONSES["404"])
+        assert without_date(await client.exchange(call())).endswith(OTHER_RESPONSES["404"].partition(b"\r\n\r\n")[2])
+    assert paths.last == "fell back"
     assert len(await gateway.events()) == 1
 
 
-# Nobody chose these.
+# Random sequences.
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_requests_in_any_order_on_one_connection_are_as_each_on_a_connection_of_its_own(
-    gateway: Gateway, upstream: ScriptedUpstream, ways: Ways, seed: int
+async def test_random_requests_on_one_connection_have_the_same_results_as_on_separate_connections(
+    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, seed: int
 ) -> None:
     random = Random(seed)
-    requests = {**STRAIGHT_REQUESTS, **LONG_REQUESTS}
-    answers = {**USUAL_ANSWERS, **UNUSUAL_ANSWERS, **ENDING_ANSWERS}
+    requests = {**FAST_PATH_REQUESTS, **GENERAL_PATH_REQUESTS}
+    answers = {**TYPICAL_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES}
     steps = [
         (
             random.choice([*["a call", "arguments"] * 30, *requests]),
@@ -610,27 +612,27 @@ async def test_requests_in_any_order_on_one_connection_are_as_each_on_a_connecti
     record, key = await gateway.new_key()
     other_key = await gateway.key()
 
-    async def step(client: Kept, request_name: str, answer_name: str, *, is_other: bool = False) -> Seen:
+    async def step(client: KeepAliveClient, request_name: str, answer_name: str, *, is_other: bool = False) -> Observed:
         data, raw = requests[request_name], answers.get(answer_name)
         if is_other:
-            # Sessions and tasks are remembered: what the first calls made, the second must not find.
+            # Other sessions and tasks, because those of the first run are stored.
             raw = raw and raw.replace(b"t-1", b"t-2")
             data = json.loads(json.dumps(data).replace("t-1", "t-2")) if isinstance(data, dict) else data
-        upstream.answer = echo if raw is None else answer_raw(raw, close=answer_name in ENDING_ANSWERS)
-        return await seen(gateway, upstream, client, data)
+        upstream.answer = echo if raw is None else answer_raw(raw, close=answer_name in CLOSING_RESPONSES)
+        return await observe(gateway, upstream, client, data)
 
     together = []
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(kept(gateway, key, *fields, version=version))
+        client = await stack.enter_async_context(keep_alive(gateway, key, *fields, version=version))
         for names in steps:
             together.append(await step(client, *names))
             if together[-1].is_closed:
-                client = await stack.enter_async_context(kept(gateway, key, *fields, version=version))
-    assert ways.taken.count("straight") > 10
-    ways.taken.clear()
+                client = await stack.enter_async_context(keep_alive(gateway, key, *fields, version=version))
+    assert paths.taken.count("fast") > 10
+    paths.taken.clear()
     others = tuple(field.replace(b"s-1", b"s-2") for field in fields)
     for names, first in zip(steps, together, strict=True):
-        async with kept(gateway, other_key, *others, version=version) as alone:
+        async with keep_alive(gateway, other_key, *others, version=version) as alone:
             second = await step(alone, *names, is_other=True)
         second = second._replace(
             answer=second.answer.replace(b"t-2", b"t-1"),
@@ -641,4 +643,4 @@ async def test_requests_in_any_order_on_one_connection_are_as_each_on_a_connecti
             ],
         )
         assert second == first, names
-    assert "straight" not in ways.taken
+    assert "fast" not in paths.taken

@@ -1,4 +1,4 @@
-"""A client that comes back for the stream of its call gets it, though the gateway went on with the call without it."""
+"""A client can resume the stream of its call although the gateway has continued to read it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ S = {"Mcp_Session_Id": "session-1"}
 
 
 @pytest.fixture(autouse=True)
-def one_connection_to_a_stream(upstream: ScriptedUpstream) -> None:
-    """The upstream begins each call's stream with an id, and has its result for a GET when nobody holds the stream."""
+def resumable_upstream(upstream: ScriptedUpstream) -> None:
+    """Streams start with an event id; a GET gets the result once no other connection is open."""
 
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         if request.line.startswith(b"POST "):
@@ -30,8 +30,8 @@ def one_connection_to_a_stream(upstream: ScriptedUpstream) -> None:
     upstream.answer = answer
 
 
-async def leave(gateway: Gateway, key: str, session_id: str) -> None:
-    """Make a call, and go when its stream has begun."""
+async def call_and_disconnect(gateway: Gateway, key: str, session_id: str) -> None:
+    """Make a call, and disconnect when its stream has begun."""
     headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": session_id}
     async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
         await next_event(answer.content)
@@ -41,39 +41,39 @@ async def leave(gateway: Gateway, key: str, session_id: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_client_gets_its_stream_from_the_worker_that_it_left(gateway: Gateway) -> None:
+async def test_a_client_resumes_its_stream_at_the_worker_of_the_call(gateway: Gateway) -> None:
     key = await gateway.key()
-    await leave(gateway, key, "session-1")
+    await call_and_disconnect(gateway, key, "session-1")
     answer = await gateway.request("GET", key=key, Last_Event_ID="1", **S)
     assert messages_in(answer.body) == [result()]
     assert len(await gateway.events()) == 1
 
 
-async def test_a_client_gets_its_stream_from_another_worker(
+async def test_a_client_resumes_its_stream_at_another_worker(
     gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     key = await gateway.key()
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
-        await leave(gateway, key, "session-1")
+        await call_and_disconnect(gateway, key, "session-1")
         answer = await other.request("GET", key=key, Last_Event_ID="1", **S)
     assert messages_in(answer.body) == [result()]
     assert len(await gateway.events()) == 1
 
 
 @pytest.mark.parametrize("headers", [{"Last_Event_ID": "1", "Mcp_Session_Id": "session-2"}, S], ids=["other", "news"])
-async def test_a_call_goes_on_where_its_client_does_not_come_back_for_a_stream_of_its_session(
+async def test_a_detached_call_goes_on_if_its_client_resumes_no_stream_of_its_session(
     gateway: Gateway, upstream: ScriptedUpstream, headers: dict[str, str]
 ) -> None:
     key = await gateway.key()
-    await leave(gateway, key, "session-1")
+    await call_and_disconnect(gateway, key, "session-1")
     answer = await gateway.request("GET", key=key, **headers)
     assert messages_in(answer.body) == []
-    # The GET's connection is kept for the next request; the call has its own still.
+    # One idle connection of the GET, and the one of the detached call.
     assert upstream.open_connections == 2
     await gateway.worker.services.forwarding.detached_calls.drain(0)
 
 
-async def test_a_client_that_is_back_before_it_was_seen_to_go_gets_its_stream(
+async def test_a_client_that_resumes_before_its_disconnect_was_noticed_gets_its_stream(
     gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     key = await gateway.key()

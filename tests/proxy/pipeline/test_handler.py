@@ -1,4 +1,4 @@
-"""What each kind of request is answered, row by row of the contract; what is refused never reaches the upstream."""
+"""The response to every type of request. A rejected request never reaches the upstream."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def assert_denied(answer: Any, upstream: ScriptedUpstream, status: int, code: in
     assert upstream.requests == []
 
 
-async def test_initialize_passes_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_initialize_is_forwarded_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_result({"protocolVersion": "2025-11-25"})
     answer = await gateway.post(INITIALIZE)
     assert answer.status == 200
@@ -38,16 +38,14 @@ async def test_initialize_passes_without_a_key(gateway: Gateway, upstream: Scrip
     assert upstream.requests[0].message == INITIALIZE
 
 
-async def test_anything_else_without_a_key_is_401_api_key_required(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
+async def test_any_other_request_without_a_key_is_401(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     answer = await gateway.post(PING)
     assert_denied(answer, upstream, 401, -32001, "p")
     assert answer.error["message"] == "API key required"
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="mcp"'
 
 
-async def test_every_bad_key_gets_the_same_bytes(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_every_bad_key_gets_the_same_response(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     record, revoked = await gateway.new_key()
     await gateway.keys.revoke(record.key_id)
     expired = await gateway.expired_key()
@@ -65,14 +63,14 @@ async def test_every_bad_key_gets_the_same_bytes(gateway: Gateway, upstream: Scr
     assert "resource_metadata" not in answers[0].headers["WWW-Authenticate"]
 
 
-async def test_the_reason_of_a_refused_key_is_told_to_the_observer(gateway: Gateway) -> None:
+async def test_metrics_have_the_reason_why_a_key_was_refused(gateway: Gateway) -> None:
     await gateway.post(PING, await gateway.expired_key())
     await gateway.post(PING, "sk-nonsense")
     await gateway.post(PING)
     assert gateway.heard.reasons == ["expired", "malformed", "no_key"]
 
 
-async def test_a_good_key_passes_and_what_was_inspected_is_what_is_forwarded(
+async def test_a_request_with_a_valid_key_is_forwarded_byte_for_byte(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     params = b'{"name":"t", "arguments":{"a": "\\u00e9\xc3\xa9"}}'
@@ -84,7 +82,7 @@ async def test_a_good_key_passes_and_what_was_inspected_is_what_is_forwarded(
     assert upstream.requests[0].line == b"POST /mcp HTTP/1.1"
 
 
-async def test_both_paths_are_the_endpoint(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_both_configured_paths_are_the_endpoint(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key()
     for path in ("/mcp", "/messages", "/messages?a=b"):
         assert (await gateway.request("POST", path, key=key, data=PING)).status == 200
@@ -98,7 +96,7 @@ async def test_both_paths_are_the_endpoint(gateway: Gateway, upstream: ScriptedU
         *("/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/register", "/sse"),
     ],
 )
-async def test_every_other_path_is_a_404_of_the_gateways_own(
+async def test_every_other_path_is_404_from_the_gateway(
     gateway: Gateway, upstream: ScriptedUpstream, path: str
 ) -> None:
     key = await gateway.key()
@@ -120,7 +118,7 @@ async def test_every_other_path_is_a_404_of_the_gateways_own(
         ({"allowed_ips": ("10.0.0.0/8",)}, "address"),
     ],
 )
-async def test_a_key_without_the_right_is_403(
+async def test_a_key_without_permission_is_403(
     gateway: Gateway, upstream: ScriptedUpstream, fields: dict[str, Any], message: str
 ) -> None:
     answer = await gateway.post(call("query", sql="select * from secrets"), await gateway.key(**fields))
@@ -128,7 +126,7 @@ async def test_a_key_without_the_right_is_403(
     assert message in answer.error["message"]
 
 
-async def test_a_public_request_with_a_key_from_a_wrong_address_passes_as_nobodys(
+async def test_a_public_request_with_a_key_from_a_forbidden_address_is_anonymous(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_json({"jsonrpc": "2.0", "id": 0, "result": {}}, extra="Mcp-Session-Id: s-1\r\n")
@@ -136,7 +134,7 @@ async def test_a_public_request_with_a_key_from_a_wrong_address_passes_as_nobody
     assert (await gateway.post(PING, await gateway.key("bob@example.com"), Mcp_Session_Id="s-1")).status == 200
 
 
-async def test_a_key_with_the_right_passes(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_key_with_permission_is_forwarded_and_metered(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(allowed_tools=("qu*",), allowed_tables=("prices",), allowed_ips=("127.0.0.0/8",))
     upstream.answer = answer_result({"content": [], "structuredContent": {"table": "prices", "rows": [1, 2]}})
     answer = await gateway.post(call("query", sql="select * from prices"), key)
@@ -155,7 +153,7 @@ async def test_a_result_with_a_table_that_is_not_allowed_does_not_reach_the_clie
     assert [(event.status, event.record_count) for event in await gateway.events()] == [("denied", 0)]
 
 
-async def test_a_key_limited_to_tables_gets_no_replayed_result_of_an_unknown_call(
+async def test_a_key_limited_to_tables_gets_no_resumed_result_of_an_unknown_call(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": {"content": [], "secret": "hidden"}})
@@ -171,7 +169,7 @@ async def test_allowed_tools_filter_the_list_of_tools(gateway: Gateway, upstream
     assert answer.json["result"] == {"tools": [{"name": "get_a"}], "nextCursor": "c"}
 
 
-async def test_a_spent_rate_limit_is_429_with_retry_after(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_an_exceeded_rate_limit_is_429_with_retry_after(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(rate_limit_per_minute=2)
     assert [(await gateway.post(PING, key)).status for _ in range(2)] == [200, 200]
     upstream.requests.clear()
@@ -182,7 +180,7 @@ async def test_a_spent_rate_limit_is_429_with_retry_after(gateway: Gateway, upst
     assert "resets at" in answer.error["message"]
 
 
-async def test_spent_calls_a_day_are_429_while_other_requests_pass(
+async def test_exceeded_daily_calls_are_429_while_other_requests_are_forwarded(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     key = await gateway.key(calls_per_day=1)
@@ -192,7 +190,7 @@ async def test_spent_calls_a_day_are_429_while_other_requests_pass(
     assert (await gateway.post(PING, key)).status == 200
 
 
-async def test_the_call_that_crosses_the_record_quota_is_answered_and_the_next_is_429(
+async def test_the_call_that_exceeds_the_daily_records_is_answered_and_the_next_is_429(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     key = await gateway.key(records_per_day=3)
@@ -212,7 +210,7 @@ async def test_the_call_that_crosses_the_record_quota_is_answered_and_the_next_i
     ],
 )
 @pytest.mark.parametrize("has_key", [True, False])
-async def test_what_is_no_json_rpc_message_is_400(
+async def test_a_body_that_is_not_json_rpc_is_400(
     gateway: Gateway, upstream: ScriptedUpstream, body: bytes, has_key: bool
 ) -> None:
     answer = await gateway.post(body, await gateway.key() if has_key else None)
@@ -249,7 +247,7 @@ async def test_each_call_of_a_batch_is_metered(gateway: Gateway, upstream: Scrip
     assert counted == {'"1"': 5, "1": 2}
 
 
-async def test_one_refused_element_refuses_the_batch(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_one_forbidden_element_rejects_the_batch(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     answer = await gateway.post([call("get"), call("drop", 2)], await gateway.key(allowed_tools=("get",)))
     assert_denied(answer, upstream, 403, -32001)
 
@@ -283,7 +281,7 @@ async def test_an_unreachable_upstream_is_502(redis: Redis, valkey_url: str, tmp
     ],
     ids=lambda raw: str(raw[:60]),
 )
-async def test_an_answer_that_is_broken_or_not_strict_http_is_502(
+async def test_a_response_that_is_incomplete_or_not_strict_http_is_502(
     gateway: Gateway, upstream: ScriptedUpstream, raw: bytes
 ) -> None:
     upstream.answer = answer_raw(raw, close=True)
@@ -302,9 +300,7 @@ async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twic
     assert len(upstream.requests) == 1
 
 
-async def test_an_answer_that_breaks_off_is_never_made_to_look_whole(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
+async def test_an_incomplete_response_never_looks_complete(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_raw(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
         + b"10000\r\n"
@@ -322,7 +318,7 @@ async def test_an_answer_that_breaks_off_is_never_made_to_look_whole(
     assert not raw.endswith(b"0\r\n\r\n")
 
 
-async def test_more_requests_than_the_bound_are_503_with_retry_after(
+async def test_requests_beyond_the_concurrency_limit_are_503_with_retry_after(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     arrived, release = asyncio.Event(), asyncio.Event()
@@ -344,7 +340,7 @@ async def test_more_requests_than_the_bound_are_503_with_retry_after(
     assert len(upstream.requests) == 1
 
 
-async def test_streams_that_listen_take_no_room_from_other_requests(
+async def test_listening_streams_take_no_capacity_from_requests(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async def answer(request: Any, writer: asyncio.StreamWriter) -> None:
@@ -359,7 +355,7 @@ async def test_streams_that_listen_take_no_room_from_other_requests(
             assert (await gateway.request("GET", key=key)).status == 503
 
 
-async def test_who_has_no_key_takes_no_room_from_those_who_have_one(
+async def test_clients_without_a_key_take_no_capacity_from_those_with_one(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     slow = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
@@ -375,7 +371,7 @@ async def test_who_has_no_key_takes_no_room_from_those_who_have_one(
     assert [answer.status for answer in answers] == [200] * 4
 
 
-async def test_a_key_that_cannot_be_checked_is_503_never_open(
+async def test_a_key_that_cannot_be_checked_is_503(
     valkey_url: str, redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async with running_gateway(redis, "unix:///nonexistent/valkey.sock", upstream.url, tmp_path) as gateway:
@@ -459,7 +455,7 @@ async def test_100_continue_with_an_unknown_key_is_401_before_the_body(
     assert raw.startswith(b"HTTP/1.1 401 ")
 
 
-async def test_100_continue_with_a_key_is_told_to_go_on(gateway: Gateway) -> None:
+async def test_100_continue_with_a_key_gets_100(gateway: Gateway) -> None:
     body = json.dumps(PING).encode()
     head = (
         f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {await gateway.key()}\r\nConnection: close\r\n"
@@ -500,7 +496,7 @@ async def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_protocol(g
         assert name in allowed
 
 
-async def test_browsers_may_read_answers_and_the_session_id(gateway: Gateway) -> None:
+async def test_browsers_may_read_responses_and_the_session_id(gateway: Gateway) -> None:
     for answer in (
         await gateway.post(PING, Origin="http://localhost:1"),
         await gateway.post(INITIALIZE, Origin="http://localhost:1"),
@@ -521,16 +517,16 @@ async def test_health_and_readiness(gateway: Gateway, upstream: ScriptedUpstream
     assert upstream.requests == []
 
 
-async def test_probes_come_by_address_whatever_their_host(gateway: Gateway) -> None:
+async def test_probes_are_answered_for_any_host(gateway: Gateway) -> None:
     assert (await gateway.request("GET", "/readyz", Host="10.1.2.3:8001")).status == 200
 
 
-async def test_not_ready_while_the_upstream_takes_no_connection(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+async def test_not_ready_while_the_upstream_is_unreachable(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
     async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
         assert (await gateway.request("GET", "/readyz")).status == 503
 
 
-async def test_headers_are_rebuilt_on_the_way_upstream(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_request_headers_are_rebuilt(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     await gateway.post(
         PING,
         await gateway.key(),
@@ -551,7 +547,7 @@ async def test_headers_are_rebuilt_on_the_way_upstream(gateway: Gateway, upstrea
     assert request.values("accept") == [b"application/json, text/event-stream"]
 
 
-async def test_the_upstreams_own_credential_and_the_identity_are_sent_where_configured(
+async def test_the_upstreams_credential_and_the_identity_are_sent_if_configured(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async with running_gateway(
@@ -565,7 +561,7 @@ async def test_the_upstreams_own_credential_and_the_identity_are_sent_where_conf
     assert request.values("x-mcp-owner") == [b"ann@example.com"]
 
 
-async def test_an_answer_passes_as_it_is(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_response_is_delivered_unchanged(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_raw(
         b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\n"
         b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
@@ -576,7 +572,7 @@ async def test_an_answer_passes_as_it_is(gateway: Gateway, upstream: ScriptedUps
     assert answer.headers["X-Custom"].encode("utf-8", "surrogateescape") == b"\xc3\xa9"
 
 
-async def test_a_redirect_of_the_upstream_is_passed_on_not_followed(
+async def test_a_redirect_of_the_upstream_is_delivered_not_followed(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_raw(

@@ -73,7 +73,7 @@ async def until_events(gateway: Gateway, count: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
-async def test_each_event_leaves_when_it_arrives(gateway: Gateway, script: Script, line_end: bytes) -> None:
+async def test_each_event_is_sent_when_it_arrives(gateway: Gateway, script: Script, line_end: bytes) -> None:
     sending = asyncio.create_task(script.send(sse_head()))
     async with post(gateway, await gateway.key(), call()) as answer:
         await sending
@@ -89,7 +89,7 @@ MARK = b"\xef\xbb\xbf"
 
 
 @TAILS
-async def test_an_unfinished_last_event_is_counted_and_passes(
+async def test_an_incomplete_last_event_is_counted_and_sent(
     gateway: Gateway, upstream: ScriptedUpstream, end: bytes
 ) -> None:
     stream = sse_event(PROGRESS) + b"data: " + json.dumps(result()).encode() + end
@@ -99,7 +99,7 @@ async def test_an_unfinished_last_event_is_counted_and_passes(
     assert [event.record_count for event in await gateway.events()] == [2]
 
 
-async def test_half_an_answer_at_the_end_of_a_stream_passes_and_is_not_counted(
+async def test_half_a_result_at_the_end_of_a_stream_is_sent_and_not_counted(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     stream = b"data: " + json.dumps(result()).encode()[:-1]
@@ -110,7 +110,7 @@ async def test_half_an_answer_at_the_end_of_a_stream_passes_and_is_not_counted(
 
 
 @TAILS
-async def test_an_unfinished_last_event_does_not_pass_to_a_key_limited_to_tables(
+async def test_an_incomplete_last_event_is_withheld_from_a_key_limited_to_tables(
     gateway: Gateway, upstream: ScriptedUpstream, end: bytes
 ) -> None:
     tail = b"data: " + json.dumps(result()).encode() + end
@@ -121,7 +121,7 @@ async def test_an_unfinished_last_event_does_not_pass_to_a_key_limited_to_tables
 
 
 @pytest.mark.parametrize("allowed", [None, ("prices",), ("other",)])
-async def test_what_follows_a_byte_order_mark_is_counted_and_checked(
+async def test_an_event_after_a_byte_order_mark_is_counted_and_checked(
     gateway: Gateway, upstream: ScriptedUpstream, allowed: tuple[str, ...] | None
 ) -> None:
     stream = MARK + sse_event(result())
@@ -133,14 +133,14 @@ async def test_what_follows_a_byte_order_mark_is_counted_and_checked(
     assert [event.status for event in await gateway.events()] == ["denied" if allowed == ("other",) else "ok"]
 
 
-async def test_the_head_of_a_stream_leaves_before_its_first_event(gateway: Gateway, script: Script) -> None:
+async def test_the_head_of_a_stream_is_sent_before_its_first_event(gateway: Gateway, script: Script) -> None:
     sending = asyncio.create_task(script.send(sse_head("Mcp-Session-Id: abc\r\n")))
     async with asyncio.timeout(2), post(gateway, await gateway.key(), call()) as answer:
         await sending
         assert (answer.status, answer.headers["Mcp-Session-Id"]) == (200, "abc")
 
 
-async def test_the_usage_event_is_in_the_stream_before_the_last_bytes_of_the_answer(
+async def test_the_usage_event_is_recorded_before_the_last_bytes_of_the_response_are_sent(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(result()).encode()))
@@ -151,7 +151,7 @@ async def test_the_usage_event_is_in_the_stream_before_the_last_bytes_of_the_ans
     assert (event.status, event.is_error, event.count_method != "unknown") == ("ok", False, True)
 
 
-async def test_a_large_json_answer_passes_in_pieces_and_whole(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_a_large_json_response_is_streamed_completely(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     wide = result(rows=20_000)
     wide["result"]["structuredContent"]["rows"] = [{"n": n, "text": "x" * 80} for n in range(20_000)]
     body = json.dumps(wide).encode()
@@ -183,7 +183,7 @@ async def test_an_error_object_is_a_call_with_is_error(gateway: Gateway, upstrea
     ],
     ids=["another id", "input required", "a request of the server", "a task"],
 )
-async def test_what_is_no_completed_call_makes_no_event(
+async def test_a_message_that_completes_no_call_makes_no_event(
     gateway: Gateway, upstream: ScriptedUpstream, value: dict[str, Any]
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(value).encode()))
@@ -192,7 +192,7 @@ async def test_what_is_no_completed_call_makes_no_event(
     assert await gateway.events() == []
 
 
-async def test_of_a_call_that_asks_back_only_the_repetition_with_the_answers_is_counted(
+async def test_a_call_that_requires_input_is_counted_only_when_repeated_with_it(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
@@ -218,7 +218,7 @@ async def test_of_a_call_that_asks_back_only_the_repetition_with_the_answers_is_
     assert await gateway.redis.keys("*awaited*") == []
 
 
-async def test_an_event_tells_the_client_the_session_and_the_request(
+async def test_a_usage_event_has_the_client_the_session_and_the_request(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(result("a")).encode()))
@@ -236,7 +236,7 @@ async def test_an_event_tells_the_client_the_session_and_the_request(
     assert 0 < event.duration_ms < 5000
 
 
-async def test_events_are_metered_wherever_the_stream_is_cut(gateway: Gateway, script: Script) -> None:
+async def test_events_are_metered_wherever_the_stream_is_split(gateway: Gateway, script: Script) -> None:
     stream = b": hello\n\n" + sse_event(PROGRESS) + sse_event(result(), b"\r\n")
     sending = asyncio.create_task(script.send(sse_head()))
     async with post(gateway, await gateway.key(), call()) as answer:
@@ -248,7 +248,7 @@ async def test_events_are_metered_wherever_the_stream_is_cut(gateway: Gateway, s
     assert event.record_count == 2
 
 
-async def test_a_session_call_whose_client_has_gone_is_finished_and_metered(gateway: Gateway, script: Script) -> None:
+async def test_a_session_call_whose_client_disconnected_is_still_metered(gateway: Gateway, script: Script) -> None:
     asking = asyncio.create_task(script.send(sse_head() + chunk(sse_event(PROGRESS))))
     async with post(gateway, await gateway.key(), call(), Mcp_Session_Id="s") as answer:
         await asking
@@ -259,7 +259,7 @@ async def test_a_session_call_whose_client_has_gone_is_finished_and_metered(gate
     assert event.record_count == 2
 
 
-async def test_a_call_whose_client_goes_before_the_answer_begins_is_finished_and_metered(
+async def test_a_call_whose_client_disconnects_before_the_response_is_still_metered(
     gateway: Gateway, upstream: ScriptedUpstream, script: Script
 ) -> None:
     key = await gateway.key()
@@ -288,7 +288,7 @@ async def test_closing_the_stream_of_a_2026_07_28_call_ends_it_upstream(
     assert await gateway.events() == []
 
 
-async def test_a_client_that_leaves_a_listening_stream_leaves_nothing_open_upstream(
+async def test_a_listening_stream_ends_upstream_when_its_client_disconnects(
     gateway: Gateway, upstream: ScriptedUpstream, script: Script
 ) -> None:
     sending = asyncio.create_task(script.send(sse_head()))
@@ -321,7 +321,7 @@ async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway
             await asyncio.sleep(0.02)
 
 
-async def test_a_stream_that_breaks_off_upstream_breaks_off_for_the_client(
+async def test_a_stream_that_is_incomplete_upstream_is_incomplete_for_the_client(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_raw(sse_head() + chunk(sse_event(PROGRESS)), close=True)
@@ -332,7 +332,7 @@ async def test_a_stream_that_breaks_off_upstream_breaks_off_for_the_client(
 
 
 @pytest.mark.parametrize("end", ["revoked", "expired"])
-async def test_the_stream_of_a_key_that_ends_is_cut_within_a_second_also_while_idle(
+async def test_the_stream_of_a_revoked_or_expired_key_is_closed_within_a_second_even_if_idle(
     gateway: Gateway, script: Script, end: str
 ) -> None:
     from gateway.timestamps import now_ms
@@ -349,7 +349,7 @@ async def test_the_stream_of_a_key_that_ends_is_cut_within_a_second_also_while_i
                 await answer.content.read()
 
 
-async def test_usage_goes_to_the_spool_before_the_answer_while_redis_is_away(
+async def test_usage_is_spooled_before_the_response_while_redis_is_down(
     valkey: Valkey, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(result()).encode()))
@@ -369,7 +369,7 @@ async def test_usage_goes_to_the_spool_before_the_answer_while_redis_is_away(
         assert len({event.event_id for event in await until_events(gateway, 2)}) == 2
 
 
-async def test_a_list_of_tools_that_passes_is_learned_from(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+async def test_the_tool_catalog_observes_lists_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     tool = {"name": "get", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}}
     listed = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool]}}
     upstream.answer = answer_raw(http(json.dumps(listed).encode()))

@@ -1,4 +1,4 @@
-"""A client's connection that carries one call after another, and the ways that they take through the gateway."""
+"""Clients that reuse their connection, so that calls may take the fast path; and a record of the paths taken."""
 
 from __future__ import annotations
 
@@ -24,58 +24,58 @@ from tests.support.scripted_upstream import Answer, Request, ScriptedUpstream, a
 from tests.support.wire import request
 
 RESULT = {"content": [], "structuredContent": {"table": "prices", "rows": [{"n": 1}, {"n": 2}]}}
-USUAL = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"prices","rows":[1,2]}}}'
-"""The usual answer to the call of the id 1."""
+TYPICAL = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"prices","rows":[1,2]}}}'
+"""The typical response to the call with id 1."""
 _DATE = re.compile(rb"Date: [^\r]*\r\n")
 
 
 @contextlib.asynccontextmanager
-async def narrow_gateway(
+async def limited_gateway(
     redis: Redis, url: str, upstream: ScriptedUpstream, folder: Path, **changes: Any
 ) -> AsyncIterator[Gateway]:
-    """A gateway with room for one request; in the end the room is free, and no connection upstream is left busy."""
+    """A gateway with a concurrency limit of one; at its end, no request and no upstream connection may be in use."""
     async with running_gateway(
         redis, url, upstream.url, folder, **{"max_concurrent_requests": 1, **changes}
     ) as gateway:
         yield gateway
-        upstream.answer = answer_raw(http(USUAL))
+        upstream.answer = answer_raw(http(TYPICAL))
         await until(lambda: not gateway.active_requests)
         assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
         pool = gateway.pool
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
 
 
-class Ways:
-    """What became of each request whose body came with its head, in their order.
+class PathRecorder:
+    """Records the path of each request whose body arrived with its head, in order.
 
-    `long`: it took the long way from its beginning. `straight`: it was sent straight. `taken up`: the request before it
-    in the list, which was sent straight, takes the long way from its answer on.
+    `general`: the general path. `fast`: the fast path. `fell back`: the request before it in the list, which was sent
+    on the fast path, continues on the general path.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.taken: list[str] = []
-        begin, go_on = FastPath.begin, RequestContext.continue_in_task
+        begin, continue_in_task = FastPath.begin, RequestContext.continue_in_task
 
-        def seen_to_begin(straight: FastPath, exchange: RequestContext) -> FastPathCall | None:
-            begun = begin(straight, exchange)
-            self.taken.append("long" if begun is None else "straight")
+        def recording_begin(fast_path: FastPath, context: RequestContext) -> FastPathCall | None:
+            begun = begin(fast_path, context)
+            self.taken.append("general" if begun is None else "fast")
             return begun
 
-        def seen_to_go_on(exchange: RequestContext, work: Continuation) -> None:
-            self.taken.append("taken up")
-            go_on(exchange, work)
+        def recording_fall_back(context: RequestContext, work: Continuation) -> None:
+            self.taken.append("fell back")
+            continue_in_task(context, work)
 
-        patch.setattr(FastPath, "begin", seen_to_begin)
-        patch.setattr(RequestContext, "continue_in_task", seen_to_go_on)
+        patch.setattr(FastPath, "begin", recording_begin)
+        patch.setattr(RequestContext, "continue_in_task", recording_fall_back)
 
     @property
     def last(self) -> str:
-        """What became of the last request."""
+        """The path of the last request."""
         return self.taken[-1]
 
 
-class Kept:
-    """A client's connection on which every request has the same head, but for its length."""
+class KeepAliveClient:
+    """A client connection on which all requests have the same head, apart from `Content-Length`."""
 
     def __init__(
         self,
@@ -91,22 +91,22 @@ class Kept:
         self._fields = fields
         self._version = version
 
-    def bytes_of(self, data: Any) -> bytes:
-        """A request with this body, as JSON unless it is bytes."""
+    def encode(self, data: Any) -> bytes:
+        """Return a request with this body, which is encoded as JSON unless it is bytes."""
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
         return request(b"POST /mcp HTTP/" + self._version, *self._fields, key=self._key, body=body)
 
     def send(self, data: Any) -> None:
         """Send one request, in one segment."""
-        self.writer.write(self.bytes_of(data))
+        self.writer.write(self.encode(data))
 
-    async def ask(self, data: Any) -> bytes:
-        """Send one request and read the answer to it, as bytes."""
+    async def exchange(self, data: Any) -> bytes:
+        """Send one request and return its response as bytes."""
         self.send(data)
         return await self.answer()
 
     async def answer(self) -> bytes:
-        """The next answer; what there is of it where the connection is closed before its end."""
+        """Return the next response; an incomplete one if the connection is closed before its end."""
         async with asyncio.timeout(10):
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
@@ -133,7 +133,7 @@ class Kept:
         return body
 
     async def _exactly(self, size: int | None) -> bytes:
-        """So many bytes, or those up to the end of the connection."""
+        """Return so many bytes, or `None` for all up to the end of the connection."""
         try:
             return await (self.reader.read() if size is None else self.reader.readexactly(size))
         except asyncio.IncompleteReadError as end:
@@ -142,7 +142,7 @@ class Kept:
             return b"and a reset"
 
     async def is_closed(self) -> bool:
-        """Whether the gateway, which is in this loop, has closed the connection with the last answer."""
+        """Return True if the gateway, which runs in this event loop, has closed the connection."""
         for _ in range(10):
             await asyncio.sleep(0)
         if self.reader.exception() is not None or self.reader.at_eof():
@@ -150,60 +150,62 @@ class Kept:
         assert not self.reader._buffer, "something follows the answer"  # type: ignore[attr-defined]
         return False
 
-    def leave(self) -> None:
-        """Close the connection at once."""
+    def disconnect(self) -> None:
+        """Close the connection immediately."""
         self.writer.transport.abort()
 
 
 @contextlib.asynccontextmanager
-async def kept(gateway: Gateway, key: str | None, *fields: bytes, version: bytes = b"1.1") -> AsyncIterator[Kept]:
-    """A client's connection; `fields` stand in the head of each request."""
+async def keep_alive(
+    gateway: Gateway, key: str | None, *fields: bytes, version: bytes = b"1.1"
+) -> AsyncIterator[KeepAliveClient]:
+    """A client connection; `fields` are header lines of each request."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port, limit=2**24)
     try:
-        yield Kept(reader, writer, key, fields, version)
+        yield KeepAliveClient(reader, writer, key, fields, version)
     finally:
         writer.transport.abort()
 
 
 @contextlib.asynccontextmanager
-async def warm(
+async def warm_client(
     gateway: Gateway, upstream: ScriptedUpstream, key: str, *fields: bytes, version: bytes = b"1.1"
-) -> AsyncIterator[Kept]:
-    """A client's connection whose next call goes straight, if nothing else keeps it from that.
+) -> AsyncIterator[KeepAliveClient]:
+    """A client connection whose next call takes the fast path, unless something else prevents it.
 
-    The answers of the upstream are what they were before.
+    The upstream's responses are set as they were before.
     """
-    async with kept(gateway, key, *fields, version=version) as client:
-        answer, upstream.answer = upstream.answer, answer_raw(http(USUAL))
-        raw = await client.ask(call())
+    async with keep_alive(gateway, key, *fields, version=version) as client:
+        answer, upstream.answer = upstream.answer, answer_raw(http(TYPICAL))
+        raw = await client.exchange(call())
         assert raw.startswith(b"HTTP/1.1 200 ")
-        assert raw.endswith(USUAL)
+        assert raw.endswith(TYPICAL)
         upstream.answer = answer
         upstream.requests.clear()
         yield client
 
 
-def undated(raw: bytes) -> bytes:
-    """An answer without the time at which it was made."""
+def without_date(raw: bytes) -> bytes:
+    """Return a response without its `Date`."""
     return _DATE.sub(b"", raw, count=1)
 
 
 def without_time(event: UsageEvent) -> UsageEvent:
-    """A usage event without what differs from one call to the next."""
+    """Return a usage event without its id, time and duration."""
     return msgspec.structs.replace(event, event_id="", created_at=0, duration_ms=0.0)
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
-class Held:
-    """An upstream that answers when the test lets it."""
+class PausedUpstream:
+    """An upstream that responds when the test releases it."""
 
-    def __init__(self, upstream: ScriptedUpstream, raw: bytes = http(USUAL)) -> None:
+    def __init__(self, upstream: ScriptedUpstream, raw: bytes = http(TYPICAL)) -> None:
         self.arrived = asyncio.Event()
         self.release = asyncio.Event()
         self.raw = raw
@@ -217,14 +219,14 @@ class Held:
         writer.write(self.raw)
 
 
-def in_pieces(*pieces: bytes, close: bool = False) -> Answer:
-    """Answers with pieces that arrive one by one."""
+def in_segments(*segments: bytes, close: bool = False) -> Answer:
+    """Respond in segments that arrive one by one."""
 
     async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
-        for piece in pieces:
-            writer.write(piece)
+        for segment in segments:
+            writer.write(segment)
             await writer.drain()
-            # The gateway is in this loop: it reads what has arrived before the next piece is written.
+            # The gateway runs in this event loop: it reads each segment before the next one is written.
             for _ in range(3):
                 await asyncio.sleep(0)
         if close:
