@@ -97,24 +97,32 @@ def _parse_explain(text: str, tries: int) -> SqlAnalysis | None:
     inner = parse(text[match.end() :], tries) if match and match.end() < len(text) else None
     if inner is None:
         return None
-    return SqlAnalysis((), (), inner.named, True, inner.is_exhaustive, is_plan=True)
+    return _plan_of(inner)
 
 
 def _parse_metadata_statement(text: str, tries: int) -> SqlAnalysis | None:
     if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
         owner = match.group(2) if match.re is _SHOW else None
         name = normalize_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
-        return SqlAnalysis((name,), (), (name,), True, True)
+        return _description_of(name)
     if match := _PRAGMA.match(text):
         name = normalize_table(match.group(2))
-        return SqlAnalysis((name,), (), (name,), True, True)
+        return _description_of(name)
     if match := re.match(r"(?:describe|desc)\s+(?=select|with)", text, re.IGNORECASE):
         inner = parse(text[match.end() :], tries)
-        return None if inner is None else SqlAnalysis((), (), inner.named, True, inner.is_exhaustive, is_plan=True)
+        return None if inner is None else _plan_of(inner)
     if not _ONE_STATEMENT.match(text):
         return None
     is_listing = _LISTING.match(text) is not None
-    return SqlAnalysis((), (), (), True, is_listing, lists_names=is_listing)
+    return SqlAnalysis((), (), (), returns_rows=True, is_exhaustive=is_listing, lists_names=is_listing)
+
+
+def _plan_of(inner: SqlAnalysis) -> SqlAnalysis:
+    return SqlAnalysis((), (), inner.named, returns_rows=True, is_exhaustive=inner.is_exhaustive, is_plan=True)
+
+
+def _description_of(table: str) -> SqlAnalysis:
+    return SqlAnalysis((table,), (), (table,), returns_rows=True, is_exhaustive=True)
 
 
 def _parse_as(sql: str, dialect: str) -> SqlAnalysis | None:
@@ -159,14 +167,12 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
         return None
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
-    named = tuple(sorted(read | written | possible))
-    returns = True in rows
     return SqlAnalysis(
         tuple(sorted(read)),
         tuple(sorted(written)),
-        named,
-        returns,
-        is_exhaustive,
+        tuple(sorted(read | written | possible)),
+        returns_rows=True in rows,
+        is_exhaustive=is_exhaustive,
         columns=columns,
         has_one_column=len(statements) == 1 and _has_one_column(statements[0]),
     )

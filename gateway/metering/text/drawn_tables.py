@@ -1,8 +1,8 @@
 """Tables drawn with characters: Markdown, box-drawing tables, columns under dashes, data frames.
 
-Counted are the rows below the line under the header row, without rows of dots that stand for omitted rows. Several
-tables in one text add up. A text with more lines outside of its tables than inside is not a table. In a long text,
-characters are counted.
+It counts the rows below the line under the header row, except rows of dots that stand for omitted rows. Several tables
+in one text add up. A text with more lines outside of its tables than inside is not a table. In a long text it counts
+characters.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
         return _count_long(text, head)
     if any(stroke in head for stroke in _STROKES):
         found = _count_bordered(lines) or _count_under_dashes(lines)
-        is_heading = found is not None and found.method == "columns_text" and not found.records
-        return None if is_heading and not arguments.returns_rows else found
+        is_underlined_heading = found is not None and found.method == "columns_text" and not found.records
+        return None if is_underlined_heading and not arguments.returns_rows else found
     return _count_frame(lines, arguments)
 
 

@@ -86,13 +86,13 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         return message
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
-    if (inner := _fenced(text) or _tagged(text)) is not None:
+    if (inner := _fenced_content(text) or _tagged_content(text)) is not None:
         return count(inner, arguments, depth + 1, count_value)
     if arguments.returns_rows and not arguments.has_one_column and text.lower() in ("null", "none"):
         return messages.NO_RECORDS
     if (rows := _named_rows(text)) is not None and (found := _count_data(rows, depth, count_value)) is not None:
         return found
-    found = _count_written(text, original, arguments)
+    found = _count_formatted(text, original, arguments)
     if (found is None or found.confidence is Confidence.OBJECT) and (
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
@@ -100,7 +100,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     return found or _count_embedded(text, depth, count_value) or _count_listed(text, arguments) or NOTHING
 
 
-def _count_written(text: str, original: str, arguments: ParsedArguments) -> Count | None:
+def _count_formatted(text: str, original: str, arguments: ParsedArguments) -> Count | None:
     lines = split_lines(trim_blank_lines(original))
     for count_format in (markup.count, drawn_tables.count, key_value_text.count, delimited.count):
         if (found := count_format(text, lines, arguments)) is not None:
@@ -175,7 +175,7 @@ def _count_json_lines(text: str) -> int | None:
         return None
 
 
-def _fenced(text: str) -> str | None:
+def _fenced_content(text: str) -> str | None:
     """Return the content of the only code fence, if there is little text around it."""
     start = text.find("```", 0, MAX_SURROUNDING)
     if start < 0:
@@ -187,7 +187,7 @@ def _fenced(text: str) -> str | None:
     return text[first + 1 : end]
 
 
-def _tagged(text: str) -> str | None:
+def _tagged_content(text: str) -> str | None:
     """Return the content of a tag whose start and end are separate lines, if there is little text around it."""
     match = _TAG_LINE.search(text, 0, MAX_SURROUNDING)
     end = -1 if match is None else text.rfind(f"\n</{match.group(1)}>")

@@ -1,7 +1,7 @@
 """Records as key-value text: numbered headings ("1. row"), key-value blocks, YAML lists.
 
 Numbered headings count only if the last number equals the number of headings; blocks only if all begin with the same
-key. A single block is one object. In a long text, characters are counted.
+key. A single block is one object. In a long text it counts characters.
 """
 
 from __future__ import annotations
@@ -55,31 +55,29 @@ def _count_numbered(text: str) -> int | None:
         match = _NUMBERED.match(line[:200])
         if match and (match.group(2) or match.group(4)) in ("0", "1"):
             return (
-                _count_row_1_headings(text[start:], match)
-                if match.group(2)
-                else _count_1_row_headings(text[start:], match)
+                _count_word_first(text[start:], match) if match.group(2) else _count_number_first(text[start:], match)
             )
         start += len(line) + 1
     return None
 
 
-def _count_row_1_headings(text: str, match: re.Match[str]) -> int | None:
+def _count_word_first(text: str, match: re.Match[str]) -> int | None:
     """Count the headings like "Row 1", if the number of the last one agrees."""
     before, first = match.group(1), int(match.group(2))
-    mark = "\n" + before
-    total = text.count(mark) + 1
-    at = text.rfind(mark)
-    last = text[at + len(mark) :][:10] if at >= 0 else str(first)
+    separator = "\n" + before
+    total = text.count(separator) + 1
+    at = text.rfind(separator)
+    last = text[at + len(separator) :][:10] if at >= 0 else str(first)
     if total == 1 and before.strip("# ") == "":
         return None
     return _confirmed(total, last, first) if "\n" in text or ":" in text else None
 
 
-def _count_1_row_headings(text: str, match: re.Match[str]) -> int | None:
+def _count_number_first(text: str, match: re.Match[str]) -> int | None:
     """Count the headings like "1. row", if the number of the last one agrees."""
-    before, first, mark = match.group(3), int(match.group(4)), match.group(5) + "\n"
-    total = text.count(mark)
-    at = text.rfind(mark)
+    before, first, separator = match.group(3), int(match.group(4)), match.group(5) + "\n"
+    total = text.count(separator)
+    at = text.rfind(separator)
     last = text[max(0, at - 10 - len(before)) : at].rpartition("\n")[2].removeprefix(before)
     return _confirmed(total, last, first) if total else None
 
@@ -95,12 +93,12 @@ def _count_long_blocks(text: str) -> Count | None:
     if key is None:
         return None
     begin = text[: key.end()].removeprefix("- ")
-    mark = next((mark for mark in ("\n- ", "\n\n", "\n---\n") if mark + begin in text[:EDGE]), None)
-    if mark is None:
+    separator = next((separator for separator in ("\n- ", "\n\n", "\n---\n") if separator + begin in text[:EDGE]), None)
+    if separator is None:
         return None
-    total = text.count(mark + begin) + 1
-    if total - 1 <= text.count(mark) <= total:
-        return counted(total, "yaml_text" if mark == "\n- " else "blocks_text")
+    total = text.count(separator + begin) + 1
+    if total - 1 <= text.count(separator) <= total:
+        return counted(total, "yaml_text" if separator == "\n- " else "blocks_text")
     return NOTHING
 
 

@@ -1,7 +1,7 @@
 """HTML tables and XML records.
 
-Counted are the rows of a text's only HTML table, or sibling elements of one name that make up the whole text or its
-root element. Tags are counted, not parsed.
+It counts the rows of a text's only HTML table, or sibling elements of one name that make up the whole text or its root
+element. The markup is not parsed: it counts tags.
 """
 
 from __future__ import annotations

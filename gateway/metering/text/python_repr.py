@@ -90,7 +90,7 @@ def is_one_tuple(text: str) -> bool:
 
 
 def _join_lines(text: str) -> str:
-    """Join values that are on separate lines to one list."""
+    """Join values on separate lines into one list."""
     is_each = text[0] in "({" and text.count("\n" + text[0]) == text.count("\n")
     return "[" + text.replace("\n", ",") + "]" if is_each else text
 
