@@ -1,4 +1,4 @@
-"""The engines that the tests run on, started once per run on temporary folders."""
+"""Fixtures that all tests share: engines, started once per run, and clocks and passwords."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.valkey import Valkey, running_valkey
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start whole gateways stay together, one after another, where tests run side by side."""
+    """With several test processes, run the tests that start whole gateways one after another in one of them."""
     for item in items:
         for folder in ("end_to_end", "clients", "faults"):
             if folder in item.path.parts:
@@ -51,23 +51,23 @@ def cheap_passwords(hasher: CountingHasher) -> Iterator[Passwords]:
 
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
-    """A real Valkey, shared by the run."""
+    """A Valkey that all tests share."""
     with running_valkey() as server:
         yield server.url
 
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    """A Valkey of this test alone, to be killed and stopped."""
+    """A Valkey for one test, which can be stopped and killed."""
     with running_valkey() as server:
         yield server
-        # It may be one that takes no signal but this.
+        # A stopped process handles no other signal.
         server.kill()
 
 
 @pytest.fixture(scope="session")
 def chdb_url() -> Iterator[str]:
-    """A chDB folder; a process can have one only, so tests part by database."""
+    """A chDB folder. A process can open only one, so tests use separate databases in it."""
     with tempfile.TemporaryDirectory(prefix="chdb-") as folder:
         yield f"chdb://{folder}/chdb"
 

@@ -23,7 +23,7 @@ class Check(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How many checks there were of each name and end."""
+    """The number of checks by name and status."""
 
     passed: Counter[Check]
     failed: Counter[Check]
@@ -32,23 +32,23 @@ class Outcome(NamedTuple):
 
     @property
     def total(self) -> str:
-        """As the suite prints it."""
+        """The total, as the suite prints it."""
         return f"{self.passed.total()} passed, {self.failed.total()} failed"
 
 
 def run(package: str, arguments: tuple[str, ...], url: str, folder: Path) -> Outcome:
-    """Run the scenarios that the arguments name; the suite's own results are left in the folder."""
+    """Run the scenarios that the arguments select; the suite writes its results into the folder."""
     packages = node.installed("conformance", Path(__file__).parent)
     script = packages.package(package) / "dist/index.js"
     command = [str(packages.node), str(script), "server", "--url", url, "-o", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150)
-    outcome = Outcome(Counter(), Counter(), Counter(), done.stdout + done.stderr)
-    ends = {"SUCCESS": outcome.passed, "FAILURE": outcome.failed, "WARNING": outcome.warned}
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=150)
+    outcome = Outcome(Counter(), Counter(), Counter(), completed.stdout + completed.stderr)
+    counters = {"SUCCESS": outcome.passed, "FAILURE": outcome.failed, "WARNING": outcome.warned}
     for file in folder.rglob("checks.json"):
         scenario = _FOLDER.fullmatch(file.parent.name)
         assert scenario, file
         for check in json.loads(file.read_text()):
-            if check["status"] in ends:
-                ends[check["status"]][Check(scenario[1], check["id"], check["name"])] += 1
-    assert f"Total: {outcome.total}" in done.stdout, f"{outcome.total} in {folder}, but:\n{outcome.log}"
+            if check["status"] in counters:
+                counters[check["status"]][Check(scenario[1], check["id"], check["name"])] += 1
+    assert f"Total: {outcome.total}" in completed.stdout, f"{outcome.total} in {folder}, but:\n{outcome.log}"
     return outcome

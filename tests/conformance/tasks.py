@@ -1,4 +1,4 @@
-"""The tasks extension (SEP-2663) of the reference server: tools whose results are fetched later."""
+"""The tasks extension (SEP-2663) of the reference server: tools whose results the client fetches later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
 from pydantic import Field
 
-from tests.conformance.asking import NAME, Questions, ask, elicit, elicited
+from tests.conformance.input_required import NAME, Questions, ask, elicit, elicited
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
 TTL_MS = 60_000
@@ -28,7 +28,7 @@ AnyRequest = ServerRequestContext[Any, Any]
 
 
 class Task:
-    """One call that goes on after it was answered."""
+    """A call that continues after its response."""
 
     def __init__(self, tool: str) -> None:
         self.tool = tool
@@ -41,26 +41,26 @@ class Task:
         self._answered = asyncio.Event()
 
     async def run(self, call: CallNext, ctx: AnyRequest) -> None:
-        """Work to the end, whatever it is."""
+        """Run the call and record its outcome."""
         current.set(self)
         try:
             result = await call(ctx)
             assert isinstance(result, types.CallToolResult)
-            self._end("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
+            self._finish("completed", result=result.model_dump(by_alias=True, mode="json", exclude_none=True))
         except MCPError as error:
-            self._end("failed", error=error.error.model_dump(mode="json", exclude_none=True))
+            self._finish("failed", error=error.error.model_dump(mode="json", exclude_none=True))
         except asyncio.CancelledError:
-            self._end("cancelled")
+            self._finish("cancelled")
 
     async def ask(self, questions: Questions) -> None:
-        """Wait until the client has answered all of them."""
+        """Wait until the client has answered all questions."""
         self.questions = dict(questions)
-        self._become("input_required")
+        self._set_status("input_required")
         await self._answered.wait()
-        self._become("working")
+        self._set_status("working")
 
     def answer(self, answers: types.InputResponses) -> None:
-        """Take the client's answers, whatever they say; those to nothing that was asked are ignored."""
+        """Accept the client's answers; answers without a question are ignored."""
         for key in answers.keys() & self.questions.keys():
             del self.questions[key]
         if not self.questions:
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def envelope(self) -> dict[str, Any]:
-        """What is known of a task without its outcome."""
+        """The fields of the task without its outcome."""
         return {
             "taskId": self.id,
             "status": self.status,
@@ -80,18 +80,18 @@ class Task:
 
     @property
     def detailed(self) -> dict[str, Any]:
-        """All that is known of a task."""
-        asked = {
+        """All fields of the task."""
+        requests = {
             key: each.model_dump(by_alias=True, mode="json", exclude_none=True) for key, each in self.questions.items()
         }
-        return {**self.envelope, **self.outcome, **({"inputRequests": asked} if asked else {})}
+        return {**self.envelope, **self.outcome, **({"inputRequests": requests} if requests else {})}
 
-    def _become(self, status: str) -> None:
+    def _set_status(self, status: str) -> None:
         self.status, self.updated_at = status, _now()
 
-    def _end(self, status: str, **outcome: Any) -> None:
+    def _finish(self, status: str, **outcome: Any) -> None:
         self.outcome, self.questions = outcome, {}
-        self._become(status)
+        self._set_status(status)
 
 
 current: ContextVar[Task] = ContextVar("current")
@@ -102,42 +102,42 @@ def _now() -> str:
 
 
 def greet(name: str) -> str:
-    """Answers at once, and is never a task."""
+    """Return immediately; never a task."""
     return f"Hello, {name}!"
 
 
 async def slow_compute(seconds: float, label: str = "") -> str:
-    """Takes its time; a task for clients that know of tasks."""
+    """Take `seconds`; a task for clients that support tasks."""
     await asyncio.sleep(seconds)
     return f"{label} computed"
 
 
 async def failing_job() -> str:
-    """Fails as a tool fails."""
+    """Fail with a tool error."""
     await asyncio.sleep(0.1)
     raise ToolError("The job failed")
 
 
 async def protocol_error_job() -> str:
-    """Fails as a server fails."""
+    """Fail with a protocol error."""
     await asyncio.sleep(0.1)
     raise MCPError(types.INTERNAL_ERROR, "The server failed")
 
 
 async def confirm_delete(filename: str) -> str:
-    """Asks before it deletes."""
+    """Ask for a confirmation first."""
     await current.get().ask({"confirm": elicit(f"Delete {filename}?", "confirm", "boolean")})
     return f"{filename} deleted"
 
 
 async def multi_input() -> str:
-    """Asks two things at once."""
+    """Ask two questions at the same time."""
     await current.get().ask({"first": elicit("First?", "name"), "second": elicit("Second?", "name")})
     return "both answered"
 
 
 def test_tool_with_task(ctx: Context[Any, Any]) -> str | types.InputRequiredResult:
-    """Asks for a name first, and is a task once it has it."""
+    """Ask for a name first; become a task when it is known."""
     name = elicited(ctx.input_responses, "user_name", "name")
     return ask(NAME) if name is None else f"Hello, {name}!"
 
@@ -147,14 +147,14 @@ _REQUIRED = frozenset({"failing_job", "protocol_error_job", "confirm_delete", "m
 
 
 class TaskParams(types.RequestParams):
-    """Which task; and for `tasks/update`, the answers."""
+    """The id of a task, and the answers of `tasks/update`."""
 
     task_id: str
     input_responses: dict[str, Any] = Field(default_factory=dict)
 
 
 class Tasks(Extension):
-    """The extension."""
+    """The tasks extension."""
 
     identifier = IDENTIFIER
 
@@ -164,7 +164,7 @@ class Tasks(Extension):
 
     @property
     def results(self) -> Counter[str]:
-        """How many results of each tool were fetched that were no errors."""
+        """The number of fetched results without errors, by tool."""
         return Counter(self._tasks[id_].tool for id_ in self._fetched)
 
     def tools(self) -> Sequence[ToolBinding]:
@@ -183,7 +183,7 @@ class Tasks(Extension):
     ) -> HandlerResult:
         if params.name in _REQUIRED:
             require_client_extension(ctx, IDENTIFIER)
-        elif params.name not in _OPTIONAL or not _knows_tasks(ctx):
+        elif params.name not in _OPTIONAL or not _supports_tasks(ctx):
             return await call_next(ctx)
         if params.name == "test_tool_with_task" and not params.input_responses:
             return await call_next(ctx)
@@ -217,6 +217,6 @@ class Tasks(Extension):
         return {}
 
 
-def _knows_tasks(ctx: AnyRequest) -> bool:
-    able = ctx.session.client_capabilities
-    return able is not None and IDENTIFIER in (able.extensions or {})
+def _supports_tasks(ctx: AnyRequest) -> bool:
+    capabilities = ctx.session.client_capabilities
+    return capabilities is not None and IDENTIFIER in (capabilities.extensions or {})

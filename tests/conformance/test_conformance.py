@@ -1,10 +1,9 @@
-"""What conforms without the gateway conforms through it: every check of the official suite, one by one."""
+"""Every check of the official conformance suite has the same result with and without the gateway."""
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,17 +12,18 @@ from typing import Any, NamedTuple
 import pytest
 import requests
 
-from tests.conformance import shim, suite
+from tests.conformance import key_injector, suite
 from tests.conformance.suite import Outcome
 from tests.support.mcp_servers import McpServer
 from tests.support.production import login, production_engines
 from tests.support.running_up import Running
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("conformance")
 
-WAYS: dict[str, dict[str, Any]] = {
+KEY_FIELDS: dict[str, dict[str, Any]] = {
     "with a key": {},
-    # Which have the gateway read more, and write lists of tools anew, but refuse nothing of what the suite asks for.
+    # With limits, the gateway inspects more and rewrites lists of tools, but it rejects nothing that the suite sends.
     "with limits": {
         "allowed_tools": ["*"],
         "rate_limit_per_minute": 100_000,
@@ -31,12 +31,12 @@ WAYS: dict[str, dict[str, Any]] = {
         "records_per_day": 10**6,
     },
 }
-"""The ways through the gateway, each with the limits of its key."""
-REFERENCE = ("-m", "tests.conformance.everything")
+"""Configurations of the key that the suite uses, by name."""
+REFERENCE = ("-m", "tests.conformance.reference_server")
 
 
 class Run(NamedTuple):
-    """A version of the suite, which scenarios, and how many of their checks pass, of which none may fail."""
+    """A version of the suite, its scenarios, and the number of checks that pass; none may fail."""
 
     package: str
     arguments: str
@@ -48,13 +48,13 @@ RUNS = {
     "2025-03-26": Run("conformance-0.2", "--suite all --spec-version 2025-03-26", 3),
     "2025-06-18": Run("conformance-0.2", "--suite all --spec-version 2025-06-18", 56),
     "2025-11-25": Run("conformance-0.2", "--suite all --spec-version 2025-11-25", 84),
-    # With the extension for tasks, which belongs to no revision.
+    # Includes the tasks extension, which belongs to no revision.
     "2026-07-28": Run("conformance-0.2", "--requirements 2026-07-28", 196),
 }
 
 
 class Suites:
-    """The suite's runs, each made once."""
+    """Runs of the suite, each executed once."""
 
     def __init__(self, urls: dict[str, str], folder: Path) -> None:
         self._urls = urls
@@ -62,20 +62,22 @@ class Suites:
         self._done: dict[str, dict[str, Outcome]] = {}
 
     def outcomes(self, name: str) -> dict[str, Outcome]:
-        """What a run found on each way, which are gone side by side."""
+        """Return the outcome of a run for each URL; the URLs are tested concurrently."""
         if name not in self._done:
             with ThreadPoolExecutor() as pool:
-                outcomes = pool.map(lambda way: self._run(name, way), self._urls)
+                outcomes = pool.map(lambda url: self._run(name, url), self._urls)
                 self._done[name] = dict(zip(self._urls, outcomes, strict=True))
         return self._done[name]
 
-    def _run(self, name: str, way: str) -> Outcome:
+    def _run(self, name: str, url_name: str) -> Outcome:
         run = RUNS[name]
-        return suite.run(run.package, tuple(run.arguments.split()), self._urls[way], self._folder / name / way)
+        return suite.run(
+            run.package, tuple(run.arguments.split()), self._urls[url_name], self._folder / name / url_name
+        )
 
 
 class Stage(NamedTuple):
-    """What the suite runs against."""
+    """The servers that the suite tests."""
 
     suites: Suites
     upstream_url: str
@@ -83,13 +85,13 @@ class Stage(NamedTuple):
     token: str
 
     @property
-    def given(self) -> dict[str, int]:
-        """Results that the upstream gave, by tool, of those that are no errors."""
+    def returned(self) -> dict[str, int]:
+        """The number of results without errors that the upstream returned, by tool."""
         return dict(requests.get(self.upstream_url.replace("/mcp", "/results"), timeout=10).json())
 
     @property
-    def counted(self) -> dict[str, int]:
-        """Results that the gateway counted, by tool, of those that are no errors."""
+    def metered(self) -> dict[str, int]:
+        """The number of results without errors that the gateway metered, by tool."""
         stats = self.admin.admin("GET", "/api/mcp-usage/stats", self.token).json()
         results = {row["tool_name"]: row["calls"] - row["errors"] for row in stats["by_tool"]}
         return {tool: number for tool, number in results.items() if number}
@@ -97,42 +99,40 @@ class Stage(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """A reference server by itself, and one behind a gateway with two workers."""
+    """A reference server without a gateway, and another one behind a gateway with two workers."""
     with contextlib.ExitStack() as stack:
         direct, behind = McpServer(*REFERENCE), McpServer(*REFERENCE)
         stack.callback(direct.stop)
         stack.callback(behind.stop)
-        # Not pytest's folder: a unix socket's path must stay under 108 bytes.
+        # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
         production = stack.enter_context(production_engines(Path(folder), behind.url))
         gateway = stack.enter_context(production.proxy())
         admin = stack.enter_context(production.admin())
         operator = login(admin)
         urls = {"directly": direct.url}
-        for way, limits in WAYS.items():
-            key = operator.new_key(way, **limits)
-            port = stack.enter_context(shim.with_key(gateway.proxy_port, key.text))
-            urls[way] = f"http://127.0.0.1:{port}/mcp"
+        for url_name, fields in KEY_FIELDS.items():
+            key = operator.new_key(url_name, **fields)
+            port = stack.enter_context(key_injector.injecting_key(gateway.proxy_port, key.text))
+            urls[url_name] = f"http://127.0.0.1:{port}/mcp"
         yield Stage(Suites(urls, Path(folder) / "results"), behind.url, admin, operator.token)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_what_conforms_directly_conforms_through_the_gateway(name: str, stage: Stage) -> None:
+def test_checks_have_the_same_result_through_the_gateway(name: str, stage: Stage) -> None:
     outcomes = stage.suites.outcomes(name)
     direct = outcomes["directly"]
     assert direct.total == f"{RUNS[name].passes} passed, 0 failed", direct.log
-    for way in WAYS:
-        gateway = outcomes[way]
+    for url_name in KEY_FIELDS:
+        gateway = outcomes[url_name]
         assert gateway.passed == direct.passed, gateway.log
         assert gateway.failed == direct.failed, gateway.log
         assert gateway.warned == direct.warned, gateway.log
 
 
-def test_each_result_that_the_suite_got_is_counted_once(stage: Stage) -> None:
+def test_each_result_that_the_suite_received_is_metered_once(stage: Stage) -> None:
     for name in RUNS:
         stage.suites.outcomes(name)
-    deadline = time.monotonic() + 10
-    while stage.counted != stage.given and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert stage.counted == stage.given
-    assert len(stage.given) > 20
+    wait_until(lambda: stage.metered == stage.returned)
+    assert stage.metered == stage.returned
+    assert len(stage.returned) > 20

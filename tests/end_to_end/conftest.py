@@ -1,4 +1,4 @@
-"""Gateways that tests share, each started as a user starts it."""
+"""Fixtures: running gateways that tests share."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tests.support.running_up import Running
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`mcp-gateway up` before the demo server."""
+    """`mcp-gateway up` in front of the demo server."""
     with clean_run("up", data_dir=tmp_path_factory.mktemp("demo") / "data") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def demo_admin(demo: Running) -> AdminClient:
-    """The admin API of `demo`."""
+    """The first admin of `demo`."""
     return AdminClient(demo)
 
 
 @pytest.fixture(scope="package")
 def production() -> Iterator[Production]:
-    """Engines that are configured, with the demo server for an upstream."""
+    """Configured engines, with the demo server as the upstream."""
     upstream = McpServer(*DEMO)
-    # Not pytest's folder: a unix socket's path must stay under 108 bytes.
+    # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
     with (
         tempfile.TemporaryDirectory(prefix="production-") as folder,
         production_engines(Path(folder), upstream.url) as engines,

@@ -1,4 +1,4 @@
-"""What a server says unasked, and what it asks its client back, comes through; a call is counted once, at its end."""
+"""Server notifications, elicitation and resumed streams through the gateway; each call is metered once."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
 from tests.support.mcp_servers import TALKATIVE, McpServer
 from tests.support.running_up import Running, processes_under
+from tests.support.waiting import wait_until
 
 UNCLAIMED_SECONDS = 2
 
@@ -52,36 +53,36 @@ def admin(gateway: Running) -> AdminClient:
     return AdminClient(gateway)
 
 
-async def elicited(context: Any, asked: Any) -> ElicitResult:
-    """The user's answer to any question."""
+async def answer_elicitation(context: Any, request: Any) -> ElicitResult:
+    """Answer every elicitation."""
     return ElicitResult(action="accept", content={"name": "Ann"})
 
 
 def open_sessions(upstream: McpServer) -> int:
-    """The sessions that the upstream has, by its own account."""
+    """Return the number of sessions that the upstream has."""
     return int(requests.get(upstream.url.replace("/mcp", "/sessions"), timeout=10).json())
 
 
 @pytest.mark.parametrize("mode", [sdk2_client.HANDSHAKE, sdk2_client.MODERN])
-def test_a_question_to_the_user_is_answered_within_a_call_that_is_counted_once(
+def test_an_elicitation_is_answered_within_a_call_that_is_metered_once(
     gateway: Running, admin: AdminClient, mode: str
 ) -> None:
     key = admin.new_key(f"asked, {mode}")
 
     async def greet() -> Any:
         url = f"{gateway.url}/mcp"
-        async with sdk2_client.connected(url, key.text, mode, elicitation_callback=elicited) as client:
+        async with sdk2_client.connected(url, key.text, mode, elicitation_callback=answer_elicitation) as client:
             return (await client.call_tool("greet")).structured_content
 
     greeting = asyncio.run(asyncio.wait_for(greet(), 20))
     assert greeting == {"table": "people", "record_count": 1, "text": "Hello Ann"}
-    # In 2026-07-28 the question is an answer, of type `input_required`, and the call is made anew with what was asked.
+    # In 2026-07-28 an elicitation is a result of type `input_required`; the client repeats the call with the answer.
     (call,) = admin.calls(key.key_id, expected=1)
     assert (call["tool_name"], call["table_name"], call["record_count"], call["status"]) == ("greet", "people", 1, "ok")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-def test_fastmcp_answers_questions_too(gateway: Running, admin: AdminClient, mode: str) -> None:
+def test_fastmcp_answers_elicitations(gateway: Running, admin: AdminClient, mode: str) -> None:
     key = admin.new_key(f"asked fastmcp, {mode}")
 
     async def answer(message: str, response_type: Any, asked: Any, context: Any) -> dict[str, str]:
@@ -97,30 +98,30 @@ def test_fastmcp_answers_questions_too(gateway: Running, admin: AdminClient, mod
     assert len(admin.calls(key.key_id, expected=1)) == 1
 
 
-def test_news_reach_the_listening_stream_of_a_session(gateway: Running, admin: AdminClient) -> None:
+def test_notifications_reach_the_listening_stream_of_a_session(gateway: Running, admin: AdminClient) -> None:
     key = admin.new_key("listens")
 
     async def listen() -> None:
-        news = asyncio.Event()
+        notified = asyncio.Event()
         exchanges: list[sdk2_client.Exchange] = []
 
-        async def hear(message: Any) -> None:
+        async def on_message(message: Any) -> None:
             if isinstance(message, ToolListChangedNotification):
-                news.set()
+                notified.set()
 
         async with sdk2_client.connected(
-            f"{gateway.url}/mcp", key.text, sdk2_client.HANDSHAKE, exchanges=exchanges, message_handler=hear
+            f"{gateway.url}/mcp", key.text, sdk2_client.HANDSHAKE, exchanges=exchanges, message_handler=on_message
         ) as client:
             async with asyncio.timeout(10):
-                while not news.is_set():
-                    # Told before the client listens, the news are lost: that is the protocol.
+                while not notified.is_set():
+                    # By the protocol, a notification is lost if the client does not listen yet.
                     await client.call_tool("announce")
                     await asyncio.sleep(0.05)
 
     asyncio.run(listen())
 
 
-def test_news_reach_a_subscription(gateway: Running, admin: AdminClient) -> None:
+def test_notifications_reach_a_subscription(gateway: Running, admin: AdminClient) -> None:
     key = admin.new_key("subscribes")
 
     async def listen() -> None:
@@ -136,7 +137,7 @@ def test_news_reach_a_subscription(gateway: Running, admin: AdminClient) -> None
     asyncio.run(listen())
 
 
-def test_an_answer_can_be_fetched_on_another_connection(gateway: Running, admin: AdminClient) -> None:
+def test_a_result_can_be_fetched_on_another_connection(gateway: Running, admin: AdminClient) -> None:
     key = admin.new_key("fetches")
     exchanges: list[sdk2_client.Exchange] = []
 
@@ -146,19 +147,19 @@ def test_an_answer_can_be_fetched_on_another_connection(gateway: Running, admin:
             return (await client.call_tool("answer_later")).structured_content
 
     assert asyncio.run(asyncio.wait_for(fetch(), 20))["text"] == "at last"
-    # One listens for news, the other took up the stream of the call.
+    # One GET is the listening stream, the other one resumed the stream of the call.
     assert sum((exchange.method, exchange.status) == ("GET", 200) for exchange in exchanges) >= 1
     (call,) = admin.calls(key.key_id, expected=1)
     assert (call["tool_name"], call["table_name"], call["record_count"]) == ("answer_later", "later", 3)
 
 
-def test_an_answer_that_a_worker_died_over_is_counted_by_another(upstream: McpServer, tmp_path: Path) -> None:
+def test_a_call_whose_worker_died_is_metered_by_another_worker(upstream: McpServer, tmp_path: Path) -> None:
     running = Running("up", "--upstream", upstream.url, data_dir=tmp_path / "data")
     try:
         running.until_ready()
         admin = AdminClient(running)
         key = admin.new_key("survives")
-        session = {"Mcp-Session-Id": opened_session(running, key.text), "MCP-Protocol-Version": "2025-11-25"}
+        session = {"Mcp-Session-Id": open_session(running, key.text), "MCP-Protocol-Version": "2025-11-25"}
         message = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "answer_later"}}
         fields = {"Authorization": f"Bearer {key.text}", "Accept": "application/json, text/event-stream", **session}
         with requests.post(f"{running.url}/mcp", json=message, headers=fields, stream=True, timeout=20) as asked:
@@ -166,19 +167,19 @@ def test_an_answer_that_a_worker_died_over_is_counted_by_another(upstream: McpSe
             for pid in workers(running):
                 os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 20
-        while not (results := resumed(running, {**fields, "Last-Event-ID": last.decode()})):
+        while not (results := resume(running, {**fields, "Last-Event-ID": last.decode()})):
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert [result["structuredContent"]["text"] for result in results] == ["at last"]
-        resumed(running, {**fields, "Last-Event-ID": last.decode()})
+        resume(running, {**fields, "Last-Event-ID": last.decode()})
         (call,) = admin.calls(key.key_id, expected=1)
         assert (call["tool_name"], call["table_name"], call["record_count"]) == ("answer_later", "later", 3)
     finally:
         running.stop()
 
 
-def opened_session(running: Running, key: str) -> str:
-    """The id of a new session."""
+def open_session(running: Running, key: str) -> str:
+    """Open a session and return its id."""
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}}
     opened = running.rpc({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, key)
     session_id = opened.headers["Mcp-Session-Id"]
@@ -188,7 +189,7 @@ def opened_session(running: Running, key: str) -> str:
 
 
 def workers(running: Running) -> list[int]:
-    """The process ids of the workers."""
+    """Return the process ids of the workers."""
     under = processes_under(running.process.pid)
     return [
         pid
@@ -197,8 +198,8 @@ def workers(running: Running) -> list[int]:
     ]
 
 
-def resumed(running: Running, fields: dict[str, str]) -> list[dict[str, Any]]:
-    """The results that come on a stream that is taken up again."""
+def resume(running: Running, fields: dict[str, str]) -> list[dict[str, Any]]:
+    """Resume a stream and return the results on it; empty if it cannot be resumed yet."""
     try:
         with requests.get(f"{running.url}/mcp", headers=fields, stream=True, timeout=2) as answer:
             for line in answer.iter_lines():
@@ -209,22 +210,19 @@ def resumed(running: Running, fields: dict[str, str]) -> list[dict[str, Any]]:
     return []
 
 
-def test_handshakes_whose_client_leaves_at_once_do_not_fill_the_upstream(
+def test_handshakes_whose_client_disconnects_leave_no_session_at_the_upstream(
     gateway: Running, upstream: McpServer, admin: AdminClient
 ) -> None:
     before = open_sessions(upstream)
     for n in range(40):
-        leave_during_handshake(gateway, after=n % 8 * 0.0005)
+        disconnect_during_handshake(gateway, after=n % 8 * 0.0005)
     assert open_sessions(upstream) > before
-    # The gateway took note of every one, though nobody was there to be told of it.
-    deadline = time.monotonic() + UNCLAIMED_SECONDS + 10
-    while open_sessions(upstream) > before and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert open_sessions(upstream) <= before
+    # The gateway registers every session, although its client has disconnected, and deletes it.
+    wait_until(lambda: open_sessions(upstream) <= before, UNCLAIMED_SECONDS + 10)
 
 
-def leave_during_handshake(gateway: Running, after: float) -> None:
-    """Send a keyless `initialize`, and reset the connection some moments later."""
+def disconnect_during_handshake(gateway: Running, after: float) -> None:
+    """Send `initialize` without a key, and reset the connection `after` seconds later."""
     client_info = {"name": "hasty", "version": "1"}
     params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client_info}
     body = json.dumps({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).encode()

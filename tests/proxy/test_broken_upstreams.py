@@ -76,9 +76,9 @@ async def test_an_incomplete_response_is_502_or_504_by_phase_and_the_call_is_sen
         (answer,) = await exchange(gateway, post(await gateway.key()))
         assert answer.status == (504 if ending is _stall else 502)
         if ending is _stall:
-            assert gateway.heard.phases == ["idle" if b"\r\n\r\n" in raw else "first_byte"]
+            assert gateway.metrics.phases == ["idle" if b"\r\n\r\n" in raw else "first_byte"]
         else:
-            assert gateway.heard.phases == ["answer"]
+            assert gateway.metrics.phases == ["answer"]
         assert await gateway.events() == []
     assert [each.body for each in upstream.requests] == [CALL]
 
@@ -176,7 +176,7 @@ async def test_an_upstream_with_an_untrusted_certificate_is_502_and_with_a_trust
         url = f"https://127.0.0.1:{server.port}/mcp"
         async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:
             (answer,) = await exchange(gateway, post(await gateway.key(), PING))
-            assert (answer.status, gateway.heard.phases) == (502, ["connect"])
+            assert (answer.status, gateway.metrics.phases) == (502, ["connect"])
         assert server.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(public))
         async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:

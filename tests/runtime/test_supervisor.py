@@ -1,19 +1,18 @@
-"""Child processes: started, watched, and ended."""
+"""Start, restart, reload and stop of child processes."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from gateway.runtime.supervision.supervisor import Child, StartError, Supervisor
 from tests.support.running_up import is_alive
+from tests.support.waiting import until, wait_until
 
 SERVING = "import os, time; print('ready', os.getpid(), flush=True); time.sleep(60)"
 
@@ -22,7 +21,7 @@ def python(name: str, program: str, **options: float) -> Child:
     return Child(name=name, command=[sys.executable, "-c", program], **options)  # type: ignore[arg-type]
 
 
-async def test_a_child_is_started_when_it_says_so_and_ended_with_the_supervisor() -> None:
+async def test_start_waits_for_the_ready_line_and_stop_ends_the_child() -> None:
     ended: list[int] = []
     supervisor = Supervisor({"GREETING": "hello"}, ended.append)
     line = await supervisor.start(python("a child", f"import os; print(os.environ['GREETING'], end=' ');{SERVING}"))
@@ -32,7 +31,7 @@ async def test_a_child_is_started_when_it_says_so_and_ended_with_the_supervisor(
     assert not is_alive(pid)
 
 
-async def test_settings_do_not_reach_a_child_by_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_are_not_in_the_environment_of_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_JWT_SECRET", "secret")
     supervisor = Supervisor({}, lambda _: None)
     program = "import os; print([name for name in os.environ if name.startswith('GATEWAY_')], flush=True)"
@@ -40,20 +39,18 @@ async def test_settings_do_not_reach_a_child_by_its_environment(monkeypatch: pyt
     await supervisor.stop()
 
 
-async def test_a_child_that_dies_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_child_that_dies_is_restarted(caplog: pytest.LogCaptureFixture) -> None:
     ended: list[int] = []
     supervisor = Supervisor({}, ended.append)
     pid = int((await supervisor.start(python("a child", SERVING))).split()[-1])
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(5):
-        while "was restarted" not in caplog.text:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: "was restarted" in caplog.text)
     assert "a child ended with SIGKILL; it is restarted" in caplog.text
     assert ended == [pid]
     await supervisor.stop()
 
 
-async def test_a_child_that_says_why_it_cannot_start_is_not_spoken_for() -> None:
+async def test_a_child_that_exits_with_1_has_printed_the_reason_itself() -> None:
     supervisor = Supervisor({}, lambda _: None)
     with pytest.raises(StartError, match=r"^$"):
         await supervisor.start(python("a child", "import sys; sys.exit(1)"))
@@ -62,7 +59,7 @@ async def test_a_child_that_says_why_it_cannot_start_is_not_spoken_for() -> None
     await supervisor.stop()
 
 
-async def test_a_child_that_does_not_end_in_time_is_killed(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_child_that_exceeds_its_stop_time_out_is_killed(caplog: pytest.LogCaptureFixture) -> None:
     supervisor = Supervisor({}, lambda _: None)
     stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVING}"
     pid = int((await supervisor.start(python("a child", stubborn, stop_timeout=0.2))).split()[-1])
@@ -71,7 +68,7 @@ async def test_a_child_that_does_not_end_in_time_is_killed(caplog: pytest.LogCap
     assert not is_alive(pid)
 
 
-async def test_children_end_in_the_opposite_order_of_their_names(tmp_path: Path) -> None:
+async def test_children_stop_in_reverse_order(tmp_path: Path) -> None:
     log = tmp_path / "log"
     program = (
         "import signal, sys, time\n"
@@ -91,7 +88,7 @@ async def test_children_end_in_the_opposite_order_of_their_names(tmp_path: Path)
     assert log.read_text().split() == ["second", "first"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end of standard input tells the child")
+@pytest.mark.skipif(sys.platform != "linux", reason="on other systems the child sees the end of standard input")
 def test_a_child_does_not_outlive_a_supervisor_that_is_killed() -> None:
     program = f"""
 import asyncio, sys
@@ -107,38 +104,32 @@ asyncio.run(main())
         pid = int(process.stdout.readline().split()[-1])
         process.kill()
         process.wait()
-    for _ in range(200):
-        if not is_alive(pid):
-            break
-        time.sleep(0.01)
-    assert not is_alive(pid)
+    wait_until(lambda: not is_alive(pid))
 
 
-HEARING = (
-    "import signal; signal.signal(signal.SIGHUP, lambda *_: print('heard', flush=True)); print('ready', flush=True); "
+HANDLING_SIGHUP = (
+    "import signal; signal.signal(signal.SIGHUP, lambda *_: print('handled', flush=True)); print('ready', flush=True); "
     "signal.pause(); import time; time.sleep(60)"
 )
 
 
-async def test_only_children_that_read_something_again_are_told_to(tmp_path: Path) -> None:
-    heard = tmp_path / "heard"
-    hearing = HEARING.replace("print('heard', flush=True)", f"open({str(heard)!r}, 'x').close()")
+async def test_only_children_that_handle_sighup_get_it(tmp_path: Path) -> None:
+    received = tmp_path / "received"
+    handling = HANDLING_SIGHUP.replace("print('handled', flush=True)", f"open({str(received)!r}, 'x').close()")
     supervisor = Supervisor({}, lambda _: None)
-    await supervisor.start(python("hearing", hearing, reloads=True))
+    await supervisor.start(python("handling", handling, reloads=True))
     pid = int(
-        (await supervisor.start(python("deaf", "import signal; signal.signal(1, signal.SIG_DFL);" + SERVING))).split()[
+        (await supervisor.start(python("other", "import signal; signal.signal(1, signal.SIG_DFL);" + SERVING))).split()[
             -1
         ]
     )
     supervisor.reload()
-    async with asyncio.timeout(5):
-        while not heard.exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(received.exists)
     assert is_alive(pid)
     await supervisor.stop()
 
 
-async def test_a_child_that_is_not_ready_for_it_survives_a_hang_up() -> None:
+async def test_a_child_survives_sighup_before_it_is_ready() -> None:
     supervisor = Supervisor({}, lambda _: None)
     program = "import os, signal; os.kill(os.getpid(), signal.SIGHUP);" + SERVING
     assert (await supervisor.start(python("a child", program))).startswith("ready")

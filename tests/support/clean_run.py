@@ -1,4 +1,4 @@
-"""A command that runs for as long as a test needs it, and has nothing to complain of when it is stopped."""
+"""A running command that must end without warnings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.running_up import Running
 
 @contextlib.contextmanager
 def clean_run(*arguments: str, data_dir: Path, **environment: str) -> Iterator[Running]:
-    """A started `mcp-gateway`; on leaving it must end with code 0 and must have logged nothing above `info`."""
+    """Run `mcp-gateway`; on exit, assert that it ends with code 0 and has logged nothing above `info`."""
     running = Running(*arguments, data_dir=data_dir, **{"GATEWAY_LOG_FORMAT": "json", **environment})  # type: ignore[arg-type]
     try:
         running.until_ready()
@@ -20,15 +20,15 @@ def clean_run(*arguments: str, data_dir: Path, **environment: str) -> Iterator[R
     finally:
         code = running.stop()
     assert code == 0, running.log
-    assert not complaints(running), "\n".join(complaints(running))
+    assert not warnings_in_log(running), "\n".join(warnings_in_log(running))
 
 
-def complaints(running: Running) -> list[str]:
-    """The lines of the log that a person should look at; a line that is no record of the log is one."""
-    return [line for line in running.log if not _is_calm(line)]
+def warnings_in_log(running: Running) -> list[str]:
+    """Return the log lines above `info`, and the lines that are not JSON log records."""
+    return [line for line in running.log if not _is_harmless(line)]
 
 
-def _is_calm(line: str) -> bool:
+def _is_harmless(line: str) -> bool:
     try:
         return json.loads(line)["level"] in ("debug", "info")
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A gateway worker within the test's own loop, on a real port and a real Valkey."""
+"""A proxy worker in the event loop of the test, on a real port and a real Valkey."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ INITIALIZE = {
 
 
 def call(tool: str = "get", id_: Any = 1, **arguments: Any) -> dict[str, Any]:
-    """A `tools/call` message."""
+    """Return a `tools/call` message."""
     return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
 
 
-class Answered:
-    """An HTTP answer, read whole."""
+class HttpResponse:
+    """An HTTP response with its whole body."""
 
     def __init__(self, status: int, headers: Any, body: bytes) -> None:
         self.status = status
@@ -57,8 +57,8 @@ class Answered:
         return dict(self.json["error"])
 
 
-class Heard:
-    """Remembers what the worker told its observer."""
+class RecordingMetrics:
+    """A metrics sink that records reasons, failed phases and open streams."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
@@ -85,13 +85,13 @@ class Heard:
 
 
 class Gateway:
-    """The worker under test and the ways to talk to it."""
+    """The worker under test, and functions that send requests to it."""
 
-    def __init__(self, worker: Worker, redis: Redis, session: aiohttp.ClientSession, heard: Heard) -> None:
+    def __init__(self, worker: Worker, redis: Redis, session: aiohttp.ClientSession, metrics: RecordingMetrics) -> None:
         self.worker = worker
         self.redis = redis
         self.session = session
-        self.heard = heard
+        self.metrics = metrics
         self.keys = KeyStore(redis, pepper=None, now_ms=now_ms)
 
     @property
@@ -112,23 +112,23 @@ class Gateway:
         return f"http://127.0.0.1:{self.port}/mcp"
 
     async def key(self, owner: str = "ann@example.com", **fields: Any) -> str:
-        """The text of a new key."""
+        """Create a key and return its text."""
         return (await self.new_key(owner, **fields))[1]
 
     async def new_key(self, owner: str = "ann@example.com", **fields: Any) -> tuple[KeyRecord, str]:
-        """The record and the text of a new key."""
+        """Create a key and return its record and text."""
         record, key = await self.keys.create(owner=owner, key_name="a key", **fields)
         return record, key.text
 
     async def expired_key(self) -> str:
-        """The text of a key that was made, and expired, long ago."""
+        """Create a key that has expired, and return its text."""
         past = KeyStore(self.redis, pepper=None, now_ms=lambda: 1)
         return (await past.create(owner="ann@example.com", key_name="old", expires_at=2))[1].text
 
     async def request(
         self, method: str, path: str = "/mcp", *, key: str | None = None, data: Any = None, **headers: str
-    ) -> Answered:
-        """One request; `data` is sent as JSON unless it is bytes. Underscores in header names become hyphens."""
+    ) -> HttpResponse:
+        """Send a request; `data` is sent as JSON unless it is bytes. Underscores in header names become hyphens."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         if key is not None:
             fields["Authorization"] = f"Bearer {key}"
@@ -136,15 +136,15 @@ class Gateway:
             fields.setdefault("Content-Type", "application/json")
         body = data if data is None or isinstance(data, bytes) else json.dumps(data).encode()
         url = f"http://127.0.0.1:{self.port}{path}"
-        async with self.session.request(method, url, data=body, headers=fields, allow_redirects=False) as answer:
-            return Answered(answer.status, answer.headers, await answer.read())
+        async with self.session.request(method, url, data=body, headers=fields, allow_redirects=False) as response:
+            return HttpResponse(response.status, response.headers, await response.read())
 
-    async def post(self, data: Any, key: str | None = None, **headers: str) -> Answered:
-        """One POST to the endpoint."""
+    async def post(self, data: Any, key: str | None = None, **headers: str) -> HttpResponse:
+        """Send a POST to the endpoint."""
         return await self.request("POST", key=key, data=data, **headers)
 
     async def raw(self, request: bytes, *, then_close: bool = False) -> bytes:
-        """Send these bytes on a connection of their own and read what comes until it closes."""
+        """Send bytes on a new connection and return what arrives until it closes."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(request)
         if then_close:
@@ -158,7 +158,7 @@ class Gateway:
             writer.close()
 
     async def events(self) -> list[UsageEvent]:
-        """The usage events that are in the stream by now."""
+        """Return the usage events in the stream."""
         entries: Any = await self.redis.xrange(redis_names.USAGE)
         return [event for _, fields in entries for event in unpack(fields[b"e"])]
 
@@ -167,7 +167,7 @@ class Gateway:
 async def running_gateway(
     redis: Redis, redis_url: str, upstream_url: str, folder: Path, **changes: Any
 ) -> AsyncIterator[Gateway]:
-    """A worker in front of an upstream; `changes` are settings."""
+    """Run a worker in front of an upstream; `changes` are settings."""
     settings = Settings(
         upstream_url=upstream_url,
         redis_url=redis_url,
@@ -175,10 +175,10 @@ async def running_gateway(
         **{"drain_timeout": 1, "gateway_id": "test-gateway", **changes},
     )
     config = ProxyConfig(**{**_as_config(settings), "proxy_port": 0})
-    heard = Heard()
-    worker = Worker(config, heard, UsageMetricsSink())
+    metrics = RecordingMetrics()
+    worker = Worker(config, metrics, UsageMetricsSink())
     async with worker.running(), aiohttp.ClientSession(auto_decompress=False) as session:
-        yield Gateway(worker, redis, session, heard)
+        yield Gateway(worker, redis, session, metrics)
 
 
 def _as_config(settings: Settings) -> dict[str, Any]:

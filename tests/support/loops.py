@@ -1,4 +1,4 @@
-"""Both event loops: the one that workers run on, and Python's own."""
+"""Runs tests on both event loops: uvloop, which the workers use, and asyncio's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uvloop
 
 
 def on_both_loops(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Runs an async test on asyncio's loop and on uvloop's; its fixtures may not need a loop."""
+    """Run an async test on asyncio's loop and on uvloop's; its fixtures must not need a loop."""
 
     @functools.wraps(test)
     def run(new_loop: Callable[[], asyncio.AbstractEventLoop], **fixtures: Any) -> None:
@@ -23,10 +23,10 @@ def on_both_loops(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(ran())
 
-    own = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    new_loop_parameter = inspect.Parameter("new_loop", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(test).parameters
     del run.__wrapped__
-    run.__signature__ = inspect.Signature([own, *parameters.values()])  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature([new_loop_parameter, *parameters.values()])  # type: ignore[attr-defined]
     loops = [asyncio.SelectorEventLoop, uvloop.new_event_loop]
     both: Callable[..., None] = pytest.mark.parametrize("new_loop", loops, ids=["asyncio", "uvloop"])(run)
     return both

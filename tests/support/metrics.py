@@ -1,4 +1,4 @@
-"""The metrics port, read as Prometheus reads it."""
+"""Scrapes of the metrics port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Series(NamedTuple):
 
 
 class Scrape:
-    """What one look at the port gave."""
+    """The result of one scrape."""
 
     def __init__(self, text: str) -> None:
         self.families: dict[str, Metric] = {family.name: family for family in text_string_to_metric_families(text)}
@@ -37,15 +37,15 @@ class Scrape:
         ]
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the series of a name that have these labels; 0 where there is none."""
-        wanted = set(labels.items())
-        return sum(series.value for series in self.series if series.name == name and wanted <= set(series.labels))
+        """Sum the series of a name that have these labels; 0 if there are none."""
+        required = set(labels.items())
+        return sum(series.value for series in self.series if series.name == name and required <= set(series.labels))
 
 
 def scraped(running: Running) -> Scrape:
-    """Look at a running gateway's metrics, when all that was counted before has been written."""
+    """Scrape a running gateway, after its workers have written what they counted before."""
     time.sleep(2 * METRICS_SECONDS)
-    answer = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=10)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    return Scrape(answer.text)
+    response = requests.get(f"http://127.0.0.1:{running.environment['GATEWAY_METRICS_PORT']}/metrics", timeout=10)
+    assert response.status_code == 200
+    assert response.headers["Content-Type"].startswith("text/plain")
+    return Scrape(response.text)

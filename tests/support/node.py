@@ -1,7 +1,7 @@
 """Node 22 and npm packages for the tests, from folders with a `package.json` and a lock file.
 
-A folder is installed once, into `.node/<name>`, exactly as its lock file says and without running anybody's install
-scripts; Node itself comes that way too, because a machine's own may be too old.
+A folder is installed once into `.node/<name>`, as its lock file says and without install scripts. Node 22 is an npm
+package too, because the installed one may be too old. Without npm, the tests that need it are skipped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from bench.system_packages import find
+
 ROOT = Path(__file__).parents[2]
 INSTALLED = ROOT / ".node"
 _NODE_22 = Path(__file__).with_name("node22")
@@ -19,36 +23,37 @@ _MANIFEST = ("package.json", "package-lock.json")
 
 
 class NodePackages(NamedTuple):
-    """What scripts of a folder run with."""
+    """The Node and the packages for the scripts of a folder."""
 
     node: Path
     """Node 22."""
     modules: Path
-    """The packages; also to be found as `node_modules` in the folder, so that its scripts can import them."""
+    """The packages; the folder has a symbolic link `node_modules` to it, so that its scripts can import them."""
 
     def package(self, name: str) -> Path:
-        """The folder of one package."""
+        """Return the folder of one package."""
         return self.modules / name
 
 
 def installed(name: str, folder: Path) -> NodePackages:
-    """The packages of a folder; installed once, and anew when its lock file changes."""
+    """Install the packages of a folder, if its lock file has changed. Skips the test if npm is missing."""
     return NodePackages(node(), _modules(name, folder))
 
 
 def node() -> Path:
-    """The executable of Node 22."""
+    """Return the executable of Node 22. Skips the test if npm is missing."""
     modules = _modules("node22", _NODE_22)
-    found = sorted(modules.glob("node-*/bin/node"))
-    assert found, "npm has no Node 22 for this platform that the tests know of: they run on Linux, x64 and arm64"
-    return found[0]
+    executables = sorted(modules.glob("node-*/bin/node"))
+    if not executables:
+        pytest.skip("npm has Node 22 for Linux on x64 and arm64 only")
+    return executables[0]
 
 
 def _modules(name: str, folder: Path) -> Path:
     target, stamp = INSTALLED / name, INSTALLED / f"{name}.installed"
     wanted = "".join((folder / part).read_text() for part in _MANIFEST)
     target.mkdir(parents=True, exist_ok=True)
-    # Held on a file that is always there, so that runs side by side do not both install.
+    # Locks a file that always exists, so that concurrent test runs do not both install.
     with (folder / _MANIFEST[0]).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
@@ -61,11 +66,12 @@ def _modules(name: str, folder: Path) -> Path:
 
 
 def _install(target: Path) -> None:
-    npm = shutil.which("npm")
-    assert npm, "npm is needed for tests with Node programs, and is not on PATH: apt-get install npm"
+    npm = find("npm")
+    if npm is None:
+        pytest.skip("npm is missing")
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=target, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, f"npm ci in {target} failed:\n{done.stdout}{done.stderr}"
+    completed = subprocess.run(command, cwd=target, capture_output=True, text=True, timeout=600)
+    assert completed.returncode == 0, f"npm ci in {target} failed:\n{completed.stdout}{completed.stderr}"
 
 
 def _link(link: Path, modules: Path) -> None:

@@ -1,4 +1,4 @@
-"""Production's shape: a Redis and a ClickHouse that are configured, and one process for each role."""
+"""A production setup: configured Redis and ClickHouse, and separate processes for proxy and admin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JWT_SECRET = "0123456789abcdef" * 4
 
 
 class Production:
-    """The engines, and how to start the roles on them."""
+    """The engines, and functions that start proxy and admin on them."""
 
     def __init__(self, folder: Path, valkey: Valkey, upstream_url: str) -> None:
         self._folder = folder
@@ -35,22 +35,22 @@ class Production:
 
     def _run(self, role: str, changes: dict[str, str]) -> contextlib.AbstractContextManager[Running]:
         self._starts += 1
-        # A folder of its own each, as on hosts of their own.
+        # Separate data folders, as on separate hosts.
         data_dir = self._folder / f"{role}-{self._starts}"
         return clean_run(role, data_dir=data_dir, **{**self.environment, **changes})
 
     def proxy(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
-        """`mcp-gateway proxy`, with two workers."""
+        """Run `mcp-gateway proxy` with two workers."""
         return self._run("proxy", changes)
 
     def admin(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
-        """`mcp-gateway admin`."""
+        """Run `mcp-gateway admin`."""
         return self._run("admin", changes)
 
 
 @contextlib.contextmanager
 def production_engines(folder: Path, upstream_url: str) -> Iterator[Production]:
-    """A Valkey that runs while inside, and a folder for chDB."""
+    """Run a Valkey, and provide it together with a folder for chDB."""
     valkey = Valkey(folder)
     valkey.start()
     try:
@@ -60,7 +60,9 @@ def production_engines(folder: Path, upstream_url: str) -> Iterator[Production]:
 
 
 def login(admin: Running) -> AdminClient:
-    """The first admin, logged in at a running admin process."""
-    answer = requests.post(f"{admin.admin_url}/api/auth/login", json={"email": EMAIL, "password": PASSWORD}, timeout=30)
-    assert answer.status_code == 200, answer.text
-    return AdminClient(admin, answer.json()["access_token"])
+    """Log in as the first admin."""
+    response = requests.post(
+        f"{admin.admin_url}/api/auth/login", json={"email": EMAIL, "password": PASSWORD}, timeout=30
+    )
+    assert response.status_code == 200, response.text
+    return AdminClient(admin, response.json()["access_token"])

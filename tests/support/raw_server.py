@@ -1,4 +1,4 @@
-"""A server that does to each connection what a test says, and remembers the connections."""
+"""A TCP server whose connections a test handles, and which records them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class RawServer:
-    """The connections of a listening server."""
+    """A listening server and its connections."""
 
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
         self.port = 0
         self.requests: list[bytes] = []
-        """The heads that `next_request` read, on all connections."""
+        """The request heads that `next_request` read, on all connections."""
         self.writers: list[asyncio.StreamWriter] = []
         self.open = 0
         self._changed = asyncio.Event()
@@ -27,7 +27,7 @@ class RawServer:
         self.open += 1
         try:
             await self._serve(reader, writer)
-            # Until the other side is gone.
+            # Wait until the peer disconnects.
             while await reader.read(65_536):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
@@ -38,7 +38,7 @@ class RawServer:
             writer.close()
 
     async def next_request(self, reader: asyncio.StreamReader) -> bytes:
-        """The head of the next request, which has no body."""
+        """Read the head of the next request, which has no body."""
         head = await reader.readuntil(b"\r\n\r\n")
         self.requests.append(head)
         return head
@@ -58,7 +58,7 @@ async def raw_server(
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> AsyncIterator[RawServer]:
-    """A `RawServer` that listens."""
+    """Run a `RawServer`."""
     raw = RawServer(lambda reader, writer: serve(raw, reader, writer))
     server = await asyncio.start_server(raw.accept, host, port, ssl=tls)
     raw.port = server.sockets[0].getsockname()[1]
@@ -73,7 +73,7 @@ async def raw_server(
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """End a connection by a reset."""
+    """Close a connection with a reset."""
     import socket
     import struct
 

@@ -1,4 +1,4 @@
-"""`mcp-gateway up` as a user starts it: a process of its own, on free ports and a folder of its own."""
+"""`mcp-gateway` as a process, as a user starts it, on free ports."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.ports import free_port
 
 
 def processes_under(pid: int) -> list[int]:
-    """The process ids of all descendants that live."""
+    """Return the process ids of all living descendants."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -27,16 +27,16 @@ def processes_under(pid: int) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue
         children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, queue = [], [pid]
+    descendants, queue = [], [pid]
     while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
+        direct = children.get(queue.pop(), [])
+        descendants += direct
+        queue += direct
+    return descendants
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs and is no zombie."""
+    """Return True if a process runs and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -44,13 +44,13 @@ def is_alive(pid: int) -> bool:
 
 
 def resident_kib(pid: int) -> int:
-    """Resident memory of one process."""
+    """Return the resident memory of a process in KiB."""
     (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1])
 
 
 class Running:
-    """A started command with everything that it prints."""
+    """A running command and its output."""
 
     def __init__(
         self,
@@ -113,10 +113,10 @@ class Running:
         return "\n".join(self.output)
 
     def printed(self, pattern: str) -> str:
-        """The first group of a pattern in what was printed."""
-        found = re.search(pattern, self.text)
-        assert found is not None, f"{pattern} was not printed:\n{self.text}\n" + "\n".join(self.log)
-        return found[1]
+        """Return the first group of a pattern in the output."""
+        match = re.search(pattern, self.text)
+        assert match is not None, f"{pattern} was not printed:\n{self.text}\n" + "\n".join(self.log)
+        return match[1]
 
     @property
     def key(self) -> str:
@@ -127,38 +127,38 @@ class Running:
         return {"email": self.printed(r"email +(\S+)"), "password": self.printed(r"password +(\S+)")}
 
     def until_ready(self) -> float:
-        """Wait for `ready`; returns the seconds since the start."""
+        """Wait for the line `ready`; return the seconds since the start."""
         assert self._ready.wait(30)
         seconds = time.monotonic() - self.started
         assert "ready" in self.output, "\n".join(self.log)
         return seconds
 
     def wait(self, timeout: float = 30) -> int:
-        """The exit code, once it has ended by itself."""
+        """Wait for the end of the process; return its exit code."""
         code = self.process.wait(timeout)
         for reader in self._readers:
             reader.join(timeout)
         return code
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Send a signal (Ctrl-C by default) and wait for the end."""
+        """Send a signal, SIGINT by default, and wait for the end; return the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.wait()
 
     def token(self) -> str:
-        """A JWT of the first admin."""
-        answer = requests.post(f"{self.admin_url}/api/auth/login", json=self.login, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
+        """Log in as the first admin; return the token."""
+        response = requests.post(f"{self.admin_url}/api/auth/login", json=self.login, timeout=30)
+        assert response.status_code == 200, response.text
+        return str(response.json()["access_token"])
 
     def admin(self, method: str, path: str, token: str, **options: Any) -> requests.Response:
-        """One request to the admin API."""
+        """Send a request to the admin API."""
         headers = {"Authorization": f"Bearer {token}"}
         return requests.request(method, f"{self.admin_url}{path}", headers=headers, timeout=30, **options)
 
     def rpc(self, message: Any, key: str | None = None, path: str = "/mcp", **headers: str) -> requests.Response:
-        """One POST to the proxy."""
+        """Send a JSON-RPC message to the proxy by POST."""
         fields = {"Content-Type": "application/json", **headers}
         if key is not None:
             fields["Authorization"] = f"Bearer {key}"

@@ -1,4 +1,4 @@
-"""An upstream that records every byte it is sent and answers as a test says; it speaks raw HTTP/1.1."""
+"""An HTTP/1.1 upstream that records its requests and sends responses that the test scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Request:
-    """One request as it arrived."""
+    """A received request."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
         self.head = head
@@ -19,12 +19,12 @@ class Request:
         self.fields = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
 
     def values(self, name: str) -> list[bytes]:
-        """Every value of a header field, under any case of its name."""
+        """Return every value of a header field, ignoring the case of its name."""
         return [value for field, value in self.fields if field.lower() == name.lower().encode()]
 
     @property
     def message(self) -> Any:
-        """The JSON of the body."""
+        """The body, decoded as JSON."""
         return json.loads(self.body)
 
 
@@ -32,7 +32,7 @@ Answer = Callable[[Request, asyncio.StreamWriter], Awaitable[None]]
 
 
 class ScriptedUpstream:
-    """Records requests; `answer` writes what comes back."""
+    """Records requests; `answer` writes the responses."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
@@ -66,7 +66,7 @@ class ScriptedUpstream:
 
 @contextlib.asynccontextmanager
 async def scripted_upstream() -> AsyncIterator[ScriptedUpstream]:
-    """A listening `ScriptedUpstream`."""
+    """Run a `ScriptedUpstream` on a free port."""
     upstream = ScriptedUpstream()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     upstream.port = server.sockets[0].getsockname()[1]
@@ -78,13 +78,13 @@ async def scripted_upstream() -> AsyncIterator[ScriptedUpstream]:
 
 
 def http(body: bytes, content_type: str = "application/json", status: str = "200 OK", extra: str = "") -> bytes:
-    """A whole answer with a length."""
+    """Return a complete response with a Content-Length."""
     head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
     return head.encode() + body
 
 
 def answer_raw(raw: bytes, *, close: bool = False) -> Answer:
-    """Answers every request with these bytes."""
+    """Respond to every request with these bytes."""
 
     async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(raw)
@@ -96,12 +96,12 @@ def answer_raw(raw: bytes, *, close: bool = False) -> Answer:
 
 
 def answer_json(value: Any, extra: str = "") -> Answer:
-    """Answers every request with this JSON."""
+    """Respond to every request with this JSON."""
     return answer_raw(http(json.dumps(value, separators=(",", ":")).encode(), extra=extra))
 
 
 def answer_result(result: Any) -> Answer:
-    """Answers each request with this result under the request's own id."""
+    """Respond to each request with this result and the id of the request."""
 
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         value = {"jsonrpc": "2.0", "id": request.message["id"], "result": result}
@@ -111,7 +111,7 @@ def answer_result(result: Any) -> Answer:
 
 
 def sse_head(extra: str = "") -> bytes:
-    """The head of an event stream in chunks."""
+    """Return the head of a chunked event stream."""
     return (
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
         f"Transfer-Encoding: chunked\r\n{extra}\r\n"
@@ -119,10 +119,10 @@ def sse_head(extra: str = "") -> bytes:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body; empty data ends it."""
+    """Return a chunk of a chunked body; empty data is the last chunk."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 def sse_event(value: Any, line_end: bytes = b"\n") -> bytes:
-    """One event with this JSON."""
+    """Return an SSE event with this JSON."""
     return b"event: message" + line_end + b"data: " + json.dumps(value).encode() + line_end + line_end

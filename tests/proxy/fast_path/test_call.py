@@ -76,12 +76,12 @@ async def test_a_call_whose_client_disconnects_before_the_response_goes_on_and_i
         client.send(call())
         await paused.arrived.wait()
         client.disconnect()
-        await until(lambda: gateway.heard.reasons[-1] == "client_left")
+        await until(lambda: gateway.metrics.reasons[-1] == "client_left")
         assert gateway.active_requests == 0
         paused.release.set()
         await counted(gateway, 2)
     assert paths.taken == ["general", "fast"]
-    assert gateway.heard.reasons == ["forwarded", "client_left"]
+    assert gateway.metrics.reasons == ["forwarded", "client_left"]
 
 
 async def test_a_call_of_2026_07_28_whose_client_disconnects_is_ended_upstream(
@@ -94,7 +94,7 @@ async def test_a_call_of_2026_07_28_whose_client_disconnects_is_ended_upstream(
         client.disconnect()
         await until(lambda: gateway.pool.connections == [])
         paused.release.set()
-        await until(lambda: gateway.heard.reasons == ["forwarded", "client_left"])
+        await until(lambda: gateway.metrics.reasons == ["forwarded", "client_left"])
         await counted(gateway, 1)
     assert paths.taken == ["general", "fast"]
 
@@ -112,7 +112,7 @@ async def test_a_call_whose_client_disconnects_during_the_response_is_counted(
         paused.writer.write(raw[:cuts])
         await asyncio.sleep(0.01)
         client.disconnect()
-        await until(lambda: gateway.heard.reasons[-1] == "client_left")
+        await until(lambda: gateway.metrics.reasons[-1] == "client_left")
         paused.release.set()
         await counted(gateway, 2)
     assert paths.taken[:2] == ["general", "fast"]
@@ -138,7 +138,7 @@ async def test_a_client_that_disconnects_as_its_response_arrives_leaks_nothing(
             # Both arrive in the same turn of the event loop: the end of the client, then the response.
             client.close()
             paused.writer.write(raw)
-            await until(lambda: len(gateway.heard.reasons) == 2 * round_ + 2)  # noqa: B023
+            await until(lambda: len(gateway.metrics.reasons) == 2 * round_ + 2)  # noqa: B023
             paused.release.set()
         await until(lambda: gateway.active_requests == 0)
         if not fields:
@@ -175,11 +175,11 @@ async def test_a_call_whose_client_disconnects_while_its_usage_event_is_recorded
         upstream.answer = answer_raw(http(TYPICAL))
         async with recording_usage(gateway, client):
             client.disconnect()
-            await until(lambda: gateway.heard.reasons[-1] == "client_left")
+            await until(lambda: gateway.metrics.reasons[-1] == "client_left")
             assert gateway.active_requests == 0
         await counted(gateway, 2)
     assert paths.taken == ["general", "fast"]
-    assert gateway.heard.reasons == ["forwarded", "client_left"]
+    assert gateway.metrics.reasons == ["forwarded", "client_left"]
 
 
 async def test_no_byte_of_a_response_is_sent_before_its_usage_event_is_durable(
@@ -209,7 +209,7 @@ async def test_a_call_whose_client_disconnects_during_a_large_response_is_counte
         await paused.writer.drain()
         await asyncio.sleep(0.01)
         client.disconnect()
-        await until(lambda: gateway.heard.reasons[-1] == "client_left")
+        await until(lambda: gateway.metrics.reasons[-1] == "client_left")
         paused.release.set()
         await counted(gateway, 2)
     assert paths.taken == ["general", "fast"]
@@ -262,7 +262,7 @@ async def test_pipelined_requests_are_answered_in_order_and_counted_once_each(
         id_ for id_ in range(2, 42) if id_ % 11
     ]
     assert size < 4096 or paths.taken.count("fast") > 10
-    assert gateway.heard.reasons == ["forwarded"] * 41
+    assert gateway.metrics.reasons == ["forwarded"] * 41
 
 
 async def test_a_client_that_does_not_read_is_held_back_and_gets_every_response_later(
@@ -340,7 +340,7 @@ async def test_a_call_without_a_response_is_cancelled_after_the_drain_timeout(
         assert await client.answer() == b""
         paused.release.set()
     assert paths.taken == ["general", "fast"]
-    assert gateway.heard.reasons == ["forwarded", "client_left"]
+    assert gateway.metrics.reasons == ["forwarded", "client_left"]
     assert gateway.active_requests == 0
     await counted(gateway, 1)
 
@@ -369,7 +369,7 @@ async def test_a_response_whose_usage_cannot_be_recorded_is_503_on_both_paths_an
         assert answers[0].startswith(b"HTTP/1.1 503 ")
         assert b"prices" not in answers[0]
         assert b"\r\nAccess-Control-Allow-Origin: http://localhost:5173\r\n" in answers[0]
-        assert gateway.heard.reasons[1] == gateway.heard.reasons[2] != "forwarded"
+        assert gateway.metrics.reasons[1] == gateway.metrics.reasons[2] != "forwarded"
         assert gateway.active_requests == 0
         valkey.start()
         assert len(await gateway.events()) == 1
@@ -426,7 +426,7 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
     assert answers[0] == answers[1]
     assert answers[0].startswith(b"HTTP/1.1 500 ")
     assert paths.taken == ["general", "fast", "fell back", "general"]
-    assert gateway.heard.reasons == ["forwarded"] * 3
+    assert gateway.metrics.reasons == ["forwarded"] * 3
     assert len(caplog.records) == 2
     await counted(gateway, 1)
 
@@ -548,7 +548,7 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
         await until(lambda: not gateway.worker.services.forwarding.detached_calls)
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
         await until(lambda: not gateway.worker.server._connections)
-        assert gateway.heard.open_streams == 0
+        assert gateway.metrics.open_streams == 0
         found = sorted(int(event.request_id) for event in await gateway.events())
     assert found == sorted(random_upstream.answered)
     assert paths.taken.count("fast") > 20

@@ -69,16 +69,16 @@ class Observed(NamedTuple):
 
 
 async def observe(gateway: Gateway, upstream: ScriptedUpstream, client: KeepAliveClient, data: Any) -> Observed:
-    events, reasons, phases = len(await gateway.events()), len(gateway.heard.reasons), len(gateway.heard.phases)
+    events, reasons, phases = len(await gateway.events()), len(gateway.metrics.reasons), len(gateway.metrics.phases)
     upstream.requests.clear()
     answer = await client.exchange(data)
-    await until(lambda: len(gateway.heard.reasons) > reasons)
+    await until(lambda: len(gateway.metrics.reasons) > reasons)
     return Observed(
         without_date(answer),
         await client.is_closed(),
         [(sent.head, sent.body) for sent in upstream.requests],
         [without_time(event) for event in (await gateway.events())[events:]],
-        gateway.heard.reasons[reasons:] + gateway.heard.phases[phases:],
+        gateway.metrics.reasons[reasons:] + gateway.metrics.phases[phases:],
     )
 
 

@@ -67,7 +67,7 @@ async def test_metrics_have_the_reason_why_a_key_was_refused(gateway: Gateway) -
     await gateway.post(PING, await gateway.expired_key())
     await gateway.post(PING, "sk-nonsense")
     await gateway.post(PING)
-    assert gateway.heard.reasons == ["expired", "malformed", "no_key"]
+    assert gateway.metrics.reasons == ["expired", "malformed", "no_key"]
 
 
 async def test_a_request_with_a_valid_key_is_forwarded_byte_for_byte(
@@ -263,7 +263,7 @@ async def test_an_unreachable_upstream_is_502(redis: Redis, valkey_url: str, tmp
     async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
         answer = await gateway.post(call(), await gateway.key())
     assert (answer.status, answer.json["id"]) == (502, 1)
-    assert gateway.heard.phases == ["connect"]
+    assert gateway.metrics.phases == ["connect"]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twic
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=0.3) as gateway:
         answer = await gateway.post(call(), await gateway.key())
     assert answer.status == 504
-    assert gateway.heard.phases == ["first_byte"]
+    assert gateway.metrics.phases == ["first_byte"]
     assert len(upstream.requests) == 1
 
 

@@ -1,7 +1,7 @@
-"""`python -m tests.conformance.everything`: an MCP server with all that the conformance suite asks for.
+"""`python -m tests.conformance.reference_server`: an MCP server with everything that the conformance suite tests.
 
-What each tool, resource and prompt must do is what the suite's own scenarios say
-(`conformance list --server`, npm `@modelcontextprotocol/conformance`).
+The scenarios of the suite define the behavior of each tool, resource and prompt (`conformance list --server`, npm
+`@modelcontextprotocol/conformance`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from tests.conformance import asking
+from tests.conformance import input_required
 from tests.conformance.tasks import Tasks
 from tests.support.sdk_server import serve
 
@@ -79,7 +79,7 @@ ENUMS = {
 
 
 def _contact() -> str:
-    """Has an input schema with much of what JSON Schema 2020-12 knows."""
+    """Have an input schema with many features of JSON Schema 2020-12."""
     return "known"
 
 
@@ -94,36 +94,36 @@ def _embedded(uri: str, mime_type: str, text: str) -> types.EmbeddedResource:
     return types.EmbeddedResource(resource=types.TextResourceContents(uri=uri, mime_type=mime_type, text=text))
 
 
-# What tools answer with.
+# Types of content.
 
 
 @server.tool(structured_output=False)
 def test_simple_text() -> str:
-    """Answers with text."""
+    """Return text."""
     return "This is a simple text response for testing."
 
 
 @server.tool(structured_output=False)
 def test_image_content() -> types.ImageContent:
-    """Answers with an image."""
+    """Return an image."""
     return types.ImageContent(data=PNG, mime_type="image/png")
 
 
 @server.tool(structured_output=False)
 def test_audio_content() -> types.AudioContent:
-    """Answers with sound."""
+    """Return audio."""
     return types.AudioContent(data=WAV, mime_type="audio/wav")
 
 
 @server.tool(structured_output=False)
 def test_embedded_resource() -> types.EmbeddedResource:
-    """Answers with a resource."""
+    """Return a resource."""
     return _embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")
 
 
 @server.tool(structured_output=False)
 def test_multiple_content_types() -> list[types.ContentBlock]:
-    """Answers with text, an image and a resource."""
+    """Return text, an image and a resource."""
     return [
         types.TextContent(text="Multiple content types test:"),
         types.ImageContent(data=PNG, mime_type="image/png"),
@@ -133,7 +133,7 @@ def test_multiple_content_types() -> list[types.ContentBlock]:
 
 @server.tool(structured_output=False)
 def test_error_handling() -> str:
-    """Always fails."""
+    """Fail always."""
     raise ToolError("This tool intentionally returns an error for testing")
 
 
@@ -141,16 +141,16 @@ def test_error_handling() -> str:
 def test_custom_header(
     region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})],
 ) -> str:
-    """Has an argument that clients repeat in the header Mcp-Param-Region."""
+    """Take an argument that clients repeat in the header Mcp-Param-Region."""
     return f"region {region}"
 
 
-# What tools tell while they work.
+# Notifications.
 
 
 @server.tool(structured_output=False)
 async def test_tool_with_logging(ctx: AnyContext) -> str:
-    """Logs three times."""
+    """Log three messages."""
     await ctx.info("Tool execution started")
     await asyncio.sleep(0.05)
     await ctx.info("Tool processing data")
@@ -161,14 +161,14 @@ async def test_tool_with_logging(ctx: AnyContext) -> str:
 
 @server.tool(structured_output=False)
 async def test_logging_tool(ctx: AnyContext) -> str:
-    """Logs, for those who want to hear it."""
+    """Log a message."""
     await ctx.info("working")
     return "logged"
 
 
 @server.tool(structured_output=False)
 async def test_tool_with_progress(ctx: AnyContext) -> str:
-    """Reports progress three times."""
+    """Report progress three times."""
     for done in (0, 50, 100):
         await ctx.report_progress(done, 100)
         await asyncio.sleep(0.05)
@@ -177,8 +177,8 @@ async def test_tool_with_progress(ctx: AnyContext) -> str:
 
 @server.tool(structured_output=False)
 async def test_reconnection(ctx: AnyContext) -> str:
-    """Closes the stream that it was asked on; its result is for those who come back."""
-    # The SDK drops what it has not written yet when it closes a stream; here, the event that names the place to resume.
+    """Close the stream of the call; the client gets the result by resuming it."""
+    # When the SDK closes a stream, it drops unwritten events, among them the one with the id to resume from.
     await asyncio.sleep(0.1)
     await ctx.close_sse_stream()
     await asyncio.sleep(RETRY_MS / 1000)
@@ -187,22 +187,22 @@ async def test_reconnection(ctx: AnyContext) -> str:
 
 @server.tool(structured_output=False)
 async def test_trigger_tool_change(ctx: AnyContext) -> str:
-    """Tells that the tools have changed."""
+    """Notify that the tools have changed."""
     await ctx.notify_tools_changed()
-    return "told"
+    return "notified"
 
 
 @server.tool(structured_output=False)
 async def test_trigger_prompt_change(ctx: AnyContext) -> str:
-    """Tells that the prompts have changed."""
+    """Notify that the prompts have changed."""
     await ctx.notify_prompts_changed()
-    return "told"
+    return "notified"
 
 
-# What tools ask of the client, in sessions: with requests of their own.
+# Requests to the client, in sessions.
 
 
-async def _elicited(ctx: AnyContext, message: str, properties: dict[str, Any]) -> str:
+async def _elicit(ctx: AnyContext, message: str, properties: dict[str, Any]) -> str:
     schema = {"type": "object", "properties": properties, "required": list(properties)}
     answer = await ctx.session.elicit_form(message, schema, related_request_id=ctx.request_id)
     return f"action={answer.action}, content={json.dumps(answer.content)}"
@@ -210,37 +210,37 @@ async def _elicited(ctx: AnyContext, message: str, properties: dict[str, Any]) -
 
 @server.tool(structured_output=False)
 async def test_elicitation(message: str, ctx: AnyContext) -> str:
-    """Asks the user."""
+    """Ask the user."""
     text = {"type": "string"}
-    return "User response: " + await _elicited(ctx, message, {"username": text, "email": text})
+    return "User response: " + await _elicit(ctx, message, {"username": text, "email": text})
 
 
 @server.tool(structured_output=False)
 async def test_elicitation_sep1034_defaults(ctx: AnyContext) -> str:
-    """Asks with a default for every kind of value."""
-    return "Elicitation completed: " + await _elicited(ctx, "Who are you?", DEFAULTS)
+    """Ask with a default for every type of value."""
+    return "Elicitation completed: " + await _elicit(ctx, "Who are you?", DEFAULTS)
 
 
 @server.tool(structured_output=False)
 async def test_elicitation_sep1330_enums(ctx: AnyContext) -> str:
-    """Asks for choices of every kind."""
-    return "Elicitation completed: " + await _elicited(ctx, "Which?", ENUMS)
+    """Ask for every type of choice."""
+    return "Elicitation completed: " + await _elicit(ctx, "Which?", ENUMS)
 
 
 @server.tool(structured_output=False)
 async def test_sampling(prompt: str, ctx: AnyContext) -> str:
-    """Asks the client's model."""
+    """Ask the client's model."""
     question = types.SamplingMessage(role="user", content=types.TextContent(text=prompt))
     answer = await ctx.session.create_message([question], max_tokens=100, related_request_id=ctx.request_id)
     return f"LLM response: {answer.content.text if isinstance(answer.content, types.TextContent) else ''}"
 
 
-# What tools need of the client, where there are no sessions.
+# Capabilities of the client, without sessions.
 
 
 @server.tool(structured_output=False)
 def test_missing_capability(ctx: AnyContext) -> str:
-    """Works for clients alone that have a model to sample."""
+    """Work only for clients that support sampling."""
     if ctx.client_capabilities is None or ctx.client_capabilities.sampling is None:
         needed = types.ClientCapabilities(sampling=types.SamplingCapability())
         data = types.MissingRequiredClientCapabilityErrorData(required_capabilities=needed)
@@ -252,7 +252,7 @@ def test_missing_capability(ctx: AnyContext) -> str:
     return "not missing"
 
 
-asking.add_to(server)
+input_required.add_to(server)
 
 
 # Resources.
@@ -272,13 +272,13 @@ def static_binary() -> bytes:
 
 @server.resource("test://watched-resource", mime_type="text/plain")
 def watched() -> str:
-    """What clients subscribe to."""
+    """A resource that clients subscribe to."""
     return "watched"
 
 
 @server.resource("test://template/{id}/data", mime_type="application/json")
 def template(id: str) -> str:  # noqa: A002
-    """The suite's template."""
+    """The template that the suite reads."""
     return json.dumps({"id": id, "templateTest": True, "data": f"Data for ID: {id}"})
 
 
@@ -293,7 +293,7 @@ def test_simple_prompt() -> str:
 
 @server.prompt()
 def test_prompt_with_arguments(arg1: str, arg2: str) -> str:
-    """Text with arguments in it."""
+    """Text with arguments."""
     return f"Prompt with arguments: arg1='{arg1}', arg2='{arg2}'"
 
 
@@ -312,36 +312,36 @@ def test_prompt_with_image() -> list[UserMessage]:
 
 
 @server.completion()  # type: ignore[no-untyped-call,untyped-decorator]
-async def complete(*_asked: Any) -> types.Completion:
-    """The suite's example."""
+async def complete(*_arguments: Any) -> types.Completion:
+    """The completion that the suite expects."""
     return types.Completion(values=["paris", "park", "party"], total=3, has_more=False)
 
 
-# What was answered, for a test that asks what was counted.
+# Counts of results, for a test that compares them with the metered calls.
 
 results: Counter[str] = Counter()
 
 
-async def _note(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+async def _count_results(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     answer = await call_next(ctx)
     if ctx.method == "tools/call" and isinstance(answer, dict) and "content" in answer and not answer.get("isError"):
         results[(ctx.params or {})["name"]] += 1
     return answer
 
 
-server.middleware.append(_note)
+server.middleware.append(_count_results)
 
 
 @server.custom_route("/results", methods=["GET"])  # type: ignore[untyped-decorator]
-async def counted(request: Request) -> JSONResponse:
-    """How many results each tool gave that were no errors."""
+async def result_counts(request: Request) -> JSONResponse:
+    """Return the number of results without errors, by tool."""
     return JSONResponse(results + tasks.results)
 
 
-# What the SDK's server does not do by itself.
+# Methods that the server of the SDK does not implement.
 
 
-async def _agree(_ctx: ServerRequestContext[Any, Any], _params: Any) -> types.EmptyResult:
+async def _acknowledge(_ctx: ServerRequestContext[Any, Any], _params: Any) -> types.EmptyResult:
     return types.EmptyResult()
 
 
@@ -350,7 +350,7 @@ for _method, _params in (
     ("resources/subscribe", types.SubscribeRequestParams),
     ("resources/unsubscribe", types.UnsubscribeRequestParams),
 ):
-    server._lowlevel_server.add_request_handler(_method, _params, _agree)
+    server._lowlevel_server.add_request_handler(_method, _params, _acknowledge)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Puts an API key into requests that pass by, for a client that has no option for headers.
+"""A TCP proxy that adds an API key to every request, for a client without an option for headers.
 
-It changes nothing else, not a byte, so that whatever a client and a gateway make of each other stays theirs to see.
+It forwards all other bytes unchanged.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ _LENGTH = re.compile(rb"\r\ncontent-length:\s*([0-9]+)\s*\r\n", re.IGNORECASE)
 
 
 @contextlib.contextmanager
-def with_key(port: int, key: str) -> Iterator[int]:
-    """A port whose connections go on to `port` of this machine, with the key in every request."""
+def injecting_key(port: int, key: str) -> Iterator[int]:
+    """Run the proxy to a local `port`; provide its own port."""
     loop = asyncio.new_event_loop()
     field = f"Authorization: Bearer {key}\r\n".encode()
 
-    async def serve(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+    async def serve(client: asyncio.StreamReader, responses: asyncio.StreamWriter) -> None:
         gateway, requests = await asyncio.open_connection("127.0.0.1", port)
-        ways = [asyncio.ensure_future(_add(field, client, requests)), asyncio.ensure_future(_copy(gateway, answers))]
+        copies = (_add_field(field, client, requests), _copy(gateway, responses))
+        tasks = [asyncio.ensure_future(copy) for copy in copies]
         try:
-            # Either side that closes ends both: a client that leaves must be seen to leave.
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            # A close on either side closes both, so that the gateway sees the disconnect of the client.
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             requests.close()
-            answers.close()
+            responses.close()
 
     server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
@@ -45,7 +46,7 @@ def with_key(port: int, key: str) -> Iterator[int]:
         loop.close()
 
 
-async def _add(field: bytes, requests: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+async def _add_field(field: bytes, requests: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = await requests.readuntil(b"\r\n\r\n")
@@ -56,16 +57,16 @@ async def _add(field: bytes, requests: asyncio.StreamReader, to: asyncio.StreamW
             await to.drain()
 
 
-async def _copy(answers: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+async def _copy(responses: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
-        while piece := await answers.read(65536):
-            to.write(piece)
+        while chunk := await responses.read(65536):
+            to.write(chunk)
             await to.drain()
 
 
 async def _close(server: asyncio.Server) -> None:
     server.close()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
+    other_tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in other_tasks:
         task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.gather(*other_tasks, return_exceptions=True)
