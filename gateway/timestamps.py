@@ -10,9 +10,10 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import overload
 
+DAY_MS = 86_400_000
+"""Milliseconds of a day."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_DAY_MS = 86_400_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
@@ -46,7 +47,7 @@ def parse_timestamp(text: str, *, end_of_day: bool = False) -> int:
     """
     if _DATE.fullmatch(text):
         day = date.fromisoformat(text)
-        return _ms(datetime(day.year, day.month, day.day, tzinfo=UTC)) + (_DAY_MS if end_of_day else 0)
+        return _ms(datetime(day.year, day.month, day.day, tzinfo=UTC)) + (DAY_MS if end_of_day else 0)
     if _DATE_AND_TIME.fullmatch(text):
         return _ms(datetime.fromisoformat(text.upper()))
     raise ValueError("neither a date nor a timestamp with a UTC offset")

@@ -29,9 +29,7 @@ from admin_api.http.endpoint import Caller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.timestamps import format_rfc3339
-
-_DAY_MS = 86_400_000
+from gateway.timestamps import DAY_MS, format_rfc3339
 
 
 async def create_key(deps: Dependencies, caller: Caller, params: CreateKey) -> CreatedKey:
@@ -107,7 +105,7 @@ def _not_found() -> Problem:
 
 
 def _expiry(deps: Dependencies, days: int | None) -> int | None:
-    return None if days is None else deps.now_ms() + days * _DAY_MS
+    return None if days is None else deps.now_ms() + days * DAY_MS
 
 
 def _created(record: KeyRecord, key: ApiKey) -> CreatedKey:

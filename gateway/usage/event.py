@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-DAY_MS = 86_400_000
+from gateway.timestamps import DAY_MS
+
 EPOCH = datetime.date(1970, 1, 1)
 """Day 0."""
 

@@ -25,8 +25,9 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from gateway.redis import names as redis_names
+from gateway.timestamps import DAY_MS
 from gateway.usage.consumer.dead_letters import DeadLetters
-from gateway.usage.event import COUNT_EVENTS_LUA, DAY_MS, EPOCH
+from gateway.usage.event import COUNT_EVENTS_LUA, EPOCH
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.roll_up import repair_sums

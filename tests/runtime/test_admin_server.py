@@ -87,11 +87,11 @@ async def test_it_serves_writes_usage_and_drains_at_shutdown(start: Start, redis
     first = await start()
     assert "listening on" in await first.ready()
     async with aiohttp.ClientSession() as http:
-        async with http.get(f"{first.url}/readyz") as answer:
-            assert answer.status == 200
+        async with http.get(f"{first.url}/readyz") as response:
+            assert response.status == 200
         login = {"email": USER, "password": PASSWORD}
-        async with http.post(f"{first.url}/api/auth/login", json=login) as answer:
-            token = (await answer.json())["access_token"]
+        async with http.post(f"{first.url}/api/auth/login", json=login) as response:
+            token = (await response.json())["access_token"]
     for _ in range(50):
         await redis.xadd(redis_names.USAGE, {"e": pack([event(), event()])})
     first.process.send_signal(signal.SIGTERM)
@@ -105,10 +105,10 @@ async def test_it_serves_writes_usage_and_drains_at_shutdown(start: Start, redis
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         aiohttp.ClientSession(headers=headers) as http,
-        http.get(f"{second.url}/api/mcp-usage/history") as answer,
+        http.get(f"{second.url}/api/mcp-usage/history") as response,
     ):
-        assert answer.status == 200, "a token survives a restart"
-        assert (await answer.json())["total"] == 100
+        assert response.status == 200, "a token survives a restart"
+        assert (await response.json())["total"] == 100
     assert second.process.stdin is not None
     second.process.stdin.close()
     assert (await second.wait())[0] == 0, "the end of the input is the end of the supervisor"
@@ -125,8 +125,8 @@ async def test_an_open_request_is_finished_before_shutdown(start: Start, redis: 
         while not await redis.keys(redis_names.LOGIN_ATTEMPTS + "*"):  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.001)
         process.process.send_signal(signal.SIGTERM)
-        async with await login as answer:
-            assert answer.status == 200
+        async with await login as response:
+            assert response.status == 200
     assert (await process.wait())[0] == 0
 
 

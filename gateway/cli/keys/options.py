@@ -8,9 +8,8 @@ import typer
 
 from gateway.cli.support.output import CliError
 from gateway.keys.validation import InvalidField
-from gateway.timestamps import now_ms
+from gateway.timestamps import DAY_MS, now_ms
 
-_DAY_MS = 86_400_000
 _MAX_DAYS = 3650
 CLEARABLE_OPTIONS = (
     "expires",
@@ -62,7 +61,7 @@ Labels = Annotated[
 
 def expires_at(days: int | None) -> int | None:
     """Convert `--expires-days` to milliseconds since the epoch."""
-    return None if days is None else now_ms() + days * _DAY_MS
+    return None if days is None else now_ms() + days * DAY_MS
 
 
 def parse_labels(values: list[str] | None) -> dict[str, str]:

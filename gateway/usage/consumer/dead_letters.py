@@ -16,7 +16,8 @@ import msgspec
 import redis.asyncio
 
 from gateway.redis import names as redis_names
-from gateway.usage.event import DAY_MS, UsageEvent, unpack
+from gateway.timestamps import DAY_MS
+from gateway.usage.event import UsageEvent, unpack
 
 _PAGE = 500
 

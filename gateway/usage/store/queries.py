@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-from gateway.usage.event import DAY_MS
+from gateway.timestamps import DAY_MS, format_rfc3339
 from gateway.usage.store.models import (
     DayRow,
     HistoryFilters,
@@ -214,10 +214,9 @@ def _is_whole_days(filters: HistoryFilters) -> bool:
 def _item(row: Row) -> HistoryItem:
     event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others = row
     names = tuple(table_names)
-    created = datetime.datetime.fromtimestamp(created_at / 1000, datetime.UTC)
     return HistoryItem(
         event_id=event_id,
-        created_at=created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        created_at=format_rfc3339(created_at),
         key_id=key_id,
         key_name=key_name,
         owner=owner,
