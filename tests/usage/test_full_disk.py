@@ -1,4 +1,4 @@
-"""Full disks, real ones: nothing is lost, nothing is silent, and all goes on when there is room again."""
+"""Full disks (real ones): nothing is lost, every fault is reported, and work resumes when there is space again."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gateway.redis import names as redis_names
 from gateway.usage.producer.spool import Spool, SpoolFull
 from gateway.usage.producer.stream import UsageStream
 from tests.support.valkey import Valkey
-from tests.usage.consumer.test_writer import report, writer_process
-from tests.usage.support import RecordedMetrics, add, drained, event, finish, ids, streamed, until
+from tests.usage.support import RecordedMetrics, add, drained, event, ids, streamed, until
+from tests.usage.writer_process import contents_at_the_end, start_writer_process
 
 
 class Disk:
-    """A small file system of its own."""
+    """A small file system."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._filler = path / "filler"
 
     def fill(self) -> None:
-        """Leave no byte."""
+        """Leave no free byte."""
         with self._filler.open("ab", buffering=0) as filler:
             for size in (1 << 20, 4096, 1):
                 try:
@@ -39,7 +39,7 @@ class Disk:
                     continue
 
     def free(self) -> None:
-        """Make room again."""
+        """Free the space again."""
         self._filler.unlink()
 
 
@@ -48,7 +48,7 @@ def mounted(megabytes: int) -> Iterator[Disk]:
         options = f"size={megabytes}m,mode=0700"
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("a file system can be mounted by root only")
+            pytest.skip("only root can mount a file system")
         try:
             yield Disk(Path(folder))
         finally:
@@ -65,7 +65,7 @@ def large_disk() -> Iterator[Disk]:
     yield from mounted(96)
 
 
-async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(disk: Disk, tmp_path: Path) -> None:
+async def test_a_redis_with_a_full_disk_loses_no_event_even_if_it_is_killed(disk: Disk, tmp_path: Path) -> None:
     valkey = Valkey(disk.path)
     valkey.start()
     client = redis_client.connect(valkey.url)
@@ -77,13 +77,13 @@ async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(di
     events = [event()]
     await stream.append(events[0])
     disk.fill()
-    for _ in range(50):
-        events.append(event())
-        await stream.append(events[-1])
-        await asyncio.sleep(0.02)
-    assert metrics.counts["spooled"] > 0
+    async with asyncio.timeout(10):
+        while metrics.counts["spooled"] < 5:
+            events.append(event())
+            await stream.append(events[-1])
+            await asyncio.sleep(0.02)
     assert metrics.counts["unspooled"] == metrics.counts["refused"] == 0
-    # What it acknowledged, and has in its memory alone, is gone with it.
+    # It loses what it acknowledged and has only in memory.
     valkey.kill()
     disk.free()
     valkey.start()
@@ -94,7 +94,7 @@ async def test_a_redis_whose_disk_is_full_costs_no_event_even_if_it_is_killed(di
     valkey.kill()
 
 
-async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_away(
+async def test_a_spool_with_a_full_disk_refuses_events_only_while_redis_is_away(
     disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
@@ -108,7 +108,7 @@ async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_
         await stream.append(events[0])
         disk.fill()
         with caplog.at_level(logging.ERROR):
-            # The last page of the file has some room yet.
+            # The last page of the file still has space.
             while not metrics.counts["unspooled"] and len(events) < 100:
                 events.append(event())
                 await stream.append(events[-1])
@@ -127,7 +127,7 @@ async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_
         events.append(event())
         await stream.append(events[-1])
         found = ids(await streamed(client))
-        # Redis, which was killed, may have forgotten the one without a copy.
+        # Redis was killed and may have lost the event without a copy on disk.
         assert sorted({*found, without_copy}) == ids(events)
         assert len(found) == len(set(found))
         await stream.close()
@@ -135,20 +135,20 @@ async def test_a_spool_whose_disk_is_full_withholds_answers_only_while_redis_is_
         valkey.kill()
 
 
-async def test_a_clickhouse_whose_disk_is_full_gets_everything_once_when_there_is_room(
+async def test_a_clickhouse_with_a_full_disk_stores_everything_once_when_there_is_space(
     redis: redis.asyncio.Redis, valkey_url: str, large_disk: Disk
 ) -> None:
     shared = Valkey(Path(valkey_url.removeprefix("unix://")).parent)
     events = [event() for _ in range(20)]
     await add(redis, *events[:10])
-    writer = writer_process(shared, large_disk.path, "none")
+    pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+    writer = start_writer_process(shared, large_disk.path, "until-eof", **pipes)
     await drained(redis, seconds=30)
     large_disk.fill()
     await add(redis, *events[10:])
-    await asyncio.sleep(2)
+    assert writer.stderr is not None
+    while b"the stream keeps the events meanwhile" not in (line := await asyncio.to_thread(writer.stderr.readline)):
+        assert line
     assert await redis.xlen(redis_names.USAGE) == 1
-    assert writer.poll() is None
     large_disk.free()
-    await drained(redis, seconds=30)
-    finish(writer)
-    assert await asyncio.to_thread(report, shared, large_disk.path) == (ids(events), 20)
+    assert await contents_at_the_end(writer) == (ids(events), 20)

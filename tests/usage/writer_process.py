@@ -1,22 +1,29 @@
 """A usage writer in a separate process that a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
 
 At `before-insert`, `after-insert`, `after-second-insert` and `after-ack` it prints `there` and stops; at
-`during-insert` it prints `there` and continues. `none` runs on, and `report` prints what the table holds.
+`during-insert` it prints `there` and continues. With `none` it ends when the stream is empty, and prints the contents
+of the table; with `until-eof` not before the end of its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gateway.redis import client as redis_client
+from gateway.redis import names as redis_names
 from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.consumer.writer import UsageWriter, WriterSettings
 from gateway.usage.event import UsageEvent
+from gateway.usage.store import roll_up
 from gateway.usage.store.table import UsageTable
+from tests.support.valkey import Valkey
+from tests.usage.support import RunningWriter, finish
 
 
 async def stop_here() -> None:
@@ -42,12 +49,6 @@ class StoppingTable(UsageTable):
 async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
     table = StoppingTable(clickhouse_url)
     table.point = point
-    if point == "report":
-        ids = table.query("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
-        calls = table.query("SELECT sum(calls) FROM mcp_tool_usage_daily")
-        print(json.dumps([[row[0] for row in ids], calls[0][0]]))
-        table.close()
-        return
     if point == "after-ack":
         ack = StreamConsumer.ack
 
@@ -56,8 +57,51 @@ async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
             await stop_here()
 
         StreamConsumer.ack = ack_and_stop  # type: ignore[assignment, method-assign]
-    settings = WriterSettings(linger_seconds=0, lease_seconds=0.3)
-    await UsageWriter(redis_client.connect(redis_url), table, settings).run()
+    redis = redis_client.connect(redis_url)
+    writer = UsageWriter(redis, table, WriterSettings(linger_seconds=0, lease_seconds=0.3))
+    running = RunningWriter(writer)
+    if point == "until-eof":
+        await asyncio.to_thread(sys.stdin.read)
+    while await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110 - Redis cannot wait for an empty stream.
+        await asyncio.sleep(0.01)
+    await running.cancel()
+    await redis.aclose()
+    ids = table.query("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
+    calls = table.query("SELECT sum(calls) FROM mcp_tool_usage_daily")
+    print(json.dumps([[row[0] for row in ids], calls[0][0]]))
+    table.close()
 
 
-asyncio.run(main(*sys.argv[1:]))
+def start_writer_process(valkey: Valkey, folder: Path, point: str, **options: Any) -> subprocess.Popen[bytes]:
+    """Start a writer on a chDB in the folder."""
+    arguments = [sys.executable, "-m", "tests.usage.writer_process", valkey.url, f"chdb://{folder}/chdb", point]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, **options)
+
+
+async def kill_writer_at(valkey: Valkey, folder: Path, point: str, seconds: float = 0) -> None:
+    """Run a writer until it is at a fault point, and kill it there, or `seconds` later."""
+    process = start_writer_process(valkey, folder, point)
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline) == b"there\n"
+    await asyncio.sleep(seconds)
+    await asyncio.to_thread(finish, process)
+
+
+async def drain_with_new_process(valkey: Valkey, folder: Path) -> tuple[list[str], int]:
+    """Have a new writer drain the stream; return the event ids in the table, and the calls in the daily sums."""
+    return await contents_at_the_end(start_writer_process(valkey, folder, "none"))
+
+
+async def contents_at_the_end(process: subprocess.Popen[bytes]) -> tuple[list[str], int]:
+    """Wait until a writer process has drained the stream, and return the contents of its table."""
+    try:
+        output, _ = await asyncio.to_thread(process.communicate, timeout=60)
+    finally:
+        finish(process)
+    ids, calls = json.loads(output)
+    return ids, calls
+
+
+if __name__ == "__main__":
+    roll_up.PAUSE_SECONDS = 0.05
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,80 @@
+"""A faulty ClickHouse, a Redis that loses writes, and short-hands."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import redis.asyncio
+
+from gateway.redis import names as redis_names
+from gateway.usage.event import UsageEvent
+from gateway.usage.producer.stream import UsageStream
+from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.table import UsageTable
+from tests.support.valkey import Valkey
+from tests.usage.support import (
+    RunningWriter,
+    entries,
+)
+
+Start = Callable[..., RunningWriter]
+
+
+class FaultyTable(UsageTable):
+    """The real table behind a faulty connection: `faults` has the outcomes of the next inserts."""
+
+    faults: list[str]
+    inserting: asyncio.Event
+
+    async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
+        fault = self.faults.pop(0) if self.faults else "none"
+        if fault == "refused":
+            raise UsageTableUnavailable("away")
+        await super().insert_async(events, token)
+        if fault == "reply lost":
+            raise UsageTableUnavailable("away")
+        if "rows lost" in fault:
+            for name in ("log", "daily"):
+                # A mutation keeps the token.
+                self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
+        if fault.startswith("hangs"):
+            self.inserting.set()
+            await asyncio.Event().wait()
+
+
+class Snapshot:
+    """A copy of the data of a Valkey, to be restored: what a crash can do with `appendfsync everysec`."""
+
+    def __init__(self, valkey: Valkey) -> None:
+        self._valkey = valkey
+        self._kept = valkey.folder / "kept"
+
+    async def take(self, client: Any) -> None:
+        assert await client.execute_command("WAITAOF", 1, 0, 5000) == [1, 0]
+        shutil.copytree(self._valkey.folder / "appendonlydir", self._kept)
+
+    def restore(self) -> None:
+        self._valkey.kill()
+        shutil.rmtree(self._valkey.folder / "appendonlydir")
+        shutil.copytree(self._kept, self._valkey.folder / "appendonlydir")
+        self._valkey.start()
+
+
+async def interrupt(start_writer: Start, table: FaultyTable) -> None:
+    """Run a writer until it hangs in an insert, and cancel it there."""
+    running = start_writer(table=table)
+    await table.inserting.wait()
+    await running.cancel()
+
+
+async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:
+    await asyncio.gather(*(stream.append(one) for one in events))
+    return list(events)
+
+
+async def dead_letters(client: redis.asyncio.Redis) -> list[tuple[bytes, str]]:
+    letters = await entries(client, redis_names.USAGE_DEAD_LETTERS)
+    return [(fields[b"e"], fields[b"reason"].decode()) for _, fields in letters]
