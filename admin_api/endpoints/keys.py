@@ -51,7 +51,7 @@ async def list_keys(deps: Dependencies, caller: Caller, params: ListQuery) -> Ke
 
 async def revoke_key(deps: Dependencies, caller: Caller, params: RevokeKey) -> RevokedKey:
     """Revoke a key permanently."""
-    before = await _own_key(deps, caller, params.key_id)
+    before = await _accessible_key(deps, caller, params.key_id)
     if before.revoked_at is None:
         await deps.keys.revoke(before.key_id)
         await _audit(deps, caller, "key.revoke", before)
@@ -60,7 +60,7 @@ async def revoke_key(deps: Dependencies, caller: Caller, params: RevokeKey) -> R
 
 async def rotate_key(deps: Dependencies, caller: Caller, params: RotateKey) -> CreatedKey:
     """Give a key a new secret."""
-    before = await _own_key(deps, caller, params.key_id)
+    before = await _accessible_key(deps, caller, params.key_id)
     if before.status(deps.now_ms()) == "expired":
         raise Problem(409, "This key has expired. Set a new expiry with /api/mcp-keys/update first.")
     rotated = await deps.keys.rotate(before.key_id, params.overlap_seconds)
@@ -76,7 +76,7 @@ async def update_key(deps: Dependencies, caller: Caller, params: UpdateKey) -> K
     changes: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(params).items() if value is not UNSET
     }
-    before = await _own_key(deps, caller, changes.pop("key_id"))
+    before = await _accessible_key(deps, caller, changes.pop("key_id"))
     if not changes:
         raise InvalidFields([FieldFault("body", "must contain a field to change in addition to key_id")])
     if before.revoked_at is not None:
@@ -92,7 +92,7 @@ async def update_key(deps: Dependencies, caller: Caller, params: UpdateKey) -> K
     return _item(record, deps.now_ms(), used.get(record.key_id))
 
 
-async def _own_key(deps: Dependencies, caller: Caller, key_id: str) -> KeyRecord:
+async def _accessible_key(deps: Dependencies, caller: Caller, key_id: str) -> KeyRecord:
     """Return a key that the caller may act on. Raises `Problem` 404."""
     record = await deps.keys.get(key_id)
     if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
