@@ -1,4 +1,4 @@
-"""One connection to an upstream: what breaks off raises, what is slow is bounded, no exchange sees another."""
+"""A connection to the upstream: an early end raises, slowness is bounded, and responses do not mix."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def whole_body(connection: UpstreamConnection) -> bytes:
 
 
 @on_both_loops
-async def test_exchanges_follow_one_another_on_one_connection() -> None:
+async def test_a_connection_carries_one_request_after_another() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for number in range(3):
             await server.next_request(reader)
@@ -59,14 +59,16 @@ async def test_exchanges_follow_one_another_on_one_connection() -> None:
 
 
 @on_both_loops
-async def test_an_answer_that_ends_with_the_stream_is_whole_after_a_close_and_broken_after_a_reset() -> None:
+async def test_a_response_without_a_length_is_complete_after_a_close_and_failed_after_a_reset() -> None:
+    half_is_read = asyncio.Event()
+
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
         if len(server.writers) == 1:
             writer.write_eof()
         else:
-            await reader.readexactly(1)
+            await half_is_read.wait()
             reset(writer)
 
     async with raw_server(serve) as server:
@@ -79,13 +81,13 @@ async def test_an_answer_that_ends_with_the_stream_is_whole_after_a_close_and_br
             connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await connection.read() == b"half"
-            connection._transport.write(b"x")  # type: ignore[union-attr]
+            half_is_read.set()
             with pytest.raises(ResponseError):
                 await connection.read()
 
 
 @on_both_loops
-async def test_every_way_to_break_off_raises_and_what_came_before_can_be_read() -> None:
+async def test_a_response_that_ends_early_raises_after_its_received_bytes_were_read() -> None:
     broken = [
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Le",
@@ -121,7 +123,7 @@ async def test_every_way_to_break_off_raises_and_what_came_before_can_be_read() 
 
 
 @on_both_loops
-async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
+async def test_late_bytes_after_a_response_close_the_connection() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(OK)
@@ -129,12 +131,12 @@ async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
         await asyncio.sleep(0.02)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
-    for is_at_rest in (False, True):
+    for is_idle in (False, True):
         async with raw_server(serve) as server, connected(server) as connection:
             connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await whole_body(connection) == b"ok"
-            if is_at_rest:
+            if is_idle:
                 connection.mark_idle(5)
             await server.all_gone()
             assert connection.is_closed
@@ -142,7 +144,7 @@ async def test_what_comes_late_behind_an_answer_ends_the_connection() -> None:
 
 
 @on_both_loops
-async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> None:
+async def test_an_idle_connection_with_an_undelivered_event_is_not_usable() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(OK)
@@ -154,7 +156,7 @@ async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> No
             await whole_body(connection)
             connection.mark_idle(5)
             assert connection.is_usable
-            # The loop does not run between this and the next question.
+            # The event loop does not run between this and `is_usable`.
             with socket.socket(fileno=os.dup(server.writers[0].get_extra_info("socket").fileno())) as its_end:
                 if act == "send":
                     its_end.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
@@ -165,7 +167,7 @@ async def test_a_connection_on_which_something_waits_unseen_is_not_fresh() -> No
 
 
 @on_both_loops
-async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded() -> None:
+async def test_a_slow_reader_pauses_the_upstream_within_bounded_memory() -> None:
     size = 20_000_000
 
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -182,7 +184,7 @@ async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded
             await asyncio.sleep(0.001)
             most = max(most, connection.unread_bytes)
         assert 256 * 1024 < most < 1024 * 1024
-        # Held back by its reader, an upstream is not late.
+        # An upstream that is paused by its reader does not time out.
         connection.on_deadline()
         assert not connection.is_closed
         body = 0
@@ -194,12 +196,12 @@ async def test_a_reader_that_waits_holds_the_upstream_back_and_memory_is_bounded
 
 
 @on_both_loops
-async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange() -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+async def test_an_unread_complete_response_does_not_block_the_next_request() -> None:
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
 
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
-        writer.write(answer)
+        writer.write(response)
         await server.next_request(reader)
         writer.write(OK)
 
@@ -218,7 +220,7 @@ async def test_a_whole_answer_that_nobody_read_does_not_stop_the_next_exchange()
 
 
 @on_both_loops
-async def test_time_is_kept_by_phase() -> None:
+async def test_each_phase_has_its_own_time_out() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         if len(server.writers) == 1:
@@ -233,7 +235,7 @@ async def test_time_is_kept_by_phase() -> None:
             assert 9 < connection.deadline - loop.time() <= 10
             head = asyncio.ensure_future(connection.wait_for_head())
             await asyncio.sleep(0.02)
-            assert connection.deadline - loop.time() <= 10, "half a head is no answer"
+            assert connection.deadline - loop.time() <= 10, "half a head does not start the idle time-out"
             connection.on_deadline()
             with pytest.raises(FirstByteTimeoutError):
                 await head
@@ -252,10 +254,12 @@ async def test_time_is_kept_by_phase() -> None:
 
 
 @on_both_loops
-async def test_a_reader_that_is_cancelled_leaves_the_answer_readable() -> None:
+async def test_a_cancelled_wait_leaves_the_response_readable() -> None:
+    is_cancelled = asyncio.Event()
+
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
-        await reader.readexactly(1)
+        await is_cancelled.wait()
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"whole"))
 
     async with raw_server(serve) as server, connected(server) as connection:
@@ -265,13 +269,13 @@ async def test_a_reader_that_is_cancelled_leaves_the_answer_readable() -> None:
         head.cancel()
         with pytest.raises(asyncio.CancelledError):
             await head
-        connection._transport.write(b"x")  # type: ignore[union-attr]
+        is_cancelled.set()
         await connection.wait_for_head()
         assert await whole_body(connection) == b"whole"
 
 
 @on_both_loops
-async def test_a_connection_that_is_aborted_wakes_its_reader() -> None:
+async def test_an_abort_raises_in_the_waiting_reader() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
 

@@ -1,77 +1,30 @@
-"""The pool of connections: none leaks, none is poisoned, and nothing is ever sent twice."""
+"""The pool leaks no connection, poisons none, and sends nothing twice."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import socket
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
-from gateway.proxy.upstream.connection import ConnectionState, UpstreamTimeouts
+from gateway.proxy.upstream.connection import ConnectionState
 from gateway.proxy.upstream.errors import (
     ConnectError,
     ConnectTimeoutError,
     FirstByteTimeoutError,
     IdleTimeoutError,
     ResponseError,
-    UpstreamError,
 )
-from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
-from tests.support.certificates import make_certificate
+from gateway.proxy.upstream.pool import request_head
+from tests.proxy.upstream.pools import FIELDS, echo, get, pool_for, url
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server
 
-FIELDS = [(b"Host", b"a")]
-
-
-@contextlib.asynccontextmanager
-async def pool_for(url: str, **timeouts: float) -> AsyncIterator[UpstreamPool]:
-    pool = UpstreamPool(
-        UpstreamAddress(url), UpstreamTimeouts(**{"connect": 2.0, "first_byte": 2.0, "idle": 2.0, **timeouts})
-    )
-    pool.start()
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-async def get(pool: UpstreamPool, target: bytes) -> bytes:
-    """One exchange from its beginning to its end."""
-    connection = await pool.send_request(request_head(b"GET", target, FIELDS), None)
-    try:
-        await connection.wait_for_head()
-        body = b""
-        while chunk := await connection.read():
-            body += chunk
-        return body
-    finally:
-        pool.release(connection)
-
-
-async def echo(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers each request with its target, in two pieces."""
-    while True:
-        target = (await server.next_request(reader)).split(b" ")[1]
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(target))
-        await asyncio.sleep(0)
-        writer.write(target[:2])
-        await asyncio.sleep(0)
-        writer.write(target[2:])
-
-
-def url(server: RawServer, scheme: str = "http", host: str = "127.0.0.1") -> str:
-    return f"{scheme}://{host}:{server.port}/mcp"
-
 
 @on_both_loops
-async def test_exchanges_one_after_another_use_one_connection_and_at_once_as_many_as_they_are() -> None:
+async def test_sequential_requests_share_a_connection_and_concurrent_ones_do_not() -> None:
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         for number in range(5):
             assert await get(pool, b"/%d" % number) == b"/%d" % number
@@ -83,7 +36,7 @@ async def test_exchanges_one_after_another_use_one_connection_and_at_once_as_man
 
 
 @on_both_loops
-async def test_cancelled_at_any_moment_an_exchange_leaves_no_connection_open_and_none_poisoned() -> None:
+async def test_a_cancellation_at_any_point_leaks_and_poisons_no_connection() -> None:
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         cancelled = finished = 0
         for is_warm in (False, True):
@@ -105,13 +58,13 @@ async def test_cancelled_at_any_moment_an_exchange_leaves_no_connection_open_and
                     cancelled += 1
                 assert await get(pool, b"/next") == b"/next"
                 assert [connection.state for connection in pool.connections] == [ConnectionState.IDLE]
-        assert min(cancelled, finished) >= 5, "both ends were tried"
+        assert min(cancelled, finished) >= 5, "some were cancelled, and some were not"
         await pool.close()
         await server.all_gone()
 
 
 @on_both_loops
-async def test_a_server_that_closes_idle_connections_at_once_never_gets_a_request_twice() -> None:
+async def test_a_server_that_closes_idle_connections_never_gets_a_request_twice() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         target = (await server.next_request(reader)).split(b" ")[1]
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(target), target))
@@ -129,7 +82,7 @@ async def test_a_server_that_closes_idle_connections_at_once_never_gets_a_reques
             except ResponseError:
                 failed += 1
         sent = [head.split(b" ")[1] for head in server.requests]
-        assert sent == sorted(set(sent), key=targets.index), "none twice"
+        assert sent == sorted(set(sent), key=targets.index), "none was sent twice"
         assert len(sent) + failed >= len(targets)
         for target in targets:
             await server.all_gone()
@@ -137,7 +90,7 @@ async def test_a_server_that_closes_idle_connections_at_once_never_gets_a_reques
 
 
 @on_both_loops
-async def test_a_request_that_was_sent_is_not_sent_again_when_its_connection_breaks() -> None:
+async def test_a_request_is_not_sent_again_when_its_connection_breaks() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
@@ -153,7 +106,7 @@ async def test_a_request_that_was_sent_is_not_sent_again_when_its_connection_bre
 
 
 @on_both_loops
-async def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> None:
+async def test_an_unsolicited_response_is_not_taken_for_the_next_one() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
@@ -167,7 +120,7 @@ async def test_what_a_server_says_unasked_is_no_answer_to_the_next_request() -> 
 
 
 @on_both_loops
-async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
+async def test_releasing_a_connection_within_a_response_closes_it() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
@@ -183,7 +136,7 @@ async def test_an_exchange_that_was_left_half_way_ends_its_connection() -> None:
 
 
 @on_both_loops
-async def test_a_connection_at_rest_is_closed_in_time() -> None:
+async def test_an_idle_connection_is_closed_at_its_deadline() -> None:
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         await get(pool, b"/")
         (connection,) = pool.connections
@@ -194,7 +147,7 @@ async def test_a_connection_at_rest_is_closed_in_time() -> None:
 
 
 @on_both_loops
-async def test_what_takes_too_long_is_ended_by_phase() -> None:
+async def test_each_phase_times_out_with_its_own_error() -> None:
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if b"/idle" in await server.next_request(reader):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx")
@@ -207,7 +160,7 @@ async def test_what_takes_too_long_is_ended_by_phase() -> None:
 
 
 @on_both_loops
-async def test_no_connection_is_an_error_of_its_own() -> None:
+async def test_a_failure_to_connect_is_a_connect_error() -> None:
     for address in ("http://127.0.0.1:9/mcp", "http://does-not-exist.invalid/mcp", "http://a..b/mcp"):
         async with pool_for(address) as pool:
             with pytest.raises(ConnectError):
@@ -217,9 +170,7 @@ async def test_no_connection_is_an_error_of_its_own() -> None:
 
 
 @on_both_loops
-async def test_a_server_that_takes_the_connection_and_no_handshake_is_a_connect_timeout_and_leaves_nothing_open() -> (
-    None
-):
+async def test_a_tls_handshake_that_hangs_is_a_connect_time_out_and_leaks_nothing() -> None:
     async def serve(_server: RawServer, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -236,7 +187,7 @@ async def test_a_server_that_takes_the_connection_and_no_handshake_is_a_connect_
 
 
 @on_both_loops
-async def test_reachable_means_a_connection_on_which_no_byte_was_sent() -> None:
+async def test_is_reachable_connects_and_sends_nothing() -> None:
     seen: list[bytes] = []
 
     async def serve(_server: RawServer, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
@@ -249,8 +200,8 @@ async def test_reachable_means_a_connection_on_which_no_byte_was_sent() -> None:
         assert pool.connections == []
 
 
-def test_names_resolve_anew_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On asyncio's loop alone: uvloop resolves by itself, for each connection too."""
+def test_names_are_resolved_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only on asyncio's loop: uvloop resolves names in C, also for each connection."""
     addresses = iter(["127.0.0.1", "127.0.0.2"])
     asked: list[str] = []
     resolve = socket.getaddrinfo
@@ -280,127 +231,8 @@ def test_names_resolve_anew_for_each_connection(monkeypatch: pytest.MonkeyPatch)
         runner.run(scenario())
 
 
-# TLS.
-
-
 @on_both_loops
-async def test_an_upstream_with_tls_must_be_trusted_and_be_who_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    public, context = make_certificate(tmp_path, "127.0.0.1")
-    async with raw_server(echo, context) as server:
-        async with pool_for(url(server, "https")) as pool:
-            with pytest.raises(ConnectError):
-                await get(pool, b"/")
-        monkeypatch.setenv("SSL_CERT_FILE", str(public))
-        async with pool_for(url(server, "https")) as pool:
-            for number in range(3):
-                assert await get(pool, b"/%d" % number) == b"/%d" % number
-            assert len(pool.connections) == 1
-        async with pool_for(url(server, "https", host="localhost")) as pool:
-            with pytest.raises(ConnectError):
-                await get(pool, b"/")
-        async with pool_for(url(server)) as pool:
-            with pytest.raises(UpstreamError):
-                await get(pool, b"/")
-        assert len(server.requests) == 3
-
-
-@pytest.mark.parametrize("in_chunks", [False, True])
-@on_both_loops
-async def test_large_answers_come_whole_over_tls_one_after_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_chunks: bool
-) -> None:
-    public, context = make_certificate(tmp_path, "127.0.0.1")
-    monkeypatch.setenv("SSL_CERT_FILE", str(public))
-    body = bytes(range(256)) * 4096
-
-    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await server.next_request(reader):
-            if in_chunks:
-                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                writer.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
-            else:
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-
-    async with raw_server(serve, context) as server, pool_for(url(server, "https")) as pool:
-        for _ in range(3):
-            assert await get(pool, b"/") == body
-        assert len(pool.connections) == 1
-
-
-def test_over_tls_an_answer_is_whole_by_a_close_of_tls_and_not_by_one_of_tcp(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On the workers' loop alone: asyncio's own does not tell the two apart."""
-    public, context = make_certificate(tmp_path, "127.0.0.1")
-    monkeypatch.setenv("SSL_CERT_FILE", str(public))
-
-    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await server.next_request(reader)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\nhalf")
-        await writer.drain()
-        if len(server.requests) == 1:
-            writer.close()
-        else:
-            writer.transport.abort()
-
-    async def scenario() -> None:
-        async with raw_server(serve, context) as server, pool_for(url(server, "https")) as pool:
-            assert await get(pool, b"/") == b"half"
-            with pytest.raises(ResponseError):
-                await get(pool, b"/")
-            assert pool.connections == []
-
-    uvloop.run(scenario())
-
-
-# What is sent.
-
-
-@on_both_loops
-async def test_no_field_adds_a_line_to_a_request() -> None:
-    async with raw_server(echo) as server, pool_for(url(server)) as pool:
-        for name, value in [
-            (b"X", b"a\r\nY: b"),
-            (b"X", b"a\nY: b"),
-            (b"X", b"a\rb"),
-            (b"X\r\nY", b"b"),
-            (b"X", b"a\0"),
-        ]:
-            with pytest.raises(ValueError, match="line end"):
-                await pool.send_request(request_head(b"GET", b"/", [(name, value)]), None)
-        with pytest.raises(ValueError, match="line end"):
-            await pool.send_request(request_head(b"GET", b"/ HTTP/1.1\r\nX: y", FIELDS), None)
-        assert pool.connections == []
-        assert server.requests == []
-
-
-@on_both_loops
-async def test_a_large_request_arrives_whole() -> None:
-    body = bytes(range(256)) * 16_384
-
-    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await server.next_request(reader)
-        assert head.endswith(b"\r\nContent-Length: %d\r\n\r\n" % len(body))
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % (await reader.readexactly(len(body)) == body))
-
-    async with raw_server(serve) as server, pool_for(url(server)) as pool:
-        connection = await pool.send_request(request_head(b"POST", b"/", FIELDS), body)
-        await connection.wait_for_head()
-        assert await connection.read() == b"1"
-        pool.release(connection)
-
-
-def test_the_parts_of_an_upstreams_url() -> None:
-    upstream = UpstreamAddress("https://user:secret@[::1]:8443/a%2fb?x=1")
-    assert (upstream.hostname, upstream.port, upstream.is_tls, upstream.host) == ("::1", 8443, True, b"[::1]:8443")
-    assert [upstream.request_target(), upstream.request_target(b"y=2")] == [b"/a%2fb?x=1", b"/a%2fb?x=1&y=2"]
-    assert UpstreamAddress("http://h").request_target(b"y") == b"/?y"
-
-
-@on_both_loops
-async def test_exchanges_leave_nothing_behind() -> None:
+async def test_requests_leak_no_objects() -> None:
     async with raw_server(echo) as server, pool_for(url(server)) as pool:
         await get(pool, b"/")
         gc.collect()
