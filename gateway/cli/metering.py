@@ -12,6 +12,7 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
 from gateway.cli.support.services import Services, with_services
+from gateway.cli.usage.database import usage_table
 from gateway.settings import load_settings, read_rules_file
 
 if TYPE_CHECKING:
@@ -125,22 +126,14 @@ async def _load_history(services: Services, days: int) -> tuple[list[ToolUsage],
 
 
 async def _load_stats(services: Services, days: int) -> dict[str, Any]:
-    """Query ClickHouse if it is a server, else the admin process, as only one process can open chDB."""
-    url = services.settings.clickhouse_url
-    if url is None or url.startswith("chdb:"):
-        return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", {"days": str(days), "all": "true"}))
-    # Imported here because the other commands need no ClickHouse client.
-    from gateway.usage.store.errors import UsageTableUnavailable
-    from gateway.usage.store.queries import stats
-    from gateway.usage.store.table import UsageTable
+    async with usage_table(services) as table:
+        if table is None:
+            query = {"days": str(days), "all": "true"}
+            return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", query))
+        # Imported here because the other commands need no ClickHouse client.
+        from gateway.usage.store.queries import stats
 
-    table = UsageTable(url, ttl_days=services.settings.usage_ttl_days, cluster=services.settings.clickhouse_cluster)
-    try:
         return dict(msgspec.to_builtins(await stats(table, days)))
-    except UsageTableUnavailable as error:
-        raise CliError(str(error)) from None
-    finally:
-        table.close()
 
 
 def _read(name: str) -> str:

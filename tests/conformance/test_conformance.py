@@ -14,7 +14,7 @@ import requests
 
 from tests.conformance import key_injector, suite
 from tests.conformance.suite import Outcome
-from tests.support.mcp_servers import McpServer
+from tests.support.mcp_servers import running_mcp_server
 from tests.support.production import login, production_engines
 from tests.support.running_up import Running
 from tests.support.waiting import wait_until
@@ -101,9 +101,8 @@ class Stage(NamedTuple):
 def stage() -> Iterator[Stage]:
     """A reference server without a gateway, and another one behind a gateway with two workers."""
     with contextlib.ExitStack() as stack:
-        direct, behind = McpServer(*REFERENCE), McpServer(*REFERENCE)
-        stack.callback(direct.stop)
-        stack.callback(behind.stop)
+        direct = stack.enter_context(running_mcp_server(*REFERENCE))
+        behind = stack.enter_context(running_mcp_server(*REFERENCE))
         # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
         production = stack.enter_context(production_engines(Path(folder), behind.url))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
-from tests.support.mcp_servers import DEMO, McpServer
+from tests.support.mcp_servers import DEMO, McpServer, running_mcp_server
 from tests.support.production import Production, login, production_engines
 from tests.support.running_up import Running
 
@@ -28,17 +28,38 @@ def demo_admin(demo: Running) -> AdminClient:
     return AdminClient(demo)
 
 
+UNCLAIMED_SECONDS = 2
+"""Seconds after which `gateway` deletes a session that no key has claimed."""
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`mcp-gateway up` in front of the fixture `upstream` of the test module."""
+    with clean_run(
+        "up",
+        *("--upstream", upstream.url),
+        data_dir=tmp_path_factory.mktemp("gateway") / "data",
+        GATEWAY_UNCLAIMED_SESSION_SECONDS=str(UNCLAIMED_SECONDS),
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(gateway: Running) -> AdminClient:
+    """The first admin of `gateway`."""
+    return AdminClient(gateway)
+
+
 @pytest.fixture(scope="package")
 def production() -> Iterator[Production]:
     """Configured engines, with the demo server as the upstream."""
-    upstream = McpServer(*DEMO)
     # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
     with (
+        running_mcp_server(*DEMO) as upstream,
         tempfile.TemporaryDirectory(prefix="production-") as folder,
         production_engines(Path(folder), upstream.url) as engines,
     ):
         yield engines
-    upstream.stop()
 
 
 @pytest.fixture(scope="package")

@@ -20,37 +20,18 @@ from fastmcp.client.transports import StreamableHttpTransport
 from mcp.client.subscriptions import ToolsListChanged
 from mcp_types import ElicitResult, ToolListChangedNotification
 
+from tests.end_to_end.conftest import UNCLAIMED_SECONDS
 from tests.support import sdk2_client
 from tests.support.admin_client import AdminClient
-from tests.support.clean_run import clean_run
-from tests.support.mcp_servers import TALKATIVE, McpServer
+from tests.support.mcp_servers import TALKATIVE, McpServer, running_mcp_server
 from tests.support.running_up import Running, processes_under
 from tests.support.waiting import wait_until
-
-UNCLAIMED_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[McpServer]:
-    server = McpServer(*TALKATIVE)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def gateway(upstream: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with clean_run(
-        "up",
-        *("--upstream", upstream.url),
-        data_dir=tmp_path_factory.mktemp("talk") / "data",
-        GATEWAY_UNCLAIMED_SESSION_SECONDS=str(UNCLAIMED_SECONDS),
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(gateway: Running) -> AdminClient:
-    return AdminClient(gateway)
+    with running_mcp_server(*TALKATIVE) as server:
+        yield server
 
 
 async def answer_elicitation(context: Any, request: Any) -> ElicitResult:

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 import requests
 
+from tests.end_to_end.conftest import UNCLAIMED_SECONDS
 from tests.support import scenario, sdk1_client, sdk2_client
 from tests.support.admin_client import AdminClient
-from tests.support.clean_run import clean_run
-from tests.support.mcp_servers import DEMO_WITH_SESSIONS, McpServer
+from tests.support.mcp_servers import DEMO_WITH_SESSIONS, McpServer, running_mcp_server
 from tests.support.metrics import scraped
 from tests.support.running_up import Running
 from tests.support.scenario import ScenarioReport
@@ -40,32 +40,13 @@ CALL = {
     "params": {"name": "get_latest_price", "arguments": {"symbol": "IBM"}},
 }
 ACCEPT = "application/json, text/event-stream"
-UNCLAIMED_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[McpServer]:
     """The demo server, with sessions."""
-    server = McpServer(*DEMO_WITH_SESSIONS)
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def gateway(upstream: McpServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`mcp-gateway up --upstream` in front of it."""
-    with clean_run(
-        "up",
-        *("--upstream", upstream.url),
-        data_dir=tmp_path_factory.mktemp("sessions") / "data",
-        GATEWAY_UNCLAIMED_SESSION_SECONDS=str(UNCLAIMED_SECONDS),
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(gateway: Running) -> AdminClient:
-    return AdminClient(gateway)
+    with running_mcp_server(*DEMO_WITH_SESSIONS) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

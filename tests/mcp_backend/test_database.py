@@ -6,6 +6,7 @@ import sqlite3
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,9 +115,17 @@ def test_a_query_is_stopped_at_its_time_limit(sql: str, reader: Reader) -> None:
         reader.read(sql, max_rows=1, max_seconds=0.1)
 
 
-def test_a_reader_cannot_write_even_without_its_authorizer(database: Database) -> None:
-    with Database(load_prices()) as own, own.reader() as reader:
-        connection = reader._connection
+def test_a_reader_cannot_write_even_without_its_authorizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def recording_connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connections.append(connect(*arguments, **options))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", recording_connect)
+    with Database(load_prices()):
+        connection = connections[-1]
         connection.set_authorizer(None)
         connection.execute("PRAGMA query_only = OFF")
 
@@ -124,13 +133,10 @@ def test_a_reader_cannot_write_even_without_its_authorizer(database: Database) -
             connection.execute("DELETE FROM stock_daily")
 
 
-def test_the_file_is_unlinked_before_the_first_query() -> None:
-    def folders() -> set[Path]:
-        return set(Path(tempfile.gettempdir()).glob("mcp_backend-*"))
-
-    before = folders()
+def test_the_file_is_unlinked_before_the_first_query(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Database(load_prices()):
-        assert folders() <= before
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -13,20 +13,9 @@ from mcp_types import PromptReference, ResourceTemplateReference, TextContent, T
 
 from tests.mcp_backend.calls import ENDLESS, call_tool, tool_error
 from tests.mcp_backend.conftest import SYMBOLS
+from tests.support import scenario
 
-TOOLS = {
-    "list_tables",
-    "describe_table",
-    "query_stock_daily",
-    "query_index_daily",
-    "get_latest_price",
-    "compare_stocks",
-    "moving_average",
-    "correlation_matrix",
-    "backtest_crossover",
-    "run_sql",
-    "export_csv",
-}
+TOOLS = set(scenario.TOOLS)
 
 
 async def test_every_tool_has_a_description_a_read_only_hint_and_an_output_schema(connect: Client) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+from collections.abc import Iterator
 
 DEMO_WITH_SESSIONS = ("-m", "mcp_backend", "--port", "0")
 TALKATIVE = ("-m", "tests.support.talkative_server")
@@ -24,3 +26,13 @@ class McpServer:
         """Stop the process."""
         self._process.terminate()
         self._process.communicate(timeout=10)
+
+
+@contextlib.contextmanager
+def running_mcp_server(*arguments: str) -> Iterator[McpServer]:
+    """Run a server for the duration of the context."""
+    server = McpServer(*arguments)
+    try:
+        yield server
+    finally:
+        server.stop()
