@@ -1,4 +1,4 @@
-"""The server that every gateway here is put in front of."""
+"""The upstream of every gateway here."""
 
 from __future__ import annotations
 

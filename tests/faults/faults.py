@@ -1,4 +1,4 @@
-"""What goes wrong: processes of a running `mcp-gateway up` are killed, or stopped for a while."""
+"""Faults: processes of a running `mcp-gateway up` are killed, or stopped for some time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.support.running_up import Running, processes_under
 
-Fault = Callable[["Scene"], Awaitable[None]]
+Fault = Callable[["Gateway"], Awaitable[None]]
 
 _PROGRAMS = {
     "worker": "gateway.runtime.proxy_worker",
@@ -22,8 +22,8 @@ _PROGRAMS = {
 }
 
 
-class Scene:
-    """A gateway that is started again on the same data after all of it was killed."""
+class Gateway:
+    """A gateway that is started again on the same data after all of its processes were killed."""
 
     def __init__(self, data_dir: Path, upstream_url: str, chance: random.Random) -> None:
         self.chance = chance
@@ -32,12 +32,12 @@ class Scene:
         self.running = self._start({})
 
     def _start(self, environment: dict[str, str]) -> Running:
-        # One worker more than is killed at a time, so that calls go on.
+        # One more worker than is killed at a time, so that calls continue.
         settings: dict[str, Any] = {"GATEWAY_WORKERS": "3", "GATEWAY_DRAIN_TIMEOUT": "5", **environment}
         return Running("up", "--upstream", self._upstream_url, data_dir=self._data_dir, **settings)
 
     def processes(self, name: str) -> list[int]:
-        """The process ids of the workers, of the admin process or of Valkey."""
+        """Return the process ids of the workers, the admin process or Valkey."""
         found = []
         for pid in processes_under(self.running.process.pid):
             with suppress(FileNotFoundError, ProcessLookupError):
@@ -46,14 +46,14 @@ class Scene:
         return found
 
     def signal(self, name: str, number: signal.Signals) -> list[int]:
-        """Signal one process of the name, if any lives at the moment."""
+        """Signal one process of the name, if there is one. Return its process id."""
         pids = self.processes(name)
         chosen = [self.chance.choice(pids)] if pids else []
         send(chosen, number)
         return chosen
 
     async def kill_everything(self) -> None:
-        """Kill the supervisor and all its children at once, and start anew on the same ports."""
+        """Kill the supervisor and all its children, and start again on the same ports."""
         ports = {name: self.running.environment[name] for name in ("GATEWAY_PROXY_PORT", "GATEWAY_ADMIN_PORT")}
         send([*processes_under(self.running.process.pid), self.running.process.pid], signal.SIGKILL)
         await asyncio.to_thread(self.running.wait)
@@ -70,22 +70,22 @@ def send(pids: list[int], number: signal.Signals) -> None:
 
 
 def killed(*names: str) -> Fault:
-    """One process of each name is killed, at the same time."""
+    """Return a fault that kills one process of each name, at the same time."""
 
-    async def fault(scene: Scene) -> None:
+    async def fault(gateway: Gateway) -> None:
         for name in names:
-            scene.signal(name, signal.SIGKILL)
+            gateway.signal(name, signal.SIGKILL)
 
     fault.__name__ = f"{' and '.join(names)} killed"
     return fault
 
 
 def stopped(name: str, seconds: float) -> Fault:
-    """A process stands still for up to `seconds`, and goes on as if nothing had been."""
+    """Return a fault that suspends a process for up to `seconds`, then resumes it."""
 
-    async def fault(scene: Scene) -> None:
-        pids = scene.signal(name, signal.SIGSTOP)
-        await asyncio.sleep(scene.chance.uniform(seconds / 3, seconds))
+    async def fault(gateway: Gateway) -> None:
+        pids = gateway.signal(name, signal.SIGSTOP)
+        await asyncio.sleep(gateway.chance.uniform(seconds / 3, seconds))
         send(pids, signal.SIGCONT)
 
     fault.__name__ = f"{name} stopped"
@@ -93,12 +93,12 @@ def stopped(name: str, seconds: float) -> Fault:
 
 
 def killed_while_stopped(killed_name: str, stopped_name: str) -> Fault:
-    """Two faults at once: one process stands still while another is killed."""
+    """Return a fault that kills one process while another is suspended."""
 
-    async def fault(scene: Scene) -> None:
-        pids = scene.signal(stopped_name, signal.SIGSTOP)
-        await asyncio.sleep(scene.chance.uniform(0.1, 3.0))
-        scene.signal(killed_name, signal.SIGKILL)
+    async def fault(gateway: Gateway) -> None:
+        pids = gateway.signal(stopped_name, signal.SIGSTOP)
+        await asyncio.sleep(gateway.chance.uniform(0.1, 3.0))
+        gateway.signal(killed_name, signal.SIGKILL)
         await asyncio.sleep(0.5)
         send(pids, signal.SIGCONT)
 
@@ -118,5 +118,5 @@ FAULTS: tuple[Fault, ...] = (
     stopped("worker", 3.0),
     stopped("admin", 7.0),
     stopped("valkey", 4.0),
-    Scene.kill_everything,
+    Gateway.kill_everything,
 )

@@ -1,4 +1,4 @@
-"""How often, how long and with which faults: `FAULT_ROUNDS`, `FAULT_SECONDS` and `FAULT_SEED`."""
+"""The number, length and random seeds of the rounds: `FAULT_ROUNDS`, `FAULT_SECONDS` and `FAULT_SEED`."""
 
 from __future__ import annotations
 

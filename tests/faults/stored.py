@@ -1,4 +1,4 @@
-"""What the usage table of a gateway that has ended holds. Argument: the URL of its chDB."""
+"""The contents of the usage table of an ended gateway. Argument: the URL of its chDB."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.usage.store.table import UsageTable
 
 
 def stored(url: str) -> tuple[list[tuple[str, int]], int]:
-    """The id and the record count of every row, and the calls in the sums by day; read by a process of its own."""
+    """Return id and record count of every row, and the calls in the daily sums, read by a separate process."""
     command = [sys.executable, "-m", "tests.faults.stored", url]
     rows, calls = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)
     return [(call_id, count) for call_id, count in rows], calls

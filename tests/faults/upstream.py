@@ -1,6 +1,6 @@
-"""An MCP server that costs next to nothing: a call of `rows` is answered with as many rows as it asks for.
+"""A cheap MCP server: a call of `rows` returns as many rows as it requests.
 
-Every third answer is an event stream. It is a process of its own, which no fault hits.
+Every third response is an event stream. It runs as a separate process, which has no faults.
 """
 
 from __future__ import annotations
