@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gateway.proxy.upstream.connection import ConnectionState
 from gateway.usage.event import UsageEvent
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Answer, Request, ScriptedUpstream, answer_raw, http
+from tests.support.waiting import until
 from tests.support.wire import request
 
 RESULT = {"content": [], "structuredContent": {"table": "prices", "rows": [{"n": 1}, {"n": 2}]}}
@@ -193,13 +194,6 @@ def without_date(raw: bytes) -> bytes:
 def without_time(event: UsageEvent) -> UsageEvent:
     """Return a usage event without its id, time and duration."""
     return msgspec.structs.replace(event, event_id="", created_at=0, duration_ms=0.0)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
 
 
 class PausedUpstream:

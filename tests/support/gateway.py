@@ -22,6 +22,7 @@ from gateway.settings import Settings
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
+from tests.support.waiting import until
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -156,6 +157,15 @@ class Gateway:
             return b""
         finally:
             writer.close()
+
+    async def until_events(self, count: int) -> list[UsageEvent]:
+        """Wait until there are so many usage events, and return them."""
+
+        async def enough() -> bool:
+            return len(await self.events()) >= count
+
+        await until(enough)
+        return await self.events()
 
     async def events(self) -> list[UsageEvent]:
         """Return the usage events in the stream."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Return once the condition holds. Raises `TimeoutError` after `seconds`."""
+async def until(condition: Callable[[], object | Awaitable[object]], seconds: float = 10) -> None:
+    """Return once the condition, which may be a coroutine function, holds. Raises `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is arbitrary
+        while True:
+            value = condition()
+            if await value if inspect.isawaitable(value) else value:
+                return
             await asyncio.sleep(0.001)
 
 

@@ -30,7 +30,7 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """The raw path without the query: neither decoded nor normalized."""
     query: bytes
-    headers: RawHeaders
+    headers: tuple[tuple[bytes, bytes], ...]
     fields: Mapping[bytes, bytes]
     """Header values by lower-case name."""
     scheme: str
@@ -81,7 +81,7 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
         target=target,
         path=path,
         query=query.encode("latin-1", "replace"),
-        headers=headers,
+        headers=tuple(headers),
         fields=fields,
         scheme=scheme,
         host=host,

@@ -16,7 +16,6 @@ import msgspec
 from gateway.keys.record import KeyRecord
 from gateway.proxy.admission.admitted_request import Caller, Principal, Session
 from gateway.proxy.admission.head import RequestHead
-from gateway.proxy.admission.headers import RawHeaders
 
 
 class CachedAdmission(msgspec.Struct, frozen=True):
@@ -39,7 +38,7 @@ class CachedHead(msgspec.Struct, frozen=True):
     head: RequestHead
     admission: CachedAdmission | None = None
 
-    def matches(self, method: str, target: str, headers: RawHeaders) -> bool:
+    def matches(self, method: str, target: str, headers: tuple[tuple[bytes, bytes], ...]) -> bool:
         """Return True if a request has this head."""
         head = self.head
         return head.headers == headers and head.target == target and head.method == method

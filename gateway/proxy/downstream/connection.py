@@ -363,7 +363,7 @@ class ClientConnection(asyncio.Protocol):
         self._reader.close()
         if self._context is None:
             response = self._handler.refuse(error)
-            request = ClientRequest("", "", "1.1", [], content_length=None, keep_alive=False)
+            request = ClientRequest("", "", "1.1", (), content_length=None, keep_alive=False)
             context = self._context = RequestContext(self, request)
             with contextlib.suppress(ConnectionError):
                 context.send_response(response)

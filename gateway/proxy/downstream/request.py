@@ -43,7 +43,7 @@ class ClientRequest:
         method: str,
         target: str,
         version: str,
-        headers: list[tuple[bytes, bytes]],
+        headers: tuple[tuple[bytes, bytes], ...],
         *,
         content_length: int | None,
         keep_alive: bool,
@@ -229,7 +229,7 @@ class RequestReader:
             parser.get_method().decode("ascii"),
             self._target.decode("latin-1"),
             parser.get_http_version(),
-            self._headers,
+            tuple(self._headers),
             content_length=self._content_length,
             # Servers differ most on where a chunked request ends, so the connection is closed after one.
             keep_alive=parser.should_keep_alive() and not self._framing.is_chunked,

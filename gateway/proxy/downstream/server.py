@@ -50,6 +50,11 @@ class ProxyServer:
         """Bytes of responses that wait in write buffers."""
         return sum(connection.write_buffer_bytes for connection in self._connections)
 
+    @property
+    def open_connections(self) -> int:
+        """Number of client connections, idle or busy."""
+        return len(self._connections)
+
     def stop_accepting(self) -> None:
         """Accept no more connections or requests; those that are being received or served continue."""
         self._is_stopping = True

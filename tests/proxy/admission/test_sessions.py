@@ -11,74 +11,63 @@ from redis.asyncio import Redis
 
 from gateway.proxy.admission.admitted_request import Session
 from gateway.proxy.admission.sessions import Sessions
+from tests.support.clock import Clock
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import ScriptedUpstream, answer_json, answer_raw, http
+from tests.support.waiting import until
 
 OPENED = answer_json({"jsonrpc": "2.0", "id": 0, "result": {}}, extra="Mcp-Session-Id: s-1\r\n")
 
 
-class Time:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000_000.0
-
-    def now_ms(self) -> int:
-        return int(self.seconds * 1000)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-def sessions(redis: Redis, time: Time) -> Sessions:
-    return Sessions(redis, now_ms=time.now_ms, monotonic=time.monotonic, unclaimed_seconds=60, open_per_address=2)
+def sessions(redis: Redis, clock: Clock) -> Sessions:
+    return Sessions(redis, now_ms=clock.now_ms, monotonic=clock.monotonic, unclaimed_seconds=60, open_per_address=2)
 
 
 async def test_the_owner_that_first_uses_a_session_keeps_it(redis: Redis) -> None:
-    one, other = sessions(redis, Time()), sessions(redis, Time())
+    one, other = sessions(redis, Clock()), sessions(redis, Clock())
     assert await one.claim("s", "ann") == Session("ann")
     assert await other.claim("s", "bob") is None
     assert await other.claim("s", "ann") == Session("ann")
 
 
 async def test_only_one_of_two_owners_claims_a_session(redis: Redis) -> None:
-    workers = [sessions(redis, Time()) for _ in range(8)]
+    workers = [sessions(redis, Clock()) for _ in range(8)]
     claims = await asyncio.gather(*(worker.claim("s", f"owner {n}") for n, worker in enumerate(workers)))
     assert len([claim for claim in claims if claim is not None]) == 1
 
 
 async def test_an_unclaimed_session_keeps_its_client_when_it_is_claimed(redis: Redis) -> None:
-    held = sessions(redis, Time())
+    held = sessions(redis, Clock())
     await held.register("s", Session("", "claude-code", "2", address="10.0.0.1"))
     assert await held.claim("s", "ann") == Session("ann", "claude-code", "2")
 
 
 async def test_only_expired_unclaimed_sessions_are_taken_and_each_once(redis: Redis) -> None:
-    time = Time()
-    held, other = sessions(redis, time), sessions(redis, time)
+    clock = Clock()
+    held, other = sessions(redis, clock), sessions(redis, clock)
     for name in ("claimed", "unclaimed"):
         await held.register(name, Session("", address="10.0.0.1"))
     await held.claim("claimed", "ann")
     assert await held.take_expired(10) == []
-    time.seconds += 61
+    clock.advance(61)
     taken = await asyncio.gather(held.take_expired(10), other.take_expired(10))
     assert [session_id for ids in taken for session_id in ids] == ["unclaimed"]
 
 
 async def test_open_handshakes_are_limited_per_address(redis: Redis) -> None:
-    time = Time()
-    held = sessions(redis, time)
+    clock = Clock()
+    held = sessions(redis, clock)
     for name in ("a", "b"):
         assert await held.reserve_handshake("10.0.0.1")
         await held.register(name, Session("", address="10.0.0.1"))
     assert not await held.reserve_handshake("10.0.0.1")
     assert await held.reserve_handshake("10.0.0.2")
-    time.seconds += 61
+    clock.advance(61)
     assert await held.reserve_handshake("10.0.0.1")
 
 
 async def test_a_claimed_session_no_longer_counts_as_an_open_handshake(redis: Redis) -> None:
-    held = sessions(redis, Time())
+    held = sessions(redis, Clock())
     for name in ("a", "b"):
         await held.register(name, Session("", address="10.0.0.1"))
         await held.claim(name, "ann")
@@ -86,7 +75,7 @@ async def test_a_claimed_session_no_longer_counts_as_an_open_handshake(redis: Re
 
 
 async def test_redis_holds_no_id_of_a_claimed_session(redis: Redis) -> None:
-    held = sessions(redis, Time())
+    held = sessions(redis, Clock())
     await held.register("secret-session", Session("", address="10.0.0.1"))
     await held.claim("secret-session", "ann")
     for name in await redis.keys():
@@ -143,9 +132,7 @@ async def test_an_unclaimed_session_is_ended_upstream(
     upstream.answer = OPENED
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, unclaimed_session_seconds=0.1) as gateway:
         await gateway.post(INITIALIZE)
-        async with asyncio.timeout(3):
-            while len(upstream.requests) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: len(upstream.requests) == 2)
     assert upstream.requests[1].line == b"DELETE /mcp HTTP/1.1"
     assert upstream.requests[1].values("mcp-session-id") == [b"s-1"]
 

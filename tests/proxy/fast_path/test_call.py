@@ -25,13 +25,13 @@ from tests.proxy.keep_alive import (
     PausedUpstream,
     keep_alive,
     limited_gateway,
-    until,
     warm_client,
     without_date,
 )
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_raw, chunk, http, sse_head
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
 from tests.support.wire import answers_in
 
 OTHER = http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}')
@@ -55,9 +55,8 @@ async def gateway(
 
 async def counted(gateway: Gateway, events: int) -> None:
     """Wait until exactly so many calls are counted."""
-    async with asyncio.timeout(10):
-        while len(await gateway.events()) < events:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await gateway.until_events(events)
+    # An event too many would follow soon.
     await asyncio.sleep(0.02)
     found = await gateway.events()
     assert len(found) == len({event.event_id for event in found}) == events
@@ -313,10 +312,21 @@ async def stopping(
         paused = PausedUpstream(upstream)
         client.send(call())
         await paused.arrived.wait()
+        port = gateway.port
         stop = asyncio.ensure_future(running.__aexit__(None, None, None))
-        await until(lambda: gateway.worker.server._is_stopping)
+        await until(lambda: is_refused(port))
         yield gateway, client, paused, stop  # type: ignore[misc]
         await stop
+
+
+async def is_refused(port: int) -> bool:
+    """Return True if nothing listens on the port."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
 
 
 async def test_a_call_in_flight_is_answered_while_draining_and_its_connection_closed(
@@ -547,7 +557,7 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
         await until(lambda: not any(gateway.worker.services.concurrency.active.values()))
         await until(lambda: not gateway.worker.services.forwarding.detached_calls)
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
-        await until(lambda: not gateway.worker.server._connections)
+        await until(lambda: gateway.worker.server.open_connections == 0)
         assert gateway.metrics.open_streams == 0
         found = sorted(int(event.request_id) for event in await gateway.events())
     assert found == sorted(random_upstream.answered)
@@ -557,14 +567,16 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
 
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_a_response_prepared_before_draining_still_says_that_the_connection_closes(
-    gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, version: bytes
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder, version: bytes
 ) -> None:
     fields = (b"Connection: keep-alive",) if version == b"1.0" else ()
-    async with warm_client(gateway, upstream, await gateway.key(), *fields, version=version) as client:
+    async with (
+        running_gateway(redis, valkey_url, upstream.url, tmp_path) as gateway,
+        warm_client(gateway, upstream, await gateway.key(), *fields, version=version) as client,
+    ):
         upstream.answer = answer_raw(http(TYPICAL))
         async with recording_usage(gateway, client):
-            for connection in list(gateway.worker.server._connections):
-                connection.stop()
+            gateway.worker.server.stop_accepting()
         raw = await client.answer()
         assert paths.taken == ["general", "fast"]
         assert b"\r\nConnection: close\r\n" in raw
@@ -587,3 +599,25 @@ async def test_an_error_after_recording_neither_counts_nor_answers_twice(
     assert paths.taken == ["general", "fast", "fast"]
     assert not gateway.active_requests
     await counted(gateway, 3)
+
+
+async def test_an_error_before_sending_is_logged_counted_and_500(
+    gateway: Gateway,
+    upstream: ScriptedUpstream,
+    paths: PathRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(*_arguments: Any) -> Any:
+        raise RuntimeError("an error")
+
+    key = await gateway.key()
+    async with warm_client(gateway, upstream, key) as client:
+        with monkeypatch.context() as faulty:
+            faulty.setattr("gateway.proxy.fast_path.fast_path.caller_of", fails)
+            assert (await client.exchange(call())).startswith(b"HTTP/1.1 500 ")
+        assert await client.is_closed()
+    assert gateway.metrics.reasons == ["forwarded", "internal"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert (gateway.active_requests, upstream.requests) == (0, [])
+    await counted(gateway, 1)

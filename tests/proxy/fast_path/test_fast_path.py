@@ -26,7 +26,6 @@ from tests.proxy.keep_alive import (
     in_segments,
     keep_alive,
     limited_gateway,
-    until,
     warm_client,
     without_date,
     without_time,
@@ -40,6 +39,7 @@ from tests.support.scripted_upstream import (
     http,
     sse_head,
 )
+from tests.support.waiting import until
 from tests.support.wire import answers_in
 
 

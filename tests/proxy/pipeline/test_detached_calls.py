@@ -12,6 +12,7 @@ from gateway.redis import names as redis_names
 from tests.proxy.streams import event, messages_in, next_event, result, stream
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, chunk, sse_head
+from tests.support.waiting import until
 
 S = {"Mcp_Session_Id": "session-1"}
 
@@ -36,9 +37,7 @@ async def call_and_disconnect(gateway: Gateway, key: str, session_id: str) -> No
     async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
         await next_event(answer.content)
         answer.close()
-    async with asyncio.timeout(5):
-        while not await gateway.redis.keys(redis_names.DETACHED_CALLS + "*"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: gateway.redis.keys(redis_names.DETACHED_CALLS + "*"))
 
 
 async def test_a_client_resumes_its_stream_at_the_worker_of_the_call(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.secret import ApiKey
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
@@ -19,6 +20,7 @@ from tests.support.scripted_upstream import (
     http,
     sse_head,
 )
+from tests.support.waiting import until
 
 PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
 
@@ -363,9 +365,11 @@ async def test_clients_without_a_key_take_no_capacity_from_those_with_one(
         key = await gateway.key()
         _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(slow)
-        async with asyncio.timeout(5):
-            while (await gateway.post(INITIALIZE)).status != 503:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def is_overloaded() -> bool:
+            return (await gateway.post(INITIALIZE)).status == 503
+
+        await until(is_overloaded)
         answers = await asyncio.gather(*(gateway.post(PING, key) for _ in range(4)))
         writer.close()
     assert [answer.status for answer in answers] == [200] * 4
@@ -436,9 +440,9 @@ async def test_a_key_that_is_revoked_while_a_body_arrives_is_refused(
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     writer.write(head.encode() + body[:5])
-    await asyncio.sleep(0.05)
+    await until(lambda: gateway.active_requests == 1)
     await gateway.keys.revoke(record.key_id)
-    await asyncio.sleep(0.15)
+    await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
     writer.write(body[5:])
     assert (await reader.read()).startswith(b"HTTP/1.1 401 ")
     writer.close()

@@ -23,6 +23,7 @@ from tests.support.scripted_upstream import (
     sse_head,
 )
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
 
 PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
 
@@ -63,13 +64,6 @@ async def script(upstream: ScriptedUpstream) -> AsyncIterator[Script]:
 def post(gateway: Gateway, key: str, message: Any, **headers: str) -> Any:
     fields = {"Authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
     return gateway.session.post(gateway.url, json=message, headers=fields)
-
-
-async def until_events(gateway: Gateway, count: int) -> list[Any]:
-    async with asyncio.timeout(5):
-        while len(events := await gateway.events()) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return events
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
@@ -255,7 +249,7 @@ async def test_a_session_call_whose_client_disconnected_is_still_metered(gateway
         await answer.content.readany()
         answer.close()
     await script.send(chunk(sse_event(result())))
-    (event,) = await until_events(gateway, 1)
+    (event,) = await gateway.until_events(1)
     assert event.record_count == 2
 
 
@@ -267,9 +261,9 @@ async def test_a_call_whose_client_disconnects_before_the_response_is_still_mete
     await script.arrived.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await asyncio.sleep(0.05)
+    await until(lambda: gateway.metrics.reasons == ["client_left"])
     await script.send(http(json.dumps(result()).encode()))
-    (event,) = await until_events(gateway, 1)
+    (event,) = await gateway.until_events(1)
     assert event.record_count == 2
 
 
@@ -282,9 +276,7 @@ async def test_closing_the_stream_of_a_2026_07_28_call_ends_it_upstream(
         await answer.content.readany()
         answer.close()
     script.over.set()
-    async with asyncio.timeout(2):
-        while upstream.open_connections:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: not upstream.open_connections)
     assert await gateway.events() == []
 
 
@@ -298,9 +290,7 @@ async def test_a_listening_stream_ends_upstream_when_its_client_disconnects(
         assert answer.status == 200
         answer.close()
     script.over.set()
-    async with asyncio.timeout(2):
-        while upstream.open_connections:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: not upstream.open_connections)
 
 
 async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway, upstream: ScriptedUpstream) -> None:
@@ -316,9 +306,7 @@ async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway
             answer.close()
 
     await asyncio.gather(*(abort_one() for _ in range(64)))
-    async with asyncio.timeout(3):
-        while upstream.open_connections or gateway.pool.connections:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: not (upstream.open_connections or gateway.pool.connections))
 
 
 async def test_a_stream_that_is_incomplete_upstream_is_incomplete_for_the_client(
@@ -366,7 +354,7 @@ async def test_usage_is_spooled_before_the_response_while_redis_is_down(
             await answer.read()
         assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
         valkey.start()
-        assert len({event.event_id for event in await until_events(gateway, 2)}) == 2
+        assert len({event.event_id for event in await gateway.until_events(2)}) == 2
 
 
 async def test_the_tool_catalog_observes_lists_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:
@@ -375,6 +363,4 @@ async def test_the_tool_catalog_observes_lists_of_tools(gateway: Gateway, upstre
     upstream.answer = answer_raw(http(json.dumps(listed).encode()))
     async with post(gateway, await gateway.key(), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}) as answer:
         assert await answer.json() == listed
-    async with asyncio.timeout(5):
-        while not await gateway.redis.keys("*tools*"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: gateway.redis.keys("*tools*"))
