@@ -4,9 +4,9 @@ Pure functions: no I/O, no clock, no event loop. All but `parse_sql` take about 
 loop may call them; an expensive rule takes about 15 ms. Imports nothing else of the project; any package may import
 it.
 
-Begin reading in `api`: `meter` runs the steps in their order. `result_count` counts the records of a result, with `json`
-for values and `text` for texts. `arguments` finds tables, with `sql` for statements. `rules` has the operator's metering
-rules. `tool_declarations` reads hints from `tools/list`. `explain` shows each step for one call.
+Begin reading in `api`: `meter` runs the steps in their order. `result_count` counts the records of a result, with
+`json` for values and `text` for texts. `arguments` finds tables, with `sql` for statements. `rules` has the operator's
+metering rules. `tool_declarations` reads hints from `tools/list`. `explain` shows each step for one call.
 """
 
 from gateway.metering.api import is_sql_parsed, meter, meter_decoded, parse_sql, tables_in_arguments
