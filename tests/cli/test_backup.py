@@ -1,4 +1,4 @@
-"""`mcp-gateway backup` and `restore` on a real gateway: what was there is there again, once."""
+"""`mcp-gateway backup` and `restore` on a running gateway."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def call(number: int) -> dict[str, Any]:
 
 
 def history(running: Running, token: str, calls: int = 0) -> dict[str, Any]:
-    """The history once it has so many calls; on a busy machine the first of them are not there at once."""
+    """Return the history when it has this number of calls."""
     deadline = time.monotonic() + 20
     while True:
         answer = running.admin("GET", "/api/mcp-usage/history", token)
@@ -34,8 +34,8 @@ def history(running: Running, token: str, calls: int = 0) -> dict[str, Any]:
         time.sleep(0.2)
 
 
-def test_what_is_restored_is_what_was_backed_up(capsys: Capture, tmp_path: Path) -> None:
-    file, elsewhere = tmp_path / "backup.tar", tmp_path / "elsewhere"
+def test_a_restored_gateway_has_the_keys_and_the_usage_of_the_backup(capsys: Capture, tmp_path: Path) -> None:
+    file, restored = tmp_path / "backup.tar", tmp_path / "restored"
     first = Running("up", data_dir=tmp_path / "data")
     try:
         first.until_ready()
@@ -53,10 +53,10 @@ def test_what_is_restored_is_what_was_backed_up(capsys: Capture, tmp_path: Path)
     assert [path.name for path in tmp_path.iterdir() if "backup" in path.name] == ["backup.tar"]
     assert not (first.data_dir / "valkey" / "dump.rdb").exists()
 
-    assert main(["restore", str(file), "--data-dir", str(elsewhere)]) == 0
-    assert main(["restore", str(file), "--data-dir", str(elsewhere)]) == 1
+    assert main(["restore", str(file), "--data-dir", str(restored)]) == 0
+    assert main(["restore", str(file), "--data-dir", str(restored)]) == 1
     assert "has data already" in capsys.readouterr().err
-    second = Running("up", data_dir=elsewhere)
+    second = Running("up", data_dir=restored)
     try:
         second.until_ready()
         after = history(second, token)
@@ -92,7 +92,7 @@ def test_a_damaged_backup_restores_nothing(capsys: Capture, tmp_path: Path) -> N
 
 
 def without(file: Path, name: str) -> bytes:
-    """A tar that lacks one member."""
+    """Return a backup file without one of its members."""
     other = file.with_name("other.tar")
     with tarfile.open(file) as tar, tarfile.open(other, "w") as into:
         for member in tar.getmembers():
@@ -102,7 +102,7 @@ def without(file: Path, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_engines_of_ones_own_are_left_to_their_own_means(
+def test_configured_engines_are_not_backed_up(
     command: str, valkey_url: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
@@ -110,6 +110,6 @@ def test_engines_of_ones_own_are_left_to_their_own_means(
     assert "only embedded engines" in capsys.readouterr().err
 
 
-def test_a_gateway_that_does_not_run_is_told(capsys: Capture, tmp_path: Path) -> None:
+def test_a_backup_needs_a_running_gateway(capsys: Capture, tmp_path: Path) -> None:
     assert main(["backup", str(tmp_path / "backup.tar"), "--data-dir", str(tmp_path / "data")]) == 1
     assert "no gateway runs" in capsys.readouterr().err

@@ -29,7 +29,7 @@ def write_instance_file(folder: Path) -> None:
     )
 
 
-def test_config_shows_values_and_sources_and_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_config_prints_values_and_sources_and_masks_secrets(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setenv("GATEWAY_JWT_SECRET", "hunter2" * 8)
     monkeypatch.setenv("GATEWAY_REDIS_URL", "redis://:hunter2@host/0")
     monkeypatch.setenv("GATEWAY_PROXY_PORT", "5")
@@ -53,7 +53,7 @@ def test_config_prints_the_documentation_page(capsys: Capture) -> None:
     assert capsys.readouterr().out == settings_page()
 
 
-def test_a_snippet_is_alone_on_standard_output(capsys: Capture) -> None:
+def test_standard_output_has_only_the_snippet(capsys: Capture) -> None:
     assert main(["client-config", "cursor", "--key", "sk-x", "--url", "https://h/mcp", "--name", "mine"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["mcpServers"]["mine"] == {
@@ -76,7 +76,7 @@ def test_the_url_is_that_of_the_running_gateway_or_of_the_settings(
     assert "http://127.0.0.1:18001/mcp" in capsys.readouterr().out
 
 
-def test_clients_are_listed_and_a_near_name_is_suggested(capsys: Capture) -> None:
+def test_clients_are_listed_and_a_similar_name_is_suggested(capsys: Capture) -> None:
     assert main(["client-config", "--list"]) == 0
     shown = capsys.readouterr().out
     assert all(client in shown for client in CLIENTS)
@@ -88,7 +88,7 @@ def test_clients_are_listed_and_a_near_name_is_suggested(capsys: Capture) -> Non
     assert json.loads(capsys.readouterr().out)["where"] == "~/.codex/config.toml"
 
 
-def test_doctor_fails_where_nothing_runs_and_says_what_to_start(capsys: Capture) -> None:
+def test_doctor_fails_if_nothing_runs_and_names_the_command_to_start(capsys: Capture) -> None:
     assert main(["doctor", "--url", "http://127.0.0.1:1/mcp"]) == 1
     shown = capsys.readouterr().out
     assert "✓ settings: all are well-formed" in shown

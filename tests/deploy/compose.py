@@ -1,4 +1,4 @@
-"""The Compose file as Compose reads it: variables put in, YAML read."""
+"""Parses the Compose file as Compose does: variables are interpolated, then YAML is parsed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ FILLED_IN = {
     "GATEWAY_ADMIN_EMAIL": "admin@example.com",
     "GATEWAY_ADMIN_PASSWORD": "correct horse battery",
 }
-"""An .env with all that has to be in it, and nothing else."""
+"""An `.env` with the required variables only."""
 
 _VARIABLE = re.compile(r"\$\$|\$\{([A-Z_]+)(?::([?-])([^}]*))?\}")
 
 
 class MissingVariableError(Exception):
-    """A variable that has no default is not set, or empty."""
+    """A required variable is unset or empty."""
 
 
 def interpolated(text: str, variables: Mapping[str, str]) -> str:
-    """The text with its variables put in (Compose specification, interpolation)."""
+    """Interpolate the variables of a text (Compose specification, interpolation)."""
 
     def value(match: re.Match[str]) -> str:
         if match[0] == "$$":
@@ -44,26 +44,26 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
 
 
 def variables_used() -> dict[str, str | None]:
-    """Each variable's default; `None` where there is none and it is required."""
+    """Return the default of each variable; `None` if it is required."""
     found = (match for match in _VARIABLE.finditer(PATH.read_text()) if match[1])
     return {match[1]: None if match[2] == "?" else match[3] or "" for match in found}
 
 
 def read(variables: Mapping[str, str] = FILLED_IN) -> Any:
-    """The whole file. Raises `MissingVariableError`."""
+    """Parse the whole file. Raises `MissingVariableError`."""
     lines = [line for line in PATH.read_text().splitlines() if not line.lstrip().startswith("#")]
     return yaml.safe_load(interpolated("\n".join(lines), variables))
 
 
 def environment(service: Any, variables: Mapping[str, str] = FILLED_IN) -> dict[str, str]:
-    """What a container gets; a name without a value is passed on where it is set, and else left out."""
+    """Return the environment of a container; a name without a value is passed through if it is set, else omitted."""
     given = service.get("environment", {})
     passed = {name: variables.get(name) if value is None else str(value) for name, value in given.items()}
     return {name: value for name, value in passed.items() if value is not None}
 
 
 def seconds(duration: str) -> int:
-    """A duration such as `130s` or `2m10s`."""
+    """Parse a duration such as `130s` or `2m10s`."""
     match = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", duration)
     assert match is not None, duration
     return 60 * int(match[1] or 0) + int(match[2] or 0)

@@ -1,4 +1,4 @@
-"""A running gateway, for the health checks."""
+"""Fixture: a running gateway for the health checks."""
 
 from tests.proxy.conftest import gateway, upstream
 

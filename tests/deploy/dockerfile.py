@@ -1,4 +1,4 @@
-"""A Dockerfile as its stages, as far as the tests need it."""
+"""Parses a Dockerfile into stages, as far as the tests need it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FINAL = ("production", "embedded", "demo")
-"""The targets that are built to be run."""
+"""The targets for images."""
 
 
 class Instruction(NamedTuple):
-    """One instruction; `flags` are what begins with `--`."""
+    """An instruction; `flags` are its arguments that begin with `--`."""
 
     word: str
     flags: dict[str, str]
@@ -21,12 +21,12 @@ class Instruction(NamedTuple):
 
     @property
     def exec_form(self) -> list[str]:
-        """The words of an exec form. Raises `ValueError` for a shell form."""
+        """The words of the exec form. Raises `ValueError` for the shell form."""
         return [str(word) for word in json.loads(self.text)]
 
 
 class Stage(NamedTuple):
-    """One `FROM … AS name` and what follows it."""
+    """A stage: `FROM … AS name` and the instructions after it."""
 
     name: str
     base: str
@@ -34,7 +34,7 @@ class Stage(NamedTuple):
 
 
 def read_stages(path: Path = ROOT / "deploy" / "Dockerfile") -> dict[str, Stage]:
-    """All stages by name, in order."""
+    """Parse all stages, by name and in order."""
     stages: dict[str, Stage] = {}
     for instruction in _instructions(path.read_text()):
         if instruction.word == "FROM":
@@ -47,18 +47,18 @@ def read_stages(path: Path = ROOT / "deploy" / "Dockerfile") -> dict[str, Stage]
 
 
 def inherited(stages: dict[str, Stage], name: str) -> tuple[Instruction, ...]:
-    """What a stage consists of, its base stages' instructions first."""
+    """Return the instructions of a stage, after those of its base stages."""
     stage = stages.get(name)
     return () if stage is None else (*inherited(stages, stage.base), *stage.own)
 
 
 def last(instructions: tuple[Instruction, ...], word: str) -> Instruction | None:
-    """The instruction of this kind that is in force."""
+    """Return the last instruction with this keyword, which is the effective one."""
     return next((one for one in reversed(instructions) if one.word == word), None)
 
 
 def environment(instructions: tuple[Instruction, ...]) -> dict[str, str]:
-    """All that `ENV` sets."""
+    """Return the variables that `ENV` sets."""
     pairs: dict[str, str] = {}
     for one in instructions:
         if one.word == "ENV":
@@ -67,7 +67,7 @@ def environment(instructions: tuple[Instruction, ...]) -> dict[str, str]:
 
 
 def health_check(instructions: tuple[Instruction, ...]) -> list[str]:
-    """The words of the health check's command."""
+    """Return the words of the command of the health check."""
     check: Any = last(instructions, "HEALTHCHECK")
     assert check is not None
     assert check.text.startswith("CMD ")

@@ -1,4 +1,4 @@
-"""The Compose file, read and not run: its settings are loaded as the containers would load them."""
+"""The Compose file, parsed but not run; its settings are loaded as in the containers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def services() -> dict[str, Any]:
 
 
 def settings_of(services: dict[str, Any], role: Role, variables: dict[str, str], patch: pytest.MonkeyPatch) -> Settings:
-    """The settings that a role's container would come up with."""
+    """Load the settings of the container of a role."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         patch.delenv(name)
     service = services[role]
@@ -41,7 +41,7 @@ def settings_of(services: dict[str, Any], role: Role, variables: dict[str, str],
 
 
 @pytest.mark.parametrize("role", ["proxy", "admin"])
-def test_each_role_comes_up_with_what_it_needs(
+def test_each_role_has_its_required_settings(
     role: Role, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(services, role, compose.FILLED_IN, monkeypatch)
@@ -97,7 +97,7 @@ def example_lines() -> list[str]:
     return [line for line in compose.EXAMPLE.read_text().splitlines() if line and not line.startswith("# ")]
 
 
-def test_the_example_asks_for_what_is_required_and_names_every_other_variable(services: dict[str, Any]) -> None:
+def test_the_example_has_every_required_and_optional_variable(services: dict[str, Any]) -> None:
     asked_for = {line.removesuffix("=") for line in example_lines() if line.endswith("=") and not line.startswith("#")}
     assert asked_for == {name for name, default in compose.variables_used().items() if default is None}
     named = {line.lstrip("#").partition("=")[0] for line in example_lines()}
@@ -111,7 +111,7 @@ def test_only_proxy_and_admin_are_published_and_on_loopback(services: dict[str, 
     assert (Settings().proxy_port, Settings().admin_port) == (8001, 8000)
 
 
-def test_engines_and_upstream_are_on_networks_without_a_way_out_and_apart(services: dict[str, Any]) -> None:
+def test_engines_and_upstream_are_on_separate_internal_networks(services: dict[str, Any]) -> None:
     networks = compose.read()["networks"]
     internal = {name for name, options in networks.items() if options and options.get("internal")}
     for name in ("redis", "clickhouse", "upstream"):
@@ -124,9 +124,7 @@ def test_engines_and_upstream_are_on_networks_without_a_way_out_and_apart(servic
     assert {network for service in services.values() for network in service["networks"]} == set(networks)
 
 
-def test_urls_lead_to_the_services_on_a_network_that_both_are_on(
-    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_urls_name_services_on_a_shared_network(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = settings_of(services, "proxy", compose.FILLED_IN, monkeypatch)
     admin = settings_of(services, "admin", compose.FILLED_IN, monkeypatch)
     for role, url, port in (
@@ -145,7 +143,7 @@ def test_urls_lead_to_the_services_on_a_network_that_both_are_on(
     assert "8002" in command.exec_form
 
 
-def test_passwords_are_those_of_the_engines(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_match_those_of_the_engines(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     admin = settings_of(services, "admin", compose.FILLED_IN, monkeypatch)
     clickhouse = urlsplit(str(admin.clickhouse_url))
     engine = services["clickhouse"]["environment"]
@@ -154,14 +152,14 @@ def test_passwords_are_those_of_the_engines(services: dict[str, Any], monkeypatc
     assert urlsplit(str(admin.redis_url)).password == command[command.index("--requirepass") + 1]
 
 
-def test_metrics_can_be_had_on_the_network_for_them(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_are_available_on_their_network(services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for role in ("proxy", "admin"):
         settings = settings_of(services, role, compose.FILLED_IN, monkeypatch)
         assert (settings.metrics_host, settings.metrics_port) == ("0.0.0.0", 8003)
         assert "metrics" in services[role]["networks"]
 
 
-def test_redis_keeps_everything_and_evicts_nothing(services: dict[str, Any]) -> None:
+def test_redis_persists_everything_and_evicts_nothing(services: dict[str, Any]) -> None:
     command = services["redis"]["command"]
     given = dict(zip(command[1::2], command[2::2], strict=True))
     assert given["--appendonly"] == "yes"
@@ -169,7 +167,7 @@ def test_redis_keeps_everything_and_evicts_nothing(services: dict[str, Any]) -> 
     assert given["--maxmemory-policy"] == "noeviction"
 
 
-def test_what_must_survive_is_in_named_volumes(services: dict[str, Any]) -> None:
+def test_persistent_data_is_in_named_volumes(services: dict[str, Any]) -> None:
     volumes = {name: service["volumes"] for name, service in services.items() if "volumes" in service}
     spool = image_environment(inherited(STAGES, "production"))["GATEWAY_DATA_DIR"]
     assert volumes == {
@@ -180,7 +178,7 @@ def test_what_must_survive_is_in_named_volumes(services: dict[str, Any]) -> None
     assert set(compose.read()["volumes"]) == {"proxy-data", "redis-data", "clickhouse-data"}
 
 
-def test_containers_have_no_more_rights_than_they_need(services: dict[str, Any]) -> None:
+def test_containers_have_minimal_rights(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert service["restart"] == "unless-stopped"
@@ -193,7 +191,7 @@ def test_containers_have_no_more_rights_than_they_need(services: dict[str, Any])
             assert service["tmpfs"] == ["/tmp"]
 
 
-def test_whatever_is_waited_for_can_say_that_it_is_well(services: dict[str, Any]) -> None:
+def test_every_dependency_with_a_health_condition_has_a_health_check(services: dict[str, Any]) -> None:
     for service in services.values():
         for needed, how in service.get("depends_on", {}).items():
             assert how == {"condition": "service_healthy"}
@@ -201,7 +199,7 @@ def test_whatever_is_waited_for_can_say_that_it_is_well(services: dict[str, Any]
                 assert health_check(inherited(STAGES, services[needed]["build"]["target"]))
 
 
-def test_every_image_is_built_here_or_has_a_version(services: dict[str, Any]) -> None:
+def test_every_image_is_built_here_or_has_a_pinned_version(services: dict[str, Any]) -> None:
     for name, service in services.items():
         if "build" in service:
             assert service["build"]["target"] in STAGES
@@ -211,7 +209,7 @@ def test_every_image_is_built_here_or_has_a_version(services: dict[str, Any]) ->
             assert re.fullmatch(r"[a-z]+/[a-z-]+:\d+\.\d+(-[a-z]+)?", service["image"])
 
 
-def test_containers_get_the_time_that_draining_takes(services: dict[str, Any]) -> None:
+def test_the_grace_periods_are_longer_than_a_drain(services: dict[str, Any]) -> None:
     each = Settings().drain_timeout + 5
     assert compose.seconds(services["proxy"]["stop_grace_period"]) >= 4 * each
     assert compose.seconds(services["admin"]["stop_grace_period"]) >= each

@@ -1,4 +1,4 @@
-"""The Dockerfile, read and not built: its targets, and whether what it runs exists and does what it is for."""
+"""The Dockerfile, parsed but not built: its targets, files and commands, and the health checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HEALTH_CHECK = ROOT / "deploy" / "healthcheck.py"
 
 @pytest.fixture
 def listening() -> Iterator[int]:
-    """The port of something that takes connections."""
+    """The port of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield int(listener.getsockname()[1])
 
@@ -42,7 +42,7 @@ def test_there_is_a_target_for_each_use_and_production_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("target", FINAL)
-def test_every_image_runs_as_a_user_without_rights(target: str) -> None:
+def test_every_image_runs_as_an_unprivileged_user(target: str) -> None:
     user = last(inherited(STAGES, target), "USER")
     assert user is not None
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user.text)
@@ -61,7 +61,7 @@ def test_every_command_is_in_exec_form_so_that_signals_reach_it(target: str) -> 
     assert signal.text == "SIGTERM"
 
 
-def test_what_the_images_run_exists() -> None:
+def test_the_commands_of_the_images_exist() -> None:
     commands: Any = get_command(app)
     for target, command in (("production", "proxy"), ("embedded", "up")):
         instructions = inherited(STAGES, target)
@@ -73,7 +73,7 @@ def test_what_the_images_run_exists() -> None:
         assert command in commands.commands
 
 
-def test_the_demo_listens_where_others_reach_it_and_opens_no_sessions() -> None:
+def test_the_demo_listens_on_all_addresses_without_sessions() -> None:
     instructions = inherited(STAGES, "demo")
     entry, arguments = last(instructions, "ENTRYPOINT"), last(instructions, "CMD")
     assert entry is not None
@@ -83,7 +83,7 @@ def test_the_demo_listens_where_others_reach_it_and_opens_no_sessions() -> None:
     assert (chosen.host, chosen.port, chosen.stateless) == ("0.0.0.0", 8002, True)
 
 
-def test_what_is_set_in_the_images_are_settings_and_no_secrets() -> None:
+def test_the_images_set_only_settings_that_are_no_secrets() -> None:
     for target in FINAL:
         names = environment(inherited(STAGES, target))
         unknown = {name for name in names if name.startswith("GATEWAY_")} - {
@@ -93,7 +93,7 @@ def test_what_is_set_in_the_images_are_settings_and_no_secrets() -> None:
         assert not [name for name in names if re.search("PASSWORD|SECRET|TOKEN|PEPPER|AUTHORIZATION", name)]
 
 
-def test_the_gateway_images_listen_for_others_and_keep_their_data_in_a_volume() -> None:
+def test_the_gateway_images_listen_on_all_addresses_and_have_a_data_volume() -> None:
     for target in ("production", "embedded"):
         instructions = inherited(STAGES, target)
         names, volume = environment(instructions), last(instructions, "VOLUME")
@@ -103,7 +103,7 @@ def test_the_gateway_images_listen_for_others_and_keep_their_data_in_a_volume() 
     assert environment(inherited(STAGES, "embedded"))["GATEWAY_ALLOWED_HOSTS"] == "localhost"
 
 
-def test_images_and_stages_that_are_named_exist_and_no_registry_is_named() -> None:
+def test_referenced_stages_exist_and_no_registry_is_named() -> None:
     for stage in STAGES.values():
         assert stage.base in STAGES or re.fullmatch(r"python:\$\{PYTHON_VERSION\}-slim", stage.base)
         for instruction in stage.own:
@@ -111,7 +111,7 @@ def test_images_and_stages_that_are_named_exist_and_no_registry_is_named() -> No
                 assert source in STAGES
 
 
-def test_what_is_copied_exists_and_is_let_through_by_the_ignore_file() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     patterns = [line for line in ignored if line and not line.startswith("#")]
     assert patterns[0] == "*", "everything stays out but what is named"
@@ -125,7 +125,7 @@ def test_what_is_copied_exists_and_is_let_through_by_the_ignore_file() -> None:
     assert [name for name in copied if not (ROOT / name).exists()] == []
 
 
-def test_the_build_installs_what_the_project_declares(tmp_path: Path) -> None:
+def test_the_build_installs_the_declared_dependencies(tmp_path: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (step,) = [one.text for one in STAGES["requirements"].own if one.word == "RUN"]
     assert step.startswith("python -c ")
@@ -153,7 +153,7 @@ def test_production_has_neither_chdb_nor_valkey_nor_the_demo() -> None:
     assert copies == ["production-packages"]
 
 
-def test_the_python_of_the_images_is_one_that_the_project_supports() -> None:
+def test_the_project_supports_the_python_of_the_images() -> None:
     version = re.search(r"^ARG PYTHON_VERSION=(\d+)\.(\d+)$", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert version is not None
     assert PROJECT["requires-python"] == ">=3.11"
@@ -161,7 +161,7 @@ def test_the_python_of_the_images_is_one_that_the_project_supports() -> None:
 
 
 async def run_check(target: str, **variables: object) -> int:
-    """The exit code of an image's own health check, in an environment of its own."""
+    """Run the health check of an image with an environment; return its exit code."""
     command = health_check(inherited(STAGES, target))
     assert command[:2] == ["python", "/opt/healthcheck.py"]
     process = await asyncio.create_subprocess_exec(
@@ -174,19 +174,19 @@ async def run_check(target: str, **variables: object) -> int:
         return await process.wait()
 
 
-async def test_production_is_healthy_where_the_one_role_in_it_answers(gateway: Gateway) -> None:
+async def test_production_is_healthy_if_its_role_responds(gateway: Gateway) -> None:
     nothing = free_port()
     assert await run_check("production", HOST="0.0.0.0", PROXY_PORT=gateway.port, ADMIN_PORT=nothing) == 0
     assert await run_check("production", HOST="0.0.0.0", PROXY_PORT=nothing, ADMIN_PORT=gateway.port) == 0
     assert await run_check("production", PROXY_PORT=nothing, ADMIN_PORT=nothing) == 1
 
 
-async def test_embedded_is_healthy_where_both_ports_answer(gateway: Gateway) -> None:
+async def test_embedded_is_healthy_if_both_ports_respond(gateway: Gateway) -> None:
     assert await run_check("embedded", HOST="::", PROXY_PORT=gateway.port, ADMIN_PORT=gateway.port) == 0
     assert await run_check("embedded", HOST="0.0.0.0", PROXY_PORT=gateway.port, ADMIN_PORT=free_port()) == 1
 
 
-async def test_the_health_check_is_not_led_away_by_a_configured_http_proxy(gateway: Gateway) -> None:
+async def test_the_health_check_ignores_a_configured_http_proxy(gateway: Gateway) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(HEALTH_CHECK),
@@ -196,16 +196,16 @@ async def test_the_health_check_is_not_led_away_by_a_configured_http_proxy(gatew
     assert await process.wait() == 0
 
 
-async def test_something_that_takes_connections_and_says_nothing_is_not_healthy(listening: int) -> None:
+async def test_a_server_that_never_responds_is_not_healthy(listening: int) -> None:
     assert await run_check("production", PROXY_PORT=listening, ADMIN_PORT=free_port()) == 1
 
 
-def test_a_health_check_that_is_called_wrongly_says_how() -> None:
+def test_a_health_check_with_wrong_arguments_prints_its_usage() -> None:
     done = subprocess.run([sys.executable, str(HEALTH_CHECK)], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stderr) == (2, "usage: healthcheck.py any|all\n")
 
 
-def test_the_demo_is_healthy_where_it_takes_connections(listening: int) -> None:
+def test_the_demo_is_healthy_if_it_accepts_connections(listening: int) -> None:
     command = health_check(inherited(STAGES, "demo"))
     assert command[:2] == ["python", "-c"]
     for port, code in ((listening, 0), (free_port(), 1)):

@@ -1,4 +1,4 @@
-"""The systemd units, read and not run."""
+"""The systemd units, parsed but not run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNITS = {
     "up": ROOT / "deploy/systemd/mcp-gateway.service",
 }
 LONGEST_STOP = {"proxy": 4, "admin": 1, "up": 6}
-"""Children that end one after the other: by default at most four workers; with `up` also admin process and Valkey."""
+"""Number of drain time-outs that the stop time-out must allow for."""
 HARDENED = {
     "CapabilityBoundingSet": "",
     "DynamicUser": "yes",
@@ -37,7 +37,7 @@ HARDENED = {
 
 
 def read_service(path: Path) -> dict[str, list[str]]:
-    """The `[Service]` section: each name with all its values."""
+    """Parse the `[Service]` section: each name with all of its values."""
     section = re.search(r"^\[Service\]\n(.*?)(?=^\[)", path.read_text(), re.MULTILINE | re.DOTALL)
     assert section is not None
     found: dict[str, list[str]] = {}
@@ -53,7 +53,7 @@ def test_every_unit_is_known() -> None:
 
 
 @pytest.mark.parametrize("role", sorted(UNITS))
-def test_a_unit_runs_a_command_that_exists_with_a_file_that_it_is_given(role: str) -> None:
+def test_a_unit_runs_an_existing_command_with_its_credential_file(role: str) -> None:
     service = read_service(UNITS[role])
     words = shlex.split(service["ExecStart"][0])
     commands: Any = get_command(app)
@@ -67,7 +67,7 @@ def test_a_unit_runs_a_command_that_exists_with_a_file_that_it_is_given(role: st
 
 
 @pytest.mark.parametrize("role", sorted(UNITS))
-def test_what_a_unit_sets_are_settings_and_no_secrets(role: str) -> None:
+def test_a_unit_sets_only_settings_that_are_no_secrets(role: str) -> None:
     service = read_service(UNITS[role])
     values = dict(value.split("=", 1) for value in service["Environment"])
     assert set(values) <= {"GATEWAY_" + name.upper() for name in Settings.model_fields}
@@ -76,7 +76,7 @@ def test_what_a_unit_sets_are_settings_and_no_secrets(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(UNITS))
-def test_a_unit_drains_before_it_is_killed(role: str) -> None:
+def test_the_stop_time_out_is_longer_than_a_drain(role: str) -> None:
     service = read_service(UNITS[role])
     assert service["KillMode"] == ["mixed"]
     assert int(service["TimeoutStopSec"][0]) >= LONGEST_STOP[role] * (Settings().drain_timeout + 5)
@@ -84,11 +84,11 @@ def test_a_unit_drains_before_it_is_killed(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", sorted(UNITS))
-def test_a_unit_has_no_more_rights_than_it_needs(role: str) -> None:
+def test_a_unit_has_minimal_rights(role: str) -> None:
     service = read_service(UNITS[role])
     assert {name: service[name][-1] for name in HARDENED} == HARDENED
     assert service["SystemCallFilter"] == ["@system-service", "~@privileged"]
-    # chDB compiles expressions, so `up` alone may write code.
+    # Only `up` may create executable memory, because chDB compiles expressions.
     assert ("MemoryDenyWriteExecute" in service) == (role != "up")
 
 

@@ -1,18 +1,18 @@
-"""A stand-in for the HTTP layer of a ClickHouse server, with the real engine (chDB) behind it.
+"""An HTTP front for chDB that stands in for a ClickHouse server, with scripted failures.
 
-It speaks as much of the protocol as clickhouse-connect uses: queries and commands with parameters and settings, inserts
-in Native format under a token, errors with their codes. It is no server: no users, no progress, no compressed answers.
+It implements the part of the protocol that clickhouse-connect uses: queries and commands with parameters and settings,
+inserts in Native format with a deduplication token, and error codes. It has no users, progress or compression.
 
-What becomes of the next inserts and queries, a test says in `inserts` and `queries`, one word for each request:
-- `refuses`: the connection is reset before the request is read.
-- `busy`: answered 503.
-- `hangs`: not carried out, and not answered until `released`.
-- `forgets`: read whole, not carried out, and the connection closed.
-- `commits`: carried out, and the connection closed without an answer.
-- `cuts`: carried out, and the answer cut off in its middle.
-- `commits and hangs`: carried out, and not answered until `released`.
-- a number: not carried out, and answered with that error code.
-Without a word it does what it is told.
+Tests script the next inserts and queries in `inserts` and `queries`, with one word per request:
+- `refuses`: resets the connection before it reads the request.
+- `busy`: responds with 503.
+- `hangs`: does not execute the request, and does not respond before `released` is set.
+- `forgets`: reads the request, does not execute it, and closes the connection.
+- `commits`: executes the request, and closes the connection without a response.
+- `cuts`: executes the request, and truncates the response.
+- `commits and hangs`: executes the request, and does not respond before `released` is set.
+- a number: does not execute the request, and responds with this error code.
+Requests without a word are executed normally.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Behind(Protocol):
 
 
 class ClickHouseFront:
-    """The stand-in. It can stop listening and begin again on the same port."""
+    """The HTTP server. It can stop listening, and listen again on the same port."""
 
     def __init__(self, chdb_url: str) -> None:
         load_chdb()
@@ -66,7 +66,7 @@ class ClickHouseFront:
         return f"http://default:secret@127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         front = self
 
         class Handler(_Handler):
@@ -78,13 +78,13 @@ class ClickHouseFront:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Refuse connections from now on; open ones end with their request."""
+        """Stop listening; open connections end after their request."""
         assert self._server is not None
         self._server.shutdown()
         self._server.server_close()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Stop listening and close the engine."""
         self.released.set()
         self.stop()
         self._client.close()
@@ -94,22 +94,22 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that has gone is no news."""
+        """Ignore errors of disconnected clients."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    # HTTP/1.0: each request has a connection of its own, so that a stopped front is a refused connection.
+    # HTTP/1.0: each request has a separate connection, so that a stopped server refuses the next request.
     front: ClickHouseFront
 
     def do_GET(self) -> None:
         if urlsplit(self.path).query:
             self.do_POST()
         else:
-            # `/ping`, and `/` for whoever just looks.
+            # `/ping` and `/`.
             self._answer(200, b"Ok.\n", {})
 
     def do_POST(self) -> None:
-        # What it will be cannot be seen before it is read, but for inserts by their media type.
+        # The type of a statement is known only after it was read, except for inserts, which have their media type.
         is_insert = self.headers["Content-Type"] == "application/octet-stream"
         words = self.front.inserts if is_insert else self.front.queries
         word = words.popleft() if words else ""
@@ -153,7 +153,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.front.engine.execute_raw_query(statement, values, None, runtime, None)
 
     def _read(self) -> tuple[bytes, dict[str, str]]:
-        """The statement, and parameters and settings."""
+        """Return the statement, its parameters and its settings."""
         parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         body = self._chunks() if self.headers["Transfer-Encoding"] else self._sized()
         if encoding := self.headers["Content-Encoding"]:
@@ -182,7 +182,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        # An answer that is cut off announces more than comes.
+        # A truncated response announces more bytes than it has.
         self.send_header("Content-Length", str(len(body) + cut))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
@@ -204,7 +204,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def clickhouse_front(chdb_url: str) -> Iterator[ClickHouseFront]:
-    """A listening front of the chDB at a URL, which this process may have open otherwise too."""
+    """Run a server in front of the chDB at a URL, which this process may also have open."""
     front = ClickHouseFront(chdb_url)
     front.start()
     try:
