@@ -14,8 +14,6 @@ Informational responses are skipped. Trailers are kept apart from the headers. D
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import httptools
 
 from gateway.proxy.upstream.body_buffer import BodyBuffer
@@ -35,44 +33,42 @@ def invalid_response(fault: str = "") -> ResponseError:
     return ResponseError(f"The upstream's response is not valid HTTP{fault and ': ' + fault}")
 
 
-@dataclass(slots=True)
 class ParsedHead:
-    """The head of a response, without its `Content-Length` field."""
+    """The head of a response."""
 
-    status: int = 0
-    reason: str = ""
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    # Defaults on the class, as heads are made on a hot path.
+    status = 0
+    reason = ""
     content_length: int | None = None
-    is_chunked: bool = False
+    is_chunked = False
+    has_length = False
+    """True if the head tells where the body ends."""
+    has_body = True
+    """False if the status forbids a body (RFC 9110, section 6.4.1)."""
 
-    @property
-    def has_length(self) -> bool:
-        """True if the head tells where the body ends."""
-        return self.is_chunked or self.content_length is not None
-
-    @property
-    def has_body(self) -> bool:
-        """True unless the status forbids a body (RFC 9110, section 6.4.1)."""
-        return self.status not in (204, 304)
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        """The fields without `Content-Length`."""
 
 
 class LlhttpReader:
     """Reads one response. Body bytes go to `body`; `close` ends the reference cycle with the C parser."""
 
+    head: ParsedHead | None = None
+    """The head, once it is complete."""
+    is_complete = False
+    keep_alive = False
+    """True if another response may follow on the connection; known once the response is complete."""
+    _partial: ParsedHead
+    _reason = b""
+    _field_bytes = 0
+    _bytes_without_body = 0
+    _fault = ""
+
     def __init__(self, body: BodyBuffer, trailers: list[tuple[bytes, bytes]]) -> None:
-        self.head: ParsedHead | None = None
-        """The head, once it is complete."""
-        self.is_complete = False
-        self.keep_alive = False
-        """True if another response may follow on the connection; known once the response is complete."""
         self.on_body = body.append
         self._body = body
         self._trailers = trailers
-        self._partial = ParsedHead()
-        self._reason = b""
-        self._field_bytes = 0
-        self._bytes_without_body = 0
-        self._fault = ""
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     @classmethod
@@ -143,6 +139,7 @@ class LlhttpReader:
         if lower == b"content-length" or lower == b"transfer-encoding":
             if head.has_length:
                 self._reject("two lengths")
+            head.has_length = True
             if lower == b"content-length":
                 # llhttp has checked that it is a number.
                 head.content_length = int(value)
@@ -168,6 +165,7 @@ class LlhttpReader:
             return
         # `gateway.proxy.downstream.response` turns surrogates back into the same bytes.
         head.reason = self._reason.decode("utf-8", "surrogateescape")
+        head.has_body = head.status not in (204, 304)
         self.head = head
 
     def on_message_complete(self) -> None:

@@ -275,23 +275,19 @@ class ResponseParser:
         try:
             reader.feed(data)
         except ResponseError:
-            self._copy_head(reader)
             self.close()
             raise
-        head = self._copy_head(reader)
+        finally:
+            head = reader.head
+            if head is not None and not self.status:
+                self.status, self.reason, self.headers = head.status, head.reason, head.headers
+                self.content_length = head.content_length
         if reader.is_complete:
             self._complete(keep_alive=reader.keep_alive)
         elif head is None:
             self.state = HEAD
         else:
             self.state = PARSED_BODY if head.has_length else EOF_BODY
-
-    def _copy_head(self, reader: LlhttpReader) -> ParsedHead | None:
-        head = reader.head
-        if head is not None and not self.status:
-            self.status, self.reason, self.headers = head.status, head.reason, head.headers
-            self.content_length = head.content_length
-        return head
 
     def _complete(self, *, keep_alive: bool) -> None:
         self._close_llhttp()
