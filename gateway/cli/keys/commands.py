@@ -39,6 +39,8 @@ def create(
 ) -> None:
     """Create a key. The API key is shown only this once.
 
+    Without further options, the key never expires, may call every tool, and has no limits.
+
     \b
     Examples:
       mcp-gateway key create --name laptop

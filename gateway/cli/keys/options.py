@@ -34,7 +34,7 @@ _FLAGS = {
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="Id of the key, key_….", show_default=False)]
 ExpiresDays = Annotated[
-    int | None, typer.Option(min=1, max=_MAX_DAYS, help="Days until the key expires.", show_default="never")
+    int | None, typer.Option(min=1, max=_MAX_DAYS, help="Days from now until the key expires.", show_default=False)
 ]
 Tools = Annotated[
     list[str] | None,
@@ -51,9 +51,9 @@ Addresses = Annotated[
         help="Client address or network that the key may be used from. Repeatable.",
     ),
 ]
-RateLimit = Annotated[int | None, typer.Option(min=1, help="Requests per minute.", show_default="no limit")]
-RecordsPerDay = Annotated[int | None, typer.Option(min=1, help="Records per day.", show_default="no limit")]
-CallsPerDay = Annotated[int | None, typer.Option(min=1, help="Tool calls per day.", show_default="no limit")]
+RateLimit = Annotated[int | None, typer.Option(min=1, help="Limit of requests per minute.", show_default=False)]
+RecordsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of records per day.", show_default=False)]
+CallsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of tool calls per day.", show_default=False)]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="Label of the key. Repeatable.")
 ]
