@@ -1,5 +1,10 @@
-"""Wire formats, without I/O: JSON-RPC messages and errors, SSE, routing headers, buffers.
+"""Wire formats, without I/O.
 
-Begin with `message_parser`, which parses the body of a POST. Every package may import this one; it imports nothing of
-the project.
+- `message`, `message_parser`, `errors`: JSON-RPC messages and error objects.
+- `routing_headers`, `message_endpoint`: the parts of MCP's HTTP transports that are not JSON.
+- `sse_splitter`: splits a stream of server-sent events; `sse_event`: the fields of one event.
+- `buffers`, `head_template`: bytes that are not copied, and heads that are not parsed again.
+
+Every package may import this one; it imports nothing of the project. Begin reading in `message_parser`, which parses
+the body of a POST.
 """

@@ -1,12 +1,12 @@
 """A dedicated connection to Redis for one command at a time, which costs less than a command through the client.
 
-| state     | event                                    | next state               |
-| --------- | ---------------------------------------- | ------------------------ |
-| `CLOSED`  | `execute`                                | `IDLE`, when it has connected |
-| `IDLE`    | `send`, `execute`                        | `WAITING`                |
-| `WAITING` | a reply                                  | `IDLE`                   |
-| `WAITING` | time-out, or the waiting task is cancelled | `CLOSED`               |
-| any       | the connection is lost, `close`          | `CLOSED`                 |
+| state     | event                                      | next state                    |
+| --------- | ------------------------------------------ | ----------------------------- |
+| `CLOSED`  | `execute`                                  | `IDLE`, when it has connected |
+| `IDLE`    | `send`, `execute`                          | `WAITING`                     |
+| `WAITING` | a reply                                    | `IDLE`                        |
+| `WAITING` | time-out, or the waiting task is cancelled | `CLOSED`                      |
+| any       | the connection is lost, `close`            | `CLOSED`                      |
 
 A connection with a reply outstanding is never used again: that reply would be taken for the one to the next command.
 """

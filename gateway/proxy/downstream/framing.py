@@ -17,8 +17,8 @@ After the outstanding bytes of a body or chunk, if any, the parser is in one sta
 
 | state         | input                       | next state                                         |
 | ------------- | --------------------------- | -------------------------------------------------- |
-| `_head`       | any other head              | `_head`, of the next request, after the body       |
 | `_head`       | a head of a chunked request | `_chunk_size`                                      |
+| `_head`       | any other head              | `_head`, of the next request, after the body       |
 | `_chunk_size` | a size                      | `_chunk_end`, after the chunk                      |
 | `_chunk_size` | the size 0                  | `_trailer`                                         |
 | `_chunk_end`  | CR LF                       | `_chunk_size`                                      |

@@ -8,8 +8,6 @@ Guarantees:
   they never become headers.
 - At most `HIGH_WATER` bytes of a body, plus one read of the socket, wait for their reader; then `is_full` asks to pause
   reading.
-
-Does no I/O.
 """
 
 from __future__ import annotations

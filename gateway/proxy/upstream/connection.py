@@ -78,7 +78,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.listener: Callable[[], None] | None = None
         """Called when something was received or the response has failed, instead of waking a waiting reader."""
         self.head_cache: object = None
-        """What the caller has derived from the head of the last response."""
+        """Whatever the caller derived from the head of the last response, for the next one with the same head."""
         self._loop = loop
         self._timeouts = timeouts
         self._transport: asyncio.Transport | None = None

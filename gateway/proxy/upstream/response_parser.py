@@ -231,12 +231,12 @@ class ResponseParser:
             if self._remaining:
                 return
             if self._chunk_end and at < len(data):
-                found = data[at : at + len(self._chunk_end)]
-                if not self._chunk_end.startswith(found):
+                line_end = data[at : at + len(self._chunk_end)]
+                if not self._chunk_end.startswith(line_end):
                     self.close()
                     raise invalid_response()
-                self._chunk_end = self._chunk_end[len(found) :]
-                at += len(found)
+                self._chunk_end = self._chunk_end[len(line_end) :]
+                at += len(line_end)
             if at == len(data):
                 return
             size = _CHUNK_SIZE.match(data, at)
