@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 import time
 import tomllib
@@ -28,11 +27,8 @@ RULES = '[[metering.rule]]\ntool = "find_*"\ntables = "arguments.area"\nrecords 
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _files() -> None:
+    """A recorded call and a rule, in the current folder of the test."""
     Path("call.json").write_text(json.dumps(CALL))
     Path("gateway.toml").write_text(RULES)
 

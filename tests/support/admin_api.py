@@ -13,6 +13,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.connection import Runner
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
+from tests.usage.support import event as usage_event
 
 ADMIN = "root@example.com"
 USER = "ada@example.com"
@@ -93,30 +94,5 @@ def forged(payload: dict[str, Any], secret: str = SECRET, algorithm: str = "HS25
 
 def event(**values: Any) -> UsageEvent:
     """Build a recent call by `USER` with a unique event id."""
-    number = next(_numbers)
-    return UsageEvent(
-        **{
-            "event_id": f"{number:032x}",
-            "created_at": now_ms() - 1000 + number % 1000,
-            "key_id": "key_1",
-            "key_name": "laptop",
-            "owner": USER,
-            "tool_name": "query_stock_daily",
-            "table_names": ("stock_daily",),
-            "record_count": 20,
-            "count_method": "structured",
-            "is_error": False,
-            "status": "ok",
-            "duration_ms": 12.5,
-            "response_bytes": 1234,
-            "client_name": "curl",
-            "client_version": "8",
-            "session_id": "s1",
-            "request_id": "1",
-            "protocol_version": "2025-06-18",
-            "client_ip": "127.0.0.1",
-            "gateway_id": "g1",
-            "arguments_hash": "0123456789abcdef",
-            **values,
-        }
-    )
+    recent = now_ms() - 1000 + next(_numbers) % 1000
+    return usage_event(**{"created_at": recent, "key_name": "laptop", "owner": USER, **values})
