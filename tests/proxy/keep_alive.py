@@ -104,9 +104,9 @@ class KeepAliveClient:
     async def exchange(self, data: Any) -> bytes:
         """Send one request and return its response as bytes."""
         self.send(data)
-        return await self.answer()
+        return await self.read_response()
 
-    async def answer(self) -> bytes:
+    async def read_response(self) -> bytes:
         """Return the next response; an incomplete one if the connection is closed before its end."""
         async with asyncio.timeout(10):
             try:
@@ -148,7 +148,7 @@ class KeepAliveClient:
             await asyncio.sleep(0)
         if self.reader.exception() is not None or self.reader.at_eof():
             return True
-        assert not self.reader._buffer, "something follows the answer"  # type: ignore[attr-defined]
+        assert not self.reader._buffer, "something follows the response"  # type: ignore[attr-defined]
         return False
 
     def disconnect(self) -> None:
@@ -177,11 +177,11 @@ async def warm_client(
     The upstream's responses are set as they were before.
     """
     async with keep_alive(gateway, key, *fields, version=version) as client:
-        answer, upstream.answer = upstream.answer, answer_raw(http(TYPICAL))
+        configured, upstream.answer = upstream.answer, answer_raw(http(TYPICAL))
         raw = await client.exchange(call())
         assert raw.startswith(b"HTTP/1.1 200 ")
         assert raw.endswith(TYPICAL)
-        upstream.answer = answer
+        upstream.answer = configured
         upstream.requests.clear()
         yield client
 
@@ -204,9 +204,9 @@ class PausedUpstream:
         self.release = asyncio.Event()
         self.raw = raw
         self.writer: asyncio.StreamWriter | None = None
-        upstream.answer = self._answer
+        upstream.answer = self._respond
 
-    async def _answer(self, _request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, _request: Request, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
         self.arrived.set()
         await self.release.wait()
@@ -216,7 +216,7 @@ class PausedUpstream:
 def in_segments(*segments: bytes, close: bool = False) -> Answer:
     """Respond in segments that arrive one by one."""
 
-    async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(_request: Request, writer: asyncio.StreamWriter) -> None:
         for segment in segments:
             writer.write(segment)
             await writer.drain()
@@ -226,4 +226,4 @@ def in_segments(*segments: bytes, close: bool = False) -> Answer:
         if close:
             writer.close()
 
-    return answer
+    return respond

@@ -39,12 +39,12 @@ async def _stall(_writer: asyncio.StreamWriter) -> None:
 def answer_and(raw: bytes, ending: Ending) -> Callable[[Request, asyncio.StreamWriter], Awaitable[None]]:
     """Write these bytes, then end the response in this way."""
 
-    async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(_request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(raw)
         await writer.drain()
         await ending(writer)
 
-    return answer
+    return respond
 
 
 def post(key: str, body: bytes = CALL, version: bytes = b"1.1") -> bytes:
@@ -73,8 +73,8 @@ async def test_an_incomplete_response_is_502_or_504_by_phase_and_the_call_is_sen
     async with running_gateway(
         redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=seconds, idle_timeout=seconds
     ) as gateway:
-        (answer,) = await exchange(gateway, post(await gateway.key()))
-        assert answer.status == (504 if ending is _stall else 502)
+        (response,) = await exchange(gateway, post(await gateway.key()))
+        assert response.status == (504 if ending is _stall else 502)
         if ending is _stall:
             assert gateway.metrics.phases == ["idle" if b"\r\n\r\n" in raw else "first_byte"]
         else:
@@ -112,26 +112,26 @@ async def test_a_client_can_see_that_a_partly_sent_response_is_incomplete(
 
 
 async def _is_seen_to_be_broken(gateway: Gateway, raw: bytes) -> tuple[int, bool]:
-    """The status, and whether a client sees that the answer is broken.
+    """The status, and whether a client sees that the response is broken.
 
     By its length or its last chunk, where it has them; else, to a client of HTTP/1.0, by a reset alone.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-    answer, is_reset = b"", False
+    response, is_reset = b"", False
     writer.write(raw)
     try:
         async with asyncio.timeout(3):
             while piece := await reader.read(65_536):
-                answer += piece
+                response += piece
     except ConnectionError:
         is_reset = True
     writer.close()
-    status = int(answer[9:12])
-    head = answer.partition(b"\r\n\r\n")[0].lower()
+    status = int(response[9:12])
+    head = response.partition(b"\r\n\r\n")[0].lower()
     if b"content-length" not in head and b"transfer-encoding" not in head:
         return status, is_reset
     try:
-        answers_in(answer)
+        answers_in(response)
     except AssertionError:
         return status, True
     return status, False
@@ -141,24 +141,24 @@ async def test_a_response_without_a_length_ends_with_its_connection(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_and(HEAD + b"\r\n" + RESULT, _close)
-    (answer,) = await exchange(gateway, post(await gateway.key()))
-    assert (answer.status, answer.body) == (200, RESULT)
+    (response,) = await exchange(gateway, post(await gateway.key()))
+    assert (response.status, response.body) == (200, RESULT)
     assert len(await gateway.events()) == 1
 
 
 async def test_an_informational_response_is_skipped(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </evil>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
     upstream.answer = answer_raw(early + HEAD + b"Content-Length: 48\r\n\r\n" + RESULT)
-    (answer,) = await exchange(gateway, post(await gateway.key()))
-    assert (answer.status, answer.body, answer.values("link")) == (200, RESULT, [])
+    (response,) = await exchange(gateway, post(await gateway.key()))
+    assert (response.status, response.body, response.values("link")) == (200, RESULT, [])
 
 
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified"])
 async def test_a_bodiless_response_is_delivered(gateway: Gateway, upstream: ScriptedUpstream, status: bytes) -> None:
     upstream.answer = answer_raw(b"HTTP/1.1 " + status + b"\r\nX: y\r\n\r\n")
     key = await gateway.key()
-    answers = await exchange(gateway, request(key=key) + post(key, PING))
-    assert [(each.status, each.body, each.values("x")) for each in answers] == [(int(status[:3]), b"", ["y"])] * 2
+    responses = await exchange(gateway, request(key=key) + post(key, PING))
+    assert [(each.status, each.body, each.values("x")) for each in responses] == [(int(status[:3]), b"", ["y"])] * 2
     assert upstream.connections == 1
 
 
@@ -175,10 +175,10 @@ async def test_an_upstream_with_an_untrusted_certificate_is_502_and_with_a_trust
     async with raw_server(serve, context) as server:
         url = f"https://127.0.0.1:{server.port}/mcp"
         async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:
-            (answer,) = await exchange(gateway, post(await gateway.key(), PING))
-            assert (answer.status, gateway.metrics.phases) == (502, ["connect"])
+            (response,) = await exchange(gateway, post(await gateway.key(), PING))
+            assert (response.status, gateway.metrics.phases) == (502, ["connect"])
         assert server.requests == []
         monkeypatch.setenv("SSL_CERT_FILE", str(public))
         async with running_gateway(redis, valkey_url, url, tmp_path) as gateway:
-            (answer,) = await exchange(gateway, post(await gateway.key(), PING))
-            assert (answer.status, answer.body) == (200, b"{}")
+            (response,) = await exchange(gateway, post(await gateway.key(), PING))
+            assert (response.status, response.body) == (200, b"{}")

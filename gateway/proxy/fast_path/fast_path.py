@@ -45,9 +45,9 @@ class FastPath:
         """Serve a request on the general path."""
         return self._general_path(context)
 
-    def refuse(self, fault: FramingError) -> Response:
+    def refuse(self, error: FramingError) -> Response:
         """Return the response to bytes that are not an HTTP request."""
-        return self._general_path.refuse(fault)
+        return self._general_path.refuse(error)
 
     def failed(self) -> Response:
         """Return the response to a request that failed because of an error in the gateway."""

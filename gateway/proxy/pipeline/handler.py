@@ -52,6 +52,9 @@ class Handler:
         """Serve one request: return the response, or send it through the context and return `None`."""
         return await self.respond(context, self._serve(context), self._monotonic())
 
+    def begin(self, context: RequestContext) -> None:
+        """Serve no request without a task: that is what the fast path adds."""
+
     async def respond(
         self, context: RequestContext, serving: Coroutine[Any, Any, Response | None], started: float
     ) -> Response | None:
@@ -85,9 +88,9 @@ class Handler:
                 log.debug("%s: status %d (%s) after %.1f ms", method, status, reason, milliseconds)
         return response
 
-    def refuse(self, fault: FramingError) -> Response:
+    def refuse(self, error: FramingError) -> Response:
         """Return the response to bytes that are not an HTTP request."""
-        deny = responses.framing_deny(fault)
+        deny = responses.framing_deny(error)
         self._metrics.answered("", deny.status, deny.reason, 0.0)
         return responses.deny_response(deny, None, close_connection=True)
 

@@ -145,10 +145,10 @@ async def test_the_upstream_receives_only_the_identity_that_the_gateway_sets(
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, forward_identity=True) as gateway:
         record, key = await gateway.new_key()
         forged = [spelling + b": forged" for name in (*IDENTITY, *ABOUT_THE_CLIENT) for spelling in spellings(name)[:6]]
-        answers = await exchange(
+        responses = await exchange(
             gateway, request(POST, b"Connection: close, X-MCP-Key-Id, X-Forwarded-For", *forged, key=key)
         )
-    assert [answer.status for answer in answers] == [200]
+    assert [response.status for response in responses] == [200]
     (seen,) = upstream.requests
     assert b"forged" not in seen.head
     fields = seen.fields
@@ -223,7 +223,7 @@ async def test_a_clients_key_and_cookies_are_neither_forwarded_nor_logged(
         *(b"Cookie: session=hidden", b"Cookie: b=hidden", b"Proxy-Authorization: Basic hidden", b"X-API-Key: " + text),
         *(b"X-Authorization: Bearer " + text, b"Referer: http://localhost/?key=" + text, b"X-Other: kept"),
     ]
-    assert [answer.status for answer in await exchange(gateway, request(POST, CLOSE, *fields, key=key))] == [200]
+    assert [response.status for response in await exchange(gateway, request(POST, CLOSE, *fields, key=key))] == [200]
     (seen,) = upstream.requests
     assert text not in seen.head
     assert b"hidden" not in seen.head
@@ -236,7 +236,7 @@ async def test_a_clients_key_and_cookies_are_neither_forwarded_nor_logged(
         request(POST, b"Content-Encoding: gzip", CLOSE, key=key),
     ]
     for raw in refused:
-        assert [answer.status // 100 for answer in await exchange(gateway, raw)] == [4]
+        assert [response.status // 100 for response in await exchange(gateway, raw)] == [4]
     assert len(upstream.requests) == 1
     assert text[3:20].decode() not in caplog.text
     assert "hidden" not in caplog.text
@@ -301,8 +301,8 @@ async def test_a_line_end_in_a_field_of_a_response_does_not_split_it(
     gateway: Gateway, upstream: ScriptedUpstream, value: bytes
 ) -> None:
     upstream.answer = answer_raw(b"HTTP/1.1 200 OK\r\nX: " + value + b"\r\nContent-Length: 2\r\n\r\n{}")
-    (answer,) = await exchange(gateway, request(POST, CLOSE, key=await gateway.key()))
-    assert (answer.status, answer.values("x-evil")) == (502, [])
+    (response,) = await exchange(gateway, request(POST, CLOSE, key=await gateway.key()))
+    assert (response.status, response.values("x-evil")) == (502, [])
 
 
 async def test_trailers_of_a_response_are_sent_as_trailers(gateway: Gateway, upstream: ScriptedUpstream) -> None:

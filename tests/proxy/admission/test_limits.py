@@ -48,8 +48,8 @@ async def test_a_rate_limit_resets_with_the_next_minute(redis: Redis) -> None:
 async def test_many_workers_together_consume_exactly_the_limit(redis: Redis) -> None:
     workers = [Limits(redis, now_ms=FixedTime().now_ms) for _ in range(5)]
     limited = key(calls_per_day=7)
-    answers = await asyncio.gather(*(workers[n % 5].consume(limited, requests=1, calls=1) for n in range(50)))
-    assert answers.count(None) == 7
+    responses = await asyncio.gather(*(workers[n % 5].consume(limited, requests=1, calls=1) for n in range(50)))
+    assert responses.count(None) == 7
 
 
 async def test_a_batch_consumes_all_of_its_calls_or_none(redis: Redis) -> None:

@@ -94,8 +94,8 @@ async def test_a_session_of_another_owner_is_404_and_stays_unchanged(
     assert (await gateway.post(INITIALIZE, ann)).headers["Mcp-Session-Id"] == "s-1"
     upstream.requests.clear()
     data = call() if method == "POST" else None
-    answer = await gateway.request(method, key=bob, data=data, Mcp_Session_Id="s-1")
-    assert (answer.status, upstream.requests) == (404, [])
+    response = await gateway.request(method, key=bob, data=data, Mcp_Session_Id="s-1")
+    assert (response.status, upstream.requests) == (404, [])
     assert (await gateway.request(method, key=ann, data=data, Mcp_Session_Id="s-1")).status == 200
 
 
@@ -154,16 +154,16 @@ async def test_concurrent_handshakes_are_limited(
 ) -> None:
     opened = 0
 
-    async def answer(_request: Any, writer: asyncio.StreamWriter) -> None:
+    async def respond(_request: Any, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
         opened += 1
         await asyncio.sleep(0.2)
         writer.write(http(b"{}", extra=f"Mcp-Session-Id: s-{opened}\r\n"))
 
-    upstream.answer = answer
+    upstream.answer = respond
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, open_handshakes_per_address=3) as gateway:
-        answers = await asyncio.gather(*(gateway.post(INITIALIZE) for _ in range(20)))
-    assert sorted(answer.status for answer in answers) == [200] * 3 + [429] * 17
+        responses = await asyncio.gather(*(gateway.post(INITIALIZE) for _ in range(20)))
+    assert sorted(response.status for response in responses) == [200] * 3 + [429] * 17
     assert opened == 3
 
 

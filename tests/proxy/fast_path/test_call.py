@@ -66,7 +66,7 @@ async def counted(gateway: Gateway, events: int) -> None:
 
 
 @pytest.mark.parametrize("fields", [(), (b"Mcp-Session-Id: s",)], ids=["no session", "session"])
-@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["usual", "unusual"])
+@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["typical", "other"])
 async def test_a_call_whose_client_disconnects_before_the_response_goes_on_and_is_counted(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, fields: tuple[bytes, ...], raw: bytes
 ) -> None:
@@ -117,7 +117,7 @@ async def test_a_call_whose_client_disconnects_during_the_response_is_counted(
     assert paths.taken[:2] == ["general", "fast"]
 
 
-@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["usual", "unusual"])
+@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["typical", "other"])
 @pytest.mark.parametrize("fields", [(), (CANCELS,)], ids=["goes on", "cancels"])
 async def test_a_client_that_disconnects_as_its_response_arrives_leaks_nothing(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, fields: tuple[bytes, ...], raw: bytes
@@ -190,7 +190,7 @@ async def test_no_byte_of_a_response_is_sent_before_its_usage_event_is_durable(
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await client.reader.read(1)
-        assert (await client.answer()).endswith(TYPICAL)
+        assert (await client.read_response()).endswith(TYPICAL)
     assert paths.taken == ["general", "fast"]
     await counted(gateway, 2)
 
@@ -251,9 +251,9 @@ async def test_pipelined_requests_are_answered_in_order_and_counted_once_each(
 
         sending = asyncio.create_task(send())
         for id_ in range(2, 42):
-            (answer,) = answers_in(await client.answer())
-            assert answer.status == 200
-            assert b'"id":%d,' % id_ in answer.body
+            (response,) = answers_in(await client.read_response())
+            assert response.status == 200
+            assert b'"id":%d,' % id_ in response.body
         await sending
     assert [request.message["id"] for request in upstream.requests] == list(range(2, 42))
     await counted(gateway, 1 + sum(id_ % 11 > 0 for id_ in range(2, 42)))
@@ -270,10 +270,10 @@ async def test_a_client_that_does_not_read_is_held_back_and_gets_every_response_
     calls = 150
     rows = b"[" + b",".join(b'{"n":%d}' % n for n in range(8000)) + b"]"
 
-    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(http(TYPICAL.replace(b"[1,2]", rows).replace(b'"id":1', b'"id":%d' % request.message["id"])))
 
-    upstream.answer = answer
+    upstream.answer = respond
     loop, key = asyncio.get_running_loop(), await gateway.key()
     async with raw_client(gateway) as client:
         one = KeepAliveClient(None, None, key, (), b"1.1")  # type: ignore[arg-type]
@@ -287,9 +287,9 @@ async def test_a_client_that_does_not_read_is_held_back_and_gets_every_response_
         assert gateway.worker.server.write_buffer_bytes < 1_000_000
         reader, writer = await asyncio.open_connection(sock=client, limit=2**20)
         waiting = KeepAliveClient(reader, writer, key, (), b"1.1")
-        answers = [answers_in(await waiting.answer())[0] for _ in range(calls)]
+        responses = [answers_in(await waiting.read_response())[0] for _ in range(calls)]
         writer.transport.abort()
-    assert [answer.json["id"] for answer in answers] == list(range(calls))
+    assert [response.json["id"] for response in responses] == list(range(calls))
     assert paths.taken.count("fast") > calls // 2
     await counted(gateway, calls)
     assert {event.record_count for event in await gateway.events()} == {8000}
@@ -334,7 +334,7 @@ async def test_a_call_in_flight_is_answered_while_draining_and_its_connection_cl
 ) -> None:
     async with stopping(redis, valkey_url, upstream, tmp_path, 10) as (gateway, client, paused, _):
         paused.release.set()
-        raw = await client.answer()
+        raw = await client.read_response()
         assert b"\r\nConnection: close\r\n" in raw
         assert raw.endswith(TYPICAL)
         assert await client.reader.read() == b""
@@ -347,7 +347,7 @@ async def test_a_call_without_a_response_is_cancelled_after_the_drain_timeout(
 ) -> None:
     async with stopping(redis, valkey_url, upstream, tmp_path, 0.2) as (gateway, client, paused, stop):
         await stop
-        assert await client.answer() == b""
+        assert await client.read_response() == b""
         paused.release.set()
     assert paths.taken == ["general", "fast"]
     assert gateway.metrics.reasons == ["forwarded", "client_left"]
@@ -373,12 +373,12 @@ async def test_a_response_whose_usage_cannot_be_recorded_is_503_on_both_paths_an
         ):
             upstream.answer = answer_raw(raw)
             valkey.kill()
-            answers = [without_date(await client.exchange(call())), without_date(await other.exchange(call()))]
+            responses = [without_date(await client.exchange(call())), without_date(await other.exchange(call()))]
         assert paths.taken == ["general", "fast", "general"]
-        assert answers[0] == answers[1]
-        assert answers[0].startswith(b"HTTP/1.1 503 ")
-        assert b"prices" not in answers[0]
-        assert b"\r\nAccess-Control-Allow-Origin: http://localhost:5173\r\n" in answers[0]
+        assert responses[0] == responses[1]
+        assert responses[0].startswith(b"HTTP/1.1 503 ")
+        assert b"prices" not in responses[0]
+        assert b"\r\nAccess-Control-Allow-Origin: http://localhost:5173\r\n" in responses[0]
         assert gateway.metrics.reasons[1] == gateway.metrics.reasons[2] != "forwarded"
         assert gateway.active_requests == 0
         valkey.start()
@@ -398,7 +398,7 @@ async def test_a_call_beyond_the_concurrency_limit_is_503_on_both_paths_and_late
         async with keep_alive(gateway, key) as third:
             assert without_date(await third.exchange(call())) == refused
         paused.release.set()
-        assert (await first.answer()).endswith(TYPICAL)
+        assert (await first.read_response()).endswith(TYPICAL)
         upstream.answer = answer_raw(http(TYPICAL))
         assert (await second.exchange(call())).endswith(TYPICAL)
     assert paths.taken == ["general", "general", "fast", "general", "general", "fast"]
@@ -418,7 +418,7 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
         raise RuntimeError("a fault")
 
     key = await gateway.key()
-    answers = []
+    responses = []
     async with warm_client(gateway, upstream, key) as client, keep_alive(gateway, key) as other:
         upstream.answer = answer_raw(http(TYPICAL))
         with monkeypatch.context() as faulty:
@@ -430,11 +430,11 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
             else:
                 faulty.setattr(gateway.worker.stores.usage, "append", fails)
                 faulty.setattr(gateway.worker.stores.usage, "append_callback", fails)
-            answers = [without_date(await client.exchange(call())), without_date(await other.exchange(call()))]
+            responses = [without_date(await client.exchange(call())), without_date(await other.exchange(call()))]
             assert await client.is_closed()
             assert await other.is_closed()
-    assert answers[0] == answers[1]
-    assert answers[0].startswith(b"HTTP/1.1 500 ")
+    assert responses[0] == responses[1]
+    assert responses[0].startswith(b"HTTP/1.1 500 ")
     assert paths.taken == ["general", "fast", "fell back", "general"]
     assert gateway.metrics.reasons == ["forwarded"] * 3
     assert len(caplog.records) == 2
@@ -455,7 +455,7 @@ async def test_the_stream_of_a_revoked_key_is_closed_even_in_the_middle_of_its_o
         await asyncio.sleep(0.05)
         await gateway.keys.revoke(record.key_id)
         # The rest was not sent: without the check of the key, the client would still wait.
-        assert await client.answer() == b""
+        assert await client.read_response() == b""
         paused.release.set()
         await counted(gateway, 2)
     assert paths.taken[:2] == ["general", "fast"]
@@ -471,7 +471,7 @@ async def test_a_call_on_the_fast_path_creates_no_task(
         await paused.arrived.wait()
         assert len(asyncio.all_tasks()) == before
         paused.release.set()
-        await client.answer()
+        await client.read_response()
     assert paths.taken == ["general", "fast"]
 
 
@@ -541,7 +541,7 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
                     one.send(call(id_=id_))
                     mood = random.random()
                     if mood < 0.7:
-                        await one.answer()
+                        await one.read_response()
                     elif mood < 0.8:
                         with contextlib.suppress(TimeoutError):
                             async with asyncio.timeout(random.choice([0.001, 0.01])):
@@ -577,7 +577,7 @@ async def test_a_response_prepared_before_draining_still_says_that_the_connectio
         upstream.answer = answer_raw(http(TYPICAL))
         async with recording_usage(gateway, client):
             gateway.worker.server.stop_accepting()
-        raw = await client.answer()
+        raw = await client.read_response()
         assert paths.taken == ["general", "fast"]
         assert b"\r\nConnection: close\r\n" in raw
         assert b"keep-alive" not in raw

@@ -59,7 +59,7 @@ async def gateway(
 class Observed(NamedTuple):
     """All observable effects of one request."""
 
-    answer: bytes
+    response: bytes
     is_closed: bool
     sent: list[tuple[bytes, bytes]]
     """Heads and bodies of the requests to the upstream."""
@@ -71,10 +71,10 @@ class Observed(NamedTuple):
 async def observe(gateway: Gateway, upstream: ScriptedUpstream, client: KeepAliveClient, data: Any) -> Observed:
     events, reasons, phases = len(await gateway.events()), len(gateway.metrics.reasons), len(gateway.metrics.phases)
     upstream.requests.clear()
-    answer = await client.exchange(data)
+    response = await client.exchange(data)
     await until(lambda: len(gateway.metrics.reasons) > reasons)
     return Observed(
-        without_date(answer),
+        without_date(response),
         await client.is_closed(),
         [(sent.head, sent.body) for sent in upstream.requests],
         [without_time(event) for event in (await gateway.events())[events:]],
@@ -144,7 +144,7 @@ TYPICAL_RESPONSES = {
     "201": http(TYPICAL, status="201 Created"),
     "500 with a result": http(TYPICAL, status="500 Oops"),
     "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(TYPICAL),
-    "more than the answer": http(TYPICAL) + b"HTTP/1.1 200 OK\r\n",
+    "more than the response": http(TYPICAL) + b"HTTP/1.1 200 OK\r\n",
 }
 OTHER_RESPONSES = {
     "an error object": http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'),
@@ -194,7 +194,7 @@ CLOSING_RESPONSES = {
     "no last chunk": in_chunks(sse(TYPICAL))[:-5],
     "until the end": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + TYPICAL,
     "events until the end": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + sse(TYPICAL),
-    "a whole answer": http(TYPICAL),
+    "a whole response": http(TYPICAL),
     "garbage": b"nonsense\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
     "a switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -285,11 +285,11 @@ async def test_a_large_response_is_the_same_on_both_paths_wherever_it_is_split(
     key = await gateway.key()
     first, second = await on_both_paths(gateway, upstream, key, call())
     assert first == second
-    assert second.answer.count(b'"n":14999}') == 1
+    assert second.response.count(b'"n":14999}') == 1
     async with warm_client(gateway, upstream, key) as client:
         for cut in [*range(50, 250, 10), 65_536, 100_000, len(raw) - 65_600, *range(len(raw) - 12, len(raw))]:
             upstream.answer = in_segments(raw[:cut], raw[cut:])
-            assert parse_response(await client.exchange(call())) == parse_response(first.answer), cut
+            assert parse_response(await client.exchange(call())) == parse_response(first.response), cut
             assert paths.taken.pop() in ("fast", "fell back")
     large = [event for event in await gateway.events() if event.record_count == 15_000]
     assert len(large) == 2 + 20 + 3 + 12
@@ -304,7 +304,7 @@ async def test_an_incomplete_large_response_never_looks_complete(
     upstream.answer = answer_raw(LARGE_RESPONSES[name][:-missing], close=True)
     for version, fields in CLIENTS.values():
         for broken in await on_both_paths(gateway, upstream, await gateway.key(), call(), *fields, version=version):
-            head, _, body = broken.answer.partition(b"\r\n\r\n")
+            head, _, body = broken.response.partition(b"\r\n\r\n")
             if b" 502 " not in head:
                 assert broken.is_closed
                 assert b"chunked" in head or b"Content-Length: %d\r\n" % len(body) not in head + b"\r\n"
@@ -316,8 +316,8 @@ async def test_an_incomplete_large_response_never_looks_complete(
 
 
 def parse_response(raw: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-    (answer,) = answers_in(without_date(raw))
-    return answer.status, answer.fields, answer.body
+    (response,) = answers_in(without_date(raw))
+    return response.status, response.fields, response.body
 
 
 @pytest.mark.parametrize("closes", [True, False])
@@ -326,11 +326,11 @@ async def test_an_idle_connection_that_the_upstream_closes_loses_no_response(
 ) -> None:
     writers: list[asyncio.StreamWriter] = []
 
-    async def answer(_request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(_request: Request, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         writer.write(http(TYPICAL))
 
-    upstream.answer = answer
+    upstream.answer = respond
     async with keep_alive(gateway, await gateway.key()) as client:
         for _ in range(4):
             assert (await client.exchange(call())).endswith(TYPICAL)
@@ -347,7 +347,7 @@ async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twic
     async with limited_gateway(redis, valkey_url, upstream, tmp_path, first_byte_timeout=0.3) as gateway:
         first, second = await on_both_paths(gateway, upstream, await gateway.key(), call())
         assert first == second
-        assert second.answer.startswith(b"HTTP/1.1 504 ")
+        assert second.response.startswith(b"HTTP/1.1 504 ")
         assert second.metrics == ["upstream_timeout", "first_byte"] or second.metrics[-1] == "first_byte"
         assert len(second.sent) == 1
     assert paths.taken[:4] == ["general", "general", "fast", "fell back"]
@@ -386,7 +386,7 @@ GENERAL_PATH_REQUESTS: dict[str, Any] = {
     "tasks/cancel": named("tasks/cancel", taskId="t-1"),
     "a notification": {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}},
     "a call that is a notification": {"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "get"}},
-    "an answer": {"jsonrpc": "2.0", "id": 1, "result": {}},
+    "a response": {"jsonrpc": "2.0", "id": 1, "result": {}},
     "a batch": [call(id_=1), call(id_=2)],
     "a batch of one": [call()],
     "an empty batch": [],
@@ -417,8 +417,8 @@ async def echo(request: Request, writer: asyncio.StreamWriter) -> None:
     if isinstance(message, dict) and "id" not in message:
         writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
         return
-    answers = [{"jsonrpc": "2.0", "id": one["id"], "result": RESULT} for one in _listed(message)]
-    writer.write(http(msgspec.json.encode(answers if isinstance(message, list) else answers[0])))
+    responses = [{"jsonrpc": "2.0", "id": one["id"], "result": RESULT} for one in _listed(message)]
+    writer.write(http(msgspec.json.encode(responses if isinstance(message, list) else responses[0])))
 
 
 def _listed(message: Any) -> list[Any]:
@@ -447,7 +447,7 @@ async def test_routing_headers_that_differ_from_the_body_are_400_on_both_paths(
     first, second = await on_both_paths(gateway, upstream, await gateway.key(), requests[name], *fields)
     assert first == second
     is_let_in = name == "ping" and len(fields) == 1
-    assert second.answer.startswith(b"HTTP/1.1 200 " if is_let_in else b"HTTP/1.1 400 ")
+    assert second.response.startswith(b"HTTP/1.1 200 " if is_let_in else b"HTTP/1.1 400 ")
     assert len(second.sent) == is_let_in
     assert paths.last == "general"
 
@@ -552,7 +552,7 @@ async def test_a_key_limited_to_tools_can_call_only_these_on_both_paths(
     for tool, way, status in (("get_a", "fast", 200), ("drop", "general", 403), ("Get", "general", 403)):
         first, second = await on_both_paths(gateway, upstream, key, call(tool))
         assert first == second
-        assert (paths.last, second.answer.split(b" ")[1]) == (way, b"%d" % status)
+        assert (paths.last, second.response.split(b" ")[1]) == (way, b"%d" % status)
         assert len(second.sent) == len(second.events) == (status == 200)
 
 
@@ -600,11 +600,11 @@ async def test_random_requests_on_one_connection_have_the_same_results_as_on_sep
 ) -> None:
     random = Random(seed)
     requests = {**FAST_PATH_REQUESTS, **GENERAL_PATH_REQUESTS}
-    answers = {**TYPICAL_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES}
+    responses = {**TYPICAL_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES}
     steps = [
         (
             random.choice([*["a call", "arguments"] * 30, *requests]),
-            random.choice([*["json", "events in chunks", "echo"] * 30, *answers]),
+            random.choice([*["json", "events in chunks", "echo"] * 30, *responses]),
         )
         for _ in range(60)
     ]
@@ -613,7 +613,7 @@ async def test_random_requests_on_one_connection_have_the_same_results_as_on_sep
     other_key = await gateway.key()
 
     async def step(client: KeepAliveClient, request_name: str, answer_name: str, *, is_other: bool = False) -> Observed:
-        data, raw = requests[request_name], answers.get(answer_name)
+        data, raw = requests[request_name], responses.get(answer_name)
         if is_other:
             # Other sessions and tasks, because those of the first run are stored.
             raw = raw and raw.replace(b"t-1", b"t-2")
@@ -635,7 +635,7 @@ async def test_random_requests_on_one_connection_have_the_same_results_as_on_sep
         async with keep_alive(gateway, other_key, *others, version=version) as alone:
             second = await step(alone, *names, is_other=True)
         second = second._replace(
-            answer=second.answer.replace(b"t-2", b"t-1"),
+            response=second.response.replace(b"t-2", b"t-1"),
             sent=[(head.replace(b"s-2", b"s-1"), body.replace(b"t-2", b"t-1")) for head, body in second.sent],
             events=[
                 msgspec.structs.replace(event, key_id=record.key_id, session_id=event.session_id.replace("s-2", "s-1"))

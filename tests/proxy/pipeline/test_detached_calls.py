@@ -21,30 +21,30 @@ S = {"Mcp_Session_Id": "session-1"}
 def resumable_upstream(upstream: ScriptedUpstream) -> None:
     """Streams start with an event id; a GET gets the result once no other connection is open."""
 
-    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
         if request.line.startswith(b"POST "):
             writer.write(sse_head() + chunk(event("", "1")))
         else:
             is_free = upstream.open_connections == 1
             writer.write(stream(event(result(), "2")) if is_free else stream())
 
-    upstream.answer = answer
+    upstream.answer = respond
 
 
 async def call_and_disconnect(gateway: Gateway, key: str, session_id: str) -> None:
     """Make a call, and disconnect when its stream has begun."""
     headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": session_id}
-    async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
-        await next_event(answer.content)
-        answer.close()
+    async with gateway.session.post(gateway.url, json=call(), headers=headers) as response:
+        await next_event(response.content)
+        response.close()
     await until(lambda: gateway.redis.keys(redis_names.DETACHED_CALLS + "*"))
 
 
 async def test_a_client_resumes_its_stream_at_the_worker_of_the_call(gateway: Gateway) -> None:
     key = await gateway.key()
     await call_and_disconnect(gateway, key, "session-1")
-    answer = await gateway.request("GET", key=key, Last_Event_ID="1", **S)
-    assert messages_in(answer.body) == [result()]
+    response = await gateway.request("GET", key=key, Last_Event_ID="1", **S)
+    assert messages_in(response.body) == [result()]
     assert len(await gateway.events()) == 1
 
 
@@ -54,8 +54,8 @@ async def test_a_client_resumes_its_stream_at_another_worker(
     key = await gateway.key()
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
         await call_and_disconnect(gateway, key, "session-1")
-        answer = await other.request("GET", key=key, Last_Event_ID="1", **S)
-    assert messages_in(answer.body) == [result()]
+        response = await other.request("GET", key=key, Last_Event_ID="1", **S)
+    assert messages_in(response.body) == [result()]
     assert len(await gateway.events()) == 1
 
 
@@ -65,8 +65,8 @@ async def test_a_detached_call_goes_on_if_its_client_resumes_no_stream_of_its_se
 ) -> None:
     key = await gateway.key()
     await call_and_disconnect(gateway, key, "session-1")
-    answer = await gateway.request("GET", key=key, **headers)
-    assert messages_in(answer.body) == []
+    response = await gateway.request("GET", key=key, **headers)
+    assert messages_in(response.body) == []
     # One idle connection of the GET, and the one of the detached call.
     assert upstream.open_connections == 2
     await gateway.worker.services.forwarding.detached_calls.drain(0)
@@ -78,10 +78,10 @@ async def test_a_client_that_resumes_before_its_disconnect_was_noticed_gets_its_
     key = await gateway.key()
     headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": "session-1"}
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
-        async with gateway.session.post(gateway.url, json=call(), headers=headers) as answer:
-            await next_event(answer.content)
+        async with gateway.session.post(gateway.url, json=call(), headers=headers) as response:
+            await next_event(response.content)
             back = asyncio.ensure_future(other.request("GET", key=key, Last_Event_ID="1", **S))
             await asyncio.sleep(0.02)
-            answer.close()
+            response.close()
         assert messages_in((await back).body) == [result()]
     assert len(await gateway.events()) == 1

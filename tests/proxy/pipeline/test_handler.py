@@ -25,26 +25,26 @@ from tests.support.waiting import until
 PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
 
 
-def assert_denied(answer: Any, upstream: ScriptedUpstream, status: int, code: int, id_: Any = None) -> None:
-    assert (answer.status, answer.error["code"], answer.json["id"]) == (status, code, id_)
-    assert answer.json["jsonrpc"] == "2.0"
-    assert answer.headers["Content-Type"].startswith("application/json")
+def assert_denied(response: Any, upstream: ScriptedUpstream, status: int, code: int, id_: Any = None) -> None:
+    assert (response.status, response.error["code"], response.json["id"]) == (status, code, id_)
+    assert response.json["jsonrpc"] == "2.0"
+    assert response.headers["Content-Type"].startswith("application/json")
     assert upstream.requests == []
 
 
 async def test_initialize_is_forwarded_without_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_result({"protocolVersion": "2025-11-25"})
-    answer = await gateway.post(INITIALIZE)
-    assert answer.status == 200
-    assert answer.json["result"] == {"protocolVersion": "2025-11-25"}
+    response = await gateway.post(INITIALIZE)
+    assert response.status == 200
+    assert response.json["result"] == {"protocolVersion": "2025-11-25"}
     assert upstream.requests[0].message == INITIALIZE
 
 
 async def test_any_other_request_without_a_key_is_401(gateway: Gateway, upstream: ScriptedUpstream) -> None:
-    answer = await gateway.post(PING)
-    assert_denied(answer, upstream, 401, -32001, "p")
-    assert answer.error["message"] == "API key required"
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="mcp"'
+    response = await gateway.post(PING)
+    assert_denied(response, upstream, 401, -32001, "p")
+    assert response.error["message"] == "API key required"
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="mcp"'
 
 
 async def test_every_bad_key_gets_the_same_response(gateway: Gateway, upstream: ScriptedUpstream) -> None:
@@ -54,15 +54,15 @@ async def test_every_bad_key_gets_the_same_response(gateway: Gateway, upstream: 
     unknown = await gateway.key()
     await gateway.redis.flushall()
     keys = [revoked, expired, unknown, "sk-nonsense", "x", "*", unknown[:-1] + ("0" if unknown[-1] != "0" else "1")]
-    answers = [await gateway.post(PING, key) for key in keys]
-    answers.append(await gateway.post(PING, Authorization=f"Basic {unknown}"))
-    answers.append(await gateway.post(PING, Authorization="Bearer"))
-    assert {(answer.status, answer.body, answer.headers["WWW-Authenticate"]) for answer in answers} == {
-        (401, answers[0].body, 'Bearer realm="mcp", error="invalid_token"')
+    responses = [await gateway.post(PING, key) for key in keys]
+    responses.append(await gateway.post(PING, Authorization=f"Basic {unknown}"))
+    responses.append(await gateway.post(PING, Authorization="Bearer"))
+    assert {(response.status, response.body, response.headers["WWW-Authenticate"]) for response in responses} == {
+        (401, responses[0].body, 'Bearer realm="mcp", error="invalid_token"')
     }
-    assert_denied(answers[0], upstream, 401, -32001, "p")
-    assert answers[0].error["message"] == "Invalid or expired API key"
-    assert "resource_metadata" not in answers[0].headers["WWW-Authenticate"]
+    assert_denied(responses[0], upstream, 401, -32001, "p")
+    assert responses[0].error["message"] == "Invalid or expired API key"
+    assert "resource_metadata" not in responses[0].headers["WWW-Authenticate"]
 
 
 async def test_metrics_have_the_reason_why_a_key_was_refused(gateway: Gateway) -> None:
@@ -78,8 +78,8 @@ async def test_a_request_with_a_valid_key_is_forwarded_byte_for_byte(
     params = b'{"name":"t", "arguments":{"a": "\\u00e9\xc3\xa9"}}'
     body = b' {"params" : ' + params + b',\n"method":"tools/call","id":7,"jsonrpc":"2.0"} '
     upstream.answer = answer_raw(http(b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'))
-    answer = await gateway.post(body, await gateway.key())
-    assert answer.body == b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'
+    response = await gateway.post(body, await gateway.key())
+    assert response.body == b'{"jsonrpc": "2.0", "id": 7,  "result": {"content": []}}'
     assert upstream.requests[0].body == body
     assert upstream.requests[0].line == b"POST /mcp HTTP/1.1"
 
@@ -123,9 +123,9 @@ async def test_every_other_path_is_404_from_the_gateway(
 async def test_a_key_without_permission_is_403(
     gateway: Gateway, upstream: ScriptedUpstream, fields: dict[str, Any], message: str
 ) -> None:
-    answer = await gateway.post(call("query", sql="select * from secrets"), await gateway.key(**fields))
-    assert_denied(answer, upstream, 403, -32001, 1)
-    assert message in answer.error["message"]
+    response = await gateway.post(call("query", sql="select * from secrets"), await gateway.key(**fields))
+    assert_denied(response, upstream, 403, -32001, 1)
+    assert message in response.error["message"]
 
 
 async def test_a_public_request_with_a_key_from_a_forbidden_address_is_anonymous(
@@ -139,8 +139,8 @@ async def test_a_public_request_with_a_key_from_a_forbidden_address_is_anonymous
 async def test_a_key_with_permission_is_forwarded_and_metered(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(allowed_tools=("qu*",), allowed_tables=("prices",), allowed_ips=("127.0.0.0/8",))
     upstream.answer = answer_result({"content": [], "structuredContent": {"table": "prices", "rows": [1, 2]}})
-    answer = await gateway.post(call("query", sql="select * from prices"), key)
-    assert answer.status == 200
+    response = await gateway.post(call("query", sql="select * from prices"), key)
+    assert response.status == 200
     assert [event.record_count for event in await gateway.events()] == [2]
 
 
@@ -149,9 +149,9 @@ async def test_a_result_with_a_table_that_is_not_allowed_does_not_reach_the_clie
 ) -> None:
     key = await gateway.key(allowed_tables=("prices",))
     upstream.answer = answer_result({"content": [], "structuredContent": {"table": "secrets", "rows": ["hidden"]}})
-    answer = await gateway.post(call("fetch"), key)
-    assert b"hidden" not in answer.body
-    assert (answer.json["id"], answer.error["code"]) == (1, -32001)
+    response = await gateway.post(call("fetch"), key)
+    assert b"hidden" not in response.body
+    assert (response.json["id"], response.error["code"]) == (1, -32001)
     assert [(event.status, event.record_count) for event in await gateway.events()] == [("denied", 0)]
 
 
@@ -159,27 +159,27 @@ async def test_a_key_limited_to_tables_gets_no_resumed_result_of_an_unknown_call
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": {"content": [], "secret": "hidden"}})
-    answer = await gateway.request("GET", key=await gateway.key(allowed_tables=("prices",)), Last_Event_ID="7")
-    assert (answer.status, answer.json["id"], answer.error["code"]) == (200, 1, -32001)
-    assert b"hidden" not in answer.body
+    response = await gateway.request("GET", key=await gateway.key(allowed_tables=("prices",)), Last_Event_ID="7")
+    assert (response.status, response.json["id"], response.error["code"]) == (200, 1, -32001)
+    assert b"hidden" not in response.body
 
 
 async def test_allowed_tools_filter_the_list_of_tools(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_result({"tools": [{"name": "get_a"}, {"name": "drop_b"}], "nextCursor": "c"})
     listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-    answer = await gateway.post(listed, await gateway.key(allowed_tools=("get_*",)))
-    assert answer.json["result"] == {"tools": [{"name": "get_a"}], "nextCursor": "c"}
+    response = await gateway.post(listed, await gateway.key(allowed_tools=("get_*",)))
+    assert response.json["result"] == {"tools": [{"name": "get_a"}], "nextCursor": "c"}
 
 
 async def test_an_exceeded_rate_limit_is_429_with_retry_after(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key(rate_limit_per_minute=2)
     assert [(await gateway.post(PING, key)).status for _ in range(2)] == [200, 200]
     upstream.requests.clear()
-    answer = await gateway.post(PING, key)
-    assert_denied(answer, upstream, 429, -32001, "p")
-    assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert "2 requests a minute" in answer.error["message"]
-    assert "resets at" in answer.error["message"]
+    response = await gateway.post(PING, key)
+    assert_denied(response, upstream, 429, -32001, "p")
+    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert "2 requests a minute" in response.error["message"]
+    assert "resets at" in response.error["message"]
 
 
 async def test_exceeded_daily_calls_are_429_while_other_requests_are_forwarded(
@@ -215,22 +215,22 @@ async def test_the_call_that_exceeds_the_daily_records_is_answered_and_the_next_
 async def test_a_body_that_is_not_json_rpc_is_400(
     gateway: Gateway, upstream: ScriptedUpstream, body: bytes, has_key: bool
 ) -> None:
-    answer = await gateway.post(body, await gateway.key() if has_key else None)
-    assert answer.status == 400
-    assert answer.error["code"] in (-32700, -32600)
+    response = await gateway.post(body, await gateway.key() if has_key else None)
+    assert response.status == 400
+    assert response.error["code"] in (-32700, -32600)
     assert upstream.requests == []
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
 async def test_an_encoded_body_is_415(gateway: Gateway, upstream: ScriptedUpstream, encoding: str) -> None:
-    answer = await gateway.post(b"\x1f\x8b...", await gateway.key(), Content_Encoding=encoding)
-    assert_denied(answer, upstream, 415, -32600)
+    response = await gateway.post(b"\x1f\x8b...", await gateway.key(), Content_Encoding=encoding)
+    assert_denied(response, upstream, 415, -32600)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=utf-16", "application/jsonx"])
 async def test_another_content_type_is_415(gateway: Gateway, upstream: ScriptedUpstream, content_type: str) -> None:
-    answer = await gateway.post(PING, await gateway.key(), Content_Type=content_type)
-    assert_denied(answer, upstream, 415, -32600)
+    response = await gateway.post(PING, await gateway.key(), Content_Type=content_type)
+    assert_denied(response, upstream, 415, -32600)
 
 
 async def test_a_batch_needs_a_key(gateway: Gateway, upstream: ScriptedUpstream) -> None:
@@ -243,15 +243,15 @@ async def test_each_call_of_a_batch_is_metered(gateway: Gateway, upstream: Scrip
         for id_, n in (("1", 5), (1, 2))
     ]
     upstream.answer = answer_json(results)
-    answer = await gateway.post([call(id_=1), call(id_="1"), PING], await gateway.key())
-    assert answer.json == results
+    response = await gateway.post([call(id_=1), call(id_="1"), PING], await gateway.key())
+    assert response.json == results
     counted = {event.request_id: event.record_count for event in await gateway.events()}
     assert counted == {'"1"': 5, "1": 2}
 
 
 async def test_one_forbidden_element_rejects_the_batch(gateway: Gateway, upstream: ScriptedUpstream) -> None:
-    answer = await gateway.post([call("get"), call("drop", 2)], await gateway.key(allowed_tools=("get",)))
-    assert_denied(answer, upstream, 403, -32001)
+    response = await gateway.post([call("get"), call("drop", 2)], await gateway.key(allowed_tools=("get",)))
+    assert_denied(response, upstream, 403, -32001)
 
 
 @pytest.mark.parametrize("headers", [{"Mcp_Method": "tools/list"}, {"Mcp_Name": "other"}])
@@ -263,8 +263,8 @@ async def test_routing_headers_that_differ_from_the_body_are_400(
 
 async def test_an_unreachable_upstream_is_502(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
     async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
-        answer = await gateway.post(call(), await gateway.key())
-    assert (answer.status, answer.json["id"]) == (502, 1)
+        response = await gateway.post(call(), await gateway.key())
+    assert (response.status, response.json["id"]) == (502, 1)
     assert gateway.metrics.phases == ["connect"]
 
 
@@ -296,8 +296,8 @@ async def test_an_upstream_that_is_too_slow_is_504_and_the_call_is_not_sent_twic
 ) -> None:
     upstream.answer = answer_raw(b"")
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, first_byte_timeout=0.3) as gateway:
-        answer = await gateway.post(call(), await gateway.key())
-    assert answer.status == 504
+        response = await gateway.post(call(), await gateway.key())
+    assert response.status == 504
     assert gateway.metrics.phases == ["first_byte"]
     assert len(upstream.requests) == 1
 
@@ -345,10 +345,10 @@ async def test_requests_beyond_the_concurrency_limit_are_503_with_retry_after(
 async def test_listening_streams_take_no_capacity_from_requests(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    async def answer(request: Any, writer: asyncio.StreamWriter) -> None:
+    async def respond(request: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(sse_head() if request.line.startswith(b"GET ") else http(b"{}"))
 
-    upstream.answer = answer
+    upstream.answer = respond
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, max_concurrent_requests=1) as gateway:
         key = await gateway.key()
         fields = {"Authorization": f"Bearer {key}"}
@@ -370,17 +370,17 @@ async def test_clients_without_a_key_take_no_capacity_from_those_with_one(
             return (await gateway.post(INITIALIZE)).status == 503
 
         await until(is_overloaded)
-        answers = await asyncio.gather(*(gateway.post(PING, key) for _ in range(4)))
+        responses = await asyncio.gather(*(gateway.post(PING, key) for _ in range(4)))
         writer.close()
-    assert [answer.status for answer in answers] == [200] * 4
+    assert [response.status for response in responses] == [200] * 4
 
 
 async def test_a_key_that_cannot_be_checked_is_503(
     valkey_url: str, redis: Redis, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
     async with running_gateway(redis, "unix:///nonexistent/valkey.sock", upstream.url, tmp_path) as gateway:
-        answer = await gateway.post(PING, await gateway.key())
-    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+        response = await gateway.post(PING, await gateway.key())
+    assert (response.status, "Retry-After" in response.headers) == (503, True)
     assert upstream.requests == []
 
 
@@ -487,26 +487,26 @@ async def test_head_and_options_are_answered_by_the_gateway(
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
 async def test_other_methods_are_405(gateway: Gateway, upstream: ScriptedUpstream, method: str) -> None:
-    answer = await gateway.request(method, key=await gateway.key())
-    assert (answer.status, upstream.requests) == (405, [])
-    assert "POST" in answer.headers["Allow"]
+    response = await gateway.request(method, key=await gateway.key())
+    assert (response.status, upstream.requests) == (405, [])
+    assert "POST" in response.headers["Allow"]
 
 
 async def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_protocol(gateway: Gateway) -> None:
-    answer = await gateway.request("OPTIONS", Origin="http://localhost:5173")
-    assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
-    allowed = answer.headers["Access-Control-Allow-Headers"]
+    response = await gateway.request("OPTIONS", Origin="http://localhost:5173")
+    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    allowed = response.headers["Access-Control-Allow-Headers"]
     for name in ("Authorization", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"):
         assert name in allowed
 
 
 async def test_browsers_may_read_responses_and_the_session_id(gateway: Gateway) -> None:
-    for answer in (
+    for response in (
         await gateway.post(PING, Origin="http://localhost:1"),
         await gateway.post(INITIALIZE, Origin="http://localhost:1"),
     ):
-        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:1"
-        assert "Mcp-Session-Id" in answer.headers["Access-Control-Expose-Headers"]
+        assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:1"
+        assert "Mcp-Session-Id" in response.headers["Access-Control-Expose-Headers"]
 
 
 async def test_a_foreign_origin_is_403_and_a_foreign_host_421(gateway: Gateway, upstream: ScriptedUpstream) -> None:
@@ -570,10 +570,10 @@ async def test_a_response_is_delivered_unchanged(gateway: Gateway, upstream: Scr
         b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\n"
         b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
     )
-    answer = await gateway.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, await gateway.key())
-    assert (answer.status, answer.body, "Content-Type" in answer.headers) == (202, b"", False)
-    assert answer.headers.getall("Set-Cookie") == ["a=1", "b=2"]
-    assert answer.headers["X-Custom"].encode("utf-8", "surrogateescape") == b"\xc3\xa9"
+    response = await gateway.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, await gateway.key())
+    assert (response.status, response.body, "Content-Type" in response.headers) == (202, b"", False)
+    assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+    assert response.headers["X-Custom"].encode("utf-8", "surrogateescape") == b"\xc3\xa9"
 
 
 async def test_a_redirect_of_the_upstream_is_delivered_not_followed(
@@ -582,5 +582,5 @@ async def test_a_redirect_of_the_upstream_is_delivered_not_followed(
     upstream.answer = answer_raw(
         b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
     )
-    answer = await gateway.post(PING, await gateway.key())
-    assert (answer.status, answer.headers["Location"], len(upstream.requests)) == (307, "/elsewhere", 1)
+    response = await gateway.post(PING, await gateway.key())
+    assert (response.status, response.headers["Location"], len(upstream.requests)) == (307, "/elsewhere", 1)

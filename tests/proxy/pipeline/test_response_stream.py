@@ -34,15 +34,15 @@ def result(id_: Any = 1, rows: int = 2) -> dict[str, Any]:
 
 
 class Script:
-    """Lets a test write an answer piece by piece, while it watches what the client gets."""
+    """Lets a test write a response piece by piece, while it watches what the client gets."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.arrived = asyncio.Event()
         self.over = asyncio.Event()
         self.writer: asyncio.StreamWriter | None = None
-        upstream.answer = self._answer
+        upstream.answer = self._respond
 
-    async def _answer(self, _request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, _request: Request, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
         self.arrived.set()
         await self.over.wait()
@@ -69,13 +69,13 @@ def post(gateway: Gateway, key: str, message: Any, **headers: str) -> Any:
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
 async def test_each_event_is_sent_when_it_arrives(gateway: Gateway, script: Script, line_end: bytes) -> None:
     sending = asyncio.create_task(script.send(sse_head()))
-    async with post(gateway, await gateway.key(), call()) as answer:
+    async with post(gateway, await gateway.key(), call()) as response:
         await sending
-        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert response.headers["Content-Type"] == "text/event-stream"
         for message in (PROGRESS, PROGRESS, result()):
             event = sse_event(message, line_end)
             await script.send(chunk(event))
-            assert await answer.content.readexactly(len(event)) == event
+            assert await response.content.readexactly(len(event)) == event
 
 
 TAILS = pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
@@ -88,8 +88,8 @@ async def test_an_incomplete_last_event_is_counted_and_sent(
 ) -> None:
     stream = sse_event(PROGRESS) + b"data: " + json.dumps(result()).encode() + end
     upstream.answer = answer_raw(sse_head() + chunk(stream) + chunk(b""))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        assert await answer.read() == stream
+    async with post(gateway, await gateway.key(), call()) as response:
+        assert await response.read() == stream
     assert [event.record_count for event in await gateway.events()] == [2]
 
 
@@ -98,8 +98,8 @@ async def test_half_a_result_at_the_end_of_a_stream_is_sent_and_not_counted(
 ) -> None:
     stream = b"data: " + json.dumps(result()).encode()[:-1]
     upstream.answer = answer_raw(sse_head() + chunk(stream) + chunk(b""))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        assert await answer.read() == stream
+    async with post(gateway, await gateway.key(), call()) as response:
+        assert await response.read() == stream
     assert await gateway.events() == []
 
 
@@ -109,8 +109,8 @@ async def test_an_incomplete_last_event_is_withheld_from_a_key_limited_to_tables
 ) -> None:
     tail = b"data: " + json.dumps(result()).encode() + end
     upstream.answer = answer_raw(sse_head() + chunk(sse_event(PROGRESS)) + chunk(tail) + chunk(b""))
-    async with post(gateway, await gateway.key(allowed_tables=("prices",)), call()) as answer:
-        assert await answer.read() == sse_event(PROGRESS)
+    async with post(gateway, await gateway.key(allowed_tables=("prices",)), call()) as response:
+        assert await response.read() == sse_event(PROGRESS)
     assert await gateway.events() == []
 
 
@@ -122,24 +122,24 @@ async def test_an_event_after_a_byte_order_mark_is_counted_and_checked(
     upstream.answer = answer_raw(
         sse_head() + b"".join(chunk(stream[n : n + 2]) for n in range(0, len(stream), 2)) + chunk(b"")
     )
-    async with post(gateway, await gateway.key(allowed_tables=allowed), call()) as answer:
-        assert (await answer.read() == stream) is (allowed != ("other",))
+    async with post(gateway, await gateway.key(allowed_tables=allowed), call()) as response:
+        assert (await response.read() == stream) is (allowed != ("other",))
     assert [event.status for event in await gateway.events()] == ["denied" if allowed == ("other",) else "ok"]
 
 
 async def test_the_head_of_a_stream_is_sent_before_its_first_event(gateway: Gateway, script: Script) -> None:
     sending = asyncio.create_task(script.send(sse_head("Mcp-Session-Id: abc\r\n")))
-    async with asyncio.timeout(2), post(gateway, await gateway.key(), call()) as answer:
+    async with asyncio.timeout(2), post(gateway, await gateway.key(), call()) as response:
         await sending
-        assert (answer.status, answer.headers["Mcp-Session-Id"]) == (200, "abc")
+        assert (response.status, response.headers["Mcp-Session-Id"]) == (200, "abc")
 
 
 async def test_the_usage_event_is_recorded_before_the_last_bytes_of_the_response_are_sent(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(result()).encode()))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        await answer.read()
+    async with post(gateway, await gateway.key(), call()) as response:
+        await response.read()
     (event,) = await gateway.events()
     assert (event.tool_name, event.table_names, event.record_count) == ("get", ("prices",), 2)
     assert (event.status, event.is_error, event.count_method != "unknown") == ("ok", False, True)
@@ -150,9 +150,9 @@ async def test_a_large_json_response_is_streamed_completely(gateway: Gateway, up
     wide["result"]["structuredContent"]["rows"] = [{"n": n, "text": "x" * 80} for n in range(20_000)]
     body = json.dumps(wide).encode()
     upstream.answer = answer_raw(http(body))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        assert answer.headers["Content-Length"] == str(len(body))
-        assert await answer.read() == body
+    async with post(gateway, await gateway.key(), call()) as response:
+        assert response.headers["Content-Length"] == str(len(body))
+        assert await response.read() == body
     (event,) = await gateway.events()
     assert (event.record_count, event.response_bytes) == (20_000, len(body))
 
@@ -160,9 +160,9 @@ async def test_a_large_json_response_is_streamed_completely(gateway: Gateway, up
 async def test_an_error_object_is_a_call_with_is_error(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no"}}
     upstream.answer = answer_raw(http(json.dumps(error).encode(), status="400 Bad Request"))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        assert answer.status == 400
-        await answer.read()
+    async with post(gateway, await gateway.key(), call()) as response:
+        assert response.status == 400
+        await response.read()
     (event,) = await gateway.events()
     assert (event.is_error, event.status, event.record_count) == (True, "rpc_error", 0)
 
@@ -181,21 +181,21 @@ async def test_a_message_that_completes_no_call_makes_no_event(
     gateway: Gateway, upstream: ScriptedUpstream, value: dict[str, Any]
 ) -> None:
     upstream.answer = answer_raw(http(json.dumps(value).encode()))
-    async with post(gateway, await gateway.key(), call()) as answer:
-        assert await answer.json() == value
+    async with post(gateway, await gateway.key(), call()) as response:
+        assert await response.json() == value
     assert await gateway.events() == []
 
 
 async def test_a_call_that_requires_input_is_counted_only_when_repeated_with_it(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
+    async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
         asks = {"resultType": "input_required", "inputRequests": {"who": {}}, "requestState": "s"}
         answered = "inputResponses" in request.message["params"]
         value = result() if answered else {"jsonrpc": "2.0", "id": 1, "result": asks}
         writer.write(sse_head() + chunk(sse_event(value)) + chunk(b""))
 
-    upstream.answer = answer
+    upstream.answer = respond
     key = await gateway.key()
     headers = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "tools/call", "Mcp_Name": "get"}
     again = call()
@@ -220,8 +220,8 @@ async def test_a_usage_event_has_the_client_the_session_and_the_request(
     info = {"io.modelcontextprotocol/clientInfo": {"name": "modern", "version": "9"}}
     message = call(id_="a", symbol="IBM")
     message["params"]["_meta"] = info
-    async with post(gateway, key, message, Mcp_Session_Id="s-1", MCP_Protocol_Version="2025-11-25") as answer:
-        await answer.read()
+    async with post(gateway, key, message, Mcp_Session_Id="s-1", MCP_Protocol_Version="2025-11-25") as response:
+        await response.read()
     (event,) = await gateway.events()
     assert (event.key_id, event.key_name, event.owner) == (record.key_id, "a key", "ann@example.com")
     assert (event.client_name, event.client_version, event.session_id) == ("modern", "9", "s-1")
@@ -233,21 +233,21 @@ async def test_a_usage_event_has_the_client_the_session_and_the_request(
 async def test_events_are_metered_wherever_the_stream_is_split(gateway: Gateway, script: Script) -> None:
     stream = b": hello\n\n" + sse_event(PROGRESS) + sse_event(result(), b"\r\n")
     sending = asyncio.create_task(script.send(sse_head()))
-    async with post(gateway, await gateway.key(), call()) as answer:
+    async with post(gateway, await gateway.key(), call()) as response:
         await sending
         for index in range(len(stream)):
             await script.send(chunk(stream[index : index + 1]))
-        assert await answer.content.readexactly(len(stream)) == stream
+        assert await response.content.readexactly(len(stream)) == stream
     (event,) = await gateway.events()
     assert event.record_count == 2
 
 
 async def test_a_session_call_whose_client_disconnected_is_still_metered(gateway: Gateway, script: Script) -> None:
     asking = asyncio.create_task(script.send(sse_head() + chunk(sse_event(PROGRESS))))
-    async with post(gateway, await gateway.key(), call(), Mcp_Session_Id="s") as answer:
+    async with post(gateway, await gateway.key(), call(), Mcp_Session_Id="s") as response:
         await asking
-        await answer.content.readany()
-        answer.close()
+        await response.content.readany()
+        response.close()
     await script.send(chunk(sse_event(result())))
     (event,) = await gateway.until_events(1)
     assert event.record_count == 2
@@ -271,10 +271,10 @@ async def test_closing_the_stream_of_a_2026_07_28_call_ends_it_upstream(
     gateway: Gateway, upstream: ScriptedUpstream, script: Script
 ) -> None:
     asking = asyncio.create_task(script.send(sse_head() + chunk(sse_event(PROGRESS))))
-    async with post(gateway, await gateway.key(), call(), MCP_Protocol_Version="2026-07-28") as answer:
+    async with post(gateway, await gateway.key(), call(), MCP_Protocol_Version="2026-07-28") as response:
         await asking
-        await answer.content.readany()
-        answer.close()
+        await response.content.readany()
+        response.close()
     script.over.set()
     await until(lambda: not upstream.open_connections)
     assert await gateway.events() == []
@@ -285,10 +285,10 @@ async def test_a_listening_stream_ends_upstream_when_its_client_disconnects(
 ) -> None:
     sending = asyncio.create_task(script.send(sse_head()))
     fields = {"Authorization": f"Bearer {await gateway.key()}", "Accept": "text/event-stream"}
-    async with gateway.session.get(gateway.url, headers=fields) as answer:
+    async with gateway.session.get(gateway.url, headers=fields) as response:
         await sending
-        assert answer.status == 200
-        answer.close()
+        assert response.status == 200
+        response.close()
     script.over.set()
     await until(lambda: not upstream.open_connections)
 
@@ -301,9 +301,9 @@ async def test_many_aborted_streams_leave_nothing_open_upstream(gateway: Gateway
     key = await gateway.key()
 
     async def abort_one() -> None:
-        async with post(gateway, key, call(), MCP_Protocol_Version="2026-07-28") as answer:
-            await answer.content.readany()
-            answer.close()
+        async with post(gateway, key, call(), MCP_Protocol_Version="2026-07-28") as response:
+            await response.content.readany()
+            response.close()
 
     await asyncio.gather(*(abort_one() for _ in range(64)))
     await until(lambda: not (upstream.open_connections or gateway.pool.connections))
@@ -314,8 +314,8 @@ async def test_a_stream_that_is_incomplete_upstream_is_incomplete_for_the_client
 ) -> None:
     upstream.answer = answer_raw(sse_head() + chunk(sse_event(PROGRESS)), close=True)
     with pytest.raises(aiohttp.ClientPayloadError):
-        async with post(gateway, await gateway.key(), call()) as answer:
-            await answer.read()
+        async with post(gateway, await gateway.key(), call()) as response:
+            await response.read()
     assert await gateway.events() == []
 
 
@@ -328,13 +328,13 @@ async def test_the_stream_of_a_revoked_or_expired_key_is_closed_within_a_second_
     sending = asyncio.create_task(script.send(sse_head()))
     record, key = await gateway.new_key(expires_at=now_ms() + 400 if end == "expired" else None)
     fields = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
-    async with gateway.session.get(gateway.url, headers=fields) as answer:
+    async with gateway.session.get(gateway.url, headers=fields) as response:
         await sending
         if end == "revoked":
             await gateway.keys.revoke(record.key_id)
         async with asyncio.timeout(1.5):
             with pytest.raises(aiohttp.ClientError):
-                await answer.content.read()
+                await response.content.read()
 
 
 async def test_usage_is_spooled_before_the_response_while_redis_is_down(
@@ -346,12 +346,12 @@ async def test_usage_is_spooled_before_the_response_while_redis_is_down(
         running_gateway(own, valkey.url, upstream.url, tmp_path / "data") as gateway,
     ):
         key = await gateway.key()
-        async with post(gateway, key, call()) as answer:
-            assert answer.status == 200
+        async with post(gateway, key, call()) as response:
+            assert response.status == 200
         valkey.kill()
-        async with post(gateway, key, call()) as answer:
-            assert answer.status == 200, "a remembered key goes on while Redis is away"
-            await answer.read()
+        async with post(gateway, key, call()) as response:
+            assert response.status == 200, "a remembered key goes on while Redis is away"
+            await response.read()
         assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
         valkey.start()
         assert len({event.event_id for event in await gateway.until_events(2)}) == 2
@@ -361,6 +361,6 @@ async def test_the_tool_catalog_observes_lists_of_tools(gateway: Gateway, upstre
     tool = {"name": "get", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}}
     listed = {"jsonrpc": "2.0", "id": 1, "result": {"tools": [tool]}}
     upstream.answer = answer_raw(http(json.dumps(listed).encode()))
-    async with post(gateway, await gateway.key(), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}) as answer:
-        assert await answer.json() == listed
+    async with post(gateway, await gateway.key(), {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}) as response:
+        assert await response.json() == listed
     await until(lambda: gateway.redis.keys("*tools*"))
