@@ -32,7 +32,7 @@ class ClientRequest:
     """A request whose head is complete; its body may still arrive."""
 
     __slots__ = (
-        *("_chunks", "_error", "_waiter", "_waiting_bytes", "content_length", "headers", "keep_alive"),
+        *("_chunks", "_error", "_waiter", "_unread_bytes", "content_length", "headers", "keep_alive"),
         *("is_complete", "method", "target", "version"),
     )
 
@@ -60,7 +60,7 @@ class ClientRequest:
         self.is_complete = False
         """True once the whole body has arrived."""
         self._chunks: list[bytes] = []
-        self._waiting_bytes = 0
+        self._unread_bytes = 0
         self._error: FramingError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -82,7 +82,7 @@ class ClientRequest:
     @property
     def is_full(self) -> bool:
         """True if no more of the body should be received until some of it was read."""
-        return self._waiting_bytes > HIGH_WATER
+        return self._unread_bytes > HIGH_WATER
 
     def whole_body(self) -> bytes:
         """Return the body if it arrived in one chunk and is complete; empty otherwise."""
@@ -93,7 +93,7 @@ class ClientRequest:
         if self._error is not None:
             raise self._error
         chunks, self._chunks = self._chunks, []
-        self._waiting_bytes = 0
+        self._unread_bytes = 0
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def wait_for_data(self) -> None:
@@ -106,7 +106,7 @@ class ClientRequest:
 
     def feed(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
-        self._waiting_bytes += len(chunk)
+        self._unread_bytes += len(chunk)
 
     def fail(self, error: FramingError) -> None:
         self._error = error

@@ -124,20 +124,23 @@ async def test_a_response_that_ends_early_raises_after_its_received_bytes_were_r
 
 @on_both_loops
 async def test_late_bytes_after_a_response_close_the_connection() -> None:
+    is_read = asyncio.Event()
+
     async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await server.next_request(reader)
         writer.write(OK)
-        await writer.drain()
-        await asyncio.sleep(0.02)
+        await is_read.wait()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
 
     for is_idle in (False, True):
+        is_read.clear()
         async with raw_server(serve) as server, connected(server) as connection:
             connection.send_request(REQUEST)
             await connection.wait_for_head()
             assert await whole_body(connection) == b"ok"
             if is_idle:
                 connection.mark_idle(5)
+            is_read.set()
             await server.all_gone()
             assert connection.is_closed
             assert not connection.is_reusable
@@ -265,7 +268,7 @@ async def test_a_cancelled_wait_leaves_the_response_readable() -> None:
     async with raw_server(serve) as server, connected(server) as connection:
         connection.send_request(REQUEST)
         head = asyncio.ensure_future(connection.wait_for_head())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         head.cancel()
         with pytest.raises(asyncio.CancelledError):
             await head

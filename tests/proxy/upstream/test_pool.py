@@ -21,6 +21,7 @@ from gateway.proxy.upstream.pool import request_head
 from tests.proxy.upstream.pools import FIELDS, echo, get, pool_for, url
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server
+from tests.support.waiting import until
 
 
 @on_both_loops
@@ -179,7 +180,7 @@ async def test_a_tls_handshake_that_hangs_is_a_connect_time_out_and_leaks_nothin
             await get(pool, b"/")
         await server.all_gone()
         waiting = asyncio.ensure_future(get(pool, b"/"))
-        await asyncio.sleep(0.02)
+        await until(lambda: len(server.writers) == 2)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
