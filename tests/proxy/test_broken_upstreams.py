@@ -106,15 +106,15 @@ async def test_a_client_can_see_that_a_partly_sent_response_is_incomplete(
     upstream.answer = answer_and(raw, ending)
     seconds = 0.1 if ending is _stall else 5
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path, idle_timeout=seconds) as gateway:
-        status, is_seen = await _is_seen_to_be_broken(gateway, post(await gateway.key(), PING, version))
-    assert (status, is_seen) == (200, True)
+        status, is_recognizable = await _is_recognizably_incomplete(gateway, post(await gateway.key(), PING, version))
+    assert (status, is_recognizable) == (200, True)
     assert len(upstream.requests) == 1
 
 
-async def _is_seen_to_be_broken(gateway: Gateway, raw: bytes) -> tuple[int, bool]:
-    """The status, and whether a client sees that the response is broken.
+async def _is_recognizably_incomplete(gateway: Gateway, raw: bytes) -> tuple[int, bool]:
+    """Return the status, and True if a client can see that the response is incomplete.
 
-    By its length or its last chunk, where it has them; else, to a client of HTTP/1.0, by a reset alone.
+    A length or a last chunk shows that; a response without either, to a client of HTTP/1.0, is reset.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
     response, is_reset = b"", False

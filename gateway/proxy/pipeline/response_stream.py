@@ -117,8 +117,7 @@ class ResponseStream(ABC):
 
     async def _inspect(self, text: Chunk) -> bytes:
         """Inspect one JSON text and record its usage; return what is sent to the client instead."""
-        # The inspection only reads it, so a view will do.
-        data = cast(bytes, text)
+        data = cast(bytes, text)  # The inspection only reads it, so a view will do.
         inspection = self._calls.inspect(data)
         if inspection.lookups or inspection.created_tasks:
             return await self._correlation.resolve(self._calls, data, inspection, self._record)

@@ -1,4 +1,4 @@
-"""Answers on their way: streamed as they come, metered before their last byte leaves, finished for who went."""
+"""Responses are streamed as they arrive, and metered before their last byte is sent, even without their client."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def result(id_: Any = 1, rows: int = 2) -> dict[str, Any]:
 
 
 class Script:
-    """Lets a test write a response piece by piece, while it watches what the client gets."""
+    """An upstream whose response a test writes chunk by chunk, while it reads what the client gets."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.arrived = asyncio.Event()
