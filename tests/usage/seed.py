@@ -1,7 +1,7 @@
-"""Plausible usage in large amounts, to time queries on.
+"""Plausible usage in large amounts, to time queries.
 
-`python -m tests.usage.seed --rows 50000000 --url chdb:///folder` fills a database that no gateway has open, and
-`--time` tells what the questions of the admin API take on it.
+`python -m tests.usage.seed --rows 50000000 --url chdb:///folder` fills a database that no gateway has open; `--time`
+measures the queries of the admin API on it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.usage.store.queries import MAX_OFFSET, history, stats
 from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 OWNER = "user003@example.com"
-"""Whose usage is timed: the owner with the fourth most calls."""
+"""The owner whose usage is timed: the one with the fourth most calls."""
 _STEP = 1_000_000
 _DAY_MS = 86_400_000
 _ROUNDS = 7
@@ -74,9 +74,9 @@ async def seed(table: UsageTable, rows: int, days: int = 90) -> None:
 
 
 async def time_queries(table: UsageTable) -> dict[str, float]:
-    """Median milliseconds of what the admin API asks."""
+    """Return the median milliseconds of the queries of the admin API."""
     own, everybody = HistoryFilters(owner=OWNER), HistoryFilters()
-    asked: dict[str, Callable[[], Awaitable[object]]] = {
+    timed: dict[str, Callable[[], Awaitable[object]]] = {
         "stats of 30 days, one owner": lambda: stats(table, 30, OWNER),
         "stats of 30 days, all": lambda: stats(table, 30),
         "first page, one owner": lambda: history(table, own),
@@ -86,14 +86,14 @@ async def time_queries(table: UsageTable) -> dict[str, float]:
         "first page of a tool, one owner": lambda: history(table, HistoryFilters(owner=OWNER, tool="query_7")),
         "first page of a key, all": lambda: history(table, HistoryFilters(key_id="key_0031")),
     }
-    return {name: await _median(ask) for name, ask in asked.items()}
+    return {name: await _median(query) for name, query in timed.items()}
 
 
-async def _median(ask: Callable[[], Awaitable[object]]) -> float:
+async def _median(query: Callable[[], Awaitable[object]]) -> float:
     times = []
     for _ in range(_ROUNDS):
         started = time.perf_counter()
-        await ask()
+        await query()
         times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times)
 
@@ -104,16 +104,16 @@ async def _main() -> None:
     parser.add_argument("--rows", type=int, default=0, help="calls to add")
     parser.add_argument("--days", type=int, default=90, help="days that they spread over")
     parser.add_argument("--time", action="store_true", help="time the queries of the admin API")
-    given = parser.parse_args()
-    table = UsageTable(given.url)
+    options = parser.parse_args()
+    table = UsageTable(options.url)
     started = time.perf_counter()
-    await seed(table, given.rows, given.days)
+    await seed(table, options.rows, options.days)
     (count,), (summed,) = [
         (await table.query_async(sql))[0]
         for sql in (f"SELECT count() FROM {LOG_TABLE}", f"SELECT sum(calls) FROM {DAILY_TABLE}")
     ]
-    print(f"{count:,} rows, {summed:,} in the sums by day; seeded in {time.perf_counter() - started:.0f} s")
-    if given.time:
+    print(f"{count:,} rows, {summed:,} in the daily sums; seeded in {time.perf_counter() - started:.0f} s")
+    if options.time:
         for name, milliseconds in (await time_queries(table)).items():
             print(f"{name:35}{milliseconds:8.0f} ms")
     table.close()

@@ -124,7 +124,7 @@ class RunningWriter:
             await self.task
 
 
-async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], Awaitable[bool]] | Callable[[], bool], seconds: float = 30) -> None:
     """Return when the condition holds; raise `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
@@ -151,7 +151,7 @@ async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:
     return bytes(entry)
 
 
-async def drained(client: redis.asyncio.Redis, seconds: float = 10) -> None:
+async def drained(client: redis.asyncio.Redis, seconds: float = 30) -> None:
     """Return when the stream is empty."""
 
     async def empty() -> bool:

@@ -143,7 +143,7 @@ async def test_a_clickhouse_with_a_full_disk_stores_everything_once_when_there_i
     await add(redis, *events[:10])
     pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
     writer = start_writer_process(shared, large_disk.path, "until-eof", **pipes)
-    await drained(redis, seconds=30)
+    await drained(redis)
     large_disk.fill()
     await add(redis, *events[10:])
     assert writer.stderr is not None

@@ -166,7 +166,7 @@ async def test_events_that_only_the_spool_has_are_reported_until_they_are_sent(
 ) -> None:
     assert valkey.process is not None
     spool = Spool(tmp_path, file_bytes=1)
-    stream = UsageStream(client, spool, reply_timeout=0.3)
+    stream = UsageStream(client, spool, reply_timeout=1.0)
     await append(stream, 1)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     for _ in range(5):

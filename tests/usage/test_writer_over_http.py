@@ -82,7 +82,7 @@ async def test_an_insert_is_repeated_until_it_is_acknowledged_and_counts_once(
     expected = await add_some(redis)
     front.inserts.extend(words)
     start()
-    await drained(redis, seconds=20)
+    await drained(redis)
     assert not front.inserts
     assert await logged(table) == expected
     assert await rolled_up(table) == (9, 180)
@@ -138,7 +138,7 @@ async def test_content_that_the_server_refuses_becomes_dead_letters(
     # The responses of some halves are lost.
     front.inserts.extend(("", "commits", "commits", "cuts"))
     start()
-    await drained(redis, seconds=20)
+    await drained(redis)
     assert await logged(table) == expected
     assert await rolled_up(table) == (9, 180)
     assert len(await entries(redis, redis_names.USAGE_DEAD_LETTERS)) == 1
@@ -170,7 +170,7 @@ async def test_a_server_that_fails_in_turns_loses_and_duplicates_nothing(
         front.inserts.extend(itertools.islice(words, 3))
         expected += await add_some(redis)
         await until(lambda: len(front.inserts) < 3)
-    await drained(redis, seconds=30)
+    await drained(redis)
     assert await logged(table) == sorted(expected)
     assert await rolled_up(table) == (len(expected), 20 * len(expected))
 

@@ -1,7 +1,7 @@
 """A lease in Redis: one of several processes does a job at a time.
 
 The holder renews it periodically; when it stops, another process gets it after `seconds`. A process that was suspended
-may believe for a moment that it still holds the lease. Where two holders must never act at a time, the script that acts
+may briefly believe that it still holds the lease. Where two holders must never act at a time, the script that acts
 also checks the lease. A lost lease is never renewed, only acquired again, so that its holder learns of the gap.
 """
 

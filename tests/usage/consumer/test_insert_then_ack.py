@@ -218,7 +218,7 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     drained_between: bool,
     later_ms: int,
 ) -> None:
-    # A worker was killed after it made an event and before it told the others.
+    # A worker was killed after it made an event and before it recorded that for the others.
     made = event(event_id=new_event_id(NOW_MS - 60_000))
     again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
     first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))

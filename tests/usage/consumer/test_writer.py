@@ -170,9 +170,8 @@ async def test_of_two_writers_one_drains_and_the_other_takes_over(
 async def test_the_whole_batch_of_a_suspended_writer_is_taken_over(
     redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, start_writer: Start
 ) -> None:
-    # A writer took a batch, inserted it, and was suspended: its lease ends.
-    lease = Lease(redis, redis_names.USAGE_LEASE, "suspended", 0.3)
-    await lease.acquire()
+    # A writer took a batch, inserted it, and was suspended until its lease expired.
+    await Lease(redis, redis_names.USAGE_LEASE, "suspended", 60).acquire()
     suspended = StreamConsumer(redis, "suspended")
     await suspended.create_group()
     events = await append(stream, *(event() for _ in range(5)))
@@ -181,7 +180,8 @@ async def test_the_whole_batch_of_a_suspended_writer_is_taken_over(
     assert batch is not None
     await table.insert_async(batch.events, batch.token)
     events += await append(stream, event())
-    start_writer(lease_seconds=0.3)
+    await redis.delete(redis_names.USAGE_LEASE)
+    start_writer()
     await drained(redis)
     # It continues: what it still does has no effect.
     await table.insert_async(batch.events, batch.token)
@@ -196,10 +196,11 @@ async def test_a_writer_that_lost_its_lease_stops_draining(
     running = start_writer()
     await until(lambda: running.writer.state.is_leading)
     with caplog.at_level(logging.WARNING):
-        await redis.set(redis_names.USAGE_LEASE, "another", px=400)
+        await redis.set(redis_names.USAGE_LEASE, "another")
         entry = await add(redis, event())
         await until(lambda: not running.writer.state.is_leading)
         assert await redis.xrange(redis_names.USAGE, entry, entry)
+        await redis.delete(redis_names.USAGE_LEASE)
         await drained(redis)
     assert "another writer has taken over" in caplog.text
 

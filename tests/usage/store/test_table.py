@@ -112,19 +112,19 @@ async def test_a_slow_query_does_not_delay_an_insert(table: UsageTable) -> None:
     table.open()
     await table.query_async("SELECT 1")
     slow = asyncio.create_task(
-        table.query_async("SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1")
+        table.query_async("SELECT sleepEachRow(0.1) FROM numbers(150) SETTINGS max_block_size = 1")
     )
 
     async def is_running() -> bool:
-        rows = await asyncio.to_thread(
-            table.write, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sleep%'", {}
-        )
+        rows = await table.write_async("SELECT count() FROM system.processes WHERE query LIKE 'SELECT sleep%'", {})
         return bool(rows[0][0])
 
     await until(is_running)
     await table.insert_async([event()], "token")
     assert not slow.done()
-    await slow
+    await table.write_async("KILL QUERY WHERE query LIKE 'SELECT sleep%' ASYNC", {})
+    with pytest.raises(UsageTableUnavailable):
+        await slow
 
 
 async def test_an_endless_query_is_cancelled(make_table: MakeTable) -> None:
