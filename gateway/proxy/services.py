@@ -28,8 +28,8 @@ from gateway.proxy.pipeline.session_registration import SessionRegistration
 from gateway.proxy.pipeline.upstream_request import UpstreamRequestBuilder
 from gateway.proxy.pipeline.usage_recorder import UsageRecorder
 from gateway.proxy.stores import Stores
-from gateway.proxy.upstream.connection import UpstreamTimeouts
-from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool
+from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
+from gateway.proxy.upstream.pool import UpstreamPool
 
 
 class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,9 @@ from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.head_cache import CachedAdmission
 from gateway.proxy.admission.headers import ForwardedClient, UpstreamIdentity, upstream_headers
+from gateway.proxy.upstream.config import UpstreamAddress
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.pool import UpstreamAddress, request_head
+from gateway.proxy.upstream.pool import request_head
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True):

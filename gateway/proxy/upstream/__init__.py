@@ -1,5 +1,6 @@
 """The HTTP/1.1 client of the proxy: pooled connections to the one upstream, with time-outs by phase and no retries.
 
+- `config`: the address and the time-outs.
 - `pool`: sends requests on idle or new connections.
 - `connection`: one connection, its states and time-outs; `socket_reader` is its flow control.
 - `response_parser`: one response, its states; `llhttp_reader` holds the strict rules for heads.

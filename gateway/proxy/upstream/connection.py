@@ -29,27 +29,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple, cast
+from typing import cast
 
 from gateway.protocol.buffers import BufferSlice, Chunk
 from gateway.proxy.upstream.body_buffer import BodyBuffer
-from gateway.proxy.upstream.errors import (
-    FirstByteTimeoutError,
-    IdleTimeoutError,
-    ResponseError,
-    UpstreamError,
-)
+from gateway.proxy.upstream.config import UpstreamTimeouts
+from gateway.proxy.upstream.errors import FirstByteTimeoutError, IdleTimeoutError, ResponseError, UpstreamError
 from gateway.proxy.upstream.response_parser import COMPLETE, ResponseParser
 from gateway.proxy.upstream.socket_reader import SocketReader
-
-
-class UpstreamTimeouts(NamedTuple):
-    """Time-outs of the upstream in seconds, by phase."""
-
-    connect: float
-    first_byte: float
-    idle: float
-    """Between two reads of a response."""
 
 
 class ConnectionState(Enum):
@@ -198,11 +185,6 @@ class UpstreamConnection(asyncio.Protocol):
         return self._parser.state is COMPLETE and not self._body.unread_bytes
 
     # For the pool.
-
-    @property
-    def is_closed(self) -> bool:
-        """True if nothing can be sent or received any more."""
-        return self.state is _CLOSED
 
     @property
     def is_reusable(self) -> bool:

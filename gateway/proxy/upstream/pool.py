@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-from gateway.proxy.upstream.connection import UpstreamConnection, UpstreamTimeouts
+from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
+from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError
 
 _MAX_IDLE = 128
@@ -21,25 +21,6 @@ _KEEP_ALIVE = 3.0
 """Seconds that a connection may be idle."""
 _TICK = 0.25
 """Seconds between two checks of the deadlines."""
-
-
-class UpstreamAddress:
-    """The parts of the upstream's URL."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.is_tls = parts.scheme == "https"
-        self.hostname = parts.hostname or ""
-        self.port = parts.port or (443 if self.is_tls else 80)
-        self.host = parts.netloc.rpartition("@")[2].encode("ascii")
-        """Value of the `Host` field."""
-        self.path = (parts.path or "/").encode("ascii")
-        self.query = parts.query.encode("ascii")
-
-    def request_target(self, query: bytes = b"") -> bytes:
-        """Return the target of a request: path and query, with a client's query appended."""
-        joined = b"&".join(part for part in (self.query, query) if part)
-        return self.path + b"?" + joined if joined else self.path
 
 
 class UpstreamPool:
@@ -153,8 +134,8 @@ class UpstreamPool:
             now = loop.time()
             for connection in [connection for connection in self._open if connection.deadline <= now]:
                 connection.on_deadline()
-            self._idle = [connection for connection in self._idle if not connection.is_closed]
-            self._open = {connection for connection in self._open if not connection.is_closed}
+            self._idle = [connection for connection in self._idle if connection.state is not ConnectionState.CLOSED]
+            self._open = {connection for connection in self._open if connection.state is not ConnectionState.CLOSED}
 
 
 def request_head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:

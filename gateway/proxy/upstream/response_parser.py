@@ -73,14 +73,7 @@ class ResponseState(Enum):
     FAILED = "failed"
 
 
-START = ResponseState.START
-HEAD = ResponseState.HEAD
-LENGTH_BODY = ResponseState.LENGTH_BODY
-CHUNKED_BODY = ResponseState.CHUNKED_BODY
-PARSED_BODY = ResponseState.PARSED_BODY
-EOF_BODY = ResponseState.EOF_BODY
-COMPLETE = ResponseState.COMPLETE
-FAILED = ResponseState.FAILED
+START, HEAD, LENGTH_BODY, CHUNKED_BODY, PARSED_BODY, EOF_BODY, COMPLETE, FAILED = ResponseState
 
 
 class CachedHead(NamedTuple):

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from gateway.proxy.upstream.connection import UpstreamTimeouts
-from gateway.proxy.upstream.pool import UpstreamAddress, UpstreamPool, request_head
+from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
+from gateway.proxy.upstream.pool import UpstreamPool, request_head
 from tests.support.raw_server import RawServer
 
 FIELDS = [(b"Host", b"a")]

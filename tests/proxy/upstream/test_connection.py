@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.proxy.upstream.connection import UpstreamConnection, UpstreamTimeouts
+from gateway.proxy.upstream.config import UpstreamTimeouts
+from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import FirstByteTimeoutError, IdleTimeoutError, ResponseError, UpstreamError
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server, reset
@@ -142,7 +143,7 @@ async def test_late_bytes_after_a_response_close_the_connection() -> None:
                 connection.mark_idle(5)
             is_read.set()
             await server.all_gone()
-            assert connection.is_closed
+            assert connection.state is ConnectionState.CLOSED
             assert not connection.is_reusable
 
 
@@ -165,7 +166,7 @@ async def test_an_idle_connection_with_an_undelivered_event_is_not_usable() -> N
                     its_end.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
                 else:
                     its_end.shutdown(socket.SHUT_WR)
-            assert not connection.is_closed
+            assert connection.state is not ConnectionState.CLOSED
             assert not connection.is_usable
 
 
@@ -189,7 +190,7 @@ async def test_a_slow_reader_pauses_the_upstream_within_bounded_memory() -> None
         assert 256 * 1024 < most < 1024 * 1024
         # An upstream that is paused by its reader does not time out.
         connection.on_deadline()
-        assert not connection.is_closed
+        assert connection.state is not ConnectionState.CLOSED
         body = 0
         while chunk := await connection.read():
             body += len(chunk)
@@ -242,7 +243,7 @@ async def test_each_phase_has_its_own_time_out() -> None:
             connection.on_deadline()
             with pytest.raises(FirstByteTimeoutError):
                 await head
-            assert connection.is_closed
+            assert connection.state is ConnectionState.CLOSED
         async with connected(server, UpstreamTimeouts(connect=5, first_byte=10, idle=100)) as connection:
             connection.send_request(REQUEST)
             await connection.wait_for_head()

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gateway.proxy.upstream.pool import UpstreamAddress, request_head
+from gateway.proxy.upstream.config import UpstreamAddress
+from gateway.proxy.upstream.pool import request_head
 from tests.proxy.upstream.pools import FIELDS, echo, pool_for, url
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server

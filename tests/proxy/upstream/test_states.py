@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 
 from gateway.proxy.upstream.body_buffer import BodyBuffer
-from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection, UpstreamTimeouts
+from gateway.proxy.upstream.config import UpstreamTimeouts
+from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError
 from gateway.proxy.upstream.response_parser import CachedHead, ResponseParser
 

@@ -1,0 +1,34 @@
+"""Configuration of the upstream: its address and its time-outs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class UpstreamTimeouts(NamedTuple):
+    """Time-outs of the upstream in seconds, by phase."""
+
+    connect: float
+    first_byte: float
+    idle: float
+    """Between two reads of a response."""
+
+
+class UpstreamAddress:
+    """The parts of the upstream's URL."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.is_tls = parts.scheme == "https"
+        self.hostname = parts.hostname or ""
+        self.port = parts.port or (443 if self.is_tls else 80)
+        self.host = parts.netloc.rpartition("@")[2].encode("ascii")
+        """Value of the `Host` field."""
+        self.path = (parts.path or "/").encode("ascii")
+        self.query = parts.query.encode("ascii")
+
+    def request_target(self, query: bytes = b"") -> bytes:
+        """Return the target of a request: path and query, with a client's query appended."""
+        joined = b"&".join(part for part in (self.query, query) if part)
+        return self.path + b"?" + joined if joined else self.path
