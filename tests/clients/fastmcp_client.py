@@ -12,6 +12,7 @@ from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from mcp_types import Implementation
 
 from tests.clients.actions import OnProgress, run_actions
+from tests.support import fastmcp_client
 
 
 class FastMcp:
@@ -31,12 +32,10 @@ class FastMcp:
 async def main(plan: dict[str, Any]) -> None:
     """Run the plan and print the results."""
     transport = SSETransport if plan["transport"] == "sse" else StreamableHttpTransport
-    client: Client[Any] = Client(
-        transport(plan["url"], headers={"Authorization": f"Bearer {plan['key']}"}),
-        mode=plan["era"],
-        client_info=Implementation(name=plan["client"], version="1"),
-    )
-    async with client:
+    info = Implementation(name=plan["client"], version="1")
+    async with fastmcp_client.connected(
+        plan["url"], plan["key"], plan["era"], transport=transport, info=info
+    ) as client:
         results = await run_actions(FastMcp(client), plan["actions"])
     print(json.dumps(results))
 

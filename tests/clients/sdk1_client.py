@@ -7,16 +7,15 @@ HTTP or the deprecated HTTP+SSE.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from contextlib import AsyncExitStack
 
-import httpx
 from mcp import ClientSession, types
 from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 
 from tests.clients.actions import run_actions
+from tests.support import sdk1_script
 
 
 class Sdk1:
@@ -31,17 +30,23 @@ class Sdk1:
         return result.structuredContent or "".join(getattr(block, "text", "") for block in result.content)
 
 
-async def main(plan):
+@contextlib.asynccontextmanager
+async def opened(plan):
+    if plan["transport"] != "sse":
+        async with sdk1_script.opened(plan["url"], plan["key"], plan["client"], "1") as (session, _):
+            yield session
+        return
     headers = {"Authorization": f"Bearer {plan['key']}"}
-    async with AsyncExitStack() as stack:
-        if plan["transport"] == "sse":
-            read, write = await stack.enter_async_context(sse_client(plan["url"], headers=headers))
-        else:
-            http = await stack.enter_async_context(httpx.AsyncClient(headers=headers, timeout=20))
-            transport = streamable_http_client(plan["url"], http_client=http)
-            read, write, _ = await stack.enter_async_context(transport)
-        info = types.Implementation(name=plan["client"], version="1")
-        session = await stack.enter_async_context(ClientSession(read, write, client_info=info))
+    info = types.Implementation(name=plan["client"], version="1")
+    async with (
+        sse_client(plan["url"], headers=headers) as (read, write),
+        ClientSession(read, write, client_info=info) as session,
+    ):
+        yield session
+
+
+async def main(plan):
+    async with opened(plan) as session:
         await session.initialize()
         results = await run_actions(Sdk1(session), plan["actions"])
     print(json.dumps(results))

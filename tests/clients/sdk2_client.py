@@ -7,16 +7,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import httpx2
 from mcp.client import Client
 from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation
 
 from tests.clients.actions import OnProgress, run_actions
+from tests.support import sdk2_client
 
 
 class Sdk2:
@@ -35,17 +34,17 @@ class Sdk2:
 
 async def main(plan: dict[str, Any]) -> None:
     """Run the plan and print the results."""
-    headers = {"Authorization": f"Bearer {plan['key']}"}
-    async with AsyncExitStack() as stack:
-        if plan["transport"] == "sse":
-            transport = sse_client(plan["url"], headers=headers)
-        else:
-            http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=20))
-            transport = streamable_http_client(plan["url"], http_client=http)
-        info = Implementation(name=plan["client"], version="1")
-        client = await stack.enter_async_context(Client(transport, mode=plan["era"], client_info=info))
+    async with _connected(plan) as client:
         results = await run_actions(Sdk2(client), plan["actions"])
     print(json.dumps(results))
+
+
+def _connected(plan: dict[str, Any]) -> AbstractAsyncContextManager[Client]:
+    info = Implementation(name=plan["client"], version="1")
+    if plan["transport"] == "sse":
+        transport = sse_client(plan["url"], headers={"Authorization": f"Bearer {plan['key']}"})
+        return Client(transport, mode=plan["era"], client_info=info)
+    return sdk2_client.connected(plan["url"], plan["key"], plan["era"], info=info)
 
 
 if __name__ == "__main__":

@@ -9,23 +9,28 @@ from typing import Any
 
 import pytest
 from fastmcp import Client
-from fastmcp.client.transports import StreamableHttpTransport
+from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 from mcp_types import Implementation, TextContent, TextResourceContents
 
 from tests.support import scenario
 from tests.support.scenario import Progress, ScenarioReport
 
+CLIENT_INFO = Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION)
+
 
 @contextlib.asynccontextmanager
-async def connected(url: str, key: str, mode: str) -> AsyncIterator[Client[Any]]:
+async def connected(
+    url: str,
+    key: str,
+    mode: str,
+    *,
+    transport: type[StreamableHttpTransport | SSETransport] = StreamableHttpTransport,
+    info: Implementation = CLIENT_INFO,
+) -> AsyncIterator[Client[Any]]:
     """A connected client."""
-    client: Client[Any] = Client(
-        StreamableHttpTransport(url, headers={"Authorization": f"Bearer {key}"}),
-        mode=mode,
-        timeout=20,
-        client_info=Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION),
-    )
+    headers = {"Authorization": f"Bearer {key}"}
+    client: Client[Any] = Client(transport(url, headers=headers), mode=mode, timeout=20, client_info=info)
     async with client:
         yield client
 

@@ -9,6 +9,7 @@ then keeps the session open until a second line on standard input.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -51,14 +52,20 @@ async def run_scenario(session: ClientSession, initialized: types.InitializeResu
     }
 
 
-async def main(request: dict) -> None:
-    plan = request["plan"]
-    name, version = plan["client"]
+@contextlib.asynccontextmanager
+async def opened(url: str, key: str, name: str, version: str):
+    """A session that is not initialized yet, and a function that returns its id."""
     async with (
-        httpx.AsyncClient(headers={"Authorization": f"Bearer {request['key']}"}, timeout=20) as http,
-        streamable_http_client(request["url"], http_client=http) as (read, write, session_id),
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {key}"}, timeout=20) as http,
+        streamable_http_client(url, http_client=http) as (read, write, session_id),
         ClientSession(read, write, client_info=types.Implementation(name=name, version=version)) as session,
     ):
+        yield session, session_id
+
+
+async def main(request: dict) -> None:
+    plan = request["plan"]
+    async with opened(request["url"], request["key"], *plan["client"]) as (session, session_id):
         initialized = await session.initialize()
         report = await run_scenario(session, initialized, plan)
         print(json.dumps({"scenario": report, "session_id": session_id()}), flush=True)

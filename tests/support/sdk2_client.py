@@ -15,6 +15,7 @@ from mcp_types import Implementation, TextContent, TextResourceContents
 from tests.support import scenario
 from tests.support.scenario import Progress, ScenarioReport
 
+CLIENT_INFO = Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION)
 MODERN = "auto"
 """Sends `server/discover` first, and uses revision 2026-07-28, without a handshake, if the server supports it."""
 HANDSHAKE = "legacy"
@@ -33,7 +34,13 @@ class Exchange(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def connected(
-    url: str, key: str, mode: str, *, exchanges: list[Exchange] | None = None, **callbacks: Any
+    url: str,
+    key: str,
+    mode: str,
+    *,
+    exchanges: list[Exchange] | None = None,
+    info: Implementation = CLIENT_INFO,
+    **callbacks: Any,
 ) -> AsyncIterator[Client]:
     """A connected client; its HTTP requests are appended to `exchanges` when the response head arrives."""
 
@@ -49,12 +56,7 @@ async def connected(
             timeout=httpx2.Timeout(20),
             event_hooks={"response": [record]},
         ) as http,
-        Client(
-            streamable_http_client(url, http_client=http),
-            mode=mode,
-            client_info=Implementation(name=scenario.CLIENT_NAME, version=scenario.CLIENT_VERSION),
-            **callbacks,
-        ) as client,
+        Client(streamable_http_client(url, http_client=http), mode=mode, client_info=info, **callbacks) as client,
     ):
         yield client
 
