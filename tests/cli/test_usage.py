@@ -20,7 +20,7 @@ from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
 from tests.support.clickhouse_front import clickhouse_front
 from tests.support.running_up import Running
-from tests.usage.support import DAY_MS, event
+from tests.usage.support import DAY_MS, drop_database, event
 
 pytestmark = pytest.mark.usefixtures("redis_url")
 
@@ -33,6 +33,7 @@ def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Usage
         monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", url)
         table = UsageTable(url)
         yield table
+        drop_database(chdb_url, table.database)
         table.close()
 
 

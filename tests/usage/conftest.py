@@ -16,7 +16,7 @@ from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
-from tests.usage.support import NOW_MS, RecordedMetrics, RunningWriter
+from tests.usage.support import NOW_MS, RecordedMetrics, RunningWriter, drop_database
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def usage_url(chdb_url: str) -> str:
 
 
 @pytest.fixture
-def make_table(usage_url: str) -> Iterator[Callable[..., UsageTable]]:
+def make_table(usage_url: str, chdb_url: str) -> Iterator[Callable[..., UsageTable]]:
     """Create tables, all in the database of this test."""
     database = f"test_{secrets.token_hex(6)}"
     made = []
@@ -48,6 +48,7 @@ def make_table(usage_url: str) -> Iterator[Callable[..., UsageTable]]:
         return table
 
     yield make
+    drop_database(chdb_url, database)
     for table in made:
         table.close()
 

@@ -20,6 +20,7 @@ from gateway.usage.consumer.read_your_writes import request_flush
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
+from gateway.usage.store.connection import Connector, Timeouts
 from gateway.usage.store.table import UsageTable
 
 NOW_MS = 1_782_000_000_000
@@ -195,6 +196,14 @@ def refuse_poison(table: UsageTable) -> None:
     """Have the table refuse every insert with a call of the tool `poison`."""
     constraint = "CONSTRAINT tame CHECK tool_name != 'poison'"
     table.write(f"ALTER TABLE mcp_tool_usage_log ADD {constraint} SETTINGS mutations_sync = 1", {})
+
+
+def drop_database(chdb_url: str, database: str) -> None:
+    """Drop a database, and wait until it is gone: chDB loads all databases of its folder whenever it starts."""
+    connector = Connector(chdb_url, database=None, ttl_days=None, cluster=None, timeouts=Timeouts())
+    client = connector.open_client()
+    client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
+    client.close()
 
 
 def listing(folder: Path) -> list[str]:
