@@ -1,6 +1,6 @@
 """The reverse proxy: one gateway worker.
 
-- `worker`: starts and stops everything. `services` and `resources` construct it from `config`.
+- `worker`: starts and stops everything. `stores` and `services` make its parts from the settings in `config`.
 - `downstream`: the HTTP server that clients connect to, CORS, and the responses of the gateway itself.
 - `admission`: authentication, authorization, limits and sessions; every rejection and its text.
 - `pipeline`: the general path, from the request to the delivery of the response.

@@ -100,7 +100,7 @@ class FastPathCall:
         try:
             self._identity = self._event_identity()
         except Exception as error:
-            # Fails the call when the response arrives.
+            # It fails the call when the response arrives: the connection logs it, and the general path counts it.
             self._error = error
 
     def client_disconnected(self) -> None:
@@ -185,13 +185,13 @@ class FastPathCall:
         clock = self._services.proxy.accounting.clock
         return EventIdentity(clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments))
 
-    def _on_durable(self, problem: Exception | None) -> None:
-        """Send the response: the usage event is durable, or `problem` says why it cannot be."""
+    def _on_durable(self, error: Exception | None) -> None:
+        """Send the response once the usage event is durable; send 503 if `error` says that it cannot be."""
         if self._state == "ended":
             return
         self._state = "ended"
         assert self._response is not None
-        if problem is None:
+        if error is None:
             self._context.finish(self._response)
             self._count(self._response.head.status, "forwarded")
         else:
@@ -212,6 +212,7 @@ class FastPathCall:
         services = self._services.proxy
         try:
             if self._error is not None:
+                # An error in the gateway: the connection logs it and answers 500.
                 services.forwarding.sender.release(self._connection)
                 raise self._error
             sent = self._sent()

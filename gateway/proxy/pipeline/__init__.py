@@ -6,5 +6,5 @@
 - `request_body`, `sending`, `response_stream`, `response_delivery`, `usage_recorder`: the steps between them.
 - `session_registration`, `session_reaper`, `open_streams`, `detached_calls`: what lives longer than one request.
 
-Imported by `fast_path`, and by `services`, `resources` and `worker`. Begin reading in `handler`.
+Imported by `fast_path`, and by `services` and `worker`, which construct it. Begin reading in `handler`.
 """

@@ -160,7 +160,7 @@ class Player:
         self.sent.append(f"usage    << {event.request_id} {event.status}")
         durable = asyncio.get_running_loop().create_future()
         self._callbacks.append(
-            lambda problem: durable.set_result(None) if problem is None else durable.set_exception(problem)
+            lambda error: durable.set_result(None) if error is None else durable.set_exception(error)
         )
         await durable
 
