@@ -56,7 +56,7 @@ async def gateway(
         yield gateway
 
 
-class Observed(NamedTuple):
+class Effects(NamedTuple):
     """All observable effects of one request."""
 
     response: bytes
@@ -68,12 +68,12 @@ class Observed(NamedTuple):
     """Reasons and phases that were counted."""
 
 
-async def observe(gateway: Gateway, upstream: ScriptedUpstream, client: KeepAliveClient, data: Any) -> Observed:
+async def observe(gateway: Gateway, upstream: ScriptedUpstream, client: KeepAliveClient, data: Any) -> Effects:
     events, reasons, phases = len(await gateway.events()), len(gateway.metrics.reasons), len(gateway.metrics.phases)
     upstream.requests.clear()
     response = await client.exchange(data)
     await until(lambda: len(gateway.metrics.reasons) > reasons)
-    return Observed(
+    return Effects(
         without_date(response),
         await client.is_closed(),
         [(sent.head, sent.body) for sent in upstream.requests],
@@ -89,7 +89,7 @@ async def on_both_paths(
     data: Any,
     *fields: bytes,
     version: bytes = b"1.1",
-) -> tuple[Observed, Observed]:
+) -> tuple[Effects, Effects]:
     """Make a request as the first of its connection, and on a connection where it may take the fast path."""
     async with keep_alive(gateway, key, *fields, version=version) as client:
         first = await observe(gateway, upstream, client, data)
@@ -612,7 +612,7 @@ async def test_random_requests_on_one_connection_have_the_same_results_as_on_sep
     record, key = await gateway.new_key()
     other_key = await gateway.key()
 
-    async def step(client: KeepAliveClient, request_name: str, answer_name: str, *, is_other: bool = False) -> Observed:
+    async def step(client: KeepAliveClient, request_name: str, answer_name: str, *, is_other: bool = False) -> Effects:
         data, raw = requests[request_name], responses.get(answer_name)
         if is_other:
             # Other sessions and tasks, because those of the first run are stored.
