@@ -1,7 +1,7 @@
 """Wire formats, without I/O.
 
 - `message`, `message_parser`, `errors`: JSON-RPC messages and error objects.
-- `routing_headers`, `message_endpoint`: the parts of MCP's HTTP transports that are not JSON.
+- `routing_headers`, `http_sse_endpoint`: the parts of MCP's HTTP transports that are not JSON.
 - `sse_splitter`: splits a stream of server-sent events; `sse_event`: the fields of one event.
 - `buffers`, `head_template`: bytes that are not copied, and heads that are not parsed again.
 

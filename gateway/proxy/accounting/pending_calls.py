@@ -171,7 +171,7 @@ class PendingCalls:
             inspection.output = redaction.deny_result(only_id(self.pending))
         return inspection
 
-    def abandon(self) -> Inspection:
+    def count_uninspected(self) -> Inspection:
         """Count the pending tool calls with unknown records, because their response is too large to inspect."""
         inspection = Inspection(b"")
         for call in self.pending.values():

@@ -114,7 +114,7 @@ class ResponseInspector:
         id_json = encode_id(id_)
         call = self._pending.get(id_json)
         if call is None:
-            return self._inspect_uncorrelated(id_json, id_, message)
+            return self._correlate_response(id_json, id_, message)
         is_uncounted = True
         if id_json in self._builder.registered:
             found = self._look_up(Lookup("request", id_json, is_own=True))
@@ -125,7 +125,7 @@ class ResponseInspector:
         self._inspection.answered_ids.append(id_json)
         return self._inspect_response(call, is_uncounted, id_, message)
 
-    def _inspect_uncorrelated(self, id_json: str, id_: object, message: RpcMessage) -> bytes | None:
+    def _correlate_response(self, id_json: str, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect a response to no request of this exchange: correlate it through the store."""
         if id_ is None and not message.result:
             # An error that belongs to no request.

@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache
 from gateway.metering import is_sql_parsed, parse_sql
+from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID
 from gateway.protocol.message import Body
-from gateway.protocol.message_endpoint import MAX_SESSION_ID
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Principal, Session
 from gateway.proxy.admission.head import RequestHead

@@ -10,9 +10,9 @@ from typing import Literal
 
 from gateway.proxy.admission.rejections import OVERLOADED, RequestRejected
 
-RequestType = Literal["request", "listening", "keyless", "unidentified"]
+RequestType = Literal["request", "listening", "keyless", "key_lookup"]
 
-_KEYLESS_SHARE = 4
+_KEYLESS_DIVISOR = 4
 """Requests without a valid key have a separate limit: the limit of requests divided by this."""
 
 
@@ -23,8 +23,8 @@ class ConcurrencyLimiter:
         self._limits: dict[RequestType, int] = {
             "request": limit,
             "listening": limit,
-            "keyless": math.ceil(limit / _KEYLESS_SHARE),
-            "unidentified": limit,
+            "keyless": math.ceil(limit / _KEYLESS_DIVISOR),
+            "key_lookup": limit,
         }
         self.active = dict.fromkeys(self._limits, 0)
         """Requests in flight, by type."""

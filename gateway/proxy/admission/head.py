@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.keys.secret import ApiKey, MalformedKey
-from gateway.protocol.message_endpoint import AmbiguousQuery, find_session_id
+from gateway.protocol.http_sse_endpoint import AmbiguousQuery, find_session_id
 from gateway.proxy.admission import rejections
-from gateway.proxy.admission.headers import HeaderFault, RawHeaders, check_request_headers
+from gateway.proxy.admission.headers import HeaderError, RawHeaders, check_request_headers
 from gateway.proxy.admission.origins import Origins, plain_address
 from gateway.proxy.admission.policy import PolicyInputs
 from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
@@ -63,7 +63,7 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
     """Check and parse a request head that came from the address `peer`. Raises `RequestRejected`."""
     try:
         fields = check_request_headers(headers)
-    except HeaderFault as fault:
+    except HeaderError as fault:
         raise RequestRejected(invalid(str(fault)), close_connection=True) from None
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
         raise RequestRejected(rejections.EXPECTATION_FAILED, close_connection=True)

@@ -32,7 +32,7 @@ class CachedAdmission(msgspec.Struct, frozen=True):
         return self.principal.record == record and self.session == session
 
 
-class CachedHead(msgspec.Struct, frozen=True):
+class CachedRequestHead(msgspec.Struct, frozen=True):
     """A request head that was checked, and its last admission, if any."""
 
     head: RequestHead

@@ -102,41 +102,41 @@ class ForwardedClient(msgspec.Struct, frozen=True):
     owner: str | None = None
 
 
-class HeaderFault(ValueError):
+class HeaderError(ValueError):
     """Two readers could disagree on a request's header fields; the message names the field."""
 
 
 def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
     """Return the header values by lower-case name; values of a repeated field are joined with commas.
 
-    Raises `HeaderFault` if a field that decisions depend on is repeated, malformed, or spelled ambiguously.
+    Raises `HeaderError` if a field that decisions depend on is repeated, malformed, or spelled ambiguously.
     """
     fields: dict[bytes, bytes] = {}
     for name, value in headers:
         lower = name.lower()
         if lower in _UNIQUE:
             if lower in fields:
-                raise HeaderFault(f"The header {lower.decode('latin-1')} occurs twice")
+                raise HeaderError(f"The header {lower.decode('latin-1')} occurs twice")
             if lower in _ASCII and not (value.isascii() and b"\t" not in value):
-                raise HeaderFault(f"The header {lower.decode('latin-1')} is not plain ASCII")
+                raise HeaderError(f"The header {lower.decode('latin-1')} is not plain ASCII")
         elif lower in fields:
             value = fields[lower] + b", " + value
         elif (b"_" in lower or b"." in lower) and lower.translate(_TO_HYPHEN) in _UNIQUE:
-            raise HeaderFault(f"A header could be mistaken for {lower.translate(_TO_HYPHEN).decode('latin-1')}")
+            raise HeaderError(f"A header could be mistaken for {lower.translate(_TO_HYPHEN).decode('latin-1')}")
         fields[lower] = value
     _check_framing(fields)
     session_id = fields.get(b"mcp-session-id")
     if session_id is not None and not _SESSION_ID.fullmatch(session_id):
-        raise HeaderFault("Mcp-Session-Id is not visible ASCII")
+        raise HeaderError("Mcp-Session-Id is not visible ASCII")
     return fields
 
 
 def _check_framing(fields: dict[bytes, bytes]) -> None:
     if b"transfer-encoding" in fields:
         if b"content-length" in fields:
-            raise HeaderFault("The request has both Content-Length and Transfer-Encoding")
+            raise HeaderError("The request has both Content-Length and Transfer-Encoding")
         if fields[b"transfer-encoding"].strip(b" ").lower() != b"chunked":
-            raise HeaderFault("The only supported Transfer-Encoding is chunked")
+            raise HeaderError("The only supported Transfer-Encoding is chunked")
 
 
 def upstream_headers(

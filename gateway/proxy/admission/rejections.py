@@ -1,7 +1,7 @@
 """Every rejection of the gateway: status, JSON-RPC code and the text that the client reads.
 
 A `Deny` is a value and knows nothing of HTTP responses. Code of any layer raises `RequestRejected` with one;
-`gateway.proxy.downstream.responses` turns it into HTTP.
+`gateway.proxy.downstream.gateway_responses` turns it into HTTP.
 
 The texts of limits (429) are in `gateway.proxy.admission.limits`, those of upstream failures (502, 504) in
 `gateway.proxy.upstream.errors`.

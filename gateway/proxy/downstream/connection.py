@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from gateway.protocol.buffers import Chunk
-from gateway.proxy.admission.head_cache import CachedHead
+from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
 from gateway.proxy.downstream.request_context import COPY_LIMIT, Continuation, RequestContext
@@ -112,7 +112,7 @@ class ClientConnection(asyncio.Protocol):
         self._write_deadline = _NEVER
         self._unwritten_bytes = 0
         """Size of the write buffer when `_write_deadline` was set."""
-        self.head_cache: CachedHead | None = None
+        self.head_cache: CachedRequestHead | None = None
         self.peer = ""
         self.deadline = _NEVER
         """Loop time at which the connection is aborted."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.proxy.downstream.response import Response, head
-from gateway.proxy.downstream.responses import METHODS
+from gateway.proxy.downstream.gateway_responses import METHODS
+from gateway.proxy.downstream.response import Response, serialize_head
 
 _EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate, Retry-After"
 _ALLOWED_HEADERS = (
@@ -24,7 +24,7 @@ def cors_headers(origin: bytes | None) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def preflight_response(origin: bytes | None) -> Response:
+def options_response(origin: bytes | None) -> Response:
     """Return the response to OPTIONS, which needs no API key."""
     headers = [(b"Allow", METHODS), *cors_headers(origin)]
     if origin is not None:
@@ -33,4 +33,4 @@ def preflight_response(origin: bytes | None) -> Response:
             (b"Access-Control-Allow-Headers", _ALLOWED_HEADERS),
             (b"Access-Control-Max-Age", b"%d" % _MAX_AGE),
         ]
-    return Response(head=head(204, None, headers))
+    return Response(head=serialize_head(204, None, headers))

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.protocol.buffers import Chunk
-from gateway.proxy.admission.head_cache import CachedHead
+from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.headers import RawHeaders
 from gateway.proxy.downstream.request import ClientRequest
-from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, fields
+from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, serialize_trailers
 
 _CHUNKED = b"Transfer-Encoding: chunked\r\n"
 _LENGTH = b"Content-Length: %d\r\n"
@@ -22,7 +22,7 @@ class Connection(Protocol):
     """The connection that a request came on."""
 
     peer: str
-    head_cache: CachedHead | None
+    head_cache: CachedRequestHead | None
 
     def write(self, *parts: Chunk) -> None:
         """Write without waiting. Raises `ConnectionError` if the client has disconnected."""
@@ -67,12 +67,12 @@ class RequestContext:
         """A response, and the `Connection` field and bytes that were prepared for it."""
 
     @property
-    def head_cache(self) -> CachedHead | None:
+    def head_cache(self) -> CachedRequestHead | None:
         """The head of the connection's last request, for the next request with the same head."""
         return self._connection.head_cache
 
     @head_cache.setter
-    def head_cache(self, value: CachedHead | None) -> None:
+    def head_cache(self, value: CachedRequestHead | None) -> None:
         self._connection.head_cache = value
 
     @property
@@ -118,7 +118,7 @@ class RequestContext:
 
         Raises `ConnectionError`, and `ValueError` for a line end within a field.
         """
-        last = (b"0\r\n" + fields(trailers) + b"\r\n",) if self._is_chunked else ()
+        last = (b"0\r\n" + serialize_trailers(trailers) + b"\r\n",) if self._is_chunked else ()
         self._send(*self._framed(chunk), *last)
         self._is_sent = True
         await self._connection.drain()

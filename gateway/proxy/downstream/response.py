@@ -40,7 +40,7 @@ class Response(msgspec.Struct, kw_only=True):
     """True to send the body, which is not empty, as one chunk without a length; only on HTTP/1.1."""
 
 
-def head(status: int, reason: str | None, headers: RawHeaders) -> ResponseHead:
+def serialize_head(status: int, reason: str | None, headers: RawHeaders) -> ResponseHead:
     """Serialize a head. A reason of `None` is the standard phrase; bytes that are not UTF-8 are surrogates in it.
 
     Raises `ValueError` for a line end or a NUL within a field.
@@ -55,7 +55,7 @@ def head(status: int, reason: str | None, headers: RawHeaders) -> ResponseHead:
     return ResponseHead(status, text + b"\r\n", is_dated=b"\r\ndate:" in text.lower())
 
 
-def fields(headers: RawHeaders) -> bytes:
+def serialize_trailers(headers: RawHeaders) -> bytes:
     """Serialize trailers. Raises `ValueError` for a line end or a NUL within one."""
     text = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
     if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:

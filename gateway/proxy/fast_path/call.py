@@ -33,12 +33,12 @@ from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash,
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
+from gateway.proxy.downstream.gateway_responses import deny_response
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.downstream.response import Response
-from gateway.proxy.downstream.responses import deny_response
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.handler import Handler
-from gateway.proxy.pipeline.response_delivery import client_head
+from gateway.proxy.pipeline.response_delivery import downstream_head
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
 from gateway.proxy.upstream.connection import UpstreamConnection
@@ -110,7 +110,7 @@ class FastPathCall:
         if state != "recording":
             self._stop_listening()
             services.forwarding.sender.client_disconnected(self._sent())
-        self._count(CLIENT_CLOSED_REQUEST, "client_left")
+        self._finish_request(CLIENT_CLOSED_REQUEST, "client_left")
 
     def _on_progress(self) -> None:
         """Handle more of the response, its end, or a failure of the upstream."""
@@ -136,7 +136,7 @@ class FastPathCall:
         if connection.is_finished or connection.unread_bytes > _MAX_BUFFERED:
             return False
         connection.buffer_whole()
-        if not client_head(connection, self._request.head.origin).is_event_stream:
+        if not downstream_head(connection, self._request.head.origin).is_event_stream:
             return connection.content_length is not None and connection.content_length <= _MAX_BUFFERED
         if connection.unread_bytes == 0 or not is_partial_single_event(*connection.body_view()):
             return False
@@ -150,7 +150,7 @@ class FastPathCall:
         if not connection.is_complete or connection.trailers:
             return False
         view = connection.body_view()
-        head = client_head(connection, self._request.head.origin)
+        head = downstream_head(connection, self._request.head.origin)
         is_chunked = head.is_event_stream and connection.content_length is None
         if is_chunked and self._context.request.version != "1.1":
             return False
@@ -193,11 +193,11 @@ class FastPathCall:
         assert self._response is not None
         if error is None:
             self._context.finish(self._response)
-            self._count(self._response.head.status, "forwarded")
+            self._finish_request(self._response.head.status, "forwarded")
         else:
             cors = cors_headers(self._request.head.origin)
             self._context.finish(deny_response(USAGE_UNAVAILABLE, self._request.messages[0].id, cors=cors))
-            self._count(USAGE_UNAVAILABLE.status, USAGE_UNAVAILABLE.reason)
+            self._finish_request(USAGE_UNAVAILABLE.status, USAGE_UNAVAILABLE.reason)
 
     def _fall_back(self) -> None:
         """Continue on the general path."""
@@ -232,7 +232,7 @@ class FastPathCall:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _count(self, status: int, reason: str) -> None:
+    def _finish_request(self, status: int, reason: str) -> None:
         services = self._services.proxy
         services.concurrency.release("request")
         services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self._started)

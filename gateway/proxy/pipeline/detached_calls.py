@@ -39,7 +39,7 @@ _POLL_SECONDS = 0.05
 _MARKER_SECONDS = 24 * 3600
 """Lifetime of a marker: longer than any call."""
 _MAX_CALLS = 1000
-_FIRST_WITHOUT_SESSIONS = "2026-07-28"
+_FIRST_WHERE_CLOSE_CANCELS = "2026-07-28"
 """The protocol revision from which on closing the stream cancels the call."""
 
 
@@ -64,7 +64,7 @@ class DetachedCalls:
         `stream` is the stream in which the response was read so far, if it was.
         """
         calls = sent.calls
-        if not calls.has_pending_results or sent.request.head.protocol_version >= _FIRST_WITHOUT_SESSIONS:
+        if not calls.has_pending_results or sent.request.head.protocol_version >= _FIRST_WHERE_CLOSE_CANCELS:
             return False
         # Without registered calls, the client cannot have seen an event id to resume from.
         scope = calls.scope if calls.registered and calls.has_session else None

@@ -15,11 +15,11 @@ import msgspec
 
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.head import RequestHead, check_body_allowed, read_head
-from gateway.proxy.admission.head_cache import CachedHead
+from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.origins import Origins
 from gateway.proxy.admission.rejections import RequestRejected
-from gateway.proxy.downstream import responses
-from gateway.proxy.downstream.cors import cors_headers, preflight_response
+from gateway.proxy.downstream import gateway_responses
+from gateway.proxy.downstream.cors import cors_headers, options_response
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.downstream.response import Response
@@ -69,7 +69,7 @@ class Handler:
             status = context.status if response is None else response.head.status
         except RequestRejected as rejected:
             status, reason = rejected.deny.status, rejected.deny.reason
-            response = responses.deny_response(
+            response = gateway_responses.deny_response(
                 rejected.deny,
                 rejected.id,
                 cors=cors_headers(context.origin),
@@ -90,13 +90,13 @@ class Handler:
 
     def refuse(self, error: FramingError) -> Response:
         """Return the response to bytes that are not an HTTP request."""
-        deny = responses.framing_deny(error)
+        deny = gateway_responses.framing_deny(error)
         self._metrics.answered("", deny.status, deny.reason, 0.0)
-        return responses.deny_response(deny, None, close_connection=True)
+        return gateway_responses.deny_response(deny, None, close_connection=True)
 
     def failed(self) -> Response:
         """Return the response to a request that failed because of an error in the gateway."""
-        return responses.deny_response(rejections.INTERNAL, None, close_connection=True)
+        return gateway_responses.deny_response(rejections.INTERNAL, None, close_connection=True)
 
     async def _serve(self, context: RequestContext) -> Response | None:
         head = self._head_of(context)
@@ -104,11 +104,11 @@ class Handler:
         if head.path not in self._paths:
             return await self._serve_probe(head)
         if head.method == "OPTIONS":
-            return preflight_response(head.origin)
+            return options_response(head.origin)
         if head.method == "HEAD":
-            return responses.json_response(200, b"")
+            return gateway_responses.json_response(200, b"")
         if head.method not in METHODS:
-            return responses.deny_response(rejections.METHOD_NOT_ALLOWED, None)
+            return gateway_responses.deny_response(rejections.METHOD_NOT_ALLOWED, None)
         return await self._endpoint.serve(context, head)
 
     def _head_of(self, context: RequestContext) -> RequestHead:
@@ -116,16 +116,16 @@ class Handler:
         request, cached = context.request, context.head_cache
         if cached is None or not cached.matches(request.method, request.target, request.headers):
             head = read_head(request.method, request.target, request.headers, context.peer, self._origins)
-            cached = CachedHead(head)
+            cached = CachedRequestHead(head)
             context.head_cache = cached if request.is_cacheable else None
         context.origin = cached.head.origin
         return cached.head
 
     async def _serve_probe(self, head: RequestHead) -> Response:
         if head.path == "/healthz" and head.method in ("GET", "HEAD"):
-            return responses.json_response(200, b'{"status":"alive"}')
+            return gateway_responses.json_response(200, b'{"status":"alive"}')
         if head.path == "/readyz" and head.method in ("GET", "HEAD"):
             is_ready = await self._is_ready()
             status = "ready" if is_ready else "not ready"
-            return responses.json_response(200 if is_ready else 503, msgspec.json.encode({"status": status}))
+            return gateway_responses.json_response(200 if is_ready else 503, msgspec.json.encode({"status": status}))
         raise RequestRejected(rejections.NOT_FOUND)

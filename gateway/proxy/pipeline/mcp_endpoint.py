@@ -16,7 +16,7 @@ from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller, Principal, caller_of
 from gateway.proxy.admission.concurrency import RequestType
 from gateway.proxy.admission.head import RequestHead
-from gateway.proxy.admission.head_cache import CachedAdmission, CachedHead
+from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.downstream.response import Response
@@ -55,11 +55,11 @@ class McpEndpoint:
             self._concurrency.release(type_)
 
     async def _authenticate(self, head: RequestHead) -> Principal | Deny:
-        self._concurrency.acquire("unidentified")
+        self._concurrency.acquire("key_lookup")
         try:
             return await self._authenticator.authenticate(head.credential)
         finally:
-            self._concurrency.release("unidentified")
+            self._concurrency.release("key_lookup")
 
     async def _post(self, context: RequestContext, head: RequestHead, credential: Principal | Deny) -> Response | None:
         was_received = context.request.is_complete
@@ -104,7 +104,7 @@ class McpEndpoint:
         is_new = cached is None or cached.caller is not caller
         if is_new and principal is not None and context.head_cache is not None and not head.expects_continue:
             admission = CachedAdmission(principal, session, caller, upstream_request.head)
-            context.head_cache = CachedHead(head, admission)
+            context.head_cache = CachedRequestHead(head, admission)
         return caller, upstream_request
 
     async def _register_calls(self, calls: PendingCalls) -> None:

@@ -22,14 +22,14 @@ class BodyReader:
         self._max_bytes = max_bytes
         self._timeout = timeout
 
-    async def read(self, context: RequestContext, head: RequestHead, no_key: Deny | None) -> bytes:
+    async def read(self, context: RequestContext, head: RequestHead, key_rejection: Deny | None) -> bytes:
         """Return the body. Raises `RequestRejected`.
 
-        `no_key` is the reason why the request has no valid key; `None` if it has one.
+        `key_rejection` is the reason why the request has no valid key; `None` if it has one.
         """
-        self._check_head(context.request.content_length or 0, head, no_key)
+        self._check_head(context.request.content_length or 0, head, key_rejection)
         request = context.request
-        limit = self._max_bytes if no_key is None else min(self._max_bytes, MAX_KEYLESS_BYTES)
+        limit = self._max_bytes if key_rejection is None else min(self._max_bytes, MAX_KEYLESS_BYTES)
         if head.expects_continue and request.version == "1.1":
             context.send_continue()
         try:
@@ -37,18 +37,18 @@ class BodyReader:
         except FramingError as error:
             raise RequestRejected(invalid(str(error)), close_connection=True) from None
         if len(body) > limit:
-            raise RequestRejected(no_key or rejections.TOO_LARGE, close_connection=True)
+            raise RequestRejected(key_rejection or rejections.TOO_LARGE, close_connection=True)
         return body
 
-    def _check_head(self, length: int, head: RequestHead, no_key: Deny | None) -> None:
+    def _check_head(self, length: int, head: RequestHead, key_rejection: Deny | None) -> None:
         if head.fields.get(b"content-encoding", b"identity").lower() != b"identity":
             raise RequestRejected(rejections.ENCODED_BODY)
         if not _is_json(head.fields.get(b"content-type", b"")):
             raise RequestRejected(rejections.NOT_JSON)
         if length > self._max_bytes:
             raise RequestRejected(rejections.TOO_LARGE)
-        if no_key is not None and (length > MAX_KEYLESS_BYTES or head.expects_continue):
-            raise RequestRejected(no_key)
+        if key_rejection is not None and (length > MAX_KEYLESS_BYTES or head.expects_continue):
+            raise RequestRejected(key_rejection)
 
     async def _receive(self, context: RequestContext, limit: int) -> bytes:
         """Return the body, up to one chunk more than the limit. Raises `RequestRejected` and `FramingError`."""

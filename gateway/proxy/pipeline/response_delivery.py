@@ -20,7 +20,7 @@ from gateway.proxy.admission.headers import client_headers
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.request_context import RequestContext
-from gateway.proxy.downstream.response import Response, ResponseHead, head
+from gateway.proxy.downstream.response import Response, ResponseHead, serialize_head
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams
@@ -69,7 +69,7 @@ class ResponseDelivery:
         stream = self._streams.open(connection, sent.calls, rewrite_endpoint)
         is_detached = False
         try:
-            response_head = client_head(connection, sent.request.head.origin).head
+            response_head = downstream_head(connection, sent.request.head.origin).head
             if connection.is_event_stream and sent.request.principal is not None:
                 with self._open_streams.registered(sent.request.principal.key, is_listening=is_listening):
                     await self._stream(context, connection, response_head, stream)
@@ -80,7 +80,7 @@ class ResponseDelivery:
             await self._stream(context, connection, response_head, stream, first)
             return None
         except UpstreamError as error:
-            raise self._sender.rejection(error) from None
+            raise self._sender.counted_rejection(error) from None
         except SpoolFull:
             raise RequestRejected(USAGE_UNAVAILABLE) from None
         except CorrelationUnavailable:
@@ -119,7 +119,7 @@ class ResponseDelivery:
         await context.end(chunk, client_headers(connection.trailers))
 
 
-class ClientHead(msgspec.Struct, frozen=True):
+class DownstreamHead(msgspec.Struct, frozen=True):
     """The response head that clients are sent for a response head of the upstream."""
 
     status: int
@@ -131,19 +131,19 @@ class ClientHead(msgspec.Struct, frozen=True):
     is_event_stream: bool
 
 
-def client_head(connection: UpstreamConnection, origin: bytes | None) -> ClientHead:
+def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> DownstreamHead:
     """Return the response head for a client of this origin, cached for the next response with the same head."""
     status, reason, headers = connection.status, connection.reason, connection.headers
     cached = connection.head_cache
     if (
-        isinstance(cached, ClientHead)
+        isinstance(cached, DownstreamHead)
         and cached.headers == headers
         and cached.status == status
         and cached.reason == reason
         and cached.origin == origin
     ):
         return cached
-    response_head = head(status, reason, client_headers(headers) + cors_headers(origin))
-    made = ClientHead(status, reason, headers, origin, response_head, connection.is_event_stream)
+    response_head = serialize_head(status, reason, client_headers(headers) + cors_headers(origin))
+    made = DownstreamHead(status, reason, headers, origin, response_head, connection.is_event_stream)
     connection.head_cache = made
     return made

@@ -134,11 +134,11 @@ class ResponseStream(ABC):
         elif self._calls.has_session:
             await self._correlation.register(self._calls)
 
-    async def _abandon_inspection(self) -> None:
+    async def _pass_uninspected(self) -> None:
         """Pass on the rest of a response that is too large without inspection."""
         if self.may_redact:
             raise ResponseError("The response is too large to be inspected for a restricted API key")
-        inspection = self._calls.abandon()
+        inspection = self._calls.count_uninspected()
         if inspection.events:
             await self._record(inspection)
         await self._correlation.withdraw(self._calls)
@@ -210,7 +210,7 @@ class EventStream(ResponseStream):
         if not self._calls.needs_inspection:
             return raw
         if not event.is_complete:
-            await self._abandon_inspection()
+            await self._pass_uninspected()
             return raw
         is_resumable = self._calls.has_pending and has_event_id(raw)
         if is_resumable and self._calls.is_limited_to_tables:
@@ -264,7 +264,7 @@ class BodyStream(ResponseStream):
             if not chunk or self._connection.at_eof:
                 return await self._inspect_whole(chunk)
             if self._size > MAX_INSPECTED:
-                await self._abandon_inspection()
+                await self._pass_uninspected()
                 self._chunks.clear()
                 return self._release(chunk)
             if not self.may_redact:

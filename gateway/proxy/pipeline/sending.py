@@ -31,7 +31,7 @@ class UpstreamSender:
         try:
             connection = await self._pool.send_request(upstream_request.head, upstream_request.body)
         except UpstreamError as error:
-            raise self.rejection(error) from None
+            raise self.counted_rejection(error) from None
         sent = SentRequest(request, connection, calls)
         await self.wait_for_head(sent)
         return sent
@@ -55,7 +55,7 @@ class UpstreamSender:
             if not isinstance(failure, asyncio.CancelledError) or not self._detached_calls.detach(sent):
                 self.release(sent.connection)
             if isinstance(failure, UpstreamError):
-                raise self.rejection(failure) from None
+                raise self.counted_rejection(failure) from None
             raise
 
     def client_disconnected(self, sent: SentRequest) -> None:
@@ -67,7 +67,7 @@ class UpstreamSender:
         """Give a connection back to the pool, which closes it unless its response is complete."""
         self._pool.release(connection)
 
-    def rejection(self, error: UpstreamError) -> RequestRejected:
+    def counted_rejection(self, error: UpstreamError) -> RequestRejected:
         """Count a failure of the upstream, and return what to raise for the client: 502 or 504."""
         self._metrics.upstream_failed(error.phase)
         return RequestRejected(

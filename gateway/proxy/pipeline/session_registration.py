@@ -9,7 +9,7 @@ from secrets import token_urlsafe
 import msgspec
 from redis.exceptions import RedisError
 
-from gateway.protocol.message_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
+from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.pending_calls import PendingCalls
 from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Session

@@ -76,7 +76,7 @@ class ResponseState(Enum):
 START, HEAD, LENGTH_BODY, CHUNKED_BODY, PARSED_BODY, EOF_BODY, COMPLETE, FAILED = ResponseState
 
 
-class CachedHead(NamedTuple):
+class CachedResponseHead(NamedTuple):
     """A head that was parsed, by the bytes it is recognized by."""
 
     template: HeadTemplate | bytes
@@ -103,7 +103,7 @@ class ResponseParser:
     """Outstanding bytes of the line end after the current chunk."""
     _llhttp: LlhttpReader | None = None
 
-    def __init__(self, body: BodyBuffer, cached_head: CachedHead | None = None) -> None:
+    def __init__(self, body: BodyBuffer, cached_head: CachedResponseHead | None = None) -> None:
         self.body = body
         self.cached_head = cached_head
         """The head of this response if it can be cached; before that, of the last one on the connection."""
@@ -147,7 +147,7 @@ class ResponseParser:
 
     # The beginning of a response.
 
-    def _start_cached(self, data: bytes, cached: CachedHead) -> bool:
+    def _start_cached(self, data: bytes, cached: CachedResponseHead) -> bool:
         """Return True if the response begins with the cached head; then it was read."""
         template, status, reason, headers = cached
         if isinstance(template, bytes):
@@ -189,7 +189,7 @@ class ResponseParser:
         """Read a body in the fast path, and cache the head that states its length."""
         template = raw if head.is_chunked else _template_of(raw)
         if template is not None:
-            self.cached_head = CachedHead(template, head.status, head.reason, head.headers)
+            self.cached_head = CachedResponseHead(template, head.status, head.reason, head.headers)
         if self.state is not COMPLETE:
             self.keep_alive = reader.should_keep_alive()
             if head.is_chunked:

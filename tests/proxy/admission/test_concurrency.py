@@ -27,4 +27,4 @@ def test_each_type_has_a_separate_limit() -> None:
     assert sum(limiter.try_acquire("keyless") for _ in range(100)) == 2
     assert sum(limiter.try_acquire("listening") for _ in range(100)) == 8
     assert sum(limiter.try_acquire("request") for _ in range(100)) == 8
-    assert limiter.active == {"request": 8, "listening": 8, "keyless": 2, "unidentified": 0}
+    assert limiter.active == {"request": 8, "listening": 8, "keyless": 2, "key_lookup": 0}

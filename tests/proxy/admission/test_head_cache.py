@@ -11,14 +11,14 @@ from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.proxy.admission.admitted_request import NO_SESSION, Principal, Session
 from gateway.proxy.admission.head import read_head
-from gateway.proxy.admission.head_cache import CachedAdmission, CachedHead
+from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
 from gateway.proxy.admission.origins import Origins
 from tests.proxy.callers import CALLER
 
 ORIGINS = Origins(bind_host="127.0.0.1", allowed_hosts=(), allowed_origins=(), trusted_proxies=())
 HEADERS = ((b"Host", b"localhost"), (b"Authorization", b"Bearer sk-1"), (b"X", b"y"))
 RECORD = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
-CACHED = CachedHead(read_head("POST", "/mcp", HEADERS, "127.0.0.1", ORIGINS))
+CACHED = CachedRequestHead(read_head("POST", "/mcp", HEADERS, "127.0.0.1", ORIGINS))
 ADMISSION = CachedAdmission(Principal(ApiKey.generate(), RECORD), NO_SESSION, CALLER, b"POST /mcp HTTP/1.1\r\n")
 
 
@@ -45,7 +45,7 @@ def test_any_other_head_does_not_match(method: str, target: str, headers: Any) -
 
 def test_a_list_of_headers_that_is_changed_later_does_not_change_the_head() -> None:
     headers = list(HEADERS)
-    cached = CachedHead(read_head("POST", "/mcp", headers, "127.0.0.1", ORIGINS))
+    cached = CachedRequestHead(read_head("POST", "/mcp", headers, "127.0.0.1", ORIGINS))
     headers[1] = (b"Authorization", b"Bearer sk-2")
     assert cached.matches("POST", "/mcp", HEADERS)
     assert not cached.matches("POST", "/mcp", tuple(headers))

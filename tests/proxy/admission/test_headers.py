@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy.admission.headers import (
     ForwardedClient,
-    HeaderFault,
+    HeaderError,
     UpstreamIdentity,
     check_request_headers,
     client_headers,
@@ -205,7 +205,7 @@ async def test_a_key_with_non_ascii_bytes_is_rejected(gateway: Gateway, upstream
 def test_the_check_returns_a_value_for_each_name_or_raises(fields: list[tuple[bytes, bytes]]) -> None:
     try:
         checked = check_request_headers(fields)
-    except HeaderFault:
+    except HeaderError:
         return
     assert checked.keys() == {name.lower() for name, _ in fields}
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from gateway.proxy.upstream.body_buffer import BodyBuffer
-from gateway.proxy.upstream.response_parser import COMPLETE, CachedHead, ResponseParser
+from gateway.proxy.upstream.response_parser import COMPLETE, CachedResponseHead, ResponseParser
 from tests.support.wire import chunked
 
 
-def new_parser(cached_head: CachedHead | None = None) -> ResponseParser:
+def new_parser(cached_head: CachedResponseHead | None = None) -> ResponseParser:
     return ResponseParser(BodyBuffer(), cached_head)
 
 

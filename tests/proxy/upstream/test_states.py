@@ -15,7 +15,7 @@ from gateway.proxy.upstream.body_buffer import BodyBuffer
 from gateway.proxy.upstream.config import UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError
-from gateway.proxy.upstream.response_parser import CachedHead, ResponseParser
+from gateway.proxy.upstream.response_parser import CachedResponseHead, ResponseParser
 
 
 def steps(transcript: str) -> list[tuple[str, bytes, str]]:
@@ -24,7 +24,7 @@ def steps(transcript: str) -> list[tuple[str, bytes, str]]:
     return [(line[:2], line[3:].strip().encode().decode("unicode_escape").encode(), state) for line, _, state in lines]
 
 
-def cached_head(head: bytes) -> CachedHead:
+def cached_head(head: bytes) -> CachedResponseHead:
     first = ResponseParser(BodyBuffer())
     first.feed(head + (b"0\r\n\r\n" if b"chunked" in head else b""))
     assert first.cached_head is not None

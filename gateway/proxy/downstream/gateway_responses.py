@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.protocol.errors import INVALID_REQUEST, error_body
 from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.response import Response, head
+from gateway.proxy.downstream.response import Response, serialize_head
 
 METHODS = b"GET, POST, DELETE, HEAD, OPTIONS"
 _SERVER = (b"Server", b"mcp-gateway")
@@ -41,4 +41,6 @@ def deny_response(
 
 def json_response(status: int, json: bytes, *headers: tuple[bytes, bytes], close_connection: bool = False) -> Response:
     """Return a response with a JSON body."""
-    return Response(head=head(status, None, [_SERVER, _JSON, *headers]), body=json, close_connection=close_connection)
+    return Response(
+        head=serialize_head(status, None, [_SERVER, _JSON, *headers]), body=json, close_connection=close_connection
+    )

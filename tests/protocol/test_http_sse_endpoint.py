@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.protocol.message_endpoint import (
+from gateway.protocol.http_sse_endpoint import (
     AmbiguousQuery,
     Endpoint,
     InvalidEndpoint,
