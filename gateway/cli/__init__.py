@@ -4,8 +4,15 @@
 - With `--json`, standard output has the JSON document and nothing else.
 - A command imports what it needs when it runs, so that the others start quickly.
 
-`app` puts the commands together, and is the place to begin reading. One module or package holds one group of commands;
-`support/` has what they share. May import every package of `gateway`; nothing imports it.
+| module | content |
+| --- | --- |
+| `app` | puts the commands together; begin reading here |
+| `run` | `up`, `proxy` and `admin` |
+| `users`, `keys/`, `usage/`, `metering`, `backup` | one group of commands each |
+| `diagnostics`, `client_config` | `config` and `doctor`; `client-config` |
+| `support/` | shared options, output, and access to the stores and the admin API |
+
+May import the packages in its row of the table in tests/test_imports.py; nothing imports it.
 """
 
 from __future__ import annotations
@@ -16,6 +23,6 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; `arguments` default to those of the process. Returns the exit code."""
-    from gateway.cli.app import run
+    from gateway.cli.app import run_command_line
 
-    return run(list(sys.argv[1:] if arguments is None else arguments))
+    return run_command_line(list(sys.argv[1:] if arguments is None else arguments))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, inspect, metering, roles, users
+from gateway.cli import backup, client_config, diagnostics, metering, run, users
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.usage import commands as usage
@@ -43,21 +43,21 @@ def _options(
     pass
 
 
-app.command()(roles.up)
-app.command()(roles.proxy)
-app.command()(roles.admin)
+app.command()(run.up)
+app.command()(run.proxy)
+app.command()(run.admin)
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(usage.app, name="usage")
 app.add_typer(metering.app, name="metering")
 app.command()(backup.backup)
 app.command()(backup.restore)
-app.command()(inspect.config)
-app.command(name="client-config")(inspect.client_config)
-app.command()(inspect.doctor)
+app.command()(diagnostics.config)
+app.command(name="client-config")(client_config.client_config)
+app.command()(diagnostics.doctor)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
         app(args=list(arguments), prog_name="mcp-gateway")

@@ -15,7 +15,7 @@ import typer
 import gateway
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError
-from gateway.cli.support.services import Services, with_services
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.runtime import backup as backup_file
 from gateway.settings import Settings, load_settings
 from gateway.timestamps import format_rfc3339, now_ms
@@ -41,7 +41,7 @@ def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigF
     Example:
       mcp-gateway backup /backups/gateway-$(date +%F).tar
     """
-    with_services(config, data_dir, lambda services: _backup(services, file))
+    with_stores(config, data_dir, lambda stores: _backup(stores, file))
     typer.echo(f"{file} has {file.stat().st_size / 1e6:,.1f} MB")
 
 
@@ -57,7 +57,7 @@ def restore(file: File, data_dir: options.DataDir = None, config: options.Config
     settings = load_settings(config, {"data_dir": data_dir})
     _require_embedded(settings)
     from gateway.runtime import data_dir as data_folder
-    from gateway.runtime.preflight import CannotStartError
+    from gateway.runtime.startup_checks import CannotStartError
 
     folder = settings.data_dir.absolute()
     try:
@@ -69,18 +69,18 @@ def restore(file: File, data_dir: options.DataDir = None, config: options.Config
     typer.echo(f"{folder} has the data of {made_at}")
 
 
-async def _backup(services: Services, file: Path) -> None:
-    _require_embedded(services.settings)
-    if services.instance is None:
+async def _backup(stores: Stores, file: Path) -> None:
+    _require_embedded(stores.settings)
+    if stores.instance is None:
         raise CliError("only a running `mcp-gateway up` can be backed up: name its folder with --data-dir")
-    data_dir = services.settings.data_dir
+    data_dir = stores.settings.data_dir
     unfinished = file.with_name(file.name + ".part")
     try:
         with tempfile.TemporaryDirectory(prefix=".mcp-gateway-backup-", dir=file.parent) as temporary:
             folder = Path(temporary)
-            await _save_snapshot(services.redis, data_dir / "valkey", folder / backup_file.RDB)
+            await _save_snapshot(stores.redis, data_dir / "valkey", folder / backup_file.RDB)
             made_at = format_rfc3339(now_ms())
-            await _export_usage(services, folder / backup_file.USAGE)
+            await _export_usage(stores, folder / backup_file.USAGE)
             if (data_dir / "jwt_secret").exists():
                 shutil.copyfile(data_dir / "jwt_secret", folder / backup_file.SECRET)
             await asyncio.to_thread(backup_file.pack, folder, unfinished, made_at=made_at, gateway=gateway.__version__)
@@ -113,10 +113,10 @@ async def _persistence(redis: Redis) -> dict[str, Any]:
     return dict(await redis.info("persistence"))
 
 
-async def _export_usage(services: Services, target: Path) -> None:
+async def _export_usage(stores: Stores, target: Path) -> None:
     query = {"format": "parquet", "all": "true"}
     with await asyncio.to_thread(open, target, "wb") as file:
-        async with aclosing(admin_client.download(services, "/api/mcp-usage/export", query)) as chunks:
+        async with aclosing(admin_client.download(stores, "/api/mcp-usage/export", query)) as chunks:
             async for chunk in chunks:
                 file.write(chunk)
 

@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
-from gateway.cli.support.services import Services, with_services
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage.database import usage_table
 from gateway.settings import load_settings, read_rules_file
 
@@ -103,7 +103,7 @@ def suggest(
 
     if not from_history:
         raise CliError("nothing to suggest rules for: add --from-history")
-    usage, schemas = with_services(config_file, data_dir, lambda services: _load_history(services, days))
+    usage, schemas = with_stores(config_file, data_dir, lambda stores: _load_history(stores, days))
     suggestions = suggest_rules(usage, schemas)
     if as_json:
         print_json([msgspec.to_builtins(one) for one in suggestions])
@@ -113,23 +113,23 @@ def suggest(
         print_stderr(f"No tool had a call of unknown count in the last {days} days.")
 
 
-async def _load_history(services: Services, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
+async def _load_history(stores: Stores, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
     """Return the usage of every tool, and the schemas in the tool catalog."""
     from gateway.metering.rules.suggest import ToolUsage
     from gateway.proxy.accounting.tool_catalog import load_schemas
 
-    instance = services.instance
-    upstream = instance.upstream_url if instance is not None else services.settings.upstream_url
-    rows = (await _load_stats(services, days))["by_tool"]
+    instance = stores.instance
+    upstream = instance.upstream_url if instance is not None else stores.settings.upstream_url
+    rows = (await _load_stats(stores, days))["by_tool"]
     usage = [ToolUsage(row["tool_name"], row["calls"], row["unknown_records"]) for row in rows]
-    return usage, await load_schemas(services.redis, upstream) if upstream else {}
+    return usage, await load_schemas(stores.redis, upstream) if upstream else {}
 
 
-async def _load_stats(services: Services, days: int) -> dict[str, Any]:
-    async with usage_table(services) as table:
+async def _load_stats(stores: Stores, days: int) -> dict[str, Any]:
+    async with usage_table(stores) as table:
         if table is None:
             query = {"days": str(days), "all": "true"}
-            return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", query))
+            return dict(await admin_client.get_json(stores, "/api/mcp-usage/stats", query))
         # Imported here because the other commands need no ClickHouse client.
         from gateway.usage.store.queries import stats
 

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_table
-from gateway.cli.support.services import Services, record_audit, with_services
+from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
 
 if TYPE_CHECKING:
@@ -40,24 +40,24 @@ def add(
     """
     password = _read_password(password_stdin)
 
-    async def work(services: Services) -> User:
+    async def work(stores: Stores) -> User:
         from gateway.accounts.users import UserExists
 
         try:
-            user = await services.users.add(email, password, admin)
+            user = await stores.users.add(email, password, admin)
         except UserExists:
             raise CliError(f"there is a user {email} already: list them with `mcp-gateway user list`") from None
         except ValueError as error:
             raise CliError(_invalid_message(email, error)) from None
         await record_audit(
-            services,
+            stores,
             "user.add",
             user=user.email,
             details={"is_admin": str(user.is_admin).lower()},
         )
         return user
 
-    user = with_services(config, data_dir, work)
+    user = with_stores(config, data_dir, work)
     if as_json:
         print_json(_to_json(user))
     else:
@@ -70,10 +70,10 @@ def list_users(
 ) -> None:
     """List all users."""
 
-    async def work(services: Services) -> list[User]:
-        return list(await services.users.list())
+    async def work(stores: Stores) -> list[User]:
+        return list(await stores.users.list())
 
-    users = with_services(config, data_dir, work)
+    users = with_stores(config, data_dir, work)
     if as_json:
         print_json({"users": [_to_json(user) for user in users]})
         return
@@ -99,17 +99,17 @@ def password(
     """Set a user's password and end all of the user's logins."""
     new_password = _read_password(password_stdin)
 
-    async def work(services: Services) -> bool:
+    async def work(stores: Stores) -> bool:
         try:
-            user = await services.users.set_password(email, new_password)
+            user = await stores.users.set_password(email, new_password)
         except ValueError as error:
             raise CliError(_invalid_message(email, error)) from None
         if user is None:
             raise _no_such_user(email)
-        await record_audit(services, "user.password", user=user.email)
+        await record_audit(stores, "user.password", user=user.email)
         return user.disabled
 
-    is_disabled = with_services(config, data_dir, work)
+    is_disabled = with_stores(config, data_dir, work)
     suffix = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
     typer.echo(f"{email} has a new password{suffix}")
 
@@ -118,24 +118,24 @@ def password(
 def disable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
     """Disable a user and revoke the user's keys."""
 
-    async def work(services: Services) -> int:
-        user = await services.users.get(email)
+    async def work(stores: Stores) -> int:
+        user = await stores.users.get(email)
         if user is None:
             raise _no_such_user(email)
-        active_admins = [other.email for other in await services.users.list() if other.is_admin and not other.disabled]
+        active_admins = [other.email for other in await stores.users.list() if other.is_admin and not other.disabled]
         if active_admins == [user.email]:
             raise CliError(f"{user.email} is the last admin: add another one first (`mcp-gateway user add --admin`)")
-        await services.users.disable(user.email)
-        revoked = await services.keys.revoke_all(user.email)
+        await stores.users.disable(user.email)
+        revoked = await stores.keys.revoke_all(user.email)
         await record_audit(
-            services,
+            stores,
             "user.disable",
             user=user.email,
             details={"revoked_keys": str(revoked)},
         )
         return revoked
 
-    revoked = with_services(config, data_dir, work)
+    revoked = with_stores(config, data_dir, work)
     typer.echo(f"{email} is disabled; {revoked} {'key' if revoked == 1 else 'keys'} revoked")
 
 
@@ -143,13 +143,13 @@ def disable(email: Email, data_dir: options.DataDir = None, config: options.Conf
 def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
     """Enable a disabled user. Revoked keys stay revoked."""
 
-    async def work(services: Services) -> None:
-        user = await services.users.enable(email)
+    async def work(stores: Stores) -> None:
+        user = await stores.users.enable(email)
         if user is None:
             raise _no_such_user(email)
-        await record_audit(services, "user.enable", user=user.email)
+        await record_audit(stores, "user.enable", user=user.email)
 
-    with_services(config, data_dir, work)
+    with_stores(config, data_dir, work)
     typer.echo(f"{email} can log in again; revoked keys stay revoked")
 
 

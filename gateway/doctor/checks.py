@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from gateway.doctor import mcp
 from gateway.keys.secret import ApiKey, MalformedKey
 from gateway.redis.client import connect
-from gateway.runtime import preflight
+from gateway.runtime import startup_checks
 from gateway.settings import Settings
 from gateway.settings.values import mask_url
 
@@ -49,7 +49,7 @@ class Deployment(NamedTuple):
     admin_url: str
     is_up_running: bool
     """True if an `up` runs on the data folder."""
-    is_role_configured: bool
+    are_commands_separate: bool
     """True if proxy and admin run as separate commands, with configured URLs."""
     key: str | None
 
@@ -99,9 +99,9 @@ async def _ports(deployment: Deployment) -> list[Check]:
         (settings.host, settings.admin_port, "GATEWAY_ADMIN_PORT"),
         (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
     ]
-    if deployment.is_role_configured:
+    if deployment.are_commands_separate:
         return [Check("ports", "skipped", "proxy and admin run as separate commands")]
-    taken = [(port, variable) for host, port, variable in ports if port and not preflight.is_port_free(host, port)]
+    taken = [(port, variable) for host, port, variable in ports if port and not startup_checks.is_port_free(host, port)]
     if not taken:
         return [Check("ports", "ok", "free")]
     return [
@@ -155,7 +155,7 @@ def _clock(redis_time: float) -> Check:
 
 async def _clickhouse(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
     url = deployment.settings.clickhouse_url
-    if url is not None and urlsplit(url).scheme != "chdb" and (fault := await preflight.clickhouse_fault(url)):
+    if url is not None and urlsplit(url).scheme != "chdb" and (fault := await startup_checks.clickhouse_fault(url)):
         return [Check("ClickHouse", "failed", *_split_fault(fault))]
     try:
         async with session.get(deployment.admin_url + "/readyz") as response:
@@ -176,7 +176,7 @@ async def _clickhouse(deployment: Deployment, session: aiohttp.ClientSession) ->
 async def _upstream(url: str | None) -> list[Check]:
     if url is None:
         return [Check("upstream", "skipped", "no URL is configured: `mcp-gateway up` starts the demo server")]
-    if fault := await preflight.upstream_fault(url):
+    if fault := await startup_checks.upstream_fault(url):
         return [Check("upstream", "failed", *_split_fault(fault))]
     return [Check("upstream", "ok", f"accepts connections at {mask_url(url)}")]
 
@@ -230,6 +230,6 @@ async def _without_key(session: aiohttp.ClientSession, url: str) -> Check:
 
 
 def _split_fault(fault: str) -> tuple[str, str]:
-    """Split a line of `preflight` into finding and fix."""
+    """Split a fault of `startup_checks` into finding and fix."""
     finding, _, fix = fault.rpartition(": ")
     return (finding, fix) if finding else (fault, "")

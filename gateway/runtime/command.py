@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway.observability import logs, metrics
 from gateway.runtime.embedded import EngineUnavailableError
-from gateway.runtime.preflight import CannotStartError
+from gateway.runtime.startup_checks import CannotStartError
 from gateway.runtime.supervision.supervisor import StartError, Supervisor
 from gateway.settings import Settings
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.runtime.preflight import CannotStartError
+from gateway.runtime.startup_checks import CannotStartError
 
 INSTANCE_FILE = "runtime.json"
 JWT_SECRET_FILE = "jwt_secret"  # noqa: S105 - the name of a file

@@ -23,10 +23,10 @@ from gateway.metering.rules.parsing import MAX_FILE, parse_rules_file
 from gateway.metering.rules.rules import Rules, RulesError
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
 
-Role = Literal["up", "proxy", "admin", "tool"]
+Command = Literal["up", "proxy", "admin", "tool"]
 """The command that loads the settings. `proxy` and `admin` embed no engines, so they require URLs."""
 
-REQUIRED: Mapping[Role, tuple[str, ...]] = {
+REQUIRED: Mapping[Command, tuple[str, ...]] = {
     "up": (),
     "tool": (),
     "proxy": ("upstream_url", "redis_url"),
@@ -59,7 +59,7 @@ class SettingsError(Exception):
 
 
 def load_settings(
-    config: Path | None = None, flags: Mapping[str, Any] | None = None, *, role: Role = "tool"
+    config: Path | None = None, flags: Mapping[str, Any] | None = None, *, command: Command = "tool"
 ) -> Settings:
     """Load and validate the settings; flags that are `None` are ignored. Raises `SettingsError` with all faults."""
     faults: list[Fault] = []
@@ -90,8 +90,8 @@ def load_settings(
     if settings.metering_rules is not None and "metering_rules" not in bad:
         faults.extend(_rules_faults(settings.metering_rules))
     faults.extend(
-        Fault(ENV_PREFIX + name.upper(), f"is required by `mcp-gateway {role}`: {_need(name)}")
-        for name in REQUIRED[role]
+        Fault(ENV_PREFIX + name.upper(), f"is required by `mcp-gateway {command}`: {_need(name)}")
+        for name in REQUIRED[command]
         if name not in bad and getattr(settings, name) is None
     )
     if faults:

@@ -123,7 +123,7 @@ def test_all_faults_of_the_settings_are_shown(command: str, monkeypatch: pytest.
     assert "hunter2" not in "".join(shown)
 
 
-def test_production_roles_name_what_they_need(capsys: Capture) -> None:
+def test_proxy_and_admin_name_their_missing_settings(capsys: Capture) -> None:
     assert main(["proxy"]) == 1
     assert [line.split(" ")[1] for line in lines(capsys)] == ["GATEWAY_UPSTREAM_URL:", "GATEWAY_REDIS_URL:"]
     assert main(["admin"]) == 1
@@ -132,18 +132,18 @@ def test_production_roles_name_what_they_need(capsys: Capture) -> None:
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Settings]]:
-    """What was started with which settings, instead of starting it."""
+    """The commands that were called, with their settings; none is started."""
     seen: list[tuple[str, Settings]] = []
 
-    def instead(role: str) -> Callable[[Settings], int]:
+    def instead(command: str) -> Callable[[Settings], int]:
         def run(settings: Settings) -> int:
-            seen.append((role, settings))
+            seen.append((command, settings))
             return 3
 
         return run
 
-    for role in ("up", "proxy", "admin"):
-        monkeypatch.setattr(f"gateway.runtime.{role}.run_{role}", instead(role))
+    for command in ("up", "proxy", "admin"):
+        monkeypatch.setattr(f"gateway.runtime.{command}_command.run_{command}", instead(command))
     return seen
 
 
@@ -154,22 +154,24 @@ def test_flags_become_settings_and_the_exit_code_is_passed_on(
     config = tmp_path / "gateway.toml"
     config.write_text('log_level = "debug"\nproxy_port = 9')
     assert main(["up", *flags.split(), "--data-dir", str(tmp_path / "d"), "--config", str(config)]) == 3
-    [(role, settings)] = started
-    assert role == "up"
+    [(command, settings)] = started
+    assert command == "up"
     assert settings.upstream_url == "http://127.0.0.1:9/mcp"
     assert (settings.host, settings.proxy_port, settings.admin_port, settings.workers) == ("0.0.0.0", 1, 2, 3)
     assert settings.data_dir == tmp_path / "d"
     assert settings.log_level == "debug"
 
 
-def test_roles_start_with_their_settings(started: list[tuple[str, Settings]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_and_admin_start_with_their_settings(
+    started: list[tuple[str, Settings]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "http://127.0.0.1:9/mcp")
     monkeypatch.setenv("GATEWAY_REDIS_URL", "redis://127.0.0.1")
     monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:8123")
     monkeypatch.setenv("GATEWAY_JWT_SECRET", "x" * 32)
     assert main(["proxy", "--proxy-port", "5"]) == 3
     assert main(["admin", "--admin-port", "6"]) == 3
-    assert [(role, s.proxy_port, s.admin_port) for role, s in started] == [
+    assert [(command, s.proxy_port, s.admin_port) for command, s in started] == [
         ("proxy", 5, 8000),
         ("admin", 8001, 6),
     ]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gateway.settings import Settings, load_settings
-from gateway.settings.load import REQUIRED, Role
+from gateway.settings.load import REQUIRED, Command
 from mcp_backend.http_server import PATH as MCP_PATH
 from tests.deploy import compose
 from tests.deploy.dockerfile import environment as image_environment
@@ -28,7 +28,9 @@ def services() -> dict[str, Any]:
     return found
 
 
-def settings_of(services: dict[str, Any], role: Role, variables: dict[str, str], patch: pytest.MonkeyPatch) -> Settings:
+def settings_of(
+    services: dict[str, Any], role: Command, variables: dict[str, str], patch: pytest.MonkeyPatch
+) -> Settings:
     """Load the settings of the container of a role."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
         patch.delenv(name)
@@ -37,12 +39,12 @@ def settings_of(services: dict[str, Any], role: Role, variables: dict[str, str],
     for name, value in (in_image | compose.environment(service, variables)).items():
         if name.startswith("GATEWAY_"):
             patch.setenv(name, value)
-    return load_settings(role=role)
+    return load_settings(command=role)
 
 
 @pytest.mark.parametrize("role", ["proxy", "admin"])
 def test_each_role_has_its_required_settings(
-    role: Role, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    role: Command, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(services, role, compose.FILLED_IN, monkeypatch)
     assert REQUIRED[role]
@@ -54,7 +56,7 @@ def test_each_role_has_its_required_settings(
 
 @pytest.mark.parametrize("role", ["proxy", "admin"])
 def test_every_optional_setting_reaches_its_role(
-    role: Role, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    role: Command, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     optional = dict(line.lstrip("#").split("=", 1) for line in example_lines() if re.match(r"#[A-Z_]+=", line))
     values = {**compose.FILLED_IN, **optional, "GATEWAY_KEY_PEPPER": "x" * 32}

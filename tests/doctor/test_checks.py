@@ -57,7 +57,7 @@ def deployment(tmp_path: Path, **changes: Any) -> Deployment:
         proxy_url="http://127.0.0.1:1/mcp",
         admin_url="http://127.0.0.1:1",
         is_up_running=True,
-        is_role_configured=False,
+        are_commands_separate=False,
         key=None,
     )
     return default._replace(**changes)
@@ -272,5 +272,5 @@ async def test_ports_in_use_are_named_if_the_gateway_does_not_run(
     settings = Settings(data_dir=tmp_path, proxy_port=port)
     target = deployment(tmp_path, settings=settings, is_up_running=False)
     assert f"{port} is in use" in {check.finding for check in await checks_named(target, "ports")}
-    assert (await only_check(target._replace(is_role_configured=True), "ports")).state == "skipped"
+    assert (await only_check(target._replace(are_commands_separate=True), "ports")).state == "skipped"
     assert (await only_check(target._replace(is_up_running=True), "ports")).state == "skipped"

@@ -107,17 +107,17 @@ def test_the_other_commands_find_the_configured_engines(proxy: Running, operator
 
 
 @pytest.mark.parametrize(
-    ("role", "needed"),
+    ("command", "needed"),
     [
         ("proxy", ["GATEWAY_UPSTREAM_URL", "GATEWAY_REDIS_URL"]),
         ("admin", ["GATEWAY_REDIS_URL", "GATEWAY_CLICKHOUSE_URL", "GATEWAY_JWT_SECRET"]),
     ],
 )
-def test_each_missing_setting_of_a_role_is_named_on_one_line(role: str, needed: list[str]) -> None:
-    code, log = run_to_the_end(role)
+def test_each_missing_setting_of_a_command_is_named_on_one_line(command: str, needed: list[str]) -> None:
+    code, log = run_to_the_end(command)
     assert code == 1
     assert [line.split(":")[1].strip() for line in log] == needed
-    assert all(f"is required by `mcp-gateway {role}`: set it to " in line for line in log)
+    assert all(f"is required by `mcp-gateway {command}`: set it to " in line for line in log)
 
 
 def test_a_short_jwt_secret_is_rejected_and_not_shown(production: Production) -> None:
@@ -144,7 +144,7 @@ def test_all_faults_of_the_settings_are_reported_together(production: Production
     }
 
 
-def test_each_role_is_alive_and_ready(proxy: Running, production_admin: Running) -> None:
+def test_proxy_and_admin_are_alive_and_ready(proxy: Running, production_admin: Running) -> None:
     for url in (proxy.url, production_admin.admin_url):
         assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
         assert requests.get(f"{url}/readyz", timeout=10).status_code == 200

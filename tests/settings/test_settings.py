@@ -83,7 +83,7 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "localhost:9000")
     monkeypatch.setenv("GATEWAY_PROXY_PATHS", "mcp")
     monkeypatch.setenv("GATEWAY_JWT_SECRET", "short")
-    found = faults(config=config, flags={"workers": 0, "metrics_port": 8001}, role="admin")
+    found = faults(config=config, flags={"workers": 0, "metrics_port": 8001}, command="admin")
     expected = [
         f"proxy_prot in {config}: is not a setting: did you mean proxy_port?",
         f"metrics in {config}: is not a setting: did you mean metrics_port?",

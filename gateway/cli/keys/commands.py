@@ -10,7 +10,7 @@ from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_table
-from gateway.cli.support.services import Services, record_audit, with_services
+from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.validation import InvalidField
@@ -22,9 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="API keys of MCP clients.")
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="Name of the key.")],
-    owner: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="Owner of the key.", show_default="the only user")
-    ] = None,
+    owner: key_options.Owner = None,
     expires_days: key_options.ExpiresDays = None,
     allowed_tools: key_options.Tools = None,
     allowed_tables: key_options.Tables = None,
@@ -47,27 +45,18 @@ def create(
       mcp-gateway key create --owner ada@example.com --name ci --expires-days 90 --allowed-tool 'query_*'
       KEY=$(mcp-gateway key create --name script --json | jq -r .api_key)
     """
-    fields: dict[str, Any] = {
-        "allowed_tools": allowed_tools or None,
-        "allowed_tables": allowed_tables or None,
-        "allowed_ips": allowed_ips or None,
-        "rate_limit_per_minute": rate_limit_per_minute,
-        "records_per_day": records_per_day,
-        "calls_per_day": calls_per_day,
-        "labels": key_options.parse_labels(labels),
-        "expires_at": key_options.expires_at(expires_days),
-    }
-
-    async def work(services: Services) -> tuple[KeyRecord, ApiKey]:
-        email = await _owner_email(services, owner)
-        try:
-            record, key = await services.keys.create(owner=email, key_name=name, **fields)
-        except InvalidField as error:
-            raise CliError(key_options.flag_message(error)) from None
-        await _audit(services, "key.create", record, {"key_name": record.key_name})
-        return record, key
-
-    key_output.print_new_key(*with_services(config, data_dir, work), as_json)
+    fields = key_options.key_fields(
+        expires_days=expires_days,
+        allowed_tools=allowed_tools,
+        allowed_tables=allowed_tables,
+        allowed_ips=allowed_ips,
+        rate_limit_per_minute=rate_limit_per_minute,
+        records_per_day=records_per_day,
+        calls_per_day=calls_per_day,
+        labels=labels,
+    )
+    record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
+    key_output.print_new_key(record, key, as_json)
 
 
 @app.command(name="list")
@@ -81,11 +70,11 @@ def list_keys(
 ) -> None:
     """List keys, newest first."""
 
-    async def work(services: Services) -> tuple[list[KeyRecord], dict[str, int]]:
-        records = await services.keys.list(owner and owner.strip().casefold())
-        return records, await services.keys.last_used([record.key_id for record in records])
+    async def work(stores: Stores) -> tuple[list[KeyRecord], dict[str, int]]:
+        records = await stores.keys.list(owner and owner.strip().casefold())
+        return records, await stores.keys.last_used([record.key_id for record in records])
 
-    records, last_used = with_services(config, data_dir, work)
+    records, last_used = with_stores(config, data_dir, work)
     if as_json:
         print_json({"keys": [key_output.key_to_json(record, last_used.get(record.key_id)) for record in records]})
         return
@@ -114,11 +103,11 @@ def show(
 ) -> None:
     """Show one key with its scopes and limits."""
 
-    async def work(services: Services) -> tuple[KeyRecord, int | None]:
-        record = await _get_key(services, key_id)
-        return record, (await services.keys.last_used([record.key_id])).get(record.key_id)
+    async def work(stores: Stores) -> tuple[KeyRecord, int | None]:
+        record = await _get_key(stores, key_id)
+        return record, (await stores.keys.last_used([record.key_id])).get(record.key_id)
 
-    record, last_used_at = with_services(config, data_dir, work)
+    record, last_used_at = with_stores(config, data_dir, work)
     fields = key_output.key_to_json(record, last_used_at)
     if as_json:
         print_json(fields)
@@ -135,13 +124,13 @@ def revoke(
 ) -> None:
     """Revoke a key permanently. All workers reject it immediately. Revoking it again changes nothing."""
 
-    async def work(services: Services) -> None:
-        record = await _get_key(services, key_id)
-        await services.keys.revoke(record.key_id)
+    async def work(stores: Stores) -> None:
+        record = await _get_key(stores, key_id)
+        await stores.keys.revoke(record.key_id)
         if record.revoked_at is None:
-            await _audit(services, "key.revoke", record)
+            await _audit(stores, "key.revoke", record)
 
-    with_services(config, data_dir, work)
+    with_stores(config, data_dir, work)
     if as_json:
         print_json({"key_id": key_id, "status": "revoked"})
     else:
@@ -163,28 +152,28 @@ def rotate(
       mcp-gateway key rotate key_… --overlap-seconds 86400   # a day to distribute the new key
     """
 
-    async def work(services: Services) -> tuple[KeyRecord, ApiKey]:
-        record = await _get_key(services, key_id)
+    async def work(stores: Stores) -> tuple[KeyRecord, ApiKey]:
+        record = await _get_key(stores, key_id)
         if record.status(now_ms()) == "expired":
             raise CliError(
                 f"{key_id} has expired: set a new expiry first (`mcp-gateway key update {key_id} --expires-days N`)"
             )
         try:
-            rotated = await services.keys.rotate(key_id, overlap_seconds)
+            rotated = await stores.keys.rotate(key_id, overlap_seconds)
         except InvalidField as error:
             raise CliError(key_options.flag_message(error)) from None
         if rotated is None:
             raise CliError(f"{key_id} is revoked, which is permanent: create a new key")
-        await _audit(services, "key.rotate", rotated[0], {"overlap_seconds": str(overlap_seconds)})
+        await _audit(stores, "key.rotate", rotated[0], {"overlap_seconds": str(overlap_seconds)})
         return rotated
 
-    key_output.print_new_key(*with_services(config, data_dir, work), as_json)
+    key_output.print_new_key(*with_stores(config, data_dir, work), as_json)
 
 
 @app.command()
 def update(
     key_id: key_options.KeyId,
-    name: Annotated[str | None, typer.Option(help="Name of the key.", show_default=False)] = None,
+    name: key_options.NewName = None,
     expires_days: key_options.ExpiresDays = None,
     allowed_tools: key_options.Tools = None,
     allowed_tables: key_options.Tables = None,
@@ -193,12 +182,7 @@ def update(
     records_per_day: key_options.RecordsPerDay = None,
     calls_per_day: key_options.CallsPerDay = None,
     labels: key_options.Labels = None,
-    clear: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OPTION", help=f"Remove a restriction: {', '.join(key_options.CLEARABLE_OPTIONS)}. Repeatable."
-        ),
-    ] = None,
+    clear: key_options.Clear = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -210,50 +194,56 @@ def update(
       mcp-gateway key update key_… --calls-per-day 1000 --expires-days 30
       mcp-gateway key update key_… --clear calls-per-day --clear expires
     """
-    options_given: dict[str, Any] = {
-        "key_name": name,
-        "expires_at": key_options.expires_at(expires_days),
-        "allowed_tools": allowed_tools or None,
-        "allowed_tables": allowed_tables or None,
-        "allowed_ips": allowed_ips or None,
-        "rate_limit_per_minute": rate_limit_per_minute,
-        "records_per_day": records_per_day,
-        "calls_per_day": calls_per_day,
-        "labels": key_options.parse_labels(labels) if labels else None,
-    }
-    changes = {
-        field: value for field, value in options_given.items() if value is not None
-    } | key_options.cleared_fields(clear or [])
-    if not changes:
-        raise CliError("nothing to change: give at least one option (`mcp-gateway key update --help` lists them)")
-
-    async def work(services: Services) -> tuple[KeyRecord, int | None]:
-        record = await _get_key(services, key_id)
-        if record.revoked_at is not None:
-            raise CliError(f"{key_id} is revoked, which is permanent: create a new key")
-        try:
-            updated = await services.keys.update(key_id, **changes)
-        except InvalidField as error:
-            raise CliError(key_options.flag_message(error)) from None
-        if updated is None:
-            raise _no_such_key(key_id)
-        await _audit(services, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
-        return updated, (await services.keys.last_used([key_id])).get(key_id)
-
-    record, last_used_at = with_services(config, data_dir, work)
+    changes = key_options.changed_fields(
+        clear or [],
+        key_name=name,
+        expires_days=expires_days,
+        allowed_tools=allowed_tools,
+        allowed_tables=allowed_tables,
+        allowed_ips=allowed_ips,
+        rate_limit_per_minute=rate_limit_per_minute,
+        records_per_day=records_per_day,
+        calls_per_day=calls_per_day,
+        labels=labels,
+    )
+    record, last_used_at = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
     if as_json:
         print_json(key_output.key_to_json(record, last_used_at))
     else:
         typer.echo(f"{key_id} was changed: {', '.join(sorted(changes))}")
 
 
-async def _owner_email(services: Services, email: str | None) -> str:
+async def _create(stores: Stores, name: str, owner: str | None, fields: dict[str, Any]) -> tuple[KeyRecord, ApiKey]:
+    email = await _owner_email(stores, owner)
+    try:
+        record, key = await stores.keys.create(owner=email, key_name=name, **fields)
+    except InvalidField as error:
+        raise CliError(key_options.flag_message(error)) from None
+    await _audit(stores, "key.create", record, {"key_name": record.key_name})
+    return record, key
+
+
+async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple[KeyRecord, int | None]:
+    record = await _get_key(stores, key_id)
+    if record.revoked_at is not None:
+        raise CliError(f"{key_id} is revoked, which is permanent: create a new key")
+    try:
+        updated = await stores.keys.update(key_id, **changes)
+    except InvalidField as error:
+        raise CliError(key_options.flag_message(error)) from None
+    if updated is None:
+        raise _no_such_key(key_id)
+    await _audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
+    return updated, (await stores.keys.last_used([key_id])).get(key_id)
+
+
+async def _owner_email(stores: Stores, email: str | None) -> str:
     if email is None:
-        users = [user for user in await services.users.list() if not user.disabled]
+        users = [user for user in await stores.users.list() if not user.disabled]
         if len(users) != 1:
             raise CliError(f"there are {len(users)} users: name the owner of the key with --owner EMAIL")
         return users[0].email
-    user = await services.users.get(email)
+    user = await stores.users.get(email)
     if user is None:
         raise CliError(f"there is no user {email}: add it with `mcp-gateway user add {email}`")
     if user.disabled:
@@ -261,8 +251,8 @@ async def _owner_email(services: Services, email: str | None) -> str:
     return user.email
 
 
-async def _get_key(services: Services, key_id: str) -> KeyRecord:
-    record = await services.keys.get(key_id)
+async def _get_key(stores: Stores, key_id: str) -> KeyRecord:
+    record = await stores.keys.get(key_id)
     if record is None:
         raise _no_such_key(key_id)
     return record
@@ -274,5 +264,5 @@ def _no_such_key(key_id: str) -> CliError:
     return CliError(f"there is no key {key_id}: list them with `mcp-gateway key list`")
 
 
-async def _audit(services: Services, action: str, record: KeyRecord, details: dict[str, str] | None = None) -> None:
-    await record_audit(services, action, key_id=record.key_id, owner=record.owner, details=details)
+async def _audit(stores: Stores, action: str, record: KeyRecord, details: dict[str, str] | None = None) -> None:
+    await record_audit(stores, action, key_id=record.key_id, owner=record.owner, details=details)

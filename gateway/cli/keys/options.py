@@ -33,6 +33,8 @@ _FLAGS = {
 """The flag of a field whose names differ."""
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="Id of the key, key_….", show_default=False)]
+Owner = Annotated[str | None, typer.Option(metavar="EMAIL", help="Owner of the key.", show_default="the only user")]
+NewName = Annotated[str | None, typer.Option("--name", help="Name of the key.", show_default=False)]
 ExpiresDays = Annotated[
     int | None, typer.Option(min=1, max=_MAX_DAYS, help="Days from now until the key expires.", show_default=False)
 ]
@@ -57,17 +59,34 @@ CallsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of tool call
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="Label of the key. Repeatable.")
 ]
+Clear = Annotated[
+    list[str] | None,
+    typer.Option(metavar="OPTION", help=f"Remove a restriction: {', '.join(CLEARABLE_OPTIONS)}. Repeatable."),
+]
 
 
-def expires_at(days: int | None) -> int | None:
-    """Convert `--expires-days` to milliseconds since the epoch."""
-    return None if days is None else now_ms() + days * DAY_MS
+def key_fields(*, expires_days: int | None, labels: list[str] | None, **values: Any) -> dict[str, Any]:
+    """Convert options to fields of a key; options that were not used are left out. Raises `CliError`."""
+    fields = {field: value for field, value in values.items() if value is not None and value != []}
+    if expires_days is not None:
+        fields["expires_at"] = now_ms() + expires_days * DAY_MS
+    if labels:
+        fields["labels"] = _parse_labels(labels)
+    return fields
 
 
-def parse_labels(values: list[str] | None) -> dict[str, str]:
+def changed_fields(clear: list[str], **values: Any) -> dict[str, Any]:
+    """Convert options, as for `key_fields`, and the values of `--clear`. Raises `CliError`, also if there are none."""
+    fields = key_fields(**values) | _cleared_fields(clear)
+    if not fields:
+        raise CliError("nothing to change: give at least one option (`mcp-gateway key update --help` lists them)")
+    return fields
+
+
+def _parse_labels(values: list[str]) -> dict[str, str]:
     """Parse the values of `--label`. Raises `CliError`."""
     labels = {}
-    for label in values or []:
+    for label in values:
         name, equals, value = label.partition("=")
         if not equals:
             raise CliError(f"--label {label}: write it as NAME=VALUE, such as team=data")
@@ -75,7 +94,7 @@ def parse_labels(values: list[str] | None) -> dict[str, str]:
     return labels
 
 
-def cleared_fields(names: list[str]) -> dict[str, Any]:
+def _cleared_fields(names: list[str]) -> dict[str, Any]:
     """Convert the values of `--clear` to fields of a key without a value. Raises `CliError`."""
     fields: dict[str, Any] = {}
     for name in names:

@@ -1,1 +1,8 @@
-"""Parts that several commands share: options, output, and access to the gateway's stores and its admin API."""
+"""Parts that several commands share. Every module of `gateway.cli` may import them; they import no command.
+
+| module | content |
+| --- | --- |
+| `stores` | users, keys and the audit trail in Redis; begin reading here |
+| `admin_client` | requests to the admin API of a running `up` |
+| `options`, `output` | options of several commands; tables, JSON, and the error that ends a command |
+"""

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.support.output import CliError
-from gateway.cli.support.services import Services
+from gateway.cli.support.stores import Stores
 from gateway.runtime.data_dir import JWT_SECRET_FILE
 from gateway.timestamps import now_ms
 
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 60.0
 
 
-async def get_json(services: Services, path: str, query: Mapping[str, str]) -> Any:
+async def get_json(stores: Stores, path: str, query: Mapping[str, str]) -> Any:
     """Send a GET and return the JSON response. Raises `CliError`."""
-    async with _get(services, path, query, total_timeout=_TIMEOUT_SECONDS) as response:
+    async with _get(stores, path, query, total_timeout=_TIMEOUT_SECONDS) as response:
         return await response.json(content_type=None)
 
 
-async def download(services: Services, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
+async def download(stores: Stores, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:
     """Send a GET and yield the chunks of the response body. Raises `CliError`, also if the body is incomplete."""
-    async with _get(services, path, query, total_timeout=None) as response:
+    async with _get(stores, path, query, total_timeout=None) as response:
         async for chunk in response.content.iter_any():
             yield chunk
 
 
 @asynccontextmanager
 async def _get(
-    services: Services, path: str, query: Mapping[str, str], *, total_timeout: float | None
+    stores: Stores, path: str, query: Mapping[str, str], *, total_timeout: float | None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     # Not at the top: most commands need no HTTP client.
     import aiohttp
 
-    if services.instance is None:
+    if stores.instance is None:
         raise CliError("this works only with a running `mcp-gateway up`: name its folder with --data-dir")
-    url = services.instance.admin_url + path
-    headers = {"Authorization": f"Bearer {await _token(services)}"}
+    url = stores.instance.admin_url + path
+    headers = {"Authorization": f"Bearer {await _token(stores)}"}
     timeout = aiohttp.ClientTimeout(total=total_timeout, sock_read=_TIMEOUT_SECONDS)
     try:
         async with (
@@ -59,19 +59,19 @@ async def _get(
         raise CliError(f"the request to the admin API at {url} failed: {error or type(error).__name__}") from error
 
 
-async def _token(services: Services) -> str:
+async def _token(stores: Stores) -> str:
     from gateway.accounts.tokens import AccessTokens
 
-    admins = [user for user in await services.users.list() if user.is_admin and not user.disabled]
+    admins = [user for user in await stores.users.list() if user.is_admin and not user.disabled]
     if not admins:
         raise CliError("there is no admin: add one with `mcp-gateway user add EMAIL --admin`")
-    return AccessTokens(_jwt_secret(services), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
+    return AccessTokens(_jwt_secret(stores), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
 
 
-def _jwt_secret(services: Services) -> str:
-    if services.settings.jwt_secret is not None:
-        return services.settings.jwt_secret.get_secret_value()
-    path = services.settings.data_dir / JWT_SECRET_FILE
+def _jwt_secret(stores: Stores) -> str:
+    if stores.settings.jwt_secret is not None:
+        return stores.settings.jwt_secret.get_secret_value()
+    path = stores.settings.data_dir / JWT_SECRET_FILE
     try:
         return path.read_text().strip()
     except OSError as error:

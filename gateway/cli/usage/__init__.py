@@ -1,4 +1,5 @@
-"""`mcp-gateway usage`: `commands` registers the commands; `stats`, `export` and `dead_letters` implement them.
+"""`mcp-gateway usage`: statistics, exports, reconciliation and dead letters.
 
-`database` decides where usage is read from: ClickHouse, or the admin process.
+`commands` registers the commands and is the place to begin reading; `stats`, `export` and `dead_letters` implement
+them. `database` decides where usage is read from: ClickHouse, or the admin process. Imported by `gateway.cli.app`.
 """

@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs
-from gateway.cli.support.services import Services, with_services
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage import dead_letters, export, stats
 from gateway.cli.usage.database import usage_table
 
@@ -30,7 +30,7 @@ def reconcile(
 
     The exit code is 1 if they do not balance.
     """
-    balance = with_services(config, data_dir, lambda services: _balance(services, days))
+    balance = with_stores(config, data_dir, lambda stores: _balance(stores, days))
     if as_json:
         print_json(balance)
     else:
@@ -40,11 +40,11 @@ def reconcile(
         raise CliError('usage does not balance: see "When usage does not balance" in docs/how-to/operate.md')
 
 
-async def _balance(services: Services, days: int) -> dict[str, Any]:
-    async with usage_table(services) as table:
+async def _balance(stores: Stores, days: int) -> dict[str, Any]:
+    async with usage_table(stores) as table:
         if table is None:
-            return dict(await admin_client.get_json(services, "/api/mcp-usage/reconcile", {"days": str(days)}))
+            return dict(await admin_client.get_json(stores, "/api/mcp-usage/reconcile", {"days": str(days)}))
         # Imported here: the other commands need no ClickHouse client.
         from gateway.usage.reconciliation import reconcile
 
-        return dict(msgspec.to_builtins(await reconcile(services.redis, table, days)))
+        return dict(msgspec.to_builtins(await reconcile(stores.redis, table, days)))

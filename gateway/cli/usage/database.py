@@ -7,19 +7,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gateway.cli.support.output import CliError
-from gateway.cli.support.services import Services
+from gateway.cli.support.stores import Stores
 
 if TYPE_CHECKING:
     from gateway.usage.store.table import UsageTable
 
 
 @asynccontextmanager
-async def usage_table(services: Services) -> AsyncIterator[UsageTable | None]:
+async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
     """Yield the usage table of a ClickHouse server; `None` for chDB, which only the admin process can open.
 
     Raises `CliError` if ClickHouse fails inside.
     """
-    url = services.settings.clickhouse_url
+    url = stores.settings.clickhouse_url
     if url is None or url.startswith("chdb:"):
         yield None
         return
@@ -27,7 +27,7 @@ async def usage_table(services: Services) -> AsyncIterator[UsageTable | None]:
     from gateway.usage.store.errors import UsageTableUnavailable
     from gateway.usage.store.table import UsageTable
 
-    table = UsageTable(url, ttl_days=services.settings.usage_ttl_days, cluster=services.settings.clickhouse_cluster)
+    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
     try:
         yield table
     except UsageTableUnavailable as error:

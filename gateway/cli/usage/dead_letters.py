@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
-from gateway.cli.support.services import Services, record_audit, with_services
+from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
 from gateway.usage.consumer.dead_letters import DeadLetter, DeadLetters
 
@@ -31,15 +31,15 @@ def list_dead_letters(
 ) -> None:
     """List dead letters with the reason of each."""
 
-    async def work(services: Services) -> list[DeadLetter]:
+    async def work(stores: Stores) -> list[DeadLetter]:
         letters = []
-        async for letter in DeadLetters(services.redis).all():
+        async for letter in DeadLetters(stores.redis).all():
             letters.append(letter)
             if len(letters) > limit:
                 break
         return letters
 
-    letters = with_services(config, data_dir, work)
+    letters = with_stores(config, data_dir, work)
     if as_json:
         print_json({"dead_letters": [_to_json(letter) for letter in letters[:limit]]})
     else:
@@ -88,18 +88,18 @@ def _selected(ids: list[str] | None, all_: bool) -> list[str] | None:
 def _remove(action: Literal["retry", "drop"], ids: list[str] | None, data_dir: Path | None, config: Path | None) -> int:
     """Retry or drop dead letters, record it in the audit trail, and return their number."""
 
-    async def work(services: Services) -> int:
-        dead_letters = DeadLetters(services.redis)
+    async def work(stores: Stores) -> int:
+        dead_letters = DeadLetters(stores.redis)
         if ids is None:
             chosen = [letter async for letter in dead_letters.all()]
         else:
             chosen = [await _existing(dead_letters, letter_id) for letter_id in ids]
         count = await (dead_letters.retry(chosen) if action == "retry" else dead_letters.drop(chosen))
         if count:
-            await record_audit(services, f"dead_letter.{action}", details={"count": str(count)})
+            await record_audit(stores, f"dead_letter.{action}", details={"count": str(count)})
         return count
 
-    return with_services(config, data_dir, work)
+    return with_stores(config, data_dir, work)
 
 
 def _print_count(done: str, count: int, as_json: bool) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_stderr
-from gateway.cli.support.services import Services, with_services
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage.database import usage_table
 
 _PROGRESS_SECONDS = 0.2
@@ -67,21 +67,21 @@ def export(
     }  # fmt: skip
     filters = {name: value for name, value in values.items() if value is not None}
 
-    async def work(services: Services) -> None:
-        async with _started(services, filters, fmt) as started:
+    async def work(stores: Stores) -> None:
+        async with _started(stores, filters, fmt) as started:
             with _file(output) as file:
                 await _write(started, fmt, file)
 
-    with_services(config, data_dir, work)
+    with_stores(config, data_dir, work)
 
 
 @asynccontextmanager
-async def _started(services: Services, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
-    async with usage_table(services) as table:
+async def _started(stores: Stores, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
+    async with usage_table(stores) as table:
         if table is None:
             query = dict(filters) if "owner" in filters else {**filters, "all": "true"}
-            page = await admin_client.get_json(services, "/api/mcp-usage/history", {**query, "page_size": "1"})
-            chunks = admin_client.download(services, "/api/mcp-usage/export", {**query, "format": fmt.value})
+            page = await admin_client.get_json(stores, "/api/mcp-usage/history", {**query, "page_size": "1"})
+            chunks = admin_client.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield _Export(page["total"], chunks)
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
@@ -96,7 +96,7 @@ async def _started(services: Services, filters: Mapping[str, str], fmt: Format) 
             raise CliError("--from must be before --to")
         others = {name: value for name, value in filters.items() if name not in ("from", "to")}
         history_filters = HistoryFilters(since=since, until=until, **others)
-        await wait_until_stored(services.redis)
+        await wait_until_stored(stores.redis)
         page = await queries.history(table, history_filters, 1, 1)
         yield _Export(page.total, exported(table, history_filters, TableFormat(fmt.value)))
 

@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
-from gateway.cli.support.services import Services, with_services
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage.database import usage_table
 
 _NUMBERS = ("calls", "errors", "records", "unknown_records", "bytes")
@@ -49,7 +49,7 @@ def show(
     if context.invoked_subcommand is not None:
         _refuse_options_of(context)
         return
-    found = with_services(config, data_dir, lambda services: _stats(services, days, owner and owner.strip().casefold()))
+    found = with_stores(config, data_dir, lambda stores: _stats(stores, days, owner and owner.strip().casefold()))
     if as_json:
         print_json(found)
         return
@@ -71,15 +71,15 @@ def _refuse_options_of(context: typer.Context) -> None:
             raise CliError(f"put options after `{context.invoked_subcommand}`")
 
 
-async def _stats(services: Services, days: int, owner: str | None) -> dict[str, Any]:
-    async with usage_table(services) as table:
+async def _stats(stores: Stores, days: int, owner: str | None) -> dict[str, Any]:
+    async with usage_table(stores) as table:
         if table is None:
             whose = {"all": "true"} if owner is None else {"owner": owner}
-            return dict(await admin_client.get_json(services, "/api/mcp-usage/stats", {"days": str(days), **whose}))
+            return dict(await admin_client.get_json(stores, "/api/mcp-usage/stats", {"days": str(days), **whose}))
         from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store import queries
 
-        await wait_until_stored(services.redis)
+        await wait_until_stored(stores.redis)
         return dict(msgspec.to_builtins(await queries.stats(table, days, owner)))
 
 

@@ -8,6 +8,7 @@
 | SIGHUP | read the metering rules again |
 | SIGTERM | drain and end |
 
-Settings go over a pipe, so no secret appears in an environment or on a command line. `supervisor` is the parent's side,
-`child_process` the child's. Imports no other package of the project.
+Settings go over a pipe, so no secret appears in an environment or on a command line. `supervisor` is the parent's side
+and the place to begin reading; `child_process` is the child's. Imports no other package of the project; imported by
+`gateway.runtime` alone.
 """

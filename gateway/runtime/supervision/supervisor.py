@@ -155,7 +155,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            await _drain(process)
+            await _discard_output(process)
             self._on_exit(process.pid)
             if loop.time() - started > _DELAY_RESET_AFTER:
                 delay = _MIN_RESTART_DELAY
@@ -171,7 +171,7 @@ class Supervisor:
             log.warning("%s was restarted (process %d)", child.name, process.pid)
 
 
-async def _drain(process: asyncio.subprocess.Process) -> None:
+async def _discard_output(process: asyncio.subprocess.Process) -> None:
     """Wait for the end of a process and discard its output, so that its pipe never fills."""
     assert process.stdout is not None
     while await process.stdout.read(65536):
@@ -183,7 +183,7 @@ async def _terminate(child: Child, process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(_drain(process), child.stop_timeout)
+        await asyncio.wait_for(_discard_output(process), child.stop_timeout)
     except TimeoutError:
         log.error("%s did not end within %.0f s and was killed", child.name, child.stop_timeout)
         process.kill()

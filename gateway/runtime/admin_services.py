@@ -1,4 +1,4 @@
-"""The admin process: starts and stops the admin API, the usage writer and the periodic reconciliation.
+"""The services of the admin process: the admin API, the usage writer and the periodic reconciliation.
 
 Start: bind the port, check Redis and ClickHouse, then accept connections. If a step fails, nothing is served.
 Stop: report "not ready" and stop accepting, finish open requests, let the usage writer drain the usage stream until a
@@ -32,7 +32,7 @@ from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
-from gateway.runtime.preflight import CannotStartError
+from gateway.runtime.startup_checks import CannotStartError
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
 from gateway.usage.consumer.read_your_writes import request_flush

@@ -1,4 +1,4 @@
-"""Checks before anything is started, so that each fault is one line and nothing is left half started.
+"""Checks before any process is started, so that each fault is one line and nothing is left half started.
 
 A `*_fault` function returns None if all is well, else one line: what is wrong, and the fix.
 """

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from gateway.runtime import data_dir, preflight, startup_banner
+from gateway.runtime import data_dir, startup_banner, startup_checks
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings
@@ -35,7 +35,7 @@ async def _proxy(settings: Settings, stop: asyncio.Event) -> None:
     require_settings("proxy", redis_url=settings.redis_url, upstream_url=settings.upstream_url)
     folder = settings.data_dir.absolute()
     data_dir.prepare(folder)
-    await preflight.check(
+    await startup_checks.check(
         settings.replaced(clickhouse_url=None),
         ports=(
             (settings.host, settings.proxy_port, "GATEWAY_PROXY_PORT"),

@@ -1,4 +1,4 @@
-"""Access to a gateway's users, keys and audit trail in Redis: the configured one, or that of a running `up`."""
+"""Access to a gateway's users, keys and audit trail, in the configured Redis or in that of a running `up`."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _AUDIT_ADDRESS = "command line"
 """Recorded in the audit trail instead of a client address."""
 
 
-class Services(NamedTuple):
-    """Users, keys and the audit trail of one gateway."""
+class Stores(NamedTuple):
+    """The users, the keys and the audit trail of one gateway, and the Redis that they are in."""
 
     users: UserStore
     keys: KeyStore
@@ -43,7 +43,7 @@ class Services(NamedTuple):
 
 
 async def record_audit(
-    services: Services,
+    stores: Stores,
     action: str,
     *,
     key_id: str | None = None,
@@ -52,7 +52,7 @@ async def record_audit(
     details: Mapping[str, str] | None = None,
 ) -> None:
     """Add an entry to the audit trail; its actor is the user of the operating system."""
-    await services.audit.record(
+    await stores.audit.record(
         actor=_audit_actor(),
         action=action,
         address=_AUDIT_ADDRESS,
@@ -73,19 +73,19 @@ def find_instance(data_dir: Path) -> Instance | None:
         ) from None
 
 
-def with_services(config: Path | None, data_dir: Path | None, work: Callable[[Services], Awaitable[Result]]) -> Result:
+def with_stores(config: Path | None, data_dir: Path | None, work: Callable[[Stores], Awaitable[Result]]) -> Result:
     """Connect, run `work`, disconnect, and return its result. Raises `CliError` if Redis cannot be reached."""
     settings = load_settings(config, {"data_dir": data_dir})
 
     async def run() -> Result:
-        async with _connected(settings) as services:
-            return await work(services)
+        async with _connected(settings) as stores:
+            return await work(stores)
 
     return asyncio.run(run())
 
 
 @asynccontextmanager
-async def _connected(settings: Settings) -> AsyncIterator[Services]:
+async def _connected(settings: Settings) -> AsyncIterator[Stores]:
     from gateway.accounts.audit_trail import AuditTrail
     from gateway.accounts.users import UserStore
 
@@ -95,7 +95,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Services]:
     users = UserStore(redis, now_ms=now_ms)
     try:
         keys, audit = KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditTrail(redis, now_ms=now_ms)
-        yield Services(users, keys, audit, redis, instance, settings)
+        yield Stores(users, keys, audit, redis, instance, settings)
     except (RedisError, OSError) as error:
         fix = "check GATEWAY_REDIS_URL" if instance is None else "check the log of `mcp-gateway up`"
         raise CliError(f"Redis at {mask_url(redis_url)} cannot be used: {str(error).rstrip('.')}; {fix}") from error

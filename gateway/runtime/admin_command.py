@@ -8,7 +8,7 @@ import sys
 
 from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
-from gateway.runtime import data_dir, preflight, startup_banner
+from gateway.runtime import data_dir, startup_banner, startup_checks
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.startup_banner import FirstCredentials
 from gateway.runtime.supervision.supervisor import Child
@@ -66,7 +66,7 @@ async def _admin(settings: Settings, stop: asyncio.Event) -> None:
     )
     folder = settings.data_dir.absolute()
     data_dir.prepare(folder)
-    await preflight.check(
+    await startup_checks.check(
         settings.replaced(upstream_url=None),
         ports=(
             (settings.host, settings.admin_port, "GATEWAY_ADMIN_PORT"),

@@ -11,10 +11,10 @@ import contextlib
 import logging
 import os
 
-from gateway.runtime import data_dir, embedded, preflight, startup_banner
-from gateway.runtime.admin import admin_child, create_first_admin
+from gateway.runtime import data_dir, embedded, startup_banner, startup_checks
+from gateway.runtime.admin_command import admin_child, create_first_admin
 from gateway.runtime.command import SHUTDOWN_GRACE, run_command, supervised
-from gateway.runtime.proxy import worker_children
+from gateway.runtime.proxy_command import worker_children
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ async def _up(settings: Settings, stop: asyncio.Event) -> None:
     folder = settings.data_dir.absolute()
     data_dir.prepare(folder)
     with data_dir.locked(folder):
-        await preflight.check(
+        await startup_checks.check(
             settings,
             ports=(
                 (settings.host, settings.proxy_port, "--proxy-port"),

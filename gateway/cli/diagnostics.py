@@ -1,16 +1,15 @@
-"""`config`, `client-config` and `doctor`: commands that print settings, client configurations and checks."""
+"""`mcp-gateway config` and `doctor`: print the effective settings, and check a gateway."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.support import options
-from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
-from gateway.cli.support.services import find_instance
+from gateway.cli.support.output import print_json, print_table
+from gateway.cli.support.stores import find_instance
 from gateway.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -45,54 +44,6 @@ def config(
         print_json([row._asdict() for row in rows])
     else:
         print_table(("SETTING", "VALUE", "FROM"), [(row.variable, row.value, row.source) for row in rows])
-
-
-def client_config(
-    client: Annotated[
-        str | None,
-        typer.Argument(metavar="CLIENT", help="The MCP client, such as claude-code or cursor.", show_default=False),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or 127.0.0.1:8001"),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The API key. Without it, the output has a placeholder.", show_default=False)
-    ] = None,
-    name: Annotated[str, typer.Option(help="Name of the server in the client.")] = "mcp-gateway",
-    list_clients: Annotated[bool, typer.Option("--list", help="List the supported clients.")] = False,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config_file: options.ConfigFile = None,
-) -> None:
-    """Print the configuration of an MCP client.
-
-    \b
-    Examples:
-      mcp-gateway client-config claude-code --key sk-…
-      mcp-gateway client-config cursor --url https://mcp.example.com/mcp
-      mcp-gateway client-config --list
-    """
-    from gateway.client_snippets import CLIENTS, Target
-
-    if list_clients:
-        if as_json:
-            print_json({client_id: entry.title for client_id, entry in CLIENTS.items()})
-        else:
-            print_table(("CLIENT", ""), [(client_id, entry.title) for client_id, entry in CLIENTS.items()])
-        return
-    if client is None:
-        raise CliError("name a client: list them with `mcp-gateway client-config --list`")
-    if client not in CLIENTS:
-        raise CliError(_unknown_client(client))
-    snippet = CLIENTS[client].build(Target(url or _proxy_url(config_file, data_dir), key, name))
-    if as_json:
-        print_json({"client": client, "where": snippet.where, "text": snippet.text, "notes": snippet.notes})
-        return
-    print_stderr(f"{CLIENTS[client].title}: put this into {snippet.where}\n")
-    typer.echo(snippet.text.rstrip("\n"))
-    for note in snippet.notes:
-        print_stderr(f"\n{note}")
 
 
 def doctor(
@@ -153,24 +104,6 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
         proxy_url=url or (instance.proxy_url if instance else startup_banner.proxy_url(settings)),
         admin_url=instance.admin_url if instance else startup_banner.admin_url(settings),
         is_up_running=instance is not None,
-        is_role_configured=settings.redis_url is not None,
+        are_commands_separate=settings.redis_url is not None,
         key=key,
     )
-
-
-def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
-    from gateway.runtime import startup_banner
-
-    settings = load_settings(config_file, {"data_dir": data_dir})
-    instance = find_instance(settings.data_dir)
-    return instance.proxy_url if instance else startup_banner.proxy_url(settings)
-
-
-def _unknown_client(client: str) -> str:
-    import difflib
-
-    from gateway.client_snippets import CLIENTS
-
-    near = difflib.get_close_matches(client, CLIENTS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return f"unknown client {client}: {hint}list the supported ones with `mcp-gateway client-config --list`"

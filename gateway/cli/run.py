@@ -48,8 +48,8 @@ def up(
         "admin_port": admin_port,
         "workers": workers,
     }
-    settings = load_settings(config, flags, role="up")
-    from gateway.runtime.up import run_up
+    settings = load_settings(config, flags, command="up")
+    from gateway.runtime.up_command import run_up
 
     raise typer.Exit(run_up(settings))
 
@@ -71,8 +71,8 @@ def proxy(
     from gateway.settings import load_settings
 
     flags = {"host": host, "proxy_port": proxy_port, "workers": workers}
-    settings = load_settings(config, flags, role="proxy")
-    from gateway.runtime.proxy import run_proxy
+    settings = load_settings(config, flags, command="proxy")
+    from gateway.runtime.proxy_command import run_proxy
 
     raise typer.Exit(run_proxy(settings))
 
@@ -94,7 +94,7 @@ def admin(
     from gateway.settings import load_settings
 
     flags = {"host": host, "admin_port": admin_port}
-    settings = load_settings(config, flags, role="admin")
-    from gateway.runtime.admin import run_admin
+    settings = load_settings(config, flags, command="admin")
+    from gateway.runtime.admin_command import run_admin
 
     raise typer.Exit(run_admin(settings))

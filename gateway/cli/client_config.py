@@ -1,0 +1,90 @@
+"""`mcp-gateway client-config`: prints the configuration of an MCP client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
+from gateway.cli.support.stores import find_instance
+from gateway.settings import load_settings
+
+ClientName = Annotated[
+    str | None,
+    typer.Argument(metavar="CLIENT", help="The MCP client, such as claude-code or cursor.", show_default=False),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or 127.0.0.1:8001"),
+]
+Key = Annotated[
+    str | None, typer.Option(help="The API key. Without it, the output has a placeholder.", show_default=False)
+]
+
+
+def client_config(
+    client: ClientName = None,
+    url: Url = None,
+    key: Key = None,
+    name: Annotated[str, typer.Option(help="Name of the server in the client.")] = "mcp-gateway",
+    list_clients: Annotated[bool, typer.Option("--list", help="List the supported clients.")] = False,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config_file: options.ConfigFile = None,
+) -> None:
+    """Print the configuration of an MCP client.
+
+    \b
+    Examples:
+      mcp-gateway client-config claude-code --key sk-…
+      mcp-gateway client-config cursor --url https://mcp.example.com/mcp
+      mcp-gateway client-config --list
+    """
+    from gateway.client_snippets import CLIENTS, Target
+
+    if list_clients:
+        _print_clients(as_json)
+        return
+    if client is None:
+        raise CliError("name a client: list them with `mcp-gateway client-config --list`")
+    if client not in CLIENTS:
+        raise CliError(_unknown_client(client))
+    snippet = CLIENTS[client].build(Target(url or _proxy_url(config_file, data_dir), key, name))
+    if as_json:
+        print_json({"client": client, "where": snippet.where, "text": snippet.text, "notes": snippet.notes})
+        return
+    print_stderr(f"{CLIENTS[client].title}: put this into {snippet.where}\n")
+    typer.echo(snippet.text.rstrip("\n"))
+    for note in snippet.notes:
+        print_stderr(f"\n{note}")
+
+
+def _print_clients(as_json: bool) -> None:
+    from gateway.client_snippets import CLIENTS
+
+    titles = {client_id: client.title for client_id, client in CLIENTS.items()}
+    if as_json:
+        print_json(titles)
+    else:
+        print_table(("CLIENT", ""), list(titles.items()))
+
+
+def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
+    from gateway.runtime import startup_banner
+
+    settings = load_settings(config_file, {"data_dir": data_dir})
+    instance = find_instance(settings.data_dir)
+    return instance.proxy_url if instance else startup_banner.proxy_url(settings)
+
+
+def _unknown_client(client: str) -> str:
+    import difflib
+
+    from gateway.client_snippets import CLIENTS
+
+    near = difflib.get_close_matches(client, CLIENTS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"unknown client {client}: {hint}list the supported ones with `mcp-gateway client-config --list`"
