@@ -5,7 +5,7 @@ makes the reference page. Imported by `gateway.cli`, `gateway.doctor` and `gatew
 process get the settings from their supervisor as one line of JSON.
 """
 
-from gateway.settings.load import Fault, Command, SettingsError, load_settings, read_rules_file
+from gateway.settings.load import Command, Fault, SettingsError, load_settings, read_rules_file
 from gateway.settings.model import ENV_PREFIX, Settings
 
-__all__ = ["ENV_PREFIX", "Fault", "Command", "Settings", "SettingsError", "load_settings", "read_rules_file"]
+__all__ = ["ENV_PREFIX", "Command", "Fault", "Settings", "SettingsError", "load_settings", "read_rules_file"]
