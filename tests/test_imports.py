@@ -1,4 +1,4 @@
-"""Imports go one way: between the packages by a table, and without a cycle between any two modules."""
+"""Dependencies between packages: the table `ALLOWED` lists them, and no modules import each other in a cycle."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LEAVES = {"event_loop", "timestamps", "protocol", "metering"}
-"""Packages that import nothing of the project."""
+"""Packages that import no other package of the project."""
 STORES = {"keys", "accounts", "usage"}
+"""Packages that store data in Redis or ClickHouse."""
 
 ALLOWED = {
     **{leaf: set[str]() for leaf in LEAVES},
@@ -31,14 +32,14 @@ ALLOWED = {
     "cli": {*LEAVES, *STORES, "redis", "settings", "runtime", "doctor", "client_snippets", "proxy"},
     "mcp_backend": set[str](),
 }
-"""Each package, or module directly under `gateway`, and what else of the project it may import.
+"""The packages that each package, or module directly under `gateway`, may import.
 
-Everything may import `gateway` itself, which holds the version and no more.
+Every package may also import `gateway`, which has only the version.
 """
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the product by its dotted name."""
+    """Return the files of all modules of the product, by dotted name."""
     found = {}
     for top in ("gateway", "admin_api", "mcp_backend"):
         for path in sorted((ROOT / top).rglob("*.py")):
@@ -51,7 +52,7 @@ MODULES = modules()
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """The project's modules that a file imports, at any place in it."""
+    """Yield the modules of the project that a file imports, at its top or inside a function."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
@@ -62,7 +63,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def package_of(module: str) -> str:
-    """The row of `ALLOWED` that a module belongs to; empty for `gateway` itself."""
+    """Return the row of `ALLOWED` that a module belongs to; empty for `gateway` itself."""
     top, _, rest = module.partition(".")
     return rest.partition(".")[0] if top == "gateway" else top
 
@@ -84,7 +85,7 @@ def test_a_package_imports_only_what_its_row_allows(package: str) -> None:
     assert wrong == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_no_modules_import_each_other_in_a_cycle() -> None:
     graph = {name: set(imports_of(path)) - {name} for name, path in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
@@ -92,7 +93,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         pytest.fail(" -> ".join(reversed(error.args[1])))
 
 
-def test_only_the_server_imports_the_fast_path() -> None:
+def test_only_the_worker_imports_the_fast_path() -> None:
     users = {
         name
         for name, path in MODULES.items()

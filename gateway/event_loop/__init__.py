@@ -1,4 +1,5 @@
 """Helpers for the asyncio event loop: cancelling tasks reliably, and busy-polling for a fast reply.
 
-Every package may import this one; it imports nothing of the project.
+Imports no other package of the project; the table in tests/test_imports.py says which packages import it. Begin reading
+in `tasks`.
 """

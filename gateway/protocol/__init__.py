@@ -5,6 +5,6 @@
 - `sse_splitter`: splits a stream of server-sent events; `sse_event`: the fields of one event.
 - `buffers`, `head_template`: bytes that are not copied, and heads that are not parsed again.
 
-Every package may import this one; it imports nothing of the project. Begin reading in `message_parser`, which parses
-the body of a POST.
+Imports no other package of the project; the table in tests/test_imports.py says which packages import it. Begin reading
+in `message_parser`, which parses the body of a POST.
 """

@@ -10,7 +10,7 @@ class Description(NamedTuple):
 
     meaning: str
     reason: str
-    """When to change the setting, or why it exists."""
+    """The reason to change the setting, or why it exists."""
     example: str
     """A value as it is written in the environment; a test loads each of them."""
     default: str | None = None
@@ -136,7 +136,7 @@ SECTIONS: dict[str, dict[str, Description]] = {
         ),
         "public_methods": Description(
             "JSON-RPC methods that need no API key. `tools/call` cannot be one of them.",
-            "Clients open a session before they have to show a key. Set it to the empty text to require a key for "
+            "Clients open a session before they have to show a key. Set it to the empty string to require a key for "
             "everything.",
             "initialize,notifications/initialized",
         ),
@@ -211,24 +211,25 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "600",
         ),
         "idle_timeout": Description(
-            "Seconds for which a response may be silent after its first byte; then it is broken off.",
+            "Seconds for which a response may be silent after its first byte; then the connection is closed.",
             "Must be longer than the longest pause of an event stream.",
             "7200",
         ),
         "drain_timeout": Description(
             "Seconds that open requests get to finish when the gateway is stopped.",
-            "Workers are stopped one after the other, so the whole stop may take this long for each worker.",
+            "The workers are stopped at the same time. One that has not ended 5 s later is killed.",
             "10",
         ),
     },
     "Usage": {
         "usage_stream_max_entries": Description(
-            "Length of the usage stream above which an alarm is raised. Nothing is dropped.",
+            "Alarm threshold for the length of the usage stream: above it, an error is logged. Nothing is "
+            "dropped, and the stream keeps growing.",
             "An entry has about 140 bytes for each event. Set it below the memory of Redis.",
             "20000000",
         ),
         "usage_spool_max_bytes": Description(
-            "Largest spool file of one worker, in bytes.",
+            "Maximum total size of the spool of one worker, in bytes.",
             "While Redis is away, events are kept here; when it is full too, responses are withheld with 503.",
             "1073741824",
         ),

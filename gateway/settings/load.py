@@ -196,7 +196,7 @@ def _problem(name: str, detail: ErrorDetails, value: Any) -> str:
         case "literal_error":
             problem = f"must be {context['expected']}"
         case "tuple_type" | "too_short":
-            problem = "must be a list with at least one text, or one text with commas"
+            problem = "must be a list with at least one string, or one string with commas"
         case _:
             problem = detail["msg"][:1].lower() + detail["msg"][1:]
     return problem + _not_value(name, value)

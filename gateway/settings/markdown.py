@@ -13,7 +13,7 @@ _HEAD = """\
 Settings come from three places, in this order; later ones win:
 
 1. a TOML file, `--config gateway.toml`. Names are in lower case without the prefix (`proxy_port = 8001`); lists are
-   TOML arrays or one text with commas.
+   TOML arrays or one string with commas.
 2. the environment, with the prefix `GATEWAY_` (`GATEWAY_PROXY_PORT=8001`).
 3. options of the command (`--proxy-port 8001`).
 

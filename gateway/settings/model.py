@@ -39,7 +39,11 @@ def _default_workers() -> int:
 
 
 class Settings(BaseSettings):
-    """All settings of the gateway, named like their environment variables in lower case without `GATEWAY_`."""
+    """All settings of the gateway, named like their environment variables in lower case without `GATEWAY_`.
+
+    A new setting also needs a description in `gateway.settings.descriptions` and, if a worker uses it, the same field
+    in `gateway.proxy.config.ProxyConfig`.
+    """
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, validate_default=True, hide_input_in_errors=True
@@ -129,7 +133,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
-        """Parse the text that `to_json` returned."""
+        """Parse the line that `to_json` returned."""
         return cls.model_validate_json(line)
 
     def replaced(self, **changes: Any) -> Self:

@@ -21,7 +21,7 @@ UNITS = {
     "up": ROOT / "deploy/systemd/mcp-gateway.service",
 }
 LONGEST_STOP = {"proxy": 4, "admin": 1, "up": 6}
-"""Number of drain time-outs that the stop time-out must allow for."""
+"""The default drain time-out, times this, fits into the stop time-out, so that operators may raise it."""
 HARDENED = {
     "CapabilityBoundingSet": "",
     "DynamicUser": "yes",

@@ -78,10 +78,15 @@ async def test_a_client_that_resumes_before_its_disconnect_was_noticed_gets_its_
     key = await gateway.key()
     headers = {"Authorization": f"Bearer {key}", "Mcp-Session-Id": "session-1"}
     async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "other") as other:
-        async with gateway.session.post(gateway.url, json=call(), headers=headers) as response:
+        async with (
+            gateway.session.post(gateway.url, json=call(), headers=headers) as response,
+            redis.monitor() as monitor,
+        ):
             await next_event(response.content)
-            back = asyncio.ensure_future(other.request("GET", key=key, Last_Event_ID="1", **S))
-            await asyncio.sleep(0.02)
+            resumed = asyncio.ensure_future(other.request("GET", key=key, Last_Event_ID="1", **S))
+            async for entry in monitor.listen():
+                if entry["command"].startswith(f"DEL {redis_names.DETACHED_CALLS}"):
+                    break
             response.close()
-        assert messages_in((await back).body) == [result()]
+        assert messages_in((await resumed).body) == [result()]
     assert len(await gateway.events()) == 1
