@@ -6,10 +6,12 @@ import ast
 import re
 from pathlib import Path
 
+import msgspec
 import prometheus_client
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
+from admin_api.http.problem import ProblemDetails
 from gateway.metering import MeteringResult
 from gateway.observability import metrics
 from tests.docs.pages import DOCS, ROOT, mentions, resolve
@@ -17,6 +19,7 @@ from tests.docs.reference import pages
 
 METRICS = ROOT / "docs/reference/metrics.md"
 ERRORS = ROOT / "docs/reference/errors.md"
+SOLVE_ERRORS = ROOT / "docs/how-to/errors.md"
 UNITS = {"KiB": 1024, "MiB": 1024**2, "s": 1, "ms": 1, "days": 86_400, "": 1}
 
 
@@ -70,12 +73,29 @@ def test_every_reason_of_a_refusal_is_on_the_errors_page() -> None:
     assert described - reasons == computed
 
 
+def messages_not_in_the_code(messages: list[str]) -> list[str]:
+    """Return the messages of which a part is in no string of the code; `…` stands for any text."""
+    files = (path for top in ("gateway", "admin_api") for path in (ROOT / top).rglob("*.py"))
+    source = re.sub(r'"\s*\n?\s*f?"', "", "".join(path.read_text() for path in files))
+    return [message for message in messages if any(part not in source for part in message.split("…"))]
+
+
 def test_every_message_on_the_errors_page_is_in_the_code() -> None:
-    source = re.sub(r'"\s*\n?\s*f?"', "", "".join(path.read_text() for path in (ROOT / "gateway").rglob("*.py")))
     shown = re.findall(r"^\| \d{3} \| `\w+` \| `([^`]+)` \|", ERRORS.read_text(), re.MULTILINE)
     assert len(shown) > 25
-    missing = [message for message in shown if any(part not in source for part in message.split("…"))]
-    assert missing == []
+    assert messages_not_in_the_code(shown) == []
+
+
+def test_every_message_on_the_page_for_solving_errors_is_in_the_code() -> None:
+    shown = re.findall(r"^\| `([^`{]+)`", SOLVE_ERRORS.read_text(), re.MULTILINE)
+    assert len(shown) > 20
+    assert messages_not_in_the_code(shown) == []
+
+
+def test_the_example_of_an_admin_api_error_has_the_members_of_the_code() -> None:
+    [example] = re.findall(r'^\{"type":"about:blank".*$', ERRORS.read_text(), re.MULTILINE)
+    shown = msgspec.json.decode(example)
+    assert msgspec.to_builtins(msgspec.convert(shown, ProblemDetails)) == shown
 
 
 def test_the_phases_of_upstream_errors_are_those_of_the_code() -> None:
