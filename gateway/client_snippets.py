@@ -32,7 +32,7 @@ class Target(NamedTuple):
 
 
 class Snippet(NamedTuple):
-    """A text to paste, and where; `notes` are hints for the user."""
+    """Text to paste, and the place to paste it; `notes` are hints for the user."""
 
     where: str
     text: str

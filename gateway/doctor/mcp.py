@@ -123,5 +123,5 @@ def _decode(text: bytes) -> dict[str, Any]:
 
 
 def _printable(text: object) -> str:
-    """Limit a text of the server to one printable line."""
+    """Shorten text from the server to one printable line."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:200]) if isinstance(text, str) else ""

@@ -1,7 +1,7 @@
 """The services of the admin process: the admin API, the usage writer and the periodic reconciliation.
 
 Start: bind the port, check Redis and ClickHouse, then accept connections. If a step fails, nothing is served.
-Stop: report "not ready" and stop accepting, finish open requests, let the usage writer drain the usage stream until a
+Stop: report "not ready" and stop accepting, finish open requests, let the usage writer empty the usage stream until a
 deadline, close the clients. Entries that are left stay in the stream and are written after the next start.
 """
 
@@ -42,8 +42,8 @@ from gateway.usage.reconciliation import monitor_balance
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import UsageTable
 
-DRAIN_USAGE_SECONDS = 5.0
-_DRAIN_POLL_SECONDS = 0.02
+FINAL_FLUSH_SECONDS = 5.0
+_FLUSH_POLL_SECONDS = 0.02
 LISTEN_BACKLOG = 512
 
 _log = logging.getLogger(__name__)
@@ -123,18 +123,18 @@ async def _serving(settings: Settings, deps: Dependencies, listener: socket.sock
 
 @asynccontextmanager
 async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
-    """Run the usage writer; on exit, drain the usage stream for at most `DRAIN_USAGE_SECONDS`."""
+    """Run the usage writer; on exit, let it empty the usage stream for at most `FINAL_FLUSH_SECONDS`."""
     task = asyncio.create_task(writer.run(), name="usage-writer")
     task.add_done_callback(_log_writer_failure)
     try:
         yield
     finally:
         with suppress(TimeoutError, RedisError, OSError):
-            async with asyncio.timeout(DRAIN_USAGE_SECONDS):
+            async with asyncio.timeout(FINAL_FLUSH_SECONDS):
                 await request_flush(redis)
                 # Redis cannot block until a stream is empty.
                 while writer.state.is_leading and await redis.xlen(redis_names.USAGE):  # noqa: ASYNC110
-                    await asyncio.sleep(_DRAIN_POLL_SECONDS)
+                    await asyncio.sleep(_FLUSH_POLL_SECONDS)
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

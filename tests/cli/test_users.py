@@ -28,7 +28,7 @@ def url(redis_url: str) -> str:
 
 @pytest.fixture
 def piped(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A function that replaces standard input by a text."""
+    """A function that replaces standard input by a string."""
     return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(text))
 
 
