@@ -4,7 +4,7 @@
 - `downstream`: the HTTP server that clients connect to, CORS, and the responses of the gateway itself.
 - `admission`: authentication, authorization, limits and sessions; every rejection and its text.
 - `pipeline`: the general path, from the request to the delivery of the response.
-- `fast_path`: a shortcut in front of the general path for typical calls.
+- `fast_path`: a shortcut in front of the general path for most tool calls.
 - `accounting`: inspects responses and produces usage events.
 - `upstream`: the HTTP client to the upstream, its connection pool and time-outs.
 

@@ -1,4 +1,4 @@
-"""The clock and the id source that the proxy's code is given, so that tests can give their own."""
+"""The clock that the proxy's code is given, so that tests can give their own."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from collections.abc import Callable
 import msgspec
 
 from gateway.timestamps import now_ms
-from gateway.usage.event import new_event_id
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """A source of time and of event ids."""
+    """A source of time."""
 
     now_ms: Callable[[], int]
     """Milliseconds since the epoch."""
     monotonic: Callable[[], float]
     """Seconds; never goes back."""
-    new_event_id: Callable[[int], str]
-    """Return the id of a new usage event for a time in milliseconds."""
 
 
-SYSTEM_CLOCK = Clock(now_ms, time.monotonic, new_event_id)
+SYSTEM_CLOCK = Clock(now_ms, time.monotonic)

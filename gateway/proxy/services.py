@@ -9,7 +9,7 @@ import msgspec
 from gateway.metering import tables_in_arguments
 from gateway.proxy.accounting.call_meter import CallMeter
 from gateway.proxy.accounting.correlation import Correlation
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
@@ -30,10 +30,13 @@ from gateway.proxy.pipeline.usage_recorder import UsageRecorder
 from gateway.proxy.stores import Stores
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.pool import UpstreamPool
+from gateway.usage.event import new_event_id
 
 
 class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):
-    """The services that forward an admitted request, and its response."""
+    """The services that forward an admitted request and its response: the connection pool, the stages of the pipeline,
+    and the open streams and detached calls of the worker.
+    """
 
     pool: UpstreamPool
     requests: UpstreamRequestBuilder
@@ -46,7 +49,7 @@ class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
-    """The services of one worker."""
+    """All services of one worker, with its settings and metrics: admission, accounting and forwarding."""
 
     config: ProxyConfig
     metrics: ProxyMetricsSink
@@ -57,14 +60,14 @@ class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
     accounting: AccountingServices
     forwarding: ForwardingServices
 
-    def pending_calls(
+    def make_exchange(
         self, request: AdmittedRequest, caller: Caller, *, is_listening: bool = False, started: float | None = None
-    ) -> PendingCalls:
-        """Return the calls in a request, waiting for their responses.
+    ) -> Exchange:
+        """Make the exchange of a request, with all of its requests pending.
 
         `started` is the monotonic time at which the request was received; by default, now.
         """
-        return PendingCalls(
+        return Exchange(
             request.messages,
             caller,
             request.principal.record if request.principal is not None else None,
@@ -97,7 +100,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         ),
         concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
         meter=meter,
-        accounting=AccountingServices(clock, meter, stores.tools.observe_tools),
+        accounting=AccountingServices(clock, new_event_id, meter, stores.tools.observe_tools),
         forwarding=_make_forwarding(config, metrics, stores, authenticator),
     )
 

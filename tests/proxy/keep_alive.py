@@ -25,8 +25,8 @@ from tests.support.waiting import until
 from tests.support.wire import request
 
 RESULT = {"content": [], "structuredContent": {"table": "prices", "rows": [{"n": 1}, {"n": 2}]}}
-TYPICAL = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"prices","rows":[1,2]}}}'
-"""The typical response to the call with id 1."""
+SINGLE_RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"structuredContent":{"table":"prices","rows":[1,2]}}}'
+"""The single-result response to the call with id 1."""
 _DATE = re.compile(rb"Date: [^\r]*\r\n")
 
 
@@ -39,7 +39,7 @@ async def limited_gateway(
         redis, url, upstream.url, folder, **{"max_concurrent_requests": 1, **changes}
     ) as gateway:
         yield gateway
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         await until(lambda: not gateway.active_requests)
         assert (await gateway.post(call(), await gateway.key("last@example.com"))).status == 200
         pool = gateway.pool
@@ -177,10 +177,10 @@ async def warm_client(
     The upstream's responses are set as they were before.
     """
     async with keep_alive(gateway, key, *fields, version=version) as client:
-        configured, upstream.answer = upstream.answer, answer_raw(http(TYPICAL))
+        configured, upstream.answer = upstream.answer, answer_raw(http(SINGLE_RESULT))
         raw = await client.exchange(call())
         assert raw.startswith(b"HTTP/1.1 200 ")
-        assert raw.endswith(TYPICAL)
+        assert raw.endswith(SINGLE_RESULT)
         upstream.answer = configured
         upstream.requests.clear()
         yield client
@@ -199,7 +199,7 @@ def without_time(event: UsageEvent) -> UsageEvent:
 class PausedUpstream:
     """An upstream that responds when the test releases it."""
 
-    def __init__(self, upstream: ScriptedUpstream, raw: bytes = http(TYPICAL)) -> None:
+    def __init__(self, upstream: ScriptedUpstream, raw: bytes = http(SINGLE_RESULT)) -> None:
         self.arrived = asyncio.Event()
         self.release = asyncio.Event()
         self.raw = raw

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from gateway import metering
 from gateway.proxy.accounting.correlation_models import FOREIGN, UNKNOWN, Lookup, LookupResult, Scope
 from gateway.proxy.accounting.correlation_store import CorrelationStore, TooManyPendingRequests
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.response_inspection import Inspection
 
 log = logging.getLogger(__name__)
@@ -45,67 +45,67 @@ class Correlation:
         self._store = store
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def register(self, calls: PendingCalls, *, is_replayable: bool = True) -> None:
+    async def register(self, exchange: Exchange, *, is_replayable: bool = True) -> None:
         """Register the requests that have no response yet, unless they are registered already.
 
         Set `is_replayable` if a response may be sent more than once, because its stream can be resumed. Raises
         `CorrelationUnavailable`, and `IdInUse` if not `is_replayable`.
         """
-        if calls.has_unregistered:
-            await self._shield(self._register(calls, is_replayable))
+        if exchange.has_unregistered:
+            await self._shield(self._register(exchange, is_replayable))
 
-    async def withdraw(self, calls: PendingCalls) -> None:
+    async def withdraw(self, exchange: Exchange) -> None:
         """Remove the requests of an exchange: they were rejected, or counted without an inspection."""
-        if calls.registered and calls.scope is not None:
+        if exchange.registered and exchange.scope is not None:
             try:
-                await self._store.withdraw(calls.scope, calls.registered.items())
+                await self._store.withdraw(exchange.scope, exchange.registered.items())
             except RedisError:
                 log.warning("Redis did not respond: requests without a response stay registered until they expire")
 
-    async def end_session(self, calls: PendingCalls) -> None:
+    async def end_session(self, exchange: Exchange) -> None:
         """Remove the pending requests of a session that has ended."""
-        if calls.has_session and calls.scope is not None:
+        if exchange.has_session and exchange.scope is not None:
             try:
-                await self._shield(self._store.delete_scope(calls.scope))
+                await self._shield(self._store.delete_scope(exchange.scope))
             except RedisError:
                 log.warning("Redis did not respond: requests of an ended session stay registered until they expire")
 
-    async def resolve(self, calls: PendingCalls, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
+    async def resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
         """Complete an inspection of `data`: make its lookups, record its usage, and return the JSON text to send.
 
         Raises `CorrelationUnavailable`.
         """
-        return await self._shield(self._resolve(calls, data, inspection, record))
+        return await self._shield(self._resolve(exchange, data, inspection, record))
 
     async def drain(self) -> None:
         """Wait for the tasks that register and confirm requests; the Redis time-outs bound the wait."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _register(self, calls: PendingCalls, is_replayable: bool) -> None:
-        scope = calls.scope
+    async def _register(self, exchange: Exchange, is_replayable: bool) -> None:
+        scope = exchange.scope
         if scope is None:
             return
-        if not calls.is_sql_parsed:
-            await asyncio.to_thread(calls.parse_sql)
-        requests = calls.unregistered_requests(is_replayable=is_replayable)
+        if not exchange.is_sql_parsed:
+            await asyncio.to_thread(exchange.parse_sql)
+        requests = exchange.unregistered_requests(is_replayable=is_replayable)
         if not requests:
             return
         try:
             await self._store.register(scope, requests.items())
         except (RedisError, TooManyPendingRequests) as error:
             _raise_unavailable(error)
-        calls.registered.update(requests)
+        exchange.registered.update(requests)
 
-    async def _resolve(self, calls: PendingCalls, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
-        scope = calls.scope or _NO_SCOPE
+    async def _resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
+        scope = exchange.scope or _NO_SCOPE
         results: dict[Lookup, LookupResult] = {}
         claim = secrets.token_hex(8)
         try:
             while inspection.lookups:
                 for lookup in inspection.lookups:
-                    results[lookup] = await self._look_up(scope, lookup, claim, calls)
-                inspection = calls.inspect(data, results)
+                    results[lookup] = await self._look_up(scope, lookup, claim, exchange)
+                inspection = exchange.inspect(data, results)
             for task in inspection.created_tasks:
                 await self._store.register_task(scope.owner, task.id, task.created_by, seconds=task.seconds)
         except (RedisError, TooManyPendingRequests) as error:
@@ -117,16 +117,16 @@ class Correlation:
             self._start(self._confirm(scope, inspection.claimed, claim))
         return inspection.output
 
-    async def _look_up(self, scope: Scope, lookup: Lookup, claim: str, calls: PendingCalls) -> LookupResult:
+    async def _look_up(self, scope: Scope, lookup: Lookup, claim: str, exchange: Exchange) -> LookupResult:
         if lookup.kind == "owner":
             return UNKNOWN if await self._store.owns_tasks(scope.owner, [lookup.id]) else FOREIGN
-        own = calls.registered.get(lookup.id) if lookup.is_own else None
+        own = exchange.registered.get(lookup.id) if lookup.is_own else None
         result = await self._store.claim(_scope_of(scope, lookup), lookup.id, claim, own)
         if result.request is None:
             return result
         if lookup.is_own:
             # If the same id was used twice, the store may have returned the other request: use that from now on.
-            calls.registered[lookup.id] = result.request
+            exchange.registered[lookup.id] = result.request
         elif not metering.is_sql_parsed(result.request.arguments):
             await asyncio.to_thread(metering.parse_sql, result.request.arguments)
         return result

@@ -1,6 +1,6 @@
 """The records of the correlation store: registered requests, their scope, and lookups.
 
-Pure: imports and does no I/O.
+Imports no I/O library and does no I/O.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.proxy.accounting.calls import NO_ARGUMENTS
+from gateway.proxy.accounting.tracked_request import NO_ARGUMENTS
 from gateway.proxy.admission.admitted_request import Caller
 from gateway.redis.names import digest
 
@@ -67,7 +67,7 @@ class Lookup(msgspec.Struct, frozen=True):
 
 
 class LookupResult(msgspec.Struct, frozen=True):
-    """What the correlation store knows about a response.
+    """The state of a response in the correlation store.
 
     `claimed`: it was not counted before, and the asking worker counts it now. `counted`: another worker has counted or
     is counting it. `unknown`: no request is registered. `foreign`: the task belongs to another owner.

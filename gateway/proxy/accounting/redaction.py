@@ -1,7 +1,7 @@
 """Redaction of responses for restricted keys: keys limited to certain tools or tables.
 
-Each function returns the JSON to send instead of a message, or `None` if the message may pass unchanged. Pure: imports
-and does no I/O.
+Each function returns the JSON to send instead of a message, or `None` if the message may pass unchanged. Imports no I/O
+library and does no I/O.
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ The rules:
 
 - Parts that are not inspected keep their bytes.
 - JSON that only lenient parsers accept (`NaN`, a lone surrogate) is decoded too, so it cannot pass uninspected.
-- No upstream input makes a function here raise. Pure: imports and does no I/O.
+- No upstream input makes a function here raise.
+
+Imports no I/O library and does no I/O.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ class RpcMessage(msgspec.Struct):
 
 
 class ToolResponse(msgspec.Struct):
-    """The typical response to a `tools/call`, decoded together with its result in one pass."""
+    """A single-result response: one message with the complete result of a tool, decoded with it in one pass.
+
+    Not a batch, task, request for input or error object, and at most `MAX_RESULT` bytes.
+    """
 
     id: msgspec.Raw
     result: ToolResult
@@ -111,7 +116,7 @@ _error_decoder = msgspec.json.Decoder(_ErrorMembers)
 
 
 def decode_tool_response(data: Chunk) -> ToolResponse | None:
-    """Decode a response with a complete tool result; return `None` for any other message, or one beyond the bounds."""
+    """Decode a single-result response; return `None` for any other response."""
     if len(data) > MAX_RESULT:
         return None
     try:
@@ -145,9 +150,16 @@ def _decode_large(data: Chunk) -> ToolResponse:
 def without_text_content(data: Chunk, text: bytes | bytearray, at: int) -> Chunk:
     """Empty the text content of a response whose structured content is at `at` in the buffer `text` that holds it.
 
-    Saves a third of the decoding time. In valid JSON the omitted bytes are text content, or content followed by
-    further members, the last of them a list of objects, which no `CallToolResult` has. `isError` could be among those
-    members: the caller must decode the whole response unless what is left says `"isError":false`.
+    Servers repeat the structured content as text, and skipping the copy saves a third of the decoding time. Of
+
+        {"id":1,"result":{"content":[{"type":"text","text":"LONG COPY"}],"structuredContent":{…},"isError":false}}
+
+    this drops `LONG COPY`. The search is for bytes, not for JSON, so the dropped part could also be
+
+        LONG COPY"}],"isError":true,"other":[{"text":"…
+
+    No `CallToolResult` has such a second list of objects. As `isError` could still be hidden there, the caller must
+    decode the whole response unless the rest says `"isError":false`.
     """
     prefix = bytes(data[:_PREFIX])
     start, end = text.find(prefix[:_MARK]), text.rfind(_TEXT_END, max(0, at - _MAX_BETWEEN), at + 1)

@@ -1,7 +1,7 @@
 """Inspects one JSON text of a response: which calls it answers, and what may be sent to the client.
 
-Everything found is collected in an `Inspection`; the requests themselves are not changed. Pure: imports and does no
-I/O.
+Everything found is collected in an `Inspection`; the requests themselves are not changed. Imports no I/O library and
+does no I/O; the callbacks of `AccountingServices` may.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from gateway.metering import MeteringResult
 from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import encode_id
 from gateway.proxy.accounting import redaction
-from gateway.proxy.accounting.calls import Call
 from gateway.proxy.accounting.correlation_models import UNKNOWN, Lookup, LookupResult, PendingRequest
 from gateway.proxy.accounting.response_decoder import (
     ABSENT,
@@ -27,6 +26,7 @@ from gateway.proxy.accounting.response_decoder import (
     without_error_flag,
 )
 from gateway.proxy.accounting.services import AccountingServices
+from gateway.proxy.accounting.tracked_request import TrackedRequest
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.policy import check_tables, is_tool_allowed
 from gateway.proxy.admission.rejections import Deny
@@ -80,17 +80,22 @@ class Inspection(msgspec.Struct):
 class ResponseInspector:
     """Inspects the messages of one JSON text, one after the other."""
 
-    __slots__ = ("_builder", "_has_tables", "_inspection", "_key", "_pending", "_results", "_services", "_size")
+    __slots__ = (
+        *("_builder", "_has_tables", "_inspection", "_key", "_pending", "_registered", "_results", "_services"),
+        "_size",
+    )
 
     def __init__(
         self,
-        pending: Mapping[str, Call],
+        pending: Mapping[str, TrackedRequest],
+        registered: Mapping[str, PendingRequest],
         builder: UsageEventBuilder,
         services: AccountingServices,
         results: Mapping[Lookup, LookupResult],
         inspection: Inspection,
     ) -> None:
         self._pending = pending
+        self._registered = registered
         self._builder = builder
         self._services = services
         self._key = builder.key
@@ -116,7 +121,7 @@ class ResponseInspector:
         if call is None:
             return self._correlate_response(id_json, id_, message)
         is_uncounted = True
-        if id_json in self._builder.registered:
+        if id_json in self._registered:
             found = self._look_up(Lookup("request", id_json, is_own=True))
             if found is None:
                 return None
@@ -141,7 +146,7 @@ class ResponseInspector:
         return None if request is None else self._inspect_response(request, is_uncounted, id_, message)
 
     def _inspect_response(
-        self, call: Call | PendingRequest, is_uncounted: bool, id_: object, message: RpcMessage
+        self, call: TrackedRequest | PendingRequest, is_uncounted: bool, id_: object, message: RpcMessage
     ) -> bytes | None:
         """Inspect the response to a known request; an event is added only if `is_uncounted`."""
         if call.method == "tools/call":
@@ -159,7 +164,12 @@ class ResponseInspector:
         return None
 
     def _inspect_call_response(
-        self, call: Call | PendingRequest, is_uncounted: bool, id_: object, result: msgspec.Raw, error: msgspec.Raw
+        self,
+        call: TrackedRequest | PendingRequest,
+        is_uncounted: bool,
+        id_: object,
+        result: msgspec.Raw,
+        error: msgspec.Raw,
     ) -> bytes | None:
         """Inspect the response to a `tools/call`."""
         if not result:
@@ -179,7 +189,7 @@ class ResponseInspector:
 
     def _inspect_tool_result(
         self,
-        call: Call | PendingRequest,
+        call: TrackedRequest | PendingRequest,
         is_uncounted: bool,
         id_: object,
         result: msgspec.Raw,
@@ -193,15 +203,19 @@ class ResponseInspector:
         metered = self._services.meter(call.tool, call.arguments, bytes(result))
         if not metered.tables and isinstance(call, PendingRequest) and call.tables and metered.method != metering.ERROR:
             metered = msgspec.structs.replace(metered, tables=call.tables)
-        refusal = self._refusal(call, result, members, metered)
+        deny = self._check_result(call, result, members, metered)
         if is_uncounted:
-            self._add_event(call, metered, "denied" if refusal else "tool_error" if members.is_error else "ok")
-        return error_body(id_, DENIED, refusal.message) if refusal else None
+            self._add_event(call, metered, "denied" if deny else "tool_error" if members.is_error else "ok")
+        return error_body(id_, DENIED, deny.message) if deny else None
 
-    def _refusal(
-        self, call: Call | PendingRequest, result: msgspec.Raw, members: ResultMembers, metered: MeteringResult
+    def _check_result(
+        self,
+        call: TrackedRequest | PendingRequest,
+        result: msgspec.Raw,
+        members: ResultMembers,
+        metered: MeteringResult,
     ) -> Deny | None:
-        """Return the reason why the key may not see a tool result; `None` if it may."""
+        """Return a `Deny` if the key may not see a tool result."""
         if self._key is None or not self._has_tables:
             return None
         if not members.is_error:
@@ -211,14 +225,16 @@ class ResponseInspector:
         as_success = self._services.meter(call.tool, call.arguments, without_error_flag(result))
         return check_tables(self._key, as_success.tables)
 
-    def _inspect_task_read(self, read: Call | PendingRequest, id_: object, message: RpcMessage) -> bytes | None:
+    def _inspect_task_read(
+        self, read: TrackedRequest | PendingRequest, id_: object, message: RpcMessage
+    ) -> bytes | None:
         """Inspect the response to a `tasks/get` or `tasks/result`."""
         result, error = message.result, message.error
         if read.method == "tasks/get":
             # Since the tasks extension, the result is a member of the task; an error concerns the `tasks/get` only.
             members = decode_result(result) if result else ResultMembers()
-            if refusal := redaction.redact_disguised(self._key, id_, result):
-                return refusal
+            if redacted := redaction.redact_disguised(self._key, id_, result):
+                return redacted
             result, error = members.result, members.error if members.status == "failed" else ABSENT
         elif error and error_code(error) == INVALID_PARAMS:
             # There is no such task.
@@ -260,15 +276,21 @@ class ResponseInspector:
             self._inspection.claimed.append(lookup)
         return found
 
-    def _to_task_creator(self, call: Call | PendingRequest) -> PendingRequest:
-        return msgspec.structs.replace(self._builder.to_pending_request(call, is_kept=True), is_kept=True)
+    def _to_task_creator(self, call: TrackedRequest | PendingRequest) -> PendingRequest:
+        request = call if isinstance(call, PendingRequest) else self._registered.get(call.id_json)
+        if request is not None:
+            return msgspec.structs.replace(request, is_kept=True)
+        assert isinstance(call, TrackedRequest)
+        return self._builder.to_pending_request(call, is_kept=True)
 
-    def _add_event(self, call: Call | PendingRequest, metered: MeteringResult, status: str) -> None:
-        event = self._builder.build(call, Outcome(metered, status, self._size))
+    def _add_event(self, call: TrackedRequest | PendingRequest, metered: MeteringResult, status: str) -> None:
+        registered = self._registered.get(call.id_json)
+        event_id = registered.event_id if registered is not None else ""
+        event = self._builder.build(call, Outcome(metered, status, self._size), event_id)
         self._inspection.add_event(event, has_quota=self._builder.has_quota(call))
 
 
-def only_id(pending: Mapping[str, Call]) -> object:
+def only_id(pending: Mapping[str, TrackedRequest]) -> object:
     """Return the JSON-RPC id of the pending request if there is exactly one, else `None`."""
     return msgspec.json.decode(next(iter(pending))) if len(pending) == 1 else None
 

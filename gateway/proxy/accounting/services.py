@@ -1,4 +1,4 @@
-"""The worker-wide services that accounting needs."""
+"""The services of a worker that accounting needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import msgspec
 
 from gateway.metering import MeteringResult, ToolResult
 from gateway.proxy.clock import Clock
+
+NewEventId = Callable[[int], str]
+"""Returns the id of a new usage event for a time in milliseconds since the epoch."""
 
 
 class Meter(Protocol):
@@ -22,9 +25,10 @@ class Meter(Protocol):
 
 
 class AccountingServices(msgspec.Struct, frozen=True):
-    """The services that every request of a worker shares."""
+    """The services that all exchanges of a worker share: the clock, the ids and the meter."""
 
     clock: Clock
+    new_event_id: NewEventId
     meter: Meter
     observe_tools: Callable[[bytes], None] | None = None
     """Called with every `tools/list` result, as the upstream sent it."""

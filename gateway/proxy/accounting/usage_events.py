@@ -11,9 +11,10 @@ import msgspec
 from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import MeteringResult
-from gateway.proxy.accounting.calls import Call
 from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRequest
 from gateway.proxy.accounting.redaction import is_restricted
+from gateway.proxy.accounting.services import NewEventId
+from gateway.proxy.accounting.tracked_request import TrackedRequest
 from gateway.proxy.admission.admitted_request import MAX_TEXT, Caller
 from gateway.proxy.clock import Clock
 from gateway.usage.event import UsageEvent
@@ -38,18 +39,22 @@ class EventIdentity(msgspec.Struct, frozen=True):
 class UsageEventBuilder:
     """Builds the usage events of one client request."""
 
-    __slots__ = ("_clock", "_started", "caller", "key", "registered")
+    __slots__ = ("_clock", "_new_event_id", "_started", "caller", "key")
 
-    def __init__(self, caller: Caller, key: KeyRecord | None, clock: Clock, started: float) -> None:
+    def __init__(
+        self, caller: Caller, key: KeyRecord | None, clock: Clock, new_event_id: NewEventId, started: float
+    ) -> None:
         self.caller = caller
         self.key = key
-        self.registered: dict[str, PendingRequest] = {}
-        """The requests that are stored in the correlation store, by JSON-RPC id."""
         self._clock = clock
+        self._new_event_id = new_event_id
         self._started = started
 
-    def build(self, call: Call | PendingRequest, outcome: Outcome) -> UsageEvent:
-        """Build the usage event of a call of this client request, or of a call looked up in the correlation store."""
+    def build(self, call: TrackedRequest | PendingRequest, outcome: Outcome, event_id: str = "") -> UsageEvent:
+        """Build the usage event of a call of this client request, or of a call looked up in the correlation store.
+
+        `event_id` is the id with which a call of this client request was registered; empty if it was not.
+        """
         now_ms = self._clock.now_ms()
         if isinstance(call, PendingRequest):
             caller = msgspec.structs.replace(call.caller, session_id=self.caller.session_id)
@@ -57,45 +62,39 @@ class UsageEventBuilder:
             duration_ms = float(max(0, now_ms - call.started_ms))
         else:
             caller = self.caller
-            registered = self.registered.get(call.id_json)
-            event_id = registered.event_id if registered else self._clock.new_event_id(now_ms)
-            identity = EventIdentity(event_id, arguments_hash(call.arguments))
+            identity = EventIdentity(event_id or self._new_event_id(now_ms), arguments_hash(call.arguments))
             duration_ms = round((self._clock.monotonic() - self._started) * 1000, 3)
         return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
 
-    def has_quota(self, call: Call | PendingRequest) -> bool:
+    def has_quota(self, call: TrackedRequest | PendingRequest) -> bool:
         """Return True if the records of a call count against a daily quota, which is that of the call's own key."""
         if isinstance(call, PendingRequest):
             return call.has_quota
         return self.key is not None and self.key.records_per_day is not None
 
-    def to_pending_request(self, call: Call | PendingRequest, *, is_kept: bool) -> PendingRequest:
-        """Return a call in the form that the correlation store keeps."""
-        if isinstance(call, PendingRequest):
-            return call
-        if call.id_json in self.registered:
-            return self.registered[call.id_json]
+    def to_pending_request(self, request: TrackedRequest, *, is_kept: bool) -> PendingRequest:
+        """Return a request in the form that the correlation store keeps."""
         now_ms = self._clock.now_ms()
-        is_small = len(msgspec.json.encode(call.arguments)) <= MAX_ARGUMENTS
+        is_small = len(msgspec.json.encode(request.arguments)) <= MAX_ARGUMENTS
         return PendingRequest(
-            event_id=self._clock.new_event_id(now_ms),
-            id_json=call.id_json,
-            method=call.method,
+            event_id=self._new_event_id(now_ms),
+            id_json=request.id_json,
+            method=request.method,
             caller=msgspec.structs.replace(self.caller, session_id=""),
             started_ms=now_ms - round((self._clock.monotonic() - self._started) * 1000),
-            tool=call.tool[:MAX_TEXT],
-            arguments=call.arguments if is_small else {},
-            arguments_hash=arguments_hash(call.arguments) if call.method == "tools/call" else "",
-            tables=() if is_small else metering.tables_in_arguments(call.tool, call.arguments) or (),
-            task_id=call.task_id,
-            has_quota=self.has_quota(call),
+            tool=request.tool[:MAX_TEXT],
+            arguments=request.arguments if is_small else {},
+            arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
+            tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
+            task_id=request.task_id,
+            has_quota=self.has_quota(request),
             is_restricted=is_restricted(self.key),
             is_kept=is_kept,
         )
 
 
 def build_usage_event(
-    call: Call | PendingRequest,
+    call: TrackedRequest | PendingRequest,
     caller: Caller,
     identity: EventIdentity,
     outcome: Outcome,

@@ -4,7 +4,7 @@ The states, and the events that end them:
 
 | state     | event                                                | next state | action                             |
 | --------- | ---------------------------------------------------- | ---------- | ---------------------------------- |
-| sent      | the typical response is complete                     | recording  | hand over the usage event          |
+| sent      | a single-result response is complete                 | recording  | hand over the usage event          |
 | sent      | any other response, an upstream error, `_MAX_WAIT`   | ended      | deliver it on the general path     |
 | sent      | an error in the gateway                              | ended      | log, count and answer 500          |
 | sent      | the client disconnects                               | ended      | let the call go on detached        |
@@ -12,8 +12,8 @@ The states, and the events that end them:
 | recording | the usage event cannot be made durable               | ended      | send 503                           |
 | recording | the client disconnects                               | ended      | none: the event is recorded        |
 
-A typical response is small, complete, and the result of a tool. As on the general path, no byte of it is sent before
-its usage event is durable.
+A single-result response is defined in `gateway.proxy.accounting.response_decoder.ToolResponse`; here it has at most
+`_MAX_BUFFERED` bytes. As on the general path, no byte of it is sent before its usage event is durable.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ import msgspec
 
 from gateway.protocol.buffers import slice_view
 from gateway.protocol.sse_event import is_partial_single_event, single_event_data
-from gateway.proxy.accounting.calls import tool_call
-from gateway.proxy.accounting.pending_calls import meter_tool_response
+from gateway.proxy.accounting.exchange import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
+from gateway.proxy.accounting.tracked_request import track_call
 from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash, build_usage_event
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, RequestRejected
@@ -49,13 +49,14 @@ log = logging.getLogger(__name__)
 _MAX_BUFFERED = 256 * 1024
 """Bytes of a response up to which it is buffered until it is complete. A larger one is delivered as it arrives."""
 _MAX_WAIT = 0.25
-"""Seconds to wait for the end of an event stream. The general path checks the key while a stream is open."""
+"""Seconds to wait for the end of an event stream; then fall back, since only the general path closes a stream when its
+key is revoked."""
 
 State = Literal["sent", "recording", "ended"]
 
 
 class FastPathServices(msgspec.Struct, frozen=True):
-    """The services that calls on the fast path need."""
+    """The services of the worker, the stream that usage events are appended to, and the path to fall back to."""
 
     proxy: ProxyServices
     usage: UsageStream
@@ -82,7 +83,7 @@ class FastPathCall:
         self._services = services
         self._context = context
         self._request = request
-        self._call = tool_call(request.messages[0])
+        self._call = track_call(request.messages[0])
         self._caller = caller
         self._started = started
         self._state: State = "sent"
@@ -120,7 +121,7 @@ class FastPathCall:
             if self._error is None and self._must_wait():
                 return
             self._stop_listening()
-            if self._error is None and self._record_typical():
+            if self._error is None and self._record_single_result():
                 return
         except Exception as error:
             if self._state != "sent":
@@ -144,8 +145,8 @@ class FastPathCall:
             self._timer = asyncio.get_running_loop().call_later(_MAX_WAIT, self._fall_back)
         return True
 
-    def _record_typical(self) -> bool:
-        """Hand over the usage event of a typical response; return False for any other response."""
+    def _record_single_result(self) -> bool:
+        """Hand over the usage event of a single-result response; return False for any other response."""
         services, connection = self._services.proxy, self._connection
         if not connection.is_complete or connection.trailers:
             return False
@@ -182,8 +183,8 @@ class FastPathCall:
         return True
 
     def _event_identity(self) -> EventIdentity:
-        clock = self._services.proxy.accounting.clock
-        return EventIdentity(clock.new_event_id(clock.now_ms()), arguments_hash(self._call.arguments))
+        accounting = self._services.proxy.accounting
+        return EventIdentity(accounting.new_event_id(accounting.clock.now_ms()), arguments_hash(self._call.arguments))
 
     def _on_durable(self, error: Exception | None) -> None:
         """Send the response once the usage event is durable; send 503 if `error` says that it cannot be."""
@@ -224,8 +225,8 @@ class FastPathCall:
             services.concurrency.release("request")
 
     def _sent(self) -> SentRequest:
-        calls = self._services.proxy.pending_calls(self._request, self._caller, started=self._started)
-        return SentRequest(self._request, self._connection, calls)
+        exchange = self._services.proxy.make_exchange(self._request, self._caller, started=self._started)
+        return SentRequest(self._request, self._connection, exchange)
 
     def _stop_listening(self) -> None:
         self._connection.listener = None
@@ -233,6 +234,7 @@ class FastPathCall:
             self._timer.cancel()
 
     def _finish_request(self, status: int, reason: str) -> None:
+        """Release the request's place in the concurrency limit, and count the response."""
         services = self._services.proxy
         services.concurrency.release("request")
         services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self._started)

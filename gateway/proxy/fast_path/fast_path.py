@@ -4,8 +4,10 @@ The rules:
 
 - A request takes the fast path if it is complete, a single `tools/call`, and has the same head as an earlier request on
   its connection; and if its key and session are cached and an upstream connection is idle, so that nothing is awaited.
-- Any other request takes the general path (`gateway.proxy.pipeline.handler`), with nothing done yet.
-- All decisions are made by the functions that the general path uses.
+- Any other request takes the general path (`gateway.proxy.pipeline.handler`), with nothing sent upstream. The use of
+  its key may have been recorded; the general path records it again.
+- The head, the key, the body and the policy are checked by the functions that the general path uses. Only
+  `Admission.admit_cached`, which decides without Redis, is separate.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from gateway.usage.producer.stream import UsageStream
 
 
 class FastPath:
-    """Serves requests: typical ones itself, all others through the general path."""
+    """Serves requests: those of the fast path itself, all others through the general path."""
 
     def __init__(self, general_path: Handler, services: ProxyServices, usage: UsageStream) -> None:
         self._general_path = general_path
@@ -85,7 +87,7 @@ class FastPath:
         return call
 
     def _admit(self, body: bytes, head: RequestHead, cached: CachedAdmission) -> AdmittedRequest | None:
-        """Admit a request, if it is typical and `cached` applies to it."""
+        """Admit a request, if it is a single `tools/call` and `cached` applies to it."""
         principal = self._services.authenticator.cached_principal(head.credential)
         if principal is None or len(body) > self._max_request_bytes:
             return None

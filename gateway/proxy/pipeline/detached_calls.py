@@ -63,11 +63,11 @@ class DetachedCalls:
 
         `stream` is the stream in which the response was read so far, if it was.
         """
-        calls = sent.calls
-        if not calls.has_pending_results or sent.request.head.protocol_version >= _FIRST_WHERE_CLOSE_CANCELS:
+        exchange = sent.exchange
+        if not exchange.has_pending_results or sent.request.head.protocol_version >= _FIRST_WHERE_CLOSE_CANCELS:
             return False
         # Without registered calls, the client cannot have seen an event id to resume from.
-        scope = calls.scope if calls.registered and calls.has_session else None
+        scope = exchange.scope if exchange.registered and exchange.has_session else None
         return self._start(self._read_response(sent, stream), scope)
 
     async def run_to_completion(self, sending: Coroutine[Any, Any, SentRequest]) -> SentRequest:
@@ -120,7 +120,7 @@ class DetachedCalls:
         try:
             with contextlib.suppress(UpstreamError, SpoolFull, CorrelationUnavailable):
                 await sent.connection.wait_for_head()
-                await (stream or self._streams.open(sent.connection, sent.calls)).read_to_end()
+                await (stream or self._streams.open(sent.connection, sent.exchange)).read_to_end()
         finally:
             self._pool.release(sent.connection)
 

@@ -1,7 +1,7 @@
 """The MCP endpoint: POST, GET and DELETE, from admission to the delivery of the response.
 
 One POST, from top to bottom: `BodyReader.read` → `parse_body` → `Admission.admit` → `UpstreamRequestBuilder.build`
-→ `UpstreamSender.send` → `ResponseDelivery.deliver`, during which `PendingCalls` inspects the response and usage events
+→ `UpstreamSender.send` → `ResponseDelivery.deliver`, during which `Exchange` inspects the response and usage events
 are recorded.
 """
 
@@ -12,7 +12,7 @@ from functools import partial
 from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_store import IdInUse
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller, Principal, caller_of
 from gateway.proxy.admission.concurrency import RequestType
 from gateway.proxy.admission.head import RequestHead
@@ -81,13 +81,13 @@ class McpEndpoint:
         forwarding, session = self._services.forwarding, request.session
         caller, upstream_request = self._prepare(context, request)
         is_listening = any(message.method == "subscriptions/listen" for message in request.messages)
-        calls = self._services.pending_calls(request, caller, is_listening=is_listening)
+        exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         is_initialize = request.messages[0].method == "initialize"
         if session.endpoint:
-            await self._register_calls(calls)
+            await self._register_calls(exchange)
             if is_initialize:
                 await forwarding.registration.register(request.head.session_ids[-1], session, request)
-        sending = forwarding.sender.send(upstream_request, request, calls)
+        sending = forwarding.sender.send(upstream_request, request, exchange)
         if is_initialize:
             # It goes on without its client: a session that was opened but not registered could never be ended.
             sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
@@ -107,10 +107,10 @@ class McpEndpoint:
             context.head_cache = CachedRequestHead(head, admission)
         return caller, upstream_request
 
-    async def _register_calls(self, calls: PendingCalls) -> None:
+    async def _register_calls(self, exchange: Exchange) -> None:
         """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
         try:
-            await self._services.forwarding.correlation.register(calls, is_replayable=False)
+            await self._services.forwarding.correlation.register(exchange, is_replayable=False)
         except IdInUse:
             raise RequestRejected(ID_IN_USE) from None
         except CorrelationUnavailable:
@@ -122,17 +122,20 @@ class McpEndpoint:
         forwarding = self._services.forwarding
         request = await self._admission.admit_bodiless(head, credential)
         is_listening = head.method == "GET"
-        calls = self._services.pending_calls(request, caller_of(request, self._gateway_id), is_listening=is_listening)
-        if is_listening and head.fields.get(b"last-event-id") and calls.scope is not None and calls.has_session:
-            await forwarding.detached_calls.release_stream(calls.scope)
-        sent = await forwarding.sender.send(forwarding.requests.build(request), request, calls)
+        caller = caller_of(request, self._gateway_id)
+        exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
+        if is_listening and head.fields.get(b"last-event-id") and exchange.scope is not None and exchange.has_session:
+            await forwarding.detached_calls.release_stream(exchange.scope)
+        sent = await forwarding.sender.send(forwarding.requests.build(request), request, exchange)
         is_deleted = head.method == "DELETE" and sent.connection.status < _FAILED_STATUS
-        rewrite_endpoint = partial(forwarding.registration.rewrite_endpoint, request, calls) if is_listening else None
+        rewrite_endpoint = (
+            partial(forwarding.registration.rewrite_endpoint, request, exchange) if is_listening else None
+        )
         try:
             return await forwarding.delivery.deliver(
                 context, sent, is_listening=is_listening, rewrite_endpoint=rewrite_endpoint
             )
         finally:
             # A session of the HTTP+SSE transport ends with its stream.
-            if is_deleted or calls.is_session_bound:
-                await forwarding.correlation.end_session(calls)
+            if is_deleted or exchange.is_session_bound:
+                await forwarding.correlation.end_session(exchange)

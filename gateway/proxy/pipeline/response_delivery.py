@@ -66,7 +66,7 @@ class ResponseDelivery:
         while nothing was sent to the client.
         """
         connection = sent.connection
-        stream = self._streams.open(connection, sent.calls, rewrite_endpoint)
+        stream = self._streams.open(connection, sent.exchange, rewrite_endpoint)
         is_detached = False
         try:
             response_head = downstream_head(connection, sent.request.head.origin).head

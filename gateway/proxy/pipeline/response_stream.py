@@ -28,7 +28,7 @@ from gateway.protocol.buffers import Chunk, join_chunks
 from gateway.protocol.sse_event import event_data, event_type, has_event_id, remove_event_id, replace_event_data
 from gateway.protocol.sse_splitter import Event, EventSplitter, has_more_line_ends_than
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, RecordUsage
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError, UpstreamError
 
@@ -57,33 +57,33 @@ class ResponseStreams:
         self.correlation = correlation
 
     def open(
-        self, connection: UpstreamConnection, calls: PendingCalls, rewrite_endpoint: RewriteEndpoint | None = None
+        self, connection: UpstreamConnection, exchange: Exchange, rewrite_endpoint: RewriteEndpoint | None = None
     ) -> ResponseStream:
         """Return the stream of the response whose head has arrived on the connection."""
         if connection.is_event_stream:
-            return EventStream(self, connection, calls, rewrite_endpoint)
-        return BodyStream(self, connection, calls)
+            return EventStream(self, connection, exchange, rewrite_endpoint)
+        return BodyStream(self, connection, exchange)
 
 
 class ResponseStream(ABC):
     """Returns the chunks of one response, in order."""
 
-    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, calls: PendingCalls) -> None:
+    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, exchange: Exchange) -> None:
         self._record = streams.record
         self._correlation = streams.correlation
         self._connection = connection
-        self._calls = calls
+        self._exchange = exchange
         self._is_sql_parsed = False
         self._is_ended = False
-        self.may_redact = calls.may_redact
+        self.may_redact = exchange.may_redact
         """True if the bytes may differ from those of the upstream, also in number."""
-        if calls.needs_inspection:
+        if exchange.needs_inspection:
             connection.buffer_whole()
 
     @property
     def is_ended(self) -> bool:
         """True if the last chunk was returned and nothing is left to be done."""
-        if self._is_ended or not self._connection.at_eof or self._calls.has_pending:
+        if self._is_ended or not self._connection.at_eof or self._exchange.has_pending:
             return self._is_ended
         return not self._has_buffered()
 
@@ -93,14 +93,14 @@ class ResponseStream(ABC):
             return b""
         if not self._is_sql_parsed:
             # The upstream works in the meantime. Nothing was read yet that would be lost on cancellation.
-            if not self._calls.is_sql_parsed:
-                await asyncio.to_thread(self._calls.parse_sql)
+            if not self._exchange.is_sql_parsed:
+                await asyncio.to_thread(self._exchange.parse_sql)
             self._is_sql_parsed = True
         return await self._next()
 
     async def read_to_end(self) -> None:
         """Read the rest of the response for a client that has disconnected. Raises `UpstreamError`."""
-        while self._calls.has_pending_results and await self.next_chunk():
+        while self._exchange.has_pending_results and await self.next_chunk():
             pass
 
     @abstractmethod
@@ -118,30 +118,30 @@ class ResponseStream(ABC):
     async def _inspect(self, text: Chunk) -> bytes:
         """Inspect one JSON text and record its usage; return what is sent to the client instead."""
         data = cast(bytes, text)  # The inspection only reads it, so a view will do.
-        inspection = self._calls.inspect(data)
+        inspection = self._exchange.inspect(data)
         if inspection.lookups or inspection.created_tasks:
-            return await self._correlation.resolve(self._calls, data, inspection, self._record)
+            return await self._correlation.resolve(self._exchange, data, inspection, self._record)
         if inspection.events:
             await self._record(inspection)
         return inspection.output
 
     async def _register_unanswered(self) -> None:
         """Register the calls that have no response here, as it may come on another stream; not if they have failed."""
-        if not self._calls.has_pending:
+        if not self._exchange.has_pending:
             return
         if self._connection.status >= _FAILED_STATUS:
-            await self._correlation.withdraw(self._calls)
-        elif self._calls.has_session:
-            await self._correlation.register(self._calls)
+            await self._correlation.withdraw(self._exchange)
+        elif self._exchange.has_session:
+            await self._correlation.register(self._exchange)
 
     async def _pass_uninspected(self) -> None:
         """Pass on the rest of a response that is too large without inspection."""
         if self.may_redact:
             raise ResponseError("The response is too large to be inspected for a restricted API key")
-        inspection = self._calls.count_uninspected()
+        inspection = self._exchange.count_uninspected()
         if inspection.events:
             await self._record(inspection)
-        await self._correlation.withdraw(self._calls)
+        await self._correlation.withdraw(self._exchange)
 
 
 class EventStream(ResponseStream):
@@ -151,10 +151,10 @@ class EventStream(ResponseStream):
         self,
         streams: ResponseStreams,
         connection: UpstreamConnection,
-        calls: PendingCalls,
+        exchange: Exchange,
         rewrite_endpoint: RewriteEndpoint | None,
     ) -> None:
-        super().__init__(streams, connection, calls)
+        super().__init__(streams, connection, exchange)
         self._rewrite_endpoint = rewrite_endpoint
         self._splitter = EventSplitter(MAX_INSPECTED)
         self._unsplit: deque[Chunk] = deque()
@@ -169,7 +169,7 @@ class EventStream(ResponseStream):
             if not self._events and not await self._split():
                 return self._last(b"")
             # Inspected events are returned before the next inspection begins.
-            while self._events and not (chunks and self._calls.needs_inspection and b"data" in self._events[0].raw):
+            while self._events and not (chunks and self._exchange.needs_inspection and b"data" in self._events[0].raw):
                 chunks.append(await self._inspect_event(self._events.popleft()))
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -207,18 +207,18 @@ class EventStream(ResponseStream):
         raw = event.raw
         if self._rewrite_endpoint is not None and event.is_complete and event_type(raw) == b"endpoint":
             return replace_event_data(raw, await self._rewrite_endpoint(bytes(event_data(raw))))
-        if not self._calls.needs_inspection:
+        if not self._exchange.needs_inspection:
             return raw
         if not event.is_complete:
             await self._pass_uninspected()
             return raw
-        is_resumable = self._calls.has_pending and has_event_id(raw)
-        if is_resumable and self._calls.is_limited_to_tables:
+        is_resumable = self._exchange.has_pending and has_event_id(raw)
+        if is_resumable and self._exchange.is_limited_to_tables:
             # Even before the result itself: it must never pass as the response to another request with the same id.
             raw = await self._register_resumable(raw)
         data = bytes(event_data(raw)) if self.may_redact else event_data(raw)
         passed = await self._inspect(data) if data else data
-        if is_resumable and not self._calls.is_limited_to_tables:
+        if is_resumable and not self._exchange.is_limited_to_tables:
             raw = await self._register_resumable(raw)
         return raw if passed is data else replace_event_data(raw, passed)
 
@@ -228,7 +228,7 @@ class EventStream(ResponseStream):
         If they cannot be registered, the event loses its id, so that the responses can only come on this stream.
         """
         try:
-            await self._correlation.register(self._calls)
+            await self._correlation.register(self._exchange)
         except CorrelationUnavailable as error:
             log.warning("a stream cannot be resumed: %s", error)
             return remove_event_id(event)
@@ -238,8 +238,8 @@ class EventStream(ResponseStream):
 class BodyStream(ResponseStream):
     """A response that is one body, as JSON."""
 
-    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, calls: PendingCalls) -> None:
-        super().__init__(streams, connection, calls)
+    def __init__(self, streams: ResponseStreams, connection: UpstreamConnection, exchange: Exchange) -> None:
+        super().__init__(streams, connection, exchange)
         self._chunks: list[Chunk] = []
         """All chunks so far, to be inspected together."""
         self._size = 0
@@ -256,7 +256,7 @@ class BodyStream(ResponseStream):
             except UpstreamError:
                 await self._register_unanswered()
                 raise
-            if not self._calls.needs_inspection:
+            if not self._exchange.needs_inspection:
                 return self._last(chunk) if not chunk else self._release(chunk)
             if chunk:
                 self._chunks.append(chunk)
@@ -276,11 +276,11 @@ class BodyStream(ResponseStream):
         body = join_chunks(self._chunks)
         if len(body) > _LARGE:
             # Decoding and counting each take a turn of the event loop. A cancellation in between loses nothing.
-            self._calls.decode_ahead(body)
+            self._exchange.decode_ahead(body)
             await asyncio.sleep(0)
         self._chunks.clear()
         passed: Chunk = await self._inspect(body)
-        if self._calls.has_pending:
+        if self._exchange.has_pending:
             await self._register_unanswered()
         if not self.may_redact:
             returned = len(body) - len(self._withheld) - len(last)

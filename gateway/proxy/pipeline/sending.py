@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.protocol.errors import INTERNAL_ERROR
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.metrics_sink import ProxyMetricsSink
@@ -25,14 +25,14 @@ class UpstreamSender:
         self._metrics = metrics
 
     async def send(
-        self, upstream_request: UpstreamRequest, request: AdmittedRequest, calls: PendingCalls
+        self, upstream_request: UpstreamRequest, request: AdmittedRequest, exchange: Exchange
     ) -> SentRequest:
         """Send a request and wait for the head of its response. Raises `RequestRejected`."""
         try:
             connection = await self._pool.send_request(upstream_request.head, upstream_request.body)
         except UpstreamError as error:
             raise self.counted_rejection(error) from None
-        sent = SentRequest(request, connection, calls)
+        sent = SentRequest(request, connection, exchange)
         await self.wait_for_head(sent)
         return sent
 

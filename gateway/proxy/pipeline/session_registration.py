@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Session
 from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, RequestRejected
 from gateway.proxy.admission.sessions import Sessions
@@ -66,7 +66,7 @@ class SessionRegistration:
             ),
         )
 
-    async def rewrite_endpoint(self, request: AdmittedRequest, calls: PendingCalls, data: bytes) -> bytes:
+    async def rewrite_endpoint(self, request: AdmittedRequest, exchange: Exchange, data: bytes) -> bytes:
         """Register a session of the HTTP+SSE transport from its `endpoint` event; return the endpoint at the gateway.
 
         Raises `ResponseError` if the endpoint is not the upstream's, and `CorrelationUnavailable`.
@@ -90,7 +90,7 @@ class SessionRegistration:
             raise ResponseError(str(error)) from None
         except RequestRejected as rejected:
             raise CorrelationUnavailable(rejected.deny.message) from None
-        calls.bind_session(endpoint.session_id)
+        exchange.bind_session(endpoint.session_id)
         return f"{head.path}?{endpoint.query}".encode("ascii")
 
     async def _store(self, session_id: str, session: Session) -> None:

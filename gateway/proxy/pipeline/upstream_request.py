@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.head_cache import CachedAdmission
 from gateway.proxy.admission.headers import ForwardedClient, UpstreamIdentity, upstream_headers
@@ -23,12 +23,12 @@ class UpstreamRequest(msgspec.Struct, frozen=True):
 
 
 class SentRequest(msgspec.Struct, frozen=True):
-    """A request that was sent upstream, and the calls in it that wait for their response."""
+    """A request that was sent upstream, with its exchange."""
 
     request: AdmittedRequest
     connection: UpstreamConnection
     """Receives the response."""
-    calls: PendingCalls
+    exchange: Exchange
 
 
 class UpstreamRequestBuilder:

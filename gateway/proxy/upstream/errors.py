@@ -1,4 +1,4 @@
-"""Errors of an exchange with the upstream, one class per phase, as httpcore has them."""
+"""Errors of the upstream, one class per phase, as httpcore has them."""
 
 from __future__ import annotations
 

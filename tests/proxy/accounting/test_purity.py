@@ -5,9 +5,9 @@ from __future__ import annotations
 from tests.support.purity import io_libraries_of
 
 PURE = (
-    "calls",
+    "tracked_request",
     "correlation_models",
-    "pending_calls",
+    "exchange",
     "redaction",
     "response_decoder",
     "response_inspection",

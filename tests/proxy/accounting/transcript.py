@@ -1,4 +1,4 @@
-"""Plays a transcript of one exchange through `PendingCalls`, without a loop or a socket.
+"""Plays a transcript of one exchange through `Exchange`, without a loop or a socket.
 
 A transcript shows what the gateway receives (`>>`) and sends (`<<`), and the usage events that it records (`++`):
 
@@ -20,7 +20,7 @@ from typing import Any
 from gateway.keys.record import KeyRecord
 from gateway.protocol.message_parser import parse_body
 from gateway.proxy.accounting.call_meter import CallMeter
-from gateway.proxy.accounting.pending_calls import PendingCalls
+from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.response_inspection import Inspection
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.clock import Clock
@@ -33,12 +33,12 @@ def key(**limits: Any) -> KeyRecord:
     return KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-", owner="ann", created_at=0, **limits)
 
 
-def pending(*messages: Any, **limits: Any) -> PendingCalls:
+def pending(*messages: Any, **limits: Any) -> Exchange:
     """The calls of one client request, on a clock that advances by 250 ms each time it is read."""
     times = iter([100.0, 100.25, 100.5, 101.0])
-    clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times), new_event_id=lambda now: f"id-{now}")
-    services = AccountingServices(clock, CallMeter(None, lambda: None))
-    return PendingCalls(parse_body(json.dumps(list(messages)).encode()).messages, CALLER, key(**limits), services)
+    clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times))
+    services = AccountingServices(clock, lambda now: f"id-{now}", CallMeter(None, lambda: None))
+    return Exchange(parse_body(json.dumps(list(messages)).encode()).messages, CALLER, key(**limits), services)
 
 
 def call(id_: Any = 1, tool: str = "get", **arguments: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def result(id_: Any = 1, table: str = "t", rows: int = 3, **members: Any) -> byt
     ).encode()
 
 
-def play(transcript: str, **limits: Any) -> tuple[PendingCalls, bytes]:
+def play(transcript: str, **limits: Any) -> tuple[Exchange, bytes]:
     """Check a transcript for a key with these limits; return the calls, and everything sent to the client."""
     expected = textwrap.dedent(transcript).strip().split("\n")
     lines = [(line[:8].strip(), line[9:11], line[12:]) for line in expected]

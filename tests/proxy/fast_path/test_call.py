@@ -19,7 +19,7 @@ from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.upstream.connection import ConnectionState
 from tests.proxy.keep_alive import (
-    TYPICAL,
+    SINGLE_RESULT,
     KeepAliveClient,
     PathRecorder,
     PausedUpstream,
@@ -66,7 +66,7 @@ async def counted(gateway: Gateway, events: int) -> None:
 
 
 @pytest.mark.parametrize("fields", [(), (b"Mcp-Session-Id: s",)], ids=["no session", "session"])
-@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["typical", "other"])
+@pytest.mark.parametrize("raw", [http(SINGLE_RESULT), OTHER], ids=["single-result", "other"])
 async def test_a_call_whose_client_disconnects_before_the_response_goes_on_and_is_counted(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, fields: tuple[bytes, ...], raw: bytes
 ) -> None:
@@ -98,11 +98,11 @@ async def test_a_call_of_2026_07_28_whose_client_disconnects_is_ended_upstream(
     assert paths.taken == ["general", "fast"]
 
 
-@pytest.mark.parametrize("cuts", [1, 30, len(http(TYPICAL)) - len(TYPICAL), len(http(TYPICAL)) - 1])
+@pytest.mark.parametrize("cuts", [1, 30, len(http(SINGLE_RESULT)) - len(SINGLE_RESULT), len(http(SINGLE_RESULT)) - 1])
 async def test_a_call_whose_client_disconnects_during_the_response_is_counted(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, cuts: int
 ) -> None:
-    raw = http(TYPICAL)
+    raw = http(SINGLE_RESULT)
     async with warm_client(gateway, upstream, await gateway.key()) as client:
         paused = PausedUpstream(upstream, raw[cuts:])
         client.send(call())
@@ -117,7 +117,7 @@ async def test_a_call_whose_client_disconnects_during_the_response_is_counted(
     assert paths.taken[:2] == ["general", "fast"]
 
 
-@pytest.mark.parametrize("raw", [http(TYPICAL), OTHER], ids=["typical", "other"])
+@pytest.mark.parametrize("raw", [http(SINGLE_RESULT), OTHER], ids=["single-result", "other"])
 @pytest.mark.parametrize("fields", [(), (CANCELS,)], ids=["goes on", "cancels"])
 async def test_a_client_that_disconnects_as_its_response_arrives_leaks_nothing(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, fields: tuple[bytes, ...], raw: bytes
@@ -127,9 +127,9 @@ async def test_a_client_that_disconnects_as_its_response_arrives_leaks_nothing(
         events = len(await gateway.events())
         async with raw_client(gateway) as client:
             one = KeepAliveClient(None, None, key, fields, b"1.1").encode(call())  # type: ignore[arg-type]
-            upstream.answer = answer_raw(http(TYPICAL))
+            upstream.answer = answer_raw(http(SINGLE_RESULT))
             await asyncio.get_running_loop().sock_sendall(client, one)
-            assert (await asyncio.get_running_loop().sock_recv(client, 65_536)).endswith(TYPICAL)
+            assert (await asyncio.get_running_loop().sock_recv(client, 65_536)).endswith(SINGLE_RESULT)
             paused = PausedUpstream(upstream, b"")
             await asyncio.get_running_loop().sock_sendall(client, one)
             await paused.arrived.wait()
@@ -171,7 +171,7 @@ async def test_a_call_whose_client_disconnects_while_its_usage_event_is_recorded
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
     async with warm_client(gateway, upstream, await gateway.key()) as client:
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         async with recording_usage(gateway, client):
             client.disconnect()
             await until(lambda: gateway.metrics.reasons[-1] == "client_left")
@@ -185,12 +185,12 @@ async def test_no_byte_of_a_response_is_sent_before_its_usage_event_is_durable(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
     async with warm_client(gateway, upstream, await gateway.key()) as client:
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         async with recording_usage(gateway, client):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):
                     await client.reader.read(1)
-        assert (await client.read_response()).endswith(TYPICAL)
+        assert (await client.read_response()).endswith(SINGLE_RESULT)
     assert paths.taken == ["general", "fast"]
     await counted(gateway, 2)
 
@@ -198,7 +198,7 @@ async def test_no_byte_of_a_response_is_sent_before_its_usage_event_is_durable(
 async def test_a_call_whose_client_disconnects_during_a_large_response_is_counted(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
-    raw = http(TYPICAL.replace(b"[1,2]", b"[" + b"0," * 90_000 + b"0]"))
+    raw = http(SINGLE_RESULT.replace(b"[1,2]", b"[" + b"0," * 90_000 + b"0]"))
     async with warm_client(gateway, upstream, await gateway.key()) as client:
         paused = PausedUpstream(upstream, raw[100_000:])
         client.send(call())
@@ -213,7 +213,7 @@ async def test_a_call_whose_client_disconnects_during_a_large_response_is_counte
         await counted(gateway, 2)
     assert paths.taken == ["general", "fast"]
     assert [event.response_bytes for event in await gateway.events()] == [
-        len(TYPICAL),
+        len(SINGLE_RESULT),
         len(raw.partition(b"\r\n\r\n")[2]),
     ]
 
@@ -222,9 +222,9 @@ async def test_a_call_whose_client_disconnects_during_a_large_response_is_counte
 
 
 async def by_id(request: Request, writer: asyncio.StreamWriter) -> None:
-    """Respond to most calls with a typical response, and to some with others."""
+    """Respond to most calls with a single-result response, and to some with others."""
     id_ = request.message["id"]
-    body = TYPICAL.replace(b'"id":1', b'"id":%d' % id_)
+    body = SINGLE_RESULT.replace(b'"id":1', b'"id":%d' % id_)
     if id_ % 7 == 3:
         body = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32602,"message":"no"}}' % id_
     if id_ % 5 == 2:
@@ -271,7 +271,7 @@ async def test_a_client_that_does_not_read_is_held_back_and_gets_every_response_
     rows = b"[" + b",".join(b'{"n":%d}' % n for n in range(8000)) + b"]"
 
     async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
-        writer.write(http(TYPICAL.replace(b"[1,2]", rows).replace(b'"id":1', b'"id":%d' % request.message["id"])))
+        writer.write(http(SINGLE_RESULT.replace(b"[1,2]", rows).replace(b'"id":1', b'"id":%d' % request.message["id"])))
 
     upstream.answer = respond
     loop, key = asyncio.get_running_loop(), await gateway.key()
@@ -336,7 +336,7 @@ async def test_a_call_in_flight_is_answered_while_draining_and_its_connection_cl
         paused.release.set()
         raw = await client.read_response()
         assert b"\r\nConnection: close\r\n" in raw
-        assert raw.endswith(TYPICAL)
+        assert raw.endswith(SINGLE_RESULT)
         assert await client.reader.read() == b""
     assert paths.taken == ["general", "fast"]
     await counted(gateway, 2)
@@ -355,7 +355,9 @@ async def test_a_call_without_a_response_is_cancelled_after_the_drain_timeout(
     await counted(gateway, 1)
 
 
-@pytest.mark.parametrize("raw", [http(TYPICAL), sse_head() + chunk(b"data: " + TYPICAL + b"\n\n") + chunk(b"")])
+@pytest.mark.parametrize(
+    "raw", [http(SINGLE_RESULT), sse_head() + chunk(b"data: " + SINGLE_RESULT + b"\n\n") + chunk(b"")]
+)
 async def test_a_response_whose_usage_cannot_be_recorded_is_503_on_both_paths_and_none_of_it_is_sent(
     valkey: Valkey, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder, raw: bytes
 ) -> None:
@@ -398,9 +400,9 @@ async def test_a_call_beyond_the_concurrency_limit_is_503_on_both_paths_and_late
         async with keep_alive(gateway, key) as third:
             assert without_date(await third.exchange(call())) == refused
         paused.release.set()
-        assert (await first.read_response()).endswith(TYPICAL)
-        upstream.answer = answer_raw(http(TYPICAL))
-        assert (await second.exchange(call())).endswith(TYPICAL)
+        assert (await first.read_response()).endswith(SINGLE_RESULT)
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
+        assert (await second.exchange(call())).endswith(SINGLE_RESULT)
     assert paths.taken == ["general", "general", "fast", "general", "general", "fast"]
     await counted(gateway, 4)
 
@@ -420,7 +422,7 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
     key = await gateway.key()
     responses = []
     async with warm_client(gateway, upstream, key) as client, keep_alive(gateway, key) as other:
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         with monkeypatch.context() as faulty:
             if where == "meter":
                 faulty.setattr("gateway.metering.meter_decoded", fails)
@@ -446,7 +448,7 @@ async def test_the_stream_of_a_revoked_key_is_closed_even_in_the_middle_of_its_o
 ) -> None:
     record, key = await gateway.new_key()
     async with warm_client(gateway, upstream, key) as client:
-        raw = sse_head() + chunk(b"data: " + TYPICAL + b"\n\n") + chunk(b"")
+        raw = sse_head() + chunk(b"data: " + SINGLE_RESULT + b"\n\n") + chunk(b"")
         paused = PausedUpstream(upstream, raw[-50:])
         client.send(call())
         await paused.arrived.wait()
@@ -481,7 +483,7 @@ async def test_calls_on_the_fast_path_are_garbage_collected(
     gc.collect()
     earlier = {id(thing) for thing in gc.get_objects() if isinstance(thing, FastPathCall)}
     async with warm_client(gateway, upstream, await gateway.key()) as client:
-        for raw in (http(TYPICAL), OTHER, http(TYPICAL)):
+        for raw in (http(SINGLE_RESULT), OTHER, http(SINGLE_RESULT)):
             upstream.answer = answer_raw(raw)
             await client.exchange(call())
         del raw
@@ -503,7 +505,7 @@ class RandomUpstream:
 
     async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
         id_, random = request.message["id"], self._random
-        body = TYPICAL.replace(b'"id":1', b'"id":%d' % id_)
+        body = SINGLE_RESULT.replace(b'"id":1', b'"id":%d' % id_)
         if random.random() < 0.2:
             body = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32602,"message":"no"}}' % id_
         if random.random() < 0.1:
@@ -574,7 +576,7 @@ async def test_a_response_prepared_before_draining_still_says_that_the_connectio
         running_gateway(redis, valkey_url, upstream.url, tmp_path) as gateway,
         warm_client(gateway, upstream, await gateway.key(), *fields, version=version) as client,
     ):
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         async with recording_usage(gateway, client):
             gateway.worker.server.stop_accepting()
         raw = await client.read_response()
@@ -591,11 +593,11 @@ async def test_an_error_after_recording_neither_counts_nor_answers_twice(
         raise RuntimeError("a fault")
 
     async with warm_client(gateway, upstream, await gateway.key()) as client:
-        upstream.answer = answer_raw(http(TYPICAL))
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         with monkeypatch.context() as faulty:
             faulty.setattr(RequestContext, "prepare", fails)
-            assert (await client.exchange(call())).endswith(TYPICAL)
-        assert (await client.exchange(call())).endswith(TYPICAL)
+            assert (await client.exchange(call())).endswith(SINGLE_RESULT)
+        assert (await client.exchange(call())).endswith(SINGLE_RESULT)
     assert paths.taken == ["general", "fast", "fast"]
     assert not gateway.active_requests
     await counted(gateway, 3)

@@ -20,7 +20,7 @@ from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from tests.proxy.keep_alive import (
     RESULT,
-    TYPICAL,
+    SINGLE_RESULT,
     KeepAliveClient,
     PathRecorder,
     in_segments,
@@ -118,49 +118,49 @@ CLIENTS: dict[str, tuple[bytes, tuple[bytes, ...]]] = {
 }
 PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}'
 TASK = {"task": {"taskId": "t-1", "status": "working", "ttl": 1000}}
-TYPICAL_RESPONSES = {
-    "json": http(TYPICAL),
+SINGLE_RESULT_RESPONSES = {
+    "json": http(SINGLE_RESULT),
     "json with spaces": http(
         b' {"id" : 1, "jsonrpc":"2.0",\n"result":{"content":[{"type":"text","text":"\\u00e9"}]}} '
     ),
     "json in chunks": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    + chunk(TYPICAL[:20])
-    + chunk(TYPICAL[20:])
+    + chunk(SINGLE_RESULT[:20])
+    + chunk(SINGLE_RESULT[20:])
     + chunk(b""),
-    "json with another content type": http(TYPICAL, content_type="text/html"),
-    "events in chunks": in_chunks(sse(TYPICAL)),
-    "events in two chunks": in_chunks(sse(TYPICAL)[:30], sse(TYPICAL)[30:]),
-    "events with crlf": in_chunks(sse(TYPICAL, b"\r\n")),
-    "events with data only": in_chunks(sse(TYPICAL, fields=b"")),
-    "events with a length": http(sse(TYPICAL), "text/event-stream; charset=utf-8"),
+    "json with another content type": http(SINGLE_RESULT, content_type="text/html"),
+    "events in chunks": in_chunks(sse(SINGLE_RESULT)),
+    "events in two chunks": in_chunks(sse(SINGLE_RESULT)[:30], sse(SINGLE_RESULT)[30:]),
+    "events with crlf": in_chunks(sse(SINGLE_RESULT, b"\r\n")),
+    "events with data only": in_chunks(sse(SINGLE_RESULT, fields=b"")),
+    "events with a length": http(sse(SINGLE_RESULT), "text/event-stream; charset=utf-8"),
     "a tool error": response_with({"content": [{"type": "text", "text": "no"}], "isError": True}),
     "a complete result": response_with({"content": [], "resultType": "complete"}),
     "fields": http(
-        TYPICAL, extra="Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX: \xe9\r\n"
+        SINGLE_RESULT, extra="Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX: \xe9\r\n"
     ),
-    "a closing connection": http(TYPICAL, extra="Connection: close\r\n"),
-    "HTTP/1.0": http(TYPICAL).replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "another reason phrase": http(TYPICAL, status="200 Quite Fine"),
-    "201": http(TYPICAL, status="201 Created"),
-    "500 with a result": http(TYPICAL, status="500 Oops"),
-    "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(TYPICAL),
-    "bytes after the response": http(TYPICAL) + b"HTTP/1.1 200 OK\r\n",
+    "a closing connection": http(SINGLE_RESULT, extra="Connection: close\r\n"),
+    "HTTP/1.0": http(SINGLE_RESULT).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "another reason phrase": http(SINGLE_RESULT, status="200 Quite Fine"),
+    "201": http(SINGLE_RESULT, status="201 Created"),
+    "500 with a result": http(SINGLE_RESULT, status="500 Oops"),
+    "100 first": b"HTTP/1.1 100 Continue\r\n\r\n" + http(SINGLE_RESULT),
+    "bytes after the response": http(SINGLE_RESULT) + b"HTTP/1.1 200 OK\r\n",
 }
 OTHER_RESPONSES = {
     "an error object": http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'),
-    "an error and a result": http(TYPICAL[:-1] + b',"error":{"code":1,"message":"no"}}'),
+    "an error and a result": http(SINGLE_RESULT[:-1] + b',"error":{"code":1,"message":"no"}}'),
     "a wrong id": response_with(RESULT, 2),
     "the id as a string": response_with(RESULT, "1"),
-    "the id as a fraction": http(TYPICAL.replace(b'"id":1', b'"id":1.0')),
-    "no id": http(TYPICAL.replace(b'"id":1,', b"")),
+    "the id as a fraction": http(SINGLE_RESULT.replace(b'"id":1', b'"id":1.0')),
+    "no id": http(SINGLE_RESULT.replace(b'"id":1,', b"")),
     "input required": response_with({"resultType": "input_required", "inputRequests": {}}),
     "input required with content": response_with({"resultType": "input_required", "content": []}),
     "a task": response_with(TASK),
     "a task with content": response_with({"content": [], **TASK}),
     "no tool result": response_with({}),
-    "a batch": http(b"[" + TYPICAL + b"]"),
+    "a batch": http(b"[" + SINGLE_RESULT + b"]"),
     "not json": http(b"<html>"),
-    "nan": http(TYPICAL.replace(b"[1,2]", b"[NaN]")),
+    "nan": http(SINGLE_RESULT.replace(b"[1,2]", b"[NaN]")),
     "an empty body": http(b""),
     "202": b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
     "204": b"HTTP/1.1 204 No Content\r\n\r\n",
@@ -168,33 +168,34 @@ OTHER_RESPONSES = {
     "404": http(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"no"}}', status="404 Not Found"),
     "500": http(b'{"error":"oops"}', status="500 Oops"),
     "gzip": http(b"\x1f\x8b\x08", extra="Content-Encoding: gzip\r\n"),
-    "progress first": in_chunks(sse(PROGRESS), sse(TYPICAL)),
-    "progress last": in_chunks(sse(TYPICAL), sse(PROGRESS)),
-    "twice": in_chunks(sse(TYPICAL), sse(TYPICAL)),
-    "a comment first": in_chunks(b": hello\n\n" + sse(TYPICAL)),
-    "an id": in_chunks(sse(TYPICAL, fields=b"id: 7")),
-    "a retry time": in_chunks(sse(TYPICAL, fields=b"retry: 7")),
-    "another event type": in_chunks(sse(TYPICAL, fields=b"event: other")),
-    "data on two lines": in_chunks(b"data: " + TYPICAL[:17] + b"\ndata: " + TYPICAL[17:] + b"\n\n"),
-    "no blank line": in_chunks(b"data: " + TYPICAL + b"\n"),
-    "a byte order mark": in_chunks(b"\xef\xbb\xbf" + sse(TYPICAL)),
+    "progress first": in_chunks(sse(PROGRESS), sse(SINGLE_RESULT)),
+    "progress last": in_chunks(sse(SINGLE_RESULT), sse(PROGRESS)),
+    "twice": in_chunks(sse(SINGLE_RESULT), sse(SINGLE_RESULT)),
+    "a comment first": in_chunks(b": hello\n\n" + sse(SINGLE_RESULT)),
+    "an id": in_chunks(sse(SINGLE_RESULT, fields=b"id: 7")),
+    "a retry time": in_chunks(sse(SINGLE_RESULT, fields=b"retry: 7")),
+    "another event type": in_chunks(sse(SINGLE_RESULT, fields=b"event: other")),
+    "data on two lines": in_chunks(b"data: " + SINGLE_RESULT[:17] + b"\ndata: " + SINGLE_RESULT[17:] + b"\n\n"),
+    "no blank line": in_chunks(b"data: " + SINGLE_RESULT + b"\n"),
+    "a byte order mark": in_chunks(b"\xef\xbb\xbf" + sse(SINGLE_RESULT)),
     "an error as an event": in_chunks(sse(b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}')),
     "no events": in_chunks(),
-    "trailers": in_chunks(sse(TYPICAL), trailers=b"X-Sum: 1\r\n"),
-    "json with trailers": in_chunks(TYPICAL, trailers=b"X-Sum: 1\r\n").replace(
+    "trailers": in_chunks(sse(SINGLE_RESULT), trailers=b"X-Sum: 1\r\n"),
+    "json with trailers": in_chunks(SINGLE_RESULT, trailers=b"X-Sum: 1\r\n").replace(
         b"text/event-stream", b"application/json"
     ),
 }
 CLOSING_RESPONSES = {
     "nothing": b"",
-    "half a head": http(TYPICAL)[:30],
-    "a head alone": http(TYPICAL)[: -len(TYPICAL)],
-    "half a body": http(TYPICAL)[:-5],
-    "half a chunk": in_chunks(sse(TYPICAL))[:-20],
-    "no last chunk": in_chunks(sse(TYPICAL))[:-5],
-    "json until the connection closes": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + TYPICAL,
-    "events until the connection closes": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + sse(TYPICAL),
-    "a complete response": http(TYPICAL),
+    "half a head": http(SINGLE_RESULT)[:30],
+    "a head alone": http(SINGLE_RESULT)[: -len(SINGLE_RESULT)],
+    "half a body": http(SINGLE_RESULT)[:-5],
+    "half a chunk": in_chunks(sse(SINGLE_RESULT))[:-20],
+    "no last chunk": in_chunks(sse(SINGLE_RESULT))[:-5],
+    "json until the connection closes": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + SINGLE_RESULT,
+    "events until the connection closes": b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    + sse(SINGLE_RESULT),
+    "a complete response": http(SINGLE_RESULT),
     "garbage": b"nonsense\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
     "a protocol switch": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -202,7 +203,7 @@ CLOSING_RESPONSES = {
 }
 
 
-LARGE = TYPICAL.replace(b"[1,2]", b"[" + b",".join(b'{"n":%d}' % n for n in range(15_000)) + b"]")
+LARGE = SINGLE_RESULT.replace(b"[1,2]", b"[" + b",".join(b'{"n":%d}' % n for n in range(15_000)) + b"]")
 """Larger than one read of a socket, smaller than the limit up to which a response is buffered."""
 VERY_LARGE = LARGE.replace(b'"content":[]', b'"content":[{"type":"text","text":"%b"}]' % (b"x" * 400_000))
 LARGE_RESPONSES = {
@@ -215,11 +216,11 @@ LARGE_RESPONSES = {
 }
 
 
-@pytest.mark.parametrize("name", TYPICAL_RESPONSES)
-async def test_a_typical_response_has_the_same_bytes_on_both_paths(
+@pytest.mark.parametrize("name", SINGLE_RESULT_RESPONSES)
+async def test_a_single_result_response_has_the_same_bytes_on_both_paths(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    upstream.answer = answer_raw(TYPICAL_RESPONSES[name])
+    upstream.answer = answer_raw(SINGLE_RESULT_RESPONSES[name])
     key = await gateway.key()
     for client, (version, fields) in CLIENTS.items():
         paths.taken.clear()
@@ -263,7 +264,7 @@ async def test_an_upstream_that_closes_its_connection_has_the_same_result_on_bot
 async def test_a_response_in_two_segments_is_the_same_wherever_it_is_split(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, name: str
 ) -> None:
-    raw = TYPICAL_RESPONSES[name]
+    raw = SINGLE_RESULT_RESPONSES[name]
     key = await gateway.key()
     async with warm_client(gateway, upstream, key) as client:
         upstream.answer = answer_raw(raw)
@@ -328,12 +329,12 @@ async def test_an_idle_connection_that_the_upstream_closes_loses_no_response(
 
     async def respond(_request: Request, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
-        writer.write(http(TYPICAL))
+        writer.write(http(SINGLE_RESULT))
 
     upstream.answer = respond
     async with keep_alive(gateway, await gateway.key()) as client:
         for _ in range(4):
-            assert (await client.exchange(call())).endswith(TYPICAL)
+            assert (await client.exchange(call())).endswith(SINGLE_RESULT)
             if closes:
                 writers[-1].transport.abort()
     assert len(await gateway.events()) == 4
@@ -474,7 +475,7 @@ async def test_a_call_of_a_tool_with_a_metering_rule_is_counted_by_the_rule(
 ) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[metering.rule]]\ntool = "ruled"\nrecords = "length(result.structuredContent.rows)"\n')
-    upstream.answer = answer_raw(http(TYPICAL))
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
     async with limited_gateway(redis, valkey_url, upstream, tmp_path / "data", metering_rules=str(rules)) as gateway:
         first, second = await on_both_paths(gateway, upstream, await gateway.key(), call("ruled"))
         assert first == second
@@ -490,7 +491,7 @@ async def test_a_key_that_was_revoked_or_expired_since_the_last_call_is_401(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, paths: PathRecorder, way_out: str
 ) -> None:
     record, key = await gateway.new_key(expires_at=now_ms() + 3_600_000)
-    upstream.answer = answer_raw(http(TYPICAL))
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
     async with warm_client(gateway, upstream, key) as client:
         assert (await client.exchange(call())).startswith(b"HTTP/1.1 200 ")
         assert paths.last == "fast"
@@ -526,7 +527,7 @@ async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, changes: dict[str, Any], status: int
 ) -> None:
     record, key = await gateway.new_key()
-    upstream.answer = answer_raw(http(TYPICAL))
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
     async with warm_client(gateway, upstream, key) as client:
         await gateway.keys.update(record.key_id, **changes)
         await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
@@ -547,7 +548,7 @@ async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
 async def test_a_key_limited_to_tools_can_call_only_these_on_both_paths(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
-    upstream.answer = answer_raw(http(TYPICAL))
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
     key = await gateway.key(allowed_tools=("get*",))
     for tool, way, status in (("get_a", "fast", 200), ("drop", "general", 403), ("Get", "general", 403)):
         first, second = await on_both_paths(gateway, upstream, key, call(tool))
@@ -556,11 +557,11 @@ async def test_a_key_limited_to_tools_can_call_only_these_on_both_paths(
         assert len(second.sent) == len(second.events) == (status == 200)
 
 
-@pytest.mark.parametrize("name", [*OTHER_RESPONSES, *TYPICAL_RESPONSES])
+@pytest.mark.parametrize("name", [*OTHER_RESPONSES, *SINGLE_RESULT_RESPONSES])
 async def test_a_key_limited_to_tools_gets_the_same_response_on_both_paths(
     gateway: Gateway, upstream: ScriptedUpstream, name: str
 ) -> None:
-    upstream.answer = answer_raw({**OTHER_RESPONSES, **TYPICAL_RESPONSES}[name])
+    upstream.answer = answer_raw({**OTHER_RESPONSES, **SINGLE_RESULT_RESPONSES}[name])
     key = await gateway.key(allowed_tools=("get",))
     first, second = await on_both_paths(gateway, upstream, key, call(), b"Mcp-Session-Id: s")
     assert first == second
@@ -569,7 +570,7 @@ async def test_a_key_limited_to_tools_gets_the_same_response_on_both_paths(
 async def test_a_session_of_another_owner_is_404_for_every_request_of_a_connection(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder
 ) -> None:
-    upstream.answer = answer_raw(http(TYPICAL))
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
     assert (await gateway.post(call(), await gateway.key("bob@example.com"), Mcp_Session_Id="bobs")).status == 200
     async with keep_alive(gateway, await gateway.key("ann@example.com"), b"Mcp-Session-Id: bobs") as client:
         for _ in range(3):
@@ -600,7 +601,7 @@ async def test_random_requests_on_one_connection_have_the_same_results_as_on_sep
 ) -> None:
     random = Random(seed)
     requests = {**FAST_PATH_REQUESTS, **GENERAL_PATH_REQUESTS}
-    responses = {**TYPICAL_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES}
+    responses = {**SINGLE_RESULT_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES}
     steps = [
         (
             random.choice([*["a call", "arguments"] * 30, *requests]),

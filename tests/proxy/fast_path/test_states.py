@@ -37,7 +37,7 @@ async def player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: PathRec
     return player
 
 
-async def test_a_typical_response_is_sent_when_its_usage_is_durable(player: Player, paths: PathRecorder) -> None:
+async def test_a_single_result_response_is_sent_when_its_usage_is_durable(player: Player, paths: PathRecorder) -> None:
     for _ in range(3):
         await player.play("""
             client   >> call 2

@@ -1,4 +1,6 @@
-"""The calls of one client request that wait for a response, and the usage events that the responses produce.
+"""An exchange: one HTTP request of a client, the JSON-RPC requests in it, and the stream of its response.
+
+It matches responses with the requests and produces the usage events.
 
 The rules:
 
@@ -11,7 +13,7 @@ The rules:
 - A restricted key gets nothing unchecked: a list of tools is filtered, and a tool result is replaced by an error if it
   comes from a tool or table that the key is not allowed, or if either is unknown.
 
-Pure: imports and does no I/O.
+Imports no I/O library and does no I/O; the callbacks of `AccountingServices` may.
 """
 
 from __future__ import annotations
@@ -26,7 +28,6 @@ from gateway.metering import MeteringResult
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.message import Message, encode_id
 from gateway.proxy.accounting import redaction
-from gateway.proxy.accounting.calls import Call, tool_call
 from gateway.proxy.accounting.correlation_models import Lookup, LookupResult, PendingRequest, Scope
 from gateway.proxy.accounting.response_decoder import (
     ToolResponse,
@@ -36,6 +37,7 @@ from gateway.proxy.accounting.response_decoder import (
 )
 from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector, only_id
 from gateway.proxy.accounting.services import AccountingServices, Meter
+from gateway.proxy.accounting.tracked_request import TrackedRequest, track_call
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.admitted_request import Caller
 
@@ -44,8 +46,8 @@ _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
 _NOT_METERED = MeteringResult(tables=(), records=None, method=metering.UNKNOWN)
 
 
-class PendingCalls:
-    """The calls of one exchange: one client request and its response stream."""
+class Exchange:
+    """The requests of one exchange that wait for a response."""
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class PendingCalls:
         `started` is the monotonic time at which the exchange began; by default, now.
         """
         started = services.clock.monotonic() if started is None else started
-        self._builder = UsageEventBuilder(caller, key, services.clock, started)
+        self._builder = UsageEventBuilder(caller, key, services.clock, services.new_event_id, started)
         self._key = key
         self._services = services
         self._is_listening = is_listening
@@ -72,13 +74,13 @@ class PendingCalls:
         """True if the key is limited to certain tables, so that responses must be correlated without any doubt."""
         self.is_session_bound = False
         """True if the stream has announced its session (HTTP+SSE transport)."""
-        self.pending: dict[str, Call] = {}
+        self.pending: dict[str, TrackedRequest] = {}
         """The requests without a response, by JSON-RPC id."""
-        self.registered = self._builder.registered
+        self.registered: dict[str, PendingRequest] = {}
         """The requests that are registered in the correlation store, by JSON-RPC id."""
         for message in messages:
-            if message.kind == "request" and (call := self._to_call(message)) is not None:
-                self.pending[call.id_json] = call
+            if message.kind == "request" and (request := self._track(message)) is not None:
+                self.pending[request.id_json] = request
         is_limited_to_tools = key is not None and key.allowed_tools is not None
         self.may_redact = self.is_limited_to_tables or (is_limited_to_tools and (is_listening or self._has_other_reads))
         """True if responses may have to be changed, so that none may be sent before it is inspected."""
@@ -96,7 +98,7 @@ class PendingCalls:
     @property
     def has_pending_results(self) -> bool:
         """True if a `tools/call` or `tasks/result` has no response yet."""
-        return any(call.method in _WITH_RESULT for call in self.pending.values())
+        return any(request.method in _WITH_RESULT for request in self.pending.values())
 
     @property
     def has_unregistered(self) -> bool:
@@ -126,7 +128,7 @@ class PendingCalls:
     @property
     def is_sql_parsed(self) -> bool:
         """True if `inspect` will not block the event loop; if not, call `parse_sql` in a thread first."""
-        return all(metering.is_sql_parsed(call.arguments) for call in self.pending.values() if call.arguments)
+        return all(metering.is_sql_parsed(each.arguments) for each in self.pending.values() if each.arguments)
 
     def parse_sql(self) -> None:
         """Parse the SQL in the calls' arguments. May take long: not for an event loop."""
@@ -139,23 +141,23 @@ class PendingCalls:
         Set `is_replayable` if a response may be sent more than once, because its stream can be resumed.
         """
         return {
-            id_json: self._builder.to_pending_request(call, is_kept=is_replayable)
-            for id_json, call in self.pending.items()
+            id_json: self._builder.to_pending_request(request, is_kept=is_replayable)
+            for id_json, request in self.pending.items()
             if id_json not in self.registered
         }
 
     def decode_ahead(self, data: Chunk) -> None:
         """Do a part of the work of `inspect` on the same data, to split it over two turns of the event loop."""
-        if self._is_typical:
+        if self._is_single_call:
             self._decoded = data, decode_tool_response(data)
 
     def inspect(self, data: bytes, results: Mapping[Lookup, LookupResult] = _NO_RESULTS) -> Inspection:
         """Inspect one JSON text of a response, given the results of the lookups that were requested before."""
-        if (typical := self._inspect_typical(data)) is not None:
-            return typical
+        if (single := self._inspect_single_result(data)) is not None:
+            return single
         messages = decode_messages(data)
         inspection = Inspection(data)
-        inspector = ResponseInspector(self.pending, self._builder, self._services, results, inspection)
+        inspector = ResponseInspector(self.pending, self.registered, self._builder, self._services, results, inspection)
         replacements = {
             index: replacement
             for index, message in enumerate(messages)
@@ -181,15 +183,15 @@ class PendingCalls:
         return inspection
 
     @property
-    def _is_typical(self) -> bool:
-        """True if a single unregistered `tools/call` is pending, of a key that is not limited to tables."""
+    def _is_single_call(self) -> bool:
+        """True if a single unregistered `tools/call` is pending, and its response need not be redacted."""
         if len(self.pending) != 1 or self.registered or self.may_redact:
             return False
         return next(iter(self.pending.values())).method == "tools/call"
 
-    def _inspect_typical(self, data: bytes) -> Inspection | None:
-        """Inspect the response to a typical call; return `None` if the general inspection is needed."""
-        if not self._is_typical:
+    def _inspect_single_result(self, data: bytes) -> Inspection | None:
+        """Inspect a single-result response; return `None` if the general inspection is needed."""
+        if not self._is_single_call:
             return None
         (call,) = self.pending.values()
         ahead_of, response = self._decoded
@@ -203,30 +205,34 @@ class PendingCalls:
         self.pending.clear()
         return inspection
 
-    def _add_event(self, inspection: Inspection, call: Call, outcome: Outcome) -> None:
-        inspection.add_event(self._builder.build(call, outcome), has_quota=self._builder.has_quota(call))
+    def _add_event(self, inspection: Inspection, call: TrackedRequest, outcome: Outcome) -> None:
+        registered = self.registered.get(call.id_json)
+        event = self._builder.build(call, outcome, registered.event_id if registered is not None else "")
+        inspection.add_event(event, has_quota=self._builder.has_quota(call))
 
-    def _to_call(self, message: Message) -> Call | None:
-        """Return the request as a call; `None` if its response need not be inspected."""
+    def _track(self, message: Message) -> TrackedRequest | None:
+        """Return the request to track; `None` if its response need not be inspected."""
         method = message.method
         if method == "tools/call":
-            return tool_call(message)
+            return track_call(message)
         if method in TASK_READS:
-            return Call(encode_id(message.id), method, task_id=message.task_id or "")
+            return TrackedRequest(encode_id(message.id), method, task_id=message.task_id or "")
         if self.is_limited_to_tables or method == "tools/list":
-            return Call(encode_id(message.id), method)
+            return TrackedRequest(encode_id(message.id), method)
         return None
 
     @property
     def _has_other_reads(self) -> bool:
         """True if the requests list tools, or read a task that another key may have created."""
-        return any(call.method != "tools/call" for call in self.pending.values())
+        return any(request.method != "tools/call" for request in self.pending.values())
 
 
-def meter_tool_response(call: Call, response: ToolResponse | None, meter: Meter, response_bytes: int) -> Outcome | None:
-    """Meter the typical response to a call; return `None` for any other response, which needs general inspection.
+def meter_tool_response(
+    call: TrackedRequest, response: ToolResponse | None, meter: Meter, response_bytes: int
+) -> Outcome | None:
+    """Meter a single-result response to a call; return `None` for any other response, which needs general inspection.
 
-    Typical is a single message with the id of the call and the complete result of a tool without a metering rule.
+    `response` is the result of `decode_tool_response`. A tool with a metering rule has no single-result response.
     """
     if response is None or bytes(response.id) != call.id_json.encode():
         return None
