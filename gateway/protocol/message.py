@@ -32,7 +32,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     params: Any
     is_plain: bool
     """True if the message has the exact form required of public requests, whatever its method."""
-    fault: str
+    form_error: str
     """The reason why the message must not be forwarded, even with a key; empty if there is none."""
 
     @property

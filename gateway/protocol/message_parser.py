@@ -131,13 +131,13 @@ def _to_message(value: Any) -> Message:
         id=id_,
         params=value.get("params"),
         is_plain=has_plain_members and _is_plain(value, method, kind),
-        fault=_find_fault(value, kind, method, id_, has_plain_members=has_plain_members),
+        form_error=_find_form_error(value, kind, method, id_, has_plain_members=has_plain_members),
     )
 
 
-def _invalid(fault: str, id_: Any) -> MalformedMessage:
+def _invalid(error: str, id_: Any) -> MalformedMessage:
     is_printable = isinstance(id_, (str, int, float)) and not isinstance(id_, bool)
-    return MalformedMessage(INVALID_REQUEST, f"Invalid request: {fault}", id_ if is_printable else None)
+    return MalformedMessage(INVALID_REQUEST, f"Invalid request: {error}", id_ if is_printable else None)
 
 
 def _is_plain(value: dict[str, Any], method: str, kind: _Kind) -> bool:
@@ -153,7 +153,7 @@ def _is_portable_id(id_: Any) -> bool:
     return id_ is None or isinstance(id_, str) or (type(id_) is int and -_MAX_INTEGER <= id_ <= _MAX_INTEGER)
 
 
-def _find_fault(value: dict[str, Any], kind: _Kind, method: str, id_: Any, *, has_plain_members: bool) -> str:
+def _find_form_error(value: dict[str, Any], kind: _Kind, method: str, id_: Any, *, has_plain_members: bool) -> str:
     if kind == "request" and not _is_portable_id(id_):
         return "Invalid request: the id must be a string or an integer of at most 53 bits"
     if isinstance(id_, (bool, dict, list)):
@@ -175,10 +175,10 @@ def _find_fault(value: dict[str, Any], kind: _Kind, method: str, id_: Any, *, ha
         for name in params.keys() - _INSPECTED_PARAMS:
             if name.casefold() in _INSPECTED_PARAMS_FOLDED:
                 return "Invalid request: the name of a param differs from a known one only in case"
-    return _find_fault_of_params(params) if method in _INSPECTED_METHODS else ""
+    return _find_form_error_of_params(params) if method in _INSPECTED_METHODS else ""
 
 
-def _find_fault_of_params(params: Any) -> str:
+def _find_form_error_of_params(params: Any) -> str:
     """Return the reason why the params do not show which tool or tasks they name; empty if they do."""
     if not isinstance(params, dict):
         return "Invalid request: params of this method must be an object"

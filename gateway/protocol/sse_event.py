@@ -76,7 +76,7 @@ def single_event_data(source: bytes | bytearray, first: int, last: int) -> Chunk
 
 
 def is_partial_single_event(source: bytes | bytearray, first: int, last: int) -> bool:
-    """Return True if `source[first:last]` is the beginning of such a stream, up to somewhere within its `data` line."""
+    """Return True if `source[first:last]` ends within the `data` line of an event of the usual form, its first one."""
     start = _data_start(source, first)
     return first < start <= last and source.find(b"\n", start, last) < 0 and source.find(b"\r", start, last) < 0
 

@@ -23,7 +23,7 @@ class Event(msgspec.Struct, frozen=True):
 
     raw: bytes | bytearray
     is_complete: bool
-    """False for such a part, the last one included."""
+    """False for each part of an event that is too large, also for the last part."""
 
 
 class EventSplitter:
@@ -36,7 +36,7 @@ class EventSplitter:
     def __init__(self, max_event: int) -> None:
         self._max_event = max_event
         self._buffer = bytearray()
-        """The beginning of an event, or of its next part."""
+        """The beginning of an event, or of the next part of one that is too large."""
         self._large_chunks: list[Chunk] = []
         """Large chunks after `_buffer`. Only the first may contain line ends, and none ends with one."""
         self._large_size = 0

@@ -12,7 +12,11 @@ class ProxyMetricsSink(Protocol):
     """Receives the metrics of a worker. Labels come from small, fixed sets, never from a client."""
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
-        """Count a response; `reason` is `forwarded`, or the reason why the gateway answered itself."""
+        """Count a response.
+
+        `reason` is that of a `Deny`, `client_left` for a client that disconnected before the response, or `forwarded`.
+        `forwarded` also counts responses of the gateway itself: to OPTIONS, to HEAD, to health probes, and 405.
+        """
 
     def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:
         """Count a lookup of an API key: answered by the cache, by Redis, or failed."""

@@ -119,7 +119,7 @@ def _make_forwarding(
     correlation = Correlation(stores.correlation)
     streams = ResponseStreams(UsageRecorder(stores.usage, stores.limits).record, correlation)
     open_streams = OpenStreams(authenticator.is_still_valid, metrics)
-    detached_calls = DetachedCalls(stores.redis, streams, pool)
+    detached_calls = DetachedCalls(stores.redis, streams, pool, metrics)
     sender = UpstreamSender(pool, detached_calls, metrics)
     return ForwardingServices(
         pool=pool,

@@ -81,8 +81,8 @@ class Worker:
         forwarding.open_streams.cancel_listening()
         await self.server.shutdown(self._config.drain_timeout)
         await forwarding.open_streams.close()
-        await forwarding.detached_calls.drain(max(0.0, deadline - loop.time()))
-        await forwarding.correlation.drain()
+        await forwarding.detached_calls.close(max(0.0, deadline - loop.time()))
+        await forwarding.correlation.wait_for_tasks()
         await forwarding.pool.close()
         await self.stores.close()
 

@@ -49,7 +49,7 @@ def test_the_labels_of_the_metrics_are_those_of_the_code() -> None:
 
 
 def reasons_in_the_code() -> set[str]:
-    """Return the reasons of refusals: keyword arguments `reason=` and the last arguments of the helpers for them."""
+    """Return the reasons of rejections: keyword arguments `reason=` and the last arguments of the helpers for them."""
     found: set[str] = set()
     for path in (ROOT / "gateway/proxy").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -63,7 +63,7 @@ def reasons_in_the_code() -> set[str]:
     return found
 
 
-def test_every_reason_of_a_refusal_is_on_the_errors_page() -> None:
+def test_every_reason_of_a_rejection_is_on_the_errors_page() -> None:
     described = set(re.findall(r"^\| \d{3} \| `(\w+)` \|", ERRORS.read_text(), re.MULTILINE))
     reasons = reasons_in_the_code()
     assert len(reasons) > 25

@@ -73,7 +73,7 @@ def test_a_message_lists_the_tasks_that_it_names(method: str, params: Any, tasks
     (message,) = parse_body(
         json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     ).messages
-    assert (message.task_ids, message.fault) == (tasks, "")
+    assert (message.task_ids, message.form_error) == (tasks, "")
 
 
 def test_a_response_to_the_server_is_recognised() -> None:

@@ -19,9 +19,9 @@ PUBLIC = frozenset({"initialize", "notifications/initialized", "server/discover"
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
 
 
-def test_a_member_name_in_another_case_is_a_fault() -> None:
+def test_a_member_name_in_another_case_is_a_form_error() -> None:
     message = parse_body(json.dumps({**INITIALIZE, "Method": "tools/call"}).encode()).messages[0]
-    assert message.fault
+    assert message.form_error
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_batch_with_two_requests_with_the_same_id_is_rejected() -> None:
         {"method": "subscriptions/listen", "params": {"notifications": {"taskIDs": ["x"]}}},
     ],
 )
-def test_an_inspected_name_in_another_case_is_a_fault(message: dict[str, Any]) -> None:
+def test_an_inspected_name_in_another_case_is_a_form_error(message: dict[str, Any]) -> None:
     (parsed,) = parse_body(json.dumps({"jsonrpc": "2.0", "id": 1, **message}).encode()).messages
-    assert parsed.fault
+    assert parsed.form_error
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_an_inspected_name_in_another_case_is_a_fault(message: dict[str, Any]) -
         ("subscriptions/listen", {"notifications": {"taskIds": ["x"] * 1001}}),
     ],
 )
-def test_params_that_hide_which_tool_or_task_they_name_are_a_fault(method: str, params: Any) -> None:
+def test_params_that_hide_which_tool_or_task_they_name_are_a_form_error(method: str, params: Any) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-    assert parse_body(body).messages[0].fault
+    assert parse_body(body).messages[0].form_error
 
 
 def test_the_error_carries_the_id_if_it_could_be_read() -> None:
@@ -183,11 +183,11 @@ def test_the_sdk_adapter_rejects_invalid_messages() -> None:
 
 
 @pytest.mark.parametrize("id_", ["1.0", "1e2", "-0.5", str(2**53), str(-(2**53))])
-def test_an_id_that_some_parsers_change_is_a_fault(id_: str) -> None:
+def test_an_id_that_some_parsers_change_is_a_form_error(id_: str) -> None:
     (message,) = parse_body(b'{"jsonrpc":"2.0","id":%b,"method":"tools/call"}' % id_.encode()).messages
-    assert "the id must be" in message.fault
+    assert "the id must be" in message.form_error
     (response,) = parse_body(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % id_.encode()).messages
-    assert response.fault == ""
+    assert response.form_error == ""
 
 
 def test_the_number_of_containers_outside_of_strings_is_bounded() -> None:
@@ -195,4 +195,4 @@ def test_the_number_of_containers_outside_of_strings_is_bounded() -> None:
     with pytest.raises(MalformedMessage, match="more than 20000 objects and arrays"):
         parse_body(b'{"jsonrpc":"2.0","id":1,"method":"a","params": [%b]}' % many.encode())
     text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "a", "params": {"text": many + '"\\'}})
-    assert parse_body(text.encode()).messages[0].fault == ""
+    assert parse_body(text.encode()).messages[0].form_error == ""

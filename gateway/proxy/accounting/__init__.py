@@ -1,9 +1,15 @@
 """Accounting: counts answered calls, and withholds from restricted keys what they may not see.
 
-Begin with `pending_calls`: it matches responses to the calls of one client request. `response_inspection` inspects a
-single response, `redaction` replaces what a restricted key may not see, and `usage_events` builds the events. Responses
-that arrive on another stream are matched by `correlation`, through Redis. `services` is what a worker provides.
+- `exchange`: matches the responses of one client request with its requests (`tracked_request`).
+- `response_decoder`, `response_inspection`, `redaction`: decode one response, inspect it, and replace what a restricted
+  key may not see.
+- `call_meter`: finds the tables and records of a call, with the operator's rules; `tool_catalog` keeps what the
+  upstream's tools declare about their results.
+- `usage_events`: builds the events.
+- `correlation`: matches responses that arrive on another stream, through Redis. `correlation_store` has the commands,
+  `correlation_models` the records.
+- `services`: what a worker provides to all exchanges.
 
-The pipeline and the fast path import this package; of `proxy`, it imports only `clock` and the pure modules of
-`admission`.
+Imported by `pipeline`, `fast_path`, `services` and `stores`, and by `gateway.cli` for the tool catalog; of `proxy`, it
+imports only `clock` and the modules of `admission` that do no I/O. Begin reading in `exchange`.
 """

@@ -77,7 +77,7 @@ class Correlation:
         """
         return await self._shield(self._resolve(exchange, data, inspection, record))
 
-    async def drain(self) -> None:
+    async def wait_for_tasks(self) -> None:
         """Wait for the tasks that register and confirm requests; the Redis time-outs bound the wait."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)

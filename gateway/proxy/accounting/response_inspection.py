@@ -29,7 +29,7 @@ from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.tracked_request import TrackedRequest
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.policy import check_tables, is_tool_allowed
-from gateway.proxy.admission.rejections import Deny
+from gateway.proxy.admission.rejections import TOOL_NOT_ALLOWED, Deny
 from gateway.usage.event import UsageEvent
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
@@ -199,7 +199,7 @@ class ResponseInspector:
         if isinstance(call, PendingRequest) and self._key is not None and not is_tool_allowed(self._key, call.tool):
             if is_uncounted:
                 self._add_event(call, _NO_RECORDS, "denied")
-            return error_body(id_, DENIED, "This API key may not call this tool")
+            return error_body(id_, DENIED, TOOL_NOT_ALLOWED.message)
         metered = self._services.meter(call.tool, call.arguments, bytes(result))
         if not metered.tables and isinstance(call, PendingRequest) and call.tables and metered.method != metering.ERROR:
             metered = msgspec.structs.replace(metered, tables=call.tables)

@@ -5,9 +5,9 @@
 - `policy`: the authorization decision, a pure function.
 - `limits`, `sessions`, `concurrency`: rate limits and quotas, session ownership, the number of concurrent requests.
 - `admission`: applies all of them; returns an `AdmittedRequest` (`admitted_request`) or raises `RequestRejected`.
-- `rejections`: every rejection and its text, such as that of a 401.
+- `rejections`: the rejections with their texts, such as that of a 401.
 - `head_cache`: results that a connection keeps for its next request with the same head.
 
-Imported by `accounting`, `downstream`, `pipeline` and `fast_path`, and imports none of them. Begin reading in
-`admission`.
+Imported by `accounting`, `downstream`, `pipeline` and `fast_path`, of which it imports none, and by `services` and
+`stores`. Begin reading in `admission`.
 """

@@ -1,6 +1,8 @@
 """Admission of requests: authorization, limits, session ownership and task ownership.
 
-Whatever is not known to be allowed is refused. If Redis does not answer, so is whatever the worker has not cached.
+- Every check must pass: policy, limits, tasks, session. A task that belongs to nobody yet is no obstacle, and a session
+  that is not known is claimed for the owner of the key.
+- If Redis does not answer, a request is rejected unless all that it depends on is cached.
 """
 
 from __future__ import annotations
@@ -62,13 +64,13 @@ class Admission:
                 else self._admit_principal(head, parsed, principal)
             )
         except RedisError:
-            raise RequestRejected(rejections.KEYS_UNAVAILABLE) from None
+            raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
         return AdmittedRequest(head, principal, session, body, parsed.messages, parsed.is_batch)
 
     def admit_cached(
         self, head: RequestHead, body: bytes, parsed: Body, principal: Principal
     ) -> AdmittedRequest | None:
-        """Admit a single `tools/call` without asking Redis; return `None` if that is impossible, or it is refused."""
+        """Admit a single `tools/call` without asking Redis; return `None` if that is impossible, or it is rejected."""
         record = principal.record
         if record.allowed_tables is not None or has_limits(record):
             return None
@@ -90,7 +92,7 @@ class Admission:
         try:
             return AdmittedRequest(head, credential, await self._claim_session(head, credential.record.owner))
         except RedisError:
-            raise RequestRejected(rejections.KEYS_UNAVAILABLE) from None
+            raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
 
     async def _admit_public(self, head: RequestHead, parsed: Body) -> Session:
         """Keep a request without a key out of the sessions of others, and bound how many it opens."""

@@ -1,6 +1,6 @@
 """Authentication: from the API key in a request head to the principal.
 
-A key that cannot be checked, because Redis does not answer and the key is not cached, is refused.
+A key that cannot be checked, because Redis does not answer and the key is not cached, is rejected.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.secret import ApiKey
 from gateway.proxy.admission.admitted_request import Principal
-from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, Deny, bad_key
+from gateway.proxy.admission.rejections import REDIS_UNAVAILABLE, Deny, bad_key
 
 
 class Authenticator:
@@ -36,7 +36,7 @@ class Authenticator:
         try:
             record = await self._keys.authenticate(credential)
         except KeysUnavailable:
-            return KEYS_UNAVAILABLE
+            return REDIS_UNAVAILABLE
         if record is None:
             return bad_key("unknown")
         status = record.status(self._now_ms())

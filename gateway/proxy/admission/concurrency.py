@@ -11,6 +11,9 @@ from typing import Literal
 from gateway.proxy.admission.rejections import OVERLOADED, RequestRejected
 
 RequestType = Literal["request", "listening", "keyless", "key_lookup"]
+"""`request`: a POST or DELETE with a valid key. `listening`: a GET with one, open until one side closes it.
+`keyless`: a request without a valid key. `key_lookup`: a request whose key is being looked up in Redis; it becomes one
+of the others."""
 
 _KEYLESS_DIVISOR = 4
 """Requests without a valid key have a separate limit: the limit of requests divided by this."""

@@ -63,8 +63,8 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
     """Check and parse a request head that came from the address `peer`. Raises `RequestRejected`."""
     try:
         fields = check_request_headers(headers)
-    except HeaderError as fault:
-        raise RequestRejected(invalid(str(fault)), close_connection=True) from None
+    except HeaderError as error:
+        raise RequestRejected(invalid(str(error)), close_connection=True) from None
     if fields.get(b"expect", _CONTINUE).lower() != _CONTINUE:
         raise RequestRejected(rejections.EXPECTATION_FAILED, close_connection=True)
     path, _, query = target.partition("?")
@@ -101,7 +101,7 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
 def check_body_allowed(head: RequestHead, content_length: int | None) -> None:
     """Reject a body on a method that has none. Raises `RequestRejected`."""
     if head.method in _METHODS_WITHOUT_BODY and (b"transfer-encoding" in head.fields or content_length):
-        raise RequestRejected(invalid("A request of this method must not have a body"), close_connection=True)
+        raise RequestRejected(rejections.BODY_NOT_ALLOWED, close_connection=True)
 
 
 def _session_ids(fields: Mapping[bytes, bytes], query: str) -> tuple[str, ...]:
@@ -109,8 +109,8 @@ def _session_ids(fields: Mapping[bytes, bytes], query: str) -> tuple[str, ...]:
     ids = () if header is None else (header,)
     try:
         in_query = find_session_id(query) if query else None
-    except AmbiguousQuery as fault:
-        raise RequestRejected(invalid(str(fault))) from None
+    except AmbiguousQuery as error:
+        raise RequestRejected(invalid(str(error))) from None
     return ids if in_query is None else (*ids, in_query)
 
 

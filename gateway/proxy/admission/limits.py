@@ -11,13 +11,11 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from redis.asyncio import Redis
 
 from gateway.keys.record import KeyRecord
-from gateway.protocol.errors import DENIED
-from gateway.proxy.admission.rejections import Deny
+from gateway.proxy.admission.rejections import Deny, limit_exceeded
 from gateway.redis import names as redis_names
 
 _MINUTE = 60
@@ -104,12 +102,4 @@ def _name(key_id: str, counter: str, window: int) -> str:
 
 
 def _exceeded(limit: str, now: int, window: int, reason: str) -> Deny:
-    resets = (now // window + 1) * window
-    when = datetime.fromtimestamp(resets, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Deny(
-        status=429,
-        code=DENIED,
-        message=f"This API key has used up its limit of {limit}; it resets at {when}",
-        reason=reason,
-        retry_after=resets - now,
-    )
+    return limit_exceeded(limit, now, (now // window + 1) * window, reason)

@@ -3,10 +3,10 @@
 The rules, in this order; the first that applies decides:
 
 1. A body that consists of one public request is allowed without a key.
-2. Anything else needs a valid key. Why a key was refused goes to logs and metrics, never to the client.
+2. Anything else needs a valid key. The reason why a key is invalid (401) goes to logs and metrics, never to the client.
 3. The key must be allowed from the client's address. The messages must be valid, and the routing headers must agree
    with them. Each call must name an allowed tool and read allowed tables only. A restricted key's call that cannot be
-   understood is refused.
+   understood is rejected.
 
 Pure: does no I/O.
 """
@@ -24,7 +24,14 @@ from gateway.keys.record import KeyRecord
 from gateway.protocol import errors
 from gateway.protocol.message import Body, Message, is_public
 from gateway.protocol.routing_headers import find_mismatch
-from gateway.proxy.admission.rejections import Deny, forbidden, invalid
+from gateway.proxy.admission.rejections import (
+    ADDRESS_NOT_ALLOWED,
+    TABLES_UNKNOWN,
+    TOOL_NOT_ALLOWED,
+    Deny,
+    invalid,
+    table_not_allowed,
+)
 
 
 class Allow(msgspec.Struct, frozen=True):
@@ -65,8 +72,8 @@ class Policy(msgspec.Struct, frozen=True):
         if credential.allowed_ips is not None and (deny := check_address(credential, inputs.client_ip)):
             return deny
         for message in body.messages:
-            if message.fault:
-                return invalid(message.fault)
+            if message.form_error:
+                return invalid(message.form_error)
         if difference:
             return invalid(difference, errors.HEADER_MISMATCH)
         if credential.allowed_tools is not None or credential.allowed_tables is not None:
@@ -80,7 +87,7 @@ class Policy(msgspec.Struct, frozen=True):
             return None
         tool = message.tool
         if tool is None or not is_tool_allowed(key, tool):
-            return forbidden("This API key may not call this tool", "tool")
+            return TOOL_NOT_ALLOWED
         if key.allowed_tables is None:
             return None
         return check_tables(key, self.tables_in_arguments(tool, message.arguments))
@@ -93,10 +100,10 @@ def check_address(key: KeyRecord, client_ip: str) -> Deny | None:
     try:
         address = ipaddress.ip_address(client_ip)
     except ValueError:
-        return forbidden("This API key may not be used from this address", "address")
+        return ADDRESS_NOT_ALLOWED
     if any(address in ipaddress.ip_network(allowed, strict=False) for allowed in key.allowed_ips):
         return None
-    return forbidden("This API key may not be used from this address", "address")
+    return ADDRESS_NOT_ALLOWED
 
 
 def is_tool_allowed(key: KeyRecord, tool: str) -> bool:
@@ -109,11 +116,9 @@ def check_tables(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | None:
     if key.allowed_tables is None:
         return None
     if tables is None:
-        return forbidden(
-            "This API key is limited to certain tables, and the tables of this call cannot be known", "table"
-        )
+        return TABLES_UNKNOWN
     allowed = {table.casefold() for table in key.allowed_tables}
     for table in tables:
         if table.casefold() not in allowed:
-            return forbidden(f"This API key may not read the table {table!r}", "table")
+            return table_not_allowed(table)
     return None

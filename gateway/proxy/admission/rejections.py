@@ -1,13 +1,16 @@
-"""Every rejection of the gateway: status, JSON-RPC code and the text that the client reads.
+"""The rejections of the gateway: status, JSON-RPC code and the text that the client reads.
 
 A `Deny` is a value and knows nothing of HTTP responses. Code of any layer raises `RequestRejected` with one;
 `gateway.proxy.downstream.gateway_responses` turns it into HTTP.
 
-The texts of limits (429) are in `gateway.proxy.admission.limits`, those of upstream failures (502, 504) in
-`gateway.proxy.upstream.errors`.
+The texts that say which rule of a format was broken are where the rule is: framing in
+`gateway.proxy.downstream.framing`, headers in `gateway.proxy.admission.headers`, JSON and JSON-RPC in
+`gateway.protocol.message_parser`. Those of upstream failures (502, 504) are in the modules of `gateway.proxy.upstream`.
 """
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -15,7 +18,7 @@ from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVA
 
 
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
-    """A refusal to forward a request; not a byte of it goes upstream.
+    """A rejection of a request, before it is forwarded or after: then its response is withheld or missing.
 
     `reason` is for logs and metrics: one word of a small set.
     """
@@ -31,7 +34,7 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestRejected(Exception):
-    """Raised where a request is refused or its response withheld.
+    """Raised to reject a request, or to withhold its response.
 
     `id` is the JSON-RPC id that the error object carries. `close_connection` is true where the beginning of the next
     request on the connection would be in doubt.
@@ -56,7 +59,7 @@ NO_KEY = Deny(
 
 
 def bad_key(reason: str) -> Deny:
-    """Reject a bad API key. The response is the same whatever is wrong with the key; only `reason` differs."""
+    """Return the rejection of a bad API key. The response does not show what is wrong with it; only `reason` does."""
     return Deny(
         status=401,
         code=DENIED,
@@ -67,14 +70,26 @@ def bad_key(reason: str) -> Deny:
 
 
 def forbidden(message: str, reason: str) -> Deny:
-    """Reject a request that a valid key has no right to make."""
+    """Return the rejection of a request that a valid key may not make."""
     return Deny(status=403, code=DENIED, message=message, reason=reason)
 
 
-KEYS_UNAVAILABLE = Deny(
+ADDRESS_NOT_ALLOWED = forbidden("This API key may not be used from this address", "address")
+TOOL_NOT_ALLOWED = forbidden("This API key may not call this tool", "tool")
+TABLES_UNKNOWN = forbidden(
+    "This API key is limited to certain tables, and the tables of this call cannot be known", "table"
+)
+
+
+def table_not_allowed(table: str) -> Deny:
+    """Return the rejection of a call that reads a table that the key may not read."""
+    return forbidden(f"This API key may not read the table {table!r}", "table")
+
+
+REDIS_UNAVAILABLE = Deny(
     status=503,
     code=INTERNAL_ERROR,
-    message="API keys cannot be checked right now",
+    message="Redis does not answer; try again",
     reason="redis",
     retry_after=2,
 )
@@ -109,13 +124,35 @@ TOO_MANY_HANDSHAKES = Deny(
     retry_after=60,
 )
 
+# Limits.
+
+
+def limit_exceeded(limit: str, now: int, resets_at: int, reason: str) -> Deny:
+    """Return the rejection of a request beyond a limit of its key; the times are seconds since the epoch."""
+    when = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Deny(
+        status=429,
+        code=DENIED,
+        message=f"This API key has used up its limit of {limit}; it resets at {when}",
+        reason=reason,
+        retry_after=resets_at - now,
+    )
+
+
 # The form of the request.
 
 
 def invalid(message: str, code: int = INVALID_REQUEST) -> Deny:
-    """Reject a malformed request, with or without a key."""
+    """Return the rejection of a malformed request, with or without a key."""
     return Deny(status=400, code=code, message=message, reason="bad_request")
 
+
+def invalid_framing(message: str, status: int) -> Deny:
+    """Return the rejection of bytes that are not an HTTP request."""
+    return Deny(status=status, code=INVALID_REQUEST, message=message, reason="framing")
+
+
+BODY_NOT_ALLOWED = invalid("A request of this method must not have a body")
 
 NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
 METHOD_NOT_ALLOWED = Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method")
@@ -143,7 +180,7 @@ OVERLOADED = Deny(
 CORRELATION_UNAVAILABLE = Deny(
     status=503,
     code=INTERNAL_ERROR,
-    message="Requests answered on another stream cannot be correlated right now",
+    message="The gateway cannot store pending requests right now; try again",
     reason="untraceable",
     retry_after=2,
 )
@@ -155,3 +192,10 @@ USAGE_UNAVAILABLE = Deny(
     retry_after=5,
 )
 INTERNAL = Deny(status=500, code=INTERNAL_ERROR, message="Internal error", reason="internal")
+
+# The upstream.
+
+
+def upstream_failed(status: int, phase: str, message: str) -> Deny:
+    """Return the rejection of a request whose upstream failed in this phase (`gateway.proxy.upstream.errors`)."""
+    return Deny(status=status, code=INTERNAL_ERROR, message=message, reason=f"upstream_{phase}")

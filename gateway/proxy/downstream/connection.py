@@ -5,12 +5,12 @@ Guarantees:
 - A request whose framing two parsers could read differently gets a 4xx response, in JSON, and the connection is closed;
   nothing that follows on it is parsed. No byte that a client sent is logged.
 - The next request is parsed after the response to this one; until then at most `_MAX_PIPELINED` bytes of it are
-  buffered. As the socket is still read, a disconnect is noticed immediately: the task that serves the request is
-  cancelled.
+  buffered. While the socket is read, a disconnect is noticed immediately: the task that serves the request is
+  cancelled. While reading is paused (a full buffer), it is noticed later, or when a write fails.
 - A client that does not complete a request head in time, or that reads nothing of a response for too long, loses its
   connection. Deadlines are checked by the server; no request has a timer.
 - A response that cannot be completed never looks complete.
-- Head and body of a response are sent in one write.
+- Head and body of a complete response of at most `COPY_LIMIT` bytes are sent in one write.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import contextlib
 import logging
 import socket
 import struct
-import traceback
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -30,6 +29,7 @@ from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request import ClientRequest, RequestReader
 from gateway.proxy.downstream.request_context import COPY_LIMIT, Continuation, RequestContext
 from gateway.proxy.downstream.response import Response
+from gateway.proxy.error_locations import error_locations
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,13 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class InFlightRequest(Protocol):
-    """A request that is served in callbacks, without a task.
+    """A request that is served in callbacks, without a task. Requests that have a task are none.
 
     It ends with `RequestContext.finish` or `RequestContext.continue_in_task`.
     """
 
     def client_disconnected(self) -> None:
-        """The client has disconnected, or the server stops: do neither. A continuation will not be started."""
+        """Release everything: the client has disconnected, or the server stops. Call neither method after that."""
 
 
 class RequestHandler(Protocol):
@@ -172,7 +172,10 @@ class ClientConnection(asyncio.Protocol):
             raise ConnectionResetError("The client has disconnected")
 
     def connection_header(self, request: ClientRequest) -> bytes:
-        """Return the `Connection` field of a response; empty if it is the default of the HTTP version."""
+        """Return the `Connection` field of a response; empty if it is the default of the HTTP version.
+
+        Sets `keep_alive` of the request to False if the server stops.
+        """
         if self._is_stopping:
             request.keep_alive = False
         if not request.keep_alive:
@@ -317,7 +320,7 @@ class ClientConnection(asyncio.Protocol):
             self._end_response(context)
 
     def _fail(self, context: RequestContext, error: Exception) -> None:
-        log.error("a request failed within the gateway: %s", _locations(error))
+        log.error("a request failed within the gateway: %s", error_locations(error))
         if context.status == 0:
             with contextlib.suppress(ConnectionError):
                 context.send_response(self._handler.failed())
@@ -430,9 +433,3 @@ def _reset(transport: asyncio.Transport) -> None:
     if client is not None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     transport.abort()
-
-
-def _locations(error: BaseException) -> str:
-    """Return the type and the code locations of an error, without its message, which may quote the request."""
-    lines = (f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-8:])
-    return f"{type(error).__name__} at {', '.join(lines)}"

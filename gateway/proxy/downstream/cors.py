@@ -25,7 +25,10 @@ def cors_headers(origin: bytes | None) -> list[tuple[bytes, bytes]]:
 
 
 def options_response(origin: bytes | None) -> Response:
-    """Return the response to OPTIONS, which needs no API key."""
+    """Return the response to an OPTIONS request, a preflight or another one; it needs no API key.
+
+    `gateway.proxy.pipeline.handler` sends it. The other responses of the gateway are in `gateway_responses`.
+    """
     headers = [(b"Allow", METHODS), *cors_headers(origin)]
     if origin is not None:
         headers += [

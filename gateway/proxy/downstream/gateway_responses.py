@@ -1,11 +1,14 @@
-"""Responses of the gateway's own: the only place that turns a `Deny` into HTTP."""
+"""Responses that the gateway makes itself: the only place that turns a `Deny` into HTTP.
+
+The response to OPTIONS is in `gateway.proxy.downstream.cors`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.protocol.errors import INVALID_REQUEST, error_body
-from gateway.proxy.admission.rejections import Deny
+from gateway.protocol.errors import error_body
+from gateway.proxy.admission.rejections import Deny, invalid_framing
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import Response, serialize_head
 
@@ -15,8 +18,8 @@ _JSON = (b"Content-Type", b"application/json; charset=utf-8")
 
 
 def framing_deny(error: FramingError) -> Deny:
-    """Return the denial of a request with invalid framing."""
-    return Deny(status=error.status, code=INVALID_REQUEST, message=str(error), reason="framing")
+    """Return the rejection of a request with invalid framing."""
+    return invalid_framing(str(error), error.status)
 
 
 def deny_response(
@@ -26,7 +29,7 @@ def deny_response(
     cors: Sequence[tuple[bytes, bytes]] = (),
     close_connection: bool = False,
 ) -> Response:
-    """Return the response to a denied request: a JSON-RPC error object with the request's id."""
+    """Return the response to a rejected request: a JSON-RPC error object with the request's id."""
     headers = list(cors)
     if deny.challenge is not None:
         headers.append((b"WWW-Authenticate", deny.challenge.encode()))

@@ -2,8 +2,10 @@
 
 Guarantees:
 
-- Two parsers read every byte, `gateway.proxy.downstream.framing` first. If they disagree, the request is rejected.
-- A head that was parsed before on the connection, with the same bytes except for its length, is not parsed again.
+- Two parsers read every head that is new to the connection, and its body: `gateway.proxy.downstream.framing` first. If
+  they disagree, the request is rejected.
+- A head that was parsed before on the connection, with the same bytes except for its length, is not parsed again. Its
+  body is as long as its `Content-Length` says.
 - Invalid characters in fields are rejected by llhttp, without any of its leniencies. Trailers are parsed and dropped;
   they never become headers.
 - At most `HIGH_WATER` bytes of a body, plus one read of the socket, wait for their reader; then `is_full` asks to pause

@@ -41,7 +41,7 @@ class Response(msgspec.Struct, kw_only=True):
 
 
 def serialize_head(status: int, reason: str | None, headers: RawHeaders) -> ResponseHead:
-    """Serialize a head. A reason of `None` is the standard phrase; bytes that are not UTF-8 are surrogates in it.
+    """Serialize a head. A reason of `None` is the standard phrase; `reason` may contain surrogate escapes.
 
     Raises `ValueError` for a line end or a NUL within a field.
     """

@@ -47,12 +47,12 @@ class ProxyServer:
 
     @property
     def write_buffer_bytes(self) -> int:
-        """Bytes of responses that wait in write buffers."""
+        """Bytes of responses that wait in write buffers, for diagnostics."""
         return sum(connection.write_buffer_bytes for connection in self._connections)
 
     @property
     def open_connections(self) -> int:
-        """Number of client connections, idle or busy."""
+        """Number of client connections, idle or busy, for diagnostics."""
         return len(self._connections)
 
     def stop_accepting(self) -> None:

@@ -36,6 +36,7 @@ from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
 from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.downstream.response import Response
+from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.pipeline.response_delivery import downstream_head
@@ -126,7 +127,7 @@ class FastPathCall:
         except Exception as error:
             if self._state != "sent":
                 # The call is recorded, and its response is sent all the same.
-                log.error("cleaning up after a recorded call failed: %s", type(error).__name__)
+                log.error("cleaning up after a recorded call failed: %s", error_locations(error))
                 return
             self._error = error
         self._fall_back()

@@ -1,5 +1,9 @@
 """Calls that go on after their client has disconnected, so that they are metered.
 
+`DetachedCalls.detach` decides. A disconnect is noticed by `gateway.proxy.downstream.connection`, which cancels the task
+of the request or calls `client_disconnected`; `detach` is then called by `gateway.proxy.fast_path.call` (through
+`sending`), by `sending` while the response has not begun, or by `response_delivery`.
+
 An upstream serves a stream to one connection at a time. While the gateway reads the stream of a detached call, a client
 that resumes it (`Last-Event-ID`) would get nothing, from any worker. The rules:
 
@@ -10,13 +14,14 @@ that resumes it (`Last-Event-ID`) would get nothing, from any worker. The rules:
   misses its marker cancels the session's detached calls within `_POLL_SECONDS`.
 - Only calls that are registered in the correlation store are cancelled this way: they are metered on whichever stream
   their response arrives.
-- At most `_MAX_CALLS` are detached, and none after `drain`.
+- At most `_MAX_CALLS` are detached, and none after `close`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -27,12 +32,15 @@ from gateway.event_loop.tasks import cancel_and_wait
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_models import Scope
 from gateway.proxy.admission.rejections import RequestRejected
+from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.response_stream import ResponseStream, ResponseStreams
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.redis import names as redis_names
 from gateway.usage.producer.spool import SpoolFull
+
+log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.05
 """Interval at which the markers in Redis are checked."""
@@ -46,14 +54,15 @@ _FIRST_WHERE_CLOSE_CANCELS = "2026-07-28"
 class DetachedCalls:
     """The detached calls of a worker."""
 
-    def __init__(self, redis: Redis, streams: ResponseStreams, pool: UpstreamPool) -> None:
+    def __init__(self, redis: Redis, streams: ResponseStreams, pool: UpstreamPool, metrics: ProxyMetricsSink) -> None:
         self._redis = redis
         self._streams = streams
         self._pool = pool
+        self._metrics = metrics
         self._tasks: dict[asyncio.Task[None], str] = {}
         """Tasks with the marker of their session; empty if no client can come back for the stream."""
         self._watcher: asyncio.Task[None] | None = None
-        self._is_draining = False
+        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -92,11 +101,11 @@ class DetachedCalls:
                 if was_marked:
                     return
 
-    async def drain(self, seconds: float) -> None:
+    async def close(self, seconds: float) -> None:
         """Wait for the detached calls, cancel those that are not complete by then, and accept no more."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
-        self._is_draining = True
+        self._is_closed = True
         unfinished = list(self._tasks)
         for task in unfinished:
             task.cancel()
@@ -106,7 +115,7 @@ class DetachedCalls:
 
     def _start(self, work: Coroutine[Any, Any, None], scope: Scope | None) -> bool:
         """Start a task, cancelled when the client comes back for a stream of `scope`. Return False at the limit."""
-        if self._is_draining or len(self._tasks) >= _MAX_CALLS:
+        if self._is_closed or len(self._tasks) >= _MAX_CALLS:
             work.close()
             return False
         task = asyncio.get_running_loop().create_task(work)
@@ -118,13 +127,17 @@ class DetachedCalls:
 
     async def _read_response(self, sent: SentRequest, stream: ResponseStream | None) -> None:
         try:
-            with contextlib.suppress(UpstreamError, SpoolFull, CorrelationUnavailable):
-                await sent.connection.wait_for_head()
-                await (stream or self._streams.open(sent.connection, sent.exchange)).read_to_end()
+            await sent.connection.wait_for_head()
+            await (stream or self._streams.open(sent.connection, sent.exchange)).read_to_end()
+        except (UpstreamError, SpoolFull, CorrelationUnavailable) as error:
+            log.warning("a detached call was not read to its end: %s", error)
+            if isinstance(error, UpstreamError):
+                self._metrics.upstream_failed(error.phase)
         finally:
             self._pool.release(sent.connection)
 
     async def _drop_response(self, task: asyncio.Task[SentRequest]) -> None:
+        # The sender has counted what it rejects.
         with contextlib.suppress(RequestRejected):
             self._pool.release((await task).connection)
 

@@ -1,7 +1,7 @@
 """The general path: one handler that serves every HTTP request.
 
-`Handler` routes to probes, preflights and the MCP endpoint. It is also the one place that turns a `RequestRejected`
-into a response, and that counts responses.
+`Handler` routes to the probes, OPTIONS and the MCP endpoint. On this path, it is the one place that turns a
+`RequestRejected` into a response, and that counts responses; the fast path counts those that it sends itself.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class ResponseDelivery:
         except (UpstreamError, SpoolFull, CorrelationUnavailable) as error:
             if context.status == 0:
                 raise
-            log.warning("a response was broken off: %s", error)
+            log.warning("a response ended early: %s", error)
             if isinstance(error, UpstreamError):
                 self._metrics.upstream_failed(error.phase)
             return
@@ -120,7 +120,7 @@ class ResponseDelivery:
 
 
 class DownstreamHead(msgspec.Struct, frozen=True):
-    """The response head that clients are sent for a response head of the upstream."""
+    """The head of the response to the client, made from the head of an upstream response."""
 
     status: int
     reason: str

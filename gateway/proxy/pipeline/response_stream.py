@@ -10,8 +10,8 @@ The rules:
   returned as it arrives.
 - A response larger than `MAX_INSPECTED` is passed on without inspection and metered as unknown; a restricted key does
   not get it.
-- Calls without a response at the end of the stream, or that could be fetched on another stream, are registered in the
-  correlation store first.
+- Before a stream ends without the response to a request, or its client gets an event id, the request is registered in
+  the correlation store, so that its response is recognised on another stream.
 - Reading can be continued after its task was cancelled, so that the call of a disconnected client is still metered.
 """
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.protocol.errors import INTERNAL_ERROR
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
-from gateway.proxy.admission.rejections import Deny, RequestRejected
+from gateway.proxy.admission.rejections import RequestRejected, upstream_failed
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.upstream_request import SentRequest, UpstreamRequest
@@ -70,6 +69,4 @@ class UpstreamSender:
     def counted_rejection(self, error: UpstreamError) -> RequestRejected:
         """Count a failure of the upstream, and return what to raise for the client: 502 or 504."""
         self._metrics.upstream_failed(error.phase)
-        return RequestRejected(
-            Deny(status=error.status, code=INTERNAL_ERROR, message=str(error), reason=f"upstream_{error.phase}")
-        )
+        return RequestRejected(upstream_failed(error.status, error.phase, str(error)))

@@ -13,7 +13,7 @@ from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID, InvalidEndpoint, 
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Session
-from gateway.proxy.admission.rejections import KEYS_UNAVAILABLE, RequestRejected
+from gateway.proxy.admission.rejections import REDIS_UNAVAILABLE, RequestRejected
 from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import ResponseError
@@ -97,7 +97,7 @@ class SessionRegistration:
         try:
             await self._sessions.register(session_id, session)
         except RedisError:
-            raise RequestRejected(KEYS_UNAVAILABLE) from None
+            raise RequestRejected(REDIS_UNAVAILABLE) from None
 
     async def _release_handshake(self, address: str) -> None:
         try:

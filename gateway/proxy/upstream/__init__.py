@@ -7,6 +7,5 @@
 - `body_buffer`: received body bytes that wait for their reader.
 - `errors`: what can go wrong, by phase, and as which status a client sees it.
 
-Imported by `pipeline`, `fast_path`, `services` and `worker`, and imports only `gateway.protocol`. Begin reading in
-`pool`.
+Imported by `pipeline`, `fast_path` and `services`, and imports only `gateway.protocol`. Begin reading in `pool`.
 """

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 
 class UpstreamTimeouts(NamedTuple):
-    """Time-outs of the upstream in seconds, by phase."""
+    """Time-outs of the upstream in seconds, by phase; the defaults are in `gateway.settings.model`."""
 
     connect: float
+    """To establish a connection, with TLS; enforced by `UpstreamPool`."""
     first_byte: float
+    """From the request to the head of its response; set by `UpstreamConnection`, checked by `UpstreamPool`."""
     idle: float
-    """Between two reads of a response."""
+    """Longest pause within a response; set and checked in the same way."""
 
 
 class UpstreamAddress:

@@ -28,9 +28,9 @@ _CHUNKED_HEAD = b"HTTP/1.1 %d OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _TOO_LARGE = "its head is too large"
 
 
-def invalid_response(fault: str = "") -> ResponseError:
+def invalid_response(error: str = "") -> ResponseError:
     """Return the error for a response that violates HTTP/1.1."""
-    return ResponseError(f"The upstream's response is not valid HTTP{fault and ': ' + fault}")
+    return ResponseError(f"The upstream's response is not valid HTTP{error and ': ' + error}")
 
 
 class ParsedHead:
@@ -63,7 +63,7 @@ class LlhttpReader:
     _reason = b""
     _field_bytes = 0
     _bytes_without_body = 0
-    _fault = ""
+    _error = ""
 
     def __init__(self, body: BodyBuffer, trailers: list[tuple[bytes, bytes]]) -> None:
         self.on_body = body.append
@@ -94,7 +94,7 @@ class LlhttpReader:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.keep_alive = False
             if not self.is_complete:
-                raise invalid_response(self._fault) from None
+                raise invalid_response(self._error) from None
         self._bytes_without_body = 0 if self._body.unread_bytes > unread else self._bytes_without_body + len(data)
         if self._bytes_without_body > MAX_HEAD and not self.is_complete:
             raise invalid_response(_TOO_LARGE)
@@ -175,6 +175,6 @@ class LlhttpReader:
         # A server that sends a body with a 204 or 304 would send it now.
         self.keep_alive = self.should_keep_alive() and self.head.has_length is self.head.has_body
 
-    def _reject(self, fault: str) -> None:
-        self._fault = fault
-        raise invalid_response(fault)
+    def _reject(self, error: str) -> None:
+        self._error = error
+        raise invalid_response(error)

@@ -51,7 +51,7 @@ class UpstreamPool:
 
     @property
     def connections(self) -> list[UpstreamConnection]:
-        """All open connections, idle or busy."""
+        """All open connections, idle or busy, for diagnostics."""
         return list(self._open)
 
     async def send_request(self, head: bytes, body: bytes | None) -> UpstreamConnection:

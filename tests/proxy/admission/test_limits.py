@@ -38,9 +38,9 @@ async def test_a_rate_limit_resets_with_the_next_minute(redis: Redis) -> None:
     limits = Limits(redis, now_ms=time.now_ms)
     limited = key(rate_limit_per_minute=2)
     assert [await limits.consume(limited, requests=1, calls=0) for _ in range(2)] == [None, None]
-    refusal = await limits.consume(limited, requests=1, calls=0)
-    assert refusal is not None
-    assert (refusal.status, refusal.reason, refusal.retry_after) == (429, "rate", 60 - NOON // 1000 % 60)
+    deny = await limits.consume(limited, requests=1, calls=0)
+    assert deny is not None
+    assert (deny.status, deny.reason, deny.retry_after) == (429, "rate", 60 - NOON // 1000 % 60)
     time.ms += 60_000
     assert await limits.consume(limited, requests=1, calls=0) is None
 
@@ -74,9 +74,9 @@ async def test_records_are_consumed_after_the_call_and_reset_the_next_day(redis:
     limited = key(records_per_day=10)
     assert await limits.consume(limited, requests=1, calls=1) is None
     await limits.consume_records(limited.key_id, 25)
-    refusal = await limits.consume(limited, requests=1, calls=1)
-    assert refusal is not None
-    assert "10 records a day" in refusal.message
+    deny = await limits.consume(limited, requests=1, calls=1)
+    assert deny is not None
+    assert "10 records a day" in deny.message
     assert await limits.consume(limited, requests=1, calls=0) is None, "other requests read no records"
     time.ms += 24 * 3600 * 1000
     assert await limits.consume(limited, requests=1, calls=1) is None

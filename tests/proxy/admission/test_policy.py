@@ -163,7 +163,7 @@ def test_the_challenge_without_a_key_mentions_no_token() -> None:
     assert NO_KEY.challenge == 'Bearer realm="mcp"'
 
 
-def test_a_missing_key_is_reported_before_faults_of_the_message() -> None:
+def test_a_missing_key_is_reported_before_errors_of_the_message() -> None:
     odd = {**call(), "id": {}}
     assert decided(odd) == NO_KEY
     assert status(decided(odd, KEY)) == 400

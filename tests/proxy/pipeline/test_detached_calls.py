@@ -69,7 +69,24 @@ async def test_a_detached_call_goes_on_if_its_client_resumes_no_stream_of_its_se
     assert messages_in(response.body) == []
     # One idle connection of the GET, and the one of the detached call.
     assert upstream.open_connections == 2
-    await gateway.worker.services.forwarding.detached_calls.drain(0)
+    await gateway.worker.services.forwarding.detached_calls.close(0)
+
+
+async def test_a_failure_of_the_upstream_during_a_detached_call_is_logged_and_counted(
+    gateway: Gateway, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened: list[asyncio.StreamWriter] = []
+
+    async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(sse_head() + chunk(event("", "1")))
+        opened.append(writer)
+
+    upstream.answer = respond
+    await call_and_disconnect(gateway, await gateway.key(), "session-1")
+    opened[0].transport.abort()
+    await until(lambda: gateway.metrics.phases)
+    assert gateway.metrics.phases == ["answer"]
+    assert "a detached call was not read to its end" in caplog.text
 
 
 async def test_a_client_that_resumes_before_its_disconnect_was_noticed_gets_its_stream(
