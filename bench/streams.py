@@ -1,4 +1,4 @@
-"""What an idle listening stream costs in memory."""
+"""Memory of an idle listening stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which owner's keys and usage a request may read."""
+"""Ownership: the owner whose keys and usage a request may read."""
 
 from __future__ import annotations
 

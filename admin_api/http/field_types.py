@@ -49,7 +49,7 @@ KeyName = Annotated[
         description="Name of the key, chosen by its owner.",
         examples=["laptop"],
         extra={
-            "must": f"be a text of 1 to {validation.MAX_NAME_LENGTH} characters without control characters",
+            "must": f"be a string of 1 to {validation.MAX_NAME_LENGTH} characters without control characters",
             "parse": _key_field("key_name"),
         },
     ),
@@ -130,7 +130,7 @@ Labels = Annotated[
         extra={
             "must": f"be an object of at most {validation.MAX_LABELS} labels: "
             f"names up to {validation.MAX_NAME_LENGTH} and "
-            f"texts up to {validation.MAX_ITEM_LENGTH} printable characters",
+            f"strings up to {validation.MAX_ITEM_LENGTH} printable characters",
             "parse": _key_field("labels"),
         },
     ),
@@ -158,7 +158,7 @@ Password = Annotated[
     Meta(
         min_length=1,
         max_length=passwords.MAX_CHARACTERS,
-        extra={"must": f"be a text of 1 to {passwords.MAX_CHARACTERS} characters"},
+        extra={"must": f"be a string of 1 to {passwords.MAX_CHARACTERS} characters"},
     ),
 ]
 NewPassword = Annotated[
@@ -166,7 +166,7 @@ NewPassword = Annotated[
     Meta(
         min_length=passwords.MIN_CHARACTERS,
         max_length=passwords.MAX_CHARACTERS,
-        extra={"must": f"be a text of {passwords.MIN_CHARACTERS} to {passwords.MAX_CHARACTERS} characters"},
+        extra={"must": f"be a string of {passwords.MIN_CHARACTERS} to {passwords.MAX_CHARACTERS} characters"},
     ),
 ]
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]
@@ -200,7 +200,7 @@ To = Annotated[
         extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]
-Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a text of at most 256 characters"})]
+Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a string of at most 256 characters"})]
 CallStatus = Annotated[
     Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Metering: explain counts, and suggest rules.")
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 """Bytes of a file with a recorded call."""
 
 CallFile = Annotated[
@@ -138,9 +138,9 @@ async def _load_stats(stores: Stores, days: int) -> dict[str, Any]:
 
 def _read(name: str) -> str:
     try:
-        data = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else _read_file(Path(name))
-        if len(data) > MAX_BYTES:
-            raise CliError(f"{name} is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1) if name == "-" else _read_file(Path(name))
+        if len(data) > MAX_FILE_BYTES:
+            raise CliError(f"{name} is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
         return data.decode("utf-8-sig")
     except OSError as error:
         raise CliError(f"{name} cannot be read: {error.strerror or error}") from None
@@ -150,4 +150,4 @@ def _read(name: str) -> str:
 
 def _read_file(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
+        return file.read(MAX_FILE_BYTES + 1)

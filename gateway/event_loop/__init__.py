@@ -1,5 +1,6 @@
-"""Helpers for the asyncio event loop: cancelling tasks reliably, and busy-polling for a fast reply.
+"""Helpers for the asyncio event loop.
 
+`tasks` cancels tasks reliably, and `busy_poller` busy-polls while a fast reply is expected.
 Imports no other package of the project; the table in tests/test_imports.py says which packages import it. Begin reading
 in `tasks`.
 """

@@ -3,7 +3,7 @@
 - A record is cached for at most `MAX_AGE` seconds, and dropped when a change of its key is published.
 - A lookup that is in flight when any change is published is not cached: it may have read the old record.
 - While the subscription is down, each use of a cached record reads Redis again; the cached record is used only if
-  Redis does not answer, and only until it expires. When the subscription is restored, the cache is cleared.
+  Redis is unavailable, and only until it expires. When the subscription is restored, the cache is cleared.
 - A key that is neither cached nor readable raises `KeysUnavailable`: the cache fails closed.
 - Concurrent lookups of a key share one query. Cancelling one caller does not affect the others.
 """
@@ -76,11 +76,6 @@ class KeyCache:
         """Record that a key is used now."""
         self._subscription = Subscription(redis, INVALIDATIONS, on_subscribed=self._clear, on_message=self._invalidate)
 
-    @property
-    def is_subscribed(self) -> bool:
-        """True while invalidations arrive."""
-        return self._subscription.is_subscribed
-
     async def start(self) -> None:
         """Subscribe to invalidations and start to write last uses; if Redis is unavailable, keep trying."""
         await self._subscription.start()
@@ -106,8 +101,8 @@ class KeyCache:
         self._entries.move_to_end(digest)
         return entry.record
 
-    async def authenticate(self, key: ApiKey) -> KeyRecord | None:
-        """Return the record of a key, at most `MAX_AGE` seconds old; `None` for an unknown key.
+    async def find(self, key: ApiKey) -> KeyRecord | None:
+        """Find the record of a key, at most `MAX_AGE` seconds old; `None` for an unknown key.
 
         The record may be revoked or expired: check its status. Raises `KeysUnavailable`.
         """

@@ -4,7 +4,8 @@
 - Each change is one script that also publishes the key id, so a subscriber that receives the id reads the new record.
 - Each change is a compare-and-set on the stored record and is retried on conflict: concurrent changes are all kept,
   and none reverts a revocation.
-- A change returns once Redis has it on disk (if the server can tell): a crash of Redis cannot undo a revocation.
+- A change waits until Redis has it on disk, so that a crash of Redis cannot undo a revocation. The wait is bounded:
+  after `durable_writes.FSYNC_TIMEOUT_MS`, and where Redis cannot report it, the change returns in any case.
 - A secret that rotation replaced works until its overlap ends.
 """
 

@@ -43,7 +43,7 @@ def validate_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any, max_length: int) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > max_length or not value.isprintable():
-        raise ValueError(f"must be a text of 1 to {max_length} printable characters")
+        raise ValueError(f"must be a string of 1 to {max_length} printable characters")
     return value.strip()
 
 
@@ -54,7 +54,7 @@ def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _items(validate: Callable[[str], str]) -> Callable[[Any], tuple[str, ...]]:
     def validate_items(value: Any) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
-            raise ValueError(f"must be a list of at most {MAX_ITEMS} texts")
+            raise ValueError(f"must be a list of at most {MAX_ITEMS} strings")
         return tuple(dict.fromkeys(validate(_text(item, MAX_ITEM_LENGTH)) for item in value))
 
     return validate_items
@@ -82,7 +82,7 @@ def _timestamp(value: Any) -> int:
 
 def _labels(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or len(value) > MAX_LABELS:
-        raise ValueError(f"must be an object of at most {MAX_LABELS} texts")
+        raise ValueError(f"must be an object of at most {MAX_LABELS} strings")
     return {_text(name, MAX_NAME_LENGTH): _text(text, MAX_ITEM_LENGTH) for name, text in value.items()}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.metering import result_count, structured_fast_path, tool_result, vocabulary
+from gateway.metering import result_count, structured_shortcut, tool_result, vocabulary
 from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
 from gateway.metering.metering_result import (
     DECLARED,
@@ -24,7 +24,7 @@ from gateway.metering.metering_result import (
 from gateway.metering.rules import evaluation
 from gateway.metering.rules.evaluation import ExpressionFailure
 from gateway.metering.rules.rules import Rule
-from gateway.metering.sql import analyzer
+from gateway.metering.sql import cache as sql_cache
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
 
@@ -78,7 +78,7 @@ def meter_decoded(
     tool: str, arguments: Mapping[str, Any], result: ToolResult, hints: ToolHints | None
 ) -> MeteringResult:
     """Meter one call of a tool without a rule by its decoded result. Never raises."""
-    if (declared := structured_fast_path.read(result)) is not None:
+    if (declared := structured_shortcut.read(result)) is not None:
         return declared
     parsed = parse_arguments(tool, arguments, hints)
     count = result_count.count_records(result, parsed)
@@ -128,10 +128,10 @@ def is_sql_parsed(arguments: Mapping[str, Any]) -> bool:
     If not, call `parse_sql` in a thread first; without it the SQL counts as unknown.
     """
     statements = sql_statements(arguments)
-    return not statements or all(map(analyzer.is_parsed, statements))
+    return not statements or all(map(sql_cache.is_parsed, statements))
 
 
 def parse_sql(arguments: Mapping[str, Any]) -> None:
     """Parse the SQL in `arguments` and cache the result. May take 50 ms: do not call it on an event loop."""
     for statement in sql_statements(arguments):
-        analyzer.parse_sql(statement)
+        sql_cache.parse_sql(statement)

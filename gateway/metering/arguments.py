@@ -5,7 +5,7 @@
 - The tables are exhaustive only if the arguments cannot reach any other. They are not with SQL that cannot be parsed,
   functions that may read anything, wildcards, names with further syntax, other texts that look like SQL, and more
   arguments than are read.
-- Bounded: `MAX_STRINGS` strings, `MAX_DEPTH` levels.
+- Bounded: `MAX_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from gateway.metering import vocabulary
-from gateway.metering.sql import analyzer
+from gateway.metering.sql import cache as sql_cache
 from gateway.metering.sql.analysis import SqlAnalysis
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.tool_declarations import ToolHints
 
-MAX_DEPTH = 6
+MAX_ARGUMENT_LEVELS = 6
 """Levels of nested objects and lists."""
 MAX_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
@@ -83,7 +83,7 @@ class _StringCollector:
             self.found.append((vocabulary.PIPELINE_STAGES.get((parent, name), name), value))
         elif not isinstance(value, Mapping | list | tuple):
             return
-        elif depth == MAX_DEPTH or len(value) > MAX_STRINGS:
+        elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_STRINGS:
             self.is_complete = False
         elif isinstance(value, Mapping):
             for key, inner in value.items():
@@ -103,7 +103,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
     """Parse the arguments of one call of `tool`; `hints` are from its declaration."""
     strings = _StringCollector(arguments)
     statements, others = _split(strings.found)
-    analyses = [analyzer.analyze(text) for text in statements]
+    analyses = [sql_cache.analyze(text) for text in statements]
     known = [one for one in analyses if one is not None]
     declared = _DeclaredTables(tool, others, hints.table_arguments if hints is not None else frozenset())
     written = declared.written.union(*(one.written for one in known))
@@ -156,11 +156,13 @@ def looks_like_sql(name: str, value: str) -> bool:
     if len(value) < _MIN_SQL:
         return False
     # Most arguments are one word and no statement is: skip the regular expression.
-    if not value.isalnum() and _SQL_START.match(value, 0, analyzer.MAX_SQL):
+    if not value.isalnum() and _SQL_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS):
         return True
     if "sql" in name:
         return True
-    return name in vocabulary.SQL_ARGUMENTS and _STATEMENT_START.match(value, 0, analyzer.MAX_SQL) is not None
+    if name not in vocabulary.SQL_ARGUMENTS:
+        return False
+    return _STATEMENT_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS) is not None
 
 
 _STAGE_NAMES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
@@ -168,7 +170,7 @@ _STAGE_NAMES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
 
 def _may_hold_sql(value: str) -> bool:
     """Return True if a text may be part of a statement, or an aggregation pipeline as text."""
-    if len(value) > analyzer.MAX_SQL:
+    if len(value) > sql_cache.MAX_SQL_CHARACTERS:
         return True
     text = value.lower()
     return ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES))

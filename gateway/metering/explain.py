@@ -14,7 +14,7 @@ import msgspec
 from gateway.metering import tool_result
 from gateway.metering.api import meter, parse_sql
 from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
-from gateway.metering.json.object_shapes import MAX_DEPTH
+from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.metering_result import (
     ERROR,
     RULE,
@@ -39,7 +39,7 @@ MAX_TEXTS = 20
 _CONFIDENCE_TEXTS = {
     Confidence.NONE: "nothing that can be counted",
     Confidence.OBJECT: "one object: a record only if the call is known to read a table",
-    Confidence.DECLARED: "a number without the records that it counts",
+    Confidence.STATED: "a number without the records that it counts",
     Confidence.FAILED: "reports an error",
 }
 
@@ -148,7 +148,7 @@ def _describe_lists(count: Count, data: msgspec.Raw) -> str:
 def _list_paths(value: Any, path: str, length: int, depth: int) -> Iterator[str]:
     if isinstance(value, list) and len(value) == length:
         yield path
-    elif isinstance(value, dict) and depth < MAX_DEPTH:
+    elif isinstance(value, dict) and depth < MAX_WRAPPERS:
         for name, inner in value.items():
             yield from _list_paths(inner, f"{path}.{name}", length, depth + 1)
 

@@ -35,17 +35,17 @@ class MeteringResult(msgspec.Struct, frozen=True):
     records: int | None
     method: str
     rule_error: str | None = None
-    """Why the operator's rule for the tool failed; `None` if it did not. Contains no data of the call."""
+    """Error of the operator's rule for the tool; `None` without one. Contains no data of the call."""
 
 
 class Confidence(IntEnum):
-    """How reliable a count is; if several parts of a result give a count, the highest confidence wins."""
+    """Reliability of a count; if several parts of a result give a count, the highest confidence wins."""
 
     NONE = 0
     OBJECT = 1
     """One object without a list: a record only if the call is known to read a table."""
-    DECLARED = 2
-    """A number stated in the result, without the records that it counts."""
+    STATED = 2
+    """A number that the result states, without the records themselves."""
     COUNTED = 3
     """Records that are present and were counted, or a statement that there are none."""
     FAILED = 4
@@ -62,7 +62,7 @@ class Count(msgspec.Struct, frozen=True):
     """Tables that this part names as its source."""
 
 
-NOTHING = Count(None, UNKNOWN, Confidence.NONE)
+UNKNOWN_COUNT = Count(None, UNKNOWN, Confidence.NONE)
 FAILURE = Count(0, ERROR, Confidence.FAILED)
 
 

@@ -16,9 +16,9 @@ import msgspec
 from gateway.metering import tool_result, vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
-from gateway.metering.json.object_shapes import MAX_DEPTH
+from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
-from gateway.metering.metering_result import FAILURE, NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
 from gateway.metering.text import formats
 from gateway.metering.text.lines import stated_count
 from gateway.metering.tool_result import ContentBlock, ToolResult
@@ -39,7 +39,7 @@ def count_records(result: ToolResult, arguments: ParsedArguments) -> Count:
         return FAILURE
     counter = ResultCounter(arguments)
     data = tool_result.structured_content(result)
-    structured = NOTHING if data is None else counter.count_structured(data)
+    structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
     if structured.confidence >= Confidence.COUNTED:
         return structured
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
@@ -68,7 +68,7 @@ class ResultCounter:
         try:
             return self.count_value(structure.read(data), "structured", 0)
         except ValueError:
-            return NOTHING
+            return UNKNOWN_COUNT
 
     def count_value(self, value: Any, method: str, depth: int) -> Count:
         return ShapeCounter(self._arguments, method, self.count_text, self.count_inner_blocks).count(value, depth)
@@ -79,7 +79,7 @@ class ResultCounter:
     def count_inner_blocks(self, values: list[Any], depth: int) -> Count:
         """Count content blocks that a server has put into its structured content."""
         blocks = tool_result.decode_blocks(values)
-        return self.count_blocks(blocks, depth) if blocks and depth <= MAX_DEPTH else NOTHING
+        return self.count_blocks(blocks, depth) if blocks and depth <= MAX_WRAPPERS else UNKNOWN_COUNT
 
     def count_blocks(self, blocks: list[ContentBlock], depth: int) -> Count:
         texts = [block.text for block in blocks if block.text is not None]
@@ -131,18 +131,18 @@ def _count_objects(texts: list[str]) -> Count:
         for text in texts:
             _object.decode(text)
     except (ValueError, RecursionError):
-        return NOTHING
+        return UNKNOWN_COUNT
     return counted(len(texts), "json_text")
 
 
 def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
-    """Add up the counts of several texts; `NOTHING` if they do not fit together."""
+    """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
     if any(one.confidence is Confidence.FAILED for one in counts):
         is_failure = all(one.confidence in (Confidence.FAILED, Confidence.NONE) for one in counts)
-        return FAILURE if is_failure else NOTHING
+        return FAILURE if is_failure else UNKNOWN_COUNT
     remarks = [text for one, text in zip(counts, texts, strict=True) if one.confidence is Confidence.NONE]
     if any(len(remark) > MAX_REMARK for remark in remarks):
-        return NOTHING
+        return UNKNOWN_COUNT
     objects = [one for one in counts if one.confidence is Confidence.OBJECT]
     lists = [one for one in counts if one.confidence is Confidence.COUNTED]
     if lists and not objects:
@@ -154,4 +154,4 @@ def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
         return counted(links, "resource_links")
     if len(counts) - len(remarks) == 1:
         return next(one for one in counts if one.confidence > Confidence.NONE)
-    return NOTHING
+    return UNKNOWN_COUNT

@@ -24,7 +24,7 @@ MAX_SCHEMA = 16 * 1024
 """Bytes of a schema; a larger one is ignored."""
 MAX_PROPERTIES = 100
 """Properties of a schema that are read."""
-MAX_DEPTH = 3
+MAX_SCHEMA_LEVELS = 3
 """Levels of nested objects, and of references, in a schema."""
 
 _TABLE_WORD = r"(?:tables?|collections?|worksheets?|sheets?|views?|indexes|indices)"
@@ -117,7 +117,7 @@ def _list_paths(
     if schema.get("type") == "array":
         items = _resolved(schema.get("items"), root)
         yield int(items.get("type") != "object"), path
-    elif depth < MAX_DEPTH and isinstance(properties := schema.get("properties"), dict):
+    elif depth < MAX_SCHEMA_LEVELS and isinstance(properties := schema.get("properties"), dict):
         for name, inner in list(properties.items())[:MAX_PROPERTIES]:
             if vocabulary.normalize(name) not in vocabulary.METADATA_MEMBERS:
                 yield from _list_paths(inner, (*path, name), root, depth + 1)
@@ -125,7 +125,7 @@ def _list_paths(
 
 def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
     """Follow a `$ref` within the document, and the `anyOf` of an optional value."""
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_SCHEMA_LEVELS):
         if not isinstance(schema, dict):
             return {}
         if isinstance(reference := schema.get("$ref"), str) and reference.startswith("#/$defs/"):

@@ -24,7 +24,7 @@ from gateway.timestamps import format_rfc3339
 Format = Literal["auto", "text", "json"]
 
 PROJECT_LOGGERS = ("gateway", "admin_api", "mcp_backend")
-MAX_TEXT = 8192
+MAX_MESSAGE_CHARACTERS = 8192
 """Maximum characters of a message, a value or a traceback; longer texts are truncated."""
 
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -101,7 +101,7 @@ class _SanitizedRecord:
         self.exception = ""
         if record.exc_info and record.exc_info[0] is not None:
             trace = "".join(traceback.format_exception(*record.exc_info))
-            self.exception = redact(trace)[-MAX_TEXT:].rstrip()
+            self.exception = redact(trace)[-MAX_MESSAGE_CHARACTERS:].rstrip()
         self.time = format_rfc3339(int(record.created * 1000))
 
 
@@ -149,7 +149,7 @@ def _log_uncaught(error_type: type[BaseException], error: BaseException, trace: 
 
 def _sanitize(text: str) -> str:
     # Truncating first bounds the cost of redaction; twice the limit keeps secrets at the limit whole.
-    return _escape(redact(text[: 2 * MAX_TEXT]))[:MAX_TEXT]
+    return _escape(redact(text[: 2 * MAX_MESSAGE_CHARACTERS]))[:MAX_MESSAGE_CHARACTERS]
 
 
 def _escape(text: str) -> str:

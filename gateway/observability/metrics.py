@@ -48,7 +48,11 @@ _key_lookups = Counter(
     "API key lookups: answered by the cache (hit), by Redis (miss), or failed (error).",
     ("outcome",),
 )
-_events = Counter("mcp_gateway_usage_events", "Usage events by processing step.", ("step",))
+_events = Counter(
+    "mcp_gateway_usage_events",
+    "Usage events by step: appended, spooled, unspooled, resent, refused, inserted or dead_lettered.",
+    ("step",),
+)
 _insert_durations = Histogram(
     "mcp_gateway_usage_insert_duration_seconds", "Time to insert one batch into ClickHouse.", buckets=_DURATIONS
 )
@@ -70,7 +74,9 @@ _stream_entries = Gauge(
     multiprocess_mode="mostrecent",
 )
 _stream_bound = Gauge(
-    "mcp_gateway_usage_stream_bound", "Length of the usage stream above which to act.", multiprocess_mode="mostrecent"
+    "mcp_gateway_usage_stream_bound",
+    "Alarm threshold for the length of the usage stream.",
+    multiprocess_mode="mostrecent",
 )
 _waiting_seconds = Gauge(
     "mcp_gateway_usage_waiting_seconds", "Age of the oldest entry in the usage stream.", multiprocess_mode="mostrecent"
@@ -207,7 +213,7 @@ class UsageMetrics(UsageMetricsSink):
     def spooled(self, events: int) -> None:
         _events.labels("spooled").inc(events)
 
-    def unspooled(self, events: int) -> None:
+    def spool_failed(self, events: int) -> None:
         _events.labels("unspooled").inc(events)
 
     def spool_size(self, size: int) -> None:

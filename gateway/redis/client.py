@@ -3,7 +3,10 @@
 - Every wait is bounded: for a connection, for a reply, and for a free connection of the pool. A blocking read
   (`XREADGROUP … BLOCK`) must therefore ask for less than `REPLY_TIMEOUT`.
 - A command whose connection broke is sent a second time, on a new connection, because a pooled one may be stale after a
-  restart of the server. Commands must therefore be idempotent. A command that timed out is not sent again.
+  restart of the server. A command that timed out is not sent again.
+- Commands should therefore be idempotent. Exceptions: counting against a limit (`proxy.admission.limits`), releasing a
+  reservation and removing an expired session (`proxy.admission.sessions`), and adding to the audit trail
+  (`accounts.audit_trail`). Sent twice, they count twice, release two, report no session, or add two entries.
 - All replies are bytes in the types of RESP2, whatever the server speaks.
 """
 

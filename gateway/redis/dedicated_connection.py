@@ -1,12 +1,12 @@
 """A dedicated connection to Redis for one command at a time, which costs less than a command through the client.
 
-| state     | event                                      | next state                    |
-| --------- | ------------------------------------------ | ----------------------------- |
-| `CLOSED`  | `execute`                                  | `IDLE`, when it has connected |
-| `IDLE`    | `send`, `execute`                          | `WAITING`                     |
-| `WAITING` | a reply                                    | `IDLE`                        |
-| `WAITING` | time-out, or the waiting task is cancelled | `CLOSED`                      |
-| any       | the connection is lost, `close`            | `CLOSED`                      |
+| state   | `_transport` | `_on_reply` | event                                      | next state                  |
+| ------- | ------------ | ----------- | ------------------------------------------ | --------------------------- |
+| closed  | `None`       | `None`      | `execute`                                  | idle, when it has connected |
+| idle    | set          | `None`      | `send`, `execute`                          | waiting                     |
+| waiting | set          | set         | a reply                                    | idle                        |
+| waiting | set          | set         | time-out, or the waiting task is cancelled | closed                      |
+| any     |              |             | the connection is lost, `close`            | closed                      |
 
 A connection with a reply outstanding is never used again: that reply would be taken for the one to the next command.
 """
@@ -35,8 +35,7 @@ OnReply = Callable[[Any], None]
 class DedicatedRedisConnection(asyncio.Protocol):
     """A connection outside the client's pool. The client opens it, and then takes no part in it.
 
-    It is open while it has a transport, and waits for a reply while it has an `OnReply`. On a Cluster, commands go
-    through the client.
+    On a Cluster, commands go through the client.
     """
 
     def __init__(self, client: Redis, reply_timeout: float) -> None:

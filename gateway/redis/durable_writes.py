@@ -1,4 +1,4 @@
-"""Writes that wait until the append-only file of Redis has them on disk (`WAITAOF`, Redis 7.2).
+"""Writes that wait, for a bounded time, until the append-only file of Redis has them on disk (`WAITAOF`, Redis 7.2).
 
 They do not wait on a Cluster, nor if the server has no append-only file or does not know the command.
 """
@@ -18,7 +18,7 @@ FSYNC_TIMEOUT_MS = 1000
 
 
 async def eval_durable(client: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-    """Run a script, wait until its writes are on disk, for `FSYNC_TIMEOUT_MS` at most, and return its result.
+    """Run a script and return its result when its writes are on disk, or after `FSYNC_TIMEOUT_MS` in any case.
 
     Raises `redis.exceptions.RedisError`.
     """

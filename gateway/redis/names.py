@@ -1,7 +1,7 @@
-"""Every key and channel name that the gateway uses in Redis.
+"""Every name, or name prefix, of the keys and channels that the gateway uses in Redis.
 
 All names share one hash tag, so that they live in one slot of a Cluster and transactions over several of them are
-allowed. A name that ends with a colon is a prefix; its description says what follows.
+allowed. A name that ends with a colon is a prefix; its description says what its users append.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ USER_EMAILS = PREFIX + "users"
 USER_RECORD = PREFIX + "user:"
 """+ email: JSON of a user."""
 LOGIN_ATTEMPTS = PREFIX + "login-attempts:"
-"""+ address or account: number of failed logins in the current window."""
+"""+ address or account: sorted set of attempt ids by time (milliseconds); a successful login removes its id."""
 AUDIT = PREFIX + "audit"
 """Stream: the audit trail of changes to keys and users."""
 
@@ -45,11 +45,11 @@ SESSION = PREFIX + "session:"
 UNCLAIMED_SESSIONS = PREFIX + "unclaimed-sessions"
 """Sorted set: ids of sessions that were opened without a key, by deadline (milliseconds)."""
 OPEN_HANDSHAKES = PREFIX + "handshakes:"
-"""+ client address: sorted set of its open handshakes by deadline (milliseconds)."""
+"""+ client address: sorted set of its unclaimed sessions, and of reservations for further ones, by deadline (ms)."""
 PENDING_REQUESTS = PREFIX + "awaited:"
 """+ digest of a session and a request id: list of the requests that may be answered on another stream."""
 ANSWERED_REQUESTS = PREFIX + "answered:"
-"""+ digest of a session and a request id: which of those requests was answered last, and whether it was counted."""
+"""+ digest of a session and a request id: state of the request that was answered last; see `correlation_store`."""
 PENDING_REQUESTS_OF_OWNER = PREFIX + "awaited-of:"
 """+ digest of an owner: sorted set of the pending requests in all of the owner's sessions, by deadline (ms)."""
 PENDING_REQUESTS_OF_SESSION = PREFIX + "awaited-in:"
@@ -95,5 +95,5 @@ FSYNC_MARKER = PREFIX + "disk-mark"
 
 
 def digest(*parts: str) -> str:
-    """Return the SHA-256 of some texts in hexadecimal, to name what Redis must not hold in clear text."""
+    """Return the SHA-256 of strings in hexadecimal, for names of data that Redis must not hold in clear text."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -40,9 +40,10 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """`ok`, `tool_error` (the result has `isError`), `rpc_error` (a JSON-RPC error object) or `denied` (the result was
     withheld, since the key may not read its tables)."""
     duration_ms: float
-    """From the request's arrival to the result, by a monotonic clock."""
+    """From the arrival of the request to the result. Wall-clock time if the result came on another stream, else by a
+    monotonic clock."""
     response_bytes: int
-    """Size of the JSON-RPC response on the wire."""
+    """Size of the JSON-RPC message with the result; for a batch, each call has the size of the whole batch."""
     client_name: str
     client_version: str
     session_id: str
@@ -60,8 +61,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         return self.created_at // DAY_MS
 
     @property
-    def made_at(self) -> int:
-        """Time of the id if it is a UUIDv7, at most `created_at`; else `created_at` (milliseconds since the epoch)."""
+    def id_time(self) -> int:
+        """Timestamp of the id (UUIDv7), at most `created_at`; `created_at` for other ids (milliseconds)."""
         if len(self.event_id) != 32 or self.event_id[12] != "7":
             return self.created_at
         try:

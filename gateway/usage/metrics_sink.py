@@ -17,13 +17,13 @@ class UsageMetricsSink:
         """Redis acknowledged events."""
 
     def stream_length(self, entries: int, bound: int) -> None:
-        """The usage stream has `entries` entries; more than `bound` should raise an alarm."""
+        """The usage stream has `entries` entries; `bound` is the alarm threshold."""
 
     def spooled(self, events: int) -> None:
-        """Redis did not take events; only the spool has them."""
+        """Redis did not acknowledge events; only the spool has them."""
 
-    def unspooled(self, events: int) -> None:
-        """The disk did not take events; only Redis may have them."""
+    def spool_failed(self, events: int) -> None:
+        """Events could not be written to the spool; only Redis may have them."""
 
     def spool_size(self, size: int) -> None:
         """The spool of this process holds `size` bytes of which Redis may lack some."""
@@ -38,7 +38,7 @@ class UsageMetricsSink:
         """A spool file had `size` unreadable bytes between its records; the file was kept."""
 
     def refused(self, events: int) -> None:
-        """Neither Redis nor the spool took events; their responses must not be completed."""
+        """Events could be stored neither in Redis nor in the spool; their responses must not be completed."""
 
     def inserted(self, events: int, seconds: float) -> None:
         """ClickHouse acknowledged a batch of `events` events after `seconds`."""

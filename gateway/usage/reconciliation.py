@@ -8,9 +8,10 @@ Each number is counted at its source; none is derived from another:
 - `spooled`: events that only the spools of the workers have, as they report.
 - `dead_lettered`: events in the dead letters, and those that an operator dropped from there.
 
-Events move while they are counted, so counting is repeated until the numbers agree. If they do not agree in time, they
-are counted once in each direction: against the flow of events, which can count no event twice, and with the flow,
-which can miss none. Only more events than accepted in the first, or fewer in the second, are a difference.
+Events move from Redis to ClickHouse while they are counted, so counting is repeated until the numbers agree. If they do
+not agree in time, they are counted in both directions. Counting from ClickHouse back to Redis counts no event twice;
+counting from Redis on to ClickHouse misses none. It is an error if the first count is above the accepted events, or the
+second one below.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
 MAX_DAYS = 365
 PATIENCE = 3.0
-"""Seconds after which events in flight have arrived or are in a spool: Redis is given two to reply."""
+"""Seconds after which events in flight have arrived or are in a spool; the reply time-out of Redis is two."""
 _POLL_SECONDS = 0.2
 MONITOR_SECONDS = 300.0
 MONITOR_DAYS = 2
 
+# KEYS: the usage stream, the events that only spools have by process, the duplicates by day, the accepted counters of
+# each day. ARGV: the first entry id to count, the first day. Returns the number of events, and the last entry id if
+# there may be more; at the end of the stream an empty id, the spooled events, and the accepted events.
 _COUNT_IN_REDIS = (
     COUNT_EVENTS_LUA
     + """
@@ -118,12 +122,12 @@ async def reconcile(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
     while True:
-        counts = await counter.count(_AGAINST_THE_FLOW)
+        counts = await counter.count(_FROM_CLICKHOUSE_TO_REDIS)
         is_balanced = counts.accepted == counts.found == counts.found_by_sums
         if is_balanced:
             break
         if loop.time() >= deadline:
-            upper = await counter.count(_WITH_THE_FLOW)
+            upper = await counter.count(_FROM_REDIS_TO_CLICKHOUSE)
             is_balanced = (
                 max(counts.found, counts.found_by_sums) <= counts.accepted <= min(upper.found, upper.found_by_sums)
             )
@@ -165,7 +169,7 @@ async def monitor_balance(
             if not balance.balanced and await repair_sums(table, datetime.date.fromisoformat(balance.since)):
                 balance = await reconcile(redis, table, MONITOR_DAYS, patience)
         except (UsageTableUnavailable, RedisError, OSError) as error:
-            # The usage writer reports faults of Redis and ClickHouse.
+            # The usage writer reports errors of Redis and ClickHouse.
             log.debug("usage was not reconciled: %s", error)
             continue
         metrics.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
@@ -205,7 +209,7 @@ class _EventCounter:
         counts.written, counts.summed = rows[0]
 
     async def in_redis(self, counts: _Counts) -> None:
-        """Count waiting, spooled and accepted events; one script reads the end of the stream and the other two."""
+        """Count waiting, spooled and accepted events, the latter two in the script that reads the end of the stream."""
         today = (self._table.today - EPOCH).days
         accepted = [f"{redis_names.USAGE_ACCEPTED}{day}" for day in range(self._first_day, today + 2)]
         keys = (redis_names.USAGE, redis_names.USAGE_SPOOLED_ONLY, redis_names.USAGE_DUPLICATES, *accepted)
@@ -227,8 +231,8 @@ class _EventCounter:
 
 
 _Place = Callable[[_EventCounter, _Counts], Awaitable[None]]
-_AGAINST_THE_FLOW: tuple[_Place, ...] = (
+_FROM_CLICKHOUSE_TO_REDIS: tuple[_Place, ...] = (
     *(_EventCounter.dropped, _EventCounter.dead_lettered),
     *(_EventCounter.written, _EventCounter.in_redis),
 )
-_WITH_THE_FLOW: tuple[_Place, ...] = tuple(reversed(_AGAINST_THE_FLOW))
+_FROM_REDIS_TO_CLICKHOUSE: tuple[_Place, ...] = tuple(reversed(_FROM_CLICKHOUSE_TO_REDIS))

@@ -106,7 +106,7 @@ async def test_a_missing_name_is_reported_with_its_requirement(user: Api) -> Non
     assert response.body["errors"] == [
         {
             "field": "key_name",
-            "detail": "is required: it must be a text of 1 to 100 characters without control characters",
+            "detail": "is required: it must be a string of 1 to 100 characters without control characters",
         }
     ]
 

@@ -58,8 +58,15 @@ class Worker:
         await self.cache.stop()
         await self.redis.aclose()
 
+    async def can_find(self, key: ApiKey) -> bool:
+        try:
+            await self.cache.find(key)
+        except KeysUnavailable:
+            return False
+        return True
+
     async def until_evicted(self, key: ApiKey) -> None:
-        await until(lambda: self.cache.is_subscribed and self.cache.cached_record(key) is None)
+        await until(lambda: self.cache.cached_record(key) is None)
 
 
 @pytest.fixture
@@ -77,20 +84,20 @@ async def create(store: KeyStore) -> tuple[KeyRecord, ApiKey]:
 async def test_a_key_is_looked_up_once_in_thirty_seconds(worker: Worker, store: KeyStore, clock: Clock) -> None:
     record, key = await create(store)
     for _ in range(3):
-        assert await worker.cache.authenticate(key) == record
+        assert await worker.cache.find(key) == record
     clock.advance(29.999)
-    assert await worker.cache.authenticate(key) == record
+    assert await worker.cache.find(key) == record
     assert worker.store.lookups == 1
     clock.advance(0.001)
-    assert await worker.cache.authenticate(key) == record
+    assert await worker.cache.find(key) == record
     assert worker.store.lookups == 2
     assert worker.outcomes == ["miss", "hit", "hit", "hit", "miss"]
 
 
 async def test_an_unknown_key_is_none_and_not_cached(worker: Worker) -> None:
     key = ApiKey.generate()
-    assert await worker.cache.authenticate(key) is None
-    assert await worker.cache.authenticate(key) is None
+    assert await worker.cache.find(key) is None
+    assert await worker.cache.find(key) is None
     assert worker.store.lookups == 2
 
 
@@ -103,11 +110,11 @@ async def test_a_revocation_reaches_every_worker_before_the_record_expires(
     for _ in range(20):
         record, key = await create(store)
         for worker in workers:
-            assert await worker.cache.authenticate(key) == record
+            assert await worker.cache.find(key) == record
         await store.revoke(record.key_id)
         for worker in workers:
             await worker.until_evicted(key)
-            found = await worker.cache.authenticate(key)
+            found = await worker.cache.find(key)
             assert found is not None
             assert found.status(clock.now_ms()) == "revoked"
     for worker in workers:
@@ -118,12 +125,12 @@ async def test_a_change_of_one_key_keeps_the_others_cached(worker: Worker, store
     first, first_key = await create(store)
     _, other_key = await create(store)
     for key in (first_key, other_key):
-        await worker.cache.authenticate(key)
+        await worker.cache.find(key)
     await store.update(first.key_id, calls_per_day=1)
     await worker.until_evicted(first_key)
-    await worker.cache.authenticate(other_key)
+    await worker.cache.find(other_key)
     assert worker.store.lookups == 2
-    found = await worker.cache.authenticate(first_key)
+    found = await worker.cache.find(first_key)
     assert found is not None
     assert found.calls_per_day == 1
 
@@ -132,20 +139,20 @@ async def test_a_replaced_secret_is_not_cached_beyond_its_overlap(
     worker: Worker, store: KeyStore, clock: Clock
 ) -> None:
     record, old = await create(store)
-    await worker.cache.authenticate(old)
+    await worker.cache.find(old)
     await store.rotate(record.key_id, 10)
     await worker.until_evicted(old)
-    assert await worker.cache.authenticate(old) is not None
+    assert await worker.cache.find(old) is not None
     clock.advance(10)
-    assert await worker.cache.authenticate(old) is None
+    assert await worker.cache.find(old) is None
 
 
 async def test_concurrent_callers_share_one_lookup(worker: Worker, store: KeyStore) -> None:
     record, key = await create(store)
     other_record, other_key = await create(store)
     results = await asyncio.gather(
-        *(worker.cache.authenticate(key) for _ in range(50)),
-        *(worker.cache.authenticate(other_key) for _ in range(50)),
+        *(worker.cache.find(key) for _ in range(50)),
+        *(worker.cache.find(other_key) for _ in range(50)),
     )
     assert results == [record] * 50 + [other_record] * 50
     assert worker.store.lookups == 2
@@ -156,8 +163,8 @@ async def test_cancelling_a_caller_does_not_affect_the_others(worker: Worker, st
     other_record, other_key = await create(store)
     for _ in range(20):
         worker.store.may_return = asyncio.Event()
-        callers = [asyncio.create_task(worker.cache.authenticate(key)) for _ in range(3)]
-        others = [asyncio.create_task(worker.cache.authenticate(other_key)) for _ in range(3)]
+        callers = [asyncio.create_task(worker.cache.find(key)) for _ in range(3)]
+        others = [asyncio.create_task(worker.cache.find(other_key)) for _ in range(3)]
         await asyncio.sleep(0)
         callers[0].cancel()
         others[0].cancel()
@@ -175,12 +182,12 @@ async def test_cancelling_a_caller_does_not_affect_the_others(worker: Worker, st
 async def test_when_every_caller_is_cancelled_the_next_one_is_served(worker: Worker, store: KeyStore) -> None:
     record, key = await create(store)
     worker.store.may_return = asyncio.Event()
-    caller = asyncio.create_task(worker.cache.authenticate(key))
+    caller = asyncio.create_task(worker.cache.find(key))
     await asyncio.sleep(0)
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
     worker.store.may_return.set()
-    assert await worker.cache.authenticate(key) == record
+    assert await worker.cache.find(key) == record
 
 
 async def test_a_lookup_that_is_in_flight_during_a_revocation_is_not_cached(
@@ -188,34 +195,34 @@ async def test_a_lookup_that_is_in_flight_during_a_revocation_is_not_cached(
 ) -> None:
     # Messages arrive in order: when the later change has evicted its key, the revocation has been processed.
     later, later_key = await create(store)
-    await worker.cache.authenticate(later_key)
+    await worker.cache.find(later_key)
     record, key = await create(store)
     worker.store.may_return = asyncio.Event()
     worker.store.has_read = asyncio.Event()
-    early = asyncio.create_task(worker.cache.authenticate(key))
+    early = asyncio.create_task(worker.cache.find(key))
     await worker.store.has_read.wait()
     await store.revoke(record.key_id)
     await store.update(later.key_id, calls_per_day=1)
     await worker.until_evicted(later_key)
     # A caller that arrives after the message must not share the lookup from before it.
-    late = asyncio.create_task(worker.cache.authenticate(key))
+    late = asyncio.create_task(worker.cache.find(key))
     await asyncio.sleep(0)
     worker.store.may_return.set()
     found = await late
     assert found is not None
     assert found.status(clock.now_ms()) == "revoked"
     await early
-    again = await worker.cache.authenticate(key)
+    again = await worker.cache.find(key)
     assert again is not None
     assert again.status(clock.now_ms()) == "revoked"
 
 
 async def test_losing_the_subscription_clears_the_cache(worker: Worker, store: KeyStore, redis: Redis) -> None:
     record, key = await create(store)
-    await worker.cache.authenticate(key)
+    await worker.cache.find(key)
     await redis.client_kill_filter(_type="pubsub")
     await worker.until_evicted(key)
-    await worker.cache.authenticate(key)
+    await worker.cache.find(key)
     assert worker.store.lookups == 2
     await store.revoke(record.key_id)
     await worker.until_evicted(key)
@@ -226,11 +233,11 @@ async def test_while_the_subscription_is_down_every_use_reads_redis(
 ) -> None:
     monkeypatch.setattr(subscription_module, "INITIAL_BACKOFF", 60.0)
     record, key = await create(store)
-    await worker.cache.authenticate(key)
+    await worker.cache.find(key)
     await redis.client_kill_filter(_type="pubsub")
-    await until(lambda: not worker.cache.is_subscribed)
+    await until(lambda: worker.cache.cached_record(key) is None)
     await store.revoke(record.key_id)
-    found = await worker.cache.authenticate(key)
+    found = await worker.cache.find(key)
     assert found is not None
     assert found.status(clock.now_ms()) == "revoked"
     assert worker.store.lookups == 2
@@ -243,22 +250,22 @@ async def test_while_redis_is_down_cached_keys_work_until_they_expire_and_others
     await worker.cache.start()
     record, key = await create(worker.store)
     _, other_key = await create(worker.store)
-    assert await worker.cache.authenticate(key) == record
+    assert await worker.cache.find(key) == record
     clock.advance(20)
     valkey.kill()
     for _ in range(3):
-        assert await worker.cache.authenticate(key) == record
+        assert await worker.cache.find(key) == record
         with pytest.raises(KeysUnavailable):
-            await worker.cache.authenticate(other_key)
+            await worker.cache.find(other_key)
         clock.advance(3)
     clock.advance(1)
     with pytest.raises(KeysUnavailable):
-        await worker.cache.authenticate(key)
+        await worker.cache.find(key)
     assert worker.outcomes == ["miss", *["hit", "error"] * 3, "error"]
 
     valkey.start()
-    await until(lambda: worker.cache.is_subscribed)
-    assert await worker.cache.authenticate(key) == record
+    await until(lambda: worker.can_find(key))
+    assert await worker.cache.find(key) == record
     await worker.stop()
 
 
@@ -267,10 +274,10 @@ async def test_a_worker_starts_while_redis_is_down(valkey: Valkey, clock: Clock)
     worker = Worker(valkey.url, clock)
     await worker.cache.start()
     with pytest.raises(KeysUnavailable):
-        await worker.cache.authenticate(ApiKey.generate())
+        await worker.cache.find(ApiKey.generate())
     valkey.start()
-    await until(lambda: worker.cache.is_subscribed)
-    assert await worker.cache.authenticate(ApiKey.generate()) is None
+    await until(lambda: worker.can_find(ApiKey.generate()))
+    assert await worker.cache.find(ApiKey.generate()) is None
     await worker.stop()
 
 
@@ -280,12 +287,12 @@ async def test_the_cache_is_bounded_and_evicts_the_least_recently_used_key(
     monkeypatch.setattr(cache_module, "MAX_ENTRIES", 3)
     keys = [(await create(store))[1] for _ in range(5)]
     for key in keys:
-        await worker.cache.authenticate(keys[0])
-        await worker.cache.authenticate(key)
+        await worker.cache.find(keys[0])
+        await worker.cache.find(key)
     cached = [worker.cache.cached_record(key) is not None for key in keys]
     assert cached == [True, False, False, True, True]
     lookups = worker.store.lookups
-    await worker.cache.authenticate(keys[0])
+    await worker.cache.find(keys[0])
     assert worker.store.lookups == lookups
 
 

@@ -17,11 +17,11 @@ from bench.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, 
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import MAX_STRINGS
 from gateway.metering.json import single_pass_structure
-from gateway.metering.json.object_shapes import MAX_DEPTH
+from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.rules.expressions import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
-from gateway.metering.sql.analyzer import MAX_SQL, MAX_TOKENS_ON_LOOP
-from gateway.metering.text.formats import MAX_TEXT
+from gateway.metering.sql.cache import MAX_SQL_CHARACTERS, MAX_TOKENS_ON_LOOP
+from gateway.metering.text.formats import MAX_TEXT_CHARACTERS
 from gateway.metering.tool_result import MAX_BLOCKS
 from tests.metering.support import records, texts, wire
 
@@ -80,7 +80,7 @@ def test_the_work_for_a_rule_is_bounded(expression: str, result: str) -> None:
     assert count_calls(lambda: meter("x", {}, RULE_RESULTS[result], rule)) < MAX_CALLS_RULE * MAX_STEPS
 
 
-def test_a_declared_result_takes_the_fast_path() -> None:
+def test_a_result_with_its_table_and_rows_takes_the_shortcut() -> None:
     rows = [{"date": "2024-01-02", "close": 185.64, "ticker": "AAPL", "volume": 82488700}] * 8
     content = {"table": "stocks", "record_count": 8, "rows": rows}
     result = wire({"content": [], "structuredContent": content, "isError": False})
@@ -120,10 +120,10 @@ def test_objects_beyond_the_bound_are_unknown() -> None:
 def test_a_text_beyond_the_bound_is_unknown() -> None:
     table = "a,b\n1,x\n2,y\n"
     assert records(texts(table)) == 2
-    assert records(texts(table + "3,z\n" * (MAX_TEXT // 4))) is None
+    assert records(texts(table + "3,z\n" * (MAX_TEXT_CHARACTERS // 4))) is None
 
 
-@pytest.mark.parametrize(("wrappers", "expected"), [(MAX_DEPTH, 2), (MAX_DEPTH + 2, None)])
+@pytest.mark.parametrize(("wrappers", "expected"), [(MAX_WRAPPERS, 2), (MAX_WRAPPERS + 2, None)])
 def test_records_in_too_many_wrappers_are_unknown(wrappers: int, expected: int | None) -> None:
     value: Any = [{"id": 1}, {"id": 2}]
     for _ in range(wrappers):
@@ -134,7 +134,7 @@ def test_records_in_too_many_wrappers_are_unknown(wrappers: int, expected: int |
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"sql": "SELECT 1 FROM t WHERE a = '" + "x" * MAX_SQL + "'"},
+        {"sql": "SELECT 1 FROM t WHERE a = '" + "x" * MAX_SQL_CHARACTERS + "'"},
         {"sql": "SELECT 1 FROM t WHERE " + " AND ".join(["a = 1"] * MAX_TOKENS_ON_LOOP)},
         {"table": "t", **{f"a{number}": "x" for number in range(MAX_STRINGS)}},
     ],

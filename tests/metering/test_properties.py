@@ -162,7 +162,7 @@ def test_the_order_of_members_changes_nothing(
     OBJECTS,
 )
 @settings(max_examples=300, deadline=None)
-def test_the_fast_path_agrees_with_the_general_path(
+def test_the_shortcut_agrees_with_the_count_by_shapes(
     table_member: str, table: str, rows_member: str, rows: list[dict[str, Any]], others: dict[str, Any]
 ) -> None:
     result = wire({"structuredContent": {**others, table_member: table, rows_member: rows}})

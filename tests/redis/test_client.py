@@ -83,10 +83,10 @@ async def test_keys_are_stored_and_revoked_on_a_cluster(cluster_port: int) -> No
     cache = KeyCache(store, redis, now_ms=now_ms, monotonic=time.monotonic, count_lookup=lambda outcome: None)
     await cache.start()
     record, key = await store.create(owner="ada@example.com", key_name="laptop")
-    assert await cache.authenticate(key) == record
+    assert await cache.find(key) == record
     await store.revoke(record.key_id)
     await until(lambda: cache.cached_record(key) is None)
-    found = await cache.authenticate(key)
+    found = await cache.find(key)
     assert found is not None
     assert found.revoked_at is not None
     cache.record_use(record.key_id)

@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.redis.client import connect
 from gateway.redis.dedicated_connection import DedicatedRedisConnection
+from tests.support.blocked import until_blocked
 
 
 def reply_to(connection: DedicatedRedisConnection, *command: Any) -> asyncio.Future[Any]:
@@ -19,16 +19,6 @@ def reply_to(connection: DedicatedRedisConnection, *command: Any) -> asyncio.Fut
     reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     assert connection.send(command, reply.set_result)
     return reply
-
-
-async def until_blocked(client: Redis, *, except_for: int | None = None) -> None:
-    """Wait until a connection other than this one waits in a BLPOP."""
-    async with asyncio.timeout(10):
-        while True:
-            clients = await client.client_list()
-            if any("b" in entry["flags"] and entry["id"] != str(except_for) for entry in clients):
-                return
-            await asyncio.sleep(0.001)
 
 
 async def test_the_first_command_opens_the_connection_and_the_next_ones_use_it(valkey_url: str) -> None:
@@ -73,9 +63,9 @@ async def test_send_reports_a_broken_connection_and_execute_sends_the_command_ag
 
     number = await connection.execute("CLIENT", "ID")
     repeated = asyncio.ensure_future(connection.execute("BLPOP", "something", 1))
-    await until_blocked(client)
+    await until_blocked(client, "blpop")
     await client.client_kill_filter(_id=number)
-    await until_blocked(client, except_for=number)
+    await until_blocked(client, "blpop", except_for=number)
     await client.rpush("something", "there")
     assert await repeated == [b"something", b"there"]
     connection.close()

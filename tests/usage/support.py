@@ -71,6 +71,8 @@ class RecordedMetrics(UsageMetricsSink):
         self.connected: list[bool] = []
         self.differences: list[int] = []
         self.spool_bytes = 0
+        self.backlog = (0, 0)
+        """Entries in the stream, and the age of the oldest in milliseconds."""
 
     def appended(self, events: int) -> None:
         self.counts["appended"] += events
@@ -78,8 +80,8 @@ class RecordedMetrics(UsageMetricsSink):
     def spooled(self, events: int) -> None:
         self.counts["spooled"] += events
 
-    def unspooled(self, events: int) -> None:
-        self.counts["unspooled"] += events
+    def spool_failed(self, events: int) -> None:
+        self.counts["spool_failed"] += events
 
     def resent(self, events: int) -> None:
         self.counts["resent"] += events
@@ -107,6 +109,9 @@ class RecordedMetrics(UsageMetricsSink):
 
     def clickhouse_connected(self, connected: bool) -> None:
         self.connected.append(connected)
+
+    def waiting(self, entries: int, oldest_ms: int) -> None:
+        self.backlog = entries, oldest_ms
 
     def unbalanced(self, events: int) -> None:
         self.differences.append(events)

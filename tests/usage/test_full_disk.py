@@ -75,19 +75,19 @@ async def test_a_redis_with_a_full_disk_loses_no_event_even_if_it_is_killed(disk
     )
     await stream.start()
     events = [event()]
-    await stream.append(events[0])
+    await stream.submit(events[0])
     disk.fill()
     async with asyncio.timeout(10):
         while metrics.counts["spooled"] < 5:
             events.append(event())
-            await stream.append(events[-1])
+            await stream.submit(events[-1])
             await asyncio.sleep(0.02)
-    assert metrics.counts["unspooled"] == metrics.counts["refused"] == 0
+    assert metrics.counts["spool_failed"] == metrics.counts["refused"] == 0
     # It loses what it acknowledged and has only in memory.
     valkey.kill()
     disk.free()
     valkey.start()
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     assert ids(await streamed(client)) == ids(events)
     await stream.close()
     await client.aclose()
@@ -105,27 +105,27 @@ async def test_a_spool_with_a_full_disk_refuses_events_only_while_redis_is_away(
         stream = UsageStream(client, Spool(disk.path / "spool"), metrics=metrics)
         await stream.start()
         events = [event()]
-        await stream.append(events[0])
+        await stream.submit(events[0])
         disk.fill()
         with caplog.at_level(logging.ERROR):
             # The last page of the file still has space.
-            while not metrics.counts["unspooled"] and len(events) < 100:
+            while not metrics.counts["spool_failed"] and len(events) < 100:
                 events.append(event())
-                await stream.append(events[-1])
-        assert (metrics.counts["unspooled"], metrics.counts["refused"]) == (1, 0)
+                await stream.submit(events[-1])
+        assert (metrics.counts["spool_failed"], metrics.counts["refused"]) == (1, 0)
         assert "no copy on disk" in caplog.text
         valkey.kill()
         with pytest.raises(SpoolFull):
-            await stream.append(event())
+            await stream.submit(event())
         assert metrics.counts["refused"] == 1
         disk.free()
         without_copy = events[-1].event_id
         events.append(event())
-        await stream.append(events[-1])
+        await stream.submit(events[-1])
         valkey.start()
-        await until(lambda: not stream.is_redis_away)
+        await until(lambda: not stream.replay_task.redis_unavailable.is_set())
         events.append(event())
-        await stream.append(events[-1])
+        await stream.submit(events[-1])
         found = ids(await streamed(client))
         # Redis was killed and may have lost the event without a copy on disk.
         assert sorted({*found, without_copy}) == ids(events)

@@ -27,7 +27,7 @@ Start = Callable[..., RunningWriter]
 
 
 async def append(stream: UsageStream, count: int, **values: Any) -> None:
-    await asyncio.gather(*(stream.append(event(**values)) for _ in range(count)))
+    await asyncio.gather(*(stream.submit(event(**values)) for _ in range(count)))
 
 
 def numbers(balance: Balance) -> dict[str, int]:
@@ -71,7 +71,7 @@ async def test_events_are_counted_where_they_are(
 
 async def test_days_are_counted_separately(stream: UsageStream, balance: Callable[..., Any]) -> None:
     # Events of two days in one turn of the loop.
-    await asyncio.gather(stream.append(event()), stream.append(event(created_at=NOW_MS - 3 * DAY_MS)))
+    await asyncio.gather(stream.submit(event()), stream.submit(event(created_at=NOW_MS - 3 * DAY_MS)))
     found = [await balance(days=days) for days in (4, 3)]
     # Waiting events count by their arrival, and these have just arrived.
     assert [one.accepted for one in found] == [2, 1]
@@ -126,7 +126,7 @@ async def test_an_additional_row_is_a_difference(
 ) -> None:
     running = start_writer()
     one = event()
-    await stream.append(one)
+    await stream.submit(one)
     await drained(redis)
     await running.cancel()
     # Not by the writer, and under another token.
@@ -191,7 +191,7 @@ async def test_accepted_counts_that_redis_lost_are_reported_again(
     await append(stream, 10)
     await redis.flushall()
     await append(stream, 1)
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     assert numbers(await balance()) == {"accepted": 11, "waiting": 11}
 
 

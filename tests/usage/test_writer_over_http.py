@@ -187,7 +187,7 @@ async def test_the_backlog_of_an_outage_is_drained_in_bounded_batches(
             for _ in range(60):
                 pipe.xadd(redis_names.USAGE, {"e": pack([event() for _ in range(entry)])})
             await pipe.execute()
-    await until(lambda: running.writer.state.waiting_entries == 600 and not running.writer.state.connected)
+    await until(lambda: metrics.backlog[0] == 600 and not running.writer.state.connected)
     front.start()
     await drained(redis, seconds=60)
     assert await table.query_async("SELECT count(), uniqExact(event_id) FROM mcp_tool_usage_log") == [(30_000, 30_000)]

@@ -15,9 +15,9 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
 from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
-from gateway.metering.metering_result import DECLARED, FAILURE, NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
 
-MAX_DEPTH = 5
+MAX_WRAPPERS = 5
 """Wrappers around the records."""
 
 
@@ -57,14 +57,14 @@ class ObjectShape:
         if True in (members.get("success"), members.get("ok")) and vocabulary.is_overwriting_tool(self._arguments.tool):
             return self._counted(0) if self._arguments.returns_rows is None else self._count_members()
         found = self._count_members()
-        tables = objects.declared_tables(members) or found.tables
-        if found.confidence < Confidence.DECLARED and (number := self._stated_number()) is not None:
-            found = Count(number, DECLARED, Confidence.DECLARED)
+        tables = objects.named_tables(members) or found.tables
+        if found.confidence < Confidence.STATED and (number := self._stated_number()) is not None:
+            found = Count(number, DECLARED, Confidence.STATED)
         return msgspec.structs.replace(found, tables=tables) if tables else found
 
     def _stated_number(self) -> int | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
-        return None if vocabulary.is_describing_tool(self._arguments.tool) else objects.declared_number(self._members)
+        return None if vocabulary.is_describing_tool(self._arguments.tool) else objects.stated_number(self._members)
 
     def _count_members(self) -> Count:
         members, value = self._members, self._value
@@ -73,7 +73,7 @@ class ObjectShape:
         if self.is_write_report():
             return self._counted(0)
         wrapped = self._count_wrapped()
-        if wrapped.confidence >= Confidence.DECLARED:
+        if wrapped.confidence >= Confidence.STATED:
             return wrapped
         # A list of rows is more reliable than an object next to it whose member names may be data.
         total = (
@@ -100,7 +100,7 @@ class ObjectShape:
         if vocabulary.is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
             return self._counted(0)
         if objects.is_summary(members):
-            return NOTHING
+            return UNKNOWN_COUNT
         return self._count_single()
 
     def _count_single(self) -> Count:
@@ -112,7 +112,7 @@ class ObjectShape:
         if not sizes:
             return Count(1, self._parts.method, Confidence.OBJECT)
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
-        return self._counted(map_sizes[0]) if len(map_sizes) == 1 and map_sizes[0] in sizes else NOTHING
+        return self._counted(map_sizes[0]) if len(map_sizes) == 1 and map_sizes[0] in sizes else UNKNOWN_COUNT
 
     def _count_rows_member(self) -> Count | None:
         """Count the list under a common name for lists of records."""
@@ -120,7 +120,7 @@ class ObjectShape:
         for name in vocabulary.ROW_MEMBERS:
             rows = members.get(name)
             if rows is UNREAD:
-                return NOTHING
+                return UNKNOWN_COUNT
             if not isinstance(rows, list):
                 continue
             if rows and name in ("rows", "records") and objects.table_member(members):
@@ -143,7 +143,7 @@ class ObjectShape:
     def _count_wrapped(self) -> Count:
         """Count what is inside a member that wraps the whole result."""
         members = self._members
-        best = NOTHING
+        best = UNKNOWN_COUNT
         for name in vocabulary.ROW_MEMBERS:
             inner = members.get(name)
             if type(inner) in (int, float) and self._arguments.has_one_column and self._is_wrapper(name):
@@ -244,10 +244,10 @@ class ObjectShape:
         """Return 0 records if a member holds a message that there are none, or that the call failed."""
         for name in ("message", "info", "status", "note"):
             if isinstance(text := self._members.get(name), str):
-                found = self._parts.count_text(text, MAX_DEPTH)
+                found = self._parts.count_text(text, MAX_WRAPPERS)
                 if found.confidence >= Confidence.COUNTED:
                     return found
-        return NOTHING
+        return UNKNOWN_COUNT
 
     def is_message(self) -> bool:
         """Return True if an object holds only a message about the call, and not a selected column named `message`."""

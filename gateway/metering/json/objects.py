@@ -87,7 +87,7 @@ def is_summary(members: Members) -> bool:
     return has_columns and any(type(value) is int and "row" in name for name, value in members.items())
 
 
-def declared_tables(members: Members) -> tuple[str, ...]:
+def named_tables(members: Members) -> tuple[str, ...]:
     """Return the tables that an object names as the source of its records."""
     table = table_member(members)
     one = () if table is None else (table,)
@@ -104,7 +104,7 @@ def table_member(members: Members) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
-def declared_number(members: Members) -> int | None:
+def stated_number(members: Members) -> int | None:
     """Return the stated number of returned records; `None` if it is not stated."""
     numbers = (members[name] for name in sorted(members) if name in vocabulary.RETURNED_COUNT_MEMBERS)
     return next((number for number in numbers if type(number) is int and number >= 0), None)

@@ -2,7 +2,7 @@
 
 - Small values inside it are decoded completely. Of a longer list, the elements are counted at the speed of the decoder,
   and the first few are read.
-- Recursion stops at `MAX_DEPTH`. A value that is too wide, too long or too deep is `UNREAD`.
+- Recursion stops at `MAX_SAMPLED_LEVELS`. A value that is too wide, too long or too deep is `UNREAD`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_SAMPLED = 20_000
 """Elements of a list whose first elements are read as well (about 60 ns each)."""
 MAX_MEMBERS = 3_000
 """Members of one object (about 200 ns each)."""
-MAX_DEPTH = 5
+MAX_SAMPLED_LEVELS = 5
 """Levels of nested values beyond `MAX_WHOLE`."""
 SAMPLE = 8
 """Elements of a long list that are read."""
@@ -94,7 +94,7 @@ class _Reader:
         if len(data) <= MAX_WHOLE and len(data) <= self._bytes_left:
             self._bytes_left -= len(data)
             return decode(data)
-        if depth == MAX_DEPTH:
+        if depth == MAX_SAMPLED_LEVELS:
             return UNREAD
         try:
             return self._list(data, depth) if start == b"[" else self._object(data, depth)

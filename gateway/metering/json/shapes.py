@@ -13,9 +13,9 @@ from typing import Any
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
-from gateway.metering.json.object_shapes import MAX_DEPTH, ObjectShape
+from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
 from gateway.metering.json.partial_values import UNREAD, length
-from gateway.metering.metering_result import FAILURE, NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
 
 MAX_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
@@ -44,15 +44,15 @@ class ShapeCounter:
 
     def count(self, value: Any, depth: int = 0) -> Count:
         """Count the records in `value`, inside `depth` wrappers."""
-        if depth > MAX_DEPTH or value is UNREAD:
-            return NOTHING
+        if depth > MAX_WRAPPERS or value is UNREAD:
+            return UNKNOWN_COUNT
         if isinstance(value, list):
             return self.count_list(value, depth)
         if isinstance(value, dict):
             return self._count_object(value, depth)
         if isinstance(value, str):
             return self.count_text(value, depth + 1)
-        return NOTHING
+        return UNKNOWN_COUNT
 
     def _counted(self, records: int) -> Count:
         return counted(records, self.method)
@@ -85,7 +85,7 @@ class ShapeCounter:
     def _count_objects(self, values: list[Any], depth: int) -> Count:
         total, sample = length(values), values[:SAMPLE]
         if all(map(objects.is_content_block, sample)):
-            return self._count_blocks(values, depth + 1) if total == len(values) else NOTHING
+            return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
         if total == 1:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
@@ -107,18 +107,18 @@ class ShapeCounter:
             return self._count_result_sets([value], depth)
         if (rows := maps.count_columns(value)) is not None:
             return self._counted(rows)
-        inner = self._count_object(value, depth + 1) if objects.is_wrapper_of_tables(members) else NOTHING
+        inner = self._count_object(value, depth + 1) if objects.is_wrapper_of_tables(members) else UNKNOWN_COUNT
         return inner if inner.confidence is Confidence.COUNTED else self._counted(1)
 
     def _count_result_sets(self, values: list[Any], depth: int) -> Count:
         if length(values) != len(values) or not all(isinstance(one, dict) for one in values):
-            return NOTHING
+            return UNKNOWN_COUNT
         parts = [self._count_object(one, depth + 1) for one in values]
         known = [part.records for part in parts if part.records is not None]
-        return self._counted(sum(known)) if len(known) == len(parts) else NOTHING
+        return self._counted(sum(known)) if len(known) == len(parts) else UNKNOWN_COUNT
 
     def _count_object(self, value: dict[str, Any], depth: int) -> Count:
         if len(value) > MAX_MEMBERS:
             total = maps.count(value, self.arguments.strings)
-            return NOTHING if total is None else self._counted(total)
+            return UNKNOWN_COUNT if total is None else self._counted(total)
         return ObjectShape(value, objects.normalize_members(value), depth, self).count()

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
+from gateway.metering.char_sampling import occurs_more_than
 from gateway.metering.json.partial_values import UNREAD, PartialList
-from gateway.metering.text.char_sampling import has_more
 
-MAX_BYTES = 2_500_000
+MAX_SINGLE_PASS_BYTES = 2_500_000
+"""Bytes of the JSON."""
 MAX_NAMES = 96
 """Members of all objects."""
 MAX_SCALARS = 1_500
@@ -132,13 +133,17 @@ def read(data: bytes | str) -> Any:
 
     `UNREAD` alone if a bound is exceeded. Raises `ValueError` if `data` is not JSON.
     """
-    if len(data) > MAX_BYTES or has_more(data, "{", MAX_OBJECTS) or has_more(data, "\\", MAX_ESCAPES):
+    if (
+        len(data) > MAX_SINGLE_PASS_BYTES
+        or occurs_more_than(data, "{", MAX_OBJECTS)
+        or occurs_more_than(data, "\\", MAX_ESCAPES)
+    ):
         return UNREAD
     try:
         found = _pass(_of_objects, data)
         return _pass(_of_short_list_items, data) if _has_short_list(found) else found
     except msgspec.ValidationError as error:
-        if "got `array`" not in str(error) or has_more(data, "[", MAX_ARRAYS):
+        if "got `array`" not in str(error) or occurs_more_than(data, "[", MAX_ARRAYS):
             return UNREAD
     try:
         return _pass(_of_arrays, data)

@@ -2,5 +2,6 @@
 
 `parsing` reads rules from TOML and checks them, `rules` finds the rule of a tool, `evaluation` runs it on a call,
 `expressions` wraps JMESPath; `suggest` proposes rules for tools whose counts are unknown. Reading the file itself is
-left to the callers.
+left to the callers. Imported by `metering.api`, `metering.explain`, `gateway.cli` and `gateway.proxy`; imports
+`metering.json`. Begin with `rules`, then `evaluation`.
 """

@@ -4,8 +4,8 @@
   `result`.
 - Syntax, function names and root members are checked when the expression is parsed.
 - One function is added to those of JMESPath: `parse_json(text)`.
-- `length(path)` works on results of any size (see `evaluation`). Any other expression needs a result within `MAX_BYTES`
-  and `MAX_VALUES`, and is stopped after `MAX_STEPS`.
+- `length(path)` works on results of any size (see `evaluation`). Any other expression needs a result within
+  `MAX_INPUT_BYTES` and `MAX_VALUES`, and is stopped after `MAX_STEPS`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jmespath.visitor import Options, TreeInterpreter
 
 MAX_LENGTH = 2_000
 """Characters of an expression."""
-MAX_BYTES = 256 * 1024
+MAX_INPUT_BYTES = 256 * 1024
 """Bytes of JSON that is decoded for an expression."""
 MAX_VALUES = 20_000
 """Values in that JSON (about 60 ns each)."""
@@ -78,7 +78,7 @@ class Expression:
 def decode(data: bytes | msgspec.Raw | str) -> Any:
     """Decode JSON. Raises `EvaluationError` if `data` is not JSON or exceeds a bound."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    if len(raw) > MAX_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
+    if len(raw) > MAX_INPUT_BYTES or sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise EvaluationError("the result is too large for an expression other than length(path)")
     try:
         return msgspec.json.decode(raw)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gateway.metering.rules.expressions import Expression
 
 MAX_RULES = 200
-MAX_CACHED = 1_024
+MAX_CACHED_TOOLS = 1_024
 """Tools whose rule is cached."""
 
 
@@ -57,6 +57,6 @@ class Rules:
         except KeyError:
             pass
         found = next((rule for pattern, rule in self._rules if pattern.match(tool[:256])), None)
-        if len(self._cache) < MAX_CACHED:
+        if len(self._cache) < MAX_CACHED_TOOLS:
             self._cache[tool] = found
         return found

@@ -1,5 +1,6 @@
 """SQL: the tables that statements read and write.
 
-`analyzer` has the functions for callers, with bounds and a cache. `parser` uses `sqlglot` and is imported with the
-first statement. `functions` lists SQL functions by what they can read. Imported by `metering.arguments` and `api`.
+`tables` finds the tables of a statement: begin there. It uses `sqlglot` and is imported with the first statement.
+`cache` has the functions for callers, which bound and cache its work. `analysis` is the result, and `functions` lists
+SQL functions by what they can read. Imported by `metering.arguments` and `metering.api`.
 """

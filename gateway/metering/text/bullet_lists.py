@@ -16,7 +16,7 @@ from gateway.metering.text.lines import stated_count
 
 MAX_LINES = 4_000
 """Lines (about 0.4 µs each)."""
-MAX_TEXT = 256 * 1024
+MAX_LIST_CHARACTERS = 256 * 1024
 """Characters."""
 MAX_HEADINGS = 3
 """Lines before the list."""
@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 def count(text: str, arguments: ParsedArguments) -> Count | None:
     """Count the entries in `text`; `None` if it is not a list."""
-    if len(text) > MAX_TEXT or text.count("\n") > MAX_LINES:
+    if len(text) > MAX_LIST_CHARACTERS or text.count("\n") > MAX_LINES:
         return None
     if (marked := _count_marked(text)) is not None:
         return counted(marked, "lines_text")

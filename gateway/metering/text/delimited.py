@@ -19,7 +19,7 @@ MAX_FIELDS = 20_000
 """Fields of a text with quoted fields (about 60 ns each)."""
 MAX_PARTS = 50
 """Tables in one text."""
-MAX_SURROUNDING = 4
+MAX_HEADING_LINES = 4
 """Lines of a heading or a footer."""
 MAX_WIDTH = 500
 """Fields of a line."""
@@ -78,7 +78,7 @@ def _candidates(text: str) -> list[str]:
     whole = _without_heading(text)
     body = text
     head, blank, tail = text[-EDGE:].rpartition("\n\n")
-    if blank and tail.count("\n") < MAX_SURROUNDING and head:
+    if blank and tail.count("\n") < MAX_HEADING_LINES and head:
         body = trim_blank_lines(text[: len(text) - len(tail)])
     before, end, last = body.rpartition("\n")
     if end and len(last) < 100 and stated_count(last) is not None:
@@ -88,7 +88,7 @@ def _candidates(text: str) -> list[str]:
 
 def _without_heading(body: str) -> list[str]:
     bodies = [body]
-    for _ in range(MAX_SURROUNDING):
+    for _ in range(MAX_HEADING_LINES):
         heading, end, rest = body.partition("\n")
         if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break

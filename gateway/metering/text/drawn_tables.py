@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import ParsedArguments
-from gateway.metering.metering_result import NOTHING, Count, counted
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE, any_states, stated_count
 
-MAX_SURROUNDING = 10
+MAX_OUTSIDE_LINES = 10
 """Lines outside of the tables; more if the tables have more rows."""
 MIN_ALIGNED = 8
 """Characters of a line of a table without borders."""
@@ -55,15 +55,15 @@ def _count_long(text: str, head: str) -> Count | None:
         return None
     breaks = text.count("\n")
     if first[:1] == "|":
-        return counted(breaks - 1, "markdown_text") if text.count("\n|") == breaks else NOTHING
+        return counted(breaks - 1, "markdown_text") if text.count("\n|") == breaks else UNKNOWN_COUNT
     stated = stated_count(text[-EDGE:].rpartition("\n")[2])
-    return counted(stated, "box_text") if stated is not None and stated in (breaks - 2, breaks - 3) else NOTHING
+    return counted(stated, "box_text") if stated is not None and stated in (breaks - 2, breaks - 3) else UNKNOWN_COUNT
 
 
 def _count_long_box(text: str, bar: str) -> Count | None:
     """Count the rows of a box-drawing table, possibly with a footer inside the box."""
     if not _BARS.match(bar):
-        return NOTHING
+        return UNKNOWN_COUNT
     header = 0
     for line in text[:EDGE].split("\n")[1:]:
         if line[:1] != bar:
@@ -71,14 +71,14 @@ def _count_long_box(text: str, bar: str) -> Count | None:
         header += 1
     tail = text[-EDGE:].split("\n")[1:]
     outside = 0
-    while tail and not _is_border(tail[-1]) and outside < MAX_SURROUNDING:
+    while tail and not _is_border(tail[-1]) and outside < MAX_OUTSIDE_LINES:
         tail.pop()
         outside += 1
     totals = next((at for at, line in enumerate(reversed(tail[:-1])) if _is_border(line)), 0)
     is_footer = totals > 0 and _TOTAL.match(tail[-2]) is not None
     rows = text.count("\n" + bar) - header
     if rows + header + 2 + is_footer + outside != text.count("\n"):
-        return NOTHING
+        return UNKNOWN_COUNT
     return counted(rows - (totals if is_footer else 0), "box_text")
 
 
@@ -100,7 +100,7 @@ def _count_bordered(lines: list[str]) -> Count | None:
             method = "box_text" if block[0][0] or "|" not in block[1][1] else method
         block = []
         outside += bool(line.strip())
-    if not tables or outside > max(MAX_SURROUNDING, total):
+    if not tables or outside > max(MAX_OUTSIDE_LINES, total):
         return None
     return counted(total, method)
 
@@ -158,7 +158,7 @@ def _count_under_dashes(lines: list[str]) -> Count | None:
     outside = [line for line in [*lines[: at - 1], *lines[end:]] if line.strip()]
     if rows and _DASHES.match(rows[-1][:MAX_LINE]):
         rows.pop()
-    if len(outside) > MAX_SURROUNDING:
+    if len(outside) > MAX_OUTSIDE_LINES:
         return None
     if len(lines[at].split()) > 1:
         return counted(len(rows), "columns_text")

@@ -16,7 +16,7 @@ import msgspec
 from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
-from gateway.metering.metering_result import NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
 from gateway.metering.text import (
     bullet_lists,
     delimited,
@@ -28,9 +28,9 @@ from gateway.metering.text import (
 )
 from gateway.metering.text.lines import EDGE, split_lines, trim_blank_lines
 
-MAX_TEXT = 2_000_000
+MAX_TEXT_CHARACTERS = 2_000_000
 """Characters; a longer text is unknown."""
-MAX_SURROUNDING = 1_600
+MAX_PROSE_CHARACTERS = 1_600
 """Characters of prose around JSON."""
 MAX_QUOTED = 128 * 1024
 """Characters of a JSON string that holds a text."""
@@ -43,7 +43,7 @@ MAX_HEADINGS = 4
 """Lines that may precede the data."""
 MAX_TRIES = 3
 """Positions at which embedded JSON is tried; one in a long text."""
-MAX_DEPTH = 6
+MAX_TEXT_WRAPPERS = 6
 """Wrappers around a text."""
 
 _TAG = re.compile(r"\[[A-Za-z][\w .-]{0,30}\]\n")
@@ -70,18 +70,18 @@ class CountsValues(Protocol):
 
 def count(text: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count:
     """Count the records in `text`, inside `depth` wrappers."""
-    if len(text) > MAX_TEXT or depth > MAX_DEPTH:
-        return NOTHING
+    if len(text) > MAX_TEXT_CHARACTERS or depth > MAX_TEXT_WRAPPERS:
+        return UNKNOWN_COUNT
     original, text = text, text.strip()
     if not text:
-        return counted(0, "empty_text") if arguments.returns_rows else NOTHING
+        return counted(0, "empty_text") if arguments.returns_rows else UNKNOWN_COUNT
     if text[0] == '"' and len(text) > MAX_QUOTED:
-        return NOTHING
+        return UNKNOWN_COUNT
     if text[0] in '[{("':
         if (found := _count_data(text, depth, count_value)) is not None:
             return found
         if _begins_as_data(text):
-            return _count_embedded(text, depth, count_value) or NOTHING
+            return _count_embedded(text, depth, count_value) or UNKNOWN_COUNT
     if (message := messages.count(_below_heading(text)) or messages.count(text)) is not None:
         return message
     if (tag := _TAG.match(text)) is not None:
@@ -97,7 +97,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
-    return found or _count_embedded(text, depth, count_value) or _count_listed(text, arguments) or NOTHING
+    return found or _count_embedded(text, depth, count_value) or _count_listed(text, arguments) or UNKNOWN_COUNT
 
 
 def _count_formatted(text: str, original: str, arguments: ParsedArguments) -> Count | None:
@@ -177,21 +177,21 @@ def _count_json_lines(text: str) -> int | None:
 
 def _fenced_content(text: str) -> str | None:
     """Return the content of the only code fence, if there is little text around it."""
-    start = text.find("```", 0, MAX_SURROUNDING)
+    start = text.find("```", 0, MAX_PROSE_CHARACTERS)
     if start < 0:
         return None
     first = text.find("\n", start)
     end = text.rfind("```")
-    if first < 0 or end <= first or start + len(text) - end > MAX_SURROUNDING or text.find("```", first, end) >= 0:
+    if first < 0 or end <= first or start + len(text) - end > MAX_PROSE_CHARACTERS or text.find("```", first, end) >= 0:
         return None
     return text[first + 1 : end]
 
 
 def _tagged_content(text: str) -> str | None:
     """Return the content of a tag whose start and end are separate lines, if there is little text around it."""
-    match = _TAG_LINE.search(text, 0, MAX_SURROUNDING)
+    match = _TAG_LINE.search(text, 0, MAX_PROSE_CHARACTERS)
     end = -1 if match is None else text.rfind(f"\n</{match.group(1)}>")
-    if match is None or end < match.end() or match.start() + len(text) - end > MAX_SURROUNDING:
+    if match is None or end < match.end() or match.start() + len(text) - end > MAX_PROSE_CHARACTERS:
         return None
     return text[match.end() : end]
 
@@ -217,7 +217,7 @@ def _count_embedded(text: str, depth: int, count_value: CountsValues) -> Count |
     tries = MAX_TRIES if len(text) <= structure.MAX_SAMPLED_BYTES else 1
     for start in _json_positions(text)[:tries]:
         end = text.rfind("]" if text[start] == "[" else "}") + 1
-        if end <= start or start + len(text) - end > MAX_SURROUNDING or (start == 0 and end == len(text)):
+        if end <= start or start + len(text) - end > MAX_PROSE_CHARACTERS or (start == 0 and end == len(text)):
             continue
         if _CODE.search(text[:start]) or _CODE.search(text[end:]):
             continue
@@ -233,7 +233,7 @@ def _count_embedded(text: str, depth: int, count_value: CountsValues) -> Count |
 def _json_positions(text: str) -> list[int]:
     """Return the positions at which JSON may begin: at the start of a line, after a colon, after a tag."""
     positions = [0] if text[0] in "[{" else []
-    head = text[: min(MAX_SURROUNDING + 2, EDGE)]
+    head = text[: min(MAX_PROSE_CHARACTERS + 2, EDGE)]
     for prefix in ("\n[", "\n{", ": [", ": {", ">[", ">{"):
         at = head.find(prefix)
         positions += [at + len(prefix) - 1] if at >= 0 else []

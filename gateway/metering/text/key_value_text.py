@@ -10,7 +10,7 @@ import re
 
 from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
-from gateway.metering.metering_result import NOTHING, Confidence, Count, counted
+from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
 from gateway.metering.text.lines import EDGE, stated_count
 
 MAX_LINES_BEFORE = 5
@@ -99,7 +99,7 @@ def _count_long_blocks(text: str) -> Count | None:
     total = text.count(separator + begin) + 1
     if total - 1 <= text.count(separator) <= total:
         return counted(total, "yaml_text" if separator == "\n- " else "blocks_text")
-    return NOTHING
+    return UNKNOWN_COUNT
 
 
 def _count_yaml(lines: list[str]) -> Count | None:

@@ -9,11 +9,11 @@ import re
 
 MAX_LINES = 1_000
 """Lines that are read one by one (up to 1 µs each, for each format)."""
-MAX_TEXT = 64 * 1024
+MAX_CHARACTERS_BY_LINE = 64 * 1024
 """Characters of a text that is read line by line."""
 MAX_LINE = 1_000
 """Characters of a line that are read."""
-MAX_SURROUNDING = 12
+MAX_LINES_WITH_COUNT = 12
 """Heading and footer lines that are read."""
 EDGE = 4_000
 """Characters at the beginning and the end of a long text that are read."""
@@ -30,7 +30,7 @@ _STATED_COUNT = re.compile(
 
 def split_lines(text: str) -> list[str] | None:
     """Return the lines of `text` without line ends; `None` if it is too long to be read line by line."""
-    if len(text) > MAX_TEXT or text.count("\n") >= MAX_LINES:
+    if len(text) > MAX_CHARACTERS_BY_LINE or text.count("\n") >= MAX_LINES:
         return None
     return text.replace("\r\n", "\n").split("\n")
 
@@ -55,4 +55,4 @@ def count_lines(text: str) -> int:
 
 def any_states(lines: list[str], records: int) -> bool:
     """Return True if one of the heading and footer lines states `records`."""
-    return any(stated_count(line) == records for line in lines[:MAX_SURROUNDING])
+    return any(stated_count(line) == records for line in lines[:MAX_LINES_WITH_COUNT])

@@ -11,7 +11,7 @@ import re
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Confidence, Count, counted
 
-MAX_SURROUNDING = 1_000
+MAX_OUTSIDE_CHARACTERS = 1_000
 """Characters before and after a table."""
 
 _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
@@ -22,7 +22,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     """Count the records in `text`; `None` if it is not HTML or XML."""
     if text[0] != "<":
         return None
-    if (start := text.find("<table", 0, MAX_SURROUNDING)) >= 0:
+    if (start := text.find("<table", 0, MAX_OUTSIDE_CHARACTERS)) >= 0:
         return _count_rows(text, start)
     start = match.end() if (match := _PROLOGUE.match(text)) else 0
     outer = _OPENING.match(text, start)
@@ -38,7 +38,7 @@ def _count_rows(text: str, start: int) -> Count | None:
     """Count the rows of the only HTML table; the first is a header row if it has no data cell."""
     end = text.rfind("</table>")
     is_page = "<html" in text[:start] or "<body" in text[:start] or "<script" in text[:start]
-    if is_page or end < 0 or len(text) - end > MAX_SURROUNDING or text.find("<table", start + 1) >= 0:
+    if is_page or end < 0 or len(text) - end > MAX_OUTSIDE_CHARACTERS or text.find("<table", start + 1) >= 0:
         return None
     rows = text.count("<tr", start)
     head = text.find("</thead>", start)

@@ -60,7 +60,7 @@ class Correlation:
             try:
                 await self._store.withdraw(exchange.scope, exchange.registered.items())
             except RedisError:
-                log.warning("Redis did not respond: requests without a response stay registered until they expire")
+                log.warning("Redis is unavailable: requests without a response stay registered until they expire")
 
     async def end_session(self, exchange: Exchange) -> None:
         """Remove the pending requests of a session that has ended."""
@@ -68,7 +68,7 @@ class Correlation:
             try:
                 await self._shield(self._store.delete_scope(exchange.scope))
             except RedisError:
-                log.warning("Redis did not respond: requests of an ended session stay registered until they expire")
+                log.warning("Redis is unavailable: requests of an ended session stay registered until they expire")
 
     async def resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
         """Complete an inspection of `data`: make its lookups, record its usage, and return the JSON text to send.
@@ -100,11 +100,11 @@ class Correlation:
     async def _resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
         scope = exchange.scope or _NO_SCOPE
         results: dict[Lookup, LookupResult] = {}
-        claim = secrets.token_hex(8)
+        taker = secrets.token_hex(8)
         try:
             while inspection.lookups:
                 for lookup in inspection.lookups:
-                    results[lookup] = await self._look_up(scope, lookup, claim, exchange)
+                    results[lookup] = await self._look_up(scope, lookup, taker, exchange)
                 inspection = exchange.inspect(data, results)
             for task in inspection.created_tasks:
                 await self._store.register_task(scope.owner, task.id, task.created_by, seconds=task.seconds)
@@ -112,16 +112,16 @@ class Correlation:
             _raise_unavailable(error)
         if inspection.events:
             await record(inspection)
-        if inspection.claimed:
+        if inspection.taken:
             # The response need not wait for the confirmation: its usage event is durable.
-            self._start(self._confirm(scope, inspection.claimed, claim))
+            self._start(self._confirm(scope, inspection.taken, taker))
         return inspection.output
 
-    async def _look_up(self, scope: Scope, lookup: Lookup, claim: str, exchange: Exchange) -> LookupResult:
+    async def _look_up(self, scope: Scope, lookup: Lookup, taker: str, exchange: Exchange) -> LookupResult:
         if lookup.kind == "owner":
-            return UNKNOWN if await self._store.owns_tasks(scope.owner, [lookup.id]) else FOREIGN
+            return UNKNOWN if await self._store.none_owned_by_others(scope.owner, [lookup.id]) else FOREIGN
         own = exchange.registered.get(lookup.id) if lookup.is_own else None
-        result = await self._store.claim(_scope_of(scope, lookup), lookup.id, claim, own)
+        result = await self._store.take(_scope_of(scope, lookup), lookup.id, taker, own)
         if result.request is None:
             return result
         if lookup.is_own:
@@ -131,13 +131,13 @@ class Correlation:
             await asyncio.to_thread(metering.parse_sql, result.request.arguments)
         return result
 
-    async def _confirm(self, scope: Scope, claimed: Sequence[Lookup], claim: str) -> None:
+    async def _confirm(self, scope: Scope, taken: Sequence[Lookup], taker: str) -> None:
         try:
-            for lookup in claimed:
-                await self._store.confirm(_scope_of(scope, lookup), lookup.id, claim)
+            for lookup in taken:
+                await self._store.confirm(_scope_of(scope, lookup), lookup.id, taker)
         except RedisError:
             # A worker that sees the response again counts it under the same event id.
-            log.warning("Redis did not respond: a counted response was not confirmed")
+            log.warning("Redis is unavailable: a counted response was not confirmed")
 
     async def _shield(self, work: Coroutine[Any, Any, T]) -> T:
         """Run work to its end, even if the caller is cancelled because the client has disconnected."""
@@ -162,4 +162,4 @@ def _scope_of(scope: Scope, lookup: Lookup) -> Scope:
 def _raise_unavailable(error: Exception) -> Never:
     if isinstance(error, TooManyPendingRequests):
         raise CorrelationUnavailable("too many requests wait for responses on other streams") from None
-    raise CorrelationUnavailable("Redis did not respond") from None
+    raise CorrelationUnavailable("Redis is unavailable") from None

@@ -69,11 +69,11 @@ class Lookup(msgspec.Struct, frozen=True):
 class LookupResult(msgspec.Struct, frozen=True):
     """The state of a response in the correlation store.
 
-    `claimed`: it was not counted before, and the asking worker counts it now. `counted`: another worker has counted or
+    `taken`: it was not counted before, and the asking worker counts it now. `counted`: another worker has counted or
     is counting it. `unknown`: no request is registered. `foreign`: the task belongs to another owner.
     """
 
-    state: Literal["claimed", "counted", "unknown", "foreign"]
+    state: Literal["taken", "counted", "unknown", "foreign"]
     request: PendingRequest | None = None
     is_certain: bool = False
     """True if the response can belong to no other request."""

@@ -3,14 +3,39 @@
 The rules:
 
 - A request is registered before its client could receive the response on another stream. The worker that passes the
-  response on claims the request first, so that of several streams with the same response only one counts it.
-- A claim is confirmed once the usage event is durable. If the worker dies before, its claim expires after
-  `CLAIM_SECONDS`, and the next copy of the response is counted under the same event id.
-- Every script may be sent to Redis twice without harm.
+  response on takes it first, so that of several streams with the same response only one counts it.
+- Taking is confirmed once the usage event is durable. If the worker dies before, it expires after `TAKE_SECONDS`, and
+  the next copy of the response is counted under the same event id.
+- Every script may be sent to Redis twice, except `_TAKE` for an ambiguous id: sent twice, it takes two requests.
 - For a restricted key, an answered request is kept if its response may be replayed: the replay can then be checked,
   and an id that was used twice is known to be ambiguous.
-- Redis holds digests of session and task ids, no session id. Stored requests are bounded for each session, for each
-  owner and in total, in number, size and time.
+- These keys hold digests of session and task ids. Stored requests are bounded for each session, for each owner and in
+  total, in number, size and time.
+
+Keys of the scripts:
+
+| name | is |
+| --- | --- |
+| `scope`, `owner`, `all` | sorted sets of the pending requests of a session, of an owner and in total, by deadline |
+| `waiting` | list of the entries that are pending under one id |
+| `answered` | state of the id after its last response, see below; no key before the first one |
+
+An entry is the event id (32 characters), one letter and the JSON of the request. The letter:
+
+| letter | request |
+| --- | --- |
+| `-` | of an unrestricted key |
+| `k` (kept) | of a restricted key; kept after the response, which may be replayed |
+| `o` (only) | of a restricted key; no other request may be pending under the same id |
+
+States of `answered`:
+
+| state | after | next |
+| --- | --- | --- |
+| `taken TIME TAKER ENTRY` | a worker took the response, at TIME (ms) | by `_CONFIRM`: `answered`, or `counted` |
+| `answered ENTRY` | the event of a kept entry is durable | `ambiguous`, if the id is used again |
+| `counted` | the event of another entry is durable | `taken`, for a further request with this id |
+| `ambiguous` | a kept entry shares its id with another one | none until it expires |
 """
 
 from __future__ import annotations
@@ -26,8 +51,8 @@ from gateway.redis import names as redis_names
 
 LIFETIME = 24 * 3600
 """Seconds that a pending request is stored."""
-CLAIM_SECONDS = 5
-"""Seconds after which an unconfirmed claim expires."""
+TAKE_SECONDS = 5
+"""Seconds after which taking a response expires unless it is confirmed."""
 MAX_IN_SESSION = 2_000
 """Maximum number of requests stored for one session."""
 MAX_OF_OWNER = 20_000
@@ -47,6 +72,9 @@ class IdInUse(Exception):
     """Another request with this id is pending, and its response would be indistinguishable."""
 
 
+# KEYS: scope, owner, all, then waiting and answered of each request. ARGV: the time and the deadline of the requests
+# (milliseconds), the seconds that they are kept, the seconds that the sorted sets are kept, the bounds of scope, owner,
+# all and of one id, then the entries from `first` on. Returns 'registered', 'full' or 'in use'.
 _REGISTER = """
 local scope, owner, all = KEYS[1], KEYS[2], KEYS[3]
 local now, deadline, ttl, life = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
@@ -80,23 +108,22 @@ for i = first, #ARGV do
 end
 return 'registered'
 """
-"""Store requests under their ids. An entry consists of its event id, one letter, and its JSON.
 
-The letter is `-` for an unrestricted key. For a restricted key it is `k` (kept) if the response may be replayed, so the
-entry is kept after the response, else `o` (only): no other request may have the same id meanwhile."""
-
-_CLAIM = """
+# KEYS: scope, owner, all, waiting, answered. ARGV: the taker, the time (milliseconds), the seconds that the state is
+# kept, the milliseconds after which an unconfirmed taker is replaced, the wanted entry ("" for any). Returns the state
+# of a `LookupResult`, the entry, and 1 if no other request can be meant.
+_TAKE = """
 local waiting, answered = KEYS[4], KEYS[5]
-local claim, now, ttl, wanted = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[5]
+local taker, now, ttl, wanted = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[5]
 local known = redis.call('GET', answered)
 local function is_alone() return redis.call('LLEN', waiting) == 0 and 1 or 0 end
 if known then
   local at, by, entry = string.match(known, '^taken (%d+) (%w+) (.*)$')
   if at and (wanted == '' or wanted == entry) then
-    if by == claim then return {'claimed', entry, is_alone()} end
+    if by == taker then return {'taken', entry, is_alone()} end
     if now - tonumber(at) > tonumber(ARGV[4]) then
-      redis.call('SET', answered, 'taken ' .. now .. ' ' .. claim .. ' ' .. entry, 'KEEPTTL')
-      return {'claimed', entry, is_alone()}
+      redis.call('SET', answered, 'taken ' .. now .. ' ' .. taker .. ' ' .. entry, 'KEEPTTL')
+      return {'taken', entry, is_alone()}
     end
   end
 end
@@ -111,15 +138,16 @@ if entry then
   end
   local is_certain = (not known or known == 'counted') and is_alone() or 0
   if known ~= 'ambiguous' then
-    redis.call('SET', answered, 'taken ' .. now .. ' ' .. claim .. ' ' .. entry, 'EX', ttl)
+    redis.call('SET', answered, 'taken ' .. now .. ' ' .. taker .. ' ' .. entry, 'EX', ttl)
   end
-  return {'claimed', entry, is_certain}
+  return {'taken', entry, is_certain}
 end
 if not known or known == 'ambiguous' then return {'unknown', '', 0} end
 local entry = string.match(known, '^taken %d+ %w+ (.*)$') or string.match(known, '^answered (.*)$')
 return {'counted', entry or '', is_alone()}
 """
 
+# KEYS: answered. ARGV: the taker, the seconds that `counted` is kept. Returns 1 if the taker was confirmed.
 _CONFIRM = """
 local known = redis.call('GET', KEYS[1])
 if not known then return 0 end
@@ -133,6 +161,7 @@ end
 return 1
 """
 
+# KEYS: scope, owner, all, waiting. ARGV: the entry.
 _WITHDRAW = """
 if redis.call('LREM', KEYS[4], 0, ARGV[1]) > 0 then
   for i = 1, 3 do redis.call('ZREM', KEYS[i], string.sub(ARGV[1], 1, 32) .. KEYS[4]) end
@@ -140,6 +169,7 @@ end
 return 1
 """
 
+# KEYS: scope, owner, all.
 _DELETE_SCOPE = """
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   local waiting = string.sub(member, 33)
@@ -156,13 +186,13 @@ _decoder = msgspec.json.Decoder(PendingRequest)
 
 
 class CorrelationStore:
-    """The pending requests of one gateway. Every method raises `redis.RedisError` if Redis does not respond."""
+    """The pending requests of one gateway. Every method raises `redis.RedisError` if Redis is unavailable."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
         self._redis = redis
         self._now_ms = now_ms
         self._register = redis.register_script(_REGISTER)
-        self._claim = redis.register_script(_CLAIM)
+        self._take = redis.register_script(_TAKE)
         self._confirm = redis.register_script(_CONFIRM)
         self._withdraw = redis.register_script(_WITHDRAW)
         self._delete_scope = redis.register_script(_DELETE_SCOPE)
@@ -191,26 +221,26 @@ class CorrelationStore:
         await self._redis.set(_task_owner_name(task_id), redis_names.digest(owner), ex=seconds, nx=True)
         await self.register(Scope(owner, "tasks"), [(task_id, created_by)], seconds=seconds)
 
-    async def owns_tasks(self, owner: str, task_ids: Iterable[str]) -> bool:
+    async def none_owned_by_others(self, owner: str, task_ids: Iterable[str]) -> bool:
         """Return True if none of the tasks is known to belong to another owner."""
         own = redis_names.digest(owner).encode()
         owners: list[Any] = await self._redis.mget([_task_owner_name(task_id) for task_id in task_ids])
         return all(found is None or found == own for found in owners)
 
-    async def claim(self, scope: Scope, id_: str, claim: str, request: PendingRequest | None = None) -> LookupResult:
-        """Claim the request with this id, or this very `request` if it is still pending.
+    async def take(self, scope: Scope, id_: str, taker: str, request: PendingRequest | None = None) -> LookupResult:
+        """Take the response to the request with this id, or to `request` itself if it is still pending.
 
-        `claim` names the claim: the same claim, sent again, gets the same request.
+        `taker` is a unique token: the same taker, sent again, gets the same request unless the id is ambiguous.
         """
-        state, entry, is_certain = await self._claim(
+        state, entry, is_certain = await self._take(
             keys=[*_counters(scope), *_names(scope, id_)],
-            args=[claim, self._now_ms(), LIFETIME, CLAIM_SECONDS * 1000, _to_entry(request) if request else b""],
+            args=[taker, self._now_ms(), LIFETIME, TAKE_SECONDS * 1000, _to_entry(request) if request else b""],
         )
         return LookupResult(state.decode(), _decoder.decode(entry[33:]) if entry else None, is_certain=bool(is_certain))
 
-    async def confirm(self, scope: Scope, id_: str, claim: str) -> None:
-        """Confirm a claim: its usage event is durable, so the response is never counted again."""
-        await self._confirm(keys=[_names(scope, id_)[1]], args=[claim, _CONFIRMED_SECONDS])
+    async def confirm(self, scope: Scope, id_: str, taker: str) -> None:
+        """Confirm that a response was taken: its usage event is durable, so it is never counted again."""
+        await self._confirm(keys=[_names(scope, id_)[1]], args=[taker, _CONFIRMED_SECONDS])
 
     async def withdraw(self, scope: Scope, requests: Iterable[tuple[str, PendingRequest]]) -> None:
         """Remove requests that will get no response."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import MAX_RESULT, ToolResult, structured_fast_path, tool_result
+from gateway.metering import MAX_RESULT, ToolResult, structured_shortcut, tool_result
 from gateway.protocol.buffers import Chunk
 
 ABSENT = msgspec.Raw(b"")
@@ -75,7 +75,7 @@ class _TextResponse(ToolResponse):
 
 class _DeclaredResponse(msgspec.Struct):
     id: msgspec.Raw
-    result: structured_fast_path.DeclaredResult
+    result: structured_shortcut.ShortcutResult
     method: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
@@ -138,7 +138,7 @@ def _decode_large(data: Chunk) -> ToolResponse:
     if at < 0:
         return tool_result.decode_bounded(_text_decoder, data)
     response = None
-    if structured_fast_path.may_apply(text, at):
+    if structured_shortcut.may_apply(text, at):
         rest = without_text_content(data, text, at)
         response = _decode_declared(rest)
         if rest is not data and response is not None and response.result.isError is not False:
@@ -176,7 +176,7 @@ def _decode_declared(data: Chunk) -> ToolResponse | None:
         response = _declared_decoder.decode(data)
     except msgspec.ValidationError:
         return None
-    result = response.result.counted()
+    result = response.result.metered()
     return None if result is None else ToolResponse(response.id, result, response.method, response.error)
 
 

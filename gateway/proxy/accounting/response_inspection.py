@@ -56,7 +56,7 @@ class Inspection(msgspec.Struct):
     """The findings about one JSON text of a response.
 
     If there are `lookups`, nothing else is valid yet: inspect again with their results. Otherwise, in this order:
-    register the `created_tasks`, record the `events`, send the `output`, confirm the `claimed` lookups.
+    register the `created_tasks`, record the `events`, send the `output`, confirm the `taken` lookups.
     """
 
     output: bytes
@@ -65,7 +65,7 @@ class Inspection(msgspec.Struct):
     quota_records: dict[str, int] = {}
     """Records of the events that count against daily quotas, by key id."""
     lookups: list[Lookup] = []
-    claimed: list[Lookup] = []
+    taken: list[Lookup] = []
     created_tasks: list[CreatedTask] = []
     answered_ids: list[str] = []
     """Ids of the exchange's own requests that are answered."""
@@ -138,7 +138,7 @@ class ResponseInspector:
         found = self._look_up(Lookup("request", id_json)) if self._key is not None else UNKNOWN
         if found is None:
             return None
-        request, is_uncounted = found.request, found.state == "claimed"
+        request, is_uncounted = found.request, found.state == "taken"
         if message.result and (request is None or (self._has_tables and not found.is_certain)):
             if is_uncounted and request is not None and request.method == "tools/call":
                 self._add_event(request, _NO_RECORDS, "denied")
@@ -265,15 +265,15 @@ class ResponseInspector:
             return None
         if found.request is None:
             return redaction.redact_unmatched(self._key, id_, result) if result else None
-        return self._inspect_call_response(found.request, found.state == "claimed", id_, result, error)
+        return self._inspect_call_response(found.request, found.state == "taken", id_, result, error)
 
     def _look_up(self, lookup: Lookup) -> LookupResult | None:
         """Return the result of a lookup; `None` if it has to be requested first."""
         found = self._results.get(lookup)
         if found is None:
             self._inspection.lookups.append(lookup)
-        elif found.state == "claimed":
-            self._inspection.claimed.append(lookup)
+        elif found.state == "taken":
+            self._inspection.taken.append(lookup)
         return found
 
     def _to_task_creator(self, call: TrackedRequest | PendingRequest) -> PendingRequest:

@@ -106,7 +106,7 @@ class ToolCatalog:
                 await commands.execute()
         except RedisError:
             self._seen_lists.discard(digest)
-            log.info("Redis did not respond: the upstream's list of tools was not stored")
+            log.info("Redis is unavailable: the upstream's list of tools was not stored")
             return
         await self._update(written)
 
@@ -119,7 +119,7 @@ class ToolCatalog:
                     self._version = version
                     await self._redis.expire(self._name, _TTL)
             except RedisError:
-                log.info("Redis did not respond: the catalog of the upstream's tools was not refreshed")
+                log.info("Redis is unavailable: the catalog of the upstream's tools was not refreshed")
             await asyncio.sleep(_REFRESH_SECONDS)
 
     async def _update(self, tools: dict[str, bytes]) -> None:

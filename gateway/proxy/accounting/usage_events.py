@@ -15,7 +15,7 @@ from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRe
 from gateway.proxy.accounting.redaction import is_restricted
 from gateway.proxy.accounting.services import NewEventId
 from gateway.proxy.accounting.tracked_request import TrackedRequest
-from gateway.proxy.admission.admitted_request import MAX_TEXT, Caller
+from gateway.proxy.admission.admitted_request import MAX_CLIENT_TEXT_CHARACTERS, Caller
 from gateway.proxy.clock import Clock
 from gateway.usage.event import UsageEvent
 
@@ -82,7 +82,7 @@ class UsageEventBuilder:
             method=request.method,
             caller=msgspec.structs.replace(self.caller, session_id=""),
             started_ms=now_ms - round((self._clock.monotonic() - self._started) * 1000),
-            tool=request.tool[:MAX_TEXT],
+            tool=request.tool[:MAX_CLIENT_TEXT_CHARACTERS],
             arguments=request.arguments if is_small else {},
             arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
             tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
@@ -110,7 +110,7 @@ def build_usage_event(
         key_id=caller.key_id,
         key_name=caller.key_name,
         owner=caller.owner,
-        tool_name=call.tool[:MAX_TEXT],
+        tool_name=call.tool[:MAX_CLIENT_TEXT_CHARACTERS],
         table_names=metered.tables,
         record_count=0 if status == "denied" else metered.records,
         count_method=metered.method,
@@ -121,7 +121,7 @@ def build_usage_event(
         client_name=caller.client_name,
         client_version=caller.client_version,
         session_id=caller.session_id,
-        request_id=call.id_json[:MAX_TEXT],
+        request_id=call.id_json[:MAX_CLIENT_TEXT_CHARACTERS],
         protocol_version=caller.protocol_version,
         client_ip=caller.client_ip,
         gateway_id=caller.gateway_id,

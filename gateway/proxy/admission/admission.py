@@ -2,7 +2,7 @@
 
 - Every check must pass: policy, limits, tasks, session. A task that belongs to nobody yet is no obstacle, and a session
   that is not known is claimed for the owner of the key.
-- If Redis does not answer, a request is rejected unless all that it depends on is cached.
+- If Redis is unavailable, a request is rejected unless all that it depends on is cached.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gateway.redis.names import digest
 class TaskOwners(Protocol):
     """Knows which owner created a task."""
 
-    async def owns_tasks(self, owner: str, task_ids: Iterable[str]) -> bool:
+    async def none_owned_by_others(self, owner: str, task_ids: Iterable[str]) -> bool:
         """Return True if none of the tasks is known to belong to another owner. Raises `redis.RedisError`."""
 
 
@@ -119,7 +119,7 @@ class Admission:
     async def _check_tasks(self, owner: str, parsed: Body) -> None:
         for message in parsed.messages:
             task_ids = message.task_ids
-            if task_ids and not await self._task_owners.owns_tasks(owner, task_ids):
+            if task_ids and not await self._task_owners.none_owned_by_others(owner, task_ids):
                 raise RequestRejected(rejections.NO_SUCH_TASK)
 
     def _cached_session(self, head: RequestHead, owner: str) -> Session | None:

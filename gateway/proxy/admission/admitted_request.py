@@ -12,7 +12,7 @@ from gateway.keys.secret import ApiKey
 from gateway.protocol.message import Message
 from gateway.proxy.admission.head import RequestHead
 
-MAX_TEXT = 256
+MAX_CLIENT_TEXT_CHARACTERS = 256
 """Maximum length in characters of a text in a usage event that a client or server chose."""
 
 
@@ -62,7 +62,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     key_name: str
     owner: str
     client_name: str
-    """This and the other texts chosen by the client have at most `MAX_TEXT` characters."""
+    """This and the other texts chosen by the client have at most `MAX_CLIENT_TEXT_CHARACTERS` characters."""
     client_version: str
     session_id: str
     protocol_version: str
@@ -82,7 +82,7 @@ def caller_of(request: AdmittedRequest, gateway_id: str, cached: Caller | None =
         name, version = session.client_name, session.client_version
     if not name:
         name, version = head.user_agent
-    name, version = name[:MAX_TEXT], version[:MAX_TEXT]
+    name, version = name[:MAX_CLIENT_TEXT_CHARACTERS], version[:MAX_CLIENT_TEXT_CHARACTERS]
     if cached is not None and cached.client_name == name and cached.client_version == version:
         return cached
     record = request.principal.record if request.principal else None
@@ -93,7 +93,7 @@ def caller_of(request: AdmittedRequest, gateway_id: str, cached: Caller | None =
         client_name=name,
         client_version=version,
         session_id=head.session_ids[-1] if head.session_ids else "",
-        protocol_version=(head.protocol_version or session.protocol_version)[:MAX_TEXT],
+        protocol_version=(head.protocol_version or session.protocol_version)[:MAX_CLIENT_TEXT_CHARACTERS],
         client_ip=head.client_ip,
         gateway_id=gateway_id,
     )

@@ -1,6 +1,6 @@
 """Authentication: from the API key in a request head to the principal.
 
-A key that cannot be checked, because Redis does not answer and the key is not cached, is rejected.
+A key that cannot be checked, because Redis is unavailable and the key is not cached, is rejected.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Authenticator:
         if isinstance(credential, Deny):
             return credential
         try:
-            record = await self._keys.authenticate(credential)
+            record = await self._keys.find(credential)
         except KeysUnavailable:
             return REDIS_UNAVAILABLE
         if record is None:

@@ -76,7 +76,7 @@ _PROTOCOL_FIELDS = (_UNIQUE | {b"accept"}) - {
 """Fields of the protocol. A client cannot have them dropped by naming them in `Connection`."""
 _TO_HYPHEN = bytes.maketrans(b"_.", b"--")
 _SESSION_ID = re.compile(rb"[!-~]+")
-_MAX_CACHED = 64
+_MAX_CACHED_NAME_LENGTH = 64
 """Maximum bytes of a cached field name."""
 _MIN_SECRET = 16
 """Minimum bytes of a credential that other fields are searched for."""
@@ -148,7 +148,7 @@ def upstream_headers(
     fields = [(b"Host", upstream.host)]
     accepts = False
     for name, value in headers:
-        lower = _forwarded_name(name) if len(name) <= _MAX_CACHED else _forwarded_name.__wrapped__(name)
+        lower = _forwarded_name(name) if len(name) <= _MAX_CACHED_NAME_LENGTH else _forwarded_name.__wrapped__(name)
         if not lower or lower in dropped or (secret and secret in value):
             continue
         if lower == b"accept":

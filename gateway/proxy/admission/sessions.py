@@ -6,8 +6,9 @@ The rules:
   session does not exist.
 - A session opened without a key is unclaimed until a request with a key uses it. After its deadline it may be ended
   upstream. The number of unclaimed sessions per address is bounded.
-- Redis holds digests of session ids. Only the ids of unclaimed sessions are held in full: they are needed to end those.
-- A worker caches up to `_MAX_CACHED` sessions for `_CACHE_SECONDS`, so that requests in a session rarely ask Redis.
+- These keys hold digests of session ids, except those of unclaimed sessions: ending them upstream needs the whole id.
+- A worker caches up to `_MAX_CACHED_SESSIONS` sessions for `_CACHE_SECONDS`, so that requests in a session rarely ask
+  Redis.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from redis.asyncio import Redis
 from gateway.proxy.admission.admitted_request import Session
 from gateway.redis import names as redis_names
 
-_MAX_CACHED = 20_000
+_MAX_CACHED_SESSIONS = 20_000
 _CACHE_SECONDS = 60.0
 _SESSION_TTL = 7 * 24 * 3600
 """Seconds that Redis keeps an unused session."""
 
-
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Session)
 
+# KEYS: the session, the unclaimed sessions. ARGV: the owner, the session for that owner (JSON), the seconds that it is
+# kept, the session id, the prefix of the sessions of an address. Returns the session (JSON), with its owner.
 _CLAIM = """
 local held = redis.call('GET', KEYS[1])
 if held then
@@ -57,6 +59,8 @@ return held
 _RESERVATION = "place "
 """Prefix of the reservations among the session ids of an address; a session id has no space."""
 
+# KEYS: the sessions of the address. ARGV: the time, the deadline of the reservation (milliseconds), the sessions
+# allowed, the seconds that a reservation is kept, the reservation. Returns 1 if it was made, else 0.
 _RESERVE = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -65,14 +69,17 @@ redis.call('EXPIRE', KEYS[1], ARGV[4] + 1)
 return 1
 """
 
+# KEYS: the sessions of the address. ARGV: the prefix of reservations. Removes any one of them: all are equal.
 _RELEASE = """
 for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if string.sub(member, 1, #ARGV[1]) == ARGV[1] then return redis.call('ZREM', KEYS[1], member) end
 end
 return 0
 """
-"""Removes any reservation: all are equal."""
 
+# Replaces a reservation by the session. KEYS: the session, the unclaimed sessions, the sessions of the address. ARGV:
+# the session (JSON), the seconds that it is kept, the session id, the deadline (milliseconds), the seconds until then,
+# the prefix of reservations.
 _REGISTER = """
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[3])
@@ -120,7 +127,7 @@ class Sessions:
     async def claim(self, session_id: str, owner: str) -> Session | None:
         """Return the session, claiming it for the owner if it is unclaimed; `None` if it belongs to another owner.
 
-        Raises `redis.RedisError` if Redis cannot be asked and the session is not cached.
+        Raises `redis.RedisError` if Redis is unavailable and the session is not cached.
         """
         session = self._lookup(session_id)
         if session is None:
@@ -205,7 +212,7 @@ class Sessions:
         if session.endpoint and not session.client_name:
             # Its `initialize` is still to come, perhaps to another worker.
             return
-        if len(self._cache) >= _MAX_CACHED:
+        if len(self._cache) >= _MAX_CACHED_SESSIONS:
             # Insertion order is close to the order of age: evict the oldest.
             del self._cache[next(iter(self._cache))]
         self._cache.pop(session_id, None)

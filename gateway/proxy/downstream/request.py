@@ -25,7 +25,7 @@ HIGH_WATER = 256 * 1024
 MAX_FIELD = 16 * 1024
 """Bytes of one header field."""
 MAX_FIELDS = 256
-_MAX_CACHED = 4 * 1024
+_MAX_CACHED_HEAD_BYTES = 4 * 1024
 """Bytes of the header fields of a head that is kept while its connection is idle."""
 _LENGTH = b"content-length"
 
@@ -79,7 +79,7 @@ class ClientRequest:
     @property
     def is_cacheable(self) -> bool:
         """True if its head is small enough to be kept while the connection is idle."""
-        return sum(len(name) + len(value) for name, value in self.headers) <= _MAX_CACHED
+        return sum(len(name) + len(value) for name, value in self.headers) <= _MAX_CACHED_HEAD_BYTES
 
     @property
     def is_full(self) -> bool:

@@ -174,7 +174,7 @@ class FastPathCall:
         )
         self._response = Response(head=head.head, body=body, chunked=is_chunked)
         is_sole = services.concurrency.is_sole("request")
-        self._services.usage.append_callback(event, self._on_durable, is_alone=is_sole)
+        self._services.usage.submit_callback(event, self._on_durable, is_alone=is_sole)
         if self._state == "sent":
             self._state = "recording"
         # Redis works in the meantime.

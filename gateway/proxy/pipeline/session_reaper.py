@@ -34,7 +34,7 @@ class SessionReaper:
                 for session_id in await self._sessions.take_expired(_BATCH):
                     await self._end(session_id)
             except RedisError:
-                log.warning("unclaimed sessions were not ended: Redis did not answer")
+                log.warning("unclaimed sessions were not ended: Redis is unavailable")
 
     async def _end(self, session_id: str) -> None:
         request = self._requests.build_session_end(session_id)

@@ -103,4 +103,4 @@ class SessionRegistration:
         try:
             await self._sessions.release_handshake(address)
         except RedisError:
-            log.warning("a handshake counts until its deadline, although it opened no session: Redis did not answer")
+            log.warning("a handshake counts until its deadline, although it opened no session: Redis is unavailable")

@@ -23,16 +23,16 @@ class UsageRecorder:
 
     async def record(self, inspection: Inspection) -> None:
         """Record the events of an inspection; return when they are durable. Raises `SpoolFull` if they cannot be."""
-        # Another worker may have claimed the same response before, and died after it had recorded the event.
-        possibly_duplicate = bool(inspection.claimed)
+        # Another worker may have taken the same response before, and died after it had recorded the event.
+        possibly_duplicate = bool(inspection.taken)
         if len(inspection.events) == 1:
-            await self._usage.append(inspection.events[0], possibly_duplicate=possibly_duplicate)
+            await self._usage.submit(inspection.events[0], possibly_duplicate=possibly_duplicate)
         else:
             await asyncio.gather(
-                *(self._usage.append(event, possibly_duplicate=possibly_duplicate) for event in inspection.events)
+                *(self._usage.submit(event, possibly_duplicate=possibly_duplicate) for event in inspection.events)
             )
         try:
             for key_id, records in inspection.quota_records.items():
                 await self._limits.consume_records(key_id, records)
         except RedisError:
-            log.warning("records of a call were not added to the daily limit of its key: Redis did not answer")
+            log.warning("records of a call were not added to the daily limit of its key: Redis is unavailable")

@@ -27,7 +27,7 @@ A parser is in one state at a time. This is its transition table:
 | any other      | bytes that violate HTTP, the end of the stream, `close`  | `FAILED`                       |
 | `FAILED`       | anything                                                 | `FAILED`                       |
 
-llhttp reads in `HEAD`, `PARSED_BODY` and `EOF_BODY`. The other states are the fast path: they find the end of a typical
+llhttp reads in `HEAD`, `PARSED_BODY` and `EOF_BODY`. The other states are a shortcut: they find the end of a typical
 body without inspecting each byte. The cached head is the last one of the connection: a head with the same bytes, except
 for the number of its length, means the same. Large bodies are received directly into their destination, see
 `gateway.proxy.upstream.body_buffer`.
@@ -186,7 +186,7 @@ class ResponseParser:
         self._continue(data, head_end)
 
     def _start_body(self, head: ParsedHead, raw: bytes, reader: LlhttpReader) -> None:
-        """Read a body in the fast path, and cache the head that states its length."""
+        """Read a body by the shortcut, and cache the head that states its length."""
         template = raw if head.is_chunked else _template_of(raw)
         if template is not None:
             self.cached_head = CachedResponseHead(template, head.status, head.reason, head.headers)

@@ -17,8 +17,9 @@ class Entry(msgspec.Struct, frozen=True):
     id: bytes
     packed: bytes | None
     """`None` if it was deleted while it was pending."""
-    is_repeated: bool = False
-    """Replayed by a spool, or with events that two workers may make: the stream may have had them before."""
+    possibly_duplicate: bool = False
+    """Its events may have been in an earlier entry: it was replayed from a spool, retried from the dead letters, or has
+    events that two workers may have made. The stream marks it with the field `again`."""
 
 
 class RejectedEvent(msgspec.Struct, frozen=True):
@@ -36,11 +37,11 @@ class Batch(msgspec.Struct, frozen=True):
     events: tuple[UsageEvent, ...]
     """Each event once, also if the stream has it twice."""
     rejected: tuple[RejectedEvent, ...]
-    """Content that is known not to be storable before an insert."""
-    repeated_ids: frozenset[str]
-    """The ids of events that the stream may have had before, in another entry."""
+    """Content that fails validation, so that it is never inserted."""
+    possibly_duplicate_ids: frozenset[str]
+    """The ids of events that may have been in an earlier entry of the stream."""
     duplicates: tuple[UsageEvent, ...]
-    """Events that were made twice, and are among `events` with another time."""
+    """Events that two workers made; `events` has them once, with another time."""
     deleted_entries: int
     """Entries that were deleted from the stream before they were acknowledged."""
 
@@ -58,7 +59,7 @@ class Batch(msgspec.Struct, frozen=True):
 def batch_of(entries: Sequence[Entry]) -> Batch:
     """Unpack the entries of a pending set."""
     events: dict[str, UsageEvent] = {}
-    repeated_ids: set[str] = set()
+    possibly_duplicate_ids: set[str] = set()
     rejected: list[RejectedEvent] = []
     duplicates: list[UsageEvent] = []
     deleted = 0
@@ -77,10 +78,12 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
                 continue
             if events.setdefault(event.event_id, event).created_at != event.created_at:
                 duplicates.append(event)
-            if entry.is_repeated:
-                repeated_ids.add(event.event_id)
+            if entry.possibly_duplicate:
+                possibly_duplicate_ids.add(event.event_id)
     ids = tuple(entry.id for entry in entries)
-    return Batch(ids, tuple(events.values()), tuple(rejected), frozenset(repeated_ids), tuple(duplicates), deleted)
+    return Batch(
+        ids, tuple(events.values()), tuple(rejected), frozenset(possibly_duplicate_ids), tuple(duplicates), deleted
+    )
 
 
 def entry_order(entry_id: bytes) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 Rules:
 - A dead letter leaves only by being retried or dropped. Each is one script, so that a retry that is repeated after a
   lost reply adds one entry.
-- A retried event is marked (field `again`): the writer looks it up before it inserts it.
+- A retried event is marked as possibly duplicate (field `again`): the writer looks it up before it inserts it.
 - Dropped events stay in the reconciliation.
 """
 
@@ -21,12 +21,15 @@ from gateway.usage.event import UsageEvent, unpack
 
 _PAGE = 500
 
+# KEYS: the dead letters, the usage stream. ARGV: the entry id. Returns 1 if it moved the entry, 0 if there is none.
 _RETRY = """
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then return 0 end
 redis.call('XADD', KEYS[2], '*', 'e', found[1][2][2], 'again', 1)
 return redis.call('XDEL', KEYS[1], ARGV[1])
 """
+# KEYS: the dead letters, the dropped events by day. ARGV: the entry id, the day, the number of its events. Returns 1 if
+# it deleted the entry, 0 if there is none.
 _DROP = """
 local dropped = redis.call('XDEL', KEYS[1], ARGV[1])
 if dropped > 0 then redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3]) end

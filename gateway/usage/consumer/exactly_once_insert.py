@@ -1,9 +1,9 @@
 """Inserting events into ClickHouse exactly once, whatever happens to a reply.
 
 - An insert is repeated under the same deduplication token until ClickHouse gives a definite result.
-- A ClickHouse that is killed may know a token without having the rows: it writes the token first. After an insert that
-  may not have been the first under its token, the rows are looked up, and lost ones are inserted under a derived token.
-  (A replicated table writes both in one step.)
+- ClickHouse writes the token before the rows. If it is killed in between, it remembers the token although it lost the
+  rows, and ignores repetitions. So after a retried insert the rows are looked up, and lost ones are inserted under a
+  derived token. A replicated table writes both in one step.
 - If ClickHouse refuses a batch for its content, the batch is halved until the events at fault are alone.
 """
 
@@ -26,7 +26,7 @@ from gateway.usage.store.roll_up import complete_sums
 from gateway.usage.store.table import UsageTable
 
 _DERIVED_TOKENS = 5
-"""Inserts of one batch that ClickHouse may lose in a row, each by being killed between token and rows."""
+"""Number of derived tokens that are tried, one after another; ClickHouse can lose the rows of each."""
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +53,14 @@ class ExactlyOnceInsert:
         return await self._retry.run(lambda: find_stored(self._table, events))
 
     async def complete_daily_sums(self, events: Sequence[UsageEvent]) -> None:
-        """Have the daily sums include stored events, which may be in the log alone."""
+        """Add stored events to the daily sums if they are only in the log table."""
         if events:
             await self._retry.run(lambda: complete_sums(self._table, events))
 
-    async def insert(self, events: Sequence[UsageEvent], token: str, *, is_repeated: bool = False) -> None:
+    async def insert(self, events: Sequence[UsageEvent], token: str, *, is_retry: bool = False) -> None:
         """Insert events as one block. Raises `UsageRefused` if ClickHouse refuses their content.
 
-        `is_repeated`: the token may have been used before.
+        `is_retry`: an earlier insert may have used the token.
         """
         if not events:
             return
@@ -74,13 +74,13 @@ class ExactlyOnceInsert:
         started = self._monotonic()
         await self._retry.run(attempt)
         self._metrics.inserted(len(events), self._monotonic() - started)
-        if (is_repeated or attempts > 1) and not self._table.is_on_cluster:
+        if (is_retry or attempts > 1) and not self._table.is_on_cluster:
             await self._insert_lost_rows(events, token)
 
     async def insert_by_halves(self, events: Sequence[UsageEvent]) -> list[RejectedEvent]:
-        """Insert what ClickHouse takes, and return the events that it refuses even alone."""
+        """Insert the events that ClickHouse accepts. Return those that it refuses even in a separate insert."""
         try:
-            await self.insert(events, _token_of(events), is_repeated=True)
+            await self.insert(events, _token_of(events), is_retry=True)
         except UsageRefused as error:
             if len(events) == 1:
                 return [RejectedEvent(pack(events), str(error))]
@@ -92,7 +92,7 @@ class ExactlyOnceInsert:
         return []
 
     async def _insert_lost_rows(self, events: Sequence[UsageEvent], token: str) -> None:
-        """Insert rows that ClickHouse knows the token of and does not have; expired rows do not count as lost."""
+        """Insert rows that ClickHouse lost although it remembers their token; expired rows do not count as lost."""
         oldest = (self._table.first_day - EPOCH).days if self._table.first_day else 0
         kept = [event for event in events if event.day >= oldest]
         lost = await self._missing(kept)
@@ -112,7 +112,7 @@ class ExactlyOnceInsert:
 
 
 def _derived_tokens(token: str) -> Iterator[str]:
-    """Yield the same tokens after every crash, which may have been used before, and finally a new one."""
+    """Yield tokens that are the same after every crash, and may have been used then; finally a new one."""
     for _ in range(_DERIVED_TOKENS):
         token = hashlib.sha256(token.encode()).hexdigest()
         yield token

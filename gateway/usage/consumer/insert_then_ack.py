@@ -3,11 +3,11 @@
 A batch is acknowledged only when ClickHouse has acknowledged its insert, and each event that it refused is in the same
 command moved to the dead letters. A crash between the two repeats the insert under the same token, which adds nothing.
 
-Events are looked up before the insert if the table may have them without this very batch having been inserted:
-- Redis was restarted or replaced, and may have lost acknowledgements (another run id): all batches, until one has
-  no event that the table has. Entries that come back are at the beginning of the stream.
-- The batch has entry ids that were acknowledged before: all of its events.
-- An entry was replayed by a spool: its events.
+Events are looked up before the insert if an earlier batch may have stored them:
+- Redis was restarted or replaced (another run id), and may have lost acknowledgements: all batches are looked up, until
+  none of a batch's events is found. Redelivered entries are at the beginning of the stream.
+- The batch has entry ids that were acknowledged before: all of its events are looked up.
+- An entry is marked as possibly duplicate, for example by the replay of a spool: its events are looked up.
 
 Only the events that the table lacks are inserted. The daily sums of the others are completed (`roll_up`).
 """
@@ -34,15 +34,16 @@ class BatchDelivery:
         self._consumer = consumer
         self._inserter = inserter
         self._metrics = metrics
-        self.redis_may_repeat = True
-        """Redis may have lost acknowledgements, so that stored events come again."""
+        self.redis_may_redeliver = True
+        """True if Redis may have lost acknowledgements, and may therefore deliver stored events again."""
         self._inserted_up_to = (0, 0)
-        """The last entry whose events are in the table for certain."""
+        """The newest entry whose events are known to be in the table."""
 
-    async def insert_then_ack(self, batch: Batch, *, is_repeated: bool = False) -> None:
+    async def insert_then_ack(self, batch: Batch, *, is_recovered: bool = False) -> None:
         """Store a batch, then acknowledge it. If this raises, it is not acknowledged.
 
-        `is_repeated`: it may have been inserted before. Raises `LeaseLost`, and what the Redis client raises.
+        `is_recovered`: an earlier writer left it pending, and may have inserted it. Raises `LeaseLost`, and what the
+        Redis client raises.
         """
         if batch.deleted_entries:
             log.error("usage writer: %d entries were deleted before they were stored", batch.deleted_entries)
@@ -56,15 +57,15 @@ class BatchDelivery:
         events = [event for event in batch.events if event.event_id not in stored]
         rejected = list(batch.rejected)
         try:
-            await self._inserter.insert(events, batch.token, is_repeated=is_repeated or bool(suspects))
+            await self._inserter.insert(events, batch.token, is_retry=is_recovered or bool(suspects))
         except UsageRefused as error:
             log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
             stored = await self._inserter.find_stored(events)
             await self._inserter.complete_daily_sums([event for event in events if event.event_id in stored])
             rejected += await self._inserter.insert_by_halves([one for one in events if one.event_id not in stored])
         else:
-            if self.redis_may_repeat and events and not stored:
-                self.redis_may_repeat = False
+            if self.redis_may_redeliver and events and not stored:
+                self.redis_may_redeliver = False
                 await self._consumer.trust_server()
         self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
         if await self._consumer.ack(batch, rejected, duplicates) and rejected:
@@ -72,7 +73,7 @@ class BatchDelivery:
             self._metrics.dead_lettered(len(rejected))
 
     def _possibly_stored(self, batch: Batch) -> Sequence[UsageEvent]:
-        """Return the events that the table may have from another insert than that of this batch."""
-        if self.redis_may_repeat or batch.span[0] <= self._inserted_up_to:
+        """Return the events that an earlier batch may have stored."""
+        if self.redis_may_redeliver or batch.span[0] <= self._inserted_up_to:
             return batch.events
-        return [event for event in batch.events if event.event_id in batch.repeated_ids]
+        return [event for event in batch.events if event.event_id in batch.possibly_duplicate_ids]

@@ -12,15 +12,21 @@ from collections.abc import Callable
 
 import redis.asyncio
 
+# KEYS: the lease. ARGV: the holder, the time to live in milliseconds. Returns 1 if the holder still has the lease.
 _RENEW = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
+# KEYS: the lease. ARGV: the holder.
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0"
 
 
+class LeaseLost(Exception):
+    """Another process has the lease."""
+
+
 class Lease:
-    """One process's claim to a lease. Methods raise what the Redis client raises."""
+    """The lease, as one process holds or requests it. Methods raise what the Redis client raises."""
 
     def __init__(
         self,

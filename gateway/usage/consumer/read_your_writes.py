@@ -30,7 +30,8 @@ _MAX_POP_SECONDS = 1.0
 async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
     """Wait until all events that are in the usage stream now are stored. Return False if the time passes first.
 
-    Later events are not waited for, so that a busy gateway does not delay its readers. If Redis or ClickHouse is away,
+    Later events are not waited for, so that a busy gateway does not delay its readers. If Redis or ClickHouse is
+    unavailable,
     the reader loses at most `patience` seconds.
     """
     try:

@@ -8,8 +8,8 @@ that has lost the lease without noticing cannot extend the pending set of its su
 consumers are taken over in the same way, each as a separate batch.
 
 The rule needs a Redis that does not lose writes. One that was restarted, or replaced by its replica, may have lost the
-last seconds: acknowledged entries are there again, not pending or pending with others. `is_other_server` detects this
-by the server's run id, and the writer then looks events up before it inserts them.
+last seconds: acknowledged entries are in the stream again, either not pending, or pending together with others.
+`is_other_server` detects this by the server's run id, and the writer then looks events up before it inserts them.
 
 Acknowledging is one script: `XACK`, `XDEL`, and adding rejected events to the dead letters, or nothing of these if the
 batch was acknowledged before.
@@ -29,6 +29,7 @@ from redis.exceptions import ResponseError
 
 from gateway.redis import names as redis_names
 from gateway.usage.consumer.batch import Batch, Entry, RejectedEvent, batch_of, entry_order
+from gateway.usage.consumer.lease import LeaseLost
 from gateway.usage.event import COUNT_EVENTS_LUA, UsageEvent
 
 TAKE_ENTRIES = 50
@@ -36,6 +37,8 @@ TAKE_ENTRIES = 50
 TAKE_EVENTS = 1000
 """Events that one script makes pending, with the same excess: Redis serves nothing else meanwhile."""
 
+# KEYS: the stream, the lease. ARGV: the holder, the group, the consumer, the entries per read, the wanted weight.
+# Returns the weight of the entries that it made pending, or -1 if the holder does not have the lease.
 _TAKE = (
     COUNT_EVENTS_LUA
     + """
@@ -53,7 +56,11 @@ end
 return weight
 """
 )
+# KEYS: the stream. ARGV: the group, the consumer. Returns the reply of XREADGROUP.
 _READ_PENDING = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'STREAMS', KEYS[1], '0')"
+# KEYS: the stream, the dead letters, the duplicates by day. ARGV: the group, the entry ids (separated by spaces), the
+# number of rejected events, for each of them the packed event and the reason, then for each day of duplicates the day
+# and their number. Returns the number of entries acknowledged; 0 if that was done before: then nothing else changes.
 _ACK = """
 local ids, acknowledged = {}, 0
 for id in string.gmatch(ARGV[2], '%S+') do ids[#ids + 1] = id end
@@ -71,10 +78,6 @@ if acknowledged > 0 then
 end
 return acknowledged
 """
-
-
-class LeaseLost(Exception):
-    """Another writer has the lease."""
 
 
 class StreamConsumer:
@@ -100,7 +103,7 @@ class StreamConsumer:
         return trusted is None or bytes(trusted) != self._run_id.encode()
 
     async def trust_server(self) -> None:
-        """Record that nothing which this server has lost can return to the stream any more."""
+        """Record this server as trusted: all entries that a failure could have brought back are stored by now."""
         await self._redis.set(redis_names.USAGE_SERVER_RUN_ID, self._run_id)
 
     async def pending_of_all(self) -> AsyncIterator[Batch]:
@@ -115,7 +118,7 @@ class StreamConsumer:
         return batch_of([_entry(*entry) for entry in found[0][1]]) if found and found[0][1] else None
 
     async def wait_for_entries(self, milliseconds: int) -> bool:
-        """Wait until the stream has entries that nobody took. Return False if the time passes first.
+        """Wait until the stream has entries that no consumer has taken. Return False if the time passes first.
 
         Raises `ResponseError` if Redis has lost the consumer group.
         """
@@ -130,11 +133,11 @@ class StreamConsumer:
         return False
 
     async def take(self, wanted: int = TAKE_EVENTS) -> int:
-        """Make new entries of about `wanted` events pending, and return their number. Raises `LeaseLost`.
+        """Make new entries of about `wanted` weight pending, and return their weight. Raises `LeaseLost`.
 
-        Each event counts at least once, and once a kilobyte.
+        The weight of an entry is the number of its events, or its size in kilobytes if that is more.
         """
-        taken = await self._redis.eval(
+        weight = await self._redis.eval(
             _TAKE,
             2,
             redis_names.USAGE,
@@ -145,9 +148,9 @@ class StreamConsumer:
             TAKE_ENTRIES,
             min(wanted, TAKE_EVENTS),
         )
-        if taken < 0:
+        if weight < 0:
             raise LeaseLost
-        return int(taken)
+        return int(weight)
 
     async def ack(self, batch: Batch, rejected: Sequence[RejectedEvent], duplicates: Sequence[UsageEvent] = ()) -> bool:
         """Acknowledge and delete an inserted batch. Return False if that was done before.
@@ -183,7 +186,7 @@ class StreamConsumer:
 
 
 def _entry(entry_id: bytes, fields: list[bytes] | None) -> Entry:
-    """Decode an entry as a script returns it: the field `e`, and `again` if it was sent before."""
+    """Decode an entry as a script returns it: field `e`, and field `again` if it may be a duplicate."""
     if fields is None:
         return Entry(entry_id, None)
     values = dict(zip(fields[::2], fields[1::2], strict=True))

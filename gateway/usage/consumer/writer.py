@@ -8,13 +8,13 @@
 | draining: gathering | `linger_seconds` passed, or a reader requests a flush | delivering |
 | draining: delivering | it is inserted, then acknowledged (`insert_then_ack`) | waiting; gathering after a full batch |
 | any | the lease is lost | standby |
-| any | Redis fails, or an unexpected error occurs | standby, after a pause |
+| any | Redis is unavailable, or an unexpected error occurs | standby, after a pause |
 
 Rules:
 - One batch is outstanding: it is read, inserted, acknowledged, and only then the next one is read.
 - Of several writers on one Redis, the one with the lease drains.
-- ClickHouse away: the same batch is repeated under the same token, with growing pauses and without an end. Nothing
-  else is read meanwhile; the stream holds it.
+- ClickHouse is unavailable: the same batch is repeated under the same token, with growing pauses and without an end.
+  Nothing else is read meanwhile; the stream holds it.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from gateway.usage.consumer.batch import Batch
 from gateway.usage.consumer.clickhouse_retry import PAUSES, ClickHouseRetry
 from gateway.usage.consumer.exactly_once_insert import ExactlyOnceInsert
 from gateway.usage.consumer.insert_then_ack import BatchDelivery
-from gateway.usage.consumer.lease import Lease
+from gateway.usage.consumer.lease import Lease, LeaseLost
 from gateway.usage.consumer.read_your_writes import wait_for_flush_request
-from gateway.usage.consumer.stream_consumer import LeaseLost, StreamConsumer
+from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.consumer.writer_state import WriterHealth, WriterState
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.table import UsageTable
@@ -62,7 +62,7 @@ class WriterSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UsageWriter:
-    """Run one in each admin process."""
+    """Moves usage events from Redis to ClickHouse. Run one in each admin process."""
 
     def __init__(
         self,
@@ -84,15 +84,14 @@ class UsageWriter:
         self._consumer = StreamConsumer(redis, holder)
         inserter = ExactlyOnceInsert(table, ClickHouseRetry(self._lease, self._health), self._metrics)
         self._delivery = BatchDelivery(self._consumer, inserter, self._metrics)
-        self._backlog = (0, 0)
         self._last_batch_was_full = False
 
     @property
     def state(self) -> WriterState:
-        return WriterState(self._lease.is_held, self._health.connected, *self._backlog, self._health.problem)
+        return WriterState(self._lease.is_held, self._health.connected, self._health.problem)
 
     async def run(self) -> None:
-        """Drain until cancelled. The next writer repeats identically what that interrupts."""
+        """Drain until cancelled. An interrupted batch is repeated unchanged by the next writer."""
         tasks = [
             asyncio.create_task(self._keep_lease(), name="usage-writer-lease"),
             asyncio.create_task(self._drain(), name="usage-writer"),
@@ -115,10 +114,9 @@ class UsageWriter:
                     if self._lease.is_held:
                         await self._lease.renew()
                     length, oldest = await self._consumer.backlog()
-                self._backlog = (length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
-                self._metrics.waiting(*self._backlog)
+                self._metrics.waiting(length, max(0, self._now_ms() - oldest) if oldest is not None else 0)
             except (RedisError, OSError) as error:
-                # The draining task reports Redis faults.
+                # The draining task reports errors of Redis.
                 log.debug("usage writer: cannot renew the lease: %s", error)
             except Exception:
                 log.exception("usage writer: cannot renew the lease")
@@ -140,7 +138,7 @@ class UsageWriter:
                 log.warning("usage writer: another writer has taken over")
             except (RedisError, OSError) as error:
                 self._health.failed(f"Redis: {error}")
-                log.warning("usage writer: Redis fails (%s), trying again", error)
+                log.warning("usage writer: Redis is unavailable (%s), trying again", error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, PAUSES[1])
             except Exception as error:
@@ -152,9 +150,9 @@ class UsageWriter:
     async def _recover(self) -> None:
         """Deliver the batches that earlier writers left pending."""
         await self._consumer.create_group()
-        self._delivery.redis_may_repeat = await self._consumer.is_other_server()
+        self._delivery.redis_may_redeliver = await self._consumer.is_other_server()
         async for batch in self._consumer.pending_of_all():
-            await self._delivery.insert_then_ack(batch, is_repeated=True)
+            await self._delivery.insert_then_ack(batch, is_recovered=True)
         self._health.recovered()
 
     async def _gather(self) -> Batch | None:
@@ -164,7 +162,7 @@ class UsageWriter:
                 pass
             await wait_for_flush_request(self._redis, self._settings.linger_seconds)
         limit, taken = self._settings.batch_events, 0
-        while taken < limit and (more := await self._consumer.take(limit - taken)):
-            taken += more
+        while taken < limit and (weight := await self._consumer.take(limit - taken)):
+            taken += weight
         self._last_batch_was_full = taken >= limit
         return await self._consumer.pending()

@@ -1,4 +1,4 @@
-"""The state of a usage writer, as `/readyz`, the metrics and the log show it."""
+"""The state of a usage writer: its lease, its connection to ClickHouse, and its present fault."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ class WriterState(msgspec.Struct, frozen=True):
     """True if this process drains the stream; False if another one does, or none."""
     connected: bool
     """True if the last attempt reached ClickHouse."""
-    waiting_entries: int
-    """Entries in the stream."""
-    oldest_waiting_ms: int
-    """Age of the oldest of them, 0 without any."""
     problem: str
     """The present fault; empty without one."""
 

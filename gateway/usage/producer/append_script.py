@@ -1,4 +1,31 @@
-"""Lua scripts of the producing side: add a batch exactly once, and report what only the spool has."""
+"""Lua scripts of the producing side: add a batch exactly once, and report the events that only the spool has.
+
+`APPEND`:
+
+| argument | is |
+| --- | --- |
+| `KEYS[1]` | the usage stream |
+| `KEYS[2]` | the channel: the number of its last batch |
+| `KEYS[3]` | the accepted counters of the day, by process |
+| `KEYS[4]` | for a replay only: the events that only the spool has, by process |
+| `ARGV[1]` | the process that accepted the events |
+| `ARGV[2]` | the number of the batch in its channel |
+| `ARGV[3]` | events of that day that the process has accepted, these included |
+| `ARGV[4]` | 1 if an event may be a duplicate, else 0 |
+| `ARGV[5]` | the packed events |
+| `ARGV[6]` | for a replay only: the events that the process then still has to send |
+
+`REPORT_SPOOLED`:
+
+| argument | is |
+| --- | --- |
+| `KEYS[1]` | the events that only the spool has, by process |
+| `KEYS[2]`… | the accepted counters of each day, by process |
+| `ARGV[1]` | the process |
+| `ARGV[2]` | the events that only its spool has |
+| `ARGV[3]` | seconds for which the counters are kept |
+| `ARGV[4]`… | for each of these days, the events that the process has accepted |
+"""
 
 from __future__ import annotations
 
@@ -31,10 +58,9 @@ if last < number then
 end
 return redis.call('XLEN', KEYS[1])
 """
-"""Add a batch unless it, or a later one of its channel, is there. Return the stream's length, or -1 for a gap.
+"""Add a batch unless the channel has had it, or a later one. Returns the stream's length, or -1 for a gap.
 
-A gap is an error for a live batch only. A replayed batch comes with one more argument: the events that its process
-then still has to send.
+A gap, an unknown preceding batch, is an error for a live batch only.
 """
 APPEND_SHA = hashlib.sha1(APPEND.encode(), usedforsecurity=False).hexdigest()
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from gateway.usage.event import UsageEvent, pack_event
 
 BATCH_EVENTS = 256
+"""Maximum number of events of a batch."""
 BATCH_BYTES = 256 * 1024
-"""A batch that has so many takes no further event. Typical batches reach about 64 KiB."""
+"""Maximum bytes of a batch, exceeded by its last event at most. Typical batches reach about 64 KiB."""
 
 OnDurable = Callable[[Exception | None], None]
 """Called with `None` when an event is durable, or with the `SpoolFull` that prevented it."""
@@ -48,7 +49,7 @@ class EventBatch:
         await completed.wait()
 
     def complete(self, error: Exception | None = None) -> None:
-        """Tell every caller that the events are durable, or why they are not."""
+        """Report to every caller that the events are durable, or the error that prevented it."""
         for waiter in self.waiters:
             if waiter.done():
                 continue
@@ -59,9 +60,9 @@ class EventBatch:
         for callback in self.callbacks:
             try:
                 callback(error)
-            except Exception as failure:
+            except Exception:
                 # One caller's failure must not affect the others of the batch.
-                log.error("usage stream: the callback of an event failed: %s", type(failure).__name__)
+                log.exception("usage stream: the callback of an event failed")
 
 
 class BatchQueue:

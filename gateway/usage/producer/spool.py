@@ -10,7 +10,7 @@ Rules:
 - The files of this process never exceed `limit_bytes`: further events raise `SpoolFull`.
 
 Writing happens on the caller's thread: it goes to the page cache and takes microseconds. `sync` flushes to the disk;
-`replay_task` calls it every second while Redis is away, as Redis does with `everysec`. Otherwise most files are
+`replay_task` calls it every second while Redis is unavailable, as Redis does with `everysec`. Otherwise most files are
 removed before they reach the disk.
 """
 
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class SpoolFull(Exception):
-    """The event was not written: the spool's bound is reached, or the disk refuses the write."""
+    """The event was not written: the spool has reached its bound, or the write failed."""
 
 
 class Spool:
@@ -112,7 +112,7 @@ class Spool:
             file.unsent_events -= record.count
 
     def mark_unconfirmed(self) -> None:
-        """Have the next replay check every file: Redis did not take, or has lost, something."""
+        """Have the next replay check every file: Redis did not acknowledge a batch, or has lost one."""
         for file in self._files.all():
             file.is_unconfirmed = True
         self._metrics.spool_size(self.unconfirmed_size)

@@ -3,14 +3,14 @@
 | an event is | until | then |
 | --- | --- | --- |
 | queued | a channel is idle | sent to Redis and written to the spool, in one step |
-| queued | Redis is away, or more than `MAX_QUEUED_EVENTS` wait | written to the spool alone |
+| queued | Redis is unavailable, or more than `MAX_QUEUED_EVENTS` wait | written to the spool alone |
 | in flight | Redis acknowledges | durable, also without a copy on disk |
-| in flight | Redis fails, or does not reply in time | durable if the spool has it, else refused |
+| in flight | Redis returns an error, or does not reply in time | durable if the spool has it, else refused |
 | in the spool alone | it was written | durable; sent later by the replay |
 | in the spool alone | it cannot be written | refused: `SpoolFull`, and its response must not be completed |
 
 Rules:
-- `append` and `append_callback` report an event when it is durable or refused, and not earlier.
+- `submit` and `submit_callback` report an event when it is durable or refused, and not earlier.
 - All events of one turn of the event loop travel in one entry. An event marked `is_alone` does not wait for the end
   of the turn. While every channel is busy, further events join the batch that waits.
 - Cancelling a caller does not stop its batch.
@@ -21,7 +21,7 @@ Rules:
   the writer may have stored them before. A channel whose batch failed gets a new name, so that the order of its
   batches is that of their numbers.
 - Accepted events are counted before they are sent. The count travels with each batch (`gateway.usage.reconciliation`).
-- Redis is given `reply_timeout` seconds. After a failure all events go to the spool, until a replay succeeds.
+- Redis must reply within `reply_timeout` seconds. After a failure all events go to the spool, until a replay succeeds.
 - The stream is never trimmed. A length above `stream_bound` is reported.
 """
 
@@ -88,40 +88,30 @@ class UsageStream:
         self._dispatch_scheduled = False
         self._retries: set[asyncio.Task[None]] = set()
         self.replay_task = ReplayTask(spool, self.client, accepted)
-        self._redis_away = self.replay_task.redis_away
-
-    @property
-    def is_redis_away(self) -> bool:
-        """True while events go to the spool alone."""
-        return self._redis_away.is_set()
-
-    @property
-    def batches_in_flight(self) -> int:
-        """Batches that Redis has not acknowledged yet."""
-        return len(self._channels) - len(self._idle)
+        self._redis_unavailable = self.replay_task.redis_unavailable
 
     async def start(self) -> None:
         """Start replaying the spool in the background, files of earlier processes first. Does not need Redis."""
         self.replay_task.start()
 
-    def append(self, event: UsageEvent, *, possibly_duplicate: bool = False) -> asyncio.Future[None]:
+    def submit(self, event: UsageEvent, *, possibly_duplicate: bool = False) -> asyncio.Future[None]:
         """Return a future that is done when the event is durable, and fails with `SpoolFull` if it is refused.
 
-        Cancelling it stops nothing. `possibly_duplicate`: another process may append the same event; it is stored once.
+        Cancelling it stops nothing. `possibly_duplicate`: another process may submit the same event; it is stored once.
         """
         waiter: asyncio.Future[None] = self._loop.create_future()
         self._queue.add(event, possibly_duplicate).waiters.append(waiter)
         self._dispatch_after_turn()
         return waiter
 
-    def append_callback(self, event: UsageEvent, on_durable: OnDurable, *, is_alone: bool = False) -> None:
-        """Like `append`, without a future and one turn of the event loop faster.
+    def submit_callback(self, event: UsageEvent, on_durable: OnDurable, *, is_alone: bool = False) -> None:
+        """Like `submit`, but without a future, and one turn of the event loop faster.
 
         `on_durable` is called once, in a later turn, and must not block. `is_alone`: no other event is expected in this
         turn, so that this one is sent immediately.
         """
         self._queue.add(event, False).callbacks.append(on_durable)
-        if is_alone and self._idle and not self._dispatch_scheduled and not self._redis_away.is_set():
+        if is_alone and self._idle and not self._dispatch_scheduled and not self._redis_unavailable.is_set():
             channel = self._idle[-1]
             self._dispatch()
             channel.connection.busy_poll()
@@ -129,7 +119,7 @@ class UsageStream:
             self._dispatch_after_turn()
 
     async def close(self) -> None:
-        """Wait until every event is durable, then stop. No `append` may follow."""
+        """Wait until every event is durable, then stop. No `submit` may follow."""
         while pending := [one.batch for one in self._channels if one.state is not _IDLE] or self._queue.batches:
             await pending[0].wait()
         await self.replay_task.stop()
@@ -155,9 +145,9 @@ class UsageStream:
         """Send queued batches through idle channels, or spool them if they cannot be sent."""
         queue = self._queue
         while queue.batches:
-            if not self._redis_away.is_set() and self._idle:
+            if not self._redis_unavailable.is_set() and self._idle:
                 self._send(self._idle.pop(), queue.pop())
-            elif self._redis_away.is_set() or queue.event_count > MAX_QUEUED_EVENTS:
+            elif self._redis_unavailable.is_set() or queue.event_count > MAX_QUEUED_EVENTS:
                 batch = queue.pop()
                 record = self._spool_channel.next_record(batch)
                 self._complete_from_spool(batch, record, self._write_to_spool(record))
@@ -225,17 +215,17 @@ class UsageStream:
             self._dispatch()
 
     def _write_to_spool(self, record: SpoolRecord) -> SpoolFull | None:
-        """Append to the spool; return the error if it cannot take the batch."""
+        """Append to the spool. Return the error if that fails."""
         try:
             self._spool.append(record)
         except SpoolFull as error:
             self._errors.error("usage: events have no copy on disk: %s", error)
-            self._metrics.unspooled(record.count)
+            self._metrics.spool_failed(record.count)
             return error
         return None
 
     def _complete_from_spool(self, batch: EventBatch, record: SpoolRecord, spool_error: Exception | None) -> None:
-        """Complete a batch that Redis did not take: it is durable if the spool has it."""
+        """Complete a batch that Redis did not acknowledge: it is durable if the spool has it."""
         if spool_error is not None:
             log.error("usage: %d events could be stored neither in Redis nor on disk: %s", record.count, spool_error)
             self._spool_channel.accepted.subtract(record)

@@ -28,7 +28,7 @@ from gateway.usage.producer.spool_format import SpoolRecord
 STREAM_BOUND = 5_000_000
 """Entries; about a gigabyte of Redis memory."""
 REPLY_TIMEOUT = 2.0
-"""Seconds that Redis is given for each command."""
+"""Seconds to the reply to each command."""
 _LOG_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class UsageStreamClient:
         await self._run(execute or self._redis.execute_command, append_arguments(record))
 
     async def replay(self, record: SpoolRecord, unsent_events: int) -> None:
-        """Add a batch unless it is there; `unsent_events` of its process are then still to be sent."""
+        """Add a batch that Redis may have; `unsent_events` of its process are then still to be sent."""
         async with asyncio.timeout(self.reply_timeout):
             await self._run(self._redis.execute_command, append_arguments(record, unsent_events))
 

@@ -10,5 +10,5 @@
 | `columns`, `migrations` | the columns, and the numbered migrations with retention and cluster tables |
 
 Imported by `gateway.usage.consumer`, `gateway.usage.reconciliation`, `admin_api`, `gateway.runtime` and `gateway.cli`.
-Imports `gateway.usage.event`, and neither of the other two.
+Imports `gateway.usage.event`, and neither `gateway.usage.producer` nor `gateway.usage.consumer`. Begin with `table`.
 """

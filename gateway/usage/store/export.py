@@ -23,13 +23,13 @@ from gateway.usage.store.table import LOG_TABLE, UsageTable
 
 MAX_SECONDS = 3600
 """ClickHouse cancels an export that takes longer."""
-MAX_BYTES = 1 << 30
+MAX_MEMORY_BYTES = 1 << 30
 """ClickHouse cancels an export that needs more memory."""
 
 _SETTINGS = (
     # Small blocks and one thread bound the memory, which depends on the number of parts.
     "max_threads = 1, max_block_size = 8192, optimize_read_in_order = 1, prefer_column_name_to_alias = 1, "
-    f"max_execution_time = {MAX_SECONDS}, max_memory_usage = {MAX_BYTES}, "
+    f"max_execution_time = {MAX_SECONDS}, max_memory_usage = {MAX_MEMORY_BYTES}, "
     "date_time_output_format = 'iso', format_csv_null_representation = '', "
     "output_format_json_quote_64bit_integers = 0, output_format_json_escape_forward_slashes = 0, "
     "output_format_parquet_row_group_size = 50000, output_format_parquet_parallel_encoding = 0, "

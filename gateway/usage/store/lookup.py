@@ -30,7 +30,7 @@ async def find_stored(table: UsageTable, events: Sequence[UsageEvent]) -> dict[s
             " AND event_id IN {ids:Array(String)}",
             {
                 "owners": list({event.owner for event in chunk}),
-                "first": min(event.made_at for event in chunk),
+                "first": min(event.id_time for event in chunk),
                 "last": max(event.created_at for event in chunk) + LATENESS_MS,
                 "ids": [event.event_id for event in chunk],
             },

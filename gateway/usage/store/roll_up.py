@@ -1,13 +1,13 @@
 """Repairing the daily roll-up: the sums by day that statistics are read from.
 
-An insert writes the rows to the log first and to the daily sums second. A ClickHouse that is killed between the two has
-only the rows. The same insert, repeated under its token, completes the sums. But if Redis has lost the batch's limits,
-the same insert cannot be repeated: its rows are found in the log and not inserted again. Then the difference between
-the log and the sums of the affected days is computed and added.
+An insert writes to the log table first and to the daily sums second. If ClickHouse is killed in between, the sums lack
+the rows. Repeating the insert under its token completes the sums, but needs the same batch; if Redis has lost which
+entries formed it, the rows are found in the log table and not inserted again. Then the difference between the log table
+and the sums of the affected days is added to the sums.
 
-Conversely, an event that was inserted under two tokens, after two simultaneous faults, is in the log once as soon as
-ClickHouse has merged, but in the sums twice. The same difference is then negative, which works since sums of UInt64
-wrap around.
+After two simultaneous faults an event may be inserted under two tokens: it is in the log table once, as soon as
+ClickHouse has merged, but in the sums twice. The difference is then negative. Adding it works, because UInt64 sums wrap
+around.
 """
 
 # ruff: noqa: S608 - constants of this module are all that is formatted into queries

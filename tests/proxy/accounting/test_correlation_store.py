@@ -1,4 +1,4 @@
-"""A pending request is claimed once, even if a worker dies or Redis loses a reply, and storage is bounded."""
+"""A pending request is taken once, even if a worker dies or Redis loses a reply, and storage is bounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from gateway.proxy.accounting import correlation_store
 from gateway.proxy.accounting.correlation_models import PendingRequest, Scope
-from gateway.proxy.accounting.correlation_store import CLAIM_SECONDS, CorrelationStore, IdInUse, TooManyPendingRequests
+from gateway.proxy.accounting.correlation_store import TAKE_SECONDS, CorrelationStore, IdInUse, TooManyPendingRequests
 from tests.proxy.callers import CALLER
 from tests.support.clock import Clock
 
@@ -34,17 +34,17 @@ def request(number: int = 1, **fields: Any) -> PendingRequest:
     )
 
 
-async def test_a_registered_request_is_claimed_unchanged(store: CorrelationStore) -> None:
+async def test_a_registered_request_is_taken_unchanged(store: CorrelationStore) -> None:
     registered = request(tables=("t",), has_quota=True, task_id="x")
     await store.register(SESSION, [("1", registered)])
-    found = await store.claim(SESSION, "1", "a")
-    assert (found.state, found.request, found.is_certain) == ("claimed", registered, True)
+    found = await store.take(SESSION, "1", "a")
+    assert (found.state, found.request, found.is_certain) == ("taken", registered, True)
 
 
-async def test_only_one_of_many_claims_succeeds(store: CorrelationStore) -> None:
+async def test_only_one_of_many_takers_succeeds(store: CorrelationStore) -> None:
     await store.register(SESSION, [("1", request())])
-    found = await asyncio.gather(*(store.claim(SESSION, "1", f"claim{number}") for number in range(20)))
-    assert sorted(each.state for each in found) == ["claimed"] + ["counted"] * 19
+    found = await asyncio.gather(*(store.take(SESSION, "1", f"taker{number}") for number in range(20)))
+    assert sorted(each.state for each in found) == ["counted"] * 19 + ["taken"]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ async def test_only_one_of_many_claims_succeeds(store: CorrelationStore) -> None
 )
 async def test_ids_of_another_scope_or_type_do_not_match(store: CorrelationStore, scope: Scope) -> None:
     await store.register(SESSION, [("1", request())])
-    assert (await store.claim(scope, "1", "a")).state == "unknown"
-    assert (await store.claim(SESSION, '"1"', "a")).state == "unknown"
+    assert (await store.take(scope, "1", "a")).state == "unknown"
+    assert (await store.take(SESSION, '"1"', "a")).state == "unknown"
 
 
 async def test_a_command_that_is_retried_after_a_lost_reply_takes_effect_once(
@@ -64,42 +64,42 @@ async def test_a_command_that_is_retried_after_a_lost_reply_takes_effect_once(
     for _ in range(2):
         await store.register(SESSION, [("1", registered)])
     for _ in range(2):
-        found = await store.claim(SESSION, "1", "a")
-        assert (found.state, found.is_certain) == ("claimed", True)
+        found = await store.take(SESSION, "1", "a")
+        assert (found.state, found.is_certain) == ("taken", True)
     for _ in range(2):
         await store.confirm(SESSION, "1", "a")
-    assert (await store.claim(SESSION, "1", "b")).state == "counted"
+    assert (await store.take(SESSION, "1", "b")).state == "counted"
 
 
 async def test_an_unconfirmed_claim_expires(store: CorrelationStore, clock: Clock) -> None:
     await store.register(SESSION, [("1", request())])
-    await store.claim(SESSION, "1", "dead")
-    assert (await store.claim(SESSION, "1", "b")).state == "counted"
-    clock.advance(CLAIM_SECONDS + 0.001)
-    found = await store.claim(SESSION, "1", "c")
-    assert (found.state, found.request) == ("claimed", request())
+    await store.take(SESSION, "1", "dead")
+    assert (await store.take(SESSION, "1", "b")).state == "counted"
+    clock.advance(TAKE_SECONDS + 0.001)
+    found = await store.take(SESSION, "1", "c")
+    assert (found.state, found.request) == ("taken", request())
     await store.confirm(SESSION, "1", "dead")
     await store.confirm(SESSION, "1", "c")
-    clock.advance(CLAIM_SECONDS + 0.001)
-    assert (await store.claim(SESSION, "1", "d")).state == "counted"
+    clock.advance(TAKE_SECONDS + 0.001)
+    assert (await store.take(SESSION, "1", "d")).state == "counted"
 
 
-async def test_requests_with_one_id_are_claimed_once_each_the_claimants_own_first(store: CorrelationStore) -> None:
+async def test_requests_with_one_id_are_taken_once_each_the_own_one_of_the_taker_first(store: CorrelationStore) -> None:
     first, second, third = request(1), request(2), request(3)
     for registered in (first, second, third):
         await store.register(SESSION, [("1", registered)])
-    assert (await store.claim(SESSION, "1", "a", second)).request == second
-    assert (await store.claim(SESSION, "1", "b")).request == first
-    assert (await store.claim(SESSION, "1", "c", first)).request == third
-    assert (await store.claim(SESSION, "1", "d", third)).state == "counted"
+    assert (await store.take(SESSION, "1", "a", second)).request == second
+    assert (await store.take(SESSION, "1", "b")).request == first
+    assert (await store.take(SESSION, "1", "c", first)).request == third
+    assert (await store.take(SESSION, "1", "d", third)).state == "counted"
 
 
 async def test_an_answered_request_of_a_restricted_key_is_kept(store: CorrelationStore) -> None:
     registered = request(is_restricted=True, is_kept=True)
     await store.register(SESSION, [("1", registered)])
-    await store.claim(SESSION, "1", "a")
+    await store.take(SESSION, "1", "a")
     await store.confirm(SESSION, "1", "a")
-    found = await store.claim(SESSION, "1", "b")
+    found = await store.take(SESSION, "1", "b")
     assert (found.state, found.request, found.is_certain) == ("counted", registered, True)
 
 
@@ -109,11 +109,11 @@ async def test_an_id_that_a_restricted_key_used_twice_stays_ambiguous(
 ) -> None:
     await store.register(SESSION, [("1", request(1, is_restricted=True, is_kept=True))])
     if is_answered:
-        await store.claim(SESSION, "1", "a")
+        await store.take(SESSION, "1", "a")
         await store.confirm(SESSION, "1", "a")
     await store.register(SESSION, [("1", request(2, is_restricted=True, is_kept=True))])
-    for claim in ("b", "b", "c", "d"):
-        assert not (await store.claim(SESSION, "1", claim)).is_certain
+    for taker in ("b", "b", "c", "d"):
+        assert not (await store.take(SESSION, "1", taker)).is_certain
 
 
 async def test_a_restricted_key_cannot_reuse_a_pending_id_if_responses_are_not_replayed(
@@ -123,17 +123,17 @@ async def test_a_restricted_key_cannot_reuse_a_pending_id_if_responses_are_not_r
         await store.register(SESSION, [("1", request(1, is_restricted=True))])
     with pytest.raises(IdInUse):
         await store.register(SESSION, [("1", request(2, is_restricted=True))])
-    await store.claim(SESSION, "1", "a")
+    await store.take(SESSION, "1", "a")
     await store.confirm(SESSION, "1", "a")
     await store.register(SESSION, [("1", request(2, is_restricted=True))])
-    found = await store.claim(SESSION, "1", "b")
-    assert (found.state, found.is_certain) == ("claimed", True)
+    found = await store.take(SESSION, "1", "b")
+    assert (found.state, found.is_certain) == ("taken", True)
 
 
 async def test_a_withdrawn_request_is_unknown(store: CorrelationStore) -> None:
     await store.register(SESSION, [("1", request())])
     await store.withdraw(SESSION, [("1", request())])
-    assert (await store.claim(SESSION, "1", "a")).state == "unknown"
+    assert (await store.take(SESSION, "1", "a")).state == "unknown"
 
 
 async def test_the_number_of_requests_is_bounded_per_session_per_owner_and_in_total(
@@ -152,7 +152,7 @@ async def test_the_number_of_requests_is_bounded_per_session_per_owner_and_in_to
     await store.register(bobs, [("1", request(6))])
     with pytest.raises(TooManyPendingRequests):
         await store.register(bobs, [("2", request(7))])
-    await store.claim(SESSION, "1", "a")
+    await store.take(SESSION, "1", "a")
     await store.register(bobs, [("2", request(7))])
     clock.advance(correlation_store.LIFETIME + 0.001)
     await store.register(SESSION, [("3", request(8)), ("4", request(9))])
@@ -164,7 +164,7 @@ async def test_kept_requests_of_a_restricted_key_count_towards_the_bound(
     monkeypatch.setattr(correlation_store, "MAX_IN_SESSION", 2)
     for number in (1, 2):
         await store.register(SESSION, [(str(number), request(number, is_restricted=True, is_kept=True))])
-        await store.claim(SESSION, str(number), "a")
+        await store.take(SESSION, str(number), "a")
         await store.confirm(SESSION, str(number), "a")
     with pytest.raises(TooManyPendingRequests):
         await store.register(SESSION, [("3", request(3))])
@@ -187,7 +187,7 @@ async def test_everything_stored_in_redis_expires(store: CorrelationStore, redis
     for number in range(4):
         registered = msgspec.structs.replace(request(number), is_restricted=number > 1, is_kept=number > 1)
         await store.register(SESSION, [(str(number), registered)])
-        await store.claim(SESSION, str(number), "a")
+        await store.take(SESSION, str(number), "a")
         if number % 2:
             await store.confirm(SESSION, str(number), "a")
     await store.register_task("ann", "task", request(9), seconds=30)
@@ -199,6 +199,6 @@ async def test_everything_stored_in_redis_expires(store: CorrelationStore, redis
 async def test_a_task_belongs_to_the_owner_that_registered_it_first(store: CorrelationStore) -> None:
     await store.register_task("ann", "task", request(), seconds=30)
     await store.register_task("bob", "task", request(2), seconds=30)
-    assert await store.owns_tasks("ann", ["another", "task"])
-    assert not await store.owns_tasks("bob", ["another", "task"])
-    assert await store.owns_tasks("bob", ["another"])
+    assert await store.none_owned_by_others("ann", ["another", "task"])
+    assert not await store.none_owned_by_others("bob", ["another", "task"])
+    assert await store.none_owned_by_others("bob", ["another"])

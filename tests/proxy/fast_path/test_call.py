@@ -28,6 +28,7 @@ from tests.proxy.keep_alive import (
     warm_client,
     without_date,
 )
+from tests.support.blocked import until_blocked
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_raw, chunk, http, sse_head
 from tests.support.valkey import Valkey
@@ -161,7 +162,7 @@ async def recording_usage(gateway: Gateway, client: KeepAliveClient) -> AsyncIte
     await gateway.redis.client_pause(60_000, all=False)
     try:
         client.send(call())
-        await until(lambda: gateway.worker.stores.usage.batches_in_flight > 0)
+        await until_blocked(gateway.redis, "evalsha")
         yield
     finally:
         await gateway.redis.client_unpause()
@@ -430,8 +431,8 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
                 faulty.setattr("gateway.proxy.accounting.usage_events.arguments_hash", fails)
                 faulty.setattr("gateway.proxy.fast_path.call.arguments_hash", fails)
             else:
-                faulty.setattr(gateway.worker.stores.usage, "append", fails)
-                faulty.setattr(gateway.worker.stores.usage, "append_callback", fails)
+                faulty.setattr(gateway.worker.stores.usage, "submit", fails)
+                faulty.setattr(gateway.worker.stores.usage, "submit_callback", fails)
             responses = [without_date(await client.exchange(call())), without_date(await other.exchange(call()))]
             assert await client.is_closed()
             assert await other.is_closed()

@@ -98,7 +98,7 @@ class Player:
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
             "tools": tools,
-            "usage": SimpleNamespace(append=self._append, append_callback=self._append_callback),
+            "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
         fast_path = FastPath(Handler(self.services, self._is_ready), self.services, fakes["usage"])
@@ -156,7 +156,7 @@ class Player:
         self._upstream = factory()
         self._upstream.connection_made(FakeTransport(self._to_upstream, lambda: self.sent.append("upstream << end")))
 
-    async def _append(self, event: UsageEvent, **_named: Any) -> None:
+    async def _submit(self, event: UsageEvent, **_named: Any) -> None:
         self.sent.append(f"usage    << {event.request_id} {event.status}")
         durable = asyncio.get_running_loop().create_future()
         self._callbacks.append(
@@ -164,7 +164,7 @@ class Player:
         )
         await durable
 
-    def _append_callback(
+    def _submit_callback(
         self, event: UsageEvent, on_durable: Callable[[Exception | None], None], **_named: Any
     ) -> None:
         self.sent.append(f"usage    << {event.request_id} {event.status}")

@@ -71,7 +71,7 @@ async def interrupt(start_writer: Start, table: FaultyTable) -> None:
 
 
 async def append(stream: UsageStream, *events: UsageEvent) -> list[UsageEvent]:
-    await asyncio.gather(*(stream.append(one) for one in events))
+    await asyncio.gather(*(stream.submit(one) for one in events))
     return list(events)
 
 

@@ -163,7 +163,7 @@ async def test_entries_that_a_worker_replays_are_not_stored_again(
     snapshot.restore()
     for _ in range(10):
         events += await append(stream, event())
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     await drained(client)
     await stream.close()
     await running.cancel()
@@ -222,13 +222,13 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     made = event(event_id=new_event_id(NOW_MS - 60_000))
     again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
     first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))
-    await asyncio.gather(first.append(event()), first.append(made, possibly_duplicate=True))
+    await asyncio.gather(first.submit(event()), first.submit(made, possibly_duplicate=True))
     running = start_writer()
     if drained_between:
         await drained(redis)
     else:
         await running.cancel()
-    await asyncio.gather(second.append(event()), second.append(again, possibly_duplicate=True))
+    await asyncio.gather(second.submit(event()), second.submit(again, possibly_duplicate=True))
     if not drained_between:
         start_writer()
     await drained(redis)
@@ -243,7 +243,7 @@ async def test_a_possible_duplicate_without_a_twin_is_counted_although_its_write
     redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start, tmp_path: Path
 ) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
-    await stream.append(event(event_id=new_event_id(NOW_MS)), possibly_duplicate=True)
+    await stream.submit(event(event_id=new_event_id(NOW_MS)), possibly_duplicate=True)
     faulty.faults = ["hangs after insert"]
     running = start_writer(table=faulty)
     await faulty.inserting.wait()

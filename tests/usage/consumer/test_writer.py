@@ -102,7 +102,7 @@ async def test_a_flushed_redis_does_not_stop_the_writer(
     await redis.flushall()
     events += await append(stream, event())
     # Redis has lost the first event: it is replayed, and not stored again.
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     await drained(redis)
     assert await logged(table) == ids(events)
     assert await rolled_up(table) == (2, 40)
@@ -138,8 +138,9 @@ async def test_an_unreachable_clickhouse_shows_in_the_state_and_keeps_the_stream
         unused.bind(("127.0.0.1", 0))
         table = UsageTable(f"http://127.0.0.1:{unused.getsockname()[1]}")
         await append(stream, event(), event())
-        running = start_writer(table=table, lease_seconds=0.5)
-        await until(lambda: running.writer.state.waiting_entries == 1 and not running.writer.state.connected)
+        metrics = RecordedMetrics()
+        running = start_writer(table=table, metrics=metrics, lease_seconds=0.5)
+        await until(lambda: metrics.backlog[0] == 1 and not running.writer.state.connected)
         assert "cannot be reached, check GATEWAY_CLICKHOUSE_URL" in running.writer.state.problem
         assert await redis.xlen(redis_names.USAGE) == 1
         await running.cancel()
@@ -205,12 +206,13 @@ async def test_a_writer_that_lost_its_lease_stops_draining(
     assert "another writer has taken over" in caplog.text
 
 
-async def test_the_state_has_the_age_of_the_oldest_entry(
+async def test_the_age_of_the_oldest_entry_is_measured(
     redis: redis.asyncio.Redis, stream: UsageStream, faulty: FaultyTable, start_writer: Start
 ) -> None:
     faulty.faults = ["refused"] * 1000
     entry = await add(redis, event())
     added_at = int(entry.split(b"-")[0])
-    running = start_writer(table=faulty, lease_seconds=0.2, now_ms=lambda: added_at + 7000)
-    await until(lambda: running.writer.state.waiting_entries == 1)
-    assert running.writer.state.oldest_waiting_ms == 7000
+    metrics = RecordedMetrics()
+    start_writer(table=faulty, metrics=metrics, lease_seconds=0.2, now_ms=lambda: added_at + 7000)
+    await until(lambda: metrics.backlog[0] == 1)
+    assert metrics.backlog == (1, 7000)

@@ -23,6 +23,7 @@ from gateway.usage.producer.batch import BATCH_EVENTS
 from gateway.usage.producer.spool import Spool, SpoolFull
 from gateway.usage.producer.spool_format import decode
 from gateway.usage.producer.stream import UsageStream
+from tests.support.blocked import until_blocked
 from tests.support.valkey import Valkey
 from tests.usage.support import RecordedMetrics, entries, event, ids, listing, run_python, start_python, streamed, until
 
@@ -69,7 +70,7 @@ def spooled(folder: Path) -> list[UsageEvent]:
 
 async def test_append_returns_when_redis_has_the_event(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     one = event()
-    await stream.append(one)
+    await stream.submit(one)
     assert await streamed(redis) == [one]
 
 
@@ -81,7 +82,7 @@ async def test_the_callback_is_called_when_redis_and_the_spool_have_the_event(
     # For the first event the connection is not open yet.
     for count, one in enumerate(events, start=1):
         result: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        stream.append_callback(one, result.set_result, is_alone=is_alone)
+        stream.submit_callback(one, result.set_result, is_alone=is_alone)
         assert not result.done()
         assert await result is None
         assert spooled(tmp_path) == await streamed(redis) == events[:count]
@@ -95,10 +96,10 @@ async def test_a_callback_that_fails_does_not_affect_other_events(
         raise RuntimeError("a fault of the caller")
 
     for _ in range(2):
-        stream.append_callback(event(), fail)
+        stream.submit_callback(event(), fail)
         results: list[Exception | None] = []
-        stream.append_callback(event(), results.append)
-        await stream.append(event())
+        stream.submit_callback(event(), results.append)
+        await stream.submit(event())
         assert results == [None]
     assert len(await streamed(redis)) == 6
     assert "RuntimeError" in caplog.text
@@ -107,14 +108,14 @@ async def test_a_callback_that_fails_does_not_affect_other_events(
 async def test_an_event_that_is_alone_is_sent_immediately_and_others_at_the_end_of_their_turn(
     redis: redis.asyncio.Redis, stream: UsageStream
 ) -> None:
-    await stream.append(event())
+    await stream.submit(event())
     events = [event() for _ in range(6)]
     # The first event finds idle channels; those after the second join the batch that it waits in.
-    stream.append_callback(events[0], lambda error: None, is_alone=True)
-    stream.append_callback(events[1], lambda error: None)
+    stream.submit_callback(events[0], lambda error: None, is_alone=True)
+    stream.submit_callback(events[1], lambda error: None)
     for one in events[2:5]:
-        stream.append_callback(one, lambda error: None, is_alone=True)
-    await stream.append(events[5])
+        stream.submit_callback(one, lambda error: None, is_alone=True)
+    await stream.submit(events[5])
     sizes = [len(unpack(fields[b"e"])) for _, fields in await entries(redis, redis_names.USAGE)]
     assert sorted(sizes) == [1, 1, 5]
 
@@ -126,37 +127,37 @@ async def test_the_callback_receives_the_error_of_a_refused_event(
     stream = make(spool=Spool(tmp_path / "small", limit_bytes=10))
     valkey.kill()
     result: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    stream.append_callback(event(), result.set_result, is_alone=is_alone)
+    stream.submit_callback(event(), result.set_result, is_alone=is_alone)
     assert isinstance(await result, SpoolFull)
 
 
 async def test_a_connection_that_breaks_during_a_batch_is_reopened_and_nothing_is_duplicated(
     redis: redis.asyncio.Redis, stream: UsageStream
 ) -> None:
-    await stream.append(event())
+    await stream.submit(event())
     await redis.client_pause(60_000, all=False)
-    waiters = [stream.append(event()) for _ in range(3)]
-    await until(lambda: stream.batches_in_flight > 0)
+    waiters = [stream.submit(event()) for _ in range(3)]
+    await until_blocked(redis, "evalsha")
     await redis.client_kill_filter(_type="normal", skipme=True)
     await redis.client_unpause()
     await asyncio.gather(*waiters)
-    assert not stream.is_redis_away
+    assert not stream.replay_task.redis_unavailable.is_set()
     assert len(await streamed(redis)) == 4
 
 
 async def test_events_of_one_loop_turn_travel_in_one_entry(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     events = [event() for _ in range(64)]
-    await asyncio.gather(*(stream.append(one) for one in events))
+    await asyncio.gather(*(stream.submit(one) for one in events))
     assert await redis.xlen(redis_names.USAGE) == 1
     assert await streamed(redis) == events
 
 
 async def test_an_entry_is_bounded(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     events = [event() for _ in range(3 * BATCH_EVENTS)]
-    await asyncio.gather(*(stream.append(one) for one in events))
+    await asyncio.gather(*(stream.submit(one) for one in events))
     assert await redis.xlen(redis_names.USAGE) == 3
     fat = [event(session_id="x" * 200_000) for _ in range(4)]
-    await asyncio.gather(*(stream.append(one) for one in fat))
+    await asyncio.gather(*(stream.submit(one) for one in fat))
     assert await redis.xlen(redis_names.USAGE) == 5
     assert ids(await streamed(redis)) == ids(events + fat)
 
@@ -166,7 +167,7 @@ async def test_turns_that_find_all_channels_busy_share_an_entry(redis: redis.asy
     await redis.client_pause(60_000, all=False)
     tasks = []
     for _ in range(10):
-        tasks.append(asyncio.ensure_future(stream.append(event())))
+        tasks.append(asyncio.ensure_future(stream.submit(event())))
         await asyncio.sleep(0)
     await redis.client_unpause()
     await asyncio.gather(*tasks)
@@ -176,7 +177,7 @@ async def test_turns_that_find_all_channels_busy_share_an_entry(redis: redis.asy
 
 async def test_a_cancelled_caller_does_not_affect_its_batch(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     events = [event() for _ in range(3)]
-    tasks = [asyncio.ensure_future(stream.append(one)) for one in events]
+    tasks = [asyncio.ensure_future(stream.submit(one)) for one in events]
     await asyncio.sleep(0)
     tasks[1].cancel()
     await asyncio.gather(tasks[0], tasks[2])
@@ -186,7 +187,7 @@ async def test_a_cancelled_caller_does_not_affect_its_batch(redis: redis.asyncio
 
 async def test_a_batch_whose_callers_are_all_cancelled_arrives(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
     one = event()
-    task = asyncio.ensure_future(stream.append(one))
+    task = asyncio.ensure_future(stream.submit(one))
     await asyncio.sleep(0)
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -196,9 +197,9 @@ async def test_a_batch_whose_callers_are_all_cancelled_arrives(redis: redis.asyn
 
 
 async def test_a_script_that_redis_lacks_is_loaded_again(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
-    await stream.append(event())
+    await stream.submit(event())
     await redis.script_flush()
-    await stream.append(event())
+    await stream.submit(event())
     assert len(await streamed(redis)) == 2
 
 
@@ -208,14 +209,14 @@ async def test_with_redis_killed_events_are_in_the_spool_when_append_returns(
     stream = make()
     await stream.start()
     events = [event() for _ in range(21)]
-    await stream.append(events[0])
+    await stream.submit(events[0])
     valkey.kill()
     for one in events[1:4]:
-        await stream.append(one)
-    await asyncio.gather(*(stream.append(one) for one in events[4:]))
+        await stream.submit(one)
+    await asyncio.gather(*(stream.submit(one) for one in events[4:]))
     assert spooled(tmp_path / "spool") == events
     assert metrics.counts["spooled"] == 20
-    assert stream.is_redis_away
+    assert stream.replay_task.redis_unavailable.is_set()
 
 
 async def test_spooled_events_arrive_once_when_redis_is_back(
@@ -225,14 +226,14 @@ async def test_spooled_events_arrive_once_when_redis_is_back(
     await stream.start()
     events = [event() for _ in range(30)]
     for one in events[:10]:
-        await stream.append(one)
+        await stream.submit(one)
     valkey.kill()
     for one in events[10:20]:
-        await stream.append(one)
+        await stream.submit(one)
     valkey.start()
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     for one in events[20:]:
-        await stream.append(one)
+        await stream.submit(one)
     assert metrics.counts["resent"] >= 10
     assert ids(await events_in(valkey)) == ids(events)
 
@@ -248,7 +249,7 @@ async def test_killing_redis_repeatedly_under_load_loses_and_duplicates_nothing(
     async def caller() -> None:
         while not stop.is_set():
             one = event()
-            await stream.append(one)
+            await stream.submit(one)
             durable.append(one)
             await asyncio.sleep(0.001)
 
@@ -263,7 +264,7 @@ async def test_killing_redis_repeatedly_under_load_loses_and_duplicates_nothing(
         valkey.kill()
         await more_are_durable()
         valkey.start()
-        await until(lambda: not stream.is_redis_away)
+        await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     stop.set()
     await asyncio.gather(*callers)
     await stream.close()
@@ -276,17 +277,17 @@ async def test_a_redis_that_hangs_delays_events_by_its_time_limit_and_duplicates
 ) -> None:
     stream = make(reply_timeout=0.5)
     await stream.start()
-    await stream.append(event())
+    await stream.submit(event())
     spooled_before = metrics.counts["spooled"]
     assert valkey.process is not None
     # A stopped Redis reads the batch later: it is in the socket buffer and in the spool.
     os.kill(valkey.process.pid, signal.SIGSTOP)
     events = [event() for _ in range(5)]
     async with asyncio.timeout(30):
-        await asyncio.gather(*(stream.append(one) for one in events))
+        await asyncio.gather(*(stream.submit(one) for one in events))
     assert metrics.counts["spooled"] == spooled_before + 5
     os.kill(valkey.process.pid, signal.SIGCONT)
-    await until(lambda: not stream.is_redis_away)
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     assert len(await events_in(valkey)) == 6
 
 
@@ -294,16 +295,16 @@ async def test_a_batch_that_arrives_long_after_its_replay_is_not_added(
     valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, metrics: RecordedMetrics
 ) -> None:
     stream = make(reply_timeout=0.5, channels=1)
-    await stream.append(event())
+    await stream.submit(event())
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
-    await stream.append(event())
+    await stream.submit(event())
     (file,) = (tmp_path / "spool").glob("*/*.spool")
     late = decode(file.read_bytes()).records[-1]
     os.kill(valkey.process.pid, signal.SIGCONT)
     await stream.start()
-    await until(lambda: not stream.is_redis_away)
-    await stream.append(event())
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
+    await stream.submit(event())
     # Like data that was stuck in the network.
     await stream.client.append(late)
     assert len(await events_in(valkey)) == 3
@@ -316,7 +317,7 @@ async def test_events_beyond_the_queue_limit_go_to_the_spool(
     stream = UsageStream(redis, Spool(tmp_path, metrics=metrics), channels=1, metrics=metrics)
     await redis.client_pause(60_000, all=False)
     events = [event() for _ in range(2000)]
-    waiters = [stream.append(one) for one in events]
+    waiters = [stream.submit(one) for one in events]
     await until(lambda: metrics.counts["spooled"] > 0)
     await redis.client_unpause()
     await asyncio.gather(*waiters)
@@ -330,10 +331,10 @@ async def test_a_lost_reply_and_a_restart_of_the_gateway_duplicate_nothing(
     valkey: Valkey, make: Callable[..., UsageStream], tmp_path: Path, metrics: RecordedMetrics
 ) -> None:
     stream = make(reply_timeout=0.5)
-    await stream.append(event())
+    await stream.submit(event())
     assert valkey.process is not None
     os.kill(valkey.process.pid, signal.SIGSTOP)
-    await stream.append(event())
+    await stream.submit(event())
     # The spool of a killed worker, replayed by two successors.
     (name,) = listing(tmp_path / "spool")
     os.kill(valkey.process.pid, signal.SIGCONT)
@@ -350,12 +351,12 @@ async def test_entries_that_redis_lost_are_noticed_with_the_next_event_and_sent_
     # Like a crash in which Redis loses entries that it acknowledged and did not write yet.
     events = [event() for _ in range(10)]
     for one in events:
-        await stream.append(one)
+        await stream.submit(one)
     await redis.flushall()
     for _ in range(4):
         events.append(event())
-        await stream.append(events[-1])
-    await until(lambda: not stream.is_redis_away)
+        await stream.submit(events[-1])
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     assert ids(await streamed(redis)) == ids(events)
 
 
@@ -365,7 +366,7 @@ async def test_entries_that_redis_lost_are_noticed_without_another_event(
     stream = UsageStream(redis, Spool(tmp_path, monotonic=fast_clock, metrics=metrics))
     await stream.start()
     one = event()
-    await stream.append(one)
+    await stream.submit(one)
     await redis.flushall()
     await until(lambda: metrics.counts["resent"] == 1)
     assert await streamed(redis) == [one]
@@ -373,11 +374,11 @@ async def test_entries_that_redis_lost_are_noticed_without_another_event(
 
 
 async def test_replayed_entries_are_marked(redis: redis.asyncio.Redis, stream: UsageStream) -> None:
-    await stream.append(event())
+    await stream.submit(event())
     assert [b"again" in fields for _, fields in await entries(redis, redis_names.USAGE)] == [False]
     await redis.flushall()
-    await stream.append(event())
-    await until(lambda: not stream.is_redis_away)
+    await stream.submit(event())
+    await until(lambda: not stream.replay_task.redis_unavailable.is_set())
     assert [b"again" in fields for _, fields in await entries(redis, redis_names.USAGE)] == [True, True]
 
 
@@ -386,7 +387,7 @@ async def test_spool_files_are_removed_soon_after_redis_has_their_events_on_disk
 ) -> None:
     stream = UsageStream(redis, Spool(tmp_path, monotonic=fast_clock))
     await stream.start()
-    await stream.append(event())
+    await stream.submit(event())
     assert listing(tmp_path) != []
     await until(lambda: not list(tmp_path.glob("*/*")))
     await stream.close()
@@ -399,9 +400,9 @@ async def test_a_full_disk_does_not_stop_events_to_redis(
     stream = UsageStream(redis, Spool(tmp_path, limit_bytes=10), metrics=metrics)
     with caplog.at_level(logging.ERROR):
         for _ in range(3):
-            await stream.append(event())
+            await stream.submit(event())
     assert len(await streamed(redis)) == 3
-    assert (metrics.counts["unspooled"], metrics.counts["refused"]) == (3, 0)
+    assert (metrics.counts["spool_failed"], metrics.counts["refused"]) == (3, 0)
     assert caplog.text.count("no copy on disk") == 1
     await stream.close()
 
@@ -418,7 +419,7 @@ async def test_the_spool_of_a_worker_killed_while_redis_was_away_is_sent_by_the_
 
         async def main():
             stream = UsageStream(redis_client.connect("unix:///nowhere"), Spool({str(tmp_path / "spool")!r}))
-            await asyncio.gather(*(stream.append(event()) for _ in range(50)))
+            await asyncio.gather(*(stream.submit(event()) for _ in range(50)))
             os.kill(os.getpid(), signal.SIGKILL)
 
         asyncio.run(main())
@@ -436,7 +437,7 @@ async def test_events_go_to_the_spool_when_redis_is_out_of_memory(
     await stream.start()
     async with redis.asyncio.Redis.from_url(valkey.url) as client:
         await client.config_set("maxmemory", "1")
-        await stream.append(event())
+        await stream.submit(event())
         assert metrics.counts["spooled"] == 1
         await client.config_set("maxmemory", "0")
         await until(lambda: metrics.counts["resent"] == 1)
@@ -453,7 +454,7 @@ async def test_an_event_that_can_be_stored_nowhere_is_refused_and_logged(
     stream = make(spool=Spool(tmp_path / "small", limit_bytes=10))
     valkey.kill()
     with caplog.at_level(logging.ERROR):
-        results = await asyncio.gather(*(stream.append(event()) for _ in range(3)), return_exceptions=True)
+        results = await asyncio.gather(*(stream.submit(event()) for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [SpoolFull] * 3
     assert metrics.counts["refused"] == 3
     assert "3 events could be stored neither in Redis nor on disk" in caplog.text
@@ -465,7 +466,7 @@ async def test_a_stream_beyond_its_bound_is_reported_and_not_trimmed(
     stream = UsageStream(redis, Spool(tmp_path), stream_bound=2, metrics=metrics)
     with caplog.at_level(logging.ERROR):
         for _ in range(4):
-            await stream.append(event())
+            await stream.submit(event())
     assert metrics.lengths == [(1, 2), (2, 2), (3, 2), (4, 2)]
     assert caplog.text.count("more than the bound of 2") == 1
     assert len(await streamed(redis)) == 4
@@ -475,7 +476,7 @@ async def test_a_stream_beyond_its_bound_is_reported_and_not_trimmed(
 async def test_close_waits_until_every_event_is_durable(redis: redis.asyncio.Redis, tmp_path: Path) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
     await stream.start()
-    tasks = [asyncio.ensure_future(stream.append(event())) for _ in range(1000)]
+    tasks = [asyncio.ensure_future(stream.submit(event())) for _ in range(1000)]
     await asyncio.sleep(0)
     await stream.close()
     assert len(await streamed(redis)) == 1000
@@ -493,10 +494,10 @@ async def test_events_in_flight_are_in_the_spool_when_the_loop_ends(valkey: Valk
 
         async def main():
             stream = UsageStream(redis_client.connect({valkey.url!r}), Spool({str(tmp_path / "spool")!r}))
-            await stream.append(event())
+            await stream.submit(event())
             print("stop", flush=True)
             input()
-            asyncio.ensure_future(stream.append(event()))
+            asyncio.ensure_future(stream.submit(event()))
             await asyncio.sleep(0.05)
 
         asyncio.run(main())

@@ -1,8 +1,8 @@
-"""The package does no I/O: it loads no library that could."""
+"""The package loads no I/O library."""
 
 from __future__ import annotations
 
-from tests.support.purity import io_libraries_of
+from tests.support.io_libraries import io_libraries_of
 
 
 def test_the_package_loads_no_io_library() -> None:

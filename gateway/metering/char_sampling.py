@@ -11,7 +11,7 @@ _OFFSET = 1 + secrets.randbelow(_STRIDE - 1)
 """Start of the sample; random, so that nobody can place characters outside of it."""
 
 
-def has_more(data: bytes | bytearray | str, character: str, limit: int, start: int = 0) -> bool:
+def occurs_more_than(data: bytes | bytearray | str, character: str, limit: int, start: int = 0) -> bool:
     """Return True if `character` occurs more than `limit` times; counts exactly only if a sample makes that likely."""
     if isinstance(data, str):
         sample = data[start + _OFFSET :: _STRIDE].count(character)

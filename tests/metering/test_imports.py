@@ -1,4 +1,4 @@
-"""The imports of the package: no I/O, no clock, no event loop, and large libraries only on first use."""
+"""The package imports no I/O library, no clock and no event loop, and large libraries only on first use."""
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""Fast path for a result that names its table and holds its rows under `rows` or `records` (about 3 µs for 1 KB).
+"""Shortcut for a result that names its table and holds its rows under `rows` or `records` (about 3 µs for 1 KB).
 
-It returns a result only if the general path in `result_count` would return the same; in all other cases it returns
-`None` and the general path runs.
+It returns a result only if `result_count` would return the same; otherwise it returns `None`, and `result_count` runs.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from gateway.metering.char_sampling import occurs_more_than
 from gateway.metering.metering_result import DECLARED, MeteringResult
 from gateway.metering.table_names import read_table_name
-from gateway.metering.text.char_sampling import has_more
 from gateway.metering.tool_result import ABSENT, MAX_SMALL, ResultStatus, SmallToolResult, ToolResult
 
 _MAX_ROWS = 50_000
@@ -23,7 +22,7 @@ class _Row(msgspec.Struct, gc=False):
     """Any object; its members are skipped."""
 
 
-class _DeclaredContent(msgspec.Struct, gc=False):
+class _ShortcutContent(msgspec.Struct, gc=False):
     table: str | None = None
     table_name: str | None = None
     rows: list[_Row] | None = None
@@ -38,20 +37,20 @@ class _DeclaredContent(msgspec.Struct, gc=False):
         return MeteringResult((table,), len(rows), DECLARED) if table and rows else None
 
 
-class DeclaredResult(ResultStatus, gc=False):
+class ShortcutResult(ResultStatus, gc=False):
     """A `CallToolResult` whose rows are counted while it is decoded."""
 
-    structuredContent: _DeclaredContent | None = None  # noqa: N815
+    structuredContent: _ShortcutContent | None = None  # noqa: N815
 
-    def counted(self) -> CountedResult | None:
-        """Return the result with its count; `None` if the general path has to read it."""
+    def metered(self) -> MeteredResult | None:
+        """Return the result with its count; `None` if `result_count` has to read it."""
         declared = self.structuredContent
         if declared is None or self.isError is True or (metering := declared.meter()) is None:
             return None
-        return CountedResult(isError=self.isError, resultType=self.resultType, task=self.task, metering=metering)
+        return MeteredResult(isError=self.isError, resultType=self.resultType, task=self.task, metering=metering)
 
 
-class CountedResult(SmallToolResult, gc=False, kw_only=True):
+class MeteredResult(SmallToolResult, gc=False, kw_only=True):
     """A `CallToolResult` that has been metered; its content is not kept."""
 
     metering: MeteringResult
@@ -61,23 +60,23 @@ class CountedResult(SmallToolResult, gc=False, kw_only=True):
         return True
 
 
-_declared = msgspec.json.Decoder(_DeclaredContent)
+_decoder = msgspec.json.Decoder(_ShortcutContent)
 
 
 def may_apply(data: bytes | bytearray, start: int) -> bool:
     """Return True if large content, from `start` to near the end of `data`, may be a declared table.
 
-    It searches the beginning and the end for the table's name: decoding other content in vain would take as long as the
-    general path.
+    It searches the beginning and the end for the table's name: decoding other content in vain would take as long as
+    `result_count`.
     """
     if b'"table' not in data[start : start + _TABLE_WITHIN] and b'"table' not in data[-_TABLE_WITHIN:]:
         return False
-    return not has_more(data, "{", _MAX_ROWS, start)
+    return not occurs_more_than(data, "{", _MAX_ROWS, start)
 
 
 def read(result: ToolResult) -> MeteringResult | None:
     """Meter a result that declares its table and rows; `None` for any other."""
-    if isinstance(result, CountedResult):
+    if isinstance(result, MeteredResult):
         return result.metering
     data = result.structuredContent
     if data is ABSENT or result.isError is True:
@@ -85,6 +84,6 @@ def read(result: ToolResult) -> MeteringResult | None:
     if len(memoryview(data)) > MAX_SMALL and not may_apply(bytes(data), 0):
         return None
     try:
-        return _declared.decode(data).meter()
+        return _decoder.decode(data).meter()
     except (ValueError, RecursionError):
         return None

@@ -1,4 +1,6 @@
-"""Parses SQL with `sqlglot`. The only module that imports it, and imported itself with the first statement.
+"""Finds the tables that SQL reads and writes, with `sqlglot`.
+
+The only module that imports `sqlglot`. It is imported with the first statement, and disables the logger of `sqlglot`.
 
 The dialect is unknown: several are tried. Statements that `sqlglot` does not parse (`EXPLAIN`, `SHOW`, `DESCRIBE`,
 `PRAGMA`) are read by regular expressions.

@@ -1,4 +1,4 @@
-"""Finds out which I/O libraries a module loads."""
+"""Lists the I/O libraries that a module loads, directly or through other modules."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Analyzes SQL within bounds, with a cache.
+"""Bounds and a cache around the analysis of SQL in `tables`.
 
 - SQL that cannot be parsed is `None`, never a guess.
-- A text with more than `MAX_SQL` characters or `MAX_TOKENS` tokens is not parsed.
+- A text with more than `MAX_SQL_CHARACTERS` characters or `MAX_TOKENS` tokens is not parsed.
 - `analyze` is for an event loop: it spends at most `MAX_TOKENS_ON_LOOP` tokens, summed over the dialects that it tries.
   `parse_sql` spends `MAX_TOKENS` and runs in a thread; `analyze` then finds the result in the cache.
 - The cache is keyed by the digest of the text, so no statement is kept.
@@ -17,7 +17,7 @@ from hashlib import blake2b
 
 from gateway.metering.sql.analysis import SqlAnalysis
 
-MAX_SQL = 20_000
+MAX_SQL_CHARACTERS = 20_000
 """Characters; a longer text is not parsed."""
 MAX_TOKENS_ON_LOOP = 500
 """Tokens that are parsed on the event loop, counted again for each dialect (5 to 10 µs each)."""
@@ -27,7 +27,7 @@ MAX_TOKENS = 4_000
 """Tokens that are parsed for one text, counted again for each dialect (about 50 ms); a longer text is not parsed."""
 MAX_DIALECTS = 7
 """Dialects in which a text is tried."""
-MAX_CACHED = 2_048
+MAX_CACHED_TEXTS = 2_048
 """Texts whose analysis is cached; the least recently used is dropped first."""
 
 
@@ -49,7 +49,7 @@ def parse_sql(sql: str) -> None:
 
 def is_parsed(sql: str) -> bool:
     """Return True if `parse_sql` would not help: the text is cached, short, or beyond the bounds."""
-    if len(sql) > MAX_SQL or _digest(sql) in _cache:
+    if len(sql) > MAX_SQL_CHARACTERS or _digest(sql) in _cache:
         return True
     tokens = count_tokens(sql)
     return tokens > MAX_TOKENS or (tokens <= MAX_TOKENS_UNPARSED and "sqlglot" in sys.modules)
@@ -57,7 +57,7 @@ def is_parsed(sql: str) -> bool:
 
 def _analyze(sql: str, max_tokens: int, *, is_final: bool = False) -> SqlAnalysis | None:
     """Analyze `sql` within `max_tokens`; cache the result if it is final: a larger bound could not change it."""
-    if len(sql) > MAX_SQL:
+    if len(sql) > MAX_SQL_CHARACTERS:
         return None
     digest = _digest(sql)
     try:
@@ -69,12 +69,12 @@ def _analyze(sql: str, max_tokens: int, *, is_final: bool = False) -> SqlAnalysi
     tries = max_tokens // max(tokens, 1)
     if not tries or tokens > MAX_TOKENS:
         return None
-    from gateway.metering.sql.parser import parse
+    from gateway.metering.sql.tables import parse
 
     found = parse(sql, tries)
     if is_final or tries >= MAX_DIALECTS or (found is not None and found.is_exhaustive):
         _cache[digest] = found
-        while len(_cache) > MAX_CACHED:
+        while len(_cache) > MAX_CACHED_TEXTS:
             _cache.popitem(last=False)
     return found
 
