@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from tests.proxy.streams import Listening, event, listening, next_event, result, text_result
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, http
+from tests.support.waiting import until
 
 ENDPOINT = event("/messages/?session_id=abc123", type_="endpoint")
 
@@ -155,9 +156,11 @@ async def test_pending_requests_of_a_session_are_removed_when_its_stream_ends(
         target = await open_session(stream, content)
         await gateway.request("POST", target, key=key, data=call())
         assert await gateway.redis.keys("*awaited*") != []
-    async with asyncio.timeout(5):
-        while await gateway.redis.keys("*awaited*"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+
+    async def are_removed() -> bool:
+        return not await gateway.redis.keys("*awaited*")
+
+    await until(are_removed)
 
 
 async def test_the_list_of_tools_is_filtered(gateway: Gateway, stream: Listening) -> None:

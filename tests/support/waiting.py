@@ -18,6 +18,12 @@ async def until(condition: Callable[[], object | Awaitable[object]], seconds: fl
             await asyncio.sleep(0.001)
 
 
+async def socket_events() -> None:
+    """Let the event loop of the test handle what has arrived on its sockets, for servers that run in it."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Block until the condition of another process holds. Raises `TimeoutError` after `seconds`."""
     deadline = time.monotonic() + seconds

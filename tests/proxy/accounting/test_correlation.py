@@ -29,6 +29,7 @@ from tests.proxy.streams import (
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, chunk, http, sse_head
 from tests.support.valkey import Valkey
+from tests.support.waiting import until
 
 SESSION = {"Mcp_Session_Id": "session-1"}
 RESUME = {**SESSION, "Last_Event_ID": "1"}
@@ -126,9 +127,7 @@ async def test_two_concurrent_calls_with_the_same_id_are_both_counted_whatever_s
     upstream.answer = answer
     key = await gateway.key()
     first = asyncio.create_task(gateway.post(call("first"), key, **SESSION))
-    async with asyncio.timeout(5):
-        while not await gateway.redis.keys("*awaited*"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(lambda: gateway.redis.keys("*awaited*"))
     await gateway.post(call("second"), key, **SESSION)
     await resume(gateway, key)
     release.set()
@@ -322,8 +321,11 @@ async def test_without_redis_a_result_on_another_stream_is_withheld_and_counted_
     ):
         key = await gateway.key()
         await gateway.post(call(), key, **SESSION)
-        # Valkey writes its append-only file to disk once a second.
-        await asyncio.sleep(1.1)
+        # Valkey writes its append-only file to disk once a second; `WAITAOF` waits for the writes of its connection.
+        one_connection: Any
+        async with own.client() as one_connection:
+            await one_connection.set("written", "1")
+            assert await one_connection.execute_command("WAITAOF", 1, 0, 5000) == [1, 0]
         valkey.kill()
         assert (await gateway.request("GET", key=key, **RESUME)).status == 503
         valkey.start()
@@ -345,9 +347,7 @@ async def test_while_redis_hangs_a_stream_continues_but_cannot_be_resumed(
         with suspended(valkey):
             body = (await gateway.post(call(), key, **SESSION)).body
         assert (b"id: 1\n" in body, messages_in(body)) == (False, [result()])
-        async with asyncio.timeout(5):
-            while len(await gateway.events()) < 2:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await gateway.until_events(2)
 
 
 # Restricted keys.

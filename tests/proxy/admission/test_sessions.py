@@ -157,7 +157,7 @@ async def test_concurrent_handshakes_are_limited(
     async def respond(_request: Any, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
         opened += 1
-        await asyncio.sleep(0.2)
+        await until(lambda: gateway.metrics.reasons.count("handshakes") == 17)
         writer.write(http(b"{}", extra=f"Mcp-Session-Id: s-{opened}\r\n"))
 
     upstream.answer = respond

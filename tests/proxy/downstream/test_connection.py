@@ -15,6 +15,7 @@ from tests.support.scripted_upstream import (
     ScriptedUpstream,
     http,
 )
+from tests.support.waiting import socket_events
 from tests.support.wire import (
     EVIL,
     PING,
@@ -62,7 +63,7 @@ async def test_requests_with_the_same_head_and_bodies_of_different_lengths_are_r
             for part in (raw[: len(raw) - 30], raw[len(raw) - 30 :]):
                 writer.write(part)
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await socket_events()
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
             head = await reader.readuntil(b"\r\n\r\n")
             await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
@@ -78,7 +79,7 @@ async def test_a_head_that_begins_like_the_cached_one_is_parsed(gateway: Gateway
             for raw in (first, first[:cut], first[cut:], other, first):
                 writer.write(raw)
                 await writer.drain()
-                await asyncio.sleep(0.01)
+                await socket_events()
             responses = b""
             while responses.count(b"HTTP/1.1 200 ") < 4:
                 responses += await reader.read(65_536)
@@ -145,7 +146,7 @@ async def test_a_stopping_worker_receives_a_body_that_is_being_sent(
         raw = request(POST, key=await gateway.key())
         async with connection(gateway) as (reader, writer):
             writer.write(raw[:-5])
-            await asyncio.sleep(0.05)
+            await socket_events()
             gateway.worker.server.stop_accepting()
             writer.write(raw[-5:])
             (response,) = answers_in(await asyncio.wait_for(reader.read(), 2))

@@ -15,6 +15,7 @@ from tests.support.scripted_upstream import (
     answer_raw,
     sse_head,
 )
+from tests.support.waiting import socket_events
 from tests.support.wire import (
     PING,
     assert_untouched,
@@ -31,7 +32,7 @@ async def test_a_disconnect_within_a_request_causes_no_error_and_no_upstream_req
     for end in (10, 60, len(raw) - len(PING), len(raw) - 1):
         async with connection(gateway) as (_, writer):
             writer.write(raw[:end])
-            await asyncio.sleep(0.01)
+            await socket_events()
             writer.transport.abort()
     assert [response.status for response in await exchange(gateway, request(POST, b"Connection: close"))] == [401]
     assert_untouched(upstream)

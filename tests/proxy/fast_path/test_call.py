@@ -32,7 +32,7 @@ from tests.support.blocked import until_blocked
 from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_raw, chunk, http, sse_head
 from tests.support.valkey import Valkey
-from tests.support.waiting import until
+from tests.support.waiting import socket_events, until
 from tests.support.wire import answers_in
 
 OTHER = http(b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}')
@@ -110,7 +110,7 @@ async def test_a_call_whose_client_disconnects_during_the_response_is_counted(
         await paused.arrived.wait()
         assert paused.writer is not None
         paused.writer.write(raw[:cuts])
-        await asyncio.sleep(0.01)
+        await socket_events()
         client.disconnect()
         await until(lambda: gateway.metrics.reasons[-1] == "client_left")
         paused.release.set()
@@ -207,7 +207,7 @@ async def test_a_call_whose_client_disconnects_during_a_large_response_is_counte
         assert paused.writer is not None
         paused.writer.write(raw[:100_000])
         await paused.writer.drain()
-        await asyncio.sleep(0.01)
+        await until(lambda: any(connection.unread_bytes for connection in gateway.pool.connections))
         client.disconnect()
         await until(lambda: gateway.metrics.reasons[-1] == "client_left")
         paused.release.set()
@@ -455,7 +455,7 @@ async def test_the_stream_of_a_revoked_key_is_closed_even_in_the_middle_of_its_o
         await paused.arrived.wait()
         assert paused.writer is not None
         paused.writer.write(raw[:-50])
-        await asyncio.sleep(0.05)
+        await until(lambda: any(connection.unread_bytes for connection in gateway.pool.connections))
         await gateway.keys.revoke(record.key_id)
         # The rest was not sent: without the check of the key, the client would still wait.
         assert await client.read_response() == b""
@@ -488,9 +488,12 @@ async def test_calls_on_the_fast_path_are_garbage_collected(
             upstream.answer = answer_raw(raw)
             await client.exchange(call())
         del raw
-        await asyncio.sleep(0.01)
-        left = [thing for thing in gc.get_objects() if isinstance(thing, FastPathCall) and id(thing) not in earlier]
-        assert len(left) <= 1
+
+        def remaining() -> int:
+            found = (thing for thing in gc.get_objects() if isinstance(thing, FastPathCall))
+            return sum(id(thing) not in earlier for thing in found)
+
+        await until(lambda: remaining() <= 1)
     assert paths.taken == ["general", "fast", "fast", "fell back", "fast"]
 
 

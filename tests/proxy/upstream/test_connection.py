@@ -15,6 +15,7 @@ from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnectio
 from gateway.proxy.upstream.errors import FirstByteTimeoutError, IdleTimeoutError, ResponseError, UpstreamError
 from tests.support.loops import on_both_loops
 from tests.support.raw_server import RawServer, raw_server, reset
+from tests.support.waiting import socket_events
 from tests.support.wire import chunked
 
 _TIMEOUTS = UpstreamTimeouts(connect=5, first_byte=5, idle=5)
@@ -238,7 +239,7 @@ async def test_each_phase_has_its_own_time_out() -> None:
             connection.send_request(REQUEST)
             assert 9 < connection.deadline - loop.time() <= 10
             head = asyncio.ensure_future(connection.wait_for_head())
-            await asyncio.sleep(0.02)
+            await socket_events()
             assert connection.deadline - loop.time() <= 10, "half a head does not start the idle time-out"
             connection.on_deadline()
             with pytest.raises(FirstByteTimeoutError):
