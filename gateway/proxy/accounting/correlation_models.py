@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.proxy.accounting.tracked_request import NO_ARGUMENTS
+from gateway.proxy.accounting.tracked_request import NO_ARGUMENTS, TrackedRequest
 from gateway.proxy.admission.admitted_request import Caller
 from gateway.redis.names import digest
 
@@ -18,7 +18,7 @@ MAX_ARGUMENTS = 4096
 """Maximum bytes of a call's arguments (as JSON) that are stored; of larger ones, only the tables they name are."""
 
 
-class PendingRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A registered request, with everything needed to count and to check a response on another stream."""
 
     event_id: str
@@ -41,6 +41,10 @@ class PendingRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """True if the key is limited to certain tools or tables."""
     is_kept: bool = False
     """True if the response may be replayed, so the request must be kept after its first response."""
+
+
+KnownRequest = TrackedRequest | RegisteredRequest
+"""A request of this exchange, or one that was looked up in the correlation store."""
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -74,7 +78,7 @@ class LookupResult(msgspec.Struct, frozen=True):
     """
 
     state: Literal["taken", "counted", "unknown", "foreign"]
-    request: PendingRequest | None = None
+    request: RegisteredRequest | None = None
     is_certain: bool = False
     """True if the response can belong to no other request."""
 

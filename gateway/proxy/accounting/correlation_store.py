@@ -46,7 +46,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.proxy.accounting.correlation_models import LookupResult, PendingRequest, Scope
+from gateway.proxy.accounting.correlation_models import LookupResult, RegisteredRequest, Scope
 from gateway.redis import names as redis_names
 
 LIFETIME = 24 * 3600
@@ -182,7 +182,7 @@ return 1
 """
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(PendingRequest)
+_decoder = msgspec.json.Decoder(RegisteredRequest)
 
 
 class CorrelationStore:
@@ -198,7 +198,7 @@ class CorrelationStore:
         self._delete_scope = redis.register_script(_DELETE_SCOPE)
 
     async def register(
-        self, scope: Scope, requests: Iterable[tuple[str, PendingRequest]], *, seconds: int = LIFETIME
+        self, scope: Scope, requests: Iterable[tuple[str, RegisteredRequest]], *, seconds: int = LIFETIME
     ) -> None:
         """Store requests under their ids, all or none. Raises `TooManyPendingRequests`, `IdInUse`."""
         keys = _counters(scope)
@@ -216,7 +216,7 @@ class CorrelationStore:
         if outcome == b"full":
             raise TooManyPendingRequests
 
-    async def register_task(self, owner: str, task_id: str, created_by: PendingRequest, *, seconds: int) -> None:
+    async def register_task(self, owner: str, task_id: str, created_by: RegisteredRequest, *, seconds: int) -> None:
         """Store a task, its owner and the call that created it. Raises `TooManyPendingRequests`."""
         await self._redis.set(_task_owner_name(task_id), redis_names.digest(owner), ex=seconds, nx=True)
         await self.register(Scope(owner, "tasks"), [(task_id, created_by)], seconds=seconds)
@@ -227,7 +227,7 @@ class CorrelationStore:
         owners: list[Any] = await self._redis.mget([_task_owner_name(task_id) for task_id in task_ids])
         return all(found is None or found == own for found in owners)
 
-    async def take(self, scope: Scope, id_: str, taker: str, request: PendingRequest | None = None) -> LookupResult:
+    async def take(self, scope: Scope, id_: str, taker: str, request: RegisteredRequest | None = None) -> LookupResult:
         """Take the response to the request with this id, or to `request` itself if it is still pending.
 
         `taker` is a unique token: the same taker, sent again, gets the same request unless the id is ambiguous.
@@ -242,7 +242,7 @@ class CorrelationStore:
         """Confirm that a response was taken: its usage event is durable, so it is never counted again."""
         await self._confirm(keys=[_names(scope, id_)[1]], args=[taker, _CONFIRMED_SECONDS])
 
-    async def withdraw(self, scope: Scope, requests: Iterable[tuple[str, PendingRequest]]) -> None:
+    async def withdraw(self, scope: Scope, requests: Iterable[tuple[str, RegisteredRequest]]) -> None:
         """Remove requests that will get no response."""
         for id_, request in requests:
             await self._withdraw(keys=[*_counters(scope), _names(scope, id_)[0]], args=[_to_entry(request)])
@@ -252,7 +252,7 @@ class CorrelationStore:
         await self._delete_scope(keys=_counters(scope))
 
 
-def _to_entry(request: PendingRequest) -> bytes:
+def _to_entry(request: RegisteredRequest) -> bytes:
     letter = b"-" if not request.is_restricted else b"k" if request.is_kept else b"o"
     return request.event_id.encode() + letter + _encoder.encode(request)
 

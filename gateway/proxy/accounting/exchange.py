@@ -1,6 +1,6 @@
 """An exchange: one HTTP request of a client, the JSON-RPC requests in it, and the stream of its response.
 
-It matches responses with the requests and produces the usage events.
+`Exchange` matches responses with the requests and produces the usage events.
 
 The rules:
 
@@ -28,7 +28,7 @@ from gateway.metering import MeteringResult
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.message import Message, encode_id
 from gateway.proxy.accounting import redaction
-from gateway.proxy.accounting.correlation_models import Lookup, LookupResult, PendingRequest, Scope
+from gateway.proxy.accounting.correlation_models import Lookup, LookupResult, RegisteredRequest, Scope
 from gateway.proxy.accounting.response_decoder import (
     ToolResponse,
     decode_messages,
@@ -47,7 +47,7 @@ _NOT_METERED = MeteringResult(tables=(), records=None, method=metering.UNKNOWN)
 
 
 class Exchange:
-    """The requests of one exchange that wait for a response."""
+    """One exchange: its pending requests, and the inspection of their responses."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Exchange:
         """True if the stream has announced its session (HTTP+SSE transport)."""
         self.pending: dict[str, TrackedRequest] = {}
         """The requests without a response, by JSON-RPC id."""
-        self.registered: dict[str, PendingRequest] = {}
+        self.registered: dict[str, RegisteredRequest] = {}
         """The requests that are registered in the correlation store, by JSON-RPC id."""
         for message in messages:
             if message.kind == "request" and (request := self._track(message)) is not None:
@@ -135,13 +135,13 @@ class Exchange:
         for call in self.pending.values():
             metering.parse_sql(call.arguments)
 
-    def unregistered_requests(self, *, is_replayable: bool) -> dict[str, PendingRequest]:
+    def unregistered_requests(self, *, is_replayable: bool) -> dict[str, RegisteredRequest]:
         """Return the requests that have no response and are not registered, by id, in their stored form.
 
         Set `is_replayable` if a response may be sent more than once, because its stream can be resumed.
         """
         return {
-            id_json: self._builder.to_pending_request(request, is_kept=is_replayable)
+            id_json: self._builder.to_registered_request(request, is_kept=is_replayable)
             for id_json, request in self.pending.items()
             if id_json not in self.registered
         }

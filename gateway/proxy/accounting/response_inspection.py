@@ -1,4 +1,4 @@
-"""Inspects one JSON text of a response: which calls it answers, and what may be sent to the client.
+"""Inspects one JSON text of a response: finds the calls that it answers, and decides what the client may be sent.
 
 Everything found is collected in an `Inspection`; the requests themselves are not changed. Imports no I/O library and
 does no I/O; the callbacks of `AccountingServices` may.
@@ -15,7 +15,7 @@ from gateway.metering import MeteringResult
 from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import encode_id
 from gateway.proxy.accounting import redaction
-from gateway.proxy.accounting.correlation_models import UNKNOWN, Lookup, LookupResult, PendingRequest
+from gateway.proxy.accounting.correlation_models import UNKNOWN, KnownRequest, Lookup, LookupResult, RegisteredRequest
 from gateway.proxy.accounting.response_decoder import (
     ABSENT,
     ResultMembers,
@@ -49,7 +49,7 @@ class CreatedTask(msgspec.Struct, frozen=True):
 
     id: str
     seconds: int
-    created_by: PendingRequest
+    created_by: RegisteredRequest
 
 
 class Inspection(msgspec.Struct):
@@ -88,7 +88,7 @@ class ResponseInspector:
     def __init__(
         self,
         pending: Mapping[str, TrackedRequest],
-        registered: Mapping[str, PendingRequest],
+        registered: Mapping[str, RegisteredRequest],
         builder: UsageEventBuilder,
         services: AccountingServices,
         results: Mapping[Lookup, LookupResult],
@@ -117,8 +117,8 @@ class ResponseInspector:
         except msgspec.MsgspecError:
             return redaction.deny_result(None) if self._has_tables else None
         id_json = encode_id(id_)
-        call = self._pending.get(id_json)
-        if call is None:
+        request = self._pending.get(id_json)
+        if request is None:
             return self._correlate_response(id_json, id_, message)
         is_uncounted = True
         if id_json in self._registered:
@@ -128,7 +128,7 @@ class ResponseInspector:
             # `unknown` here means that Redis has lost the registration: no other stream can have counted the call.
             is_uncounted = found.state != "counted"
         self._inspection.answered_ids.append(id_json)
-        return self._inspect_response(call, is_uncounted, id_, message)
+        return self._inspect_response(request, is_uncounted, id_, message)
 
     def _correlate_response(self, id_json: str, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect a response to no request of this exchange: correlate it through the store."""
@@ -146,26 +146,26 @@ class ResponseInspector:
         return None if request is None else self._inspect_response(request, is_uncounted, id_, message)
 
     def _inspect_response(
-        self, call: TrackedRequest | PendingRequest, is_uncounted: bool, id_: object, message: RpcMessage
+        self, request: KnownRequest, is_uncounted: bool, id_: object, message: RpcMessage
     ) -> bytes | None:
         """Inspect the response to a known request; an event is added only if `is_uncounted`."""
-        if call.method == "tools/call":
-            return self._inspect_call_response(call, is_uncounted, id_, message.result, message.error)
-        if call.method in TASK_READS:
-            return self._inspect_task_read(call, id_, message)
+        if request.method == "tools/call":
+            return self._inspect_call_response(request, is_uncounted, id_, message.result, message.error)
+        if request.method in TASK_READS:
+            return self._inspect_task_read(request, id_, message)
         if not message.result:
             return None
-        if call.method == "tools/list":
+        if request.method == "tools/list":
             if self._services.observe_tools is not None:
                 self._services.observe_tools(bytes(message.result))
             return redaction.filter_tools(self._key, id_, message.result)
-        if isinstance(call, PendingRequest):
+        if isinstance(request, RegisteredRequest):
             return redaction.redact_disguised(self._key, id_, message.result)
         return None
 
     def _inspect_call_response(
         self,
-        call: TrackedRequest | PendingRequest,
+        call: KnownRequest,
         is_uncounted: bool,
         id_: object,
         result: msgspec.Raw,
@@ -189,19 +189,24 @@ class ResponseInspector:
 
     def _inspect_tool_result(
         self,
-        call: TrackedRequest | PendingRequest,
+        call: KnownRequest,
         is_uncounted: bool,
         id_: object,
         result: msgspec.Raw,
         members: ResultMembers,
     ) -> bytes | None:
         """Meter the result of a completed call, and check it against the key's tools and tables."""
-        if isinstance(call, PendingRequest) and self._key is not None and not is_tool_allowed(self._key, call.tool):
+        if isinstance(call, RegisteredRequest) and self._key is not None and not is_tool_allowed(self._key, call.tool):
             if is_uncounted:
                 self._add_event(call, _NO_RECORDS, "denied")
             return error_body(id_, DENIED, TOOL_NOT_ALLOWED.message)
         metered = self._services.meter(call.tool, call.arguments, bytes(result))
-        if not metered.tables and isinstance(call, PendingRequest) and call.tables and metered.method != metering.ERROR:
+        if (
+            not metered.tables
+            and isinstance(call, RegisteredRequest)
+            and call.tables
+            and metered.method != metering.ERROR
+        ):
             metered = msgspec.structs.replace(metered, tables=call.tables)
         deny = self._check_result(call, result, members, metered)
         if is_uncounted:
@@ -210,7 +215,7 @@ class ResponseInspector:
 
     def _check_result(
         self,
-        call: TrackedRequest | PendingRequest,
+        call: KnownRequest,
         result: msgspec.Raw,
         members: ResultMembers,
         metered: MeteringResult,
@@ -225,9 +230,7 @@ class ResponseInspector:
         as_success = self._services.meter(call.tool, call.arguments, without_error_flag(result))
         return check_tables(self._key, as_success.tables)
 
-    def _inspect_task_read(
-        self, read: TrackedRequest | PendingRequest, id_: object, message: RpcMessage
-    ) -> bytes | None:
+    def _inspect_task_read(self, read: KnownRequest, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect the response to a `tasks/get` or `tasks/result`."""
         result, error = message.result, message.error
         if read.method == "tasks/get":
@@ -276,14 +279,14 @@ class ResponseInspector:
             self._inspection.taken.append(lookup)
         return found
 
-    def _to_task_creator(self, call: TrackedRequest | PendingRequest) -> PendingRequest:
-        request = call if isinstance(call, PendingRequest) else self._registered.get(call.id_json)
+    def _to_task_creator(self, call: KnownRequest) -> RegisteredRequest:
+        request = call if isinstance(call, RegisteredRequest) else self._registered.get(call.id_json)
         if request is not None:
             return msgspec.structs.replace(request, is_kept=True)
         assert isinstance(call, TrackedRequest)
-        return self._builder.to_pending_request(call, is_kept=True)
+        return self._builder.to_registered_request(call, is_kept=True)
 
-    def _add_event(self, call: TrackedRequest | PendingRequest, metered: MeteringResult, status: str) -> None:
+    def _add_event(self, call: KnownRequest, metered: MeteringResult, status: str) -> None:
         registered = self._registered.get(call.id_json)
         event_id = registered.event_id if registered is not None else ""
         event = self._builder.build(call, Outcome(metered, status, self._size), event_id)

@@ -11,7 +11,7 @@ import msgspec
 from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import MeteringResult
-from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, PendingRequest
+from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, KnownRequest, RegisteredRequest
 from gateway.proxy.accounting.redaction import is_restricted
 from gateway.proxy.accounting.services import NewEventId
 from gateway.proxy.accounting.tracked_request import TrackedRequest
@@ -50,13 +50,13 @@ class UsageEventBuilder:
         self._new_event_id = new_event_id
         self._started = started
 
-    def build(self, call: TrackedRequest | PendingRequest, outcome: Outcome, event_id: str = "") -> UsageEvent:
+    def build(self, call: KnownRequest, outcome: Outcome, event_id: str = "") -> UsageEvent:
         """Build the usage event of a call of this client request, or of a call looked up in the correlation store.
 
         `event_id` is the id with which a call of this client request was registered; empty if it was not.
         """
         now_ms = self._clock.now_ms()
-        if isinstance(call, PendingRequest):
+        if isinstance(call, RegisteredRequest):
             caller = msgspec.structs.replace(call.caller, session_id=self.caller.session_id)
             identity = EventIdentity(call.event_id, call.arguments_hash)
             duration_ms = float(max(0, now_ms - call.started_ms))
@@ -66,17 +66,17 @@ class UsageEventBuilder:
             duration_ms = round((self._clock.monotonic() - self._started) * 1000, 3)
         return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
 
-    def has_quota(self, call: TrackedRequest | PendingRequest) -> bool:
+    def has_quota(self, call: KnownRequest) -> bool:
         """Return True if the records of a call count against a daily quota, which is that of the call's own key."""
-        if isinstance(call, PendingRequest):
+        if isinstance(call, RegisteredRequest):
             return call.has_quota
         return self.key is not None and self.key.records_per_day is not None
 
-    def to_pending_request(self, request: TrackedRequest, *, is_kept: bool) -> PendingRequest:
+    def to_registered_request(self, request: TrackedRequest, *, is_kept: bool) -> RegisteredRequest:
         """Return a request in the form that the correlation store keeps."""
         now_ms = self._clock.now_ms()
         is_small = len(msgspec.json.encode(request.arguments)) <= MAX_ARGUMENTS
-        return PendingRequest(
+        return RegisteredRequest(
             event_id=self._new_event_id(now_ms),
             id_json=request.id_json,
             method=request.method,
@@ -94,7 +94,7 @@ class UsageEventBuilder:
 
 
 def build_usage_event(
-    call: TrackedRequest | PendingRequest,
+    call: KnownRequest,
     caller: Caller,
     identity: EventIdentity,
     outcome: Outcome,

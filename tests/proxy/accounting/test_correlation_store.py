@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.proxy.accounting import correlation_store
-from gateway.proxy.accounting.correlation_models import PendingRequest, Scope
+from gateway.proxy.accounting.correlation_models import RegisteredRequest, Scope
 from gateway.proxy.accounting.correlation_store import TAKE_SECONDS, CorrelationStore, IdInUse, TooManyPendingRequests
 from tests.proxy.callers import CALLER
 from tests.support.clock import Clock
@@ -23,8 +23,8 @@ def store(redis: Redis, clock: Clock) -> CorrelationStore:
     return CorrelationStore(redis, now_ms=clock.now_ms)
 
 
-def request(number: int = 1, **fields: Any) -> PendingRequest:
-    return PendingRequest(
+def request(number: int = 1, **fields: Any) -> RegisteredRequest:
+    return RegisteredRequest(
         event_id=f"{number:032x}",
         id_json=str(number),
         method="tools/call",
