@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from admin_api.http.problem import ProblemDetails
 from gateway.metering import MeteringResult
 from gateway.observability import metrics
+from gateway.usage.event import UsageEvent
 from tests.docs.pages import DOCS, ROOT, mentions, resolve
 from tests.docs.reference import pages
 
@@ -129,3 +130,11 @@ def test_the_count_methods_are_those_of_the_code() -> None:
     methods = re.search(r"The methods: (.*)", str(MeteringResult.__doc__), re.DOTALL)
     assert methods is not None
     assert shown - {"count_method"} == set(re.findall(r"`([a-z_]+)`", methods[1]))
+
+
+def test_every_field_of_a_usage_event_is_described() -> None:
+    page = (ROOT / "docs/reference/usage-fields.md").read_text()
+    described = {
+        name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert described - {"table_name"} == {field.name for field in msgspec.structs.fields(UsageEvent)}
