@@ -9,6 +9,7 @@
 | `openapi` | the OpenAPI document, generated from the endpoints |
 | `dashboard/` | the web page: JavaScript, HTML and CSS without a build step |
 
-May import `gateway.keys`, `gateway.accounts`, `gateway.usage`, `gateway.redis` and the leaf packages. Imported by
-`gateway.runtime`, which runs it as the admin process. Begin reading at `app`, then `endpoints.keys`.
+Imports the stores `gateway.keys`, `gateway.accounts` and `gateway.usage`, and `gateway.timestamps`; the table in
+tests/test_imports.py says what else it may import. Imported by `gateway.runtime`, which runs it as the admin process.
+Begin reading at `app`, then `endpoints.keys`.
 """

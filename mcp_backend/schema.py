@@ -51,7 +51,7 @@ class Table:
 
 STOCK_BASIC = Table(
     name="stock_basic",
-    description="One row a stock: who it is and which days there are prices for.",
+    description="One row per stock: its name, and the days with prices.",
     key=("symbol",),
     columns=(
         Column("symbol", "TEXT", "", "Ticker symbol, upper case"),
@@ -67,7 +67,7 @@ STOCK_BASIC = Table(
 STOCK_DAILY = Table(
     name="stock_daily",
     description=(
-        "One row a stock and trading day. Open, high, low, close and volume are as traded on the day, so "
+        "One row per stock and trading day. Open, high, low, close and volume are as traded on the day, so "
         "they jump at splits; compare prices over time with adj_close."
     ),
     key=("symbol", "date"),

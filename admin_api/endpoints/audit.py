@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import AuditEntryId, AuditLimit
 from gateway.accounts.audit_trail import StoredEntry
 from gateway.timestamps import format_rfc3339
@@ -41,7 +41,7 @@ class AuditPage(msgspec.Struct, frozen=True):
     next: str | None
 
 
-async def read_audit(deps: Dependencies, caller: Caller, params: AuditQuery) -> AuditPage:
+async def read_audit(deps: Dependencies, caller: ApiCaller, params: AuditQuery) -> AuditPage:
     """Return one page of the audit trail."""
     entries = await deps.audit.newest(params.limit, params.before)
     next_id = entries[-1].id if len(entries) == params.limit else None

@@ -1,4 +1,4 @@
-"""Login, and the account of the caller.
+"""Login, and the user of the token.
 
 - An unknown email, a wrong password and a disabled user get the same response after the same work.
 - Failed logins are limited per account and per address, before a password is verified.
@@ -13,7 +13,7 @@ import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.http.decoding import FieldFault, InvalidFields
-from admin_api.http.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.field_types import Email, NewPassword, Password
 from admin_api.http.problem import Problem
 from gateway.accounts.login_limits import TooManyLogins
@@ -38,7 +38,7 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """Lifetime in seconds."""
 
 
-class Account(msgspec.Struct, frozen=True):
+class CurrentUser(msgspec.Struct, frozen=True):
     """The logged-in user."""
 
     email: str
@@ -52,7 +52,7 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     new_password: NewPassword
 
 
-async def login(deps: Dependencies, caller: Caller, params: Login) -> AccessToken:
+async def login(deps: Dependencies, caller: ApiCaller, params: Login) -> AccessToken:
     """Return an access token for an email and password."""
     user = await _authenticate(deps, caller, params.email, params.password)
     if user is None:
@@ -60,12 +60,12 @@ async def login(deps: Dependencies, caller: Caller, params: Login) -> AccessToke
     return _token(deps, user)
 
 
-async def me(deps: Dependencies, caller: Caller, params: Nothing) -> Account:
+async def me(deps: Dependencies, caller: ApiCaller, params: Nothing) -> CurrentUser:
     """Return the user of the token."""
-    return Account(caller.user.email, caller.user.is_admin)
+    return CurrentUser(caller.user.email, caller.user.is_admin)
 
 
-async def change_password(deps: Dependencies, caller: Caller, params: PasswordChange) -> AccessToken:
+async def change_password(deps: Dependencies, caller: ApiCaller, params: PasswordChange) -> AccessToken:
     """Change the password of the caller. All earlier tokens become invalid; the response has a new one."""
     email = caller.user.email
     if await _authenticate(deps, caller, email, params.current_password) is None:
@@ -77,7 +77,7 @@ async def change_password(deps: Dependencies, caller: Caller, params: PasswordCh
     return _token(deps, user)
 
 
-async def _authenticate(deps: Dependencies, caller: Caller, email: str, password: str) -> User | None:
+async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, password: str) -> User | None:
     """Return the user with this password, or `None`. Raises `Problem` 429 after too many failures."""
     try:
         attempt = await deps.login_limits.acquire(email, caller.address)
@@ -123,7 +123,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         access="user",
         params=Nothing,
         handler=me,
-        response=Account,
+        response=CurrentUser,
     ),
     Endpoint(
         method="POST",

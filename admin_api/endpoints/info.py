@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.http.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 
 
 class Info(msgspec.Struct, frozen=True):
@@ -17,7 +17,7 @@ class Info(msgspec.Struct, frozen=True):
     proxy_url: str
 
 
-async def read_info(deps: Dependencies, caller: Caller, params: Nothing) -> Info:
+async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
     """Return the version and the proxy's URL: the host by which this API was reached, with the proxy's port."""
     host = f"[{caller.host}]" if ":" in caller.host else caller.host
     return Info(deps.version, f"http://{host}:{deps.proxy_port}{deps.proxy_path}")

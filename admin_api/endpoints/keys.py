@@ -25,14 +25,14 @@ from admin_api.endpoints.key_models import (
 )
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
-from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import DAY_MS, format_rfc3339
 
 
-async def create_key(deps: Dependencies, caller: Caller, params: CreateKey) -> CreatedKey:
+async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -> CreatedKey:
     """Create a key for the caller."""
     fields = msgspec.structs.asdict(params)
     expires_at = _expiry(deps, fields.pop("expires_days"))
@@ -41,7 +41,7 @@ async def create_key(deps: Dependencies, caller: Caller, params: CreateKey) -> C
     return _created(record, key)
 
 
-async def list_keys(deps: Dependencies, caller: Caller, params: ListQuery) -> KeyList:
+async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) -> KeyList:
     """List the keys of one owner or, for admins, of all owners."""
     records = await deps.keys.list(requested_owner(caller, params.owner, params.all))
     used = await deps.keys.last_used([record.key_id for record in records])
@@ -49,7 +49,7 @@ async def list_keys(deps: Dependencies, caller: Caller, params: ListQuery) -> Ke
     return KeyList([_item(record, now, used.get(record.key_id)) for record in records])
 
 
-async def revoke_key(deps: Dependencies, caller: Caller, params: RevokeKey) -> RevokedKey:
+async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -> RevokedKey:
     """Revoke a key permanently."""
     before = await _accessible_key(deps, caller, params.key_id)
     if before.revoked_at is None:
@@ -58,7 +58,7 @@ async def revoke_key(deps: Dependencies, caller: Caller, params: RevokeKey) -> R
     return RevokedKey(key_id=before.key_id)
 
 
-async def rotate_key(deps: Dependencies, caller: Caller, params: RotateKey) -> CreatedKey:
+async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -> CreatedKey:
     """Give a key a new secret."""
     before = await _accessible_key(deps, caller, params.key_id)
     if before.status(deps.now_ms()) == "expired":
@@ -71,7 +71,7 @@ async def rotate_key(deps: Dependencies, caller: Caller, params: RotateKey) -> C
     return _created(record, key)
 
 
-async def update_key(deps: Dependencies, caller: Caller, params: UpdateKey) -> KeyItem:
+async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> KeyItem:
     """Change a key's name, expiry, limits, scopes or labels."""
     changes: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(params).items() if value is not UNSET
@@ -92,7 +92,7 @@ async def update_key(deps: Dependencies, caller: Caller, params: UpdateKey) -> K
     return _item(record, deps.now_ms(), used.get(record.key_id))
 
 
-async def _accessible_key(deps: Dependencies, caller: Caller, key_id: str) -> KeyRecord:
+async def _accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
     """Return a key that the caller may act on. Raises `Problem` 404."""
     record = await deps.keys.get(key_id)
     if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
@@ -141,7 +141,7 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
 
 
 async def _audit(
-    deps: Dependencies, caller: Caller, action: str, record: KeyRecord, details: dict[str, str] | None = None
+    deps: Dependencies, caller: ApiCaller, action: str, record: KeyRecord, details: dict[str, str] | None = None
 ) -> None:
     await deps.audit.record(
         actor=caller.user.email,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from admin_api.http.decoding import FieldFault, InvalidFields
-from admin_api.http.endpoint import Caller
+from admin_api.http.endpoint import ApiCaller
 from admin_api.http.problem import Problem
 from gateway.accounts.users import normalize_email
 
 
-def requested_owner(caller: Caller, owner: str | None, all_owners: bool) -> str | None:
+def requested_owner(caller: ApiCaller, owner: str | None, all_owners: bool) -> str | None:
     """Return the owner whose data is requested, by default the caller; `None` for all owners.
 
     Raises `Problem` 403 if a user without admin rights requests the data of others.

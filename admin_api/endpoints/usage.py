@@ -10,7 +10,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
-from admin_api.http.endpoint import Caller, Endpoint
+from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import (
     AnyEmail,
     BalanceDays,
@@ -77,7 +77,7 @@ class BalanceQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: BalanceDays = 30
 
 
-async def read_history(deps: Dependencies, caller: Caller, params: HistoryQuery) -> HistoryPage:
+async def read_history(deps: Dependencies, caller: ApiCaller, params: HistoryQuery) -> HistoryPage:
     """Return single calls, newest first."""
     filters = _filters(caller, params)
     await wait_until_stored(deps.redis)
@@ -87,7 +87,7 @@ async def read_history(deps: Dependencies, caller: Caller, params: HistoryQuery)
         raise InvalidFields([FieldFault("page", f"is too deep: {error}")]) from None
 
 
-async def export_usage(deps: Dependencies, caller: Caller, params: ExportQuery) -> Download:
+async def export_usage(deps: Dependencies, caller: ApiCaller, params: ExportQuery) -> Download:
     """Return single calls as a file."""
     filters = _filters(caller, params)
     await wait_until_stored(deps.redis)
@@ -96,18 +96,18 @@ async def export_usage(deps: Dependencies, caller: Caller, params: ExportQuery) 
     return Download(MEDIA_TYPES[fmt], name, export(deps.usage, filters, fmt))
 
 
-async def read_stats(deps: Dependencies, caller: Caller, params: StatsQuery) -> Stats:
+async def read_stats(deps: Dependencies, caller: ApiCaller, params: StatsQuery) -> Stats:
     """Return totals by tool, table, key and day."""
     await wait_until_stored(deps.redis)
     return await queries.stats(deps.usage, params.days, requested_owner(caller, params.owner, params.all))
 
 
-async def read_balance(deps: Dependencies, caller: Caller, params: BalanceQuery) -> Balance:
+async def read_balance(deps: Dependencies, caller: ApiCaller, params: BalanceQuery) -> Balance:
     """Compare the accepted usage events with those that are stored, queued, spooled or dead-lettered."""
     return await reconcile(deps.redis, deps.usage, params.days)
 
 
-def _filters(caller: Caller, params: CallsQuery) -> HistoryFilters:
+def _filters(caller: ApiCaller, params: CallsQuery) -> HistoryFilters:
     filters = HistoryFilters(
         owner=requested_owner(caller, params.owner, params.all),
         since=_timestamp(params.from_),

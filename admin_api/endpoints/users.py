@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
-from admin_api.http.endpoint import Caller, Endpoint, Nothing
+from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.field_types import AnyEmail, Email, Flag, NewPassword
 from admin_api.http.problem import Problem
 from gateway.accounts.users import User, UserExists
 from gateway.timestamps import format_rfc3339
 
 
-class AccountItem(msgspec.Struct, frozen=True):
+class UserItem(msgspec.Struct, frozen=True):
     """A user."""
 
     email: str
@@ -27,13 +27,13 @@ class AccountItem(msgspec.Struct, frozen=True):
     created_at: str
 
 
-class AccountList(msgspec.Struct, frozen=True):
+class UserList(msgspec.Struct, frozen=True):
     """All users, sorted by email."""
 
-    users: list[AccountItem]
+    users: list[UserItem]
 
 
-class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new user."""
 
     email: Email
@@ -41,19 +41,19 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_admin: Flag = False
 
 
-class DisableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DisableUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The user to disable."""
 
     email: AnyEmail
 
 
-class EnableAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class EnableUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The user to enable."""
 
     email: AnyEmail
 
 
-class DisabledAccount(msgspec.Struct, frozen=True):
+class DisabledUser(msgspec.Struct, frozen=True):
     """The disabled user, and the number of keys that were revoked."""
 
     email: str
@@ -61,12 +61,12 @@ class DisabledAccount(msgspec.Struct, frozen=True):
     revoked_keys: int
 
 
-async def list_accounts(deps: Dependencies, caller: Caller, params: Nothing) -> AccountList:
+async def list_users(deps: Dependencies, caller: ApiCaller, params: Nothing) -> UserList:
     """List all users."""
-    return AccountList([_item(user) for user in await deps.users.list()])
+    return UserList([_item(user) for user in await deps.users.list()])
 
 
-async def add_account(deps: Dependencies, caller: Caller, params: NewAccount) -> AccountItem:
+async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> UserItem:
     """Add a user."""
     try:
         user = await deps.users.add(params.email, params.password, params.is_admin)
@@ -82,7 +82,7 @@ async def add_account(deps: Dependencies, caller: Caller, params: NewAccount) ->
     return _item(user)
 
 
-async def disable_account(deps: Dependencies, caller: Caller, params: DisableAccount) -> DisabledAccount:
+async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
     """Disable a user and revoke the user's keys. Idempotent."""
     user = await deps.users.get(params.email)
     if user is None:
@@ -99,10 +99,10 @@ async def disable_account(deps: Dependencies, caller: Caller, params: DisableAcc
         user=user.email,
         details={"revoked_keys": str(revoked)},
     )
-    return DisabledAccount(user.email, disabled=True, revoked_keys=revoked)
+    return DisabledUser(user.email, disabled=True, revoked_keys=revoked)
 
 
-async def enable_account(deps: Dependencies, caller: Caller, params: EnableAccount) -> AccountItem:
+async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> UserItem:
     """Enable a disabled user; the user's keys stay revoked. Idempotent."""
     user = await deps.users.enable(params.email)
     if user is None:
@@ -111,8 +111,8 @@ async def enable_account(deps: Dependencies, caller: Caller, params: EnableAccou
     return _item(user)
 
 
-def _item(user: User) -> AccountItem:
-    return AccountItem(user.email, user.is_admin, user.disabled, format_rfc3339(user.created_at))
+def _item(user: User) -> UserItem:
+    return UserItem(user.email, user.is_admin, user.disabled, format_rfc3339(user.created_at))
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -122,17 +122,17 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         summary="List all users",
         access="admin",
         params=Nothing,
-        handler=list_accounts,
-        response=AccountList,
+        handler=list_users,
+        response=UserList,
     ),
     Endpoint(
         method="POST",
         path="/api/users/add",
         summary="Add a user",
         access="admin",
-        params=NewAccount,
-        handler=add_account,
-        response=AccountItem,
+        params=NewUser,
+        handler=add_user,
+        response=UserItem,
         status=201,
         errors=(409, 503),
     ),
@@ -141,9 +141,9 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/users/disable",
         summary="Disable a user and revoke the user's keys",
         access="admin",
-        params=DisableAccount,
-        handler=disable_account,
-        response=DisabledAccount,
+        params=DisableUser,
+        handler=disable_user,
+        response=DisabledUser,
         errors=(404, 409),
     ),
     Endpoint(
@@ -151,9 +151,9 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/users/enable",
         summary="Enable a disabled user; keys stay revoked",
         access="admin",
-        params=EnableAccount,
-        handler=enable_account,
-        response=AccountItem,
+        params=EnableUser,
+        handler=enable_user,
+        response=UserItem,
         errors=(404,),
     ),
 )

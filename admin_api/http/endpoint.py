@@ -33,7 +33,7 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Caller:
+class ApiCaller:
     """The client of a request and, if it sent a token, its user."""
 
     address: str
@@ -58,7 +58,7 @@ class Endpoint(Generic[Params]):
     summary: str
     access: Access
     params: type[Params]
-    handler: Callable[[Dependencies, Caller, Params], Awaitable[msgspec.Struct | Download]]
+    handler: Callable[[Dependencies, ApiCaller, Params], Awaitable[msgspec.Struct | Download]]
     response: type[msgspec.Struct] | tuple[str, ...]
     """A struct, or the media types of a download."""
     status: int = 200
@@ -72,7 +72,7 @@ class Endpoint(Generic[Params]):
         user = None if self.access == "open" else await authenticate(deps, request)
         if self.access == "admin" and user is not None and not user.is_admin:
             raise Problem(403, "Only an admin may do this.")
-        caller = Caller(_client_address(deps, request), request.url.host or "localhost", user)
+        caller = ApiCaller(_client_address(deps, request), request.url.host or "localhost", user)
         result = await self.handler(deps, caller, await self._decode(request))
         if isinstance(result, Download):
             return await result.send(request)

@@ -1,5 +1,8 @@
-"""The tools of the MCP server. `tables` reads the tables; `analysis` computes from them, with `indicators`.
+"""The tools of the MCP server, which `mcp_backend.server` registers.
 
-`parameters` and `results` are the types of the tools' arguments and results. Begin reading at `tables`. Imported by
-`mcp_backend.server`.
+- `tables`: reads the tables. Begin reading here.
+- `analysis`: computes from the prices, with `indicators`.
+- `parameters`, `results`: the types of the arguments and the results, from which the SDK makes the schemas.
+
+Imports `mcp_backend.queries`, `database`, `coverage`, `schema` and `errors`. Imported by `mcp_backend.server` only.
 """
