@@ -53,8 +53,9 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-		|| { echo "$(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+		|| { echo "$(PYTHON) cannot create a virtual environment: it has no venv or ensurepip module; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@# A partial environment would look complete to the next make.
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/installed-run: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) (a minute or two, once)"
