@@ -51,7 +51,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class InFlightRequest(Protocol):
-    """A request that is served in callbacks, without a task. Requests that have a task are none.
+    """A request that is served in callbacks. A request that is served in a task has no such object.
 
     It ends with `RequestContext.finish` or `RequestContext.continue_in_task`.
     """
