@@ -43,7 +43,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
         ),
         "clickhouse_url": Description(
             "ClickHouse over HTTP, `http(s)://user:password@host:8123/database`, or chDB in a folder, `chdb:///path`.",
-            "The usage tables are stored here. Only the admin process opens it.",
+            "The usage tables are stored here. The admin process writes them; `mcp-gateway usage` and "
+            "`mcp-gateway metering suggest` read them, and need this setting too.",
             "http://gateway:password@10.0.0.7:8123/mcp_gateway",
             "an embedded chDB; required by `mcp-gateway admin`",
         ),
@@ -98,7 +99,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
     "Addresses and processes": {
         "host": Description(
             "Address on which the proxy and the admin API listen.",
-            "The default is reachable from this machine only. On another address set `GATEWAY_ALLOWED_HOSTS` too.",
+            "The default is reachable from this machine only. On another address set `GATEWAY_ALLOWED_HOSTS` too. With "
+            "`mcp-gateway up`, another address also exposes the admin API.",
             "0.0.0.0",  # noqa: S104
         ),
         "proxy_port": Description("Port of the proxy, for MCP clients.", "All workers share this port.", "8001"),
@@ -171,8 +173,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "16777216",
         ),
         "max_concurrent_requests": Description(
-            "Requests that one worker serves at the same time, and separately as many listening streams. More are "
-            "answered 503.",
+            "Requests that one worker serves at the same time; separately, as many listening streams, and a quarter as "
+            "many requests without a valid key. More are answered 503.",
             "Bounds memory and sockets. A request uses two file descriptors.",
             "5000",
         ),
@@ -211,12 +213,14 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "600",
         ),
         "idle_timeout": Description(
-            "Seconds for which a response may be silent after its first byte; then the connection is closed.",
+            "Seconds for which a response may be silent after its first byte; then 504, or, if a part of it was already "
+            "sent to the client, the connection is closed.",
             "Must be longer than the longest pause of an event stream.",
             "7200",
         ),
         "drain_timeout": Description(
-            "Seconds that open requests get to finish when the gateway is stopped.",
+            "Seconds that open requests get to finish when the gateway is stopped. Listening streams are closed "
+            "immediately.",
             "The workers are stopped at the same time. One that has not ended 5 s later is killed.",
             "10",
         ),
