@@ -213,8 +213,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "600",
         ),
         "idle_timeout": Description(
-            "Seconds for which a response may be silent after its first byte; then 504, or, if a part of it was already "
-            "sent to the client, the connection is closed.",
+            "Seconds for which a response may be silent after its first byte; then 504, or, if a part of it was "
+            "already sent to the client, the connection is closed.",
             "Must be longer than the longest pause of an event stream.",
             "7200",
         ),
