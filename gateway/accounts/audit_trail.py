@@ -1,4 +1,4 @@
-"""The audit trail: who changed which key or user, and when.
+"""The audit trail: every change of a key or user, with its author and time.
 
 - A Redis stream, trimmed to about `MAX_ENTRIES` entries.
 - Entries refer to keys by id and never contain a key, a password or a token.

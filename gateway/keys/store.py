@@ -135,7 +135,7 @@ class KeyStore:
         return _record(stored), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
-        """Return the record of a key id, whatever its status."""
+        """Return the record of a key id; it may be revoked or expired."""
         raw = await self._redis.get(names.KEY_RECORD + key_id)
         return None if raw is None else _decode_record(raw)
 
@@ -144,7 +144,7 @@ class KeyStore:
         return key.digest(self._pepper)
 
     async def find_by_digest(self, digest: str) -> KeyLookup | None:
-        """Find the record that a secret belongs to, whatever its status; `None` for an unknown or replaced secret."""
+        """Find the record that a secret belongs to, also if it is revoked or expired; `None` for an unknown or replaced secret."""
         value = cast(bytes | None, await self._redis.get(names.KEY_ID_OF_DIGEST + digest))
         if value is None:
             return None

@@ -8,7 +8,7 @@ _STRIDE = 61
 """One character in this many is sampled. A prime, so that records of a fixed length do not evade the sample."""
 
 _OFFSET = 1 + secrets.randbelow(_STRIDE - 1)
-"""Start of the sample; random, so that nobody can place characters outside of it."""
+"""Start of the sample; random, so that a server cannot place characters between its samples."""
 
 
 def occurs_more_than(data: bytes | bytearray | str, character: str, limit: int, start: int = 0) -> bool:

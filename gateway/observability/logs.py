@@ -2,7 +2,7 @@
 
 - On a terminal a line reads `time LEVEL logger: message name=value`, followed by the lines of a traceback. Otherwise,
   or by setting, each record is one line of JSON.
-- Redaction is the last line of defence, and no code relies on it: whatever looks like an API key, a bearer token, a
+- Redaction is the last line of defence, and no code relies on it: text that looks like an API key, a bearer token, a
   JWT, a password in a URL, or the value of a header with credentials is replaced in every part of a record.
 - aiohttp's records about malformed requests contain bytes of the client; they are replaced by a fixed message.
 - Control characters are escaped, so a logged value cannot forge a line. A record that cannot be written is dropped.

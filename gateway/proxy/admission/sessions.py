@@ -133,7 +133,13 @@ class Sessions:
         if session is None:
             stored = await self._claim(
                 keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS],
-                args=[owner, _encoder.encode(Session(owner)), _SESSION_TTL, session_id, redis_names.OPEN_HANDSHAKES],
+                args=[
+                    owner,
+                    _encoder.encode(Session(owner)),
+                    _SESSION_TTL,
+                    session_id,
+                    redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS,
+                ],
             )
             session = _decoder.decode(stored)
             self._cache_session(session_id, session)
@@ -151,7 +157,7 @@ class Sessions:
         """
         return bool(
             await self._reserve(
-                keys=[redis_names.OPEN_HANDSHAKES + address],
+                keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + address],
                 args=[
                     self._now_ms(),
                     self._deadline(),
@@ -164,7 +170,7 @@ class Sessions:
 
     async def release_handshake(self, address: str) -> None:
         """End the reservation of a session that was not opened. Raises `redis.RedisError`."""
-        await self._release(keys=[redis_names.OPEN_HANDSHAKES + address], args=[_RESERVATION])
+        await self._release(keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + address], args=[_RESERVATION])
 
     async def register(self, session_id: str, session: Session) -> None:
         """Store a session that the upstream has just opened; without an owner, it is unclaimed. Raises `RedisError`."""
@@ -173,7 +179,11 @@ class Sessions:
             self._cache_session(session_id, session)
             return
         await self._register(
-            keys=[_name(session_id), redis_names.UNCLAIMED_SESSIONS, redis_names.OPEN_HANDSHAKES + session.address],
+            keys=[
+                _name(session_id),
+                redis_names.UNCLAIMED_SESSIONS,
+                redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + session.address,
+            ],
             args=[
                 _encoder.encode(session),
                 _SESSION_TTL,

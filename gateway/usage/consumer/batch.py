@@ -52,7 +52,7 @@ class Batch(msgspec.Struct, frozen=True):
 
     @property
     def token(self) -> str:
-        """The deduplication token: the same for the same entries, whatever happened to their contents."""
+        """The deduplication token: the same for the same entries, also if some of them were deleted."""
         return hashlib.sha256(b" ".join(self.ids)).hexdigest()
 
 

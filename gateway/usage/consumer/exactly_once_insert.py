@@ -1,4 +1,4 @@
-"""Inserting events into ClickHouse exactly once, whatever happens to a reply.
+"""Inserting events into ClickHouse exactly once, also if a reply is lost.
 
 - An insert is repeated under the same deduplication token until ClickHouse gives a definite result.
 - ClickHouse writes the token before the rows. If it is killed in between, it remembers the token although it lost the

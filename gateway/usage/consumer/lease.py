@@ -45,7 +45,7 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """True if nobody else can have the lease, by this process's clock."""
+        """True if no other process can have the lease, by this process's clock."""
         return self._monotonic() < self._valid_until
 
     async def acquire(self) -> bool:

@@ -350,7 +350,7 @@ async def test_usage_is_spooled_before_the_response_while_redis_is_down(
             assert response.status == 200
         valkey.kill()
         async with post(gateway, key, call()) as response:
-            assert response.status == 200, "a remembered key goes on while Redis is away"
+            assert response.status == 200, "a cached key works while Redis is unavailable"
             await response.read()
         assert any(file.stat().st_size for file in (tmp_path / "data" / "spool").iterdir())
         valkey.start()
