@@ -144,7 +144,7 @@ class KeyStore:
         return key.digest(self._pepper)
 
     async def find_by_digest(self, digest: str) -> KeyLookup | None:
-        """Find the record that a secret belongs to, also if it is revoked or expired; `None` for an unknown or replaced secret."""
+        """Find the record of a secret; it may be revoked or expired. `None` for an unknown or replaced secret."""
         value = cast(bytes | None, await self._redis.get(names.KEY_ID_OF_DIGEST + digest))
         if value is None:
             return None
