@@ -16,7 +16,8 @@ from tests.support.running_up import Running
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", ROOT / "docs/tutorial.md")
-NOT_RUN_HERE = {"make run": "it is running", "make test": "it is what runs this"}
+NOT_RUN_HERE = ("make run", "make test", "pip install")
+"""Beginnings of the blocks that are not executed: the gateway runs already, from this checkout, in a test."""
 
 
 class Step(NamedTuple):
@@ -55,7 +56,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def script(running: Running) -> str:
     lines = ["set -eu"]
     for number, step in enumerate(steps()):
-        if step.commands in NOT_RUN_HERE:
+        if step.commands.startswith(NOT_RUN_HERE):
             continue
         lines += [f"printf '@@ {number}\\n'", step.commands, "printf '\\n'"]
     text = "\n".join(lines)
