@@ -13,7 +13,7 @@ from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
-from gateway.usage.store.queries import MAX_DAYS, MAX_PAGE_SIZE
+from gateway.usage.store.queries import MAX_PAGE_SIZE, MAX_STATISTICS_DAYS
 
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
@@ -175,14 +175,14 @@ Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
 Days = Annotated[
     int,
-    Meta(ge=1, le=MAX_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_DAYS}"}),
+    Meta(ge=1, le=MAX_STATISTICS_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_STATISTICS_DAYS}"}),
 ]
 BalanceDays = Annotated[
     int,
     Meta(
         ge=1,
-        le=reconciliation.MAX_DAYS,
-        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_DAYS}"},
+        le=reconciliation.MAX_RECONCILED_DAYS,
+        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_RECONCILED_DAYS}"},
     ),
 ]
 _TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"

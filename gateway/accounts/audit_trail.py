@@ -1,6 +1,6 @@
 """The audit trail: every change of a key or user, with its author and time.
 
-- A Redis stream, trimmed to about `MAX_ENTRIES` entries.
+- A Redis stream, trimmed to about `MAX_AUDIT_ENTRIES` entries.
 - Entries refer to keys by id and never contain a key, a password or a token.
 - An entry is written after the change it describes. If writing fails, the change stands and the entry is logged.
 """
@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from gateway.redis import names as redis_names
 
-MAX_ENTRIES = 100_000
+MAX_AUDIT_ENTRIES = 100_000
 
 _FIELD = b"entry"
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class AuditTrail:
         )
         encoded = msgspec.json.encode(entry)
         try:
-            await self._redis.xadd(redis_names.AUDIT, {_FIELD: encoded}, maxlen=MAX_ENTRIES, approximate=True)
+            await self._redis.xadd(redis_names.AUDIT, {_FIELD: encoded}, maxlen=MAX_AUDIT_ENTRIES, approximate=True)
         except RedisError:
             _log.exception("Cannot store an audit entry: %s", encoded.decode())
 

@@ -28,7 +28,7 @@ from gateway.redis.subscription import Subscription
 
 MAX_AGE = 30.0
 """Seconds for which a record is cached."""
-MAX_ENTRIES = 10_000
+MAX_CACHED_KEYS = 10_000
 """Cached records; beyond, the least recently used one is evicted."""
 RETRY_INTERVAL = 1.0
 """Seconds after a failed lookup in which cached records are used without reading Redis again."""
@@ -156,7 +156,7 @@ class KeyCache:
             max_age = min(max_age, (lookup.secret_expires_at - self._now_ms()) / 1000)
         self._entries[digest] = _CacheEntry(lookup.record, read_at + max_age)
         self._digests.setdefault(lookup.record.key_id, set()).add(digest)
-        if len(self._entries) > MAX_ENTRIES:
+        if len(self._entries) > MAX_CACHED_KEYS:
             self._evict(next(iter(self._entries)))
 
     def _evict(self, digest: str) -> None:

@@ -5,7 +5,7 @@
 - The tables are exhaustive only if the arguments cannot reach any other. They are not with SQL that cannot be parsed,
   functions that may read anything, wildcards, names with further syntax, other texts that look like SQL, and more
   arguments than are read.
-- Bounded: `MAX_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
+- Bounded: `MAX_ARGUMENT_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.metering.tool_declarations import ToolHints
 
 MAX_ARGUMENT_LEVELS = 6
 """Levels of nested objects and lists."""
-MAX_STRINGS = 200
+MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 _SCALARS = frozenset({int, float, bool, type(None)})
 _MIN_SQL = 6
@@ -83,7 +83,7 @@ class _StringCollector:
             self.found.append((vocabulary.PIPELINE_STAGES.get((parent, name), name), value))
         elif not isinstance(value, Mapping | list | tuple):
             return
-        elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_STRINGS:
+        elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
             self.is_complete = False
         elif isinstance(value, Mapping):
             for key, inner in value.items():
@@ -93,7 +93,7 @@ class _StringCollector:
                 self._add_bounded(inner, name, parent, depth)
 
     def _add_bounded(self, value: Any, name: str, parent: str, depth: int) -> None:
-        if len(self.found) < MAX_STRINGS:
+        if len(self.found) < MAX_ARGUMENT_STRINGS:
             self._add(value, name, parent, depth + 1)
         else:
             self.is_complete = False
@@ -137,7 +137,7 @@ def sql_statements(arguments: Mapping[str, Any]) -> list[str]:
                 found.append(value)
         elif type(value) not in _SCALARS:
             return _split(_StringCollector(arguments).found)[0]
-    return found if len(arguments) <= MAX_STRINGS else _split(_StringCollector(arguments).found)[0]
+    return found if len(arguments) <= MAX_ARGUMENT_STRINGS else _split(_StringCollector(arguments).found)[0]
 
 
 def _split(strings: list[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:

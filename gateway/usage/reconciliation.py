@@ -34,7 +34,7 @@ from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.roll_up import repair_sums
 from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 
-MAX_DAYS = 365
+MAX_RECONCILED_DAYS = 365
 PATIENCE = 3.0
 """Seconds after which events in flight have arrived or are in a spool; the reply time-out of Redis is two."""
 _POLL_SECONDS = 0.2
@@ -115,8 +115,8 @@ async def reconcile(
     Repeats for up to `patience` seconds until the numbers agree. Raises `ValueError` for an invalid number of days,
     `UsageTableUnavailable`, and what the Redis client raises.
     """
-    if not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"days must be between 1 and {MAX_DAYS}")
+    if not 1 <= days <= MAX_RECONCILED_DAYS:
+        raise ValueError(f"days must be between 1 and {MAX_RECONCILED_DAYS}")
     since = max(table.today - datetime.timedelta(days=days - 1), table.first_day or datetime.date.min)
     counter = _EventCounter(redis, table, since)
     loop = asyncio.get_running_loop()

@@ -7,7 +7,7 @@ import json
 import pytest
 import redis.asyncio
 
-from gateway.accounts.audit_trail import MAX_ENTRIES, AuditTrail
+from gateway.accounts.audit_trail import MAX_AUDIT_ENTRIES, AuditTrail
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
@@ -63,11 +63,11 @@ async def test_an_invalid_query_is_400(admin: Api, query: str, field: str) -> No
 
 async def test_the_trail_is_bounded(admin: Api, redis: redis.asyncio.Redis) -> None:
     async with redis.pipeline(transaction=False) as pipe:
-        for _ in range(MAX_ENTRIES + 500):
+        for _ in range(MAX_AUDIT_ENTRIES + 500):
             pipe.xadd(redis_names.AUDIT, {"entry": b"{}"})
         await pipe.execute()
     await admin.create_key()
-    assert await redis.xlen(redis_names.AUDIT) < MAX_ENTRIES + 500
+    assert await redis.xlen(redis_names.AUDIT) < MAX_AUDIT_ENTRIES + 500
 
 
 async def test_an_entry_that_cannot_be_stored_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -284,7 +284,7 @@ async def test_a_worker_starts_while_redis_is_down(valkey: Valkey, clock: Clock)
 async def test_the_cache_is_bounded_and_evicts_the_least_recently_used_key(
     worker: Worker, store: KeyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(cache_module, "MAX_CACHED_KEYS", 3)
     keys = [(await create(store))[1] for _ in range(5)]
     for key in keys:
         await worker.cache.find(keys[0])

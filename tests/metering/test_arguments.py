@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments
-from gateway.metering.arguments import MAX_STRINGS, parse_arguments
+from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: t
         {"tables": ["a", "%"]},
         {"pipeline": '[{"$lookup": {"from": "secret"}}]'},
         {"a": {"b": {"c": {"d": {"e": {"f": {"g": "SELECT 1 FROM secret"}}}}}}},
-        {"many": ["x"] * (MAX_STRINGS + 1), "sql": "SELECT 1 FROM secret"},
-        {f"a{number}": "x" for number in range(MAX_STRINGS + 1)},
+        {"many": ["x"] * (MAX_ARGUMENT_STRINGS + 1), "sql": "SELECT 1 FROM secret"},
+        {f"a{number}": "x" for number in range(MAX_ARGUMENT_STRINGS + 1)},
         {"text": "x" * 30_000},
         {"sql": "SELECT 1 FROM t WHERE x = '" + "x" * 30_000 + "'"},
     ],

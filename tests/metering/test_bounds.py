@@ -15,7 +15,7 @@ import pytest
 
 from bench.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, STATEMENTS
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
-from gateway.metering.arguments import MAX_STRINGS
+from gateway.metering.arguments import MAX_ARGUMENT_STRINGS
 from gateway.metering.json import single_pass_structure
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.rules.expressions import MAX_STEPS
@@ -136,7 +136,7 @@ def test_records_in_too_many_wrappers_are_unknown(wrappers: int, expected: int |
     [
         {"sql": "SELECT 1 FROM t WHERE a = '" + "x" * MAX_SQL_CHARACTERS + "'"},
         {"sql": "SELECT 1 FROM t WHERE " + " AND ".join(["a = 1"] * MAX_TOKENS_ON_LOOP)},
-        {"table": "t", **{f"a{number}": "x" for number in range(MAX_STRINGS)}},
+        {"table": "t", **{f"a{number}": "x" for number in range(MAX_ARGUMENT_STRINGS)}},
     ],
 )
 def test_tables_in_arguments_beyond_a_bound_are_unknown(arguments: dict[str, Any]) -> None:

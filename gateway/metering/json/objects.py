@@ -8,7 +8,7 @@ from gateway.metering import vocabulary
 from gateway.metering.json.partial_values import length
 from gateway.metering.table_names import read_table_name
 
-MAX_TABLES = 64
+MAX_NAMED_TABLES = 64
 """Tables that a result may name."""
 
 Members = dict[str, Any]
@@ -94,7 +94,7 @@ def named_tables(members: Members) -> tuple[str, ...]:
     several = members.get("tables", members.get("tablenames"))
     if not isinstance(several, list) or not any(isinstance(members.get(name), list) for name in _ROW_LISTS):
         return one
-    named = {name for entry in several[:MAX_TABLES] if (name := read_table_name(entry)) is not None}
+    named = {name for entry in several[:MAX_NAMED_TABLES] if (name := read_table_name(entry)) is not None}
     return tuple(sorted(named.union(one)))
 
 

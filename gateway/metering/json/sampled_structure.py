@@ -24,7 +24,7 @@ MAX_ELEMENTS = 60_000
 """Elements of all lists that are counted (about 30 ns each)."""
 MAX_SAMPLED = 20_000
 """Elements of a list whose first elements are read as well (about 60 ns each)."""
-MAX_MEMBERS = 3_000
+MAX_SAMPLED_MEMBERS = 3_000
 """Members of one object (about 200 ns each)."""
 MAX_SAMPLED_LEVELS = 5
 """Levels of nested values beyond `MAX_WHOLE`."""
@@ -134,9 +134,9 @@ class _Reader:
 
 
 def _is_narrow(data: bytes) -> bool:
-    if data.count(b":") <= MAX_MEMBERS:
+    if data.count(b":") <= MAX_SAMPLED_MEMBERS:
         return True
-    _budget.members = MAX_MEMBERS
+    _budget.members = MAX_SAMPLED_MEMBERS
     try:
         _counted_members.decode(data)
     except msgspec.ValidationError:

@@ -17,7 +17,7 @@ from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
 
-MAX_MEMBERS = 256
+MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
 SAMPLE = 8
 """Elements of a list that are examined."""
@@ -118,7 +118,7 @@ class ShapeCounter:
         return self._counted(sum(known)) if len(known) == len(parts) else UNKNOWN_COUNT
 
     def _count_object(self, value: dict[str, Any], depth: int) -> Count:
-        if len(value) > MAX_MEMBERS:
+        if len(value) > MAX_SHAPE_MEMBERS:
             total = maps.count(value, self.arguments.strings)
             return UNKNOWN_COUNT if total is None else self._counted(total)
         return ObjectShape(value, objects.normalize_members(value), depth, self).count()

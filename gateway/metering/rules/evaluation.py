@@ -21,7 +21,7 @@ from gateway.metering.tool_result import ToolResult
 if TYPE_CHECKING:
     from gateway.metering.rules.expressions import Expression
 
-MAX_TABLES = 64
+MAX_RULE_TABLES = 64
 """Tables that a rule may name for one call."""
 MAX_DECODED = 24 * 1024
 """Bytes of a result that is decoded also for `length(path)` (about 0.15 ms); in a larger one only the path is read."""
@@ -131,7 +131,7 @@ def _to_records(value: object) -> int:
 
 def _to_tables(value: object) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [value]
-    names = {read_table_name(one) for one in values[:MAX_TABLES]}
-    if None in names or len(values) > MAX_TABLES:
+    names = {read_table_name(one) for one in values[:MAX_RULE_TABLES]}
+    if None in names or len(values) > MAX_RULE_TABLES:
         raise ValueError("not a table name or a list of table names")
     return tuple(sorted(name for name in names if name is not None))

@@ -19,7 +19,7 @@ from jmespath.exceptions import EmptyExpressionError, JMESPathError, LexerError,
 from jmespath.functions import Functions, signature
 from jmespath.visitor import Options, TreeInterpreter
 
-MAX_LENGTH = 2_000
+MAX_EXPRESSION_CHARACTERS = 2_000
 """Characters of an expression."""
 MAX_INPUT_BYTES = 256 * 1024
 """Bytes of JSON that is decoded for an expression."""
@@ -110,8 +110,8 @@ _functions = _Functions()
 
 
 def _parse(text: str) -> Any:
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"is longer than {MAX_LENGTH} characters")
+    if len(text) > MAX_EXPRESSION_CHARACTERS:
+        raise ExpressionError(f"is longer than {MAX_EXPRESSION_CHARACTERS} characters")
     try:
         return jmespath.compile(text).parsed
     except EmptyExpressionError:

@@ -24,7 +24,7 @@ from gateway.metering.table_names import normalize_table
 
 logging.getLogger("sqlglot").disabled = True  # it logs statements, which may contain secrets
 
-MAX_TABLES = 200
+MAX_SQL_TABLES = 200
 """Tables; a text with more has no analysis."""
 
 _DIALECTS = ("postgres", "duckdb", "mysql", "tsql", "bigquery", "snowflake", "clickhouse")
@@ -165,7 +165,7 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
             read.update(names if not is_target or id(table) in returned else ())
         possible.update(_possible_tables(statement))
         is_exhaustive = is_exhaustive and _calls_only_known_functions(statement)
-    if len(read) + len(written) > MAX_TABLES:
+    if len(read) + len(written) > MAX_SQL_TABLES:
         return None
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None

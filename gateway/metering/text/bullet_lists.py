@@ -14,11 +14,11 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import stated_count
 
-MAX_LINES = 4_000
+MAX_LIST_LINES = 4_000
 """Lines (about 0.4 µs each)."""
 MAX_LIST_CHARACTERS = 256 * 1024
 """Characters."""
-MAX_HEADINGS = 3
+MAX_LIST_HEADINGS = 3
 """Lines before the list."""
 MAX_NAME = 300
 """Characters of a line."""
@@ -49,7 +49,7 @@ _NUMBER = re.compile(r"(\d{1,6})[.)]\s")
 
 def count(text: str, arguments: ParsedArguments) -> Count | None:
     """Count the entries in `text`; `None` if it is not a list."""
-    if len(text) > MAX_LIST_CHARACTERS or text.count("\n") > MAX_LINES:
+    if len(text) > MAX_LIST_CHARACTERS or text.count("\n") > MAX_LIST_LINES:
         return None
     if (marked := _count_marked(text)) is not None:
         return counted(marked, "lines_text")
@@ -74,7 +74,7 @@ def _count_names(text: str, arguments: ParsedArguments) -> Count | None:
     lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
     if (entries := _count_labelled(lines, arguments) or _count_headings(lines)) is not None:
         return counted(entries, "lines_text")
-    for _ in range(MAX_HEADINGS):
+    for _ in range(MAX_LIST_HEADINGS):
         if len(lines) > 1 and _is_heading(lines[0]):
             lines = lines[1:]
     if len(lines) == 1 and "," in lines[0] and len(lines[0]) <= 20_000 and _NAMES.match(lines[0]):
@@ -147,7 +147,7 @@ def _count_headings(lines: list[str]) -> int | None:
     levels = [match.group(1) for line in lines if (match := _HEADING.match(line[:MAX_NAME])) is not None]
     deepest = max(levels, default="")
     first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
-    if len(deepest) < 2 or first > MAX_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
+    if len(deepest) < 2 or first > MAX_LIST_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
         return None
     entries = levels.count(deepest)
     return entries if entries > 1 or any(stated_count(line) == entries for line in lines[:first]) else None

@@ -13,7 +13,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, stated_count, trim_blank_lines
 
-MAX_QUOTED = 160 * 1024
+MAX_QUOTED_CHARACTERS = 160 * 1024
 """Characters of a text with quoted fields, which is parsed field by field."""
 MAX_FIELDS = 20_000
 """Fields of a text with quoted fields (about 60 ns each)."""
@@ -130,7 +130,7 @@ def _count_lines(body: str, delimiter: str, width: int, is_header: bool) -> int 
     elif is_header and '"' not in body and total <= MAX_LINES:
         # Servers that do not quote may have delimiters in their fields, so more of them, never fewer.
         return total if all(line.count(delimiter) >= width - 1 for line in body.split("\n") if line) else None
-    if '"' not in body or len(body) > MAX_QUOTED or delimiters + total > MAX_FIELDS:
+    if '"' not in body or len(body) > MAX_QUOTED_CHARACTERS or delimiters + total > MAX_FIELDS:
         return None
     try:
         rows = [row for row in csv.reader(body.split("\n"), delimiter=delimiter) if row]

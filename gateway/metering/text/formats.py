@@ -32,7 +32,7 @@ MAX_TEXT_CHARACTERS = 2_000_000
 """Characters; a longer text is unknown."""
 MAX_PROSE_CHARACTERS = 1_600
 """Characters of prose around JSON."""
-MAX_QUOTED = 128 * 1024
+MAX_JSON_STRING_CHARACTERS = 128 * 1024
 """Characters of a JSON string that holds a text."""
 MAX_JSON_LINES = 40_000
 """Lines of NDJSON."""
@@ -75,7 +75,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     original, text = text, text.strip()
     if not text:
         return counted(0, "empty_text") if arguments.returns_rows else UNKNOWN_COUNT
-    if text[0] == '"' and len(text) > MAX_QUOTED:
+    if text[0] == '"' and len(text) > MAX_JSON_STRING_CHARACTERS:
         return UNKNOWN_COUNT
     if text[0] in '[{("':
         if (found := _count_data(text, depth, count_value)) is not None:
@@ -205,7 +205,7 @@ def _named_rows(text: str) -> str | None:
             return text[at:]
         if at and text[-1] == "]" and (match := _ROWS.match(line)) is not None:
             return text[at + match.end() :]
-        if at and text[-1] == "}" and line[:1] == "{" and len(text) <= MAX_QUOTED:
+        if at and text[-1] == "}" and line[:1] == "{" and len(text) <= MAX_JSON_STRING_CHARACTERS:
             rest = [one for one in text[at:].split("\n") if one.strip()]
             return "\n".join(rest) if all(one[0] == "{" and one[-1] == "}" for one in rest) else None
         at += len(line) + 1

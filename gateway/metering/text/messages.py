@@ -9,7 +9,7 @@ import re
 
 from gateway.metering.metering_result import FAILURE, Confidence, Count
 
-MAX_LENGTH = 4_000
+MAX_MESSAGE_CHARACTERS = 4_000
 """Characters of a message."""
 MAX_MATCHED = 400
 """Characters at the beginning that are matched."""
@@ -81,7 +81,7 @@ AFFECTED_ROWS = Count(0, "affected_rows_text", Confidence.COUNTED)
 
 def count(text: str) -> Count | None:
     """Return 0 records if `text`, stripped of white space, is a message; `None` if it is not."""
-    if len(text) > MAX_LENGTH:
+    if len(text) > MAX_MESSAGE_CHARACTERS:
         return None
     start = text[:MAX_MATCHED]
     lines = text.count("\n") + 1

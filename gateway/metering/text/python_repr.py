@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-MAX_LENGTH = 128 * 1024
+MAX_REPR_CHARACTERS = 128 * 1024
 """Characters of a text that is converted; in a longer one the beginnings of rows are counted."""
-MAX_STRINGS = 10_000
+MAX_REPR_STRINGS = 10_000
 """Strings in a text with escapes or both types of quotation marks (about 0.3 µs each)."""
 
 
@@ -58,11 +58,11 @@ def count_similar_rows(text: str) -> int | None:
     These are tuples or dictionaries with the same first key, if the text is long, or objects of one class
     (`[Row(a=1), Row(a=2)]`). `None` for any other text.
     """
-    if len(text) > MAX_LENGTH and (match := _LONG_ROWS.match(text)) is not None:
+    if len(text) > MAX_REPR_CHARACTERS and (match := _LONG_ROWS.match(text)) is not None:
         opening = match.group(1)
         closing = "}" if opening[0] == "{" else ")"
         return text.count(f"{closing}, {opening}") + 1 if text.endswith(closing + "]") else None
-    if (match := _OBJECTS.match(text)) is None or len(text) > MAX_LENGTH:
+    if (match := _OBJECTS.match(text)) is None or len(text) > MAX_REPR_CHARACTERS:
         return None
     parts = _split_strings(text)
     if parts is None or not text.endswith((")]", ">]")):
@@ -73,7 +73,7 @@ def count_similar_rows(text: str) -> int | None:
 
 def to_json(text: str) -> str | None:
     """Return JSON of the same shape as the repr `text`; `None` if it is not a repr. Strings may lose escapes."""
-    if len(text) > MAX_LENGTH or _SEPARATOR in text:
+    if len(text) > MAX_REPR_CHARACTERS or _SEPARATOR in text:
         return None
     if "\n" in text:
         text = _join_lines(text)
@@ -113,7 +113,7 @@ def _split_strings(text: str) -> list[str] | None:
     if '"' not in text and "\\" not in text:
         parts = text.split("'")
         return parts if len(parts) % 2 else None
-    if text.count("'") + text.count('"') > 2 * MAX_STRINGS:
+    if text.count("'") + text.count('"') > 2 * MAX_REPR_STRINGS:
         return None
     parts = _STRING.split(text)
     strings = parts[1::2]

@@ -34,7 +34,7 @@ from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
 MAX_PAGE_SIZE = 500
 MAX_OFFSET = 10_000
 """Items that a page may skip: for deeper pages ClickHouse would sort everything before them."""
-MAX_DAYS = 1000
+MAX_STATISTICS_DAYS = 1000
 MAX_ROWS = 1000
 """Rows of each list in the statistics: those with the most calls."""
 EXACT_TOTAL = 50_000
@@ -92,8 +92,8 @@ async def stats(table: UsageTable, days: int = 30, owner: str | None = None) -> 
 
     Raises `ValueError` for an invalid number of days, and `UsageTableUnavailable`.
     """
-    if not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"days must be between 1 and {MAX_DAYS}")
+    if not 1 <= days <= MAX_STATISTICS_DAYS:
+        raise ValueError(f"days must be between 1 and {MAX_STATISTICS_DAYS}")
     since = max(table.today - datetime.timedelta(days=days - 1), table.first_day or datetime.date.min)
     where = "WHERE day >= {since:Date}" + (" AND owner = {owner:String}" if owner is not None else "")
     parameters = {"since": since, "owner": owner, "limit": MAX_ROWS + 1}
