@@ -82,7 +82,7 @@ OverlapSeconds = Annotated[
 AllowedTools = Annotated[
     _Items | None,
     Meta(
-        description="Tools that the key may call, with wildcards `*` and `?`; `null` for all, an empty list for none.",
+        description="Tools that the key may call: globs (`*`, `?`, `[abc]`); `null` for all, an empty list for none.",
         extra={
             "must": f"be a list of at most {validation.MAX_ITEMS} tool names or patterns such as query_*, "
             "or null for all tools",
@@ -103,7 +103,7 @@ AllowedTables = Annotated[
 AllowedIps = Annotated[
     _Items | None,
     Meta(
-        description="Addresses or networks from which the key may be used; `null` for all.",
+        description="Addresses or networks from which the key may be used; `null` for all, an empty list for none.",
         examples=[["192.0.2.7", "10.0.0.0/8"]],
         extra={
             "must": f"be a list of at most {validation.MAX_ITEMS} addresses or networks such as 192.0.2.7 or "

@@ -63,7 +63,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
         ),
         "metering_rules": Description(
             "TOML file with `[[metering.rule]]` tables. It is read again on SIGHUP.",
-            "Keeps rules separate from the other settings, so that they can be changed without a restart.",
+            "Keeps rules separate from the other settings. A file that systemd passes as a credential is not read "
+            "again: name another one here.",
             "/etc/mcp-gateway/rules.toml",
             "the file named by `--config`",
         ),
@@ -78,8 +79,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
         "key_pepper": Description(
             "Secret of at least 32 bytes. If it is set, API keys are stored as HMAC-SHA-256 under it instead of as "
             "plain SHA-256.",
-            "A copy of Redis is then useless without the pepper. The proxy and the admin process need the same one. "
-            "Changing it invalidates all keys.",
+            "The hashes of keys in a copy of Redis are then useless without the pepper. The proxy, the admin process "
+            "and `mcp-gateway key` need the same one. Changing it invalidates all keys.",
             "decade00decade00decade00decade00decade00decade00decade00decade00",
             "none: plain SHA-256",
         ),
