@@ -21,32 +21,33 @@ SECTIONS: dict[str, dict[str, Description]] = {
     "Upstream and engines": {
         "upstream_url": Description(
             "Full URL of the upstream's MCP endpoint. For a server with the HTTP+SSE transport (2024-11-05): the URL "
-            "of its event stream.",
+            "of its event stream. Required by `mcp-gateway proxy`.",
             "The gateway has one upstream. To serve several MCP servers, run one gateway for each of them.",
             "http://10.0.0.5:9000/mcp",
-            "the demo server; required by `mcp-gateway proxy`",
+            "the demo server",
         ),
         "upstream_authorization": Description(
             "Value of the `Authorization` header that is sent to the upstream.",
             "The client's own `Authorization` holds its API key and is always removed. Set this if the upstream needs "
             "credentials of the gateway.",
             "Bearer upstream-token",
-            "none: no `Authorization` header is sent",
+            "none",
         ),
         "redis_url": Description(
             "Redis or Valkey: `redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/master` or "
-            "`redis+cluster://host,host`.",
+            "`redis+cluster://host,host`. Required by `mcp-gateway proxy` and `mcp-gateway admin`.",
             "The proxy and the admin process share it: keys, users, sessions, limits and the usage stream are stored "
             "here. It needs an append-only file and `maxmemory-policy noeviction`.",
             "redis://:password@10.0.0.6:6379/0",
-            "an embedded Valkey; required by `mcp-gateway proxy` and `mcp-gateway admin`",
+            "embedded Valkey",
         ),
         "clickhouse_url": Description(
-            "ClickHouse over HTTP, `http(s)://user:password@host:8123/database`, or chDB in a folder, `chdb:///path`.",
+            "ClickHouse over HTTP, `http(s)://user:password@host:8123/database`, or chDB in a folder, `chdb:///path`. "
+            "Required by `mcp-gateway admin`.",
             "The usage tables are stored here. The admin process writes them; `mcp-gateway usage` and "
             "`mcp-gateway metering suggest` read them, and need this setting too.",
             "http://gateway:password@10.0.0.7:8123/mcp_gateway",
-            "an embedded chDB; required by `mcp-gateway admin`",
+            "embedded chDB",
         ),
         "clickhouse_cluster": Description(
             "Name of a ClickHouse cluster (from `remote_servers`) on which the tables are created, replicated and "
@@ -71,10 +72,10 @@ SECTIONS: dict[str, dict[str, Description]] = {
     },
     "Secrets and the first admin": {
         "jwt_secret": Description(
-            "Secret that signs the tokens of the admin API; at least 32 bytes.",
+            "Secret that signs the tokens of the admin API; at least 32 bytes. Required by `mcp-gateway admin`.",
             "All admin processes must have the same one. A new secret invalidates all tokens: everybody logs in again.",
             "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
-            "generated into the data folder; required by `mcp-gateway admin`",
+            "generated into the data folder",
         ),
         "key_pepper": Description(
             "Secret of at least 32 bytes. If it is set, API keys are stored as HMAC-SHA-256 under it instead of as "
