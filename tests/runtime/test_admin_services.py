@@ -18,6 +18,7 @@ import redis.asyncio
 from gateway.accounts.users import UserStore
 from gateway.redis import names as redis_names
 from gateway.usage.event import pack
+from tests.support import ports
 from tests.support.admin_api import PASSWORD, SECRET, USER, event
 
 Start = Callable[..., Awaitable["Process"]]
@@ -160,10 +161,10 @@ async def test_a_port_in_use_is_one_line_and_exit_code_1(start: Start, free_port
     assert "GATEWAY_ADMIN_PORT" in text
 
 
-async def test_a_data_folder_in_use_is_one_line_and_exit_code_1(start: Start, free_port: int) -> None:
+async def test_a_data_folder_in_use_is_one_line_and_exit_code_1(start: Start) -> None:
     first = await start()
     await first.ready()
-    code, text = await (await start(admin_port=free_port + 1)).wait()
+    code, text = await (await start(admin_port=ports.free_port())).wait()
     assert code == 1
     # chDB itself says something before.
     assert [line for line in text.splitlines() if line.startswith("mcp-gateway: ")] == text.splitlines()[-1:]

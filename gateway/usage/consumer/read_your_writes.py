@@ -31,21 +31,25 @@ async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
     """Wait until all events that are in the usage stream now are stored. Return False if the time passes first.
 
     Later events are not waited for, so that a busy gateway does not delay its readers. If Redis or ClickHouse is
-    unavailable,
-    the reader loses at most `patience` seconds.
+    unavailable, the reader loses at most `patience` seconds.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout_at(deadline):
             newest = await _stream_info(redis, "last-generated-id")
             if newest is None or await _is_stored(redis, newest):
                 return True
             await request_flush(redis)
-            # Redis has no command that waits until a stream becomes shorter.
-            while not await _is_stored(redis, newest):  # noqa: ASYNC110
+            # Redis has no command that waits until a stream becomes shorter. The deadline is checked here, too: on
+            # Python 3.11, a command that completes in the same moment swallows the cancellation of the time-out.
+            while loop.time() < deadline:
+                if await _is_stored(redis, newest):
+                    return True
                 await asyncio.sleep(_POLL_SECONDS)
     except (RedisError, TimeoutError):
         return False
-    return True
+    return False
 
 
 async def request_flush(redis: Redis) -> None:
