@@ -14,23 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from bench import (
-    c_programs,
-    calls,
-    loop_iterations,
-    machine,
-    metering,
-    profiling,
-    proxies,
-    report,
-    streams,
-    system_packages,
-)
+from bench import c_programs, calls, machine, proxies, report, system_packages
 from bench.calls import CALLS, LOAD_CONNECTIONS, PROGRESS, TEXT, Call
-from bench.loop_iterations import LoopIterations
+from bench.measurements import loop_iterations, metering, profiling, streams
+from bench.measurements.loop_iterations import LoopIterations
+from bench.measurements.runs import LoadRunner
 from bench.proxies import BenchError, Proxy
 from bench.results import Results
-from bench.runs import LoadRunner
 
 PROXIES = ("direct", "nginx", "plain", "gateway")
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-iteration", "metering")

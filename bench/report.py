@@ -7,8 +7,8 @@ from statistics import median
 
 from bench.calls import LOAD_CONNECTIONS
 from bench.goals import measured_goals, relative_overhead
+from bench.measurements.runs import Run
 from bench.results import Results, first_byte_us, latency_us, overhead, p10_latency_us, ratio, total_us, worker_us
-from bench.runs import Run
 
 _TEXT_COLUMNS = ("call", "proxy", "goal", "bound", "met", "group", "slowest")
 _BEGIN, _END = "<!-- measured -->", "<!-- end of measured -->"

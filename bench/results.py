@@ -11,10 +11,10 @@ from statistics import median
 
 import msgspec
 
-from bench.loop_iterations import LoopIterations
-from bench.metering import SlowestInput
-from bench.runs import Run
-from bench.streams import IdleStreams
+from bench.measurements.loop_iterations import LoopIterations
+from bench.measurements.metering import SlowestInput
+from bench.measurements.runs import Run
+from bench.measurements.streams import IdleStreams
 
 Measure = Callable[[Run], float]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.calls import LOAD_CONNECTIONS
-from bench.runs import Load, Quantiles, Run
+from bench.measurements.runs import Load, Quantiles, Run
 
 
 def run(proxy: str, *, worker: float = 10.0, latency: float = 100.0, connections: int = LOAD_CONNECTIONS) -> Run:

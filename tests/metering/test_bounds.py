@@ -1,7 +1,7 @@
 """Bounds: the work for any input is bounded, and beyond a bound the count is unknown.
 
 Work is counted in calls of Python and C functions. An input of 2 MB that was read element by element, or line by line,
-would take a million. `bench.metering` measures the time.
+would take a million. `bench.measurements.metering` measures the time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, STATEMENTS
+from bench.measurements.hostile_inputs import ARGUMENTS, EXPRESSIONS, RESULTS, RULE_RESULTS, STATEMENTS
 from gateway.metering import MAX_RESULT, MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS
 from gateway.metering.json import single_pass_structure

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from bench import hostile_inputs
 from bench.calls import CALLS, result_json
+from bench.measurements import hostile_inputs
 from gateway.metering import meter
 from gateway.metering.rules.parsing import parse_rules
 

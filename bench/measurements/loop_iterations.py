@@ -11,7 +11,7 @@ from statistics import median
 
 import msgspec
 
-_PROBE = Path(__file__).parent / "probe"
+_PROBE = Path(__file__).parents[1] / "probe"
 
 
 class LoopIterations(msgspec.Struct, frozen=True):

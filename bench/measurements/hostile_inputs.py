@@ -1,4 +1,4 @@
-"""Inputs that are made to be slow to meter. `bench.metering` times them; tests count the work that they cause."""
+"""Inputs that are made to be slow to meter. The module `metering` times them; tests count the work that they cause."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import pytest
 
 from bench import c_programs, calls, machine, proxies
 from bench.calls import CALLS, PROGRESS
+from bench.measurements.runs import LoadRunner
 from bench.proxies import BenchError, Proxy
-from bench.runs import LoadRunner
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
 
