@@ -160,7 +160,9 @@ class ClientConnection(asyncio.Protocol):
         if len(parts) == 2 and len(parts[1]) <= COPY_LIMIT:
             transport.write(b"".join(parts))
         elif max(map(len, parts), default=0) > COPY_LIMIT:
-            transport.writelines(parts)
+            # Not `writelines`: asyncio's does not pause the writer before Python 3.12.9 and 3.13.2 (CVE-2024-12254).
+            for part in parts:
+                transport.write(part)
         elif parts:
             transport.write(b"".join(parts))
 
