@@ -1,4 +1,4 @@
-"""Compiles the C programs of the benchmark: its upstream and its load generator."""
+"""Compiles the C programs of the benchmark: upstream, load generator and neighbour."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ _SOURCES = Path(__file__).parent
 
 
 def compile_into(folder: Path) -> None:
-    """Compile `upstream` and `load` into a folder."""
-    for name in ("upstream", "load"):
+    """Compile all programs into a folder."""
+    for name in ("upstream", "load", "neighbour"):
         subprocess.run(["gcc", "-O2", "-o", folder / name, _SOURCES / f"{name}.c"], check=True)

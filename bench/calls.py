@@ -40,6 +40,7 @@ CALLS = (
     Call("2mb-json", 2_000_000),
     Call("2mb-sse", 2_000_000),
 )
+USUAL_CALLS = CALLS[:2]
 PROGRESS = Call("progress-sse", 1_000, has_progress=True)
 TEXT = Call("2mb-text", 2_000_000, is_text=True)
 ALL = (*CALLS, PROGRESS, TEXT)

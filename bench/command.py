@@ -10,19 +10,26 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import msgspec
 
-from bench import c_programs, calls, machine, proxies, report, system_packages
-from bench.calls import CALLS, LOAD_CONNECTIONS, PROGRESS, TEXT, Call
+from bench import c_programs, calls, machine, report, system_packages
+from bench.calls import CALLS, LOAD_CONNECTIONS, PROGRESS, TEXT, USUAL_CALLS, Call
 from bench.measurements import loop_iterations, metering, profiling, streams
 from bench.measurements.loop_iterations import LoopIterations
-from bench.measurements.runs import LoadRunner
-from bench.proxies import BenchError, Proxy
+from bench.measurements.runs import LoadRunner, Run
+from bench.neighbour import Neighbour, start_neighbour
+from bench.proxies import baselines
+from bench.proxies.gateway import FAST_PATH_OFF, RESTRICTED_KEYS, gateway
+from bench.proxies.processes import BenchError
+from bench.proxies.proxy import Proxy
 from bench.results import Results
 
-PROXIES = ("direct", "nginx", "plain", "gateway")
+VARIANTS = (*RESTRICTED_KEYS,)
+"""Variants of the gateway, measured for the usual calls only."""
+PROXIES = ("direct", "nginx", "bare", "plain", "gateway", *VARIANTS)
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-iteration", "metering")
 _ITERATION_CALLS = 30
 """Calls of which the longest iteration of the event loop is measured, one by one."""
@@ -37,6 +44,7 @@ class Options(argparse.Namespace):
     proxies: list[str]
     seconds: float
     rounds: int
+    busy: bool
     json: Path | None
     document: bool
     profile: bool
@@ -74,21 +82,22 @@ def _measure(options: Options, folder: Path) -> Results:
     calls.write_results(folder)
     results = Results(machine.description())
     with contextlib.ExitStack() as stack:
-        port, pid = stack.enter_context(proxies.upstream(folder, cores[1]))
+        port, pid = stack.enter_context(baselines.upstream(folder, cores[1]))
+        neighbours = [None, stack.enter_context(start_neighbour(folder, cores))] if options.busy else [None]
         running = stack.enter_context(_running(folder, port, pid, cores, options.proxies))
         runner = LoadRunner(folder, cores[1])
         if "metering" in options.only:
             results.metering_us = metering.structured_us()
             results.slowest_inputs += metering.slowest_inputs()
         if "idle-streams" in options.only:
-            results.streams += [streams.measure(proxy) for proxy in running if proxy.name != "direct"]
+            results.streams += [streams.measure(proxy) for proxy in running if proxy.name not in ("direct", *VARIANTS)]
         for call in options.calls:
-            _measure_call(runner, running, call, (LOAD_CONNECTIONS, 1), options, results)
+            results.runs += _measure_call(runner, running, call, (LOAD_CONNECTIONS, 1), options, neighbours)
         if "first-event" in options.only:
-            _measure_call(runner, running, PROGRESS, (1,), options, results)
+            results.runs += _measure_call(runner, running, PROGRESS, (1,), options, neighbours)
         if options.profile:
             _print_profiles(runner, running, options, folder)
-    with proxies.upstream(folder, cores[1]) as (port, _):
+    with baselines.upstream(folder, cores[1]) as (port, _):
         if "longest-iteration" in options.only and _UNDER_TEST in options.proxies:
             results.loop_iterations += _longest_iterations(folder, port, cores)
     return results
@@ -100,16 +109,16 @@ def _measure_call(
     call: Call,
     connection_counts: Sequence[int],
     options: Options,
-    results: Results,
-) -> None:
-    for proxy in running:
+    neighbours: Sequence[Neighbour | None],
+) -> Iterator[Run]:
+    measured = [proxy for proxy in running if call in USUAL_CALLS or proxy.name not in VARIANTS]
+    for proxy in measured:
         runner.warm_up(proxy, call, connection_counts[0])
     for round_ in range(options.rounds):
-        for proxy in running:
-            for connections in connection_counts:
-                run = runner.run(proxy, call, round_, connections, options.seconds)
-                results.runs.append(run)
-                sys.stderr.write(f"{report.progress_line(run)}\n")
+        for proxy, connections, neighbour in product(measured, connection_counts, neighbours):
+            run = runner.run(proxy, call, round_, connections, options.seconds, neighbour)
+            sys.stderr.write(f"{report.progress_line(run)}\n")
+            yield run
 
 
 def _print_profiles(runner: LoadRunner, running: Sequence[Proxy], options: Options, folder: Path) -> None:
@@ -124,7 +133,7 @@ def _print_profiles(runner: LoadRunner, running: Sequence[Proxy], options: Optio
 def _longest_iterations(folder: Path, upstream_port: int, cores: tuple[int, int]) -> Iterator[LoopIterations]:
     with (
         loop_iterations.longest_iteration(folder) as (longest, environment),
-        proxies.gateway(folder / "gateway-measured", upstream_port, cores, environment) as proxy,
+        gateway(folder / "gateway-measured", upstream_port, cores, environment) as proxy,
     ):
         runner = LoadRunner(folder, cores[1])
         for call in (*CALLS, TEXT):
@@ -137,26 +146,34 @@ def _longest_iterations(folder: Path, upstream_port: int, cores: tuple[int, int]
 @contextlib.contextmanager
 def _running(folder: Path, port: int, pid: int, cores: tuple[int, int], names: Sequence[str]) -> Iterator[list[Proxy]]:
     start: dict[str, Callable[[], AbstractContextManager[Proxy]]] = {
-        "direct": lambda: proxies.direct(port, pid),
-        "nginx": lambda: proxies.nginx(folder, port, cores),
-        "plain": lambda: proxies.plain(folder, port, cores),
-        "gateway": lambda: proxies.gateway(folder / "gateway", port, cores),
+        "direct": lambda: baselines.direct(port, pid),
+        "nginx": lambda: baselines.nginx(folder, port, cores[0]),
+        "bare": lambda: baselines.python_proxy("bare", folder, port, cores[0]),
+        "plain": lambda: baselines.python_proxy("plain", folder, port, cores[0]),
+        "fast-path-off": lambda: gateway(folder / "general", port, cores, FAST_PATH_OFF, "fast-path-off"),
     }
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(start[name]()) for name in names]
+        running = {name: stack.enter_context(start[name]()) for name in start if name in names}
+        if {_UNDER_TEST, *RESTRICTED_KEYS} & set(names):
+            running[_UNDER_TEST] = under_test = stack.enter_context(gateway(folder / "gateway", port, cores))
+            running |= {name: under_test.with_new_key(name, RESTRICTED_KEYS[name]) for name in RESTRICTED_KEYS}
+        yield [running[name] for name in names]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Benchmark the gateway against nginx, a plain aiohttp proxy, and no proxy.",
+        description="Benchmark the gateway against nginx, two Python proxies, and no proxy.",
         epilog='With make: make bench BENCH="--only 1kb-json --proxies nginx,gateway"',
     )
     _add_list(parser, "only", MEASURES, "measurements to run")
     _add_list(parser, "proxies", PROXIES, "proxies to measure")
     parser.add_argument("--seconds", type=float, default=1, help="duration of each run (default: 1)")
     parser.add_argument(
-        "--rounds", type=int, default=7, help="runs of each measurement, of which the median counts (default: 7)"
+        "--rounds", type=int, default=5, help="runs of each measurement, of which the median counts (default: 5)"
+    )
+    parser.add_argument(
+        "--busy", action="store_true", help="run each measurement also with a neighbour that thrashes the caches"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results of every run to FILE")
     parser.add_argument("--document", action="store_true", help="update the tables in docs/explanation/performance.md")

@@ -8,10 +8,14 @@ from typing import NamedTuple
 from bench.calls import LOAD_CONNECTIONS, PROGRESS
 from bench.results import Measure, Results, first_byte_us, latency_us, overhead, ratio, total_us, worker_us
 
-_WORKER_BOUNDS = {"1kb": 3.5, "100kb": 5.0, "2mb": 4.0}
+_WORKER_BOUNDS = {"1kb": 3.2, "100kb": 4.5, "2mb": 3.5}
 """Multiples of nginx's CPU time."""
+_BARE_BOUND = 1.8
+_BUSY_BOUND = 4.0
+_FAST_PATH_OFF_BOUND = 8.0
+_PLAIN_BOUND = 1.0
 _ALL_BOUND = 5.0
-_LATENCY_BOUND = 2.5
+_LATENCY_BOUND = 2.3
 _FIRST_EVENT_MS = 0.5
 _IDLE_STREAM_KIB = 25.0
 _LOOP_ITERATION_MS = 3.0
@@ -42,17 +46,9 @@ def measured_goals(results: Results) -> list[Goal]:
 def _goals(results: Results) -> Iterator[Goal]:
     for kind in ("json", "sse"):
         for size, bound in _WORKER_BOUNDS.items():
-            ours, nginx = (results.select(proxy, f"{size}-{kind}", LOAD_CONNECTIONS) for proxy in ("gateway", "nginx"))
-            yield Goal(f"CPU time of the worker, {size}-{kind}", ratio(worker_us, ours, nginx), bound, _TIMES_NGINX)
-        ours, nginx = (results.select(proxy, f"1kb-{kind}", LOAD_CONNECTIONS) for proxy in ("gateway", "nginx"))
-        total = ratio(total_us, ours, nginx)
-        yield Goal(f"CPU time of worker, Valkey and usage writer, 1kb-{kind}", total, _ALL_BOUND, _TIMES_NGINX)
-        yield Goal(
-            f"added median latency, 1kb-{kind}",
-            relative_overhead(results, "gateway", f"1kb-{kind}"),
-            _LATENCY_BOUND,
-            _TIMES_NGINX,
-        )
+            call = f"{size}-{kind}"
+            yield _worker_goal(results, "gateway", call, "nginx", bound)
+        yield from _usual_call(results, f"1kb-{kind}")
     ours, direct = (results.select(proxy, PROGRESS.name, 1) for proxy in ("gateway", "direct"))
     delay_us = overhead(first_byte_us, ours, direct)
     delay_ms = None if delay_us is None else delay_us / 1000
@@ -70,8 +66,37 @@ def _goals(results: Results) -> Iterator[Goal]:
             )
 
 
-def relative_overhead(results: Results, proxy: str, call: str, measure: Measure = latency_us) -> float | None:
-    """Return the latency that a proxy adds at one connection, as a multiple of what nginx adds."""
-    direct = results.select("direct", call, 1)
-    ours, nginx = (overhead(measure, results.select(name, call, 1), direct) for name in (proxy, "nginx"))
-    return ours / nginx if ours is not None and nginx else None
+def _usual_call(results: Results, call: str) -> Iterator[Goal]:
+    yield _worker_goal(results, "gateway", call, "bare", _BARE_BOUND)
+    yield _worker_goal(results, "scoped-key", call, "nginx", _WORKER_BOUNDS["1kb"])
+    yield _worker_goal(results, "scoped-key", call, "bare", _BARE_BOUND)
+    yield _worker_goal(results, "fast-path-off", call, "nginx", _FAST_PATH_OFF_BOUND)
+    yield _worker_goal(results, "fast-path-off", call, "plain", _PLAIN_BOUND)
+    yield _worker_goal(results, "gateway", call, "nginx", _BUSY_BOUND, is_busy=True)
+    ours, nginx = (results.select(proxy, call, LOAD_CONNECTIONS) for proxy in ("gateway", "nginx"))
+    total = ratio(total_us, ours, nginx)
+    yield Goal(f"CPU time of worker, Valkey and usage writer, {call}", total, _ALL_BOUND, _TIMES_NGINX)
+    added = relative_overhead(results, "gateway", call)
+    yield Goal(f"added median latency, {call}", added, _LATENCY_BOUND, _TIMES_NGINX)
+
+
+def _worker_goal(results: Results, proxy: str, call: str, base: str, bound: float, *, is_busy: bool = False) -> Goal:
+    ours, others = (results.select(name, call, LOAD_CONNECTIONS, is_busy=is_busy) for name in (proxy, base))
+    variant = "" if proxy == "gateway" else f", {proxy}"
+    name = f"CPU time of the worker, {call}{variant}{', with the neighbour' if is_busy else ''}"
+    return Goal(name, ratio(worker_us, ours, others), bound, f"times {base}")
+
+
+def relative_overhead(
+    results: Results,
+    proxy: str,
+    call: str,
+    measure: Measure = latency_us,
+    base: str = "nginx",
+    *,
+    is_busy: bool = False,
+) -> float | None:
+    """Return the latency that a proxy adds at one connection, as a multiple of what another proxy adds."""
+    direct, ours, others = (results.select(name, call, 1, is_busy=is_busy) for name in ("direct", proxy, base))
+    added, base_added = overhead(measure, ours, direct), overhead(measure, others, direct)
+    return added / base_added if added is not None and base_added else None

@@ -9,10 +9,33 @@ import re
 import resource
 import time
 from pathlib import Path
+from typing import NamedTuple
+
+_UNKNOWN_CACHES_KIB = {2: 2 << 10, 3: 32 << 10}
+"""Assumed where the kernel does not describe the caches, as on some virtual machines."""
 
 
 class TooFewCoresError(Exception):
     """The machine has fewer than two cores."""
+
+
+class CpuTime(NamedTuple):
+    """CPU time of a process, in ns, and its division into user and system time, in clock ticks.
+
+    A tick is 10 ms, and the kernel divides by samples. So only the proportion of the ticks is used, over a run.
+    """
+
+    ns: int
+    user_ticks: int
+    system_ticks: int
+
+    def __sub__(self, before: CpuTime) -> CpuTime:
+        return CpuTime(*(after - each for after, each in zip(self, before, strict=True)))
+
+    @property
+    def system_ns(self) -> float:
+        ticks = self.user_ticks + self.system_ticks
+        return self.ns * self.system_ticks / ticks if ticks else 0.0
 
 
 def two_cores() -> tuple[int, int]:
@@ -38,9 +61,16 @@ def allow_open_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, max(count, hard)))
 
 
-def cpu_ns(pid: int) -> int:
-    """Return the CPU time of a process in ns, including ended threads (`clock_getcpuclockid(3)`)."""
-    return time.clock_gettime_ns((~pid << 3) | 2)
+def cpu_time(pid: int) -> CpuTime:
+    """Return the CPU time of a process, including ended threads (`clock_getcpuclockid(3)`, `proc_pid_stat(5)`)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return CpuTime(time.clock_gettime_ns((~pid << 3) | 2), int(fields[11]), int(fields[12]))
+
+
+def cache_bytes(core: int) -> tuple[int, int]:
+    """Return the sizes of a core's second-level and last-level cache."""
+    sizes = _cache_sizes_kib(core) or _UNKNOWN_CACHES_KIB
+    return sizes.get(2, sizes[max(sizes)]) << 10, sizes[max(sizes)] << 10
 
 
 def memory_kib(pid: int) -> int:
@@ -66,3 +96,9 @@ def description() -> str:
         f"{now:%Y-%m-%d %H:%M} UTC; {len(models)} cores of {models[0] if models else platform.machine()}; "
         f"Linux {platform.release()}; Python {platform.python_version()}"
     )
+
+
+def _cache_sizes_kib(core: int) -> dict[int, int]:
+    caches = Path(f"/sys/devices/system/cpu/cpu{core}/cache").glob("index*")
+    found = (((cache / "level").read_text(), (cache / "size").read_text()) for cache in caches)
+    return {int(level): int(size.strip().removesuffix("K")) for level, size in found if size.strip()}

@@ -30,14 +30,25 @@ class Results(msgspec.Struct):
     metering_us: float | None = None
     """CPU time of metering a structured result of 1 KB."""
 
-    def select(self, proxy: str, call: str, connections: int) -> list[Run]:
-        """Return the runs of one measurement by round; none if it was not measured."""
-        return [run for run in self.runs if (run.proxy, run.call, run.connections) == (proxy, call, connections)]
+    def select(self, proxy: str, call: str, connections: int, *, is_busy: bool = False) -> list[Run]:
+        """Return the runs of one measurement by round, alone or with the neighbour; none if it was not measured."""
+        wanted = (proxy, call, connections, is_busy)
+        return [run for run in self.runs if (run.proxy, run.call, run.connections, run.is_busy) == wanted]
 
 
 def worker_us(run: Run) -> float:
     """Return the CPU time per call of the proxy's own process."""
     return run.cpu_us["worker"]
+
+
+def user_us(run: Run) -> float:
+    """Return the user time per call of the proxy's own process."""
+    return run.cpu_us["worker"] - run.system_us["worker"]
+
+
+def system_us(run: Run) -> float:
+    """Return the system time per call of the proxy's own process."""
+    return run.system_us["worker"]
 
 
 def total_us(run: Run) -> float:
@@ -53,6 +64,11 @@ def latency_us(run: Run) -> float:
 def p10_latency_us(run: Run) -> float:
     """Return the 10th percentile of the latency: that of calls that other load on the machine did not delay."""
     return run.load.latency_us.p10
+
+
+def p99_latency_us(run: Run) -> float:
+    """Return the 99th percentile of the latency."""
+    return run.load.latency_us.p99
 
 
 def first_byte_us(run: Run) -> float:

@@ -9,7 +9,8 @@ import time
 import msgspec
 
 from bench import machine
-from bench.proxies import BenchError, Proxy
+from bench.proxies.processes import BenchError
+from bench.proxies.proxy import Proxy
 
 _FIRST = 100
 """Streams opened before the measurement, so that one-time allocations do not count."""

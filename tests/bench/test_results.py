@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.results import latency_us, overhead, ratio, worker_us
+from bench.calls import LOAD_CONNECTIONS
+from bench.results import Results, latency_us, overhead, ratio, system_us, user_us, worker_us
 from tests.bench.runs import run
 
 
@@ -21,3 +22,15 @@ def test_overhead_is_the_median_of_the_overheads_of_the_rounds() -> None:
 def test_without_runs_there_is_no_ratio() -> None:
     assert ratio(worker_us, [run("gateway")], []) is None
     assert overhead(latency_us, [], [run("direct")]) is None
+
+
+def test_runs_with_the_neighbour_are_selected_apart() -> None:
+    alone, busy = run("nginx"), run("nginx", neighbour_share=0.2)
+    results = Results("a machine", [alone, busy])
+    assert results.select("nginx", "1kb-json", LOAD_CONNECTIONS) == [alone]
+    assert results.select("nginx", "1kb-json", LOAD_CONNECTIONS, is_busy=True) == [busy]
+
+
+def test_user_and_system_time_add_up_to_the_time_of_the_worker() -> None:
+    one = run("nginx", worker=10.0, system=4.0)
+    assert (user_us(one), system_us(one)) == (6.0, 4.0)

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import c_programs, calls, machine, proxies
-from bench.calls import CALLS, PROGRESS
+from bench import c_programs, calls, machine
+from bench.calls import CALLS, PROGRESS, USUAL_CALLS
 from bench.measurements.runs import LoadRunner
-from bench.proxies import BenchError, Proxy
+from bench.proxies import baselines
+from bench.proxies.gateway import RESTRICTED_KEYS, gateway
+from bench.proxies.processes import BenchError
+from bench.proxies.proxy import Proxy
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a C compiler")
 
@@ -29,22 +32,33 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_every_call_is_counted_and_a_missing_one_is_reported(folder: Path) -> None:
+def test_the_calls_of_all_keys_are_counted_and_a_missing_one_is_reported(folder: Path) -> None:
     proxy_core, core = machine.two_cores()
     runner = LoadRunner(folder, core)
     with (
-        proxies.upstream(folder, core) as (port, _),
-        proxies.gateway(folder / "gateway", port, (proxy_core, core)) as gateway,
+        baselines.upstream(folder, core) as (port, _),
+        gateway(folder / "gateway", port, (proxy_core, core)) as unrestricted,
     ):
-        runs = [runner.run(gateway, call, 0, 4, 0.1) for call in (*CALLS, PROGRESS)]
+        runs = [runner.run(unrestricted, call, 0, 4, 0.1) for call in (*CALLS, PROGRESS)]
+        for name, restrictions in RESTRICTED_KEYS.items():
+            proxy = unrestricted.with_new_key(name, restrictions)
+            runs += (runner.run(proxy, call, 0, 4, 0.1) for call in USUAL_CALLS)
         answered = sum(run.load.answered for run in runs)
-        records = sum(
-            run.load.answered * calls.records(call) for run, call in zip(runs, (*CALLS, PROGRESS), strict=True)
-        )
-        gateway.verify_usage(answered, records)
-        with pytest.raises(BenchError, match=f"has {answered} calls"):
-            gateway.verify_usage(answered + 1, records)
+        unrestricted.usage.verify()
+        unrestricted.usage.add(1, 0)
+        with pytest.raises(BenchError, match=f"has {answered} calls .* there were {answered + 1} "):
+            unrestricted.usage.verify()
         assert all(us > 0 for run in runs for us in run.cpu_us.values())
+
+
+def test_a_bare_proxy_forwards_all_calls_unchanged(folder: Path) -> None:
+    proxy_core, core = machine.two_cores()
+    with (
+        baselines.upstream(folder, core) as (port, _),
+        baselines.python_proxy("bare", folder, port, proxy_core) as proxy,
+    ):
+        for call in (*CALLS, PROGRESS):
+            assert LoadRunner(folder, core).load(proxy, call, 4, 0.1).answered
 
 
 def test_a_response_with_another_id_is_an_error(folder: Path) -> None:

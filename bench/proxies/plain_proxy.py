@@ -1,6 +1,6 @@
 """A minimal proxy: aiohttp's server and aiohttp's client, and nothing else.
 
-    python -m bench.plain_proxy PORT UPSTREAM_PORT
+    python -m bench.proxies.plain_proxy PORT UPSTREAM_PORT
 
 It has no keys, no metering and no checks, but like the gateway it uses uvloop and keep-alive connections.
 """
