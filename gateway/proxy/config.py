@@ -31,6 +31,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
+    fast_path: bool
 
     max_request_bytes: int
     max_concurrent_requests: int

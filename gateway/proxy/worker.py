@@ -36,9 +36,10 @@ class Worker:
         self._is_draining = False
         self.stores = make_stores(config, SYSTEM_CLOCK, metrics, usage_metrics)
         self.services = make_services(config, SYSTEM_CLOCK, metrics, self.stores)
-        general_path = Handler(self.services, self.is_ready)
         self.server = ProxyServer(
-            FastPath(general_path, self.services, self.stores.usage), head_timeout=config.request_head_timeout
+            Handler(self.services, self.is_ready),
+            FastPath(self.services, self.stores.usage) if config.fast_path else None,
+            head_timeout=config.request_head_timeout,
         )
 
     @contextlib.asynccontextmanager

@@ -167,6 +167,12 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "10.0.0.0/8",
             "none",
         ),
+        "fast_path": Description(
+            "Serves usual tool calls in a shortcut in front of the aiohttp handler.",
+            "Set it to `false` to have every request served by aiohttp alone, for example to find out whether the "
+            "shortcut causes a problem. A call then takes two to three times the CPU time.",
+            "false",
+        ),
     },
     "Limits": {
         "max_request_bytes": Description(

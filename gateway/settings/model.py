@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     allowed_origins: v.Origins = (v.LOOPBACK_ORIGINS,)
     allowed_hosts: v.Hosts = ()
     trusted_proxies: v.Networks = ()
+    fast_path: bool = True
 
     # Limits
     max_request_bytes: v.Count = 4_194_304

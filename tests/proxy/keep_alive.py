@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 from redis.asyncio import Redis
 
-from gateway.proxy.downstream.request_context import Continuation, RequestContext
+from gateway.proxy.downstream.connection import ClientConnection
+from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.upstream.connection import ConnectionState
@@ -47,7 +49,7 @@ async def limited_gateway(
 
 
 class PathRecorder:
-    """Records the path of each request whose body arrived with its head, in order.
+    """Records the path of each request, in order.
 
     `general`: the general path. `fast`: the fast path. `fell back`: the request before it in the list, which was sent
     on the fast path, continues on the general path.
@@ -55,19 +57,32 @@ class PathRecorder:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.taken: list[str] = []
-        begin, continue_in_task = FastPath.begin, RequestContext.continue_in_task
+        begin, hand_over, of = FastPath.begin, ClientConnection.hand_over, RequestContext.of
+        handed_over = 0
 
-        def recording_begin(fast_path: FastPath, context: RequestContext) -> FastPathCall | None:
-            begun = begin(fast_path, context)
-            self.taken.append("general" if begun is None else "fast")
-            return begun
+        def recording_begin(fast_path: FastPath, *arguments: Any) -> FastPathCall | None:
+            call = begin(fast_path, *arguments)
+            if call is not None:
+                self.taken.append("fast")
+            return call
 
-        def recording_fall_back(context: RequestContext, work: Continuation) -> None:
+        def recording_hand_over(connection: ClientConnection, call: SentCall) -> None:
+            nonlocal handed_over
+            handed_over += 1
             self.taken.append("fell back")
-            continue_in_task(context, work)
+            hand_over(connection, call)
+
+        def recording_of(request: web.BaseRequest) -> RequestContext:
+            nonlocal handed_over
+            if handed_over:
+                handed_over -= 1
+            else:
+                self.taken.append("general")
+            return of(request)
 
         patch.setattr(FastPath, "begin", recording_begin)
-        patch.setattr(RequestContext, "continue_in_task", recording_fall_back)
+        patch.setattr(ClientConnection, "hand_over", recording_hand_over)
+        patch.setattr(RequestContext, "of", staticmethod(recording_of))
 
     @property
     def last(self) -> str:

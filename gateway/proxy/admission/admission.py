@@ -70,9 +70,12 @@ class Admission:
     def admit_cached(
         self, head: RequestHead, body: bytes, parsed: Body, principal: Principal
     ) -> AdmittedRequest | None:
-        """Admit a single `tools/call` without asking Redis; return `None` if that is impossible, or it is rejected."""
+        """Admit a single `tools/call` without asking Redis; return `None` if that is impossible, or it is rejected.
+
+        The caller must call `record_use` once the request was sent.
+        """
         record = principal.record
-        if record.allowed_tables is not None or has_limits(record):
+        if has_limits(record):
             return None
         session = self._cached_session(head, record.owner)
         if session is None:
@@ -80,8 +83,11 @@ class Admission:
         decision = self._policy.decide(parsed, record, head.policy_inputs)
         if isinstance(decision, Deny) or decision.principal is None:
             return None
-        self._keys.record_use(record.key_id)
         return AdmittedRequest(head, principal, session, body, parsed.messages)
+
+    def record_use(self, principal: Principal) -> None:
+        """Record that the key was used now."""
+        self._keys.record_use(principal.record.key_id)
 
     async def admit_bodiless(self, head: RequestHead, credential: Principal | Deny) -> AdmittedRequest:
         """Admit a GET or DELETE, which are never public."""

@@ -18,6 +18,9 @@ from gateway.proxy.admission.policy import PolicyInputs
 from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
 
 PROBE_PATHS = frozenset({"/healthz", "/readyz"})
+MAX_FIELD = 16 * 1024
+"""Bytes of one header field."""
+MAX_FIELDS = 256
 _METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 _CONTINUE = b"100-continue"
 
@@ -61,6 +64,8 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins: Origins) -> RequestHead:
     """Check and parse a request head that came from the address `peer`. Raises `RequestRejected`."""
+    if len(headers) > MAX_FIELDS or any(len(name) + len(value) > MAX_FIELD for name, value in headers):
+        raise RequestRejected(rejections.HEAD_TOO_LARGE, close_connection=True)
     try:
         fields = check_request_headers(headers)
     except HeaderError as error:

@@ -2,7 +2,7 @@
 
 The rules:
 
-- An entry is looked up by the value of method, target and header fields. Which object holds them does not matter.
+- An entry is looked up by the bytes of the head, which must be the same except for the number of `Content-Length`.
 - Entries are frozen and replaced as a whole. Nothing is ever written into one.
 - What depends on more than the head (`CachedAdmission`) names what it depends on: the key's record and the session.
   Both are looked up for every request; the cached result is used only if they are equal.
@@ -37,8 +37,3 @@ class CachedRequestHead(msgspec.Struct, frozen=True):
 
     head: RequestHead
     admission: CachedAdmission | None = None
-
-    def matches(self, method: str, target: str, headers: tuple[tuple[bytes, bytes], ...]) -> bool:
-        """Return True if a request has this head."""
-        head = self.head
-        return head.headers == headers and head.target == target and head.method == method

@@ -13,6 +13,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
@@ -95,20 +96,14 @@ class Policy(msgspec.Struct, frozen=True):
 
 def check_address(key: KeyRecord, client_ip: str) -> Deny | None:
     """Return a `Deny` if the key is restricted to certain addresses, and this is none of them, or unknown."""
-    if key.allowed_ips is None:
-        return None
-    try:
-        address = ipaddress.ip_address(client_ip)
-    except ValueError:
-        return ADDRESS_NOT_ALLOWED
-    if any(address in ipaddress.ip_network(allowed, strict=False) for allowed in key.allowed_ips):
+    if key.allowed_ips is None or _is_in_networks(client_ip, key.allowed_ips):
         return None
     return ADDRESS_NOT_ALLOWED
 
 
 def is_tool_allowed(key: KeyRecord, tool: str) -> bool:
     """Return True if the key may call the tool. Globs are case-sensitive."""
-    return key.allowed_tools is None or any(fnmatchcase(tool, glob) for glob in key.allowed_tools)
+    return key.allowed_tools is None or _matches_any(tool, key.allowed_tools)
 
 
 def check_tables(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | None:
@@ -117,8 +112,30 @@ def check_tables(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | None:
         return None
     if tables is None:
         return TABLES_UNKNOWN
-    allowed = {table.casefold() for table in key.allowed_tables}
+    allowed = _casefolded(key.allowed_tables)
     for table in tables:
         if table.casefold() not in allowed:
             return table_not_allowed(table)
     return None
+
+
+# The same few keys make most calls.
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_in_networks(client_ip: str, networks: tuple[str, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(client_ip)
+    except ValueError:
+        return False
+    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+@functools.lru_cache(maxsize=1024)
+def _matches_any(tool: str, globs: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(tool, glob) for glob in globs)
+
+
+@functools.lru_cache(maxsize=256)
+def _casefolded(tables: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(table.casefold() for table in tables)

@@ -156,6 +156,9 @@ BODY_NOT_ALLOWED = invalid("A request of this method must not have a body")
 
 NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
 METHOD_NOT_ALLOWED = Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method")
+HEAD_TOO_LARGE = Deny(
+    status=431, code=INVALID_REQUEST, message="The head of the request is too large", reason="framing"
+)
 TOO_LARGE = Deny(status=413, code=INVALID_REQUEST, message="The request body is too large", reason="size")
 TOO_SLOW = Deny(status=408, code=INVALID_REQUEST, message="The request body took too long to arrive", reason="slow")
 ENCODED_BODY = Deny(

@@ -1,437 +1,422 @@
 """A client's connection: its requests, one after another, and their responses.
 
+It owns the socket, checks the framing of requests, and keeps the deadlines. aiohttp serves the requests, except those
+that the fast path takes.
+
 Guarantees:
 
 - A request whose framing two parsers could read differently gets a 4xx response, in JSON, and the connection is closed;
   nothing that follows on it is parsed. No byte that a client sent is logged.
-- The next request is parsed after the response to this one; until then at most `_MAX_PIPELINED` bytes of it are
-  buffered. While the socket is read, a disconnect is noticed immediately: the task that serves the request is
-  cancelled. While reading is paused (a full buffer), it is noticed later, or when a write fails.
+- The next request is parsed after the response to this one; until then a bounded part of it is buffered. While the
+  socket is read, a disconnect is noticed immediately: the handler of the request is cancelled. While reading is paused
+  (a full buffer), it is noticed later, or when a write fails.
 - A client that does not complete a request head in time, or that reads nothing of a response for too long, loses its
   connection. Deadlines are checked by the server; no request has a timer.
 - A response that cannot be completed never looks complete.
-- Head and body of a complete response of at most `COPY_LIMIT` bytes are sent in one write.
+
+| state     | event                                                 | next state | action                              |
+| --------- | ----------------------------------------------------- | ---------- | ----------------------------------- |
+| `IDLE`    | a whole request that the fast path takes              | `FAST`     | none                                |
+| `IDLE`    | any other bytes with a complete head                  | `GENERAL`  | feed aiohttp                        |
+| `IDLE`    | invalid framing, deadline, stop                       | `CLOSING`  | respond 4xx, or just close          |
+| `FAST`    | `finish`                                              | `IDLE`     | write the response                  |
+| `FAST`    | `hand_over`                                           | `GENERAL`  | feed the same bytes to aiohttp      |
+| `GENERAL` | the response was sent, and keeps the connection alive | `IDLE`     | none                                |
+| `GENERAL` | invalid framing in the body                           | `CLOSING`  | fail the reader of the body         |
+| `GENERAL` | aiohttp closes                                        | `CLOSING`  | close; reset an incomplete response |
+| any       | `connection_lost`, `cancel`                           | `CLOSING`  | end the request                     |
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import enum
 import socket
 import struct
-from collections.abc import Callable
 from typing import Protocol, cast
 
-from gateway.protocol.buffers import Chunk
-from gateway.proxy.admission.head_cache import CachedRequestHead
-from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.request import ClientRequest, RequestReader
-from gateway.proxy.downstream.request_context import COPY_LIMIT, Continuation, RequestContext
-from gateway.proxy.downstream.response import Response
-from gateway.proxy.error_locations import error_locations
+import msgspec
 
-log = logging.getLogger(__name__)
+from gateway.protocol.buffers import Chunk
+from gateway.protocol.head_template import HeadTemplate
+from gateway.proxy.admission.head_cache import CachedRequestHead
+from gateway.proxy.downstream.aiohttp_bridge import AiohttpBridge
+from gateway.proxy.downstream.flow_control import NEVER, PauseReason, ReadingControl, WriteDeadline
+from gateway.proxy.downstream.framing import FramingError
+from gateway.proxy.downstream.request_context import RequestContext, SentCall
+from gateway.proxy.downstream.request_splitter import RequestSplitter
+from gateway.proxy.downstream.response import Response, serialize_response
 
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection stays open."""
 LINGER_SECONDS = 1.0
 """Seconds for a client to read the response to a request whose body was rejected."""
-_MAX_DISCARDED = 256 * 1024
-"""Bytes of a rejected body that are discarded meanwhile; beyond, the socket is not read."""
-WRITE_TIMEOUT = 300.0
-"""Seconds that a client may read nothing of a response while the write buffer is above its high-water mark."""
-_MAX_PIPELINED = 64 * 1024
-"""Bytes of further requests that are buffered while one is served."""
-_PIPELINED_CHUNK = 4 * 1024
-"""Bytes of further requests that are parsed at a time."""
-_NEVER = float("inf")
+_MAX_WAIT_BYTES = 64 * 1024
+"""Bytes of a body for whose end the fast path waits. Many clients send head and body separately."""
 _RESET = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that turns a close into a reset."""
 
 
-class InFlightRequest(Protocol):
-    """A request that is served in callbacks. A request that is served in a task has no such object.
+class State(enum.Enum):
+    """State of a connection; see the transition table of this module."""
 
-    It ends with `RequestContext.finish` or `RequestContext.continue_in_task`.
-    """
+    IDLE = "idle"
+    FAST = "fast"
+    GENERAL = "general"
+    CLOSING = "closing"
 
-    def client_disconnected(self) -> None:
-        """Release everything: the client has disconnected, or the server stops. Call neither method after that."""
+
+_IDLE, _FAST, _GENERAL, _CLOSING = State.IDLE, State.FAST, State.GENERAL, State.CLOSING
 
 
-class RequestHandler(Protocol):
-    """Serves the requests of all connections."""
+class FastPath(Protocol):
+    """A shortcut in front of the general path."""
 
-    async def __call__(self, context: RequestContext) -> Response | None:
-        """Serve one request: return the response, or `None` if it was sent through the context."""
+    def begin(
+        self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body: int
+    ) -> SentCall | None:
+        """Send a whole request, whose body begins at `body`, upstream; return `None` if nothing was done.
 
-    def begin(self, context: RequestContext) -> InFlightRequest | None:
-        """Start to serve a complete request in callbacks; return `None` if it has to be called in a task instead."""
+        A call that was sent ends with `ClientConnection.finish` or `hand_over`, in a later turn of the event loop.
+        """
 
-    def refuse(self, error: FramingError) -> Response:
-        """Return the response to a request with invalid framing."""
 
-    def failed(self) -> Response:
-        """Return the response to a request that failed because of an internal error."""
+class Server(Protocol):
+    """The server of a connection."""
+
+    loop: asyncio.AbstractEventLoop
+    fast_path: FastPath | None
+    is_stopping: bool
+    now: float
+    """Loop time of the last check of the deadlines."""
+    head_timeout: float
+
+    def make_protocol(self) -> asyncio.Protocol:
+        """Return a protocol object of aiohttp."""
+
+    def framing_response(self, error: FramingError) -> Response:
+        """Count a request with invalid framing, and return the response to it."""
+
+    def connection_lost(self, connection: ClientConnection) -> None:
+        """Forget a connection."""
+
+
+class RememberedHead(msgspec.Struct, frozen=True):
+    """The head of the last request of a connection, and how to recognise it."""
+
+    template: HeadTemplate
+    head: CachedRequestHead
 
 
 class ClientConnection(asyncio.Protocol):
     """The protocol of one client connection."""
 
-    def __init__(
-        self,
-        handler: RequestHandler,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        head_timeout: float,
-        on_opened: Callable[[ClientConnection], None],
-        on_lost: Callable[[ClientConnection], None],
-    ) -> None:
-        self._handler = handler
-        self._loop = loop
-        self._head_timeout = head_timeout
-        self._on_opened = on_opened
-        self._on_lost = on_lost
+    __slots__ = (
+        *("_bridge", "_call", "_context", "_reading", "_remembered", "_requests", "_server", "_state"),
+        *("_transport", "_unfed", "_write_deadline", "deadline"),
+    )
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._transport: asyncio.Transport | None = None
-        self._reader = RequestReader()
+        self._state = _IDLE
+        self._requests = RequestSplitter()
+        self._unfed = b""
+        """A request that aiohttp gets unless the fast path serves it. While idle, its body is incomplete."""
+        self._remembered: RememberedHead | None = None
+        self._call: SentCall | None = None
+        """The request that the fast path serves."""
         self._context: RequestContext | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._continuation_added: asyncio.Future[None] | None = None
-        self._continuation: Continuation | None = None
-        """The next thing for the task to do."""
-        self._in_flight: InFlightRequest | None = None
-        """The request that is served without the task."""
-        self._pipelined = bytearray()
-        self._is_head_timed = False
-        self._is_reading_paused = False
-        self._drain_waiter: asyncio.Future[None] | None = None
-        self._is_stopping = False
-        self._is_closing = False
-        self._discarded = 0
-        self._write_deadline = _NEVER
-        self._unwritten_bytes = 0
-        """Size of the write buffer when `_write_deadline` was set."""
-        self.head_cache: CachedRequestHead | None = None
-        self.peer = ""
-        self.deadline = _NEVER
+        """The request that aiohttp serves."""
+        self._bridge: AiohttpBridge | None = None
+        self._write_deadline = WriteDeadline()
+        self.deadline = NEVER
         """Loop time at which the connection is aborted."""
-
-    # Called by the server.
-
-    def stop(self) -> None:
-        """Accept no further request; one that is being received or served is completed."""
-        self._is_stopping = True
-        if self._context is None and not self._is_closing and not self._reader.is_within_head:
-            self._close()
-
-    def cancel(self) -> None:
-        """Cancel the request that is being served, and close the connection."""
-        if self._in_flight is not None and self._context is not None:
-            self._disconnect_in_flight()
-            self._close_incomplete(self._context.request)
-        elif self._task is not None and self._context is not None:
-            self._task.cancel()
-        else:
-            self.abort()
-
-    def check_deadlines(self, now: float) -> None:
-        """Abort the connection if a deadline has passed."""
-        if self._write_deadline <= now and self._transport is not None:
-            left = self.write_buffer_bytes
-            if left >= self._unwritten_bytes:
-                _reset(self._transport)
-            self._write_deadline, self._unwritten_bytes = now + WRITE_TIMEOUT, left
-        elif self.deadline <= now:
-            self.abort()
-
-    @property
-    def write_buffer_bytes(self) -> int:
-        """Bytes of responses that wait in the write buffer."""
-        return self._transport.get_write_buffer_size() if self._transport is not None else 0
-
-    # Called by a `RequestContext`.
-
-    def write(self, *parts: Chunk) -> None:
-        """Write without waiting. Raises `ConnectionError` if the client has disconnected."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError("The client has disconnected")
-        if len(parts) == 2 and len(parts[1]) <= COPY_LIMIT:
-            transport.write(b"".join(parts))
-        elif max(map(len, parts), default=0) > COPY_LIMIT:
-            # Not `writelines`: asyncio's does not pause the writer before Python 3.12.9 and 3.13.2 (CVE-2024-12254).
-            for part in parts:
-                transport.write(part)
-        elif parts:
-            transport.write(b"".join(parts))
-
-    async def drain(self) -> None:
-        """Wait until the write buffer is below its high-water mark. Raises `ConnectionError`."""
-        if self._drain_waiter is not None:
-            await self._drain_waiter
-        if self._transport is None:
-            raise ConnectionResetError("The client has disconnected")
-
-    def connection_header(self, request: ClientRequest) -> bytes:
-        """Return the `Connection` field of a response; empty if it is the default of the HTTP version.
-
-        Sets `keep_alive` of the request to False if the server stops.
-        """
-        if self._is_stopping:
-            request.keep_alive = False
-        if not request.keep_alive:
-            return b"Connection: close\r\n"
-        return b"Connection: keep-alive\r\n" if request.version == "1.0" else b""
-
-    def resume_reading(self) -> None:
-        """Read the socket again if it is paused."""
-        if self._is_reading_paused and self._transport is not None:
-            self._is_reading_paused = False
-            self._transport.resume_reading()
 
     # asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peername = transport.get_extra_info("peername")
-        self.peer = str(peername[0]) if isinstance(peername, tuple) and peername else ""
-        self._start_head_timeout()
-        self._on_opened(self)
+        self._reading = ReadingControl(self._transport)
+        self.deadline = self._server.loop.time() + self._server.head_timeout
+        if self._server.is_stopping:
+            self._close()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_closing:
-            self._discard(len(data))
-        elif self._pipelined or (self._context is not None and self._context.request.is_complete):
-            self._pipelined += data
-            if len(self._pipelined) > _MAX_PIPELINED:
-                self._pause_reading()
+        if self._state is _CLOSING:
+            if self._requests.discard(len(data)):
+                self._reading.pause(PauseReason.PIPELINE)
+        elif self._requests.pipelined or not self._is_receiving:
+            self._requests.pipelined += data
+            if self._requests.is_full:
+                self._reading.pause(PauseReason.PIPELINE)
         else:
-            self._pipelined += self._feed(data)
+            size = self._receive(data)
+            if size < len(data):
+                self._requests.pipelined += data[size:]
 
     def eof_received(self) -> None:
         """Return None, which closes the transport: a half-closed client counts as disconnected."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._is_closing = True
-        self._reader.close()
-        self._wake_drain()
-        self._disconnect_in_flight()
-        if self._task is not None:
-            self._task.cancel()
-        self._on_lost(self)
+        self._state = _CLOSING
+        self._end_request(exc)
+        # Ends the reference cycles.
+        self._context = self._bridge = None
+        self._server.connection_lost(self)
 
     def pause_writing(self) -> None:
-        self._drain_waiter = self._loop.create_future()
-        self._write_deadline = self._loop.time() + WRITE_TIMEOUT
-        self._unwritten_bytes = self.write_buffer_bytes
+        self._write_deadline.start(self._server.loop.time(), self.write_buffer_bytes)
+        if self._bridge is not None:
+            self._bridge.pause_writing()
 
     def resume_writing(self) -> None:
-        self._write_deadline = _NEVER
-        self._wake_drain()
+        self._write_deadline.stop()
+        if self._bridge is not None:
+            self._bridge.resume_writing()
 
     # One request after another.
 
-    def _feed(self, data: bytes) -> bytes:
-        """Parse up to the end of a request, and return the rest, which belongs to the next one."""
+    @property
+    def _is_receiving(self) -> bool:
+        """True if the next bytes belong to the current request, or begin one."""
+        if self._context is not None:
+            return not self._context.is_received
+        return self._state is _IDLE
+
+    def _receive(self, data: bytes) -> int:
+        """Take the bytes of one request, up to its end; return how many those are."""
+        if self._state is _IDLE:
+            already_received = len(self._unfed)
+            if already_received:
+                data, self._unfed = self._unfed + data, b""
+            size = self._start_fast(data, may_wait=not already_received) or self._feed(data)
+            return size - already_received
+        return self._feed(data)
+
+    def _start_fast(self, data: bytes, *, may_wait: bool) -> int:
+        """Offer a request to the fast path; return its size, or 0 if it must take the general path."""
+        remembered, fast_path = self._remembered, self._server.fast_path
+        if remembered is None or fast_path is None or self._requests.is_within_head:
+            return 0
+        match = remembered.template.match(data)
+        if match is None or self._write_deadline.is_writing_paused:
+            return 0
+        start, length = match
+        end = start + length
+        if end > len(data):
+            if not may_wait or length > _MAX_WAIT_BYTES:
+                return 0
+            self._unfed = data
+            return len(data)
+        request = data if end == len(data) else data[:end]
+        call = fast_path.begin(self, remembered.head, request, start)
+        if call is None:
+            return 0
+        self._call = call
+        self._unfed = request
+        self._state = _FAST
+        self.deadline = NEVER
+        return end
+
+    def _feed(self, data: bytes, call: SentCall | None = None) -> int:
+        """Feed aiohttp with the bytes of one request, up to its end; return how many those are."""
         try:
-            rest = self._reader.feed(data)
+            checked, size = self._requests.feed(data)
         except FramingError as error:
             self._reject(error)
-            return b""
-        request = self._reader.request
-        if request is None:
-            self._start_head_timeout()
-        elif self._context is None:
-            self._serve(request)
-        else:
-            if request.is_full and not request.is_complete:
-                self._pause_reading()
-            request.wake()
-        return rest
+            return len(data)
+        if checked:
+            context = self._context or self._start_general(checked, call)
+            context.is_received = self._requests.is_between_requests
+            if self._bridge is not None:
+                self._bridge.feed(checked)
+        elif self._context is None and self.deadline > (deadline := self._server.now + self._server.head_timeout):
+            self.deadline = deadline
+        return size
 
-    def _start_head_timeout(self) -> None:
-        if not self._is_head_timed:
-            self._is_head_timed = True
-            self.deadline = self._loop.time() + self._head_timeout
+    def _start_general(self, head: bytes, call: SentCall | None) -> RequestContext:
+        remembered = self._remembered
+        is_known = remembered is not None and remembered.template.match(head) is not None
+        context = RequestContext(self, remembered.head if remembered is not None and is_known else None, call)
+        context.is_chunked = self._requests.is_chunked
+        self._context = context
+        self._state = _GENERAL
+        self.deadline = NEVER
+        if self._bridge is None and self._transport is not None:
+            self._bridge = AiohttpBridge(self, self._transport, self._reading, self._server.make_protocol())
+            if self._write_deadline.is_writing_paused:
+                self._bridge.pause_writing()
+        return context
 
-    def _serve(self, request: ClientRequest) -> None:
-        self._is_head_timed = False
-        self.deadline = _NEVER
-        context = self._context = RequestContext(self, request)
-        try:
-            self._in_flight = self._handler.begin(context) if request.is_complete else None
-        except Exception as error:
-            self._fail(context, error)
-            self._end_response(context)
-            return
-        if self._in_flight is None:
-            self.continue_in_task(self._handler)
-
-    def _disconnect_in_flight(self) -> None:
-        in_flight, self._in_flight = self._in_flight, None
-        if in_flight is not None:
-            in_flight.client_disconnected()
-
-    def finish(self, context: RequestContext, response: Response) -> None:
-        """Send the response to the request in flight."""
-        self._in_flight = None
-        try:
-            context.send_response(response)
-        except ConnectionError:
-            # The client has disconnected.
-            pass
-        except Exception as error:
-            self._fail(context, error)
-        if self._drain_waiter is None:
-            self._end_response(context)
-        else:
-            self.continue_in_task(_only_drain)
-
-    def continue_in_task(self, continuation: Continuation) -> None:
-        """Continue in the task of the connection; it is reused, because waking a task is cheaper than creating one."""
-        self._continuation = continuation
-        if self._task is None:
-            self._task = self._loop.create_task(self._run())
-        elif self._continuation_added is not None and not self._continuation_added.done():
-            self._continuation_added.set_result(None)
-
-    async def _run(self) -> None:
-        while not self._is_closing:
-            continuation, self._continuation = self._continuation, None
-            if continuation is not None and self._context is not None:
-                self._in_flight = None
-                await self._serve_in_task(self._context, continuation)
-            else:
-                self._continuation_added = self._loop.create_future()
-                await self._continuation_added
-
-    async def _serve_in_task(self, context: RequestContext, continuation: Continuation) -> None:
-        try:
-            response = await continuation(context)
-            if response is not None:
-                context.send_response(response)
-            await self.drain()
-        except (asyncio.CancelledError, ConnectionError):
-            # The client has disconnected, or the server stops.
-            pass
-        except Exception as error:
-            self._fail(context, error)
-        finally:
-            self._end_response(context)
-
-    def _fail(self, context: RequestContext, error: Exception) -> None:
-        log.error("a request failed within the gateway: %s", error_locations(error))
-        if context.status == 0:
-            with contextlib.suppress(ConnectionError):
-                context.send_response(self._handler.failed())
-
-    def _end_response(self, context: RequestContext) -> None:
-        if self._transport is None:
-            return
-        if not context.is_sent:
-            self._close_incomplete(context.request)
-        elif not context.request.is_complete:
-            self._linger()
-        elif not context.request.keep_alive or self._is_stopping:
+    def _await_next(self) -> None:
+        """Serve the next request, or wait for it."""
+        self._state = _IDLE
+        if self._server.is_stopping:
             self._close()
-        else:
-            self._prepare_next()
-
-    def _prepare_next(self) -> None:
-        self._context = None
-        self._reader.next()
-        self.deadline = self._loop.time() + KEEP_ALIVE
-        if self._pipelined:
+            return
+        self.deadline = self._server.now + KEEP_ALIVE
+        if self._requests.pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
-            self._loop.call_soon(self._feed_pipelined)
-        if len(self._pipelined) <= _MAX_PIPELINED:
-            self.resume_reading()
+            self._server.loop.call_soon(self._receive_pipelined)
+        self._reading.resume(PauseReason.PIPELINE)
 
-    def _feed_pipelined(self) -> None:
-        """Parse bytes that arrived while the last request was served, up to the end of the next request."""
-        while (
-            self._pipelined
-            and not self._is_closing
-            and (self._context is None or not self._context.request.is_complete)
-        ):
-            chunk = bytes(self._pipelined[:_PIPELINED_CHUNK])
-            rest = self._feed(chunk)
-            del self._pipelined[: len(chunk) - len(rest)]
-        if len(self._pipelined) <= _MAX_PIPELINED:
-            self.resume_reading()
+    def _receive_pipelined(self) -> None:
+        """Take bytes that arrived while the last request was served, up to the end of the next request."""
+        requests = self._requests
+        while requests.pipelined and self._state is not _CLOSING and self._is_receiving:
+            requests.drop_pipelined(self._receive(requests.peek_pipelined()))
 
     def _reject(self, error: FramingError) -> None:
         """Respond 4xx, and parse nothing that follows."""
-        self._is_closing = True
-        self._reader.close()
         if self._context is None:
-            response = self._handler.refuse(error)
-            request = ClientRequest("", "", "1.1", (), content_length=None, keep_alive=False)
-            context = self._context = RequestContext(self, request)
-            with contextlib.suppress(ConnectionError):
-                context.send_response(response)
+            self._write_rejection(error)
+        else:
+            # Its handler responds.
+            self._state = _CLOSING
+            self._context.fail_body(error)
+
+    def _write_rejection(self, error: FramingError) -> None:
+        self._write(*serialize_response(self._server.framing_response(error), b"Connection: close\r\n"))
+        self._linger()
+
+    # Called by the fast path.
+
+    def finish(self, *response: Chunk) -> None:
+        """Send the response to the call."""
+        self._call = None
+        self._unfed = b""
+        self._write(*response)
+        self._await_next()
+
+    def hand_over(self, call: SentCall) -> None:
+        """Let the general path respond to a call that was sent upstream."""
+        request, self._unfed = self._unfed, b""
+        self._call = None
+        self._feed(request, call)
+
+    # Called on the general path.
+
+    @property
+    def is_stopping(self) -> bool:
+        """True if the connection will be closed after the response."""
+        return self._server.is_stopping
+
+    @property
+    def context(self) -> RequestContext | None:
+        """The request that aiohttp serves."""
+        return self._context
+
+    @property
+    def peer(self) -> str:
+        """Address of the client; empty if it is unknown."""
+        peername = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peername[0]) if isinstance(peername, tuple) and peername else ""
+
+    def remember(self, head: CachedRequestHead) -> None:
+        """Keep the head of the current request for the next one with the same bytes."""
+        template = self._requests.head_template
+        self._remembered = None if template is None else RememberedHead(template, head)
+
+    def response_sent(self, context: RequestContext, *, keep_alive: bool) -> None:
+        """Go on to the next request. If the connection is not kept alive, aiohttp closes it next."""
+        if keep_alive and context is self._context and self._state is _GENERAL:
+            self._context = None
+            self._await_next()
+
+    def head_rejected(self) -> None:
+        """Respond to a request whose head aiohttp rejects."""
+        self._write_rejection(FramingError())
+
+    def aiohttp_closed(self) -> None:
+        """Close: aiohttp is done with the connection."""
+        context = self._context
+        if context is not None and not context.is_response_complete:
+            self._close_incomplete()
+        elif context is not None and not context.is_received:
             self._linger()
         else:
-            # Reported to the reader of the body.
-            self._context.request.fail(error)
-            self._context.request.wake()
+            self._close()
 
-    # Closing.
+    # Called by the server.
 
-    def _linger(self) -> None:
-        """Close after the client had time to read the response; an immediate close could reset the connection first."""
-        self._is_closing = True
-        self.deadline = self._loop.time() + LINGER_SECONDS
-        if self._transport is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
+    @property
+    def write_buffer_bytes(self) -> int:
+        """Bytes of responses that wait in the write buffer."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    def _discard(self, size: int) -> None:
-        self._discarded += size
-        if self._discarded > _MAX_DISCARDED:
-            self._pause_reading()
+    def stop(self) -> None:
+        """Accept no further request; one that is being received or served is completed."""
+        if self._state is _IDLE and not self._unfed and not self._requests.is_within_head:
+            self._close()
 
-    def _close(self) -> None:
-        """Close once everything has been written."""
-        self._is_closing = True
-        if self._transport is not None:
-            self._transport.close()
+    def cancel(self) -> asyncio.Task[object] | None:
+        """End the request that is being served, and close the connection; return the task to wait for, if any."""
+        task = self._context.task if self._context is not None else None
+        self._state = _CLOSING
+        self._end_request(None)
+        self._close_incomplete()
+        return task
 
-    def _close_incomplete(self, request: ClientRequest) -> None:
-        """Close within a response, in a way that it cannot look complete."""
-        self._is_closing = True
-        if self._transport is None:
-            return
-        if request.version == "1.1":
-            # Length or chunked framing shows that something is missing, and what was written still arrives.
-            self._transport.close()
-        else:
-            _reset(self._transport)
+    def check_deadlines(self, now: float) -> None:
+        """Abort the connection if a deadline has passed."""
+        if self._unfed and self._state is _IDLE:
+            data, self._unfed = self._unfed, b""
+            self._feed(data)
+        if self._write_deadline.has_stalled(now, self.write_buffer_bytes):
+            self._reset()
+        elif self.deadline <= now:
+            self.abort()
 
     def abort(self) -> None:
-        self._is_closing = True
+        """Close without writing what is left."""
+        self._state = _CLOSING
         if self._transport is not None:
             self._transport.abort()
 
-    def _pause_reading(self) -> None:
-        if not self._is_reading_paused and self._transport is not None:
-            self._is_reading_paused = True
-            self._transport.pause_reading()
+    # Closing.
 
-    def _wake_drain(self) -> None:
-        if self._drain_waiter is not None:
-            if not self._drain_waiter.done():
-                self._drain_waiter.set_result(None)
-            self._drain_waiter = None
+    def _end_request(self, error: Exception | None) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call.client_disconnected()
+        if self._context is not None:
+            self._context.end()
+        if self._bridge is not None:
+            self._bridge.detach(error)
 
+    def _write(self, *parts: Chunk) -> None:
+        if self._transport is not None:
+            for part in parts:
+                self._transport.write(part)
 
-async def _only_drain(_context: RequestContext) -> None:
-    """Do nothing but wait for the write buffer, which the task does after every continuation."""
+    def _linger(self) -> None:
+        """Close after the client had time to read the response; an immediate close could reset the connection first."""
+        self._state = _CLOSING
+        self.deadline = self._server.loop.time() + LINGER_SECONDS
+        if self._transport is not None and self._transport.can_write_eof():
+            with contextlib.suppress(OSError):
+                self._transport.write_eof()
 
+    def _close(self) -> None:
+        """Close once everything has been written."""
+        self._state = _CLOSING
+        if self._transport is not None:
+            self._transport.close()
 
-def _reset(transport: asyncio.Transport) -> None:
-    client = transport.get_extra_info("socket")
-    if client is not None:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    transport.abort()
+    def _close_incomplete(self) -> None:
+        """Close within a response, in a way that it cannot look complete."""
+        if self._context is not None and self._context.is_unframed:
+            self._reset()
+        else:
+            # Length or chunked framing shows that something is missing, and what was written still arrives.
+            self._close()
+
+    def _reset(self) -> None:
+        if self._transport is not None:
+            client = self._transport.get_extra_info("socket")
+            if client is not None:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.abort()

@@ -1,9 +1,10 @@
 """The framing of requests, checked in front of the parser that reads them, against request smuggling.
 
-A request passes only if this parser and llhttp agree on it. So this one is stricter than RFC 9112 where HTTP parsers
-are known to differ, and stricter than llhttp where that is lenient. It also decides where a request ends: llhttp is fed
-no byte of the next one before this one is answered.
+A request passes only if this parser and that of aiohttp agree on it. So this one is stricter than RFC 9112 where HTTP
+parsers are known to differ, and stricter than aiohttp where that is lenient. It also decides where a request ends:
+aiohttp is fed no byte of the next one before this one is answered.
 
+- Lines end with CR LF.
 - The request line is a method, a target of visible ASCII without `#` and `\\`, and HTTP/1.0 or HTTP/1.1, separated by
   one space each. CONNECT, and unknown methods, get a 405.
 - A request has at most one length: `Content-Length` of digits only, or, on HTTP/1.1, `Transfer-Encoding: chunked`.
@@ -36,6 +37,8 @@ from gateway.protocol.head_template import HeadTemplate
 MAX_HEAD = 64 * 1024
 """Bytes of a request's head."""
 MAX_TRAILERS = 8 * 1024
+_MAX_TEMPLATE = 4 * 1024
+"""Bytes of a head up to which it has a template, since that is kept while its connection is idle."""
 _MAX_CHUNK_LINE = 256
 """Bytes of a chunk size with its extensions."""
 _FREE_CHUNKS = 1000
@@ -70,9 +73,14 @@ class RequestFraming:
         self.is_chunked = False
         """True if the request whose head was completed last is chunked."""
         self.head: HeadTemplate | None = None
-        """Template of that head; `None` if it states no `Content-Length`."""
+        """Template of that head; `None` if it states no `Content-Length` or is too large to be kept."""
         # The state after the `_left` bytes. A plain function, because a bound method would be a reference cycle.
         self._state: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
+
+    @property
+    def incomplete(self) -> bytes:
+        """The last bytes that were fed, as far as they are part of an incomplete head or line."""
+        return self._partial
 
     @property
     def is_within_head(self) -> bool:
@@ -109,10 +117,6 @@ class RequestFraming:
                 break
         return position - already_fed
 
-    def skip_head(self, length: int) -> None:
-        """Skip a head that was recognized between two requests; `length` bytes of its body follow."""
-        self._left = length
-
     # The states. Each reads from `position` on, and returns the position after it, or -1 if it needs more bytes.
 
     def _head(self, data: bytes, position: int) -> int:
@@ -122,21 +126,27 @@ class RequestFraming:
             raise FramingError("The head of the request is too large", 431)
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
-            return -1
+            return _incomplete(data, position)
         line = _REQUEST_LINE.fullmatch(data, position, line_end)
         if line is None:
             raise FramingError
         if line[1] not in _METHODS:
             raise FramingError("Method not allowed", 405)
         if end < 0:
-            return -1
+            return _incomplete(data, position)
+        if (
+            not data.count(b"\r\n", position, end)
+            == data.count(b"\n", position, end)
+            == data.count(b"\r", position, end)
+        ):
+            raise FramingError
         length = _LENGTH.search(data, line_end, end)
         self.is_chunked = False
         if length is not None:
             if _LENGTH.search(data, length.end(), end) is not None:
                 raise FramingError("More than one length")
             self._read_length(length, is_http_1_1=line[3] == b"1")
-            if not self.is_chunked:
+            if not self.is_chunked and end - position <= _MAX_TEMPLATE:
                 self.head = HeadTemplate(data[position : length.start(2)], data[length.end(2) : end + 4])
         return end + 4
 
@@ -158,7 +168,7 @@ class RequestFraming:
         if end < 0:
             if len(data) - position > _MAX_CHUNK_LINE:
                 raise FramingError("Not a valid chunk")
-            return -1
+            return _incomplete(data, position)
         line = _CHUNK_SIZE.fullmatch(data, position, end)
         if line is None or end - position > _MAX_CHUNK_LINE:
             raise FramingError("Not a valid chunk")
@@ -184,8 +194,15 @@ class RequestFraming:
         if self._trailer_bytes + (end if end >= 0 else len(data)) - position > MAX_TRAILERS:
             raise FramingError("The trailers of the request are too large", 431)
         if end < 0:
-            return -1
+            return _incomplete(data, position)
         self._trailer_bytes += end - position + 2
         if end == position:
             self._state = RequestFraming._head
         return end + 2
+
+
+def _incomplete(data: bytes, position: int) -> int:
+    """Return -1 to wait for more of a line, or raise `FramingError` if its end is not CR LF."""
+    if data.count(b"\n", position) != data.count(b"\r\n", position):
+        raise FramingError
+    return -1

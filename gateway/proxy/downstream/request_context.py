@@ -1,186 +1,260 @@
-"""One request, and the means to send its response: complete, or in chunks."""
+"""A request on the general path, as its connection and its handler share it, and the writer of its response.
+
+The connection makes the `RequestContext` when it passes the head to aiohttp. The handler finds it with
+`RequestContext.of`, and makes a `ResponseWriter`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
+
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
 
 from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.headers import RawHeaders
-from gateway.proxy.downstream.request import ClientRequest
-from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, serialize_trailers
+from gateway.proxy.downstream.framing import FramingError
+from gateway.proxy.downstream.response import (
+    CHUNKED,
+    CONTENT_LENGTH,
+    COPY_LIMIT,
+    NO_BODY,
+    Response,
+    ResponseHead,
+    serialize_response,
+    serialize_trailers,
+)
 
-_CHUNKED = b"Transfer-Encoding: chunked\r\n"
-_LENGTH = b"Content-Length: %d\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
-COPY_LIMIT = 64 * 1024
-"""Bytes up to which parts are joined to one write."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EXTRA_INFO = "mcp_gateway.request_context"
+"""Name under which the transport of aiohttp has the context of the request that is being served."""
+
+
+class SentCall(Protocol):
+    """A call that the fast path has sent upstream."""
+
+    started: float
+    """Monotonic time at which the request was received."""
+
+    def client_disconnected(self) -> None:
+        """Release everything: the client has disconnected, or the server stops. Nothing else is called after that."""
+
+    def respond(self, writer: ResponseWriter) -> Awaitable[Response | None]:
+        """Continue on the general path: return the response, or send it and return `None`."""
 
 
 class Connection(Protocol):
-    """The connection that a request came on."""
+    """The connection of a request."""
 
-    peer: str
-    head_cache: CachedRequestHead | None
+    @property
+    def is_stopping(self) -> bool:
+        """True if the connection will be closed after the response."""
 
-    def write(self, *parts: Chunk) -> None:
-        """Write without waiting. Raises `ConnectionError` if the client has disconnected."""
+    @property
+    def peer(self) -> str:
+        """Address of the client; empty if it is unknown."""
 
-    async def drain(self) -> None:
-        """Wait until the write buffer is below its high-water mark. Raises `ConnectionError`."""
+    def remember(self, head: CachedRequestHead) -> None:
+        """Keep the head of the current request for the next one with the same bytes."""
 
-    def connection_header(self, request: ClientRequest) -> bytes:
-        """Return the `Connection` header line of the response; empty if the HTTP version implies it."""
-
-    def resume_reading(self) -> None:
-        """Read the socket again if it is paused."""
-
-    def finish(self, context: RequestContext, response: Response) -> None:
-        """Send the response to a request that is served without a task."""
-
-    def continue_in_task(self, continuation: Continuation) -> None:
-        """Continue in the task of the connection."""
+    def response_sent(self, context: RequestContext, *, keep_alive: bool) -> None:
+        """Go on to the next request, if the connection is kept alive."""
 
 
 class RequestContext:
-    """A request, and its response: sent with `send_response`, or with `begin`, `write` and `end`."""
+    """The state of one request."""
 
     __slots__ = (
-        *("_connection", "_is_chunked", "_is_sent", "_prepared", "_unsent"),
-        *("origin", "peer", "request", "status"),
+        *("_call", "_content", "_error", "allows_keep_alive", "cached_head", "connection", "is_chunked", "is_handled"),
+        *("is_http_1_1", "is_received", "is_response_complete", "is_unframed", "task"),
     )
 
-    def __init__(self, connection: Connection, request: ClientRequest) -> None:
-        self._connection = connection
-        self.request = request
-        self.peer = connection.peer
-        """Address of the client; empty if it is unknown."""
+    def __init__(self, connection: Connection, cached_head: CachedRequestHead | None, call: SentCall | None) -> None:
+        self.connection = connection
+        self.cached_head = cached_head
+        """The same head, as an earlier request of the connection had it."""
+        self.is_received = False
+        """True once the whole request has arrived."""
+        self.is_chunked = False
+        """True if the body is chunked."""
+        self.is_http_1_1 = True
+        self.allows_keep_alive = False
+        """True if another request may follow on the connection, as far as the head of this one says."""
+        self.is_handled = False
+        """True once the handler has begun. What is written before is aiohttp's response to a head that it rejects."""
+        self.is_unframed = False
+        """True if the response ends with the connection (HTTP/1.0), so that nothing else shows that it is complete."""
+        self.is_response_complete = False
+        self.task: asyncio.Task[object] | None = None
+        """The task of the handler."""
+        self._call = call
+        self._content: StreamReader | None = None
+        self._error: FramingError | None = None
+
+    @staticmethod
+    def of(request: web.BaseRequest) -> RequestContext:
+        """Return the context of a request whose handler begins."""
+        context = request.get_extra_info(EXTRA_INFO)
+        assert isinstance(context, RequestContext)
+        context.is_handled = True
+        context.task = asyncio.current_task()
+        context.is_http_1_1 = request.version == HttpVersion11
+        # Servers differ most on where a chunked request and one that offers an upgrade end.
+        is_end_certain = not context.is_chunked and hdrs.UPGRADE not in request.headers
+        context.allows_keep_alive = request.keep_alive and is_end_certain
+        return context
+
+    def take_call(self) -> SentCall | None:
+        """Return the call to continue, if the fast path has sent the request; the caller must end it."""
+        call, self._call = self._call, None
+        return call
+
+    def remember_head(self, head: CachedRequestHead) -> None:
+        """Keep the head for the next request of the connection with the same bytes."""
+        self.cached_head = head
+        if self.is_http_1_1 and self.allows_keep_alive:
+            self.connection.remember(head)
+
+    def read_from(self, content: StreamReader) -> None:
+        """Let invalid framing in the rest of the body fail its reader. Raises `FramingError` if it was found before."""
+        if self._error is not None:
+            raise self._error
+        self._content = content
+
+    def fail_body(self, error: FramingError) -> None:
+        """Fail the reader of the body."""
+        self._error = error
+        if self._content is not None:
+            self._content.set_exception(error)
+
+    def end(self) -> None:
+        """End a call that the handler has not taken: it never will."""
+        call = self.take_call()
+        if call is not None:
+            call.client_disconnected()
+
+
+class _SentResponse(web.StreamResponse):
+    """A response that was written through `request.writer`, for aiohttp to find nothing left to do.
+
+    aiohttp's own serializer drops bytes of header values that are not UTF-8, and it sends no trailers.
+    """
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        # One object stands for all responses. aiohttp calls nothing but the methods below.
+        self._keeps_alive = keep_alive
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return self._keeps_alive
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        return None
+
+
+_SENT = _SentResponse(keep_alive=True)
+_SENT_LAST = _SentResponse(keep_alive=False)
+
+
+class ResponseWriter:
+    """Sends one response: complete with `send`, or in chunks with `begin`, `write` and `end`.
+
+    All methods wait for the write buffer, and raise `ConnectionError` if the client has disconnected.
+    """
+
+    __slots__ = ("_is_chunked", "_keep_alive", "_request", "_unsent", "context", "status")
+
+    def __init__(self, request: web.BaseRequest, context: RequestContext) -> None:
+        self._request = request
+        self.context = context
+        self._keep_alive = context.allows_keep_alive
+        self._is_chunked = False
+        self._unsent: tuple[int, bytes] | None = None
         self.status = 0
         """Status of the response; 0 until its head was sent."""
-        self.origin: bytes | None = None
-        """The allowed origin of a browser's page."""
-        self._is_chunked = False
-        self._is_sent = False
-        self._unsent: tuple[int, bytes] | None = None
-        self._prepared: tuple[Response, bytes, bytes] | None = None
-        """A response, and the `Connection` field and bytes that were prepared for it."""
 
-    @property
-    def head_cache(self) -> CachedRequestHead | None:
-        """The head of the connection's last request, for the next request with the same head."""
-        return self._connection.head_cache
-
-    @head_cache.setter
-    def head_cache(self, value: CachedRequestHead | None) -> None:
-        self._connection.head_cache = value
-
-    @property
-    def is_sent(self) -> bool:
-        """True once the whole response was sent."""
-        return self._is_sent
-
-    def resume_reading(self) -> None:
-        """Receive more of the request body, some of which was read."""
-        self._connection.resume_reading()
-
-    def send_continue(self) -> None:
-        """Send 100 Continue (RFC 9110, section 10.1.1)."""
-        self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async def send_continue(self) -> None:
+        """Send 100 Continue (RFC 9110, section 10.1.1), which aiohttp's low-level server does not."""
+        await self._request.writer.write(_CONTINUE)
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
         """Prepare the head of a response in chunks. It is sent with the first `flush`, `write` or `end`."""
         framing = b""
         if length is not None:
-            framing = _LENGTH % length
+            framing = CONTENT_LENGTH % length
         elif head.status in NO_BODY:
             pass
-        elif self.request.version == "1.1":
+        elif self.context.is_http_1_1:
             self._is_chunked = True
-            framing = _CHUNKED
+            framing = CHUNKED
         else:
-            self.request.keep_alive = False
-        framing = self._connection.connection_header(self.request) + framing
-        self._unsent = head.status, head.serialize(framing)
+            self._keep_alive = False
+            self.context.is_unframed = True
+        self._unsent = head.status, head.serialize(self._connection_field() + framing)
 
     async def flush(self) -> None:
-        """Send the head separately. Raises `ConnectionError` if the client has disconnected."""
-        self._send()
-        await self._connection.drain()
+        """Send the head separately."""
+        await self._send(b"")
 
     async def write(self, chunk: Chunk) -> None:
-        """Send a chunk of the body, and wait for the write buffer. Raises `ConnectionError`."""
-        self._send(*self._framed(chunk))
-        await self._connection.drain()
+        """Send a chunk of the body."""
+        await self._send(*self._framed(chunk))
 
     async def end(self, chunk: Chunk = b"", trailers: RawHeaders = ()) -> None:
-        """Send the last chunk and end the response. Trailers are sent if the response is chunked.
+        """Send the last chunk and end the response; trailers are sent if it is chunked.
 
-        Raises `ConnectionError`, and `ValueError` for a line end within a field.
+        Raises `ValueError` for a line end within a trailer.
         """
         last = (b"0\r\n" + serialize_trailers(trailers) + b"\r\n",) if self._is_chunked else ()
-        self._send(*self._framed(chunk), *last)
-        self._is_sent = True
-        await self._connection.drain()
+        await self._send(*self._framed(chunk), *last)
+        self.context.is_response_complete = True
 
-    def prepare(self, response: Response) -> None:
-        """Serialize a small response ahead of sending it."""
-        if len(response.body) <= COPY_LIMIT:
-            raw = b"".join(self._serialize(response))
-            self._prepared = response, self._connection.connection_header(self.request), raw
-
-    def finish(self, response: Response) -> None:
-        """Send the response to a request that is served without a task."""
-        self._connection.finish(self, response)
-
-    def continue_in_task(self, continuation: Continuation) -> None:
-        """Continue in a task to serve a request that was served without one."""
-        self._connection.continue_in_task(continuation)
-
-    def send_response(self, response: Response) -> None:
-        """Send a complete response. Raises `ConnectionError`."""
-        if not self._send_prepared(response):
-            self._connection.write(*self._serialize(response))
-        self.status = response.head.status
-        self._is_sent = True
-
-    def _send_prepared(self, response: Response) -> bool:
-        if self._prepared is None:
-            return False
-        prepared, connection_header, raw = self._prepared
-        if prepared is not response or connection_header != self._connection.connection_header(self.request):
-            return False
-        self._connection.write(raw)
-        return True
-
-    def _serialize(self, response: Response) -> tuple[Chunk, ...]:
-        if response.close_connection or not self.request.is_complete:
+    async def send(self, response: Response) -> None:
+        """Send a complete response."""
+        if response.close_connection or not self.context.is_received:
             # Reading the rest of the request body is not worthwhile.
-            self.request.keep_alive = False
-        framing = self._connection.connection_header(self.request)
-        head, body = response.head, response.body
-        if response.chunked:
-            self._is_chunked = True
-            return head.serialize(framing + _CHUNKED), *self._framed(body), _LAST_CHUNK
-        if head.status not in NO_BODY:
-            framing += _LENGTH % len(body)
-        # A response to HEAD states the length of the body that it omits (RFC 9110, section 9.3.2).
-        return head.serialize(framing), b"" if self.request.method == "HEAD" else body
+            self._keep_alive = False
+        is_head = self._request.method == hdrs.METH_HEAD
+        parts = serialize_response(response, self._connection_field(), omits_body=is_head)
+        self.status = response.head.status
+        await self._write(*parts)
+        self.context.is_response_complete = True
+
+    def finish(self) -> web.StreamResponse:
+        """Let the connection go on to its next request, and return what the handler must return immediately."""
+        keep_alive = self._keep_alive and self.context.is_received and self.context.is_response_complete
+        self.context.connection.response_sent(self.context, keep_alive=keep_alive)
+        return _SENT if keep_alive else _SENT_LAST
+
+    def _connection_field(self) -> bytes:
+        """Return the `Connection` header line; empty if it is the default of the HTTP version."""
+        if self.context.connection.is_stopping:
+            self._keep_alive = False
+        if not self._keep_alive:
+            return b"Connection: close\r\n"
+        return b"" if self.context.is_http_1_1 else b"Connection: keep-alive\r\n"
 
     def _framed(self, chunk: Chunk) -> tuple[Chunk, ...]:
         if not chunk or not self._is_chunked:
             return (chunk,)
         return b"%x\r\n" % len(chunk), chunk, b"\r\n"
 
-    def _send(self, *parts: Chunk) -> None:
+    async def _send(self, *parts: Chunk) -> None:
         if self._unsent is not None:
-            status, head = self._unsent
-            self._connection.write(head, *parts)
-            self._unsent = None
-            self.status = status
-        else:
-            self._connection.write(*parts)
+            (self.status, head), self._unsent = self._unsent, None
+            parts = (head, *parts)
+        await self._write(*parts)
 
-
-Continuation = Callable[[RequestContext], Awaitable[Response | None]]
-"""Serves a request in a task: returns the response, or sends it through the context and returns `None`."""
+    async def _write(self, *parts: Chunk) -> None:
+        writer = self._request.writer
+        if sum(map(len, parts)) <= COPY_LIMIT:
+            parts = (b"".join(parts),)
+        for part in parts:
+            await writer.write(part)
+        # aiohttp waits for the write buffer only every 64 KiB.
+        await writer.drain()

@@ -14,6 +14,11 @@ from gateway.proxy.admission.headers import RawHeaders
 NO_BODY = frozenset({204, 304})
 """Statuses whose responses have neither a body nor a length (RFC 9110, section 6.4.1)."""
 
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CONTENT_LENGTH = b"Content-Length: %d\r\n"
+COPY_LIMIT = 64 * 1024
+"""Bytes up to which parts are joined to one write."""
+
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -53,6 +58,24 @@ def serialize_head(status: int, reason: str | None, headers: RawHeaders) -> Resp
     if text.count(b"\n") != len(lines) - 1 or text.count(b"\r") != len(lines) - 1 or b"\0" in text:
         raise ValueError("a line end within a field of a response")
     return ResponseHead(status, text + b"\r\n", is_dated=b"\r\ndate:" in text.lower())
+
+
+def serialize_response(
+    response: Response, connection_field: bytes = b"", *, omits_body: bool = False
+) -> tuple[Chunk, ...]:
+    """Return the bytes of a complete response, in one part unless it is large.
+
+    `connection_field` is the `Connection` header line, if there is one. A response to HEAD omits the body, whose length
+    it states (RFC 9110, section 9.3.2).
+    """
+    head, body = response.head, response.body
+    if response.chunked:
+        parts = head.serialize(connection_field + CHUNKED) + b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"
+    elif head.status in NO_BODY:
+        return (head.serialize(connection_field),)
+    else:
+        parts = head.serialize(connection_field + CONTENT_LENGTH % len(body)), b"" if omits_body else body, b""
+    return (b"".join(parts),) if len(body) <= COPY_LIMIT else parts
 
 
 def serialize_trailers(headers: RawHeaders) -> bytes:

@@ -9,34 +9,59 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Protocol
+
+from aiohttp import web
 
 from gateway.event_loop.tasks import cancel_and_wait
-from gateway.proxy.downstream.connection import ClientConnection, RequestHandler
+from gateway.proxy.downstream.aiohttp_bridge import make_server
+from gateway.proxy.downstream.connection import ClientConnection, FastPath
+from gateway.proxy.downstream.framing import FramingError
+from gateway.proxy.downstream.response import Response
 
 _BACKLOG = 1024
 _TICK = 0.1
 """Seconds between two checks of the deadlines."""
+_CANCEL_SECONDS = 1.0
+"""Seconds for cancelled handlers to end."""
+
+
+class RequestHandler(Protocol):
+    """Serves requests."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one request."""
+
+    def framing_response(self, error: FramingError) -> Response:
+        """Count a request with invalid framing, and return the response to it."""
 
 
 class ProxyServer:
-    """Accepts connections, and passes their requests to a handler."""
+    """Accepts connections, whose requests are offered to the fast path first and then passed to the handler.
 
-    def __init__(self, handler: RequestHandler, *, head_timeout: float) -> None:
-        self._handler = handler
-        self._head_timeout = head_timeout
+    Must be made within a running event loop.
+    """
+
+    def __init__(self, handler: RequestHandler, fast_path: FastPath | None, *, head_timeout: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.make_protocol = make_server(handler.handle)
+        self.framing_response = handler.framing_response
+        self.fast_path = fast_path
+        self.head_timeout = head_timeout
+        self.is_stopping = False
+        self.now = self.loop.time()
+        """Loop time of the last check of the deadlines."""
         self._listener: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._connections: set[ClientConnection] = set()
-        self._is_stopping = False
         self._all_closed = asyncio.Event()
 
     async def listen(self, host: str, port: int) -> None:
         """Accept connections on a port that other workers share. Raises `OSError`."""
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
+        self._listener = await self.loop.create_server(
             self._create_connection, host, port, reuse_port=True, backlog=_BACKLOG
         )
-        self._ticker = loop.create_task(self._watch_deadlines())
+        self._ticker = self.loop.create_task(self._watch_deadlines())
 
     @property
     def port(self) -> int:
@@ -57,7 +82,7 @@ class ProxyServer:
 
     def stop_accepting(self) -> None:
         """Accept no more connections or requests; those that are being received or served continue."""
-        self._is_stopping = True
+        self.is_stopping = True
         if self._listener is not None:
             self._listener.close()
         if not self._connections:
@@ -70,37 +95,28 @@ class ProxyServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._all_closed.wait()
-        for connection in list(self._connections):
-            connection.cancel()
-        await asyncio.sleep(0)
+        tasks = [task for connection in list(self._connections) if (task := connection.cancel()) is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
         for connection in list(self._connections):
             connection.abort()
         if self._ticker is not None:
             await cancel_and_wait(self._ticker)
 
-    def _create_connection(self) -> ClientConnection:
-        return ClientConnection(
-            self._handler,
-            loop=asyncio.get_running_loop(),
-            head_timeout=self._head_timeout,
-            on_opened=self._connection_opened,
-            on_lost=self._connection_lost,
-        )
-
-    def _connection_opened(self, connection: ClientConnection) -> None:
-        self._connections.add(connection)
-        if self._is_stopping:
-            connection.stop()
-
-    def _connection_lost(self, connection: ClientConnection) -> None:
+    def connection_lost(self, connection: ClientConnection) -> None:
+        """Forget a connection."""
         self._connections.discard(connection)
-        if self._is_stopping and not self._connections:
+        if self.is_stopping and not self._connections:
             self._all_closed.set()
 
+    def _create_connection(self) -> ClientConnection:
+        connection = ClientConnection(self)
+        self._connections.add(connection)
+        return connection
+
     async def _watch_deadlines(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_TICK)
-            now = loop.time()
+            self.now = now = self.loop.time()
             for connection in list(self._connections):
                 connection.check_deadlines(now)

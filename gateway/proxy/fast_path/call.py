@@ -5,8 +5,8 @@ The states, and the events that end them:
 | state     | event                                                | next state | action                             |
 | --------- | ---------------------------------------------------- | ---------- | ---------------------------------- |
 | sent      | a single-result response is complete                 | recording  | hand over the usage event          |
-| sent      | any other response, an upstream error, `_MAX_WAIT`   | ended      | deliver it on the general path     |
-| sent      | an error in the gateway                              | ended      | log, count and answer 500          |
+| sent      | any other response, an upstream error, `_MAX_WAIT`   | ended      | hand it over to the general path   |
+| sent      | an error in the gateway                              | ended      | let it fail on the general path    |
 | sent      | the client disconnects                               | ended      | let the call go on detached        |
 | recording | the usage event is durable                           | ended      | send the response                  |
 | recording | the usage event cannot be made durable               | ended      | send 503                           |
@@ -24,21 +24,22 @@ from typing import Literal
 
 import msgspec
 
-from gateway.protocol.buffers import slice_view
+from gateway.protocol.buffers import Chunk, slice_view
 from gateway.protocol.sse_event import is_partial_single_event, single_event_data
 from gateway.proxy.accounting.exchange import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
 from gateway.proxy.accounting.tracked_request import track_call
-from gateway.proxy.accounting.usage_events import EventIdentity, arguments_hash, build_usage_event
+from gateway.proxy.accounting.usage_events import EventIdentity, Outcome, arguments_hash, build_usage_event
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
+from gateway.proxy.admission.policy import check_tables
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, RequestRejected
+from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
-from gateway.proxy.downstream.request_context import RequestContext
-from gateway.proxy.downstream.response import Response
+from gateway.proxy.downstream.request_context import ResponseWriter
+from gateway.proxy.downstream.response import Response, serialize_response
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
-from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.pipeline.response_delivery import downstream_head
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
@@ -49,44 +50,47 @@ log = logging.getLogger(__name__)
 
 _MAX_BUFFERED = 256 * 1024
 """Bytes of a response up to which it is buffered until it is complete. A larger one is delivered as it arrives."""
+_MAX_CHECKED = 8 * 1024
+"""Bytes of a response to a key limited to tables. The decoder guesses the form of larger ones, which is good enough to
+count them, but not to decide on access."""
 _MAX_WAIT = 0.25
 """Seconds to wait for the end of an event stream; then fall back, since only the general path closes a stream when its
 key is revoked."""
 
 State = Literal["sent", "recording", "ended"]
+_CLOSE = b"Connection: close\r\n"
 
 
 class FastPathServices(msgspec.Struct, frozen=True):
-    """The services of the worker, the stream that usage events are appended to, and the path to fall back to."""
+    """The services of the worker, and the stream that usage events are appended to."""
 
     proxy: ProxyServices
     usage: UsageStream
-    general_path: Handler
 
 
 class FastPathCall:
     """A call that was sent upstream on the fast path."""
 
     __slots__ = (
-        *("_call", "_caller", "_connection", "_context", "_error", "_identity", "_request", "_response", "_services"),
-        *("_started", "_state", "_timer"),
+        *("_call", "_caller", "_client", "_error", "_identity", "_request", "_response", "_services", "_state"),
+        *("_timer", "_upstream", "started"),
     )
 
     def __init__(
         self,
         services: FastPathServices,
-        context: RequestContext,
+        client: ClientConnection,
         request: AdmittedRequest,
         caller: Caller,
-        connection: UpstreamConnection,
+        upstream: UpstreamConnection,
         started: float,
     ) -> None:
         self._services = services
-        self._context = context
+        self._client = client
         self._request = request
         self._call = track_call(request.messages[0])
         self._caller = caller
-        self._started = started
+        self.started = started
         self._state: State = "sent"
         self._identity: EventIdentity | None = None
         """Set once it is known."""
@@ -94,29 +98,47 @@ class FastPathCall:
         """The response to send when the usage event is durable."""
         self._error: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._connection = connection
-        connection.listener = self._on_progress
+        self._upstream = upstream
+        upstream.listener = self._on_progress
+
+    def is_waiting(self) -> bool:
+        """Return True until the head of the response has arrived."""
+        return self._upstream.is_head_pending
 
     def prepare_event(self) -> None:
         """Do part of the work for the usage event while the upstream is busy."""
         try:
             self._identity = self._event_identity()
         except Exception as error:
-            # It fails the call when the response arrives: the connection logs it, and the general path counts it.
+            # It fails the call when the response arrives.
             self._error = error
 
     def client_disconnected(self) -> None:
         """Let the call go on without its client, if it can be metered; otherwise end it."""
         state, self._state = self._state, "ended"
-        services = self._services.proxy
         if state != "recording":
             self._stop_listening()
-            services.forwarding.sender.client_disconnected(self._sent())
+            self._services.proxy.forwarding.sender.client_disconnected(self._sent())
         self._finish_request(CLIENT_CLOSED_REQUEST, "client_left")
+
+    async def respond(self, writer: ResponseWriter) -> Response | None:
+        """Deliver the response on the general path. Raises `RequestRejected`."""
+        services = self._services.proxy
+        try:
+            if self._error is not None:
+                services.forwarding.sender.release(self._upstream)
+                raise self._error
+            sent = self._sent()
+            await services.forwarding.sender.wait_for_head(sent)
+            return await services.forwarding.delivery.deliver(writer, sent)
+        except RequestRejected as rejected:
+            raise RequestRejected(rejected.deny, self._request.messages[0].id) from None
+        finally:
+            services.concurrency.release("request")
 
     def _on_progress(self) -> None:
         """Handle more of the response, its end, or a failure of the upstream."""
-        if self._connection.is_head_pending:
+        if self._upstream.is_head_pending:
             return
         try:
             if self._error is None and self._must_wait():
@@ -130,37 +152,32 @@ class FastPathCall:
                 log.error("cleaning up after a recorded call failed: %s", error_locations(error))
                 return
             self._error = error
-        self._fall_back()
+        self._hand_over()
 
     def _must_wait(self) -> bool:
         """Return True if the response is small and incomplete; for an event stream, wait up to `_MAX_WAIT`."""
-        connection = self._connection
-        if connection.is_finished or connection.unread_bytes > _MAX_BUFFERED:
+        upstream = self._upstream
+        if upstream.is_finished or upstream.unread_bytes > _MAX_BUFFERED:
             return False
-        connection.buffer_whole()
-        if not downstream_head(connection, self._request.head.origin).is_event_stream:
-            return connection.content_length is not None and connection.content_length <= _MAX_BUFFERED
-        if connection.unread_bytes == 0 or not is_partial_single_event(*connection.body_view()):
+        upstream.buffer_whole()
+        if not downstream_head(upstream, self._request.head.origin).is_event_stream:
+            return upstream.content_length is not None and upstream.content_length <= _MAX_BUFFERED
+        if upstream.unread_bytes == 0 or not is_partial_single_event(*upstream.body_view()):
             return False
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_MAX_WAIT, self._fall_back)
+            self._timer = asyncio.get_running_loop().call_later(_MAX_WAIT, self._hand_over)
         return True
 
     def _record_single_result(self) -> bool:
         """Hand over the usage event of a single-result response; return False for any other response."""
-        services, connection = self._services.proxy, self._connection
-        if not connection.is_complete or connection.trailers:
+        services, upstream = self._services.proxy, self._upstream
+        if not upstream.is_complete or upstream.trailers:
             return False
-        view = connection.body_view()
-        head = downstream_head(connection, self._request.head.origin)
-        is_chunked = head.is_event_stream and connection.content_length is None
-        if is_chunked and self._context.request.version != "1.1":
-            return False
+        view = upstream.body_view()
+        head = downstream_head(upstream, self._request.head.origin)
         body = slice_view(*view)
         data = single_event_data(*view) if head.is_event_stream else body
-        if data is None:
-            return False
-        outcome = meter_tool_response(self._call, decode_tool_response(data), services.accounting.meter, len(data))
+        outcome = None if data is None else self._meter(data)
         if outcome is None:
             return False
         clock = services.accounting.clock
@@ -170,18 +187,29 @@ class FastPathCall:
             self._identity or self._event_identity(),
             outcome,
             created_at=clock.now_ms(),
-            duration_ms=round((clock.monotonic() - self._started) * 1000, 3),
+            duration_ms=round((clock.monotonic() - self.started) * 1000, 3),
         )
+        is_chunked = head.is_event_stream and upstream.content_length is None
         self._response = Response(head=head.head, body=body, chunked=is_chunked)
         is_sole = services.concurrency.is_sole("request")
         self._services.usage.submit_callback(event, self._on_durable, is_alone=is_sole)
         if self._state == "sent":
             self._state = "recording"
         # Redis works in the meantime.
-        services.forwarding.sender.release(connection)
-        if is_sole:
-            self._context.prepare(self._response)
+        services.forwarding.sender.release(upstream)
         return True
+
+    def _meter(self, data: Chunk) -> Outcome | None:
+        """Meter a single-result response that the key may see; return `None` for any other response."""
+        meter = self._services.proxy.accounting.meter
+        outcome = meter_tool_response(self._call, decode_tool_response(data), meter, len(data))
+        principal = self._request.principal
+        assert principal is not None
+        if outcome is None or principal.record.allowed_tables is None:
+            return outcome
+        if len(data) > _MAX_CHECKED or outcome.status != "ok":
+            return None
+        return None if check_tables(principal.record, outcome.metered.tables or None) else outcome
 
     def _event_identity(self) -> EventIdentity:
         accounting = self._services.proxy.accounting
@@ -192,45 +220,27 @@ class FastPathCall:
         if self._state == "ended":
             return
         self._state = "ended"
-        assert self._response is not None
-        if error is None:
-            self._context.finish(self._response)
-            self._finish_request(self._response.head.status, "forwarded")
-        else:
+        response, reason = self._response, "forwarded"
+        assert response is not None
+        if error is not None:
             cors = cors_headers(self._request.head.origin)
-            self._context.finish(deny_response(USAGE_UNAVAILABLE, self._request.messages[0].id, cors=cors))
-            self._finish_request(USAGE_UNAVAILABLE.status, USAGE_UNAVAILABLE.reason)
+            response = deny_response(USAGE_UNAVAILABLE, self._request.messages[0].id, cors=cors)
+            reason = USAGE_UNAVAILABLE.reason
+        self._client.finish(*serialize_response(response, _CLOSE if self._client.is_stopping else b""))
+        self._finish_request(response.head.status, reason)
 
-    def _fall_back(self) -> None:
+    def _hand_over(self) -> None:
         """Continue on the general path."""
-        self._stop_listening()
-        self._context.continue_in_task(self._respond)
-
-    async def _respond(self, context: RequestContext) -> Response | None:
         self._state = "ended"
-        return await self._services.general_path.respond(context, self._deliver(), self._started)
-
-    async def _deliver(self) -> Response | None:
-        services = self._services.proxy
-        try:
-            if self._error is not None:
-                # An error in the gateway: the connection logs it and answers 500.
-                services.forwarding.sender.release(self._connection)
-                raise self._error
-            sent = self._sent()
-            await services.forwarding.sender.wait_for_head(sent)
-            return await services.forwarding.delivery.deliver(self._context, sent)
-        except RequestRejected as rejected:
-            raise RequestRejected(rejected.deny, self._request.messages[0].id) from None
-        finally:
-            services.concurrency.release("request")
+        self._stop_listening()
+        self._client.hand_over(self)
 
     def _sent(self) -> SentRequest:
-        exchange = self._services.proxy.make_exchange(self._request, self._caller, started=self._started)
-        return SentRequest(self._request, self._connection, exchange)
+        exchange = self._services.proxy.make_exchange(self._request, self._caller, started=self.started)
+        return SentRequest(self._request, self._upstream, exchange)
 
     def _stop_listening(self) -> None:
-        self._connection.listener = None
+        self._upstream.listener = None
         if self._timer is not None:
             self._timer.cancel()
 
@@ -238,4 +248,4 @@ class FastPathCall:
         """Release the request's place in the concurrency limit, and count the response."""
         services = self._services.proxy
         services.concurrency.release("request")
-        services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self._started)
+        services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self.started)

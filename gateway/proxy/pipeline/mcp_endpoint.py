@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from aiohttp import web
+
 from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_store import IdInUse
@@ -18,7 +20,7 @@ from gateway.proxy.admission.concurrency import RequestType
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.pipeline.request_body import BodyReader
 from gateway.proxy.pipeline.upstream_request import UpstreamRequest
@@ -41,16 +43,16 @@ class McpEndpoint:
         self._gateway_id = config.gateway_id
         self._bodies = BodyReader(max_bytes=config.max_request_bytes, timeout=config.request_body_timeout)
 
-    async def serve(self, context: RequestContext, head: RequestHead) -> Response | None:
-        """Serve one of `METHODS`: return the response, or send it through the context. Raises `RequestRejected`."""
+    async def serve(self, request: web.BaseRequest, writer: ResponseWriter, head: RequestHead) -> Response | None:
+        """Serve one of `METHODS`: return the response, or send it and return `None`. Raises `RequestRejected`."""
         credential = self._authenticator.cached_principal(head.credential) or await self._authenticate(head)
         is_listening = head.method == "GET"
         type_: RequestType = "keyless" if isinstance(credential, Deny) else "listening" if is_listening else "request"
         self._concurrency.acquire(type_)
         try:
             if head.method == "POST":
-                return await self._post(context, head, credential)
-            return await self._get_or_delete(context, head, credential)
+                return await self._post(request, writer, head, credential)
+            return await self._get_or_delete(writer, head, credential)
         finally:
             self._concurrency.release(type_)
 
@@ -61,9 +63,11 @@ class McpEndpoint:
         finally:
             self._concurrency.release("key_lookup")
 
-    async def _post(self, context: RequestContext, head: RequestHead, credential: Principal | Deny) -> Response | None:
-        was_received = context.request.is_complete
-        body = await self._bodies.read(context, head, credential if isinstance(credential, Deny) else None)
+    async def _post(
+        self, request: web.BaseRequest, writer: ResponseWriter, head: RequestHead, credential: Principal | Deny
+    ) -> Response | None:
+        was_received = writer.context.is_received
+        body = await self._bodies.read(request, writer, head, credential if isinstance(credential, Deny) else None)
         if not was_received:
             # The key may have been revoked while the body arrived.
             credential = await self._authenticator.authenticate(head.credential)
@@ -72,14 +76,14 @@ class McpEndpoint:
         except MalformedMessage as error:
             raise RequestRejected(invalid(str(error), error.code), error.id) from None
         try:
-            request = await self._admission.admit(head, body, parsed, credential)
-            return await self._forward(context, request)
+            admitted = await self._admission.admit(head, body, parsed, credential)
+            return await self._forward(writer, admitted)
         except RequestRejected as rejected:
             raise RequestRejected(rejected.deny, None if parsed.is_batch else parsed.messages[0].id) from None
 
-    async def _forward(self, context: RequestContext, request: AdmittedRequest) -> Response | None:
+    async def _forward(self, writer: ResponseWriter, request: AdmittedRequest) -> Response | None:
         forwarding, session = self._services.forwarding, request.session
-        caller, upstream_request = self._prepare(context, request)
+        caller, upstream_request = self._prepare(writer.context, request)
         is_listening = any(message.method == "subscriptions/listen" for message in request.messages)
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         is_initialize = request.messages[0].method == "initialize"
@@ -91,20 +95,20 @@ class McpEndpoint:
         if is_initialize:
             # It goes on without its client: a session that was opened but not registered could never be ended.
             sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
-        return await forwarding.delivery.deliver(context, await sending, is_listening=is_listening)
+        return await forwarding.delivery.deliver(writer, await sending, is_listening=is_listening)
 
     def _prepare(self, context: RequestContext, request: AdmittedRequest) -> tuple[Caller, UpstreamRequest]:
         """Return the caller and the request to forward, cached for the next request with the same head."""
         head, principal, session = request.head, request.principal, request.session
-        cached = context.head_cache.admission if context.head_cache is not None else None
+        cached = context.cached_head.admission if context.cached_head is not None else None
         if cached is not None and (principal is None or not cached.applies_to(principal.record, session)):
             cached = None
         caller = caller_of(request, self._gateway_id, cached.caller if cached is not None else None)
         upstream_request = self._services.forwarding.requests.build(request, cached)
         is_new = cached is None or cached.caller is not caller
-        if is_new and principal is not None and context.head_cache is not None and not head.expects_continue:
+        if is_new and principal is not None and not head.expects_continue:
             admission = CachedAdmission(principal, session, caller, upstream_request.head)
-            context.head_cache = CachedRequestHead(head, admission)
+            context.remember_head(CachedRequestHead(head, admission))
         return caller, upstream_request
 
     async def _register_calls(self, exchange: Exchange) -> None:
@@ -117,7 +121,7 @@ class McpEndpoint:
             raise RequestRejected(CORRELATION_UNAVAILABLE) from None
 
     async def _get_or_delete(
-        self, context: RequestContext, head: RequestHead, credential: Principal | Deny
+        self, writer: ResponseWriter, head: RequestHead, credential: Principal | Deny
     ) -> Response | None:
         forwarding = self._services.forwarding
         request = await self._admission.admit_bodiless(head, credential)
@@ -133,7 +137,7 @@ class McpEndpoint:
         )
         try:
             return await forwarding.delivery.deliver(
-                context, sent, is_listening=is_listening, rewrite_endpoint=rewrite_endpoint
+                writer, sent, is_listening=is_listening, rewrite_endpoint=rewrite_endpoint
             )
         finally:
             # A session of the HTTP+SSE transport ends with its stream.

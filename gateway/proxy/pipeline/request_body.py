@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 
+from aiohttp import StreamReader, web
+
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import ResponseWriter
 
 MAX_KEYLESS_BYTES = 64 * 1024
 """Maximum bytes of a body without a valid key; an `initialize` has a few hundred."""
@@ -22,18 +24,21 @@ class BodyReader:
         self._max_bytes = max_bytes
         self._timeout = timeout
 
-    async def read(self, context: RequestContext, head: RequestHead, key_rejection: Deny | None) -> bytes:
+    async def read(
+        self, request: web.BaseRequest, writer: ResponseWriter, head: RequestHead, key_rejection: Deny | None
+    ) -> bytes:
         """Return the body. Raises `RequestRejected`.
 
         `key_rejection` is the reason why the request has no valid key; `None` if it has one.
         """
-        self._check_head(context.request.content_length or 0, head, key_rejection)
-        request = context.request
+        self._check_head(request.content_length or 0, head, key_rejection)
         limit = self._max_bytes if key_rejection is None else min(self._max_bytes, MAX_KEYLESS_BYTES)
-        if head.expects_continue and request.version == "1.1":
-            context.send_continue()
+        if head.expects_continue and writer.context.is_http_1_1:
+            await writer.send_continue()
+        context = writer.context
         try:
-            body = request.read_nowait() if request.is_complete else await self._receive(context, limit)
+            context.read_from(request.content)
+            body = request.content.read_nowait() if context.is_received else await self._receive(request.content, limit)
         except FramingError as error:
             raise RequestRejected(invalid(str(error)), close_connection=True) from None
         if len(body) > limit:
@@ -50,19 +55,14 @@ class BodyReader:
         if key_rejection is not None and (length > MAX_KEYLESS_BYTES or head.expects_continue):
             raise RequestRejected(key_rejection)
 
-    async def _receive(self, context: RequestContext, limit: int) -> bytes:
+    async def _receive(self, content: StreamReader, limit: int) -> bytes:
         """Return the body, up to one chunk more than the limit. Raises `RequestRejected` and `FramingError`."""
-        request = context.request
         chunks = []
         size = 0
         try:
             async with asyncio.timeout(self._timeout):
-                is_complete = False
-                while not is_complete and size <= limit:
-                    await request.wait_for_data()
-                    is_complete = request.is_complete
-                    chunks.append(request.read_nowait())
-                    context.resume_reading()
+                while size <= limit and not content.at_eof():
+                    chunks.append(await content.readany())
                     size += len(chunks[-1])
         except TimeoutError:
             raise RequestRejected(rejections.TOO_SLOW, close_connection=True) from None

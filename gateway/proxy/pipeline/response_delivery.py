@@ -19,7 +19,7 @@ from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.admission.headers import client_headers
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import ResponseWriter
 from gateway.proxy.downstream.response import Response, ResponseHead, serialize_head
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
@@ -54,7 +54,7 @@ class ResponseDelivery:
 
     async def deliver(
         self,
-        context: RequestContext,
+        writer: ResponseWriter,
         sent: SentRequest,
         *,
         is_listening: bool = False,
@@ -72,12 +72,12 @@ class ResponseDelivery:
             response_head = downstream_head(connection, sent.request.head.origin).head
             if connection.is_event_stream and sent.request.principal is not None:
                 with self._open_streams.registered(sent.request.principal.key, is_listening=is_listening):
-                    await self._stream(context, connection, response_head, stream)
+                    await self._stream(writer, connection, response_head, stream)
                 return None
             first = await stream.next_chunk()
             if stream.is_ended and not connection.trailers:
                 return Response(head=response_head, body=first)
-            await self._stream(context, connection, response_head, stream, first)
+            await self._stream(writer, connection, response_head, stream, first)
             return None
         except UpstreamError as error:
             raise self._sender.counted_rejection(error) from None
@@ -94,29 +94,29 @@ class ResponseDelivery:
 
     async def _stream(
         self,
-        context: RequestContext,
+        writer: ResponseWriter,
         connection: UpstreamConnection,
         response_head: ResponseHead,
         stream: ResponseStream,
         first: Chunk = b"",
     ) -> None:
         """Send the response as it arrives. An incomplete one gets no end, so that it cannot look complete."""
-        context.begin(response_head, None if stream.may_redact else connection.content_length)
+        writer.begin(response_head, None if stream.may_redact else connection.content_length)
         try:
             if not (first or connection.is_readable):
-                await context.flush()
+                await writer.flush()
             chunk = first or await stream.next_chunk()
             while chunk and not stream.is_ended:
-                await context.write(chunk)
+                await writer.write(chunk)
                 chunk = await stream.next_chunk()
         except (UpstreamError, SpoolFull, CorrelationUnavailable) as error:
-            if context.status == 0:
+            if writer.status == 0:
                 raise
             log.warning("a response ended early: %s", error)
             if isinstance(error, UpstreamError):
                 self._metrics.upstream_failed(error.phase)
             return
-        await context.end(chunk, client_headers(connection.trailers))
+        await writer.end(chunk, client_headers(connection.trailers))
 
 
 class DownstreamHead(msgspec.Struct, frozen=True):

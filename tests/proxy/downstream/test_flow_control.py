@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from gateway.proxy.downstream import connection as downstream_connection
+from gateway.proxy.downstream import flow_control
 from tests.proxy.downstream.lines import POST
 from tests.support.gateway import Gateway
 from tests.support.scripted_upstream import (
@@ -80,7 +80,7 @@ def _buffered(gateway: Gateway) -> int:
 async def test_a_client_that_reads_nothing_for_too_long_is_disconnected(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downstream_connection, "WRITE_TIMEOUT", 0.2)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT", 0.2)
     broken = asyncio.Event()
 
     async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
@@ -104,7 +104,7 @@ async def test_a_client_that_reads_nothing_for_too_long_is_disconnected(
 async def test_a_slow_reader_that_makes_progress_stays_connected(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downstream_connection, "WRITE_TIMEOUT", 0.7)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT", 0.7)
     size = 30_000_000
     upstream.answer = answer_raw(http(b" " * size))
     async with connection(gateway) as (reader, writer):

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.proxy.downstream.request_context import RequestContext
 from gateway.proxy.fast_path.call import FastPathCall
-from gateway.proxy.upstream.connection import ConnectionState
+from gateway.proxy.pipeline.sending import UpstreamSender
+from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from tests.proxy.keep_alive import (
     SINGLE_RESULT,
     KeepAliveClient,
@@ -439,7 +439,7 @@ async def test_an_error_in_the_gateway_is_logged_and_500_on_both_paths_and_leaks
     assert responses[0] == responses[1]
     assert responses[0].startswith(b"HTTP/1.1 500 ")
     assert paths.taken == ["general", "fast", "fell back", "general"]
-    assert gateway.metrics.reasons == ["forwarded"] * 3
+    assert gateway.metrics.reasons == ["forwarded", "internal", "internal"]
     assert len(caplog.records) == 2
     await counted(gateway, 1)
 
@@ -571,14 +571,12 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
     assert paths.taken.count("fell back") > 5
 
 
-@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 async def test_a_response_prepared_before_draining_still_says_that_the_connection_closes(
-    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder, version: bytes
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, paths: PathRecorder
 ) -> None:
-    fields = (b"Connection: keep-alive",) if version == b"1.0" else ()
     async with (
         running_gateway(redis, valkey_url, upstream.url, tmp_path) as gateway,
-        warm_client(gateway, upstream, await gateway.key(), *fields, version=version) as client,
+        warm_client(gateway, upstream, await gateway.key()) as client,
     ):
         upstream.answer = answer_raw(http(SINGLE_RESULT))
         async with recording_usage(gateway, client):
@@ -586,20 +584,22 @@ async def test_a_response_prepared_before_draining_still_says_that_the_connectio
         raw = await client.read_response()
         assert paths.taken == ["general", "fast"]
         assert b"\r\nConnection: close\r\n" in raw
-        assert b"keep-alive" not in raw
         assert await client.is_closed()
 
 
 async def test_an_error_after_recording_neither_counts_nor_answers_twice(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_arguments: Any, **_named: Any) -> Any:
+    release = UpstreamSender.release
+
+    def fails(sender: UpstreamSender, connection: UpstreamConnection) -> None:
+        release(sender, connection)
         raise RuntimeError("a fault")
 
     async with warm_client(gateway, upstream, await gateway.key()) as client:
         upstream.answer = answer_raw(http(SINGLE_RESULT))
         with monkeypatch.context() as faulty:
-            faulty.setattr(RequestContext, "prepare", fails)
+            faulty.setattr(UpstreamSender, "release", fails)
             assert (await client.exchange(call())).endswith(SINGLE_RESULT)
         assert (await client.exchange(call())).endswith(SINGLE_RESULT)
     assert paths.taken == ["general", "fast", "fast"]
@@ -607,7 +607,7 @@ async def test_an_error_after_recording_neither_counts_nor_answers_twice(
     await counted(gateway, 3)
 
 
-async def test_an_error_before_sending_is_logged_counted_and_500(
+async def test_a_request_is_served_by_the_general_path_if_the_fast_path_fails_before_sending_it(
     gateway: Gateway,
     upstream: ScriptedUpstream,
     paths: PathRecorder,
@@ -619,11 +619,12 @@ async def test_an_error_before_sending_is_logged_counted_and_500(
 
     key = await gateway.key()
     async with warm_client(gateway, upstream, key) as client:
+        upstream.answer = answer_raw(http(SINGLE_RESULT))
         with monkeypatch.context() as faulty:
             faulty.setattr("gateway.proxy.fast_path.fast_path.caller_of", fails)
-            assert (await client.exchange(call())).startswith(b"HTTP/1.1 500 ")
-        assert await client.is_closed()
-    assert gateway.metrics.reasons == ["forwarded", "internal"]
+            assert (await client.exchange(call())).endswith(SINGLE_RESULT)
+    assert paths.taken == ["general", "general"]
+    assert gateway.metrics.reasons == ["forwarded", "forwarded"]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert (gateway.active_requests, upstream.requests) == (0, [])
-    await counted(gateway, 1)
+    assert (gateway.active_requests, len(upstream.requests)) == (0, 1)
+    await counted(gateway, 2)

@@ -30,6 +30,7 @@ from gateway.keys.secret import ApiKey
 from gateway.proxy.clock import SYSTEM_CLOCK
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream.connection import ClientConnection
+from gateway.proxy.downstream.server import ProxyServer
 from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.services import make_services
@@ -101,14 +102,9 @@ class Player:
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
-        fast_path = FastPath(Handler(self.services, self._is_ready), self.services, fakes["usage"])
-        self._client = ClientConnection(
-            fast_path,
-            loop=asyncio.get_running_loop(),
-            head_timeout=10,
-            on_opened=lambda _connection: None,
-            on_lost=lambda _connection: None,
-        )
+        handler = Handler(self.services, self._is_ready)
+        fast_path = FastPath(self.services, fakes["usage"])
+        self._client = ClientConnection(ProxyServer(handler, fast_path, head_timeout=10))
         self._client.connection_made(FakeTransport(self._to_client, lambda: self.sent.append("client   << end")))
 
     async def play(self, transcript: str) -> None:

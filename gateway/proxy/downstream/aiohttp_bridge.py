@@ -1,0 +1,156 @@
+"""aiohttp's server behind a `ClientConnection`: one protocol object of `aiohttp.web.Server` for each connection.
+
+aiohttp is used through the methods of `asyncio.Protocol` and `asyncio.Transport` alone: it gets the bytes of one
+request after another, and writes to `AiohttpBridge`, which is its transport. The rules:
+
+- aiohttp has no time-outs and writes no log; the connection has both.
+- What aiohttp writes while no handler runs is its response to a head that it rejects. It is replaced by the gateway's.
+- If aiohttp closes its transport, the connection decides how: after a time to read the response, or with a reset.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from gateway.proxy.downstream.flow_control import PauseReason, ReadingControl
+from gateway.proxy.downstream.framing import MAX_HEAD
+from gateway.proxy.downstream.request_context import EXTRA_INFO, RequestContext
+
+_NO_KEEP_ALIVE_TIMEOUT = 10 * 365 * 86400.0
+"""Seconds. Zero would not mean "never"."""
+_MAX_FIELDS = 10_000
+"""More than fit into a head. The handler rejects heads with too many, with a better message."""
+
+_silent = logging.getLogger(f"{__name__}.silent")
+_silent.disabled = True
+
+HandleRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def make_server(handle: HandleRequest) -> web.Server:
+    """Return the factory of aiohttp's protocol objects. Needs a running event loop."""
+    server = web.Server(
+        handle,
+        handler_cancellation=True,
+        access_log=None,
+        logger=_silent,
+        keepalive_timeout=_NO_KEEP_ALIVE_TIMEOUT,
+        tcp_keepalive=False,
+        lingering_time=0,
+        auto_decompress=False,
+        max_line_size=MAX_HEAD,
+        max_field_size=MAX_HEAD,
+        max_headers=_MAX_FIELDS,
+    )
+    protocol = server()
+    # A release of aiohttp that does not know one of the settings drops them all.
+    if (protocol.max_field_size, protocol.max_headers, protocol.keepalive_timeout) != (
+        MAX_HEAD,
+        _MAX_FIELDS,
+        _NO_KEEP_ALIVE_TIMEOUT,
+    ):
+        raise RuntimeError("This release of aiohttp ignores settings of its server; install aiohttp>=3.14.2")
+    return server
+
+
+class BridgedConnection(Protocol):
+    """The connection that aiohttp's bytes go to."""
+
+    @property
+    def context(self) -> RequestContext | None:
+        """The request that aiohttp serves."""
+
+    def head_rejected(self) -> None:
+        """Respond to a request whose head aiohttp rejects."""
+
+    def aiohttp_closed(self) -> None:
+        """Close: aiohttp is done with the connection."""
+
+
+class AiohttpBridge(asyncio.Transport):
+    """The transport that aiohttp sees, and the way to its protocol object."""
+
+    __slots__ = ("_connection", "_is_detached", "_is_over", "_protocol", "_reading", "_transport")
+
+    def __init__(
+        self,
+        connection: BridgedConnection,
+        transport: asyncio.Transport,
+        reading: ReadingControl,
+        protocol: asyncio.Protocol,
+    ) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._reading = reading
+        self._protocol = protocol
+        self._is_detached = False
+        self._is_over = False
+        """True once aiohttp has closed the transport or rejected a head."""
+        protocol.connection_made(self)
+
+    # Called by the connection.
+
+    def feed(self, data: bytes) -> None:
+        """Pass bytes of a request to aiohttp."""
+        try:
+            self._protocol.data_received(data)
+        except Exception:
+            # aiohttp raises for some invalid targets.
+            self._reject()
+
+    def pause_writing(self) -> None:
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._protocol.resume_writing()
+
+    def detach(self, error: Exception | None) -> None:
+        """Tell aiohttp that the connection is lost; it cancels its handler."""
+        if not self._is_detached:
+            self._is_detached = self._is_over = True
+            self._protocol.connection_lost(error)
+
+    # asyncio.Transport.
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._connection.context if name == EXTRA_INFO else self._transport.get_extra_info(name, default)
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        context = self._connection.context
+        if context is not None and context.is_handled:
+            self._transport.write(data)
+        else:
+            self._reject()
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
+        self.write(b"".join(list_of_data))
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def pause_reading(self) -> None:
+        self._reading.pause(PauseReason.BODY)
+
+    def resume_reading(self) -> None:
+        self._reading.resume(PauseReason.BODY)
+
+    def is_closing(self) -> bool:
+        return self._is_over or self._transport.is_closing()
+
+    def close(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._connection.aiohttp_closed()
+
+    def abort(self) -> None:
+        self.close()
+
+    def _reject(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._connection.head_rejected()
