@@ -3,14 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 # The tests wait for processes and time-outs more than they compute.
 TEST_PROCESSES ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench faults seed check format score docs clean
+.PHONY: help run test test-oldest bench faults seed check format score docs clean
 
 help:  ## List these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 run: $(VENV)/installed-run  ## Start everything, with real engines and real prices inside; Ctrl-C stops it
 	@# On a terminal in a separate process group, so that Ctrl-C reaches the gateway alone and make does not kill it.
@@ -19,6 +20,10 @@ run: $(VENV)/installed-run  ## Start everything, with real engines and real pric
 test: $(VENV)/installed-dev  ## Install what the tests need, and run them all
 	@$(BIN)/python -m bench.system_packages chromium npm gcc
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
+
+test-oldest: $(OLDEST)/installed  ## Test the HTTP server with the oldest aiohttp that pyproject.toml allows
+	@$(OLDEST)/bin/python -c 'import aiohttp; print("aiohttp", aiohttp.__version__)'
+	@$(OLDEST)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) tests/proxy/downstream tests/proxy/fast_path tests/proxy/pipeline
 
 bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--help" lists how
 	@$(BIN)/python -m bench $(BENCH)
@@ -46,8 +51,8 @@ score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP se
 docs: $(VENV)/installed-dev  ## Generate the reference pages that come from the code
 	@$(BIN)/python -m tests.docs.reference
 
-clean:  ## Remove the virtual environment and caches; data stay
-	rm -rf $(VENV) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
+clean:  ## Remove the virtual environments and caches; data stay
+	rm -rf $(VENV) $(OLDEST) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -66,3 +71,13 @@ $(VENV)/installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV) with the test tools (a minute or two, once)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/installed-run
+
+# Has aiohttp and the releases that it needs; all other packages are those of $(VENV), so that it takes seconds.
+$(OLDEST)/installed: pyproject.toml $(VENV)/installed-dev
+	@rm -rf $(OLDEST)
+	@$(BIN)/python -m venv --without-pip $(OLDEST)
+	@$(BIN)/python -c 'import site; print("import site; site.addsitedir({!r})".format(site.getsitepackages()[0]))' \
+		> "$$($(OLDEST)/bin/python -c 'import site; print(site.getsitepackages()[0])')/venv.pth"
+	@$(BIN)/pip --python $(OLDEST)/bin/python install --quiet --disable-pip-version-check \
+		"aiohttp==$$(sed -n 's/.*"aiohttp>=\([0-9.]*\),.*/\1/p' pyproject.toml)"
+	@touch $@
