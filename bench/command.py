@@ -27,7 +27,7 @@ from bench.proxies.processes import BenchError
 from bench.proxies.proxy import Proxy
 from bench.results import Results
 
-VARIANTS = (*RESTRICTED_KEYS,)
+VARIANTS = (*RESTRICTED_KEYS, "fast-path-off")
 """Variants of the gateway, measured for the usual calls only."""
 PROXIES = ("direct", "nginx", "bare", "plain", "gateway", *VARIANTS)
 MEASURES = (*(call.name for call in CALLS), "first-event", "idle-streams", "longest-iteration", "metering")
