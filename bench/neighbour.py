@@ -7,11 +7,12 @@ proxy's core, with an array of several times the second-level cache.
 
 Both are the same for all proxies:
 
-- Bursts and periods have a fixed length. A process of low priority would fill the time that a proxy leaves idle, and so
-  disturb a cheap proxy less than an expensive one. The share of the proxy's core that the neighbour got is measured.
+- Each burst has the same CPU time, in periods of the same length. A process of low priority would fill the time that a
+  proxy leaves idle, and so disturb a cheap proxy less than an expensive one. The share of the proxy's core that the
+  neighbour got is measured.
 - The CPU time of a proxy is its own: on the same core, the neighbour's time is not in it, only the cache misses that
   follow. Calls per second and latency contain both.
-- A burst is shorter than the work that 64 connections have waiting, and the load generator keeps four fifths of its
+- A burst is shorter than the work that 64 connections have waiting, and the load generator keeps three quarters of its
   core, so that the proxy stays saturated.
 - Each proxy is measured alone and with the neighbour, one after the other, in each round.
 """
