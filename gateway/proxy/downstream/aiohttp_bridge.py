@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gateway.proxy.downstream.flow_control import PauseReason, ReadingControl
+from gateway.proxy.downstream.flow_control import BODY, ReadingControl
 from gateway.proxy.downstream.framing import MAX_HEAD
 from gateway.proxy.downstream.request_context import EXTRA_INFO, RequestContext
 
@@ -134,10 +134,10 @@ class AiohttpBridge(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def pause_reading(self) -> None:
-        self._reading.pause(PauseReason.BODY)
+        self._reading.pause(BODY)
 
     def resume_reading(self) -> None:
-        self._reading.resume(PauseReason.BODY)
+        self._reading.resume(BODY)
 
     def is_closing(self) -> bool:
         return self._is_over or self._transport.is_closing()

@@ -17,14 +17,16 @@ Guarantees:
 | state     | event                                                 | next state | action                              |
 | --------- | ----------------------------------------------------- | ---------- | ----------------------------------- |
 | `IDLE`    | a whole request that the fast path takes              | `FAST`     | none                                |
-| `IDLE`    | any other bytes with a complete head                  | `GENERAL`  | feed aiohttp                        |
-| `IDLE`    | invalid framing, deadline, stop                       | `CLOSING`  | respond 4xx, or just close          |
+| `IDLE`    | part of a head                                        | `HEAD`     | start its time-out                  |
+| `IDLE`    | any other bytes                                       | `GENERAL`  | feed aiohttp                        |
+| `HEAD`    | the rest of the head                                  | `GENERAL`  | feed aiohttp                        |
 | `FAST`    | `finish`                                              | `IDLE`     | write the response                  |
 | `FAST`    | `hand_over`                                           | `GENERAL`  | feed the same bytes to aiohttp      |
 | `GENERAL` | the response was sent, and keeps the connection alive | `IDLE`     | none                                |
 | `GENERAL` | invalid framing in the body                           | `CLOSING`  | fail the reader of the body         |
 | `GENERAL` | aiohttp closes                                        | `CLOSING`  | close; reset an incomplete response |
-| any       | `connection_lost`, `cancel`                           | `CLOSING`  | end the request                     |
+| any other | invalid framing                                       | `CLOSING`  | respond 4xx                         |
+| any       | `connection_lost`, `cancel`, a deadline               | `CLOSING`  | end the request                     |
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from gateway.protocol.buffers import Chunk
 from gateway.protocol.head_template import HeadTemplate
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.downstream.aiohttp_bridge import AiohttpBridge
-from gateway.proxy.downstream.flow_control import NEVER, PauseReason, ReadingControl, WriteDeadline
+from gateway.proxy.downstream.flow_control import NEVER, PIPELINE, ReadingControl, WriteDeadline
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.downstream.request_splitter import RequestSplitter
@@ -62,12 +64,14 @@ class State(enum.Enum):
     """State of a connection; see the transition table of this module."""
 
     IDLE = "idle"
+    HEAD = "head"
     FAST = "fast"
     GENERAL = "general"
     CLOSING = "closing"
 
 
-_IDLE, _FAST, _GENERAL, _CLOSING = State.IDLE, State.FAST, State.GENERAL, State.CLOSING
+_IDLE, _HEAD, _FAST = State.IDLE, State.HEAD, State.FAST
+_GENERAL, _CLOSING = State.GENERAL, State.CLOSING
 
 
 class FastPath(Protocol):
@@ -144,17 +148,18 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        if self._state is _CLOSING:
-            if self._requests.discard(len(data)):
-                self._reading.pause(PauseReason.PIPELINE)
-        elif self._requests.pipelined or not self._is_receiving:
-            self._requests.pipelined += data
-            if self._requests.is_full:
-                self._reading.pause(PauseReason.PIPELINE)
-        else:
+        requests = self._requests
+        if self._is_receiving and not requests.pipelined:
             size = self._receive(data)
             if size < len(data):
-                self._requests.pipelined += data[size:]
+                requests.pipelined += data[size:]
+        elif self._state is _CLOSING:
+            if requests.discard(len(data)):
+                self._reading.pause(PIPELINE)
+        else:
+            requests.pipelined += data
+            if requests.is_full:
+                self._reading.pause(PIPELINE)
 
     def eof_received(self) -> None:
         """Return None, which closes the transport: a half-closed client counts as disconnected."""
@@ -182,35 +187,32 @@ class ClientConnection(asyncio.Protocol):
     @property
     def _is_receiving(self) -> bool:
         """True if the next bytes belong to the current request, or begin one."""
-        if self._context is not None:
-            return not self._context.is_received
-        return self._state is _IDLE
+        if self._state is _GENERAL:
+            return self._context is not None and not self._context.is_received
+        return self._state is _IDLE or self._state is _HEAD
 
     def _receive(self, data: bytes) -> int:
         """Take the bytes of one request, up to its end; return how many those are."""
-        if self._state is _IDLE:
-            already_received = len(self._unfed)
-            if already_received:
-                data, self._unfed = self._unfed + data, b""
-            size = self._start_fast(data, may_wait=not already_received) or self._feed(data)
-            return size - already_received
-        return self._feed(data)
+        if self._state is not _IDLE:
+            return self._feed(data)
+        already_received = len(self._unfed)
+        if already_received:
+            data, self._unfed = self._unfed + data, b""
+        size = self._start_fast(data, may_wait=not already_received) or self._feed(data)
+        return size - already_received
 
     def _start_fast(self, data: bytes, *, may_wait: bool) -> int:
         """Offer a request to the fast path; return its size, or 0 if it must take the general path."""
         remembered, fast_path = self._remembered, self._server.fast_path
-        if remembered is None or fast_path is None or self._requests.is_within_head:
-            return 0
-        match = remembered.template.match(data)
-        if match is None or self._write_deadline.is_writing_paused:
+        if remembered is None or fast_path is None or (match := remembered.template.match(data)) is None:
             return 0
         start, length = match
         end = start + length
-        if end > len(data):
-            if not may_wait or length > _MAX_WAIT_BYTES:
-                return 0
+        if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES:
             self._unfed = data
             return len(data)
+        if end > len(data) or self._write_deadline.is_writing_paused:
+            return 0
         request = data if end == len(data) else data[:end]
         call = fast_path.begin(self, remembered.head, request, start)
         if call is None:
@@ -233,8 +235,9 @@ class ClientConnection(asyncio.Protocol):
             context.is_received = self._requests.is_between_requests
             if self._bridge is not None:
                 self._bridge.feed(checked)
-        elif self._context is None and self.deadline > (deadline := self._server.now + self._server.head_timeout):
-            self.deadline = deadline
+        elif self._state is _IDLE:
+            self._state = _HEAD
+            self.deadline = self._server.now + self._server.head_timeout
         return size
 
     def _start_general(self, head: bytes, call: SentCall | None) -> RequestContext:
@@ -261,12 +264,13 @@ class ClientConnection(asyncio.Protocol):
         if self._requests.pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
             self._server.loop.call_soon(self._receive_pipelined)
-        self._reading.resume(PauseReason.PIPELINE)
+        if self._reading.reasons:
+            self._reading.resume(PIPELINE)
 
     def _receive_pipelined(self) -> None:
         """Take bytes that arrived while the last request was served, up to the end of the next request."""
         requests = self._requests
-        while requests.pipelined and self._state is not _CLOSING and self._is_receiving:
+        while requests.pipelined and self._is_receiving:
             requests.drop_pipelined(self._receive(requests.peek_pipelined()))
 
     def _reject(self, error: FramingError) -> None:
@@ -349,7 +353,7 @@ class ClientConnection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Accept no further request; one that is being received or served is completed."""
-        if self._state is _IDLE and not self._unfed and not self._requests.is_within_head:
+        if self._state is _IDLE and not self._unfed:
             self._close()
 
     def cancel(self) -> asyncio.Task[object] | None:

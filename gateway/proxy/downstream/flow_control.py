@@ -3,42 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import enum
+from typing import Final
 
 WRITE_TIMEOUT = 300.0
 """Seconds that a client may read nothing of a response while the write buffer is above its high-water mark."""
 NEVER = float("inf")
 
 
-class PauseReason(enum.IntFlag):
-    """A reason not to read the socket."""
-
-    PIPELINE = 1
-    """Too many bytes of further requests, or of a rejected one, were received."""
-    BODY = 2
-    """The reader of the body is slower than the client."""
+# Reasons not to read the socket.
+PIPELINE: Final = 1
+"""Too many bytes of further requests, or of a rejected one, were received."""
+BODY: Final = 2
+"""The reader of the body is slower than the client."""
 
 
 class ReadingControl:
     """Reads the socket while there is no reason not to."""
 
-    __slots__ = ("_reasons", "_transport")
+    __slots__ = ("_transport", "reasons")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
-        self._reasons = 0
+        self.reasons = 0
+        """The reasons for which reading is paused, as a bit set."""
 
-    def pause(self, reason: PauseReason) -> None:
+    def pause(self, reason: int) -> None:
         """Stop reading for this reason."""
-        if not self._reasons:
+        if not self.reasons:
             self._transport.pause_reading()
-        self._reasons |= reason
+        self.reasons |= reason
 
-    def resume(self, reason: PauseReason) -> None:
+    def resume(self, reason: int) -> None:
         """Read again, unless there is another reason not to."""
-        if self._reasons & reason:
-            self._reasons &= ~reason
-            if not self._reasons:
+        if self.reasons & reason:
+            self.reasons &= ~reason
+            if not self.reasons:
                 self._transport.resume_reading()
 
 

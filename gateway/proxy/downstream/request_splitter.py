@@ -38,11 +38,6 @@ class RequestSplitter:
         return self._framing.is_chunked
 
     @property
-    def is_within_head(self) -> bool:
-        """True if part of a head has arrived."""
-        return self._framing.is_within_head
-
-    @property
     def is_between_requests(self) -> bool:
         """True if the last request has arrived completely."""
         return self._framing.is_between_requests
