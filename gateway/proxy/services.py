@@ -31,6 +31,7 @@ from gateway.proxy.stores import Stores
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.usage.event import new_event_id
+from gateway.usage.producer.stream import UsageStream
 
 
 class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,7 @@ class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
     authenticator: Authenticator
     admission: Admission
     concurrency: ConcurrencyLimiter
+    usage: UsageStream
     meter: CallMeter
     accounting: AccountingServices
     forwarding: ForwardingServices
@@ -99,6 +101,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
             task_owners=stores.correlation,
         ),
         concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
+        usage=stores.usage,
         meter=meter,
         accounting=AccountingServices(clock, new_event_id, meter, stores.tools.observe_tools),
         forwarding=_make_forwarding(config, metrics, stores, authenticator),

@@ -38,7 +38,7 @@ class Worker:
         self.services = make_services(config, SYSTEM_CLOCK, metrics, self.stores)
         self.server = ProxyServer(
             Handler(self.services, self.is_ready),
-            FastPath(self.services, self.stores.usage) if config.fast_path else None,
+            FastPath(self.services) if config.fast_path else None,
             head_timeout=config.request_head_timeout,
         )
 

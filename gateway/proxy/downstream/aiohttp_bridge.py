@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from gateway.proxy.downstream.flow_control import BODY, ReadingControl
+from gateway.proxy.downstream.flow_control import BODY, FlowControl
 from gateway.proxy.downstream.framing import MAX_HEAD
 from gateway.proxy.downstream.request_context import EXTRA_INFO, RequestContext
 
@@ -75,18 +75,18 @@ class BridgedConnection(Protocol):
 class AiohttpBridge(asyncio.Transport):
     """The transport that aiohttp sees, and the way to its protocol object."""
 
-    __slots__ = ("_connection", "_is_detached", "_is_over", "_protocol", "_reading", "_transport")
+    __slots__ = ("_connection", "_flow", "_is_detached", "_is_over", "_protocol", "_transport")
 
     def __init__(
         self,
         connection: BridgedConnection,
         transport: asyncio.Transport,
-        reading: ReadingControl,
+        flow: FlowControl,
         protocol: asyncio.Protocol,
     ) -> None:
         self._connection = connection
         self._transport = transport
-        self._reading = reading
+        self._flow = flow
         self._protocol = protocol
         self._is_detached = False
         self._is_over = False
@@ -134,10 +134,10 @@ class AiohttpBridge(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def pause_reading(self) -> None:
-        self._reading.pause(BODY)
+        self._flow.pause_reading(BODY)
 
     def resume_reading(self) -> None:
-        self._reading.resume(BODY)
+        self._flow.resume_reading(BODY)
 
     def is_closing(self) -> bool:
         return self._is_over or self._transport.is_closing()

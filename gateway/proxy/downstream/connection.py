@@ -44,10 +44,9 @@ from gateway.protocol.buffers import Chunk
 from gateway.protocol.head_template import HeadTemplate
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.downstream.aiohttp_bridge import AiohttpBridge
-from gateway.proxy.downstream.flow_control import NEVER, PIPELINE, ReadingControl, WriteDeadline
-from gateway.proxy.downstream.framing import FramingError
+from gateway.proxy.downstream.flow_control import BODY, NEVER, PIPELINE, FlowControl
+from gateway.proxy.downstream.framing import FramingError, RequestFraming
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
-from gateway.proxy.downstream.request_splitter import RequestSplitter
 from gateway.proxy.downstream.response import Response, serialize_response
 
 KEEP_ALIVE = 75.0
@@ -56,6 +55,10 @@ LINGER_SECONDS = 1.0
 """Seconds for a client to read the response to a request whose body was rejected."""
 _MAX_WAIT_BYTES = 64 * 1024
 """Bytes of a body for whose end the fast path waits. Many clients send head and body separately."""
+_MAX_PIPELINED = 64 * 1024
+"""Bytes of further requests, or of a rejected one, that are buffered."""
+_PIPELINED_CHUNK = 4 * 1024
+"""Bytes of further requests that are taken at a time."""
 _RESET = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that turns a close into a reset."""
 
@@ -95,6 +98,7 @@ class Server(Protocol):
     now: float
     """Loop time of the last check of the deadlines."""
     head_timeout: float
+    connections: set[ClientConnection]
 
     def make_protocol(self) -> asyncio.Protocol:
         """Return a protocol object of aiohttp."""
@@ -117,15 +121,17 @@ class ClientConnection(asyncio.Protocol):
     """The protocol of one client connection."""
 
     __slots__ = (
-        *("_bridge", "_call", "_context", "_reading", "_remembered", "_requests", "_server", "_state"),
-        *("_transport", "_unfed", "_write_deadline", "deadline"),
+        *("_bridge", "_call", "_context", "_flow", "_framing", "_pipelined", "_remembered", "_server", "_state"),
+        *("_transport", "_unfed", "deadline"),
     )
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._state = _IDLE
-        self._requests = RequestSplitter()
+        self._framing = RequestFraming()
+        self._pipelined = bytearray()
+        """Bytes of further requests, not checked yet. Those of a rejected request are never taken out."""
         self._unfed = b""
         """A request that aiohttp gets unless the fast path serves it. While idle, its body is incomplete."""
         self._remembered: RememberedHead | None = None
@@ -134,7 +140,6 @@ class ClientConnection(asyncio.Protocol):
         self._context: RequestContext | None = None
         """The request that aiohttp serves."""
         self._bridge: AiohttpBridge | None = None
-        self._write_deadline = WriteDeadline()
         self.deadline = NEVER
         """Loop time at which the connection is aborted."""
 
@@ -142,24 +147,21 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._reading = ReadingControl(self._transport)
+        self._flow = FlowControl(self._transport)
+        self._server.connections.add(self)
         self.deadline = self._server.loop.time() + self._server.head_timeout
         if self._server.is_stopping:
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        requests = self._requests
-        if self._is_receiving and not requests.pipelined:
+        if self._is_receiving and not self._pipelined:
             size = self._receive(data)
             if size < len(data):
-                requests.pipelined += data[size:]
-        elif self._state is _CLOSING:
-            if requests.discard(len(data)):
-                self._reading.pause(PIPELINE)
+                self._pipelined += data[size:]
         else:
-            requests.pipelined += data
-            if requests.is_full:
-                self._reading.pause(PIPELINE)
+            self._pipelined += data
+            if len(self._pipelined) > _MAX_PIPELINED:
+                self._flow.pause_reading(PIPELINE)
 
     def eof_received(self) -> None:
         """Return None, which closes the transport: a half-closed client counts as disconnected."""
@@ -173,12 +175,12 @@ class ClientConnection(asyncio.Protocol):
         self._server.connection_lost(self)
 
     def pause_writing(self) -> None:
-        self._write_deadline.start(self._server.loop.time(), self.write_buffer_bytes)
+        self._flow.pause_writing(self._server.loop.time())
         if self._bridge is not None:
             self._bridge.pause_writing()
 
     def resume_writing(self) -> None:
-        self._write_deadline.stop()
+        self._flow.resume_writing()
         if self._bridge is not None:
             self._bridge.resume_writing()
 
@@ -211,7 +213,7 @@ class ClientConnection(asyncio.Protocol):
         if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES:
             self._unfed = data
             return len(data)
-        if end > len(data) or self._write_deadline.is_writing_paused:
+        if end > len(data) or self._flow.is_writing_paused:
             return 0
         request = data if end == len(data) else data[:end]
         call = fast_path.begin(self, remembered.head, request, start)
@@ -226,13 +228,13 @@ class ClientConnection(asyncio.Protocol):
     def _feed(self, data: bytes, call: SentCall | None = None) -> int:
         """Feed aiohttp with the bytes of one request, up to its end; return how many those are."""
         try:
-            checked, size = self._requests.feed(data)
+            checked, size = self._framing.feed(data)
         except FramingError as error:
             self._reject(error)
             return len(data)
         if checked:
             context = self._context or self._start_general(checked, call)
-            context.is_received = self._requests.is_between_requests
+            context.is_received = self._framing.is_between_requests
             if self._bridge is not None:
                 self._bridge.feed(checked)
         elif self._state is _IDLE:
@@ -244,13 +246,13 @@ class ClientConnection(asyncio.Protocol):
         remembered = self._remembered
         is_known = remembered is not None and remembered.template.match(head) is not None
         context = RequestContext(self, remembered.head if remembered is not None and is_known else None, call)
-        context.is_chunked = self._requests.is_chunked
+        context.is_chunked = self._framing.is_chunked
         self._context = context
         self._state = _GENERAL
         self.deadline = NEVER
         if self._bridge is None and self._transport is not None:
-            self._bridge = AiohttpBridge(self, self._transport, self._reading, self._server.make_protocol())
-            if self._write_deadline.is_writing_paused:
+            self._bridge = AiohttpBridge(self, self._transport, self._flow, self._server.make_protocol())
+            if self._flow.is_writing_paused:
                 self._bridge.pause_writing()
         return context
 
@@ -261,17 +263,16 @@ class ClientConnection(asyncio.Protocol):
             self._close()
             return
         self.deadline = self._server.now + KEEP_ALIVE
-        if self._requests.pipelined:
+        if self._pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
             self._server.loop.call_soon(self._receive_pipelined)
-        if self._reading.reasons:
-            self._reading.resume(PIPELINE)
+        if self._flow.pause_reasons:
+            self._flow.resume_reading(PIPELINE)
 
     def _receive_pipelined(self) -> None:
         """Take bytes that arrived while the last request was served, up to the end of the next request."""
-        requests = self._requests
-        while requests.pipelined and self._is_receiving:
-            requests.drop_pipelined(self._receive(requests.peek_pipelined()))
+        while self._pipelined and self._is_receiving:
+            del self._pipelined[: self._receive(bytes(self._pipelined[:_PIPELINED_CHUNK]))]
 
     def _reject(self, error: FramingError) -> None:
         """Respond 4xx, and parse nothing that follows."""
@@ -313,15 +314,9 @@ class ClientConnection(asyncio.Protocol):
         """The request that aiohttp serves."""
         return self._context
 
-    @property
-    def peer(self) -> str:
-        """Address of the client; empty if it is unknown."""
-        peername = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return str(peername[0]) if isinstance(peername, tuple) and peername else ""
-
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
-        template = self._requests.head_template
+        template = self._framing.head
         self._remembered = None if template is None else RememberedHead(template, head)
 
     def response_sent(self, context: RequestContext, *, keep_alive: bool) -> None:
@@ -356,7 +351,7 @@ class ClientConnection(asyncio.Protocol):
         if self._state is _IDLE and not self._unfed:
             self._close()
 
-    def cancel(self) -> asyncio.Task[object] | None:
+    def cancel(self) -> asyncio.Task[None] | None:
         """End the request that is being served, and close the connection; return the task to wait for, if any."""
         task = self._context.task if self._context is not None else None
         self._state = _CLOSING
@@ -369,7 +364,7 @@ class ClientConnection(asyncio.Protocol):
         if self._unfed and self._state is _IDLE:
             data, self._unfed = self._unfed, b""
             self._feed(data)
-        if self._write_deadline.has_stalled(now, self.write_buffer_bytes):
+        if self._flow.has_stalled(now):
             self._reset()
         elif self.deadline <= now:
             self.abort()
@@ -400,6 +395,8 @@ class ClientConnection(asyncio.Protocol):
         """Close after the client had time to read the response; an immediate close could reset the connection first."""
         self._state = _CLOSING
         self.deadline = self._server.loop.time() + LINGER_SECONDS
+        # A client that cannot send the rest of its request might not read.
+        self._flow.resume_reading(PIPELINE | BODY)
         if self._transport is not None and self._transport.can_write_eof():
             with contextlib.suppress(OSError):
                 self._transport.write_eof()

@@ -78,24 +78,15 @@ class RequestFraming:
         self._state: Callable[[RequestFraming, bytes, int], int] = RequestFraming._head
 
     @property
-    def incomplete(self) -> bytes:
-        """The last bytes that were fed, as far as they are part of an incomplete head or line."""
-        return self._partial
-
-    @property
-    def is_within_head(self) -> bool:
-        """True if part of a head has arrived."""
-        return bool(self._partial) and self._state is RequestFraming._head
-
-    @property
     def is_between_requests(self) -> bool:
         """True if the last request is complete and no byte of another has arrived."""
         return not self._left and not self._partial and self._state is RequestFraming._head
 
-    def feed(self, data: bytes) -> int:
-        """Check the next bytes up to the end of their request, and return how many those are.
+    def feed(self, data: bytes) -> tuple[bytes, int]:
+        """Check the next bytes up to the end of their request; return those that may be parsed, and how many were fed.
 
-        Raises `FramingError`, after which nothing that follows may be trusted.
+        An incomplete head or line is kept until its rest arrives. Raises `FramingError`, after which nothing that
+        follows may be trusted.
         """
         already_fed = len(self._partial)
         if already_fed:
@@ -111,11 +102,11 @@ class RequestFraming:
                 after = self._state(self, data, position)
                 if after < 0:
                     self._partial = data[position:]
-                    return end - already_fed
+                    return data[:position], end - already_fed
                 position = after
             if not self._left and self._state is RequestFraming._head:
                 break
-        return position - already_fed
+        return (data if position == end else data[:position]), position - already_fed
 
     # The states. Each reads from `position` on, and returns the position after it, or -1 if it needs more bytes.
 

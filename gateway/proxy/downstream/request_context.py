@@ -52,10 +52,6 @@ class Connection(Protocol):
     def is_stopping(self) -> bool:
         """True if the connection will be closed after the response."""
 
-    @property
-    def peer(self) -> str:
-        """Address of the client; empty if it is unknown."""
-
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
 
@@ -87,8 +83,8 @@ class RequestContext:
         self.is_unframed = False
         """True if the response ends with the connection (HTTP/1.0), so that nothing else shows that it is complete."""
         self.is_response_complete = False
-        self.task: asyncio.Task[object] | None = None
-        """The task of the handler."""
+        self.task: asyncio.Task[None] | None = None
+        """The task that serves the request."""
         self._call = call
         self._content: StreamReader | None = None
         self._error: FramingError | None = None
@@ -99,7 +95,7 @@ class RequestContext:
         context = request.get_extra_info(EXTRA_INFO)
         assert isinstance(context, RequestContext)
         context.is_handled = True
-        context.task = asyncio.current_task()
+        context.task = request.task
         context.is_http_1_1 = request.version == HttpVersion11
         # Servers differ most on where a chunked request and one that offers an upgrade end.
         is_end_certain = not context.is_chunked and hdrs.UPGRADE not in request.headers

@@ -53,13 +53,14 @@ class ProxyServer:
         """Loop time of the last check of the deadlines."""
         self._listener: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
-        self._connections: set[ClientConnection] = set()
+        self.connections: set[ClientConnection] = set()
+        """The open connections of clients, idle or busy."""
         self._all_closed = asyncio.Event()
 
     async def listen(self, host: str, port: int) -> None:
         """Accept connections on a port that other workers share. Raises `OSError`."""
         self._listener = await self.loop.create_server(
-            self._create_connection, host, port, reuse_port=True, backlog=_BACKLOG
+            lambda: ClientConnection(self), host, port, reuse_port=True, backlog=_BACKLOG
         )
         self._ticker = self.loop.create_task(self._watch_deadlines())
 
@@ -73,21 +74,16 @@ class ProxyServer:
     @property
     def write_buffer_bytes(self) -> int:
         """Bytes of responses that wait in write buffers, for diagnostics."""
-        return sum(connection.write_buffer_bytes for connection in self._connections)
-
-    @property
-    def open_connections(self) -> int:
-        """Number of client connections, idle or busy, for diagnostics."""
-        return len(self._connections)
+        return sum(connection.write_buffer_bytes for connection in self.connections)
 
     def stop_accepting(self) -> None:
         """Accept no more connections or requests; those that are being received or served continue."""
         self.is_stopping = True
         if self._listener is not None:
             self._listener.close()
-        if not self._connections:
+        if not self.connections:
             self._all_closed.set()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.stop()
 
     async def shutdown(self, seconds: float) -> None:
@@ -95,28 +91,23 @@ class ProxyServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._all_closed.wait()
-        tasks = [task for connection in list(self._connections) if (task := connection.cancel()) is not None]
+        tasks = [task for connection in list(self.connections) if (task := connection.cancel()) is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         if self._ticker is not None:
             await cancel_and_wait(self._ticker)
 
     def connection_lost(self, connection: ClientConnection) -> None:
         """Forget a connection."""
-        self._connections.discard(connection)
-        if self.is_stopping and not self._connections:
+        self.connections.discard(connection)
+        if self.is_stopping and not self.connections:
             self._all_closed.set()
-
-    def _create_connection(self) -> ClientConnection:
-        connection = ClientConnection(self)
-        self._connections.add(connection)
-        return connection
 
     async def _watch_deadlines(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
             self.now = now = self.loop.time()
-            for connection in list(self._connections):
+            for connection in list(self.connections):
                 connection.check_deadlines(now)

@@ -22,8 +22,6 @@ import asyncio
 import logging
 from typing import Literal
 
-import msgspec
-
 from gateway.protocol.buffers import Chunk, slice_view
 from gateway.protocol.sse_event import is_partial_single_event, single_event_data
 from gateway.proxy.accounting.exchange import meter_tool_response
@@ -44,7 +42,6 @@ from gateway.proxy.pipeline.response_delivery import downstream_head
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.usage.producer.stream import UsageStream
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +58,6 @@ State = Literal["sent", "recording", "ended"]
 _CLOSE = b"Connection: close\r\n"
 
 
-class FastPathServices(msgspec.Struct, frozen=True):
-    """The services of the worker, and the stream that usage events are appended to."""
-
-    proxy: ProxyServices
-    usage: UsageStream
-
-
 class FastPathCall:
     """A call that was sent upstream on the fast path."""
 
@@ -78,7 +68,7 @@ class FastPathCall:
 
     def __init__(
         self,
-        services: FastPathServices,
+        services: ProxyServices,
         client: ClientConnection,
         request: AdmittedRequest,
         caller: Caller,
@@ -118,12 +108,12 @@ class FastPathCall:
         state, self._state = self._state, "ended"
         if state != "recording":
             self._stop_listening()
-            self._services.proxy.forwarding.sender.client_disconnected(self._sent())
+            self._services.forwarding.sender.client_disconnected(self._sent())
         self._finish_request(CLIENT_CLOSED_REQUEST, "client_left")
 
     async def respond(self, writer: ResponseWriter) -> Response | None:
         """Deliver the response on the general path. Raises `RequestRejected`."""
-        services = self._services.proxy
+        services = self._services
         try:
             if self._error is not None:
                 services.forwarding.sender.release(self._upstream)
@@ -161,7 +151,7 @@ class FastPathCall:
             return False
         upstream.buffer_whole()
         if not downstream_head(upstream, self._request.head.origin).is_event_stream:
-            return upstream.content_length is not None and upstream.content_length <= _MAX_BUFFERED
+            return upstream.response.content_length is not None and upstream.response.content_length <= _MAX_BUFFERED
         if upstream.unread_bytes == 0 or not is_partial_single_event(*upstream.body_view()):
             return False
         if self._timer is None:
@@ -170,8 +160,8 @@ class FastPathCall:
 
     def _record_single_result(self) -> bool:
         """Hand over the usage event of a single-result response; return False for any other response."""
-        services, upstream = self._services.proxy, self._upstream
-        if not upstream.is_complete or upstream.trailers:
+        services, upstream = self._services, self._upstream
+        if not upstream.response.is_complete or upstream.response.trailers:
             return False
         view = upstream.body_view()
         head = downstream_head(upstream, self._request.head.origin)
@@ -189,10 +179,10 @@ class FastPathCall:
             created_at=clock.now_ms(),
             duration_ms=round((clock.monotonic() - self.started) * 1000, 3),
         )
-        is_chunked = head.is_event_stream and upstream.content_length is None
+        is_chunked = head.is_event_stream and upstream.response.content_length is None
         self._response = Response(head=head.head, body=body, chunked=is_chunked)
         is_sole = services.concurrency.is_sole("request")
-        self._services.usage.submit_callback(event, self._on_durable, is_alone=is_sole)
+        services.usage.submit_callback(event, self._on_durable, is_alone=is_sole)
         if self._state == "sent":
             self._state = "recording"
         # Redis works in the meantime.
@@ -201,7 +191,7 @@ class FastPathCall:
 
     def _meter(self, data: Chunk) -> Outcome | None:
         """Meter a single-result response that the key may see; return `None` for any other response."""
-        meter = self._services.proxy.accounting.meter
+        meter = self._services.accounting.meter
         outcome = meter_tool_response(self._call, decode_tool_response(data), meter, len(data))
         principal = self._request.principal
         assert principal is not None
@@ -212,7 +202,7 @@ class FastPathCall:
         return None if check_tables(principal.record, outcome.metered.tables or None) else outcome
 
     def _event_identity(self) -> EventIdentity:
-        accounting = self._services.proxy.accounting
+        accounting = self._services.accounting
         return EventIdentity(accounting.new_event_id(accounting.clock.now_ms()), arguments_hash(self._call.arguments))
 
     def _on_durable(self, error: Exception | None) -> None:
@@ -236,7 +226,7 @@ class FastPathCall:
         self._client.hand_over(self)
 
     def _sent(self) -> SentRequest:
-        exchange = self._services.proxy.make_exchange(self._request, self._caller, started=self.started)
+        exchange = self._services.make_exchange(self._request, self._caller, started=self.started)
         return SentRequest(self._request, self._upstream, exchange)
 
     def _stop_listening(self) -> None:
@@ -246,6 +236,6 @@ class FastPathCall:
 
     def _finish_request(self, status: int, reason: str) -> None:
         """Release the request's place in the concurrency limit, and count the response."""
-        services = self._services.proxy
+        services = self._services
         services.concurrency.release("request")
         services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self.started)

@@ -23,10 +23,10 @@ from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
 from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.error_locations import error_locations
-from gateway.proxy.fast_path.call import FastPathCall, FastPathServices
+from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.services import ProxyServices
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.usage.producer.stream import UsageStream
+from gateway.proxy.upstream.errors import UpstreamError
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,8 @@ log = logging.getLogger(__name__)
 class FastPath:
     """Takes requests from client connections; see `gateway.proxy.downstream.connection.FastPath`."""
 
-    def __init__(self, services: ProxyServices, usage: UsageStream) -> None:
+    def __init__(self, services: ProxyServices) -> None:
         self._services = services
-        self._call_services = FastPathServices(services, usage)
         self._gateway_id = services.config.gateway_id
         self._max_request_bytes = services.config.max_request_bytes
         self._monotonic = services.accounting.clock.monotonic
@@ -60,7 +59,7 @@ class FastPath:
             return None
         if upstream is None:
             return None
-        call = FastPathCall(self._call_services, connection, admitted, caller, upstream, started)
+        call = FastPathCall(self._services, connection, admitted, caller, upstream, started)
         if self._services.concurrency.is_sole("request"):
             call.prepare_event()
             self._poller.poll_while(call.is_waiting)
@@ -92,7 +91,9 @@ class FastPath:
             return None
         upstream = None
         try:
-            upstream = services.forwarding.sender.try_send(services.forwarding.requests.build(request, cached))
+            upstream = services.forwarding.pool.try_send(cached.upstream_head, request.body)
+        except UpstreamError:
+            return None
         finally:
             if upstream is None:
                 services.concurrency.release("request")

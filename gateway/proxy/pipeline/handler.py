@@ -109,7 +109,7 @@ class Handler:
             headers = tuple(
                 (name, value.rstrip(b" \t")) for name, value in request.raw_headers if name.lower() != _CONTENT_LENGTH
             )
-            head = read_head(request.method, request.raw_path, headers, context.connection.peer, self._origins)
+            head = read_head(request.method, request.raw_path, headers, request.remote or "", self._origins)
             context.remember_head(CachedRequestHead(head))
             return head
         return context.cached_head.head

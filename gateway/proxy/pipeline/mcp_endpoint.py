@@ -1,6 +1,6 @@
 """The MCP endpoint: POST, GET and DELETE, from admission to the delivery of the response.
 
-One POST, from top to bottom: `BodyReader.read` → `parse_body` → `Admission.admit` → `UpstreamRequestBuilder.build`
+One POST, from top to bottom: `BodyReader.read` → `parse_body` → `Admission.admit` → `UpstreamRequestBuilder.head`
 → `UpstreamSender.send` → `ResponseDelivery.deliver`, during which `Exchange` inspects the response and usage events
 are recorded.
 """
@@ -23,7 +23,6 @@ from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_US
 from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.pipeline.request_body import BodyReader
-from gateway.proxy.pipeline.upstream_request import UpstreamRequest
 from gateway.proxy.services import ProxyServices
 
 METHODS = frozenset({"POST", "GET", "DELETE"})
@@ -83,7 +82,7 @@ class McpEndpoint:
 
     async def _forward(self, writer: ResponseWriter, request: AdmittedRequest) -> Response | None:
         forwarding, session = self._services.forwarding, request.session
-        caller, upstream_request = self._prepare(writer.context, request)
+        caller, upstream_head = self._prepare(writer.context, request)
         is_listening = any(message.method == "subscriptions/listen" for message in request.messages)
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         is_initialize = request.messages[0].method == "initialize"
@@ -91,25 +90,25 @@ class McpEndpoint:
             await self._register_calls(exchange)
             if is_initialize:
                 await forwarding.registration.register(request.head.session_ids[-1], session, request)
-        sending = forwarding.sender.send(upstream_request, request, exchange)
+        sending = forwarding.sender.send(upstream_head, request, exchange)
         if is_initialize:
             # It goes on without its client: a session that was opened but not registered could never be ended.
             sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
         return await forwarding.delivery.deliver(writer, await sending, is_listening=is_listening)
 
-    def _prepare(self, context: RequestContext, request: AdmittedRequest) -> tuple[Caller, UpstreamRequest]:
-        """Return the caller and the request to forward, cached for the next request with the same head."""
+    def _prepare(self, context: RequestContext, request: AdmittedRequest) -> tuple[Caller, bytes]:
+        """Return the caller and the head to forward, cached for the next request with the same head."""
         head, principal, session = request.head, request.principal, request.session
         cached = context.cached_head.admission if context.cached_head is not None else None
         if cached is not None and (principal is None or not cached.applies_to(principal.record, session)):
             cached = None
         caller = caller_of(request, self._gateway_id, cached.caller if cached is not None else None)
-        upstream_request = self._services.forwarding.requests.build(request, cached)
+        upstream_head = self._services.forwarding.requests.head(request) if cached is None else cached.upstream_head
         is_new = cached is None or cached.caller is not caller
         if is_new and principal is not None and not head.expects_continue:
-            admission = CachedAdmission(principal, session, caller, upstream_request.head)
+            admission = CachedAdmission(principal, session, caller, upstream_head)
             context.remember_head(CachedRequestHead(head, admission))
-        return caller, upstream_request
+        return caller, upstream_head
 
     async def _register_calls(self, exchange: Exchange) -> None:
         """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
@@ -130,8 +129,8 @@ class McpEndpoint:
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         if is_listening and head.fields.get(b"last-event-id") and exchange.scope is not None and exchange.has_session:
             await forwarding.detached_calls.release_stream(exchange.scope)
-        sent = await forwarding.sender.send(forwarding.requests.build(request), request, exchange)
-        is_deleted = head.method == "DELETE" and sent.connection.status < _FAILED_STATUS
+        sent = await forwarding.sender.send(forwarding.requests.head(request), request, exchange)
+        is_deleted = head.method == "DELETE" and sent.connection.response.status < _FAILED_STATUS
         rewrite_endpoint = (
             partial(forwarding.registration.rewrite_endpoint, request, exchange) if is_listening else None
         )

@@ -70,12 +70,12 @@ class ResponseDelivery:
         is_detached = False
         try:
             response_head = downstream_head(connection, sent.request.head.origin).head
-            if connection.is_event_stream and sent.request.principal is not None:
+            if connection.response.is_event_stream and sent.request.principal is not None:
                 with self._open_streams.registered(sent.request.principal.key, is_listening=is_listening):
                     await self._stream(writer, connection, response_head, stream)
                 return None
             first = await stream.next_chunk()
-            if stream.is_ended and not connection.trailers:
+            if stream.is_ended and not connection.response.trailers:
                 return Response(head=response_head, body=first)
             await self._stream(writer, connection, response_head, stream, first)
             return None
@@ -101,7 +101,7 @@ class ResponseDelivery:
         first: Chunk = b"",
     ) -> None:
         """Send the response as it arrives. An incomplete one gets no end, so that it cannot look complete."""
-        writer.begin(response_head, None if stream.may_redact else connection.content_length)
+        writer.begin(response_head, None if stream.may_redact else connection.response.content_length)
         try:
             if not (first or connection.is_readable):
                 await writer.flush()
@@ -116,7 +116,7 @@ class ResponseDelivery:
             if isinstance(error, UpstreamError):
                 self._metrics.upstream_failed(error.phase)
             return
-        await writer.end(chunk, client_headers(connection.trailers))
+        await writer.end(chunk, client_headers(connection.response.trailers))
 
 
 class DownstreamHead(msgspec.Struct, frozen=True):
@@ -133,7 +133,7 @@ class DownstreamHead(msgspec.Struct, frozen=True):
 
 def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> DownstreamHead:
     """Return the response head for a client of this origin, cached for the next response with the same head."""
-    status, reason, headers = connection.status, connection.reason, connection.headers
+    status, reason, headers = connection.response.status, connection.response.reason, connection.response.headers
     cached = connection.head_cache
     if (
         isinstance(cached, DownstreamHead)
@@ -144,6 +144,6 @@ def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> Dow
     ):
         return cached
     response_head = serialize_head(status, reason, client_headers(headers) + cors_headers(origin))
-    made = DownstreamHead(status, reason, headers, origin, response_head, connection.is_event_stream)
+    made = DownstreamHead(status, reason, headers, origin, response_head, connection.response.is_event_stream)
     connection.head_cache = made
     return made

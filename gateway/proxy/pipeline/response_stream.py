@@ -60,7 +60,7 @@ class ResponseStreams:
         self, connection: UpstreamConnection, exchange: Exchange, rewrite_endpoint: RewriteEndpoint | None = None
     ) -> ResponseStream:
         """Return the stream of the response whose head has arrived on the connection."""
-        if connection.is_event_stream:
+        if connection.response.is_event_stream:
             return EventStream(self, connection, exchange, rewrite_endpoint)
         return BodyStream(self, connection, exchange)
 
@@ -129,7 +129,7 @@ class ResponseStream(ABC):
         """Register the calls that have no response here, as it may come on another stream; not if they have failed."""
         if not self._exchange.has_pending:
             return
-        if self._connection.status >= _FAILED_STATUS:
+        if self._connection.response.status >= _FAILED_STATUS:
             await self._correlation.withdraw(self._exchange)
         elif self._exchange.has_session:
             await self._correlation.register(self._exchange)

@@ -9,7 +9,7 @@ from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.rejections import RequestRejected, upstream_failed
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
-from gateway.proxy.pipeline.upstream_request import SentRequest, UpstreamRequest
+from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamPool
@@ -23,25 +23,16 @@ class UpstreamSender:
         self._detached_calls = detached_calls
         self._metrics = metrics
 
-    async def send(
-        self, upstream_request: UpstreamRequest, request: AdmittedRequest, exchange: Exchange
-    ) -> SentRequest:
-        """Send a request and wait for the head of its response. Raises `RequestRejected`."""
+    async def send(self, head: bytes, request: AdmittedRequest, exchange: Exchange) -> SentRequest:
+        """Send a request with this head and wait for the head of its response. Raises `RequestRejected`."""
+        body = request.body if request.head.method == "POST" else None
         try:
-            connection = await self._pool.send_request(upstream_request.head, upstream_request.body)
+            connection = await self._pool.send_request(head, body)
         except UpstreamError as error:
             raise self.counted_rejection(error) from None
         sent = SentRequest(request, connection, exchange)
         await self.wait_for_head(sent)
         return sent
-
-    def try_send(self, upstream_request: UpstreamRequest) -> UpstreamConnection | None:
-        """Send a POST on an idle connection; return `None` if there is none and nothing was sent."""
-        assert upstream_request.body is not None
-        try:
-            return self._pool.try_send(upstream_request.head, upstream_request.body)
-        except UpstreamError:
-            return None
 
     async def wait_for_head(self, sent: SentRequest) -> None:
         """Wait for the head of the response. Raises `RequestRejected`; after any exception, the connection is released.

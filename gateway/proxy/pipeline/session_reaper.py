@@ -37,9 +37,9 @@ class SessionReaper:
                 log.warning("unclaimed sessions were not ended: Redis is unavailable")
 
     async def _end(self, session_id: str) -> None:
-        request = self._requests.build_session_end(session_id)
+        head = self._requests.session_end_head(session_id)
         try:
-            connection = await self._pool.send_request(request.head, request.body)
+            connection = await self._pool.send_request(head, None)
             try:
                 await connection.wait_for_head()
             finally:

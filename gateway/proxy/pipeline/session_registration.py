@@ -38,7 +38,7 @@ class SessionRegistration:
         session_id = None
         try:
             sent = await sending
-            session_id = sent.connection.header(b"mcp-session-id")
+            session_id = sent.connection.response.header(b"mcp-session-id")
         finally:
             if request.principal is None and not session_id:
                 await self._release_handshake(request.head.client_ip)

@@ -6,20 +6,10 @@ import msgspec
 
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
-from gateway.proxy.admission.head_cache import CachedAdmission
 from gateway.proxy.admission.headers import ForwardedClient, UpstreamIdentity, upstream_headers
 from gateway.proxy.upstream.config import UpstreamAddress
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.pool import request_head
-
-
-class UpstreamRequest(msgspec.Struct, frozen=True):
-    """The bytes of a request to the upstream."""
-
-    head: bytes
-    """Without `Content-Length` and the blank line."""
-    body: bytes | None
-    """`None` for a method without a body."""
 
 
 class SentRequest(msgspec.Struct, frozen=True):
@@ -32,7 +22,7 @@ class SentRequest(msgspec.Struct, frozen=True):
 
 
 class UpstreamRequestBuilder:
-    """Builds requests to the upstream."""
+    """Builds the heads of requests to the upstream, without `Content-Length` and the blank line."""
 
     def __init__(self, address: UpstreamAddress, *, authorization: str | None, forward_identity: bool) -> None:
         """`authorization` is the upstream's own credential; `forward_identity` adds key id and owner."""
@@ -42,19 +32,15 @@ class UpstreamRequestBuilder:
         )
         self._forward_identity = forward_identity
 
-    def build(self, request: AdmittedRequest, cached: CachedAdmission | None = None) -> UpstreamRequest:
-        """Build the request to forward; `cached` must apply to it."""
-        body = request.body if request.head.method == "POST" else None
-        return UpstreamRequest(self._head(request) if cached is None else cached.upstream_head, body)
-
-    def build_session_end(self, session_id: str) -> UpstreamRequest:
-        """Build the DELETE that ends a session."""
+    def session_end_head(self, session_id: str) -> bytes:
+        """Return the head of the DELETE that ends a session."""
         headers = [(b"Host", self._identity.host), (b"Mcp-Session-Id", session_id.encode("latin-1", "replace"))]
         if self._identity.authorization:
             headers.append((b"Authorization", self._identity.authorization))
-        return UpstreamRequest(request_head(b"DELETE", self._address.request_target(), headers), None)
+        return request_head(b"DELETE", self._address.request_target(), headers)
 
-    def _head(self, request: AdmittedRequest) -> bytes:
+    def head(self, request: AdmittedRequest) -> bytes:
+        """Return the head of the request to forward."""
         head, session = request.head, request.session
         record = request.principal.record if request.principal is not None and self._forward_identity else None
         client = ForwardedClient(

@@ -71,7 +71,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader: SocketReader | None = None
         self._body = BodyBuffer()
-        self._parser = ResponseParser(self._body)
+        self.response = ResponseParser(self._body)
+        """The response to the last request, as far as it has arrived."""
         self._waiter: asyncio.Future[None] | None = None
 
     # Request and response.
@@ -80,7 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Send one whole request. Raises `UpstreamError`."""
         if self._transport is None or self.state is _CLOSED:
             raise ResponseError("The upstream closed the connection")
-        self._parser = ResponseParser(self._body, self._parser.cached_head)
+        self.response = ResponseParser(self._body, self.response.cached_head)
         self.error = None
         if self._reader is not None:
             self._reader.buffer_whole = False
@@ -89,8 +90,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._transport.write(request)
 
     async def wait_for_head(self) -> None:
-        """Wait until `status`, `reason` and `headers` hold the head of the response. Raises `UpstreamError`."""
-        while not self._parser.status:
+        """Wait for the head of the response. Raises `UpstreamError`."""
+        while not self.response.status:
             await self._wait()
 
     def body_view(self) -> BufferSlice:
@@ -112,62 +113,20 @@ class UpstreamConnection(asyncio.Protocol):
     async def read(self) -> Chunk:
         """Return the next bytes of the body, empty at its end. Raises `UpstreamError` if the response ended early."""
         while not self._body.unread_bytes:
-            if self._parser.state is COMPLETE:
+            if self.response.state is COMPLETE:
                 return b""
             await self._wait()
         return self.read_nowait()
 
     @property
-    def status(self) -> int:
-        """Status of the response."""
-        return self._parser.status
-
-    @property
-    def reason(self) -> str:
-        """Reason phrase of the response; may be empty."""
-        return self._parser.reason
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Fields of the response head without `Content-Length`; the same list while the head is the same."""
-        return self._parser.headers
-
-    @property
-    def trailers(self) -> list[tuple[bytes, bytes]]:
-        """Fields after the last chunk of the body; complete once the response is."""
-        return self._parser.trailers
-
-    def header(self, name: bytes) -> str:
-        """Return a field of the response head by its lower-case name; empty if it is absent."""
-        for field, value in self._parser.headers:
-            if len(field) == len(name) and field.lower() == name:
-                return value.decode("latin-1")
-        return ""
-
-    @property
-    def is_event_stream(self) -> bool:
-        """True if the response is a stream of server-sent events."""
-        return self.header(b"content-type").lower().startswith("text/event-stream")
-
-    @property
-    def content_length(self) -> int | None:
-        """Length of the body; `None` if the head does not state it."""
-        return self._parser.content_length
-
-    @property
     def is_head_pending(self) -> bool:
         """True until the head of the response has arrived or the response has failed."""
-        return not self._parser.status and self.error is None
-
-    @property
-    def is_complete(self) -> bool:
-        """True if the whole response has been received."""
-        return self._parser.state is COMPLETE
+        return not self.response.status and self.error is None
 
     @property
     def is_finished(self) -> bool:
         """True if nothing more will be received: the response is complete or has failed."""
-        return self._parser.state is COMPLETE or self.error is not None
+        return self.response.state is COMPLETE or self.error is not None
 
     @property
     def unread_bytes(self) -> int:
@@ -177,20 +136,20 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def is_readable(self) -> bool:
         """True if `read` would return without waiting."""
-        return self._body.unread_bytes > 0 or self._parser.state is COMPLETE
+        return self._body.unread_bytes > 0 or self.response.state is COMPLETE
 
     @property
     def at_eof(self) -> bool:
         """True if the whole body has been received and read."""
-        return self._parser.state is COMPLETE and not self._body.unread_bytes
+        return self.response.state is COMPLETE and not self._body.unread_bytes
 
     # For the pool.
 
     @property
     def is_reusable(self) -> bool:
         """True if the connection may carry another request after this one."""
-        parser = self._parser
-        return parser.state is COMPLETE and parser.keep_alive and self.state is _BUSY
+        response = self.response
+        return response.state is COMPLETE and response.keep_alive and self.state is _BUSY
 
     @property
     def is_usable(self) -> bool:
@@ -214,13 +173,13 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Close immediately."""
         self.state = _CLOSED
-        self._parser.close()
+        self.response.close()
         if self._transport is not None:
             self._transport.abort()
 
     def on_deadline(self) -> None:
         """End the phase that has taken too long."""
-        parser = self._parser
+        parser = self.response
         if self.state is not _BUSY or parser.state is COMPLETE:
             self.abort()
         elif self._reader is not None and self._reader.is_paused:
@@ -247,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _fail(self, error: UpstreamError) -> None:
-        if self.error is None and self._parser.state is not COMPLETE:
+        if self.error is None and self.response.state is not COMPLETE:
             self.error = error
         self._wake()
         self.abort()
@@ -261,7 +220,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.state = _IDLE
 
     def data_received(self, data: bytes) -> None:
-        parser = self._parser
+        parser = self.response
         if self.state is not _BUSY or parser.state is COMPLETE:
             self.abort()
             return
@@ -273,11 +232,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._received()
 
     def _buffer_updated(self, size: int) -> None:
-        self._parser.buffer_updated(size)
+        self.response.buffer_updated(size)
         self._received()
 
     def _received(self) -> None:
-        parser, reader = self._parser, self._reader
+        parser, reader = self.response, self._reader
         if parser.status:
             self.deadline = self._loop.time() + self._timeouts.idle
         if reader is not None and (parser.state is not COMPLETE or reader.is_direct):
@@ -287,7 +246,7 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         if self.state is _BUSY:
             try:
-                self._parser.feed_eof()
+                self.response.feed_eof()
             except ResponseError as error:
                 self._fail(error)
         self.state = _CLOSED

@@ -111,6 +111,23 @@ class ResponseParser:
         """Fields of the head without `Content-Length`; the same list while the head is the cached one."""
         self.trailers: list[tuple[bytes, bytes]] = []
 
+    @property
+    def is_complete(self) -> bool:
+        """True if the whole response has been received."""
+        return self.state is COMPLETE
+
+    @property
+    def is_event_stream(self) -> bool:
+        """True if the response is a stream of server-sent events."""
+        return self.header(b"content-type").lower().startswith("text/event-stream")
+
+    def header(self, name: bytes) -> str:
+        """Return a field of the head by its lower-case name; empty if it is absent."""
+        for field, value in self.headers:
+            if len(field) == len(name) and field.lower() == name:
+                return value.decode("latin-1")
+        return ""
+
     def feed(self, data: bytes) -> None:
         """Parse the next bytes. Raises `ResponseError`."""
         if self.state is START:

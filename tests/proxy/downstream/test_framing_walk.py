@@ -20,13 +20,17 @@ from tests.support.wire import (
 def walk(*segments: bytes) -> str:
     """Feed these segments; return the error, or where in a request they end."""
     framing = RequestFraming()
+    fed = checked = b""
     try:
         for segment in segments:
             while segment:
-                segment = segment[framing.feed(segment) :]
+                more, size = framing.feed(segment)
+                fed, segment, checked = fed + segment[:size], segment[size:], checked + more
+                assert fed.startswith(checked)
+                assert checked == fed or not framing.is_between_requests
     except FramingError as error:
         return str(error)
-    return "within a head" if framing.is_within_head else "within a body or between requests"
+    return "between requests" if framing.is_between_requests else "within a request"
 
 
 STREAMS = [

@@ -563,7 +563,7 @@ async def test_with_random_clients_and_responses_each_answered_call_is_counted_o
         await until(lambda: not any(gateway.worker.services.concurrency.active.values()))
         await until(lambda: not gateway.worker.services.forwarding.detached_calls)
         await until(lambda: all(connection.state is ConnectionState.IDLE for connection in pool.connections))
-        await until(lambda: gateway.worker.server.open_connections == 0)
+        await until(lambda: not gateway.worker.server.connections)
         assert gateway.metrics.open_streams == 0
         found = sorted(int(event.request_id) for event in await gateway.events())
     assert found == sorted(random_upstream.answered)

@@ -103,7 +103,7 @@ class Player:
         }
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
         handler = Handler(self.services, self._is_ready)
-        fast_path = FastPath(self.services, fakes["usage"])
+        fast_path = FastPath(self.services)
         self._client = ClientConnection(ProxyServer(handler, fast_path, head_timeout=10))
         self._client.connection_made(FakeTransport(self._to_client, lambda: self.sent.append("client   << end")))
 

@@ -52,8 +52,8 @@ async def test_a_connection_carries_one_request_after_another() -> None:
         for number in range(3):
             connection.send_request(REQUEST)
             await connection.wait_for_head()
-            assert (connection.status, connection.reason) == (200 + number, f"N{number}")
-            assert connection.header(b"x") == str(number)
+            assert (connection.response.status, connection.response.reason) == (200 + number, f"N{number}")
+            assert connection.response.header(b"x") == str(number)
             assert await whole_body(connection) == b"%d" % number
             assert (connection.at_eof, connection.is_reusable) == (True, True)
             connection.mark_idle(5)
@@ -215,7 +215,7 @@ async def test_an_unread_complete_response_does_not_block_the_next_request() -> 
         await connection.wait_for_head()
         connection.buffer_whole()
         complete = asyncio.Event()
-        connection.listener = lambda: complete.set() if connection.is_complete else None
+        connection.listener = lambda: complete.set() if connection.response.is_complete else None
         await complete.wait()
         connection.listener = None
         connection.mark_idle(5)
