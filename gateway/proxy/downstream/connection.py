@@ -50,7 +50,7 @@ from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.downstream.response import Response, serialize_response
 
 KEEP_ALIVE = 75.0
-"""Seconds that an idle connection stays open."""
+"""Seconds that an idle connection stays open, and that a client has to read the rest of the last response."""
 LINGER_SECONDS = 1.0
 """Seconds for a client to read the response to a request whose body was rejected."""
 _MAX_WAIT_BYTES = 64 * 1024
@@ -154,17 +154,15 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_receiving and not self._pipelined:
-            size = self._receive(data)
-            if size < len(data):
-                self._pipelined += data[size:]
-        else:
-            self._pipelined += data
+        size = self._receive(data) if self._is_receiving and not self._pipelined else 0
+        if size < len(data):
+            self._pipelined += data[size:]
             if len(self._pipelined) > _MAX_PIPELINED:
                 self._flow.pause_reading(PIPELINE)
 
     def eof_received(self) -> None:
-        """Return None, which closes the transport: a half-closed client counts as disconnected."""
+        """Close: a half-closed client counts as disconnected, although what was written may still be on its way."""
+        self.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -210,7 +208,7 @@ class ClientConnection(asyncio.Protocol):
             return 0
         start, length = match
         end = start + length
-        if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES:
+        if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES and remembered.head.admission is not None:
             self._unfed = data
             return len(data)
         if end > len(data) or self._flow.is_writing_paused:
@@ -266,13 +264,13 @@ class ClientConnection(asyncio.Protocol):
         if self._pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
             self._server.loop.call_soon(self._receive_pipelined)
-        if self._flow.pause_reasons:
-            self._flow.resume_reading(PIPELINE)
 
     def _receive_pipelined(self) -> None:
         """Take bytes that arrived while the last request was served, up to the end of the next request."""
         while self._pipelined and self._is_receiving:
             del self._pipelined[: self._receive(bytes(self._pipelined[:_PIPELINED_CHUNK]))]
+        if len(self._pipelined) <= _MAX_PIPELINED and self._state is not _CLOSING:
+            self._flow.resume_reading(PIPELINE)
 
     def _reject(self, error: FramingError) -> None:
         """Respond 4xx, and parse nothing that follows."""
@@ -402,8 +400,9 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.write_eof()
 
     def _close(self) -> None:
-        """Close once everything has been written."""
+        """Close once everything has been written, within the time that an idle connection has."""
         self._state = _CLOSING
+        self.deadline = self._server.loop.time() + KEEP_ALIVE
         if self._transport is not None:
             self._transport.close()
 

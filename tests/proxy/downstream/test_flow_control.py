@@ -7,6 +7,7 @@ from typing import cast
 
 import pytest
 
+from gateway.proxy.downstream import connection as connection_module
 from gateway.proxy.downstream import flow_control
 from tests.proxy.downstream.lines import POST
 from tests.support.gateway import Gateway
@@ -17,6 +18,7 @@ from tests.support.scripted_upstream import (
     http,
     sse_head,
 )
+from tests.support.waiting import socket_events, until
 from tests.support.wire import (
     EVIL,
     connection,
@@ -99,6 +101,49 @@ async def test_a_client_that_reads_nothing_for_too_long_is_disconnected(
         writer.write(request(b"GET /mcp HTTP/1.1", key=await gateway.key(), body=b"", length=False))
         await asyncio.wait_for(broken.wait(), 2)
     assert gateway.pool.connections == []
+
+
+async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disconnected(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
+
+    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
+        await fill_sockets(gateway, writer)
+        writer.write(chunk(b""))
+
+    upstream.answer = answer
+    async with connection(gateway) as (_, writer):
+        pause_reading(writer)
+        writer.write(request(POST, b"Connection: close", key=await gateway.key(), body=EVIL))
+        await until(lambda: gateway.worker.server.write_buffer_bytes)
+        await until(lambda: not gateway.worker.server.connections)
+
+
+async def fill_sockets(gateway: Gateway, writer: asyncio.StreamWriter) -> None:
+    """Send events until the gateway has to buffer some for its client, less than what pauses its writing."""
+    writer.write(sse_head())
+    while not gateway.worker.server.write_buffer_bytes:
+        writer.write(chunk(b"data: " + b"x" * 20_000 + b"\n\n"))
+        await writer.drain()
+        await socket_events()
+
+
+async def test_a_client_that_reads_nothing_and_closes_its_side_ends_its_stream(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
+        await fill_sockets(gateway, writer)
+
+    upstream.answer = answer
+    async with connection(gateway) as (_, writer):
+        pause_reading(writer)
+        writer.write(request(b"GET /mcp HTTP/1.1", key=await gateway.key(), body=b"", length=False))
+        await until(lambda: gateway.worker.server.write_buffer_bytes)
+        assert gateway.metrics.open_streams == 1
+        writer.write_eof()
+        await until(lambda: not gateway.metrics.open_streams)
+        writer.transport.abort()
 
 
 async def test_a_slow_reader_that_makes_progress_stays_connected(
