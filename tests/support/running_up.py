@@ -17,6 +17,9 @@ import requests
 
 from tests.support.ports import free_port
 
+INHERITED = {"GATEWAY_FAST_PATH"}
+"""Settings that commands get from the environment of the tests, so that all tests can run without the fast path."""
+
 
 def processes_under(pid: int) -> list[int]:
     """Return the process ids of all living descendants."""
@@ -63,7 +66,11 @@ class Running:
         self.data_dir = data_dir
         self.proxy_port, self.admin_port = free_port(), free_port()
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("GATEWAY_") or name in INHERITED
+            },
             "GATEWAY_DATA_DIR": str(data_dir),
             "GATEWAY_PROXY_PORT": str(self.proxy_port),
             "GATEWAY_ADMIN_PORT": str(self.admin_port),
