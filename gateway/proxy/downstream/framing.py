@@ -8,8 +8,8 @@ aiohttp is fed no byte of the next one before this one is answered.
 - The request line is a method, a target of visible ASCII without `#` and `\\`, and HTTP/1.0 or HTTP/1.1, separated by
   one space each. CONNECT, and unknown methods, get a 405.
 - A request has at most one length: `Content-Length` of digits only, or, on HTTP/1.1, `Transfer-Encoding: chunked`.
-- The size of a chunk has 1 to 16 hexadecimal digits, and its data ends with CR LF. Extensions and trailers are bounded
-  and ignored.
+- The size of a chunk has 1 to 16 hexadecimal digits, and its data ends with CR LF. Extensions are tokens without
+  quotes; trailers are fields, and state no length. Both are bounded and ignored.
 - A body of very many very small chunks is rejected before it costs much.
 
 Error messages contain no byte that the client sent. Does no I/O.
@@ -49,7 +49,9 @@ _MIN_AVERAGE_CHUNK = 32
 _REQUEST_LINE = re.compile(rb'([A-Z-]+) ([!"$-\[\]-~]+) HTTP/1\.([01])')
 _LENGTH = re.compile(rb"\r\n(?:(content-length)|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,15}")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[!-~]+)?")
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;" + _TOKEN + rb"(?:=" + _TOKEN + rb")?)*")
+_TRAILER = re.compile(rb"(?!(?:content-length|transfer-encoding):)" + _TOKEN + rb":[\t -~\x80-\xff]*", re.IGNORECASE)
 _METHODS = frozenset({b"GET", b"POST", b"DELETE", b"HEAD", b"OPTIONS", b"PUT", b"PATCH", b"TRACE"})
 
 
@@ -189,6 +191,8 @@ class RequestFraming:
         self._trailer_bytes += end - position + 2
         if end == position:
             self._state = RequestFraming._head
+        elif _TRAILER.fullmatch(data, position, end) is None:
+            raise FramingError("Not a valid trailer")
         return end + 2
 
 

@@ -213,6 +213,29 @@ async def test_invalid_framing_in_a_body_is_denied_before_the_body_is_complete(
     assert caplog.records == []
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        b'3;a="b\r\n   \r\n0\r\n\r\n',
+        b"3;a=b=c\r\n   \r\n0\r\n\r\n",
+        b"0;;\r\n\r\n",
+        b"0\r\n x: 1\r\n\r\n",
+        b"0\r\nX : 1\r\n\r\n",
+        b"0\r\nX: a\n\r\n\r\n",
+        b"0\r\nX: a\0\r\n\r\n",
+        b"0\r\nX\r\n\r\n",
+        b"0\r\nContent-Length: 3\r\n\r\n",
+        b"0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+async def test_an_invalid_end_of_a_body_is_denied_although_what_came_before_it_is_a_message(
+    gateway: Gateway, upstream: ScriptedUpstream, end: bytes
+) -> None:
+    head = request(POST, CHUNKED, key=await gateway.key(), body=b"", length=False)
+    assert await denied(gateway, head + chunked(PING, end=b""), end) == 400
+    assert_untouched(upstream)
+
+
 async def test_trailers_do_not_become_headers_of_this_or_the_next_request(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
