@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -55,17 +56,22 @@ def url_of(packages: NodePackages) -> Iterator[Callable[[str], str]]:
         yield started_url
 
 
-@pytest.fixture(scope="package")
-def gateway_of(
-    production: Production, admin: AdminClient, url_of: Callable[[str], str]
-) -> Iterator[Callable[[str], Running]]:
-    """A function that returns the gateway in front of a server by its name, and starts it on the first call."""
-    with ExitStack() as stack:
-        proxies: dict[str, Running] = {}
+class GatewayOf(Protocol):
+    """Returns the gateway in front of a server by its name, and starts it on the first call."""
 
-        def proxy_of(name: str) -> Running:
-            if name not in proxies:
-                proxies[name] = stack.enter_context(production.proxy(GATEWAY_UPSTREAM_URL=url_of(name)))
-            return proxies[name]
+    def __call__(self, name: str, *, has_fast_path: bool = True) -> Running: ...
+
+
+@pytest.fixture(scope="package")
+def gateway_of(production: Production, admin: AdminClient, url_of: Callable[[str], str]) -> Iterator[GatewayOf]:
+    with ExitStack() as stack:
+        proxies: dict[tuple[str, bool], Running] = {}
+
+        def proxy_of(name: str, *, has_fast_path: bool = True) -> Running:
+            if (name, has_fast_path) not in proxies:
+                settings = {} if has_fast_path else {"GATEWAY_FAST_PATH": "false"}
+                proxy = production.proxy(GATEWAY_UPSTREAM_URL=url_of(name), **settings)
+                proxies[name, has_fast_path] = stack.enter_context(proxy)
+            return proxies[name, has_fast_path]
 
         yield proxy_of

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.clients.conftest import GatewayOf
 from tests.clients.programs import CLIENTS, ClientProgram, ClientRun
 from tests.clients.upstreams import EVERYTHING, EVERYTHING_SSE, JSON, SESSIONS, SSE, UPSTREAMS, Action
 from tests.support.admin_client import AdminClient
 from tests.support.node import NodePackages
-from tests.support.running_up import Running
 
 _ONE_OF_EACH = [
     *("typescript sdk 1", "typescript sdk 2, modern", "python sdk 1", "python sdk 2, modern"),
@@ -22,9 +22,10 @@ _ONE_OF_EACH = [
 ]
 
 JOURNEYS = [
-    *[(client, SESSIONS) for client in CLIENTS],
-    *[(client, upstream) for upstream in (JSON, EVERYTHING) for client in _ONE_OF_EACH],
-    *[(client, upstream) for upstream in (SSE, EVERYTHING_SSE) for client in CLIENTS if "modern" not in client],
+    *[(client, SESSIONS, True) for client in CLIENTS],
+    *[(client, SESSIONS, False) for client in _ONE_OF_EACH],
+    *[(client, upstream, True) for upstream in (JSON, EVERYTHING) for client in _ONE_OF_EACH],
+    *[(client, upstream, True) for upstream in (SSE, EVERYTHING_SSE) for client in CLIENTS if "modern" not in client],
 ]
 
 
@@ -34,12 +35,17 @@ def calls_by_key() -> dict[str, int]:
     return {}
 
 
-@pytest.mark.parametrize(("client", "upstream"), JOURNEYS)
+def _name(value: str | bool) -> str:
+    return value if isinstance(value, str) else f"fast path {'on' if value else 'off'}"
+
+
+@pytest.mark.parametrize(("client", "upstream", "has_fast_path"), JOURNEYS, ids=_name)
 def test_a_client_gets_the_expected_results_and_each_call_is_metered(
     client: str,
     upstream: str,
+    has_fast_path: bool,
     url_of: Callable[[str], str],
-    gateway_of: Callable[[str], Running],
+    gateway_of: GatewayOf,
     packages: NodePackages,
     admin: AdminClient,
     calls_by_key: dict[str, int],
@@ -50,7 +56,8 @@ def test_a_client_gets_the_expected_results_and_each_call_is_metered(
     key = admin.new_key(f"{client}, {upstream}")
     plan = [action.to_json(run=key.key_id) for action in actions]
     uses_sse = UPSTREAMS[upstream].uses_sse
-    client_run = ClientRun(f"{gateway_of(upstream).url}/mcp", key.text, "a client", plan, uses_sse, home=tmp_path)
+    url = f"{gateway_of(upstream, has_fast_path=has_fast_path).url}/mcp"
+    client_run = ClientRun(url, key.text, "a client", plan, uses_sse, home=tmp_path)
     sessions = partial(open_sessions, url_of(SESSIONS)) if upstream == SESSIONS else None
     before = sessions() if sessions else 0
     results = program.run_actions(packages, client_run)

@@ -13,11 +13,11 @@ import pytest
 from fastmcp import Client
 
 from gateway.cli import main
+from tests.clients.conftest import GatewayOf
 from tests.clients.programs import inspect
 from tests.clients.upstreams import JSON, SESSIONS
 from tests.support.admin_client import AdminClient, Key
 from tests.support.node import NodePackages
-from tests.support.running_up import Running
 
 CALL = ("--method", "tools/call", "--tool-name", "read_rows", "--tool-arg", "limit=3")
 RESULT = {"table": "trades", "record_count": 3}
@@ -31,7 +31,7 @@ def key(admin: AdminClient) -> Key:
 
 
 @pytest.fixture
-def printed(gateway_of: Callable[[str], Running], key: Key, capsys: pytest.CaptureFixture[str]) -> Printed:
+def printed(gateway_of: GatewayOf, key: Key, capsys: pytest.CaptureFixture[str]) -> Printed:
     """A function that returns the output of the command for a client."""
 
     def print_for(client: str, upstream: str = SESSIONS) -> str:

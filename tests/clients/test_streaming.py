@@ -17,6 +17,7 @@ import requests
 from mcp.client.subscriptions import ToolsListChanged
 from mcp_types import ToolListChangedNotification
 
+from tests.clients.conftest import GatewayOf
 from tests.clients.programs import NODE_FOLDER
 from tests.clients.upstreams import SESSIONS
 from tests.support import sdk2_client
@@ -39,7 +40,7 @@ def server_url(url_of: Callable[[str], str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def gateway(gateway_of: Callable[[str], Running]) -> Running:
+def gateway(gateway_of: GatewayOf) -> Running:
     return gateway_of(SESSIONS)
 
 

@@ -21,17 +21,28 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("conformance")
 
-KEY_FIELDS: dict[str, dict[str, Any]] = {
-    "with a key": {},
+
+class Configuration(NamedTuple):
+    """The gateway and the key that the suite uses."""
+
+    settings: dict[str, str]
+    key_fields: dict[str, Any]
+
+
+CONFIGURATIONS = {
+    "with a key": Configuration({}, {}),
     # With limits, the gateway inspects more and rewrites lists of tools, but it rejects nothing that the suite sends.
-    "with limits": {
-        "allowed_tools": ["*"],
-        "rate_limit_per_minute": 100_000,
-        "calls_per_day": 10**6,
-        "records_per_day": 10**6,
-    },
+    "with limits": Configuration(
+        {},
+        {
+            "allowed_tools": ["*"],
+            "rate_limit_per_minute": 100_000,
+            "calls_per_day": 10**6,
+            "records_per_day": 10**6,
+        },
+    ),
+    "without the fast path": Configuration({"GATEWAY_FAST_PATH": "false"}, {}),
 }
-"""Configurations of the key that the suite uses, by name."""
 REFERENCE = ("-m", "tests.conformance.reference_server")
 
 
@@ -99,19 +110,19 @@ class Stage(NamedTuple):
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    """A reference server without a gateway, and another one behind a gateway with two workers."""
+    """A reference server without a gateway, and another one behind gateways with two workers each."""
     with contextlib.ExitStack() as stack:
         direct = stack.enter_context(running_mcp_server(*REFERENCE))
         behind = stack.enter_context(running_mcp_server(*REFERENCE))
         # Not pytest's folder, because the path of a unix socket must be shorter than 108 bytes.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-"))
         production = stack.enter_context(production_engines(Path(folder), behind.url))
-        gateway = stack.enter_context(production.proxy())
         admin = stack.enter_context(production.admin())
         operator = login(admin)
         urls = {"directly": direct.url}
-        for url_name, fields in KEY_FIELDS.items():
-            key = operator.new_key(url_name, **fields)
+        for url_name, (settings, key_fields) in CONFIGURATIONS.items():
+            gateway = stack.enter_context(production.proxy(**settings))
+            key = operator.new_key(url_name, **key_fields)
             port = stack.enter_context(key_injector.injecting_key(gateway.proxy_port, key.text))
             urls[url_name] = f"http://127.0.0.1:{port}/mcp"
         yield Stage(Suites(urls, Path(folder) / "results"), behind.url, admin, operator.token)
@@ -122,7 +133,7 @@ def test_checks_have_the_same_result_through_the_gateway(name: str, stage: Stage
     outcomes = stage.suites.outcomes(name)
     direct = outcomes["directly"]
     assert direct.total == f"{RUNS[name].passes} passed, 0 failed", direct.log
-    for url_name in KEY_FIELDS:
+    for url_name in CONFIGURATIONS:
         gateway = outcomes[url_name]
         assert gateway.passed == direct.passed, gateway.log
         assert gateway.failed == direct.failed, gateway.log

@@ -28,6 +28,13 @@ def demo_admin(demo: Running) -> AdminClient:
     return AdminClient(demo)
 
 
+@pytest.fixture(scope="module")
+def demo_without_fast_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`mcp-gateway up` in front of the demo server, without the fast path."""
+    with clean_run("up", data_dir=tmp_path_factory.mktemp("demo") / "data", GATEWAY_FAST_PATH="false") as running:
+        yield running
+
+
 UNCLAIMED_SECONDS = 2
 """Seconds after which `gateway` deletes a session that no key has claimed."""
 

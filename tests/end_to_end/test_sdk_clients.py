@@ -51,16 +51,25 @@ class FinishedRun(NamedTuple):
     """A client that has run the scenario."""
 
     kind: ClientKind
+    admin: AdminClient
     key: Key
     report: ScenarioReport
 
 
-@pytest.fixture(scope="module", params=CLIENTS)
-def finished(request: pytest.FixtureRequest, demo: Running, demo_admin: AdminClient) -> FinishedRun:
+RUNS = [
+    *[("demo", client) for client in CLIENTS],
+    *[("demo_without_fast_path", client) for client in ("sdk 2.3, modern", "sdk 2.3, handshake")],
+]
+
+
+@pytest.fixture(scope="module", params=RUNS, ids=" ".join)
+def finished(request: pytest.FixtureRequest) -> FinishedRun:
     """Each client, after the scenario with a separate key."""
-    kind = CLIENTS[request.param]
-    key = demo_admin.new_key(request.param)
-    return FinishedRun(kind, key, kind.run_scenario(f"{demo.url}/mcp", key.text))
+    gateway, client = request.param
+    running, kind = request.getfixturevalue(gateway), CLIENTS[client]
+    admin = AdminClient(running)
+    key = admin.new_key(client)
+    return FinishedRun(kind, admin, key, kind.run_scenario(f"{running.url}/mcp", key.text))
 
 
 def test_the_client_connects_in_its_own_revision(finished: FinishedRun) -> None:
@@ -115,8 +124,8 @@ def test_a_tool_error_arrives_as_a_tool_error(finished: FinishedRun) -> None:
     assert "AAPL" in finished.report.error
 
 
-def test_each_call_is_metered_once_with_its_tables_and_records(finished: FinishedRun, demo_admin: AdminClient) -> None:
-    calls = demo_admin.calls(finished.key.key_id, expected=3)
+def test_each_call_is_metered_once_with_its_tables_and_records(finished: FinishedRun) -> None:
+    calls = finished.admin.calls(finished.key.key_id, expected=3)
     assert [
         (call["tool_name"], call["table_names"], call["record_count"], call["count_method"], call["status"])
         for call in calls
