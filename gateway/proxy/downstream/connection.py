@@ -154,7 +154,8 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        size = self._receive(data) if self._is_receiving and not self._pipelined else 0
+        is_next = not self._pipelined and (self._state is _IDLE or self._is_receiving)
+        size = self._receive(data) if is_next else 0
         if size < len(data):
             self._pipelined += data[size:]
             if len(self._pipelined) > _MAX_PIPELINED:
@@ -282,7 +283,9 @@ class ClientConnection(asyncio.Protocol):
             self._context.fail_body(error)
 
     def _write_rejection(self, error: FramingError) -> None:
-        self._write(*serialize_response(self._server.framing_response(error), b"Connection: close\r\n"))
+        (response,) = serialize_response(self._server.framing_response(error), b"Connection: close\r\n")
+        if self._transport is not None:
+            self._transport.write(response)
         self._linger()
 
     # Called by the fast path.
@@ -291,7 +294,9 @@ class ClientConnection(asyncio.Protocol):
         """Send the response to the call."""
         self._call = None
         self._unfed = b""
-        self._write(*response)
+        if self._transport is not None:
+            for part in response:
+                self._transport.write(part)
         self._await_next()
 
     def hand_over(self, call: SentCall) -> None:
@@ -383,11 +388,6 @@ class ClientConnection(asyncio.Protocol):
             self._context.end()
         if self._bridge is not None:
             self._bridge.detach(error)
-
-    def _write(self, *parts: Chunk) -> None:
-        if self._transport is not None:
-            for part in parts:
-                self._transport.write(part)
 
     def _linger(self) -> None:
         """Close after the client had time to read the response; an immediate close could reset the connection first."""

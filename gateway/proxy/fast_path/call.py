@@ -84,8 +84,8 @@ class FastPathCall:
         self._state: State = "sent"
         self._identity: EventIdentity | None = None
         """Set once it is known."""
-        self._response: Response | None = None
-        """The response to send when the usage event is durable."""
+        self._response: tuple[Response, tuple[Chunk, ...]] | None = None
+        """The response to send when the usage event is durable, and its bytes."""
         self._error: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._upstream = upstream
@@ -128,10 +128,11 @@ class FastPathCall:
 
     def _on_progress(self) -> None:
         """Handle more of the response, its end, or a failure of the upstream."""
-        if self._upstream.is_head_pending:
+        upstream = self._upstream
+        if upstream.is_head_pending:
             return
         try:
-            if self._error is None and self._must_wait():
+            if self._error is None and not upstream.is_finished and self._must_wait():
                 return
             self._stop_listening()
             if self._error is None and self._record_single_result():
@@ -145,9 +146,9 @@ class FastPathCall:
         self._hand_over()
 
     def _must_wait(self) -> bool:
-        """Return True if the response is small and incomplete; for an event stream, wait up to `_MAX_WAIT`."""
+        """Return True if an incomplete response is small; for an event stream, wait up to `_MAX_WAIT`."""
         upstream = self._upstream
-        if upstream.is_finished or upstream.unread_bytes > _MAX_BUFFERED:
+        if upstream.unread_bytes > _MAX_BUFFERED:
             return False
         upstream.buffer_whole()
         if not downstream_head(upstream, self._request.head.origin).is_event_stream:
@@ -161,7 +162,8 @@ class FastPathCall:
     def _record_single_result(self) -> bool:
         """Hand over the usage event of a single-result response; return False for any other response."""
         services, upstream = self._services, self._upstream
-        if not upstream.response.is_complete or upstream.response.trailers:
+        upstream_response = upstream.response
+        if not upstream_response.is_complete or upstream_response.trailers:
             return False
         view = upstream.body_view()
         head = downstream_head(upstream, self._request.head.origin)
@@ -179,8 +181,9 @@ class FastPathCall:
             created_at=clock.now_ms(),
             duration_ms=round((clock.monotonic() - self.started) * 1000, 3),
         )
-        is_chunked = head.is_event_stream and upstream.response.content_length is None
-        self._response = Response(head=head.head, body=body, chunked=is_chunked)
+        is_chunked = head.is_event_stream and upstream_response.content_length is None
+        response = Response(head=head.head, body=body, chunked=is_chunked)
+        self._response = response, serialize_response(response)
         is_sole = services.concurrency.is_sole("request")
         services.usage.submit_callback(event, self._on_durable, is_alone=is_sole)
         if self._state == "sent":
@@ -210,13 +213,16 @@ class FastPathCall:
         if self._state == "ended":
             return
         self._state = "ended"
-        response, reason = self._response, "forwarded"
-        assert response is not None
+        assert self._response is not None
+        (response, serialized), reason = self._response, "forwarded"
         if error is not None:
             cors = cors_headers(self._request.head.origin)
             response = deny_response(USAGE_UNAVAILABLE, self._request.messages[0].id, cors=cors)
             reason = USAGE_UNAVAILABLE.reason
-        self._client.finish(*serialize_response(response, _CLOSE if self._client.is_stopping else b""))
+            serialized = serialize_response(response)
+        if self._client.is_stopping:
+            serialized = serialize_response(response, _CLOSE)
+        self._client.finish(*serialized)
         self._finish_request(response.head.status, reason)
 
     def _hand_over(self) -> None:
