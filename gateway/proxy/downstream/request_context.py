@@ -126,7 +126,9 @@ class RequestContext:
             self._content.set_exception(error)
 
     def end(self) -> None:
-        """End a call that the handler has not taken: it never will."""
+        """Forget the task, and end a call that it has not taken: it never will."""
+        # The traceback of a cancelled task refers to the context: a reference cycle.
+        self.task = None
         call = self.take_call()
         if call is not None:
             call.client_disconnected()

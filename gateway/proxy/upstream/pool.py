@@ -69,6 +69,8 @@ class UpstreamPool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take a connection back: keep it idle if it is reusable, abort it otherwise."""
+        # The traceback of an error that was raised refers to the connection: a reference cycle.
+        connection.error = None
         if connection.is_reusable and len(self._idle) < _MAX_IDLE:
             connection.mark_idle(_KEEP_ALIVE)
             self._idle.append(connection)

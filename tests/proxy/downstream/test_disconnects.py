@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+from collections.abc import Iterator
 
 import pytest
 
+from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.pipeline.response_stream import ResponseStream
+from gateway.proxy.upstream.connection import UpstreamConnection
 from tests.proxy.downstream.lines import POST
 from tests.support.gateway import Gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
     answer_raw,
+    chunk,
+    http,
     sse_head,
 )
-from tests.support.waiting import socket_events
+from tests.support.waiting import socket_events, until
 from tests.support.wire import (
     PING,
     assert_untouched,
@@ -69,3 +75,51 @@ async def test_a_response_that_fails_half_way_is_closed_incomplete(
     assert (rest, is_reset) == ((b"\r\n", False) if version == b"1.1" else (b"", True))
     assert "ValueError" in caplog.text
     assert "hidden" not in caplog.text
+
+
+# Workers collect garbage rarely, so that connections must be freed without that.
+
+
+@pytest.fixture
+def _no_garbage_collection() -> Iterator[None]:
+    # Recorded log entries would keep alive the errors that they name.
+    logging.disable()
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    logging.disable(logging.NOTSET)
+
+
+def connections_in_memory() -> int:
+    """Return how many connections to clients and to upstreams exist, closed ones included."""
+    return sum(isinstance(each, ClientConnection | UpstreamConnection) for each in gc.get_objects())
+
+
+@pytest.mark.usefixtures("_no_garbage_collection")
+async def test_a_client_that_disconnects_within_a_request_leaves_no_garbage(gateway: Gateway) -> None:
+    raw = request(POST, key=await gateway.key())
+    before = connections_in_memory()
+    for _ in range(3):
+        async with connection(gateway) as (_, writer):
+            writer.write(raw[:-1])
+            await until(lambda: gateway.active_requests == 1)
+            writer.transport.abort()
+        await until(lambda: not gateway.worker.server.connections)
+    await socket_events()
+    assert connections_in_memory() == before
+
+
+@pytest.mark.usefixtures("_no_garbage_collection")
+@pytest.mark.parametrize("raw", [http(b"{}")[:-1], sse_head() + chunk(b"data: 1\n\n")], ids=["json", "stream"])
+async def test_an_upstream_that_fails_leaves_no_garbage(
+    gateway: Gateway, upstream: ScriptedUpstream, raw: bytes
+) -> None:
+    upstream.answer = answer_raw(raw, close=True)
+    key = await gateway.key()
+    before = connections_in_memory()
+    for _ in range(3):
+        await gateway.raw(request(POST, b"Connection: close", key=key))
+    await until(lambda: not gateway.worker.server.connections)
+    await socket_events()
+    assert connections_in_memory() == before
