@@ -27,8 +27,8 @@ from tests.proxy.fast_path.sender import CLOSE, KEEP_ALIVE, Sender
 from tests.support.gateway import call
 from tests.support.wire import EVIL, chunked, request
 
-MAX_BODY = 80_000
-"""Maximum bytes of a request body; more than those for whose end the fast path waits."""
+_ONE_READ = 40_000
+"""Bytes that arrive together on the loopback interface."""
 VALID_KEYS = ("unlimited", "tools", "tables", "addresses", "limited", "another owner")
 BAD_KEYS = ("other addresses", "revoked", "expired", "unknown", "malformed", None)
 BODILESS_ANSWERS = ("json", "events in chunks", "202", "204", "404", "no events", "trailers", "events with a length")
@@ -68,11 +68,15 @@ class Plan(NamedTuple):
 
 
 class Traffic:
-    """Makes plans from random numbers; `keys` are those of `VALID_KEYS` and `BAD_KEYS` by name."""
+    """Makes plans from random numbers.
 
-    def __init__(self, random: Random, keys: dict[str, str]) -> None:
+    `keys` are those of `VALID_KEYS` and `BAD_KEYS` by name; `max_body` is the gateway's maximum size of a request body.
+    """
+
+    def __init__(self, random: Random, keys: dict[str, str], max_body: int) -> None:
         self._random = random
         self._keys = keys
+        self._max_body = max_body
         self._id = 0
         self._has_loose_chunks = False
 
@@ -106,9 +110,11 @@ class Traffic:
     def _burst(self, sender: Sender) -> Burst:
         requests: list[Planned] = []
         for _ in range(self._random.choice([1, 1, 2, 3, 5])):
-            requests.append(self._request(sender))
-            is_large = sum(len(planned.raw) for planned in requests) > 30_000
-            if requests[-1].ends_burst or requests[-1].is_last or is_large:
+            planned = self._request(sender)
+            if requests and sum(len(each.raw) for each in [*requests, planned]) > _ONE_READ:
+                break
+            requests.append(planned)
+            if planned.ends_burst or planned.is_last:
                 break
         is_last = requests[-1].is_last
         allowed: list[int] = []
@@ -126,7 +132,7 @@ class Traffic:
 
     def _request(self, sender: Sender) -> Planned:
         kinds = [self._call] * 48 + [self._message] * 4 + [self._framed] * 3 + [self._bodiless] * 2
-        kinds += [self._last, self._rejected, self._invalid, self._mutated]
+        kinds += [self._last, self._rejected, self._too_large, self._invalid, self._mutated]
         return self._random.choice(kinds)(self._sender() if self._random.random() < 0.1 else sender)
 
     # Valid requests.
@@ -155,7 +161,7 @@ class Traffic:
                 arguments["sql"] = f"SELECT n FROM {self._random.choice(['prices', 'secrets'])} LIMIT 5"
             case 2:
                 # Without a valid key, a larger body is rejected before it has arrived.
-                sizes = [100, 5000, 5000, 30_000, 70_000 if sender.is_valid else 100]
+                sizes = [100, 5000, 5000, 30_000, self._max_body - 10_000 if sender.is_valid else 100]
                 arguments["text"] = "x" * self._random.choice(sizes)
         tool = self._random.choice(["get"] * 8 + ["get_more", "drop"])
         message = call(tool, self._id, **arguments)
@@ -207,7 +213,7 @@ class Traffic:
                 newer.post(chunked(body[:cut], body[cut:]), CHUNKED, length=False),
                 newer.post(chunked(body, end=b"0\r\nX: y\r\n\r\n"), CHUNKED, length=False),
                 sender.closing().post(body, b"Expect: 100-continue"),
-                sender.closing().post(b" " * MAX_BODY + body),
+                sender.closing().post(b" " * self._max_body + body),
             ]
         )
         return self._planned(sender, raw, is_last=True)
@@ -223,6 +229,15 @@ class Traffic:
         raw = rejected_request(self._random, sender.closing() if is_last else sender, self._small_body(sender))
         is_last = is_last or not sender.keeps_alive
         return Planned(raw, len(raw) if is_last else 0, ends_burst=True, is_last=is_last)
+
+    def _too_large(self, sender: Sender) -> Planned:
+        """Return a request with a body that is a little too large; its head may be that of other requests."""
+        raw = sender.post(b" " * self._max_body + self._small_body(sender))
+        # Only if it arrives at once, the connection is certainly kept alive.
+        is_last = len(raw) > _ONE_READ + 2000
+        if is_last:
+            raw = sender.closing().post(b" " * self._max_body + self._small_body(sender))
+        return Planned(raw, ends_burst=True, is_last=is_last or not sender.keeps_alive)
 
     def _invalid(self, sender: Sender) -> Planned:
         """Return a request with invalid framing; nothing that follows is served."""
