@@ -4,7 +4,7 @@ aiohttp is used through the methods of `asyncio.Protocol` and `asyncio.Transport
 request after another, and writes to `AiohttpBridge`, which is its transport. The rules:
 
 - aiohttp has no time-outs and writes no log; the connection has both.
-- What aiohttp writes while no handler runs is its response to a head that it rejects. It is replaced by the gateway's.
+- What aiohttp writes while no handler runs is its response to a head that it rejects. The gateway's is sent instead.
 - If aiohttp closes its transport, the connection decides how: after a time to read the response, or with a reset.
 """
 
@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from gateway.proxy.downstream.flow_control import BODY, FlowControl
 from gateway.proxy.downstream.framing import MAX_HEAD
-from gateway.proxy.downstream.request_context import EXTRA_INFO, RequestContext
+from gateway.proxy.downstream.request_context import EXTRA_INFO, Connection
 
 _NO_KEEP_ALIVE_TIMEOUT = 10 * 365 * 86400.0
 """Seconds. Zero would not mean "never"."""
@@ -29,10 +29,8 @@ _MAX_FIELDS = 10_000
 _silent = logging.getLogger(f"{__name__}.silent")
 _silent.disabled = True
 
-HandleRequest = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
-
-def make_server(handle: HandleRequest) -> web.Server:
+def make_server(handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
     """Return the factory of aiohttp's protocol objects. Needs a running event loop."""
     server = web.Server(
         handle,
@@ -49,37 +47,20 @@ def make_server(handle: HandleRequest) -> web.Server:
     )
     protocol = server()
     # A release of aiohttp that does not know one of the settings drops them all.
-    if (protocol.max_field_size, protocol.max_headers, protocol.keepalive_timeout) != (
-        MAX_HEAD,
-        _MAX_FIELDS,
-        _NO_KEEP_ALIVE_TIMEOUT,
-    ):
+    settings = protocol.max_field_size, protocol.max_headers, protocol.keepalive_timeout
+    if settings != (MAX_HEAD, _MAX_FIELDS, _NO_KEEP_ALIVE_TIMEOUT):
         raise RuntimeError("This release of aiohttp ignores settings of its server; install aiohttp>=3.14.2")
     return server
-
-
-class BridgedConnection(Protocol):
-    """The connection that aiohttp's bytes go to."""
-
-    @property
-    def context(self) -> RequestContext | None:
-        """The request that aiohttp serves."""
-
-    def head_rejected(self) -> None:
-        """Respond to a request whose head aiohttp rejects."""
-
-    def aiohttp_closed(self) -> None:
-        """Close: aiohttp is done with the connection."""
 
 
 class AiohttpBridge(asyncio.Transport):
     """The transport that aiohttp sees, and the way to its protocol object."""
 
-    __slots__ = ("_connection", "_flow", "_is_detached", "_is_over", "_protocol", "_transport")
+    __slots__ = ("_connection", "_flow", "_is_detached", "_is_over", "_transport", "protocol")
 
     def __init__(
         self,
-        connection: BridgedConnection,
+        connection: Connection,
         transport: asyncio.Transport,
         flow: FlowControl,
         protocol: asyncio.Protocol,
@@ -87,10 +68,11 @@ class AiohttpBridge(asyncio.Transport):
         self._connection = connection
         self._transport = transport
         self._flow = flow
-        self._protocol = protocol
+        self.protocol = protocol
+        """That of aiohttp."""
         self._is_detached = False
         self._is_over = False
-        """True once aiohttp has closed the transport or rejected a head."""
+        """True once aiohttp has closed the transport or rejected a request."""
         protocol.connection_made(self)
 
     # Called by the connection.
@@ -98,22 +80,16 @@ class AiohttpBridge(asyncio.Transport):
     def feed(self, data: bytes) -> None:
         """Pass bytes of a request to aiohttp."""
         try:
-            self._protocol.data_received(data)
+            self.protocol.data_received(data)
         except Exception:
             # aiohttp raises for some invalid targets.
             self._reject()
-
-    def pause_writing(self) -> None:
-        self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._protocol.resume_writing()
 
     def detach(self, error: Exception | None) -> None:
         """Tell aiohttp that the connection is lost; it cancels its handler."""
         if not self._is_detached:
             self._is_detached = self._is_over = True
-            self._protocol.connection_lost(error)
+            self.protocol.connection_lost(error)
 
     # asyncio.Transport.
 
@@ -130,9 +106,6 @@ class AiohttpBridge(asyncio.Transport):
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
         self.write(b"".join(list_of_data))
 
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
-
     def pause_reading(self) -> None:
         self._flow.pause_reading(BODY)
 
@@ -147,10 +120,7 @@ class AiohttpBridge(asyncio.Transport):
             self._is_over = True
             self._connection.aiohttp_closed()
 
-    def abort(self) -> None:
-        self.close()
-
     def _reject(self) -> None:
         if not self._is_over:
             self._is_over = True
-            self._connection.head_rejected()
+            self._connection.aiohttp_rejected()

@@ -16,29 +16,26 @@ Guarantees:
 
 | state     | event                                                 | next state | action                              |
 | --------- | ----------------------------------------------------- | ---------- | ----------------------------------- |
-| `IDLE`    | a whole request that the fast path takes              | `FAST`     | none                                |
-| `IDLE`    | part of a head                                        | `HEAD`     | start its time-out                  |
-| `IDLE`    | any other bytes                                       | `GENERAL`  | feed aiohttp                        |
-| `HEAD`    | the rest of the head                                  | `GENERAL`  | feed aiohttp                        |
-| `FAST`    | `finish`                                              | `IDLE`     | write the response                  |
-| `FAST`    | `hand_over`                                           | `GENERAL`  | feed the same bytes to aiohttp      |
-| `GENERAL` | the response was sent, and keeps the connection alive | `IDLE`     | none                                |
-| `GENERAL` | invalid framing in the body                           | `CLOSING`  | fail the reader of the body         |
-| `GENERAL` | aiohttp closes                                        | `CLOSING`  | close; reset an incomplete response |
-| any other | invalid framing                                       | `CLOSING`  | respond 4xx                         |
-| any       | `connection_lost`, `cancel`, a deadline               | `CLOSING`  | end the request                     |
+| `idle`    | a whole request that the fast path takes              | `fast`     | none                                |
+| `idle`    | part of a head                                        | `head`     | start its time-out                  |
+| `idle`    | any other bytes                                       | `general`  | feed aiohttp                        |
+| `head`    | the rest of the head                                  | `general`  | feed aiohttp                        |
+| `fast`    | `finish`                                              | `idle`     | write the response                  |
+| `fast`    | `hand_over`                                           | `general`  | feed the same bytes to aiohttp      |
+| `general` | the response was sent, and keeps the connection alive | `idle`     | none                                |
+| `general` | invalid framing in the body                           | `closing`  | fail the reader of the body         |
+| `general` | aiohttp closes                                        | `closing`  | close; reset an incomplete response |
+| any other | invalid framing                                       | `closing`  | respond 4xx                         |
+| any       | `connection_lost`, `cancel`, a deadline               | `closing`  | end the request                     |
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import socket
 import struct
-from typing import Protocol, cast
-
-import msgspec
+from typing import Literal, Protocol, cast
 
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.head_template import HeadTemplate
@@ -63,18 +60,8 @@ _RESET = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that turns a close into a reset."""
 
 
-class State(enum.Enum):
-    """State of a connection; see the transition table of this module."""
-
-    IDLE = "idle"
-    HEAD = "head"
-    FAST = "fast"
-    GENERAL = "general"
-    CLOSING = "closing"
-
-
-_IDLE, _HEAD, _FAST = State.IDLE, State.HEAD, State.FAST
-_GENERAL, _CLOSING = State.GENERAL, State.CLOSING
+State = Literal["idle", "head", "fast", "general", "closing"]
+"""See the transition table of this module."""
 
 
 class FastPath(Protocol):
@@ -110,13 +97,6 @@ class Server(Protocol):
         """Forget a connection."""
 
 
-class RememberedHead(msgspec.Struct, frozen=True):
-    """The head of the last request of a connection, and how to recognise it."""
-
-    template: HeadTemplate
-    head: CachedRequestHead
-
-
 class ClientConnection(asyncio.Protocol):
     """The protocol of one client connection."""
 
@@ -128,13 +108,14 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
-        self._state = _IDLE
+        self._state: State = "idle"
         self._framing = RequestFraming()
         self._pipelined = bytearray()
         """Bytes of further requests, not checked yet. Those of a rejected request are never taken out."""
         self._unfed = b""
         """A request that aiohttp gets unless the fast path serves it. While idle, its body is incomplete."""
-        self._remembered: RememberedHead | None = None
+        self._remembered: tuple[HeadTemplate, CachedRequestHead] | None = None
+        """The head of the last request, and its template."""
         self._call: SentCall | None = None
         """The request that the fast path serves."""
         self._context: RequestContext | None = None
@@ -154,7 +135,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        is_next = not self._pipelined and (self._state is _IDLE or self._is_receiving)
+        is_next = not self._pipelined and (self._state == "idle" or self._is_receiving)
         size = self._receive(data) if is_next else 0
         if size < len(data):
             self._pipelined += data[size:]
@@ -167,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._state = _CLOSING
+        self._state = "closing"
         self._end_request(exc)
         # Ends the reference cycles.
         self._context = self._bridge = None
@@ -176,25 +157,25 @@ class ClientConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._flow.pause_writing(self._server.loop.time())
         if self._bridge is not None:
-            self._bridge.pause_writing()
+            self._bridge.protocol.pause_writing()
 
     def resume_writing(self) -> None:
         self._flow.resume_writing()
         if self._bridge is not None:
-            self._bridge.resume_writing()
+            self._bridge.protocol.resume_writing()
 
     # One request after another.
 
     @property
     def _is_receiving(self) -> bool:
         """True if the next bytes belong to the current request, or begin one."""
-        if self._state is _GENERAL:
+        if self._state == "general":
             return self._context is not None and not self._context.is_received
-        return self._state is _IDLE or self._state is _HEAD
+        return self._state == "idle" or self._state == "head"
 
     def _receive(self, data: bytes) -> int:
         """Take the bytes of one request, up to its end; return how many those are."""
-        if self._state is not _IDLE:
+        if self._state != "idle":
             return self._feed(data)
         already_received = len(self._unfed)
         if already_received:
@@ -205,22 +186,23 @@ class ClientConnection(asyncio.Protocol):
     def _start_fast(self, data: bytes, *, may_wait: bool) -> int:
         """Offer a request to the fast path; return its size, or 0 if it must take the general path."""
         remembered, fast_path = self._remembered, self._server.fast_path
-        if remembered is None or fast_path is None or (match := remembered.template.match(data)) is None:
+        if remembered is None or fast_path is None or (match := remembered[0].match(data)) is None:
             return 0
+        head = remembered[1]
         start, length = match
         end = start + length
-        if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES and remembered.head.admission is not None:
+        if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES and head.admission is not None:
             self._unfed = data
             return len(data)
         if end > len(data) or self._flow.is_writing_paused:
             return 0
         request = data if end == len(data) else data[:end]
-        call = fast_path.begin(self, remembered.head, request, start)
+        call = fast_path.begin(self, head, request, start)
         if call is None:
             return 0
         self._call = call
         self._unfed = request
-        self._state = _FAST
+        self._state = "fast"
         self.deadline = NEVER
         return end
 
@@ -236,28 +218,28 @@ class ClientConnection(asyncio.Protocol):
             context.is_received = self._framing.is_between_requests
             if self._bridge is not None:
                 self._bridge.feed(checked)
-        elif self._state is _IDLE:
-            self._state = _HEAD
+        elif self._state == "idle":
+            self._state = "head"
             self.deadline = self._server.now + self._server.head_timeout
         return size
 
     def _start_general(self, head: bytes, call: SentCall | None) -> RequestContext:
-        remembered = self._remembered
-        is_known = remembered is not None and remembered.template.match(head) is not None
-        context = RequestContext(self, remembered.head if remembered is not None and is_known else None, call)
+        template, cached_head = self._remembered or (None, None)
+        is_known = template is not None and template.match(head) is not None
+        context = RequestContext(self, cached_head if is_known else None, call)
         context.is_chunked = self._framing.is_chunked
         self._context = context
-        self._state = _GENERAL
+        self._state = "general"
         self.deadline = NEVER
         if self._bridge is None and self._transport is not None:
             self._bridge = AiohttpBridge(self, self._transport, self._flow, self._server.make_protocol())
             if self._flow.is_writing_paused:
-                self._bridge.pause_writing()
+                self._bridge.protocol.pause_writing()
         return context
 
     def _await_next(self) -> None:
         """Serve the next request, or wait for it."""
-        self._state = _IDLE
+        self._state = "idle"
         if self._server.is_stopping:
             self._close()
             return
@@ -270,7 +252,7 @@ class ClientConnection(asyncio.Protocol):
         """Take bytes that arrived while the last request was served, up to the end of the next request."""
         while self._pipelined and self._is_receiving:
             del self._pipelined[: self._receive(bytes(self._pipelined[:_PIPELINED_CHUNK]))]
-        if len(self._pipelined) <= _MAX_PIPELINED and self._state is not _CLOSING:
+        if len(self._pipelined) <= _MAX_PIPELINED and self._state != "closing":
             self._flow.resume_reading(PIPELINE)
 
     def _reject(self, error: FramingError) -> None:
@@ -279,7 +261,7 @@ class ClientConnection(asyncio.Protocol):
             self._write_rejection(error)
         else:
             # Its handler responds.
-            self._state = _CLOSING
+            self._state = "closing"
             self._context.fail_body(error)
 
     def _write_rejection(self, error: FramingError) -> None:
@@ -320,17 +302,20 @@ class ClientConnection(asyncio.Protocol):
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
         template = self._framing.head
-        self._remembered = None if template is None else RememberedHead(template, head)
+        self._remembered = None if template is None else (template, head)
 
     def response_sent(self, context: RequestContext, *, keep_alive: bool) -> None:
         """Go on to the next request. If the connection is not kept alive, aiohttp closes it next."""
-        if keep_alive and context is self._context and self._state is _GENERAL:
+        if keep_alive and context is self._context and self._state == "general":
             self._context = None
             self._await_next()
 
-    def head_rejected(self) -> None:
-        """Respond to a request whose head aiohttp rejects."""
-        self._write_rejection(FramingError())
+    def aiohttp_rejected(self) -> None:
+        """Respond to a request that aiohttp rejects."""
+        if self._context is not None and self._context.is_handled:
+            self._reject(FramingError())
+        else:
+            self._write_rejection(FramingError())
 
     def aiohttp_closed(self) -> None:
         """Close: aiohttp is done with the connection."""
@@ -351,20 +336,20 @@ class ClientConnection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Accept no further request; one that is being received or served is completed."""
-        if self._state is _IDLE and not self._unfed:
+        if self._state == "idle" and not self._unfed:
             self._close()
 
     def cancel(self) -> asyncio.Task[None] | None:
         """End the request that is being served, and close the connection; return the task to wait for, if any."""
         task = self._context.task if self._context is not None else None
-        self._state = _CLOSING
+        self._state = "closing"
         self._end_request(None)
         self._close_incomplete()
         return task
 
     def check_deadlines(self, now: float) -> None:
         """Abort the connection if a deadline has passed."""
-        if self._unfed and self._state is _IDLE:
+        if self._unfed and self._state == "idle":
             data, self._unfed = self._unfed, b""
             self._feed(data)
         if self._flow.has_stalled(now):
@@ -374,7 +359,7 @@ class ClientConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close without writing what is left."""
-        self._state = _CLOSING
+        self._state = "closing"
         if self._transport is not None:
             self._transport.abort()
 
@@ -391,7 +376,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _linger(self) -> None:
         """Close after the client had time to read the response; an immediate close could reset the connection first."""
-        self._state = _CLOSING
+        self._state = "closing"
         self.deadline = self._server.loop.time() + LINGER_SECONDS
         # A client that cannot send the rest of its request might not read.
         self._flow.resume_reading(PIPELINE | BODY)
@@ -401,7 +386,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close once everything has been written, within the time that an idle connection has."""
-        self._state = _CLOSING
+        self._state = "closing"
         self.deadline = self._server.loop.time() + KEEP_ALIVE
         if self._transport is not None:
             self._transport.close()

@@ -8,18 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.protocol.errors import error_body
-from gateway.proxy.admission.rejections import Deny, invalid_framing
-from gateway.proxy.downstream.framing import FramingError
+from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.downstream.response import Response, serialize_head
 
 METHODS = b"GET, POST, DELETE, HEAD, OPTIONS"
 _SERVER = (b"Server", b"mcp-gateway")
 _JSON = (b"Content-Type", b"application/json; charset=utf-8")
-
-
-def framing_deny(error: FramingError) -> Deny:
-    """Return the rejection of a request with invalid framing."""
-    return invalid_framing(str(error), error.status)
 
 
 def deny_response(

@@ -52,11 +52,21 @@ class Connection(Protocol):
     def is_stopping(self) -> bool:
         """True if the connection will be closed after the response."""
 
+    @property
+    def context(self) -> RequestContext | None:
+        """The request that aiohttp serves."""
+
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
 
     def response_sent(self, context: RequestContext, *, keep_alive: bool) -> None:
-        """Go on to the next request, if the connection is kept alive."""
+        """Go on to the next request. If the connection is not kept alive, aiohttp closes it next."""
+
+    def aiohttp_rejected(self) -> None:
+        """Respond to a request that aiohttp rejects."""
+
+    def aiohttp_closed(self) -> None:
+        """Close: aiohttp is done with the connection."""
 
 
 class RequestContext:

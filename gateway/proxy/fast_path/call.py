@@ -91,10 +91,6 @@ class FastPathCall:
         self._upstream = upstream
         upstream.listener = self._on_progress
 
-    def is_waiting(self) -> bool:
-        """Return True until the head of the response has arrived."""
-        return self._upstream.is_head_pending
-
     def prepare_event(self) -> None:
         """Do part of the work for the usage event while the upstream is busy."""
         try:
@@ -116,7 +112,7 @@ class FastPathCall:
         services = self._services
         try:
             if self._error is not None:
-                services.forwarding.sender.release(self._upstream)
+                services.forwarding.pool.release(self._upstream)
                 raise self._error
             sent = self._sent()
             await services.forwarding.sender.wait_for_head(sent)
@@ -189,7 +185,7 @@ class FastPathCall:
         if self._state == "sent":
             self._state = "recording"
         # Redis works in the meantime.
-        services.forwarding.sender.release(upstream)
+        services.forwarding.pool.release(upstream)
         return True
 
     def _meter(self, data: Chunk) -> Outcome | None:

@@ -62,7 +62,7 @@ class FastPath:
         call = FastPathCall(self._services, connection, admitted, caller, upstream, started)
         if self._services.concurrency.is_sole("request"):
             call.prepare_event()
-            self._poller.poll_while(call.is_waiting)
+            self._poller.poll_while(lambda: upstream.is_head_pending)
         return call
 
     def _admit(self, body: bytes, head: RequestHead, cached: CachedAdmission) -> AdmittedRequest | None:

@@ -80,12 +80,14 @@ class Handler:
                 reason = "client_left"
             raise
         finally:
-            self._count(request.method, writer.status or CLIENT_CLOSED_REQUEST, reason, started)
+            status, seconds = writer.status or CLIENT_CLOSED_REQUEST, self._monotonic() - started
+            self._metrics.answered(request.method, status, reason, seconds)
+            log.debug("%s: status %d (%s) after %.1f ms", request.method, status, reason, seconds * 1000)
         return writer.finish()
 
     def framing_response(self, error: FramingError) -> Response:
         """Count a request with invalid framing, and return the response to it."""
-        deny = gateway_responses.framing_deny(error)
+        deny = rejections.invalid_framing(str(error), error.status)
         self._metrics.answered("", deny.status, deny.reason, 0.0)
         return gateway_responses.deny_response(deny, None, close_connection=True)
 
@@ -122,12 +124,6 @@ class Handler:
             status = "ready" if is_ready else "not ready"
             return gateway_responses.json_response(200 if is_ready else 503, msgspec.json.encode({"status": status}))
         raise RequestRejected(rejections.NOT_FOUND)
-
-    def _count(self, method: str, status: int, reason: str, started: float) -> None:
-        seconds = self._monotonic() - started
-        self._metrics.answered(method, status, reason, seconds)
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s: status %d (%s) after %.1f ms", method, status, reason, seconds * 1000)
 
 
 def _rejection(deny: Deny, id_: object, context: RequestContext, *, close_connection: bool) -> Response:

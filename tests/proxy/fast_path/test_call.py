@@ -16,8 +16,8 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.proxy.fast_path.call import FastPathCall
-from gateway.proxy.pipeline.sending import UpstreamSender
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
+from gateway.proxy.upstream.pool import UpstreamPool
 from tests.proxy.keep_alive import (
     SINGLE_RESULT,
     KeepAliveClient,
@@ -590,16 +590,16 @@ async def test_a_response_prepared_before_draining_still_says_that_the_connectio
 async def test_an_error_after_recording_neither_counts_nor_answers_twice(
     gateway: Gateway, upstream: ScriptedUpstream, paths: PathRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = UpstreamSender.release
+    release = UpstreamPool.release
 
-    def fails(sender: UpstreamSender, connection: UpstreamConnection) -> None:
-        release(sender, connection)
+    def fails(pool: UpstreamPool, connection: UpstreamConnection) -> None:
+        release(pool, connection)
         raise RuntimeError("a fault")
 
     async with warm_client(gateway, upstream, await gateway.key()) as client:
         upstream.answer = answer_raw(http(SINGLE_RESULT))
         with monkeypatch.context() as faulty:
-            faulty.setattr(UpstreamSender, "release", fails)
+            faulty.setattr(UpstreamPool, "release", fails)
             assert (await client.exchange(call())).endswith(SINGLE_RESULT)
         assert (await client.exchange(call())).endswith(SINGLE_RESULT)
     assert paths.taken == ["general", "fast", "fast"]
