@@ -104,6 +104,11 @@ class Gateway:
         return self.worker.services.forwarding.pool
 
     @property
+    def unwritten_bytes(self) -> int:
+        """Bytes of responses that wait in write buffers."""
+        return sum(connection.write_buffer_bytes for connection in self.worker.server.connections)
+
+    @property
     def active_requests(self) -> int:
         """Requests in flight of clients with a valid key, without listening streams."""
         return self.worker.services.concurrency.active["request"]

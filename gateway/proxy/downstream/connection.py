@@ -5,13 +5,11 @@ that the fast path takes.
 
 Guarantees:
 
-- A request whose framing two parsers could read differently gets a 4xx response, in JSON, and the connection is closed;
-  nothing that follows on it is parsed. No byte that a client sent is logged.
-- The next request is parsed after the response to this one; until then a bounded part of it is buffered. While the
-  socket is read, a disconnect is noticed immediately: the handler of the request is cancelled. While reading is paused
-  (a full buffer), it is noticed later, or when a write fails.
-- A client that does not complete a request head in time, or that reads nothing of a response for too long, loses its
-  connection. Deadlines are checked by the server; no request has a timer.
+- A request whose framing two parsers could read differently gets a 4xx response, and the connection is closed. No byte
+  that a client sent is logged.
+- The next request is parsed after the response to this one; until then a bounded part of it is buffered.
+- A disconnect cancels the handler: immediately, or, while reading is paused (a full buffer), when a write fails.
+- A client that does not complete a head in time, or reads nothing of a response for too long, is disconnected.
 - A response that cannot be completed never looks complete.
 
 | state     | event                                                 | next state | action                              |

@@ -71,11 +71,6 @@ class ProxyServer:
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 
-    @property
-    def write_buffer_bytes(self) -> int:
-        """Bytes of responses that wait in write buffers, for diagnostics."""
-        return sum(connection.write_buffer_bytes for connection in self.connections)
-
     def stop_accepting(self) -> None:
         """Accept no more connections or requests; those that are being received or served continue."""
         self.is_stopping = True

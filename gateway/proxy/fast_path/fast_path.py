@@ -26,7 +26,6 @@ from gateway.proxy.error_locations import error_locations
 from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.services import ProxyServices
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.errors import UpstreamError
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +91,6 @@ class FastPath:
         upstream = None
         try:
             upstream = services.forwarding.pool.try_send(cached.upstream_head, request.body)
-        except UpstreamError:
-            return None
         finally:
             if upstream is None:
                 services.concurrency.release("request")

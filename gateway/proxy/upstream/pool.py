@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
-from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError
+from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError, UpstreamError
 
 _MAX_IDLE = 128
 _KEEP_ALIVE = 3.0
@@ -65,7 +65,10 @@ class UpstreamPool:
     def try_send(self, head: bytes, body: bytes) -> UpstreamConnection | None:
         """Do as `send_request` on an idle connection; if there is none, send nothing and return `None`."""
         connection = self._take_idle()
-        return None if connection is None else self._send(connection, head, body)
+        try:
+            return None if connection is None else self._send(connection, head, body)
+        except UpstreamError:
+            return None
 
     def release(self, connection: UpstreamConnection) -> None:
         """Take a connection back: keep it idle if it is reusable, abort it otherwise."""

@@ -74,7 +74,7 @@ async def test_a_slow_reader_pauses_the_upstream_within_bounded_memory(
 
 def _buffered(gateway: Gateway) -> int:
     """Return the bytes that the worker buffers for clients and of the upstream."""
-    to_clients = gateway.worker.server.write_buffer_bytes
+    to_clients = gateway.unwritten_bytes
     of_upstream = sum(connection.unread_bytes for connection in gateway.pool.connections)
     return to_clients + of_upstream
 
@@ -116,14 +116,14 @@ async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disco
     async with connection(gateway) as (_, writer):
         pause_reading(writer)
         writer.write(request(POST, b"Connection: close", key=await gateway.key(), body=EVIL))
-        await until(lambda: gateway.worker.server.write_buffer_bytes)
+        await until(lambda: gateway.unwritten_bytes)
         await until(lambda: not gateway.worker.server.connections)
 
 
 async def fill_sockets(gateway: Gateway, writer: asyncio.StreamWriter) -> None:
     """Send events until the gateway has to buffer some for its client, less than what pauses its writing."""
     writer.write(sse_head())
-    while not gateway.worker.server.write_buffer_bytes:
+    while not gateway.unwritten_bytes:
         writer.write(chunk(b"data: " + b"x" * 20_000 + b"\n\n"))
         await writer.drain()
         await socket_events()
@@ -139,7 +139,7 @@ async def test_a_client_that_reads_nothing_and_closes_its_side_ends_its_stream(
     async with connection(gateway) as (_, writer):
         pause_reading(writer)
         writer.write(request(b"GET /mcp HTTP/1.1", key=await gateway.key(), body=b"", length=False))
-        await until(lambda: gateway.worker.server.write_buffer_bytes)
+        await until(lambda: gateway.unwritten_bytes)
         assert gateway.metrics.open_streams == 1
         writer.write_eof()
         await until(lambda: not gateway.metrics.open_streams)

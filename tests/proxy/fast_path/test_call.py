@@ -280,12 +280,12 @@ async def test_a_client_that_does_not_read_is_held_back_and_gets_every_response_
         one = KeepAliveClient(None, None, key, (), b"1.1")  # type: ignore[arg-type]
         for id_ in range(calls):
             await loop.sock_sendall(client, one.encode(call(id_=id_)))
-        await until(lambda: gateway.worker.server.write_buffer_bytes)
+        await until(lambda: gateway.unwritten_bytes)
         await asyncio.sleep(0.1)
         held_back = len(upstream.requests)
         await asyncio.sleep(0.1)
         assert len(upstream.requests) == held_back < calls
-        assert gateway.worker.server.write_buffer_bytes < 1_000_000
+        assert gateway.unwritten_bytes < 1_000_000
         reader, writer = await asyncio.open_connection(sock=client, limit=2**20)
         waiting = KeepAliveClient(reader, writer, key, (), b"1.1")
         responses = [answers_in(await waiting.read_response())[0] for _ in range(calls)]

@@ -150,7 +150,7 @@ async def _send(gateway: Gateway, client: Client, burst: Burst) -> None:
 
     def has_responses() -> bool:
         is_served = len(gateway.metrics.reasons) >= before + burst.requests and not burst.is_last
-        return client.is_over or (is_served and not gateway.worker.server.write_buffer_bytes)
+        return client.is_over or (is_served and not gateway.unwritten_bytes)
 
     with contextlib.suppress(TimeoutError):
         await until(has_responses, seconds=5)
