@@ -46,6 +46,9 @@ _FREE_CHUNKS = 1000
 _MIN_AVERAGE_CHUNK = 32
 """Bytes per chunk of a body with more chunks."""
 
+_NOT_HTTP = "Not a valid HTTP/1.1 request"
+_NOT_A_CHUNK = "Not a valid chunk"
+
 _REQUEST_LINE = re.compile(rb'([A-Z-]+) ([!"$-\[\]-~]+) HTTP/1\.([01])')
 _LENGTH = re.compile(rb"\r\n(?:(content-length)|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,15}")
@@ -58,7 +61,7 @@ _METHODS = frozenset({b"GET", b"POST", b"DELETE", b"HEAD", b"OPTIONS", b"PUT", b
 class FramingError(ValueError):
     """The bytes are not strict HTTP/1.1. The message may be shown to the client; `status` is that of the response."""
 
-    def __init__(self, message: str = "Not a valid HTTP/1.1 request", status: int = 400) -> None:
+    def __init__(self, message: str = _NOT_HTTP, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
 
@@ -160,11 +163,11 @@ class RequestFraming:
         end = data.find(b"\r\n", position)
         if end < 0:
             if len(data) - position > _MAX_CHUNK_LINE:
-                raise FramingError("Not a valid chunk")
-            return _incomplete(data, position)
+                raise FramingError(_NOT_A_CHUNK)
+            return _incomplete(data, position, _NOT_A_CHUNK)
         line = _CHUNK_SIZE.fullmatch(data, position, end)
         if line is None or end - position > _MAX_CHUNK_LINE:
-            raise FramingError("Not a valid chunk")
+            raise FramingError(_NOT_A_CHUNK)
         size = int(line[1], 16)
         self._chunks += 1
         self._chunk_bytes += size
@@ -178,7 +181,7 @@ class RequestFraming:
         if len(data) - position < 2:
             return -1
         if not data.startswith(b"\r\n", position):
-            raise FramingError("Not a valid chunk")
+            raise FramingError(_NOT_A_CHUNK)
         self._state = RequestFraming._chunk_size
         return position + 2
 
@@ -188,6 +191,8 @@ class RequestFraming:
             raise FramingError("The trailers of the request are too large", 431)
         if end < 0:
             return _incomplete(data, position)
+        if data.find(b"\n", position, end) >= 0 or data.find(b"\r", position, end) >= 0:
+            raise FramingError
         self._trailer_bytes += end - position + 2
         if end == position:
             self._state = RequestFraming._head
@@ -196,8 +201,8 @@ class RequestFraming:
         return end + 2
 
 
-def _incomplete(data: bytes, position: int) -> int:
+def _incomplete(data: bytes, position: int, message: str = _NOT_HTTP) -> int:
     """Return -1 to wait for more of a line, or raise `FramingError` if its end is not CR LF."""
     if data.count(b"\n", position) != data.count(b"\r\n", position):
-        raise FramingError
+        raise FramingError(message)
     return -1
