@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -102,9 +102,6 @@ class AiohttpBridge(asyncio.Transport):
             self._transport.write(data)
         else:
             self._reject()
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview[Any]]) -> None:
-        self.write(b"".join(list_of_data))
 
     def pause_reading(self) -> None:
         self._flow.pause_reading(BODY)

@@ -84,7 +84,6 @@ class RequestContext:
         self.is_received = False
         """True once the whole request has arrived."""
         self.is_chunked = False
-        """True if the body is chunked."""
         self.is_http_1_1 = True
         self.allows_keep_alive = False
         """True if another request may follow on the connection, as far as the head of this one says."""
@@ -94,7 +93,6 @@ class RequestContext:
         """True if the response ends with the connection (HTTP/1.0), so that nothing else shows that it is complete."""
         self.is_response_complete = False
         self.task: asyncio.Task[None] | None = None
-        """The task that serves the request."""
         self._call = call
         self._content: StreamReader | None = None
         self._error: FramingError | None = None

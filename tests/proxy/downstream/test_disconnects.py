@@ -107,7 +107,7 @@ async def test_a_client_that_disconnects_within_a_request_leaves_no_garbage(gate
             writer.transport.abort()
         await until(lambda: not gateway.worker.server.connections)
     await socket_events()
-    assert connections_in_memory() == before
+    assert connections_in_memory() <= before
 
 
 @pytest.mark.usefixtures("_no_garbage_collection")
@@ -122,4 +122,4 @@ async def test_an_upstream_that_fails_leaves_no_garbage(
         await gateway.raw(request(POST, b"Connection: close", key=key))
     await until(lambda: not gateway.worker.server.connections)
     await socket_events()
-    assert connections_in_memory() == before
+    assert connections_in_memory() <= before
