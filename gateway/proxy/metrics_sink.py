@@ -15,7 +15,7 @@ class ProxyMetricsSink(Protocol):
         """Count a response.
 
         `reason` is that of a `Deny`, `client_left` for a client that disconnected before the response, or `forwarded`.
-        `forwarded` also counts responses of the gateway itself: to OPTIONS, to HEAD, to health probes, and 405.
+        `forwarded` also counts responses of the gateway itself: to OPTIONS, to HEAD, and to health probes.
         """
 
     def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:

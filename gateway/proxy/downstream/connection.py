@@ -7,24 +7,35 @@ Guarantees:
 
 - A request whose framing two parsers could read differently gets a 4xx response, and the connection is closed. No byte
   that a client sent is logged.
-- The next request is parsed after the response to this one; until then a bounded part of it is buffered.
-- A disconnect cancels the handler: immediately, or, while reading is paused (a full buffer), when a write fails.
+- The next request is parsed after the response to this one. Pipelined bytes are buffered up to a bound; then reading
+  pauses.
+- A disconnect cancels the handler. While reading is paused, it is noticed at the next failing write.
 - A client that does not complete a head in time, or reads nothing of a response for too long, is disconnected.
 - A response that cannot be completed never looks complete.
 
-| state     | event                                                 | next state | action                              |
-| --------- | ----------------------------------------------------- | ---------- | ----------------------------------- |
-| `idle`    | a whole request that the fast path takes              | `fast`     | none                                |
-| `idle`    | part of a head                                        | `head`     | start its time-out                  |
-| `idle`    | any other bytes                                       | `general`  | feed aiohttp                        |
-| `head`    | the rest of the head                                  | `general`  | feed aiohttp                        |
-| `fast`    | `finish`                                              | `idle`     | write the response                  |
-| `fast`    | `hand_over`                                           | `general`  | feed the same bytes to aiohttp      |
-| `general` | the response was sent, and keeps the connection alive | `idle`     | none                                |
-| `general` | invalid framing in the body                           | `closing`  | fail the reader of the body         |
-| `general` | aiohttp closes                                        | `closing`  | close; reset an incomplete response |
-| any other | invalid framing                                       | `closing`  | respond 4xx                         |
-| any       | `connection_lost`, `cancel`, a deadline               | `closing`  | end the request                     |
+| state     | event                                                   | next state | action                          |
+| --------- | ------------------------------------------------------- | ---------- | ------------------------------- |
+| `idle`    | a whole request that the fast path takes                | `fast`     | none                            |
+| `idle`    | a head known to the fast path, and a part of its body   | `partial`  | keep them                       |
+| `idle`    | a part of a head                                        | `head`     | start its time-out              |
+| `idle`    | any other bytes                                         | `general`  | feed aiohttp                    |
+| `idle`    | keep-alive time-out, `stop`                             | `closing`  | close                           |
+| `partial` | the rest of the body                                    | `fast`     | or `general`, as from `idle`    |
+| `partial` | another part of the body, the next tick                 | `general`  | feed aiohttp                    |
+| `head`    | the rest of the head                                    | `general`  | feed aiohttp                    |
+| `head`    | the time-out                                            | `closing`  | close                           |
+| `fast`    | `finish`                                                | `idle`     | write the response              |
+| `fast`    | `hand_over`                                             | `general`  | feed the same bytes to aiohttp  |
+| `general` | a response was sent that keeps the connection alive     | `idle`     | none                            |
+| `general` | invalid framing in the body                             | `closing`  | fail the reader of the body     |
+| `general` | aiohttp closes: the response is complete                | `closing`  | close; linger if the body isn't |
+| `general` | aiohttp closes: the response is incomplete              | `closing`  | close; reset if it is unframed  |
+| `general` | aiohttp rejects the head                                | `closing`  | respond 400, linger             |
+| `idle`, `head` | invalid framing                                    | `closing`  | respond 4xx, linger             |
+| any       | end of stream, `cancel`, a client that reads nothing    | `closing`  | end the request, close          |
+
+In `closing`, the connection waits for its handler to end, for the client to read the last response (lingering close),
+or for the write buffer.
 """
 
 from __future__ import annotations
@@ -58,7 +69,7 @@ _RESET = struct.pack("ii", 1, 0)
 """Value of SO_LINGER that turns a close into a reset."""
 
 
-State = Literal["idle", "head", "fast", "general", "closing"]
+State = Literal["idle", "partial", "head", "fast", "general", "closing"]
 """See the transition table of this module."""
 
 
@@ -66,9 +77,9 @@ class FastPath(Protocol):
     """A shortcut in front of the general path."""
 
     def begin(
-        self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body: int
+        self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body_start: int
     ) -> SentCall | None:
-        """Send a whole request, whose body begins at `body`, upstream; return `None` if nothing was done.
+        """Send a whole request, whose body begins at `body_start`, upstream; return `None` if nothing was done.
 
         A call that was sent ends with `ClientConnection.finish` or `hand_over`, in a later turn of the event loop.
         """
@@ -80,7 +91,7 @@ class Server(Protocol):
     loop: asyncio.AbstractEventLoop
     fast_path: FastPath | None
     is_stopping: bool
-    now: float
+    last_tick: float
     """Loop time of the last check of the deadlines."""
     head_timeout: float
     connections: set[ClientConnection]
@@ -111,7 +122,7 @@ class ClientConnection(asyncio.Protocol):
         self._pipelined = bytearray()
         """Bytes of further requests, not checked yet. Those of a rejected request are never taken out."""
         self._unfed = b""
-        """A request that aiohttp gets unless the fast path serves it. While idle, its body is incomplete."""
+        """The bytes of a request that aiohttp gets unless the fast path serves it."""
         self._remembered: tuple[HeadTemplate, CachedRequestHead] | None = None
         """The head of the last request, and its template."""
         self._call: SentCall | None = None
@@ -133,8 +144,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
 
     def data_received(self, data: bytes) -> None:
-        is_next = not self._pipelined and (self._state == "idle" or self._is_receiving)
-        size = self._receive(data) if is_next else 0
+        size = self._receive(data) if self._is_receiving and not self._pipelined else 0
         if size < len(data):
             self._pipelined += data[size:]
             if len(self._pipelined) > _MAX_PIPELINED:
@@ -169,17 +179,17 @@ class ClientConnection(asyncio.Protocol):
         """True if the next bytes belong to the current request, or begin one."""
         if self._state == "general":
             return self._context is not None and not self._context.is_received
-        return self._state == "idle" or self._state == "head"
+        return self._state in ("idle", "partial", "head")
 
     def _receive(self, data: bytes) -> int:
         """Take the bytes of one request, up to its end; return how many those are."""
-        if self._state != "idle":
+        if self._state == "idle":
+            return self._start_fast(data, may_wait=True) or self._feed(data)
+        if self._state != "partial":
             return self._feed(data)
-        already_received = len(self._unfed)
-        if already_received:
-            data, self._unfed = self._unfed + data, b""
-        size = self._start_fast(data, may_wait=not already_received) or self._feed(data)
-        return size - already_received
+        beginning, self._unfed = self._unfed, b""
+        data = beginning + data
+        return (self._start_fast(data, may_wait=False) or self._feed(data)) - len(beginning)
 
     def _start_fast(self, data: bytes, *, may_wait: bool) -> int:
         """Offer a request to the fast path; return its size, or 0 if it must take the general path."""
@@ -191,6 +201,7 @@ class ClientConnection(asyncio.Protocol):
         end = start + length
         if end > len(data) and may_wait and length <= _MAX_WAIT_BYTES and head.admission is not None:
             self._unfed = data
+            self._state = "partial"
             return len(data)
         if end > len(data) or self._flow.is_writing_paused:
             return 0
@@ -218,7 +229,7 @@ class ClientConnection(asyncio.Protocol):
                 self._bridge.feed(checked)
         elif self._state == "idle":
             self._state = "head"
-            self.deadline = self._server.now + self._server.head_timeout
+            self.deadline = self._server.last_tick + self._server.head_timeout
         return size
 
     def _start_general(self, head: bytes, call: SentCall | None) -> RequestContext:
@@ -228,7 +239,8 @@ class ClientConnection(asyncio.Protocol):
         context.is_chunked = self._framing.is_chunked
         self._context = context
         self._state = "general"
-        self.deadline = NEVER
+        # Until the handler begins.
+        self.deadline = self._server.last_tick + self._server.head_timeout
         if self._bridge is None and self._transport is not None:
             self._bridge = AiohttpBridge(self, self._transport, self._flow, self._server.make_protocol())
             if self._flow.is_writing_paused:
@@ -241,7 +253,7 @@ class ClientConnection(asyncio.Protocol):
         if self._server.is_stopping:
             self._close()
             return
-        self.deadline = self._server.now + KEEP_ALIVE
+        self.deadline = self._server.last_tick + KEEP_ALIVE
         if self._pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
             self._server.loop.call_soon(self._receive_pipelined)
@@ -311,16 +323,18 @@ class ClientConnection(asyncio.Protocol):
     def aiohttp_rejected(self) -> None:
         """Respond to a request that aiohttp rejects."""
         if self._context is not None and self._context.is_handled:
-            self._reject(FramingError())
+            self.cancel()
         else:
             self._write_rejection(FramingError())
 
     def aiohttp_closed(self) -> None:
         """Close: aiohttp is done with the connection."""
         context = self._context
-        if context is not None and not context.is_response_complete:
+        if context is None:
+            self.cancel()
+        elif not context.is_response_complete:
             self._close_incomplete()
-        elif context is not None and not context.is_received:
+        elif not context.is_received:
             self._linger()
         else:
             self._close()
@@ -334,7 +348,7 @@ class ClientConnection(asyncio.Protocol):
 
     def stop(self) -> None:
         """Accept no further request; one that is being received or served is completed."""
-        if self._state == "idle" and not self._unfed:
+        if self._state == "idle":
             self._close()
 
     def cancel(self) -> asyncio.Task[None] | None:
@@ -346,13 +360,22 @@ class ClientConnection(asyncio.Protocol):
         return task
 
     def check_deadlines(self, now: float) -> None:
-        """Abort the connection if a deadline has passed."""
-        if self._unfed and self._state == "idle":
+        """Close the connection if a deadline has passed."""
+        if self._state == "partial":
             data, self._unfed = self._unfed, b""
             self._feed(data)
         if self._flow.has_stalled(now):
             self._reset()
         elif self.deadline <= now:
+            self._expire()
+
+    def _expire(self) -> None:
+        if self._state == "closing" and self._transport is not None and not self._transport.is_closing():
+            # Lingering is over. An earlier response may still be in the write buffer.
+            self._close()
+        elif self._context is not None and self._context.is_unframed:
+            self._reset()
+        else:
             self.abort()
 
     def abort(self) -> None:

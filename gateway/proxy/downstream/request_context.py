@@ -15,6 +15,7 @@ from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from gateway.protocol.buffers import Chunk
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.headers import RawHeaders
+from gateway.proxy.downstream.flow_control import NEVER
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import (
     CHUNKED,
@@ -29,7 +30,11 @@ from gateway.proxy.downstream.response import (
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EXTRA_INFO = "mcp_gateway.request_context"
-"""Name under which the transport of aiohttp has the context of the request that is being served."""
+"""The name for which `get_extra_info` of aiohttp's transport returns the context of the current request."""
+
+
+class ClientDisconnected(Exception):
+    """The client has disconnected before the response was sent."""
 
 
 class SentCall(Protocol):
@@ -47,6 +52,9 @@ class SentCall(Protocol):
 
 class Connection(Protocol):
     """The connection of a request."""
+
+    deadline: float
+    """Loop time at which the connection is aborted."""
 
     @property
     def is_stopping(self) -> bool:
@@ -103,6 +111,7 @@ class RequestContext:
         context = request.get_extra_info(EXTRA_INFO)
         assert isinstance(context, RequestContext)
         context.is_handled = True
+        context.connection.deadline = NEVER
         context.task = request.task
         context.is_http_1_1 = request.version == HttpVersion11
         # Servers differ most on where a chunked request and one that offers an upgrade end.
@@ -143,7 +152,7 @@ class RequestContext:
 
 
 class _SentResponse(web.StreamResponse):
-    """A response that was written through `request.writer`, for aiohttp to find nothing left to do.
+    """A stub for a response that was written through `request.writer`.
 
     aiohttp's own serializer drops bytes of header values that are not UTF-8, and it sends no trailers.
     """
@@ -170,7 +179,7 @@ _SENT_LAST = _SentResponse(keep_alive=False)
 class ResponseWriter:
     """Sends one response: complete with `send`, or in chunks with `begin`, `write` and `end`.
 
-    All methods wait for the write buffer, and raise `ConnectionError` if the client has disconnected.
+    All methods wait for the write buffer, and raise `ClientDisconnected`.
     """
 
     __slots__ = ("_is_chunked", "_keep_alive", "_request", "_unsent", "context", "status")
@@ -186,7 +195,7 @@ class ResponseWriter:
 
     async def send_continue(self) -> None:
         """Send 100 Continue (RFC 9110, section 10.1.1), which aiohttp's low-level server does not."""
-        await self._request.writer.write(_CONTINUE)
+        await self._write(_CONTINUE)
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
         """Prepare the head of a response in chunks. It is sent with the first `flush`, `write` or `end`."""
@@ -222,7 +231,7 @@ class ResponseWriter:
 
     async def send(self, response: Response) -> None:
         """Send a complete response."""
-        if response.close_connection or not self.context.is_received:
+        if response.close_connection or not self._request.content.is_eof():
             # Reading the rest of the request body is not worthwhile.
             self._keep_alive = False
         is_head = self._request.method == hdrs.METH_HEAD
@@ -232,8 +241,11 @@ class ResponseWriter:
         self.context.is_response_complete = True
 
     def finish(self) -> web.StreamResponse:
-        """Let the connection go on to its next request, and return what the handler must return immediately."""
-        keep_alive = self._keep_alive and self.context.is_received and self.context.is_response_complete
+        """Release the connection for the next request, and return what the handler returns.
+
+        The handler must not await after this: aiohttp may be fed the next head.
+        """
+        keep_alive = self._keep_alive and self._request.content.is_eof() and self.context.is_response_complete
         self.context.connection.response_sent(self.context, keep_alive=keep_alive)
         return _SENT if keep_alive else _SENT_LAST
 
@@ -260,7 +272,10 @@ class ResponseWriter:
         writer = self._request.writer
         if sum(map(len, parts)) <= COPY_LIMIT:
             parts = (b"".join(parts),)
-        for part in parts:
-            await writer.write(part)
-        # aiohttp waits for the write buffer only every 64 KiB.
-        await writer.drain()
+        try:
+            for part in parts:
+                await writer.write(part)
+            # aiohttp waits for the write buffer only every 64 KiB.
+            await writer.drain()
+        except ConnectionError:
+            raise ClientDisconnected from None

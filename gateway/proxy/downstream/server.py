@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Protocol
 
 from aiohttp import web
@@ -18,6 +19,9 @@ from gateway.proxy.downstream.aiohttp_bridge import make_server
 from gateway.proxy.downstream.connection import ClientConnection, FastPath
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import Response
+from gateway.proxy.error_locations import error_locations
+
+log = logging.getLogger(__name__)
 
 _BACKLOG = 1024
 _TICK = 0.1
@@ -49,7 +53,7 @@ class ProxyServer:
         self.fast_path = fast_path
         self.head_timeout = head_timeout
         self.is_stopping = False
-        self.now = self.loop.time()
+        self.last_tick = self.loop.time()
         """Loop time of the last check of the deadlines."""
         self._listener: asyncio.Server | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -103,6 +107,10 @@ class ProxyServer:
     async def _watch_deadlines(self) -> None:
         while True:
             await asyncio.sleep(_TICK)
-            self.now = now = self.loop.time()
+            self.last_tick = now = self.loop.time()
             for connection in list(self.connections):
-                connection.check_deadlines(now)
+                try:
+                    connection.check_deadlines(now)
+                except Exception as error:
+                    log.error("a connection was closed because of an error: %s", error_locations(error))
+                    connection.abort()

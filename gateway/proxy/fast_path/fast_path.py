@@ -41,14 +41,14 @@ class FastPath:
         self._poller = BusyPoller()
 
     def begin(
-        self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body: int
+        self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body_start: int
     ) -> FastPathCall | None:
         """Send a request upstream; return `None` if it must take the general path."""
-        if head.admission is None or len(request) - body > self._max_request_bytes:
+        if head.admission is None or len(request) - body_start > self._max_request_bytes:
             return None
         started = self._monotonic()
         try:
-            admitted = self._admit(request[body:], head.head, head.admission)
+            admitted = self._admit(request[body_start:], head.head, head.admission)
             if admitted is None:
                 return None
             caller = caller_of(admitted, self._gateway_id, head.admission.caller)

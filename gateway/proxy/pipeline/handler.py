@@ -21,7 +21,7 @@ from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.downstream import gateway_responses
 from gateway.proxy.downstream.cors import cors_headers, options_response
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
+from gateway.proxy.downstream.request_context import ClientDisconnected, RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
@@ -64,21 +64,20 @@ class Handler:
             except RequestRejected as rejected:
                 reason = rejected.deny.reason
                 response = _rejection(rejected.deny, rejected.id, context, close_connection=rejected.close_connection)
-            except (asyncio.CancelledError, ConnectionError):
+            except (asyncio.CancelledError, ClientDisconnected):
                 raise
             except Exception as error:
                 log.error("a request failed within the gateway: %s", error_locations(error))
                 reason = rejections.INTERNAL.reason
-                if writer.status:
-                    raise ConnectionResetError("The response cannot be completed") from None
                 response = _rejection(rejections.INTERNAL, None, context, close_connection=True)
-            if response is not None:
+            if response is not None and not writer.status:
                 await writer.send(response)
-        except (asyncio.CancelledError, ConnectionError):
+        except (asyncio.CancelledError, ClientDisconnected) as end:
             # Not a failure: clients close a stream when they have what they need.
             if not writer.status:
                 reason = "client_left"
-            raise
+            if isinstance(end, asyncio.CancelledError):
+                raise
         finally:
             status, seconds = writer.status or CLIENT_CLOSED_REQUEST, self._monotonic() - started
             self._metrics.answered(request.method, status, reason, seconds)
@@ -102,7 +101,7 @@ class Handler:
         if head.method == hdrs.METH_HEAD:
             return gateway_responses.json_response(200, b"")
         if head.method not in METHODS:
-            return gateway_responses.deny_response(rejections.METHOD_NOT_ALLOWED, None)
+            raise RequestRejected(rejections.METHOD_NOT_ALLOWED)
         return await self._endpoint.serve(request, writer, head)
 
     def _head_of(self, request: web.BaseRequest, context: RequestContext) -> RequestHead:

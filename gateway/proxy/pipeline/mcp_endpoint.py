@@ -1,8 +1,8 @@
 """The MCP endpoint: POST, GET and DELETE, from admission to the delivery of the response.
 
-One POST, from top to bottom: `BodyReader.read` → `parse_body` → `Admission.admit` → `UpstreamRequestBuilder.head`
-→ `UpstreamSender.send` → `ResponseDelivery.deliver`, during which `Exchange` inspects the response and usage events
-are recorded.
+One POST, from top to bottom: the key's `Authenticator` → `BodyReader.read` → `parse_body` → `Admission.admit` (policy,
+limits, session) → `UpstreamRequestBuilder.head` → `UpstreamSender.send` → `ResponseDelivery.deliver`, during which
+`Exchange` inspects the response and usage events are recorded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_US
 from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.pipeline.request_body import BodyReader
+from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
 
 METHODS = frozenset({"POST", "GET", "DELETE"})
@@ -74,27 +75,29 @@ class McpEndpoint:
             parsed = parse_body(body)
         except MalformedMessage as error:
             raise RequestRejected(invalid(str(error), error.code), error.id) from None
+        is_listening = any(message.method == "subscriptions/listen" for message in parsed.messages)
         try:
             admitted = await self._admission.admit(head, body, parsed, credential)
-            return await self._forward(writer, admitted)
+            caller, upstream_head = self._prepare(writer.context, admitted)
+            exchange = self._services.make_exchange(admitted, caller, is_listening=is_listening)
+            if admitted.session.endpoint:
+                await self._register_calls(exchange)
+            sent = await self._send(upstream_head, admitted, exchange)
+            return await self._services.forwarding.delivery.deliver(writer, sent, is_listening=is_listening)
         except RequestRejected as rejected:
             raise RequestRejected(rejected.deny, None if parsed.is_batch else parsed.messages[0].id) from None
 
-    async def _forward(self, writer: ResponseWriter, request: AdmittedRequest) -> Response | None:
+    async def _send(self, upstream_head: bytes, request: AdmittedRequest, exchange: Exchange) -> SentRequest:
+        """Send a POST, and wait for the head of its response; register the session that an `initialize` opens."""
         forwarding, session = self._services.forwarding, request.session
-        caller, upstream_head = self._prepare(writer.context, request)
-        is_listening = any(message.method == "subscriptions/listen" for message in request.messages)
-        exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         is_initialize = request.messages[0].method == "initialize"
-        if session.endpoint:
-            await self._register_calls(exchange)
-            if is_initialize:
-                await forwarding.registration.register(request.head.session_ids[-1], session, request)
+        if is_initialize and session.endpoint:
+            await forwarding.registration.register(request.head.session_ids[-1], session, request)
         sending = forwarding.sender.send(upstream_head, request, exchange)
         if is_initialize:
             # It goes on without its client: a session that was opened but not registered could never be ended.
             sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
-        return await forwarding.delivery.deliver(writer, await sending, is_listening=is_listening)
+        return await sending
 
     def _prepare(self, context: RequestContext, request: AdmittedRequest) -> tuple[Caller, bytes]:
         """Return the caller and the head to forward, cached for the next request with the same head."""

@@ -35,10 +35,11 @@ class BodyReader:
         limit = self._max_bytes if key_rejection is None else min(self._max_bytes, MAX_KEYLESS_BYTES)
         if head.expects_continue and writer.context.is_http_1_1:
             await writer.send_continue()
-        context = writer.context
+        content = request.content
         try:
-            context.read_from(request.content)
-            body = request.content.read_nowait() if context.is_received else await self._receive(request.content, limit)
+            writer.context.read_from(content)
+            # The framing may have seen the end of a body that aiohttp has not parsed, because too much of it is unread.
+            body = content.read_nowait() if content.is_eof() else await self._receive(content, limit)
         except FramingError as error:
             raise RequestRejected(invalid(str(error)), close_connection=True) from None
         if len(body) > limit:

@@ -19,7 +19,7 @@ from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.admission.headers import client_headers
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
-from gateway.proxy.downstream.request_context import ResponseWriter
+from gateway.proxy.downstream.request_context import ClientDisconnected, ResponseWriter
 from gateway.proxy.downstream.response import Response, ResponseHead, serialize_head
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
@@ -85,7 +85,7 @@ class ResponseDelivery:
             raise RequestRejected(USAGE_UNAVAILABLE) from None
         except CorrelationUnavailable:
             raise RequestRejected(CORRELATION_UNAVAILABLE) from None
-        except (asyncio.CancelledError, ConnectionError):
+        except (asyncio.CancelledError, ClientDisconnected):
             is_detached = self._detached_calls.detach(sent, stream)
             raise
         finally:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Sequence
 
+from gateway.proxy.error_locations import error_locations
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError, UpstreamError
+
+log = logging.getLogger(__name__)
 
 _MAX_IDLE = 128
 _KEEP_ALIVE = 3.0
@@ -138,7 +142,11 @@ class UpstreamPool:
             await asyncio.sleep(_TICK)
             now = loop.time()
             for connection in [connection for connection in self._open if connection.deadline <= now]:
-                connection.on_deadline()
+                try:
+                    connection.on_deadline()
+                except Exception as error:
+                    log.error("a connection to the upstream was closed because of an error: %s", error_locations(error))
+                    connection.abort()
             self._idle = [connection for connection in self._idle if connection.state is not ConnectionState.CLOSED]
             self._open = {connection for connection in self._open if connection.state is not ConnectionState.CLOSED}
 

@@ -38,7 +38,7 @@ class StubServer:
         self.loop = asyncio.get_running_loop()
         self.fast_path: FastPath | None = RefusingFastPath()
         self.is_stopping = False
-        self.now = self.loop.time()
+        self.last_tick = self.loop.time()
         self.head_timeout = 10.0
         self.connections: set[ClientConnection] = set()
         self.inner = Inner()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from gateway.proxy.downstream.connection import ClientConnection
 from tests.proxy.downstream.lines import POST
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
@@ -104,6 +105,25 @@ async def test_a_late_head_closes_a_new_and_a_used_connection(
             assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
             assert b"HTTP/1.1" not in await asyncio.wait_for(reader.read(), 1)
     assert [each.body for each in upstream.requests] == [PING]
+
+
+async def test_an_error_in_one_connection_leaves_the_deadlines_of_others_in_force(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, failed = ClientConnection.check_deadlines, set[ClientConnection]()
+
+    def fails_for_the_first(self: ClientConnection, now: float) -> None:
+        if not failed or self in failed:
+            failed.add(self)
+            raise RuntimeError("an error")
+        check(self, now)
+
+    monkeypatch.setattr(ClientConnection, "check_deadlines", fails_for_the_first)
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, request_head_timeout=0.3) as gateway:
+        for _ in range(2):
+            async with connection(gateway) as (reader, writer):
+                writer.write(b"POST")
+                assert await asyncio.wait_for(reader.read(), 2) == b""
 
 
 async def test_single_bytes_do_not_extend_the_head_time_out(

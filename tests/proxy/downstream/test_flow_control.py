@@ -120,6 +120,55 @@ async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disco
         await until(lambda: not gateway.worker.server.connections)
 
 
+async def test_a_response_without_framing_that_is_not_read_to_its_end_is_reset(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
+
+    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
+        await fill_sockets(gateway, writer)
+        writer.write(chunk(b""))
+
+    upstream.answer = answer
+    async with connection(gateway) as (reader, writer):
+        pause_reading(writer)
+        writer.write(request(b"POST /mcp HTTP/1.0", key=await gateway.key(), body=EVIL))
+        await until(lambda: gateway.unwritten_bytes)
+        await until(lambda: not gateway.worker.server.connections)
+        resume_reading(writer)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+
+
+async def test_a_rejected_request_does_not_cut_off_the_response_to_an_earlier_one(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "LINGER_SECONDS", 0.1)
+    events = 0
+
+    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
+        nonlocal events
+        writer.write(sse_head())
+        while not gateway.unwritten_bytes:
+            events += 1
+            writer.write(chunk(b"data: " + b"x" * 20_000 + b"\n\n"))
+            await writer.drain()
+            await socket_events()
+        writer.write(chunk(b""))
+
+    upstream.answer = answer
+    async with connection(gateway) as (reader, writer):
+        pause_reading(writer)
+        writer.write(request(POST, key=await gateway.key(), body=EVIL) + b"GARBAGE\r\n\r\n")
+        await until(lambda: gateway.unwritten_bytes)
+        await until(lambda: gateway.metrics.reasons == ["forwarded", "framing"])
+        await asyncio.sleep(0.4)
+        resume_reading(writer)
+        received = await reader.read()
+        assert received.count(b"data: ") == events
+        assert received.count(b"HTTP/1.1 400 ") == 1
+
+
 async def fill_sockets(gateway: Gateway, writer: asyncio.StreamWriter) -> None:
     """Send events until the gateway has to buffer some for its client, less than what pauses its writing."""
     writer.write(sse_head())

@@ -7,15 +7,21 @@ import gzip
 import itertools
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.cache import KeyCache
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey
 from tests.proxy.downstream.lines import CHUNKED, LENGTH, POST
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
 )
+from tests.support.waiting import socket_events
 from tests.support.wire import (
     PING,
+    answers_in,
     assert_all_denied,
     assert_untouched,
     chunked,
@@ -150,3 +156,55 @@ async def test_a_body_that_arrives_during_the_key_lookup_leaves_the_connection_r
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]))
     assert [len(each.body) for each in upstream.requests] == [400_000, len(PING), 400_000]
+
+
+@pytest.fixture
+def has_arrived(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Keys are looked up when this is set, so that a whole request can arrive before its handler reads it."""
+    find, event = KeyCache.find, asyncio.Event()
+
+    async def find_later(cache: KeyCache, key: ApiKey) -> KeyRecord | None:
+        await event.wait()
+        return await find(cache, key)
+
+    monkeypatch.setattr(KeyCache, "find", find_later)
+    return event
+
+
+# More than aiohttp parses before its reader begins.
+LARGE = PING.ljust(600_000)
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+async def test_a_large_body_that_arrives_before_it_is_read_is_forwarded_whole(
+    gateway: Gateway, upstream: ScriptedUpstream, has_arrived: asyncio.Event, is_chunked: bool
+) -> None:
+    key = await gateway.key()
+    parts = [LARGE[start : start + 32_768] for start in range(0, len(LARGE), 32_768)]
+    raw = (
+        request(POST, CHUNKED, key=key, body=chunked(*parts), length=False)
+        if is_chunked
+        else request(POST, b"Connection: close", key=key, body=LARGE)
+    )
+    async with connection(gateway) as (reader, writer):
+        writer.write(raw)
+        await writer.drain()
+        await socket_events()
+        has_arrived.set()
+        assert [response.status for response in answers_in(await reader.read())] == [200]
+    assert [each.body for each in upstream.requests] == [LARGE]
+
+
+async def test_a_response_to_a_large_body_that_is_not_read_says_that_the_connection_closes(
+    gateway: Gateway, upstream: ScriptedUpstream, has_arrived: asyncio.Event
+) -> None:
+    async with connection(gateway) as (reader, writer):
+        writer.write(request(POST, key=ApiKey.generate().text, body=LARGE))
+        await writer.drain()
+        await socket_events()
+        has_arrived.set()
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nConnection: close\r\n" in head
+        assert b"HTTP/1.1" not in await reader.read()
+    assert_untouched(upstream)

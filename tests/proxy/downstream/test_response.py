@@ -37,7 +37,8 @@ def sent(response: Response, connection_field: bytes, *, as_stream: bool) -> byt
     async def drain() -> None:
         pass
 
-    request = SimpleNamespace(method="POST", writer=SimpleNamespace(write=write, drain=drain))
+    content = SimpleNamespace(is_eof=lambda: True)
+    request = SimpleNamespace(method="POST", content=content, writer=SimpleNamespace(write=write, drain=drain))
     context = RequestContext(cast(Any, SimpleNamespace(is_stopping=connection_field == CLOSE)), None, None)
     context.is_received = context.allows_keep_alive = True
     writer = ResponseWriter(cast(Any, request), context)

@@ -584,3 +584,25 @@ async def test_a_redirect_of_the_upstream_is_delivered_not_followed(
     )
     response = await gateway.post(PING, await gateway.key())
     assert (response.status, response.headers["Location"], len(upstream.requests)) == (307, "/elsewhere", 1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError, TimeoutError])
+async def test_an_error_in_the_gateway_is_500_without_details(
+    gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fails(_body: bytes) -> Any:
+        raise error("details")
+
+    monkeypatch.setattr("gateway.proxy.pipeline.mcp_endpoint.parse_body", fails)
+    response = await gateway.post(PING)
+    assert_denied(response, upstream, 500, -32603)
+    assert "details" not in response.body.decode()
+    assert response.headers["Server"] == "mcp-gateway"
+    assert gateway.metrics.reasons == ["internal"]
+
+
+async def test_a_page_can_read_that_its_method_is_not_allowed(gateway: Gateway) -> None:
+    response = await gateway.request("PUT", Origin="http://localhost:5173")
+    assert response.status == 405
+    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    assert gateway.metrics.reasons == ["method"]
