@@ -20,7 +20,7 @@ from admin_api.http.field_types import (
     Limit,
     OverlapSeconds,
 )
-from gateway.keys.record import Status
+from gateway.keys.record import Status, Suspender
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,6 +55,18 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     all: Flag = False
 
 
+class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The restrictions that an admin has set on a key; absent ones are free. The owner can narrow them only."""
+
+    expires_at: str | None = None
+    allowed_tools: tuple[str, ...] | None = None
+    allowed_tables: tuple[str, ...] | None = None
+    allowed_ips: tuple[str, ...] | None = None
+    rate_limit_per_minute: int | None = None
+    records_per_day: int | None = None
+    calls_per_day: int | None = None
+
+
 class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     """A key without its secret."""
 
@@ -66,6 +78,8 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    suspended_at: str | None
+    suspended_by: Suspender | None
     last_used_at: str | None
     allowed_tools: tuple[str, ...] | None
     allowed_tables: tuple[str, ...] | None
@@ -73,6 +87,7 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: int | None
     records_per_day: int | None
     calls_per_day: int | None
+    ceiling: KeyCeiling
     labels: dict[str, str]
 
 
@@ -93,6 +108,25 @@ class RevokedKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id: str
     status: Literal["revoked"] = "revoked"
+
+
+class SuspendKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key to suspend."""
+
+    key_id: KeyId
+
+
+class ResumeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key to resume."""
+
+    key_id: KeyId
+
+
+class KeyStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A key and its status, which is `expired` for a key that has ended, suspended or not."""
+
+    key_id: str
+    status: Status
 
 
 class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

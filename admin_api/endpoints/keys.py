@@ -1,7 +1,8 @@
-"""API keys: create, list, revoke, rotate, update.
+"""API keys: create, list, revoke, suspend, resume, rotate, update.
 
 - The secret of a key is only in the responses to create and rotate; digests are in no response.
 - The key of another owner is 404, like an unknown key. An admin may act on every key.
+- An owner who would widen a key beyond what an admin has set gets 403 with the fields (`gateway.keys.ceilings`).
 """
 
 from __future__ import annotations
@@ -15,18 +16,24 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints.key_models import (
     CreatedKey,
     CreateKey,
+    KeyCeiling,
     KeyItem,
     KeyList,
+    KeyStatus,
     ListQuery,
+    ResumeKey,
     RevokedKey,
     RevokeKey,
     RotateKey,
+    SuspendKey,
     UpdateKey,
 )
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
+from gateway.keys import ceilings
+from gateway.keys.changes import Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import DAY_MS, format_rfc3339
@@ -58,6 +65,35 @@ async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -
     return RevokedKey(key_id=before.key_id)
 
 
+async def suspend_key(deps: Dependencies, caller: ApiCaller, params: SuspendKey) -> KeyStatus:
+    """Suspend a key until it is resumed."""
+    before = await _changeable_key(deps, caller, params.key_id)
+    record = await deps.keys.suspend(before.key_id, _actor(caller))
+    return await _suspension_changed(deps, caller, "key.suspend", before, record)
+
+
+async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -> KeyStatus:
+    """End the suspension of a key."""
+    before = await _changeable_key(deps, caller, params.key_id)
+    if before.owner_disabled_at is not None:
+        raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.")
+    try:
+        record = await deps.keys.resume(before.key_id, _actor(caller))
+    except SuspendedByAdmin:
+        raise Problem(403, "An admin suspended this key, so only an admin may resume it.") from None
+    return await _suspension_changed(deps, caller, "key.resume", before, record)
+
+
+async def _suspension_changed(
+    deps: Dependencies, caller: ApiCaller, action: str, before: KeyRecord, after: KeyRecord | None
+) -> KeyStatus:
+    if after is None:
+        raise _not_found()
+    if after.suspended_by != before.suspended_by:
+        await _audit(deps, caller, action, after)
+    return KeyStatus(key_id=after.key_id, status=after.status(deps.now_ms()))
+
+
 async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -> CreatedKey:
     """Give a key a new secret."""
     before = await _accessible_key(deps, caller, params.key_id)
@@ -79,11 +115,13 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
     before = await _accessible_key(deps, caller, changes.pop("key_id"))
     if not changes:
         raise InvalidFields([FieldFault("body", "must contain a field to change in addition to key_id")])
-    if before.revoked_at is not None:
-        raise Problem(409, "This key is revoked permanently. Create a new one.")
+    _reject_revoked(before)
     if "expires_days" in changes:
         changes["expires_at"] = _expiry(deps, changes.pop("expires_days"))
-    record = await deps.keys.update(before.key_id, **changes)
+    try:
+        record = await deps.keys.update(before.key_id, _actor(caller), **changes)
+    except ceilings.AboveCeiling as error:
+        raise _above_ceiling(error) from None
     if record is None:
         raise _not_found()
     details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
@@ -98,6 +136,29 @@ async def _accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) ->
     if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
         raise _not_found()
     return record
+
+
+async def _changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
+    """Return a key that the caller may change. Raises `Problem` 404, and 409 for a revoked one."""
+    record = await _accessible_key(deps, caller, key_id)
+    _reject_revoked(record)
+    return record
+
+
+def _reject_revoked(record: KeyRecord) -> None:
+    if record.revoked_at is not None:
+        raise Problem(409, "This key is revoked permanently. Create a new one.")
+
+
+def _above_ceiling(error: ceilings.AboveCeiling) -> Problem:
+    names = {"expires_at": "expires_days"}
+    faults = [FieldFault(names.get(field, field), problem) for field, problem in error.problems.items()]
+    problems = "; ".join(f"{fault.field} {fault.detail}" for fault in faults)
+    return Problem(403, f"{problems}. An admin has set this; only an admin may widen it.", errors=faults)
+
+
+def _actor(caller: ApiCaller) -> Actor:
+    return Actor(caller.user.email, caller.user.is_admin)
 
 
 def _not_found() -> Problem:
@@ -129,6 +190,8 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
         created_at=format_rfc3339(record.created_at),
         expires_at=format_rfc3339(record.expires_at),
         revoked_at=format_rfc3339(record.revoked_at),
+        suspended_at=format_rfc3339(record.suspended_since),
+        suspended_by=record.suspender,
         last_used_at=format_rfc3339(last_used),
         allowed_tools=record.allowed_tools,
         allowed_tables=record.allowed_tables,
@@ -136,6 +199,7 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
         rate_limit_per_minute=record.rate_limit_per_minute,
         records_per_day=record.records_per_day,
         calls_per_day=record.calls_per_day,
+        ceiling=KeyCeiling(**ceilings.set_values(record.ceiling)),
         labels=record.labels,
     )
 
@@ -186,6 +250,26 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     ),
     Endpoint(
         method="POST",
+        path="/api/mcp-keys/suspend",
+        summary="Suspend a key until it is resumed; idempotent",
+        access="user",
+        params=SuspendKey,
+        handler=suspend_key,
+        response=KeyStatus,
+        errors=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/resume",
+        summary="Resume a suspended key; only an admin resumes what an admin suspended; idempotent",
+        access="user",
+        params=ResumeKey,
+        handler=resume_key,
+        response=KeyStatus,
+        errors=(403, 404, 409),
+    ),
+    Endpoint(
+        method="POST",
         path="/api/mcp-keys/rotate",
         summary="Give a key a new secret; the old one works until the overlap ends",
         access="user",
@@ -197,11 +281,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/mcp-keys/update",
-        summary="Change a key's name, expiry, limits, scopes or labels",
+        summary="Change a key's name, expiry, limits, scopes or labels; an owner stays within what an admin has set",
         access="user",
         params=UpdateKey,
         handler=update_key,
         response=KeyItem,
-        errors=(404, 409),
+        errors=(403, 404, 409),
     ),
 )

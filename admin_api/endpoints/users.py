@@ -1,6 +1,6 @@
 """Users, for admins.
 
-- Disabling a user invalidates their tokens and revokes their keys.
+- Disabling a user invalidates their tokens and suspends their keys; enabling resumes those keys.
 - The last active admin cannot be disabled.
 """
 
@@ -54,11 +54,21 @@ class EnableUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DisabledUser(msgspec.Struct, frozen=True):
-    """The disabled user, and the number of keys that were revoked."""
+    """The disabled user, and the number of active keys that were suspended."""
 
     email: str
     disabled: bool
-    revoked_keys: int
+    suspended_keys: int
+
+
+class EnabledUser(msgspec.Struct, frozen=True):
+    """The enabled user, and the number of keys that are active again."""
+
+    email: str
+    is_admin: bool
+    disabled: bool
+    created_at: str
+    resumed_keys: int
 
 
 async def list_users(deps: Dependencies, caller: ApiCaller, params: Nothing) -> UserList:
@@ -83,7 +93,7 @@ async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> Us
 
 
 async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
-    """Disable a user and revoke the user's keys. Idempotent."""
+    """Disable a user and suspend the user's keys. Idempotent."""
     user = await deps.users.get(params.email)
     if user is None:
         raise Problem(404, "This user does not exist.")
@@ -91,24 +101,31 @@ async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUse
     if [other.email for other in active_admins] == [user.email]:
         raise Problem(409, "This is the last active admin. Add another admin first.")
     await deps.users.disable(user.email)
-    revoked = await deps.keys.revoke_all(user.email)
+    suspended = await deps.keys.disable_owner(user.email)
     await deps.audit.record(
         actor=caller.user.email,
         action="user.disable",
         address=caller.address,
         user=user.email,
-        details={"revoked_keys": str(revoked)},
+        details={"suspended_keys": str(suspended)},
     )
-    return DisabledUser(user.email, disabled=True, revoked_keys=revoked)
+    return DisabledUser(user.email, disabled=True, suspended_keys=suspended)
 
 
-async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> UserItem:
-    """Enable a disabled user; the user's keys stay revoked. Idempotent."""
+async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> EnabledUser:
+    """Enable a disabled user and resume the keys that this suspended. Idempotent."""
     user = await deps.users.enable(params.email)
     if user is None:
         raise Problem(404, "This user does not exist.")
-    await deps.audit.record(actor=caller.user.email, action="user.enable", address=caller.address, user=user.email)
-    return _item(user)
+    resumed = await deps.keys.enable_owner(user.email)
+    await deps.audit.record(
+        actor=caller.user.email,
+        action="user.enable",
+        address=caller.address,
+        user=user.email,
+        details={"resumed_keys": str(resumed)},
+    )
+    return EnabledUser(**msgspec.structs.asdict(_item(user)), resumed_keys=resumed)
 
 
 def _item(user: User) -> UserItem:
@@ -139,7 +156,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/users/disable",
-        summary="Disable a user and revoke the user's keys",
+        summary="Disable a user and suspend the user's keys",
         access="admin",
         params=DisableUser,
         handler=disable_user,
@@ -149,11 +166,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/users/enable",
-        summary="Enable a disabled user; keys stay revoked",
+        summary="Enable a disabled user and resume the keys that disabling suspended",
         access="admin",
         params=EnableUser,
         handler=enable_user,
-        response=UserItem,
+        response=EnabledUser,
         errors=(404,),
     ),
 )

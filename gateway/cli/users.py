@@ -116,7 +116,7 @@ def password(
 
 @app.command()
 def disable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Disable a user and revoke the user's keys."""
+    """Disable a user and suspend the user's keys, until `user enable`."""
 
     async def work(stores: Stores) -> int:
         user = await stores.users.get(email)
@@ -126,31 +126,32 @@ def disable(email: Email, data_dir: options.DataDir = None, config: options.Conf
         if active_admins == [user.email]:
             raise CliError(f"{user.email} is the last admin: add another one first (`mcp-gateway user add --admin`)")
         await stores.users.disable(user.email)
-        revoked = await stores.keys.revoke_all(user.email)
-        await record_audit(
-            stores,
-            "user.disable",
-            user=user.email,
-            details={"revoked_keys": str(revoked)},
-        )
-        return revoked
+        suspended = await stores.keys.disable_owner(user.email)
+        await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
+        return suspended
 
-    revoked = with_stores(config, data_dir, work)
-    typer.echo(f"{email} is disabled; {revoked} {'key' if revoked == 1 else 'keys'} revoked")
+    suspended = with_stores(config, data_dir, work)
+    typer.echo(f"{email} is disabled; {_keys(suspended)} suspended")
 
 
 @app.command()
 def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
-    """Enable a disabled user. Revoked keys stay revoked."""
+    """Enable a disabled user and resume the keys that disabling suspended."""
 
-    async def work(stores: Stores) -> None:
+    async def work(stores: Stores) -> int:
         user = await stores.users.enable(email)
         if user is None:
             raise _no_such_user(email)
-        await record_audit(stores, "user.enable", user=user.email)
+        resumed = await stores.keys.enable_owner(user.email)
+        await record_audit(stores, "user.enable", user=user.email, details={"resumed_keys": str(resumed)})
+        return resumed
 
-    with_stores(config, data_dir, work)
-    typer.echo(f"{email} can log in again; revoked keys stay revoked")
+    resumed = with_stores(config, data_dir, work)
+    typer.echo(f"{email} can log in again; {_keys(resumed)} resumed")
+
+
+def _keys(count: int) -> str:
+    return f"{count} {'key' if count == 1 else 'keys'}"
 
 
 def _read_password(from_stdin: bool) -> str:

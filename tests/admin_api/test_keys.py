@@ -139,8 +139,8 @@ async def test_the_list_is_newest_first_and_contains_no_secret(
     assert not [secret for secret in (*secrets, *digests) if secret in text]
     assert set(response.body["keys"][0]) == {
         "key_id", "key_name", "key_prefix", "owner", "status", "created_at", "expires_at", "revoked_at",
-        "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips", "rate_limit_per_minute",
-        "records_per_day", "calls_per_day", "labels",
+        "suspended_at", "suspended_by", "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips",
+        "rate_limit_per_minute", "records_per_day", "calls_per_day", "ceiling", "labels",
     }  # fmt: skip
 
 
@@ -173,7 +173,7 @@ async def test_revoking_is_permanent_and_idempotent(user: Api) -> None:
     assert found.status(user.deps.now_ms()) == "revoked"
 
 
-@pytest.mark.parametrize("action", ["revoke", "rotate", "update"])
+@pytest.mark.parametrize("action", ["revoke", "suspend", "resume", "rotate", "update"])
 async def test_the_key_of_another_owner_is_404_like_an_unknown_key(user: Api, other: Api, action: str) -> None:
     theirs = (await other.create_key())["key_id"]
     more = {"key_name": "mine now"} if action == "update" else {}
@@ -243,10 +243,11 @@ async def test_an_invalid_overlap_is_400(user: Api, overlap: object) -> None:
     assert (response.status, response.fields) == (400, {"overlap_seconds"})
 
 
-async def test_a_revoked_key_can_be_neither_rotated_nor_updated(user: Api) -> None:
+@pytest.mark.parametrize("action", ["suspend", "resume", "rotate"])
+async def test_a_revoked_key_cannot_be_changed(user: Api, action: str) -> None:
     key = await user.create_key()
     await user.post("/api/mcp-keys/revoke", {"key_id": key["key_id"]})
-    assert (await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"]})).status == 409
+    assert (await user.post(f"/api/mcp-keys/{action}", {"key_id": key["key_id"]})).status == 409
     response = await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "key_name": "back"})
     assert response.status == 409
 

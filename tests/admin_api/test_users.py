@@ -26,27 +26,37 @@ async def test_invalid_input_is_400_and_names_every_field(admin: Api) -> None:
     assert (response.status, response.fields) == (400, {"email", "password", "is_admin", "x"})
 
 
-async def test_disabling_a_user_invalidates_tokens_and_revokes_keys(admin: Api, user: Api) -> None:
+async def test_disabling_a_user_invalidates_tokens_and_suspends_keys(admin: Api, user: Api) -> None:
     await user.create_key("one")
     await user.create_key("two")
     response = await admin.post("/api/users/disable", {"email": USER.upper()})
-    assert (response.status, response.body) == (200, {"email": USER, "disabled": True, "revoked_keys": 2})
+    assert (response.status, response.body) == (200, {"email": USER, "disabled": True, "suspended_keys": 2})
     assert (await user.get("/api/mcp-keys/list")).status == 401
-    assert {key["status"] for key in await admin.keys(owner=USER)} == {"revoked"}
+    assert {(key["status"], key["suspended_by"]) for key in await admin.keys(owner=USER)} == {("suspended", "admin")}
     again = await admin.post("/api/users/disable", {"email": USER})
-    assert (again.status, again.body["revoked_keys"]) == (200, 0)
+    assert (again.status, again.body["suspended_keys"]) == (200, 0)
 
 
-async def test_enabling_a_user_restores_the_login_but_no_token_or_key(admin: Api, user: Api) -> None:
+async def test_enabling_a_user_restores_the_login_and_the_keys_but_no_token(admin: Api, user: Api) -> None:
     await user.create_key("one")
+    suspended = {"key_id": (await user.create_key("two"))["key_id"]}
+    await user.post("/api/mcp-keys/suspend", suspended)
     await admin.post("/api/users/disable", {"email": USER})
+    resumed = await admin.post("/api/mcp-keys/resume", suspended)
+    assert (resumed.status, resumed.body["detail"]) == (
+        409,
+        "The owner of this key is disabled. Enable the user with /api/users/enable first.",
+    )
     response = await admin.post("/api/users/enable", {"email": USER.upper()})
     assert (response.status, response.body["email"], response.body["disabled"]) == (200, USER, False)
+    assert response.body["resumed_keys"] == 1
     assert (await user.get("/api/mcp-keys/list")).status == 401
     again = await admin.logged_in(USER)
-    assert (await again.get("/api/mcp-keys/list")).body["keys"][0]["status"] == "revoked"
+    assert [(key["key_name"], key["status"]) for key in await again.keys()] == [("two", "suspended"), ("one", "active")]
+    assert (await again.post("/api/mcp-keys/resume", suspended)).body["status"] == "active"
     assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
-    assert [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]][:1] == ["user.enable"]
+    entries = [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]]
+    assert entries[:2] == ["key.resume", "user.enable"]
 
 
 async def test_the_last_admin_cannot_be_disabled(admin: Api) -> None:

@@ -14,7 +14,7 @@ from admin_api.endpoints.key_models import CreatedKey, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main
-from gateway.keys.record import KeyRecord
+from gateway.keys.record import KeyRecord, Restrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
@@ -155,6 +155,46 @@ def test_a_key_can_be_revoked_repeatedly(url: str, capsys: Capture) -> None:
     assert capsys.readouterr().err.count("is revoked, which is permanent: create a new key") == 2
 
 
+def test_a_key_is_suspended_and_resumed_repeatedly(url: str, capsys: Capture) -> None:
+    result = create_key(capsys)
+    key_id = result["key_id"]
+    for command, status in (("suspend", "suspended"), ("resume", "active")):
+        for _ in range(2):
+            assert main(["key", command, key_id]) == 0
+            assert capsys.readouterr().out == f"{key_id} is {status}\n"
+        assert main(["key", command, key_id, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"key_id": key_id, "status": status}
+        record = find_key(url, result["api_key"])
+        assert record is not None
+        assert record.status(now_ms()) == status
+    main(["key", "revoke", key_id])
+    for command in ("suspend", "resume"):
+        assert main(["key", command, key_id]) == 1
+        assert "is revoked, which is permanent" in capsys.readouterr().err
+
+
+def test_the_key_of_a_disabled_user_is_not_resumed(url: str, capsys: Capture) -> None:
+    key_id = create_key(capsys)["key_id"]
+    assert on_keys(url, lambda keys: keys.disable_owner(OWNER)) == 1
+    assert main(["key", "resume", key_id]) == 1
+    assert f"enable the user first (`mcp-gateway user enable {OWNER}`)" in capsys.readouterr().err
+
+
+def test_what_the_command_line_sets_is_a_ceiling_and_clear_lifts_it(url: str, capsys: Capture) -> None:
+    result = create_key(capsys, "--calls-per-day", "5", "--allowed-tool", "query_*")
+    key_id = result["key_id"]
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert record.ceiling == Restrictions(calls_per_day=5, allowed_tools=("query_*",))
+    assert main(["key", "show", key_id]) == 0
+    assert "ceiling                allowed_tools=query_*, calls_per_day=5\n" in capsys.readouterr().out
+    flags = "--records-per-day 7 --clear calls-per-day --clear allowed-tools"
+    assert main(["key", "update", key_id, *flags.split()]) == 0
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert record.ceiling == Restrictions(records_per_day=7)
+
+
 def test_a_rotated_key_has_a_new_secret_and_the_same_id(url: str, capsys: Capture) -> None:
     first = create_key(capsys)
     assert main(["key", "rotate", first["key_id"], "--overlap-seconds", "60", "--json"]) == 0
@@ -182,7 +222,7 @@ def test_an_update_sets_and_clears_fields(url: str, capsys: Capture) -> None:
 
 def test_an_api_key_instead_of_a_key_id_is_not_echoed(capsys: Capture) -> None:
     secret = create_key(capsys)["api_key"]
-    for command in ("show", "revoke", "rotate"):
+    for command in ("show", "revoke", "suspend", "resume", "rotate"):
         assert main(["key", command, secret]) == 1
         error = capsys.readouterr().err
         assert "use its key id" in error
@@ -193,11 +233,13 @@ def test_changes_are_in_the_audit_trail(url: str, capsys: Capture) -> None:
     key_id = create_key(capsys)["key_id"]
     main(["key", "update", key_id, "--name", "x"])
     main(["key", "rotate", key_id])
+    for command in ("suspend", "suspend", "resume", "resume"):
+        main(["key", command, key_id])
     main(["key", "revoke", key_id])
 
     async def newest(redis: Redis) -> list[tuple[str, str | None, str | None]]:
         entries = [stored.entry for stored in await AuditTrail(redis, now_ms=now_ms).newest(10)]
         return [(entry.action, entry.key_id, entry.owner) for entry in entries]
 
-    actions = ["key.revoke", "key.rotate", "key.update", "key.create"]
+    actions = ["key.revoke", "key.resume", "key.suspend", "key.rotate", "key.update", "key.create"]
     assert on_redis(url, newest) == [(action, key_id, OWNER) for action in actions]

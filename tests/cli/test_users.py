@@ -123,7 +123,7 @@ def test_a_new_password_replaces_the_old_one(url: str, piped: Callable[[str], No
     assert main(["user", "password", "nobody@example.com", "--password-stdin"]) == 1
 
 
-def test_disabling_a_user_revokes_the_keys_and_is_audited(
+def test_disabling_a_user_suspends_the_keys_until_it_is_enabled_and_is_audited(
     url: str, piped: Callable[[str], None], capsys: Capture
 ) -> None:
     add_user("root@example.com", piped, "--admin")
@@ -140,8 +140,11 @@ def test_disabling_a_user_revokes_the_keys_and_is_audited(
     on_redis(url, create_key)
     capsys.readouterr()
     assert main(["user", "disable", "ada@example.com"]) == 0
-    assert capsys.readouterr().out == "ada@example.com is disabled; 1 key revoked\n"
-    assert on_redis(url, statuses_and_actions) == (["revoked"], ["user.disable", "user.add", "user.add"])
+    assert capsys.readouterr().out == "ada@example.com is disabled; 1 key suspended\n"
+    assert on_redis(url, statuses_and_actions) == (["suspended"], ["user.disable", "user.add", "user.add"])
+    assert main(["user", "enable", "ada@example.com"]) == 0
+    assert capsys.readouterr().out == "ada@example.com can log in again; 1 key resumed\n"
+    assert on_redis(url, statuses_and_actions)[0] == ["active"]
 
 
 def test_a_disabled_user_can_be_enabled(piped: Callable[[str], None], capsys: Capture) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.ceilings import AboveCeiling
+from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
+from gateway.keys.record import Restrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField
@@ -100,25 +104,94 @@ async def test_revoking_is_permanent_published_and_idempotent(
     assert await store.revoke("key_none") is None
 
 
-async def test_all_keys_of_an_owner_are_revoked(store: KeyStore, clock: Clock) -> None:
-    for name in ("one", "two"):
-        await store.create(owner=OWNER, key_name=name)
-    other, _ = await store.create(owner="bob@example.com", key_name="three")
-    assert await store.revoke_all(OWNER) == 2
-    assert await store.revoke_all(OWNER) == 0
-    assert {record.status(clock.now_ms()) for record in await store.list(OWNER)} == {"revoked"}
+async def test_suspending_and_resuming_are_published_and_change_nothing_else(
+    store: KeyStore, clock: Clock, published: asyncio.Queue[str]
+) -> None:
+    record, key = await store.create(owner=OWNER, key_name="laptop", calls_per_day=5)
+    suspended = await store.suspend(record.key_id, OPERATOR)
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    assert suspended == msgspec.structs.replace(record, suspended_at=clock.now_ms(), suspended_by="admin")
+    assert await find_record(store, key) == suspended
+    with pytest.raises(SuspendedByAdmin):
+        await store.resume(record.key_id, Actor(OWNER, is_admin=False))
+    assert await store.resume(record.key_id, OPERATOR) == record
+    assert await asyncio.wait_for(published.get(), 1) == record.key_id
+    assert await find_record(store, key) == record
+    assert await store.suspend("key_none", OPERATOR) is None
+    assert await store.resume("key_none", OPERATOR) is None
+
+
+async def test_a_suspended_key_stays_suspended_when_it_is_changed_and_rotated(store: KeyStore, clock: Clock) -> None:
+    record, _ = await store.create(owner=OWNER, key_name="laptop")
+    await store.suspend(record.key_id, OPERATOR)
+    updated = await store.update(record.key_id, key_name="new")
+    rotated = await store.rotate(record.key_id, 0)
+    assert updated is not None
+    assert rotated is not None
+    assert [one.status(clock.now_ms()) for one in (updated, rotated[0])] == ["suspended", "suspended"]
+    found = await find_record(store, rotated[1])
+    assert found is not None
+    assert found.status(clock.now_ms()) == "suspended"
+
+
+async def test_a_disabled_owner_suspends_all_keys_and_an_enabled_one_resumes_only_those(
+    store: KeyStore, clock: Clock
+) -> None:
+    names = ("active", "suspended", "revoked", "expired")
+    ids = {name: (await store.create(owner=OWNER, key_name=name))[0].key_id for name in names}
+    await store.suspend(ids["suspended"], OPERATOR)
+    await store.revoke(ids["revoked"])
+    await store.update(ids["expired"], expires_at=clock.now_ms() - 1)
+    other, _ = await store.create(owner="bob@example.com", key_name="other")
+    before = await store.list(OWNER)
+
+    assert await store.disable_owner(OWNER) == 1
+    assert await store.disable_owner(OWNER) == 0
+    statuses = {record.key_name: record.status(clock.now_ms()) for record in await store.list(OWNER)}
+    assert statuses == {"active": "suspended", "suspended": "suspended", "revoked": "revoked", "expired": "expired"}
+    extended = await store.update(ids["expired"], expires_at=None)
+    assert extended is not None
+    assert extended.status(clock.now_ms()) == "suspended"
+    await store.update(ids["expired"], expires_at=clock.now_ms() - 1)
+
+    assert await store.enable_owner(OWNER) == 1
+    assert await store.enable_owner(OWNER) == 0
+    assert await store.list(OWNER) == before
     assert await store.get(other.key_id) == other
 
 
-@pytest.mark.parametrize("change", ["create", "revoke", "revoke_all", "rotate", "update"])
+async def test_an_update_is_checked_against_the_ceiling_of_the_stored_record(store: KeyStore) -> None:
+    owner = Actor(OWNER, is_admin=False)
+    record, _ = await store.create(owner=OWNER, key_name="laptop", actor=OPERATOR, calls_per_day=50)
+    assert record.ceiling == Restrictions(calls_per_day=50)
+
+    async def widen(calls: int) -> None:
+        with contextlib.suppress(AboveCeiling):
+            await store.update(record.key_id, owner, calls_per_day=calls)
+
+    changes = [widen(calls) for calls in range(20, 60, 5)]
+    await asyncio.gather(*changes[:4], store.update(record.key_id, OPERATOR, calls_per_day=30), *changes[4:])
+    after = await store.get(record.key_id)
+    assert after is not None
+    assert after.ceiling == Restrictions(calls_per_day=30)
+    assert after.calls_per_day is not None
+    assert after.calls_per_day <= 30
+    with pytest.raises(AboveCeiling):
+        await store.update(record.key_id, owner, calls_per_day=31)
+    assert await store.get(record.key_id) == after
+
+
+@pytest.mark.parametrize("change", ["create", "revoke", "suspend", "disable_owner", "rotate", "update"])
 async def test_a_change_returns_once_redis_has_it_on_disk(store: KeyStore, redis: Redis, change: str) -> None:
     key_ids = [(await store.create(owner=OWNER, key_name=name))[0].key_id for name in ("one", "two")]
     await redis.config_resetstat()
     match change:
         case "create":
             await store.create(owner=OWNER, key_name="three")
-        case "revoke_all":
-            await store.revoke_all(OWNER)
+        case "suspend":
+            await store.suspend(key_ids[0], OPERATOR)
+        case "disable_owner":
+            await store.disable_owner(OWNER)
         case "rotate":
             await store.rotate(key_ids[0], 0)
         case "update":

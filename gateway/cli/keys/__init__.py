@@ -1,5 +1,6 @@
-"""`mcp-gateway key`: commands that create, show, change, rotate and revoke API keys.
+"""`mcp-gateway key`: commands that create, show, change, rotate, suspend and revoke API keys.
 
-`commands` has the commands and is the place to begin reading; `options` has their options and the conversion to fields
-of a key, `output` prints keys. Imported by `gateway.cli.app`.
+`commands` has most of the commands and is the place to begin reading; `suspension` has those that end or suspend the
+use of a key, `options` the options and their conversion to fields of a key; `lookup` finds a key, `output` prints keys.
+Imported by `gateway.cli.app`.
 """

@@ -8,9 +8,12 @@ import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
+from gateway.cli.keys import suspension
+from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_table
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
+from gateway.keys.changes import OPERATOR
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.validation import InvalidField
@@ -37,7 +40,8 @@ def create(
 ) -> None:
     """Create a key. The API key is shown only this once.
 
-    Without further options, the key never expires, may call every tool, and has no limits.
+    Without further options, the key never expires, may call every tool, and has no limits. Through the admin API and
+    the dashboard, its owner can narrow what is set here but not widen it.
 
     \b
     Examples:
@@ -104,7 +108,7 @@ def show(
     """Show one key with its scopes and limits."""
 
     async def work(stores: Stores) -> tuple[KeyRecord, int | None]:
-        record = await _get_key(stores, key_id)
+        record = await get_key(stores, key_id)
         return record, (await stores.keys.last_used([record.key_id])).get(record.key_id)
 
     record, last_used_at = with_stores(config, data_dir, work)
@@ -115,26 +119,9 @@ def show(
         print_pairs([(name, key_output.format_value(value)) for name, value in fields.items()])
 
 
-@app.command()
-def revoke(
-    key_id: key_options.KeyId,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Revoke a key permanently. All workers reject it immediately. Revoking it again changes nothing."""
-
-    async def work(stores: Stores) -> None:
-        record = await _get_key(stores, key_id)
-        await stores.keys.revoke(record.key_id)
-        if record.revoked_at is None:
-            await _audit(stores, "key.revoke", record)
-
-    with_stores(config, data_dir, work)
-    if as_json:
-        print_json({"key_id": key_id, "status": "revoked"})
-    else:
-        typer.echo(f"{key_id} is revoked")
+app.command()(suspension.revoke)
+app.command()(suspension.suspend)
+app.command()(suspension.resume)
 
 
 @app.command()
@@ -153,7 +140,7 @@ def rotate(
     """
 
     async def work(stores: Stores) -> tuple[KeyRecord, ApiKey]:
-        record = await _get_key(stores, key_id)
+        record = await get_key(stores, key_id)
         if record.status(now_ms()) == "expired":
             raise CliError(
                 f"{key_id} has expired: set a new expiry first (`mcp-gateway key update {key_id} --expires-days N`)"
@@ -163,8 +150,8 @@ def rotate(
         except InvalidField as error:
             raise CliError(key_options.flag_message(error)) from None
         if rotated is None:
-            raise CliError(f"{key_id} is revoked, which is permanent: create a new key")
-        await _audit(stores, "key.rotate", rotated[0], {"overlap_seconds": str(overlap_seconds)})
+            raise revoked(key_id)
+        await audit(stores, "key.rotate", rotated[0], {"overlap_seconds": str(overlap_seconds)})
         return rotated
 
     key_output.print_new_key(*with_stores(config, data_dir, work), as_json)
@@ -188,6 +175,8 @@ def update(
     config: options.ConfigFile = None,
 ) -> None:
     """Change a key. Options that are not given keep their values.
+
+    Through the admin API and the dashboard, its owner can narrow what is set here but not widen it. --clear lifts that.
 
     \b
     Examples:
@@ -216,24 +205,22 @@ def update(
 async def _create(stores: Stores, name: str, owner: str | None, fields: dict[str, Any]) -> tuple[KeyRecord, ApiKey]:
     email = await _owner_email(stores, owner)
     try:
-        record, key = await stores.keys.create(owner=email, key_name=name, **fields)
+        record, key = await stores.keys.create(owner=email, key_name=name, actor=OPERATOR, **fields)
     except InvalidField as error:
         raise CliError(key_options.flag_message(error)) from None
-    await _audit(stores, "key.create", record, {"key_name": record.key_name})
+    await audit(stores, "key.create", record, {"key_name": record.key_name})
     return record, key
 
 
 async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple[KeyRecord, int | None]:
-    record = await _get_key(stores, key_id)
-    if record.revoked_at is not None:
-        raise CliError(f"{key_id} is revoked, which is permanent: create a new key")
+    await get_changeable_key(stores, key_id)
     try:
-        updated = await stores.keys.update(key_id, **changes)
+        updated = await stores.keys.update(key_id, OPERATOR, **changes)
     except InvalidField as error:
         raise CliError(key_options.flag_message(error)) from None
     if updated is None:
-        raise _no_such_key(key_id)
-    await _audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
+        raise no_such_key(key_id)
+    await audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
     return updated, (await stores.keys.last_used([key_id])).get(key_id)
 
 
@@ -249,20 +236,3 @@ async def _owner_email(stores: Stores, email: str | None) -> str:
     if user.disabled:
         raise CliError(f"{user.email} is disabled: name another owner")
     return user.email
-
-
-async def _get_key(stores: Stores, key_id: str) -> KeyRecord:
-    record = await stores.keys.get(key_id)
-    if record is None:
-        raise _no_such_key(key_id)
-    return record
-
-
-def _no_such_key(key_id: str) -> CliError:
-    if key_id.startswith("sk-"):
-        return CliError("that is an API key: use its key id, key_…, which `mcp-gateway key list` shows")
-    return CliError(f"there is no key {key_id}: list them with `mcp-gateway key list`")
-
-
-async def _audit(stores: Stores, action: str, record: KeyRecord, details: dict[str, str] | None = None) -> None:
-    await record_audit(stores, action, key_id=record.key_id, owner=record.owner, details=details)

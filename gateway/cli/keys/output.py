@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from gateway.cli.support.output import print_json, print_pairs
+from gateway.keys.ceilings import set_values
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
@@ -52,6 +53,8 @@ def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
         "created_at": format_rfc3339(record.created_at),
         "expires_at": format_rfc3339(record.expires_at),
         "revoked_at": format_rfc3339(record.revoked_at),
+        "suspended_at": format_rfc3339(record.suspended_since),
+        "suspended_by": record.suspender,
         "last_used_at": format_rfc3339(last_used_at),
         "allowed_tools": record.allowed_tools,
         "allowed_tables": record.allowed_tables,
@@ -59,6 +62,7 @@ def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
         "rate_limit_per_minute": record.rate_limit_per_minute,
         "records_per_day": record.records_per_day,
         "calls_per_day": record.calls_per_day,
+        "ceiling": set_values(record.ceiling),
         "labels": record.labels,
     }
 
@@ -71,6 +75,6 @@ def format_value(value: Any) -> str:
         case tuple():
             return ", ".join(value) or "none"
         case dict():
-            return ", ".join(f"{name}={text}" for name, text in value.items()) or "-"
+            return ", ".join(f"{name}={format_value(member)}" for name, member in value.items()) or "-"
         case _:
             return str(value)

@@ -19,7 +19,13 @@ ADMISSION = CachedAdmission(Principal(ApiKey.generate(), RECORD), NO_SESSION, CA
 
 @pytest.mark.parametrize(
     "changes",
-    [{"revoked_at": 1}, {"allowed_tools": ("get",)}, {"rate_limit_per_minute": 1}, {"owner": "bob@example.com"}],
+    [
+        {"revoked_at": 1},
+        {"suspended_at": 1},
+        {"allowed_tools": ("get",)},
+        {"rate_limit_per_minute": 1},
+        {"owner": "bob@example.com"},
+    ],
 )
 def test_an_admission_applies_only_to_an_equal_record(changes: dict[str, Any]) -> None:
     assert ADMISSION.applies_to(msgspec.structs.replace(RECORD), NO_SESSION)

@@ -144,7 +144,7 @@ def test_only_messages_with_the_exact_form_of_a_public_request_need_no_key(
 # 2. The key.
 
 
-@pytest.mark.parametrize("reason", ["unknown", "malformed", "revoked", "expired", "scheme"])
+@pytest.mark.parametrize("reason", ["unknown", "malformed", "revoked", "suspended", "expired", "scheme"])
 def test_bad_keys_differ_in_the_reason_only(reason: str) -> None:
     decision = decided(call(), bad_key(reason))
     assert isinstance(decision, Deny)

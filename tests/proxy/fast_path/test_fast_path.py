@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.changes import OPERATOR
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
@@ -326,8 +327,8 @@ async def test_a_call_of_a_tool_with_a_metering_rule_is_counted_by_the_rule(
 # Restrictions of keys and sessions.
 
 
-@pytest.mark.parametrize("way_out", ["revoked", "expired"])
-async def test_a_key_that_was_revoked_or_expired_since_the_last_call_is_401(
+@pytest.mark.parametrize("way_out", ["revoked", "suspended", "expired"])
+async def test_a_key_that_was_revoked_suspended_or_expired_since_the_last_call_is_401(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch, paths: PathRecorder, way_out: str
 ) -> None:
     record, key = await gateway.new_key(expires_at=now_ms() + 3_600_000)
@@ -336,8 +337,12 @@ async def test_a_key_that_was_revoked_or_expired_since_the_last_call_is_401(
         assert (await client.exchange(call())).startswith(b"HTTP/1.1 200 ")
         assert paths.last == "fast"
         upstream.requests.clear()
-        if way_out == "revoked":
-            await gateway.keys.revoke(record.key_id)
+        if way_out != "expired":
+            await (
+                gateway.keys.revoke(record.key_id)
+                if way_out == "revoked"
+                else gateway.keys.suspend(record.key_id, OPERATOR)
+            )
             await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
         else:
             monkeypatch.setattr(KeyRecord, "status", lambda _record, _now_ms: "expired")

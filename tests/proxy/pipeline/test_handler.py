@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from gateway.keys.changes import OPERATOR
 from gateway.keys.secret import ApiKey
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import (
@@ -408,6 +409,19 @@ async def test_100_continue_without_a_key_is_401_before_the_body(gateway: Gatewa
     head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 40\r\n"
     assert (await gateway.raw(head + b"Expect: 100-continue\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
     assert (await gateway.raw(head + b"Expect: junk\r\n\r\n")).startswith(b"HTTP/1.1 417 ")
+
+
+async def test_a_suspended_key_is_refused_until_it_is_resumed(gateway: Gateway) -> None:
+    record, key = await gateway.new_key()
+    assert (await gateway.post(PING, key)).status == 200
+    await gateway.keys.suspend(record.key_id, OPERATOR)
+    await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
+    refused = await gateway.post(PING, key)
+    unknown = await gateway.post(PING, ApiKey.generate().text)
+    assert (refused.status, refused.body) == (401, unknown.body)
+    await gateway.keys.resume(record.key_id, OPERATOR)
+    await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
+    assert (await gateway.post(PING, key)).status == 200
 
 
 @pytest.mark.parametrize("reason", ["unknown", "revoked", "malformed"])

@@ -1,0 +1,40 @@
+"""Finding the key that a command names, and recording its change in the audit trail."""
+
+from __future__ import annotations
+
+from gateway.cli.support.output import CliError
+from gateway.cli.support.stores import Stores, record_audit
+from gateway.keys.record import KeyRecord
+
+
+async def get_key(stores: Stores, key_id: str) -> KeyRecord:
+    """Return the record of a key; it may be revoked or expired. Raises `CliError`."""
+    record = await stores.keys.get(key_id)
+    if record is None:
+        raise no_such_key(key_id)
+    return record
+
+
+async def get_changeable_key(stores: Stores, key_id: str) -> KeyRecord:
+    """Return the record of a key that is not revoked. Raises `CliError`."""
+    record = await get_key(stores, key_id)
+    if record.revoked_at is not None:
+        raise revoked(key_id)
+    return record
+
+
+def no_such_key(key_id: str) -> CliError:
+    """Return the error for an unknown key id."""
+    if key_id.startswith("sk-"):
+        return CliError("that is an API key: use its key id, key_…, which `mcp-gateway key list` shows")
+    return CliError(f"there is no key {key_id}: list them with `mcp-gateway key list`")
+
+
+def revoked(key_id: str) -> CliError:
+    """Return the error for a change of a revoked key."""
+    return CliError(f"{key_id} is revoked, which is permanent: create a new key")
+
+
+async def audit(stores: Stores, action: str, record: KeyRecord, details: dict[str, str] | None = None) -> None:
+    """Record the change of a key."""
+    await record_audit(stores, action, key_id=record.key_id, owner=record.owner, details=details)

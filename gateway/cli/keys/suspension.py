@@ -1,0 +1,85 @@
+"""The commands of `mcp-gateway key` that end or suspend the use of a key: revoke, suspend, resume."""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.keys import options as key_options
+from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json
+from gateway.cli.support.stores import Stores, with_stores
+from gateway.keys.changes import OPERATOR
+from gateway.keys.record import KeyRecord, Status
+from gateway.timestamps import now_ms
+
+
+def revoke(
+    key_id: key_options.KeyId,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Revoke a key permanently. All workers reject it immediately. Revoking it again changes nothing."""
+
+    async def work(stores: Stores) -> None:
+        record = await get_key(stores, key_id)
+        await stores.keys.revoke(record.key_id)
+        if record.revoked_at is None:
+            await audit(stores, "key.revoke", record)
+
+    with_stores(config, data_dir, work)
+    _print_status(key_id, "revoked", as_json)
+
+
+def suspend(
+    key_id: key_options.KeyId,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Suspend a key until `key resume`. All workers reject it immediately; its owner cannot resume it.
+
+    Nothing else of the key changes. Suspending it again changes nothing.
+    """
+
+    async def work(stores: Stores) -> Status:
+        before = await get_changeable_key(stores, key_id)
+        return await _finish(stores, "key.suspend", before, await stores.keys.suspend(key_id, OPERATOR))
+
+    _print_status(key_id, with_stores(config, data_dir, work), as_json)
+
+
+def resume(
+    key_id: key_options.KeyId,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Resume a suspended key. Resuming it again changes nothing."""
+
+    async def work(stores: Stores) -> Status:
+        before = await get_changeable_key(stores, key_id)
+        if before.owner_disabled_at is not None:
+            raise CliError(
+                f"the owner of {key_id} is disabled: enable the user first (`mcp-gateway user enable {before.owner}`)"
+            )
+        return await _finish(stores, "key.resume", before, await stores.keys.resume(key_id, OPERATOR))
+
+    _print_status(key_id, with_stores(config, data_dir, work), as_json)
+
+
+async def _finish(stores: Stores, action: str, before: KeyRecord, after: KeyRecord | None) -> Status:
+    """Record a change in the audit trail, if there was one, and return the new status."""
+    if after is None:
+        raise no_such_key(before.key_id)
+    if after.suspended_by != before.suspended_by:
+        await audit(stores, action, after)
+    return after.status(now_ms())
+
+
+def _print_status(key_id: str, status: Status, as_json: bool) -> None:
+    if as_json:
+        print_json({"key_id": key_id, "status": status})
+    else:
+        typer.echo(f"{key_id} is {status}")

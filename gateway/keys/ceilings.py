@@ -1,0 +1,140 @@
+"""Ceilings: the restrictions that an admin has set on a key, which its owner may narrow and not widen.
+
+- A restriction without a value in the ceiling is free.
+- A number or an end must not be above that of the ceiling.
+- Tables must be among those of the ceiling, in any case; each network must be within one of the ceiling's.
+- Each glob must be covered by one glob of the ceiling: it is the same, or it has no wildcard and matches, or it begins
+  with the text before the only wildcard of the ceiling's, a `*` at its end. Other globs count as wider.
+
+Pure: does no I/O.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+import msgspec
+
+from gateway.keys.record import Restrictions
+from gateway.timestamps import DAY_MS, format_rfc3339
+
+_WILDCARDS = frozenset("*?[")
+
+
+class AboveCeiling(Exception):
+    """A change would widen a key beyond its ceiling; `problems` has the largest allowed value of each field."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{field} {problem}" for field, problem in problems.items()))
+
+
+def narrowed(ceiling: Restrictions | None, fields: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Return the fields if all are within the ceiling. Raises `AboveCeiling`.
+
+    An end is chosen in whole days from now: one that is less than a day later than the ceiling's becomes that.
+    """
+    fields = dict(fields)
+    if ceiling is None:
+        return fields
+    end, last = fields.get("expires_at"), ceiling.expires_at
+    if end is not None and last is not None and last < end < last + DAY_MS:
+        fields["expires_at"] = last
+    if above := _fields_above(ceiling, fields):
+        raise AboveCeiling({name: _RULES[name].requirement(getattr(ceiling, name), now_ms) for name in above})
+    return fields
+
+
+def moved(ceiling: Restrictions | None, fields: Mapping[str, Any]) -> Restrictions | None:
+    """Return the ceiling with the values of these fields."""
+    restrictions = {name: value for name, value in fields.items() if name in _RULES}
+    result = msgspec.structs.replace(ceiling or Restrictions(), **restrictions)
+    return None if result == Restrictions() else result
+
+
+def lifted(ceiling: Restrictions | None, fields: Mapping[str, Any]) -> Restrictions | None:
+    """Return the ceiling with the values of those of the fields that are above it."""
+    if ceiling is None:
+        return None
+    return moved(ceiling, {name: fields[name] for name in _fields_above(ceiling, fields)})
+
+
+def set_values(restrictions: Restrictions | None) -> dict[str, Any]:
+    """Return the restrictions that have a value, with the end as text."""
+    found = {name: value for name in _RULES if (value := getattr(restrictions, name, None)) is not None}
+    if "expires_at" in found:
+        found["expires_at"] = format_rfc3339(found["expires_at"])
+    return found
+
+
+def _fields_above(ceiling: Restrictions, fields: Mapping[str, Any]) -> list[str]:
+    def is_above(name: str) -> bool:
+        limit = getattr(ceiling, name)
+        return limit is not None and (fields[name] is None or not _RULES[name].covers(limit, fields[name]))
+
+    return [name for name in fields if name in _RULES and is_above(name)]
+
+
+def _covers_tables(allowed: tuple[str, ...], tables: tuple[str, ...]) -> bool:
+    return {table.casefold() for table in tables} <= {table.casefold() for table in allowed}
+
+
+def _covers_networks(allowed: tuple[str, ...], networks: tuple[str, ...]) -> bool:
+    return all(any(_is_within(network, outer) for outer in allowed) for network in networks)
+
+
+def _is_within(network: str, outer: str) -> bool:
+    inner_network, outer_network = ipaddress.ip_network(network, False), ipaddress.ip_network(outer, False)
+    if isinstance(inner_network, ipaddress.IPv4Network) and isinstance(outer_network, ipaddress.IPv4Network):
+        return inner_network.subnet_of(outer_network)
+    if isinstance(inner_network, ipaddress.IPv6Network) and isinstance(outer_network, ipaddress.IPv6Network):
+        return inner_network.subnet_of(outer_network)
+    return False
+
+
+def _covers_globs(allowed: tuple[str, ...], globs: tuple[str, ...]) -> bool:
+    return all(any(_covers_glob(outer, glob) for outer in allowed) for glob in globs)
+
+
+def _covers_glob(outer: str, glob: str) -> bool:
+    if glob == outer:
+        return True
+    if _WILDCARDS.isdisjoint(glob):
+        return fnmatchcase(glob, outer)
+    prefix = outer[:-1]
+    return outer.endswith("*") and _WILDCARDS.isdisjoint(prefix) and glob.startswith(prefix)
+
+
+def _end(last: int, now_ms: int) -> str:
+    days = -((now_ms - last) // DAY_MS)
+    if days < 1:
+        return f"must not be changed: the key ended on {format_rfc3339(last)}"
+    return f"must be at most {days}: the key ends on {format_rfc3339(last)} at the latest"
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    return ", ".join(values) or "an empty list"
+
+
+class _Rule(NamedTuple):
+    covers: Callable[[Any, Any], bool]
+    """Takes the ceiling's value and another one; returns True if the other one is not wider."""
+    requirement: Callable[[Any, int], str]
+    """Returns the largest allowed value as the end of a sentence, from the ceiling's value and the time."""
+
+
+_NUMBER = _Rule(lambda limit, value: value <= limit, lambda limit, _: f"must be at most {limit}")
+
+_RULES: Mapping[str, _Rule] = {
+    "expires_at": _Rule(lambda last, end: end <= last, _end),
+    "allowed_tools": _Rule(_covers_globs, lambda globs, _: f"must be covered by {_listed(globs)}"),
+    "allowed_tables": _Rule(_covers_tables, lambda tables, _: f"must be among {_listed(tables)}"),
+    "allowed_ips": _Rule(_covers_networks, lambda networks, _: f"must be within {_listed(networks)}"),
+    "rate_limit_per_minute": _NUMBER,
+    "records_per_day": _NUMBER,
+    "calls_per_day": _NUMBER,
+}
+"""The rules by field; each field of `Restrictions` has one."""

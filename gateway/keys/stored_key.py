@@ -1,0 +1,104 @@
+"""The stored form of a key, and its change by compare-and-set.
+
+- Each change is one script that also publishes the key id, so a subscriber that receives the id reads the new record.
+- A change is retried on conflict: concurrent changes are all kept, and none reverts a revocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from gateway.keys.record import KeyRecord
+from gateway.redis import names
+from gateway.redis.durable_writes import eval_durable
+
+_MAX_ATTEMPTS = 32
+
+# KEYS: the record, the digests to delete, the digests to set. ARGV: the expected record, the new record, the channel,
+# the key id, the number of digests to delete, then for each digest to set its value and its expiry ("" for none).
+# Idempotent: a script that is sent twice because its reply was lost finds the new record and succeeds.
+_COMPARE_AND_SET = """
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[2] then
+  if stored ~= ARGV[1] then return 0 end
+  redis.call('SET', KEYS[1], ARGV[2])
+  local drops = tonumber(ARGV[5])
+  for i = 2, 1 + drops do redis.call('DEL', KEYS[i]) end
+  for i = 2 + drops, #KEYS do
+    local at = 6 + 2 * (i - 2 - drops)
+    redis.call('SET', KEYS[i], ARGV[at])
+    if ARGV[at + 1] ~= '' then redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1]) end
+  end
+end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
+
+
+class Secret(msgspec.Struct, frozen=True, array_like=True):
+    """The digest of a secret and, once rotation has replaced it, the end of its overlap."""
+
+    digest: str
+    expires_at: int | None = None
+
+
+class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
+    """The record with the digests of its secrets, newest first."""
+
+    secrets: tuple[Secret, ...] = ()
+
+    def record(self) -> KeyRecord:
+        """Return the record without its digests."""
+        return KeyRecord(**{name: getattr(self, name) for name in KeyRecord.__struct_fields__})
+
+
+encode = msgspec.json.Encoder().encode
+decode_record = msgspec.json.Decoder(KeyRecord).decode
+_decode_stored_key = msgspec.json.Decoder(StoredKey).decode
+
+
+async def change(
+    redis: Redis, key_id: str, make: Callable[[StoredKey], StoredKey | None], *, durable: bool = True
+) -> StoredKey | None:
+    """Apply `make` to the stored key, several times on conflict. If it returns `None`, nothing changes.
+
+    A durable change returns once Redis has it on disk.
+    """
+    for _ in range(_MAX_ATTEMPTS):
+        expected = cast(bytes | None, await redis.get(names.KEY_RECORD + key_id))
+        before = None if expected is None else _decode_stored_key(expected)
+        after = None if before is None else make(before)
+        if expected is None or before is None or after is None:
+            return None
+        keys, arguments = _script_arguments(expected, before, after)
+        script = eval_durable if durable else _eval
+        if await script(redis, _COMPARE_AND_SET, keys, arguments):
+            return after
+    raise RedisError(f"the key {key_id} was changed concurrently {_MAX_ATTEMPTS} times; try again")
+
+
+def _script_arguments(expected: bytes, before: StoredKey, after: StoredKey) -> tuple[list[str], list[Any]]:
+    remaining = {secret.digest for secret in after.secrets}
+    deleted = [secret.digest for secret in before.secrets if secret.digest not in remaining]
+    changed = [secret for secret in after.secrets if secret not in before.secrets]
+    keys = [
+        names.KEY_RECORD + after.key_id,
+        *(names.KEY_ID_OF_DIGEST + digest for digest in deleted),
+        *(names.KEY_ID_OF_DIGEST + secret.digest for secret in changed),
+    ]
+    values = [part for secret in changed for part in (_digest_value(after.key_id, secret), secret.expires_at or "")]
+    return keys, [expected, encode(after), names.INVALIDATIONS, after.key_id, len(deleted), *values]
+
+
+def _digest_value(key_id: str, secret: Secret) -> str:
+    """Return the value of a digest: the key id and, for a replaced secret, its expiry."""
+    return key_id if secret.expires_at is None else f"{key_id} {secret.expires_at}"
+
+
+async def _eval(redis: Redis, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    return await redis.eval(script, len(keys), *keys, *arguments)
