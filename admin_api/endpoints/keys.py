@@ -44,6 +44,10 @@ async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -
     fields = msgspec.structs.asdict(params)
     expires_at = _expiry(deps, fields.pop("expires_days"))
     record, key = await deps.keys.create(owner=caller.user.email, expires_at=expires_at, **fields)
+    owner = await deps.users.get(record.owner)
+    if owner is None or owner.disabled:
+        # Disabled since the request was authenticated, perhaps too early to have found this key.
+        await deps.keys.disable_owner(record.owner)
     await _audit(deps, caller, "key.create", record, {"key_name": record.key_name})
     return _created(record, key)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from admin_api.endpoints.key_models import CreateKey
+from admin_api.endpoints.keys import create_key
+from admin_api.http.endpoint import ApiCaller
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 
 
@@ -37,6 +40,15 @@ async def test_disabling_a_user_invalidates_tokens_and_suspends_keys(admin: Api,
     assert (again.status, again.body["suspended_keys"]) == (200, 0)
 
 
+async def test_a_key_that_is_created_while_its_owner_is_disabled_is_suspended(admin: Api, user: Api) -> None:
+    authenticated = await user.deps.users.get(USER)
+    assert authenticated is not None
+    await admin.post("/api/users/disable", {"email": USER})
+    await create_key(user.deps, ApiCaller("192.0.2.1", "localhost", authenticated), CreateKey(key_name="late"))
+    assert [key["status"] for key in await admin.keys(owner=USER)] == ["suspended"]
+    assert (await admin.post("/api/users/enable", {"email": USER})).body["resumed_keys"] == 1
+
+
 async def test_enabling_a_user_restores_the_login_and_the_keys_but_no_token(admin: Api, user: Api) -> None:
     await user.create_key("one")
     suspended = {"key_id": (await user.create_key("two"))["key_id"]}
@@ -52,7 +64,7 @@ async def test_enabling_a_user_restores_the_login_and_the_keys_but_no_token(admi
     assert response.body["resumed_keys"] == 1
     assert (await user.get("/api/mcp-keys/list")).status == 401
     again = await admin.logged_in(USER)
-    assert [(key["key_name"], key["status"]) for key in await again.keys()] == [("two", "suspended"), ("one", "active")]
+    assert {key["key_name"]: key["status"] for key in await again.keys()} == {"one": "active", "two": "suspended"}
     assert (await again.post("/api/mcp-keys/resume", suspended)).body["status"] == "active"
     assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
     entries = [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]]
