@@ -1,7 +1,6 @@
-"""API keys: create, list, revoke, suspend, resume, rotate, update.
+"""API keys: create, list, revoke, rotate, update.
 
 - The secret of a key is only in the responses to create and rotate; digests are in no response.
-- The key of another owner is 404, like an unknown key. An admin may act on every key.
 - An owner who would widen a key beyond what an admin has set gets 403 with the fields (`gateway.keys.ceilings`).
 """
 
@@ -13,19 +12,17 @@ import msgspec
 from msgspec import UNSET
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.key_access import accessible_key, actor, audit, not_found, revoked
 from admin_api.endpoints.key_models import (
     CreatedKey,
     CreateKey,
     KeyCeiling,
     KeyItem,
     KeyList,
-    KeyStatus,
     ListQuery,
-    ResumeKey,
     RevokedKey,
     RevokeKey,
     RotateKey,
-    SuspendKey,
     UpdateKey,
 )
 from admin_api.endpoints.ownership import requested_owner
@@ -33,7 +30,6 @@ from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys import ceilings
-from gateway.keys.changes import Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import DAY_MS, format_rfc3339
@@ -48,7 +44,7 @@ async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -
     if owner is None or owner.disabled:
         # Disabled since the request was authenticated, perhaps too early to have found this key.
         await deps.keys.disable_owner(record.owner)
-    await _audit(deps, caller, "key.create", record, {"key_name": record.key_name})
+    await audit(deps, caller, "key.create", record, {"key_name": record.key_name})
     return _created(record, key)
 
 
@@ -62,52 +58,23 @@ async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) ->
 
 async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -> RevokedKey:
     """Revoke a key permanently."""
-    before = await _accessible_key(deps, caller, params.key_id)
+    before = await accessible_key(deps, caller, params.key_id)
     if before.revoked_at is None:
         await deps.keys.revoke(before.key_id)
-        await _audit(deps, caller, "key.revoke", before)
+        await audit(deps, caller, "key.revoke", before)
     return RevokedKey(key_id=before.key_id)
-
-
-async def suspend_key(deps: Dependencies, caller: ApiCaller, params: SuspendKey) -> KeyStatus:
-    """Suspend a key until it is resumed."""
-    before = await _changeable_key(deps, caller, params.key_id)
-    record = await deps.keys.suspend(before.key_id, _actor(caller))
-    return await _suspension_changed(deps, caller, "key.suspend", before, record)
-
-
-async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -> KeyStatus:
-    """End the suspension of a key."""
-    before = await _changeable_key(deps, caller, params.key_id)
-    if before.owner_disabled_at is not None:
-        raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.")
-    try:
-        record = await deps.keys.resume(before.key_id, _actor(caller))
-    except SuspendedByAdmin:
-        raise Problem(403, "An admin suspended this key, so only an admin may resume it.") from None
-    return await _suspension_changed(deps, caller, "key.resume", before, record)
-
-
-async def _suspension_changed(
-    deps: Dependencies, caller: ApiCaller, action: str, before: KeyRecord, after: KeyRecord | None
-) -> KeyStatus:
-    if after is None:
-        raise _not_found()
-    if after.suspended_by != before.suspended_by:
-        await _audit(deps, caller, action, after)
-    return KeyStatus(key_id=after.key_id, status=after.status(deps.now_ms()))
 
 
 async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -> CreatedKey:
     """Give a key a new secret."""
-    before = await _accessible_key(deps, caller, params.key_id)
+    before = await accessible_key(deps, caller, params.key_id)
     if before.status(deps.now_ms()) == "expired":
         raise Problem(409, "This key has expired. Set a new expiry with /api/mcp-keys/update first.")
     rotated = await deps.keys.rotate(before.key_id, params.overlap_seconds)
     if rotated is None:
-        raise Problem(409, "This key is revoked permanently. Create a new one.")
+        raise revoked()
     record, key = rotated
-    await _audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(params.overlap_seconds)})
+    await audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(params.overlap_seconds)})
     return _created(record, key)
 
 
@@ -116,42 +83,23 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
     changes: dict[str, Any] = {
         name: value for name, value in msgspec.structs.asdict(params).items() if value is not UNSET
     }
-    before = await _accessible_key(deps, caller, changes.pop("key_id"))
+    before = await accessible_key(deps, caller, changes.pop("key_id"))
     if not changes:
         raise InvalidFields([FieldFault("body", "must contain a field to change in addition to key_id")])
-    _reject_revoked(before)
+    if before.revoked_at is not None:
+        raise revoked()
     if "expires_days" in changes:
         changes["expires_at"] = _expiry(deps, changes.pop("expires_days"))
     try:
-        record = await deps.keys.update(before.key_id, _actor(caller), **changes)
+        record = await deps.keys.update(before.key_id, actor(caller), **changes)
     except ceilings.AboveCeiling as error:
         raise _above_ceiling(error) from None
     if record is None:
-        raise _not_found()
+        raise not_found()
     details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
-    await _audit(deps, caller, "key.update", record, details)
+    await audit(deps, caller, "key.update", record, details)
     used = await deps.keys.last_used([record.key_id])
     return _item(record, deps.now_ms(), used.get(record.key_id))
-
-
-async def _accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
-    """Return a key that the caller may act on. Raises `Problem` 404."""
-    record = await deps.keys.get(key_id)
-    if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
-        raise _not_found()
-    return record
-
-
-async def _changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
-    """Return a key that the caller may change. Raises `Problem` 404, and 409 for a revoked one."""
-    record = await _accessible_key(deps, caller, key_id)
-    _reject_revoked(record)
-    return record
-
-
-def _reject_revoked(record: KeyRecord) -> None:
-    if record.revoked_at is not None:
-        raise Problem(409, "This key is revoked permanently. Create a new one.")
 
 
 def _above_ceiling(error: ceilings.AboveCeiling) -> Problem:
@@ -159,14 +107,6 @@ def _above_ceiling(error: ceilings.AboveCeiling) -> Problem:
     faults = [FieldFault(names.get(field, field), problem) for field, problem in error.problems.items()]
     problems = "; ".join(f"{fault.field} {fault.detail}" for fault in faults)
     return Problem(403, f"{problems}. An admin has set this; only an admin may widen it.", errors=faults)
-
-
-def _actor(caller: ApiCaller) -> Actor:
-    return Actor(caller.user.email, caller.user.is_admin)
-
-
-def _not_found() -> Problem:
-    return Problem(404, "You have no key with this key_id.")
 
 
 def _expiry(deps: Dependencies, days: int | None) -> int | None:
@@ -208,19 +148,6 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
     )
 
 
-async def _audit(
-    deps: Dependencies, caller: ApiCaller, action: str, record: KeyRecord, details: dict[str, str] | None = None
-) -> None:
-    await deps.audit.record(
-        actor=caller.user.email,
-        action=action,
-        address=caller.address,
-        key_id=record.key_id,
-        owner=record.owner,
-        details=details,
-    )
-
-
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
@@ -251,26 +178,6 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         handler=revoke_key,
         response=RevokedKey,
         errors=(404,),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/mcp-keys/suspend",
-        summary="Suspend a key until it is resumed; idempotent",
-        access="user",
-        params=SuspendKey,
-        handler=suspend_key,
-        response=KeyStatus,
-        errors=(404, 409),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/mcp-keys/resume",
-        summary="Resume a suspended key; only an admin resumes what an admin suspended; idempotent",
-        access="user",
-        params=ResumeKey,
-        handler=resume_key,
-        response=KeyStatus,
-        errors=(403, 404, 409),
     ),
     Endpoint(
         method="POST",

@@ -1,0 +1,57 @@
+"""Access to the key that a request names, and the audit of its change.
+
+The key of another owner is 404, like an unknown key. An admin may act on every key.
+"""
+
+from __future__ import annotations
+
+from admin_api.dependencies import Dependencies
+from admin_api.http.endpoint import ApiCaller
+from admin_api.http.problem import Problem
+from gateway.keys.changes import Actor
+from gateway.keys.record import KeyRecord
+
+
+async def accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
+    """Return a key that the caller may act on; it may be revoked. Raises `Problem` 404."""
+    record = await deps.keys.get(key_id)
+    if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
+        raise not_found()
+    return record
+
+
+async def changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
+    """Return a key that the caller may change. Raises `Problem` 404, and 409 for a revoked key."""
+    record = await accessible_key(deps, caller, key_id)
+    if record.revoked_at is not None:
+        raise revoked()
+    return record
+
+
+def not_found() -> Problem:
+    """Return the response to an unknown key id, and to that of a key of somebody else."""
+    return Problem(404, "You have no key with this key_id.")
+
+
+def revoked() -> Problem:
+    """Return the response to a change of a revoked key."""
+    return Problem(409, "This key is revoked permanently. Create a new one.")
+
+
+def actor(caller: ApiCaller) -> Actor:
+    """Return the caller as the author of a change."""
+    return Actor(caller.user.email, caller.user.is_admin)
+
+
+async def audit(
+    deps: Dependencies, caller: ApiCaller, action: str, record: KeyRecord, details: dict[str, str] | None = None
+) -> None:
+    """Record the change of a key."""
+    await deps.audit.record(
+        actor=caller.user.email,
+        action=action,
+        address=caller.address,
+        key_id=record.key_id,
+        owner=record.owner,
+        details=details,
+    )

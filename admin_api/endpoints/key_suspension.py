@@ -1,0 +1,70 @@
+"""API keys: suspend and resume.
+
+- A suspended key stays revoked or expired if it is; updating and rotating leave it suspended.
+- Only an admin resumes what an admin suspended, and only enabling a disabled owner resumes the owner's keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoints.key_access import actor, audit, changeable_key, not_found
+from admin_api.endpoints.key_models import KeyStatus, ResumeKey, SuspendKey
+from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.problem import Problem
+from gateway.keys.changes import SuspendedByAdmin
+from gateway.keys.record import KeyRecord
+
+
+async def suspend_key(deps: Dependencies, caller: ApiCaller, params: SuspendKey) -> KeyStatus:
+    """Suspend a key until it is resumed."""
+    before = await changeable_key(deps, caller, params.key_id)
+    return await _finish(deps, caller, "key.suspend", before, await deps.keys.suspend(before.key_id, actor(caller)))
+
+
+async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -> KeyStatus:
+    """End the suspension of a key."""
+    before = await changeable_key(deps, caller, params.key_id)
+    if before.owner_disabled_at is not None:
+        raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.")
+    try:
+        record = await deps.keys.resume(before.key_id, actor(caller))
+    except SuspendedByAdmin:
+        raise Problem(403, "An admin suspended this key, so only an admin may resume it.") from None
+    return await _finish(deps, caller, "key.resume", before, record)
+
+
+async def _finish(
+    deps: Dependencies, caller: ApiCaller, action: str, before: KeyRecord, after: KeyRecord | None
+) -> KeyStatus:
+    """Record a change in the audit trail, if there was one, and return the new status."""
+    if after is None:
+        raise not_found()
+    if after.suspended_by != before.suspended_by:
+        await audit(deps, caller, action, after)
+    return KeyStatus(key_id=after.key_id, status=after.status(deps.now_ms()))
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/suspend",
+        summary="Suspend a key until it is resumed; idempotent",
+        access="user",
+        params=SuspendKey,
+        handler=suspend_key,
+        response=KeyStatus,
+        errors=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/resume",
+        summary="Resume a suspended key; only an admin resumes what an admin suspended; idempotent",
+        access="user",
+        params=ResumeKey,
+        handler=resume_key,
+        response=KeyStatus,
+        errors=(403, 404, 409),
+    ),
+)
