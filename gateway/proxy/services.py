@@ -119,8 +119,8 @@ def _make_forwarding(
             idle=config.idle_timeout,
         ),
     )
-    correlation = Correlation(stores.correlation)
-    streams = ResponseStreams(UsageRecorder(stores.usage, stores.limits).record, correlation)
+    correlation = Correlation(stores.correlation, stores.limits.settle_records)
+    streams = ResponseStreams(UsageRecorder(stores.usage).record, correlation)
     open_streams = OpenStreams(authenticator.is_still_valid, metrics)
     detached_calls = DetachedCalls(stores.redis, streams, pool, metrics)
     sender = UpstreamSender(pool, detached_calls, metrics)

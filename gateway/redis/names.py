@@ -25,7 +25,9 @@ LAST_USED = PREFIX + "last-used"
 INVALIDATIONS = PREFIX + "invalidations"
 """Pub/sub channel: ids of keys whose record has changed."""
 LIMIT_COUNTER = PREFIX + "spent:"
-"""+ key id, limit and window: how much of the limit the key has used."""
+"""+ key id, limit and day: how much of the limit the key has used."""
+RATE_WINDOW = PREFIX + "rate:"
+"""+ key id: hash of the requests of the last minute, by bucket (a number of seconds since the epoch, divided)."""
 
 # Accounts.
 

@@ -20,16 +20,20 @@ from typing import Any, Never, TypeVar
 from redis.exceptions import RedisError
 
 from gateway import metering
-from gateway.proxy.accounting.correlation_models import FOREIGN, UNKNOWN, Lookup, LookupResult, Scope
+from gateway.proxy.accounting.correlation_models import FOREIGN, UNKNOWN, Lookup, LookupResult, RecordCost, Scope
 from gateway.proxy.accounting.correlation_store import CorrelationStore, TooManyPendingRequests
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.response_inspection import Inspection
+from gateway.proxy.admission.rejections import Deny
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 RecordUsage = Callable[[Inspection], Awaitable[None]]
 """Records the usage events of an inspection; returns when they are durable."""
+
+SettleRecords = Callable[[str, int, int], Awaitable[Deny | None]]
+"""Consumes records of the daily limit of a key (key id, limit, records), or returns why it cannot."""
 
 _NO_SCOPE = Scope("", "key")
 
@@ -41,8 +45,9 @@ class CorrelationUnavailable(Exception):
 class Correlation:
     """Registers and looks up the requests of a worker's exchanges."""
 
-    def __init__(self, store: CorrelationStore) -> None:
+    def __init__(self, store: CorrelationStore, settle_records: SettleRecords) -> None:
         self._store = store
+        self._settle_records = settle_records
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def register(self, exchange: Exchange, *, is_replayable: bool = True) -> None:
@@ -70,8 +75,8 @@ class Correlation:
             except RedisError:
                 log.warning("Redis is unavailable: requests of an ended session stay registered until they expire")
 
-    async def resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
-        """Complete an inspection of `data`: make its lookups, record its usage, and return the JSON text to send.
+    async def resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> Inspection:
+        """Return the complete inspection of `data`: make its lookups, and record its usage.
 
         Raises `CorrelationUnavailable`.
         """
@@ -97,7 +102,9 @@ class Correlation:
             _raise_unavailable(error)
         exchange.registered.update(requests)
 
-    async def _resolve(self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage) -> bytes:
+    async def _resolve(
+        self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage
+    ) -> Inspection:
         scope = exchange.scope or _NO_SCOPE
         results: dict[Lookup, LookupResult] = {}
         taker = secrets.token_hex(8)
@@ -115,9 +122,11 @@ class Correlation:
         if inspection.taken:
             # The response need not wait for the confirmation: its usage event is durable.
             self._start(self._confirm(scope, inspection.taken, taker))
-        return inspection.output
+        return inspection
 
     async def _look_up(self, scope: Scope, lookup: Lookup, taker: str, exchange: Exchange) -> LookupResult:
+        if lookup.cost is not None:
+            return await self._settle(lookup.cost)
         if lookup.kind == "owner":
             return UNKNOWN if await self._store.none_owned_by_others(scope.owner, [lookup.id]) else FOREIGN
         own = exchange.registered.get(lookup.id) if lookup.is_own else None
@@ -130,6 +139,14 @@ class Correlation:
         elif not metering.is_sql_parsed(result.request.arguments):
             await asyncio.to_thread(metering.parse_sql, result.request.arguments)
         return result
+
+    async def _settle(self, cost: RecordCost) -> LookupResult:
+        try:
+            deny = await self._settle_records(cost.key_id, cost.limit, cost.records)
+        except RedisError:
+            log.warning("records of a call were not added to the daily limit of its key: Redis is unavailable")
+            deny = None
+        return LookupResult("consumed" if deny is None else "exceeded", deny=deny)
 
     async def _confirm(self, scope: Scope, taken: Sequence[Lookup], taker: str) -> None:
         try:

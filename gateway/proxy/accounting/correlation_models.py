@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.proxy.accounting.tracked_request import NO_ARGUMENTS, TrackedRequest
 from gateway.proxy.admission.admitted_request import Caller
+from gateway.proxy.admission.rejections import Deny
 from gateway.redis.names import digest
 
 MAX_ARGUMENTS = 4096
@@ -35,8 +36,8 @@ class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The tables named by arguments that were too large to store."""
     task_id: str = ""
     """The task that a `tasks/get` or `tasks/result` names."""
-    has_quota: bool = False
-    """True if the key has a daily quota of records."""
+    records_per_day: int | None = None
+    """The daily limit of the key's records."""
     is_restricted: bool = False
     """True if the key is limited to certain tools or tables."""
     is_kept: bool = False
@@ -60,27 +61,39 @@ class Scope(msgspec.Struct, frozen=True):
         return digest(self.owner, self.kind, self.id, id_)
 
 
-class Lookup(msgspec.Struct, frozen=True):
-    """A question to the correlation store."""
+class RecordCost(msgspec.Struct, frozen=True):
+    """The records of a result, to be consumed from the daily limit of the key of its call."""
 
-    kind: Literal["request", "task", "owner"]
-    """`request`: which request has this id; `task`: which call created this task; `owner`: is the task the owner's."""
+    key_id: str
+    limit: int
+    records: int
+
+
+class Lookup(msgspec.Struct, frozen=True):
+    """A question to Redis."""
+
+    kind: Literal["request", "task", "owner", "records"]
+    """`request`: which request has this id; `task`: which call created this task; `owner`: is the task the owner's;
+    `records`: may the result with this id be sent, after its `cost` was consumed."""
     id: str
     is_own: bool = False
     """True if only the request registered for this very exchange is meant, no other with the same id."""
+    cost: RecordCost | None = None
 
 
 class LookupResult(msgspec.Struct, frozen=True):
-    """The state of a response in the correlation store.
+    """The state of a response.
 
     `taken`: it was not counted before, and the asking worker counts it now. `counted`: another worker has counted or
-    is counting it. `unknown`: no request is registered. `foreign`: the task belongs to another owner.
+    is counting it. `unknown`: no request is registered. `foreign`: the task belongs to another owner. `consumed`: its
+    records are consumed. `exceeded`: they exceed the limit, see `deny`.
     """
 
-    state: Literal["taken", "counted", "unknown", "foreign"]
+    state: Literal["taken", "counted", "unknown", "foreign", "consumed", "exceeded"]
     request: RegisteredRequest | None = None
     is_certain: bool = False
     """True if the response can belong to no other request."""
+    deny: Deny | None = None
 
 
 UNKNOWN = LookupResult("unknown")

@@ -78,11 +78,17 @@ class Exchange:
         """The requests without a response, by JSON-RPC id."""
         self.registered: dict[str, RegisteredRequest] = {}
         """The requests that are registered in the correlation store, by JSON-RPC id."""
+        messages = tuple(messages)
+        self.is_batch = len(messages) > 1
         for message in messages:
             if message.kind == "request" and (request := self._track(message)) is not None:
                 self.pending[request.id_json] = request
         is_limited_to_tools = key is not None and key.allowed_tools is not None
-        self.may_redact = self.is_limited_to_tables or (is_limited_to_tools and (is_listening or self._has_other_reads))
+        self.may_redact = (
+            self.is_limited_to_tables
+            or (key is not None and key.records_per_day is not None)
+            or (is_limited_to_tools and (is_listening or self._has_other_reads))
+        )
         """True if responses may have to be changed, so that none may be sent before it is inspected."""
 
     @property
@@ -207,8 +213,7 @@ class Exchange:
 
     def _add_event(self, inspection: Inspection, call: TrackedRequest, outcome: Outcome) -> None:
         registered = self.registered.get(call.id_json)
-        event = self._builder.build(call, outcome, registered.event_id if registered is not None else "")
-        inspection.add_event(event, has_quota=self._builder.has_quota(call))
+        inspection.events.append(self._builder.build(call, outcome, registered.event_id if registered else ""))
 
     def _track(self, message: Message) -> TrackedRequest | None:
         """Return the request to track; `None` if its response need not be inspected."""

@@ -62,19 +62,13 @@ class Inspection(msgspec.Struct):
     output: bytes
     """The JSON text to send instead; the same object if unchanged."""
     events: list[UsageEvent] = []
-    quota_records: dict[str, int] = {}
-    """Records of the events that count against daily quotas, by key id."""
     lookups: list[Lookup] = []
     taken: list[Lookup] = []
     created_tasks: list[CreatedTask] = []
     answered_ids: list[str] = []
     """Ids of the exchange's own requests that are answered."""
-
-    def add_event(self, event: UsageEvent, *, has_quota: bool) -> None:
-        """Add the usage event of an answered call."""
-        self.events.append(event)
-        if has_quota:
-            self.quota_records[event.key_id] = self.quota_records.get(event.key_id, 0) + (event.record_count or 0)
+    limit_exceeded: Deny | None = None
+    """The reason why a result was replaced by an error: its key has used up its records."""
 
 
 class ResponseInspector:
@@ -209,6 +203,11 @@ class ResponseInspector:
         ):
             metered = msgspec.structs.replace(metered, tables=call.tables)
         deny = self._check_result(call, result, members, metered)
+        if deny is None and is_uncounted and (cost := self._builder.record_cost(call, metered.records)) is not None:
+            found = self._look_up(Lookup("records", call.id_json, cost=cost))
+            if found is None:
+                return None
+            deny = self._inspection.limit_exceeded = found.deny
         if is_uncounted:
             self._add_event(call, metered, "denied" if deny else "tool_error" if members.is_error else "ok")
         return error_body(id_, DENIED, deny.message) if deny else None
@@ -289,8 +288,7 @@ class ResponseInspector:
     def _add_event(self, call: KnownRequest, metered: MeteringResult, status: str) -> None:
         registered = self._registered.get(call.id_json)
         event_id = registered.event_id if registered is not None else ""
-        event = self._builder.build(call, Outcome(metered, status, self._size), event_id)
-        self._inspection.add_event(event, has_quota=self._builder.has_quota(call))
+        self._inspection.events.append(self._builder.build(call, Outcome(metered, status, self._size), event_id))
 
 
 def only_id(pending: Mapping[str, TrackedRequest]) -> object:

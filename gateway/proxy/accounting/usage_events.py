@@ -11,7 +11,7 @@ import msgspec
 from gateway import metering
 from gateway.keys.record import KeyRecord
 from gateway.metering import MeteringResult
-from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, KnownRequest, RegisteredRequest
+from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, KnownRequest, RecordCost, RegisteredRequest
 from gateway.proxy.accounting.redaction import is_restricted
 from gateway.proxy.accounting.services import NewEventId
 from gateway.proxy.accounting.tracked_request import TrackedRequest
@@ -66,11 +66,13 @@ class UsageEventBuilder:
             duration_ms = round((self._clock.monotonic() - self._started) * 1000, 3)
         return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
 
-    def has_quota(self, call: KnownRequest) -> bool:
-        """Return True if the records of a call count against a daily quota, which is that of the call's own key."""
+    def record_cost(self, call: KnownRequest, records: int | None) -> RecordCost | None:
+        """Return what a result consumes of the daily limit of the call's key; `None` if that has no limit."""
         if isinstance(call, RegisteredRequest):
-            return call.has_quota
-        return self.key is not None and self.key.records_per_day is not None
+            key_id, limit = call.caller.key_id, call.records_per_day
+        else:
+            key_id, limit = self.caller.key_id, self.key.records_per_day if self.key is not None else None
+        return None if limit is None else RecordCost(key_id, limit, records or 0)
 
     def to_registered_request(self, request: TrackedRequest, *, is_kept: bool) -> RegisteredRequest:
         """Return a request in the form that the correlation store keeps."""
@@ -87,7 +89,7 @@ class UsageEventBuilder:
             arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
             tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
             task_id=request.task_id,
-            has_quota=self.has_quota(request),
+            records_per_day=self.key.records_per_day if self.key is not None else None,
             is_restricted=is_restricted(self.key),
             is_kept=is_kept,
         )

@@ -14,6 +14,7 @@ from typing import Protocol
 from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache
+from gateway.keys.record import KeyRecord
 from gateway.metering import is_sql_parsed, parse_sql
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID
 from gateway.protocol.message import Body
@@ -96,6 +97,7 @@ class Admission:
         if deny := check_address(credential.record, head.client_ip):
             raise RequestRejected(deny)
         try:
+            await self._consume_limits(credential.record, requests=1, calls=0)
             return AdmittedRequest(head, credential, await self._claim_session(head, credential.record.owner))
         except RedisError:
             raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
@@ -112,15 +114,17 @@ class Admission:
     async def _admit_principal(self, head: RequestHead, parsed: Body, principal: Principal) -> Session:
         """Consume the key's limits, and check that the tasks and the session belong to its owner."""
         record = principal.record
-        if has_limits(record):
-            requests = sum(message.kind == "request" for message in parsed.messages)
-            calls = sum(message.method == "tools/call" for message in parsed.messages)
-            if deny := await self._limits.consume(record, requests=requests, calls=calls):
-                raise RequestRejected(deny)
+        requests = sum(message.kind == "request" for message in parsed.messages)
+        calls = sum(message.method == "tools/call" for message in parsed.messages)
+        await self._consume_limits(record, requests=requests, calls=calls)
         self._keys.record_use(record.key_id)
         if parsed.is_batch or parsed.messages[0].task_ids:
             await self._check_tasks(record.owner, parsed)
         return await self._claim_session(head, record.owner)
+
+    async def _consume_limits(self, record: KeyRecord, *, requests: int, calls: int) -> None:
+        if has_limits(record) and (deny := await self._limits.consume(record, requests=requests, calls=calls)):
+            raise RequestRejected(deny)
 
     async def _check_tasks(self, owner: str, parsed: Body) -> None:
         for message in parsed.messages:

@@ -129,6 +129,9 @@ class DetachedCalls:
         try:
             await sent.connection.wait_for_head()
             await (stream or self._streams.open(sent.connection, sent.exchange)).read_to_end()
+        except RequestRejected:
+            # Its usage is recorded, and there is no client to send the rejection to.
+            pass
         except (UpstreamError, SpoolFull, CorrelationUnavailable) as error:
             log.warning("a detached call was not read to its end: %s", error)
             if isinstance(error, UpstreamError):

@@ -29,6 +29,7 @@ from gateway.protocol.sse_event import event_data, event_type, has_event_id, rem
 from gateway.protocol.sse_splitter import Event, EventSplitter, has_more_line_ends_than
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, RecordUsage
 from gateway.proxy.accounting.exchange import Exchange
+from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError, UpstreamError
 
@@ -75,6 +76,7 @@ class ResponseStream(ABC):
         self._exchange = exchange
         self._is_sql_parsed = False
         self._is_ended = False
+        self._limit_exceeded: Deny | None = None
         self.may_redact = exchange.may_redact
         """True if the bytes may differ from those of the upstream, also in number."""
         if exchange.needs_inspection:
@@ -120,8 +122,9 @@ class ResponseStream(ABC):
         data = cast(bytes, text)  # The inspection only reads it, so a view will do.
         inspection = self._exchange.inspect(data)
         if inspection.lookups or inspection.created_tasks:
-            return await self._correlation.resolve(self._exchange, data, inspection, self._record)
-        if inspection.events:
+            inspection = await self._correlation.resolve(self._exchange, data, inspection, self._record)
+            self._limit_exceeded = inspection.limit_exceeded
+        elif inspection.events:
             await self._record(inspection)
         return inspection.output
 
@@ -280,6 +283,9 @@ class BodyStream(ResponseStream):
             await asyncio.sleep(0)
         self._chunks.clear()
         passed: Chunk = await self._inspect(body)
+        if self._limit_exceeded is not None and not self._exchange.is_batch:
+            # Nothing was sent yet.
+            raise RequestRejected(self._limit_exceeded)
         if self._exchange.has_pending:
             await self._register_unanswered()
         if not self.may_redact:

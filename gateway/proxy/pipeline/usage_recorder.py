@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-
-from redis.exceptions import RedisError
 
 from gateway.proxy.accounting.response_inspection import Inspection
-from gateway.proxy.admission.limits import Limits
 from gateway.usage.producer.stream import UsageStream
-
-log = logging.getLogger(__name__)
 
 
 class UsageRecorder:
-    """Appends usage events to the usage stream, and adds records to the daily limits of keys."""
+    """Appends usage events to the usage stream."""
 
-    def __init__(self, usage: UsageStream, limits: Limits) -> None:
+    def __init__(self, usage: UsageStream) -> None:
         self._usage = usage
-        self._limits = limits
 
     async def record(self, inspection: Inspection) -> None:
         """Record the events of an inspection; return when they are durable. Raises `SpoolFull` if they cannot be."""
@@ -31,8 +24,3 @@ class UsageRecorder:
             await asyncio.gather(
                 *(self._usage.submit(event, possibly_duplicate=possibly_duplicate) for event in inspection.events)
             )
-        try:
-            for key_id, records in inspection.quota_records.items():
-                await self._limits.consume_records(key_id, records)
-        except RedisError:
-            log.warning("records of a call were not added to the daily limit of its key: Redis is unavailable")

@@ -35,7 +35,7 @@ def request(number: int = 1, **fields: Any) -> RegisteredRequest:
 
 
 async def test_a_registered_request_is_taken_unchanged(store: CorrelationStore) -> None:
-    registered = request(tables=("t",), has_quota=True, task_id="x")
+    registered = request(tables=("t",), records_per_day=5, task_id="x")
     await store.register(SESSION, [("1", registered)])
     found = await store.take(SESSION, "1", "a")
     assert (found.state, found.request, found.is_certain) == ("taken", registered, True)

@@ -98,6 +98,7 @@ class Player:
         tools = SimpleNamespace(hints=lambda _tool: None, observe_tools=lambda _result: None)
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
+            "limits": SimpleNamespace(settle_records=None),
             "tools": tools,
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }

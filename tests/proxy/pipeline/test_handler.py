@@ -178,7 +178,7 @@ async def test_an_exceeded_rate_limit_is_429_with_retry_after(gateway: Gateway, 
     upstream.requests.clear()
     response = await gateway.post(PING, key)
     assert_denied(response, upstream, 429, -32001, "p")
-    assert 1 <= int(response.headers["Retry-After"]) <= 60
+    assert 1 <= int(response.headers["Retry-After"]) <= 64
     assert "2 requests a minute" in response.error["message"]
     assert "resets at" in response.error["message"]
 
