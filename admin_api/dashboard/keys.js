@@ -6,7 +6,7 @@ import { date, plural, relativeTime } from "./format.js";
 import { createKey, rotateKey } from "./key_dialogs.js";
 import { curlCall } from "./snippets.js";
 
-const STATUS = { active: "Active", expired: "Expired", revoked: "Revoked" };
+const STATUS = { active: "Active", suspended: "Suspended", expired: "Expired", revoked: "Revoked" };
 
 export function keysView(main, session) {
   const state = { allOwners: false, activeOnly: false, keys: null };
