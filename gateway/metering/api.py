@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.metering import result_count, structured_shortcut, tool_result, vocabulary
-from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
+from gateway.metering.arguments import ParsedArguments, named_tables, parse_arguments, sql_statements
 from gateway.metering.metering_result import (
     DECLARED,
     ERROR,
@@ -118,8 +118,7 @@ def tables_in_arguments(
     `None` if the arguments may reach a table that is not visible in them, such as SQL that cannot be parsed. An empty
     tuple if they name none; the tables are then known from the result, if at all.
     """
-    parsed = parse_arguments(tool, arguments, hints)
-    return parsed.tables_named if parsed.is_exhaustive else None
+    return named_tables(tool, arguments, hints)
 
 
 def is_sql_parsed(arguments: Mapping[str, Any]) -> bool:

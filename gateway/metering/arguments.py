@@ -99,31 +99,58 @@ class _StringCollector:
             self.is_complete = False
 
 
+class _TableNames:
+    """The tables in the arguments of one call, by the two ways in which arguments name them."""
+
+    def __init__(self, tool: str, arguments: Mapping[str, Any], hints: ToolHints | None) -> None:
+        self.strings = _StringCollector(arguments)
+        statements, self.others = _split(self.strings.found)
+        self.analyses = [sql_cache.analyze(text) for text in statements]
+        self.known = [one for one in self.analyses if one is not None]
+        table_arguments = hints.table_arguments if hints is not None else frozenset[str]()
+        self.declared = _DeclaredTables(tool, self.others, table_arguments)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        declared = self.declared
+        if not self.known and not declared.tables and not declared.possible:
+            return ()
+        in_sql = (tables for one in self.known for tables in (one.read, one.written, one.named))
+        return tuple(sorted(declared.tables.union(declared.written, declared.possible, *in_sql)))
+
+    @property
+    def is_exhaustive(self) -> bool:
+        return (
+            self.strings.is_complete
+            and self.declared.is_complete
+            and all(one is not None and one.is_exhaustive for one in self.analyses)
+            and not any(_may_hold_sql(value) for _, value in self.others)
+        )
+
+
+def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
+    """Return `tables_named` of the parsed arguments if they are exhaustive, else `None`; cheaper than to parse them."""
+    names = _TableNames(tool, arguments, hints)
+    return names.named if names.is_exhaustive else None
+
+
 def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> ParsedArguments:
     """Parse the arguments of one call of `tool`; `hints` are from its declaration."""
-    strings = _StringCollector(arguments)
-    statements, others = _split(strings.found)
-    analyses = [sql_cache.analyze(text) for text in statements]
-    known = [one for one in analyses if one is not None]
-    declared = _DeclaredTables(tool, others, hints.table_arguments if hints is not None else frozenset())
-    written = declared.written.union(*(one.written for one in known))
+    names = _TableNames(tool, arguments, hints)
+    others, analyses, known, declared = names.others, names.analyses, names.known, names.declared
     read = declared.tables.difference(declared.written).union(*(one.read for one in known))
-    named = read.union(written, declared.possible, *(one.named for one in known))
     return ParsedArguments(
         tool=tool,
         tables_read=tuple(sorted(read)),
-        tables_named=tuple(sorted(named)),
-        is_exhaustive=strings.is_complete
-        and declared.is_complete
-        and all(one is not None and one.is_exhaustive for one in analyses)
-        and not any(_may_hold_sql(value) for _, value in others),
+        tables_named=names.named,
+        is_exhaustive=names.is_exhaustive,
         returns_rows=_returns_rows(analyses),
         is_plan=bool(known) and all(one.is_plan for one in known),
         columns=known[0].columns if len(analyses) == 1 and known else None,
         has_one_column=len(analyses) == 1 and bool(known) and known[0].has_one_column,
         lists_names=bool(known) and all(one.lists_names for one in known),
         files=tuple(_files(others)),
-        strings=frozenset(value for _, value in strings.found if len(value) <= MAX_TABLE_NAME),
+        strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
     )
 
 
@@ -181,6 +208,7 @@ def _returns_rows(analyses: list[SqlAnalysis | None]) -> bool | None:
     return values.pop() if len(values) == 1 else None
 
 
+_OTHER_TABLE_ARGUMENTS = vocabulary.TABLE_ARGUMENTS - vocabulary.INDEX_ARGUMENTS | vocabulary.SHEET_ARGUMENTS
 _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
@@ -201,10 +229,7 @@ class _DeclaredTables:
         self._schema = next((self._values[name] for name in vocabulary.SCHEMA_ARGUMENTS if self._values.get(name)), "")
         self._writes = vocabulary.is_writing_tool(tool)
         has_table = any(name in vocabulary.TABLE_ARGUMENTS for name, _ in strings)
-        has_other = any(
-            name in vocabulary.TABLE_ARGUMENTS - vocabulary.INDEX_ARGUMENTS | vocabulary.SHEET_ARGUMENTS
-            for name, _ in strings
-        )
+        has_other = any(name in _OTHER_TABLE_ARGUMENTS for name, _ in strings)
         for name, value in strings:
             if name in vocabulary.INDEX_ARGUMENTS and has_other:
                 self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
