@@ -127,6 +127,7 @@ function expiry(key) {
 }
 
 function limits(key) {
+  const rates = Object.entries(key.tool_rate_limits ?? {}).map(([glob, calls]) => `${glob} ${calls}/min`);
   const parts = [
     key.allowed_tools && plural(key.allowed_tools.length, "tool"),
     key.allowed_tables && plural(key.allowed_tables.length, "table"),
@@ -134,9 +135,12 @@ function limits(key) {
     key.rate_limit_per_minute && `${plural(key.rate_limit_per_minute, "call")}/min`,
     key.calls_per_day && `${plural(key.calls_per_day, "call")}/day`,
     key.records_per_day && `${plural(key.records_per_day, "record")}/day`,
+    key.calls_per_month && `${plural(key.calls_per_month, "call")}/month`,
+    key.records_per_month && `${plural(key.records_per_month, "record")}/month`,
+    rates.length > 0 && plural(rates.length, "tool limit"),
   ].filter(Boolean);
   const named = ["allowed_tools", "allowed_tables", "allowed_ips"].flatMap((name) => key[name] ?? []);
-  return parts.length === 0 ? "none" : el("span", { title: named.join(", ") }, parts.join(" · "));
+  return parts.length === 0 ? "none" : el("span", { title: [...named, ...rates].join(", ") }, parts.join(" · "));
 }
 
 function confirmRevoke(key, done) {

@@ -19,6 +19,7 @@ from admin_api.http.field_types import (
     Labels,
     Limit,
     OverlapSeconds,
+    ToolRateLimits,
 )
 from gateway.keys.record import Status, Suspender
 
@@ -34,6 +35,9 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rate_limit_per_minute: Limit = None
     records_per_day: Limit = None
     calls_per_day: Limit = None
+    records_per_month: Limit = None
+    calls_per_month: Limit = None
+    tool_rate_limits: ToolRateLimits = None
     labels: Labels = {}
 
 
@@ -65,6 +69,9 @@ class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate_limit_per_minute: int | None = None
     records_per_day: int | None = None
     calls_per_day: int | None = None
+    records_per_month: int | None = None
+    calls_per_month: int | None = None
+    tool_rate_limits: dict[str, int] | None = None
 
 
 class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +94,9 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_minute: int | None
     records_per_day: int | None
     calls_per_day: int | None
+    records_per_month: int | None
+    calls_per_month: int | None
+    tool_rate_limits: dict[str, int] | None
     ceiling: KeyCeiling
     labels: dict[str, str]
 
@@ -148,4 +158,7 @@ class UpdateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     rate_limit_per_minute: Limit | UnsetType = UNSET
     records_per_day: Limit | UnsetType = UNSET
     calls_per_day: Limit | UnsetType = UNSET
+    records_per_month: Limit | UnsetType = UNSET
+    calls_per_month: Limit | UnsetType = UNSET
+    tool_rate_limits: ToolRateLimits | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET

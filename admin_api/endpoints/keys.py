@@ -143,6 +143,9 @@ def _item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
         rate_limit_per_minute=record.rate_limit_per_minute,
         records_per_day=record.records_per_day,
         calls_per_day=record.calls_per_day,
+        records_per_month=record.records_per_month,
+        calls_per_month=record.calls_per_month,
+        tool_rate_limits=record.tool_rate_limits,
         ceiling=KeyCeiling(**ceilings.set_values(record.ceiling)),
         labels=record.labels,
     )

@@ -119,6 +119,25 @@ Limit = Annotated[
         extra={"must": f"be a whole number from 1 to {validation.MAX_LIMIT}, or null for no limit"},
     ),
 ]
+ToolRateLimits = Annotated[
+    Annotated[
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=validation.MAX_ITEM_LENGTH)],
+            Annotated[int, Meta(ge=1, le=validation.MAX_LIMIT)],
+        ],
+        Meta(max_length=validation.MAX_ITEMS),
+    ]
+    | None,
+    Meta(
+        description="Calls per minute by glob; the tools that match a glob share its limit. `null` for no limits.",
+        examples=[{"run_*": 10}],
+        extra={
+            "must": f"be an object of at most {validation.MAX_ITEMS} tool names or patterns such as run_*, each with "
+            f"a whole number from 1 to {validation.MAX_LIMIT}, or null for no limits",
+            "parse": _key_field("tool_rate_limits"),
+        },
+    ),
+]
 Labels = Annotated[
     dict[
         Annotated[str, Meta(min_length=1, max_length=validation.MAX_NAME_LENGTH)],

@@ -2,6 +2,7 @@
 
 - A restriction without a value in the ceiling is free.
 - A number or an end must not be above that of the ceiling.
+- Each glob of `tool_rate_limits` must be in the new ones, with a number that is not above; further globs are free.
 - Tables must be among those of the ceiling, in any case; each network must be within one of the ceiling's.
 - Each glob must be covered by one glob of the ceiling: it is the same, or it has no wildcard and matches, or it begins
   with the text before the only wildcard of the ceiling's, a `*` at its end. Other globs count as wider.
@@ -108,6 +109,14 @@ def _covers_glob(outer: str, glob: str) -> bool:
     return outer.endswith("*") and _WILDCARDS.isdisjoint(prefix) and glob.startswith(prefix)
 
 
+def _covers_rates(most: Mapping[str, int], rates: Mapping[str, int]) -> bool:
+    return all(glob in rates and rates[glob] <= calls for glob, calls in most.items())
+
+
+def _rates(most: Mapping[str, int], _: int) -> str:
+    return "must have " + ", ".join(f"{glob} with at most {calls}" for glob, calls in most.items())
+
+
 def _end(last: int, now_ms: int) -> str:
     days = -((now_ms - last) // DAY_MS)
     if days < 1:
@@ -136,5 +145,8 @@ _RULES: Mapping[str, _Rule] = {
     "rate_limit_per_minute": _NUMBER,
     "records_per_day": _NUMBER,
     "calls_per_day": _NUMBER,
+    "records_per_month": _NUMBER,
+    "calls_per_month": _NUMBER,
+    "tool_rate_limits": _Rule(_covers_rates, _rates),
 }
 """The rules by field; each field of `Restrictions` has one."""

@@ -22,6 +22,15 @@ class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     rate_limit_per_minute: int | None = None
     records_per_day: int | None = None
     calls_per_day: int | None = None
+    records_per_month: int | None = None
+    calls_per_month: int | None = None
+    tool_rate_limits: dict[str, int] | None = None
+    """Calls a minute by glob of tool names: all tools that match a glob share its limit."""
+
+    @property
+    def has_record_limits(self) -> bool:
+        """True if the records of results are limited."""
+        return self.records_per_day is not None or self.records_per_month is not None
 
 
 class KeyRecord(Restrictions, frozen=True, kw_only=True, omit_defaults=True):

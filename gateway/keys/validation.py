@@ -1,6 +1,6 @@
 """Validation of the fields of a key, shared by the admin API, the command line and the store.
 
-`None` means "no limit"; an empty list of tools, tables or addresses allows none.
+`None` means "no limit", and so does an empty object of limits; an empty list of tools, tables or addresses allows none.
 """
 
 from __future__ import annotations
@@ -86,6 +86,12 @@ def _labels(value: Any) -> dict[str, str]:
     return {_text(name, MAX_NAME_LENGTH): _text(text, MAX_ITEM_LENGTH) for name, text in value.items()}
 
 
+def _tool_rate_limits(value: Any) -> dict[str, int] | None:
+    if not isinstance(value, dict) or len(value) > MAX_ITEMS:
+        raise ValueError(f"must be an object of at most {MAX_ITEMS} globs with calls a minute, such as run_* and 10")
+    return {_text(glob, MAX_ITEM_LENGTH): _limit(calls) for glob, calls in value.items()} or None
+
+
 _VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
     "key_name": lambda value: _text(value, MAX_NAME_LENGTH),
     "expires_at": _optional(_timestamp),
@@ -95,5 +101,8 @@ _VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
     "rate_limit_per_minute": _optional(_limit),
     "records_per_day": _optional(_limit),
     "calls_per_day": _optional(_limit),
+    "records_per_month": _optional(_limit),
+    "calls_per_month": _optional(_limit),
+    "tool_rate_limits": _optional(_tool_rate_limits),
     "labels": _labels,
 }

@@ -25,9 +25,11 @@ LAST_USED = PREFIX + "last-used"
 INVALIDATIONS = PREFIX + "invalidations"
 """Pub/sub channel: ids of keys whose record has changed."""
 LIMIT_COUNTER = PREFIX + "spent:"
-"""+ key id, limit and day: how much of the limit the key has used."""
+"""+ key id, limit, and day or month: how much of the limit the key has used."""
 RATE_WINDOW = PREFIX + "rate:"
 """+ key id: hash of the requests of the last minute, by bucket (a number of seconds since the epoch, divided)."""
+TOOL_RATE_WINDOW = PREFIX + "tool-rate:"
+"""+ key id and digest of a glob: hash of the last minute's calls of tools that match the glob, as in `RATE_WINDOW`."""
 
 # Accounts.
 

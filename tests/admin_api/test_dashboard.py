@@ -309,6 +309,15 @@ async def test_without_usage_the_page_shows_a_first_request(page: Page, api: Api
     await assert_fits(page)
 
 
+async def test_the_list_of_keys_has_their_limits(page: Page, api: Api) -> None:
+    user = await api.logged_in(USER)
+    await user.create_key(calls_per_month=2000, records_per_month=1, tool_rate_limits={"run_*": 10, "get": 5})
+    await log_in(page, api)
+    cell = page.locator('td[data-label="Limits"]')
+    await expect(cell).to_have_text("2,000 calls/month · 1 record/month · 2 tool limits")
+    await expect(cell.locator("span")).to_have_attribute("title", "run_* 10/min, get 5/min")
+
+
 async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:
     user = await api.logged_in(USER)
     old = await user.create_key("laptop")

@@ -53,6 +53,9 @@ async def test_every_option_of_create_is_stored(user: Api) -> None:
         "rate_limit_per_minute": 60,
         "records_per_day": 10_000,
         "calls_per_day": 500,
+        "records_per_month": 100_000,
+        "calls_per_month": 5000,
+        "tool_rate_limits": {"run_*": 10, "*": 100},
         "labels": {"team": "research"},
     }
     await user.create_key(**options)
@@ -87,6 +90,12 @@ async def test_every_option_of_create_is_stored(user: Api) -> None:
         ({"rate_limit_per_minute": 0}, {"rate_limit_per_minute"}),
         ({"records_per_day": -5}, {"records_per_day"}),
         ({"calls_per_day": "many"}, {"calls_per_day"}),
+        ({"records_per_month": 0, "calls_per_month": -1}, {"records_per_month", "calls_per_month"}),
+        ({"tool_rate_limits": {"run_*": 0}}, {"tool_rate_limits"}),
+        ({"tool_rate_limits": {"": 1}}, {"tool_rate_limits"}),
+        ({"tool_rate_limits": {" ": 1}}, {"tool_rate_limits"}),
+        ({"tool_rate_limits": ["run_*"]}, {"tool_rate_limits"}),
+        ({"tool_rate_limits": {str(number): 1 for number in range(101)}}, {"tool_rate_limits"}),
         ({"labels": {"a": 1}}, {"labels"}),
         ({"labels": ["a"]}, {"labels"}),
         ({"labels": {str(number): "x" for number in range(21)}}, {"labels"}),
@@ -140,7 +149,8 @@ async def test_the_list_is_newest_first_and_contains_no_secret(
     assert set(response.body["keys"][0]) == {
         "key_id", "key_name", "key_prefix", "owner", "status", "created_at", "expires_at", "revoked_at",
         "suspended_at", "suspended_by", "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips",
-        "rate_limit_per_minute", "records_per_day", "calls_per_day", "ceiling", "labels",
+        "rate_limit_per_minute", "records_per_day", "calls_per_day", "records_per_month", "calls_per_month",
+        "tool_rate_limits", "ceiling", "labels",
     }  # fmt: skip
 
 

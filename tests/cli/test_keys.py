@@ -77,7 +77,8 @@ def test_the_api_key_is_shown_only_at_its_creation(url: str, capsys: Capture) ->
 def test_every_scope_and_limit_can_be_set(url: str, capsys: Capture) -> None:
     flags = (
         "--expires-days 3 --allowed-tool query_* --allowed-tool list --allowed-table t --allowed-ip 10.0.0.0/8"
-        " --rate-limit-per-minute 1 --records-per-day 2 --calls-per-day 3 --label team=data --label a=b=c"
+        " --rate-limit-per-minute 1 --records-per-day 2 --calls-per-day 3 --records-per-month 4 --calls-per-month 5"
+        " --tool-rate-limit run_*=6 --tool-rate-limit a=b=7 --label team=data --label a=b=c"
     )
     result = create_key(capsys, *flags.split())
     record = find_key(url, result["api_key"])
@@ -86,6 +87,8 @@ def test_every_scope_and_limit_can_be_set(url: str, capsys: Capture) -> None:
     assert record.allowed_tables == ("t",)
     assert record.allowed_ips == ("10.0.0.0/8",)
     assert (record.rate_limit_per_minute, record.records_per_day, record.calls_per_day) == (1, 2, 3)
+    assert (record.records_per_month, record.calls_per_month) == (4, 5)
+    assert record.tool_rate_limits == {"run_*": 6, "a=b": 7}
     assert record.labels == {"team": "data", "a": "b=c"}
     assert record.expires_at is not None
     assert abs(record.expires_at - now_ms() - 3 * DAY_MS) < 60_000
@@ -193,6 +196,27 @@ def test_what_the_command_line_sets_is_a_ceiling_and_clear_lifts_it(url: str, ca
     record = find_key(url, result["api_key"])
     assert record is not None
     assert record.ceiling == Restrictions(records_per_day=7)
+
+
+def test_limits_of_tools_are_shown_and_cleared(url: str, capsys: Capture) -> None:
+    result = create_key(capsys, "--tool-rate-limit", "run_*=6", "--calls-per-month", "5")
+    key_id = result["key_id"]
+    assert main(["key", "show", key_id]) == 0
+    shown = capsys.readouterr().out
+    assert "tool_rate_limits       run_*=6\n" in shown
+    assert "calls_per_month        5\n" in shown
+    assert main(["key", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["keys"][0]["tool_rate_limits"] == {"run_*": 6}
+    assert main(["key", "update", key_id, "--clear", "tool-rate-limits", "--clear", "calls-per-month"]) == 0
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert (record.tool_rate_limits, record.calls_per_month, record.ceiling) == (None, None, None)
+
+
+@pytest.mark.parametrize("limit", ["run_*", "run_*=", "=5", "run_*=many", "run_*=-1", "run_*=0"])
+def test_an_invalid_limit_of_a_tool_is_an_error_that_names_its_option(url: str, capsys: Capture, limit: str) -> None:
+    assert main(["key", "create", "--name", "x", "--tool-rate-limit", limit]) == 1
+    assert "--tool-rate-limit " in capsys.readouterr().err
 
 
 def test_a_rotated_key_has_a_new_secret_and_the_same_id(url: str, capsys: Capture) -> None:

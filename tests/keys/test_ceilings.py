@@ -27,7 +27,7 @@ OWNER = Actor("ada@example.com", is_admin=False)
 ADMIN = Actor("root@example.com", is_admin=True)
 OWNING_ADMIN = Actor("ada@example.com", is_admin=True)
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ada@example.com", created_at=0)
-NUMBERS = ("rate_limit_per_minute", "records_per_day", "calls_per_day")
+NUMBERS = ("rate_limit_per_minute", "records_per_day", "calls_per_day", "records_per_month", "calls_per_month")
 
 globs = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]", "[", "]"]), min_size=1, max_size=4).map("".join)
 tables = st.sampled_from(["a", "A", "b", "s.a", "ß", "SS"])
@@ -46,6 +46,7 @@ fields = st.fixed_dictionaries(
         "allowed_tools": st.none() | st.lists(globs, max_size=2),
         "allowed_tables": st.none() | st.lists(tables, max_size=3),
         "allowed_ips": st.none() | st.lists(networks, max_size=3),
+        "tool_rate_limits": st.none() | st.dictionaries(globs, st.integers(1, 3), max_size=2),
         **dict.fromkeys(NUMBERS, st.none() | st.integers(1, 4)),
     },
 ).map(validate_fields)
@@ -57,6 +58,9 @@ def is_within(key: KeyRecord, limit: KeyRecord) -> bool:
         most, value = getattr(limit, name), getattr(key, name)
         if most is not None and (value is None or value > most):
             return False
+    rates = key.tool_rate_limits or {}
+    if any(rates.get(glob, most + 1) > most for glob, most in (limit.tool_rate_limits or {}).items()):
+        return False
     return (
         all(is_tool_allowed(limit, tool) for tool in TOOLS if is_tool_allowed(key, tool))
         and all(check_tables(limit, (table,)) is None for table in TABLES if check_tables(key, (table,)) is None)
@@ -161,6 +165,14 @@ def test_a_glob_is_within_the_ceiling_if_one_glob_covers_it(ceiling: str, glob: 
         ({"calls_per_day": 5}, {"calls_per_day": None}, False),
         ({"calls_per_day": 5}, {"records_per_day": None}, True),
         ({"calls_per_day": None}, {"calls_per_day": None}, True),
+        ({"calls_per_month": 5}, {"calls_per_month": 6}, False),
+        ({"records_per_month": 5}, {"records_per_month": 4}, True),
+        ({"tool_rate_limits": {"a": 5, "b*": 6}}, {"tool_rate_limits": {"b*": 6, "a": 4}}, True),
+        ({"tool_rate_limits": {"a": 5}}, {"tool_rate_limits": {"a": 5, "c": 100}}, True),
+        ({"tool_rate_limits": {"a": 5}}, {"tool_rate_limits": {"a": 6}}, False),
+        ({"tool_rate_limits": {"a": 5}}, {"tool_rate_limits": {"*": 1}}, False),
+        ({"tool_rate_limits": {"a": 5, "b": 5}}, {"tool_rate_limits": {"a": 1}}, False),
+        ({"tool_rate_limits": {"a": 5}}, {"tool_rate_limits": None}, False),
         ({"allowed_tables": ("Prices",)}, {"allowed_tables": ("pRICES",)}, True),
         ({"allowed_tables": ("prices",)}, {"allowed_tables": ("public.prices",)}, False),
         ({"allowed_tables": ()}, {"allowed_tables": ()}, True),
@@ -200,8 +212,20 @@ def test_the_last_day_that_is_left_ends_at_the_end_that_the_admin_set() -> None:
 
 
 def test_every_problem_is_reported_with_the_largest_allowed_value() -> None:
-    ceiling = Restrictions(calls_per_day=5, allowed_tools=("query_*", "list"), allowed_ips=(), allowed_tables=("t",))
-    wider = {"calls_per_day": 6, "allowed_tools": None, "allowed_ips": ("::1",), "allowed_tables": ("u",)}
+    ceiling = Restrictions(
+        calls_per_day=5,
+        allowed_tools=("query_*", "list"),
+        allowed_ips=(),
+        allowed_tables=("t",),
+        tool_rate_limits={"a*": 5, "b": 6},
+    )
+    wider = {
+        "calls_per_day": 6,
+        "allowed_tools": None,
+        "allowed_ips": ("::1",),
+        "allowed_tables": ("u",),
+        "tool_rate_limits": {"b": 6},
+    }
     with pytest.raises(AboveCeiling) as raised:
         narrowed(ceiling, wider, NOW)
     assert raised.value.problems == {
@@ -209,6 +233,7 @@ def test_every_problem_is_reported_with_the_largest_allowed_value() -> None:
         "allowed_tools": "must be covered by query_*, list",
         "allowed_ips": "must be within an empty list",
         "allowed_tables": "must be among t",
+        "tool_rate_limits": "must have a* with at most 5, b with at most 6",
     }
 
 

@@ -19,6 +19,8 @@ def test_valid_fields_are_returned_in_their_stored_form() -> None:
             "allowed_ips": ("10.0.0.0/8", "2001:db8::1"),
             "rate_limit_per_minute": 1,
             "records_per_day": None,
+            "calls_per_month": 10**12,
+            "tool_rate_limits": {" run_*": 10, "*": 1},
             "labels": {"team": "data"},
         }
     )
@@ -30,6 +32,8 @@ def test_valid_fields_are_returned_in_their_stored_form() -> None:
         "allowed_ips": ("10.0.0.0/8", "2001:db8::1"),
         "rate_limit_per_minute": 1,
         "records_per_day": None,
+        "calls_per_month": 10**12,
+        "tool_rate_limits": {"run_*": 10, "*": 1},
         "labels": {"team": "data"},
     }
 
@@ -59,6 +63,17 @@ def test_valid_fields_are_returned_in_their_stored_form() -> None:
         ("records_per_day", -1),
         ("calls_per_day", True),
         ("calls_per_day", "1"),
+        ("records_per_month", 0),
+        ("calls_per_month", 1.5),
+        ("tool_rate_limits", ["run_*"]),
+        ("tool_rate_limits", {"": 1}),
+        ("tool_rate_limits", {1: 1}),
+        ("tool_rate_limits", {"x" * 201: 1}),
+        ("tool_rate_limits", {"run_*": 0}),
+        ("tool_rate_limits", {"run_*": None}),
+        ("tool_rate_limits", {"run_*": True}),
+        ("tool_rate_limits", {"run_*": 10**13}),
+        ("tool_rate_limits", {str(n): 1 for n in range(101)}),
         ("labels", []),
         ("labels", {"a": 1}),
         ("labels", {str(n): "x" for n in range(21)}),
@@ -75,3 +90,7 @@ def test_an_error_names_the_invalid_field(field: str, value: Any) -> None:
     with pytest.raises(InvalidField) as caught:
         validate_fields({field: value})
     assert caught.value.field == field
+
+
+def test_no_limits_of_tools_are_none() -> None:
+    assert validate_fields({"tool_rate_limits": {}}) == {"tool_rate_limits": None}

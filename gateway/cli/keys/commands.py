@@ -33,6 +33,9 @@ def create(
     rate_limit_per_minute: key_options.RateLimit = None,
     records_per_day: key_options.RecordsPerDay = None,
     calls_per_day: key_options.CallsPerDay = None,
+    records_per_month: key_options.RecordsPerMonth = None,
+    calls_per_month: key_options.CallsPerMonth = None,
+    tool_rate_limits: key_options.ToolRateLimits = None,
     labels: key_options.Labels = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -57,6 +60,9 @@ def create(
         rate_limit_per_minute=rate_limit_per_minute,
         records_per_day=records_per_day,
         calls_per_day=calls_per_day,
+        records_per_month=records_per_month,
+        calls_per_month=calls_per_month,
+        tool_rate_limits=tool_rate_limits,
         labels=labels,
     )
     record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
@@ -168,6 +174,9 @@ def update(
     rate_limit_per_minute: key_options.RateLimit = None,
     records_per_day: key_options.RecordsPerDay = None,
     calls_per_day: key_options.CallsPerDay = None,
+    records_per_month: key_options.RecordsPerMonth = None,
+    calls_per_month: key_options.CallsPerMonth = None,
+    tool_rate_limits: key_options.ToolRateLimits = None,
     labels: key_options.Labels = None,
     clear: key_options.Clear = None,
     as_json: options.Json = False,
@@ -193,6 +202,9 @@ def update(
         rate_limit_per_minute=rate_limit_per_minute,
         records_per_day=records_per_day,
         calls_per_day=calls_per_day,
+        records_per_month=records_per_month,
+        calls_per_month=calls_per_month,
+        tool_rate_limits=tool_rate_limits,
         labels=labels,
     )
     record, last_used_at = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))

@@ -19,6 +19,9 @@ CLEARABLE_OPTIONS = (
     "rate-limit-per-minute",
     "records-per-day",
     "calls-per-day",
+    "records-per-month",
+    "calls-per-month",
+    "tool-rate-limits",
     "labels",
 )
 """Values of `--clear`."""
@@ -28,6 +31,7 @@ _FLAGS = {
     "allowed_tools": "--allowed-tool",
     "allowed_tables": "--allowed-table",
     "allowed_ips": "--allowed-ip",
+    "tool_rate_limits": "--tool-rate-limit",
     "labels": "--label",
 }
 """The flag of a field whose names differ."""
@@ -56,6 +60,16 @@ Addresses = Annotated[
 RateLimit = Annotated[int | None, typer.Option(min=1, help="Limit of requests per minute.", show_default=False)]
 RecordsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of records per day.", show_default=False)]
 CallsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of tool calls per day.", show_default=False)]
+RecordsPerMonth = Annotated[int | None, typer.Option(min=1, help="Limit of records per month.", show_default=False)]
+CallsPerMonth = Annotated[int | None, typer.Option(min=1, help="Limit of tool calls per month.", show_default=False)]
+ToolRateLimits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool-rate-limit",
+        metavar="GLOB=N",
+        help="Limit of calls per minute, which all tools that match the glob share. Repeatable.",
+    ),
+]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="Label of the key. Repeatable.")
 ]
@@ -65,11 +79,15 @@ Clear = Annotated[
 ]
 
 
-def key_fields(*, expires_days: int | None, labels: list[str] | None, **values: Any) -> dict[str, Any]:
+def key_fields(
+    *, expires_days: int | None, tool_rate_limits: list[str] | None, labels: list[str] | None, **values: Any
+) -> dict[str, Any]:
     """Convert options to fields of a key; options that were not used are left out. Raises `CliError`."""
     fields = {field: value for field, value in values.items() if value is not None and value != []}
     if expires_days is not None:
         fields["expires_at"] = now_ms() + expires_days * DAY_MS
+    if tool_rate_limits:
+        fields["tool_rate_limits"] = _parse_tool_rate_limits(tool_rate_limits)
     if labels:
         fields["labels"] = _parse_labels(labels)
     return fields
@@ -92,6 +110,17 @@ def _parse_labels(values: list[str]) -> dict[str, str]:
             raise CliError(f"--label {label}: write it as NAME=VALUE, such as team=data")
         labels[name] = value
     return labels
+
+
+def _parse_tool_rate_limits(values: list[str]) -> dict[str, int]:
+    """Parse the values of `--tool-rate-limit`. Raises `CliError`."""
+    limits = {}
+    for limit in values:
+        glob, _, calls = limit.rpartition("=")
+        if not glob or not calls.isascii() or not calls.isdigit():
+            raise CliError(f"--tool-rate-limit {limit}: write it as GLOB=N, such as run_*=10")
+        limits[glob] = int(calls)
+    return limits
 
 
 def _cleared_fields(names: list[str]) -> dict[str, Any]:

@@ -62,6 +62,9 @@ def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
         "rate_limit_per_minute": record.rate_limit_per_minute,
         "records_per_day": record.records_per_day,
         "calls_per_day": record.calls_per_day,
+        "records_per_month": record.records_per_month,
+        "calls_per_month": record.calls_per_month,
+        "tool_rate_limits": record.tool_rate_limits,
         "ceiling": set_values(record.ceiling),
         "labels": record.labels,
     }

@@ -32,8 +32,8 @@ T = TypeVar("T")
 RecordUsage = Callable[[Inspection], Awaitable[None]]
 """Records the usage events of an inspection; returns when they are durable."""
 
-SettleRecords = Callable[[str, int, int], Awaitable[Deny | None]]
-"""Consumes records of the daily limit of a key (key id, limit, records), or returns why it cannot."""
+SettleRecords = Callable[[str, int, int | None, int | None], Awaitable[Deny | None]]
+"""Consumes records of the limits of a key (key id, records, limits per day and month), or returns why it cannot."""
 
 _NO_SCOPE = Scope("", "key")
 
@@ -142,9 +142,9 @@ class Correlation:
 
     async def _settle(self, cost: RecordCost) -> LookupResult:
         try:
-            deny = await self._settle_records(cost.key_id, cost.limit, cost.records)
+            deny = await self._settle_records(cost.key_id, cost.records, cost.per_day, cost.per_month)
         except RedisError:
-            log.warning("records of a call were not added to the daily limit of its key: Redis is unavailable")
+            log.warning("records of a call were not added to the limits of its key: Redis is unavailable")
             deny = None
         return LookupResult("consumed" if deny is None else "exceeded", deny=deny)
 

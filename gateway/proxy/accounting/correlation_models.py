@@ -38,6 +38,8 @@ class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The task that a `tasks/get` or `tasks/result` names."""
     records_per_day: int | None = None
     """The daily limit of the key's records."""
+    records_per_month: int | None = None
+    """The monthly limit of the key's records."""
     is_restricted: bool = False
     """True if the key is limited to certain tools or tables."""
     is_kept: bool = False
@@ -62,11 +64,12 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class RecordCost(msgspec.Struct, frozen=True):
-    """The records of a result, to be consumed from the daily limit of the key of its call."""
+    """The records of a result, to be consumed from the limits of the key of its call."""
 
     key_id: str
-    limit: int
     records: int
+    per_day: int | None
+    per_month: int | None
 
 
 class Lookup(msgspec.Struct, frozen=True):

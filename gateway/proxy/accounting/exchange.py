@@ -86,7 +86,7 @@ class Exchange:
         is_limited_to_tools = key is not None and key.allowed_tools is not None
         self.may_redact = (
             self.is_limited_to_tables
-            or (key is not None and key.records_per_day is not None)
+            or (key is not None and key.has_record_limits)
             or (is_limited_to_tools and (is_listening or self._has_other_reads))
         )
         """True if responses may have to be changed, so that none may be sent before it is inspected."""

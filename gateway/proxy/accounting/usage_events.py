@@ -67,12 +67,11 @@ class UsageEventBuilder:
         return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
 
     def record_cost(self, call: KnownRequest, records: int | None) -> RecordCost | None:
-        """Return what a result consumes of the daily limit of the call's key; `None` if that has no limit."""
-        if isinstance(call, RegisteredRequest):
-            key_id, limit = call.caller.key_id, call.records_per_day
-        else:
-            key_id, limit = self.caller.key_id, self.key.records_per_day if self.key is not None else None
-        return None if limit is None else RecordCost(key_id, limit, records or 0)
+        """Return what a result consumes of the limits of the call's key; `None` if that has no limits of records."""
+        caller, limits = (call.caller, call) if isinstance(call, RegisteredRequest) else (self.caller, self.key)
+        if limits is None or (limits.records_per_day is None and limits.records_per_month is None):
+            return None
+        return RecordCost(caller.key_id, records or 0, limits.records_per_day, limits.records_per_month)
 
     def to_registered_request(self, request: TrackedRequest, *, is_kept: bool) -> RegisteredRequest:
         """Return a request in the form that the correlation store keeps."""
@@ -90,6 +89,7 @@ class UsageEventBuilder:
             tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
             task_id=request.task_id,
             records_per_day=self.key.records_per_day if self.key is not None else None,
+            records_per_month=self.key.records_per_month if self.key is not None else None,
             is_restricted=is_restricted(self.key),
             is_kept=is_kept,
         )

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -97,7 +97,7 @@ class Admission:
         if deny := check_address(credential.record, head.client_ip):
             raise RequestRejected(deny)
         try:
-            await self._consume_limits(credential.record, requests=1, calls=0)
+            await self._consume_limits(credential.record, requests=1, tools=())
             return AdmittedRequest(head, credential, await self._claim_session(head, credential.record.owner))
         except RedisError:
             raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
@@ -115,15 +115,15 @@ class Admission:
         """Consume the key's limits, and check that the tasks and the session belong to its owner."""
         record = principal.record
         requests = sum(message.kind == "request" for message in parsed.messages)
-        calls = sum(message.method == "tools/call" for message in parsed.messages)
-        await self._consume_limits(record, requests=requests, calls=calls)
+        tools = [message.tool or "" for message in parsed.messages if message.method == "tools/call"]
+        await self._consume_limits(record, requests=requests, tools=tools)
         self._keys.record_use(record.key_id)
         if parsed.is_batch or parsed.messages[0].task_ids:
             await self._check_tasks(record.owner, parsed)
         return await self._claim_session(head, record.owner)
 
-    async def _consume_limits(self, record: KeyRecord, *, requests: int, calls: int) -> None:
-        if has_limits(record) and (deny := await self._limits.consume(record, requests=requests, calls=calls)):
+    async def _consume_limits(self, record: KeyRecord, *, requests: int, tools: Sequence[str]) -> None:
+        if has_limits(record) and (deny := await self._limits.consume(record, requests=requests, tools=tools)):
             raise RequestRejected(deny)
 
     async def _check_tasks(self, owner: str, parsed: Body) -> None:

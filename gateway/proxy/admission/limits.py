@@ -1,21 +1,24 @@
-"""Limits of a key: requests per minute, calls per day, records per day.
+"""Limits of a key: requests and calls of tools per minute, calls and records per day and month.
 
 The rules:
 
 - A key without limits costs nothing here. A key with limits costs one round trip to Redis per request, which checks and
   consumes all of its limits together, or none.
-- In any 60 seconds, at most `rate_limit_per_minute` requests are admitted. They are counted in buckets of
-  `_BUCKET_SECONDS`, by the clock of Redis, and the window ends with the bucket in which it began: under steady load, at
-  least 60/62 of the limit are admitted.
-- Days are those of UTC. The rejection says when the limit resets.
-- The records of a result are settled before it is sent: a result that finds the limit used up is not sent. So the limit
-  is exceeded by the records of one result at most.
+- In any 60 seconds, at most the limit of a minute is admitted. It is counted in buckets of `_BUCKET_SECONDS`, by the
+  clock of Redis, and the window ends with the bucket in which it began: under steady load, at least 60/62 of the limit
+  are admitted.
+- All tools that match a glob of `tool_rate_limits` share its limit. A tool that matches several must pass all.
+- Days and months are those of UTC. The rejection names an exceeded limit of the longest period, and when it resets.
+- The records of a result are settled before it is sent: a result that finds a limit used up is not sent. So a limit is
+  exceeded by the records of one result at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -26,114 +29,183 @@ from gateway.redis import names as redis_names
 _MINUTE = 60
 _DAY = 24 * 3600
 _BUCKET_SECONDS = 2
-_UNLIMITED = -1
 
-# KEYS: the buckets of requests, the calls and the records of the day. ARGV: the three limits, the cost in requests and
-# in calls. Returns the number of the exceeded limit and, for requests, the milliseconds until they fit; or 0.
+_Period = Literal["minute", "day", "month"]
+_KEPT_SECONDS: dict[_Period, int] = {"minute": _MINUTE + 2 * _BUCKET_SECONDS, "day": 2 * _DAY, "month": 32 * _DAY}
+"""How long Redis keeps what was consumed last."""
+
+# KEYS: one window or counter per limit. ARGV: for each limit its period, its cap, how much of it must be left, its cost
+# and the seconds that it is kept. Returns the number of the first exceeded limit and, for a window, the milliseconds
+# until it is not; or 0.
 _CONSUME = f"""
-local limits = {{tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])}}
-local requests, calls = tonumber(ARGV[4]), tonumber(ARGV[5])
 local width, window = {_BUCKET_SECONDS * 1000}, {_MINUTE * 1000}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local oldest, stale = math.floor((now - window) / width), {{}}
-if limits[1] >= 0 and requests > 0 then
-  local counts, used = {{}}, 0
-  local stored = redis.call('HGETALL', KEYS[1])
+
+local function wait_for_window(key, cap, needed)
+  local counts, used, stored = {{}}, 0, redis.call('HGETALL', key)
+  stale[key] = {{}}
   for i = 1, #stored, 2 do
     local bucket, count = tonumber(stored[i]), tonumber(stored[i + 1])
-    if bucket < oldest then stale[#stale + 1] = stored[i]
+    if bucket < oldest then table.insert(stale[key], stored[i])
     else counts[#counts + 1] = {{bucket, count}}; used = used + count end
   end
-  if used + requests > limits[1] then
-    table.sort(counts, function(a, b) return a[1] < b[1] end)
-    local fits_at = now + window
-    for _, each in ipairs(counts) do
-      used = used - each[2]
-      if used + requests <= limits[1] then fits_at = (each[1] + 1) * width + window; break end
-    end
-    return {{1, fits_at - now}}
+  if used + needed <= cap then return nil end
+  table.sort(counts, function(a, b) return a[1] < b[1] end)
+  for _, each in ipairs(counts) do
+    used = used - each[2]
+    if used + needed <= cap then return (each[1] + 1) * width + window - now end
   end
+  return window
 end
-if calls > 0 then
-  if limits[2] >= 0 and tonumber(redis.call('GET', KEYS[2]) or '0') + calls > limits[2] then return {{2, 0}} end
-  if limits[3] >= 0 and tonumber(redis.call('GET', KEYS[3]) or '0') >= limits[3] then return {{3, 0}} end
+
+for i, key in ipairs(KEYS) do
+  local at = (i - 1) * 5
+  local cap, needed = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  if ARGV[at + 1] == 'minute' then
+    local wait = wait_for_window(key, cap, needed)
+    if wait then return {{i, wait}} end
+  elseif tonumber(redis.call('GET', key) or '0') + needed > cap then return {{i, 0}} end
 end
-if limits[1] >= 0 and requests > 0 then
-  if #stale > 0 then redis.call('HDEL', KEYS[1], unpack(stale)) end
-  redis.call('HINCRBY', KEYS[1], math.floor(now / width), requests)
-  redis.call('PEXPIRE', KEYS[1], window + 2 * width)
-end
-if limits[2] >= 0 and calls > 0 then
-  redis.call('INCRBY', KEYS[2], calls)
-  redis.call('EXPIRE', KEYS[2], {2 * _DAY})
+for i, key in ipairs(KEYS) do
+  local at = (i - 1) * 5
+  local cost, kept = ARGV[at + 4], ARGV[at + 5]
+  if cost ~= '0' then
+    if ARGV[at + 1] == 'minute' then
+      if #stale[key] > 0 then redis.call('HDEL', key, unpack(stale[key])) end
+      redis.call('HINCRBY', key, math.floor(now / width), cost)
+    else redis.call('INCRBY', key, cost) end
+    redis.call('EXPIRE', key, kept)
+  end
 end
 return {{0, 0}}
 """
 
-# KEYS: the records of the day. ARGV: the limit, the records of a result. Returns 1 if they were added.
-_SETTLE = f"""
-if tonumber(redis.call('GET', KEYS[1]) or '0') >= tonumber(ARGV[1]) then return 0 end
-redis.call('INCRBY', KEYS[1], ARGV[2])
-redis.call('EXPIRE', KEYS[1], {2 * _DAY})
-return 1
-"""
+
+class _Limit(NamedTuple):
+    """One limit, and what a request or result consumes of it."""
+
+    name: str
+    """The name in Redis of its window or counter."""
+    cap: int
+    unit: str
+    period: _Period
+    reason: str
+    needed: int
+    """How much of it must be left."""
+    cost: int
 
 
 def has_limits(key: KeyRecord) -> bool:
     """Return True if the key has a limit."""
-    return key.rate_limit_per_minute is not None or key.calls_per_day is not None or key.records_per_day is not None
+    return (
+        key.rate_limit_per_minute is not None
+        or key.calls_per_day is not None
+        or key.calls_per_month is not None
+        or key.has_record_limits
+        or bool(key.tool_rate_limits)
+    )
 
 
 class Limits:
     """The consumption of all keys, counted in Redis."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int]) -> None:
-        self._redis = redis
         self._now_ms = now_ms
-        self._consume = redis.register_script(_CONSUME)
-        self._settle = redis.register_script(_SETTLE)
+        self._script = redis.register_script(_CONSUME)
 
-    async def consume(self, key: KeyRecord, *, requests: int, calls: int) -> Deny | None:
-        """Consume these requests and calls; if a limit is exceeded, consume nothing and return a `Deny`.
+    async def consume(self, key: KeyRecord, *, requests: int, tools: Sequence[str]) -> Deny | None:
+        """Consume these requests and calls of tools; if a limit is exceeded, consume nothing and return a `Deny`.
 
         Raises `redis.RedisError`.
         """
         if not has_limits(key):
             return None
-        limits = (key.rate_limit_per_minute, key.calls_per_day, key.records_per_day)
         now = self._now_ms() // 1000
-        names = [
-            f"{redis_names.RATE_WINDOW}{key.key_id}",
-            _daily(key.key_id, "calls", now),
-            _daily(key.key_id, "records", now),
-        ]
-        arguments: list[Any] = [*(_UNLIMITED if limit is None else limit for limit in limits), requests, calls]
-        exceeded, wait_ms = await self._consume(keys=names, args=arguments)
-        if exceeded == 1:
-            resets_at = now - (-wait_ms // 1000)
-            return limit_exceeded(f"{key.rate_limit_per_minute} requests a minute", now, resets_at, reason="rate")
-        if exceeded == 2:
-            return limit_exceeded(f"{key.calls_per_day} tool calls a day", now, _next_day(now), reason="calls")
-        return self._records_exceeded(key.records_per_day) if exceeded == 3 else None
+        limits: list[_Limit] = []
+        if requests and key.rate_limit_per_minute is not None:
+            name, cap = redis_names.RATE_WINDOW + key.key_id, key.rate_limit_per_minute
+            limits.append(_Limit(name, cap, "requests", "minute", reason="rate", needed=requests, cost=requests))
+        if tools:
+            limits += _tool_limits(key, tools)
+            limits += _call_limits(key, now, calls=len(tools))
+            limits += _record_limits(key.key_id, key.records_per_day, key.records_per_month, now, records=0)
+        return await self._consume(limits, now)
 
-    async def settle_records(self, key_id: str, limit: int, records: int) -> Deny | None:
-        """Consume the records of a result; if the daily limit is used up, consume none and return a `Deny`.
+    async def settle_records(
+        self, key_id: str, records: int, per_day: int | None, per_month: int | None
+    ) -> Deny | None:
+        """Consume the records of a result; if one of the limits is used up, consume none and return a `Deny`.
 
         Raises `redis.RedisError`.
         """
-        name = _daily(key_id, "records", self._now_ms() // 1000)
-        is_added = await self._settle(keys=[name], args=[limit, records])
-        return None if is_added else self._records_exceeded(limit)
-
-    def _records_exceeded(self, limit: int | None) -> Deny:
         now = self._now_ms() // 1000
-        return limit_exceeded(f"{limit} records a day", now, _next_day(now), reason="records")
+        return await self._consume(_record_limits(key_id, per_day, per_month, now, records=records), now)
+
+    async def _consume(self, limits: Sequence[_Limit], now: int) -> Deny | None:
+        """Consume all of the limits or none."""
+        if not limits:
+            return None
+        limits = sorted(limits, key=lambda limit: -_KEPT_SECONDS[limit.period])
+        arguments: list[str | int] = []
+        for limit in limits:
+            arguments += [limit.period, limit.cap, limit.needed, limit.cost, _KEPT_SECONDS[limit.period]]
+        exceeded, wait_ms = await self._script(keys=[limit.name for limit in limits], args=arguments)
+        if not exceeded:
+            return None
+        limit = limits[exceeded - 1]
+        resets_at = now - (-wait_ms // 1000) if limit.period == "minute" else _end(limit.period, now)
+        return limit_exceeded(f"{limit.cap} {limit.unit} a {limit.period}", now, resets_at, limit.reason)
 
 
-def _daily(key_id: str, counter: str, now: int) -> str:
-    return f"{redis_names.LIMIT_COUNTER}{key_id}:{counter}:{now // _DAY}"
+def _record_limits(key_id: str, per_day: int | None, per_month: int | None, now: int, *, records: int) -> list[_Limit]:
+    """Return the limits of records, of which at least one record must be left whatever the result has."""
+    caps: dict[_Period, int | None] = {"day": per_day, "month": per_month}
+    return [
+        _Limit(
+            _counter(key_id, "records", period, now), cap, "records", period, reason="records", needed=1, cost=records
+        )
+        for period, cap in caps.items()
+        if cap is not None
+    ]
 
 
-def _next_day(now: int) -> int:
-    return (now // _DAY + 1) * _DAY
+def _call_limits(key: KeyRecord, now: int, *, calls: int) -> list[_Limit]:
+    caps: dict[_Period, int | None] = {"day": key.calls_per_day, "month": key.calls_per_month}
+    return [
+        _Limit(
+            _counter(key.key_id, "calls", period, now),
+            cap,
+            "tool calls",
+            period,
+            reason="calls",
+            needed=calls,
+            cost=calls,
+        )
+        for period, cap in caps.items()
+        if cap is not None
+    ]
+
+
+def _tool_limits(key: KeyRecord, tools: Sequence[str]) -> list[_Limit]:
+    limits = []
+    for glob, cap in (key.tool_rate_limits or {}).items():
+        if calls := sum(fnmatchcase(tool, glob) for tool in tools):
+            name = f"{redis_names.TOOL_RATE_WINDOW}{key.key_id}:{redis_names.digest(glob)}"
+            unit = f"calls of {glob}"
+            limits.append(_Limit(name, cap, unit, "minute", reason="tool_rate", needed=calls, cost=calls))
+    return limits
+
+
+def _counter(key_id: str, counter: str, period: _Period, now: int) -> str:
+    current = now // _DAY if period == "day" else datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
+    return f"{redis_names.LIMIT_COUNTER}{key_id}:{counter}:{current}"
+
+
+def _end(period: _Period, now: int) -> int:
+    """Return the end of the day or month."""
+    if period == "day":
+        return (now // _DAY + 1) * _DAY
+    month = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0)
+    return int(month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1).timestamp())

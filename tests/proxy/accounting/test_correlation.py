@@ -246,11 +246,12 @@ async def test_missing_responses_of_a_batch_are_counted_on_another_stream(gatewa
     }
 
 
+@pytest.mark.parametrize("limits", [{"records_per_day": 3}, {"records_per_month": 3}])
 async def test_records_count_against_the_quota_of_the_key_that_made_the_call(
-    gateway: Gateway, streams: Streams
+    gateway: Gateway, streams: Streams, limits: dict[str, Any]
 ) -> None:
     streams.posts, streams.gets = [ACCEPTED], [stream(event(result(rows=3)))]
-    key = await gateway.key(records_per_day=3)
+    key = await gateway.key(**limits)
     assert (await gateway.post(call(), key, **SESSION)).status == 202
     await resume(gateway, await gateway.key())
     assert (await gateway.post(call(), key, **SESSION)).status == 429

@@ -24,6 +24,7 @@ ADMISSION = CachedAdmission(Principal(ApiKey.generate(), RECORD), NO_SESSION, CA
         {"suspended_at": 1},
         {"allowed_tools": ("get",)},
         {"rate_limit_per_minute": 1},
+        {"tool_rate_limits": {"get": 1}},
         {"owner": "bob@example.com"},
     ],
 )

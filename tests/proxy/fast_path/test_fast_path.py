@@ -366,6 +366,9 @@ async def test_a_key_that_was_revoked_suspended_or_expired_since_the_last_call_i
         ({"rate_limit_per_minute": 1}, 200),
         ({"calls_per_day": 1}, 200),
         ({"records_per_day": 1}, 200),
+        ({"calls_per_month": 1}, 200),
+        ({"records_per_month": 1}, 200),
+        ({"tool_rate_limits": {"*": 1}}, 200),
     ],
 )
 async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
@@ -382,7 +385,7 @@ async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
         # By the second call, the new record is cached.
         before = len(await gateway.events())
         again = await client.exchange(call())
-        spent = changes.keys() & {"rate_limit_per_minute", "calls_per_day", "records_per_day"}
+        spent = any("_per_" in name or name == "tool_rate_limits" for name in changes)
         assert again.startswith(b"HTTP/1.1 %d " % (429 if spent else status))
         assert (b'"rows"' in again) == (status == 200 and not spent and "allowed_tables" not in changes)
         assert len(await gateway.events()) == before + (status == 200 and not spent)

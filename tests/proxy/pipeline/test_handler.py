@@ -183,6 +183,24 @@ async def test_an_exceeded_rate_limit_is_429_with_retry_after(gateway: Gateway, 
     assert "resets at" in response.error["message"]
 
 
+async def test_a_batch_with_too_many_calls_of_a_tool_is_429_and_consumes_nothing(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    key = await gateway.key(tool_rate_limits={"get*": 2}, calls_per_month=3)
+    batch = [call("get_a", id_=1), call("get_b", id_=2), call("get_a", id_=3)]
+    response = await gateway.post(batch, key)
+    assert (response.status, upstream.requests) == (429, [])
+    assert 1 <= int(response.headers["Retry-After"]) <= 64
+    assert "2 calls of get* a minute; it resets at " in response.error["message"]
+    upstream.answer = answer_result({"content": []})
+    for tool, status in (("get_a", 200), ("get_b", 200), ("get_a", 429), ("run", 200)):
+        assert (await gateway.post(call(tool), key)).status == status
+    response = await gateway.post(call("run"), key)
+    assert response.status == 429
+    assert 1 <= int(response.headers["Retry-After"]) <= 31 * 86_400
+    assert "3 tool calls a month; it resets at " in response.error["message"]
+
+
 async def test_exceeded_daily_calls_are_429_while_other_requests_are_forwarded(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:

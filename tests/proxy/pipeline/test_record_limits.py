@@ -1,4 +1,4 @@
-"""A daily limit of records is exceeded by the records of one result at most, on every way a result takes."""
+"""A limit of records is exceeded by the records of one result at most, on every way a result takes."""
 
 from __future__ import annotations
 
@@ -78,15 +78,27 @@ async def test_a_json_result_beyond_the_limit_is_429(gateway: Gateway, upstream:
     assert int(denied.headers["Retry-After"]) <= 86_400
 
 
+async def test_the_limits_of_day_and_month_apply_together(gateway: Gateway, upstream: ScriptedUpstream) -> None:
+    upstream.answer = respond_json
+    key = await gateway.key(records_per_day=10 * ROWS, records_per_month=ROWS + 1)
+    assert [(await gateway.post(call(), key)).status for _ in range(2)] == [200, 200]
+    response = await gateway.post(call(), key)
+    assert response.status == 429
+    assert "4 records a month; it resets at " in response.error["message"]
+    assert int(response.headers["Retry-After"]) <= 31 * 86_400
+
+
+@pytest.mark.parametrize("limit", ["records_per_day", "records_per_month"])
 @pytest.mark.parametrize("respond", [respond_json, respond_events])
 async def test_of_a_batch_the_results_beyond_the_limit_are_replaced(
-    gateway: Gateway, upstream: ScriptedUpstream, respond: Any
+    gateway: Gateway, upstream: ScriptedUpstream, respond: Any, limit: str
 ) -> None:
     upstream.answer = respond
-    key = await gateway.key(records_per_day=ROWS + 1)
+    limits: dict[str, Any] = {limit: ROWS + 1}
+    key = await gateway.key(**limits)
     response = await gateway.post([call(id_=id_) for id_ in (1, 2, 3)], key)
     text = response.body.decode()
     assert response.status == 200
-    assert (text.count('"rows"'), text.count("4 records a day")) == (2, 1)
+    assert (text.count('"rows"'), text.count("4 records a " + limit.removeprefix("records_per_"))) == (2, 1)
     await gateway.until_events(3)
     assert [event.status for event in await gateway.events()] == ["ok", "ok", "denied"]
