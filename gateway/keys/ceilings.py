@@ -63,12 +63,16 @@ def lifted(ceiling: Restrictions | None, fields: Mapping[str, Any]) -> Restricti
     return moved(ceiling, {name: fields[name] for name in _fields_above(ceiling, fields)})
 
 
+def values(restrictions: Restrictions) -> dict[str, Any]:
+    """Return all restrictions, with the end as text; `None` for those that do not apply."""
+    found = {name: getattr(restrictions, name) for name in Restrictions.__struct_fields__}
+    return {**found, "expires_at": format_rfc3339(restrictions.expires_at)}
+
+
 def set_values(restrictions: Restrictions | None) -> dict[str, Any]:
     """Return the restrictions that have a value, with the end as text."""
-    found = {name: value for name in _RULES if (value := getattr(restrictions, name, None)) is not None}
-    if "expires_at" in found:
-        found["expires_at"] = format_rfc3339(found["expires_at"])
-    return found
+    found = values(restrictions) if restrictions is not None else {}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _fields_above(ceiling: Restrictions, fields: Mapping[str, Any]) -> list[str]:

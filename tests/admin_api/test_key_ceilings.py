@@ -1,4 +1,4 @@
-"""What an admin sets on somebody's key, its owner may narrow and not widen."""
+"""An owner may narrow but not widen the limits that an admin has set on a key."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from gateway.cli.support.output import print_json, print_pairs
-from gateway.keys.ceilings import set_values
+from gateway.keys.ceilings import set_values, values
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
@@ -51,20 +51,13 @@ def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
         "owner": record.owner,
         "status": record.status(now_ms()),
         "created_at": format_rfc3339(record.created_at),
+        # Among the restrictions, too, but shown here.
         "expires_at": format_rfc3339(record.expires_at),
         "revoked_at": format_rfc3339(record.revoked_at),
         "suspended_at": format_rfc3339(record.suspended_since),
         "suspended_by": record.suspender,
         "last_used_at": format_rfc3339(last_used_at),
-        "allowed_tools": record.allowed_tools,
-        "allowed_tables": record.allowed_tables,
-        "allowed_ips": record.allowed_ips,
-        "rate_limit_per_minute": record.rate_limit_per_minute,
-        "records_per_day": record.records_per_day,
-        "calls_per_day": record.calls_per_day,
-        "records_per_month": record.records_per_month,
-        "calls_per_month": record.calls_per_month,
-        "tool_rate_limits": record.tool_rate_limits,
+        **values(record),
         "ceiling": set_values(record.ceiling),
         "labels": record.labels,
     }

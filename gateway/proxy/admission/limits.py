@@ -31,8 +31,9 @@ _DAY = 24 * 3600
 _BUCKET_SECONDS = 2
 
 _Period = Literal["minute", "day", "month"]
+_Caps = dict[_Period, int | None]
 _KEPT_SECONDS: dict[_Period, int] = {"minute": _MINUTE + 2 * _BUCKET_SECONDS, "day": 2 * _DAY, "month": 32 * _DAY}
-"""How long Redis keeps what was consumed last."""
+"""Seconds for which Redis keeps a window or counter after its last use."""
 
 # KEYS: one window or counter per limit. ARGV: for each limit its period, its cap, how much of it must be left, its cost
 # and the seconds that it is kept. Returns the number of the first exceeded limit and, for a window, the milliseconds
@@ -93,7 +94,7 @@ class _Limit(NamedTuple):
     period: _Period
     reason: str
     needed: int
-    """How much of it must be left."""
+    """The part of it that must be left."""
     cost: int
 
 
@@ -120,8 +121,6 @@ class Limits:
 
         Raises `redis.RedisError`.
         """
-        if not has_limits(key):
-            return None
         now = self._now_ms() // 1000
         limits: list[_Limit] = []
         if requests and key.rate_limit_per_minute is not None:
@@ -161,28 +160,21 @@ class Limits:
 
 def _record_limits(key_id: str, per_day: int | None, per_month: int | None, now: int, *, records: int) -> list[_Limit]:
     """Return the limits of records, of which at least one record must be left whatever the result has."""
-    caps: dict[_Period, int | None] = {"day": per_day, "month": per_month}
-    return [
-        _Limit(
-            _counter(key_id, "records", period, now), cap, "records", period, reason="records", needed=1, cost=records
-        )
-        for period, cap in caps.items()
-        if cap is not None
-    ]
+    caps: _Caps = {"day": per_day, "month": per_month}
+    return _counter_limits(key_id, "records", caps, now, reason="records", needed=1, cost=records)
 
 
 def _call_limits(key: KeyRecord, now: int, *, calls: int) -> list[_Limit]:
-    caps: dict[_Period, int | None] = {"day": key.calls_per_day, "month": key.calls_per_month}
+    caps: _Caps = {"day": key.calls_per_day, "month": key.calls_per_month}
+    return _counter_limits(key.key_id, "tool calls", caps, now, reason="calls", needed=calls, cost=calls)
+
+
+def _counter_limits(
+    key_id: str, unit: str, caps: _Caps, now: int, *, reason: str, needed: int, cost: int
+) -> list[_Limit]:
+    """Return the limits of a day and a month; the counters in Redis are named by the reason of their rejection."""
     return [
-        _Limit(
-            _counter(key.key_id, "calls", period, now),
-            cap,
-            "tool calls",
-            period,
-            reason="calls",
-            needed=calls,
-            cost=calls,
-        )
+        _Limit(_counter(key_id, reason, period, now), cap, unit, period, reason, needed, cost)
         for period, cap in caps.items()
         if cap is not None
     ]

@@ -53,7 +53,7 @@ from gateway.proxy.downstream.aiohttp_bridge import AiohttpBridge
 from gateway.proxy.downstream.flow_control import BODY, NEVER, PIPELINE, FlowControl
 from gateway.proxy.downstream.framing import FramingError, RequestFraming
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
-from gateway.proxy.downstream.response import Response, serialize_response
+from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
 
 KEEP_ALIVE = 75.0
 """Seconds that an idle connection stays open, and that a client has to read the rest of the last response."""
@@ -275,7 +275,7 @@ class ClientConnection(asyncio.Protocol):
             self._context.fail_body(error)
 
     def _write_rejection(self, error: FramingError) -> None:
-        (response,) = serialize_response(self._server.framing_response(error), b"Connection: close\r\n")
+        (response,) = serialize_response(self._server.framing_response(error), CONNECTION_CLOSE)
         if self._transport is not None:
             self._transport.write(response)
         self._linger()

@@ -19,6 +19,7 @@ from gateway.proxy.downstream.flow_control import NEVER
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import (
     CHUNKED,
+    CONNECTION_CLOSE,
     CONTENT_LENGTH,
     COPY_LIMIT,
     NO_BODY,
@@ -254,7 +255,7 @@ class ResponseWriter:
         if self.context.connection.is_stopping:
             self._keep_alive = False
         if not self._keep_alive:
-            return b"Connection: close\r\n"
+            return CONNECTION_CLOSE
         return b"" if self.context.is_http_1_1 else b"Connection: keep-alive\r\n"
 
     def _framed(self, chunk: Chunk) -> tuple[Chunk, ...]:

@@ -14,6 +14,7 @@ from gateway.proxy.admission.headers import RawHeaders
 NO_BODY = frozenset({204, 304})
 """Statuses whose responses have neither a body nor a length (RFC 9110, section 6.4.1)."""
 
+CONNECTION_CLOSE = b"Connection: close\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CONTENT_LENGTH = b"Content-Length: %d\r\n"
 COPY_LIMIT = 64 * 1024

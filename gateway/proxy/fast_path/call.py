@@ -35,7 +35,7 @@ from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
 from gateway.proxy.downstream.request_context import ResponseWriter
-from gateway.proxy.downstream.response import Response, serialize_response
+from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.response_delivery import downstream_head
@@ -55,7 +55,6 @@ _MAX_WAIT = 0.25
 key is revoked."""
 
 State = Literal["sent", "recording", "ended"]
-_CLOSE = b"Connection: close\r\n"
 
 
 class FastPathCall:
@@ -217,7 +216,7 @@ class FastPathCall:
             reason = USAGE_UNAVAILABLE.reason
             serialized = serialize_response(response)
         if self._client.is_stopping:
-            serialized = serialize_response(response, _CLOSE)
+            serialized = serialize_response(response, CONNECTION_CLOSE)
         self._client.finish(*serialized)
         self._finish_request(response.head.status, reason)
 

@@ -29,7 +29,8 @@ from gateway.protocol.sse_event import event_data, event_type, has_event_id, rem
 from gateway.protocol.sse_splitter import Event, EventSplitter, has_more_line_ends_than
 from gateway.proxy.accounting.correlation import Correlation, CorrelationUnavailable, RecordUsage
 from gateway.proxy.accounting.exchange import Exchange
-from gateway.proxy.admission.rejections import Deny, RequestRejected
+from gateway.proxy.accounting.response_inspection import Inspection
+from gateway.proxy.admission.rejections import RequestRejected
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError, UpstreamError
 
@@ -76,7 +77,6 @@ class ResponseStream(ABC):
         self._exchange = exchange
         self._is_sql_parsed = False
         self._is_ended = False
-        self._limit_exceeded: Deny | None = None
         self.may_redact = exchange.may_redact
         """True if the bytes may differ from those of the upstream, also in number."""
         if exchange.needs_inspection:
@@ -117,16 +117,15 @@ class ResponseStream(ABC):
         self._is_ended = True
         return chunk
 
-    async def _inspect(self, text: Chunk) -> bytes:
-        """Inspect one JSON text and record its usage; return what is sent to the client instead."""
+    async def _inspect(self, text: Chunk) -> Inspection:
+        """Inspect one JSON text and record its usage; its `output` is sent to the client instead."""
         data = cast(bytes, text)  # The inspection only reads it, so a view will do.
         inspection = self._exchange.inspect(data)
         if inspection.lookups or inspection.created_tasks:
             inspection = await self._correlation.resolve(self._exchange, data, inspection, self._record)
-            self._limit_exceeded = inspection.limit_exceeded
         elif inspection.events:
             await self._record(inspection)
-        return inspection.output
+        return inspection
 
     async def _register_unanswered(self) -> None:
         """Register the calls that have no response here, as it may come on another stream; not if they have failed."""
@@ -220,7 +219,7 @@ class EventStream(ResponseStream):
             # Even before the result itself: it must never pass as the response to another request with the same id.
             raw = await self._register_resumable(raw)
         data = bytes(event_data(raw)) if self.may_redact else event_data(raw)
-        passed = await self._inspect(data) if data else data
+        passed = (await self._inspect(data)).output if data else data
         if is_resumable and not self._exchange.is_limited_to_tables:
             raw = await self._register_resumable(raw)
         return raw if passed is data else replace_event_data(raw, passed)
@@ -282,10 +281,11 @@ class BodyStream(ResponseStream):
             self._exchange.decode_ahead(body)
             await asyncio.sleep(0)
         self._chunks.clear()
-        passed: Chunk = await self._inspect(body)
-        if self._limit_exceeded is not None and not self._exchange.is_batch:
+        inspection = await self._inspect(body)
+        if inspection.limit_exceeded is not None and not self._exchange.is_batch:
             # Nothing was sent yet.
-            raise RequestRejected(self._limit_exceeded)
+            raise RequestRejected(inspection.limit_exceeded)
+        passed: Chunk = inspection.output
         if self._exchange.has_pending:
             await self._register_unanswered()
         if not self.may_redact:

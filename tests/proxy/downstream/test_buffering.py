@@ -1,4 +1,4 @@
-"""What a connection buffers is bounded, and what it need not buffer it passes on immediately."""
+"""The bytes that a connection buffers are bounded, and those that need no buffering are passed on immediately."""
 
 from __future__ import annotations
 

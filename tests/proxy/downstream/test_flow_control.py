@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import cast
 
 import pytest
@@ -108,11 +109,7 @@ async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disco
 ) -> None:
     monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
 
-    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
-        await fill_sockets(gateway, writer)
-        writer.write(chunk(b""))
-
-    upstream.answer = answer
+    upstream.answer = partial(end_after_filling_sockets, gateway)
     async with connection(gateway) as (_, writer):
         pause_reading(writer)
         writer.write(request(POST, b"Connection: close", key=await gateway.key(), body=EVIL))
@@ -125,11 +122,7 @@ async def test_a_response_without_framing_that_is_not_read_to_its_end_is_reset(
 ) -> None:
     monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
 
-    async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
-        await fill_sockets(gateway, writer)
-        writer.write(chunk(b""))
-
-    upstream.answer = answer
+    upstream.answer = partial(end_after_filling_sockets, gateway)
     async with connection(gateway) as (reader, writer):
         pause_reading(writer)
         writer.write(request(b"POST /mcp HTTP/1.0", key=await gateway.key(), body=EVIL))
@@ -148,12 +141,7 @@ async def test_a_rejected_request_does_not_cut_off_the_response_to_an_earlier_on
 
     async def answer(_request: object, writer: asyncio.StreamWriter) -> None:
         nonlocal events
-        writer.write(sse_head())
-        while not gateway.unwritten_bytes:
-            events += 1
-            writer.write(chunk(b"data: " + b"x" * 20_000 + b"\n\n"))
-            await writer.drain()
-            await socket_events()
+        events = await fill_sockets(gateway, writer)
         writer.write(chunk(b""))
 
     upstream.answer = answer
@@ -169,13 +157,25 @@ async def test_a_rejected_request_does_not_cut_off_the_response_to_an_earlier_on
         assert received.count(b"HTTP/1.1 400 ") == 1
 
 
-async def fill_sockets(gateway: Gateway, writer: asyncio.StreamWriter) -> None:
-    """Send events until the gateway has to buffer some for its client, less than what pauses its writing."""
+async def end_after_filling_sockets(gateway: Gateway, _request: object, writer: asyncio.StreamWriter) -> None:
+    """Respond with a complete stream whose end the gateway has to buffer for its client."""
+    await fill_sockets(gateway, writer)
+    writer.write(chunk(b""))
+
+
+async def fill_sockets(gateway: Gateway, writer: asyncio.StreamWriter) -> int:
+    """Send events until the gateway has to buffer some for its client, less than what pauses its writing.
+
+    Returns how many those are.
+    """
+    events = 0
     writer.write(sse_head())
     while not gateway.unwritten_bytes:
+        events += 1
         writer.write(chunk(b"data: " + b"x" * 20_000 + b"\n\n"))
         await writer.drain()
         await socket_events()
+    return events
 
 
 async def test_a_client_that_reads_nothing_and_closes_its_side_ends_its_stream(
