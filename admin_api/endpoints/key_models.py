@@ -38,6 +38,8 @@ class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     records_per_month: Limit = None
     calls_per_month: Limit = None
     tool_rate_limits: ToolRateLimits = None
+    max_concurrent: Limit = None
+    read_only: Flag = False
     labels: Labels = {}
 
 
@@ -72,6 +74,8 @@ class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     records_per_month: int | None = None
     calls_per_month: int | None = None
     tool_rate_limits: dict[str, int] | None = None
+    max_concurrent: int | None = None
+    read_only: bool = False
 
 
 class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +101,8 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     records_per_month: int | None
     calls_per_month: int | None
     tool_rate_limits: dict[str, int] | None
+    max_concurrent: int | None
+    read_only: bool
     ceiling: KeyCeiling
     labels: dict[str, str]
 
@@ -161,4 +167,6 @@ class UpdateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     records_per_month: Limit | UnsetType = UNSET
     calls_per_month: Limit | UnsetType = UNSET
     tool_rate_limits: ToolRateLimits | UnsetType = UNSET
+    max_concurrent: Limit | UnsetType = UNSET
+    read_only: Flag | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from gateway.keys.record import Restrictions
+from gateway.keys.record import KeyRestrictions
 from gateway.timestamps import DAY_MS, format_rfc3339
 
 _WILDCARDS = frozenset("*?[")
@@ -33,7 +33,7 @@ class AboveCeiling(Exception):
         super().__init__("; ".join(f"{field} {problem}" for field, problem in problems.items()))
 
 
-def narrowed(ceiling: Restrictions | None, fields: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+def narrowed(ceiling: KeyRestrictions | None, fields: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
     """Return the fields if all are within the ceiling. Raises `AboveCeiling`.
 
     An end is chosen in whole days from now: one that is less than a day later than the ceiling's becomes that.
@@ -49,36 +49,36 @@ def narrowed(ceiling: Restrictions | None, fields: Mapping[str, Any], now_ms: in
     return fields
 
 
-def moved(ceiling: Restrictions | None, fields: Mapping[str, Any]) -> Restrictions | None:
+def moved(ceiling: KeyRestrictions | None, fields: Mapping[str, Any]) -> KeyRestrictions | None:
     """Return the ceiling with the values of these fields."""
     restrictions = {name: value for name, value in fields.items() if name in _RULES}
-    result = msgspec.structs.replace(ceiling or Restrictions(), **restrictions)
-    return None if result == Restrictions() else result
+    result = msgspec.structs.replace(ceiling or KeyRestrictions(), **restrictions)
+    return None if result == KeyRestrictions() else result
 
 
-def lifted(ceiling: Restrictions | None, fields: Mapping[str, Any]) -> Restrictions | None:
+def lifted(ceiling: KeyRestrictions | None, fields: Mapping[str, Any]) -> KeyRestrictions | None:
     """Return the ceiling with the values of those of the fields that are above it."""
     if ceiling is None:
         return None
     return moved(ceiling, {name: fields[name] for name in _fields_above(ceiling, fields)})
 
 
-def values(restrictions: Restrictions) -> dict[str, Any]:
+def values(restrictions: KeyRestrictions) -> dict[str, Any]:
     """Return all restrictions, with the end as text; `None` for those that do not apply."""
-    found = {name: getattr(restrictions, name) for name in Restrictions.__struct_fields__}
+    found = {name: getattr(restrictions, name) for name in KeyRestrictions.__struct_fields__}
     return {**found, "expires_at": format_rfc3339(restrictions.expires_at)}
 
 
-def set_values(restrictions: Restrictions | None) -> dict[str, Any]:
+def set_values(restrictions: KeyRestrictions | None) -> dict[str, Any]:
     """Return the restrictions that have a value, with the end as text."""
     found = values(restrictions) if restrictions is not None else {}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None and value is not False}
 
 
-def _fields_above(ceiling: Restrictions, fields: Mapping[str, Any]) -> list[str]:
+def _fields_above(ceiling: KeyRestrictions, fields: Mapping[str, Any]) -> list[str]:
     def is_above(name: str) -> bool:
         limit = getattr(ceiling, name)
-        return limit is not None and (fields[name] is None or not _RULES[name].covers(limit, fields[name]))
+        return limit not in (None, False) and (fields[name] is None or not _RULES[name].covers(limit, fields[name]))
 
     return [name for name in fields if name in _RULES and is_above(name)]
 
@@ -146,11 +146,13 @@ _RULES: Mapping[str, _Rule] = {
     "allowed_tools": _Rule(_covers_globs, lambda globs, _: f"must be covered by {_listed(globs)}"),
     "allowed_tables": _Rule(_covers_tables, lambda tables, _: f"must be among {_listed(tables)}"),
     "allowed_ips": _Rule(_covers_networks, lambda networks, _: f"must be within {_listed(networks)}"),
+    "read_only": _Rule(lambda _, value: value, lambda _1, _2: "must be true"),
     "rate_limit_per_minute": _NUMBER,
     "records_per_day": _NUMBER,
     "calls_per_day": _NUMBER,
     "records_per_month": _NUMBER,
     "calls_per_month": _NUMBER,
     "tool_rate_limits": _Rule(_covers_rates, _rates),
+    "max_concurrent": _NUMBER,
 }
-"""The rules by field; each field of `Restrictions` has one."""
+"""The rules by field; each field of `KeyRestrictions` has one."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.keys import ceilings
-from gateway.keys.record import KeyRecord, Restrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions
 
 Key = TypeVar("Key", bound=KeyRecord)
 
@@ -40,7 +40,7 @@ class SuspendedByAdmin(Exception):
     """An admin suspended the key, so its owner may not resume it."""
 
 
-def initial_ceiling(owner: str, fields: Mapping[str, Any], actor: Actor) -> Restrictions | None:
+def initial_ceiling(owner: str, fields: Mapping[str, Any], actor: Actor) -> KeyRestrictions | None:
     """Return the ceiling of a new key with these fields."""
     return ceilings.moved(None, fields) if actor.administers(owner) else None
 

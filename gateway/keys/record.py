@@ -11,14 +11,15 @@ Suspender = Literal["owner", "admin"]
 
 
 class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Scopes, limits and the end of a key, all optional: `None` means without that restriction."""
+    """Scopes and limits, all optional: `None` means without that restriction."""
 
-    expires_at: int | None = None
     allowed_tools: tuple[str, ...] | None = None
     """Glob patterns of tool names (`fnmatch.fnmatchcase`)."""
     allowed_tables: tuple[str, ...] | None = None
     allowed_ips: tuple[str, ...] | None = None
     """Addresses or networks in CIDR notation."""
+    read_only: bool = False
+    """Only tools that the upstream declares as read-only (`readOnlyHint`)."""
     rate_limit_per_minute: int | None = None
     records_per_day: int | None = None
     calls_per_day: int | None = None
@@ -26,6 +27,8 @@ class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     calls_per_month: int | None = None
     tool_rate_limits: dict[str, int] | None = None
     """Calls a minute by glob of tool names: all tools that match a glob share its limit."""
+    max_concurrent: int | None = None
+    """Calls in flight."""
 
     @property
     def has_record_limits(self) -> bool:
@@ -33,7 +36,29 @@ class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return self.records_per_day is not None or self.records_per_month is not None
 
 
-class KeyRecord(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
+class KeyRestrictions(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
+    """Scopes, limits and the end of a key."""
+
+    expires_at: int | None = None
+
+
+class KeyDefaults(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
+    """The values that a new key gets for fields that its creation leaves out."""
+
+    expires_days: int | None = None
+
+
+class OwnerPolicy(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
+    """The policy of an owner, set by admins: scopes that hold for all keys, and limits that all keys share."""
+
+    max_keys: int | None = None
+    """Keys that are neither revoked nor expired."""
+    max_key_days: int | None = None
+    """Days from the creation, or a change of the end, of a key to its end."""
+    defaults: KeyDefaults = KeyDefaults()
+
+
+class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
     """The record of an API key. Timestamps are milliseconds since the epoch."""
 
     key_id: str
@@ -46,9 +71,16 @@ class KeyRecord(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
     suspended_by: Suspender | None = None
     owner_disabled_at: int | None = None
     """Set while the owner is a disabled user, which suspends the key, too."""
-    ceiling: Restrictions | None = None
+    ceiling: KeyRestrictions | None = None
     """The restrictions that an admin has set; `None` for none."""
     labels: dict[str, str] = {}
+    owner_policy: OwnerPolicy | None = None
+    """The policy of the owner, joined by a lookup; not stored with the key."""
+
+    @property
+    def restrictions(self) -> tuple[Restrictions, ...]:
+        """The restrictions that the key is subject to: its own and those of its owner."""
+        return (self,) if self.owner_policy is None else (self, self.owner_policy)
 
     @property
     def suspended_since(self) -> int | None:

@@ -74,6 +74,12 @@ def _limit(value: Any) -> int:
     return value
 
 
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
 def _timestamp(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_TIMESTAMP:
         raise ValueError("must be a timestamp in milliseconds since the epoch")
@@ -104,5 +110,7 @@ _VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
     "records_per_month": _optional(_limit),
     "calls_per_month": _optional(_limit),
     "tool_rate_limits": _optional(_tool_rate_limits),
+    "max_concurrent": _optional(_limit),
+    "read_only": _flag,
     "labels": _labels,
 }

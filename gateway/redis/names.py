@@ -24,12 +24,20 @@ LAST_USED = PREFIX + "last-used"
 """Hash: key id to the time of its last use (milliseconds)."""
 INVALIDATIONS = PREFIX + "invalidations"
 """Pub/sub channel: ids of keys whose record has changed."""
+OWNER_POLICY = PREFIX + "owner-policy:"
+"""+ owner: JSON of an `OwnerPolicy`; absent if the owner has none."""
+POLICY_CHANGES = "owner:"
+"""Prefix of a message of `INVALIDATIONS`: + owner whose policy has changed."""
 LIMIT_COUNTER = PREFIX + "spent:"
-"""+ key id, limit, and day or month: how much of the limit the key has used."""
+"""+ key id or digest of an owner, unit, and day or month: how much the key or owner has used."""
 RATE_WINDOW = PREFIX + "rate:"
-"""+ key id: hash of the requests of the last minute, by bucket (a number of seconds since the epoch, divided)."""
+"""+ key id or digest of an owner: hash of the requests of the last minute, by bucket (seconds since the epoch,
+divided)."""
 TOOL_RATE_WINDOW = PREFIX + "tool-rate:"
-"""+ key id and digest of a glob: hash of the last minute's calls of tools that match the glob, as in `RATE_WINDOW`."""
+"""+ key id or digest of an owner, and digest of a glob: hash of the last minute's calls of tools that match the glob,
+as in `RATE_WINDOW`."""
+CALL_SLOTS = PREFIX + "slots:"
+"""+ key id or digest of an owner: sorted set of the slots of its calls in flight, by deadline (milliseconds)."""
 
 # Accounts.
 

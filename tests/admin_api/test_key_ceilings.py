@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from admin_api.endpoints.key_models import KeyCeiling
-from gateway.keys.record import Restrictions
+from gateway.keys.record import KeyRestrictions
 from tests.support.admin_api import Api
 from tests.support.clock import Clock
 
@@ -96,4 +96,4 @@ async def test_an_admin_sets_no_ceiling_on_an_own_key(admin: Api) -> None:
 
 
 def test_a_ceiling_has_every_restriction() -> None:
-    assert set(KeyCeiling.__struct_fields__) == set(Restrictions.__struct_fields__)
+    assert set(KeyCeiling.__struct_fields__) == set(KeyRestrictions.__struct_fields__)

@@ -150,7 +150,7 @@ async def test_the_list_is_newest_first_and_contains_no_secret(
         "key_id", "key_name", "key_prefix", "owner", "status", "created_at", "expires_at", "revoked_at",
         "suspended_at", "suspended_by", "last_used_at", "allowed_tools", "allowed_tables", "allowed_ips",
         "rate_limit_per_minute", "records_per_day", "calls_per_day", "records_per_month", "calls_per_month",
-        "tool_rate_limits", "ceiling", "labels",
+        "tool_rate_limits", "max_concurrent", "read_only", "ceiling", "labels",
     }  # fmt: skip
 
 

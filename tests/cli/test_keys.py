@@ -14,7 +14,7 @@ from admin_api.endpoints.key_models import CreatedKey, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main
-from gateway.keys.record import KeyRecord, Restrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
@@ -188,14 +188,14 @@ def test_what_the_command_line_sets_is_a_ceiling_and_clear_lifts_it(url: str, ca
     key_id = result["key_id"]
     record = find_key(url, result["api_key"])
     assert record is not None
-    assert record.ceiling == Restrictions(calls_per_day=5, allowed_tools=("query_*",))
+    assert record.ceiling == KeyRestrictions(calls_per_day=5, allowed_tools=("query_*",))
     assert main(["key", "show", key_id]) == 0
     assert "ceiling                allowed_tools=query_*, calls_per_day=5\n" in capsys.readouterr().out
     flags = "--records-per-day 7 --clear calls-per-day --clear allowed-tools"
     assert main(["key", "update", key_id, *flags.split()]) == 0
     record = find_key(url, result["api_key"])
     assert record is not None
-    assert record.ceiling == Restrictions(records_per_day=7)
+    assert record.ceiling == KeyRestrictions(records_per_day=7)
 
 
 def test_limits_of_tools_are_shown_and_cleared(url: str, capsys: Capture) -> None:

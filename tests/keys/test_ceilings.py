@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.keys import changes
 from gateway.keys.ceilings import AboveCeiling, lifted, moved, narrowed, set_values
 from gateway.keys.changes import Actor
-from gateway.keys.record import KeyRecord, Restrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions
 from gateway.keys.validation import validate_fields
 from gateway.proxy.admission.policy import check_address, check_tables, is_tool_allowed
 from gateway.timestamps import DAY_MS, format_rfc3339
@@ -27,7 +27,14 @@ OWNER = Actor("ada@example.com", is_admin=False)
 ADMIN = Actor("root@example.com", is_admin=True)
 OWNING_ADMIN = Actor("ada@example.com", is_admin=True)
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ada@example.com", created_at=0)
-NUMBERS = ("rate_limit_per_minute", "records_per_day", "calls_per_day", "records_per_month", "calls_per_month")
+NUMBERS = (
+    "rate_limit_per_minute",
+    "records_per_day",
+    "calls_per_day",
+    "records_per_month",
+    "calls_per_month",
+    "max_concurrent",
+)
 
 globs = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]", "[", "]"]), min_size=1, max_size=4).map("".join)
 tables = st.sampled_from(["a", "A", "b", "s.a", "ß", "SS"])
@@ -46,6 +53,7 @@ fields = st.fixed_dictionaries(
         "allowed_tools": st.none() | st.lists(globs, max_size=2),
         "allowed_tables": st.none() | st.lists(tables, max_size=3),
         "allowed_ips": st.none() | st.lists(networks, max_size=3),
+        "read_only": st.booleans(),
         "tool_rate_limits": st.none() | st.dictionaries(globs, st.integers(1, 3), max_size=2),
         **dict.fromkeys(NUMBERS, st.none() | st.integers(1, 4)),
     },
@@ -58,6 +66,8 @@ def is_within(key: KeyRecord, limit: KeyRecord) -> bool:
         most, value = getattr(limit, name), getattr(key, name)
         if most is not None and (value is None or value > most):
             return False
+    if limit.read_only and not key.read_only:
+        return False
     rates = key.tool_rate_limits or {}
     if any(rates.get(glob, most + 1) > most for glob, most in (limit.tool_rate_limits or {}).items()):
         return False
@@ -200,7 +210,7 @@ def assert_allowed(limit: Mapping[str, Any], value: dict[str, Any], allowed: boo
 
 
 def test_the_last_day_that_is_left_ends_at_the_end_that_the_admin_set() -> None:
-    ceiling = Restrictions(expires_at=NOW + 30 * DAY_MS)
+    ceiling = KeyRestrictions(expires_at=NOW + 30 * DAY_MS)
     later = NOW + 3_600_000
     assert narrowed(ceiling, {"expires_at": later + 29 * DAY_MS}, later) == {"expires_at": later + 29 * DAY_MS}
     assert narrowed(ceiling, {"expires_at": later + 30 * DAY_MS}, later) == {"expires_at": ceiling.expires_at}
@@ -212,7 +222,7 @@ def test_the_last_day_that_is_left_ends_at_the_end_that_the_admin_set() -> None:
 
 
 def test_every_problem_is_reported_with_the_largest_allowed_value() -> None:
-    ceiling = Restrictions(
+    ceiling = KeyRestrictions(
         calls_per_day=5,
         allowed_tools=("query_*", "list"),
         allowed_ips=(),
@@ -238,13 +248,13 @@ def test_every_problem_is_reported_with_the_largest_allowed_value() -> None:
 
 
 def test_every_restriction_has_a_ceiling() -> None:
-    values = {name: 1 if "_ips" not in name else ("::1",) for name in Restrictions.__struct_fields__}
+    values = {name: 1 if "_ips" not in name else ("::1",) for name in KeyRestrictions.__struct_fields__}
     assert set(set_values(moved(None, values))) == set(values)
 
 
 def test_a_restriction_that_an_admin_removes_is_free() -> None:
     ceiling = moved(None, {"calls_per_day": 5, "records_per_day": 7, "key_name": "x"})
-    assert ceiling == Restrictions(calls_per_day=5, records_per_day=7)
+    assert ceiling == KeyRestrictions(calls_per_day=5, records_per_day=7)
     ceiling = moved(ceiling, {"calls_per_day": None})
     assert set_values(ceiling) == {"records_per_day": 7}
     assert moved(ceiling, {"records_per_day": None}) is None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.keys import changes
 from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
-from gateway.keys.record import KeyRecord, Restrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions
 
 KEY = KeyRecord(
     key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ada@example.com", created_at=0, calls_per_day=5
@@ -93,7 +93,7 @@ def test_each_suspension_ends_only_by_its_own_counterpart(steps: list[str]) -> N
 def test_the_ceiling_of_a_new_key_is_what_an_admin_sets_for_somebody_else() -> None:
     fields = {"key_name": "x", "calls_per_day": 5, "labels": {}, "records_per_day": None}
     for admin in (ADMIN, OPERATOR):
-        assert changes.initial_ceiling(KEY.owner, fields, admin) == Restrictions(calls_per_day=5)
+        assert changes.initial_ceiling(KEY.owner, fields, admin) == KeyRestrictions(calls_per_day=5)
         assert changes.initial_ceiling(KEY.owner, {"key_name": "x"}, admin) is None
     for owner in (OWNER, OWNING_ADMIN):
         assert changes.initial_ceiling(KEY.owner, fields, owner) is None

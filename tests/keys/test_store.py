@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.keys.ceilings import AboveCeiling
 from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
-from gateway.keys.record import Restrictions
+from gateway.keys.record import KeyRestrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField
@@ -163,7 +163,7 @@ async def test_a_disabled_owner_suspends_all_keys_and_an_enabled_one_resumes_onl
 async def test_an_update_is_checked_against_the_ceiling_of_the_stored_record(store: KeyStore) -> None:
     owner = Actor(OWNER, is_admin=False)
     record, _ = await store.create(owner=OWNER, key_name="laptop", actor=OPERATOR, calls_per_day=50)
-    assert record.ceiling == Restrictions(calls_per_day=50)
+    assert record.ceiling == KeyRestrictions(calls_per_day=50)
 
     async def widen(calls: int) -> None:
         with contextlib.suppress(AboveCeiling):
@@ -173,7 +173,7 @@ async def test_an_update_is_checked_against_the_ceiling_of_the_stored_record(sto
     await asyncio.gather(*changes[:4], store.update(record.key_id, OPERATOR, calls_per_day=30), *changes[4:])
     after = await store.get(record.key_id)
     assert after is not None
-    assert after.ceiling == Restrictions(calls_per_day=30)
+    assert after.ceiling == KeyRestrictions(calls_per_day=30)
     assert after.calls_per_day is not None
     assert after.calls_per_day <= 30
     with pytest.raises(AboveCeiling):

@@ -36,6 +36,8 @@ def create(
     records_per_month: key_options.RecordsPerMonth = None,
     calls_per_month: key_options.CallsPerMonth = None,
     tool_rate_limits: key_options.ToolRateLimits = None,
+    max_concurrent: key_options.MaxConcurrent = None,
+    read_only: key_options.ReadOnly = None,
     labels: key_options.Labels = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -63,6 +65,8 @@ def create(
         records_per_month=records_per_month,
         calls_per_month=calls_per_month,
         tool_rate_limits=tool_rate_limits,
+        max_concurrent=max_concurrent,
+        read_only=read_only,
         labels=labels,
     )
     record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
@@ -177,6 +181,8 @@ def update(
     records_per_month: key_options.RecordsPerMonth = None,
     calls_per_month: key_options.CallsPerMonth = None,
     tool_rate_limits: key_options.ToolRateLimits = None,
+    max_concurrent: key_options.MaxConcurrent = None,
+    read_only: key_options.ReadOnly = None,
     labels: key_options.Labels = None,
     clear: key_options.Clear = None,
     as_json: options.Json = False,
@@ -205,6 +211,8 @@ def update(
         records_per_month=records_per_month,
         calls_per_month=calls_per_month,
         tool_rate_limits=tool_rate_limits,
+        max_concurrent=max_concurrent,
+        read_only=read_only,
         labels=labels,
     )
     record, last_used_at = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))

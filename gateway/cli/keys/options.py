@@ -22,6 +22,7 @@ CLEARABLE_OPTIONS = (
     "records-per-month",
     "calls-per-month",
     "tool-rate-limits",
+    "max-concurrent",
     "labels",
 )
 """Values of `--clear`."""
@@ -68,6 +69,15 @@ ToolRateLimits = Annotated[
         "--tool-rate-limit",
         metavar="GLOB=N",
         help="Limit of calls per minute, which all tools that match the glob share. Repeatable.",
+    ),
+]
+MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Limit of calls in flight.", show_default=False)]
+ReadOnly = Annotated[
+    bool | None,
+    typer.Option(
+        "--read-only/--no-read-only",
+        help="Let the key call only tools that the upstream declares as read-only.",
+        show_default=False,
     ),
 ]
 Labels = Annotated[
