@@ -59,12 +59,11 @@ class Limit(NamedTuple):
 
     def describe(self) -> str:
         """Return the limit as the end of a sentence."""
-        unit = "tool calls" if self.unit == "calls" else self.unit
         if self.period is None:
             return f"{self.cap} calls at the same time"
         if self.glob is not None:
-            unit = f"calls of {self.glob}"
-        return f"{self.cap} {unit} a {self.period}"
+            return f"{self.cap} calls of {self.glob} a {self.period}"
+        return f"{self.cap} {'tool calls' if self.unit == 'calls' else self.unit} a {self.period}"
 
 
 _FIELDS: tuple[tuple[str, Unit, Period | None], ...] = (
