@@ -16,12 +16,15 @@ _FAST_PATH_OFF_BOUND = 8.0
 _PLAIN_BOUND = 1.0
 _ALL_BOUND = 5.0
 _LATENCY_BOUND = 2.3
+_LIMITED_BOUND = 1.3
+"""Multiples of what a call with an unlimited key costs."""
 _FIRST_EVENT_MS = 0.5
 _IDLE_STREAM_KIB = 25.0
 _LOOP_ITERATION_MS = 3.0
 _METERING_US = 3.0
 _HOSTILE_MS = 25.0
 _TIMES_NGINX = "times nginx"
+_TIMES_UNLIMITED = "times an unlimited key"
 
 
 class Goal(NamedTuple):
@@ -78,6 +81,19 @@ def _usual_call(results: Results, call: str) -> Iterator[Goal]:
     yield Goal(f"CPU time of worker, Valkey and usage writer, {call}", total, _ALL_BOUND, _TIMES_NGINX)
     added = relative_overhead(results, "gateway", call)
     yield Goal(f"added median latency, {call}", added, _LATENCY_BOUND, _TIMES_NGINX)
+    yield from _limited_key(results, call)
+
+
+def _limited_key(results: Results, call: str) -> Iterator[Goal]:
+    measures = (
+        (f"CPU time of worker, Valkey and usage writer at {LOAD_CONNECTIONS} connections", total_us, LOAD_CONNECTIONS),
+        ("CPU time of worker, Valkey and usage writer at one connection", total_us, 1),
+        ("median latency at one connection", latency_us, 1),
+    )
+    for name, measure, connections in measures:
+        limited, unlimited = (results.select(proxy, call, connections) for proxy in ("limited-key", "gateway"))
+        multiple = ratio(measure, limited, unlimited)
+        yield Goal(f"{name}, {call}, limited-key", multiple, _LIMITED_BOUND, _TIMES_UNLIMITED)
 
 
 def _worker_goal(results: Results, proxy: str, call: str, base: str, bound: float, *, is_busy: bool = False) -> Goal:

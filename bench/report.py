@@ -48,6 +48,7 @@ def markdown(results: Results) -> str:
         _cpu(results),
         _latency(results),
         _loaded_latency(results),
+        _limits(results),
         _busy_cpu(results),
         _busy_latency(results),
         _streams(results),
@@ -127,6 +128,25 @@ def _loaded_latency(results: Results) -> str:
         rows.append(cells)
     columns = ("call", "proxy", "median", "times nginx", "times bare", "p99", "times nginx", "times bare")
     return _table(f"Latency at {LOAD_CONNECTIONS} connections, in µs", columns, rows)
+
+
+def _limits(results: Results) -> str:
+    rows = []
+    for connections in (LOAD_CONNECTIONS, 1):
+        for call in dict.fromkeys(call for call, _ in _measured(results, connections)):
+            limited, unlimited = (results.select(proxy, call, connections) for proxy in ("limited-key", "gateway"))
+            if not (limited and unlimited):
+                continue
+            cells = [call, str(connections)]
+            for measure in (worker_us, total_us, latency_us):
+                cells += (_median(measure, unlimited), _median(measure, limited))
+                cells.append(_number(ratio(measure, limited, unlimited), 2))
+            rows.append(cells)
+    columns = (
+        f"{name}, {each}" for name in ("worker", "total", "median") for each in ("unlimited", "limited", "times")
+    )
+    title = "CPU time and median latency per call in µs, with an unlimited and with a limited key"
+    return _table(title, ("call", "connections", *columns), rows)
 
 
 def _busy_cpu(results: Results) -> str:

@@ -18,8 +18,9 @@ from bench.proxies.proxy import Proxy
 from bench.proxies.usage_history import AdminClient, UsageHistory
 
 _NEVER_REACHED = 1_000_000_000
+_LIMITS = ("rate_limit_per_minute", "calls_per_day", "records_per_day", "max_concurrent")
 RESTRICTED_KEYS: Mapping[str, Mapping[str, object]] = {
-    "limited-key": dict.fromkeys(("rate_limit_per_minute", "calls_per_day", "records_per_day"), _NEVER_REACHED),
+    "limited-key": dict.fromkeys(_LIMITS, _NEVER_REACHED),
     "scoped-key": {"allowed_tools": ["1kb-*"], "allowed_tables": [TABLE], "allowed_ips": ["127.0.0.0/8"]},
 }
 """Limits that no run reaches, and scopes that allow the calls of 1 KB."""

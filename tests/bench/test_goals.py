@@ -29,13 +29,21 @@ def test_the_usual_call_is_compared_with_both_yardsticks() -> None:
     assert found[WORKER, "times bare"].measured == 2
 
 
-def test_a_scoped_key_has_the_goals_of_an_unrestricted_one_and_a_limited_key_has_none() -> None:
+def test_a_scoped_key_has_the_goals_of_an_unrestricted_one() -> None:
     yardsticks = (run("nginx", worker=10.0), run("bare", worker=20.0))
-    found = goals(*yardsticks, run("scoped-key", worker=30.0), run("limited-key", worker=500.0))
+    found = goals(*yardsticks, run("scoped-key", worker=30.0))
     unrestricted = goals(*yardsticks, run("gateway", worker=30.0))
     for unit in ("times nginx", "times bare"):
         assert found[f"{WORKER}, scoped-key", unit][1:] == unrestricted[WORKER, unit][1:]
-    assert not [name for name, _ in found if "limited-key" in name]
+
+
+@pytest.mark.parametrize(("limited", "is_met"), [(130.0, True), (131.0, False)])
+def test_a_limited_key_costs_at_most_1_3_times_an_unlimited_one(limited: float, is_met: bool) -> None:
+    found = goals(
+        *(run("gateway", worker=100.0, latency=100.0, connections=count) for count in (64, 1)),
+        *(run("limited-key", worker=limited, latency=limited, connections=count) for count in (64, 1)),
+    )
+    assert [goal.is_met for (_, unit), goal in found.items() if unit == "times an unlimited key"] == [is_met] * 3
 
 
 @pytest.mark.parametrize(("worker", "is_met"), [(70.0, True), (71.0, False)])

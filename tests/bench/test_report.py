@@ -41,6 +41,13 @@ def test_added_latency_at_one_connection_has_both_ratios() -> None:
     assert "| 1kb-json | direct | 20 |  |  |  | 20 |  |  |" in tables
 
 
+def test_a_limited_key_stands_next_to_an_unlimited_one() -> None:
+    runs = [run("gateway", worker=100, latency=300), run("limited-key", worker=150, latency=600), run("nginx")]
+    tables = report.markdown(Results("a machine", runs))
+    assert "| 1kb-json | 64 | 100 | 150 | 1.50 | 100 | 150 | 1.50 | 300 | 600 | 2.00 |" in tables
+    assert "with a limited key" not in report.markdown(Results("a machine", runs[1:]))
+
+
 def test_a_run_with_the_neighbour_stands_next_to_the_run_without() -> None:
     alone = [run("nginx", worker=10), run("bare", worker=20), run("gateway", worker=40)]
     busy = [
