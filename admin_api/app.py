@@ -18,7 +18,8 @@ from aiohttp import hdrs, web
 
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints import audit, auth, health, info, key_suspension, keys, usage, users
+from admin_api.endpoints import audit, auth, health, info, usage, users
+from admin_api.endpoints.keys import changes, creation, reading, suspension
 from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
 from admin_api.http.problem import Problem, to_problem
@@ -26,8 +27,10 @@ from admin_api.http.static_files import Asset, load_assets, serve_asset
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *auth.ENDPOINTS,
-    *keys.ENDPOINTS,
-    *key_suspension.ENDPOINTS,
+    *creation.ENDPOINTS,
+    *reading.ENDPOINTS,
+    *changes.ENDPOINTS,
+    *suspension.ENDPOINTS,
     *usage.ENDPOINTS,
     *users.ENDPOINTS,
     *audit.ENDPOINTS,

@@ -2,6 +2,6 @@
 
 Each module holds the structs of its requests and responses, its handlers, and `ENDPOINTS`, from which `admin_api.app`
 makes the routes and `admin_api.openapi` the document. To add an endpoint, add a struct, a handler and an `Endpoint`.
-`ownership`, `key_access` and `key_models` are helpers. Modules here may import `admin_api.http` and the stores. Begin
-reading at `keys`.
+`ownership` and `restrictions` are helpers. Modules here may import `admin_api.http` and the stores. Begin reading at
+`keys`.
 """

@@ -84,7 +84,8 @@ def _convert(struct: type[Params], values: Mapping[str, Any], *, strict: bool) -
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> FieldFault:
-    known = f"known fields are {', '.join(fields)}" if fields else "this endpoint takes no fields"
+    required_first = sorted(fields, key=lambda known: not fields[known].required)
+    known = f"known fields are {', '.join(required_first)}" if fields else "this endpoint takes no fields"
     return FieldFault(_printable(name), f"is not known: {known}")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from admin_api.endpoints.key_models import CreateKey
-from admin_api.endpoints.keys import create_key
+from admin_api.endpoints.keys.creation import create_key
+from admin_api.endpoints.keys.models import CreateKey
 from admin_api.http.endpoint import ApiCaller
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from admin_api.endpoints.key_models import CreatedKey, KeyItem
+from admin_api.endpoints.keys.models import CreatedKey, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main

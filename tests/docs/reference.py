@@ -129,10 +129,11 @@ def _member(name: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) ->
 
 def _fields(title: str, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     required = schema.get("required", [])
+    members = sorted(schema.get("properties", {}).items(), key=lambda member: member[0] not in required)
     rows = [
         f"| `{name}` | {_type(member, schemas)} | {'required' if name in required else _default(member)} "
         f"| {_description(member)} |"
-        for name, member in schema.get("properties", {}).items()
+        for name, member in members
     ]
     if not rows:
         return ""

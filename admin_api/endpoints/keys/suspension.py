@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.key_access import actor, audit, changeable_key, not_found
-from admin_api.endpoints.key_models import KeyStatus, ResumeKey, SuspendKey
+from admin_api.endpoints.keys.access import actor, audit, changeable_key, not_found
+from admin_api.endpoints.keys.models import KeyStatus, ResumeKey, SuspendKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys.changes import SuspendedByAdmin

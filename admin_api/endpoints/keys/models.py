@@ -7,40 +7,25 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from admin_api.http.field_types import (
-    AllowedIps,
-    AllowedTables,
-    AllowedTools,
-    AnyEmail,
-    ExpiresDays,
-    Flag,
-    KeyId,
-    KeyName,
-    Labels,
-    Limit,
-    OverlapSeconds,
-    ToolRateLimits,
-)
-from gateway.keys.record import Status, Suspender
+from admin_api.endpoints.restrictions import RestrictionFields
+from admin_api.http.field_types import AnyEmail, ExpiresDays, Flag, KeyId, KeyName, Labels, OverlapSeconds
+from gateway.keys import ceilings
+from gateway.keys.record import KeyRecord, Restrictions, Status, Suspender
+from gateway.timestamps import DAY_MS, format_rfc3339
 
 
-class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class KeyFields(RestrictionFields, frozen=True, kw_only=True):
+    """The fields of a key that a request may set."""
+
+    key_name: KeyName | UnsetType = UNSET
+    expires_days: ExpiresDays | UnsetType = UNSET
+    labels: Labels | UnsetType = UNSET
+
+
+class CreateKey(KeyFields, frozen=True, kw_only=True):
     """A new key. Limits that are omitted do not apply."""
 
     key_name: KeyName
-    expires_days: ExpiresDays = None
-    allowed_tools: AllowedTools = None
-    allowed_tables: AllowedTables = None
-    allowed_ips: AllowedIps = None
-    rate_limit_per_minute: Limit = None
-    records_per_day: Limit = None
-    calls_per_day: Limit = None
-    records_per_month: Limit = None
-    calls_per_month: Limit = None
-    tool_rate_limits: ToolRateLimits = None
-    max_concurrent: Limit = None
-    read_only: Flag = False
-    labels: Labels = {}
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,21 +46,10 @@ class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     all: Flag = False
 
 
-class KeyCeiling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class KeyCeiling(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
     """The restrictions that an admin has set on a key; absent ones are free. The owner can narrow them only."""
 
     expires_at: str | None = None
-    allowed_tools: tuple[str, ...] | None = None
-    allowed_tables: tuple[str, ...] | None = None
-    allowed_ips: tuple[str, ...] | None = None
-    rate_limit_per_minute: int | None = None
-    records_per_day: int | None = None
-    calls_per_day: int | None = None
-    records_per_month: int | None = None
-    calls_per_month: int | None = None
-    tool_rate_limits: dict[str, int] | None = None
-    max_concurrent: int | None = None
-    read_only: bool = False
 
 
 class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,21 +126,31 @@ class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlap_seconds: OverlapSeconds = 0
 
 
-class UpdateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class UpdateKey(KeyFields, frozen=True, kw_only=True):
     """Changes to a key; omitted fields keep their value."""
 
     key_id: KeyId
-    key_name: KeyName | UnsetType = UNSET
-    expires_days: ExpiresDays | UnsetType = UNSET
-    allowed_tools: AllowedTools | UnsetType = UNSET
-    allowed_tables: AllowedTables | UnsetType = UNSET
-    allowed_ips: AllowedIps | UnsetType = UNSET
-    rate_limit_per_minute: Limit | UnsetType = UNSET
-    records_per_day: Limit | UnsetType = UNSET
-    calls_per_day: Limit | UnsetType = UNSET
-    records_per_month: Limit | UnsetType = UNSET
-    calls_per_month: Limit | UnsetType = UNSET
-    tool_rate_limits: ToolRateLimits | UnsetType = UNSET
-    max_concurrent: Limit | UnsetType = UNSET
-    read_only: Flag | UnsetType = UNSET
-    labels: Labels | UnsetType = UNSET
+
+
+def expiry(now_ms: int, days: int | None) -> int | None:
+    """Return the end of a life of so many days from now; `None` for a key that does not expire."""
+    return None if days is None else now_ms + days * DAY_MS
+
+
+def key_item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
+    """Describe a key."""
+    return KeyItem(
+        key_id=record.key_id,
+        key_name=record.key_name,
+        key_prefix=record.key_prefix,
+        owner=record.owner,
+        status=record.status(now_ms),
+        created_at=format_rfc3339(record.created_at),
+        revoked_at=format_rfc3339(record.revoked_at),
+        suspended_at=format_rfc3339(record.suspended_since),
+        suspended_by=record.suspender,
+        last_used_at=format_rfc3339(last_used),
+        **ceilings.values(record),
+        ceiling=KeyCeiling(**ceilings.set_values(record.ceiling)),
+        labels=record.labels,
+    )

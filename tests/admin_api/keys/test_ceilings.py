@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from admin_api.endpoints.key_models import KeyCeiling
+from admin_api.endpoints.keys.models import KeyCeiling
 from gateway.keys.record import KeyRestrictions
 from tests.support.admin_api import Api
 from tests.support.clock import Clock

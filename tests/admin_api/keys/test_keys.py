@@ -122,7 +122,7 @@ async def test_a_missing_name_is_reported_with_its_requirement(user: Api) -> Non
 
 async def test_an_unknown_field_is_reported_with_the_known_ones(user: Api) -> None:
     response = await user.post("/api/mcp-keys/create", {"key_name": "a", "expire_days": 3})
-    assert response.body["detail"].startswith("expire_days is not known: known fields are key_name, expires_days, ")
+    assert response.body["detail"].startswith("expire_days is not known: known fields are key_name, allowed_tools, ")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,12 @@
+"""The endpoints of API keys, by what they do.
+
+| module | endpoints |
+| --- | --- |
+| `creation` | create and rotate, the only ones that return a secret |
+| `reading` | list |
+| `changes` | update and revoke |
+| `suspension` | suspend and resume |
+
+`models` has their requests and responses, `access` the key that a request names. The key of another owner is 404, like
+an unknown key. Begin reading at `creation`.
+"""

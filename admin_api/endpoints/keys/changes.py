@@ -1,0 +1,80 @@
+"""Update and revoke keys.
+
+An owner who would widen a key beyond what an admin has set gets 403 with the fields (`gateway.keys.ceilings`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys.access import accessible_key, actor, audit, not_found, revoked
+from admin_api.endpoints.keys.models import KeyItem, RevokedKey, RevokeKey, UpdateKey, expiry, key_item
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.problem import Problem
+from gateway.keys import ceilings
+
+
+async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> KeyItem:
+    """Change a key's name, expiry, limits, scopes or labels."""
+    changes = params.set_fields()
+    before = await accessible_key(deps, caller, changes.pop("key_id"))
+    if not changes:
+        raise InvalidFields([FieldFault("body", "must contain a field to change in addition to key_id")])
+    if before.revoked_at is not None:
+        raise revoked()
+    if "expires_days" in changes:
+        changes["expires_at"] = expiry(deps.now_ms(), changes.pop("expires_days"))
+    try:
+        record = await deps.keys.update(before.key_id, actor(caller), **changes)
+    except ceilings.AboveCeiling as error:
+        raise _above_ceiling(error) from None
+    if record is None:
+        raise not_found()
+    details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
+    await audit(deps, caller, "key.update", record, details)
+    used = await deps.keys.last_used([record.key_id])
+    return key_item(record, deps.now_ms(), used.get(record.key_id))
+
+
+async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -> RevokedKey:
+    """Revoke a key permanently."""
+    before = await accessible_key(deps, caller, params.key_id)
+    if before.revoked_at is None:
+        await deps.keys.revoke(before.key_id)
+        await audit(deps, caller, "key.revoke", before)
+    return RevokedKey(key_id=before.key_id)
+
+
+def _above_ceiling(error: ceilings.AboveCeiling) -> Problem:
+    names = {"expires_at": "expires_days"}
+    faults = [FieldFault(names.get(field, field), problem) for field, problem in error.problems.items()]
+    problems = "; ".join(f"{fault.field} {fault.detail}" for fault in faults)
+    return Problem(403, f"{problems}. An admin has set this; only an admin may widen it.", errors=faults)
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/update",
+        summary="Change a key's name, expiry, limits, scopes or labels; an owner stays within what an admin has set",
+        access="user",
+        params=UpdateKey,
+        handler=update_key,
+        response=KeyItem,
+        errors=(403, 404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/revoke",
+        summary="Revoke a key permanently; idempotent",
+        access="user",
+        params=RevokeKey,
+        handler=revoke_key,
+        response=RevokedKey,
+        errors=(404,),
+    ),
+)

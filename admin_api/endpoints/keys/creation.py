@@ -1,0 +1,75 @@
+"""Create and rotate keys. The secret of a key is only in these responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys.access import accessible_key, audit, revoked
+from admin_api.endpoints.keys.models import CreatedKey, CreateKey, RotateKey, expiry
+from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.problem import Problem
+from gateway.keys.record import KeyRecord
+from gateway.keys.secret import ApiKey
+from gateway.timestamps import format_rfc3339
+
+
+async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -> CreatedKey:
+    """Create a key for the caller."""
+    fields = params.set_fields()
+    expires_at = expiry(deps.now_ms(), fields.pop("expires_days", None))
+    record, key = await deps.keys.create(owner=caller.user.email, expires_at=expires_at, **fields)
+    owner = await deps.users.get(record.owner)
+    if owner is None or owner.disabled:
+        # Disabled since the request was authenticated, perhaps too early to have found this key.
+        await deps.keys.disable_owner(record.owner)
+    await audit(deps, caller, "key.create", record, {"key_name": record.key_name})
+    return _created(record, key)
+
+
+async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -> CreatedKey:
+    """Give a key a new secret."""
+    before = await accessible_key(deps, caller, params.key_id)
+    if before.status(deps.now_ms()) == "expired":
+        raise Problem(409, "This key has expired. Set a new expiry with /api/mcp-keys/update first.")
+    rotated = await deps.keys.rotate(before.key_id, params.overlap_seconds)
+    if rotated is None:
+        raise revoked()
+    record, key = rotated
+    await audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(params.overlap_seconds)})
+    return _created(record, key)
+
+
+def _created(record: KeyRecord, key: ApiKey) -> CreatedKey:
+    return CreatedKey(
+        key_id=record.key_id,
+        key_name=record.key_name,
+        api_key=key.text,
+        key_prefix=record.key_prefix,
+        created_at=format_rfc3339(record.created_at),
+        expires_at=format_rfc3339(record.expires_at),
+    )
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/create",
+        summary="Create a key; its secret is shown only once",
+        access="user",
+        params=CreateKey,
+        handler=create_key,
+        response=CreatedKey,
+        status=201,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/mcp-keys/rotate",
+        summary="Give a key a new secret; the old one works until the overlap ends",
+        access="user",
+        params=RotateKey,
+        handler=rotate_key,
+        response=CreatedKey,
+        errors=(404, 409),
+    ),
+)
