@@ -4,10 +4,11 @@
 | --- | --- |
 | `secret` | `ApiKey`: generating, parsing and hashing the secret |
 | `record` | `KeyRecord`: what is stored of a key, its `Restrictions` and status |
-| `validation` | the values that the fields of a key may have |
+| `validation` | the values that the fields of a key and of an owner's policy may have |
 | `ceilings` | the restrictions that an admin has set and an owner may only narrow |
 | `changes` | `Actor`: who may change what; updating, suspending and resuming a record |
-| `stored_key` | the stored form of a record, and its compare-and-set |
+| `policies` | `PolicyStore`: the policies of owners in Redis |
+| `stored_key` | the stored form of a record, its lookup with the owner's policy, and its compare-and-set |
 | `store` | `KeyStore`: create, find, rotate, update, suspend and revoke keys in Redis |
 | `cache` | `KeyCache`: the per-worker cache, invalidated over pub/sub |
 | `last_used` | `LastUsedWriter`: batches the times of last use |

@@ -1,6 +1,7 @@
 """Per-worker cache of API keys, invalidated over Redis pub/sub.
 
-- A record is cached for at most `MAX_AGE` seconds, and dropped when a change of its key is published.
+- A record is cached for at most `MAX_AGE` seconds, and dropped when a change of its key, or of the policy of its owner,
+  is published.
 - A lookup that is in flight when any change is published is not cached: it may have read the old record.
 - While the subscription is down, each use of a cached record reads Redis again; the cached record is used only if
   Redis is unavailable, and only until it expires. When the subscription is restored, the cache is cleared.
@@ -23,7 +24,7 @@ from gateway.keys.last_used import LastUsedWriter
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyLookup, KeyStore
-from gateway.redis.names import INVALIDATIONS
+from gateway.redis.names import INVALIDATIONS, POLICY_CHANGES
 from gateway.redis.subscription import Subscription
 
 MAX_AGE = 30.0
@@ -67,6 +68,7 @@ class KeyCache:
         self._monotonic = monotonic
         self._count_lookup = count_lookup
         self._entries: OrderedDict[str, _CacheEntry] = OrderedDict()
+        # By the messages that make them stale.
         self._digests: dict[str, set[str]] = {}
         self._lookups: dict[str, asyncio.Task[KeyLookup | _LookupFailed | None]] = {}
         self._generation = 0
@@ -155,7 +157,8 @@ class KeyCache:
         if lookup.secret_expires_at is not None:
             max_age = min(max_age, (lookup.secret_expires_at - self._now_ms()) / 1000)
         self._entries[digest] = _CacheEntry(lookup.record, read_at + max_age)
-        self._digests.setdefault(lookup.record.key_id, set()).add(digest)
+        for message in _messages(lookup.record):
+            self._digests.setdefault(message, set()).add(digest)
         if len(self._entries) > MAX_CACHED_KEYS:
             self._evict(next(iter(self._entries)))
 
@@ -163,10 +166,11 @@ class KeyCache:
         entry = self._entries.pop(digest, None)
         if entry is None:
             return
-        digests = self._digests[entry.record.key_id]
-        digests.discard(digest)
-        if not digests:
-            del self._digests[entry.record.key_id]
+        for message in _messages(entry.record):
+            digests = self._digests[message]
+            digests.discard(digest)
+            if not digests:
+                del self._digests[message]
 
     def _clear(self) -> None:
         """Forget everything: invalidations may have been lost while the subscription was down."""
@@ -176,9 +180,13 @@ class KeyCache:
         self._digests.clear()
 
     def _invalidate(self, message: bytes) -> None:
-        key_id = message.decode("utf-8", "replace")
         self._generation += 1
         # A caller that arrives from now on must not share a lookup that may have read the old record.
         self._lookups.clear()
-        for digest in tuple(self._digests.get(key_id, ())):
+        for digest in tuple(self._digests.get(message.decode("utf-8", "replace"), ())):
             self._evict(digest)
+
+
+def _messages(record: KeyRecord) -> tuple[str, str]:
+    """Return the messages after which a cached record is stale."""
+    return record.key_id, POLICY_CHANGES + record.owner

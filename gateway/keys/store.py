@@ -18,9 +18,10 @@ from redis.asyncio import Redis
 
 from gateway.keys import changes
 from gateway.keys.changes import Actor
+from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.keys.stored_key import Secret, StoredKey, change, decode_record, encode
+from gateway.keys.stored_key import Secret, StoredKey, change, decode_record, encode, read, read_by_digest
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
 from gateway.redis.durable_writes import wait_for_fsync
@@ -62,6 +63,8 @@ class KeyStore:
         self._pepper = pepper
         self._now_ms = now_ms
         self._random = random
+        self.policies = PolicyStore(redis)
+        """The policies of the owners of keys."""
 
     async def create(
         self, *, owner: str, key_name: str, actor: Actor | None = None, **fields: Any
@@ -96,9 +99,8 @@ class KeyStore:
         return stored.record(), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
-        """Return the record of a key id; it may be revoked or expired."""
-        raw = await self._redis.get(names.KEY_RECORD + key_id)
-        return None if raw is None else decode_record(raw)
+        """Return the record of a key id, with its owner's policy; it may be revoked or expired."""
+        return await read(self._redis, key_id)
 
     def digest(self, key: ApiKey) -> str:
         """Return the digest under which the secret is stored."""
@@ -106,15 +108,10 @@ class KeyStore:
 
     async def find_by_digest(self, digest: str) -> KeyLookup | None:
         """Find the record of a secret; it may be revoked or expired. `None` for an unknown or replaced secret."""
-        value = cast(bytes | None, await self._redis.get(names.KEY_ID_OF_DIGEST + digest))
-        if value is None:
+        found = await read_by_digest(self._redis, digest)
+        if found is None or (found[1] is not None and found[1] <= self._now_ms()):
             return None
-        key_id, _, expiry = value.decode().partition(" ")
-        expires_at = int(expiry) if expiry else None
-        if expires_at is not None and expires_at <= self._now_ms():
-            return None
-        record = await self.get(key_id)
-        return None if record is None else KeyLookup(record, expires_at)
+        return KeyLookup(*found)
 
     async def list(self, owner: str | None) -> list[KeyRecord]:
         """Return all keys of an owner, or of all owners for `None`; newest first."""

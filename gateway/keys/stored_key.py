@@ -1,5 +1,6 @@
-"""The stored form of a key, and its change by compare-and-set.
+"""The stored form of a key, its lookup with the policy of its owner, and its change by compare-and-set.
 
+- A lookup takes one round trip. The policy is not stored with the key.
 - Each change is one script that also publishes the key id, so a subscriber that receives the id reads the new record.
 - A change is retried on conflict: concurrent changes are all kept, and none reverts a revocation.
 """
@@ -13,6 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.keys.policies import decode_policy
 from gateway.keys.record import KeyRecord
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
@@ -39,6 +41,22 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 1
 """
 
+# The scripts of lookups name keys that KEYS does not contain. A Cluster allows that, because all names share one slot.
+# ARGV: the prefixes of policies and records. They return nil or the record, the policy (nil for none) and the rest.
+_JOIN = """
+local record = redis.call('GET', record_name)
+if not record then return false end
+local policy = redis.call('GET', ARGV[1] .. cjson.decode(record).owner)
+"""
+_GET = f"local record_name = KEYS[1] {_JOIN} return {{record, policy}}"
+_GET_BY_DIGEST = f"""
+local value = redis.call('GET', KEYS[1])
+if not value then return false end
+local record_name = ARGV[2] .. string.match(value, '^%S+')
+{_JOIN}
+return {{record, policy, value}}
+"""
+
 
 class Secret(msgspec.Struct, frozen=True, array_like=True):
     """The digest of a secret and, once rotation has replaced it, the end of its overlap."""
@@ -60,6 +78,28 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
 encode = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(KeyRecord).decode
 _decode_stored_key = msgspec.json.Decoder(StoredKey).decode
+
+
+async def read(redis: Redis, key_id: str) -> KeyRecord | None:
+    """Return the record of a key id, with the policy of its owner."""
+    found = await _eval(redis, _GET, [names.KEY_RECORD + key_id], [names.OWNER_POLICY])
+    return None if found is None else _joined(*found)
+
+
+async def read_by_digest(redis: Redis, digest: str) -> tuple[KeyRecord, int | None] | None:
+    """Return the record of a secret, with the policy of its owner, and the end of the secret's overlap."""
+    keys, prefixes = [names.KEY_ID_OF_DIGEST + digest], [names.OWNER_POLICY, names.KEY_RECORD]
+    found = await _eval(redis, _GET_BY_DIGEST, keys, prefixes)
+    if found is None:
+        return None
+    record, policy, value = found
+    _, _, end = value.partition(b" ")
+    return _joined(record, policy), int(end) if end else None
+
+
+def _joined(record: bytes, policy: bytes | None) -> KeyRecord:
+    found = decode_record(record)
+    return found if policy is None else msgspec.structs.replace(found, owner_policy=decode_policy(policy))
 
 
 async def change(

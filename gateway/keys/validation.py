@@ -1,6 +1,7 @@
-"""Validation of the fields of a key, shared by the admin API, the command line and the store.
+"""Validation of the fields of a key and of an owner's policy, shared by the admin API, the command line and the stores.
 
-`None` means "no limit", and so does an empty object of limits; an empty list of tools, tables or addresses allows none.
+`None` means "no limit", and so does an empty object of limits. An empty list of tools, tables or addresses allows none;
+in a policy it is invalid.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from gateway.keys.record import Restrictions
+
 MAX_NAME_LENGTH = 100
 MAX_ITEMS = 100
 MAX_ITEM_LENGTH = 200
 MAX_LABELS = 20
 MAX_LIMIT = 10**12
+MAX_EXPIRES_DAYS = 3650
 MAX_TIMESTAMP = 253_402_300_799_000
 """The end of the year 9999, in milliseconds since the epoch."""
 
 
 class InvalidField(ValueError):
-    """A field of a key has an invalid value; `field` is its name, `problem` says which values are valid."""
+    """A field has an invalid value; `field` is its name, `problem` says which values are valid."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
@@ -29,13 +33,28 @@ class InvalidField(ValueError):
 
 def validate_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values in the form in which they are stored. Raises `InvalidField` for the first invalid one."""
+    return _validate(values, _VALIDATORS)
+
+
+def validate_policy(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an owner's policy in the form in which they are stored; `None` clears a field.
+
+    `defaults` becomes a dictionary of its valid fields. Raises `InvalidField` for the first invalid one; a field of
+    `defaults` is named `defaults.calls_per_day`.
+    """
+    return _validate(values, _POLICY_VALIDATORS)
+
+
+def _validate(values: Mapping[str, Any], validators: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
     result = {}
     for name, value in values.items():
-        validate = _VALIDATORS.get(name)
+        validate = validators.get(name)
         if validate is None:
             raise InvalidField(name, "is not a field that can be set")
         try:
             result[name] = validate(value)
+        except InvalidField as error:
+            raise InvalidField(f"{name}.{error.field}", error.problem) from None
         except (TypeError, ValueError) as error:
             raise InvalidField(name, str(error)) from None
     return result
@@ -74,10 +93,39 @@ def _limit(value: Any) -> int:
     return value
 
 
+def _days(most: int) -> Callable[[Any], int]:
+    def validate_days(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+            raise ValueError(f"must be a whole number of days from 1 to {most}")
+        return value
+
+    return validate_days
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
+
+
+def _clearable_flag(value: Any) -> bool:
+    return value is not None and _flag(value)
+
+
+def _not_empty(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def validate_items(value: Any) -> Any:
+        items = validate(value)
+        if items == ():
+            raise ValueError("must not be empty: it would allow nothing")
+        return items
+
+    return validate_items
+
+
+def _defaults(value: Any) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("must be an object of fields of a new key")
+    return None if value is None else _validate(value, _DEFAULTS_VALIDATORS)
 
 
 def _timestamp(value: Any) -> int:
@@ -113,4 +161,20 @@ _VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
     "max_concurrent": _optional(_limit),
     "read_only": _flag,
     "labels": _labels,
+}
+
+_POLICY_RESTRICTIONS: Mapping[str, Callable[[Any], Any]] = {
+    **{name: _VALIDATORS[name] for name in Restrictions.__struct_fields__},
+    **{name: _not_empty(_VALIDATORS[name]) for name in ("allowed_tools", "allowed_tables", "allowed_ips")},
+    "read_only": _clearable_flag,
+}
+_DEFAULTS_VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
+    **_POLICY_RESTRICTIONS,
+    "expires_days": _optional(_days(MAX_EXPIRES_DAYS)),
+}
+_POLICY_VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
+    **_POLICY_RESTRICTIONS,
+    "max_keys": _optional(_limit),
+    "max_key_days": _optional(_days(MAX_EXPIRES_DAYS)),
+    "defaults": _defaults,
 }

@@ -135,6 +135,42 @@ async def test_a_change_of_one_key_keeps_the_others_cached(worker: Worker, store
     assert found.calls_per_day == 1
 
 
+async def test_a_change_of_a_policy_drops_the_keys_of_its_owner_and_no_others(worker: Worker, store: KeyStore) -> None:
+    keys = [(await create(store))[1] for _ in range(2)]
+    _, other_key = await store.create(owner="bob@example.com", key_name="laptop")
+    for key in (*keys, other_key):
+        await worker.cache.find(key)
+    policy = await store.policies.update(OWNER, {"calls_per_day": 1})
+    for key in keys:
+        await worker.until_evicted(key)
+        found = await worker.cache.find(key)
+        assert found is not None
+        assert found.owner_policy == policy
+    assert worker.cache.cached_record(other_key) is not None
+    await store.policies.delete(OWNER)
+    await worker.until_evicted(keys[0])
+
+
+async def test_a_lookup_that_is_in_flight_during_a_change_of_the_policy_is_not_cached(
+    worker: Worker, store: KeyStore
+) -> None:
+    later, later_key = await store.create(owner="bob@example.com", key_name="laptop")
+    await worker.cache.find(later_key)
+    _, key = await create(store)
+    worker.store.may_return = asyncio.Event()
+    worker.store.has_read = asyncio.Event()
+    early = asyncio.create_task(worker.cache.find(key))
+    await worker.store.has_read.wait()
+    await store.policies.update(OWNER, {"calls_per_day": 1})
+    await store.update(later.key_id, calls_per_day=1)
+    await worker.until_evicted(later_key)
+    worker.store.may_return.set()
+    await early
+    found = await worker.cache.find(key)
+    assert found is not None
+    assert found.owner_policy is not None
+
+
 async def test_a_replaced_secret_is_not_cached_beyond_its_overlap(
     worker: Worker, store: KeyStore, clock: Clock
 ) -> None:

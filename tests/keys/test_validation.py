@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.keys.validation import InvalidField, validate_fields
+from gateway.keys.validation import InvalidField, validate_fields, validate_policy
 
 
 def test_valid_fields_are_returned_in_their_stored_form() -> None:
@@ -94,3 +94,65 @@ def test_an_error_names_the_invalid_field(field: str, value: Any) -> None:
 
 def test_no_limits_of_tools_are_none() -> None:
     assert validate_fields({"tool_rate_limits": {}}) == {"tool_rate_limits": None}
+
+
+def test_a_valid_policy_is_returned_in_its_stored_form() -> None:
+    fields = validate_policy(
+        {
+            "allowed_tools": ["query_*"],
+            "read_only": None,
+            "calls_per_day": 5,
+            "records_per_month": None,
+            "max_keys": 3,
+            "max_key_days": 3650,
+            "defaults": {"expires_days": 30, "allowed_ips": ["10.0.0.0/8"], "read_only": None, "calls_per_day": None},
+        }
+    )
+    assert fields == {
+        "allowed_tools": ("query_*",),
+        "read_only": False,
+        "calls_per_day": 5,
+        "records_per_month": None,
+        "max_keys": 3,
+        "max_key_days": 3650,
+        "defaults": {"expires_days": 30, "allowed_ips": ("10.0.0.0/8",), "read_only": False, "calls_per_day": None},
+    }
+    assert validate_policy({"defaults": None}) == {"defaults": None}
+
+
+@pytest.mark.parametrize(
+    ("policy", "field", "problem"),
+    [
+        ({"allowed_tools": []}, "allowed_tools", "must not be empty: it would allow nothing"),
+        ({"allowed_tables": []}, "allowed_tables", "must not be empty: it would allow nothing"),
+        ({"allowed_ips": []}, "allowed_ips", "must not be empty: it would allow nothing"),
+        ({"calls_per_day": -1}, "calls_per_day", "must be a whole number from 1 to 1000000000000"),
+        ({"calls_per_day": 10**30}, "calls_per_day", "must be a whole number from 1 to 1000000000000"),
+        ({"max_keys": 0}, "max_keys", "must be a whole number from 1 to 1000000000000"),
+        ({"max_keys": 1.0}, "max_keys", "must be a whole number from 1 to 1000000000000"),
+        ({"max_keys": True}, "max_keys", "must be a whole number from 1 to 1000000000000"),
+        ({"max_key_days": 3651}, "max_key_days", "must be a whole number of days from 1 to 3650"),
+        ({"key_name": "x"}, "key_name", "is not a field that can be set"),
+        ({"expires_at": 1}, "expires_at", "is not a field that can be set"),
+        ({"owner_policy": {}}, "owner_policy", "is not a field that can be set"),
+        ({"defaults": []}, "defaults", "must be an object of fields of a new key"),
+        ({"defaults": {"max_keys": 1}}, "defaults.max_keys", "is not a field that can be set"),
+        ({"defaults": {"defaults": {}}}, "defaults.defaults", "is not a field that can be set"),
+        (
+            {"defaults": {"expires_days": 0}},
+            "defaults.expires_days",
+            "must be a whole number of days from 1 to 3650",
+        ),
+        (
+            {"defaults": {"allowed_tools": []}},
+            "defaults.allowed_tools",
+            "must not be empty: it would allow nothing",
+        ),
+    ],
+)
+def test_an_invalid_policy_is_refused_with_its_field_and_the_reason(
+    policy: dict[str, Any], field: str, problem: str
+) -> None:
+    with pytest.raises(InvalidField) as raised:
+        validate_policy(policy)
+    assert (raised.value.field, raised.value.problem) == (field, problem)

@@ -1,0 +1,87 @@
+"""Storage of owners' policies in Redis.
+
+- A change is a compare-and-set that also publishes the owner: concurrent changes are all kept, and every worker drops
+  the keys of the owner that it has cached.
+- A change waits until Redis has it on disk, as changes of keys do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+from redis.asyncio import Redis
+
+from gateway.keys.record import KeyDefaults, OwnerPolicy
+from gateway.keys.validation import validate_policy
+from gateway.redis import names
+from gateway.redis.durable_writes import eval_durable
+
+# KEYS: the policy. ARGV: the expected policy, the new one (both "" for none), the channel, the message. Idempotent.
+_COMPARE_AND_SET = """
+local stored = redis.call('GET', KEYS[1]) or ''
+if stored ~= ARGV[2] then
+  if stored ~= ARGV[1] then return 0 end
+  if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2]) end
+end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 1
+"""
+
+decode_policy = msgspec.json.Decoder(OwnerPolicy).decode
+
+
+class PolicyStore:
+    """The policies of owners. Every method raises `redis.exceptions.RedisError` if Redis is unavailable."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def get(self, owner: str) -> OwnerPolicy:
+        """Return the policy of an owner; one without restrictions if none is stored."""
+        return _decode(await self._stored(owner))
+
+    async def get_all(self, owners: list[str]) -> list[OwnerPolicy]:
+        """Return the policies of owners, in the same order."""
+        policies = [names.OWNER_POLICY + owner for owner in owners]
+        stored = cast(list[bytes | None], await self._redis.mget(policies)) if owners else []
+        return [_decode(policy or b"") for policy in stored]
+
+    async def update(self, owner: str, fields: Mapping[str, Any]) -> OwnerPolicy:
+        """Set fields of a policy; `None` clears one, and `defaults` is merged by field, too. Raises `InvalidField`."""
+        valid = validate_policy(fields)
+        while True:
+            stored = await self._stored(owner)
+            policy = merged(_decode(stored), valid)
+            if await self._compare_and_set(owner, stored, encode_policy(policy)):
+                return policy
+
+    async def delete(self, owner: str) -> None:
+        """Delete a policy; idempotent."""
+        while not await self._compare_and_set(owner, await self._stored(owner), b""):
+            pass
+
+    async def _stored(self, owner: str) -> bytes:
+        return cast(bytes | None, await self._redis.get(names.OWNER_POLICY + owner)) or b""
+
+    async def _compare_and_set(self, owner: str, expected: bytes, policy: bytes) -> bool:
+        arguments = (expected, policy, names.INVALIDATIONS, names.POLICY_CHANGES + owner)
+        return bool(await eval_durable(self._redis, _COMPARE_AND_SET, [names.OWNER_POLICY + owner], arguments))
+
+
+def merged(policy: OwnerPolicy, fields: Mapping[str, Any]) -> OwnerPolicy:
+    """Return the policy with validated fields; the fields of `defaults` are merged into its defaults."""
+    others = {name: value for name, value in fields.items() if name != "defaults"}
+    defaults = fields.get("defaults", {})
+    base = KeyDefaults() if defaults is None else policy.defaults
+    return msgspec.structs.replace(policy, **others, defaults=msgspec.structs.replace(base, **(defaults or {})))
+
+
+def encode_policy(policy: OwnerPolicy) -> bytes:
+    """Return the stored form of a policy; empty for one without restrictions."""
+    return b"" if policy == OwnerPolicy() else msgspec.json.encode(policy)
+
+
+def _decode(stored: bytes) -> OwnerPolicy:
+    return decode_policy(stored) if stored else OwnerPolicy()
