@@ -40,6 +40,10 @@ class SuspendedByAdmin(Exception):
     """An admin suspended the key, so its owner may not resume it."""
 
 
+class OwnerDisabled(Exception):
+    """The owner of the key is disabled: the key is resumed by enabling the owner."""
+
+
 def initial_ceiling(owner: str, fields: Mapping[str, Any], actor: Actor) -> KeyRestrictions | None:
     """Return the ceiling of a new key with these fields."""
     return ceilings.moved(None, fields) if actor.administers(owner) else None
@@ -66,7 +70,9 @@ def suspend(key: Key, actor: Actor, now_ms: int) -> Key:
 
 
 def resume(key: Key, actor: Actor) -> Key:
-    """End a suspension, if there is one. Raises `SuspendedByAdmin`."""
+    """End a suspension, if there is one. Raises `SuspendedByAdmin` and `OwnerDisabled`."""
+    if key.owner_disabled_at is not None:
+        raise OwnerDisabled(key.key_id)
     if key.suspended_by == "admin" and not actor.is_admin:
         raise SuspendedByAdmin(key.key_id)
     return msgspec.structs.replace(key, suspended_at=None, suspended_by=None)

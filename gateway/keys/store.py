@@ -140,7 +140,7 @@ class KeyStore:
     async def resume(self, key_id: str, actor: Actor) -> KeyRecord | None:
         """End the suspension of a key; idempotent. Returns `None` if the key does not exist.
 
-        Raises `changes.SuspendedByAdmin`. A key whose owner is disabled stays suspended.
+        Raises `changes.SuspendedByAdmin` and `changes.OwnerDisabled`.
         """
         return _record(await change(self._redis, key_id, lambda key: changes.resume(key, actor)))
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.keys import changes
-from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
+from gateway.keys.changes import OPERATOR, Actor, OwnerDisabled, SuspendedByAdmin
 from gateway.keys.record import KeyRecord, KeyRestrictions
 
 KEY = KeyRecord(
@@ -70,6 +70,9 @@ def test_each_suspension_ends_only_by_its_own_counterpart(steps: list[str]) -> N
             case "admin suspends":
                 key = changes.suspend(key, ADMIN, 10)
                 reasons = (reasons - {"owner"}) | {"admin"}
+            case "owner resumes" | "admin resumes" if "disabled" in reasons:
+                with pytest.raises(OwnerDisabled):
+                    changes.resume(key, ADMIN if name == "admin resumes" else OWNER)
             case "owner resumes":
                 if "admin" in reasons:
                     with pytest.raises(SuspendedByAdmin):
@@ -87,7 +90,7 @@ def test_each_suspension_ends_only_by_its_own_counterpart(steps: list[str]) -> N
                 key = changes.enable_owner(key)
                 reasons.discard("disabled")
         assert (key.status(20) == "suspended") == bool(reasons)
-    assert changes.enable_owner(changes.resume(key, ADMIN)) == KEY
+    assert changes.resume(changes.enable_owner(key), ADMIN) == KEY
 
 
 def test_the_ceiling_of_a_new_key_is_what_an_admin_sets_for_somebody_else() -> None:

@@ -13,7 +13,7 @@ from admin_api.endpoints.keys.access import actor, audit, changeable_key, not_fo
 from admin_api.endpoints.keys.models import KeyStatus, ResumeKey, SuspendKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
-from gateway.keys.changes import SuspendedByAdmin
+from gateway.keys.changes import OwnerDisabled, SuspendedByAdmin
 from gateway.keys.record import KeyRecord
 
 
@@ -26,12 +26,12 @@ async def suspend_key(deps: Dependencies, caller: ApiCaller, params: SuspendKey)
 async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -> KeyStatus:
     """End the suspension of a key."""
     before = await changeable_key(deps, caller, params.key_id)
-    if before.owner_disabled_at is not None:
-        raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.")
     try:
         record = await deps.keys.resume(before.key_id, actor(caller))
     except SuspendedByAdmin:
         raise Problem(403, "An admin suspended this key, so only an admin may resume it.") from None
+    except OwnerDisabled:
+        raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.") from None
     return await _finish(deps, caller, "key.resume", before, record)
 
 

@@ -9,7 +9,7 @@ from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.changes import OPERATOR
+from gateway.keys.changes import OPERATOR, OwnerDisabled
 from gateway.keys.record import KeyRecord, Status
 from gateway.timestamps import now_ms
 
@@ -60,11 +60,13 @@ def resume(
 
     async def work(stores: Stores) -> Status:
         before = await get_changeable_key(stores, key_id)
-        if before.owner_disabled_at is not None:
+        try:
+            record = await stores.keys.resume(key_id, OPERATOR)
+        except OwnerDisabled:
             raise CliError(
                 f"the owner of {key_id} is disabled: enable the user first (`mcp-gateway user enable {before.owner}`)"
-            )
-        return await _finish(stores, "key.resume", before, await stores.keys.resume(key_id, OPERATOR))
+            ) from None
+        return await _finish(stores, "key.resume", before, record)
 
     _print_status(key_id, with_stores(config, data_dir, work), as_json)
 
