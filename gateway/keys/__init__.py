@@ -11,6 +11,8 @@
 | `stored_key` | the stored form of a record, its lookup with the owner's policy, and its compare-and-set |
 | `store` | `KeyStore`: create, find, rotate, update, suspend and revoke keys in Redis |
 | `cache` | `KeyCache`: the per-worker cache, invalidated over pub/sub |
+| `limits` | `Limit`: what each limit counts, and under which name |
+| `limit_status` | what is used and left of each limit |
 | `last_used` | `LastUsedWriter`: batches the times of last use |
 
 May import `gateway.redis`, `gateway.event_loop` and `gateway.timestamps`. Imported by `gateway.proxy`, `admin_api`,

@@ -21,7 +21,17 @@ from gateway.keys.changes import Actor
 from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.keys.stored_key import Secret, StoredKey, change, decode_record, encode, read, read_by_digest
+from gateway.keys.stored_key import (
+    LiveSecret,
+    Secret,
+    StoredKey,
+    change,
+    decode_record,
+    encode,
+    read,
+    read_by_digest,
+    read_stored_key,
+)
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
 from gateway.redis.durable_writes import wait_for_fsync
@@ -84,7 +94,7 @@ class KeyStore:
             key_prefix=key.prefix,
             owner=owner,
             created_at=now,
-            secrets=(Secret(digest),),
+            secrets=(Secret(digest, prefix=key.prefix, created_at=now),),
             ceiling=None if actor is None else changes.initial_ceiling(owner, fields, actor),
             **fields,
         )
@@ -101,6 +111,11 @@ class KeyStore:
     async def get(self, key_id: str) -> KeyRecord | None:
         """Return the record of a key id, with its owner's policy; it may be revoked or expired."""
         return await read(self._redis, key_id)
+
+    async def live_secrets(self, key_id: str) -> list[LiveSecret]:
+        """Return the secrets that a key accepts while it is active, newest first; none for an unknown key."""
+        stored = await read_stored_key(self._redis, key_id)
+        return [] if stored is None else stored.live_secrets(self._now_ms())
 
     def digest(self, key: ApiKey) -> str:
         """Return the digest under which the secret is stored."""
@@ -182,8 +197,13 @@ class KeyStore:
                 for secret in stored.secrets
             ]
             now = self._now_ms()
-            older = (Secret(secret.digest, end) for secret, end in zip(stored.secrets, ends, strict=True) if end > now)
-            return msgspec.structs.replace(stored, key_prefix=key.prefix, secrets=(Secret(digest), *older))
+            older = (
+                msgspec.structs.replace(secret, expires_at=end)
+                for secret, end in zip(stored.secrets, ends, strict=True)
+                if end > now
+            )
+            newest = Secret(digest, prefix=key.prefix, created_at=now)
+            return msgspec.structs.replace(stored, key_prefix=key.prefix, secrets=(newest, *older))
 
         rotated = await change(self._redis, key_id, rotate)
         return None if rotated is None else (rotated.record(), key)

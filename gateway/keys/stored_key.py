@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -18,6 +18,7 @@ from gateway.keys.policies import decode_policy
 from gateway.keys.record import KeyRecord
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
+from gateway.timestamps import format_rfc3339
 
 _MAX_ATTEMPTS = 32
 
@@ -63,6 +64,24 @@ class Secret(msgspec.Struct, frozen=True, array_like=True):
 
     digest: str
     expires_at: int | None = None
+    prefix: str | None = None
+    """`None` in records of versions that stored neither this nor `created_at`."""
+    created_at: int | None = None
+
+
+class LiveSecret(NamedTuple):
+    """A secret that a key accepts, without the secret. Timestamps are milliseconds since the epoch."""
+
+    prefix: str | None
+    """`None` for a secret that an earlier version replaced."""
+    since: int | None
+    """`None` for a secret that an earlier version made."""
+    until: int | None
+    """The end of its overlap; `None` for the newest secret."""
+
+    def values(self) -> dict[str, str | None]:
+        """Return the members by which the admin API and the command line describe it."""
+        return {"prefix": self.prefix, "since": format_rfc3339(self.since), "until": format_rfc3339(self.until)}
 
 
 class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,6 +92,19 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
     def record(self) -> KeyRecord:
         """Return the record without its digests."""
         return KeyRecord(**{name: getattr(self, name) for name in KeyRecord.__struct_fields__})
+
+    def live_secrets(self, now_ms: int) -> list[LiveSecret]:
+        """Return the secrets that are accepted while the key is active, newest first."""
+        if self.revoked_at is not None:
+            return []
+        return [
+            # The key has the prefix of its newest secret, also in records of versions that stored none with secrets.
+            LiveSecret(self.key_prefix, secret.created_at, None)
+            if secret.expires_at is None
+            else LiveSecret(secret.prefix, secret.created_at, secret.expires_at)
+            for secret in self.secrets
+            if secret.expires_at is None or secret.expires_at > now_ms
+        ]
 
 
 encode = msgspec.json.Encoder().encode
@@ -100,6 +132,12 @@ async def read_by_digest(redis: Redis, digest: str) -> tuple[KeyRecord, int | No
 def _joined(record: bytes, policy: bytes | None) -> KeyRecord:
     found = decode_record(record)
     return found if policy is None else msgspec.structs.replace(found, owner_policy=decode_policy(policy))
+
+
+async def read_stored_key(redis: Redis, key_id: str) -> StoredKey | None:
+    """Return the stored key, or `None` if it does not exist."""
+    raw = await redis.get(names.KEY_RECORD + key_id)
+    return None if raw is None else _decode_stored_key(raw)
 
 
 async def change(

@@ -70,13 +70,14 @@ async def test_only_login_needs_no_token(document: Any) -> None:
 
 async def test_responses_match_the_document(user: Api, admin: Api, table: UsageTable, document: Any) -> None:
     await table.insert_async([event(), event(record_count=None, table_names=())], "responses")
-    key = await user.create_key(expires_days=3)
+    key = await user.create_key(expires_days=3, calls_per_day=9, tool_rate_limits={"run_*": 9})
     key_id = {"key_id": key["key_id"]}
     requests: list[tuple[Api, str, str, Any]] = [
         (user, "POST", "/api/mcp-keys/create", {"key_name": "two"}),
         (user, "GET", "/api/mcp-keys/list", None),
         (user, "POST", "/api/mcp-keys/update", {**key_id, "labels": {"a": "b"}}),
         (user, "POST", "/api/mcp-keys/rotate", key_id),
+        (user, "GET", f"/api/mcp-keys/show?key_id={key['key_id']}", None),
         (user, "POST", "/api/mcp-keys/revoke", key_id),
         (user, "GET", "/api/mcp-usage/history", None),
         (user, "GET", "/api/mcp-usage/stats", None),
@@ -90,7 +91,7 @@ async def test_responses_match_the_document(user: Api, admin: Api, table: UsageT
     ]
     for api, method, path, body in requests:
         response = await api.request(method, path, **({} if body is None else {"json": body}))
-        described = document["paths"][path][method.lower()]["responses"][str(response.status)]
+        described = document["paths"][path.partition("?")[0]][method.lower()]["responses"][str(response.status)]
         (media_type, content), *_ = described["content"].items()
         assert response.headers["Content-Type"].split(";")[0] == media_type
         check(document, content["schema"], response.body)

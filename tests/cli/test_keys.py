@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from admin_api.endpoints.keys.models import CreatedKey, KeyItem
+from admin_api.endpoints.keys.models import CreatedKey, KeyDetails, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main
+from gateway.keys import limits
 from gateway.keys.record import KeyRecord, KeyRestrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
@@ -139,10 +141,41 @@ def test_a_listed_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> No
     assert set(listed) == set(KeyItem.__struct_fields__)
     msgspec.convert(listed, KeyItem)
     assert listed["last_used_at"] is not None
+
+
+def test_a_shown_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> None:
+    key_id = create_key(capsys, "--calls-per-day", "5", "--tool-rate-limit", "run_*=6")["key_id"]
+    assert main(["key", "list", "--json"]) == 0
+    [listed] = json.loads(capsys.readouterr().out)["keys"]
     assert main(["key", "show", key_id, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == listed
+    shown = json.loads(capsys.readouterr().out)
+    msgspec.convert(shown, KeyDetails)
+    limits, secrets = shown.pop("limits"), shown.pop("secrets")
+    assert shown == listed
+    assert [(one["name"], one.get("tool"), one["left"]) for one in limits] == [
+        ("calls_per_day", None, 5),
+        ("tool_rate_limits", "run_*", 6),
+    ]
+    assert secrets == [{"prefix": listed["key_prefix"], "since": listed["created_at"], "until": None}]
     assert main(["key", "show", key_id]) == 0
-    assert f"key_id                 {key_id}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"key_id                 {key_id}" in printed
+    assert re.search(r"^tool_rate_limits +key +6 +0 +6 +- +run_\*$", printed, re.MULTILINE)
+    assert re.search(rf"^{listed['key_prefix']} +{listed['created_at']} +-$", printed, re.MULTILINE)
+
+
+def test_a_limit_below_what_is_used_is_set_with_a_warning(url: str, capsys: Capture) -> None:
+    key_id = create_key(capsys)["key_id"]
+    counter = limits.counter(key_id, "calls", "month", now_ms() // 1000)
+    on_redis(url, lambda redis: redis.set(counter, 7))
+    assert main(["key", "update", key_id, "--calls-per-month", "5", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["calls_per_month"] == 5
+    assert printed.err.startswith(
+        "mcp-gateway: warning: calls_per_month is set to 5, of which 7 are used already; it resets at "
+    )
+    assert main(["key", "update", key_id, "--calls-per-month", "8"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_key_can_be_revoked_repeatedly(url: str, capsys: Capture) -> None:

@@ -15,8 +15,9 @@ from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRestrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
+from gateway.keys.stored_key import LiveSecret
 from gateway.keys.validation import InvalidField
-from gateway.redis.names import INVALIDATIONS, PREFIX
+from gateway.redis.names import INVALIDATIONS, KEY_RECORD, PREFIX
 from tests.support.clock import Clock
 from tests.support.keys import find_record
 
@@ -260,6 +261,44 @@ async def test_a_longer_overlap_does_not_extend_an_older_secret(store: KeyStore,
     await store.rotate(record.key_id, 3600)
     clock.advance(10)
     assert await find_record(store, first) is None
+
+
+async def test_the_live_secrets_of_a_key_have_their_prefix_and_times(store: KeyStore, clock: Clock) -> None:
+    record, first = await store.create(owner=OWNER, key_name="laptop")
+    created_at = clock.now_ms()
+    assert await store.live_secrets(record.key_id) == [LiveSecret(first.prefix, created_at, None)]
+    clock.advance(10)
+    second = (await store.rotate(record.key_id, 60) or (None, first))[1]
+    clock.advance(10)
+    third = (await store.rotate(record.key_id, 3600) or (None, first))[1]
+    assert await store.live_secrets(record.key_id) == [
+        LiveSecret(third.prefix, created_at + 20_000, None),
+        LiveSecret(second.prefix, created_at + 10_000, created_at + 3_620_000),
+        LiveSecret(first.prefix, created_at, created_at + 70_000),
+    ]
+    clock.advance(50)
+    assert [secret.prefix for secret in await store.live_secrets(record.key_id)] == [third.prefix, second.prefix]
+    await store.revoke(record.key_id)
+    assert await store.live_secrets(record.key_id) == []
+    assert await store.live_secrets("key_none") == []
+
+
+async def test_the_secrets_of_an_earlier_version_are_read_without_the_times_it_did_not_store(
+    store: KeyStore, redis: Redis, clock: Clock
+) -> None:
+    record, first = await store.create(owner=OWNER, key_name="laptop")
+    raw = await redis.get(KEY_RECORD + record.key_id)
+    assert raw is not None
+    stored = msgspec.json.decode(raw)
+    ends_at = clock.now_ms() + 5000
+    stored["secrets"] = [[first.digest(None), None], ["0" * 64, ends_at]]
+    await redis.set(KEY_RECORD + record.key_id, msgspec.json.encode(stored))
+    assert await find_record(store, first) == record
+    secrets = [LiveSecret(first.prefix, None, None), LiveSecret(None, None, ends_at)]
+    assert await store.live_secrets(record.key_id) == secrets
+    second = (await store.rotate(record.key_id, 60) or (None, first))[1]
+    assert [secret.prefix for secret in await store.live_secrets(record.key_id)] == [second.prefix, None, None]
+    assert await find_record(store, first) is not None
 
 
 async def test_the_digest_of_a_replaced_secret_expires_in_redis(store: KeyStore, redis: Redis, clock: Clock) -> None:

@@ -3,7 +3,7 @@
 | module | endpoints |
 | --- | --- |
 | `creation` | create and rotate, the only ones that return a secret |
-| `reading` | list |
+| `reading` | list and show |
 | `changes` | update and revoke |
 | `suspension` | suspend and resume |
 

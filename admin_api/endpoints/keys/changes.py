@@ -1,6 +1,7 @@
 """Update and revoke keys.
 
 An owner who would widen a key beyond what an admin has set gets 403 with the fields (`gateway.keys.ceilings`).
+A limit below what is used already is accepted with a warning.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys.access import accessible_key, actor, audit, not_found, revoked
-from admin_api.endpoints.keys.models import KeyItem, RevokedKey, RevokeKey, UpdateKey, expiry, key_item
+from admin_api.endpoints.keys.models import RevokedKey, RevokeKey, UpdatedKey, UpdateKey, expiry, item_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys import ceilings
+from gateway.keys.limit_status import warn_of_use
 
 
-async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> KeyItem:
+async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> UpdatedKey:
     """Change a key's name, expiry, limits, scopes or labels."""
     changes = params.set_fields()
     before = await accessible_key(deps, caller, changes.pop("key_id"))
@@ -37,7 +39,9 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
     details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
     await audit(deps, caller, "key.update", record, details)
     used = await deps.keys.last_used([record.key_id])
-    return key_item(record, deps.now_ms(), used.get(record.key_id))
+    now = deps.now_ms()
+    warnings = await warn_of_use(deps.redis, record, changes, now)
+    return UpdatedKey(**item_fields(record, now, used.get(record.key_id)), warnings=warnings)
 
 
 async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -> RevokedKey:
@@ -64,7 +68,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         access="user",
         params=UpdateKey,
         handler=update_key,
-        response=KeyItem,
+        response=UpdatedKey,
         errors=(403, 404, 409),
     ),
     Endpoint(

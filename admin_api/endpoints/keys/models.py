@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from admin_api.endpoints.restrictions import RestrictionFields
 from admin_api.http.field_types import AnyEmail, ExpiresDays, Flag, KeyId, KeyName, Labels, OverlapSeconds
 from gateway.keys import ceilings
+from gateway.keys.limits import Of
 from gateway.keys.record import KeyRecord, Restrictions, Status, Suspender
 from gateway.timestamps import DAY_MS, format_rfc3339
 
@@ -81,6 +82,47 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
 
 
+class KeyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key to show."""
+
+    key_id: KeyId
+
+
+class SecretItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret that a key accepts; `until` is the end of its overlap. Unknown prefixes and times are `null`."""
+
+    prefix: str | None
+    since: str | None
+    until: str | None
+
+
+class LimitItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit of a key or of its owner, what is used and left of it, and when it resets."""
+
+    name: str
+    """The field that sets it."""
+    of: Of
+    tool: str | UnsetType = UNSET
+    """The glob of an entry of `tool_rate_limits`."""
+    limit: int
+    used: int
+    left: int
+    resets_at: str | None
+
+
+class KeyDetails(KeyItem, frozen=True, kw_only=True):
+    """A key with its secrets, without their text, and what is used of its limits."""
+
+    secrets: list[SecretItem]
+    limits: list[LimitItem]
+
+
+class UpdatedKey(KeyItem, frozen=True, kw_only=True):
+    """A changed key, with a warning for each new limit that is below what is used already."""
+
+    warnings: list[str]
+
+
 class KeyList(msgspec.Struct, frozen=True):
     """Keys, newest first."""
 
@@ -139,18 +181,23 @@ def expiry(now_ms: int, days: int | None) -> int | None:
 
 def key_item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
     """Describe a key."""
-    return KeyItem(
-        key_id=record.key_id,
-        key_name=record.key_name,
-        key_prefix=record.key_prefix,
-        owner=record.owner,
-        status=record.status(now_ms),
-        created_at=format_rfc3339(record.created_at),
-        revoked_at=format_rfc3339(record.revoked_at),
-        suspended_at=format_rfc3339(record.suspended_since),
-        suspended_by=record.suspender,
-        last_used_at=format_rfc3339(last_used),
+    return KeyItem(**item_fields(record, now_ms, last_used))
+
+
+def item_fields(record: KeyRecord, now_ms: int, last_used: int | None) -> dict[str, Any]:
+    """Return the fields of a `KeyItem`."""
+    return {
+        "key_id": record.key_id,
+        "key_name": record.key_name,
+        "key_prefix": record.key_prefix,
+        "owner": record.owner,
+        "status": record.status(now_ms),
+        "created_at": format_rfc3339(record.created_at),
+        "revoked_at": format_rfc3339(record.revoked_at),
+        "suspended_at": format_rfc3339(record.suspended_since),
+        "suspended_by": record.suspender,
+        "last_used_at": format_rfc3339(last_used),
         **ceilings.values(record),
-        ceiling=KeyCeiling(**ceilings.set_values(record.ceiling)),
-        labels=record.labels,
-    )
+        "ceiling": KeyCeiling(**ceilings.set_values(record.ceiling)),
+        "labels": record.labels,
+    }

@@ -1,13 +1,25 @@
-"""List keys."""
+"""List and show keys."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.keys.models import KeyList, ListQuery, key_item
+from admin_api.endpoints.keys.access import accessible_key
+from admin_api.endpoints.keys.models import (
+    KeyDetails,
+    KeyList,
+    KeyQuery,
+    LimitItem,
+    ListQuery,
+    SecretItem,
+    item_fields,
+    key_item,
+)
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.endpoint import ApiCaller, Endpoint
+from gateway.keys.limit_status import read_statuses
+from gateway.keys.limits import limits_of
 
 
 async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) -> KeyList:
@@ -16,6 +28,20 @@ async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) ->
     used = await deps.keys.last_used([record.key_id for record in records])
     now = deps.now_ms()
     return KeyList([key_item(record, now, used.get(record.key_id)) for record in records])
+
+
+async def show_key(deps: Dependencies, caller: ApiCaller, params: KeyQuery) -> KeyDetails:
+    """Show a key, its secrets without their text, and what is used of its limits."""
+    record = await accessible_key(deps, caller, params.key_id)
+    used = await deps.keys.last_used([record.key_id])
+    secrets = await deps.keys.live_secrets(record.key_id)
+    now = deps.now_ms()
+    limits = await read_statuses(deps.redis, limits_of(record), now)
+    return KeyDetails(
+        **item_fields(record, now, used.get(record.key_id)),
+        secrets=[SecretItem(**secret.values()) for secret in secrets],
+        limits=[LimitItem(**status.values()) for status in limits],
+    )
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
@@ -28,5 +54,15 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         handler=list_keys,
         response=KeyList,
         errors=(403,),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/mcp-keys/show",
+        summary="Show a key, with its secrets but not their text, and what is used and left of its limits",
+        access="user",
+        params=KeyQuery,
+        handler=show_key,
+        response=KeyDetails,
+        errors=(404,),
     ),
 )

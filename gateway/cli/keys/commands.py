@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys import suspension
+from gateway.cli.keys import reading, suspension
 from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key, revoked
 from gateway.cli.support import options
-from gateway.cli.support.output import CliError, print_json, print_pairs, print_table
+from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.changes import OPERATOR
+from gateway.keys.limit_status import warn_of_use
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.validation import InvalidField
-from gateway.timestamps import format_minute, now_ms
+from gateway.timestamps import now_ms
 
 app = typer.Typer(no_args_is_help=True, help="API keys of MCP clients.")
 
@@ -73,62 +75,8 @@ def create(
     key_output.print_new_key(record, key, as_json)
 
 
-@app.command(name="list")
-def list_keys(
-    owner: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="List only the keys of this user.", show_default="all users")
-    ] = None,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """List keys, newest first."""
-
-    async def work(stores: Stores) -> tuple[list[KeyRecord], dict[str, int]]:
-        records = await stores.keys.list(owner and owner.strip().casefold())
-        return records, await stores.keys.last_used([record.key_id for record in records])
-
-    records, last_used = with_stores(config, data_dir, work)
-    if as_json:
-        print_json({"keys": [key_output.key_to_json(record, last_used.get(record.key_id)) for record in records]})
-        return
-    now = now_ms()
-    rows = [
-        (
-            record.key_id,
-            record.key_name,
-            record.key_prefix + "…",
-            record.owner,
-            record.status(now),
-            format_minute(record.expires_at),
-            format_minute(last_used.get(record.key_id)),
-        )
-        for record in records
-    ]
-    print_table(("KEY ID", "NAME", "KEY", "OWNER", "STATUS", "EXPIRES (UTC)", "LAST USED (UTC)"), rows)
-
-
-@app.command()
-def show(
-    key_id: key_options.KeyId,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Show one key with its scopes and limits."""
-
-    async def work(stores: Stores) -> tuple[KeyRecord, int | None]:
-        record = await get_key(stores, key_id)
-        return record, (await stores.keys.last_used([record.key_id])).get(record.key_id)
-
-    record, last_used_at = with_stores(config, data_dir, work)
-    fields = key_output.key_to_json(record, last_used_at)
-    if as_json:
-        print_json(fields)
-    else:
-        print_pairs([(name, key_output.format_value(value)) for name, value in fields.items()])
-
-
+app.command(name="list")(reading.list_keys)
+app.command()(reading.show)
 app.command()(suspension.revoke)
 app.command()(suspension.suspend)
 app.command()(suspension.resume)
@@ -215,7 +163,9 @@ def update(
         read_only=read_only,
         labels=labels,
     )
-    record, last_used_at = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
+    record, last_used_at, warnings = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
+    for warning in warnings:
+        print_stderr(f"mcp-gateway: warning: {warning}")
     if as_json:
         print_json(key_output.key_to_json(record, last_used_at))
     else:
@@ -232,7 +182,7 @@ async def _create(stores: Stores, name: str, owner: str | None, fields: dict[str
     return record, key
 
 
-async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple[KeyRecord, int | None]:
+async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple[KeyRecord, int | None, Sequence[str]]:
     await get_changeable_key(stores, key_id)
     try:
         updated = await stores.keys.update(key_id, OPERATOR, **changes)
@@ -241,7 +191,8 @@ async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple
     if updated is None:
         raise no_such_key(key_id)
     await audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
-    return updated, (await stores.keys.last_used([key_id])).get(key_id)
+    last_used = await stores.keys.last_used([key_id])
+    return updated, last_used.get(key_id), await warn_of_use(stores.redis, updated, changes, now_ms())
 
 
 async def _owner_email(stores: Stores, email: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from gateway.cli.support.output import print_json, print_pairs
+from gateway.cli.support.output import print_json, print_pairs, print_table
 from gateway.keys.ceilings import set_values, values
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
@@ -61,6 +61,21 @@ def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
         "ceiling": set_values(record.ceiling),
         "labels": record.labels,
     }
+
+
+def print_details(fields: dict[str, Any]) -> None:
+    """Print a key with its secrets and limits, whose members may be absent."""
+    lists = ("secrets", "limits")
+    print_pairs([(name, format_value(value)) for name, value in fields.items() if name not in lists])
+    for name in lists:
+        rows = fields[name]
+        header = list(dict.fromkeys(member for row in rows for member in row))
+        if rows:
+            typer.echo()
+            print_table(
+                [member.replace("_", " ").upper() for member in header],
+                [[format_value(row.get(member)) for member in header] for row in rows],
+            )
 
 
 def format_value(value: Any) -> str:
