@@ -83,6 +83,20 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
         return (self,) if self.owner_policy is None else (self, self.owner_policy)
 
     @property
+    def is_limited_to_tools(self) -> bool:
+        """True if the key may call certain tools only."""
+        policy = self.owner_policy
+        if self.allowed_tools is not None or self.read_only:
+            return True
+        return policy is not None and (policy.allowed_tools is not None or policy.read_only)
+
+    @property
+    def is_limited_to_tables(self) -> bool:
+        """True if the key may read certain tables only."""
+        policy = self.owner_policy
+        return self.allowed_tables is not None or (policy is not None and policy.allowed_tables is not None)
+
+    @property
     def suspended_since(self) -> int | None:
         """The beginning of the suspension; that of the key itself comes before that of its owner."""
         return self.owner_disabled_at if self.suspended_at is None else self.suspended_at

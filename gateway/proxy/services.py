@@ -85,6 +85,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
     policy = Policy(
         public_methods=frozenset(config.public_methods),
         tables_in_arguments=lambda tool, arguments: tables_in_arguments(tool, arguments, hints(tool)),
+        read_only_hint=stores.tools.read_only_hint,
     )
     authenticator = Authenticator(stores.keys, now_ms=clock.now_ms)
     rules_file = Path(config.metering_rules) if config.metering_rules else None
@@ -103,7 +104,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
         usage=stores.usage,
         meter=meter,
-        accounting=AccountingServices(clock, new_event_id, meter, stores.tools.observe_tools),
+        accounting=AccountingServices(clock, new_event_id, meter, stores.tools),
         forwarding=_make_forwarding(config, metrics, stores, authenticator),
     )
 

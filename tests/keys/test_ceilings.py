@@ -19,7 +19,7 @@ from gateway.keys.ceilings import AboveCeiling, lifted, moved, narrowed, set_val
 from gateway.keys.changes import Actor
 from gateway.keys.record import KeyRecord, KeyRestrictions
 from gateway.keys.validation import validate_fields
-from gateway.proxy.admission.policy import check_address, check_tables, is_tool_allowed
+from gateway.proxy.admission.policy import check_address, check_tables, check_tool
 from gateway.timestamps import DAY_MS, format_rfc3339
 
 NOW = 1_800_000_000_000
@@ -72,7 +72,7 @@ def is_within(key: KeyRecord, limit: KeyRecord) -> bool:
     if any(rates.get(glob, most + 1) > most for glob, most in (limit.tool_rate_limits or {}).items()):
         return False
     return (
-        all(is_tool_allowed(limit, tool) for tool in TOOLS if is_tool_allowed(key, tool))
+        all(check_tool(limit, tool, bool) is None for tool in TOOLS if check_tool(key, tool, bool) is None)
         and all(check_tables(limit, (table,)) is None for table in TABLES if check_tables(key, (table,)) is None)
         and all(check_address(limit, one) is None for one in ADDRESSES if check_address(key, one) is None)
     )

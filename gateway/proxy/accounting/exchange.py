@@ -70,7 +70,7 @@ class Exchange:
         self._is_listening = is_listening
         self._decoded: tuple[Chunk, ToolResponse | None] = (b"", None)
         """Data that was decoded ahead, and the response in it."""
-        self.is_limited_to_tables = key is not None and key.allowed_tables is not None
+        self.is_limited_to_tables = key is not None and key.is_limited_to_tables
         """True if the key is limited to certain tables, so that responses must be correlated without any doubt."""
         self.is_session_bound = False
         """True if the stream has announced its session (HTTP+SSE transport)."""
@@ -83,7 +83,7 @@ class Exchange:
         for message in messages:
             if message.kind == "request" and (request := self._track(message)) is not None:
                 self.pending[request.id_json] = request
-        is_limited_to_tools = key is not None and key.allowed_tools is not None
+        is_limited_to_tools = key is not None and key.is_limited_to_tools
         self.may_redact = (
             self.is_limited_to_tables
             or (key is not None and key.has_record_limits)

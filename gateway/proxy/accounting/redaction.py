@@ -11,7 +11,7 @@ import msgspec
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, error_body
 from gateway.proxy.accounting.response_decoder import decode_result
-from gateway.proxy.admission.policy import is_tool_allowed
+from gateway.proxy.admission.policy import ReadOnlyHint, check_tool
 
 _UNCHECKED = "This API key is limited, and this result cannot be matched to a call that it may make"
 
@@ -21,7 +21,7 @@ DROP = b""
 
 def is_restricted(key: KeyRecord | None) -> bool:
     """Return True if responses to this key have to be checked."""
-    return key is not None and (key.allowed_tools is not None or key.allowed_tables is not None)
+    return key is not None and (key.is_limited_to_tools or key.is_limited_to_tables)
 
 
 def deny_result(id_: object) -> bytes:
@@ -29,29 +29,31 @@ def deny_result(id_: object) -> bytes:
     return error_body(id_, DENIED, _UNCHECKED)
 
 
-def filter_tools(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
+def filter_tools(key: KeyRecord | None, id_: object, result: msgspec.Raw, read_only_hint: ReadOnlyHint) -> bytes | None:
     """Remove the tools that the key may not call from a `tools/list` result."""
-    if key is None or key.allowed_tools is None:
+    if key is None or not key.is_limited_to_tools:
         return None
     try:
         value = msgspec.json.decode(result)
     except msgspec.MsgspecError:
         return deny_result(id_)
     if isinstance(value, dict) and isinstance(value.get("tools"), list):
-        value["tools"] = [tool for tool in value["tools"] if is_tool_allowed(key, _name_of(tool))]
+        value["tools"] = [tool for tool in value["tools"] if check_tool(key, _name_of(tool), read_only_hint) is None]
     return msgspec.json.encode({"jsonrpc": "2.0", "id": id_, "result": value})
 
 
-def redact_unmatched(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:
+def redact_unmatched(
+    key: KeyRecord | None, id_: object, result: msgspec.Raw, read_only_hint: ReadOnlyHint
+) -> bytes | None:
     """Redact a result whose request is unknown."""
     if key is None or not is_restricted(key):
         return None
-    if key.allowed_tables is not None:
+    if key.is_limited_to_tables:
         return deny_result(id_)
     members = decode_result(result)
-    if members.tools:
-        return filter_tools(key, id_, result)
-    return deny_result(id_) if members.is_tool_result else None
+    if members.is_tool_result:
+        return deny_result(id_)
+    return filter_tools(key, id_, result, read_only_hint) if members.tools else None
 
 
 def redact_disguised(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:

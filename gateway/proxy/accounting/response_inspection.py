@@ -28,8 +28,8 @@ from gateway.proxy.accounting.response_decoder import (
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.tracked_request import TrackedRequest
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
-from gateway.proxy.admission.policy import check_tables, is_tool_allowed
-from gateway.proxy.admission.rejections import TOOL_NOT_ALLOWED, Deny
+from gateway.proxy.admission.policy import check_tables, check_tool
+from gateway.proxy.admission.rejections import Deny
 from gateway.usage.event import UsageEvent
 
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
@@ -93,7 +93,7 @@ class ResponseInspector:
         self._builder = builder
         self._services = services
         self._key = builder.key
-        self._has_tables = builder.key is not None and builder.key.allowed_tables is not None
+        self._has_tables = builder.key is not None and builder.key.is_limited_to_tables
         self._results = results
         self._inspection = inspection
         self._size = len(inspection.output)
@@ -136,7 +136,7 @@ class ResponseInspector:
         if message.result and (request is None or (self._has_tables and not found.is_certain)):
             if is_uncounted and request is not None and request.method == "tools/call":
                 self._add_event(request, _NO_RECORDS, "denied")
-            return redaction.redact_unmatched(self._key, id_, message.result)
+            return redaction.redact_unmatched(self._key, id_, message.result, self._services.tools.read_only_hint)
         return None if request is None else self._inspect_response(request, is_uncounted, id_, message)
 
     def _inspect_response(
@@ -149,12 +149,13 @@ class ResponseInspector:
             return self._inspect_task_read(request, id_, message)
         if not message.result:
             return None
+        if isinstance(request, RegisteredRequest) and (
+            redacted := redaction.redact_disguised(self._key, id_, message.result)
+        ):
+            return redacted
         if request.method == "tools/list":
-            if self._services.observe_tools is not None:
-                self._services.observe_tools(bytes(message.result))
-            return redaction.filter_tools(self._key, id_, message.result)
-        if isinstance(request, RegisteredRequest):
-            return redaction.redact_disguised(self._key, id_, message.result)
+            self._services.tools.observe_tools(bytes(message.result))
+            return redaction.filter_tools(self._key, id_, message.result, self._services.tools.read_only_hint)
         return None
 
     def _inspect_call_response(
@@ -190,10 +191,14 @@ class ResponseInspector:
         members: ResultMembers,
     ) -> bytes | None:
         """Meter the result of a completed call, and check it against the key's tools and tables."""
-        if isinstance(call, RegisteredRequest) and self._key is not None and not is_tool_allowed(self._key, call.tool):
+        if (
+            isinstance(call, RegisteredRequest)
+            and self._key is not None
+            and (forbidden := check_tool(self._key, call.tool, self._services.tools.read_only_hint))
+        ):
             if is_uncounted:
                 self._add_event(call, _NO_RECORDS, "denied")
-            return error_body(id_, DENIED, TOOL_NOT_ALLOWED.message)
+            return error_body(id_, DENIED, forbidden.message)
         metered = self._services.meter(call.tool, call.arguments, bytes(result))
         if (
             not metered.tables
@@ -266,7 +271,8 @@ class ResponseInspector:
         if found is None:
             return None
         if found.request is None:
-            return redaction.redact_unmatched(self._key, id_, result) if result else None
+            hint = self._services.tools.read_only_hint
+            return redaction.redact_unmatched(self._key, id_, result, hint) if result else None
         return self._inspect_call_response(found.request, found.state == "taken", id_, result, error)
 
     def _look_up(self, lookup: Lookup) -> LookupResult | None:

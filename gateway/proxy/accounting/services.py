@@ -24,11 +24,20 @@ class Meter(Protocol):
         """Meter a call whose result is already decoded; return `None` if the result's bytes are needed."""
 
 
+class Tools(Protocol):
+    """Knows the tools of the upstream."""
+
+    def observe_tools(self, result: bytes) -> None:
+        """Learn the tools of a `tools/list` result, as the upstream sent it."""
+
+    def read_only_hint(self, tool: str) -> bool | None:
+        """Return the `readOnlyHint` with which the upstream declares a tool; `None` for an unknown tool."""
+
+
 class AccountingServices(msgspec.Struct, frozen=True):
-    """The services that all exchanges of a worker share: the clock, the ids and the meter."""
+    """The services that all exchanges of a worker share: the clock, the ids, the meter and the catalog of tools."""
 
     clock: Clock
     new_event_id: NewEventId
     meter: Meter
-    observe_tools: Callable[[bytes], None] | None = None
-    """Called with every `tools/list` result, as the upstream sent it."""
+    tools: Tools

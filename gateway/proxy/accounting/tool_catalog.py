@@ -64,6 +64,10 @@ class ToolCatalog:
         """Return what the declaration of a tool tells the metering; `None` if the tool is unknown."""
         return self._hints.get(tool)
 
+    def read_only_hint(self, tool: str) -> bool | None:
+        """Return the `readOnlyHint` with which the upstream declares a tool; `None` for an unknown tool."""
+        return None
+
     def observe_tools(self, result: bytes) -> None:
         """Add the tools of a `tools/list` result, in the background."""
         if len(result) > MAX_LIST or (digest := _digest(result)) in self._seen_lists:

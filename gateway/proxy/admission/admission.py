@@ -51,7 +51,7 @@ class Admission:
         self, head: RequestHead, body: bytes, parsed: Body, credential: Principal | Deny
     ) -> AdmittedRequest:
         """Admit a POST; `parsed` is what its body says."""
-        if isinstance(credential, Principal) and credential.record.allowed_tables is not None:
+        if isinstance(credential, Principal) and credential.record.is_limited_to_tables:
             await _parse_sql(parsed)
         record = credential if isinstance(credential, Deny) else credential.record
         decision = self._policy.decide(parsed, record, head.policy_inputs)

@@ -8,6 +8,8 @@ The rules, in this order; the first that applies decides:
    with them. Each call must name an allowed tool and read allowed tables only. A restricted key's call that cannot be
    understood is rejected.
 
+The scopes are those of the key and those of its owner's policy; both must allow a request.
+
 Pure: does no I/O.
 """
 
@@ -21,18 +23,24 @@ from typing import Any
 
 import msgspec
 
-from gateway.keys.record import KeyRecord
+from gateway.keys.limits import Of
+from gateway.keys.record import KeyRecord, OwnerPolicy, Restrictions
 from gateway.protocol import errors
 from gateway.protocol.message import Body, Message, is_public
 from gateway.protocol.routing_headers import find_mismatch
 from gateway.proxy.admission.rejections import (
-    ADDRESS_NOT_ALLOWED,
-    TABLES_UNKNOWN,
-    TOOL_NOT_ALLOWED,
+    NO_TOOL,
     Deny,
+    address_not_allowed,
     invalid,
     table_not_allowed,
+    tables_unknown,
+    tool_not_allowed,
+    tool_not_read_only,
 )
+
+ReadOnlyHint = Callable[[str], bool | None]
+"""Returns the `readOnlyHint` with which the upstream declares a tool; `None` for an unknown tool."""
 
 
 class Allow(msgspec.Struct, frozen=True):
@@ -57,6 +65,7 @@ class Policy(msgspec.Struct, frozen=True):
     public_methods: Collection[str]
     tables_in_arguments: Callable[[str, dict[str, Any]], tuple[str, ...] | None]
     """Returns the tables that a call of a tool with these arguments will read; `None` if that cannot be known."""
+    read_only_hint: ReadOnlyHint
 
     def decide(self, body: Body, credential: KeyRecord | Deny, inputs: PolicyInputs) -> Allow | Deny:
         """Decide on a request; `credential` is the key's record, or the reason why there is none."""
@@ -70,14 +79,14 @@ class Policy(msgspec.Struct, frozen=True):
             return Allow(credential)
         if isinstance(credential, Deny):
             return credential
-        if credential.allowed_ips is not None and (deny := check_address(credential, inputs.client_ip)):
+        if deny := check_address(credential, inputs.client_ip):
             return deny
         for message in body.messages:
             if message.form_error:
                 return invalid(message.form_error)
         if difference:
             return invalid(difference, errors.HEADER_MISMATCH)
-        if credential.allowed_tools is not None or credential.allowed_tables is not None:
+        if credential.is_limited_to_tools or credential.is_limited_to_tables:
             for message in body.messages:
                 if deny := self._check_call(credential, message):
                     return deny
@@ -87,36 +96,51 @@ class Policy(msgspec.Struct, frozen=True):
         if message.method != "tools/call":
             return None
         tool = message.tool
-        if tool is None or not is_tool_allowed(key, tool):
-            return TOOL_NOT_ALLOWED
-        if key.allowed_tables is None:
+        if tool is None:
+            return NO_TOOL
+        if deny := check_tool(key, tool, self.read_only_hint):
+            return deny
+        if not key.is_limited_to_tables:
             return None
         return check_tables(key, self.tables_in_arguments(tool, message.arguments))
 
 
 def check_address(key: KeyRecord, client_ip: str) -> Deny | None:
     """Return a `Deny` if the key is restricted to certain addresses, and this is none of them, or unknown."""
-    if key.allowed_ips is None or _is_in_networks(client_ip, key.allowed_ips):
-        return None
-    return ADDRESS_NOT_ALLOWED
+    for restrictions in key.restrictions:
+        networks = restrictions.allowed_ips
+        if networks is not None and not _is_in_networks(client_ip, networks):
+            return address_not_allowed(client_ip, _of(restrictions))
+    return None
 
 
-def is_tool_allowed(key: KeyRecord, tool: str) -> bool:
-    """Return True if the key may call the tool. Globs are case-sensitive."""
-    return key.allowed_tools is None or _matches_any(tool, key.allowed_tools)
+def check_tool(key: KeyRecord, tool: str, read_only_hint: ReadOnlyHint) -> Deny | None:
+    """Return a `Deny` if the key may not call the tool. Globs are case-sensitive."""
+    for restrictions in key.restrictions:
+        globs = restrictions.allowed_tools
+        if globs is not None and not _matches_any(tool, globs):
+            return tool_not_allowed(tool, globs, _of(restrictions))
+        if restrictions.read_only and not (hint := read_only_hint(tool)):
+            return tool_not_read_only(tool, _of(restrictions), is_known=hint is not None)
+    return None
 
 
 def check_tables(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | None:
     """Return a `Deny` if one of the tables is not allowed; `None` stands for tables that cannot be known."""
-    if key.allowed_tables is None:
-        return None
-    if tables is None:
-        return TABLES_UNKNOWN
-    allowed = _casefolded(key.allowed_tables)
-    for table in tables:
-        if table.casefold() not in allowed:
-            return table_not_allowed(table)
+    for restrictions in key.restrictions:
+        allowed = restrictions.allowed_tables
+        if allowed is None:
+            continue
+        if tables is None:
+            return tables_unknown(allowed, _of(restrictions))
+        for table in tables:
+            if table.casefold() not in _casefolded(allowed):
+                return table_not_allowed(table, allowed, _of(restrictions))
     return None
+
+
+def _of(restrictions: Restrictions) -> Of:
+    return "owner" if isinstance(restrictions, OwnerPolicy) else "key"
 
 
 # The same few keys make most calls.

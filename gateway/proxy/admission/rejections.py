@@ -10,11 +10,19 @@ The texts that say which rule of a format was broken are where the rule is: fram
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
 
+from gateway.keys.limits import Of
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
+
+MAX_LISTED = 10
+"""Allowed values that a message lists."""
+MAX_NAME = 100
+"""Characters of a name in a message."""
+_PLAIN = re.compile(r"[^\s,;'\"`]+")
 
 
 class Deny(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,16 +82,67 @@ def forbidden(message: str, reason: str) -> Deny:
     return Deny(status=403, code=DENIED, message=message, reason=reason)
 
 
-ADDRESS_NOT_ALLOWED = forbidden("This API key may not be used from this address", "address")
-TOOL_NOT_ALLOWED = forbidden("This API key may not call this tool", "tool")
-TABLES_UNKNOWN = forbidden(
-    "This API key is limited to certain tables, and the tables of this call cannot be known", "table"
-)
+NO_TOOL = forbidden("This API key is limited, and this call does not name a tool", "tool")
 
 
-def table_not_allowed(table: str) -> Deny:
-    """Return the rejection of a call that reads a table that the key may not read."""
-    return forbidden(f"This API key may not read the table {table!r}", "table")
+def address_not_allowed(address: str, of: Of) -> Deny:
+    """Return the rejection of a client address. `of` says whose scope it is outside of, as in the functions below."""
+    if of == "owner":
+        return forbidden(f"The policy of this key's owner does not allow the address {_printed(address)}", "address")
+    return forbidden(f"This API key may not be used from the address {_printed(address)}", "address")
+
+
+def tool_not_allowed(tool: str, allowed: tuple[str, ...], of: Of) -> Deny:
+    """Return the rejection of a call of a tool that no allowed glob matches."""
+    if of == "owner":
+        message = f"The policy of this key's owner does not allow {_printed(tool)}"
+    else:
+        message = f"This API key may not call {_printed(tool)}"
+    return forbidden(f"{message}; allowed: {_listed(allowed)}", "tool")
+
+
+def tool_not_read_only(tool: str, of: Of, *, is_known: bool) -> Deny:
+    """Return the rejection of a call of a tool that is not declared as read-only, or unknown."""
+    name, list_first = _printed(tool), "list the tools first (tools/list)"
+    if of == "owner" and is_known:
+        message = f"The policy of this key's owner does not allow {name}: it is not read-only"
+    elif of == "owner":
+        message = f"The policy of this key's owner does not allow {name}: it is not known to be read-only; {list_first}"
+    elif is_known:
+        message = f"This API key may only call read-only tools, and {name} is not one"
+    else:
+        message = f"This API key may only call read-only tools, and {name} is not known as one; {list_first}"
+    return forbidden(message, "read_only")
+
+
+def table_not_allowed(table: str, allowed: tuple[str, ...], of: Of) -> Deny:
+    """Return the rejection of a call that reads a table other than the allowed ones."""
+    if of == "owner":
+        message = f"The policy of this key's owner does not allow the table {_printed(table)}"
+    else:
+        message = f"This API key may not read the table {_printed(table)}"
+    return forbidden(f"{message}; allowed: {_listed(allowed)}", "table")
+
+
+def tables_unknown(allowed: tuple[str, ...], of: Of) -> Deny:
+    """Return the rejection of a call whose tables cannot be determined."""
+    if of == "owner":
+        message = "The policy of this key's owner does not allow calls whose tables cannot be known"
+    else:
+        message = "This API key is limited to certain tables, and the tables of this call cannot be known"
+    return forbidden(f"{message}; allowed: {_listed(allowed)}", "table")
+
+
+def _listed(allowed: tuple[str, ...]) -> str:
+    """Return the allowed values as a list of at most `MAX_LISTED`."""
+    more = f" and {len(allowed) - MAX_LISTED} more" if len(allowed) > MAX_LISTED else ""
+    return (", ".join(map(_printed, allowed[:MAX_LISTED])) or "none") + more
+
+
+def _printed(name: str) -> str:
+    """Return a name for a message: cut, and quoted and escaped unless it is plain."""
+    name = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "…"
+    return name if name.isprintable() and _PLAIN.fullmatch(name) else repr(name)
 
 
 REDIS_UNAVAILABLE = Deny(

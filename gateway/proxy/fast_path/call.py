@@ -193,7 +193,7 @@ class FastPathCall:
         outcome = meter_tool_response(self._call, decode_tool_response(data), meter, len(data))
         principal = self._request.principal
         assert principal is not None
-        if outcome is None or principal.record.allowed_tables is None:
+        if outcome is None or not principal.record.is_limited_to_tables:
             return outcome
         if len(data) > _MAX_CHECKED or outcome.status != "ok":
             return None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.keys.record import OwnerPolicy
 from gateway.proxy.accounting.usage_events import arguments_hash
 from tests.proxy.accounting.transcript import call, pending, play, result
 
@@ -223,6 +224,44 @@ def test_a_list_of_tools_that_cannot_be_filtered_is_denied() -> None:
         """,
         allowed_tools=("a",),
     )
+
+
+@pytest.mark.parametrize(
+    ("scopes", "shown"),
+    [
+        ({"read_only": True}, ["get", "get_b"]),
+        ({"allowed_tools": ("get", "drop"), "owner_policy": OwnerPolicy(allowed_tools=("drop", "get_*"))}, ["drop"]),
+        ({"allowed_tools": ("*",), "owner_policy": OwnerPolicy(read_only=True)}, ["get", "get_b"]),
+        ({"owner_policy": OwnerPolicy(allowed_tools=())}, []),
+    ],
+    ids=str,
+)
+def test_a_list_of_tools_shows_what_both_the_key_and_the_policy_of_its_owner_allow(
+    scopes: dict[str, Any], shown: list[str]
+) -> None:
+    tools = [{"name": name} for name in ("get", "drop", "other", "get_b")]
+    listed = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"tools": tools}}).encode()
+    exchange = pending({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, **scopes)
+    assert exchange.may_redact
+    filtered = json.loads(exchange.inspect(listed).output)["result"]
+    assert filtered == {"tools": [{"name": name} for name in shown]}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "message"),
+    [
+        ({"allowed_tables": ("a",)}, "This API key may not read the table secrets; allowed: a"),
+        (
+            {"owner_policy": OwnerPolicy(allowed_tables=("a",))},
+            "The policy of this key's owner does not allow the table secrets; allowed: a",
+        ),
+    ],
+    ids=str,
+)
+def test_a_result_of_another_table_is_replaced_by_an_error_that_names_it(scopes: dict[str, Any], message: str) -> None:
+    inspection = pending(call(), **scopes).inspect(result(table="secrets"))
+    assert json.loads(inspection.output)["error"] == {"code": -32001, "message": message}
+    assert [event.status for event in inspection.events] == ["denied"]
 
 
 def test_the_results_of_a_batch_are_counted_even_if_another_element_is_not_strict_json() -> None:

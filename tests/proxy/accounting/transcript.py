@@ -37,8 +37,21 @@ def pending(*messages: Any, **limits: Any) -> Exchange:
     """The calls of one client request, on a clock that advances by 250 ms each time it is read."""
     times = iter([100.0, 100.25, 100.5, 101.0])
     clock = Clock(now_ms=lambda: 5, monotonic=lambda: next(times))
-    services = AccountingServices(clock, lambda now: f"id-{now}", CallMeter(None, lambda: None))
+    services = AccountingServices(clock, lambda now: f"id-{now}", CallMeter(None, lambda: None), DeclaredTools())
     return Exchange(parse_body(json.dumps(list(messages)).encode()).messages, CALLER, key(**limits), services)
+
+
+class DeclaredTools:
+    """An upstream's tools: `get` and those that begin with `get_` are read-only, `drop` is not."""
+
+    def __init__(self) -> None:
+        self.observed: list[bytes] = []
+
+    def observe_tools(self, result: bytes) -> None:
+        self.observed.append(result)
+
+    def read_only_hint(self, tool: str) -> bool | None:
+        return True if tool == "get" or tool.startswith("get_") else False if tool == "drop" else None
 
 
 def call(id_: Any = 1, tool: str = "get", **arguments: Any) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.keys.record import KeyRecord
+from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message_parser import MalformedMessage, parse_body
-from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, is_tool_allowed
+from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, check_tool
 from gateway.proxy.admission.rejections import NO_KEY, Deny, bad_key, forbidden, invalid
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
@@ -40,6 +40,11 @@ def tables_of(_tool: str, arguments: dict[str, Any]) -> tuple[str, ...] | None:
     return None if table is None else (table,)
 
 
+def read_only_hint(tool: str) -> bool | None:
+    """A stand-in for the catalog of tools: `get` is read-only, `drop` is not, others are unknown."""
+    return {"get": True, "drop": False}.get(tool)
+
+
 TablesInArguments = Callable[[str, dict[str, Any]], tuple[str, ...] | None]
 
 
@@ -54,8 +59,17 @@ def decided(
     tables_in_arguments: TablesInArguments = tables_of,
 ) -> Allow | Deny:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    policy = Policy(public_methods=public_methods, tables_in_arguments=tables_in_arguments)
+    policy = Policy(
+        public_methods=public_methods, tables_in_arguments=tables_in_arguments, read_only_hint=read_only_hint
+    )
     return policy.decide(parse_body(raw), credential, PolicyInputs(client_ip, mcp_method, mcp_name))
+
+
+def message_of(decision: Allow | Deny | None) -> str:
+    """Return the text of a 403."""
+    assert isinstance(decision, Deny)
+    assert (decision.status, decision.code) == (403, DENIED)
+    return decision.message
 
 
 def status(decision: Allow | Deny) -> int:
@@ -256,15 +270,15 @@ def test_a_tool_is_allowed_if_a_glob_matches_its_whole_name(
     globs: tuple[str, ...] | None, tool: str, passes: bool
 ) -> None:
     restricted = key(allowed_tools=globs)
-    assert is_tool_allowed(restricted, tool) == passes
+    assert (check_tool(restricted, tool, read_only_hint) is None) == passes
     assert status(decided(call(tool), restricted)) == (200 if passes else 403)
 
 
 @pytest.mark.parametrize("params", [None, {}, {"name": None}, {"name": 1}, {"name": ["get"]}, {"arguments": {}}])
 def test_a_restricted_key_cannot_make_a_call_without_a_readable_tool(params: Any) -> None:
     message = {**call(), "params": params} if params is not None else {k: v for k, v in call().items() if k != "params"}
-    for restricted in (key(allowed_tools=("*",)), key(allowed_tables=("prices",))):
-        assert status(decided(message, restricted)) == 403
+    for restricted in (key(allowed_tools=("*",)), key(allowed_tables=("prices",)), key(read_only=True)):
+        assert message_of(decided(message, restricted)) == "This API key is limited, and this call does not name a tool"
     assert decided(message, KEY) == Allow(KEY)
 
 
@@ -290,7 +304,7 @@ def test_only_allowed_tables_may_be_read_and_no_unknown_ones(tables: tuple[str, 
 
 
 def test_restrictions_to_tools_and_tables_apply_to_calls_only() -> None:
-    restricted = key(allowed_tools=(), allowed_tables=())
+    restricted = key(allowed_tools=(), allowed_tables=(), read_only=True)
     listed = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     for message in (PING, listed, INITIALIZE, {"jsonrpc": "2.0", "id": 1, "result": {}}):
         assert decided(message, restricted) == Allow(restricted)
@@ -303,6 +317,131 @@ def test_one_forbidden_element_rejects_the_batch_at_any_position() -> None:
     for each in bad:
         for order in itertools.permutations([good, {**PING, "id": 2}, {**each, "id": 3}]):
             assert status(decided(list(order), restricted)) == 403
+
+
+@pytest.mark.parametrize(("tool", "passes"), [("get", True), ("drop", False), ("other", False), ("", False)])
+def test_a_read_only_key_calls_only_tools_that_are_declared_as_read_only(tool: str, passes: bool) -> None:
+    for restricted in (key(read_only=True), key(owner_policy=OwnerPolicy(read_only=True))):
+        decision = decided(call(tool), restricted)
+        assert status(decision) == (200 if passes else 403)
+        assert passes or (isinstance(decision, Deny) and decision.reason == "read_only")
+
+
+OWN: dict[str, Any] = {
+    "allowed_tools": ("get", "drop"),
+    "allowed_tables": ("prices", "news"),
+    "allowed_ips": ("192.0.2.0/24",),
+}
+OWNERS: dict[str, Any] = {
+    "allowed_tools": ("get", "put"),
+    "allowed_tables": ("NEWS", "orders"),
+    "allowed_ips": ("192.0.2.0/25",),
+}
+
+
+@pytest.mark.parametrize(
+    ("tool", "table", "address", "passes"),
+    [
+        ("get", "news", "192.0.2.1", True),
+        ("get", "News", "192.0.2.127", True),
+        ("drop", "news", "192.0.2.1", False),
+        ("put", "news", "192.0.2.1", False),
+        ("get", "prices", "192.0.2.1", False),
+        ("get", "orders", "192.0.2.1", False),
+        ("get", "news", "192.0.2.128", False),
+    ],
+)
+def test_a_key_may_do_what_both_it_and_the_policy_of_its_owner_allow(
+    tool: str, table: str, address: str, passes: bool
+) -> None:
+    for first, second in ((OWN, OWNERS), (OWNERS, OWN)):
+        restricted = key(**first, owner_policy=OwnerPolicy(**second))
+        decision = decided(call(tool, table=table), restricted, client_ip=address)
+        assert status(decision) == (200 if passes else 403)
+
+
+def test_a_policy_without_scopes_changes_nothing() -> None:
+    owned = key(owner_policy=OwnerPolicy(max_keys=1))
+    assert decided(call("drop"), owned) == Allow(owned)
+
+
+def test_a_handshake_from_an_address_that_the_policy_does_not_allow_is_anonymous() -> None:
+    owned = key(owner_policy=OwnerPolicy(allowed_ips=("198.51.100.0/24",)))
+    assert decided(INITIALIZE, owned) == Allow(None)
+
+
+def test_a_denial_names_what_was_refused_and_what_is_allowed() -> None:
+    restricted = key(**OWN)
+    assert message_of(decided(call("run_sql"), restricted)) == "This API key may not call run_sql; allowed: get, drop"
+    assert message_of(decided(call("get", table="secret"), restricted)) == (
+        "This API key may not read the table secret; allowed: prices, news"
+    )
+    assert message_of(decided(call("get"), restricted)) == (
+        "This API key is limited to certain tables, and the tables of this call cannot be known; allowed: prices, news"
+    )
+    assert message_of(decided(call(), restricted, client_ip="198.51.100.7")) == (
+        "This API key may not be used from the address 198.51.100.7"
+    )
+    assert message_of(decided(call("drop"), key(read_only=True))) == (
+        "This API key may only call read-only tools, and drop is not one"
+    )
+    assert message_of(decided(call("run_sql"), key(read_only=True))) == (
+        "This API key may only call read-only tools, and run_sql is not known as one; list the tools first (tools/list)"
+    )
+
+
+def test_a_denial_by_the_policy_of_the_owner_says_so() -> None:
+    owned = key(owner_policy=OwnerPolicy(**OWN))
+    assert message_of(decided(call("run_sql"), owned)) == (
+        "The policy of this key's owner does not allow run_sql; allowed: get, drop"
+    )
+    assert message_of(decided(call("get", table="secret"), owned)) == (
+        "The policy of this key's owner does not allow the table secret; allowed: prices, news"
+    )
+    assert message_of(decided(call("get"), owned)) == (
+        "The policy of this key's owner does not allow calls whose tables cannot be known; allowed: prices, news"
+    )
+    assert message_of(decided(call(), owned, client_ip="198.51.100.7")) == (
+        "The policy of this key's owner does not allow the address 198.51.100.7"
+    )
+    reading = key(owner_policy=OwnerPolicy(read_only=True))
+    assert message_of(decided(call("drop"), reading)) == (
+        "The policy of this key's owner does not allow drop: it is not read-only"
+    )
+    assert message_of(decided(call("run_sql"), reading)) == (
+        "The policy of this key's owner does not allow run_sql: it is not known to be read-only; "
+        "list the tools first (tools/list)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "shown"),
+    [
+        ((), "none"),
+        (tuple(f"t{number}" for number in range(10)), "t0, t1, t2, t3, t4, t5, t6, t7, t8, t9"),
+        (tuple(f"t{number}" for number in range(12)), "t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 2 more"),
+        (("get_[ab]*", "my tool"), "get_[ab]*, 'my tool'"),
+    ],
+)
+def test_a_denial_lists_at_most_ten_allowed_values(allowed: tuple[str, ...], shown: str) -> None:
+    expected = f"This API key may not call run_sql; allowed: {shown}"
+    assert message_of(decided(call("run_sql"), key(allowed_tools=allowed))) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\nb", r"'a\nb'"),
+        ("a\u202eb", r"'a\u202eb'"),
+        ("; allowed: *", "'; allowed: *'"),
+        ("", "''"),
+        ("naïve", "naïve"),
+        ("x" * 500, "x" * 100 + "…"),
+    ],
+)
+def test_a_name_in_a_denial_is_cut_and_free_of_control_characters(name: str, shown: str) -> None:
+    expected = f"This API key may not call {shown}; allowed: get"
+    assert message_of(decided(call(name), key(allowed_tools=("get",)))) == expected
 
 
 def test_denials_have_a_status_and_a_reason() -> None:

@@ -15,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.keys.changes import OPERATOR
+from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
@@ -391,6 +392,37 @@ async def test_a_new_restriction_of_a_key_applies_from_the_next_call_on(
         assert len(await gateway.events()) == before + (status == 200 and not spent)
         is_allowed = status == 200 and not spent
         assert paths.last == ("general" if not is_allowed else "fell back" if "allowed_tables" in changes else "fast")
+
+
+@pytest.mark.parametrize(
+    ("policy", "way", "message"),
+    [
+        ({"allowed_tools": ["list_*"]}, "general", b"does not allow get; allowed: list_*"),
+        ({"allowed_tables": ["secrets"]}, "fell back", b"does not allow"),
+        ({"allowed_ips": ["10.0.0.0/8"]}, "general", b"does not allow the address 127.0.0.1"),
+        ({"read_only": True}, "general", b"does not allow get: it is not known to be read-only"),
+        ({"allowed_tools": ["ge?"], "allowed_ips": ["127.0.0.0/8"]}, "fast", b""),
+        ({"max_keys": 5}, "fast", b""),
+    ],
+)
+async def test_a_new_policy_of_its_owner_applies_to_a_key_from_the_next_call_on(
+    gateway: Gateway,
+    upstream: ScriptedUpstream,
+    paths: PathRecorder,
+    policy: dict[str, Any],
+    way: str,
+    message: bytes,
+) -> None:
+    record, key = await gateway.new_key()
+    upstream.answer = answer_raw(http(SINGLE_RESULT))
+    async with warm_client(gateway, upstream, key) as client:
+        await PolicyStore(gateway.redis).update(record.owner, policy)
+        await until(lambda: gateway.worker.stores.keys.cached_record(ApiKey.parse(key)) is None)
+        for _ in range(2):
+            raw = await client.exchange(call())
+            assert (b'"rows"' in raw) == (message == b"")
+            assert b"The policy of this key's owner " + message in raw or not message
+    assert paths.last == way
 
 
 async def test_a_key_limited_to_tools_can_call_only_these_on_both_paths(

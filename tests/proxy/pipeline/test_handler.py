@@ -116,9 +116,9 @@ async def test_every_other_path_is_404_from_the_gateway(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"allowed_tools": ("list_*",)}, "tool"),
-        ({"allowed_tables": ("prices",)}, "table"),
-        ({"allowed_ips": ("10.0.0.0/8",)}, "address"),
+        ({"allowed_tools": ("list_*",)}, "This API key may not call query; allowed: list_*"),
+        ({"allowed_tables": ("prices",)}, "This API key may not read the table secrets; allowed: prices"),
+        ({"allowed_ips": ("10.0.0.0/8",)}, "This API key may not be used from the address 127.0.0.1"),
     ],
 )
 async def test_a_key_without_permission_is_403(
@@ -126,7 +126,7 @@ async def test_a_key_without_permission_is_403(
 ) -> None:
     response = await gateway.post(call("query", sql="select * from secrets"), await gateway.key(**fields))
     assert_denied(response, upstream, 403, -32001, 1)
-    assert message in response.error["message"]
+    assert response.error["message"] == message
 
 
 async def test_a_public_request_with_a_key_from_a_forbidden_address_is_anonymous(
