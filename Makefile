@@ -28,8 +28,9 @@ test-oldest: $(OLDEST)/installed  ## Test the HTTP server with the oldest aiohtt
 bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--help" lists how
 	@$(BIN)/python -m bench $(BENCH)
 
-faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty rounds
-	@FAULT_ROUNDS=20 FAULT_SECONDS=12 FAULT_SEED=$${FAULT_SEED:-$$(date +%s)} $(BIN)/python -m pytest tests/faults --log-cli-level=INFO
+faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty rounds, and run the slow tests
+	@FAULT_ROUNDS=20 FAULT_SECONDS=12 FAULT_SEED=$${FAULT_SEED:-$$(date +%s)} SLOW_TESTS=1 \
+		$(BIN)/python -m pytest tests/faults tests/limits --log-cli-level=INFO
 
 seed: $(VENV)/installed-dev  ## Make 50 million rows of usage, and time the queries on them; SEED="--help" lists how
 	@$(BIN)/python -m tests.usage.seed $${SEED:---rows 50000000 --time}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,9 +18,14 @@ from tests.support.valkey import Valkey, running_valkey
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes, run the tests that start whole gateways one after another in one of them."""
+    """With several test processes, run the tests that start whole gateways one after another in one of them.
+
+    Slow tests are skipped unless `SLOW_TESTS` is set.
+    """
     for item in items:
-        for folder in ("end_to_end", "clients", "faults"):
+        if item.get_closest_marker("slow") and "SLOW_TESTS" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="slow; `make faults` runs it"))
+        for folder in ("end_to_end", "clients", "faults", "limits"):
             if folder in item.path.parts:
                 item.add_marker(pytest.mark.xdist_group(folder))
 

@@ -15,11 +15,11 @@ from gateway.runtime.embedded import find_valkey
 
 
 @contextlib.contextmanager
-def running_valkey() -> Iterator[Valkey]:
+def running_valkey(appendfsync: str = "everysec") -> Iterator[Valkey]:
     """Run a Valkey on a temporary folder."""
     # Not pytest's tmp_path, because the path of a unix socket must be shorter than 108 bytes.
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
-        server = Valkey(Path(folder))
+        server = Valkey(Path(folder), appendfsync)
         server.start()
         try:
             yield server
@@ -30,8 +30,9 @@ def running_valkey() -> Iterator[Valkey]:
 class Valkey:
     """A `valkey-server` process that tests can stop, kill and restart on the same data."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, appendfsync: str = "everysec") -> None:
         self.folder = folder
+        self._appendfsync = appendfsync
         self.socket = folder / "valkey.sock"
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -42,7 +43,7 @@ class Valkey:
             [
                 find_valkey(),
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
-                *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--loglevel", "warning"),
+                *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", "", "--loglevel", "warning"),
             ],
             stdout=subprocess.DEVNULL,
         )
