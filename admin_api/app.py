@@ -18,8 +18,9 @@ from aiohttp import hdrs, web
 
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints import audit, auth, health, info, usage, users
+from admin_api.endpoints import audit, auth, health, info, usage
 from admin_api.endpoints.keys import changes, creation, reading, suspension
+from admin_api.endpoints.users import endpoints as users
 from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
 from admin_api.http.problem import Problem, to_problem

@@ -12,7 +12,7 @@ from admin_api.http.endpoint import Endpoint
 from admin_api.http.problem import MEDIA_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
-_ACCESS_ERRORS = {"open": (), "user": (401,), "admin": (401, 403)}
+_ACCESS_ERRORS = {"open": (), "user": (401,), "member": (401, 403), "auditor": (401, 403), "admin": (401, 403)}
 
 
 def document(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ ALLOWED = {
     **{leaf: set[str]() for leaf in LEAVES},
     "redis": {"event_loop"},
     "keys": {"redis", "event_loop", "timestamps"},
-    "accounts": {"redis", "event_loop", "timestamps"},
+    "accounts": {"keys", "redis", "event_loop", "timestamps"},
     "usage": {"redis", "event_loop", "timestamps"},
     "settings": {"metering"},
     "observability": {*STORES, "timestamps"},

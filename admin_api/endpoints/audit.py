@@ -1,4 +1,4 @@
-"""The audit trail, for admins."""
+"""The audit trail, for admins and auditors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         method="GET",
         path="/api/audit",
         summary="Read the audit trail, newest first",
-        access="admin",
+        access="auditor",
         params=AuditQuery,
         handler=read_audit,
         response=AuditPage,

@@ -17,7 +17,7 @@ from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.field_types import Email, NewPassword, Password
 from admin_api.http.problem import Problem
 from gateway.accounts.login_limits import TooManyLogins
-from gateway.accounts.users import User
+from gateway.accounts.user import User
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from admin_api.http.field_types import AllowedIps, AllowedTables, AllowedTools, Flag, Limit, ToolRateLimits
+from admin_api.http.field_types import AllowedIps, AllowedTables, AllowedTools, Limit, ReadOnly, ToolRateLimits
 
 
 class RestrictionFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,7 +23,7 @@ class RestrictionFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     calls_per_month: Limit | UnsetType = UNSET
     tool_rate_limits: ToolRateLimits | UnsetType = UNSET
     max_concurrent: Limit | UnsetType = UNSET
-    read_only: Flag | UnsetType = UNSET
+    read_only: ReadOnly | UnsetType = UNSET
 
     def set_fields(self) -> dict[str, Any]:
         """Return the fields that the request has."""

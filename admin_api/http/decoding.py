@@ -6,6 +6,8 @@ schema. The `Meta(extra=...)` of a field may contain:
 - `must`: the requirement, as the end of a sentence that begins with "must";
 - `parse`: a function from the validated value to the value to use; it raises `ValueError` to reject it.
 
+The fields of a struct within a struct are decoded in the same way, and named as in `policy.calls_per_day`.
+
 Messages never contain a value, because it may be a password.
 """
 
@@ -73,14 +75,30 @@ def _convert(struct: type[Params], values: Mapping[str, Any], *, strict: bool) -
                 faults.append(FieldFault(name, f"is required: it must {extra.get('must', 'be given')}"))
             continue
         try:
-            value = msgspec.convert(values[name], field.type, strict=strict)
-            parse: Callable[[Any], Any] | None = extra.get("parse")
-            decoded[field.name] = value if parse is None or value is None else parse(value)
+            decoded[field.name] = _decode(field.type, values[name], strict=strict)
+        except InvalidFields as error:
+            faults += [FieldFault(f"{name}.{fault.field}", fault.detail) for fault in error.faults]
         except (ValueError, RecursionError) as error:
             faults.append(FieldFault(name, f"must {extra['must']}" if "must" in extra else _message(error)))
     if faults:
         raise InvalidFields(faults[:MAX_FAULTS])
     return struct(**decoded)
+
+
+def _decode(annotation: Any, value: Any, *, strict: bool) -> Any:
+    struct = _struct(annotation)
+    if struct is not None and isinstance(value, dict):
+        return _convert(struct, value, strict=strict)
+    decoded = msgspec.convert(value, annotation, strict=strict)
+    parse: Callable[[Any], Any] | None = _extra(annotation).get("parse")
+    return decoded if parse is None or decoded is None else parse(decoded)
+
+
+def _struct(annotation: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that a field has, perhaps as a member of a union."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    return next((struct for argument in get_args(annotation) if (struct := _struct(argument))), None)
 
 
 def _unknown(name: str, fields: Mapping[str, Any]) -> FieldFault:

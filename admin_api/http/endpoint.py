@@ -7,7 +7,7 @@ its result as JSON. Errors are raised; `admin_api.app` turns them into responses
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -19,13 +19,23 @@ from admin_api.http.addresses import client_address
 from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
 from admin_api.http.download import Download
 from admin_api.http.problem import Problem
-from gateway.accounts.users import User
+from gateway.accounts.user import Role, User
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
 
-Access = Literal["open", "user", "admin"]
+Access = Literal["open", "user", "member", "auditor", "admin"]
+"""Everybody, or users with a token: of any role, members and admins (who may change keys), auditors and admins (who may
+read everything), or admins."""
 Params = TypeVar("Params", bound=msgspec.Struct)
+
+
+_REFUSED: Mapping[Access, Mapping[Role, str]] = {
+    "member": {"auditor": "An auditor may read everything and change nothing."},
+    "auditor": {"member": "Only an admin or an auditor may do this."},
+    "admin": {"member": "Only an admin may do this.", "auditor": "Only an admin may do this."},
+}
+"""The reasons of the 403s, by access and role."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -70,8 +80,8 @@ class Endpoint(Generic[Params]):
     async def __call__(self, deps: Dependencies, request: web.Request) -> web.StreamResponse:
         """Serve one request."""
         user = None if self.access == "open" else await authenticate(deps, request)
-        if self.access == "admin" and user is not None and not user.is_admin:
-            raise Problem(403, "Only an admin may do this.")
+        if user is not None and (refusal := _REFUSED.get(self.access, {}).get(user.role)):
+            raise Problem(403, refusal)
         caller = ApiCaller(_client_address(deps, request), request.url.host or "localhost", user)
         result = await self.handler(deps, caller, await self._decode(request))
         if isinstance(result, Download):

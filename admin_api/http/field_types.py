@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gateway.accounts import passwords, users
+from gateway.accounts import passwords, user
+from gateway.accounts.user import Kind, Role
 from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
 from gateway.usage.store.queries import MAX_PAGE_SIZE, MAX_STATISTICS_DAYS
 
+MAX_USER_PAGE = 200
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
@@ -24,7 +26,7 @@ def _key_field(name: str) -> Callable[[Any], Any]:
 
 
 def _email(value: str) -> str:
-    return users.normalize_email(value)
+    return user.normalize_email(value)
 
 
 def _timestamp(value: str) -> str:
@@ -64,10 +66,19 @@ KeyId = Annotated[
     ),
 ]
 ExpiresDays = Annotated[
-    Annotated[int, Meta(ge=1, le=3650)] | None,
+    Annotated[int, Meta(ge=1, le=validation.MAX_EXPIRES_DAYS)] | None,
     Meta(
         description="Days until the key expires; `null` for never.",
-        extra={"must": "be a whole number from 1 to 3650, or null for a key that does not expire"},
+        extra={
+            "must": f"be a whole number from 1 to {validation.MAX_EXPIRES_DAYS}, or null for a key that does not expire"
+        },
+    ),
+]
+MaxKeyDays = Annotated[
+    Annotated[int, Meta(ge=1, le=validation.MAX_EXPIRES_DAYS)] | None,
+    Meta(
+        description="Days until a key expires at the latest; `null` for no limit.",
+        extra={"must": f"be a whole number of days from 1 to {validation.MAX_EXPIRES_DAYS}, or null for no limit"},
     ),
 ]
 OverlapSeconds = Annotated[
@@ -138,6 +149,13 @@ ToolRateLimits = Annotated[
         },
     ),
 ]
+ReadOnly = Annotated[
+    bool | None,
+    Meta(
+        description="Only tools that the upstream declares as read-only; `null` and `false` for all.",
+        extra={"must": "be true, false or null"},
+    ),
+]
 Labels = Annotated[
     dict[
         Annotated[str, Meta(min_length=1, max_length=validation.MAX_NAME_LENGTH)],
@@ -159,7 +177,7 @@ Email = Annotated[
     str,
     Meta(
         min_length=3,
-        max_length=users.MAX_EMAIL_LENGTH,
+        max_length=user.MAX_EMAIL_LENGTH,
         examples=["you@example.com"],
         extra={"must": "be an email address of at most 254 characters", "parse": _email},
     ),
@@ -168,7 +186,7 @@ AnyEmail = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=users.MAX_EMAIL_LENGTH,
+        max_length=user.MAX_EMAIL_LENGTH,
         extra={"must": "be an email address of at most 254 characters"},
     ),
 ]
@@ -186,6 +204,39 @@ NewPassword = Annotated[
         min_length=passwords.MIN_CHARACTERS,
         max_length=passwords.MAX_CHARACTERS,
         extra={"must": f"be a string of {passwords.MIN_CHARACTERS} to {passwords.MAX_CHARACTERS} characters"},
+    ),
+]
+UserRole = Annotated[
+    Role,
+    Meta(
+        description="Admins change everything, auditors read everything and change nothing, members have own keys.",
+        extra={"must": "be admin, auditor or member"},
+    ),
+]
+UserSearch = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=user.MAX_EMAIL_LENGTH,
+        description="A part of the email.",
+        extra={"must": "be a string of at most 254 characters"},
+    ),
+]
+UserKind = Annotated[
+    Kind,
+    Meta(
+        description="A service account (`service`) owns keys and cannot log in.",
+        extra={"must": "be user or service"},
+    ),
+]
+UserLimit = Annotated[int, Meta(ge=1, le=MAX_USER_PAGE, extra={"must": f"be a whole number from 1 to {MAX_USER_PAGE}"})]
+UserCursor = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=user.MAX_EMAIL_LENGTH,
+        description="The `next_cursor` of the previous page.",
+        extra={"must": "be the next_cursor of a page"},
     ),
 ]
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]

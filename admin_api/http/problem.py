@@ -17,7 +17,10 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.http.decoding import FieldFault, InvalidFields
+from gateway.accounts.owners import UnknownUser
 from gateway.accounts.passwords import PasswordsBusy
+from gateway.accounts.user import InvalidRole
+from gateway.accounts.users import LastAdmin, UserExists
 from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import ExportsBusy
@@ -87,6 +90,14 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return Problem(400, str(error), errors=error.faults)
         case InvalidField():
             return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.problem)])
+        case UnknownUser():
+            return Problem(404, "This user does not exist.")
+        case UserExists():
+            return Problem(409, "A user with this email exists already.")
+        case LastAdmin():
+            return Problem(409, "This is the last active admin. Add another admin first.")
+        case InvalidRole():
+            return Problem(400, f"role {error}.", errors=[FieldFault("role", str(error))])
         case PasswordsBusy():
             return _unavailable("Too many concurrent logins. Try again shortly.")
         case ExportsBusy():

@@ -1,13 +1,15 @@
-"""Accounts of the admin API: users, passwords, access tokens, login limits and the audit trail.
+"""Accounts of the admin API: users, service accounts, passwords, access tokens, login limits and the audit trail.
 
 | module | holds |
 | --- | --- |
+| `user` | `User`: a user or service account, its role and stored form |
 | `users` | `UserStore`: users in Redis, and checking their passwords |
+| `owners` | `Owners`: users with their keys and policies |
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
 | `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
 | `login_limits` | `LoginLimits`: limits on failed logins per account and per address |
 | `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |
 
-May import `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and `gateway.cli`. Begin
-reading at `users`.
+May import `gateway.keys`, `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and
+`gateway.cli`. Begin reading at `users`.
 """

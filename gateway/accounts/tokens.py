@@ -13,7 +13,7 @@ from collections.abc import Callable
 import jwt
 import msgspec
 
-from gateway.accounts.users import User
+from gateway.accounts.user import User
 
 ALGORITHM = "HS256"
 AUDIENCE = "mcp-gateway-admin"

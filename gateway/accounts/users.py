@@ -1,72 +1,89 @@
-"""Users of the admin API, stored as JSON in Redis.
+"""Users and service accounts in Redis.
 
 - Emails are case-insensitive.
 - Passwords are stored only as argon2id hashes. Authenticating an unknown email takes the same work as a known one.
 - Each change is a compare-and-set on the stored user: concurrent changes are all kept, and a change that is sent twice
   is made once.
+- An active admin remains: a change that would leave none is refused, also when two are made concurrently.
+- A user is added in one step with the policy of its keys, and deleted with it.
 - `password_changed_at` only increases; access tokens are bound to it.
 """
 
 from __future__ import annotations
 
-import re
+import secrets
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS, Passwords
-from gateway.redis import names as redis_names
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.user import (
+    Kind,
+    Role,
+    User,
+    decode_user,
+    encode_user,
+    normalize_email,
+    validate_new_password,
+    validate_role,
+)
+from gateway.keys.policies import encode_policy
+from gateway.keys.record import OwnerPolicy
+from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
 
-MAX_EMAIL_LENGTH = 254
+# The scripts return 1 if they have made the change, and are idempotent.
 
-# KEYS: the user, the set of users. ARGV: the expected JSON ("" for no user), the new JSON, the email, and "1" to add
-# the user only if there is none yet. Returns 1 if the new JSON is stored now. Idempotent.
-_COMPARE_AND_SET = """
-local stored = redis.call('GET', KEYS[1]) or ''
-if stored == ARGV[2] then return 1 end
-if stored ~= ARGV[1] then return 0 end
-if ARGV[4] == '1' and redis.call('SCARD', KEYS[2]) > 0 then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-redis.call('SADD', KEYS[2], ARGV[3])
+# KEYS: the user, the policy, the set of users. ARGV: the new JSON, the email, the policy ("" for none), the channel,
+# the message, and "1" to add the user only if there is none yet.
+_ADD = """
+local stored = redis.call('GET', KEYS[1])
+if stored == ARGV[1] then return 1 end
+if stored or (ARGV[6] == '1' and redis.call('SCARD', KEYS[3]) > 0) then return 0 end
+if ARGV[3] == '' then redis.call('DEL', KEYS[2]) else redis.call('SET', KEYS[2], ARGV[3]) end
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('SADD', KEYS[3], ARGV[2])
 return 1
 """
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,189}")
+# KEYS: the user, and an admin who must remain, if there must be one. ARGV: the expected JSON, the new JSON, the JSON of
+# that admin.
+_COMPARE_AND_SET = """
+local stored = redis.call('GET', KEYS[1])
+if stored == ARGV[2] then return 1 end
+if stored ~= ARGV[1] or (KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+# KEYS: the user, the policy, the set of users, the user's key ids, and an admin who must remain, if there must be one.
+# ARGV: the expected JSON, the email, the expected number of key ids, the channel, the message, the JSON of that admin.
+_COMPARE_AND_DELETE = """
+local stored = redis.call('GET', KEYS[1])
+if not stored then return 1 end
+if stored ~= ARGV[1] or redis.call('ZCARD', KEYS[4]) ~= tonumber(ARGV[3]) then return 0 end
+if KEYS[5] and redis.call('GET', KEYS[5]) ~= ARGV[6] then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('SREM', KEYS[3], ARGV[2])
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 1
+"""
 
 
 class UserExists(Exception):
     """A user with this email exists already."""
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A user of the admin API. Timestamps are milliseconds since the epoch."""
-
-    email: str
-    password_hash: str
-    is_admin: bool
-    disabled: bool
-    created_at: int
-    password_changed_at: int
-
-    def __repr__(self) -> str:
-        return f"User({self.email!r}, is_admin={self.is_admin}, disabled={self.disabled})"
+class LastAdmin(Exception):
+    """A change would leave no active admin."""
 
 
-def normalize_email(email: str) -> str:
-    """Return the form in which an email is stored and compared. Raises `ValueError` if it is not an email address."""
-    email = email.strip().casefold()
-    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
-        raise ValueError("is not an email address")
-    return email
+class UserPage(NamedTuple):
+    """Users, sorted by email, and the cursor of the next page; `None` on the last page."""
 
-
-def validate_new_password(password: str) -> str:
-    """Return the password. Raises `ValueError` if it is too short or too long."""
-    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        raise ValueError(f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
-    return password
+    users: Sequence[User]
+    next_cursor: str | None
 
 
 class UserStore:
@@ -77,53 +94,84 @@ class UserStore:
         self._now_ms = now_ms
         self.passwords = passwords or Passwords()
 
-    async def add(self, email: str, password: str, admin: bool = False, *, only_if_empty: bool = False) -> User:
-        """Create a user. Raises `UserExists` (with `only_if_empty`, if any user exists) and `ValueError`."""
+    async def add(
+        self,
+        email: str,
+        password: str | None,
+        role: Role = "member",
+        *,
+        policy: OwnerPolicy | None = None,
+        only_if_empty: bool = False,
+    ) -> User:
+        """Create a user or, without a password, a service account.
+
+        Raises `UserExists` (with `only_if_empty`, if any user exists) and `ValueError`.
+        """
         email = normalize_email(email)
-        password_hash = await self.passwords.hash(validate_new_password(password))
+        kind: Kind = "service" if password is None else "user"
+        validate_role(kind, role)
+        password_hash = _no_password() if password is None else await self._hash(password)
         now = self._now_ms()
         user = User(
             email=email,
             password_hash=password_hash,
-            is_admin=admin,
+            role=role,
+            kind=kind,
             disabled=False,
             created_at=now,
             password_changed_at=now,
         )
-        if not await self._compare_and_set(email, b"", user, only_if_empty=only_if_empty):
+        keys = (_redis_key(email), names.OWNER_POLICY + email, names.USER_EMAILS)
+        values = (encode_user(user), email, encode_policy(policy or OwnerPolicy()))
+        arguments = (*values, names.INVALIDATIONS, names.POLICY_CHANGES + email, str(int(only_if_empty)))
+        if not await eval_durable(self._redis, _ADD, keys, arguments):
             raise UserExists(email)
         return user
 
     async def get(self, email: str) -> User | None:
         """Return the user with this email, or `None`."""
         try:
-            stored = await self._redis.get(_redis_key(normalize_email(email)))
+            stored = cast(bytes | None, await self._redis.get(_redis_key(normalize_email(email))))
         except ValueError:
             return None
-        return None if stored is None else msgspec.json.decode(stored, type=User)
+        return None if stored is None else decode_user(stored)
 
     async def list(self) -> Sequence[User]:
         """Return all users, sorted by email."""
-        members = cast(set[bytes], await self._redis.smembers(redis_names.USER_EMAILS))
-        emails = sorted(email.decode() for email in members)
-        stored = await self._redis.mget([_redis_key(email) for email in emails]) if emails else []
-        return [msgspec.json.decode(user, type=User) for user in stored if user is not None]
+        return [decode_user(stored) for stored in await self._read(await self._emails())]
+
+    async def page(self, limit: int, cursor: str = "", search: str = "") -> UserPage:
+        """Return at most `limit` users after the cursor with `search` in their email."""
+        emails = [email for email in await self._emails() if email > cursor and search.strip().casefold() in email]
+        users = [decode_user(stored) for stored in await self._read(emails[:limit])]
+        return UserPage(users, emails[limit - 1] if len(emails) > limit else None)
 
     async def set_password(self, email: str, password: str) -> User | None:
         """Change a password and thereby invalidate the user's tokens. Returns `None` for an unknown user.
 
-        Raises `ValueError` for an invalid password, and `PasswordsBusy`.
+        Raises `ValueError` for an invalid password and for a service account, and `PasswordsBusy`.
         """
-        password_hash = await self.passwords.hash(validate_new_password(password))
+        password_hash = await self._hash(password)
 
         def change(user: User) -> User:
+            if user.kind == "service":
+                raise ValueError("is a service account, which has no password")
             changed_at = max(self._now_ms(), user.password_changed_at + 1)
             return msgspec.structs.replace(user, password_hash=password_hash, password_changed_at=changed_at)
 
         return await self._change(email, change)
 
+    async def set_role(self, email: str, role: Role) -> User | None:
+        """Change a role. Returns `None` for an unknown user. Raises `LastAdmin` and `InvalidRole`."""
+        return await self._change(
+            email, lambda user: msgspec.structs.replace(user, role=validate_role(user.kind, role))
+        )
+
     async def disable(self, email: str) -> User | None:
-        """Disable a user: logins and tokens are rejected. Returns `None` for an unknown user. Idempotent."""
+        """Disable a user: logins and tokens are rejected. Returns `None` for an unknown user. Idempotent.
+
+        Raises `LastAdmin`.
+        """
 
         def change(user: User) -> User:
             # Existing tokens stay invalid when the user is enabled again.
@@ -136,16 +184,39 @@ class UserStore:
         """Enable a disabled user with the same password. Returns `None` for an unknown user. Idempotent."""
         return await self._change(email, lambda user: msgspec.structs.replace(user, disabled=False))
 
+    async def delete(self, email: str, key_count: int) -> bool:
+        """Delete a user and the policy if the user has `key_count` keys, revoked ones included; else return False.
+
+        Idempotent. Raises `LastAdmin`.
+        """
+        keys = (_redis_key(email), names.OWNER_POLICY + email, names.USER_EMAILS, names.KEY_IDS_OF_OWNER + email)
+        while (stored := cast(bytes | None, await self._redis.get(keys[0]))) is not None:
+            if await self._redis.zcard(keys[3]) != key_count:
+                return False
+            admin = await self._remaining_admin(decode_user(stored), None)
+            values = (stored, email, key_count, names.INVALIDATIONS, names.POLICY_CHANGES + email, *admin.values())
+            if await eval_durable(self._redis, _COMPARE_AND_DELETE, (*keys, *admin), values):
+                return True
+        return True
+
     async def authenticate(self, email: str, password: str) -> User | None:
         """Return the user with this email and password; `None` if they do not match or the user is disabled.
 
         All failures take the same work. Raises `PasswordsBusy`.
         """
         user = await self.get(email)
-        verification = await self.passwords.verify(None if user is None else user.password_hash, password)
+        password_hash = None if user is None or user.kind == "service" else user.password_hash
+        verification = await self.passwords.verify(password_hash, password)
         if user is None or not verification.matches or user.disabled:
             return None
         return await self._rehash(user, password) if verification.needs_rehash else user
+
+    async def require_other_admin(self, user: User) -> None:
+        """Raise `LastAdmin` if this user is the last active admin."""
+        await self._remaining_admin(user, None)
+
+    async def _hash(self, password: str) -> str:
+        return await self.passwords.hash(validate_new_password(password))
 
     async def _rehash(self, user: User, password: str) -> User | None:
         password_hash = await self.passwords.hash(password)
@@ -160,20 +231,44 @@ class UserStore:
     async def _change(self, email: str, change: Callable[[User], User]) -> User | None:
         """Apply `change` to the stored user, again on conflict. Returns `None` for an unknown user."""
         try:
-            email = normalize_email(email)
+            user_key = _redis_key(normalize_email(email))
         except ValueError:
             return None
-        while (stored := cast(bytes | None, await self._redis.get(_redis_key(email)))) is not None:
-            user = change(msgspec.json.decode(stored, type=User))
-            if await self._compare_and_set(email, stored, user):
-                return user
+        while (stored := cast(bytes | None, await self._redis.get(user_key))) is not None:
+            before = decode_user(stored)
+            after = change(before)
+            admin = await self._remaining_admin(before, after)
+            values = (stored, encode_user(after), *admin.values())
+            if await eval_durable(self._redis, _COMPARE_AND_SET, (user_key, *admin), values):
+                return after
         return None
 
-    async def _compare_and_set(self, email: str, expected: bytes, user: User, *, only_if_empty: bool = False) -> bool:
-        keys = (_redis_key(email), redis_names.USER_EMAILS)
-        arguments = (expected, msgspec.json.encode(user), email, str(int(only_if_empty)))
-        return bool(await eval_durable(self._redis, _COMPARE_AND_SET, keys, arguments))
+    async def _remaining_admin(self, before: User, after: User | None) -> dict[str, bytes]:
+        """Return the key and the value of an active admin that a change must find unchanged; empty if it needs none.
+
+        Raises `LastAdmin`.
+        """
+        if not before.is_active_admin or (after is not None and after.is_active_admin):
+            return {}
+        for stored in await self._read(await self._emails()):
+            user = decode_user(stored)
+            if user.is_active_admin and user.email != before.email:
+                return {_redis_key(user.email): stored}
+        raise LastAdmin(before.email)
+
+    async def _emails(self) -> Sequence[str]:
+        return sorted(email.decode() for email in cast(set[bytes], await self._redis.smembers(names.USER_EMAILS)))
+
+    async def _read(self, emails: Sequence[str]) -> Sequence[bytes]:
+        """Return the stored users with these emails."""
+        stored = await self._redis.mget([_redis_key(email) for email in emails]) if emails else []
+        return [user for user in cast(list[bytes | None], stored) if user is not None]
+
+
+def _no_password() -> str:
+    """Return a value that no password matches. It is random so that two additions of one email differ."""
+    return f"!{secrets.token_hex(8)}"
 
 
 def _redis_key(email: str) -> str:
-    return redis_names.USER_RECORD + email
+    return names.USER_RECORD + email

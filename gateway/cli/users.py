@@ -13,7 +13,7 @@ from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
 
 if TYPE_CHECKING:
-    from gateway.accounts.users import User
+    from gateway.accounts.user import User
 
 app = typer.Typer(no_args_is_help=True, help="Users of the admin API and the dashboard.")
 
@@ -44,7 +44,7 @@ def add(
         from gateway.accounts.users import UserExists
 
         try:
-            user = await stores.users.add(email, password, admin)
+            user = await stores.users.add(email, password, "admin" if admin else "member")
         except UserExists:
             raise CliError(f"there is a user {email} already: list them with `mcp-gateway user list`") from None
         except ValueError as error:
@@ -119,13 +119,16 @@ def disable(email: Email, data_dir: options.DataDir = None, config: options.Conf
     """Disable a user and suspend the user's keys, until `user enable`."""
 
     async def work(stores: Stores) -> int:
-        user = await stores.users.get(email)
+        from gateway.accounts.users import LastAdmin
+
+        try:
+            user = await stores.users.disable(email)
+        except LastAdmin:
+            raise CliError(
+                f"{email} is the last admin: add another one first (`mcp-gateway user add --admin`)"
+            ) from None
         if user is None:
             raise _no_such_user(email)
-        active_admins = [other.email for other in await stores.users.list() if other.is_admin and not other.disabled]
-        if active_admins == [user.email]:
-            raise CliError(f"{user.email} is the last admin: add another one first (`mcp-gateway user add --admin`)")
-        await stores.users.disable(user.email)
         suspended = await stores.keys.disable_owner(user.email)
         await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
         return suspended

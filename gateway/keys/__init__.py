@@ -15,6 +15,6 @@
 | `limit_status` | what is used and left of each limit |
 | `last_used` | `LastUsedWriter`: batches the times of last use |
 
-May import `gateway.redis`, `gateway.event_loop` and `gateway.timestamps`. Imported by `gateway.proxy`, `admin_api`,
-`gateway.runtime` and `gateway.cli`. Begin reading at `secret`, then `store`.
+May import `gateway.redis`, `gateway.event_loop` and `gateway.timestamps`. Imported by `gateway.accounts`,
+`gateway.proxy`, `admin_api`, `gateway.runtime` and `gateway.cli`. Begin reading at `secret`, then `store`.
 """

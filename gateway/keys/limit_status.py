@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from redis.asyncio import Redis
 
-from gateway.keys.limits import BUCKET_SECONDS, MINUTE, Limit, limits_of, period_end
-from gateway.keys.record import KeyRecord
+from gateway.keys.limits import BUCKET_SECONDS, MINUTE, Limit, limits_of, limits_of_policy, period_end
+from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.timestamps import format_rfc3339
 
 _Kind = Literal["window", "slots", "counter"]
@@ -75,8 +75,25 @@ async def warn_of_use(redis: Redis, record: KeyRecord, fields: Collection[str], 
 
     Raises `redis.exceptions.RedisError`.
     """
-    limits = [limit for limit in limits_of(record) if limit.of == "key" and limit.field in fields]
-    return [_warning(status) for status in await read_statuses(redis, limits, now_ms) if status.used > status.limit.cap]
+    limits = [limit for limit in limits_of(record) if limit.of == "key"]
+    return await _warnings(redis, limits, fields, now_ms)
+
+
+async def warn_of_pool_use(
+    redis: Redis, owner: str, policy: OwnerPolicy, fields: Collection[str], now_ms: int
+) -> list[str]:
+    """Return a warning for each limit of the policy, of these fields, that is below what the owner's keys used already.
+
+    Raises `redis.exceptions.RedisError`.
+    """
+    return await _warnings(redis, limits_of_policy(owner, policy), fields, now_ms)
+
+
+async def _warnings(redis: Redis, limits: Sequence[Limit], fields: Collection[str], now_ms: int) -> list[str]:
+    changed = [limit for limit in limits if limit.field in fields]
+    return [
+        _warning(status) for status in await read_statuses(redis, changed, now_ms) if status.used > status.limit.cap
+    ]
 
 
 def _warning(status: LimitStatus) -> str:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from gateway.keys.record import KeyRecord, Restrictions
+from gateway.keys.record import KeyRecord, OwnerPolicy, Restrictions
 from gateway.redis import names
 
 Of = Literal["key", "owner"]
@@ -80,7 +80,12 @@ def limits_of(record: KeyRecord) -> tuple[Limit, ...]:
     """Return all limits of a key, with those of its owner's policy."""
     own = _limits(record, "key", record.key_id)
     policy = record.owner_policy
-    return own if policy is None else own + _limits(policy, "owner", owner_subject(record.owner))
+    return own if policy is None else own + limits_of_policy(record.owner, policy)
+
+
+def limits_of_policy(owner: str, policy: OwnerPolicy) -> tuple[Limit, ...]:
+    """Return the limits that all keys of an owner share."""
+    return _limits(policy, "owner", owner_subject(owner))
 
 
 def _limits(restrictions: Restrictions, of: Of, subject: str) -> tuple[Limit, ...]:

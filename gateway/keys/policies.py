@@ -72,10 +72,13 @@ class PolicyStore:
 
 def merged(policy: OwnerPolicy, fields: Mapping[str, Any]) -> OwnerPolicy:
     """Return the policy with validated fields; the fields of `defaults` are merged into its defaults."""
-    others = {name: value for name, value in fields.items() if name != "defaults"}
-    defaults = fields.get("defaults", {})
-    base = KeyDefaults() if defaults is None else policy.defaults
-    return msgspec.structs.replace(policy, **others, defaults=msgspec.structs.replace(base, **(defaults or {})))
+    fields = dict(fields)
+    if "defaults" in fields:
+        values = fields["defaults"]
+        defaults = KeyDefaults() if values is None else msgspec.structs.replace(policy.defaults, **values)
+        # An instance that equals the default, but is another one, would be encoded.
+        fields["defaults"] = defaults if defaults != KeyDefaults() else OwnerPolicy().defaults
+    return msgspec.structs.replace(policy, **fields)
 
 
 def encode_policy(policy: OwnerPolicy) -> bytes:

@@ -103,13 +103,9 @@ def _days(most: int) -> Callable[[Any], int]:
 
 
 def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
+    if value is not None and not isinstance(value, bool):
         raise ValueError("must be true or false")
-    return value
-
-
-def _clearable_flag(value: Any) -> bool:
-    return value is not None and _flag(value)
+    return value is True
 
 
 def _not_empty(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -166,7 +162,6 @@ _VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
 _POLICY_RESTRICTIONS: Mapping[str, Callable[[Any], Any]] = {
     **{name: _VALIDATORS[name] for name in Restrictions.__struct_fields__},
     **{name: _not_empty(_VALIDATORS[name]) for name in ("allowed_tools", "allowed_tables", "allowed_ips")},
-    "read_only": _clearable_flag,
 }
 _DEFAULTS_VALIDATORS: Mapping[str, Callable[[Any], Any]] = {
     **_POLICY_RESTRICTIONS,

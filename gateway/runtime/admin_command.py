@@ -43,7 +43,7 @@ async def create_first_admin(settings: Settings, *, with_key: bool) -> FirstCred
     configured = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = configured or secrets.token_urlsafe(15)
     try:
-        email = (await users.add(email, password, True, only_if_empty=True)).email
+        email = (await users.add(email, password, "admin", only_if_empty=True)).email
         api_key = None
         if with_key:
             pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.accounts.tokens import AccessTokens
-from gateway.accounts.users import User
+from gateway.accounts.user import User
 from tests.support.admin_api import SECRET, USER
 from tests.support.clock import Clock
 
@@ -13,7 +13,15 @@ from tests.support.clock import Clock
 @pytest.fixture
 def user(clock: Clock) -> User:
     now = clock.now_ms()
-    return User(email=USER, password_hash="", is_admin=False, disabled=False, created_at=now, password_changed_at=now)
+    return User(
+        email=USER,
+        password_hash="",
+        role="member",
+        kind="user",
+        disabled=False,
+        created_at=now,
+        password_changed_at=now,
+    )
 
 
 def test_a_token_is_valid_after_a_restart(clock: Clock, user: User) -> None:

@@ -73,7 +73,7 @@ async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
 @pytest.fixture
 async def api(serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies) -> Api:
     """The app with an admin and a user."""
-    await deps.users.add(ADMIN, PASSWORD, admin=True)
+    await deps.users.add(ADMIN, PASSWORD, "admin")
     await deps.users.add(USER, PASSWORD)
     return await serve(deps)
 

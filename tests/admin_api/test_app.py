@@ -44,8 +44,8 @@ async def test_every_endpoint_but_login_needs_a_token(api: Api, endpoint: object
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="admin"'
 
 
-@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access == "admin"], ids=lambda e: e.path)
-async def test_admin_endpoints_reject_other_users(user: Api, endpoint: object) -> None:
+@pytest.mark.parametrize("endpoint", [e for e in ENDPOINTS if e.access in ("admin", "auditor")], ids=lambda e: e.path)
+async def test_the_endpoints_of_admins_and_auditors_reject_members(user: Api, endpoint: object) -> None:
     response = await user.request(endpoint.method, endpoint.path)  # type: ignore[attr-defined]
     assert_problem(response, 403)
 

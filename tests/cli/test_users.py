@@ -11,7 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.accounts.audit_trail import AuditTrail
-from gateway.accounts.users import User, UserStore
+from gateway.accounts.user import User
+from gateway.accounts.users import UserStore
 from gateway.cli import main
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms

@@ -88,7 +88,13 @@ def http_api_page() -> str:
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], access: str, schemas: Mapping[str, Any]) -> str:
-    needed = {"open": "none", "user": "token", "admin": "token, admin"}[access]
+    needed = {
+        "open": "none",
+        "user": "token",
+        "member": "token, admin or member",
+        "auditor": "token, admin or auditor",
+        "admin": "token, admin",
+    }[access]
     lines = [f"\n### {method.upper()} {path}\n", f"{operation['summary']}. Authentication: {needed}.\n"]
     if "requestBody" in operation:
         schema = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], schemas)

@@ -1,6 +1,6 @@
 """Access to the key that a request names, and the audit of its change.
 
-The key of another owner is 404, like an unknown key. An admin may act on every key.
+The key of another owner is 404, like an unknown key. An admin may act on every key, an auditor may read every key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.keys.record import KeyRecord
 async def accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
     """Return a key that the caller may act on; it may be revoked. Raises `Problem` 404."""
     record = await deps.keys.get(key_id)
-    if record is None or (record.owner != caller.user.email and not caller.user.is_admin):
+    if record is None or (record.owner != caller.user.email and not caller.user.reads_all):
         raise not_found()
     return record
 

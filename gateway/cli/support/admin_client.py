@@ -62,7 +62,7 @@ async def _get(
 async def _token(stores: Stores) -> str:
     from gateway.accounts.tokens import AccessTokens
 
-    admins = [user for user in await stores.users.list() if user.is_admin and not user.disabled]
+    admins = [user for user in await stores.users.list() if user.is_active_admin]
     if not admins:
         raise CliError("there is no admin: add one with `mcp-gateway user add EMAIL --admin`")
     return AccessTokens(_jwt_secret(stores), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])

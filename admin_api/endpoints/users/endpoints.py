@@ -1,0 +1,142 @@
+"""The endpoints of users: reading for admins and auditors, changes for admins.
+
+- Disabling a user invalidates their tokens and suspends their keys; enabling resumes those keys.
+- The last active admin can be neither disabled nor given another role.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoints.users.models import (
+    DisabledUser,
+    DisableUser,
+    EnabledUser,
+    EnableUser,
+    NewUser,
+    UpdatedUser,
+    UpdateUser,
+    UserItem,
+    UserList,
+    UsersQuery,
+    item_fields,
+)
+from admin_api.endpoints.users.policies import policy_fields
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import ApiCaller, Endpoint
+from gateway.accounts.owners import Owner, Owners
+from gateway.keys.limit_status import warn_of_pool_use
+
+
+async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
+    """List users."""
+    users, next_cursor = await deps.users.page(params.limit, params.cursor or "", params.q or "")
+    policies = await deps.keys.policies.get_all([user.email for user in users])
+    owners = map(Owner, users, policies)
+    return UserList([UserItem(**item_fields(owner)) for owner in owners], next_cursor)
+
+
+async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> UserItem:
+    """Add a user or a service account."""
+    if faults := params.faults():
+        raise InvalidFields(faults)
+    policy = policy_fields(params.policy)
+    owner = await _owners(deps).add(params.email, params.password, params.given_role, policy)
+    details = {"role": owner.user.role, "kind": owner.user.kind, "policy": _json(policy)}
+    await _audit(deps, caller, "user.add", owner.user.email, details)
+    return UserItem(**item_fields(owner))
+
+
+async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser) -> UpdatedUser:
+    """Change the role or the policy of a user."""
+    policy = policy_fields(params.policy)
+    if params.role is None and not policy:
+        raise InvalidFields([FieldFault("body", "must contain role or a field of policy in addition to email")])
+    owner = await _owners(deps).update(params.email, params.role, policy)
+    details = ({"role": params.role} if params.role else {}) | ({"policy": _json(policy)} if policy else {})
+    await _audit(deps, caller, "user.update", owner.user.email, details)
+    warnings = await warn_of_pool_use(deps.redis, owner.user.email, owner.policy, policy, deps.now_ms())
+    return UpdatedUser(**item_fields(owner), warnings=warnings)
+
+
+async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
+    """Disable a user and suspend the user's keys. Idempotent."""
+    user, suspended = await _owners(deps).disable(params.email)
+    await _audit(deps, caller, "user.disable", user.email, {"suspended_keys": str(suspended)})
+    return DisabledUser(user.email, disabled=True, suspended_keys=suspended)
+
+
+async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> EnabledUser:
+    """Enable a disabled user and resume the keys that this suspended. Idempotent."""
+    owner, resumed = await _owners(deps).enable(params.email)
+    await _audit(deps, caller, "user.enable", owner.user.email, {"resumed_keys": str(resumed)})
+    return EnabledUser(**item_fields(owner), resumed_keys=resumed)
+
+
+def _owners(deps: Dependencies) -> Owners:
+    return Owners(deps.users, deps.keys)
+
+
+async def _audit(deps: Dependencies, caller: ApiCaller, action: str, email: str, details: dict[str, str]) -> None:
+    await deps.audit.record(actor=caller.user.email, action=action, address=caller.address, user=email, details=details)
+
+
+def _json(policy: dict[str, Any]) -> str:
+    return msgspec.json.encode(policy).decode()[:500]
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="GET",
+        path="/api/users",
+        summary="List users, sorted by email",
+        access="auditor",
+        params=UsersQuery,
+        handler=list_users,
+        response=UserList,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/add",
+        summary="Add a user or a service account",
+        access="admin",
+        params=NewUser,
+        handler=add_user,
+        response=UserItem,
+        status=201,
+        errors=(409, 503),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/update",
+        summary="Change the role or the policy of a user",
+        access="admin",
+        params=UpdateUser,
+        handler=update_user,
+        response=UpdatedUser,
+        errors=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/disable",
+        summary="Disable a user and suspend the user's keys",
+        access="admin",
+        params=DisableUser,
+        handler=disable_user,
+        response=DisabledUser,
+        errors=(404, 409),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/enable",
+        summary="Enable a disabled user and resume the keys that disabling suspended",
+        access="admin",
+        params=EnableUser,
+        handler=enable_user,
+        response=EnabledUser,
+        errors=(404,),
+    ),
+)

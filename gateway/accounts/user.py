@@ -1,0 +1,89 @@
+"""A user or service account, and the stored form.
+
+Pure: does no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
+
+MAX_EMAIL_LENGTH = 254
+
+Role = Literal["admin", "auditor", "member"]
+"""An admin changes everything, an auditor reads everything and changes nothing, a member has own keys and usage."""
+Kind = Literal["user", "service"]
+"""A service account owns keys and cannot log in."""
+
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,189}")
+
+
+class InvalidRole(ValueError):
+    """A user of this kind cannot have this role."""
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A user of the admin API, or a service account. Timestamps are milliseconds since the epoch."""
+
+    email: str
+    password_hash: str
+    role: Role
+    kind: Kind
+    disabled: bool
+    created_at: int
+    password_changed_at: int
+
+    @property
+    def is_admin(self) -> bool:
+        """True for an admin."""
+        return self.role == "admin"
+
+    @property
+    def is_active_admin(self) -> bool:
+        """True for an admin who is not disabled."""
+        return self.is_admin and not self.disabled
+
+    @property
+    def reads_all(self) -> bool:
+        """True if the user may read the keys and the usage of all owners."""
+        return self.role in ("admin", "auditor")
+
+    def __repr__(self) -> str:
+        return f"User({self.email!r}, {self.role}, {self.kind}, disabled={self.disabled})"
+
+
+def encode_user(user: User) -> bytes:
+    """Return the stored form. It has `is_admin`, too, which earlier versions read."""
+    return msgspec.json.encode({**msgspec.structs.asdict(user), "is_admin": user.is_admin})
+
+
+def decode_user(stored: bytes) -> User:
+    """Read the stored form; that of earlier versions has `is_admin` instead of a role and a kind."""
+    fields: dict[str, Any] = msgspec.json.decode(stored)
+    return msgspec.convert({"role": "admin" if fields["is_admin"] else "member", "kind": "user", **fields}, User)
+
+
+def normalize_email(email: str) -> str:
+    """Return the form in which an email is stored and compared. Raises `ValueError` if it is not an email address."""
+    email = email.strip().casefold()
+    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
+        raise ValueError("is not an email address")
+    return email
+
+
+def validate_new_password(password: str) -> str:
+    """Return the password. Raises `ValueError` if it is too short or too long."""
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        raise ValueError(f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
+    return password
+
+
+def validate_role(kind: Kind, role: Role) -> Role:
+    """Return the role. Raises `InvalidRole` if a user of this kind cannot have it."""
+    if kind == "service" and role != "member":
+        raise InvalidRole("must be member for a service account, which cannot log in")
+    return role
