@@ -19,7 +19,7 @@ from aiohttp import hdrs, web
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints import audit, auth, health, info, usage
-from admin_api.endpoints.keys import changes, creation, reading, suspension
+from admin_api.endpoints.keys import changes, creation, reading, suspension, transfer
 from admin_api.endpoints.users import endpoints as users
 from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
@@ -32,6 +32,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *reading.ENDPOINTS,
     *changes.ENDPOINTS,
     *suspension.ENDPOINTS,
+    *transfer.ENDPOINTS,
     *usage.ENDPOINTS,
     *users.ENDPOINTS,
     *audit.ENDPOINTS,

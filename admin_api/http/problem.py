@@ -21,6 +21,7 @@ from gateway.accounts.owners import UnknownUser
 from gateway.accounts.passwords import PasswordsBusy
 from gateway.accounts.user import InvalidRole
 from gateway.accounts.users import LastAdmin, UserExists
+from gateway.keys.changes import BeyondPolicy
 from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import ExportsBusy
@@ -98,6 +99,9 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return Problem(409, "This is the last active admin. Add another admin first.")
         case InvalidRole():
             return Problem(400, f"role {error}.", errors=[FieldFault("role", str(error))])
+        case BeyondPolicy():
+            detail = f"{error}. An admin may change the policy of the owner."
+            return Problem(403, detail, errors=[FieldFault(error.field, error.problem)])
         case PasswordsBusy():
             return _unavailable("Too many concurrent logins. Try again shortly.")
         case ExportsBusy():

@@ -5,6 +5,7 @@
 - The owner or an admin suspends a key. What an admin suspended only an admin resumes: an admin's suspension replaces
   the owner's, and the owner's never replaces an admin's.
 - A disabled owner suspends a key independently of that.
+- The owner's policy bounds what everybody does, also admins: they raise the policy first.
 
 Pure: does no I/O.
 """
@@ -17,7 +18,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.keys import ceilings
-from gateway.keys.record import KeyRecord, KeyRestrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions, OwnerPolicy, Restrictions
+from gateway.timestamps import DAY_MS
 
 Key = TypeVar("Key", bound=KeyRecord)
 
@@ -44,13 +46,52 @@ class OwnerDisabled(Exception):
     """The owner of the key is disabled: the key is resumed by enabling the owner."""
 
 
+class BeyondPolicy(Exception):
+    """A change would exceed a bound of the owner's policy; `field` has its name, `problem` the largest value."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        self.field = field
+        self.problem = problem
+        super().__init__(f"{field} {problem}")
+
+
+def too_many_keys(key: KeyRecord) -> BeyondPolicy:
+    """Return the error for a key that its owner must not have in addition to the others."""
+    most = key.owner_policy.max_keys if key.owner_policy is not None else 0
+    keys = "1 key that is" if most == 1 else f"{most} keys that are"
+    return BeyondPolicy("max_keys", f"allows {key.owner} {keys} neither revoked nor expired")
+
+
+def new_fields(owner: str, policy: OwnerPolicy | None, fields: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Return the fields of a new key, with the policy's values for those that are left out. Raises `BeyondPolicy`."""
+    if policy is None:
+        return dict(fields)
+    defaults = policy.defaults
+    filled = {
+        name: value
+        for name in Restrictions.__struct_fields__
+        if name not in fields and (value := getattr(defaults, name)) not in (None, False)
+    }
+    if "expires_at" in fields:
+        _check_end(owner, policy, fields["expires_at"], now_ms)
+    elif days := [days for days in (defaults.expires_days, policy.max_key_days) if days is not None]:
+        filled["expires_at"] = now_ms + min(days) * DAY_MS
+    return {**fields, **filled}
+
+
+def _check_end(owner: str, policy: OwnerPolicy, end: int | None, now_ms: int) -> None:
+    most = policy.max_key_days
+    if most is not None and (end is None or end > now_ms + most * DAY_MS):
+        raise BeyondPolicy("expires_days", f"must be at most {most}, the max_key_days of {owner}")
+
+
 def initial_ceiling(owner: str, fields: Mapping[str, Any], actor: Actor) -> KeyRestrictions | None:
     """Return the ceiling of a new key with these fields."""
     return ceilings.moved(None, fields) if actor.administers(owner) else None
 
 
 def update(key: Key, fields: Mapping[str, Any], actor: Actor, now_ms: int) -> Key:
-    """Set fields. Raises `ceilings.AboveCeiling`."""
+    """Set fields. Raises `ceilings.AboveCeiling` and `BeyondPolicy`."""
     ceiling = key.ceiling
     if not actor.is_admin:
         fields = ceilings.narrowed(ceiling, fields, now_ms)
@@ -58,7 +99,16 @@ def update(key: Key, fields: Mapping[str, Any], actor: Actor, now_ms: int) -> Ke
         ceiling = ceilings.moved(ceiling, fields)
     else:
         ceiling = ceilings.lifted(ceiling, fields)
+    if key.owner_policy is not None and "expires_at" in fields:
+        _check_end(key.owner, key.owner_policy, fields["expires_at"], now_ms)
     return msgspec.structs.replace(key, **fields, ceiling=ceiling)
+
+
+def transfer(key: Key, owner: str, policy: OwnerPolicy | None) -> Key:
+    """Give the key to an owner who is not disabled; without effect if it is theirs already."""
+    if key.owner == owner:
+        return key
+    return msgspec.structs.replace(key, owner=owner, owner_policy=policy, owner_disabled_at=None)
 
 
 def suspend(key: Key, actor: Actor, now_ms: int) -> Key:

@@ -40,7 +40,12 @@ class PolicyStore:
 
     async def get(self, owner: str) -> OwnerPolicy:
         """Return the policy of an owner; one without restrictions if none is stored."""
-        return _decode(await self._stored(owner))
+        return await self.find(owner) or OwnerPolicy()
+
+    async def find(self, owner: str) -> OwnerPolicy | None:
+        """Return the policy of an owner; `None` if none is stored."""
+        stored = await self._stored(owner)
+        return decode_policy(stored) if stored else None
 
     async def get_all(self, owners: list[str]) -> list[OwnerPolicy]:
         """Return the policies of owners, in the same order."""

@@ -106,6 +106,10 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
         """The author of the suspension; a disabled owner was disabled by an admin."""
         return "admin" if self.owner_disabled_at is not None else self.suspended_by
 
+    def counts(self, now_ms: int) -> bool:
+        """Return True if the key counts against `max_keys` of its owner: it is neither revoked nor expired."""
+        return self.status(now_ms) in ("active", "suspended")
+
     def status(self, now_ms: int) -> Status:
         """Return the status at `now_ms`: the first that applies of revoked, expired and suspended."""
         if self.revoked_at is not None:

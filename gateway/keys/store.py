@@ -25,16 +25,15 @@ from gateway.keys.stored_key import (
     LiveSecret,
     Secret,
     StoredKey,
+    add,
     change,
     decode_record,
-    encode,
     read,
     read_by_digest,
     read_stored_key,
 )
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
-from gateway.redis.durable_writes import wait_for_fsync
 
 MAX_OWNER_LENGTH = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
@@ -79,33 +78,30 @@ class KeyStore:
     async def create(
         self, *, owner: str, key_name: str, actor: Actor | None = None, **fields: Any
     ) -> tuple[KeyRecord, ApiKey]:
-        """Create a key; by default as its owner. `fields` are those that a user may set. Raises `InvalidField`."""
+        """Create a key; by default as its owner. `fields` are those that a user may set.
+
+        The owner's policy has the values of those that are left out. Raises `InvalidField` and `changes.BeyondPolicy`.
+        """
         now = self._now_ms()
-        fields = validate_fields({"key_name": key_name, **fields})
+        given = validate_fields({"key_name": key_name, **fields})
         if not owner or len(owner) > MAX_OWNER_LENGTH or not owner.isprintable():
             raise InvalidField("owner", "must be the email of a user")
-        if fields.get("expires_at") is not None and fields["expires_at"] <= now:
+        if given.get("expires_at") is not None and given["expires_at"] <= now:
             raise InvalidField("expires_at", "must be in the future")
+        policy = await self.policies.find(owner)
         key = ApiKey.generate(self._random)
-        digest = key.digest(self._pepper)
-        key_id = "key_" + base62(int.from_bytes(self._random(16), "big"), _KEY_ID_LENGTH)
         stored = StoredKey(
-            key_id=key_id,
+            key_id="key_" + base62(int.from_bytes(self._random(16), "big"), _KEY_ID_LENGTH),
             key_prefix=key.prefix,
             owner=owner,
+            owner_policy=policy,
             created_at=now,
-            secrets=(Secret(digest, prefix=key.prefix, created_at=now),),
-            ceiling=None if actor is None else changes.initial_ceiling(owner, fields, actor),
-            **fields,
+            secrets=(Secret(key.digest(self._pepper), prefix=key.prefix, created_at=now),),
+            ceiling=None if actor is None else changes.initial_ceiling(owner, given, actor),
+            **changes.new_fields(owner, policy, given, now),
         )
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.set(names.KEY_RECORD + key_id, encode(stored))
-            pipe.set(names.KEY_ID_OF_DIGEST + digest, key_id)
-            pipe.zadd(names.KEY_IDS, {key_id: now})
-            pipe.zadd(names.KEY_IDS_OF_OWNER + owner, {key_id: now})
-            await pipe.execute()
         # The key is shown only once: a crash of Redis must not lose it.
-        await wait_for_fsync(self._redis, names.FSYNC_MARKER)
+        await add(self._redis, stored, now)
         return stored.record(), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
@@ -146,37 +142,61 @@ class KeyStore:
         def revoke(key: StoredKey) -> StoredKey:
             return key if key.revoked_at is not None else msgspec.structs.replace(key, revoked_at=self._now_ms())
 
-        return _record(await change(self._redis, key_id, revoke))
+        return await self._change(key_id, revoke)
 
     async def suspend(self, key_id: str, actor: Actor) -> KeyRecord | None:
         """Suspend a key; idempotent. Returns `None` if the key does not exist."""
-        return _record(await change(self._redis, key_id, lambda key: changes.suspend(key, actor, self._now_ms())))
+        return await self._change(key_id, lambda key: changes.suspend(key, actor, self._now_ms()))
 
     async def resume(self, key_id: str, actor: Actor) -> KeyRecord | None:
         """End the suspension of a key; idempotent. Returns `None` if the key does not exist.
 
         Raises `changes.SuspendedByAdmin` and `changes.OwnerDisabled`.
         """
-        return _record(await change(self._redis, key_id, lambda key: changes.resume(key, actor)))
+        return await self._change(key_id, lambda key: changes.resume(key, actor))
 
     async def disable_owner(self, owner: str) -> int:
         """Suspend every key of an owner. Returns how many were active before."""
         now = self._now_ms()
         records = await self.list(owner)
         found = [record for record in records if record.owner_disabled_at is None and record.revoked_at is None]
-        await self._change_all(found, lambda key: changes.disable_owner(key, now))
+        await self._change_all(owner, found, lambda key: changes.disable_owner(key, now))
         return sum(record.status(now) == "active" for record in found)
 
     async def enable_owner(self, owner: str) -> int:
         """Undo `disable_owner`; keys that were suspended otherwise stay so. Returns how many are active again."""
         found = [record for record in await self.list(owner) if record.owner_disabled_at is not None]
-        await self._change_all(found, changes.enable_owner)
+        await self._change_all(owner, found, changes.enable_owner)
         return sum(changes.enable_owner(record).status(self._now_ms()) == "active" for record in found)
 
-    async def _change_all(self, records: Sequence[KeyRecord], make: Callable[[StoredKey], StoredKey]) -> None:
+    async def transfer(self, key_id: str, owner: str) -> KeyRecord | None:
+        """Give a key to another owner, who exists and is not disabled.
+
+        Returns `None` if the key does not exist or is revoked. Raises `changes.BeyondPolicy`.
+        """
+        policy = await self.policies.find(owner)
+
+        def transfer(key: StoredKey) -> StoredKey | None:
+            return None if key.revoked_at is not None else changes.transfer(key, owner, policy)
+
+        return await self._change(key_id, transfer)
+
+    async def _change(self, key_id: str, make: Callable[[StoredKey], StoredKey | None]) -> KeyRecord | None:
+        changed = await change(self._redis, key_id, make, self._now_ms())
+        return None if changed is None else changed.record()
+
+    async def _change_all(
+        self, owner: str, records: Sequence[KeyRecord], make: Callable[[StoredKey], StoredKey]
+    ) -> None:
+        """Change keys of an owner, without those that were transferred in the meantime."""
+
+        def make_if_owned(key: StoredKey) -> StoredKey | None:
+            return make(key) if key.owner == owner else None
+
         for record in records:
             # Redis writes its log in order: once the last change is on disk, the others are, too.
-            await change(self._redis, record.key_id, make, durable=record is records[-1])
+            is_last = record is records[-1]
+            await change(self._redis, record.key_id, make_if_owned, self._now_ms(), durable=is_last)
 
     async def rotate(self, key_id: str, overlap_seconds: int) -> tuple[KeyRecord, ApiKey] | None:
         """Give a key a new secret; older secrets expire after `overlap_seconds`, or earlier if they already would.
@@ -205,20 +225,20 @@ class KeyStore:
             newest = Secret(digest, prefix=key.prefix, created_at=now)
             return msgspec.structs.replace(stored, key_prefix=key.prefix, secrets=(newest, *older))
 
-        rotated = await change(self._redis, key_id, rotate)
-        return None if rotated is None else (rotated.record(), key)
+        rotated = await self._change(key_id, rotate)
+        return None if rotated is None else (rotated, key)
 
     async def update(self, key_id: str, actor: Actor | None = None, **fields: Any) -> KeyRecord | None:
         """Set fields of a key; by default as its owner. Returns `None` if the key does not exist.
 
-        Raises `InvalidField`, and `ceilings.AboveCeiling` if the actor may not widen the key so far.
+        Raises `InvalidField`, `changes.BeyondPolicy`, and `ceilings.AboveCeiling` if the actor may not widen the key.
         """
         valid = validate_fields(fields)
 
         def update(key: StoredKey) -> StoredKey:
             return changes.update(key, valid, actor or Actor(key.owner, is_admin=False), self._now_ms())
 
-        return _record(await change(self._redis, key_id, update))
+        return await self._change(key_id, update)
 
     async def last_used(self, key_ids: Sequence[str]) -> dict[str, int]:
         """Return when keys were last used, in milliseconds since the epoch, without keys that were never used."""
@@ -235,7 +255,3 @@ class KeyStore:
         for start in range(0, len(pairs), _PAGE):
             flat = [str(part) for pair in pairs[start : start + _PAGE] for part in pair]
             await cast(Awaitable[None], self._redis.eval(_SET_IF_LATER, 1, names.LAST_USED, *flat))
-
-
-def _record(stored: StoredKey | None) -> KeyRecord | None:
-    return None if stored is None else stored.record()

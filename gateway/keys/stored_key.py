@@ -3,17 +3,19 @@
 - A lookup takes one round trip. The policy is not stored with the key.
 - Each change is one script that also publishes the key id, so a subscriber that receives the id reads the new record.
 - A change is retried on conflict: concurrent changes are all kept, and none reverts a revocation.
+- The keys of an owner are counted by the script that adds one, so that concurrent changes cannot exceed `max_keys`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.keys.changes import Key, too_many_keys
 from gateway.keys.policies import decode_policy
 from gateway.keys.record import KeyRecord
 from gateway.redis import names
@@ -22,18 +24,37 @@ from gateway.timestamps import format_rfc3339
 
 _MAX_ATTEMPTS = 32
 
-# KEYS: the record, the digests to delete, the digests to set. ARGV: the expected record, the new record, the channel,
-# the key id, the number of digests to delete, then for each digest to set its value and its expiry ("" for none).
+# KEYS: the record, the index of all keys, that of the owner before and that of the owner after the change, the digests
+# to delete, the digests to set. ARGV: the expected record ("" for none), the new record, the channel, the key id, its
+# creation time, the keys that the owner may have ("" for any number), the time, the prefix of records, the number of
+# digests to delete, then for each digest to set its value and its expiry ("" for none). Returns 1 if the new record is
+# stored, 0 on conflict, and -1 if the owner has too many keys that are neither revoked nor expired.
 # Idempotent: a script that is sent twice because its reply was lost finds the new record and succeeds.
 _COMPARE_AND_SET = """
+local function counted_keys()
+  local count = 0
+  for _, key_id in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+    local stored = redis.call('GET', ARGV[8] .. key_id)
+    local key = stored and cjson.decode(stored)
+    local is_counted = key and type(key.revoked_at) ~= 'number'
+      and (type(key.expires_at) ~= 'number' or key.expires_at > tonumber(ARGV[7]))
+    if is_counted then count = count + 1 end
+  end
+  return count
+end
+
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[2] then
   if stored ~= ARGV[1] then return 0 end
+  if ARGV[6] ~= '' and counted_keys() >= tonumber(ARGV[6]) then return -1 end
   redis.call('SET', KEYS[1], ARGV[2])
-  local drops = tonumber(ARGV[5])
-  for i = 2, 1 + drops do redis.call('DEL', KEYS[i]) end
-  for i = 2 + drops, #KEYS do
-    local at = 6 + 2 * (i - 2 - drops)
+  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
+  if KEYS[3] ~= KEYS[4] then redis.call('ZREM', KEYS[3], ARGV[4]) end
+  redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
+  local drops = tonumber(ARGV[9])
+  for i = 5, 4 + drops do redis.call('DEL', KEYS[i]) end
+  for i = 5 + drops, #KEYS do
+    local at = 10 + 2 * (i - 5 - drops)
     redis.call('SET', KEYS[i], ARGV[at])
     if ARGV[at + 1] ~= '' then redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1]) end
   end
@@ -107,7 +128,7 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
         ]
 
 
-encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder().encode
 decode_record = msgspec.json.Decoder(KeyRecord).decode
 _decode_stored_key = msgspec.json.Decoder(StoredKey).decode
 
@@ -115,7 +136,7 @@ _decode_stored_key = msgspec.json.Decoder(StoredKey).decode
 async def read(redis: Redis, key_id: str) -> KeyRecord | None:
     """Return the record of a key id, with the policy of its owner."""
     found = await _eval(redis, _GET, [names.KEY_RECORD + key_id], [names.OWNER_POLICY])
-    return None if found is None else _joined(*found)
+    return None if found is None else _joined(decode_record(found[0]), found[1])
 
 
 async def read_by_digest(redis: Redis, digest: str) -> tuple[KeyRecord, int | None] | None:
@@ -126,12 +147,11 @@ async def read_by_digest(redis: Redis, digest: str) -> tuple[KeyRecord, int | No
         return None
     record, policy, value = found
     _, _, end = value.partition(b" ")
-    return _joined(record, policy), int(end) if end else None
+    return _joined(decode_record(record), policy), int(end) if end else None
 
 
-def _joined(record: bytes, policy: bytes | None) -> KeyRecord:
-    found = decode_record(record)
-    return found if policy is None else msgspec.structs.replace(found, owner_policy=decode_policy(policy))
+def _joined(record: Key, policy: bytes | None) -> Key:
+    return record if policy is None else msgspec.structs.replace(record, owner_policy=decode_policy(policy))
 
 
 async def read_stored_key(redis: Redis, key_id: str) -> StoredKey | None:
@@ -140,37 +160,84 @@ async def read_stored_key(redis: Redis, key_id: str) -> StoredKey | None:
     return None if raw is None else _decode_stored_key(raw)
 
 
-async def change(
-    redis: Redis, key_id: str, make: Callable[[StoredKey], StoredKey | None], *, durable: bool = True
-) -> StoredKey | None:
-    """Apply `make` to the stored key, several times on conflict. If it returns `None`, nothing changes.
+async def add(redis: Redis, key: StoredKey, now_ms: int) -> None:
+    """Store a new key, and return once Redis has it on disk. Raises `BeyondPolicy`."""
+    await _compare_and_set(redis, None, key, now_ms, durable=True)
 
-    A durable change returns once Redis has it on disk.
+
+async def change(
+    redis: Redis, key_id: str, make: Callable[[StoredKey], StoredKey | None], now_ms: int, *, durable: bool = True
+) -> StoredKey | None:
+    """Apply `make` to the stored key with its owner's policy, several times on conflict.
+
+    If it returns `None`, nothing changes. A durable change returns once Redis has it on disk. Raises `BeyondPolicy` if
+    the owner would have too many keys.
     """
     for _ in range(_MAX_ATTEMPTS):
-        expected = cast(bytes | None, await redis.get(names.KEY_RECORD + key_id))
-        before = None if expected is None else _decode_stored_key(expected)
+        found = await _eval(redis, _GET, [names.KEY_RECORD + key_id], [names.OWNER_POLICY])
+        before = None if found is None else _joined(_decode_stored_key(found[0]), found[1])
         after = None if before is None else make(before)
-        if expected is None or before is None or after is None:
+        if before is None or after is None:
             return None
-        keys, arguments = _script_arguments(expected, before, after)
-        script = eval_durable if durable else _eval
-        if await script(redis, _COMPARE_AND_SET, keys, arguments):
+        if await _compare_and_set(redis, _Stored(found[0], before), after, now_ms, durable=durable):
             return after
     raise RedisError(f"the key {key_id} was changed concurrently {_MAX_ATTEMPTS} times; try again")
 
 
-def _script_arguments(expected: bytes, before: StoredKey, after: StoredKey) -> tuple[list[str], list[Any]]:
+class _Stored(NamedTuple):
+    """A stored key in both forms."""
+
+    record: bytes
+    key: StoredKey
+
+
+async def _compare_and_set(
+    redis: Redis, before: _Stored | None, after: StoredKey, now_ms: int, *, durable: bool
+) -> bool:
+    keys, arguments = _script_arguments(before, after, now_ms)
+    script = eval_durable if durable else _eval
+    result = await script(redis, _COMPARE_AND_SET, keys, arguments)
+    if result < 0:
+        raise too_many_keys(after)
+    return bool(result)
+
+
+def _script_arguments(before: _Stored | None, after: StoredKey, now_ms: int) -> tuple[list[str], list[Any]]:
+    earlier = () if before is None else before.key.secrets
     remaining = {secret.digest for secret in after.secrets}
-    deleted = [secret.digest for secret in before.secrets if secret.digest not in remaining]
-    changed = [secret for secret in after.secrets if secret not in before.secrets]
+    deleted = [secret.digest for secret in earlier if secret.digest not in remaining]
+    changed = [secret for secret in after.secrets if secret not in earlier]
+    former_owner = after.owner if before is None else before.key.owner
     keys = [
         names.KEY_RECORD + after.key_id,
+        names.KEY_IDS,
+        names.KEY_IDS_OF_OWNER + former_owner,
+        names.KEY_IDS_OF_OWNER + after.owner,
         *(names.KEY_ID_OF_DIGEST + digest for digest in deleted),
         *(names.KEY_ID_OF_DIGEST + secret.digest for secret in changed),
     ]
-    values = [part for secret in changed for part in (_digest_value(after.key_id, secret), secret.expires_at or "")]
-    return keys, [expected, encode(after), names.INVALIDATIONS, after.key_id, len(deleted), *values]
+    arguments = [
+        b"" if before is None else before.record,
+        _encode(msgspec.structs.replace(after, owner_policy=None)),
+        names.INVALIDATIONS,
+        after.key_id,
+        after.created_at,
+        _keys_allowed(before, after, now_ms),
+        now_ms,
+        names.KEY_RECORD,
+        len(deleted),
+        *(part for secret in changed for part in (_digest_value(after.key_id, secret), secret.expires_at or "")),
+    ]
+    return keys, arguments
+
+
+def _keys_allowed(before: _Stored | None, after: StoredKey, now_ms: int) -> int | str:
+    """Return the keys that the owner may have, if the change adds one that counts; otherwise `""`."""
+    is_counted = after.counts(now_ms)
+    was_counted = before is not None and before.key.owner == after.owner and before.key.counts(now_ms)
+    if not is_counted or was_counted or after.owner_policy is None or after.owner_policy.max_keys is None:
+        return ""
+    return after.owner_policy.max_keys
 
 
 def _digest_value(key_id: str, secret: Secret) -> str:

@@ -252,6 +252,59 @@ def test_an_invalid_limit_of_a_tool_is_an_error_that_names_its_option(url: str, 
     assert "--tool-rate-limit " in capsys.readouterr().err
 
 
+def set_policy(url: str, owner: str, fields: dict[str, Any]) -> None:
+    on_keys(url, lambda keys: keys.policies.update(owner, fields))
+
+
+def test_a_key_is_transferred_repeatedly(url: str, capsys: Capture) -> None:
+    add_user(url, "bob@example.com")
+    result = create_key(capsys, "--owner", OWNER, "--calls-per-day", "5")
+    key_id = result["key_id"]
+    for _ in range(2):
+        assert main(["key", "transfer", key_id, "--to", "BOB@example.com"]) == 0
+        assert capsys.readouterr().out == f"{key_id} belongs to bob@example.com\n"
+    assert main(["key", "transfer", key_id, "--to", "bob@example.com", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"key_id": key_id, "owner": "bob@example.com", "status": "active"}
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert (record.owner, record.ceiling) == ("bob@example.com", KeyRestrictions(calls_per_day=5))
+
+    async def details(redis: Redis) -> list[dict[str, str]]:
+        entries = [stored.entry for stored in await AuditTrail(redis, now_ms=now_ms).newest(10)]
+        return [entry.details for entry in entries if entry.action == "key.transfer"]
+
+    assert on_redis(url, details) == [{"from": OWNER, "to": "bob@example.com"}]
+
+
+def test_a_key_is_not_transferred_to_nobody_or_beyond_the_number_of_keys(url: str, capsys: Capture) -> None:
+    add_user(url, "bob@example.com")
+    set_policy(url, "bob@example.com", {"max_keys": 1})
+    keys = [create_key(capsys, "--owner", owner)["key_id"] for owner in (OWNER, "bob@example.com")]
+    assert main(["key", "transfer", keys[0], "--to", "nobody@example.com"]) == 1
+    assert "there is no user nobody@example.com" in capsys.readouterr().err
+    assert main(["key", "transfer", keys[0], "--to", "bob@example.com"]) == 1
+    assert "max_keys allows bob@example.com 1 key that is neither revoked nor expired" in capsys.readouterr().err
+    assert main(["key", "create", "--name", "x", "--owner", "bob@example.com"]) == 1
+    assert "max_keys allows bob@example.com 1 key" in capsys.readouterr().err
+    main(["key", "revoke", keys[0]])
+    assert main(["key", "transfer", keys[0], "--to", "bob@example.com"]) == 1
+    assert "is revoked" in capsys.readouterr().err
+
+
+def test_the_policy_of_the_owner_fills_and_bounds_what_the_command_line_sets(url: str, capsys: Capture) -> None:
+    set_policy(url, OWNER, {"max_key_days": 30, "defaults": {"calls_per_day": 5}})
+    result = create_key(capsys, "--records-per-day", "9")
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert record.expires_at == record.created_at + 30 * DAY_MS
+    assert (record.calls_per_day, record.ceiling) == (5, KeyRestrictions(records_per_day=9))
+    assert main(["key", "update", result["key_id"], "--expires-days", "31"]) == 1
+    assert "expires_days must be at most 30, the max_key_days of ada@example.com" in capsys.readouterr().err
+    assert main(["key", "create", "--name", "x", "--expires-days", "31"]) == 1
+    assert main(["key", "update", result["key_id"], "--clear", "expires"]) == 1
+    assert capsys.readouterr().err.count("expires_days must be at most 30") == 2
+
+
 def test_a_rotated_key_has_a_new_secret_and_the_same_id(url: str, capsys: Capture) -> None:
     first = create_key(capsys)
     assert main(["key", "rotate", first["key_id"], "--overlap-seconds", "60", "--json"]) == 0

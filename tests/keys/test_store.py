@@ -182,7 +182,7 @@ async def test_an_update_is_checked_against_the_ceiling_of_the_stored_record(sto
     assert await store.get(record.key_id) == after
 
 
-@pytest.mark.parametrize("change", ["create", "revoke", "suspend", "disable_owner", "rotate", "update"])
+@pytest.mark.parametrize("change", ["create", "revoke", "suspend", "disable_owner", "rotate", "update", "transfer"])
 async def test_a_change_returns_once_redis_has_it_on_disk(store: KeyStore, redis: Redis, change: str) -> None:
     key_ids = [(await store.create(owner=OWNER, key_name=name))[0].key_id for name in ("one", "two")]
     await redis.config_resetstat()
@@ -197,6 +197,8 @@ async def test_a_change_returns_once_redis_has_it_on_disk(store: KeyStore, redis
             await store.rotate(key_ids[0], 0)
         case "update":
             await store.update(key_ids[0], key_name="new")
+        case "transfer":
+            await store.transfer(key_ids[0], "bob@example.com")
         case _:
             await store.revoke(key_ids[0])
     assert (await redis.info("commandstats"))["cmdstat_waitaof"]["calls"] == 1

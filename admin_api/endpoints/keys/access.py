@@ -1,4 +1,4 @@
-"""Access to the key that a request names, and the audit of its change.
+"""Access to the key and the owner that a request names, and the audit of a change.
 
 The key of another owner is 404, like an unknown key. An admin may act on every key, an auditor may read every key.
 """
@@ -6,6 +6,7 @@ The key of another owner is 404, like an unknown key. An admin may act on every 
 from __future__ import annotations
 
 from admin_api.dependencies import Dependencies
+from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller
 from admin_api.http.problem import Problem
 from gateway.keys.changes import Actor
@@ -26,6 +27,23 @@ async def changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> 
     if record.revoked_at is not None:
         raise revoked()
     return record
+
+
+async def enabled_owner(deps: Dependencies, email: str) -> str:
+    """Return the owner with this email. Raises `InvalidFields` for an unknown or disabled one."""
+    user = await deps.users.get(email)
+    if user is None:
+        raise InvalidFields([FieldFault("owner", "must be the email of a user: this user does not exist")])
+    if user.disabled:
+        raise InvalidFields([FieldFault("owner", "must not be disabled: enable the user first")])
+    return user.email
+
+
+async def suspend_if_disabled(deps: Dependencies, owner: str) -> None:
+    """Suspend the keys of an owner who was disabled while a key was added, perhaps too early to have found that key."""
+    user = await deps.users.get(owner)
+    if user is None or user.disabled:
+        await deps.keys.disable_owner(owner)
 
 
 def not_found() -> Problem:

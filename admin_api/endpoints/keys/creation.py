@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.keys.access import accessible_key, audit, revoked
+from admin_api.endpoints.keys.access import accessible_key, actor, audit, enabled_owner, revoked, suspend_if_disabled
 from admin_api.endpoints.keys.models import CreatedKey, CreateKey, RotateKey, expiry
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
@@ -15,16 +15,23 @@ from gateway.timestamps import format_rfc3339
 
 
 async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -> CreatedKey:
-    """Create a key for the caller."""
+    """Create a key for the caller or, by an admin, for another user."""
     fields = params.set_fields()
-    expires_at = expiry(deps.now_ms(), fields.pop("expires_days", None))
-    record, key = await deps.keys.create(owner=caller.user.email, expires_at=expires_at, **fields)
-    owner = await deps.users.get(record.owner)
-    if owner is None or owner.disabled:
-        # Disabled since the request was authenticated, perhaps too early to have found this key.
-        await deps.keys.disable_owner(record.owner)
+    owner = await _owner(deps, caller, fields.pop("owner", None))
+    if "expires_days" in fields:
+        fields["expires_at"] = expiry(deps.now_ms(), fields.pop("expires_days"))
+    record, key = await deps.keys.create(owner=owner, actor=actor(caller), **fields)
+    await suspend_if_disabled(deps, record.owner)
     await audit(deps, caller, "key.create", record, {"key_name": record.key_name})
     return _created(record, key)
+
+
+async def _owner(deps: Dependencies, caller: ApiCaller, email: str | None) -> str:
+    if email is None or email.strip().casefold() == caller.user.email:
+        return caller.user.email
+    if not caller.user.is_admin:
+        raise Problem(403, "Only an admin may create keys for others: leave out owner.")
+    return await enabled_owner(deps, email)
 
 
 async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -> CreatedKey:
@@ -55,12 +62,13 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/mcp-keys/create",
-        summary="Create a key; its secret is shown only once",
+        summary="Create a key, by an admin also for another user; its secret is shown only once",
         access="member",
         params=CreateKey,
         handler=create_key,
         response=CreatedKey,
         status=201,
+        errors=(403,),
     ),
     Endpoint(
         method="POST",

@@ -24,9 +24,11 @@ class KeyFields(RestrictionFields, frozen=True, kw_only=True):
 
 
 class CreateKey(KeyFields, frozen=True, kw_only=True):
-    """A new key. Limits that are omitted do not apply."""
+    """A new key. Omitted fields have the defaults of the owner's policy; without such a default, no limit applies."""
 
     key_name: KeyName
+    owner: AnyEmail | UnsetType = UNSET
+    """The caller by default; for admins any user."""
 
 
 class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +160,21 @@ class KeyStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A key and its status, which is `expired` for a key that has ended, suspended or not."""
 
     key_id: str
+    status: Status
+
+
+class TransferKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key to transfer, and its new owner."""
+
+    key_id: KeyId
+    owner: AnyEmail
+
+
+class TransferredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key with its new owner."""
+
+    key_id: str
+    owner: str
     status: Status
 
 

@@ -9,12 +9,12 @@ import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys import reading, suspension
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key, revoked
+from gateway.cli.keys import reading, suspension, transfer
+from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, get_key, no_such_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.changes import OPERATOR
+from gateway.keys.changes import OPERATOR, BeyondPolicy
 from gateway.keys.limit_status import warn_of_use
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
@@ -47,8 +47,9 @@ def create(
 ) -> None:
     """Create a key. The API key is shown only this once.
 
-    Without further options, the key never expires, may call every tool, and has no limits. Through the admin API and
-    the dashboard, its owner can narrow what is set here but not widen it.
+    Options that are not given have the defaults of the owner's policy. Without such defaults, the key never expires,
+    may call every tool, and has no limits. Through the admin API and the dashboard, its owner can narrow what is set
+    here but not widen it.
 
     \b
     Examples:
@@ -80,6 +81,7 @@ app.command()(reading.show)
 app.command()(suspension.revoke)
 app.command()(suspension.suspend)
 app.command()(suspension.resume)
+app.command()(transfer.transfer)
 
 
 @app.command()
@@ -178,6 +180,8 @@ async def _create(stores: Stores, name: str, owner: str | None, fields: dict[str
         record, key = await stores.keys.create(owner=email, key_name=name, actor=OPERATOR, **fields)
     except InvalidField as error:
         raise CliError(key_options.flag_message(error)) from None
+    except BeyondPolicy as error:
+        raise CliError(str(error)) from None
     await audit(stores, "key.create", record, {"key_name": record.key_name})
     return record, key
 
@@ -188,6 +192,8 @@ async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple
         updated = await stores.keys.update(key_id, OPERATOR, **changes)
     except InvalidField as error:
         raise CliError(key_options.flag_message(error)) from None
+    except BeyondPolicy as error:
+        raise CliError(str(error)) from None
     if updated is None:
         raise no_such_key(key_id)
     await audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
@@ -201,9 +207,4 @@ async def _owner_email(stores: Stores, email: str | None) -> str:
         if len(users) != 1:
             raise CliError(f"there are {len(users)} users: name the owner of the key with --owner EMAIL")
         return users[0].email
-    user = await stores.users.get(email)
-    if user is None:
-        raise CliError(f"there is no user {email}: add it with `mcp-gateway user add {email}`")
-    if user.disabled:
-        raise CliError(f"{user.email} is disabled: name another owner")
-    return user.email
+    return await get_enabled_owner(stores, email)

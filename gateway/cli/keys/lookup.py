@@ -1,4 +1,4 @@
-"""Finding the key that a command names, and recording its change in the audit trail."""
+"""Finding the key and the owner that a command names, and recording a change in the audit trail."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ async def get_changeable_key(stores: Stores, key_id: str) -> KeyRecord:
     if record.revoked_at is not None:
         raise revoked(key_id)
     return record
+
+
+async def get_enabled_owner(stores: Stores, email: str) -> str:
+    """Return the owner with this email. Raises `CliError` for an unknown or disabled one."""
+    user = await stores.users.get(email)
+    if user is None:
+        raise CliError(f"there is no user {email}: add it with `mcp-gateway user add {email}`")
+    if user.disabled:
+        raise CliError(f"{user.email} is disabled: name another owner")
+    return user.email
 
 
 def no_such_key(key_id: str) -> CliError:

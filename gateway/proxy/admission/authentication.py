@@ -42,6 +42,7 @@ class Authenticator:
         status = record.status(self._now_ms())
         return Principal(credential, record) if status == "active" else bad_key(status)
 
-    async def is_still_valid(self, key: ApiKey) -> bool:
-        """Return True if a key that was valid before still is; False also if it cannot be checked."""
-        return isinstance(await self.authenticate(key), Principal)
+    async def is_still_valid(self, key: ApiKey, owner: str) -> bool:
+        """Return True if a key of this owner still is one, and valid; False also if it cannot be checked."""
+        principal = await self.authenticate(key)
+        return isinstance(principal, Principal) and principal.record.owner == owner

@@ -1,7 +1,7 @@
-"""The open event streams by key, to end them when their key is revoked or expires.
+"""The open event streams by key and owner, to end them when their key is revoked, expires or gets another owner.
 
 Each key with a stream is checked twice per second, through the key cache. So a stream is cancelled within a second of
-its key's revocation or expiry, also while it is idle. If a key cannot be checked, its streams are cancelled, too.
+such a change of its key, also while it is idle. If a key cannot be checked, its streams are cancelled, too.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _CHECK_SECONDS = 0.5
 class OpenStreams:
     """The tasks that serve event streams."""
 
-    def __init__(self, is_valid: Callable[[ApiKey], Awaitable[bool]], metrics: ProxyMetricsSink) -> None:
+    def __init__(self, is_valid: Callable[[ApiKey, str], Awaitable[bool]], metrics: ProxyMetricsSink) -> None:
         self._is_valid = is_valid
         self._metrics = metrics
-        self._tasks: dict[ApiKey, set[asyncio.Task[object]]] = {}
+        self._tasks: dict[tuple[ApiKey, str], set[asyncio.Task[object]]] = {}
         self._listening: set[asyncio.Task[object]] = set()
         self._checker: asyncio.Task[None] | None = None
 
@@ -36,8 +36,8 @@ class OpenStreams:
         """Cancel every stream and stop checking keys."""
         if self._checker is not None:
             await cancel_and_wait(self._checker)
-        for key in list(self._tasks):
-            self._cancel(key)
+        for holder in list(self._tasks):
+            self._cancel(holder)
 
     def cancel_listening(self) -> None:
         """Cancel the listening streams, which would not end by themselves."""
@@ -45,14 +45,15 @@ class OpenStreams:
             task.cancel()
 
     @contextlib.contextmanager
-    def registered(self, key: ApiKey, *, is_listening: bool) -> Iterator[None]:
-        """Register the current task as serving a stream of this key; it may be cancelled within the context.
+    def registered(self, key: ApiKey, owner: str, *, is_listening: bool) -> Iterator[None]:
+        """Register the current task as serving a stream of this key and owner; it may be cancelled within the context.
 
         Listening streams are those of a GET or `subscriptions/listen`.
         """
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.setdefault(key, set()).add(task)
+        holder = key, owner
+        self._tasks.setdefault(holder, set()).add(task)
         if is_listening:
             self._listening.add(task)
         self._metrics.streams_opened(1)
@@ -61,18 +62,18 @@ class OpenStreams:
         finally:
             self._metrics.streams_opened(-1)
             self._listening.discard(task)
-            tasks = self._tasks[key]
+            tasks = self._tasks[holder]
             tasks.discard(task)
             if not tasks:
-                del self._tasks[key]
+                del self._tasks[holder]
 
     async def _check_regularly(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
-            for key in list(self._tasks):
-                if not await self._is_valid(key):
-                    self._cancel(key)
+            for holder in list(self._tasks):
+                if not await self._is_valid(*holder):
+                    self._cancel(holder)
 
-    def _cancel(self, key: ApiKey) -> None:
-        for task in list(self._tasks.get(key, ())):
+    def _cancel(self, holder: tuple[ApiKey, str]) -> None:
+        for task in list(self._tasks.get(holder, ())):
             task.cancel()

@@ -70,8 +70,9 @@ class ResponseDelivery:
         is_detached = False
         try:
             response_head = downstream_head(connection, sent.request.head.origin).head
-            if connection.response.is_event_stream and sent.request.principal is not None:
-                with self._open_streams.registered(sent.request.principal.key, is_listening=is_listening):
+            principal = sent.request.principal
+            if connection.response.is_event_stream and principal is not None:
+                with self._open_streams.registered(principal.key, principal.record.owner, is_listening=is_listening):
                     await self._stream(writer, connection, response_head, stream)
                 return None
             first = await stream.next_chunk()

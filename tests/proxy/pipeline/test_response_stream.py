@@ -320,8 +320,8 @@ async def test_a_stream_that_is_incomplete_upstream_is_incomplete_for_the_client
     assert await gateway.events() == []
 
 
-@pytest.mark.parametrize("end", ["revoked", "suspended", "expired"])
-async def test_the_stream_of_a_revoked_suspended_or_expired_key_is_closed_within_a_second_even_if_idle(
+@pytest.mark.parametrize("end", ["revoked", "suspended", "expired", "transferred"])
+async def test_the_stream_of_a_revoked_suspended_expired_or_transferred_key_is_closed_within_a_second_even_if_idle(
     gateway: Gateway, script: Script, end: str
 ) -> None:
     from gateway.timestamps import now_ms
@@ -335,6 +335,8 @@ async def test_the_stream_of_a_revoked_suspended_or_expired_key_is_closed_within
             await gateway.keys.revoke(record.key_id)
         elif end == "suspended":
             await gateway.keys.suspend(record.key_id, OPERATOR)
+        elif end == "transferred":
+            await gateway.keys.transfer(record.key_id, "bob@example.com")
         async with asyncio.timeout(1.5):
             with pytest.raises(aiohttp.ClientError):
                 await response.content.read()

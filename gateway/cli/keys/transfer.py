@@ -1,0 +1,48 @@
+"""`mcp-gateway key transfer`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.keys import options as key_options
+from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, revoked
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json
+from gateway.cli.support.stores import Stores, with_stores
+from gateway.keys.changes import BeyondPolicy
+from gateway.keys.record import KeyRecord
+from gateway.timestamps import now_ms
+
+
+def transfer(
+    key_id: key_options.KeyId,
+    to: Annotated[str, typer.Option(metavar="EMAIL", help="The new owner.", show_default=False)],
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Give a key to another owner. Its sessions end; its ceiling and its own counts go with it.
+
+    Past usage stays with the former owner. The limits of the new owner's policy apply immediately.
+    """
+
+    async def work(stores: Stores) -> KeyRecord:
+        before = await get_changeable_key(stores, key_id)
+        owner = await get_enabled_owner(stores, to)
+        try:
+            record = await stores.keys.transfer(key_id, owner)
+        except BeyondPolicy as error:
+            raise CliError(str(error)) from None
+        if record is None:
+            raise revoked(key_id)
+        if before.owner != owner:
+            await audit(stores, "key.transfer", record, {"from": before.owner, "to": owner})
+        return record
+
+    record = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"key_id": key_id, "owner": record.owner, "status": record.status(now_ms())})
+    else:
+        typer.echo(f"{key_id} belongs to {record.owner}")
