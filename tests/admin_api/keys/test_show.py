@@ -8,7 +8,7 @@ import pytest
 import redis.asyncio
 
 from gateway.keys.limits import counter
-from tests.support.admin_api import PASSWORD, Api
+from tests.support.admin_api import PASSWORD, USER, Api
 from tests.support.clock import Clock
 
 
@@ -90,3 +90,10 @@ async def test_a_limit_below_what_is_used_is_set_with_a_warning(user: Api, redis
     assert renamed.body["warnings"] == []
     [limit] = (await user.get("/api/mcp-keys/show", key_id=key["key_id"])).body["limits"]
     assert (limit["used"], limit["left"]) == (7, 0)
+
+
+async def test_an_auditor_is_shown_every_key(api: Api, user: Api) -> None:
+    await api.deps.users.add("audit@example.com", PASSWORD, "auditor")
+    auditor = await api.logged_in("audit@example.com")
+    key = await user.create_key()
+    assert (await auditor.get("/api/mcp-keys/show", key_id=key["key_id"])).body["owner"] == USER
