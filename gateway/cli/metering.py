@@ -116,7 +116,7 @@ def suggest(
 async def _load_history(stores: Stores, days: int) -> tuple[list[ToolUsage], dict[str, bytes]]:
     """Return the usage of every tool, and the schemas in the tool catalog."""
     from gateway.metering.rules.suggest import ToolUsage
-    from gateway.proxy.accounting.tool_catalog import load_schemas
+    from gateway.proxy.tools.catalog_store import load_schemas
 
     instance = stores.instance
     upstream = instance.upstream_url if instance is not None else stores.settings.upstream_url

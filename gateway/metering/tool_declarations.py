@@ -1,9 +1,10 @@
-"""Reads the tool declarations in a `tools/list` result: which arguments name tables, which outputs are lists.
+"""Reads the tool declarations in a `tools/list` result: arguments that name tables, outputs that are lists, hints.
 
 - Only explicit statements count, such as an argument described as "name of the table". A wrong table is worse than an
   unknown one.
 - Bounded: `MAX_LIST` bytes of a result, `MAX_TOOLS` tools, `MAX_SCHEMA` bytes of each schema; the rest is ignored.
-- Schemas are stored as JSON, `{"input": inputSchema, "output": outputSchema}`; the functions here call it `schemas`.
+- Schemas are stored as JSON, `{"input": inputSchema, "output": outputSchema, "readOnly": true}`; the functions here
+  call it `schemas`. A tool is read-only if all its declarations in a list have the `readOnlyHint` `true`.
 """
 
 from __future__ import annotations
@@ -47,41 +48,94 @@ class ToolHints(msgspec.Struct, frozen=True):
     """Normalized names of arguments that name a table."""
 
 
+class ToolList(msgspec.Struct, frozen=True):
+    """The declarations in a `tools/list` result, which is a page of the list."""
+
+    schemas: dict[str, bytes] = {}
+    """The schemas of each tool."""
+    read_only: frozenset[str] = frozenset()
+    """The tools that are declared as read-only."""
+    next_cursor: str = ""
+    """The cursor of the next page; empty on the last one."""
+    is_cut: bool = False
+    """True if the page is malformed, too large, or has more than `MAX_TOOLS` tools, so that some are missing here."""
+
+
 class _Tool(msgspec.Struct, rename="camel"):
     name: str
     input_schema: msgspec.Raw = msgspec.Raw(b"")
     output_schema: msgspec.Raw = msgspec.Raw(b"")
+    annotations: msgspec.Raw = msgspec.Raw(b"")
 
-    def schemas(self) -> bytes:
-        return msgspec.json.encode(_Schemas(_bounded(self.input_schema), _bounded(self.output_schema)))
+    @property
+    def is_read_only(self) -> bool:
+        try:
+            return bool(self.annotations) and _annotations_decoder.decode(self.annotations).read_only_hint
+        except msgspec.MsgspecError:
+            return False
+
+    def schemas(self, *, is_read_only: bool) -> bytes:
+        return msgspec.json.encode(_Schemas(_bounded(self.input_schema), _bounded(self.output_schema), is_read_only))
 
 
-class _Schemas(msgspec.Struct):
+class _Annotations(msgspec.Struct, rename="camel"):
+    read_only_hint: bool = False
+
+
+class _Schemas(msgspec.Struct, rename="camel"):
     input: msgspec.Raw | None = None
     output: msgspec.Raw | None = None
+    read_only: bool = False
 
 
-class _ToolList(msgspec.Struct):
+class _Page(msgspec.Struct, rename="camel"):
     tools: list[msgspec.Raw]
+    next_cursor: str | None = None
+
+
+_annotations_decoder = msgspec.json.Decoder(_Annotations)
+_page_decoder = msgspec.json.Decoder(_Page)
+_tool_decoder = msgspec.json.Decoder(_Tool)
 
 
 def _bounded(schema: msgspec.Raw) -> msgspec.Raw | None:
     return schema if 0 < len(bytes(schema)) <= MAX_SCHEMA else None
 
 
-def parse_tool_list(result: bytes) -> dict[str, bytes]:
-    """Return each tool's schemas in a `tools/list` result; none if it is malformed or too large."""
+def parse_tool_list(result: bytes) -> ToolList:
+    """Read a `tools/list` result; tools with a malformed declaration are left out."""
     if len(result) > MAX_LIST:
-        return {}
-    found: dict[str, bytes] = {}
+        return ToolList(is_cut=True)
     try:
-        for tool in msgspec.json.decode(result, type=_ToolList).tools[:MAX_TOOLS]:
-            declared = msgspec.json.decode(tool, type=_Tool)
-            if 0 < len(declared.name) <= vocabulary.MAX_TOOL_NAME:
-                found[declared.name] = declared.schemas()
+        page = _page_decoder.decode(result)
     except (msgspec.MsgspecError, RecursionError):
-        return {}
-    return found
+        return ToolList(is_cut=True)
+    tools: dict[str, _Tool] = {}
+    writing: set[str] = set()
+    for raw in page.tools[:MAX_TOOLS]:
+        tool = _decode_tool(raw)
+        if tool is not None and 0 < len(tool.name) <= vocabulary.MAX_TOOL_NAME:
+            tools[tool.name] = tool
+            if not tool.is_read_only:
+                writing.add(tool.name)
+    return ToolList(
+        {name: tool.schemas(is_read_only=name not in writing) for name, tool in tools.items()},
+        frozenset(tools.keys() - writing),
+        page.next_cursor or "",
+        len(page.tools) > MAX_TOOLS,
+    )
+
+
+def _decode_tool(raw: msgspec.Raw) -> _Tool | None:
+    try:
+        return _tool_decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
+def is_read_only(schemas: bytes) -> bool:
+    """Return True if a tool is declared as read-only."""
+    return _decode(schemas).get("readOnly") is True
 
 
 def parse_hints(schemas: bytes) -> ToolHints:

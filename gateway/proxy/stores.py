@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.proxy.accounting.correlation_store import CorrelationStore
-from gateway.proxy.accounting.tool_catalog import ToolCatalog
 from gateway.proxy.admission.limits import Limits
 from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.metrics_sink import ProxyMetricsSink
+from gateway.proxy.tools.catalog import ToolCatalog
 from gateway.redis import client as redis_client
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
@@ -39,7 +39,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         """Begin to follow changes in Redis, and to send usage events. Redis may be down."""
         await self.keys.start()
         await self.usage.start()
-        self.tools.start()
+        await self.tools.start()
 
     async def close(self) -> None:
         """Write what is pending, and disconnect."""
@@ -77,6 +77,6 @@ def make_stores(
             open_per_address=config.open_handshakes_per_address,
         ),
         correlation=CorrelationStore(redis, now_ms=now_ms),
-        tools=ToolCatalog(redis, config.upstream_url),
+        tools=ToolCatalog(redis, config.upstream_url, now_ms=now_ms),
         usage=UsageStream(usage_redis, spool, stream_bound=config.usage_stream_max_entries, metrics=usage_metrics),
     )

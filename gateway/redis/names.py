@@ -72,6 +72,8 @@ DETACHED_CALLS = PREFIX + "departed:"
 """+ digest of a session: exists while calls of the session continue without their client."""
 TOOL_SCHEMAS = PREFIX + "tools:"
 """+ digest of the upstream's address: hash of tool names to schemas, as seen in `tools/list` results."""
+TOOL_LIST_PAGE = PREFIX + "tool-page:"
+"""+ digest of such a hash's name and of a cursor: JSON list of the tools that no page before the cursor had."""
 TASK_OWNER = PREFIX + "task-owner:"
 """+ digest of a task id: digest of the task's owner."""
 

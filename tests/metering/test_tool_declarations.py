@@ -11,7 +11,10 @@ from gateway.metering import meter, tables_in_arguments
 from gateway.metering.tool_declarations import (
     MAX_LIST,
     MAX_SCHEMA,
+    MAX_TOOLS,
     ToolHints,
+    ToolList,
+    is_read_only,
     list_paths,
     parse_hints,
     parse_tool_list,
@@ -25,7 +28,7 @@ def stored_schemas(arguments: dict[str, Any] | None = None, output: Any = None) 
     tool: dict[str, Any] = {"name": "x", "inputSchema": {"type": "object", "properties": arguments or {}}}
     if output is not None:
         tool["outputSchema"] = output
-    return parse_tool_list(wire({"tools": [tool]}))["x"]
+    return parse_tool_list(wire({"tools": [tool]})).schemas["x"]
 
 
 def is_table(description: str, name: str = "entity", **schema: Any) -> bool:
@@ -111,15 +114,52 @@ def test_the_lists_of_an_output_schema_are_found_those_of_objects_first() -> Non
 def test_large_schemas_and_malformed_tool_lists_are_ignored() -> None:
     large = {"type": "object", "description": "x" * MAX_SCHEMA}
     found = parse_tool_list(wire({"tools": [{"name": "a", "inputSchema": large, "outputSchema": {}}, {"name": "b"}]}))
-    assert {name: json.loads(value) for name, value in found.items()} == {
-        "a": {"input": None, "output": {}},
-        "b": {"input": None, "output": None},
+    assert {name: json.loads(value) for name, value in found.schemas.items()} == {
+        "a": {"input": None, "output": {}, "readOnly": False},
+        "b": {"input": None, "output": None, "readOnly": False},
     }
-    assert parse_tool_list(wire({"tools": [{"name": "x" * 300}, {"name": ""}]})) == {}
-    assert parse_tool_list(wire({"tools": [{"name": "x", "description": "x" * MAX_LIST}]})) == {}
-    odd: tuple[Any, ...] = ({"tools": {}}, {"tools": [1]}, [], "x", {"tools": [{"name": 5}]})
+    assert parse_tool_list(wire({"tools": [{"name": "x" * 300}, {"name": ""}]})) == ToolList()
+    assert parse_tool_list(wire({"tools": [{"name": "x", "description": "x" * MAX_LIST}]})) == ToolList(is_cut=True)
+    odd: tuple[Any, ...] = ({"tools": {}}, {}, [], "x", {"tools": [], "nextCursor": 5})
     for value in odd:
-        assert parse_tool_list(wire(value)) == {}
+        assert parse_tool_list(wire(value)) == ToolList(is_cut=True)
+
+
+def test_a_malformed_tool_is_left_out_of_its_list() -> None:
+    found = parse_tool_list(wire({"tools": [1, {"name": 5}, {}, {"name": "a"}], "nextCursor": "c"}))
+    assert (list(found.schemas), found.next_cursor, found.is_cut) == (["a"], "c", False)
+
+
+def test_of_very_many_tools_the_first_are_read() -> None:
+    found = parse_tool_list(wire({"tools": [{"name": f"t{number}"} for number in range(MAX_TOOLS + 1)]}))
+    assert (len(found.schemas), found.is_cut) == (MAX_TOOLS, True)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "read_only"),
+    [
+        ({"readOnlyHint": True}, True),
+        ({"readOnlyHint": True, "destructiveHint": True}, True),
+        ({"readOnlyHint": False}, False),
+        ({"readOnlyHint": "true"}, False),
+        ({"readOnlyHint": 1}, False),
+        ({"readOnlyHint": None}, False),
+        ({"readonlyhint": True}, False),
+        ({}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_only_the_hint_true_makes_a_tool_read_only(annotations: Any, read_only: bool) -> None:
+    found = parse_tool_list(wire({"tools": [{"name": "a", "annotations": annotations}]}))
+    assert (found.read_only == {"a"}, is_read_only(found.schemas["a"])) == (read_only, read_only)
+
+
+def test_a_tool_that_is_declared_twice_is_read_only_if_both_declarations_say_so() -> None:
+    hinted, plain = {"name": "a", "annotations": {"readOnlyHint": True}}, {"name": "a"}
+    for tools, read_only in (([hinted, plain], False), ([plain, hinted], False), ([hinted, hinted], True)):
+        found = parse_tool_list(wire({"tools": tools}))
+        assert (found.read_only == {"a"}, is_read_only(found.schemas["a"])) == (read_only, read_only)
 
 
 @pytest.mark.parametrize("value", [b"", b"[", b"[]", b'{"input":5,"output":[]}', b'{"input":{"properties":{"a":5}}}'])

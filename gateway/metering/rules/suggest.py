@@ -46,7 +46,7 @@ class Suggestion(msgspec.Struct, frozen=True):
 def suggest(usage: Sequence[ToolUsage], schemas: Mapping[str, bytes]) -> list[Suggestion]:
     """Suggest a rule for each tool with unknown counts, the tools with the most of them first.
 
-    `schemas` are those of each declared tool, as `tool_declarations.parse_tool_list` returns them.
+    `schemas` are those of each declared tool, as `tool_declarations.ToolList` has them.
     """
     unknown = sorted((one for one in usage if one.unknown), key=lambda one: (-one.unknown, one.tool))
     return [_suggest(one, schemas.get(one.tool)) for one in unknown]

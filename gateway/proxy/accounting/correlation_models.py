@@ -36,12 +36,14 @@ class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The tables named by arguments that were too large to store."""
     task_id: str = ""
     """The task that a `tasks/get` or `tasks/result` names."""
+    cursor: str | None = None
+    """As in `TrackedRequest`."""
     records_per_day: int | None = None
     """The daily limit of the key's records."""
     records_per_month: int | None = None
     """The monthly limit of the key's records."""
     is_restricted: bool = False
-    """True if the key is limited to certain tools or tables."""
+    """True if the key may call certain tools, or read certain tables, only."""
     is_kept: bool = False
     """True if the response may be replayed, so the request must be kept after its first response."""
 

@@ -37,7 +37,7 @@ from gateway.proxy.accounting.response_decoder import (
 )
 from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector, only_id
 from gateway.proxy.accounting.services import AccountingServices, Meter
-from gateway.proxy.accounting.tracked_request import TrackedRequest, track_call
+from gateway.proxy.accounting.tracked_request import TrackedRequest, track_call, track_list
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.admitted_request import Caller
 
@@ -222,7 +222,9 @@ class Exchange:
             return track_call(message)
         if method in TASK_READS:
             return TrackedRequest(encode_id(message.id), method, task_id=message.task_id or "")
-        if self.is_limited_to_tables or method == "tools/list":
+        if method == "tools/list":
+            return track_list(message)
+        if self.is_limited_to_tables:
             return TrackedRequest(encode_id(message.id), method)
         return None
 

@@ -16,6 +16,7 @@ from gateway.protocol.errors import DENIED, INVALID_PARAMS, error_body
 from gateway.protocol.message import encode_id
 from gateway.proxy.accounting import redaction
 from gateway.proxy.accounting.correlation_models import UNKNOWN, KnownRequest, Lookup, LookupResult, RegisteredRequest
+from gateway.proxy.accounting.created_tasks import MAX_TASK_ID, CreatedTask, task_in
 from gateway.proxy.accounting.response_decoder import (
     ABSENT,
     ResultMembers,
@@ -35,21 +36,8 @@ from gateway.usage.event import UsageEvent
 TASK_READS = frozenset({"tasks/get", "tasks/result"})
 """Methods whose response holds the result of a task (2025-11-25, and the tasks extension of 2026-07-28)."""
 
-_MAX_TASK_ID = 1024
-_TASK_SECONDS = 24 * 3600
-"""Maximum seconds that a task is kept; also used if it does not state its lifetime."""
-_TASK_GRACE = 60
-"""Seconds that a task is kept beyond its lifetime, for a response on its way."""
 _TASK_NOTIFICATION = "notifications/tasks"
 _NO_RECORDS = MeteringResult(tables=(), records=0, method=metering.ERROR)
-
-
-class CreatedTask(msgspec.Struct, frozen=True):
-    """A task created by a call; it must be registered before the client sees its id."""
-
-    id: str
-    seconds: int
-    created_by: RegisteredRequest
 
 
 class Inspection(msgspec.Struct):
@@ -122,6 +110,7 @@ class ResponseInspector:
             # `unknown` here means that Redis has lost the registration: no other stream can have counted the call.
             is_uncounted = found.state != "counted"
         self._inspection.answered_ids.append(id_json)
+        self._observe_list(request, message)
         return self._inspect_response(request, is_uncounted, id_, message)
 
     def _correlate_response(self, id_json: str, id_: object, message: RpcMessage) -> bytes | None:
@@ -137,7 +126,17 @@ class ResponseInspector:
             if is_uncounted and request is not None and request.method == "tools/call":
                 self._add_event(request, _NO_RECORDS, "denied")
             return redaction.redact_unmatched(self._key, id_, message.result, self._services.tools.read_only_hint)
-        return None if request is None else self._inspect_response(request, is_uncounted, id_, message)
+        if request is None:
+            return None
+        if found.is_certain:
+            self._observe_list(request, message)
+        return self._inspect_response(request, is_uncounted, id_, message)
+
+    def _observe_list(self, request: KnownRequest, message: RpcMessage) -> None:
+        """Have the catalog learn the tools of a `tools/list` result."""
+        if request.method == "tools/list" and message.result:
+            at = request.started_ms if isinstance(request, RegisteredRequest) else self._builder.started_ms()
+            self._services.tools.observe_tools(bytes(message.result), cursor=request.cursor, requested_at=at)
 
     def _inspect_response(
         self, request: KnownRequest, is_uncounted: bool, id_: object, message: RpcMessage
@@ -154,7 +153,6 @@ class ResponseInspector:
         ):
             return redacted
         if request.method == "tools/list":
-            self._services.tools.observe_tools(bytes(message.result))
             return redaction.filter_tools(self._key, id_, message.result, self._services.tools.read_only_hint)
         return None
 
@@ -175,7 +173,7 @@ class ResponseInspector:
         if not (self._has_tables and members.is_tool_result):
             if members.result_type == "input_required":
                 return None
-            if (task := _task_in(members)) is not None:
+            if (task := task_in(members)) is not None:
                 task_id, seconds = task
                 if is_uncounted and task_id:
                     self._inspection.created_tasks.append(CreatedTask(task_id, seconds, self._to_task_creator(call)))
@@ -267,7 +265,7 @@ class ResponseInspector:
             return None
         if result and decode_result(result).result_type == "input_required":
             return None
-        found = self._look_up(Lookup("task", task_id)) if len(task_id) <= _MAX_TASK_ID else UNKNOWN
+        found = self._look_up(Lookup("task", task_id)) if len(task_id) <= MAX_TASK_ID else UNKNOWN
         if found is None:
             return None
         if found.request is None:
@@ -300,15 +298,3 @@ class ResponseInspector:
 def only_id(pending: Mapping[str, TrackedRequest]) -> object:
     """Return the JSON-RPC id of the pending request if there is exactly one, else `None`."""
     return msgspec.json.decode(next(iter(pending))) if len(pending) == 1 else None
-
-
-def _task_in(members: ResultMembers) -> tuple[str, int] | None:
-    """Return the id and the seconds to keep the task that a result stands for; `None` if it is no task."""
-    if members.result_type == "task":
-        state, life_ms = members, members.ttl_ms
-    elif members.task and not members.is_tool_result and (state := decode_result(members.task)).task_id:
-        life_ms = state.ttl
-    else:
-        return None
-    seconds = _TASK_SECONDS if life_ms is None else min(_TASK_SECONDS, max(0, int(life_ms / 1000)) + _TASK_GRACE)
-    return state.task_id if len(state.task_id) <= _MAX_TASK_ID else "", seconds

@@ -27,8 +27,11 @@ class Meter(Protocol):
 class Tools(Protocol):
     """Knows the tools of the upstream."""
 
-    def observe_tools(self, result: bytes) -> None:
-        """Learn the tools of a `tools/list` result, as the upstream sent it."""
+    def observe_tools(self, result: bytes, *, cursor: str | None, requested_at: int) -> None:
+        """Learn the tools of a `tools/list` result, as the upstream sent it.
+
+        `cursor` is that of `TrackedRequest`; `requested_at` is the time of the request (milliseconds since the epoch).
+        """
 
     def read_only_hint(self, tool: str) -> bool | None:
         """Return the `readOnlyHint` with which the upstream declares a tool; `None` for an unknown tool."""

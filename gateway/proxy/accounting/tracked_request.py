@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.protocol.message import Message, encode_id
+from gateway.proxy.tools.known_tools import cursor_digest
 
 NO_ARGUMENTS: Mapping[str, Any] = {}
 
@@ -21,8 +22,21 @@ class TrackedRequest(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Any] = NO_ARGUMENTS
     task_id: str = ""
     """The task that a `tasks/get` or `tasks/result` names."""
+    cursor: str | None = None
+    """A digest of the cursor of a `tools/list`; empty for the first page, `None` if other parameters may select tools,
+    and for other methods."""
 
 
 def track_call(message: Message) -> TrackedRequest:
     """Return the `TrackedRequest` of a `tools/call` message."""
     return TrackedRequest(encode_id(message.id), "tools/call", message.tool or "", message.arguments)
+
+
+def track_list(message: Message) -> TrackedRequest:
+    """Return the `TrackedRequest` of a `tools/list` message."""
+    params = {} if message.params is None else message.params
+    digest = None
+    if isinstance(params, dict) and params.keys() <= {"cursor", "_meta"}:
+        cursor = "" if params.get("cursor") is None else params["cursor"]
+        digest = cursor_digest(cursor) if isinstance(cursor, str) else None
+    return TrackedRequest(encode_id(message.id), "tools/list", cursor=digest)

@@ -73,6 +73,10 @@ class UsageEventBuilder:
             return None
         return RecordCost(caller.key_id, records or 0, limits.records_per_day, limits.records_per_month)
 
+    def started_ms(self) -> int:
+        """Return the time at which the client request arrived, in milliseconds since the epoch."""
+        return self._clock.now_ms() - int((self._clock.monotonic() - self._started) * 1000)
+
     def to_registered_request(self, request: TrackedRequest, *, is_kept: bool) -> RegisteredRequest:
         """Return a request in the form that the correlation store keeps."""
         now_ms = self._clock.now_ms()
@@ -82,12 +86,13 @@ class UsageEventBuilder:
             id_json=request.id_json,
             method=request.method,
             caller=msgspec.structs.replace(self.caller, session_id=""),
-            started_ms=now_ms - round((self._clock.monotonic() - self._started) * 1000),
+            started_ms=self.started_ms(),
             tool=request.tool[:MAX_CLIENT_TEXT_CHARACTERS],
             arguments=request.arguments if is_small else {},
             arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
             tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
             task_id=request.task_id,
+            cursor=request.cursor,
             records_per_day=self.key.records_per_day if self.key is not None else None,
             records_per_month=self.key.records_per_month if self.key is not None else None,
             is_restricted=is_restricted(self.key),

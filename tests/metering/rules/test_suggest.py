@@ -22,7 +22,7 @@ PARTS = {
 
 def schemas(name: str, output: Any = None, **arguments: Any) -> dict[str, bytes]:
     tool = {"name": name, "inputSchema": {"type": "object", "properties": arguments}}
-    return parse_tool_list(wire({"tools": [tool if output is None else {**tool, "outputSchema": output}]}))
+    return parse_tool_list(wire({"tools": [tool if output is None else {**tool, "outputSchema": output}]})).schemas
 
 
 def test_tools_with_unknown_counts_are_listed_the_most_frequent_first() -> None:

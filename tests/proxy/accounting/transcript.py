@@ -45,10 +45,10 @@ class DeclaredTools:
     """An upstream's tools: `get` and those that begin with `get_` are read-only, `drop` is not."""
 
     def __init__(self) -> None:
-        self.observed: list[bytes] = []
+        self.observed: list[tuple[bytes, str | None, int]] = []
 
-    def observe_tools(self, result: bytes) -> None:
-        self.observed.append(result)
+    def observe_tools(self, result: bytes, *, cursor: str | None, requested_at: int) -> None:
+        self.observed.append((result, cursor, requested_at))
 
     def read_only_hint(self, tool: str) -> bool | None:
         return True if tool == "get" or tool.startswith("get_") else False if tool == "drop" else None
