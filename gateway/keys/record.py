@@ -83,6 +83,12 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
         return (self,) if self.owner_policy is None else (self, self.owner_policy)
 
     @property
+    def scopes(self) -> tuple[object, ...]:
+        """The scopes of all restrictions, to compare with those of another record."""
+        scopes = ((one.allowed_tools, one.allowed_tables, one.allowed_ips, one.read_only) for one in self.restrictions)
+        return tuple(one for one in scopes if one != (None, None, None, False))
+
+    @property
     def is_limited_to_tools(self) -> bool:
         """True if the key may call certain tools only."""
         policy = self.owner_policy

@@ -42,7 +42,12 @@ class Authenticator:
         status = record.status(self._now_ms())
         return Principal(credential, record) if status == "active" else bad_key(status)
 
-    async def is_still_valid(self, key: ApiKey, owner: str) -> bool:
-        """Return True if a key of this owner still is one, and valid; False also if it cannot be checked."""
+    async def is_still_valid(self, key: ApiKey, owner: str, scopes: tuple[object, ...] | None) -> bool:
+        """Return True if a key of this owner still is one, and valid, and has these scopes unless they are `None`.
+
+        Returns False also if it cannot be checked.
+        """
         principal = await self.authenticate(key)
-        return isinstance(principal, Principal) and principal.record.owner == owner
+        if not isinstance(principal, Principal) or principal.record.owner != owner:
+            return False
+        return scopes is None or principal.record.scopes == scopes

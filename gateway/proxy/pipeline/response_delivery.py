@@ -72,7 +72,7 @@ class ResponseDelivery:
             response_head = downstream_head(connection, sent.request.head.origin).head
             principal = sent.request.principal
             if connection.response.is_event_stream and principal is not None:
-                with self._open_streams.registered(principal.key, principal.record.owner, is_listening=is_listening):
+                with self._open_streams.registered(principal, is_listening=is_listening):
                     await self._stream(writer, connection, response_head, stream)
                 return None
             first = await stream.next_chunk()
