@@ -55,6 +55,8 @@ def calls(upstream: Upstream, group: str) -> Iterator[CallGroup]:
 async def gateways_to_kill(gateways: Gateways) -> AsyncIterator[Gateways]:
     """The gateways, of which a test may kill processes."""
     yield gateways
+    if not gateways.valkey.is_running:
+        gateways.valkey.start()
     await gateways.until_ready()
 
 

@@ -56,18 +56,22 @@ async def test_records_of_killed_workers_are_not_sent_twice(
 async def test_limits_survive_the_kill_of_valkey_and_limited_keys_are_refused_while_it_is_away(
     gateways_to_kill: Gateways, keys: LimitedKeys, calls: CallGroup, group: str, field: str
 ) -> None:
-    clients = await keys.clients(**{field: LIMIT})
-    async with clients.calling("get", group=group):
+    busy, slow = await keys.clients(**{field: LIMIT}), await keys.clients(**{field: 50})
+    await slow.calls(16, "get", group=f"{group}, slow")
+    async with busy.calling("get", group=group):
         await until(lambda: calls.started >= 100)
         await asyncio.to_thread(gateways_to_kill.valkey.kill)
         killed = time.monotonic()
-        await until(lambda: len(clients.refused(503)) >= 40)
+        await until(lambda: len(busy.refused(503)) >= 40)
+        assert {outcome.status for outcome in await slow.calls(16, "get", group=f"{group}, slow")} == {503}
         back = time.monotonic()
         await asyncio.to_thread(gateways_to_kill.valkey.start)
-        await until_used_up(clients)
+        await until_used_up(busy)
     assert 0.95 * LIMIT <= calls.started <= LIMIT
-    while_away = [outcome for outcome in clients.outcomes if outcome.sent > killed and outcome.received < back]
-    assert {outcome.status for outcome in while_away} == {503}
+    while_away = [outcome for outcome in busy.outcomes if outcome.sent > killed and outcome.received < back]
+    assert {outcome.status for outcome in while_away} <= {200, 503}
+    # Of a busy key, a worker may admit what it had consumed ahead.
+    assert sum(outcome.is_result for outcome in while_away) <= 0.05 * LIMIT
 
 
 @AWAY_SETTING_MISSING

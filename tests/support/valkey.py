@@ -58,6 +58,11 @@ class Valkey:
                         raise RuntimeError("valkey-server did not start") from None
                     time.sleep(0.01)
 
+    @property
+    def is_running(self) -> bool:
+        """True from the start to the end of the process."""
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """Send SIGKILL and wait for the end."""
         assert self.process is not None
