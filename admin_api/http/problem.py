@@ -17,7 +17,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.http.decoding import FieldFault, InvalidFields
-from gateway.accounts.owners import UnknownUser
+from gateway.accounts.owners import OwnsKeys, UnknownUser
 from gateway.accounts.passwords import PasswordsBusy
 from gateway.accounts.user import InvalidRole
 from gateway.accounts.users import LastAdmin, UserExists
@@ -97,6 +97,9 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return Problem(409, "A user with this email exists already.")
         case LastAdmin():
             return Problem(409, "This is the last active admin. Add another admin first.")
+        case OwnsKeys():
+            keys = f"{error.count} {'key' if error.count == 1 else 'keys'}"
+            return Problem(409, f"This user owns {keys}. Revoke them first, or name their new owner in transfer_to.")
         case InvalidRole():
             return Problem(400, f"role {error}.", errors=[FieldFault("role", str(error))])
         case BeyondPolicy():

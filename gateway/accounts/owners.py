@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway.accounts.user import Role, User
+from gateway.accounts.user import NoOwner, Role, User, possible_owner
 from gateway.accounts.users import UserStore
 from gateway.keys.policies import merged
-from gateway.keys.record import OwnerPolicy
+from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.keys.store import KeyStore
-from gateway.keys.validation import validate_policy
+from gateway.keys.validation import InvalidField, validate_policy
+
+OnTransfer = Callable[[KeyRecord, KeyRecord], Awaitable[None]]
+"""Takes the records of a key before and after its transfer."""
 
 
 class UnknownUser(Exception):
     """There is no user with this email."""
+
+
+class OwnsKeys(Exception):
+    """The user has keys that are not revoked."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(count)
 
 
 class Owner(NamedTuple):
@@ -34,6 +45,15 @@ class Owners:
     async def get(self, email: str) -> Owner:
         """Return a user with the policy. Raises `UnknownUser`."""
         return await self._with_policy(_known(await self._users.get(email)))
+
+    async def list(self) -> Sequence[Owner]:
+        """Return all users with their policies, sorted by email."""
+        return await self._with_policies(await self._users.list())
+
+    async def page(self, limit: int, cursor: str, search: str) -> tuple[Sequence[Owner], str | None]:
+        """Return a page of users with their policies, as `UserStore.page` does, and the next cursor."""
+        users, next_cursor = await self._users.page(limit, cursor, search)
+        return await self._with_policies(users), next_cursor
 
     async def add(self, email: str, password: str | None, role: Role, policy: Mapping[str, Any]) -> Owner:
         """Create a user or, without a password, a service account; the policy holds from the beginning.
@@ -68,8 +88,49 @@ class Owners:
         user = _known(await self._users.enable(email))
         return await self._with_policy(user), await self._keys.enable_owner(user.email)
 
+    async def delete(self, email: str, transfer_to: str | None, on_transfer: OnTransfer) -> User:
+        """Delete a user and the policy, after the transfer of all keys that are not revoked.
+
+        Raises `UnknownUser`, `LastAdmin`, `OwnsKeys` without `transfer_to`, `InvalidField` for a user to whom keys
+        cannot be transferred, and `BeyondPolicy` if the policy of that user allows no more keys.
+        """
+        user = _known(await self._users.get(email))
+        heir = None if transfer_to is None else await self._heir(user, transfer_to)
+        await self._users.require_other_admin(user)
+        while True:
+            records = await self._keys.list(user.email)
+            kept = [record for record in records if record.revoked_at is None]
+            if heir is None and kept:
+                raise OwnsKeys(len(kept))
+            if heir is not None:
+                await self._transfer(kept, heir, on_transfer)
+            if not kept and await self._users.delete(user.email, len(records)):
+                return user
+
+    async def _heir(self, user: User, email: str) -> str:
+        heir = await self._users.get(email)
+        if heir is not None and heir.email == user.email:
+            raise InvalidField("transfer_to", "must be another user")
+        try:
+            return possible_owner(heir)
+        except NoOwner as error:
+            raise InvalidField("transfer_to", str(error)) from None
+
+    async def _transfer(self, records: Sequence[KeyRecord], heir: str, on_transfer: OnTransfer) -> None:
+        for record in records:
+            transferred = await self._keys.transfer(record.key_id, heir)
+            if transferred is not None:
+                await on_transfer(record, transferred)
+        owner = await self._users.get(heir)
+        if owner is None or owner.disabled:
+            # Disabled in the meantime, perhaps too early to have found these keys.
+            await self._keys.disable_owner(heir)
+
     async def _with_policy(self, user: User) -> Owner:
         return Owner(user, await self._keys.policies.get(user.email))
+
+    async def _with_policies(self, users: Sequence[User]) -> Sequence[Owner]:
+        return list(map(Owner, users, await self._keys.policies.get_all([user.email for user in users])))
 
 
 def _known(user: User | None) -> User:

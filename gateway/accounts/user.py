@@ -26,6 +26,10 @@ class InvalidRole(ValueError):
     """A user of this kind cannot have this role."""
 
 
+class NoOwner(ValueError):
+    """Keys cannot be given to this user."""
+
+
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A user of the admin API, or a service account. Timestamps are milliseconds since the epoch."""
 
@@ -65,6 +69,17 @@ def decode_user(stored: bytes) -> User:
     """Read the stored form; that of earlier versions has `is_admin` instead of a role and a kind."""
     fields: dict[str, Any] = msgspec.json.decode(stored)
     return msgspec.convert({"role": "admin" if fields["is_admin"] else "member", "kind": "user", **fields}, User)
+
+
+def possible_owner(user: User | None) -> str:
+    """Return the email of a user to whom keys can be given; `None` is an unknown one. Raises `NoOwner`."""
+    if user is None:
+        raise NoOwner("must be the email of a user: this user does not exist")
+    if user.disabled:
+        raise NoOwner("must not be disabled: enable the user first")
+    if user.role == "auditor":
+        raise NoOwner("must not be an auditor, who owns no keys")
+    return user.email
 
 
 def normalize_email(email: str) -> str:

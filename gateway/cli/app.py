@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, client_config, diagnostics, metering, run, users
+from gateway.cli import backup, client_config, diagnostics, metering, run
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.usage import commands as usage
+from gateway.cli.users import commands as users
 from gateway.settings import SettingsError
 
 app = typer.Typer(

@@ -101,9 +101,9 @@ def test_users_are_listed(piped: Callable[[str], None], capsys: Capture) -> None
     assert main(["user", "list"]) == 0
     header, *rows = capsys.readouterr().out.splitlines()
     assert header.startswith("EMAIL")
-    assert [row.split()[:3] for row in rows] == [
-        ["ada@example.com", "admin", "active"],
-        ["bob@example.com", "user", "active"],
+    assert [row.split()[:4] for row in rows] == [
+        ["ada@example.com", "admin", "user", "active"],
+        ["bob@example.com", "member", "user", "active"],
     ]
 
 
@@ -168,3 +168,133 @@ def test_the_last_admin_cannot_be_disabled(piped: Callable[[str], None], capsys:
     assert "is the last admin" in capsys.readouterr().err
     assert main(["user", "disable", "nobody@example.com"]) == 1
     assert "there is no user nobody@example.com" in capsys.readouterr().err
+
+
+def test_a_service_account_is_added_without_a_password(url: str, capsys: Capture) -> None:
+    assert main(["user", "add", "ci@example.com", "--service", "--json"]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert (added["kind"], added["role"], added["is_admin"], added["policy"]) == ("service", "member", False, {})
+    assert main(["key", "create", "--owner", "ci@example.com", "--name", "one"]) == 0
+    assert main(["user", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split()[:4] == ["ci@example.com", "member", "service", "active"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--service", "--role", "admin"], "--role must be member for a service account, which cannot log in"),
+        (["--service", "--password-stdin"], "--service and --password-stdin contradict each other"),
+        (["--admin", "--role", "member"], "--admin and --role member contradict each other"),
+    ],
+)
+def test_options_that_contradict_each_other_add_no_user(flags: list[str], message: str, capsys: Capture) -> None:
+    assert main(["user", "add", "ci@example.com", *flags]) == 1
+    assert message in capsys.readouterr().err
+    assert main(["user", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"users": []}
+
+
+def test_a_service_account_gets_no_password(piped: Callable[[str], None], capsys: Capture) -> None:
+    main(["user", "add", "ci@example.com", "--service"])
+    piped("another password\n")
+    assert main(["user", "password", "ci@example.com", "--password-stdin"]) == 1
+    assert "ci@example.com is a service account, which has no password" in capsys.readouterr().err
+
+
+def test_the_role_of_a_user_is_changed(piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("root@example.com", piped, "--admin")
+    add_user("eve@example.com", piped, "--role", "auditor")
+    assert "eve@example.com can log in as an auditor" in capsys.readouterr().out
+    assert main(["user", "update", "eve@example.com", "--role", "member"]) == 0
+    assert capsys.readouterr().out == "eve@example.com is a member\n"
+    assert main(["user", "update", "eve@example.com", "--role", "admin", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["role"] == "admin"
+    assert main(["user", "update", "root@example.com", "--role", "auditor"]) == 0
+    assert main(["user", "update", "eve@example.com", "--role", "member"]) == 1
+    assert "eve@example.com is the last admin" in capsys.readouterr().err
+    assert main(["user", "update", "nobody@example.com", "--role", "member"]) == 1
+    assert main(["key", "create", "--owner", "root@example.com", "--name", "one"]) == 1
+    assert "root@example.com is an auditor, who owns no keys" in capsys.readouterr().err
+
+
+def test_a_policy_is_shown_and_changed(url: str, piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("ada@example.com", piped)
+    capsys.readouterr()
+    assert main(["user", "policy", "ada@example.com"]) == 0
+    assert capsys.readouterr().out == "ada@example.com has no policy: no scopes and no limits\n"
+    options = ["--calls-per-day", "1000", "--allowed-tool", "query_*", "--max-keys", "3", "--read-only"]
+    defaults = ["expires-days=30", "allowed-tools=a,b", "tool-rate-limits=run_*=5", "read-only=true"]
+    flags = [part for default in defaults for part in ("--default", default)]
+    assert main(["user", "policy", "ada@example.com", *options, *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "allowed_tools": ["query_*"],
+        "read_only": True,
+        "calls_per_day": 1000,
+        "max_keys": 3,
+        "defaults": {
+            "allowed_tools": ["a", "b"],
+            "read_only": True,
+            "tool_rate_limits": {"run_*": 5},
+            "expires_days": 30,
+        },
+    }
+    changes = ["--clear", "allowed-tools", "--no-read-only", "--default", "allowed-tools=", "--default", "read-only="]
+    assert main(["user", "policy", "ada@example.com", *changes, "--default", "tool-rate-limits="]) == 0
+    assert capsys.readouterr().out.split() == ["calls_per_day", "1000", "max_keys", "3", "defaults", "expires_days=30"]
+    assert main(["user", "policy", "ada@example.com", "--clear", "defaults", "--clear", "max-keys", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"calls_per_day": 1000}
+
+    async def actions(redis: Redis) -> list[tuple[str, str]]:
+        trail = await AuditTrail(redis, now_ms=now_ms).newest(1)
+        return [(stored.entry.action, stored.entry.details["policy"]) for stored in trail]
+
+    assert on_redis(url, actions) == [("user.update", '{"defaults":null,"max_keys":null}')]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--max-key-days", "5000"], "--max-key-days must be a whole number of days from 1 to 3650"),
+        (["--calls-per-day", str(10**13)], "--calls-per-day must be a whole number from 1 to 1000000000000"),
+        (["--allowed-ip", "10.0.0.1/8"], "--allowed-ip must be addresses or networks such as"),
+        (["--default", "calls-per-day=-1"], "--default calls-per-day must be a whole number from 1"),
+        (["--default", "read-only=yes"], "--default read-only must be true or false"),
+        (["--default", "max-keys=1"], "--default max-keys=1: write it as NAME=VALUE, with one of the names"),
+        (["--default", "calls-per-day"], "--default calls-per-day: write it as NAME=VALUE"),
+        (["--clear", "labels"], "--clear labels: use one of allowed-tools"),
+    ],
+)
+def test_an_invalid_policy_is_refused_by_its_flag(
+    flags: list[str], message: str, piped: Callable[[str], None], capsys: Capture
+) -> None:
+    add_user("ada@example.com", piped)
+    assert main(["user", "policy", "ada@example.com", *flags]) == 1
+    assert message in capsys.readouterr().err
+    assert main(["user", "policy", "ada@example.com", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {}
+
+
+def test_the_policy_of_an_unknown_user_is_refused(capsys: Capture) -> None:
+    for flags in ([], ["--max-keys", "1"]):
+        assert main(["user", "policy", "nobody@example.com", *flags]) == 1
+        assert "there is no user nobody@example.com" in capsys.readouterr().err
+
+
+def test_a_user_is_deleted_once_the_keys_are_transferred(piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("root@example.com", piped, "--admin")
+    add_user("ada@example.com", piped)
+    assert main(["key", "create", "--owner", "ada@example.com", "--name", "one"]) == 0
+    capsys.readouterr()
+    assert main(["user", "delete", "ada@example.com"]) == 1
+    assert "ada@example.com owns 1 key: revoke them first, or name their new owner with --transfer-to" in (
+        capsys.readouterr().err
+    )
+    assert main(["user", "delete", "ada@example.com", "--transfer-to", "nobody@example.com"]) == 1
+    assert "--transfer-to must be the email of a user" in capsys.readouterr().err
+    assert main(["user", "delete", "ada@example.com", "--transfer-to", "root@example.com"]) == 0
+    assert capsys.readouterr().out == "ada@example.com is deleted; 1 key transferred to root@example.com\n"
+    assert main(["key", "list", "--owner", "root@example.com", "--json"]) == 0
+    assert [key["key_name"] for key in json.loads(capsys.readouterr().out)["keys"]] == ["one"]
+    assert main(["user", "delete", "ada@example.com"]) == 1
+    assert main(["user", "delete", "root@example.com"]) == 1
+    assert "root@example.com is the last admin" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller
 from admin_api.http.problem import Problem
+from gateway.accounts.user import NoOwner, possible_owner
 from gateway.keys.changes import Actor
 from gateway.keys.record import KeyRecord
 
@@ -30,13 +31,11 @@ async def changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> 
 
 
 async def enabled_owner(deps: Dependencies, email: str) -> str:
-    """Return the owner with this email. Raises `InvalidFields` for an unknown or disabled one."""
-    user = await deps.users.get(email)
-    if user is None:
-        raise InvalidFields([FieldFault("owner", "must be the email of a user: this user does not exist")])
-    if user.disabled:
-        raise InvalidFields([FieldFault("owner", "must not be disabled: enable the user first")])
-    return user.email
+    """Return the owner with this email. Raises `InvalidFields` for an unknown or disabled one, and for an auditor."""
+    try:
+        return possible_owner(await deps.users.get(email))
+    except NoOwner as error:
+        raise InvalidFields([FieldFault("owner", str(error))]) from None
 
 
 async def suspend_if_disabled(deps: Dependencies, owner: str) -> None:

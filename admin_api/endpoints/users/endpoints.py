@@ -1,7 +1,7 @@
 """The endpoints of users: reading for admins and auditors, changes for admins.
 
 - Disabling a user invalidates their tokens and suspends their keys; enabling resumes those keys.
-- The last active admin can be neither disabled nor given another role.
+- The last active admin can be neither disabled, nor deleted, nor given another role.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys.access import audit
 from admin_api.endpoints.users.models import (
+    DeletedUser,
+    DeleteUser,
     DisabledUser,
     DisableUser,
     EnabledUser,
@@ -27,15 +30,14 @@ from admin_api.endpoints.users.models import (
 from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
-from gateway.accounts.owners import Owner, Owners
+from gateway.accounts.owners import Owners
 from gateway.keys.limit_status import warn_of_pool_use
+from gateway.keys.record import KeyRecord
 
 
 async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
     """List users."""
-    users, next_cursor = await deps.users.page(params.limit, params.cursor or "", params.q or "")
-    policies = await deps.keys.policies.get_all([user.email for user in users])
-    owners = map(Owner, users, policies)
+    owners, next_cursor = await _owners(deps).page(params.limit, params.cursor or "", params.q or "")
     return UserList([UserItem(**item_fields(owner)) for owner in owners], next_cursor)
 
 
@@ -74,6 +76,19 @@ async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser)
     owner, resumed = await _owners(deps).enable(params.email)
     await _audit(deps, caller, "user.enable", owner.user.email, {"resumed_keys": str(resumed)})
     return EnabledUser(**item_fields(owner), resumed_keys=resumed)
+
+
+async def delete_user(deps: Dependencies, caller: ApiCaller, params: DeleteUser) -> DeletedUser:
+    """Delete a user without keys, or transfer them."""
+    transferred: list[str] = []
+
+    async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
+        transferred.append(after.key_id)
+        await audit(deps, caller, "key.transfer", after, {"from": before.owner, "to": after.owner})
+
+    user = await _owners(deps).delete(params.email, params.transfer_to, audit_transfer)
+    await _audit(deps, caller, "user.delete", user.email, {"transferred_keys": str(len(transferred))})
+    return DeletedUser(email=user.email, transferred_keys=transferred)
 
 
 def _owners(deps: Dependencies) -> Owners:
@@ -138,5 +153,15 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         handler=enable_user,
         response=EnabledUser,
         errors=(404,),
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/users/delete",
+        summary="Delete a user without keys, or transfer them; revoked keys do not count and stay",
+        access="admin",
+        params=DeleteUser,
+        handler=delete_user,
+        response=DeletedUser,
+        errors=(404, 409),
     ),
 )

@@ -123,6 +123,21 @@ class EnabledUser(UserItem, frozen=True, kw_only=True):
     resumed_keys: int
 
 
+class DeleteUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The user to delete, and the user who gets the keys that are not revoked."""
+
+    email: AnyEmail
+    transfer_to: AnyEmail | None = None
+
+
+class DeletedUser(msgspec.Struct, frozen=True, kw_only=True):
+    """The deleted user, and the ids of the keys that were transferred."""
+
+    email: str
+    deleted: bool = True
+    transferred_keys: list[str]
+
+
 def item_fields(owner: Owner) -> dict[str, Any]:
     """Return the fields of a `UserItem`."""
     user, policy = owner

@@ -24,12 +24,14 @@ async def get_changeable_key(stores: Stores, key_id: str) -> KeyRecord:
 
 
 async def get_enabled_owner(stores: Stores, email: str) -> str:
-    """Return the owner with this email. Raises `CliError` for an unknown or disabled one."""
+    """Return the owner with this email. Raises `CliError` for an unknown or disabled one, and for an auditor."""
     user = await stores.users.get(email)
     if user is None:
         raise CliError(f"there is no user {email}: add it with `mcp-gateway user add {email}`")
     if user.disabled:
         raise CliError(f"{user.email} is disabled: name another owner")
+    if user.role == "auditor":
+        raise CliError(f"{user.email} is an auditor, who owns no keys: name another owner")
     return user.email
 
 

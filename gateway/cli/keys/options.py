@@ -45,17 +45,17 @@ ExpiresDays = Annotated[
 ]
 Tools = Annotated[
     list[str] | None,
-    typer.Option("--allowed-tool", metavar="GLOB", help="Tool that the key may call, such as 'query_*'. Repeatable."),
+    typer.Option("--allowed-tool", metavar="GLOB", help="Tool that may be called, such as 'query_*'. Repeatable."),
 ]
 Tables = Annotated[
-    list[str] | None, typer.Option("--allowed-table", metavar="TABLE", help="Table that the key may read. Repeatable.")
+    list[str] | None, typer.Option("--allowed-table", metavar="TABLE", help="Table that may be read. Repeatable.")
 ]
 Addresses = Annotated[
     list[str] | None,
     typer.Option(
         "--allowed-ip",
         metavar="ADDRESS",
-        help="Client address or network that the key may be used from. Repeatable.",
+        help="Client address or network to accept. Repeatable.",
     ),
 ]
 RateLimit = Annotated[int | None, typer.Option(min=1, help="Limit of requests per minute.", show_default=False)]
@@ -76,7 +76,7 @@ ReadOnly = Annotated[
     bool | None,
     typer.Option(
         "--read-only/--no-read-only",
-        help="Let the key call only tools that the upstream declares as read-only.",
+        help="Allow only tools that the upstream declares as read-only.",
         show_default=False,
     ),
 ]
@@ -97,7 +97,7 @@ def key_fields(
     if expires_days is not None:
         fields["expires_at"] = now_ms() + expires_days * DAY_MS
     if tool_rate_limits:
-        fields["tool_rate_limits"] = _parse_tool_rate_limits(tool_rate_limits)
+        fields["tool_rate_limits"] = parse_tool_rate_limits(tool_rate_limits)
     if labels:
         fields["labels"] = _parse_labels(labels)
     return fields
@@ -122,7 +122,7 @@ def _parse_labels(values: list[str]) -> dict[str, str]:
     return labels
 
 
-def _parse_tool_rate_limits(values: list[str]) -> dict[str, int]:
+def parse_tool_rate_limits(values: list[str]) -> dict[str, int]:
     """Parse the values of `--tool-rate-limit`. Raises `CliError`."""
     limits = {}
     for limit in values:
@@ -146,5 +146,9 @@ def _cleared_fields(names: list[str]) -> dict[str, Any]:
 
 def flag_message(error: InvalidField) -> str:
     """Describe an invalid field by its flag."""
-    flag = _FLAGS.get(error.field, "--" + error.field.replace("_", "-"))
-    return f"{flag} {error.problem}"
+    return f"{flag(error.field)} {error.problem}"
+
+
+def flag(field: str) -> str:
+    """Return the flag that sets a field."""
+    return _FLAGS.get(field, "--" + field.replace("_", "-"))

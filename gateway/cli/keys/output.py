@@ -83,7 +83,7 @@ def format_value(value: Any) -> str:
     match value:
         case None:
             return "-"
-        case tuple():
+        case tuple() | list():
             return ", ".join(value) or "none"
         case dict():
             return ", ".join(f"{name}={format_value(member)}" for name, member in value.items()) or "-"

@@ -185,3 +185,37 @@ async def test_changes_of_users_are_audited(admin: Api) -> None:
         ("user.update", USER, {"role": "auditor"}),
         ("user.add", "ci@example.com", {"role": "member", "kind": "service", "policy": '{"max_keys":1}'}),
     ]
+
+
+async def test_a_user_is_deleted_with_the_login_and_the_tokens(admin: Api, user: Api) -> None:
+    response = await admin.post("/api/users/delete", {"email": USER.upper()})
+    assert (response.status, response.body) == (200, {"email": USER, "deleted": True, "transferred_keys": []})
+    assert (await user.get("/api/mcp-keys/list")).status == 401
+    assert (await user.post("/api/auth/login", {"email": USER, "password": PASSWORD})).status == 401
+    assert (await admin.post("/api/users/delete", {"email": USER})).status == 404
+
+
+async def test_the_keys_of_a_deleted_user_are_transferred(admin: Api, user: Api) -> None:
+    key_id = (await user.create_key())["key_id"]
+    refused = await admin.post("/api/users/delete", {"email": USER})
+    assert (refused.status, refused.body["detail"]) == (
+        409,
+        "This user owns 1 key. Revoke them first, or name their new owner in transfer_to.",
+    )
+    unknown = await admin.post("/api/users/delete", {"email": USER, "transfer_to": "nobody@example.com"})
+    assert (unknown.status, unknown.fields) == (400, {"transfer_to"})
+    response = await admin.post("/api/users/delete", {"email": USER, "transfer_to": ADMIN})
+    assert (response.status, response.body["transferred_keys"]) == (200, [key_id])
+    assert [(key["key_id"], key["status"]) for key in await admin.keys()] == [(key_id, "active")]
+    entries = (await admin.get("/api/audit")).body["items"]
+    assert [(entry["action"], entry["user"] or entry["owner"], entry["details"]) for entry in entries[:2]] == [
+        ("user.delete", USER, {"transferred_keys": "1"}),
+        ("key.transfer", ADMIN, {"from": USER, "to": ADMIN}),
+    ]
+
+
+async def test_the_last_admin_is_not_deleted(admin: Api) -> None:
+    assert (await admin.post("/api/users/delete", {"email": ADMIN})).status == 409
+    await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "role": "admin"})
+    assert (await admin.post("/api/users/delete", {"email": ADMIN})).status == 200
+    assert (await admin.get("/api/users")).status == 401

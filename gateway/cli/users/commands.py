@@ -1,0 +1,251 @@
+"""The commands of `mcp-gateway user`. They work directly on Redis."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gateway.cli.keys.lookup import audit
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_table
+from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.users.output import keys, no_such_user, user_errors, user_to_json
+from gateway.cli.users.policy import policy
+from gateway.keys.record import KeyRecord
+from gateway.timestamps import format_minute
+
+if TYPE_CHECKING:
+    from gateway.accounts.owners import Owner, Owners
+
+app = typer.Typer(no_args_is_help=True, help="Users of the admin API and the dashboard, and service accounts.")
+
+_MAX_PASSWORD_LINE = 8192
+"""Characters."""
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
+Role = Literal["admin", "auditor", "member"]
+RoleOption = Annotated[
+    Role | None,
+    typer.Option(
+        "--role",
+        help="Admins change everything, auditors read everything and change nothing, members have own keys.",
+        show_default="member",
+    ),
+]
+
+
+@app.command()
+def add(
+    email: Email,
+    admin: Annotated[bool, typer.Option("--admin", help="The same as --role admin.")] = False,
+    role: RoleOption = None,
+    service: Annotated[
+        bool, typer.Option("--service", help="Add a service account, which owns keys and cannot log in.")
+    ] = False,
+    password_stdin: options.PasswordFromStdin = False,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Add a user or a service account. Prompts for the password of a user twice.
+
+    \b
+    Examples:
+      mcp-gateway user add ada@example.com --admin
+      mcp-gateway user add ci@example.com --service
+      printf %s "$PASSWORD" | mcp-gateway user add ada@example.com --password-stdin
+    """
+    if admin and role not in (None, "admin"):
+        raise CliError(f"--admin and --role {role} contradict each other: give one of them")
+    if service and password_stdin:
+        raise CliError("--service and --password-stdin contradict each other: a service account has no password")
+    given_role: Role = "admin" if admin else role or "member"
+    password = None if service else _read_password(password_stdin)
+
+    async def work(stores: Stores) -> Owner:
+        try:
+            with user_errors(email):
+                owner = await _owners(stores).add(email, password, given_role, {})
+        except ValueError as error:
+            raise CliError(_invalid_message(email, error)) from None
+        details = {"role": owner.user.role, "kind": owner.user.kind}
+        await record_audit(stores, "user.add", user=owner.user.email, details=details)
+        return owner
+
+    owner = with_stores(config, data_dir, work)
+    if as_json:
+        print_json(user_to_json(owner))
+    elif service:
+        typer.echo(f"{owner.user.email} is a service account: create its keys with `mcp-gateway key create --owner`")
+    else:
+        as_role = "" if given_role == "member" else f" as an {given_role}"
+        typer.echo(f"{owner.user.email} can log in{as_role}")
+
+
+@app.command(name="list")
+def list_users(
+    as_json: options.Json = False, data_dir: options.DataDir = None, config: options.ConfigFile = None
+) -> None:
+    """List all users and service accounts."""
+
+    async def work(stores: Stores) -> Sequence[Owner]:
+        return await _owners(stores).list()
+
+    owners = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"users": [user_to_json(owner) for owner in owners]})
+        return
+    rows = [
+        (
+            user.email,
+            user.role,
+            user.kind,
+            "disabled" if user.disabled else "active",
+            format_minute(user.created_at),
+        )
+        for user, _ in owners
+    ]
+    print_table(("EMAIL", "ROLE", "KIND", "STATUS", "CREATED (UTC)"), rows)
+
+
+@app.command()
+def update(
+    email: Email,
+    role: Annotated[Role, typer.Option("--role", help="The new role.", show_default=False)],
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Change the role of a user; it counts from the user's next request."""
+
+    async def work(stores: Stores) -> Owner:
+        with user_errors(email):
+            owner = await _owners(stores).update(email, role, {})
+        await record_audit(stores, "user.update", user=owner.user.email, details={"role": role})
+        return owner
+
+    owner = with_stores(config, data_dir, work)
+    if as_json:
+        print_json(user_to_json(owner))
+    else:
+        typer.echo(f"{owner.user.email} is {'a member' if role == 'member' else f'an {role}'}")
+
+
+app.command()(policy)
+
+
+@app.command()
+def password(
+    email: Email,
+    password_stdin: options.PasswordFromStdin = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Set a user's password and end all of the user's logins."""
+    new_password = _read_password(password_stdin)
+
+    async def work(stores: Stores) -> bool:
+        try:
+            user = await stores.users.set_password(email, new_password)
+        except ValueError as error:
+            raise CliError(_invalid_message(email, error)) from None
+        if user is None:
+            raise no_such_user(email)
+        await record_audit(stores, "user.password", user=user.email)
+        return user.disabled
+
+    is_disabled = with_stores(config, data_dir, work)
+    suffix = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
+    typer.echo(f"{email} has a new password{suffix}")
+
+
+@app.command()
+def disable(
+    email: Email,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Disable a user and suspend the user's keys, until `user enable`."""
+
+    async def work(stores: Stores) -> int:
+        with user_errors(email):
+            user, suspended = await _owners(stores).disable(email)
+        await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
+        return suspended
+
+    suspended = with_stores(config, data_dir, work)
+    typer.echo(f"{email} is disabled; {keys(suspended)} suspended")
+
+
+@app.command()
+def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
+    """Enable a disabled user and resume the keys that disabling suspended."""
+
+    async def work(stores: Stores) -> tuple[Owner, int]:
+        with user_errors(email):
+            owner, resumed = await _owners(stores).enable(email)
+        await record_audit(stores, "user.enable", user=owner.user.email, details={"resumed_keys": str(resumed)})
+        return owner, resumed
+
+    owner, resumed = with_stores(config, data_dir, work)
+    enabled = "is enabled" if owner.user.kind == "service" else "can log in"
+    typer.echo(f"{email} {enabled} again; {keys(resumed)} resumed")
+
+
+@app.command()
+def delete(
+    email: Email,
+    transfer_to: Annotated[
+        str | None,
+        typer.Option(metavar="EMAIL", help="New owner of the keys that are not revoked.", show_default=False),
+    ] = None,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Delete a user without keys, or transfer the keys. Revoked keys do not count and stay, as does past usage."""
+
+    async def work(stores: Stores) -> list[str]:
+        transferred: list[str] = []
+
+        async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
+            transferred.append(after.key_id)
+            await audit(stores, "key.transfer", after, {"from": before.owner, "to": after.owner})
+
+        with user_errors(email):
+            user = await _owners(stores).delete(email, transfer_to, audit_transfer)
+        await record_audit(stores, "user.delete", user=user.email, details={"transferred_keys": str(len(transferred))})
+        return transferred
+
+    transferred = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"email": email, "deleted": True, "transferred_keys": transferred})
+    else:
+        moved = f"; {keys(len(transferred))} transferred to {transfer_to}" if transferred else ""
+        typer.echo(f"{email} is deleted{moved}")
+
+
+def _owners(stores: Stores) -> Owners:
+    # Not at the top: it loads argon2, which the other commands do without.
+    from gateway.accounts.owners import Owners
+
+    return Owners(stores.users, stores.keys)
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        line = sys.stdin.readline(_MAX_PASSWORD_LINE).removesuffix("\n").removesuffix("\r")
+        if not line:
+            raise CliError("standard input has no password: pipe it in, on one line")
+        return line
+    if not sys.stdin.isatty():
+        raise CliError("there is no terminal to prompt for the password: pipe it in with --password-stdin")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _invalid_message(email: str, error: ValueError) -> str:
+    text = str(error)
+    return f"{email} {text}" if text.startswith("is ") else f"the password {text}"

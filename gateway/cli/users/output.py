@@ -1,0 +1,79 @@
+"""Output of the user commands, and their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cli.keys import options as key_options
+from gateway.cli.support.output import CliError
+from gateway.keys.changes import BeyondPolicy
+from gateway.keys.validation import InvalidField
+from gateway.timestamps import format_rfc3339
+
+if TYPE_CHECKING:
+    from gateway.accounts.owners import Owner
+    from gateway.keys.record import OwnerPolicy
+
+
+@contextmanager
+def user_errors(email: str) -> Iterator[None]:
+    """Turn the errors of changes of a user into `CliError`."""
+    # Not at the top: it loads argon2, which the other commands do without.
+    from gateway.accounts.owners import OwnsKeys, UnknownUser
+    from gateway.accounts.user import InvalidRole
+    from gateway.accounts.users import LastAdmin, UserExists
+
+    try:
+        yield
+    except UnknownUser:
+        raise no_such_user(email) from None
+    except UserExists:
+        raise CliError(f"there is a user {email} already: list them with `mcp-gateway user list`") from None
+    except LastAdmin:
+        raise CliError(
+            f"{email} is the last admin: add another one first (`mcp-gateway user add EMAIL --admin`)"
+        ) from None
+    except OwnsKeys as error:
+        raise CliError(
+            f"{email} owns {keys(error.count)}: revoke them first, or name their new owner with --transfer-to"
+        ) from None
+    except InvalidRole as error:
+        raise CliError(f"--role {error}") from None
+    except InvalidField as error:
+        raise CliError(key_options.flag_message(error)) from None
+    except BeyondPolicy as error:
+        raise CliError(str(error)) from None
+
+
+def no_such_user(email: str) -> CliError:
+    """Return the error for an unknown email."""
+    return CliError(f"there is no user {email}: list them with `mcp-gateway user list`")
+
+
+def keys(count: int) -> str:
+    """Return a number of keys in words."""
+    return f"{count} {'key' if count == 1 else 'keys'}"
+
+
+def user_to_json(owner: Owner) -> dict[str, Any]:
+    """Return the fields of a user as the admin API lists them."""
+    user, policy = owner
+    return {
+        "email": user.email,
+        "role": user.role,
+        "kind": user.kind,
+        "is_admin": user.is_admin,
+        "disabled": user.disabled,
+        "created_at": format_rfc3339(user.created_at),
+        "policy": policy_to_json(policy),
+    }
+
+
+def policy_to_json(policy: OwnerPolicy) -> dict[str, Any]:
+    """Return the fields of a policy that are set."""
+    fields: dict[str, Any] = msgspec.to_builtins(policy)
+    return fields

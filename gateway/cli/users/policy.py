@@ -1,0 +1,162 @@
+"""`mcp-gateway user policy`: show and change the policy of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from gateway.cli.keys import options as key_options
+from gateway.cli.keys.output import format_value
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
+from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.users.output import policy_to_json, user_errors
+from gateway.keys.limit_status import warn_of_pool_use
+from gateway.keys.record import OwnerPolicy, Restrictions
+from gateway.keys.validation import InvalidField, validate_policy
+from gateway.timestamps import now_ms
+
+_LISTS = ("allowed-tools", "allowed-tables", "allowed-ips")
+_LIMITS = tuple(name.replace("_", "-") for name in Restrictions.__struct_fields__)
+DEFAULTS = (*_LIMITS, "expires-days")
+"""Names in `--default`."""
+CLEARABLE = (*_LIMITS, "max-keys", "max-key-days", "defaults")
+"""Values of `--clear`."""
+
+Defaults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--default",
+        metavar="NAME=VALUE",
+        help="Value of new keys for an option that is not given. Lists are separated by commas, and an empty value "
+        f"removes the default. Names: {', '.join(DEFAULTS)}. Repeatable.",
+    ),
+]
+Clear = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help=f"Remove a part of the policy: {', '.join(CLEARABLE)}. Repeatable."),
+]
+
+
+def policy(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)],
+    allowed_tools: key_options.Tools = None,
+    allowed_tables: key_options.Tables = None,
+    allowed_ips: key_options.Addresses = None,
+    rate_limit_per_minute: key_options.RateLimit = None,
+    records_per_day: key_options.RecordsPerDay = None,
+    calls_per_day: key_options.CallsPerDay = None,
+    records_per_month: key_options.RecordsPerMonth = None,
+    calls_per_month: key_options.CallsPerMonth = None,
+    tool_rate_limits: key_options.ToolRateLimits = None,
+    max_concurrent: key_options.MaxConcurrent = None,
+    read_only: key_options.ReadOnly = None,
+    max_keys: Annotated[
+        int | None, typer.Option(min=1, help="Limit of keys that are neither revoked nor expired.", show_default=False)
+    ] = None,
+    max_key_days: Annotated[
+        int | None, typer.Option(min=1, help="Days until a key expires at the latest.", show_default=False)
+    ] = None,
+    defaults: Defaults = None,
+    clear: Clear = None,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Show the policy of a user or, with options, change it. Options that are not given keep their values.
+
+    A key may do what both it and the policy of its owner allow. All keys of an owner share the limits of the policy.
+
+    \b
+    Examples:
+      mcp-gateway user policy ada@example.com
+      mcp-gateway user policy ada@example.com --calls-per-day 1000 --max-keys 3 --default expires-days=30
+      mcp-gateway user policy ada@example.com --clear calls-per-day --clear defaults
+    """
+    fields = _fields(
+        clear or [],
+        defaults or [],
+        tool_rate_limits=key_options.parse_tool_rate_limits(tool_rate_limits or []),
+        allowed_tools=allowed_tools,
+        allowed_tables=allowed_tables,
+        allowed_ips=allowed_ips,
+        rate_limit_per_minute=rate_limit_per_minute,
+        records_per_day=records_per_day,
+        calls_per_day=calls_per_day,
+        records_per_month=records_per_month,
+        calls_per_month=calls_per_month,
+        max_concurrent=max_concurrent,
+        read_only=read_only,
+        max_keys=max_keys,
+        max_key_days=max_key_days,
+    )
+    found, warnings = with_stores(config, data_dir, lambda stores: _show_or_update(stores, email, fields))
+    for warning in warnings:
+        print_stderr(f"mcp-gateway: warning: {warning}")
+    shown = policy_to_json(found)
+    if as_json:
+        print_json(shown)
+    elif shown:
+        print_pairs([(name, format_value(value)) for name, value in shown.items()])
+    else:
+        typer.echo(f"{email} has no policy: no scopes and no limits")
+
+
+async def _show_or_update(stores: Stores, email: str, fields: dict[str, Any]) -> tuple[OwnerPolicy, list[str]]:
+    from gateway.accounts.owners import Owners
+
+    owners = Owners(stores.users, stores.keys)
+    with user_errors(email):
+        if not fields:
+            return (await owners.get(email)).policy, []
+        user, changed = await owners.update(email, None, fields)
+    details = {"policy": msgspec.json.encode(fields).decode()[:500]}
+    await record_audit(stores, "user.update", user=user.email, details=details)
+    return changed, await warn_of_pool_use(stores.redis, user.email, changed, fields, now_ms())
+
+
+def _fields(clear: list[str], defaults: list[str], **values: Any) -> dict[str, Any]:
+    """Convert options to validated fields of a policy. Raises `CliError`."""
+    fields = {name: value for name, value in values.items() if value not in (None, [], {})}
+    for name in clear:
+        if name not in CLEARABLE:
+            raise CliError(f"--clear {name}: use one of {', '.join(CLEARABLE)}")
+        fields[name.replace("-", "_")] = None
+    if defaults and "defaults" not in fields:
+        fields["defaults"] = dict(map(_default, defaults))
+    try:
+        return validate_policy(fields)
+    except InvalidField as error:
+        prefix, _, name = error.field.rpartition(".")
+        flag = f"--default {name.replace('_', '-')}" if prefix else key_options.flag(error.field)
+        raise CliError(f"{flag} {error.problem}") from None
+
+
+def _default(text: str) -> tuple[str, Any]:
+    """Parse a value of `--default`. Raises `CliError`."""
+    name, equals, value = text.partition("=")
+    if not equals or name not in DEFAULTS:
+        raise CliError(f"--default {text}: write it as NAME=VALUE, with one of the names {', '.join(DEFAULTS)}")
+    return name.replace("-", "_"), _PARSERS.get(name, _number)(value) if value else None
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",")]
+
+
+def _number(value: str) -> int | str:
+    return int(value) if value.isascii() and value.isdigit() else value
+
+
+def _flag(value: str) -> bool | str:
+    return {"true": True, "false": False}.get(value, value)
+
+
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(_LISTS, _items),
+    "tool-rate-limits": lambda value: key_options.parse_tool_rate_limits(_items(value)),
+    "read-only": _flag,
+}
