@@ -124,6 +124,10 @@ class KeyCache:
         self._count_lookup("error")
         raise KeysUnavailable(str(result.error)) from result.error
 
+    async def get(self, key_id: str) -> KeyRecord | None:
+        """Read the record of a key id from Redis. Raises `redis.exceptions.RedisError`."""
+        return await self._store.get(key_id)
+
     def _failed_recently(self) -> bool:
         return self._monotonic() - self._failed_at < RETRY_INTERVAL
 

@@ -11,6 +11,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
@@ -24,6 +25,8 @@ Period = Literal["minute", "day", "month"]
 
 MINUTE = 60
 DAY = 24 * 3600
+UNLIMITED = 10**15
+"""A cap that is never reached."""
 BUCKET_SECONDS = 2
 """Seconds that are counted together in the window of a minute."""
 
@@ -99,6 +102,18 @@ def _limits(restrictions: Restrictions, of: Of, subject: str) -> tuple[Limit, ..
         for glob, cap in (restrictions.tool_rate_limits or {}).items()
     )
     return tuple(limits)
+
+
+def uncovered_counters(record: KeyRecord, limits: Sequence[Limit]) -> tuple[Limit, ...]:
+    """Return the windows and counters of a key and its owner that no limit covers, as limits without a cap."""
+    covered = {(limit.subject, limit.unit, limit.period) for limit in limits if limit.glob is None}
+    subjects: tuple[tuple[Of, str], ...] = (("key", record.key_id), ("owner", owner_subject(record.owner)))
+    return tuple(
+        Limit(field, of, subject, UNLIMITED, unit, period)
+        for of, subject in subjects
+        for field, unit, period in _FIELDS
+        if period is not None and (subject, unit, period) not in covered
+    )
 
 
 def owner_subject(owner: str) -> str:

@@ -30,11 +30,6 @@ class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     max_concurrent: int | None = None
     """Calls in flight."""
 
-    @property
-    def has_record_limits(self) -> bool:
-        """True if the records of results are limited."""
-        return self.records_per_day is not None or self.records_per_month is not None
-
 
 class KeyRestrictions(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
     """Scopes, limits and the end of a key."""
@@ -107,6 +102,11 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
         """True if the key may read certain tables only."""
         policy = self.owner_policy
         return self.allowed_tables is not None or (policy is not None and policy.allowed_tables is not None)
+
+    @property
+    def has_record_limits(self) -> bool:
+        """True if the records of results are limited, for the key or for its owner."""
+        return any(one.records_per_day is not None or one.records_per_month is not None for one in self.restrictions)
 
     @property
     def suspended_since(self) -> int | None:

@@ -48,6 +48,11 @@ _key_lookups = Counter(
     "API key lookups: answered by the cache (hit), by Redis (miss), or failed (error).",
     ("outcome",),
 )
+_limit_checks = Counter(
+    "mcp_gateway_limit_checks",
+    "Requests that were admitted or refused by a limit, by field and by whose limit it is.",
+    ("limit", "of", "outcome"),
+)
 _events = Counter(
     "mcp_gateway_usage_events",
     "Usage events by step: appended, spooled, unspooled, resent, refused, inserted or dead_lettered.",
@@ -174,6 +179,10 @@ class ProxyMetrics:
             if count:
                 _key_lookup_counters[outcome].inc(count)
                 self._key_lookups[outcome] = 0
+
+    def limit_checked(self, limit: str, of: str, outcome: Literal["admitted", "refused"], count: int) -> None:
+        """Count requests that a limit of a key or an owner has admitted or refused."""
+        _limit_checks.labels(limit, of, outcome).inc(count)
 
     def upstream_failed(self, phase: str) -> None:
         """Count an upstream error in this phase."""

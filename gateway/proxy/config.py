@@ -35,6 +35,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     max_request_bytes: int
     max_concurrent_requests: int
+    limits_when_redis_away: str
     open_handshakes_per_address: int
     unclaimed_session_seconds: float
 

@@ -21,6 +21,9 @@ class ProxyMetricsSink(Protocol):
     def key_looked_up(self, outcome: Literal["hit", "miss", "error"]) -> None:
         """Count a lookup of an API key: answered by the cache, by Redis, or failed."""
 
+    def limit_checked(self, limit: str, of: str, outcome: Literal["admitted", "refused"], count: int) -> None:
+        """Count requests that a limit (a field of `Restrictions`) of a key or an owner has admitted or refused."""
+
     def upstream_failed(self, phase: str) -> None:
         """Count a failure of the upstream in this phase."""
 

@@ -97,7 +97,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         admission=Admission(
             policy,
             keys=stores.keys,
-            limits=stores.limits,
+            limiter=stores.limiter,
             sessions=stores.sessions,
             task_owners=stores.correlation,
         ),
@@ -120,8 +120,8 @@ def _make_forwarding(
             idle=config.idle_timeout,
         ),
     )
-    correlation = Correlation(stores.correlation, stores.limits.settle_records)
-    streams = ResponseStreams(UsageRecorder(stores.usage).record, correlation)
+    correlation = Correlation(stores.correlation, stores.limiter, stores.keys.get)
+    streams = ResponseStreams(UsageRecorder(stores.usage, stores.limiter).record, correlation)
     open_streams = OpenStreams(authenticator.is_still_valid, metrics)
     detached_calls = DetachedCalls(stores.redis, streams, pool, metrics)
     sender = UpstreamSender(pool, detached_calls, metrics)

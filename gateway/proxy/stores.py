@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.proxy.accounting.correlation_store import CorrelationStore
-from gateway.proxy.admission.limits import Limits
+from gateway.proxy.admission.limits.limiter import Limiter
 from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
@@ -29,7 +29,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     usage_redis: Redis
     """A separate client, so that usage events do not wait behind other commands."""
     keys: KeyCache
-    limits: Limits
+    limiter: Limiter
     sessions: Sessions
     correlation: CorrelationStore
     tools: ToolCatalog
@@ -39,11 +39,13 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         """Begin to follow changes in Redis, and to send usage events. Redis may be down."""
         await self.keys.start()
         await self.usage.start()
+        self.limiter.start()
         await self.tools.start()
 
     async def close(self) -> None:
         """Write what is pending, and disconnect."""
         await self.usage.close()
+        await self.limiter.close()
         await self.tools.stop()
         await self.keys.stop()
         await self.redis.aclose()
@@ -68,7 +70,7 @@ def make_stores(
             monotonic=clock.monotonic,
             count_lookup=metrics.key_looked_up,
         ),
-        limits=Limits(redis, now_ms=now_ms),
+        limiter=Limiter(redis, clock, metrics, allows_unchecked=config.limits_when_redis_away == "allow"),
         sessions=Sessions(
             redis,
             now_ms=now_ms,

@@ -186,6 +186,12 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "Bounds memory and sockets. A request uses two file descriptors.",
             "5000",
         ),
+        "limits_when_redis_away": Description(
+            "While Redis is unavailable, requests of keys with limits are answered 503 (`refuse`), or go on without a "
+            "check (`allow`): what they use is counted when Redis is available again.",
+            "`allow` lets keys exceed their limits in that time.",
+            "allow",
+        ),
         "open_handshakes_per_address": Description(
             "Sessions per client address that were opened without a key and are not yet claimed by one. More are "
             "answered 429.",

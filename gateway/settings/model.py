@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     # Limits
     max_request_bytes: v.Count = 4_194_304
     max_concurrent_requests: v.Count = 2000
+    limits_when_redis_away: Literal["refuse", "allow"] = "refuse"
     open_handshakes_per_address: v.Count = 50
     unclaimed_session_seconds: v.Seconds = 60.0
 

@@ -17,7 +17,6 @@ from redis.asyncio import Redis
 
 from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
-from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.upstream.connection import ConnectionState
 from gateway.usage.event import UsageEvent
@@ -60,7 +59,7 @@ class PathRecorder:
         begin, hand_over, of = FastPath.begin, ClientConnection.hand_over, RequestContext.of
         handed_over = 0
 
-        def recording_begin(fast_path: FastPath, *arguments: Any) -> FastPathCall | None:
+        def recording_begin(fast_path: FastPath, *arguments: Any) -> SentCall | None:
             call = begin(fast_path, *arguments)
             if call is not None:
                 self.taken.append("fast")

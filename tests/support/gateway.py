@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class RecordingMetrics:
         self.reasons: list[str] = []
         self.phases: list[str] = []
         self.open_streams = 0
+        self.limit_checks = Counter[tuple[str, str, str]]()
 
     def key_looked_up(self, outcome: str) -> None:
         pass
@@ -80,6 +82,9 @@ class RecordingMetrics:
 
     def answered(self, method: str, status: int, reason: str, seconds: float) -> None:
         self.reasons.append(reason)
+
+    def limit_checked(self, limit: str, of: str, outcome: str, count: int) -> None:
+        self.limit_checks[limit, of, outcome] += count
 
     def upstream_failed(self, phase: str) -> None:
         self.phases.append(phase)

@@ -20,20 +20,18 @@ from typing import Any, Never, TypeVar
 from redis.exceptions import RedisError
 
 from gateway import metering
+from gateway.keys.record import KeyRecord
 from gateway.proxy.accounting.correlation_models import FOREIGN, UNKNOWN, Lookup, LookupResult, RecordCost, Scope
 from gateway.proxy.accounting.correlation_store import CorrelationStore, TooManyPendingRequests
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.response_inspection import Inspection
-from gateway.proxy.admission.rejections import Deny
+from gateway.proxy.admission.limits.limiter import Limiter
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 RecordUsage = Callable[[Inspection], Awaitable[None]]
 """Records the usage events of an inspection; returns when they are durable."""
-
-SettleRecords = Callable[[str, int, int | None, int | None], Awaitable[Deny | None]]
-"""Consumes records of the limits of a key (key id, records, limits per day and month), or returns why it cannot."""
 
 _NO_SCOPE = Scope("", "key")
 
@@ -45,9 +43,13 @@ class CorrelationUnavailable(Exception):
 class Correlation:
     """Registers and looks up the requests of a worker's exchanges."""
 
-    def __init__(self, store: CorrelationStore, settle_records: SettleRecords) -> None:
+    def __init__(
+        self, store: CorrelationStore, limiter: Limiter, find_key: Callable[[str], Awaitable[KeyRecord | None]]
+    ) -> None:
+        """`find_key` returns the record of a key id."""
         self._store = store
-        self._settle_records = settle_records
+        self._limiter = limiter
+        self._find_key = find_key
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def register(self, exchange: Exchange, *, is_replayable: bool = True) -> None:
@@ -126,13 +128,15 @@ class Correlation:
 
     async def _look_up(self, scope: Scope, lookup: Lookup, taker: str, exchange: Exchange) -> LookupResult:
         if lookup.cost is not None:
-            return await self._settle(lookup.cost)
+            return await self._settle(lookup.cost, exchange)
         if lookup.kind == "owner":
             return UNKNOWN if await self._store.none_owned_by_others(scope.owner, [lookup.id]) else FOREIGN
         own = exchange.registered.get(lookup.id) if lookup.is_own else None
         result = await self._store.take(_scope_of(scope, lookup), lookup.id, taker, own)
         if result.request is None:
             return result
+        if result.state == "taken":
+            self._limiter.release_lent_slots(result.request.slots)
         if lookup.is_own:
             # If the same id was used twice, the store may have returned the other request: use that from now on.
             exchange.registered[lookup.id] = result.request
@@ -140,12 +144,10 @@ class Correlation:
             await asyncio.to_thread(metering.parse_sql, result.request.arguments)
         return result
 
-    async def _settle(self, cost: RecordCost) -> LookupResult:
-        try:
-            deny = await self._settle_records(cost.key_id, cost.records, cost.per_day, cost.per_month)
-        except RedisError:
-            log.warning("records of a call were not added to the limits of its key: Redis is unavailable")
-            deny = None
+    async def _settle(self, cost: RecordCost, exchange: Exchange) -> LookupResult:
+        own = exchange.key
+        record = own if own is not None and own.key_id == cost.key_id else await self._find_key(cost.key_id)
+        deny = await self._limiter.settle(record, cost.records) if record is not None else None
         return LookupResult("consumed" if deny is None else "exceeded", deny=deny)
 
     async def _confirm(self, scope: Scope, taken: Sequence[Lookup], taker: str) -> None:

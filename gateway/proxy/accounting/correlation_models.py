@@ -13,7 +13,7 @@ import msgspec
 from gateway.proxy.accounting.tracked_request import NO_ARGUMENTS, TrackedRequest
 from gateway.proxy.admission.admitted_request import Caller
 from gateway.proxy.admission.rejections import Deny
-from gateway.redis.names import digest
+from gateway.redis import names
 
 MAX_ARGUMENTS = 4096
 """Maximum bytes of a call's arguments (as JSON) that are stored; of larger ones, only the tables they name are."""
@@ -38,10 +38,8 @@ class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     """The task that a `tasks/get` or `tasks/result` names."""
     cursor: str | None = None
     """As in `TrackedRequest`."""
-    records_per_day: int | None = None
-    """The daily limit of the key's records."""
-    records_per_month: int | None = None
-    """The monthly limit of the key's records."""
+    slots: tuple[tuple[str, str], ...] = ()
+    """The slots of `max_concurrent` that the call holds until its result passes."""
     is_restricted: bool = False
     """True if the key may call certain tools, or read certain tables, only."""
     is_kept: bool = False
@@ -62,7 +60,12 @@ class Scope(msgspec.Struct, frozen=True):
 
     def digest(self, id_: str = "") -> str:
         """Return the digest that stands for an id of this scope, or for the scope itself, in Redis names."""
-        return digest(self.owner, self.kind, self.id, id_)
+        return names.digest(self.owner, self.kind, self.id, id_)
+
+
+def pending_name(scope: Scope, id_json: str) -> str:
+    """Return the name in Redis that exists while a registered request is pending."""
+    return names.PENDING_REQUESTS + scope.digest(id_json)
 
 
 class RecordCost(msgspec.Struct, frozen=True):
@@ -70,8 +73,6 @@ class RecordCost(msgspec.Struct, frozen=True):
 
     key_id: str
     records: int
-    per_day: int | None
-    per_month: int | None
 
 
 class Lookup(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from gateway.proxy.accounting.correlation_models import LookupResult, RegisteredRequest, Scope
+from gateway.proxy.accounting.correlation_models import LookupResult, RegisteredRequest, Scope, pending_name
 from gateway.redis import names as redis_names
 
 LIFETIME = 24 * 3600
@@ -259,8 +259,7 @@ def _to_entry(request: RegisteredRequest) -> bytes:
 
 def _names(scope: Scope, id_: str) -> list[str]:
     """Return the names of the list of pending requests with this id, and of the last one answered."""
-    name = scope.digest(id_)
-    return [redis_names.PENDING_REQUESTS + name, redis_names.ANSWERED_REQUESTS + name]
+    return [pending_name(scope, id_), redis_names.ANSWERED_REQUESTS + scope.digest(id_)]
 
 
 def _counters(scope: Scope) -> list[str]:

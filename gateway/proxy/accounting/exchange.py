@@ -18,7 +18,7 @@ Imports no I/O library and does no I/O; the callbacks of `AccountingServices` ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -28,7 +28,13 @@ from gateway.metering import MeteringResult
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.message import Message, encode_id
 from gateway.proxy.accounting import redaction
-from gateway.proxy.accounting.correlation_models import Lookup, LookupResult, RegisteredRequest, Scope
+from gateway.proxy.accounting.correlation_models import (
+    Lookup,
+    LookupResult,
+    RegisteredRequest,
+    Scope,
+    pending_name,
+)
 from gateway.proxy.accounting.response_decoder import (
     ToolResponse,
     decode_messages,
@@ -40,6 +46,8 @@ from gateway.proxy.accounting.services import AccountingServices, Meter
 from gateway.proxy.accounting.tracked_request import TrackedRequest, track_call, track_list
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.admitted_request import Caller
+from gateway.proxy.admission.limits.permit import Permit
+from gateway.proxy.admission.limits.slots import Slot
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
@@ -65,7 +73,10 @@ class Exchange:
         """
         started = services.clock.monotonic() if started is None else started
         self._builder = UsageEventBuilder(caller, key, services.clock, services.new_event_id, started)
-        self._key = key
+        self.key = key
+        """The record of the key; `None` for a request without one."""
+        self._lent: dict[str, tuple[Slot, ...]] = {}
+        """Slots that were lent to calls, by JSON-RPC id."""
         self._services = services
         self._is_listening = is_listening
         self._decoded: tuple[Chunk, ToolResponse | None] = (b"", None)
@@ -114,12 +125,12 @@ class Exchange:
     @property
     def scope(self) -> Scope | None:
         """The namespace of the request ids; `None` for a request without a key."""
-        if self._key is None:
+        if self.key is None:
             return None
         session_id = self._builder.caller.session_id
         if session_id:
-            return Scope(self._key.owner, "session", session_id)
-        return Scope(self._key.owner, "key", self._key.key_id)
+            return Scope(self.key.owner, "session", session_id)
+        return Scope(self.key.owner, "key", self.key.key_id)
 
     @property
     def has_session(self) -> bool:
@@ -147,10 +158,21 @@ class Exchange:
         Set `is_replayable` if a response may be sent more than once, because its stream can be resumed.
         """
         return {
-            id_json: self._builder.to_registered_request(request, is_kept=is_replayable)
+            id_json: self._builder.to_registered_request(
+                request, is_kept=is_replayable, slots=self._lent.get(id_json, ())
+            )
             for id_json, request in self.pending.items()
             if id_json not in self.registered
         }
+
+    def lend_slots(self, permit: Permit, lend: Callable[[Sequence[Slot], str], None]) -> None:
+        """Let each call hold its slots until it is answered, on whichever stream."""
+        calls = [id_json for id_json, request in self.pending.items() if request.method == "tools/call"]
+        slots = permit.pop_slots()
+        for number, id_json in enumerate(calls):
+            self._lent[id_json] = tuple(slots[number :: len(calls)])
+            if self.scope is not None:
+                lend(self._lent[id_json], pending_name(self.scope, id_json))
 
     def decode_ahead(self, data: Chunk) -> None:
         """Do a part of the work of `inspect` on the same data, to split it over two turns of the event loop."""

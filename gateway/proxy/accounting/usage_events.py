@@ -67,17 +67,23 @@ class UsageEventBuilder:
         return build_usage_event(call, caller, identity, outcome, created_at=now_ms, duration_ms=duration_ms)
 
     def record_cost(self, call: KnownRequest, records: int | None) -> RecordCost | None:
-        """Return what a result consumes of the limits of the call's key; `None` if that has no limits of records."""
-        caller, limits = (call.caller, call) if isinstance(call, RegisteredRequest) else (self.caller, self.key)
-        if limits is None or (limits.records_per_day is None and limits.records_per_month is None):
+        """Return what a result consumes of the limits of the call's key; `None` if that has no limits of records.
+
+        A registered call may be that of another key, whose limits are not known here.
+        """
+        if isinstance(call, RegisteredRequest):
+            return RecordCost(call.caller.key_id, records or 0) if call.caller.key_id else None
+        if self.key is None or not self.key.has_record_limits:
             return None
-        return RecordCost(caller.key_id, records or 0, limits.records_per_day, limits.records_per_month)
+        return RecordCost(self.key.key_id, records or 0)
 
     def started_ms(self) -> int:
         """Return the time at which the client request arrived, in milliseconds since the epoch."""
         return self._clock.now_ms() - int((self._clock.monotonic() - self._started) * 1000)
 
-    def to_registered_request(self, request: TrackedRequest, *, is_kept: bool) -> RegisteredRequest:
+    def to_registered_request(
+        self, request: TrackedRequest, *, is_kept: bool, slots: tuple[tuple[str, str], ...] = ()
+    ) -> RegisteredRequest:
         """Return a request in the form that the correlation store keeps."""
         now_ms = self._clock.now_ms()
         is_small = len(msgspec.json.encode(request.arguments)) <= MAX_ARGUMENTS
@@ -93,8 +99,7 @@ class UsageEventBuilder:
             tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
             task_id=request.task_id,
             cursor=request.cursor,
-            records_per_day=self.key.records_per_day if self.key is not None else None,
-            records_per_month=self.key.records_per_month if self.key is not None else None,
+            slots=slots,
             is_restricted=is_restricted(self.key),
             is_kept=is_kept,
         )

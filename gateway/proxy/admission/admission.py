@@ -1,27 +1,27 @@
 """Admission of requests: authorization, limits, session ownership and task ownership.
 
-- Every check must pass: policy, limits, tasks, session. A task that belongs to nobody yet is no obstacle, and a session
-  that is not known is claimed for the owner of the key.
+- Every check must pass: policy, tasks, session, limits. The limits come last, so that a rejected request costs nothing.
+- A task that belongs to nobody yet is no obstacle, and a session that is not known is claimed for the owner of the key.
 - If Redis is unavailable, a request is rejected unless all that it depends on is cached.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache
-from gateway.keys.record import KeyRecord
 from gateway.metering import is_sql_parsed, parse_sql
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID
 from gateway.protocol.message import Body
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Principal, Session
 from gateway.proxy.admission.head import RequestHead
-from gateway.proxy.admission.limits import Limits, has_limits
+from gateway.proxy.admission.limits.limiter import Limiter
+from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
 from gateway.proxy.admission.policy import Policy, check_address
 from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.admission.sessions import Sessions
@@ -39,18 +39,18 @@ class Admission:
     """Admits requests, or rejects them by raising `RequestRejected`."""
 
     def __init__(
-        self, policy: Policy, *, keys: KeyCache, limits: Limits, sessions: Sessions, task_owners: TaskOwners
+        self, policy: Policy, *, keys: KeyCache, limiter: Limiter, sessions: Sessions, task_owners: TaskOwners
     ) -> None:
         self._policy = policy
         self._keys = keys
-        self._limits = limits
+        self.limiter = limiter
         self._sessions = sessions
         self._task_owners = task_owners
 
     async def admit(
         self, head: RequestHead, body: bytes, parsed: Body, credential: Principal | Deny
-    ) -> AdmittedRequest:
-        """Admit a POST; `parsed` is what its body says."""
+    ) -> tuple[AdmittedRequest, Permit]:
+        """Admit a POST; `parsed` is what its body says. The caller must release the permit."""
         if isinstance(credential, Principal) and credential.record.is_limited_to_tables:
             await _parse_sql(parsed)
         record = credential if isinstance(credential, Deny) else credential.record
@@ -59,25 +59,22 @@ class Admission:
             raise RequestRejected(decision)
         principal = None if isinstance(credential, Deny) or decision.principal is None else credential
         try:
-            session = await (
-                self._admit_public(head, parsed)
-                if principal is None
-                else self._admit_principal(head, parsed, principal)
-            )
+            if principal is None:
+                session, permit = await self._admit_public(head, parsed), NO_LIMITS
+            else:
+                session, permit = await self._admit_principal(head, parsed, principal)
         except RedisError:
             raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
-        return AdmittedRequest(head, principal, session, body, parsed.messages, parsed.is_batch)
+        return AdmittedRequest(head, principal, session, body, parsed.messages, parsed.is_batch), permit
 
     def admit_cached(
         self, head: RequestHead, body: bytes, parsed: Body, principal: Principal
     ) -> AdmittedRequest | None:
         """Admit a single `tools/call` without asking Redis; return `None` if that is impossible, or it is rejected.
 
-        The caller must call `record_use` once the request was sent.
+        The caller must check the limits, and call `record_use` once the request was sent.
         """
         record = principal.record
-        if has_limits(record):
-            return None
         session = self._cached_session(head, record.owner)
         if session is None:
             return None
@@ -90,15 +87,15 @@ class Admission:
         """Record that the key was used now."""
         self._keys.record_use(principal.record.key_id)
 
-    async def admit_bodiless(self, head: RequestHead, credential: Principal | Deny) -> AdmittedRequest:
+    async def admit_bodiless(self, head: RequestHead, credential: Principal | Deny) -> tuple[AdmittedRequest, Permit]:
         """Admit a GET or DELETE, which are never public."""
         if isinstance(credential, Deny):
             raise RequestRejected(credential)
         if deny := check_address(credential.record, head.client_ip):
             raise RequestRejected(deny)
         try:
-            await self._consume_limits(credential.record, requests=1, tools=())
-            return AdmittedRequest(head, credential, await self._claim_session(head, credential.record.owner))
+            request = AdmittedRequest(head, credential, await self._claim_session(head, credential.record.owner))
+            return request, await self.limiter.admit(credential.record, requests=1, tools=())
         except RedisError:
             raise RequestRejected(rejections.REDIS_UNAVAILABLE) from None
 
@@ -111,20 +108,16 @@ class Admission:
             raise RequestRejected(rejections.TOO_MANY_HANDSHAKES)
         return NO_SESSION
 
-    async def _admit_principal(self, head: RequestHead, parsed: Body, principal: Principal) -> Session:
-        """Consume the key's limits, and check that the tasks and the session belong to its owner."""
+    async def _admit_principal(self, head: RequestHead, parsed: Body, principal: Principal) -> tuple[Session, Permit]:
+        """Check that the tasks and the session belong to the owner, and consume the limits."""
         record = principal.record
         requests = sum(message.kind == "request" for message in parsed.messages)
         tools = [message.tool or "" for message in parsed.messages if message.method == "tools/call"]
-        await self._consume_limits(record, requests=requests, tools=tools)
         self._keys.record_use(record.key_id)
         if parsed.is_batch or parsed.messages[0].task_ids:
             await self._check_tasks(record.owner, parsed)
-        return await self._claim_session(head, record.owner)
-
-    async def _consume_limits(self, record: KeyRecord, *, requests: int, tools: Sequence[str]) -> None:
-        if has_limits(record) and (deny := await self._limits.consume(record, requests=requests, tools=tools)):
-            raise RequestRejected(deny)
+        session = await self._claim_session(head, record.owner)
+        return session, await self.limiter.admit(record, requests=requests, tools=tools)
 
     async def _check_tasks(self, owner: str, parsed: Body) -> None:
         for message in parsed.messages:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from gateway.keys.limits import Of
+from gateway.keys.limits import Limit, Of
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
 MAX_LISTED = 10
@@ -39,6 +39,8 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     challenge: str | None = None
     """Value of `WWW-Authenticate`."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further header fields."""
 
 
 class RequestRejected(Exception):
@@ -186,15 +188,30 @@ TOO_MANY_HANDSHAKES = Deny(
 # Limits.
 
 
-def limit_exceeded(limit: str, now: int, resets_at: int, reason: str) -> Deny:
-    """Return the rejection of a request beyond a limit of its key; the times are seconds since the epoch."""
+def limit_exceeded(limit: Limit, now: int, resets_at: int, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Deny:
+    """Return the rejection of a request beyond a limit; the times are seconds since the epoch."""
+    what = limit.describe()
+    if limit.period is None:
+        text = f"This API key has reached its limit of {what}; try again when one has ended"
+        if limit.of == "owner":
+            text = f"The owner of this API key has reached the limit of {what}; try again when one has ended"
+        return _exceeded(text, resets_at - now, headers, "concurrency")
     when = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = f"This API key has used up its limit of {what}; it resets at {when}"
+    if limit.of == "owner":
+        text = f"The owner of this API key has used up the limit of {what} for all keys; it resets at {when}"
+    if limit.glob is not None:
+        return _exceeded(text, resets_at - now, headers, "tool_rate")
+    if limit.unit == "requests":
+        return _exceeded(text, resets_at - now, headers, "rate")
+    if limit.unit == "calls":
+        return _exceeded(text, resets_at - now, headers, "calls")
+    return _exceeded(text, resets_at - now, headers, "records")
+
+
+def _exceeded(message: str, retry_after: int, headers: tuple[tuple[bytes, bytes], ...], reason: str) -> Deny:
     return Deny(
-        status=429,
-        code=DENIED,
-        message=f"This API key has used up its limit of {limit}; it resets at {when}",
-        reason=reason,
-        retry_after=resets_at - now,
+        status=429, code=DENIED, message=message, reason=reason, retry_after=max(1, retry_after), headers=headers
     )
 
 

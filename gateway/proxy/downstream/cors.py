@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.proxy.downstream.gateway_responses import METHODS
 from gateway.proxy.downstream.response import Response, serialize_head
 
-_EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate, Retry-After"
+_EXPOSED_HEADERS = b"Mcp-Session-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy"
 _ALLOWED_HEADERS = (
     b"Authorization, Content-Type, Accept, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID"
 )

@@ -83,7 +83,7 @@ class RequestContext:
 
     __slots__ = (
         *("_call", "_content", "_error", "allows_keep_alive", "cached_head", "connection", "is_chunked", "is_handled"),
-        *("is_http_1_1", "is_received", "is_response_complete", "is_unframed", "task"),
+        *("header_lines", "is_http_1_1", "is_received", "is_response_complete", "is_unframed", "task"),
     )
 
     def __init__(self, connection: Connection, cached_head: CachedRequestHead | None, call: SentCall | None) -> None:
@@ -92,6 +92,8 @@ class RequestContext:
         """The same head, as an earlier request of the connection had it."""
         self.is_received = False
         """True once the whole request has arrived."""
+        self.header_lines = b""
+        """Further lines for the head of the response."""
         self.is_chunked = False
         self.is_http_1_1 = True
         self.allows_keep_alive = False
@@ -211,7 +213,7 @@ class ResponseWriter:
         else:
             self._keep_alive = False
             self.context.is_unframed = True
-        self._unsent = head.status, head.serialize(self._connection_field() + framing)
+        self._unsent = head.status, head.serialize(self.context.header_lines + self._connection_field() + framing)
 
     async def flush(self) -> None:
         """Send the head separately."""
@@ -236,7 +238,8 @@ class ResponseWriter:
             # Reading the rest of the request body is not worthwhile.
             self._keep_alive = False
         is_head = self._request.method == hdrs.METH_HEAD
-        parts = serialize_response(response, self._connection_field(), omits_body=is_head)
+        lines = self.context.header_lines + self._connection_field()
+        parts = serialize_response(response, lines, omits_body=is_head)
         self.status = response.head.status
         await self._write(*parts)
         self.context.is_response_complete = True

@@ -61,21 +61,19 @@ def serialize_head(status: int, reason: str | None, headers: RawHeaders) -> Resp
     return ResponseHead(status, text + b"\r\n", is_dated=b"\r\ndate:" in text.lower())
 
 
-def serialize_response(
-    response: Response, connection_field: bytes = b"", *, omits_body: bool = False
-) -> tuple[Chunk, ...]:
+def serialize_response(response: Response, lines: bytes = b"", *, omits_body: bool = False) -> tuple[Chunk, ...]:
     """Return the bytes of a complete response, in one part unless it is large.
 
-    `connection_field` is the `Connection` header line, if there is one. A response to HEAD omits the body, whose length
+    `lines` are further header lines, such as `Connection`. A response to HEAD omits the body, whose length
     it states (RFC 9110, section 9.3.2).
     """
     head, body = response.head, response.body
     if response.chunked:
-        parts = head.serialize(connection_field + CHUNKED) + b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"
+        parts = head.serialize(lines + CHUNKED) + b"%x\r\n" % len(body), body, b"\r\n0\r\n\r\n"
     elif head.status in NO_BODY:
-        return (head.serialize(connection_field),)
+        return (head.serialize(lines),)
     else:
-        parts = head.serialize(connection_field + CONTENT_LENGTH % len(body)), b"" if omits_body else body, b""
+        parts = head.serialize(lines + CONTENT_LENGTH % len(body)), b"" if omits_body else body, b""
     return (b"".join(parts),) if len(body) <= COPY_LIMIT else parts
 
 
@@ -85,6 +83,11 @@ def serialize_trailers(headers: RawHeaders) -> bytes:
     if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers) or b"\0" in text:
         raise ValueError("a line end within a field of a response")
     return text
+
+
+def header_lines(headers: RawHeaders) -> bytes:
+    """Serialize header fields of the gateway's own."""
+    return b"".join(name + b": " + value + b"\r\n" for name, value in headers)
 
 
 _cached_date = (0, b"")

@@ -4,7 +4,7 @@ The rules:
 
 - A request takes the fast path if it is complete, a single `tools/call`, and has the same head as an earlier request on
   its connection; and if its key and session are cached, its SQL is parsed and an upstream connection is idle, so that
-  nothing is awaited.
+  nothing is awaited but the check of its limits.
 - Any other request takes the general path (`gateway.proxy.pipeline.handler`). Until then nothing was sent, and nothing
   was recorded.
 - The head, the key, the body and the policy are checked by the functions that the general path uses. Only
@@ -21,11 +21,13 @@ from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.admission.admitted_request import AdmittedRequest, caller_of
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
+from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.downstream.connection import ClientConnection
+from gateway.proxy.downstream.request_context import SentCall
 from gateway.proxy.error_locations import error_locations
-from gateway.proxy.fast_path.call import FastPathCall
+from gateway.proxy.fast_path.call import FastPathCall, ReceivedCall
+from gateway.proxy.fast_path.limit_check import LimitCheck
 from gateway.proxy.services import ProxyServices
-from gateway.proxy.upstream.connection import UpstreamConnection
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,8 @@ class FastPath:
 
     def begin(
         self, connection: ClientConnection, head: CachedRequestHead, request: bytes, body_start: int
-    ) -> FastPathCall | None:
-        """Send a request upstream; return `None` if it must take the general path."""
+    ) -> SentCall | None:
+        """Send a request upstream, or check its limits; return `None` if it must take the general path."""
         if head.admission is None or len(request) - body_start > self._max_request_bytes:
             return None
         started = self._monotonic()
@@ -52,16 +54,30 @@ class FastPath:
             if admitted is None:
                 return None
             caller = caller_of(admitted, self._gateway_id, head.admission.caller)
-            upstream = self._send(admitted, head.admission)
+            return self._start(connection, ReceivedCall(admitted, caller, head.admission.upstream_head, started))
         except Exception as error:
             log.error("the fast path did not take a request because of an error: %s", error_locations(error))
             return None
-        if upstream is None:
+
+    def _start(self, connection: ClientConnection, received: ReceivedCall) -> SentCall | None:
+        """Check the limits of a request and send it; return `None` if nothing was done."""
+        services, request = self._services, received.request
+        assert request.principal is not None
+        if not services.forwarding.pool.has_idle or not services.concurrency.try_acquire("request"):
             return None
-        call = FastPathCall(self._services, connection, admitted, caller, upstream, started)
-        if self._services.concurrency.is_sole("request"):
-            call.prepare_event()
-            self._poller.poll_while(lambda: upstream.is_head_pending)
+        call: SentCall | None = None
+        try:
+            tool = request.messages[0].tool or ""
+            permit = services.admission.limiter.admit_call_now(request.principal.record, tool)
+            if permit is not None:
+                call = self._send(connection, received, permit)
+            else:
+                check = LimitCheck(services, connection, received, self._send)
+                check.start()
+                call = check
+        finally:
+            if call is None:
+                services.concurrency.release("request")
         return call
 
     def _admit(self, body: bytes, head: RequestHead, cached: CachedAdmission) -> AdmittedRequest | None:
@@ -83,17 +99,16 @@ class FastPath:
             return None
         return admitted
 
-    def _send(self, request: AdmittedRequest, cached: CachedAdmission) -> UpstreamConnection | None:
-        """Send a request on an idle connection, and count it as in flight; return `None` if that is impossible now."""
-        services = self._services
-        if not services.concurrency.try_acquire("request"):
+    def _send(self, connection: ClientConnection, received: ReceivedCall, permit: Permit) -> FastPathCall | None:
+        """Send an admitted request on an idle connection; return `None` if there is none."""
+        services, request = self._services, received.request
+        upstream = services.forwarding.pool.try_send(received.upstream_head, request.body)
+        if upstream is None:
             return None
-        upstream = None
-        try:
-            upstream = services.forwarding.pool.try_send(cached.upstream_head, request.body)
-        finally:
-            if upstream is None:
-                services.concurrency.release("request")
-        if upstream is not None:
-            services.admission.record_use(cached.principal)
-        return upstream
+        assert request.principal is not None
+        services.admission.record_use(request.principal)
+        call = FastPathCall(services, connection, received, permit, upstream)
+        if services.concurrency.is_sole("request"):
+            call.prepare_event()
+            self._poller.poll_while(lambda: upstream.is_head_pending)
+        return call

@@ -19,9 +19,10 @@ from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller, Pr
 from gateway.proxy.admission.concurrency import RequestType
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
+from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
 from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
-from gateway.proxy.downstream.response import Response
+from gateway.proxy.downstream.response import Response, header_lines
 from gateway.proxy.pipeline.request_body import BodyReader
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
@@ -77,23 +78,30 @@ class McpEndpoint:
             raise RequestRejected(invalid(str(error), error.code), error.id) from None
         is_listening = any(message.method == "subscriptions/listen" for message in parsed.messages)
         try:
-            admitted = await self._admission.admit(head, body, parsed, credential)
-            caller, upstream_head = self._prepare(writer.context, admitted)
-            exchange = self._services.make_exchange(admitted, caller, is_listening=is_listening)
-            if admitted.session.endpoint:
-                await self._register_calls(exchange)
-            sent = await self._send(upstream_head, admitted, exchange)
+            admitted, permit = await self._admission.admit(head, body, parsed, credential)
+            writer.context.header_lines = header_lines(permit.headers)
+            try:
+                caller, upstream_head = self._prepare(writer.context, admitted)
+                exchange = self._services.make_exchange(admitted, caller, is_listening=is_listening)
+                if admitted.session.endpoint:
+                    await self._register_calls(exchange, permit)
+            except BaseException:
+                permit.release()
+                raise
+            sent = await self._send(upstream_head, admitted, exchange, permit)
             return await self._services.forwarding.delivery.deliver(writer, sent, is_listening=is_listening)
         except RequestRejected as rejected:
             raise RequestRejected(rejected.deny, None if parsed.is_batch else parsed.messages[0].id) from None
 
-    async def _send(self, upstream_head: bytes, request: AdmittedRequest, exchange: Exchange) -> SentRequest:
+    async def _send(
+        self, upstream_head: bytes, request: AdmittedRequest, exchange: Exchange, permit: Permit
+    ) -> SentRequest:
         """Send a POST, and wait for the head of its response; register the session that an `initialize` opens."""
         forwarding, session = self._services.forwarding, request.session
         is_initialize = request.messages[0].method == "initialize"
         if is_initialize and session.endpoint:
             await forwarding.registration.register(request.head.session_ids[-1], session, request)
-        sending = forwarding.sender.send(upstream_head, request, exchange)
+        sending = forwarding.sender.send(upstream_head, request, exchange, permit)
         if is_initialize:
             # It goes on without its client: a session that was opened but not registered could never be ended.
             sending = forwarding.detached_calls.run_to_completion(forwarding.registration.initialize(sending, request))
@@ -113,8 +121,9 @@ class McpEndpoint:
             context.remember_head(CachedRequestHead(head, admission))
         return caller, upstream_head
 
-    async def _register_calls(self, exchange: Exchange) -> None:
+    async def _register_calls(self, exchange: Exchange, permit: Permit) -> None:
         """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
+        exchange.lend_slots(permit, self._admission.limiter.lend_slots)
         try:
             await self._services.forwarding.correlation.register(exchange, is_replayable=False)
         except IdInUse:
@@ -126,13 +135,14 @@ class McpEndpoint:
         self, writer: ResponseWriter, head: RequestHead, credential: Principal | Deny
     ) -> Response | None:
         forwarding = self._services.forwarding
-        request = await self._admission.admit_bodiless(head, credential)
+        request, permit = await self._admission.admit_bodiless(head, credential)
+        writer.context.header_lines = header_lines(permit.headers)
         is_listening = head.method == "GET"
         caller = caller_of(request, self._gateway_id)
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         if is_listening and head.fields.get(b"last-event-id") and exchange.scope is not None and exchange.has_session:
             await forwarding.detached_calls.release_stream(exchange.scope)
-        sent = await forwarding.sender.send(forwarding.requests.head(request), request, exchange)
+        sent = await forwarding.sender.send(forwarding.requests.head(request), request, exchange, permit)
         is_deleted = head.method == "DELETE" and sent.connection.response.status < _FAILED_STATUS
         rewrite_endpoint = (
             partial(forwarding.registration.rewrite_endpoint, request, exchange) if is_listening else None

@@ -6,6 +6,7 @@ import asyncio
 
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
+from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.rejections import RequestRejected, upstream_failed
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
@@ -23,13 +24,20 @@ class UpstreamSender:
         self._detached_calls = detached_calls
         self._metrics = metrics
 
-    async def send(self, head: bytes, request: AdmittedRequest, exchange: Exchange) -> SentRequest:
-        """Send a request with this head and wait for the head of its response. Raises `RequestRejected`."""
+    async def send(self, head: bytes, request: AdmittedRequest, exchange: Exchange, permit: Permit) -> SentRequest:
+        """Send a request with this head and wait for the head of its response. Raises `RequestRejected`.
+
+        The permit is released when the request has ended upstream.
+        """
         body = request.body if request.head.method == "POST" else None
         try:
             connection = await self._pool.send_request(head, body)
-        except UpstreamError as error:
-            raise self.counted_rejection(error) from None
+        except BaseException as error:
+            permit.release()
+            if isinstance(error, UpstreamError):
+                raise self.counted_rejection(error) from None
+            raise
+        connection.on_released = permit.release
         sent = SentRequest(request, connection, exchange)
         await self.wait_for_head(sent)
         return sent

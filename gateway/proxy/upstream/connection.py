@@ -64,6 +64,8 @@ class UpstreamConnection(asyncio.Protocol):
         """The reason why the response will not be complete."""
         self.listener: Callable[[], None] | None = None
         """Called when something was received or the response has failed, instead of waking a waiting reader."""
+        self.on_released: Callable[[], None] | None = None
+        """Called once when the request has ended and the connection is released."""
         self.head_cache: object = None
         """Whatever the caller derived from the head of the last response, for the next one with the same head."""
         self._loop = loop

@@ -66,6 +66,15 @@ class UpstreamPool:
         """
         return self._send(self._take_idle() or await self._connect(), head, body)
 
+    @property
+    def has_idle(self) -> bool:
+        """True if a request can be sent on an idle connection now."""
+        while self._idle and not self._idle[-1].is_usable:
+            connection = self._idle.pop()
+            connection.abort()
+            self._open.discard(connection)
+        return bool(self._idle)
+
     def try_send(self, head: bytes, body: bytes) -> UpstreamConnection | None:
         """Do as `send_request` on an idle connection; if there is none, send nothing and return `None`."""
         connection = self._take_idle()
@@ -78,6 +87,9 @@ class UpstreamPool:
         """Take a connection back: keep it idle if it is reusable, abort it otherwise."""
         # The traceback of an error that was raised refers to the connection: a reference cycle.
         connection.error = None
+        on_released, connection.on_released = connection.on_released, None
+        if on_released is not None:
+            on_released()
         if connection.is_reusable and len(self._idle) < _MAX_IDLE:
             connection.mark_idle(_KEEP_ALIVE)
             self._idle.append(connection)
@@ -104,13 +116,7 @@ class UpstreamPool:
         return connection
 
     def _take_idle(self) -> UpstreamConnection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_usable:
-                return connection
-            connection.abort()
-            self._open.discard(connection)
-        return None
+        return self._idle.pop() if self.has_idle else None
 
     async def _connect(self) -> UpstreamConnection:
         connection = await self._open_connection(tls=self._tls)

@@ -39,7 +39,7 @@ from tests.support.waiting import socket_events, until
 PLANS = 40
 """Connections of one test."""
 _RESPONSES = {**SINGLE_RESULT_RESPONSES, **OTHER_RESPONSES, **CLOSING_RESPONSES, **LARGE_RESPONSES}
-_DATE = re.compile(rb"Date: [^\r]*\r\n")
+_VARYING = re.compile(rb"(?:Date|RateLimit|RateLimit-Policy): [^\r]*\r\n")
 _ID = re.compile(rb'("id" ?: ?)1(?=[,}])')
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
 
@@ -127,7 +127,7 @@ async def play(gateway: Gateway, upstream: ScriptedUpstream, plan: Plan) -> Outc
         client.transport.abort()
     await until(lambda: not gateway.active_requests and not gateway.worker.server.connections)
     outcome = Outcome(
-        with_joined_chunks(bytes(client.received)) if plan.has_loose_chunks else _DATE.sub(b"", client.received),
+        with_joined_chunks(bytes(client.received)) if plan.has_loose_chunks else _VARYING.sub(b"", client.received),
         client.end,
         [(sent.head, sent.body) for sent in upstream.requests],
         [without_time(event) for event in await gateway.events()],
@@ -158,8 +158,8 @@ async def _send(gateway: Gateway, client: Client, burst: Burst) -> None:
 
 
 def with_joined_chunks(raw: bytes) -> bytes:
-    """Return responses without dates, with consecutive chunks of their bodies joined to one."""
-    before, separator, rest = _DATE.sub(b"", raw).partition(b"Transfer-Encoding: chunked\r\n\r\n")
+    """Return responses without dates and limits, with consecutive chunks of their bodies joined to one."""
+    before, separator, rest = _VARYING.sub(b"", raw).partition(b"Transfer-Encoding: chunked\r\n\r\n")
     if not separator:
         return before
     body = b""

@@ -27,6 +27,7 @@ import pytest
 
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
 from gateway.proxy.clock import SYSTEM_CLOCK
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream.connection import ClientConnection
@@ -83,6 +84,9 @@ class FakeKeys:
     async def authenticate(self, _key: ApiKey) -> KeyRecord:
         return RECORD
 
+    async def get(self, _key_id: str) -> KeyRecord:
+        return RECORD
+
     def record_use(self, _key_id: str) -> None:
         pass
 
@@ -98,7 +102,11 @@ class Player:
         tools = SimpleNamespace(hints=lambda _tool: None, read_only_hint=lambda _tool: None)
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
-            "limits": SimpleNamespace(settle_records=None),
+            "limiter": SimpleNamespace(
+                admit_call_now=lambda _record, _tool: NO_LIMITS,
+                admit=self._admit,
+                count_records=lambda _key_id, _records: None,
+            ),
             "tools": tools,
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
@@ -166,6 +174,9 @@ class Player:
     ) -> None:
         self.sent.append(f"usage    << {event.request_id} {event.status}")
         self._callbacks.append(on_durable)
+
+    async def _admit(self, _record: KeyRecord, **_named: Any) -> Permit:
+        return NO_LIMITS
 
     async def _is_ready(self) -> bool:
         return True

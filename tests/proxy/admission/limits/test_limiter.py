@@ -5,35 +5,17 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from gateway.keys.record import KeyRecord
-from gateway.proxy.admission.limits import Limits
-from gateway.redis import names as redis_names
 from gateway.timestamps import DAY_MS
+from tests.proxy.admission.limits.workers import NOON, FixedTime, LimitWorker, close_workers, key, move_windows
 
-NOON = 1_780_000_020_000
-"""A time 20 s into a minute, in May."""
 JANUARY = NOON + 240 * DAY_MS
-
-
-class FixedTime:
-    """A wall clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.ms = NOON
-
-    def now_ms(self) -> int:
-        return self.ms
-
-
-def key(**limits: Any) -> KeyRecord:
-    return KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-", owner="ann", created_at=0, **limits)
 
 
 def milliseconds(time: str) -> int:
@@ -42,33 +24,22 @@ def milliseconds(time: str) -> int:
 
 async def test_a_key_without_limits_never_asks_redis() -> None:
     unreachable = Redis(unix_socket_path="/nonexistent")
-    assert await Limits(unreachable, now_ms=FixedTime().now_ms).consume(key(), requests=1, tools=["get"]) is None
+    assert await LimitWorker(unreachable).consume(key(), requests=1, tools=["get"]) is None
 
 
 async def test_at_most_the_limit_is_admitted_in_any_minute(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
+    worker = LimitWorker(redis)
     limited = key(rate_limit_per_minute=2)
-    assert [await limits.consume(limited, requests=1, tools=()) for _ in range(2)] == [None, None]
-    deny = await limits.consume(limited, requests=1, tools=())
+    assert [await worker.consume(limited, requests=1, tools=()) for _ in range(2)] == [None, None]
+    deny = await worker.consume(limited, requests=1, tools=())
     assert deny is not None
     assert (deny.status, deny.reason) == (429, "rate")
     assert deny.retry_after is not None
     assert 58 <= deny.retry_after <= 64
     await move_windows(redis, -58)
-    assert await limits.consume(limited, requests=1, tools=()) is not None
+    assert await worker.consume(limited, requests=1, tools=()) is not None
     await move_windows(redis, -4)
-    assert await limits.consume(limited, requests=1, tools=()) is None
-
-
-async def move_windows(redis: Redis, seconds: int) -> None:
-    """Make all requests appear to be older by -`seconds`, an even number."""
-    for name in [
-        *await redis.keys(redis_names.RATE_WINDOW + "*"),
-        *await redis.keys(redis_names.TOOL_RATE_WINDOW + "*"),
-    ]:
-        buckets = await redis.hgetall(name)
-        await redis.delete(name)
-        await redis.hset(name, mapping={int(bucket) + seconds // 2: count for bucket, count in buckets.items()})
+    assert await worker.consume(limited, requests=1, tools=()) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,14 +53,15 @@ def test_no_minute_of_random_requests_has_more_than_the_limit(
     async def play() -> list[tuple[int, int]]:
         async with Redis.from_url(valkey_url) as redis:
             await redis.flushall()
-            limits = Limits(redis, now_ms=FixedTime().now_ms)
+            worker = LimitWorker(redis)
             time, admitted = 0, []
             for pause, cost in steps:
                 # Whole buckets, so that requests are as far apart as their buckets.
                 await move_windows(redis, -2 * pause)
                 time += 2 * pause
-                if await limits.consume(key(rate_limit_per_minute=limit), requests=cost, tools=()) is None:
+                if await worker.consume(key(rate_limit_per_minute=limit), requests=cost, tools=()) is None:
                     admitted.append((time, cost))
+            await close_workers()
             return admitted
 
     admitted = asyncio.run(play())
@@ -98,68 +70,68 @@ def test_no_minute_of_random_requests_has_more_than_the_limit(
 
 
 async def test_many_workers_together_consume_exactly_the_limit(redis: Redis) -> None:
-    workers = [Limits(redis, now_ms=FixedTime().now_ms) for _ in range(5)]
+    workers = [LimitWorker(redis) for _ in range(5)]
     limited = key(calls_per_day=7)
     responses = await asyncio.gather(*(workers[n % 5].consume(limited, requests=1, tools=["get"]) for n in range(50)))
     assert responses.count(None) == 7
 
 
 async def test_a_batch_consumes_all_of_its_calls_or_none(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
+    worker = LimitWorker(redis)
     limited = key(calls_per_day=3)
-    assert await limits.consume(limited, requests=2, tools=["get", "get"]) is None
-    assert await limits.consume(limited, requests=2, tools=["get", "get"]) is not None
-    assert await limits.consume(limited, requests=1, tools=["get"]) is None
+    assert await worker.consume(limited, requests=2, tools=["get", "get"]) is None
+    assert await worker.consume(limited, requests=2, tools=["get", "get"]) is not None
+    assert await worker.consume(limited, requests=1, tools=["get"]) is None
 
 
 async def test_a_request_rejected_by_one_limit_consumes_nothing_of_another(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
-    assert await limits.consume(key(rate_limit_per_minute=1), requests=1, tools=()) is None
+    worker = LimitWorker(redis)
+    assert await worker.consume(key(rate_limit_per_minute=1), requests=1, tools=()) is None
     both = key(rate_limit_per_minute=1, calls_per_day=1)
-    assert await limits.consume(both, requests=1, tools=["get"]) is not None
-    assert await limits.consume(key(calls_per_day=1), requests=1, tools=["get"]) is None
+    assert await worker.consume(both, requests=1, tools=["get"]) is not None
+    assert await worker.consume(key(calls_per_day=1), requests=1, tools=["get"]) is None
 
 
 async def test_records_are_settled_with_each_result_and_reset_the_next_day(redis: Redis) -> None:
     time = FixedTime()
-    limits = Limits(redis, now_ms=time.now_ms)
+    worker = LimitWorker(redis, time)
     limited = key(records_per_day=10)
-    assert await limits.consume(limited, requests=1, tools=["get"]) is None
-    assert await limits.settle_records(limited.key_id, 9, 10, None) is None
-    assert await limits.settle_records(limited.key_id, 16, 10, None) is None, "one result may exceed the limit"
-    deny = await limits.settle_records(limited.key_id, 1, 10, None)
+    assert await worker.consume(limited, requests=1, tools=["get"]) is None
+    assert await worker.settle(limited, 9) is None
+    assert await worker.settle(limited, 16) is None, "one result may exceed the limit"
+    deny = await worker.settle(limited, 1)
     assert deny is not None
     assert "10 records a day" in deny.message
-    assert await limits.consume(limited, requests=1, tools=["get"]) == deny
-    assert await limits.consume(limited, requests=1, tools=()) is None, "other requests read no records"
+    assert await worker.consume(limited, requests=1, tools=["get"]) == deny
+    assert await worker.consume(limited, requests=1, tools=()) is None, "other requests read no records"
     time.ms += 24 * 3600 * 1000
-    assert await limits.consume(limited, requests=1, tools=["get"]) is None
+    assert await worker.consume(limited, requests=1, tools=["get"]) is None
 
 
 async def test_only_one_of_many_parallel_results_exceeds_the_limit_of_records(redis: Redis) -> None:
-    workers = [Limits(redis, now_ms=FixedTime().now_ms) for _ in range(4)]
-    settled = await asyncio.gather(*(workers[n % 4].settle_records("key_1", 62, 100, None) for n in range(16)))
+    workers = [LimitWorker(redis) for _ in range(4)]
+    settled = await asyncio.gather(*(workers[n % 4].settle(key(records_per_day=100), 62) for n in range(16)))
     assert settled.count(None) == 2
 
 
 async def test_records_are_settled_against_day_and_month_or_neither(redis: Redis) -> None:
     time = FixedTime()
-    limits = Limits(redis, now_ms=time.now_ms)
-    limited = key(records_per_day=10, records_per_month=15)
-    assert await limits.settle_records("key_1", 10, 10, 15) is None
-    deny = await limits.settle_records("key_1", 10, 10, 15)
+    worker = LimitWorker(redis, time)
+    both = key(records_per_day=10, records_per_month=15)
+    assert await worker.settle(both, 10) is None
+    deny = await worker.settle(both, 10)
     assert deny is not None
     assert "10 records a day" in deny.message
     time.ms += DAY_MS
-    assert await limits.settle_records("key_1", 4, 10, 15) is None, "the refused result was not counted"
-    assert await limits.settle_records("key_1", 1, 10, 15) is None
-    deny = await limits.settle_records("key_1", 1, 10, 15)
+    assert await worker.settle(both, 4) is None, "the refused result was not counted"
+    assert await worker.settle(both, 1) is None
+    deny = await worker.settle(both, 1)
     assert deny is not None
     assert (deny.reason, "15 records a month" in deny.message) == ("records", True)
-    assert await limits.consume(limited, requests=1, tools=["get"]) == deny
-    assert await limits.settle_records("key_1", 1, 6, None) is None, "the refused result was not counted for the day"
+    assert await worker.consume(both, requests=1, tools=["get"]) == deny
+    assert await worker.settle(key(records_per_day=6), 1) is None, "the refused result was not counted for the day"
     time.ms = JANUARY
-    assert await limits.settle_records("key_1", 1, 10, 15) is None
+    assert await worker.settle(both, 1) is None
 
 
 @pytest.mark.parametrize(
@@ -173,22 +145,22 @@ async def test_records_are_settled_against_day_and_month_or_neither(redis: Redis
 async def test_calls_of_a_month_reset_at_its_end(redis: Redis, day: str, resets_at: str) -> None:
     time = FixedTime()
     time.ms = milliseconds(day)
-    limits = Limits(redis, now_ms=time.now_ms)
+    worker = LimitWorker(redis, time)
     limited = key(calls_per_month=2, calls_per_day=2)
-    assert await limits.consume(limited, requests=2, tools=["a", "b"]) is None
-    deny = await limits.consume(limited, requests=1, tools=["a"])
+    assert await worker.consume(limited, requests=2, tools=["a", "b"]) is None
+    deny = await worker.consume(limited, requests=1, tools=["a"])
     assert deny is not None
     assert deny.message.endswith(f"its limit of 2 tool calls a month; it resets at {resets_at}")
     assert deny.reason == "calls"
     assert deny.retry_after == (milliseconds(resets_at) - time.ms) // 1000
     time.ms = milliseconds(resets_at) - 1
-    assert await limits.consume(limited, requests=1, tools=["a"]) is not None
+    assert await worker.consume(limited, requests=1, tools=["a"]) is not None
     time.ms = milliseconds(resets_at)
-    assert await limits.consume(limited, requests=1, tools=["a"]) is None
+    assert await worker.consume(limited, requests=1, tools=["a"]) is None
 
 
 async def test_all_tools_that_match_a_glob_share_its_limit(redis: Redis) -> None:
-    workers = [Limits(redis, now_ms=FixedTime().now_ms) for _ in range(5)]
+    workers = [LimitWorker(redis) for _ in range(5)]
     limited = key(tool_rate_limits={"run_*": 7})
     tools = ["run_sql", "run_code"]
     denies = await asyncio.gather(
@@ -206,30 +178,30 @@ async def test_all_tools_that_match_a_glob_share_its_limit(redis: Redis) -> None
 
 
 async def test_a_tool_must_pass_every_glob_that_it_matches_and_is_counted_by_all_or_none(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
+    worker = LimitWorker(redis)
     limited = key(tool_rate_limits={"*": 3, "run_*": 2}, calls_per_month=100, rate_limit_per_minute=100)
-    assert await limits.consume(limited, requests=1, tools=["run_a"]) is None
-    deny = await limits.consume(limited, requests=2, tools=["run_a", "run_b"])
+    assert await worker.consume(limited, requests=1, tools=["run_a"]) is None
+    deny = await worker.consume(limited, requests=2, tools=["run_a", "run_b"])
     assert deny is not None
     assert "2 calls of run_* a minute" in deny.message
-    assert await limits.consume(limited, requests=2, tools=["get", "run_b"]) is None
-    deny = await limits.consume(limited, requests=1, tools=["get"])
+    assert await worker.consume(limited, requests=2, tools=["get", "run_b"]) is None
+    deny = await worker.consume(limited, requests=1, tools=["get"])
     assert deny is not None
     assert "3 calls of * a minute" in deny.message
     spent = key(calls_per_month=100 - 97)
-    assert await limits.consume(spent, requests=1, tools=["get"]) is not None, "three calls were counted"
-    assert await limits.consume(key(calls_per_month=4), requests=1, tools=["get"]) is None
+    assert await worker.consume(spent, requests=1, tools=["get"]) is not None, "three calls were counted"
+    assert await worker.consume(key(calls_per_month=4), requests=1, tools=["get"]) is None
 
 
 async def test_the_counts_of_an_earlier_version_are_kept(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
+    worker = LimitWorker(redis)
     today = NOON // DAY_MS
     await redis.set(f"{{mcpgw}}:spent:key_1:calls:{today}", 5)
     await redis.set(f"{{mcpgw}}:spent:key_1:records:{today}", 5)
     await redis.hset("{mcpgw}:rate:key_1", mapping={(await redis.time())[0] // 2: 5})
     for limit in ("calls_per_day", "records_per_day", "rate_limit_per_minute"):
-        assert await limits.consume(key(**{limit: 5}), requests=1, tools=["get"]) is not None
-        assert await limits.consume(key(**{limit: 6}), requests=1, tools=["get"]) is None
+        assert await worker.consume(key(**cast(Any, {limit: 5})), requests=1, tools=["get"]) is not None
+        assert await worker.consume(key(**cast(Any, {limit: 6})), requests=1, tools=["get"]) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -248,7 +220,7 @@ def test_calls_are_admitted_exactly_if_all_windows_of_a_model_have_room(
     async def play() -> None:
         async with Redis.from_url(valkey_url) as redis:
             await redis.flushall()
-            limits = Limits(redis, now_ms=FixedTime().now_ms)
+            worker = LimitWorker(redis)
             limited = key(tool_rate_limits=caps, rate_limit_per_minute=rate)
             time, admitted = 0, list[tuple[int, str]]()
             for pause, tools in steps:
@@ -265,18 +237,19 @@ def test_calls_are_admitted_exactly_if_all_windows_of_a_model_have_room(
                     )
                     for age in (60, 62)
                 }
-                deny = await limits.consume(limited, requests=len(tools), tools=tools)
+                deny = await worker.consume(limited, requests=len(tools), tools=tools)
                 if deny is None:
                     assert has_room[60]
                     admitted += [(time, tool) for tool in tools]
                 else:
                     assert not has_room[62]
+            await close_workers()
 
     asyncio.run(play())
 
 
 async def test_counters_expire(redis: Redis) -> None:
-    limits = Limits(redis, now_ms=FixedTime().now_ms)
+    worker = LimitWorker(redis)
     limited = key(
         rate_limit_per_minute=5,
         calls_per_day=5,
@@ -285,8 +258,8 @@ async def test_counters_expire(redis: Redis) -> None:
         records_per_month=5,
         tool_rate_limits={"*": 5},
     )
-    await limits.consume(limited, requests=1, tools=["get"])
-    await limits.settle_records(limited.key_id, 1, 5, 5)
+    await worker.consume(limited, requests=1, tools=["get"])
+    await worker.settle(limited, 1)
     names = [*await redis.keys("*spent*"), *await redis.keys("*rate:*")]
     assert len(names) == 6
     ttls = sorted([await redis.ttl(name) for name in names])

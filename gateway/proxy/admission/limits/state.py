@@ -1,0 +1,55 @@
+"""The state of a worker's limits, shared by `limiter` and its checks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from gateway.keys.limits import Limit
+from gateway.proxy.admission.limits.budget import Budget
+from gateway.proxy.admission.limits.checks import LimitChecks, RunOperations
+from gateway.proxy.admission.limits.key_limits import KeyLimits
+from gateway.proxy.admission.limits.permit import Permit
+from gateway.proxy.admission.limits.slots import Slot, Slots
+from gateway.proxy.admission.limits.usage_counts import UsageCounts
+from gateway.proxy.clock import Clock
+
+
+class LimitState:
+    """What a worker holds."""
+
+    def __init__(self, checks: LimitChecks, clock: Clock) -> None:
+        self.checks = checks
+        self.clock = clock
+        self.slots = Slots()
+        self.counts = UsageCounts()
+        self.leases: set[Budget] = set()
+        """Budgets with a lease."""
+        self.admitted: dict[Budget, int] = defaultdict(int)
+        """Units that were admitted since the last report to the metrics, by budget."""
+        self.refused: dict[Limit, int] = defaultdict(int)
+        """Units that were refused since then, by the exceeded limit."""
+
+    def now(self) -> int:
+        """Return the seconds since the epoch."""
+        return self.clock.now_ms() // 1000
+
+    def permit(
+        self, key: KeyLimits, budget: Budget, slots: Sequence[Slot], give_back: Callable[[], None] | None = None
+    ) -> Permit:
+        """Return the permit of a request that was admitted by a budget."""
+        self.admitted[budget] += 1
+        status = budget.status
+        headers = status.headers(self.clock.now_ms() / 1000) if status is not None else ()
+        return Permit(headers, slots, partial(self.release_slots, key) if slots else None, give_back)
+
+    def release_slots(self, key: KeyLimits, slots: Sequence[Slot]) -> None:
+        """Release slots, or keep them for the next calls."""
+        self.slots.release(slots, key.slot_caps)
+        self.send_releases()
+
+    def send_releases(self) -> None:
+        """Release in Redis what is not kept."""
+        if self.slots.has_released:
+            self.checks.submit(RunOperations(self.slots.pop_releases))

@@ -1,0 +1,85 @@
+"""What keys and owners have used and Redis has not been told yet: a worker adds it to the counters every second.
+
+It is lost with a worker that is killed. What a limit covers is not counted here, but where it is consumed; except for
+requests that were admitted while Redis was unavailable.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.keys.limits import UNLIMITED, Limit
+from gateway.proxy.admission.limits.demand import Cost, Demand
+from gateway.proxy.admission.limits.key_limits import KeyLimits
+from gateway.proxy.admission.limits.script import Bucket, Operation
+
+_CHUNK = 200
+"""Counters that are added to by one operation."""
+
+
+class UsageCounts:
+    """The uses that are to be added."""
+
+    def __init__(self) -> None:
+        self._keys: list[KeyLimits] = []
+        self._amounts: dict[Limit, int] = defaultdict(int)
+
+    def add(self, key: KeyLimits, *, requests: int = 0, calls: int = 0, records: int = 0) -> None:
+        """Count uses of a key, where no limit covers them."""
+        key.requests += requests
+        key.calls += calls
+        key.records += records
+        if not key.is_noted:
+            key.is_noted = True
+            self._keys.append(key)
+
+    def add_unchecked(self, demand: Demand) -> None:
+        """Count a unit of a demand that was admitted without a check."""
+        for cost in demand.costs:
+            if cost.amount and cost.limit.period is not None:
+                self._amounts[cost.limit] += cost.amount
+
+    def pop(self) -> Mapping[Limit, int]:
+        """Return all uses by limit, once."""
+        for key in self._keys:
+            used = {"requests": key.requests, "calls": key.calls, "records": key.records}
+            key.requests = key.calls = key.records = 0
+            key.is_noted = False
+            for counter in key.uncovered:
+                if used[counter.unit]:
+                    self._amounts[counter] += used[counter.unit]
+        amounts, self._amounts = self._amounts, defaultdict(int)
+        self._keys.clear()
+        return amounts
+
+    def put_back(self, amounts: Mapping[Limit, int]) -> None:
+        """Count uses again that could not be added."""
+        for limit, amount in amounts.items():
+            self._amounts[limit] += amount
+
+
+class AddCounts:
+    """Adds uses to the counters; see `checks.Check`."""
+
+    def __init__(self, counts: UsageCounts, now: int) -> None:
+        self._counts = counts
+        self._now = now
+        self._amounts: Mapping[Limit, int] = {}
+        self._operations: list[Operation] = []
+
+    def operations(self) -> list[Operation]:
+        self._amounts = self._counts.pop()
+        # A limit that was set meanwhile must not keep a use from being counted.
+        costs = [Cost(limit._replace(cap=UNLIMITED), amount, amount) for limit, amount in self._amounts.items()]
+        chunks = [Demand(tuple(costs[start : start + _CHUNK])) for start in range(0, len(costs), _CHUNK)]
+        self._operations = [chunk.take(1, self._now, "") for chunk in chunks]
+        return self._operations
+
+    def complete(self, bucket: Bucket, sent_at: float, replies: Iterator[Any]) -> None:
+        for _ in self._operations:
+            next(replies)
+
+    def fail(self) -> None:
+        self._counts.put_back(self._amounts)
