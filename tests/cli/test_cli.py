@@ -42,7 +42,8 @@ COMMANDS = [
     "config",
     "client-config",
     "doctor",
-    *("user add", "user list", "user password", "user disable"),
+    *("user add", "user list", "user update", "user policy", "user password"),
+    *("user disable", "user enable", "user delete"),
     *("key create", "key list", "key show", "key revoke", "key rotate", "key update"),
 ]
 

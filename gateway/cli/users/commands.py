@@ -20,7 +20,7 @@ from gateway.timestamps import format_minute
 if TYPE_CHECKING:
     from gateway.accounts.owners import Owner, Owners
 
-app = typer.Typer(no_args_is_help=True, help="Users of the admin API and the dashboard, and service accounts.")
+app = typer.Typer(no_args_is_help=True, help="Users, service accounts, and their policies.")
 
 _MAX_PASSWORD_LINE = 8192
 """Characters."""
