@@ -96,6 +96,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         authenticator=authenticator,
         admission=Admission(
             policy,
+            stores.tools.refresh,
             keys=stores.keys,
             limiter=stores.limiter,
             sessions=stores.sessions,

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from redis.exceptions import RedisError
@@ -39,9 +39,18 @@ class Admission:
     """Admits requests, or rejects them by raising `RequestRejected`."""
 
     def __init__(
-        self, policy: Policy, *, keys: KeyCache, limiter: Limiter, sessions: Sessions, task_owners: TaskOwners
+        self,
+        policy: Policy,
+        refresh_tools: Callable[[], Awaitable[None]],
+        *,
+        keys: KeyCache,
+        limiter: Limiter,
+        sessions: Sessions,
+        task_owners: TaskOwners,
     ) -> None:
+        """`refresh_tools` reads again from Redis what `policy.read_only_hint` knows."""
         self._policy = policy
+        self._refresh_tools = refresh_tools
         self._keys = keys
         self.limiter = limiter
         self._sessions = sessions
@@ -55,6 +64,10 @@ class Admission:
             await _parse_sql(parsed)
         record = credential if isinstance(credential, Deny) else credential.record
         decision = self._policy.decide(parsed, record, head.policy_inputs)
+        if isinstance(decision, Deny) and decision.reason == "read_only":
+            # The list with the tool may have passed another worker just now.
+            await self._refresh_tools()
+            decision = self._policy.decide(parsed, record, head.policy_inputs)
         if isinstance(decision, Deny):
             raise RequestRejected(decision)
         principal = None if isinstance(credential, Deny) or decision.principal is None else credential

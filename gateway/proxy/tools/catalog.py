@@ -2,7 +2,7 @@
 
 - The upstream is never asked. A `tools/list` result that passes counts in this worker immediately, and is saved in the
   background, in the order in which the results pass. While Redis is unavailable, this is tried again and again.
-- What a worker has saved reaches the others within `_REFRESH_SECONDS`.
+- What a worker has saved reaches the others within `_REFRESH_SECONDS`, or when they `refresh`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class ToolCatalog:
         """The results to save by cursor and digest, in the order in which they passed."""
         self._parsed: dict[bytes, tuple[ToolList, dict[str, KnownTool]]] = {}
         self._wakeup = asyncio.Event()
+        self._lock = asyncio.Lock()
+        """Held while synchronizing with Redis."""
         self._is_synchronized = True
         self._task: asyncio.Task[None] | None = None
 
@@ -79,8 +81,14 @@ class ToolCatalog:
 
     async def start(self) -> None:
         """Load the catalog, and keep it up to date with that of the other workers. Redis may be down."""
-        await self._synchronize()
+        await self.refresh()
         self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def refresh(self) -> None:
+        """Load what other workers have saved; do nothing while Redis is unavailable."""
+        async with self._lock:
+            if self._is_synchronized:
+                await self._synchronize()
 
     async def stop(self) -> None:
         """Stop all background work."""
@@ -95,15 +103,17 @@ class ToolCatalog:
                 async with asyncio.timeout(_REFRESH_SECONDS):
                     await self._wakeup.wait()
             self._wakeup.clear()
-            if not await self._synchronize():
+            async with self._lock:
+                await self._synchronize()
+            if not self._is_synchronized:
                 await asyncio.sleep(_REFRESH_SECONDS)
             elif loop.time() >= keep_at and self._version:
                 keep_at = loop.time() + _KEEP_SECONDS
                 with contextlib.suppress(RedisError):
                     await self._store.keep()
 
-    async def _synchronize(self) -> bool:
-        """Load what other workers have saved, and save what has passed; return False if that failed."""
+    async def _synchronize(self) -> None:
+        """Load what other workers have saved, and save what has passed."""
         try:
             await self._load_changes()
             while self._unsaved:
@@ -122,7 +132,6 @@ class ToolCatalog:
             self._is_synchronized = False
         else:
             self._is_synchronized = True
-        return self._is_synchronized
 
     async def _load_changes(self) -> None:
         if await self._store.version() == self._version:

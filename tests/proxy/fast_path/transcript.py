@@ -99,7 +99,7 @@ class Player:
         self.metrics = RecordingMetrics()
         self._callbacks: list[Callable[[Exception | None], None]] = []
         patch.setattr(asyncio.get_running_loop(), "create_connection", self._connect)
-        tools = SimpleNamespace(hints=lambda _tool: None, read_only_hint=lambda _tool: None)
+        tools = SimpleNamespace(hints=lambda _tool: None, read_only_hint=lambda _tool: None, refresh=None)
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
             "limiter": SimpleNamespace(

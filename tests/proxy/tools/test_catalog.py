@@ -13,6 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.metering.tool_declarations import MAX_LIST, MAX_TOOLS
+from gateway.proxy.tools import catalog as tool_catalog
 from gateway.proxy.tools.catalog import ToolCatalog
 from gateway.proxy.tools.catalog_store import catalog_name, load_schemas
 from gateway.proxy.tools.known_tools import cursor_digest
@@ -117,6 +118,19 @@ async def test_a_list_counts_immediately_where_it_passes_and_soon_everywhere(too
     others.observe(hinted(a=False, c=True))
     assert others.known("a", "b", "c") == [False, None, True]
     await until(lambda: tools.known("a", "b", "c") == [False, None, True], WITHIN)
+
+
+async def test_a_worker_that_refreshes_knows_what_others_have_saved(
+    redis: Redis, clock: Clock, tools: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tool_catalog, "_REFRESH_SECONDS", 60)
+    others = Catalog(redis, clock)
+    await others.start()
+    tools.observe(hinted(a=True))
+    await until(lambda: version(redis))
+    await asyncio.gather(*(others.refresh() for _ in range(5)))
+    assert others.known("a") == [True]
+    await others.stop()
 
 
 async def test_the_last_list_counts_whatever_the_workers_have_seen_before(tools: Catalog, others: Catalog) -> None:
