@@ -39,8 +39,8 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     challenge: str | None = None
     """Value of `WWW-Authenticate`."""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    """Further header fields."""
+    header_lines: bytes = b""
+    """Further header lines."""
 
 
 class RequestRejected(Exception):
@@ -188,30 +188,35 @@ TOO_MANY_HANDSHAKES = Deny(
 # Limits.
 
 
-def limit_exceeded(limit: Limit, now: int, resets_at: int, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Deny:
+def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes = b"") -> Deny:
     """Return the rejection of a request beyond a limit; the times are seconds since the epoch."""
     what = limit.describe()
     if limit.period is None:
         text = f"This API key has reached its limit of {what}; try again when one has ended"
         if limit.of == "owner":
             text = f"The owner of this API key has reached the limit of {what}; try again when one has ended"
-        return _exceeded(text, resets_at - now, headers, "concurrency")
+        return _exceeded(text, resets_at - now, header_lines, "concurrency")
     when = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = f"This API key has used up its limit of {what}; it resets at {when}"
     if limit.of == "owner":
         text = f"The owner of this API key has used up the limit of {what} for all keys; it resets at {when}"
     if limit.glob is not None:
-        return _exceeded(text, resets_at - now, headers, "tool_rate")
+        return _exceeded(text, resets_at - now, header_lines, "tool_rate")
     if limit.unit == "requests":
-        return _exceeded(text, resets_at - now, headers, "rate")
+        return _exceeded(text, resets_at - now, header_lines, "rate")
     if limit.unit == "calls":
-        return _exceeded(text, resets_at - now, headers, "calls")
-    return _exceeded(text, resets_at - now, headers, "records")
+        return _exceeded(text, resets_at - now, header_lines, "calls")
+    return _exceeded(text, resets_at - now, header_lines, "records")
 
 
-def _exceeded(message: str, retry_after: int, headers: tuple[tuple[bytes, bytes], ...], reason: str) -> Deny:
+def _exceeded(message: str, retry_after: int, header_lines: bytes, reason: str) -> Deny:
     return Deny(
-        status=429, code=DENIED, message=message, reason=reason, retry_after=max(1, retry_after), headers=headers
+        status=429,
+        code=DENIED,
+        message=message,
+        reason=reason,
+        retry_after=max(1, retry_after),
+        header_lines=header_lines,
     )
 
 

@@ -29,7 +29,6 @@ def deny_response(
         headers.append((b"WWW-Authenticate", deny.challenge.encode()))
     if deny.retry_after is not None:
         headers.append((b"Retry-After", b"%d" % deny.retry_after))
-    headers += deny.headers
     if deny.status == 405:
         headers.append((b"Allow", METHODS))
     return json_response(

@@ -85,11 +85,6 @@ def serialize_trailers(headers: RawHeaders) -> bytes:
     return text
 
 
-def header_lines(headers: RawHeaders) -> bytes:
-    """Serialize header fields of the gateway's own."""
-    return b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-
-
 _cached_date = (0, b"")
 """The last second, and its `Date` field."""
 

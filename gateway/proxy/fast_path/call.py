@@ -42,7 +42,7 @@ from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
 from gateway.proxy.downstream.request_context import ResponseWriter
-from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, header_lines, serialize_response
+from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.response_delivery import downstream_head
@@ -95,7 +95,7 @@ class FastPathCall:
         self._request = request = received.request
         self._call = track_call(request.messages[0])
         self._caller = received.caller
-        self._header_lines = header_lines(permit.headers) if permit.headers else b""
+        self._header_lines = permit.header_lines
         self.started = received.started
         self._state: State = "sent"
         self._identity: EventIdentity | None = None
@@ -214,7 +214,7 @@ class FastPathCall:
         """Record a call whose records are settled; if they exceed a limit, refuse its result."""
         if isinstance(settled, Deny):
             outcome = msgspec.structs.replace(outcome, status="denied")
-            self._header_lines = b""
+            self._header_lines = settled.header_lines
             self._response = self._deny_response(settled)
         try:
             self._record(outcome)

@@ -18,7 +18,7 @@ from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
 from gateway.proxy.downstream.request_context import ResponseWriter
-from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, header_lines, serialize_response
+from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
 from gateway.proxy.fast_path.call import FastPathCall, ReceivedCall
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.services import ProxyServices
@@ -70,7 +70,7 @@ class LimitCheck:
         """Send the admitted call on the general path, and deliver its response. Raises `RequestRejected`."""
         services, received, permit = self._services, self._received, self._permit
         assert permit is not None
-        writer.context.header_lines = header_lines(permit.headers)
+        writer.context.header_lines = permit.header_lines
         try:
             exchange = services.make_exchange(received.request, received.caller, started=self.started)
             sent = await services.forwarding.sender.send(received.upstream_head, received.request, exchange, permit)
@@ -95,7 +95,7 @@ class LimitCheck:
     def _refuse(self, deny: Deny) -> None:
         request = self._received.request
         response = deny_response(deny, request.messages[0].id, cors=cors_headers(request.head.origin))
-        lines = CONNECTION_CLOSE if self._client.is_stopping else b""
+        lines = deny.header_lines + (CONNECTION_CLOSE if self._client.is_stopping else b"")
         self._client.finish(*serialize_response(response, lines))
         self._finish_request(deny.status, deny.reason)
 

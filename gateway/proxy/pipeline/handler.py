@@ -126,7 +126,7 @@ class Handler:
 
 
 def _rejection(deny: Deny, id_: object, context: RequestContext, *, close_connection: bool) -> Response:
-    if deny.headers:
-        context.header_lines = b""
+    if deny.header_lines:
+        context.header_lines = deny.header_lines
     origin = context.cached_head.head.origin if context.cached_head is not None else None
     return gateway_responses.deny_response(deny, id_, cors=cors_headers(origin), close_connection=close_connection)

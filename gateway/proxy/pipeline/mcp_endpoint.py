@@ -22,7 +22,7 @@ from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHea
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
 from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
-from gateway.proxy.downstream.response import Response, header_lines
+from gateway.proxy.downstream.response import Response
 from gateway.proxy.pipeline.request_body import BodyReader
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices
@@ -79,7 +79,7 @@ class McpEndpoint:
         is_listening = any(message.method == "subscriptions/listen" for message in parsed.messages)
         try:
             admitted, permit = await self._admission.admit(head, body, parsed, credential)
-            writer.context.header_lines = header_lines(permit.headers)
+            writer.context.header_lines = permit.header_lines
             try:
                 caller, upstream_head = self._prepare(writer.context, admitted)
                 exchange = self._services.make_exchange(admitted, caller, is_listening=is_listening)
@@ -136,7 +136,7 @@ class McpEndpoint:
     ) -> Response | None:
         forwarding = self._services.forwarding
         request, permit = await self._admission.admit_bodiless(head, credential)
-        writer.context.header_lines = header_lines(permit.headers)
+        writer.context.header_lines = permit.header_lines
         is_listening = head.method == "GET"
         caller = caller_of(request, self._gateway_id)
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gateway.keys.limits import period_end
 from gateway.proxy.admission.limits.demand import Demand
 from gateway.proxy.admission.limits.script import Bucket, Operation
-from gateway.proxy.admission.limits.status import LimitStatus
+from gateway.proxy.admission.limits.status import LimitStatus, header_template
 
 _BUSY_UNITS = 8
 _SHARES = 200
@@ -36,7 +36,10 @@ class Lease(NamedTuple):
 class Budget:
     """The state of a demand."""
 
-    __slots__ = ("_bucket", "_consumed", "_granted", "_lease", "_left", "_share", "_status", "demand", "leasable")
+    __slots__ = (
+        *("_bucket", "_consumed", "_granted", "_lease", "_left", "_share", "_status", "_template", "demand"),
+        "leasable",
+    )
 
     def __init__(self, demand: Demand, leasable: Demand | None = None) -> None:
         """`leasable` is what a unit of a lease consumes; by default, what a unit of the demand does."""
@@ -52,6 +55,7 @@ class Budget:
         """Units that were consumed in that bucket."""
         self._status: LimitStatus | None = None
         """The limit with the smallest share left, at the last check."""
+        self._template = b""
 
     def take_leased(self, units: int, monotonic: float) -> bool:
         """Consume units of the lease, if it has them. A demand without anything to lease needs no lease."""
@@ -86,13 +90,15 @@ class Budget:
         units, self._left, self._lease = self._left, 0, None
         return self.leasable.give_back(units, lease.taken_at, lease.bucket) if units else None
 
-    @property
-    def status(self) -> LimitStatus | None:
-        """The limit with the smallest share left, at the last check, with what was consumed of the lease since."""
+    def header_lines(self, now: float) -> bytes:
+        """Return the header lines that say what is left of the limit with the smallest share left."""
         status = self._status
-        if status is None or status.limit.unit == "records":
-            return status
-        return status._replace(left=max(0, status.left - (self._granted - self._left)))
+        if status is None:
+            return b""
+        left = status.left
+        if status.limit.unit != "records":
+            left -= self._granted - self._left
+        return self._template % (max(0, left), max(0, -int(now - status.resets_at)))
 
     @property
     def has_lease(self) -> bool:
@@ -109,3 +115,5 @@ class Budget:
                 found.append(LimitStatus(limit, max(0, limit.cap - amount), resets_at))
         self._granted = self._left
         self._status = min(found, key=lambda status: status.share, default=None)
+        if self._status is not None:
+            self._template = header_template(self._status.limit, now)

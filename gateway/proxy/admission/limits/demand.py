@@ -71,7 +71,7 @@ class Demand(NamedTuple):
         if limit.period is None:
             return limit_exceeded(limit, now, now + _SLOT_RETRY_SECONDS)
         resets_at = now - (-wait_ms // 1000) if limit.period == "minute" else period_end(limit.period, now)
-        return limit_exceeded(limit, now, resets_at, LimitStatus(limit, 0, resets_at).headers(now))
+        return limit_exceeded(limit, now, resets_at, LimitStatus(limit, 0, resets_at).header_lines(now))
 
 
 def request_demand(limits: Sequence[Limit], requests: int, tools: Sequence[str]) -> Demand:

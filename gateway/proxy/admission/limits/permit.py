@@ -6,23 +6,21 @@ from collections.abc import Callable, Sequence
 
 from gateway.proxy.admission.limits.slots import Slot
 
-Headers = tuple[tuple[bytes, bytes], ...]
-
 
 class Permit:
     """An admitted request."""
 
-    __slots__ = ("_give_back", "_release", "_slots", "headers")
+    __slots__ = ("_give_back", "_release", "_slots", "header_lines")
 
     def __init__(
         self,
-        headers: Headers = (),
+        header_lines: bytes = b"",
         slots: Sequence[Slot] = (),
         release: Callable[[Sequence[Slot]], None] | None = None,
         give_back: Callable[[], None] | None = None,
     ) -> None:
-        self.headers = headers
-        """The header fields of the response that say what is left of the limits."""
+        self.header_lines = header_lines
+        """The header lines of the response that say what is left of the limits."""
         self._slots = slots
         self._release = release
         self._give_back = give_back

@@ -40,9 +40,8 @@ class LimitState:
     ) -> Permit:
         """Return the permit of a request that was admitted by a budget."""
         self.admitted[budget] += 1
-        status = budget.status
-        headers = status.headers(self.clock.now_ms() / 1000) if status is not None else ()
-        return Permit(headers, slots, partial(self.release_slots, key) if slots else None, give_back)
+        header_lines = budget.header_lines(self.clock.now_ms() / 1000)
+        return Permit(header_lines, slots, partial(self.release_slots, key) if slots else None, give_back)
 
     def release_slots(self, key: KeyLimits, slots: Sequence[Slot]) -> None:
         """Release slots, or keep them for the next calls."""

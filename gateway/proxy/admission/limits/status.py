@@ -1,4 +1,4 @@
-"""The header fields that tell a client what is left of its limits (draft-ietf-httpapi-ratelimit-headers-10).
+"""What is left of a limit, and the header fields that tell a client (draft-ietf-httpapi-ratelimit-headers-10).
 
 Pure: does no I/O.
 """
@@ -24,15 +24,18 @@ class LimitStatus(NamedTuple):
         """The share that is left."""
         return self.left / self.limit.cap
 
-    def headers(self, now: float) -> tuple[tuple[bytes, bytes], ...]:
+    def header_lines(self, now: float) -> bytes:
         """Return the fields `RateLimit-Policy` and `RateLimit`, with one item each."""
-        limit = self.limit
-        name = b'"%b%b"' % (b"owner-" if limit.of == "owner" else b"", limit.field.encode())
-        seconds = max(0, -int(now - self.resets_at))
-        return (
-            (b"RateLimit-Policy", b"%b;q=%d;w=%d" % (name, limit.cap, _window(limit, int(now)))),
-            (b"RateLimit", b"%b;r=%d;t=%d" % (name, self.left, seconds)),
-        )
+        return header_template(self.limit, int(now)) % (self.left, max(0, -int(now - self.resets_at)))
+
+
+def header_template(limit: Limit, now: int) -> bytes:
+    """Return the header lines of a limit, with `%d` for what is left and for the seconds until it resets."""
+    name = b'"%b%b"' % (b"owner-" if limit.of == "owner" else b"", limit.field.encode())
+    return b"RateLimit-Policy: %b;q=%d;w=%d\r\nRateLimit: %b;r=%%d;t=%%d\r\n" % (
+        *(name, limit.cap, _window(limit, now)),
+        name,
+    )
 
 
 def _window(limit: Limit, now: int) -> int:

@@ -53,6 +53,7 @@ class TakeUnits:
         self._leased = 0
         self._taken_at = 0
         self.is_sent = False
+        """True once no further unit can join."""
 
     def add(self, on_checked: OnChecked, *, requests: int = 0, calls: int = 0) -> None:
         """Take a unit more, for a body with these requests and calls."""
@@ -87,6 +88,7 @@ class TakeUnits:
             self._tell(waiter, state.permit(self._key, budget, slots, partial(self._give_back, bucket)))
 
     def fail(self) -> None:
+        self.is_sent = True
         for waiter in self._waiters:
             if self._allows_unchecked:
                 self._state.counts.add_unchecked(self._demand)
