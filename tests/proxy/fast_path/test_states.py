@@ -1,4 +1,4 @@
-"""The state table of `fast_path.call`, as transcripts."""
+"""The state tables of `fast_path.call` and `fast_path.limit_check`, as transcripts."""
 
 from __future__ import annotations
 
@@ -133,3 +133,121 @@ async def test_pipelined_calls_are_sent_one_after_another(player: Player, paths:
         client   << result 3
     """)
     assert paths.taken == ["fast", "fast"]
+
+
+@pytest.fixture
+def limited(player: Player) -> Player:
+    """The same connection, whose limits have to be asked for."""
+    player.limiter.asks = True
+    return player
+
+
+async def test_a_call_is_sent_once_its_limits_admit_it_and_its_records_are_settled_before_it_is_recorded(
+    limited: Player, paths: PathRecorder
+) -> None:
+    for _ in range(2):
+        await limited.play("""
+            client   >> call 2
+            limits   << check
+            limits   >> admit
+            upstream << call 2
+            upstream >> result 2
+            limits   << settle
+            limits   >> admit
+            usage    << 2 ok
+            usage    >> durable
+            client   << result 2
+        """)
+    assert paths.taken == ["fast"] * 2
+    assert limited.services.concurrency.active["request"] == 0
+
+
+async def test_a_call_that_its_limits_refuse_is_429_and_is_not_sent(limited: Player) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        limits   >> refuse
+        client   << 429
+    """)
+    assert limited.metrics.reasons == ["forwarded", "records"]
+    assert limited.services.concurrency.active["request"] == 0
+
+
+async def test_a_result_whose_records_exceed_a_limit_is_429_and_recorded_as_denied(limited: Player) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        limits   >> admit
+        upstream << call 2
+        upstream >> result 2
+        limits   << settle
+        limits   >> refuse
+        usage    << 2 denied
+        usage    >> durable
+        client   << 429
+    """)
+    assert limited.metrics.reasons == ["forwarded", "records"]
+
+
+async def test_a_client_that_disconnects_while_its_limits_are_checked_gets_back_what_was_consumed(
+    limited: Player,
+) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        client   >> end
+        limits   >> admit
+        limits   << give back
+    """)
+    assert limited.metrics.reasons == ["forwarded", "client_left"]
+    assert limited.services.concurrency.active["request"] == 0
+
+
+async def test_a_call_whose_client_disconnects_while_settling_is_recorded(limited: Player) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        limits   >> admit
+        upstream << call 2
+        upstream >> result 2
+        limits   << settle
+        client   >> end
+        limits   >> admit
+        usage    << 2 ok
+        usage    >> durable
+    """)
+    assert limited.metrics.reasons == ["forwarded", "client_left"]
+
+
+async def test_an_admitted_call_without_an_idle_connection_is_sent_on_the_general_path(
+    limited: Player, paths: PathRecorder
+) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        upstream >> end
+        upstream << end
+        limits   >> admit
+        upstream << call 2
+        upstream >> result 2
+        usage    << 2 ok
+        usage    >> durable
+        client   << result 2
+    """)
+    assert paths.taken == ["fast", "fell back"]
+    assert limited.services.concurrency.active["request"] == 0
+
+
+async def test_an_admitted_call_whose_client_disconnects_before_the_general_path_sends_it_is_given_back(
+    limited: Player,
+) -> None:
+    await limited.play("""
+        client   >> call 2
+        limits   << check
+        upstream >> end
+        upstream << end
+        client   >> end
+        limits   >> admit
+        limits   << give back
+    """)
+    assert limited.services.concurrency.active["request"] == 0

@@ -10,7 +10,8 @@ A transcript shows what the gateway receives (`>>`) and sends (`<<`):
     client   << result 2
 
 `call ID`, `result ID` and `error ID` stand for HTTP messages, `half ID` and `rest ID` for the two parts of a result,
-and a number for an error response with this status. `end` is the end of a connection.
+and a number for an error response with this status. `end` is the end of a connection. `limits << check` and `settle`
+are questions to Redis about a call and the records of its result; `admit` and `refuse` are the replies.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.keys.limits import limits_of
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
+from gateway.proxy.admission.rejections import Deny, limit_exceeded
 from gateway.proxy.clock import SYSTEM_CLOCK
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream.connection import ClientConnection
@@ -43,7 +46,10 @@ from tests.support.scripted_upstream import http
 from tests.support.wire import request
 
 KEY = ApiKey.generate()
-RECORD = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
+RECORD = KeyRecord(
+    key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0, records_per_day=9
+)
+REFUSED = limit_exceeded(limits_of(RECORD)[0], now=0, resets_at=60)
 
 
 class FakeTransport(asyncio.Transport):
@@ -91,22 +97,55 @@ class FakeKeys:
         pass
 
 
+class FakeLimiter:
+    """Admits everything, or asks for each call and for each result."""
+
+    def __init__(self, sent: list[str]) -> None:
+        self._sent = sent
+        self.asks = False
+        self.callbacks: list[Callable[[Permit | Deny], None]] = []
+
+    async def admit(self, _record: KeyRecord, **_named: Any) -> Permit:
+        return NO_LIMITS
+
+    def admit_call_now(self, _record: KeyRecord, _tool: str) -> Permit | None:
+        return None if self.asks else NO_LIMITS
+
+    def check_call(self, _record: KeyRecord, _tool: str, on_checked: Any, *, is_alone: bool) -> None:
+        self._sent.append("limits   << check")
+        self.callbacks.append(on_checked)
+
+    async def settle(self, _record: KeyRecord, _records: int) -> None:
+        return None
+
+    def settle_now(self, _record: KeyRecord, _records: int) -> bool:
+        return not self.asks
+
+    def check_records(self, _record: KeyRecord, _records: int, on_checked: Any, *, is_alone: bool) -> None:
+        self._sent.append("limits   << settle")
+        self.callbacks.append(on_checked)
+
+    def count_records(self, _key_id: str, _records: int | None) -> None:
+        pass
+
+    def reply(self, message: str) -> None:
+        permit = Permit(b"RateLimit: x\r\n", give_back=lambda: self._sent.append("limits   << give back"))
+        self.callbacks.pop(0)(permit if message == "admit" else REFUSED)
+
+
 class Player:
     """One client connection, one upstream connection and a usage stream that the transcript controls."""
 
     def __init__(self, config: ProxyConfig, patch: pytest.MonkeyPatch) -> None:
         self.sent: list[str] = []
         self.metrics = RecordingMetrics()
+        self.limiter = FakeLimiter(self.sent)
         self._callbacks: list[Callable[[Exception | None], None]] = []
         patch.setattr(asyncio.get_running_loop(), "create_connection", self._connect)
         tools = SimpleNamespace(hints=lambda _tool: None, read_only_hint=lambda _tool: None, refresh=None)
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
-            "limiter": SimpleNamespace(
-                admit_call_now=lambda _record, _tool: NO_LIMITS,
-                admit=self._admit,
-                count_records=lambda _key_id, _records: None,
-            ),
+            "limiter": self.limiter,
             "tools": tools,
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
@@ -141,6 +180,8 @@ class Player:
                 self._upstream.connection_lost(None)
             else:
                 self._upstream.data_received(_response(kind, int(id_)))
+        elif peer == "limits":
+            self.limiter.reply(message)
         else:
             self._callbacks.pop(0)(None if message == "durable" else SpoolFull())
         # Tasks of the general path take several turns of the event loop.
@@ -174,9 +215,6 @@ class Player:
     ) -> None:
         self.sent.append(f"usage    << {event.request_id} {event.status}")
         self._callbacks.append(on_durable)
-
-    async def _admit(self, _record: KeyRecord, **_named: Any) -> Permit:
-        return NO_LIMITS
 
     async def _is_ready(self) -> bool:
         return True
