@@ -89,8 +89,6 @@ class Exchange:
         """The requests without a response, by JSON-RPC id."""
         self.registered: dict[str, RegisteredRequest] = {}
         """The requests that are registered in the correlation store, by JSON-RPC id."""
-        messages = tuple(messages)
-        self.is_batch = len(messages) > 1
         for message in messages:
             if message.kind == "request" and (request := self._track(message)) is not None:
                 self.pending[request.id_json] = request

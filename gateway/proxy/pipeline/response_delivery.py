@@ -67,6 +67,7 @@ class ResponseDelivery:
         """
         connection = sent.connection
         stream = self._streams.open(connection, sent.exchange, rewrite_endpoint)
+        stream.may_reject = not sent.request.is_batch and not is_listening
         is_detached = False
         try:
             response_head = downstream_head(connection, sent.request.head.origin).head
@@ -105,8 +106,10 @@ class ResponseDelivery:
         writer.begin(response_head, None if stream.may_redact else connection.response.content_length)
         try:
             if not (first or connection.is_readable):
+                stream.may_reject = False
                 await writer.flush()
             chunk = first or await stream.next_chunk()
+            stream.may_reject = False
             while chunk and not stream.is_ended:
                 await writer.write(chunk)
                 chunk = await stream.next_chunk()

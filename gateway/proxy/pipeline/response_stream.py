@@ -79,6 +79,8 @@ class ResponseStream(ABC):
         self._is_ended = False
         self.may_redact = exchange.may_redact
         """True if the bytes may differ from those of the upstream, also in number."""
+        self.may_reject = False
+        """True while a result beyond a limit rejects the request, as nothing was sent; otherwise it is replaced."""
         if exchange.needs_inspection:
             connection.buffer_whole()
 
@@ -125,6 +127,8 @@ class ResponseStream(ABC):
             inspection = await self._correlation.resolve(self._exchange, data, inspection, self._record)
         elif inspection.events:
             await self._record(inspection)
+        if inspection.limit_exceeded is not None and self.may_reject:
+            raise RequestRejected(inspection.limit_exceeded)
         return inspection
 
     async def _register_unanswered(self) -> None:
@@ -282,9 +286,6 @@ class BodyStream(ResponseStream):
             await asyncio.sleep(0)
         self._chunks.clear()
         inspection = await self._inspect(body)
-        if inspection.limit_exceeded is not None and not self._exchange.is_batch:
-            # Nothing was sent yet.
-            raise RequestRejected(inspection.limit_exceeded)
         passed: Chunk = inspection.output
         if self._exchange.has_pending:
             await self._register_unanswered()

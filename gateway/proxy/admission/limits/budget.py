@@ -21,6 +21,8 @@ from gateway.proxy.admission.limits.status import LimitStatus, header_template
 _BUSY_UNITS = 8
 _SHARES = 200
 _MAX_LEASE = 1_000_000
+_MIN_SHARE_LEFT = 0.1
+"""The share of each limit that is not taken ahead, so that its last part is admitted exactly."""
 
 
 class Lease(NamedTuple):
@@ -67,7 +69,8 @@ class Budget:
 
     def wanted(self, units: int) -> int:
         """Return the units to take ahead with a check of these units."""
-        if self._left or self._consumed + units < _BUSY_UNITS or self._share < 2:
+        is_busy = self._consumed + units >= _BUSY_UNITS
+        if self._left or not is_busy or self._share < 2 or self._status is None or self._status.share < _MIN_SHARE_LEFT:
             return 0
         return min(self._share, self._consumed + units)
 
