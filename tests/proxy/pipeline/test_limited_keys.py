@@ -140,12 +140,8 @@ async def test_a_stream_whose_result_exceeds_the_records_is_429_if_nothing_was_s
         if request.message["id"] == 2:
             both_sent.set()
         await both_sent.wait()
-        begin = sse_head() + chunk(event(PROGRESS))
-        end = chunk(event(result(request.message["id"]))) + chunk(b"")
-        if has_begun:
-            writer.write(begin)
-            await asyncio.sleep(0.05)
-        writer.write(end if has_begun else begin + end)
+        first = chunk(event(PROGRESS)) if has_begun else b""
+        writer.write(sse_head() + first + chunk(event(result(request.message["id"]))) + chunk(b""))
 
     upstream.answer = respond
     key = await gateway.key(records_per_day=1)
