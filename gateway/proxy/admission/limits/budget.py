@@ -40,7 +40,7 @@ class Budget:
 
     __slots__ = (
         *("_bucket", "_consumed", "_granted", "_lease", "_left", "_share", "_status", "_template", "demand"),
-        "leasable",
+        *("is_leasing", "leasable"),
     )
 
     def __init__(self, demand: Demand, leasable: Demand | None = None) -> None:
@@ -58,6 +58,8 @@ class Budget:
         self._status: LimitStatus | None = None
         """The limit with the smallest share left, at the last check."""
         self._template = b""
+        self.is_leasing = False
+        """True while a check takes a lease."""
 
     def take_leased(self, units: int, monotonic: float) -> bool:
         """Consume units of the lease, if it has them. A demand without anything to lease needs no lease."""
@@ -75,7 +77,7 @@ class Budget:
         return min(self._share, self._consumed + units)
 
     def grant(self, bucket: Bucket, units: int, taken_at: int, valid_until: float) -> None:
-        """Take a lease."""
+        """Take a lease. The last one has no units left."""
         self._lease = Lease(bucket, taken_at, valid_until)
         self._granted = self._left = units
 

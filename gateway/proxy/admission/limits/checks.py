@@ -2,7 +2,7 @@
 
 - Checks travel on a dedicated connection, one command at a time. Further checks wait for its reply and travel together.
 - A command whose connection broke is sent a second time: it may have been run before. Then it consumes twice, which
-  never admits too much.
+  never admits too much. What it gives back is not sent again.
 - After a failure, checks fail at once for `RETRY_SECONDS`: no request waits for a Redis that is known to be away.
 """
 
@@ -29,6 +29,8 @@ REPLY_TIMEOUT = 2.0
 RETRY_SECONDS = 0.5
 _MAX_CHECKS = 256
 """Checks that travel together at most."""
+_NOTHING = Operation("release", (), ())
+"""An operation without an effect."""
 
 
 class Check(Protocol):
@@ -113,19 +115,21 @@ class LimitChecks:
             self._finish(batch, 0.0, None)
             return
         operations = [operation for check in batch for operation in check.operations()]
-        arguments, sent_at = script_arguments(operations), self._monotonic()
-        if not self._connection.send(("EVALSHA", SHA, *arguments), partial(self._on_reply, batch, arguments, sent_at)):
-            self._retry(batch, arguments)
+        command, sent_at = ("EVALSHA", SHA, *script_arguments(operations)), self._monotonic()
+        if not self._connection.send(command, partial(self._on_reply, batch, operations, sent_at)):
+            self._retry(batch, operations)
 
-    def _on_reply(self, batch: Sequence[Check], arguments: list[Any], sent_at: float, reply: Any) -> None:
-        if isinstance(reply, NoScriptError | RedisConnectionError):
-            self._retry(batch, arguments)
+    def _on_reply(self, batch: Sequence[Check], operations: list[Operation], sent_at: float, reply: Any) -> None:
+        if isinstance(reply, NoScriptError):
+            self._retry(batch, operations)
+        elif isinstance(reply, RedisConnectionError):
+            self._retry(batch, [_NOTHING if each.opcode == "return" else each for each in operations])
         else:
             self._finish(batch, sent_at, None if isinstance(reply, Exception) else reply)
 
-    def _retry(self, batch: Sequence[Check], arguments: list[Any]) -> None:
+    def _retry(self, batch: Sequence[Check], operations: list[Operation]) -> None:
         """Send checks in a task, which opens the connection and loads the script where needed."""
-        self._task = asyncio.get_running_loop().create_task(self._send_again(batch, arguments))
+        self._task = asyncio.get_running_loop().create_task(self._send_again(batch, script_arguments(operations)))
 
     async def _send_again(self, batch: Sequence[Check], arguments: list[Any]) -> None:
         sent_at, reply = self._monotonic(), None
@@ -142,8 +146,9 @@ class LimitChecks:
     def _finish(self, batch: Sequence[Check], sent_at: float, reply: Any) -> None:
         """Report a reply, or `None` for a failure, and send what has come up meanwhile."""
         self._is_busy = False
-        if reply is None:
-            self._failed_until = max(self._failed_until, self._monotonic() + RETRY_SECONDS)
+        # A check that was not sent does not prolong it.
+        if reply is None and self._monotonic() >= self._failed_until:
+            self._failed_until = self._monotonic() + RETRY_SECONDS
         bucket, replies = read_replies(reply) if reply is not None else (Bucket(0, 0.0), iter(()))
         for check in batch:
             try:

@@ -65,8 +65,10 @@ class TakeUnits:
         self._taken_at = state.now()
         self._prefix = state.slots.new_prefix()
         operations = [self._demand.take(units, self._taken_at, self._prefix)]
-        self._leased = budget.wanted(units * self._lease_units)
+        # Of the checks that travel together, one takes a lease.
+        self._leased = 0 if budget.is_leasing else budget.wanted(units * self._lease_units)
         if self._leased:
+            budget.is_leasing = True
             operations.append(budget.leasable.take(self._leased, self._taken_at, ""))
         return operations
 
@@ -75,9 +77,11 @@ class TakeUnits:
         admitted, exceeded, wait_ms, *used = next(replies)
         budget.consumed(bucket, admitted * self._lease_units)
         budget.observe(self._taken_at, iter(used), demand)
-        if self._leased and (granted := next(replies)[0]):
-            budget.grant(bucket, granted, self._taken_at, sent_at + bucket.seconds_left)
-            state.leases.add(budget)
+        if self._leased:
+            budget.is_leasing = False
+            if granted := next(replies)[0]:
+                budget.grant(bucket, granted, self._taken_at, sent_at + bucket.seconds_left)
+                state.leases.add(budget)
         for unit, waiter in enumerate(self._waiters):
             if unit >= admitted:
                 state.refused[demand.costs[exceeded - 1].limit] += 1
@@ -89,6 +93,8 @@ class TakeUnits:
 
     def fail(self) -> None:
         self.is_sent = True
+        if self._leased:
+            self._budget.is_leasing = False
         for waiter in self._waiters:
             if self._allows_unchecked:
                 self._state.counts.add_unchecked(self._demand)
