@@ -18,8 +18,6 @@ from gateway.redis import names
 from gateway.redis.client import connect
 from gateway.timestamps import now_ms
 from tests.limits.gateways import LimitedKeys
-from tests.limits.test_concurrent_calls import ENGINE_MISSING
-from tests.limits.test_shared_limits import POLICY_ENGINE_MISSING
 from tests.limits.upstream import CallGroup, Upstream
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.valkey_cluster import ValkeyCluster, running_cluster
@@ -77,7 +75,6 @@ async def test_workers_share_limits_of_all_kinds(keys: LimitedKeys, group: str, 
     assert len(clients.results) == 12
 
 
-@ENGINE_MISSING
 async def test_workers_share_the_slots_of_concurrent_calls(keys: LimitedKeys, calls: CallGroup, group: str) -> None:
     clients = await keys.clients(max_concurrent=3)
     await clients.calls(60, "get", concurrency=12, group=group, seconds=0.02)
@@ -85,7 +82,6 @@ async def test_workers_share_the_slots_of_concurrent_calls(keys: LimitedKeys, ca
     assert {outcome.status for outcome in clients.outcomes} == {200, 429}
 
 
-@pytest.mark.xfail(reason=POLICY_ENGINE_MISSING)
 @pytest.mark.parametrize("limits", [{"calls_per_day": 12}, {"rate_limit_per_minute": 12}, {"records_per_month": 60}])
 async def test_keys_of_an_owner_share_the_limits_of_its_policy(
     redis: Redis, keys: LimitedKeys, group: str, limits: dict[str, Any]

@@ -18,7 +18,6 @@ from tests.limits.gateways import Gateways, LimitedKeys
 from tests.limits.upstream import CallGroup
 from tests.support.waiting import until
 
-ENGINE_MISSING = pytest.mark.xfail(reason="max_concurrent is not enforced yet")
 MODERN = {"MCP-Protocol-Version": "2026-07-28"}
 SLOTS_OF_A_DEAD_WORKER_SECONDS = 30
 
@@ -50,7 +49,6 @@ async def is_admitted(clients: Clients, group: str) -> bool:
     return (await clients.call("get", group=group)).is_result
 
 
-@ENGINE_MISSING
 async def test_calls_beyond_the_limit_are_refused_while_others_are_in_flight(
     keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -65,7 +63,6 @@ async def test_calls_beyond_the_limit_are_refused_while_others_are_in_flight(
     assert (len(clients.results), calls.most_in_flight) == (3, 3)
 
 
-@ENGINE_MISSING
 async def test_slots_are_used_again_by_many_short_calls(keys: LimitedKeys, calls: CallGroup, group: str) -> None:
     clients = await keys.clients(max_concurrent=5)
     async with clients.calling("get", concurrency=16, group=group, seconds=0.01):
@@ -77,7 +74,6 @@ async def test_slots_are_used_again_by_many_short_calls(keys: LimitedKeys, calls
     assert all(outcome.is_result for outcome in again)
 
 
-@ENGINE_MISSING
 async def test_all_keys_of_an_owner_share_the_slots_of_its_policy(
     redis: Redis, keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -94,7 +90,6 @@ async def test_all_keys_of_an_owner_share_the_slots_of_its_policy(
     assert all(len(clients.results) <= 2 for clients in several)
 
 
-@ENGINE_MISSING
 async def test_a_call_holds_its_slot_until_it_has_ended_upstream_although_its_client_has_gone(
     keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -107,7 +102,6 @@ async def test_a_call_holds_its_slot_until_it_has_ended_upstream_although_its_cl
     await until_admitted(clients, group)
 
 
-@ENGINE_MISSING
 async def test_a_call_that_ends_with_its_client_gives_its_slot_back(
     keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -120,7 +114,6 @@ async def test_a_call_that_ends_with_its_client_gives_its_slot_back(
     await until_admitted(clients, group)
 
 
-@ENGINE_MISSING
 async def test_a_refused_call_takes_no_slot_and_consumes_nothing(
     keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -134,7 +127,6 @@ async def test_a_refused_call_takes_no_slot_and_consumes_nothing(
 
 
 @pytest.mark.slow
-@ENGINE_MISSING
 async def test_the_slots_of_a_killed_worker_come_back_and_no_others(
     gateways_to_kill: Gateways, keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:

@@ -18,7 +18,6 @@ from tests.limits.upstream import CallGroup
 from tests.support.waiting import until
 
 LIMIT = 400
-AWAY_SETTING_MISSING = pytest.mark.xfail(reason="GATEWAY_LIMITS_WHEN_REDIS_AWAY is no setting yet")
 
 
 async def until_used_up(clients: Clients) -> None:
@@ -74,7 +73,6 @@ async def test_limits_survive_the_kill_of_valkey_and_limited_keys_are_refused_wh
     assert sum(outcome.is_result for outcome in while_away) <= 0.05 * LIMIT
 
 
-@AWAY_SETTING_MISSING
 async def test_if_allowed_calls_are_admitted_while_valkey_is_away_and_consumed_afterwards(
     gateways_to_kill: Gateways, redis: Redis, session: aiohttp.ClientSession, calls: CallGroup, group: str
 ) -> None:

@@ -16,8 +16,6 @@ from tests.limits.gateways import LimitedKeys
 from tests.limits.upstream import CallGroup
 from tests.limits.windows import let_pass
 
-POLICY_ENGINE_MISSING = "limits of an owner's policy are not enforced yet"
-
 
 @pytest.mark.parametrize("field", ["calls_per_day", "calls_per_month"])
 async def test_a_small_limit_of_calls_is_admitted_exactly(
@@ -141,7 +139,6 @@ async def test_of_a_large_limit_of_records_at_least_95_percent_are_sent(keys: Li
     assert 9_500 <= sum(outcome.rows for outcome in clients.outcomes) < 10_000 + 20
 
 
-@pytest.mark.xfail(reason=POLICY_ENGINE_MISSING)
 async def test_all_keys_of_an_owner_share_the_limits_of_its_policy(
     redis: Redis, keys: LimitedKeys, calls: CallGroup, group: str
 ) -> None:
@@ -156,7 +153,6 @@ async def test_all_keys_of_an_owner_share_the_limits_of_its_policy(
     assert {outcome.status for clients in several for outcome in clients.outcomes} == {200, 429}
 
 
-@pytest.mark.xfail(reason=POLICY_ENGINE_MISSING)
 async def test_records_of_all_keys_of_an_owner_exceed_its_limit_by_those_of_one_result_at_most(
     redis: Redis, keys: LimitedKeys, group: str
 ) -> None:
