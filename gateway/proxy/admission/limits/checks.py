@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 REPLY_TIMEOUT = 2.0
 """Seconds to the reply to each command."""
 RETRY_SECONDS = 0.5
-_MAX_CHECKS = 256
+MAX_CHECKS = 256
 """Checks that travel together at most."""
 _NOTHING = Operation("release", (), ())
 """An operation without an effect."""
@@ -109,7 +109,7 @@ class LimitChecks:
     def _dispatch(self) -> None:
         if not self._waiting:
             return
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), _MAX_CHECKS))]
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHECKS))]
         self._is_busy = True
         if self._monotonic() < self._failed_until:
             self._finish(batch, 0.0, None)

@@ -35,7 +35,7 @@ from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.clock import Clock
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 
-_MAX_KEYS = 10_000
+MAX_KEYS = 10_000
 """Keys whose state a worker holds."""
 _TICK_SECONDS = 1.0
 _TICKS_TO_RENEWAL = 5
@@ -180,7 +180,7 @@ class Limiter:
         if key is None or not key.applies_to(record):
             # A lease of limits that have changed ends with its bucket.
             key = self._keys[record.key_id] = KeyLimits(record)
-            if len(self._keys) > _MAX_KEYS:
+            if len(self._keys) > MAX_KEYS:
                 del self._keys[next(iter(self._keys))]
         return key
 
