@@ -2,8 +2,8 @@
 
 A busy worker takes units ahead, so that most of its requests need no reply from Redis:
 
-- A lease is taken with a check, in the same round trip, once `_BUSY_UNITS` were consumed within a bucket. It grows with
-  what was consumed, up to 1/`_SHARES` of the smallest limit.
+- A lease is taken with a check, in the same round trip, once there were `_BUSY_USES` within a bucket. It grows with
+  what these have consumed, up to 1/`_SHARES` of the smallest limit.
 - It is valid until the end of its bucket, so that it is exact: a unit counts in the bucket in which it is used.
 - What is left of it then is given back. A worker that is killed loses it.
 """
@@ -18,7 +18,8 @@ from gateway.proxy.admission.limits.demand import Demand
 from gateway.proxy.admission.limits.script import Bucket, Operation
 from gateway.proxy.admission.limits.status import LimitStatus, header_template
 
-_BUSY_UNITS = 8
+_BUSY_USES = 8
+"""Requests or results."""
 _SHARES = 200
 _MAX_LEASE = 1_000_000
 _MIN_SHARE_LEFT = 0.1
@@ -39,8 +40,8 @@ class Budget:
     """The state of a demand."""
 
     __slots__ = (
-        *("_bucket", "_consumed", "_granted", "_lease", "_left", "_share", "_status", "_template", "demand"),
-        *("is_leasing", "leasable"),
+        *("_bucket", "_consumed", "_granted", "_lease", "_left", "_share", "_status", "_template", "_uses"),
+        *("demand", "is_leasing", "leasable"),
     )
 
     def __init__(self, demand: Demand, leasable: Demand | None = None) -> None:
@@ -53,8 +54,8 @@ class Budget:
         self._granted = self._left = 0
         """Units of the lease, and how many of them are left."""
         self._bucket = -1
-        self._consumed = 0
-        """Units that were consumed in that bucket."""
+        self._uses = self._consumed = 0
+        """Requests or results in that bucket, and the units that they have consumed."""
         self._status: LimitStatus | None = None
         """The limit with the smallest share left, at the last check."""
         self._template = b""
@@ -67,12 +68,18 @@ class Budget:
             return not self.leasable.costs
         self._left -= units
         self._consumed += units
+        self._uses += 1
         return True
 
     def wanted(self, units: int) -> int:
         """Return the units to take ahead with a check of these units."""
-        is_busy = self._consumed + units >= _BUSY_UNITS
-        if self._left or not is_busy or self._share < 2 or self._status is None or self._status.share < _MIN_SHARE_LEFT:
+        if (
+            self._left
+            or self._uses < _BUSY_USES
+            or self._share < 2
+            or self._status is None
+            or self._status.share < _MIN_SHARE_LEFT
+        ):
             return 0
         return min(self._share, self._consumed + units)
 
@@ -81,10 +88,11 @@ class Budget:
         self._lease = Lease(bucket, taken_at, valid_until)
         self._granted = self._left = units
 
-    def consumed(self, bucket: Bucket, units: int) -> None:
-        """Count units that a check has consumed."""
+    def consumed(self, bucket: Bucket, units: int, uses: int) -> None:
+        """Count units that a check has consumed, for so many requests or results."""
         if bucket.number != self._bucket:
-            self._bucket, self._consumed = bucket.number, 0
+            self._bucket, self._uses, self._consumed = bucket.number, 0, 0
+        self._uses += uses
         self._consumed += units
 
     def end_lease(self, monotonic: float | None = None) -> Operation | None:

@@ -7,6 +7,9 @@ from gateway.keys.record import KeyRecord
 from gateway.proxy.admission.limits.budget import Budget
 from gateway.proxy.admission.limits.demand import record_demand, request_demand
 
+MAX_BUDGETS = 256
+"""Combinations of limits of tools for which a key has budgets."""
+
 
 class KeyLimits:
     """The state of a key."""
@@ -51,6 +54,9 @@ class KeyLimits:
         return self._budgets.get(None) or self._add(None, [])
 
     def _add(self, name: tuple[Limit, ...] | None, tools: list[str]) -> Budget:
+        if len(self._budgets) >= MAX_BUDGETS:
+            # Their leases end with their bucket.
+            self._budgets.clear()
         budget = self._budgets[name] = Budget(request_demand(self.limits, 1, tools))
         return budget
 

@@ -75,7 +75,7 @@ class TakeUnits:
     def complete(self, bucket: Bucket, sent_at: float, replies: Iterator[Any]) -> None:
         state, budget, demand = self._state, self._budget, self._demand
         admitted, exceeded, wait_ms, *used = next(replies)
-        budget.consumed(bucket, admitted * self._lease_units)
+        budget.consumed(bucket, admitted * self._lease_units, admitted)
         budget.observe(self._taken_at, iter(used), demand)
         if self._leased:
             budget.is_leasing = False

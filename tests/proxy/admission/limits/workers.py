@@ -85,3 +85,8 @@ async def move_windows(redis: Redis, seconds: int) -> None:
         buckets = await redis.hgetall(name)
         await redis.delete(name)
         await redis.hset(name, mapping={int(bucket) + seconds // 2: count for bucket, count in buckets.items()})
+
+
+async def count(redis: Redis, name: str) -> int:
+    """Return a counter."""
+    return int(await redis.get(name) or 0)
