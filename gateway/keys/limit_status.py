@@ -6,15 +6,13 @@ The windows of a minute and the slots of calls are read by the clock of Redis, w
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
 from gateway.keys.limits import BUCKET_SECONDS, MINUTE, Limit, limits_of, limits_of_policy, period_end
 from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.timestamps import format_rfc3339
-
-_Kind = Literal["window", "slots", "counter"]
 
 _BUCKET_MS = BUCKET_SECONDS * 1000
 _MINUTE_MS = MINUTE * 1000
@@ -66,7 +64,7 @@ async def read_statuses(redis: Redis, limits: Sequence[Limit], now_ms: int) -> l
         return []
     now = now_ms // 1000
     names = [limit.name(now) for limit in limits]
-    redis_now_ms, found = await redis.eval(_READ, len(limits), *names, *map(_kind, limits))
+    redis_now_ms, found = await redis.eval(_READ, len(limits), *names, *(limit.kind for limit in limits))
     return [_status(limit, value, now, redis_now_ms) for limit, value in zip(limits, found, strict=True)]
 
 
@@ -101,12 +99,6 @@ def _warning(status: LimitStatus) -> str:
     tools = "" if limit.glob is None else f" for {limit.glob}"
     reset = "" if status.resets_at is None else f"; it resets at {format_rfc3339(status.resets_at)}"
     return f"{limit.field} is set to {limit.cap}{tools}, of which {status.used} are used already{reset}"
-
-
-def _kind(limit: Limit) -> _Kind:
-    if limit.period is None:
-        return "slots"
-    return "window" if limit.period == "minute" else "counter"
 
 
 def _status(limit: Limit, found: Any, now: int, redis_now_ms: int) -> LimitStatus:

@@ -56,6 +56,11 @@ class Limit(NamedTuple):
             return names.RATE_WINDOW + self.subject
         return counter(self.subject, self.unit, self.period, now)
 
+    @property
+    def kind(self) -> Literal["window", "counter", "slots"]:
+        """The kind of what Redis counts it in: by bucket of a minute, by day or month, or by call in flight."""
+        return "slots" if self.period is None else "window" if self.period == "minute" else "counter"
+
     def counts(self, tool: str) -> bool:
         """Return True if it counts calls of the tool."""
         return self.glob is None or fnmatchcase(tool, self.glob)

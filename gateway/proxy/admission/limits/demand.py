@@ -27,11 +27,6 @@ class Cost(NamedTuple):
     needed: int
     amount: int
 
-    @property
-    def kind(self) -> str:
-        """The kind of its counter, see `script`."""
-        return "slots" if self.limit.period is None else "window" if self.limit.period == "minute" else "counter"
-
 
 class Demand(NamedTuple):
     """The costs of one unit: a request, a call of a tool, or the records of a result."""
@@ -49,21 +44,21 @@ class Demand(NamedTuple):
         for cost in self.costs:
             limit = cost.limit
             extra = slots if limit.period is None else _KEPT_SECONDS[limit.period]
-            arguments += (cost.kind, limit.cap, cost.needed, cost.amount, extra)
+            arguments += (cost.limit.kind, limit.cap, cost.needed, cost.amount, extra)
         return Operation("take", [cost.limit.name(now) for cost in self.costs], arguments)
 
     def give_back(self, units: int, now: int, bucket: Bucket) -> Operation:
         """Return the operation that gives units back that were taken at a time, in a bucket."""
-        consumed = [cost for cost in self.costs if cost.amount and cost.kind != "slots"]
+        consumed = [cost for cost in self.costs if cost.amount and cost.limit.kind != "slots"]
         arguments: list[str | int] = []
         for cost in consumed:
-            arguments += (cost.kind, cost.amount * units, bucket.number)
+            arguments += (cost.limit.kind, cost.amount * units, bucket.number)
         return Operation("return", [cost.limit.name(now) for cost in consumed], arguments)
 
     @property
     def leasable(self) -> Demand:
         """The demand without slots, which are held and not used up."""
-        return Demand(tuple(cost for cost in self.costs if cost.kind != "slots"))
+        return Demand(tuple(cost for cost in self.costs if cost.limit.kind != "slots"))
 
     def deny(self, exceeded: int, wait_ms: int, now: int) -> Deny:
         """Return the rejection by a limit, numbered from 1; a window is used up for `wait_ms`."""

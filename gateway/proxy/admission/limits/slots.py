@@ -45,7 +45,7 @@ class Slots:
         slots = [
             (cost.limit.name(0), f"{prefix}{unit * cost.amount + number}")
             for cost in costs
-            if cost.kind == "slots"
+            if cost.limit.kind == "slots"
             for number in range(1, cost.amount + 1)
         ]
         for name, slot in slots:
@@ -54,7 +54,7 @@ class Slots:
 
     def take_free(self, costs: Sequence[Cost]) -> list[Slot] | None:
         """Take free slots; return `None` if there are too few."""
-        needed = [(cost.limit.name(0), cost.amount) for cost in costs if cost.kind == "slots"]
+        needed = [(cost.limit.name(0), cost.amount) for cost in costs if cost.limit.kind == "slots"]
         if any(len(self._free.get(name, ())) < amount for name, amount in needed):
             return None
         slots = [(name, self._free[name].pop()) for name, amount in needed for _ in range(amount)]
