@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 REPLY_TIMEOUT = 2.0
 """Seconds to the reply to each command."""
 RETRY_SECONDS = 0.5
+OUTAGE_SECONDS = 3.0
+"""Seconds without a reply that count as an outage, and after it in which all workers renew their slots."""
 MAX_CHECKS = 256
 """Checks that travel together at most."""
 _NOTHING = Operation("release", (), ())
@@ -81,6 +83,10 @@ class LimitChecks:
         self._is_scheduled = False
         self._is_idle = asyncio.Event()
         self._failed_until = float("-inf")
+        self._replied_at = monotonic()
+        self._outage = 0.0
+        """Seconds that the last outage lasted; 0 if it ended a while ago."""
+        self._outage_ended_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, check: Check, *, is_alone: bool = False) -> None:
@@ -115,9 +121,17 @@ class LimitChecks:
             self._finish(batch, 0.0, None)
             return
         operations = [operation for check in batch for operation in check.operations()]
-        command, sent_at = ("EVALSHA", SHA, *script_arguments(operations)), self._monotonic()
-        if not self._connection.send(command, partial(self._on_reply, batch, operations, sent_at)):
+        arguments, sent_at = script_arguments(operations, self._outage_ms()), self._monotonic()
+        if not self._connection.send(("EVALSHA", SHA, *arguments), partial(self._on_reply, batch, operations, sent_at)):
             self._retry(batch, operations)
+
+    def _outage_ms(self) -> int:
+        return round(max(self._outage, self._monotonic() - self._replied_at) * 1000) if self.is_after_outage else 0
+
+    @property
+    def is_after_outage(self) -> bool:
+        """True from the end of an outage until all workers have had the time to renew their slots."""
+        return bool(self._outage) or self._monotonic() - self._replied_at > OUTAGE_SECONDS
 
     def _on_reply(self, batch: Sequence[Check], operations: list[Operation], sent_at: float, reply: Any) -> None:
         if isinstance(reply, NoScriptError):
@@ -129,7 +143,8 @@ class LimitChecks:
 
     def _retry(self, batch: Sequence[Check], operations: list[Operation]) -> None:
         """Send checks in a task, which opens the connection and loads the script where needed."""
-        self._task = asyncio.get_running_loop().create_task(self._send_again(batch, script_arguments(operations)))
+        arguments = script_arguments(operations, self._outage_ms())
+        self._task = asyncio.get_running_loop().create_task(self._send_again(batch, arguments))
 
     async def _send_again(self, batch: Sequence[Check], arguments: list[Any]) -> None:
         sent_at, reply = self._monotonic(), None
@@ -143,12 +158,22 @@ class LimitChecks:
         finally:
             self._finish(batch, sent_at, reply)
 
+    def _note_reply(self) -> None:
+        now = self._monotonic()
+        if now - self._replied_at > OUTAGE_SECONDS:
+            self._outage, self._outage_ended_at = now - self._replied_at, now
+        elif now - self._outage_ended_at > OUTAGE_SECONDS:
+            self._outage = 0.0
+        self._replied_at = now
+
     def _finish(self, batch: Sequence[Check], sent_at: float, reply: Any) -> None:
         """Report a reply, or `None` for a failure, and send what has come up meanwhile."""
         self._is_busy = False
         # A check that was not sent does not prolong it.
         if reply is None and self._monotonic() >= self._failed_until:
             self._failed_until = self._monotonic() + RETRY_SECONDS
+        if reply is not None:
+            self._note_reply()
         bucket, replies = read_replies(reply) if reply is not None else (Bucket(0, 0.0), iter(()))
         for check in batch:
             try:

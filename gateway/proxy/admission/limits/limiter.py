@@ -199,13 +199,11 @@ class Limiter:
     def maintain(self, *, renews: bool = False, ends_all: bool = False) -> None:
         """Give back what was taken ahead and has ended (or all of it), and add uses that no limit covers."""
         state = self._state
-        monotonic = None if ends_all else state.clock.monotonic()
-        ended = [operation for budget in state.leases if (operation := budget.end_lease(monotonic)) is not None]
-        state.leases = {budget for budget in state.leases if budget.has_lease}
+        ended = state.leases.end(None if ends_all else state.clock.monotonic())
         state.checks.submit(RunOperations(lambda: ended))
         state.slots.release_free()
         state.send_releases()
-        if renews:
+        if renews or state.checks.is_after_outage:
             self._waiting.clear()
             state.checks.submit(RunOperations(state.slots.renewals))
             for slot, operation in state.slots.lent_renewals():

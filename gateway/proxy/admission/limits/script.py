@@ -18,7 +18,8 @@ Each operation is a number of names in `KEYS`, an opcode and its arguments in `A
   in any 60 seconds at most the cap is taken, and under steady load at least 60/62 of it.
 - A `counter` is the number of a day or month. Of both, `extra` is the seconds that Redis keeps it.
 - `slots` are those of calls in flight: a sorted set by deadline. `extra` is the prefix of the slots to take. A worker
-  renews the slots that it holds, so those of a dead one are free after `SLOT_SECONDS`.
+  renews the slots that it holds, so those of a dead one are free after `SLOT_SECONDS`. After an outage of Redis, they
+  are kept for as long as it lasted (the first argument): their workers could not renew them.
 
 Pure: does no I/O.
 """
@@ -29,15 +30,17 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from gateway.keys.limits import BUCKET_SECONDS, MINUTE
+from gateway.keys.limits import BUCKET_SECONDS, DAY, MINUTE
 
 SLOT_SECONDS = 20
 """Seconds for which a slot is held unless it is renewed."""
 
 SCRIPT = f"""
 local width, window, slot_life = {BUCKET_SECONDS * 1000}, {MINUTE * 1000}, {SLOT_SECONDS * 1000}
+local slots_kept = {DAY}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local outage = tonumber(ARGV[1])
 local bucket, oldest = math.floor(now / width), math.floor((now - window) / width)
 
 local function until_reset(first) return first and (first + 1) * width + window - now or -1 end
@@ -57,7 +60,7 @@ function read.window(key)
 end
 function read.counter(key) return tonumber(redis.call('GET', key) or '0') end
 function read.slots(key)
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - outage)
   return redis.call('ZCARD', key)
 end
 
@@ -71,7 +74,7 @@ function add.counter(key, amount, kept)
 end
 function add.slots(key, amount, prefix)
   for i = 1, amount do redis.call('ZADD', key, now + slot_life, prefix .. i) end
-  redis.call('PEXPIRE', key, slot_life)
+  redis.call('EXPIRE', key, slots_kept)
 end
 
 local function wait_for_window(key, cap, needed)
@@ -131,7 +134,7 @@ function run.release(count, k, a, last)
 end
 function run.renew(count, k, a, last)
   for i = a, last do redis.call('ZADD', KEYS[k + 1], now + slot_life, ARGV[i]) end
-  redis.call('PEXPIRE', KEYS[k + 1], slot_life)
+  redis.call('EXPIRE', KEYS[k + 1], slots_kept)
 end
 function run.renew_lent(count, k, a)
   local slots = KEYS[k + 1]
@@ -140,11 +143,11 @@ function run.renew_lent(count, k, a)
     return 0
   end
   redis.call('ZADD', slots, now + slot_life, ARGV[a])
-  redis.call('PEXPIRE', slots, slot_life)
+  redis.call('EXPIRE', slots, slots_kept)
   return 1
 end
 
-local replies, k, a = {{bucket, (bucket + 1) * width - now}}, 0, 1
+local replies, k, a = {{bucket, (bucket + 1) * width - now}}, 0, 2
 while a <= #ARGV do
   local count, size = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2])
   replies[#replies + 1] = run[ARGV[a]](count, k, a + 3, a + 2 + size) or 0
@@ -170,14 +173,14 @@ class Bucket(NamedTuple):
     seconds_left: float
 
 
-def script_arguments(operations: Sequence[Operation]) -> list[str | int]:
+def script_arguments(operations: Sequence[Operation], outage_ms: int = 0) -> list[str | int]:
     """Return the number of keys, the keys and the arguments of the script."""
     names: list[str | int] = []
     arguments: list[str | int] = []
     for opcode, keys, values in operations:
         names += keys
         arguments += (opcode, len(keys), len(values), *values)
-    return [len(names), *names, *arguments]
+    return [len(names), *names, outage_ms, *arguments]
 
 
 def read_replies(reply: Sequence[Any]) -> tuple[Bucket, Iterator[Any]]:

@@ -1,7 +1,7 @@
 """The slots of `max_concurrent` that a worker holds: one for each call in flight, and a few that are free.
 
 - A worker renews its slots every few seconds. Those of a dead worker are free after `script.SLOT_SECONDS`.
-- A worker keeps released slots for its next calls, at most 1/20 of the limit, until they were free for a second.
+- A worker keeps released slots for its next calls, at most 1/50 of the limit, until they were free for a second.
 - A call of the HTTP+SSE transport ends when its result passes on another stream, perhaps in another worker. Its slots
   are lent to that call: any worker may release them, and they are renewed only while the call is pending.
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gateway.proxy.admission.limits.demand import Cost
 from gateway.proxy.admission.limits.script import Operation
 
-_KEPT_SHARE = 20
+_KEPT_SHARE = 50
 """A worker keeps at most the limit divided by this."""
 
 Slot = tuple[str, str]

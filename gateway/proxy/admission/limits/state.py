@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from gateway.keys.limits import Limit
-from gateway.proxy.admission.limits.budget import Budget
+from gateway.proxy.admission.limits.budget import Budget, Leases
 from gateway.proxy.admission.limits.checks import LimitChecks, RunOperations
 from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.permit import Permit
@@ -24,8 +24,7 @@ class LimitState:
         self.clock = clock
         self.slots = Slots()
         self.counts = UsageCounts()
-        self.leases: set[Budget] = set()
-        """Budgets with a lease."""
+        self.leases = Leases()
         self.admitted: dict[Budget, int] = defaultdict(int)
         """Units that were admitted since the last report to the metrics, by budget."""
         self.refused: dict[Limit, int] = defaultdict(int)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from gateway.proxy.admission.limits.budget import Budget
+from gateway.proxy.admission.limits.budget import Budget, Lease
 from gateway.proxy.admission.limits.checks import RunOperations
 from gateway.proxy.admission.limits.demand import Demand
 from gateway.proxy.admission.limits.key_limits import KeyLimits
@@ -66,7 +66,7 @@ class TakeUnits:
         self._prefix = state.slots.new_prefix()
         operations = [self._demand.take(units, self._taken_at, self._prefix)]
         # Of the checks that travel together, one takes a lease.
-        self._leased = 0 if budget.is_leasing else budget.wanted(units * self._lease_units)
+        self._leased = state.leases.wanted(budget, units * self._lease_units)
         if self._leased:
             budget.is_leasing = True
             operations.append(budget.leasable.take(self._leased, self._taken_at, ""))
@@ -80,8 +80,7 @@ class TakeUnits:
         if self._leased:
             budget.is_leasing = False
             if granted := next(replies)[0]:
-                budget.grant(bucket, granted, self._taken_at, sent_at + bucket.seconds_left)
-                state.leases.add(budget)
+                state.leases.grant(budget, Lease(granted, bucket, self._taken_at, sent_at + bucket.seconds_left))
         for unit, waiter in enumerate(self._waiters):
             if unit >= admitted:
                 state.refused[demand.costs[exceeded - 1].limit] += 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from gateway.keys.limits import counter
+from gateway.keys.limits import counter, owner_subject
+from gateway.keys.record import OwnerPolicy
 from gateway.redis import names as redis_names
 from tests.proxy.admission.limits.workers import NOON, FixedTime, LimitWorker, count, key
 
@@ -97,3 +98,14 @@ async def test_small_limits_are_exact_at_any_speed(redis: Redis) -> None:
     workers = [LimitWorker(redis) for _ in range(4)]
     record = key(rate_limit_per_minute=100, calls_per_day=60)
     assert sum([await workers[number % 4].consume(record) is None for number in range(200)]) == 60
+
+
+async def test_all_keys_of_an_owner_together_hold_a_small_share_of_its_pool_ahead(redis: Redis) -> None:
+    worker = LimitWorker(redis)
+    policy = OwnerPolicy(calls_per_day=CAP)
+    keys = [key(policy, key_id=f"key_{number}") for number in range(12)]
+    for _ in range(10):
+        for one in keys:
+            assert await worker.consume(one) is None
+    pool = counter(owner_subject("ann"), "calls", "day", NOON // 1000)
+    assert 120 < await count(redis, pool) <= 120 + CAP // 200

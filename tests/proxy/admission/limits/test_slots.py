@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from gateway.keys.record import OwnerPolicy
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.redis import names as redis_names
-from tests.proxy.admission.limits.workers import LimitWorker, key
+from tests.proxy.admission.limits.workers import FixedTime, LimitWorker, key
 
 
 async def test_no_more_calls_than_the_limit_are_in_flight_on_all_workers(redis: Redis) -> None:
@@ -81,3 +81,22 @@ async def test_a_lent_slot_is_held_while_its_call_is_pending_whoever_releases_it
     await redis.delete("{mcpgw}:pending")
     lender.limiter.maintain(renews=True)
     assert await lender.consume(record) is None, "the call is no longer pending"
+
+
+async def test_slots_that_could_not_be_renewed_in_an_outage_of_redis_are_held(redis: Redis) -> None:
+    time = FixedTime()
+    holder, other = LimitWorker(redis, time), LimitWorker(redis, time)
+    record = key(max_concurrent=1)
+    assert await other.consume(record) is None
+    permit = await holder.admit(record)
+    assert isinstance(permit, Permit)
+    await age(redis, redis_names.CALL_SLOTS + "key_1", 60_000)
+    time.seconds += 60
+    assert await other.consume(record) is not None, "the outage lasted as long"
+    holder.limiter.maintain()
+    assert await holder.consume(record) is not None
+    for _ in range(2):
+        time.seconds += 2
+        assert await other.consume(record) is not None, "the slot was renewed"
+    await age(redis, redis_names.CALL_SLOTS + "key_1", 60_000)
+    assert await other.consume(record) is None
