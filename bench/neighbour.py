@@ -73,10 +73,18 @@ def start_neighbour(folder: Path, cores: tuple[int, int]) -> Iterator[Neighbour]
 def _stopped(folder: Path, core: int, size: int) -> Iterator[int]:
     log = folder / f"neighbour-{core}.log"
     with process([folder / "neighbour", size, _BURST_US, _PERIOD_US], core, log) as running:
-        wait_until(lambda: machine.memory_kib(running.pid) >= size >> 10, running, log)
+        wait_until(lambda: _has_memory(running.pid, size), running, log)
         os.kill(running.pid, signal.SIGSTOP)
         try:
             yield running.pid
         finally:
             # A stopped process does not end on SIGTERM.
             os.kill(running.pid, signal.SIGCONT)
+
+
+def _has_memory(pid: int, size: int) -> bool:
+    try:
+        return machine.memory_kib(pid) >= size >> 10
+    except ProcessLookupError:
+        # Between fork and exec, it has no memory of its own yet.
+        return False
