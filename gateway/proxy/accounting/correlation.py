@@ -64,6 +64,8 @@ class Correlation:
     async def withdraw(self, exchange: Exchange) -> None:
         """Remove the requests of an exchange: they were rejected, or counted without an inspection."""
         if exchange.registered and exchange.scope is not None:
+            for request in exchange.registered.values():
+                self._limiter.release_lent_slots(request.slots)
             try:
                 await self._store.withdraw(exchange.scope, exchange.registered.items())
             except RedisError:

@@ -166,11 +166,13 @@ class Exchange:
     def lend_slots(self, permit: Permit, lend: Callable[[Sequence[Slot], str], None]) -> None:
         """Let each call hold its slots until it is answered, on whichever stream."""
         calls = [id_json for id_json, request in self.pending.items() if request.method == "tools/call"]
+        if not calls or self.scope is None:
+            # A notification is never answered.
+            return
         slots = permit.pop_slots()
         for number, id_json in enumerate(calls):
             self._lent[id_json] = tuple(slots[number :: len(calls)])
-            if self.scope is not None:
-                lend(self._lent[id_json], pending_name(self.scope, id_json))
+            lend(self._lent[id_json], pending_name(self.scope, id_json))
 
     def decode_ahead(self, data: Chunk) -> None:
         """Do a part of the work of `inspect` on the same data, to split it over two turns of the event loop."""

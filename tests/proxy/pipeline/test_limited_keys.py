@@ -104,6 +104,25 @@ async def test_a_call_of_the_http_sse_transport_holds_its_slot_until_its_result_
     await until(lambda: _is_empty(redis, slots))
 
 
+@pytest.mark.parametrize(("id_", "status"), [(None, "202 Accepted"), (1, "400 Bad Request")])
+async def test_a_call_of_the_http_sse_transport_that_gets_no_result_gives_its_slot_back(
+    gateway: Gateway, upstream: ScriptedUpstream, id_: int | None, status: str
+) -> None:
+    stream = Listening(upstream)
+    key = await gateway.key(max_concurrent=1)
+    async with listening(gateway, key) as content:
+        await stream.send(event("/messages/?session_id=abc123", type_="endpoint"))
+        target = (await next_event(content))["data"]
+
+        async def respond(_request: Request, writer: asyncio.StreamWriter) -> None:
+            writer.write(http(b"", status=status))
+
+        upstream.answer = respond
+        message = {name: value for name, value in call(id_=id_).items() if value is not None}
+        for _ in range(3):
+            assert (await gateway.request("POST", target, key=key, data=message)).status == int(status[:3])
+
+
 async def _is_empty(redis: Redis, name: str) -> bool:
     return not await redis.zcard(name)
 
