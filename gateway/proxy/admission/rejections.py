@@ -188,8 +188,8 @@ TOO_MANY_HANDSHAKES = Deny(
 # Limits.
 
 
-def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes = b"") -> Deny:
-    """Return the rejection of a request beyond a limit; the times are seconds since the epoch."""
+def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes = b"", *, left: int = 0) -> Deny:
+    """Return the rejection of a request that needs more than is left of a limit; times are seconds since the epoch."""
     what = limit.describe()
     if limit.period is None:
         text = f"This API key has reached its limit of {what}; try again when one has ended"
@@ -197,9 +197,10 @@ def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes =
             text = f"The owner of this API key has reached the limit of {what}; try again when one has ended"
         return _exceeded(text, resets_at - now, header_lines, "concurrency")
     when = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    text = f"This API key has used up its limit of {what}; it resets at {when}"
+    used = "used up" if not left else f"only {left} left of"
+    text = f"This API key has {used} its limit of {what}; it resets at {when}"
     if limit.of == "owner":
-        text = f"The owner of this API key has used up the limit of {what} for all keys; it resets at {when}"
+        text = f"The owner of this API key has {used} the limit of {what} for all keys; it resets at {when}"
     if limit.glob is not None:
         return _exceeded(text, resets_at - now, header_lines, "tool_rate")
     if limit.unit == "requests":

@@ -10,6 +10,7 @@ A busy worker takes units ahead, so that most of its requests need no reply from
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -109,7 +110,7 @@ class Budget:
         left = status.left
         if status.limit.unit != "records":
             left -= self._granted - self._left
-        return self._template % (max(0, left), max(0, -int(now - status.resets_at)))
+        return self._template % (max(0, left), max(0, math.ceil(status.resets_at - now)))
 
     def observe(self, now: int, used: Iterator[int], demand: Demand) -> None:
         """Note the state of the limits from the reply to a `take` of a demand: used and milliseconds, for each."""
@@ -117,7 +118,7 @@ class Budget:
         for cost in demand.costs:
             limit, amount, reset_ms = cost.limit, next(used), next(used)
             if limit.period is not None:
-                resets_at = now + reset_ms / 1000 if limit.period == "minute" else period_end(limit.period, now)
+                resets_at = now - (-reset_ms // 1000) if limit.period == "minute" else period_end(limit.period, now)
                 found.append(LimitStatus(limit, max(0, limit.cap - amount), resets_at))
         self._granted = self._left
         self._status = min(found, key=lambda status: status.share, default=None)

@@ -60,13 +60,14 @@ class Demand(NamedTuple):
         """The demand without slots, which are held and not used up."""
         return Demand(tuple(cost for cost in self.costs if cost.limit.kind != "slots"))
 
-    def deny(self, exceeded: int, wait_ms: int, now: int) -> Deny:
-        """Return the rejection by a limit, numbered from 1; a window is used up for `wait_ms`."""
+    def deny(self, exceeded: int, wait_ms: int, used: int, now: int) -> Deny:
+        """Return the rejection by a limit, numbered from 1; a window has too little left for `wait_ms`."""
         limit = self.costs[exceeded - 1].limit
         if limit.period is None:
             return limit_exceeded(limit, now, now + _SLOT_RETRY_SECONDS)
         resets_at = now - (-wait_ms // 1000) if limit.period == "minute" else period_end(limit.period, now)
-        return limit_exceeded(limit, now, resets_at, LimitStatus(limit, 0, resets_at).header_lines(now))
+        status = LimitStatus(limit, max(0, limit.cap - used), resets_at)
+        return limit_exceeded(limit, now, resets_at, status.header_lines(now), left=status.left)
 
 
 def request_demand(limits: Sequence[Limit], requests: int, tools: Sequence[str]) -> Demand:

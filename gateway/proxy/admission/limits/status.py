@@ -5,6 +5,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class LimitStatus(NamedTuple):
 
     def header_lines(self, now: float) -> bytes:
         """Return the fields `RateLimit-Policy` and `RateLimit`, with one item each."""
-        return header_template(self.limit, int(now)) % (self.left, max(0, -int(now - self.resets_at)))
+        return header_template(self.limit, int(now)) % (self.left, max(0, math.ceil(self.resets_at - now)))
 
 
 def header_template(limit: Limit, now: int) -> bytes:

@@ -84,7 +84,7 @@ class TakeUnits:
         for unit, waiter in enumerate(self._waiters):
             if unit >= admitted:
                 state.refused[demand.costs[exceeded - 1].limit] += 1
-                self._tell(waiter, demand.deny(exceeded, wait_ms, self._taken_at))
+                self._tell(waiter, demand.deny(exceeded, wait_ms, used[2 * (exceeded - 1)], self._taken_at))
                 continue
             slots = state.slots.hold(demand.costs, self._prefix, unit)
             state.counts.add(self._key, requests=waiter.requests, calls=waiter.calls)

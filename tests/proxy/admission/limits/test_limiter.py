@@ -84,6 +84,16 @@ async def test_a_batch_consumes_all_of_its_calls_or_none(redis: Redis) -> None:
     assert await worker.consume(limited, requests=1, tools=["get"]) is None
 
 
+async def test_a_batch_that_needs_more_than_is_left_is_told_what_is_left(redis: Redis) -> None:
+    worker = LimitWorker(redis)
+    limited = key(rate_limit_per_minute=10)
+    assert await worker.consume(limited, requests=6, tools=()) is None
+    deny = await worker.consume(limited, requests=5, tools=())
+    assert deny is not None
+    assert "has only 4 left of its limit of 10 requests a minute; it resets at" in deny.message
+    assert b'RateLimit: "rate_limit_per_minute";r=4;t=' in deny.header_lines
+
+
 async def test_a_request_rejected_by_one_limit_consumes_nothing_of_another(redis: Redis) -> None:
     worker = LimitWorker(redis)
     assert await worker.consume(key(rate_limit_per_minute=1), requests=1, tools=()) is None
