@@ -330,6 +330,16 @@ def test_an_update_sets_and_clears_fields(url: str, capsys: Capture) -> None:
     assert main(["key", "update", "key_none", "--name", "x"]) == 1
 
 
+def test_an_update_that_sets_and_clears_the_same_field_is_refused(url: str, capsys: Capture) -> None:
+    result = create_key(capsys, "--calls-per-day", "5", "--expires-days", "3")
+    for flag, value, name in (("--calls-per-day", "9", "calls-per-day"), ("--expires-days", "9", "expires")):
+        assert main(["key", "update", result["key_id"], flag, value, "--clear", name]) == 1
+        assert f"{flag}: set it or clear it, not both" in capsys.readouterr().err
+    record = find_key(url, result["api_key"])
+    assert record is not None
+    assert record.calls_per_day == 5
+
+
 def test_an_api_key_instead_of_a_key_id_is_not_echoed(capsys: Capture) -> None:
     secret = create_key(capsys)["api_key"]
     for command in ("show", "revoke", "suspend", "resume", "rotate"):

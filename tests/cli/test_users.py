@@ -262,6 +262,8 @@ def test_a_policy_is_shown_and_changed(url: str, piped: Callable[[str], None], c
         (["--default", "max-keys=1"], "--default max-keys=1: write it as NAME=VALUE, with one of the names"),
         (["--default", "calls-per-day"], "--default calls-per-day: write it as NAME=VALUE"),
         (["--clear", "labels"], "--clear labels: use one of allowed-tools"),
+        (["--clear", "max-keys", "--max-keys", "3"], "--max-keys: set it or clear it, not both"),
+        (["--clear", "defaults", "--default", "max-concurrent=3"], "--default: set it or clear it, not both"),
     ],
 )
 def test_an_invalid_policy_is_refused_by_its_flag(

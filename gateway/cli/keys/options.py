@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ _FLAGS = {
     "allowed_ips": "--allowed-ip",
     "tool_rate_limits": "--tool-rate-limit",
     "labels": "--label",
+    "defaults": "--default",
 }
 """The flag of a field whose names differ."""
 
@@ -105,10 +107,17 @@ def key_fields(
 
 def changed_fields(clear: list[str], **values: Any) -> dict[str, Any]:
     """Convert options, as for `key_fields`, and the values of `--clear`. Raises `CliError`, also if there are none."""
-    fields = key_fields(**values) | _cleared_fields(clear)
-    if not fields:
+    given, cleared = key_fields(**values), _cleared_fields(clear)
+    require_disjoint(given, cleared)
+    if not given and not cleared:
         raise CliError("nothing to change: give at least one option (`mcp-gateway key update --help` lists them)")
-    return fields
+    return given | cleared
+
+
+def require_disjoint(given: Iterable[str], cleared: Iterable[str]) -> None:
+    """Raise `CliError` for a field that is both set and cleared."""
+    for field in sorted(set(given) & set(cleared)):
+        raise CliError(f"{flag(field)}: set it or clear it, not both")
 
 
 def _parse_labels(values: list[str]) -> dict[str, str]:

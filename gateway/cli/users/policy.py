@@ -121,12 +121,14 @@ async def _show_or_update(stores: Stores, email: str, fields: dict[str, Any]) ->
 def _fields(clear: list[str], defaults: list[str], **values: Any) -> dict[str, Any]:
     """Convert options to validated fields of a policy. Raises `CliError`."""
     fields = {name: value for name, value in values.items() if value not in (None, [], {})}
+    if defaults:
+        fields["defaults"] = dict(map(_default, defaults))
     for name in clear:
         if name not in CLEARABLE:
             raise CliError(f"--clear {name}: use one of {', '.join(CLEARABLE)}")
-        fields[name.replace("-", "_")] = None
-    if defaults and "defaults" not in fields:
-        fields["defaults"] = dict(map(_default, defaults))
+    cleared = {name.replace("-", "_"): None for name in clear}
+    key_options.require_disjoint(fields, cleared)
+    fields |= cleared
     try:
         return validate_policy(fields)
     except InvalidField as error:
