@@ -13,6 +13,8 @@ Messages never contain a value, because it may be a password.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -43,11 +45,20 @@ def decode_json(struct: type[Params], body: bytes) -> Params:
     """Decode a JSON object. Raises `InvalidFields`."""
     try:
         values = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_without_repeated, parse_int=str, parse_float=str)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise InvalidFields([FieldFault("body", "must be a JSON object")]) from None
     if not isinstance(values, dict):
         raise InvalidFields([FieldFault("body", "must be a JSON object")])
     return _convert(struct, values, strict=True)
+
+
+def _without_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of a JSON object. Raises `InvalidFields` for repeated names: parsers differ in their value."""
+    repeated = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if repeated:
+        raise InvalidFields([FieldFault(_printable(name), "must not be repeated") for name in repeated[:MAX_FAULTS]])
+    return dict(pairs)
 
 
 def decode_query(struct: type[Params], pairs: Iterable[tuple[str, str]]) -> Params:

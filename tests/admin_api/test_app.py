@@ -84,6 +84,23 @@ async def test_a_body_that_is_not_a_json_object_is_400(user: Api, body: bytes) -
     assert response.fields == {"body"}
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"key_name":"x","calls_per_day":5,"calls_per_day":null}', "calls_per_day"),
+        (b'{"key_name":"x","calls_per_day":5,"calls\\u005fper_day":6}', "calls_per_day"),
+        (b'{"key_name":"x","tool_rate_limits":{"run_*":1,"run_*":1000}}', "run_*"),
+    ],
+)
+async def test_a_member_that_is_repeated_is_400_and_named(user: Api, body: bytes, field: str) -> None:
+    response = await user.request(
+        "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert_problem(response, 400)
+    assert response.fields == {field}
+    assert (await user.get("/api/mcp-keys/list")).body["keys"] == []
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_over_64_kib_is_413(user: Api, chunked: bool) -> None:
     body = b" " * (64 * 1024 + 1)
