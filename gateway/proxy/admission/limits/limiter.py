@@ -241,8 +241,14 @@ class _Outcome:
             outcome.cancel()
 
     async def wait(self) -> Permit | Deny:
-        """Wait for the outcome."""
-        return await self._future
+        """Wait for the outcome. If the task is cancelled, what was consumed is given back."""
+        try:
+            return await self._future
+        except asyncio.CancelledError:
+            # The outcome may have come in the same turn of the event loop.
+            if not self._future.cancelled() and isinstance(permit := self._future.result(), Permit):
+                permit.cancel()
+            raise
 
 
 def _only(operation: Operation) -> list[Operation]:

@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from gateway.proxy.admission.limits.permit import Permit
+from gateway.proxy.admission.rejections import Deny
 from gateway.timestamps import DAY_MS
 from tests.proxy.admission.limits.workers import NOON, FixedTime, LimitWorker, close_workers, key, move_windows
 
@@ -100,6 +102,19 @@ async def test_a_request_rejected_by_one_limit_consumes_nothing_of_another(redis
     both = key(rate_limit_per_minute=1, calls_per_day=1)
     assert await worker.consume(both, requests=1, tools=["get"]) is not None
     assert await worker.consume(key(calls_per_day=1), requests=1, tools=["get"]) is None
+
+
+async def test_a_request_cancelled_in_the_turn_in_which_it_is_admitted_gives_everything_back(redis: Redis) -> None:
+    worker = LimitWorker(redis)
+    limited = key(calls_per_day=2, max_concurrent=2)
+    cancelled = asyncio.create_task(worker.limiter.admit(limited, requests=1, tools=["get"]))
+    await asyncio.sleep(0)
+    # The check of this call is the same, and tells its outcome after that of the other.
+    worker.limiter.check_call(limited, "get", lambda _: cast(None, cancelled.cancel()))
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert isinstance(await worker.admit(limited), Permit), "a slot and a call are left"
+    assert isinstance(await worker.admit(limited), Deny)
 
 
 async def test_records_are_settled_with_each_result_and_reset_the_next_day(redis: Redis) -> None:
