@@ -125,7 +125,7 @@ def _make_forwarding(
     streams = ResponseStreams(UsageRecorder(stores.usage, stores.limiter).record, correlation)
     open_streams = OpenStreams(authenticator.is_still_valid, metrics)
     detached_calls = DetachedCalls(stores.redis, streams, pool, metrics)
-    sender = UpstreamSender(pool, detached_calls, metrics)
+    sender = UpstreamSender(pool, correlation, detached_calls, metrics)
     return ForwardingServices(
         pool=pool,
         requests=UpstreamRequestBuilder(

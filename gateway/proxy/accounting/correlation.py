@@ -71,6 +71,13 @@ class Correlation:
             except RedisError:
                 log.warning("Redis is unavailable: requests without a response stay registered until they expire")
 
+    def abandon(self, exchange: Exchange) -> None:
+        """Remove the requests of an exchange that is not sent, also if they are just being registered."""
+        exchange.is_abandoned = True
+        self._limiter.release_lent_slots(exchange.lent_slots)
+        if exchange.registered:
+            self._start(self.withdraw(exchange))
+
     async def end_session(self, exchange: Exchange) -> None:
         """Remove the pending requests of a session that has ended."""
         if exchange.has_session and exchange.scope is not None:
@@ -105,6 +112,8 @@ class Correlation:
         except (RedisError, TooManyPendingRequests) as error:
             _raise_unavailable(error)
         exchange.registered.update(requests)
+        if exchange.is_abandoned:
+            await self.withdraw(exchange)
 
     async def _resolve(
         self, exchange: Exchange, data: bytes, inspection: Inspection, record: RecordUsage

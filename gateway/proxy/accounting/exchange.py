@@ -83,6 +83,8 @@ class Exchange:
         """Data that was decoded ahead, and the response in it."""
         self.is_limited_to_tables = key is not None and key.is_limited_to_tables
         """True if the key is limited to certain tables, so that responses must be correlated without any doubt."""
+        self.is_abandoned = False
+        """True if it is not sent to the upstream."""
         self.is_session_bound = False
         """True if the stream has announced its session (HTTP+SSE transport)."""
         self.pending: dict[str, TrackedRequest] = {}
@@ -173,6 +175,11 @@ class Exchange:
         for number, id_json in enumerate(calls):
             self._lent[id_json] = tuple(slots[number :: len(calls)])
             lend(self._lent[id_json], pending_name(self.scope, id_json))
+
+    @property
+    def lent_slots(self) -> tuple[Slot, ...]:
+        """The slots that were lent to the calls."""
+        return tuple(slot for slots in self._lent.values() for slot in slots)
 
     def decode_ahead(self, data: Chunk) -> None:
         """Do a part of the work of `inspect` on the same data, to split it over two turns of the event loop."""

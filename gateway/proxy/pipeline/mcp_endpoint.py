@@ -86,7 +86,7 @@ class McpEndpoint:
                 if admitted.session.endpoint:
                     await self._register_calls(exchange, permit)
             except BaseException:
-                permit.release()
+                permit.cancel()
                 raise
             sent = await self._send(upstream_head, admitted, exchange, permit)
             return await self._services.forwarding.delivery.deliver(writer, sent, is_listening=is_listening)
@@ -123,13 +123,17 @@ class McpEndpoint:
 
     async def _register_calls(self, exchange: Exchange, permit: Permit) -> None:
         """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
+        correlation = self._services.forwarding.correlation
         exchange.lend_slots(permit, self._admission.limiter.lend_slots)
         try:
-            await self._services.forwarding.correlation.register(exchange, is_replayable=False)
-        except IdInUse:
-            raise RequestRejected(ID_IN_USE) from None
-        except CorrelationUnavailable:
-            raise RequestRejected(CORRELATION_UNAVAILABLE) from None
+            await correlation.register(exchange, is_replayable=False)
+        except BaseException as error:
+            correlation.abandon(exchange)
+            if isinstance(error, IdInUse):
+                raise RequestRejected(ID_IN_USE) from None
+            if isinstance(error, CorrelationUnavailable):
+                raise RequestRejected(CORRELATION_UNAVAILABLE) from None
+            raise
 
     async def _get_or_delete(
         self, writer: ResponseWriter, head: RequestHead, credential: Principal | Deny

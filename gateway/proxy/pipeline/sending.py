@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.proxy.accounting.correlation import Correlation
 from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.admission.admitted_request import AdmittedRequest
 from gateway.proxy.admission.limits.permit import Permit
@@ -19,21 +20,25 @@ from gateway.proxy.upstream.pool import UpstreamPool
 class UpstreamSender:
     """Sends requests to the upstream. Nothing is ever sent twice."""
 
-    def __init__(self, pool: UpstreamPool, detached_calls: DetachedCalls, metrics: ProxyMetricsSink) -> None:
+    def __init__(
+        self, pool: UpstreamPool, correlation: Correlation, detached_calls: DetachedCalls, metrics: ProxyMetricsSink
+    ) -> None:
         self._pool = pool
+        self._correlation = correlation
         self._detached_calls = detached_calls
         self._metrics = metrics
 
     async def send(self, head: bytes, request: AdmittedRequest, exchange: Exchange, permit: Permit) -> SentRequest:
         """Send a request with this head and wait for the head of its response. Raises `RequestRejected`.
 
-        The permit is released when the request has ended upstream.
+        The permit is released when the request has ended upstream, and cancelled if it was not sent.
         """
         body = request.body if request.head.method == "POST" else None
         try:
             connection = await self._pool.send_request(head, body)
         except BaseException as error:
-            permit.release()
+            permit.cancel()
+            self._correlation.abandon(exchange)
             if isinstance(error, UpstreamError):
                 raise self.counted_rejection(error) from None
             raise

@@ -74,9 +74,9 @@ async def test_a_call_whose_client_has_left_holds_its_slot_until_it_has_ended_up
     assert (await gateway.post(call(), key)).status == 200
 
 
-async def test_a_call_that_cannot_be_sent_gives_its_slot_back(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
+async def test_a_call_that_cannot_be_sent_costs_nothing(redis: Redis, valkey_url: str, tmp_path: Path) -> None:
     async with running_gateway(redis, valkey_url, "http://127.0.0.1:9/mcp", tmp_path) as gateway:
-        key = await gateway.key(max_concurrent=1)
+        key = await gateway.key(max_concurrent=1, calls_per_day=2)
         assert [(await gateway.post(call(), key)).status for _ in range(3)] == [502] * 3
 
 
@@ -121,6 +121,22 @@ async def test_a_call_of_the_http_sse_transport_that_gets_no_result_gives_its_sl
         message = {name: value for name, value in call(id_=id_).items() if value is not None}
         for _ in range(3):
             assert (await gateway.request("POST", target, key=key, data=message)).status == int(status[:3])
+
+
+async def test_a_call_of_the_http_sse_transport_that_is_refused_after_the_limits_costs_nothing(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    stream = Listening(upstream)
+    key = await gateway.key(max_concurrent=2, calls_per_day=9, allowed_tables=("prices",))
+    async with listening(gateway, key) as content:
+        await stream.send(event("/messages/?session_id=abc123", type_="endpoint"))
+        target = (await next_event(content))["data"]
+        ids_in_use = [(1, 202), (1, 400), (1, 400), (2, 202), (3, 429)]
+        for id_, status in ids_in_use:
+            response = await gateway.request("POST", target, key=key, data=call(id_=id_, table="prices"))
+            assert (id_, response.status) == (id_, status)
+            if status == 202:
+                assert f'"calls_per_day";r={9 - id_};' in response.headers["RateLimit"]
 
 
 async def _is_empty(redis: Redis, name: str) -> bool:
