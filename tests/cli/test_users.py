@@ -259,6 +259,8 @@ def test_a_policy_is_shown_and_changed(url: str, piped: Callable[[str], None], c
         (["--allowed-ip", "10.0.0.1/8"], "--allowed-ip must be addresses or networks such as"),
         (["--default", "calls-per-day=-1"], "--default calls-per-day must be a whole number from 1"),
         (["--default", "read-only=yes"], "--default read-only must be true or false"),
+        (["--default", "calls-per-day=" + "9" * 5000], "--default calls-per-day must be a whole number from 1"),
+        (["--tool-rate-limit", "run_*=" + "9" * 5000], "write it as GLOB=N"),
         (["--default", "max-keys=1"], "--default max-keys=1: write it as NAME=VALUE, with one of the names"),
         (["--default", "calls-per-day"], "--default calls-per-day: write it as NAME=VALUE"),
         (["--clear", "labels"], "--clear labels: use one of allowed-tools"),

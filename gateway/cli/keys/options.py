@@ -12,6 +12,9 @@ from gateway.keys.validation import InvalidField
 from gateway.timestamps import DAY_MS, now_ms
 
 _MAX_DAYS = 3650
+_MAX_DIGITS = 20
+_SHOWN = 100
+"""Characters of a value that a message shows."""
 CLEARABLE_OPTIONS = (
     "expires",
     "allowed-tools",
@@ -136,10 +139,16 @@ def parse_tool_rate_limits(values: list[str]) -> dict[str, int]:
     limits = {}
     for limit in values:
         glob, _, calls = limit.rpartition("=")
-        if not glob or not calls.isascii() or not calls.isdigit():
-            raise CliError(f"--tool-rate-limit {limit}: write it as GLOB=N, such as run_*=10")
-        limits[glob] = int(calls)
+        number = parse_number(calls)
+        if not glob or number is None:
+            raise CliError(f"--tool-rate-limit {limit[:_SHOWN]}: write it as GLOB=N, such as run_*=10")
+        limits[glob] = number
     return limits
+
+
+def parse_number(text: str) -> int | None:
+    """Return a whole number; `None` if the text is none, or has too many digits for any limit."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
 
 
 def _cleared_fields(names: list[str]) -> dict[str, Any]:

@@ -150,7 +150,8 @@ def _items(value: str) -> list[str]:
 
 
 def _number(value: str) -> int | str:
-    return int(value) if value.isascii() and value.isdigit() else value
+    number = key_options.parse_number(value)
+    return value if number is None else number
 
 
 def _flag(value: str) -> bool | str:
