@@ -33,6 +33,8 @@ class Dependencies:
     proxy_port: int = 8001
     proxy_path: str = "/mcp"
     """Path of the MCP endpoint on the proxy, shown to users."""
+    public_url: str | None = None
+    """URL of the MCP endpoint for clients, if it is not that of the proxy's port on this host."""
     allowed_hosts: frozenset[str] | None = None
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()

@@ -18,9 +18,13 @@ class Info(msgspec.Struct, frozen=True):
 
 
 async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
-    """Return the version and the proxy's URL: the host by which this API was reached, with the proxy's port."""
-    host = f"[{caller.host}]" if ":" in caller.host else caller.host
-    return Info(deps.version, f"http://{host}:{deps.proxy_port}{deps.proxy_path}")
+    """Return the version and the URL for clients."""
+    return Info(deps.version, deps.public_url or _proxy_url(deps, caller.host))
+
+
+def _proxy_url(deps: Dependencies, host: str) -> str:
+    """Return the URL of the proxy's port on the host by which this API was reached."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{deps.proxy_port}{deps.proxy_path}"
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -18,7 +18,9 @@ ClientName = Annotated[
 ]
 Url = Annotated[
     str | None,
-    typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or 127.0.0.1:8001"),
+    typer.Option(
+        help="URL of the gateway's MCP endpoint.", show_default="GATEWAY_PUBLIC_URL, the running one, or 127.0.0.1:8001"
+    ),
 ]
 Key = Annotated[
     str | None, typer.Option(help="The API key. Without it, the output has a placeholder.", show_default=False)
@@ -77,7 +79,9 @@ def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
 
     settings = load_settings(config_file, {"data_dir": data_dir})
     instance = find_instance(settings.data_dir)
-    return instance.proxy_url if instance else startup_banner.proxy_url(settings)
+    if instance is not None and settings.public_url is None:
+        return instance.public_url or instance.proxy_url
+    return startup_banner.client_url(settings)
 
 
 def _unknown_client(client: str) -> str:

@@ -92,6 +92,7 @@ def _dependencies(
         version=gateway.__version__,
         proxy_port=settings.proxy_port,
         proxy_path=settings.proxy_paths[-1],
+        public_url=settings.public_url,
         allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts),
         trusted_proxies=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
     )

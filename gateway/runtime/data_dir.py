@@ -30,6 +30,7 @@ class Instance(msgspec.Struct, frozen=True):
     proxy_url: str
     admin_url: str
     upstream_url: str | None = None
+    public_url: str | None = None
 
 
 def prepare(folder: Path) -> None:

@@ -24,6 +24,11 @@ def proxy_url(settings: Settings) -> str:
     return f"{_local_url(settings.host, settings.proxy_port)}{settings.proxy_paths[-1]}"
 
 
+def client_url(settings: Settings) -> str:
+    """Return the URL of the MCP endpoint for clients anywhere."""
+    return settings.public_url or proxy_url(settings)
+
+
 def admin_url(settings: Settings) -> str:
     """Return the URL of the admin API and dashboard for a browser on this machine."""
     return _local_url(settings.host, settings.admin_port)
@@ -34,11 +39,13 @@ def print_up(settings: Settings, credentials: FirstCredentials | None, *, is_dem
     endpoint = proxy_url(settings)
     lines = ["", "MCP gateway", f"  MCP endpoint  {endpoint}", f"  dashboard     {admin_url(settings)}"]
     upstream = f"{settings.upstream_url} (the demo stock-data server)" if is_demo else str(settings.upstream_url)
+    if settings.public_url is not None:
+        lines.append(f"  for clients   {settings.public_url}")
     lines += [f"  upstream      {upstream}", f"  data folder   {settings.data_dir}", ""]
     if credentials is not None:
         lines += _login_lines(credentials)
         if credentials.api_key is not None:
-            lines += _api_key_lines(endpoint, credentials.api_key)
+            lines += _api_key_lines(settings, credentials.api_key)
     else:
         lines += ["  Users and keys were kept. A new key: mcp-gateway key create --help", ""]
     _print(lines)
@@ -74,9 +81,10 @@ def _login_lines(credentials: FirstCredentials) -> list[str]:
     ]
 
 
-def _api_key_lines(endpoint: str, api_key: str) -> list[str]:
+def _api_key_lines(settings: Settings, api_key: str) -> list[str]:
+    url = client_url(settings)
     config = {
-        "mcpServers": {"gateway": {"type": "http", "url": endpoint, "headers": {"Authorization": f"Bearer {api_key}"}}}
+        "mcpServers": {"gateway": {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {api_key}"}}}
     }
     indented = ["  " + line for line in json.dumps(config, indent=2).splitlines()]
     return [
@@ -87,7 +95,7 @@ def _api_key_lines(endpoint: str, api_key: str) -> list[str]:
         *indented,
         "",
         "See that it works:",
-        f"  curl -s {endpoint} -H 'Content-Type: application/json' -H 'Authorization: Bearer {api_key}' \\",
+        f"  curl -s {proxy_url(settings)} -H 'Content-Type: application/json' -H 'Authorization: Bearer {api_key}' \\",
         """    -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'""",
         "",
     ]

@@ -63,4 +63,5 @@ def _instance(settings: Settings) -> data_dir.Instance:
         proxy_url=startup_banner.proxy_url(settings),
         admin_url=startup_banner.admin_url(settings),
         upstream_url=settings.upstream_url,
+        public_url=settings.public_url,
     )

@@ -109,6 +109,13 @@ SECTIONS: dict[str, dict[str, Description]] = {
         "admin_port": Description(
             "Port of the admin API and the dashboard.", "MCP clients never need it; keep it internal.", "8000"
         ),
+        "public_url": Description(
+            "URL of the MCP endpoint as clients reach it, through a load balancer or an ingress.",
+            "The dashboard, `/api/info` and `mcp-gateway client-config` show this URL. Without it they show the host "
+            "of the browser or of this machine, with the port of the proxy.",
+            "https://mcp.example.com/mcp",
+            "none",
+        ),
         "metrics_host": Description(
             "Address on which the Prometheus metrics are served.",
             "Metrics have no authentication. Set it if Prometheus runs on another machine.",

@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     host: v.Host = "127.0.0.1"
     proxy_port: v.Port = 8001
     admin_port: v.Port = 8000
+    public_url: v.PublicUrl | None = None
     metrics_host: v.Host = "127.0.0.1"
     metrics_port: v.PortOrOff = 8003
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=_default_workers)

@@ -85,6 +85,15 @@ def _upstream_url(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    parts = _split_url(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path in {"", "/"}:
+        raise ValueError("must be the full URL of the MCP endpoint, such as https://mcp.example.com/mcp")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must have no user name, query or fragment: it is shown to users")
+    return value
+
+
 def _redis_url(value: str) -> str:
     parts = _split_url(value, one_host="+" not in value.partition("://")[0])
     if parts.scheme not in _REDIS_SCHEMES:
@@ -199,6 +208,7 @@ Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**12)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=10**7, allow_inf_nan=False)]
 
 UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
 Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]

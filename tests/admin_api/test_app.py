@@ -227,6 +227,14 @@ async def test_info_contains_the_version_and_the_url_of_the_proxy(user: Api) -> 
     assert response.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
 
 
+async def test_info_has_the_public_url_if_one_is_set(
+    serve: Callable[[Dependencies], Awaitable[Api]], api: Api, deps: Dependencies
+) -> None:
+    client = await serve(dataclasses.replace(deps, public_url="https://mcp.example.com/team/mcp"))
+    response = await (await client.logged_in(USER)).get("/api/info")
+    assert response.body["proxy_url"] == "https://mcp.example.com/team/mcp"
+
+
 async def test_the_dashboard_is_revalidated_with_its_etag(api: Api) -> None:
     first = await api.request("GET", "/")
     assert first.headers["Content-Type"] == "text/html; charset=utf-8"

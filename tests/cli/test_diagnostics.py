@@ -14,7 +14,7 @@ from gateway.settings.markdown import settings_page
 from tests.cli.support import Capture
 
 
-def write_instance_file(folder: Path) -> None:
+def write_instance_file(folder: Path, **more: str) -> None:
     """Make a folder look like the data folder of a running `up`."""
     folder.mkdir(exist_ok=True)
     (folder / "runtime.json").write_text(
@@ -24,6 +24,7 @@ def write_instance_file(folder: Path) -> None:
                 "redis_url": "unix:///nowhere/valkey.sock",
                 "proxy_url": "http://127.0.0.1:18001/mcp",
                 "admin_url": "http://127.0.0.1:18000",
+                **more,
             }
         )
     )
@@ -74,6 +75,15 @@ def test_the_url_is_that_of_the_running_gateway_or_of_the_settings(
     write_instance_file(tmp_path / "data")
     assert main(["client-config", "curl"]) == 0
     assert "http://127.0.0.1:18001/mcp" in capsys.readouterr().out
+
+
+def test_the_public_url_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    write_instance_file(tmp_path / "data", public_url="https://mcp.example.com/mcp")
+    assert main(["client-config", "curl"]) == 0
+    assert "https://mcp.example.com/mcp" in capsys.readouterr().out
+    monkeypatch.setenv("GATEWAY_PUBLIC_URL", "https://other.example.com/mcp")
+    assert main(["client-config", "curl"]) == 0
+    assert "https://other.example.com/mcp" in capsys.readouterr().out
 
 
 def test_clients_are_listed_and_a_similar_name_is_suggested(capsys: Capture) -> None:
