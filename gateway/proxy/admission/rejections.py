@@ -190,17 +190,13 @@ TOO_MANY_HANDSHAKES = Deny(
 
 def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes = b"", *, left: int = 0) -> Deny:
     """Return the rejection of a request that needs more than is left of a limit; times are seconds since the epoch."""
-    what = limit.describe()
     if limit.period is None:
+        what = limit.describe()
         text = f"This API key has reached its limit of {what}; try again when one has ended"
         if limit.of == "owner":
             text = f"The owner of this API key has reached the limit of {what}; try again when one has ended"
         return _exceeded(text, resets_at - now, header_lines, "concurrency")
-    when = datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    used = "used up" if not left else f"only {left} left of"
-    text = f"This API key has {used} its limit of {what}; it resets at {when}"
-    if limit.of == "owner":
-        text = f"The owner of this API key has {used} the limit of {what} for all keys; it resets at {when}"
+    text = _used_up_text(limit, left, datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     if limit.glob is not None:
         return _exceeded(text, resets_at - now, header_lines, "tool_rate")
     if limit.unit == "requests":
@@ -208,6 +204,19 @@ def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes =
     if limit.unit == "calls":
         return _exceeded(text, resets_at - now, header_lines, "calls")
     return _exceeded(text, resets_at - now, header_lines, "records")
+
+
+def _used_up_text(limit: Limit, left: int, when: str) -> str:
+    what = limit.describe()
+    if limit.of == "owner" and left:
+        return (
+            f"The owner of this API key has only {left} left of the limit of {what} for all keys; it resets at {when}"
+        )
+    if limit.of == "owner":
+        return f"The owner of this API key has used up the limit of {what} for all keys; it resets at {when}"
+    if left:
+        return f"This API key has only {left} left of its limit of {what}; it resets at {when}"
+    return f"This API key has used up its limit of {what}; it resets at {when}"
 
 
 def _exceeded(message: str, retry_after: int, header_lines: bytes, reason: str) -> Deny:
