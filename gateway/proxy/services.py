@@ -84,6 +84,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
     hints = stores.tools.hints
     policy = Policy(
         public_methods=frozenset(config.public_methods),
+        ignores_bad_keys=config.bad_key_on_public == "ignore",
         tables_in_arguments=lambda tool, arguments: tables_in_arguments(tool, arguments, hints(tool)),
         read_only_hint=stores.tools.read_only_hint,
     )

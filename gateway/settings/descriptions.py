@@ -151,6 +151,13 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "everything.",
             "initialize,notifications/initialized",
         ),
+        "bad_key_on_public": Description(
+            "Response to a public request with an API key that is unknown, malformed, revoked, suspended or expired: "
+            "401 (`refuse`), or the same as without a key (`ignore`).",
+            "With `refuse`, a client with a wrong key fails when it connects. With `ignore`, it connects and its first "
+            "call fails.",
+            "ignore",
+        ),
         "forward_identity": Description(
             "Adds the headers `X-MCP-Key-Id` and `X-MCP-Owner` to requests to the upstream.",
             "Lets an upstream know the caller. Headers of these names that a client sends are always removed.",

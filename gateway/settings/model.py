@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     # Access
     proxy_paths: v.Paths = ("/messages", "/mcp")
     public_methods: v.Methods = ("initialize", "notifications/initialized", "server/discover")
+    bad_key_on_public: Literal["refuse", "ignore"] = "refuse"
     forward_identity: bool = False
     allowed_origins: v.Origins = (v.LOOPBACK_ORIGINS,)
     allowed_hosts: v.Hosts = ()

@@ -2,7 +2,8 @@
 
 The rules, in this order; the first that applies decides:
 
-1. A body that consists of one public request is allowed without a key.
+1. A body that consists of one public request is allowed without a key. With a bad key it is rejected, so that a client
+   fails when it connects, unless bad keys are ignored there (`GATEWAY_BAD_KEY_ON_PUBLIC`).
 2. Anything else needs a valid key. The reason why a key is invalid (401) goes to logs and metrics, never to the client.
 3. The key must be allowed from the client's address. The messages must be valid, and the routing headers must agree
    with them. Each call must name an allowed tool and read allowed tables only. A restricted key's call that cannot be
@@ -29,6 +30,7 @@ from gateway.protocol import errors
 from gateway.protocol.message import Body, Message, is_public
 from gateway.protocol.routing_headers import find_mismatch
 from gateway.proxy.admission.rejections import (
+    NO_KEY,
     NO_TOOL,
     Deny,
     address_not_allowed,
@@ -63,6 +65,8 @@ class Policy(msgspec.Struct, frozen=True):
     """The policy of one gateway."""
 
     public_methods: Collection[str]
+    ignores_bad_keys: bool
+    """True if a bad key of a public request counts as none."""
     tables_in_arguments: Callable[[str, dict[str, Any]], tuple[str, ...] | None]
     """Returns the tables that a call of a tool with these arguments will read; `None` if that cannot be known."""
     read_only_hint: ReadOnlyHint
@@ -71,12 +75,7 @@ class Policy(msgspec.Struct, frozen=True):
         """Decide on a request; `credential` is the key's record, or the reason why there is none."""
         difference = find_mismatch(body, inputs.mcp_method, inputs.mcp_name)
         if is_public(body, self.public_methods):
-            if difference:
-                return invalid(difference, errors.HEADER_MISMATCH)
-            # A key that is not allowed from this address counts as no key: the request stays public.
-            if isinstance(credential, Deny) or check_address(credential, inputs.client_ip):
-                return Allow(None)
-            return Allow(credential)
+            return self._decide_public(credential, inputs, difference)
         if isinstance(credential, Deny):
             return credential
         has_scopes = credential.has_scopes
@@ -91,6 +90,17 @@ class Policy(msgspec.Struct, frozen=True):
             for message in body.messages:
                 if deny := self._check_call(credential, message):
                     return deny
+        return Allow(credential)
+
+    def _decide_public(self, credential: KeyRecord | Deny, inputs: PolicyInputs, difference: str) -> Allow | Deny:
+        is_anonymous = credential is NO_KEY or (isinstance(credential, Deny) and self.ignores_bad_keys)
+        if isinstance(credential, Deny) and not is_anonymous:
+            return credential
+        if difference:
+            return invalid(difference, errors.HEADER_MISMATCH)
+        # A key that is not allowed from this address counts as no key: the request stays public.
+        if isinstance(credential, Deny) or check_address(credential, inputs.client_ip):
+            return Allow(None)
         return Allow(credential)
 
     def _check_call(self, key: KeyRecord, message: Message) -> Deny | None:

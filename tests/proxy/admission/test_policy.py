@@ -16,7 +16,7 @@ from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, check_tool
-from gateway.proxy.admission.rejections import NO_KEY, Deny, bad_key, forbidden, invalid
+from gateway.proxy.admission.rejections import NO_KEY, REDIS_UNAVAILABLE, Deny, bad_key, forbidden, invalid
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
 PUBLIC = ("initialize", "notifications/initialized", "server/discover")
@@ -53,6 +53,7 @@ def decided(
     credential: KeyRecord | Deny = NO_KEY,
     *,
     public_methods: tuple[str, ...] = PUBLIC,
+    ignores_bad_keys: bool = False,
     client_ip: str = "192.0.2.1",
     mcp_method: str | None = None,
     mcp_name: str | None = None,
@@ -60,7 +61,10 @@ def decided(
 ) -> Allow | Deny:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     policy = Policy(
-        public_methods=public_methods, tables_in_arguments=tables_in_arguments, read_only_hint=read_only_hint
+        public_methods=public_methods,
+        ignores_bad_keys=ignores_bad_keys,
+        tables_in_arguments=tables_in_arguments,
+        read_only_hint=read_only_hint,
     )
     return policy.decide(parse_body(raw), credential, PolicyInputs(client_ip, mcp_method, mcp_name))
 
@@ -79,7 +83,7 @@ def status(decision: Allow | Deny) -> int:
 # 1. Public requests.
 
 
-@pytest.mark.parametrize(
+PUBLIC_REQUESTS = pytest.mark.parametrize(
     "message",
     [
         INITIALIZE,
@@ -91,9 +95,24 @@ def status(decision: Allow | Deny) -> int:
         {**INITIALIZE, "method": "server/discover"},
     ],
 )
+
+
+@PUBLIC_REQUESTS
 def test_a_public_request_is_anonymous_without_a_key_and_has_a_principal_with_one(message: dict[str, Any]) -> None:
-    assert decided(message) == decided(message, bad_key("revoked")) == Allow(None)
+    assert decided(message) == Allow(None)
     assert decided(message, KEY) == Allow(KEY)
+
+
+@PUBLIC_REQUESTS
+def test_a_public_request_with_a_bad_key_is_rejected_unless_bad_keys_are_ignored(message: dict[str, Any]) -> None:
+    for reason in ("unknown", "malformed", "revoked", "suspended", "expired", "scheme"):
+        assert decided(message, bad_key(reason)) == bad_key(reason)
+        assert decided(message, bad_key(reason), ignores_bad_keys=True) == Allow(None)
+    assert decided(message, REDIS_UNAVAILABLE) == REDIS_UNAVAILABLE
+
+
+def test_a_bad_key_is_reported_before_a_routing_header_that_differs() -> None:
+    assert decided(INITIALIZE, bad_key("unknown"), mcp_method="tools/call") == bad_key("unknown")
 
 
 @pytest.mark.parametrize(

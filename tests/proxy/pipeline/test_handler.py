@@ -48,6 +48,40 @@ async def test_any_other_request_without_a_key_is_401(gateway: Gateway, upstream
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="mcp"'
 
 
+async def bad_keys(gateway: Gateway) -> list[str]:
+    """Return values of `Authorization` with keys that are revoked, suspended, expired, unknown and malformed."""
+    record, revoked = await gateway.new_key()
+    await gateway.keys.revoke(record.key_id)
+    record, suspended = await gateway.new_key()
+    await gateway.keys.suspend(record.key_id, OPERATOR)
+    keys = [revoked, suspended, await gateway.expired_key(), ApiKey.generate().text, "sk-nonsense"]
+    return [*(f"Bearer {key}" for key in keys), "Basic abc"]
+
+
+async def test_a_bad_key_is_refused_at_the_handshake_like_at_any_other_request(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    discover = {"jsonrpc": "2.0", "id": 0, "method": "server/discover"}
+    for authorization in await bad_keys(gateway):
+        expected = await gateway.post({**PING, "id": 0}, Authorization=authorization)
+        for message in (INITIALIZE, discover):
+            response = await gateway.post(message, Authorization=authorization)
+            assert (response.status, response.body) == (401, expected.body)
+            assert response.headers["WWW-Authenticate"] == 'Bearer realm="mcp", error="invalid_token"'
+        assert (await gateway.post(initialized, Authorization=authorization)).status == 401
+    assert upstream.requests == []
+
+
+async def test_a_bad_key_at_the_handshake_counts_as_none_if_that_is_configured(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, bad_key_on_public="ignore") as gateway:
+        for authorization in await bad_keys(gateway):
+            assert (await gateway.post(INITIALIZE, Authorization=authorization)).status == 200
+            assert (await gateway.post(PING, Authorization=authorization)).status == 401
+
+
 async def test_every_bad_key_gets_the_same_response(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     record, revoked = await gateway.new_key()
     await gateway.keys.revoke(record.key_id)
