@@ -90,6 +90,9 @@ class Subscription:
     async def _listen(self) -> None:
         connection = await open_connection(self._redis)
         try:
+            # A server that still loads its data accepts SUBSCRIBE, but refuses this.
+            await connection.send_command("PING", check_health=False)
+            await connection.read_response()
             await connection.send_command("SUBSCRIBE", self._channel, check_health=False)
             await connection.read_response()
             self.is_subscribed = True

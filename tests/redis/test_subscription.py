@@ -87,3 +87,27 @@ async def test_a_callback_that_fails_does_not_end_the_subscription(
     await redis.publish(CHANNEL, "second")
     async with asyncio.timeout(10):
         assert await subscriber.messages.get() == b"second"
+
+
+async def test_a_server_that_still_loads_its_data_is_not_subscribed_to(valkey: Valkey) -> None:
+    async with redis.asyncio.Redis.from_url(valkey.url) as client:
+        await client.mset({f"key {number}": number for number in range(2000)})
+        await client.bgrewriteaof()
+        await until(lambda: _is_rewritten(client))
+    subscriber = Subscriber(valkey.url, ping_interval=0.1)
+    await subscriber.subscription.start()
+    await subscriber.subscribed.get()
+    valkey.kill()
+    await until(lambda: not subscriber.subscription.is_subscribed)
+    slowly = ("--key-load-delay", "200", "--loading-process-events-interval-bytes", "1024")
+    starting = asyncio.create_task(asyncio.to_thread(valkey.start, *slowly))
+    await subscriber.subscribed.get()
+    async with redis.asyncio.Redis.from_url(valkey.url) as client:
+        assert await client.get("key 1") == b"1"
+    await starting
+    await subscriber.stop()
+
+
+async def _is_rewritten(client: redis.asyncio.Redis) -> bool:
+    info = await client.info("persistence")
+    return not info["aof_rewrite_in_progress"] and info["aof_last_bgrewrite_status"] == "ok"

@@ -37,13 +37,14 @@ class Valkey:
         self.url = f"unix://{self.socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the process and wait until it responds to PING."""
+    def start(self, *options: str) -> None:
+        """Start the process, with further options, and wait until it responds to PING."""
         self.process = subprocess.Popen(
             [
                 find_valkey(),
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)),
                 *("--appendonly", "yes", "--appendfsync", self._appendfsync, "--save", "", "--loglevel", "warning"),
+                *options,
             ],
             stdout=subprocess.DEVNULL,
         )
@@ -53,7 +54,7 @@ class Valkey:
                 try:
                     client.ping()
                     return
-                except (redis.ConnectionError, FileNotFoundError):
+                except (redis.ConnectionError, redis.BusyLoadingError, FileNotFoundError):
                     if time.monotonic() > deadline or self.process.poll() is not None:
                         raise RuntimeError("valkey-server did not start") from None
                     time.sleep(0.01)
