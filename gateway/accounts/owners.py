@@ -1,4 +1,4 @@
-"""Users as owners of keys: the changes of a user that concern the user's keys and policy, too."""
+"""Users as owners of keys: changes of a user that also affect the user's keys and policy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField, validate_policy
 
 OnTransfer = Callable[[KeyRecord, KeyRecord], Awaitable[None]]
-"""Takes the records of a key before and after its transfer."""
+"""Called with the records of a key before and after its transfer."""
 
 
 class UnknownUser(Exception):
@@ -44,7 +44,7 @@ class Owners:
 
     async def get(self, email: str) -> Owner:
         """Return a user with the policy. Raises `UnknownUser`."""
-        return await self._with_policy(_known(await self._users.get(email)))
+        return await self._with_policy(_require(await self._users.get(email)))
 
     async def list(self) -> Sequence[Owner]:
         """Return all users with their policies, sorted by email."""
@@ -70,7 +70,7 @@ class Owners:
         """
         valid = validate_policy(policy)
         changed = self._users.get(email) if role is None else self._users.set_role(email, role)
-        user = _known(await changed)
+        user = _require(await changed)
         if not valid:
             return await self._with_policy(user)
         return Owner(user, await self._keys.policies.update(user.email, valid))
@@ -80,12 +80,12 @@ class Owners:
 
         Raises `UnknownUser` and `LastAdmin`.
         """
-        user = _known(await self._users.disable(email))
+        user = _require(await self._users.disable(email))
         return user, await self._keys.disable_owner(user.email)
 
     async def enable(self, email: str) -> tuple[Owner, int]:
         """Undo `disable`. Returns how many keys are active again. Idempotent. Raises `UnknownUser`."""
-        user = _known(await self._users.enable(email))
+        user = _require(await self._users.enable(email))
         return await self._with_policy(user), await self._keys.enable_owner(user.email)
 
     async def delete(self, email: str, transfer_to: str | None, on_transfer: OnTransfer) -> User:
@@ -94,37 +94,37 @@ class Owners:
         Raises `UnknownUser`, `LastAdmin`, `OwnsKeys` without `transfer_to`, `InvalidField` for a user to whom keys
         cannot be transferred, and `BeyondPolicy` if the policy of that user allows no more keys.
         """
-        user = _known(await self._users.get(email))
-        heir = None if transfer_to is None else await self._heir(user, transfer_to)
+        user = _require(await self._users.get(email))
+        new_owner = None if transfer_to is None else await self._new_owner(user, transfer_to)
         await self._users.require_other_admin(user)
         while True:
             records = await self._keys.list(user.email)
             kept = [record for record in records if record.revoked_at is None]
-            if heir is None and kept:
+            if new_owner is None and kept:
                 raise OwnsKeys(len(kept))
-            if heir is not None:
-                await self._transfer(kept, heir, on_transfer)
+            if new_owner is not None:
+                await self._transfer(kept, new_owner, on_transfer)
             if not kept and await self._users.delete(user.email, len(records)):
                 return user
 
-    async def _heir(self, user: User, email: str) -> str:
-        heir = await self._users.get(email)
-        if heir is not None and heir.email == user.email:
+    async def _new_owner(self, user: User, email: str) -> str:
+        new_owner = await self._users.get(email)
+        if new_owner is not None and new_owner.email == user.email:
             raise InvalidField("transfer_to", "must be another user")
         try:
-            return possible_owner(heir)
+            return possible_owner(new_owner)
         except NoOwner as error:
             raise InvalidField("transfer_to", str(error)) from None
 
-    async def _transfer(self, records: Sequence[KeyRecord], heir: str, on_transfer: OnTransfer) -> None:
+    async def _transfer(self, records: Sequence[KeyRecord], new_owner: str, on_transfer: OnTransfer) -> None:
         for record in records:
-            transferred = await self._keys.transfer(record.key_id, heir)
+            transferred = await self._keys.transfer(record.key_id, new_owner)
             if transferred is not None:
                 await on_transfer(record, transferred)
-        owner = await self._users.get(heir)
-        if owner is None or owner.disabled:
-            # Disabled in the meantime, perhaps too early to have found these keys.
-            await self._keys.disable_owner(heir)
+        user = await self._users.get(new_owner)
+        if user is None or user.disabled:
+            # `disable` may have run meanwhile, and listed the keys before these were among them.
+            await self._keys.disable_owner(new_owner)
 
     async def _with_policy(self, user: User) -> Owner:
         return Owner(user, await self._keys.policies.get(user.email))
@@ -133,7 +133,7 @@ class Owners:
         return list(map(Owner, users, await self._keys.policies.get_all([user.email for user in users])))
 
 
-def _known(user: User | None) -> User:
+def _require(user: User | None) -> User:
     if user is None:
         raise UnknownUser
     return user

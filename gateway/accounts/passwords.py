@@ -79,6 +79,7 @@ class Passwords:
     def _done(self, future: asyncio.Future[T]) -> None:
         self._pending -= 1
         if not future.cancelled():
+            # Mark the exception as retrieved: the caller may have been cancelled, and asyncio would log it.
             future.exception()
 
 

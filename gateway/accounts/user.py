@@ -15,7 +15,7 @@ from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
 MAX_EMAIL_LENGTH = 254
 
 Role = Literal["admin", "auditor", "member"]
-"""An admin changes everything, an auditor reads everything and changes nothing, a member has own keys and usage."""
+"""Admins change everything, auditors read everything and change nothing, members have their own keys and usage."""
 Kind = Literal["user", "service"]
 """A service account owns keys and cannot log in."""
 
@@ -61,7 +61,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_user(user: User) -> bytes:
-    """Return the stored form. It has `is_admin`, too, which earlier versions read."""
+    """Return the stored form. It also has `is_admin`, for earlier versions."""
     return msgspec.json.encode({**msgspec.structs.asdict(user), "is_admin": user.is_admin})
 
 

@@ -4,8 +4,8 @@
 - Passwords are stored only as argon2id hashes. Authenticating an unknown email takes the same work as a known one.
 - Each change is a compare-and-set on the stored user: concurrent changes are all kept, and a change that is sent twice
   is made once.
-- An active admin remains: a change that would leave none is refused, also when two are made concurrently.
-- A user is added in one step with the policy of its keys, and deleted with it.
+- An active admin remains: a change that would leave none is refused, even if two are made concurrently.
+- A user and the policy of the user's keys are added in one step, and deleted in one step.
 - `password_changed_at` only increases; access tokens are bound to it.
 """
 
@@ -87,7 +87,7 @@ class UserPage(NamedTuple):
 
 
 class UserStore:
-    """The users, and checking their passwords."""
+    """Stores users, and checks their passwords."""
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], int], passwords: Passwords | None = None) -> None:
         self._redis = redis
@@ -244,7 +244,7 @@ class UserStore:
         return None
 
     async def _remaining_admin(self, before: User, after: User | None) -> dict[str, bytes]:
-        """Return the key and the value of an active admin that a change must find unchanged; empty if it needs none.
+        """Return the Redis key and value of an active admin that a change must find unchanged; empty if none is needed.
 
         Raises `LastAdmin`.
         """
