@@ -1,10 +1,11 @@
-"""Limits of a key and of its owner's policy: what each of them counts, and under which name.
+"""Limits of a key and of its owner's policy: what each of them counts, and its Redis key.
 
 - A limit of the policy is a pool: all keys of the owner share it.
 - All tools that match a glob of `tool_rate_limits` share its limit. A tool that matches several must pass all.
 - Days and months are those of UTC.
-- Requests, calls and records are counted under the same names for every key and owner, limited or not. So a limit that
-  is set later counts what was used in the current day or month, or in the last minute.
+- Requests, calls and records are counted for every key and owner, limited or not. So a limit that is set later counts
+  the use in the current day or month, or in the last minute. Entries of `tool_rate_limits` and `max_concurrent` count
+  only while they are set.
 
 Pure: does no I/O.
 """
@@ -38,7 +39,7 @@ class Limit(NamedTuple):
     """The field of `Restrictions` that sets it."""
     of: Of
     subject: str
-    """The key id, or the digest of the owner."""
+    """The key id, or the digest of the owner: the part of the Redis key that stands for them."""
     cap: int
     unit: Unit
     period: Period | None
@@ -47,7 +48,7 @@ class Limit(NamedTuple):
     """The tools that it counts; `None` for all."""
 
     def name(self, now: int) -> str:
-        """Return the name in Redis of its counter, window or slots at a time (seconds since the epoch)."""
+        """Return the Redis key of its counter, window or slots at a time (seconds since the epoch)."""
         if self.period is None:
             return names.CALL_SLOTS + self.subject
         if self.glob is not None:
@@ -58,7 +59,7 @@ class Limit(NamedTuple):
 
     @property
     def kind(self) -> Literal["window", "counter", "slots"]:
-        """The kind of what Redis counts it in: by bucket of a minute, by day or month, or by call in flight."""
+        """The kind of its Redis key: window of a minute, counter of a day or month, or slots of calls in flight."""
         return "slots" if self.period is None else "window" if self.period == "minute" else "counter"
 
     def counts(self, tool: str) -> bool:
@@ -66,7 +67,7 @@ class Limit(NamedTuple):
         return self.glob is None or fnmatchcase(tool, self.glob)
 
     def describe(self) -> str:
-        """Return the limit as the end of a sentence."""
+        """Return the limit in words, such as "60 requests a minute"."""
         if self.period is None:
             return f"{self.cap} calls at the same time"
         if self.glob is not None:
@@ -85,7 +86,7 @@ _FIELDS: tuple[tuple[str, Unit, Period | None], ...] = (
 
 
 def limits_of(record: KeyRecord) -> tuple[Limit, ...]:
-    """Return all limits of a key, with those of its owner's policy."""
+    """Return the limits of a key and those of its owner's policy."""
     own = _limits(record, "key", record.key_id)
     policy = record.owner_policy
     return own if policy is None else own + limits_of_policy(record.owner, policy)
@@ -110,7 +111,7 @@ def _limits(restrictions: Restrictions, of: Of, subject: str) -> tuple[Limit, ..
 
 
 def uncovered_counters(record: KeyRecord, limits: Sequence[Limit]) -> tuple[Limit, ...]:
-    """Return the windows and counters of a key and its owner that no limit covers, as limits without a cap."""
+    """Return the windows and counters that no limit of the key or its owner uses, as limits with an unreachable cap."""
     covered = {(limit.subject, limit.unit, limit.period) for limit in limits if limit.glob is None}
     subjects: tuple[tuple[Of, str], ...] = (("key", record.key_id), ("owner", owner_subject(record.owner)))
     return tuple(
@@ -122,17 +123,17 @@ def uncovered_counters(record: KeyRecord, limits: Sequence[Limit]) -> tuple[Limi
 
 
 def owner_subject(owner: str) -> str:
-    """Return the part of a name in Redis that stands for an owner."""
+    """Return the part of a Redis key that stands for an owner."""
     return names.digest(owner)
 
 
 def tool_window(subject: str, glob: str) -> str:
-    """Return the name of the window in which the calls of the tools that match a glob are counted."""
+    """Return the Redis key of the window that counts the calls of tools that match a glob."""
     return f"{names.TOOL_RATE_WINDOW}{subject}:{names.digest(glob)}"
 
 
 def counter(subject: str, unit: Unit, period: Literal["day", "month"], now: int) -> str:
-    """Return the name of the counter of a key or owner for the day or month of `now`."""
+    """Return the Redis key of the counter of a key or owner for the day or month of `now`."""
     current = now // DAY if period == "day" else datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
     return f"{names.LIMIT_COUNTER}{subject}:{unit}:{current}"
 

@@ -81,7 +81,7 @@ def merged(policy: OwnerPolicy, fields: Mapping[str, Any]) -> OwnerPolicy:
     if "defaults" in fields:
         values = fields["defaults"]
         defaults = KeyDefaults() if values is None else msgspec.structs.replace(policy.defaults, **values)
-        # An instance that equals the default, but is another one, would be encoded.
+        # msgspec omits a default value only if it is the same object.
         fields["defaults"] = defaults if defaults != KeyDefaults() else OwnerPolicy().defaults
     return msgspec.structs.replace(policy, **fields)
 

@@ -11,7 +11,7 @@ Suspender = Literal["owner", "admin"]
 
 
 class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Scopes and limits, all optional: `None` means without that restriction."""
+    """Scopes and limits, all optional: `None` means no restriction."""
 
     allowed_tools: tuple[str, ...] | None = None
     """Glob patterns of tool names (`fnmatch.fnmatchcase`)."""
@@ -32,7 +32,7 @@ class Restrictions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class KeyRestrictions(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
-    """Scopes, limits and the end of a key."""
+    """The scopes, limits and expiry of a key."""
 
     expires_at: int | None = None
 
@@ -49,7 +49,7 @@ class OwnerPolicy(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
     max_keys: int | None = None
     """Keys that are neither revoked nor expired."""
     max_key_days: int | None = None
-    """Days from the creation, or a change of the end, of a key to its end."""
+    """The longest lifetime in days that a key may be given, from now."""
     defaults: KeyDefaults = KeyDefaults()
 
 
@@ -79,15 +79,17 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def scopes(self) -> tuple[object, ...]:
-        """The scopes of all restrictions, to compare with those of another record."""
+        """The scopes of the key and of its owner's policy, if any, to compare with those of another record."""
         scopes = ((one.allowed_tools, one.allowed_tables, one.allowed_ips, one.read_only) for one in self.restrictions)
-        return tuple(one for one in scopes if one != (None, None, None, False))
+        return tuple(scope for scope in scopes if scope != (None, None, None, False))
 
     @property
     def has_scopes(self) -> bool:
-        """False if neither the key nor the policy of its owner has any scope; quick to tell for the usual key."""
-        is_plain = self.allowed_tools is None and self.allowed_tables is None and self.allowed_ips is None
-        return not is_plain or self.read_only or (self.owner_policy is not None and self.scopes != ())
+        """True if the key or the policy of its owner has a scope."""
+        # Most keys have neither a scope nor a policy: `scopes` would be slower, and this runs for each call.
+        if self.allowed_tools is not None or self.allowed_tables is not None or self.allowed_ips is not None:
+            return True
+        return self.read_only or (self.owner_policy is not None and self.scopes != ())
 
     @property
     def is_limited_to_tools(self) -> bool:
@@ -110,12 +112,12 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def suspended_since(self) -> int | None:
-        """The beginning of the suspension; that of the key itself comes before that of its owner."""
+        """The beginning of the suspension. That of the key itself takes precedence over that of its owner."""
         return self.owner_disabled_at if self.suspended_at is None else self.suspended_at
 
     @property
     def suspender(self) -> Suspender | None:
-        """The author of the suspension; a disabled owner was disabled by an admin."""
+        """The kind of user who suspended the key. Only admins disable owners."""
         return "admin" if self.owner_disabled_at is not None else self.suspended_by
 
     def counts(self, now_ms: int) -> bool:
