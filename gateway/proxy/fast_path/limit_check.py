@@ -1,11 +1,11 @@
-"""A call on the fast path whose limits are being checked, before it is sent upstream.
+"""A call on the fast path while its limits are checked in Redis, before it is sent upstream.
 
-| event                                           | action                                            |
-| ----------------------------------------------- | ------------------------------------------------- |
-| it is admitted, and an upstream connection idle | send it, and go on as a `FastPathCall`            |
-| it is admitted, and no connection is idle       | hand it over to the general path, which sends it  |
-| it is refused                                   | send 429, or 503 if Redis is unavailable          |
-| the client disconnects                          | give back what it consumes                        |
+| event                                              | action                                           |
+| -------------------------------------------------- | ------------------------------------------------ |
+| it is admitted, and an upstream connection is idle | send it, and continue as a `FastPathCall`        |
+| it is admitted, and no connection is idle          | hand it over to the general path, which sends it |
+| it is refused                                      | send 429, or 503 if Redis is unavailable         |
+| the client disconnects                             | give back what it has consumed                   |
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gateway.proxy.services import ProxyServices
 
 
 class LimitCheck:
-    """The check of a call. It holds the request's place in the concurrency limit until it hands that on."""
+    """The check of a call. It holds the request's place in the worker's concurrency limit until the call continues."""
 
     __slots__ = ("_client", "_is_ended", "_permit", "_received", "_send", "_sent", "_services", "started")
 
@@ -36,7 +36,7 @@ class LimitCheck:
         received: ReceivedCall,
         send: Callable[[ClientConnection, ReceivedCall, Permit], FastPathCall | None],
     ) -> None:
-        """`send` sends an admitted call on an idle connection, or returns `None` if there is none."""
+        """`send` sends an admitted call on an idle upstream connection; it returns `None` if there is none."""
         self._services = services
         self._client = client
         self._received = received
@@ -58,7 +58,7 @@ class LimitCheck:
         )
 
     def client_disconnected(self) -> None:
-        """End the call: what it has consumed, or will, is given back."""
+        """End the call. What it has consumed is given back, also if it is admitted later."""
         if self._sent is not None:
             self._sent.client_disconnected()
             return

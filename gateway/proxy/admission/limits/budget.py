@@ -1,11 +1,11 @@
-"""The state of a demand in one worker: the units that it has taken ahead, and what is left of the limits.
+"""The state of a demand in one worker: its lease, and what is left of its limits.
 
-A busy worker takes units ahead, so that most of its requests need no reply from Redis:
+A lease is units that a worker takes in advance, so that most requests of a busy key need no reply from Redis:
 
-- A lease is taken with a check, in the same round trip, once there were `_BUSY_USES` within a bucket. It grows with
-  what these have consumed; all leases of a worker together take at most 1/`_SHARES` of a limit.
-- It is valid until the end of its bucket, so that it is exact: a unit counts in the bucket in which it is used.
-- What is left of it then is given back. A worker that is killed loses it.
+- It is taken together with a check, once `_BUSY_USES` requests were admitted within a bucket. It has as many units as
+  were consumed in that bucket; all leases of a worker together take at most 1/`_SHARES` of a limit.
+- It ends with its bucket, so a unit counts in the bucket in which it is used, and windows stay exact.
+- Its unused units are then given back. If the worker is killed, they count as used.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from gateway.proxy.admission.limits.script import Bucket, Operation
 from gateway.proxy.admission.limits.status import LimitStatus, header_template
 
 _BUSY_USES = 8
-"""Requests or results."""
+"""Requests or results within a bucket from which a key counts as busy."""
 _SHARES = 200
 _MAX_LEASE = 1_000_000
 _MIN_SHARE_LEFT = 0.1
-"""The share of each limit that is not taken ahead, so that its last part is admitted exactly."""
+"""The share of each limit that is not leased, so that no worker is refused what another holds unused."""
 
 
 class Lease(NamedTuple):
-    """Units that were taken ahead."""
+    """Units that were taken in advance."""
 
     units: int
     bucket: Bucket
     taken_at: int
-    """Seconds since the epoch; counters are named after it."""
+    """Seconds since the epoch: the day and month of the counters from which it was taken."""
     valid_until: float
     """Monotonic time."""
 
@@ -48,7 +48,7 @@ class Budget:
     )
 
     def __init__(self, demand: Demand, leasable: Demand | None = None) -> None:
-        """`leasable` is what a unit of a lease consumes; by default, what a unit of the demand does."""
+        """`leasable` are the costs of a leased unit; by default, those of the demand without slots."""
         self.demand = demand
         self.leasable = demand.leasable if leasable is None else leasable
         self._lease: Lease | None = None
@@ -64,7 +64,7 @@ class Budget:
         """True while a check takes a lease."""
 
     def take_leased(self, units: int, monotonic: float) -> bool:
-        """Consume units of the lease, if it has them. A demand without anything to lease needs no lease."""
+        """Consume units of the lease; return False if it has too few. Without leasable costs, none is needed."""
         if self._left < units or self._lease is None or monotonic >= self._lease.valid_until:
             return not self.leasable.costs
         self._left -= units
@@ -73,14 +73,14 @@ class Budget:
         return True
 
     def wanted(self, units: int) -> int:
-        """Return the units to take ahead with a check of these units, if all limits have enough of them."""
+        """Return the units to lease with a check of these units, as far as all limits have them."""
         has_enough_left = self._status is not None and self._status.share >= _MIN_SHARE_LEFT
         if self._left or self._uses < _BUSY_USES or not has_enough_left:
             return 0
         return min(_MAX_LEASE, self._consumed + units)
 
     def grant(self, lease: Lease) -> None:
-        """Take a lease. The last one has no units left."""
+        """Begin a lease. The previous one must have no units left."""
         self._lease = lease
         self._granted = self._left = lease.units
 
@@ -90,14 +90,14 @@ class Budget:
         return self._lease
 
     def consumed(self, bucket: Bucket, units: int, uses: int) -> None:
-        """Count units that a check has consumed, for so many requests or results."""
+        """Count the units that a check has consumed for `uses` requests or results."""
         if bucket.number != self._bucket:
             self._bucket, self._uses, self._consumed = bucket.number, 0, 0
         self._uses += uses
         self._consumed += units
 
     def end_lease(self) -> Operation | None:
-        """End the lease; return the operation that gives back what is left of it."""
+        """End the lease; return the operation that gives back its unused units, or `None`."""
         lease, units = self._lease, self._left
         self._lease, self._left = None, 0
         return self.leasable.give_back(units, lease.taken_at, lease.bucket) if lease is not None and units else None
@@ -113,15 +113,15 @@ class Budget:
         return self._template % (max(0, left), max(0, math.ceil(status.resets_at - now)))
 
     def observe(self, now: int, used: Iterator[int], demand: Demand) -> None:
-        """Note the state of the limits from the reply to a `take` of a demand: used and milliseconds, for each."""
-        found = []
+        """Note the state of the limits; `used` has two numbers for each cost, as replied by `take` (`script`)."""
+        statuses = []
         for cost in demand.costs:
             limit, amount, reset_ms = cost.limit, next(used), next(used)
             if limit.period is not None:
                 resets_at = now - (-reset_ms // 1000) if limit.period == "minute" else period_end(limit.period, now)
-                found.append(LimitStatus(limit, max(0, limit.cap - amount), resets_at))
+                statuses.append(LimitStatus(limit, max(0, limit.cap - amount), resets_at))
         self._granted = self._left
-        self._status = min(found, key=lambda status: status.share, default=None)
+        self._status = min(statuses, key=lambda status: status.share, default=None)
         if self._status is not None:
             self._template = header_template(self._status.limit, now)
 
@@ -132,13 +132,13 @@ class Leases:
     def __init__(self) -> None:
         self._budgets: set[Budget] = set()
         self._taken: dict[Limit, int] = defaultdict(int)
-        """How much of each limit the leases have taken."""
+        """The amount of each limit that the leases have taken."""
 
     def wanted(self, budget: Budget, units: int) -> int:
-        """Return the units that a budget may take ahead with a check of these units."""
+        """Return the units that a budget may lease with a check of these units; ends a lease that is used up."""
         wanted = 0 if budget.is_leasing else budget.wanted(units)
         if wanted and budget.lease is not None:
-            # It is used up.
+            # It has no units left, so there is nothing to give back.
             self._end(budget)
         for cost in budget.leasable.costs:
             share = cost.limit.cap // _SHARES - self._taken.get(cost.limit, 0)
@@ -146,13 +146,13 @@ class Leases:
         return wanted if wanted > 1 and budget.leasable.costs else 0
 
     def grant(self, budget: Budget, lease: Lease) -> None:
-        """Give a budget a lease."""
+        """Begin the lease of a budget."""
         budget.grant(lease)
         self._budgets.add(budget)
         self._count(budget, lease.units)
 
     def end(self, monotonic: float | None = None) -> list[Operation]:
-        """End the leases that are no longer valid, or all; return the operations that give back their rest."""
+        """End the leases that have expired by then, or all; return the operations that give back their unused units."""
         ended = [
             budget
             for budget in self._budgets

@@ -1,9 +1,9 @@
-"""Sends the checks of a worker to Redis: all of one turn of the event loop in one round trip.
+"""Sends the checks of a worker to Redis: all checks of one turn of the event loop in one run of the script.
 
-- Checks travel on a dedicated connection, one command at a time. Further checks wait for its reply and travel together.
-- A command whose connection broke is sent a second time: it may have been run before. Then it consumes twice, which
-  never admits too much. What it gives back is not sent again.
-- After a failure, checks fail at once for `RETRY_SECONDS`: no request waits for a Redis that is known to be away.
+- Checks use a dedicated connection, one command at a time. Checks that arrive before its reply share the next command.
+- A command whose connection broke is sent a second time, although Redis may have run it. Then it consumes twice, which
+  never admits too much. Operations that give units back are not repeated, as that could admit too much.
+- After a failure, checks fail immediately for `RETRY_SECONDS`: no request waits for a Redis that was just unavailable.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from gateway.redis.dedicated_connection import DedicatedRedisConnection
 log = logging.getLogger(__name__)
 
 REPLY_TIMEOUT = 2.0
-"""Seconds to the reply to each command."""
+"""Seconds within which Redis must reply to a command."""
 RETRY_SECONDS = 0.5
 OUTAGE_SECONDS = 3.0
-"""Seconds without a reply that count as an outage, and after it in which all workers renew their slots."""
+"""Seconds without a reply that count as an outage; and seconds after it within which all workers renew their slots."""
 MAX_CHECKS = 256
-"""Checks that travel together at most."""
+"""Most checks in one command."""
 _NOTHING = Operation("release", (), ())
 """An operation without an effect."""
 
 
 class Check(Protocol):
-    """Something to ask Redis. Each is sent once; its methods are called once each, in this order."""
+    """Operations to run in Redis, and the handling of their replies. Each method is called at most once."""
 
     def operations(self) -> Sequence[Operation]:
-        """Return the operations to run."""
+        """Return the operations to run, when the check is sent."""
 
     def complete(self, bucket: Bucket, sent_at: float, replies: Iterator[Any]) -> None:
-        """Take the replies to the operations, sent at a monotonic time."""
+        """Take as many replies as there were operations; these were sent at a monotonic time."""
 
     def fail(self) -> None:
-        """Redis did not reply; instead of `complete`."""
+        """Handle that Redis is unavailable. Called instead of `complete`; before `operations` if nothing was sent."""
 
 
 class RunOperations:
@@ -90,7 +90,7 @@ class LimitChecks:
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, check: Check, *, is_alone: bool = False) -> None:
-        """Send a check. `is_alone`: no other is expected in this turn of the event loop, so it is sent immediately."""
+        """Send a check at the end of this turn of the event loop, or immediately if no other is expected in it."""
         self._waiting.append(check)
         if self._is_busy or self._is_scheduled:
             return
@@ -137,12 +137,12 @@ class LimitChecks:
         if isinstance(reply, NoScriptError):
             self._retry(batch, operations)
         elif isinstance(reply, RedisConnectionError):
-            self._retry(batch, [_NOTHING if each.opcode == "return" else each for each in operations])
+            self._retry(batch, [_NOTHING if each.opcode == "give_back" else each for each in operations])
         else:
             self._finish(batch, sent_at, None if isinstance(reply, Exception) else reply)
 
     def _retry(self, batch: Sequence[Check], operations: list[Operation]) -> None:
-        """Send checks in a task, which opens the connection and loads the script where needed."""
+        """Send checks in a task, which opens the connection and loads the script if needed."""
         arguments = script_arguments(operations, self._outage_ms())
         self._task = asyncio.get_running_loop().create_task(self._send_again(batch, arguments))
 
@@ -167,9 +167,9 @@ class LimitChecks:
         self._replied_at = now
 
     def _finish(self, batch: Sequence[Check], sent_at: float, reply: Any) -> None:
-        """Report a reply, or `None` for a failure, and send what has come up meanwhile."""
+        """Report a reply, or `None` for a failure, to the checks, and send those that have been submitted meanwhile."""
         self._is_busy = False
-        # A check that was not sent does not prolong it.
+        # Checks that failed without being sent do not prolong the pause.
         if reply is None and self._monotonic() >= self._failed_until:
             self._failed_until = self._monotonic() + RETRY_SECONDS
         if reply is not None:

@@ -21,7 +21,7 @@ _SLOT_RETRY_SECONDS = 1
 
 
 class Cost(NamedTuple):
-    """The part of one limit that a unit of a demand needs and consumes."""
+    """The part of one limit that a unit of a demand needs (`needed` must be left) and consumes (`amount`)."""
 
     limit: Limit
     needed: int
@@ -35,7 +35,7 @@ class Demand(NamedTuple):
 
     @staticmethod
     def of(costs: Sequence[Cost]) -> Demand:
-        """Return the demand with these costs. An exceeded limit of a longer period is named before others."""
+        """Return the demand with these costs, sorted so that the exceeded limit with the longest period is reported."""
         return Demand(tuple(sorted(costs, key=lambda cost: _LONGEST_FIRST.index(cost.limit.period))))
 
     def take(self, units: int, now: int, slots: str) -> Operation:
@@ -48,20 +48,20 @@ class Demand(NamedTuple):
         return Operation("take", [cost.limit.name(now) for cost in self.costs], arguments)
 
     def give_back(self, units: int, now: int, bucket: Bucket) -> Operation:
-        """Return the operation that gives units back that were taken at a time, in a bucket."""
+        """Return the operation that gives back units that were taken at `now`, in a bucket."""
         consumed = [cost for cost in self.costs if cost.amount and cost.limit.kind != "slots"]
         arguments: list[str | int] = []
         for cost in consumed:
             arguments += (cost.limit.kind, cost.amount * units, bucket.number)
-        return Operation("return", [cost.limit.name(now) for cost in consumed], arguments)
+        return Operation("give_back", [cost.limit.name(now) for cost in consumed], arguments)
 
     @property
     def leasable(self) -> Demand:
-        """The demand without slots, which are held and not used up."""
+        """The demand without its slots, which calls hold and do not use up."""
         return Demand(tuple(cost for cost in self.costs if cost.limit.kind != "slots"))
 
     def deny(self, exceeded: int, wait_ms: int, used: int, now: int) -> Deny:
-        """Return the rejection by a limit, numbered from 1; a window has too little left for `wait_ms`."""
+        """Return the rejection by a limit, numbered from 1; its window has enough left after `wait_ms`."""
         limit = self.costs[exceeded - 1].limit
         if limit.period is None:
             return limit_exceeded(limit, now, now + _SLOT_RETRY_SECONDS)
@@ -88,5 +88,5 @@ def request_demand(limits: Sequence[Limit], requests: int, tools: Sequence[str])
 
 
 def record_demand(limits: Sequence[Limit], records: int) -> Demand:
-    """Return the demand of a result: one record must be left, however many it has."""
+    """Return the demand of a result. One record must be left of each limit, however many the result has."""
     return Demand.of([Cost(limit, 1, records) for limit in limits if limit.unit == "records"])

@@ -1,4 +1,4 @@
-"""The limits of one key in one worker, with their budgets, and what the key used of counters without a limit."""
+"""The limits of one key in one worker, their budgets, and the counts that no limit covers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gateway.proxy.admission.limits.budget import Budget
 from gateway.proxy.admission.limits.demand import record_demand, request_demand
 
 MAX_BUDGETS = 256
-"""Combinations of limits of tools for which a key has budgets."""
+"""Most budgets of a key: one for each combination of entries of `tool_rate_limits` that tools match."""
 
 
 class KeyLimits:
@@ -27,15 +27,15 @@ class KeyLimits:
         self.requests = self.calls = self.records = 0
         """Uses since they were last added to the uncovered counters."""
         self.is_noted = False
-        """True if the uses are noted to be added."""
-        self.record_budget = Budget(record_demand(self.limits, 1), record_demand(self.limits, 1))
+        """True if `UsageCounts` has this key in its list of keys with uses to add."""
+        self.record_budget = Budget(record_demand(self.limits, 1))
         """The budget of single records."""
         self.has_slots = any(limit.period is None for limit in self.limits)
         self._tool_limits = tuple(limit for limit in self.limits if limit.glob is not None)
         self._budgets: dict[tuple[Limit, ...] | None, Budget] = {}
 
     def applies_to(self, record: KeyRecord) -> bool:
-        """Return True if a record, perhaps read again, is still the same."""
+        """Return True if the record is unchanged, even if it was read again."""
         if self.record is record:
             return True
         if self.record != record:
@@ -53,14 +53,14 @@ class KeyLimits:
         """The budget of single requests other than calls."""
         return self._budgets.get(None) or self._add(None, [])
 
-    def _add(self, name: tuple[Limit, ...] | None, tools: list[str]) -> Budget:
+    def _add(self, matching: tuple[Limit, ...] | None, tools: list[str]) -> Budget:
         if len(self._budgets) >= MAX_BUDGETS:
-            # Their leases end with their bucket.
+            # Nothing is lost: `Leases` gives back the leases of these budgets when their buckets end.
             self._budgets.clear()
-        budget = self._budgets[name] = Budget(request_demand(self.limits, 1, tools))
+        budget = self._budgets[matching] = Budget(request_demand(self.limits, 1, tools))
         return budget
 
     @property
     def slot_caps(self) -> dict[str, int]:
-        """The limits of slots by their name in Redis."""
+        """The values of `max_concurrent`, of the key and of the policy, by the Redis key of their slots."""
         return {limit.name(0): limit.cap for limit in self.limits if limit.period is None}

@@ -1,13 +1,13 @@
-"""The limits of keys and of their owners, as a worker checks and consumes them.
+"""Checks and consumes the limits of keys and of their owners.
 
-- All limits of a request are checked and consumed together, or none. A key without limits asks nothing.
+- All limits of a request are checked and consumed together, or none. A key without limits needs no check.
 - The records of a result are settled before it is sent: a result that finds a limit used up is not sent. So a limit is
   exceeded by the records of one result at most.
-- Busy keys take units ahead (`budget`), so most of their requests need no reply from Redis. Others share a round trip
-  with all checks of the same turn of the event loop (`checks`).
-- What no limit covers is counted, too (`gateway.keys.limits`), and added in Redis every second.
+- Busy keys have leases (`budget`), so most of their requests need no reply from Redis. Other requests share a round
+  trip with all checks of the same turn of the event loop (`checks`).
+- Uses that no limit covers are also counted (see `gateway.keys.limits`), and added in Redis every second.
 - If Redis is unavailable, requests of keys with limits are rejected; or, if so configured, admitted and counted later.
-  A result that was fetched is sent in both cases, and its records are counted later.
+  Results are sent in both cases, and their records are counted later.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ from gateway.proxy.clock import Clock
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 
 MAX_KEYS = 10_000
-"""Keys whose state a worker holds."""
+"""Most keys whose state a worker holds."""
 _TICK_SECONDS = 1.0
 _TICKS_TO_RENEWAL = 5
+"""Slots are renewed at every fifth tick, well within `script.SLOT_SECONDS`."""
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +56,15 @@ class Limiter:
         self._state = LimitState(LimitChecks(redis, clock.monotonic), clock)
         self._keys: dict[str, KeyLimits] = {}
         self._waiting: dict[Budget, TakeUnits] = {}
-        """The last check of a single unit of each budget. While it is not sent, further units join it."""
+        """The last check of single units of each budget. Until it is sent, further units join it."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to renew slots, to give back leases, and to add what no limit covers."""
+        """Start the task that calls `maintain` every second."""
         self._task = asyncio.create_task(self._run(), name="limits")
 
     async def close(self) -> None:
-        """Give everything back, add what is not counted yet, and disconnect."""
+        """Give back all leases and free slots, add the remaining counts, and disconnect."""
         if self._task is not None:
             await cancel_and_wait(self._task)
         self.maintain(ends_all=True)
@@ -73,7 +74,7 @@ class Limiter:
 
     def admit_call_now(self, record: KeyRecord, tool: str) -> Permit | None:
         """Admit a call without asking Redis; return `None` if that is impossible now."""
-        state, key = self._state, self._of(record)
+        state, key = self._state, self._key_limits(record)
         if not key.limits:
             state.counts.add(key, requests=1, calls=1)
             return NO_LIMITS
@@ -89,12 +90,12 @@ class Limiter:
 
     def check_call(self, record: KeyRecord, tool: str, on_checked: OnChecked, *, is_alone: bool = False) -> None:
         """Check and consume the limits of a call. `is_alone`: no other check is expected in this turn."""
-        key = self._of(record)
+        key = self._key_limits(record)
         self._check_unit(key, key.call_budget(tool), on_checked, calls=1, is_alone=is_alone)
 
     async def admit(self, record: KeyRecord, *, requests: int, tools: Sequence[str]) -> Permit:
         """Check and consume the limits of a request body, or of a GET or DELETE. Raises `RequestRejected`."""
-        key = self._of(record)
+        key = self._key_limits(record)
         if not key.limits:
             self._state.counts.add(key, requests=requests, calls=len(tools))
             return NO_LIMITS
@@ -109,10 +110,10 @@ class Limiter:
             check = self._take_units(key, Budget(demand, Demand(())), demand)
             check.add(outcome.set, requests=requests, calls=len(tools))
             self._state.checks.submit(check)
-        found = await outcome.wait()
-        if isinstance(found, Deny):
-            raise RequestRejected(found)
-        return found
+        permit_or_deny = await outcome.wait()
+        if isinstance(permit_or_deny, Deny):
+            raise RequestRejected(permit_or_deny)
+        return permit_or_deny
 
     def _check_unit(
         self, key: KeyLimits, budget: Budget, on_checked: OnChecked, *, calls: int, is_alone: bool = False
@@ -134,14 +135,14 @@ class Limiter:
 
     def settle_now(self, record: KeyRecord, records: int) -> bool:
         """Consume the records of a result without asking Redis; return False if that is impossible now."""
-        return self._of(record).record_budget.take_leased(records, self._state.clock.monotonic())
+        return self._key_limits(record).record_budget.take_leased(records, self._state.clock.monotonic())
 
     def check_records(self, record: KeyRecord, records: int, on_checked: OnChecked, *, is_alone: bool = False) -> None:
         """Consume the records of a result; if one of the limits is used up, consume none and deny.
 
-        If Redis is unavailable, the result is admitted: it was fetched, and is counted later.
+        If Redis is unavailable, the result is admitted, because the call has already been made, and counted later.
         """
-        key = self._of(record)
+        key = self._key_limits(record)
         demand = record_demand(key.limits, records)
         check = TakeUnits(self._state, key, key.record_budget, demand, allows_unchecked=True, lease_units=records)
         check.add(on_checked)
@@ -153,19 +154,19 @@ class Limiter:
             return None
         outcome = _Outcome()
         self.check_records(record, records, outcome.set)
-        found = await outcome.wait()
-        return found if isinstance(found, Deny) else None
+        permit_or_deny = await outcome.wait()
+        return permit_or_deny if isinstance(permit_or_deny, Deny) else None
 
     def count_records(self, key_id: str, records: int | None) -> None:
-        """Count the records of a result that was recorded, where no limit covers them."""
+        """Count the records of a result for the counters that no limit covers."""
         key = self._keys.get(key_id)
         if records and key is not None:
             self._state.counts.add(key, records=records)
 
-    # Slots of calls whose result passes on another stream.
+    # Slots of calls whose results arrive on another stream.
 
     def lend_slots(self, slots: Sequence[Slot], pending_call: str) -> None:
-        """Let a pending call, by its name in Redis, hold slots that were popped from a permit."""
+        """Transfer slots that were popped from a permit to a pending call, given by its Redis key."""
         self._state.slots.lend(slots, pending_call)
 
     def release_lent_slots(self, slots: Sequence[Slot]) -> None:
@@ -175,10 +176,10 @@ class Limiter:
 
     # The state of keys.
 
-    def _of(self, record: KeyRecord) -> KeyLimits:
+    def _key_limits(self, record: KeyRecord) -> KeyLimits:
         key = self._keys.get(record.key_id)
         if key is None or not key.applies_to(record):
-            # A lease of limits that have changed ends with its bucket.
+            # The leases of the previous record are given back when their buckets end.
             key = self._keys[record.key_id] = KeyLimits(record)
             if len(self._keys) > MAX_KEYS:
                 del self._keys[next(iter(self._keys))]
@@ -197,13 +198,17 @@ class Limiter:
                 log.exception("the limits of keys were not maintained")
 
     def maintain(self, *, renews: bool = False, ends_all: bool = False) -> None:
-        """Give back what was taken ahead and has ended (or all of it), and add uses that no limit covers."""
+        """Give back ended (or all) leases and free slots, and add counts.
+
+        There is always something to send: the replies show `LimitChecks` that Redis is available.
+        """
         state = self._state
         ended = state.leases.end(None if ends_all else state.clock.monotonic())
         state.checks.submit(RunOperations(lambda: ended))
         state.slots.release_free()
         state.send_releases()
         if renews or state.checks.is_after_outage:
+            # Checks of keys that are no longer used must not be kept.
             self._waiting.clear()
             state.checks.submit(RunOperations(state.slots.renewals))
             for slot, operation in state.slots.lent_renewals():
@@ -216,7 +221,7 @@ class Limiter:
             self._state.slots.forget_lent(slot)
 
     def _report(self) -> None:
-        """Report to the metrics what was admitted and refused."""
+        """Report the admitted and refused units to the metrics."""
         state = self._state
         for budget, units in state.admitted.items():
             for cost in budget.demand.costs:

@@ -1,4 +1,4 @@
-"""The permit of an admitted request: its slots, which it holds until its calls have ended upstream."""
+"""The permit of an admitted request. It holds the slots until the calls have ended upstream."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Permit:
             self._release(slots)
 
     def cancel(self) -> None:
-        """Give back what the request consumed: it was not sent."""
+        """Give back what the request consumed, because it was not sent."""
         self.release()
         if self._give_back is not None:
             self._give_back()
 
     def pop_slots(self) -> Sequence[Slot]:
-        """Return the slots, and hold them no longer: they were lent to the calls."""
+        """Return the slots and stop holding them: the caller lends them to the calls."""
         slots, self._slots = self._slots, ()
         return slots
 

@@ -1,25 +1,27 @@
 """The Lua script that checks and consumes limits: several operations in one round trip, each all or nothing.
 
-Each operation is a number of names in `KEYS`, an opcode and its arguments in `ARGV`:
+`ARGV` has the milliseconds of an outage of Redis (or 0), then for each operation its opcode, the number of its keys,
+the number of its arguments, and these. `KEYS` has the keys of all operations, in the same order.
 
-| opcode | its arguments | its reply |
-| --- | --- | --- |
-| `take` | units; for each name its kind, cap, needed, amount, extra | see below |
-| `return` | for each name: its kind, amount, bucket | none |
-| `release` | slots | none |
-| `renew` | slots | none |
-| `renew_lent` | a slot; the second name is that of the call it was lent to | 1 if the call is still pending, else 0 |
+| opcode | keys | arguments | reply |
+| --- | --- | --- | --- |
+| `take` | one for each limit | units; for each key its kind, cap, needed, amount, extra | see below |
+| `give_back` | one for each limit | for each key its kind, amount, bucket | 0 |
+| `release` | slots of a limit | members | 0 |
+| `renew` | slots of a limit | members | 0 |
+| `renew_lent` | slots of a limit, pending call | the member that was lent | 1 if the call is pending, else 0 |
 
-- `take` replies with the admitted units, the number of the limit that refused more (or 0) and the milliseconds to wait
-  for it; then for each name how much of it is used, and the milliseconds until a part of it is free again.
+- `take` replies with the admitted units, the number of the limit that admits no more (or 0) and the milliseconds until
+  its window has enough left; then, for each key, the amount used, and the milliseconds until a window is less used
+  (otherwise -1).
 - A unit needs `needed` of a limit and consumes `amount`. If both are the same, as many units are admitted as the limit
   has left. Otherwise (records) all of them are, if `needed` is left.
-- A `window` is a hash of buckets of `BUCKET_SECONDS` by the clock of Redis. It ends with the bucket in which it began:
-  in any 60 seconds at most the cap is taken, and under steady load at least 60/62 of it.
-- A `counter` is the number of a day or month. Of both, `extra` is the seconds that Redis keeps it.
-- `slots` are those of calls in flight: a sorted set by deadline. `extra` is the prefix of the slots to take. A worker
-  renews the slots that it holds, so those of a dead one are free after `SLOT_SECONDS`. After an outage of Redis, they
-  are kept for as long as it lasted (the first argument): their workers could not renew them.
+- A `window` is a hash of buckets of `BUCKET_SECONDS` by the clock of Redis. Buckets that overlap the last 60 seconds
+  count in full: in any 60 seconds at most the cap is taken, and under steady load about 60/62 of it.
+- A `counter` is the count of a day or month. The `extra` of windows and counters is their time to live in seconds.
+- `slots` are those of calls in flight: a sorted set by deadline. `extra` is the prefix of the members to add. A worker
+  renews the slots that it holds, so those of a dead worker are free after `SLOT_SECONDS`. After an outage of Redis,
+  the deadlines are extended by its duration: no worker could renew its slots.
 
 Pure: does no I/O.
 """
@@ -33,11 +35,11 @@ from typing import Any, NamedTuple
 from gateway.keys.limits import BUCKET_SECONDS, DAY, MINUTE
 
 SLOT_SECONDS = 20
-"""Seconds for which a slot is held unless it is renewed."""
+"""Seconds after which a slot that is not renewed is free."""
 
 SCRIPT = f"""
 local width, window, slot_life = {BUCKET_SECONDS * 1000}, {MINUTE * 1000}, {SLOT_SECONDS * 1000}
-local slots_kept = {DAY}
+local slots_ttl = {DAY}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local outage = tonumber(ARGV[1])
@@ -65,16 +67,16 @@ function read.slots(key)
 end
 
 local add = {{}}
-function add.window(key, amount, kept)
+function add.window(key, amount, ttl)
   redis.call('HINCRBY', key, bucket, amount)
-  redis.call('EXPIRE', key, kept)
+  redis.call('EXPIRE', key, ttl)
 end
-function add.counter(key, amount, kept)
-  if redis.call('INCRBY', key, amount) <= amount then redis.call('EXPIRE', key, kept) end
+function add.counter(key, amount, ttl)
+  if redis.call('INCRBY', key, amount) <= amount then redis.call('EXPIRE', key, ttl) end
 end
 function add.slots(key, amount, prefix)
   for i = 1, amount do redis.call('ZADD', key, now + slot_life, prefix .. i) end
-  redis.call('EXPIRE', key, slots_kept)
+  redis.call('EXPIRE', key, slots_ttl)
 end
 
 local function wait_for_window(key, cap, needed)
@@ -91,6 +93,7 @@ local function wait_for_window(key, cap, needed)
   return until_reset(bucket)
 end
 
+-- Each operation gets the number of its keys, the index before them in KEYS, and the first and last of its ARGV.
 local run = {{}}
 function run.take(count, k, a)
   local units = tonumber(ARGV[a])
@@ -118,7 +121,7 @@ function run.take(count, k, a)
   end
   return reply
 end
-run['return'] = function(count, k, a)
+function run.give_back(count, k, a)
   for i = 1, count do
     local at, key = a + 3 * (i - 1), KEYS[k + i]
     if redis.call('EXISTS', key) == 1 then
@@ -134,7 +137,7 @@ function run.release(count, k, a, last)
 end
 function run.renew(count, k, a, last)
   for i = a, last do redis.call('ZADD', KEYS[k + 1], now + slot_life, ARGV[i]) end
-  redis.call('EXPIRE', KEYS[k + 1], slots_kept)
+  redis.call('EXPIRE', KEYS[k + 1], slots_ttl)
 end
 function run.renew_lent(count, k, a)
   local slots = KEYS[k + 1]
@@ -143,7 +146,7 @@ function run.renew_lent(count, k, a)
     return 0
   end
   redis.call('ZADD', slots, now + slot_life, ARGV[a])
-  redis.call('EXPIRE', slots, slots_kept)
+  redis.call('EXPIRE', slots, slots_ttl)
   return 1
 end
 
@@ -174,7 +177,7 @@ class Bucket(NamedTuple):
 
 
 def script_arguments(operations: Sequence[Operation], outage_ms: int = 0) -> list[str | int]:
-    """Return the number of keys, the keys and the arguments of the script."""
+    """Return the arguments of `EVALSHA` after the hash: the number of keys, the keys and `ARGV`."""
     names: list[str | int] = []
     arguments: list[str | int] = []
     for opcode, keys, values in operations:

@@ -1,9 +1,9 @@
-"""The slots of `max_concurrent` that a worker holds: one for each call in flight, and a few that are free.
+"""The slots of `max_concurrent` that a worker holds: one for each call in flight, and a few free ones.
 
 - A worker renews its slots every few seconds. Those of a dead worker are free after `script.SLOT_SECONDS`.
-- A worker keeps released slots for its next calls, at most 1/50 of the limit, until they were free for a second.
-- A call of the HTTP+SSE transport ends when its result passes on another stream, perhaps in another worker. Its slots
-  are lent to that call: any worker may release them, and they are renewed only while the call is pending.
+- A worker keeps some released slots for its next calls, at most 1/50 of the limit, for up to a second.
+- A call of the HTTP+SSE transport ends when its result arrives on another stream, perhaps in another worker. So its
+  slots are lent to the pending call: any worker may release them, and they are renewed only while it is pending.
 
 Does no I/O: the operations that it returns are sent by `limiter`.
 """
@@ -18,14 +18,14 @@ from gateway.proxy.admission.limits.demand import Cost
 from gateway.proxy.admission.limits.script import Operation
 
 _KEPT_SHARE = 50
-"""A worker keeps at most the limit divided by this."""
+"""The limit divided by this is the number of free slots that a worker keeps."""
 
 Slot = tuple[str, str]
-"""The name of a sorted set in Redis, and a member of it."""
+"""The Redis key of a sorted set, and a member of it."""
 
 
 class Slots:
-    """The slots that a worker holds, by the name of their limit."""
+    """The slots that a worker holds, by their Redis key."""
 
     def __init__(self) -> None:
         self._worker = secrets.token_hex(6)
@@ -33,15 +33,15 @@ class Slots:
         self._used: dict[str, set[str]] = {}
         self._free: dict[str, list[str]] = {}
         self._lent: dict[Slot, str] = {}
-        """Slots with the name in Redis of the pending call."""
+        """Lent slots, with the Redis key of the pending call."""
         self._released: dict[str, list[str]] = {}
 
     def new_prefix(self) -> str:
-        """Return the prefix of slots that an operation takes."""
+        """Return a new prefix for the members that an operation adds."""
         return f"{self._worker}:{next(self._numbers)}:"
 
     def hold(self, costs: Iterable[Cost], prefix: str, unit: int) -> list[Slot]:
-        """Hold the slots that an operation has taken for a unit, numbered from 0."""
+        """Hold the slots that an operation has taken for one of its units, numbered from 0."""
         slots = [
             (cost.limit.name(0), f"{prefix}{unit * cost.amount + number}")
             for cost in costs
@@ -63,7 +63,7 @@ class Slots:
         return slots
 
     def release(self, slots: Iterable[Slot], caps: Mapping[str, int]) -> None:
-        """Release slots; a part of the limits, which `caps` has by name, is kept."""
+        """Release slots, but keep some; `caps` has the limits by Redis key."""
         for name, slot in slots:
             used = self._used.get(name)
             if used is None or slot not in used:
@@ -78,7 +78,7 @@ class Slots:
                 self._released.setdefault(name, []).append(slot)
 
     def lend(self, slots: Iterable[Slot], pending_call: str) -> None:
-        """Lend slots to a call; `pending_call` is the name in Redis that exists while it is pending."""
+        """Lend slots to a call; `pending_call` is a Redis key that exists while the call is pending."""
         for name, slot in slots:
             self._used.get(name, set()).discard(slot)
             self._lent[name, slot] = pending_call
@@ -95,7 +95,7 @@ class Slots:
 
     @property
     def has_released(self) -> bool:
-        """True if slots are to be released in Redis."""
+        """True if there are slots to release in Redis."""
         return bool(self._released)
 
     def renewals(self) -> list[Operation]:
@@ -104,11 +104,11 @@ class Slots:
         return used + [Operation("renew", [name], free) for name, free in self._free.items() if free]
 
     def lent_renewals(self) -> list[tuple[Slot, Operation]]:
-        """Return the lent slots with the operation that renews each if its call is pending; it replies if it is."""
+        """Return the lent slots, each with an operation that renews it if its call is pending, and replies so."""
         return [(slot, Operation("renew_lent", [slot[0], call], [slot[1]])) for slot, call in self._lent.items()]
 
     def release_free(self) -> None:
-        """Release the slots that are kept for further calls."""
+        """Release the slots that are kept for the next calls."""
         for name, free in self._free.items():
             if free:
                 self._released.setdefault(name, []).extend(free)

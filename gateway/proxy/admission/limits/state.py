@@ -1,4 +1,4 @@
-"""The state of a worker's limits, shared by `limiter` and its checks."""
+"""The objects that the limiter of a worker shares with its checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gateway.proxy.clock import Clock
 
 
 class LimitState:
-    """What a worker holds."""
+    """Slots, leases and counts of a worker, and its connection to Redis."""
 
     def __init__(self, checks: LimitChecks, clock: Clock) -> None:
         self.checks = checks
@@ -28,7 +28,7 @@ class LimitState:
         self.admitted: dict[Budget, int] = defaultdict(int)
         """Units that were admitted since the last report to the metrics, by budget."""
         self.refused: dict[Limit, int] = defaultdict(int)
-        """Units that were refused since then, by the exceeded limit."""
+        """Units that were refused since that report, by the exceeded limit."""
 
     def now(self) -> int:
         """Return the seconds since the epoch."""
@@ -48,6 +48,6 @@ class LimitState:
         self.send_releases()
 
     def send_releases(self) -> None:
-        """Release in Redis what is not kept."""
+        """Release in Redis the slots that are not kept."""
         if self.slots.has_released:
             self.checks.submit(RunOperations(self.slots.pop_releases))

@@ -1,4 +1,4 @@
-"""What is left of a limit, and the header fields that tell a client (draft-ietf-httpapi-ratelimit-headers-10).
+"""The rest of a limit, and the header fields that report it (draft-ietf-httpapi-ratelimit-headers-10).
 
 Pure: does no I/O.
 """
@@ -13,7 +13,7 @@ from gateway.keys.limits import DAY, MINUTE, Limit, period_end
 
 
 class LimitStatus(NamedTuple):
-    """The state of a limit of a period."""
+    """The rest of a limit per minute, day or month."""
 
     limit: Limit
     left: int
@@ -22,7 +22,7 @@ class LimitStatus(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The share that is left."""
+        """The share of the limit that is left, from 0 to 1."""
         return self.left / self.limit.cap
 
     def header_lines(self, now: float) -> bytes:
@@ -32,11 +32,9 @@ class LimitStatus(NamedTuple):
 
 def header_template(limit: Limit, now: int) -> bytes:
     """Return the header lines of a limit, with `%d` for what is left and for the seconds until it resets."""
-    name = b'"%b%b"' % (b"owner-" if limit.of == "owner" else b"", limit.field.encode())
-    return b"RateLimit-Policy: %b;q=%d;w=%d\r\nRateLimit: %b;r=%%d;t=%%d\r\n" % (
-        *(name, limit.cap, _window(limit, now)),
-        name,
-    )
+    name = f'"owner-{limit.field}"' if limit.of == "owner" else f'"{limit.field}"'
+    policy = f"RateLimit-Policy: {name};q={limit.cap};w={_window(limit, now)}\r\n"
+    return f"{policy}RateLimit: {name};r=%d;t=%d\r\n".encode()
 
 
 def _window(limit: Limit, now: int) -> int:

@@ -1,4 +1,4 @@
-"""The check that takes units of a demand: one for each request that waits for it."""
+"""The check that takes units of a demand, one for each waiting request."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TakeUnits:
         allows_unchecked: bool,
         lease_units: int = 1,
     ) -> None:
-        """`lease_units` are the units of the budget that one unit of the demand is worth."""
+        """`lease_units`: the units of a lease that one unit of the demand equals, such as the records of a result."""
         self._state = state
         self._key = key
         self._budget = budget
@@ -56,7 +56,7 @@ class TakeUnits:
         """True once no further unit can join."""
 
     def add(self, on_checked: OnChecked, *, requests: int = 0, calls: int = 0) -> None:
-        """Take a unit more, for a body with these requests and calls."""
+        """Take one more unit, for a body with this many requests and calls."""
         self._waiters.append(_Waiter(on_checked, requests, calls))
 
     def operations(self) -> list[Operation]:
@@ -65,7 +65,7 @@ class TakeUnits:
         self._taken_at = state.now()
         self._prefix = state.slots.new_prefix()
         operations = [self._demand.take(units, self._taken_at, self._prefix)]
-        # Of the checks that travel together, one takes a lease.
+        # Only one of the checks in a command takes a lease.
         self._leased = state.leases.wanted(budget, units * self._lease_units)
         if self._leased:
             budget.is_leasing = True

@@ -1,7 +1,8 @@
-"""What keys and owners have used and Redis has not been told yet: a worker adds it to the counters every second.
+"""Uses of keys and owners that are not in Redis yet: a worker adds them to the counters every second.
 
-It is lost with a worker that is killed. What a limit covers is not counted here, but where it is consumed; except for
-requests that were admitted while Redis was unavailable.
+- A use that a limit covers is counted when it is consumed, not here. Requests that were admitted while Redis was
+  unavailable are the exception.
+- The uses of up to a second are lost if a worker is killed.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.script import Bucket, Operation
 
 _CHUNK = 200
-"""Counters that are added to by one operation."""
+"""Most counters in one operation."""
 
 
 class UsageCounts:
-    """The uses that are to be added."""
+    """The uses that a worker has yet to add."""
 
     def __init__(self) -> None:
         self._keys: list[KeyLimits] = []
         self._amounts: dict[Limit, int] = defaultdict(int)
 
     def add(self, key: KeyLimits, *, requests: int = 0, calls: int = 0, records: int = 0) -> None:
-        """Count uses of a key, where no limit covers them."""
+        """Count uses of a key for the counters that no limit covers."""
         key.requests += requests
         key.calls += calls
         key.records += records
@@ -55,7 +56,7 @@ class UsageCounts:
         return amounts
 
     def put_back(self, amounts: Mapping[Limit, int]) -> None:
-        """Count uses again that could not be added."""
+        """Keep uses that could not be added, for the next time."""
         for limit, amount in amounts.items():
             self._amounts[limit] += amount
 
@@ -71,7 +72,7 @@ class AddCounts:
 
     def operations(self) -> list[Operation]:
         self._amounts = self._counts.pop()
-        # A limit that was set meanwhile must not keep a use from being counted.
+        # Uses are counted even beyond a limit.
         costs = [Cost(limit._replace(cap=UNLIMITED), amount, amount) for limit, amount in self._amounts.items()]
         chunks = [Demand(tuple(costs[start : start + _CHUNK])) for start in range(0, len(costs), _CHUNK)]
         self._operations = [chunk.take(1, self._now, "") for chunk in chunks]
