@@ -21,7 +21,7 @@ MIN_SECRET_BYTES = 32
 LOOPBACK_ORIGINS = "loopback"
 """The word that stands for every origin on this machine, on any port."""
 
-_OWN_PATHS = frozenset({"/healthz", "/readyz", "/register"})
+_OWN_PATHS = frozenset({"/healthz", "/readyz", "/register", "/token", "/authorize"})
 _REDIS_SCHEMES = frozenset({"unix"}) | {
     scheme + kind for scheme in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")
 }

@@ -41,6 +41,8 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """Value of `WWW-Authenticate`."""
     header_lines: bytes = b""
     """Further header lines."""
+    is_oauth_error: bool = False
+    """True if the body is an error object of OAuth instead of JSON-RPC."""
 
 
 class RequestRejected(Exception):
@@ -246,6 +248,14 @@ def invalid_framing(message: str, status: int) -> Deny:
 BODY_NOT_ALLOWED = invalid("A request of this method must not have a body")
 
 NOT_FOUND = Deny(status=404, code=INVALID_REQUEST, message="Not found", reason="path")
+NO_OAUTH = Deny(
+    status=404,
+    code=INVALID_REQUEST,
+    message="This MCP server takes an API key: send the header Authorization: Bearer sk-…",
+    reason="oauth",
+    is_oauth_error=True,
+)
+"""Clients that look for an authorization server show this message to their user."""
 METHOD_NOT_ALLOWED = Deny(status=405, code=INVALID_REQUEST, message="Method not allowed", reason="method")
 HEAD_TOO_LARGE = Deny(
     status=431, code=INVALID_REQUEST, message="The head of the request is too large", reason="framing"

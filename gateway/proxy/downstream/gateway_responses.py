@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from gateway.protocol.errors import error_body
 from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.downstream.response import Response, serialize_head
@@ -23,7 +25,7 @@ def deny_response(
     cors: Sequence[tuple[bytes, bytes]] = (),
     close_connection: bool = False,
 ) -> Response:
-    """Return the response to a rejected request: a JSON-RPC error object with the request's id."""
+    """Return the response to a rejected request: a JSON-RPC error object with the request's id, or one of OAuth."""
     headers = list(cors)
     if deny.challenge is not None:
         headers.append((b"WWW-Authenticate", deny.challenge.encode()))
@@ -31,9 +33,11 @@ def deny_response(
         headers.append((b"Retry-After", b"%d" % deny.retry_after))
     if deny.status == 405:
         headers.append((b"Allow", METHODS))
-    return json_response(
-        deny.status, error_body(id, deny.code, deny.message), *headers, close_connection=close_connection
-    )
+    if deny.is_oauth_error:
+        body = msgspec.json.encode({"error": "invalid_request", "error_description": deny.message})
+    else:
+        body = error_body(id, deny.code, deny.message)
+    return json_response(deny.status, body, *headers, close_connection=close_connection)
 
 
 def json_response(status: int, json: bytes, *headers: tuple[bytes, bytes], close_connection: bool = False) -> Response:

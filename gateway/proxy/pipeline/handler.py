@@ -1,7 +1,8 @@
 """The general path: one aiohttp handler that serves every HTTP request.
 
-`Handler.handle` routes to the probes, OPTIONS and the MCP endpoint. It is the one place that turns a `RequestRejected`
-or an error in the gateway into a response, and that counts responses; the fast path counts those that it sends itself.
+`Handler.handle` routes to the health probes, OPTIONS and the MCP endpoint. It is the one place that turns a
+`RequestRejected` or an error in the gateway into a response, and that counts responses; the fast path counts those that
+it sends itself.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.origins import Origins
 from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.downstream import gateway_responses
-from gateway.proxy.downstream.cors import cors_headers, options_response
+from gateway.proxy.downstream.cors import cors_headers, is_preflight, options_response
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.request_context import ClientDisconnected, RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
+from gateway.proxy.downstream.routes import Routes
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.mcp_endpoint import METHODS, McpEndpoint
@@ -43,7 +45,7 @@ class Handler:
         self._is_ready = is_ready
         self._metrics = services.metrics
         self._monotonic = services.accounting.clock.monotonic
-        self._paths = frozenset(config.proxy_paths)
+        self._routes = Routes(config.proxy_paths)
         self._origins = Origins(
             bind_host=config.host,
             allowed_hosts=config.allowed_hosts,
@@ -94,10 +96,10 @@ class Handler:
         """Return the response, or send it and return `None`. Raises `RequestRejected`."""
         head = self._head_of(request, writer.context)
         check_body_allowed(head, request.content_length)
-        if head.path not in self._paths:
-            return await self._serve_probe(head)
+        if not self._routes.is_endpoint(head.path):
+            return await self._serve_other(head)
         if head.method == hdrs.METH_OPTIONS:
-            return options_response(head.origin)
+            return options_response(head.origin, head.fields)
         if head.method == hdrs.METH_HEAD:
             return gateway_responses.json_response(200, b"")
         if head.method not in METHODS:
@@ -115,14 +117,18 @@ class Handler:
             return head
         return context.cached_head.head
 
-    async def _serve_probe(self, head: RequestHead) -> Response:
+    async def _serve_other(self, head: RequestHead) -> Response:
         if head.path == "/healthz" and head.method in ("GET", "HEAD"):
             return gateway_responses.json_response(200, b'{"status":"alive"}')
         if head.path == "/readyz" and head.method in ("GET", "HEAD"):
             is_ready = await self._is_ready()
             status = "ready" if is_ready else "not ready"
             return gateway_responses.json_response(200 if is_ready else 503, msgspec.json.encode({"status": status}))
-        raise RequestRejected(rejections.NOT_FOUND)
+        if not self._routes.is_oauth_probe(head.path):
+            raise RequestRejected(rejections.NOT_FOUND)
+        if is_preflight(head.method, head.fields):
+            return options_response(head.origin, head.fields)
+        raise RequestRejected(rejections.NO_OAUTH)
 
 
 def _rejection(deny: Deny, id_: object, context: RequestContext, *, close_connection: bool) -> Response:

@@ -20,7 +20,7 @@ async def test_the_path_is_matched_exactly_as_sent(gateway: Gateway, upstream: S
     key = await gateway.key()
     targets = [
         b"//mcp",
-        b"/mcp/",
+        b"/mcp//",
         b"/mcp%2f",
         b"/%6dcp",
         b"/x/../mcp",

@@ -121,7 +121,7 @@ async def test_a_request_with_a_valid_key_is_forwarded_byte_for_byte(
 
 async def test_both_configured_paths_are_the_endpoint(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     key = await gateway.key()
-    for path in ("/mcp", "/messages", "/messages?a=b"):
+    for path in ("/mcp", "/messages", "/messages?a=b", "/mcp/", "/messages/?a=b"):
         assert (await gateway.request("POST", path, key=key, data=PING)).status == 200
     assert [request.line for request in upstream.requests][2] == b"POST /mcp?a=b HTTP/1.1"
 
@@ -129,8 +129,8 @@ async def test_both_configured_paths_are_the_endpoint(gateway: Gateway, upstream
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "/mcp/", "//mcp", "/messages/", "/%6dcp", "/mcp%2f", "/mcp;x", "/MCP", "/x/../mcp", "/mcp%00"),
-        *("/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/register", "/sse"),
+        *("/", "/mcp//", "//mcp", "//messages/", "/%6dcp", "/mcp%2f", "/mcp;x", "/MCP", "/x/../mcp", "/mcp%00"),
+        *("/.well-knownx", "/x/register", "/token/", "/sse"),
     ],
 )
 async def test_every_other_path_is_404_from_the_gateway(
@@ -556,14 +556,6 @@ async def test_other_methods_are_405(gateway: Gateway, upstream: ScriptedUpstrea
     response = await gateway.request(method, key=await gateway.key())
     assert (response.status, upstream.requests) == (405, [])
     assert "POST" in response.headers["Allow"]
-
-
-async def test_a_preflight_needs_no_key_and_allows_the_headers_of_the_protocol(gateway: Gateway) -> None:
-    response = await gateway.request("OPTIONS", Origin="http://localhost:5173")
-    assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
-    allowed = response.headers["Access-Control-Allow-Headers"]
-    for name in ("Authorization", "Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Last-Event-ID"):
-        assert name in allowed
 
 
 async def test_browsers_may_read_responses_and_the_session_id(gateway: Gateway) -> None:
