@@ -74,7 +74,8 @@ def doctor(
         checks = [Check("settings", "failed", *str(fault).split(": ", 1)) for fault in error.faults]
     else:
         results = asyncio.run(run_checks(_deployment(settings, key, url)))
-        checks = [Check("settings", "ok", "all are well-formed"), *results]
+        warnings = [Check("settings", "warning", warning) for warning in settings.warnings]
+        checks = [Check("settings", "ok", "all are well-formed"), *warnings, *results]
     if as_json:
         print_json([_to_json(check) for check in checks])
     else:

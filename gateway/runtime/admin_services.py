@@ -28,6 +28,7 @@ from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
@@ -57,7 +58,7 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
     for name in ("urllib3", "clickhouse_connect"):
         # The usage table raises the errors that these libraries also log.
         logging.getLogger(name).setLevel(logging.ERROR)
-    listener = _bind(settings.host, settings.admin_port)
+    listeners = _bind(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
     table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
     users = UserStore(redis, now_ms=now_ms)
@@ -66,10 +67,10 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
         writer = UsageWriter(redis, table, metrics=metrics)
         reconciling = _reconciling(redis, table, writer, metrics)
-        async with _writing(redis, writer), reconciling, _serving(settings, deps, listener):
+        async with _writing(redis, writer), reconciling, _serving(settings, deps, listeners):
             yield
     finally:
-        listener.close()
+        listening.close_all(listeners)
         users.passwords.close()
         await asyncio.to_thread(table.close)
         with suppress(RedisError, OSError):
@@ -110,12 +111,13 @@ async def _check_databases(redis: Redis, table: UsageTable) -> None:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, deps: Dependencies, listener: socket.socket) -> AsyncIterator[None]:
+async def _serving(settings: Settings, deps: Dependencies, listeners: list[socket.socket]) -> AsyncIterator[None]:
     """Serve the admin API."""
     runner = Runner(make_app(deps), shutdown_timeout=settings.drain_timeout)
     await runner.setup()
     try:
-        await web.SockSite(runner, listener, backlog=LISTEN_BACKLOG).start()
+        for listener in listeners:
+            await web.SockSite(runner, listener, backlog=LISTEN_BACKLOG).start()
         yield
     finally:
         deps.draining.set()
@@ -163,24 +165,14 @@ def _log_writer_failure(task: asyncio.Task[None]) -> None:
         _log.critical("The usage writer failed; usage events stay in Redis until a restart", exc_info=error)
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to the port but does not listen yet."""
+def _bind(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that are bound to the port but do not listen yet."""
     try:
-        family, socket_type, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, socket_type, protocol)
+        return listening.bind(host, port)
     except OSError as error:
-        raise CannotStartError([f"cannot listen on {host}:{port}, check GATEWAY_HOST: {error.strerror}"]) from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
         fix = (
             "another program uses it; set GATEWAY_ADMIN_PORT"
             if error.errno == errno.EADDRINUSE
             else "check GATEWAY_HOST and GATEWAY_ADMIN_PORT"
         )
         raise CannotStartError([f"cannot listen on {host}:{port} ({error.strerror}): {fix}"]) from None
-    return listener

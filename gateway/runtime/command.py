@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
 
 from gateway.observability import logs, metrics
 from gateway.runtime.embedded import EngineUnavailableError
 from gateway.runtime.startup_checks import CannotStartError
+from gateway.runtime.supervision.scratch_folder import scratch_folder
 from gateway.runtime.supervision.supervisor import StartError, Supervisor
 from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE = 5.0
 """Seconds between the end of a child's own drain time-out and SIGKILL."""
@@ -28,7 +30,11 @@ def run_command(settings: Settings, command: Callable[[Settings, asyncio.Event],
 
     SIGINT and SIGTERM set the event that the command is called with.
     """
+    # The data folder may be a volume that other users can read.
+    os.umask(0o077)
     logs.configure(settings.log_level, settings.log_format)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -66,29 +72,38 @@ async def supervised(settings: Settings, stop: asyncio.Event) -> AsyncIterator[S
     SIGHUP makes the children reload their metering rules. If the terminal that the command was started from is gone,
     it sets `stop` instead.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mcp-gateway-metrics-"))
-    supervisor = Supervisor(
-        {"PROMETHEUS_MULTIPROC_DIR": str(folder)}, on_exit=partial(metrics.forget_process, directory=folder)
-    )
-    had_terminal = _has_terminal()
+    with scratch_folder(settings.data_dir) as folder:
+        supervisor = Supervisor(
+            {"PROMETHEUS_MULTIPROC_DIR": str(folder), "TMPDIR": str(folder)},
+            on_exit=partial(metrics.forget_process, directory=folder),
+        )
+        had_terminal = _has_terminal()
 
-    def on_hangup() -> None:
-        if had_terminal and not _has_terminal():
-            stop.set()
-        else:
-            supervisor.reload()
+        def on_hangup() -> None:
+            if had_terminal and not _has_terminal():
+                stop.set()
+            else:
+                supervisor.reload()
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
-    stop_metrics = (
-        metrics.serve_metrics(settings.metrics_host, settings.metrics_port, folder) if settings.metrics_port else None
-    )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
+        with _metrics_server(settings, folder):
+            try:
+                yield supervisor
+            finally:
+                await supervisor.stop()
+
+
+@contextlib.contextmanager
+def _metrics_server(settings: Settings, folder: Path) -> Iterator[None]:
+    """Serve the metrics in a folder, unless that is disabled."""
+    if not settings.metrics_port:
+        yield
+        return
+    stop = metrics.serve_metrics(settings.metrics_host, settings.metrics_port, folder)
     try:
-        yield supervisor
+        yield
     finally:
-        await supervisor.stop()
-        if stop_metrics is not None:
-            stop_metrics()
-        shutil.rmtree(folder, ignore_errors=True)
+        stop()
 
 
 def _has_terminal() -> bool:

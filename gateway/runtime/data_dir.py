@@ -17,7 +17,9 @@ from gateway.runtime.startup_checks import CannotStartError
 INSTANCE_FILE = "runtime.json"
 JWT_SECRET_FILE = "jwt_secret"  # noqa: S105 - the name of a file
 
-_OWN_ENTRIES = frozenset({"clickhouse", JWT_SECRET_FILE, "lock", "metrics", INSTANCE_FILE, "spool", "valkey"})
+_OWN_ENTRIES = frozenset(
+    {"clickhouse", JWT_SECRET_FILE, "lock", "metrics", INSTANCE_FILE, "scratch", "spool", "valkey"}
+)
 """Names that a data folder may contain; any one of them identifies a folder as a data folder."""
 _IGNORED_ENTRIES = frozenset({"lost+found"})
 
@@ -34,36 +36,48 @@ class Instance(msgspec.Struct, frozen=True):
 
 
 def prepare(folder: Path) -> None:
-    """Create the data folder with mode 0700. Raises `CannotStartError`, also if it belongs to something else."""
+    """Create the data folder with mode 0700. Raises `CannotStartError`, also if it belongs to something else.
+
+    The mode of a volume that belongs to another user, and is writable for this one through its group, stays as it is.
+    """
     if "?" in str(folder) or not str(folder).isprintable():
         # chDB would read options after a question mark.
-        raise CannotStartError(
-            [
-                f"the path of the data folder {str(folder)!r} has a character that chDB cannot take: choose another one"
-                " with --data-dir"
-            ]
-        )
+        raise _unusable(f"the path of the data folder {str(folder)!r} has a character that chDB cannot take")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         entries = {entry.name for entry in folder.iterdir()} - _IGNORED_ENTRIES
         if entries and not entries & _OWN_ENTRIES:
-            raise CannotStartError(
-                [
-                    f"the data folder {folder} holds other things, such as {min(entries)!r}:"
-                    " choose an empty or a new one with --data-dir"
-                ]
+            raise _unusable(
+                f"the data folder {folder} holds other things, such as {min(entries)!r}", "an empty or a new"
             )
-        folder.chmod(0o700)
+        _make_private(folder)
     except OSError as error:
-        raise CannotStartError(
-            [f"the data folder {folder} cannot be used: {error.strerror}; choose another one with --data-dir"]
-        ) from None
+        raise _unusable(f"the data folder {folder} cannot be used ({error.strerror})") from None
+
+
+def _make_private(folder: Path) -> None:
+    try:
+        folder.chmod(0o700)
+    except PermissionError:
+        # Kubernetes and OpenShift give a volume to a group, and run the command under another user id.
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            who = f"user {os.getuid()}, group {os.getgid()}"
+            raise _unusable(
+                f"the data folder {folder} is not writable for {who} (in Kubernetes, set fsGroup)"
+            ) from None
+
+
+def _unusable(problem: str, other: str = "another") -> CannotStartError:
+    return CannotStartError([f"{problem}: choose {other} one with --data-dir or GATEWAY_DATA_DIR"])
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of the data folder. Raises `CannotStartError` if another instance holds it."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        raise _unusable(f"the files in the data folder {folder} belong to another user") from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

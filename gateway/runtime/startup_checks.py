@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
+from gateway.event_loop import listening
 from gateway.redis import client as redis_client
 from gateway.settings import Settings
 from gateway.settings.model import shown_value
@@ -72,8 +72,8 @@ async def clickhouse_fault(url: str) -> str | None:
     # Not at the top: most commands need no HTTP client.
     import aiohttp
 
-    tls = parts.scheme == "https"
-    ping = f"{parts.scheme}://{parts.hostname}:{parts.port or (8443 if tls else 8123)}/ping"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    ping = f"{parts.scheme}://{host}:{parts.port or (8443 if parts.scheme == 'https' else 8123)}/ping"
     shown = shown_value("clickhouse_url", url)
     try:
         async with (
@@ -120,11 +120,7 @@ async def check(settings: Settings, *, ports: Iterable[tuple[str, int, str]]) ->
 
 def _bind_error(host: str, port: int) -> OSError | None:
     try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        for family, type_, protocol, _, address in infos:
-            with socket.socket(family, type_, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+        listening.close_all(listening.bind(host, port))
     except OSError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""Loading of the settings from a TOML file, the environment and command-line options; later sources win.
+"""Loading and validation of the settings; `gateway.settings.sources` reads their values.
 
 - All faults are reported together, unknown names included; each names the setting and the fix.
 - No message contains the value of a secret or of a URL, which may contain a password.
@@ -6,22 +6,19 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
 
 from gateway.metering.rules.parsing import MAX_FILE, parse_rules_file
 from gateway.metering.rules.rules import Rules, RulesError
-from gateway.settings.model import ENV_PREFIX, SECRETS, Settings, Source
+from gateway.settings.model import ENV_PREFIX, SECRETS, Settings
+from gateway.settings.sources import Fault, Sources
 
 Command = Literal["up", "proxy", "admin", "tool"]
 """The command that loads the settings. `proxy` and `admin` embed no engines, so they require URLs."""
@@ -33,21 +30,7 @@ REQUIRED: Mapping[Command, tuple[str, ...]] = {
     "admin": ("redis_url", "clickhouse_url", "jwt_secret"),
 }
 
-_SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_.*)?)\Z|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?\Z")
-_LINK_VALUE = re.compile(r"(tcp|udp|sctp)://")
-_FLAGS = {"upstream_url": "upstream"}
-"""Options whose names differ from their settings."""
 _MAX_SHOWN = 80
-
-
-class Fault(NamedTuple):
-    """A fault: the setting as the user wrote it, and the problem with its fix."""
-
-    setting: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.setting}: {self.problem}"
 
 
 class SettingsError(Exception):
@@ -62,28 +45,18 @@ def load_settings(
     config: Path | None = None, flags: Mapping[str, Any] | None = None, *, command: Command = "tool"
 ) -> Settings:
     """Load and validate the settings; flags that are `None` are ignored. Raises `SettingsError` with all faults."""
-    faults: list[Fault] = []
-    layers: dict[Source, dict[str, Any]] = {
-        "file": _read_file(config, faults),
-        "environment": _read_environment(faults),
-        "flag": {name: value for name, value in (flags or {}).items() if value is not None},
-    }
-    merged: dict[str, Any] = {}
-    sources: dict[str, Source] = {}
-    for source, layer in layers.items():
-        merged |= layer
-        sources |= dict.fromkeys(layer, source)
+    sources = Sources()
+    if config is not None:
+        sources.read_toml(config)
+    sources.read_environment(os.environ)
+    sources.read_flags(flags or {})
+    faults = sources.faults
 
     def shown_name(name: str) -> str:
-        match sources.get(name, "environment"):
-            case "file":
-                return f"{name} in {config}"
-            case "flag":
-                return "--" + _FLAGS.get(name, name).replace("_", "-")
-            case _:
-                return ENV_PREFIX + name.upper()
+        return sources.given[name].shown_name if name in sources.given else ENV_PREFIX + name.upper()
 
-    settings, bad = _validate(merged, faults, shown_name)
+    settings, invalid = _validate({name: given.value for name, given in sources.given.items()}, faults, shown_name)
+    bad = invalid | sources.faulty
     for name, problem in _contradictions(settings):
         if name not in bad:
             faults.append(Fault(shown_name(name), problem))
@@ -96,7 +69,8 @@ def load_settings(
     )
     if faults:
         raise SettingsError(faults)
-    settings._sources.update(sources)
+    settings._sources.update({name: given.source for name, given in sources.given.items()})
+    settings._warnings.extend(sources.warnings)
     return settings
 
 
@@ -134,54 +108,10 @@ def _validate(
     return Settings(**{name: value for name, value in merged.items() if name not in bad}), frozenset(bad)
 
 
-def _read_file(config: Path | None, faults: list[Fault]) -> dict[str, Any]:
-    if config is None:
-        return {}
-    try:
-        if not config.is_file():
-            raise FileNotFoundError("no such file")
-        data = TomlConfigSettingsSource(Settings, config).toml_data
-    except tomllib.TOMLDecodeError as error:
-        # The message of `TOMLDecodeError` has a position and a token, never a value.
-        faults.append(Fault(str(config), f"is not valid TOML: {error}"))
-        return {}
-    except UnicodeDecodeError:
-        faults.append(Fault(str(config), "is not UTF-8: save it as UTF-8"))
-        return {}
-    except OSError as error:
-        faults.append(Fault(str(config), f"cannot be read ({error.strerror or error}): check --config"))
-        return {}
-    data.pop("metering", None)  # read by `_rules_faults`, from the file that `metering_rules` names
-    known = {name: value for name, value in data.items() if name in Settings.model_fields}
-    faults.extend(Fault(f"{name} in {config}", _unknown(name.lower(), str.lower)) for name in data if name not in known)
-    # Also for a file without rules: it may have some when it is read again on SIGHUP.
-    return {"metering_rules": config, **known}
-
-
-def _read_environment(faults: list[Fault]) -> dict[str, Any]:
-    for variable, value in sorted(os.environ.items()):
-        name = variable.upper().removeprefix(ENV_PREFIX)
-        if name == variable.upper() or name.lower() in Settings.model_fields:
-            continue
-        if _SERVICE_LINK.search(name) or _LINK_VALUE.match(value):
-            continue  # set by Kubernetes and Docker for a service named "gateway"
-        faults.append(Fault(variable, _unknown(name.lower(), lambda near: ENV_PREFIX + near.upper())))
-    return dict(EnvSettingsSource(Settings)())
-
-
-def _unknown(name: str, spelled: Callable[[str], str]) -> str:
-    near = difflib.get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
-    if near:
-        return f"is not a setting: did you mean {spelled(near[0])}?"
-    return "is not a setting: remove it (`mcp-gateway config` lists all settings)"
-
-
 def _problem(name: str, detail: ErrorDetails, value: Any) -> str:
     context = detail.get("ctx", {})
-    if isinstance(value, str) and _LINK_VALUE.match(value) and not name.endswith("_url"):
-        return "was set by Kubernetes for a service of that name: set enableServiceLinks: false in the pod"
     if isinstance(value, str) and not value.strip():
-        return "is empty: give it a value or remove it"
+        return "is blank: give it a value or remove it"
     match detail["type"]:
         case "value_error":
             return str(context["error"])

@@ -17,6 +17,15 @@ Settings come from three places, in this order; later ones win:
 2. the environment, with the prefix `GATEWAY_` (`GATEWAY_PROXY_PORT=8001`).
 3. options of the command (`--proxy-port 8001`).
 
+A secret, and the URL of the upstream, Redis or ClickHouse, can also be given by the path of a file that contains it:
+`GATEWAY_JWT_SECRET_FILE=/run/secrets/jwt`. One line end at the end of the file is removed. To give a setting both ways
+is a fault.
+
+A variable that is set to the empty text counts as not set, except `GATEWAY_PUBLIC_METHODS`, where it means none. A
+value that begins and ends with the same quote is a fault, because `docker run --env-file` keeps quotes. Variables that
+Kubernetes sets for a Service whose name begins with `gateway` (`GATEWAY_PORT=tcp://…`, `GATEWAY_SERVICE_HOST`) are
+ignored with one warning.
+
 An unknown or malformed setting stops the start; all faults are reported together, each with its fix. `mcp-gateway
 config` prints the settings in effect, with secrets masked, and the source of each value. Settings are read once, at the
 start; only the metering rules are read again, on SIGHUP.

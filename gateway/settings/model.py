@@ -22,6 +22,8 @@ ENV_PREFIX = "GATEWAY_"
 Source = Literal["default", "file", "environment", "flag"]
 
 SECRETS = ("upstream_authorization", "jwt_secret", "admin_password", "key_pepper")
+FILE_SETTINGS = (*SECRETS, "upstream_url", "redis_url", "clickhouse_url")
+"""Settings that can also be given by the path of a file that contains the value, as `…_FILE`."""
 _REVEAL = {"reveal": True}
 
 
@@ -49,6 +51,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=ENV_PREFIX, validate_default=True, hide_input_in_errors=True
     )
     _sources: dict[str, Source] = PrivateAttr(default_factory=dict)
+    _warnings: list[str] = PrivateAttr(default_factory=list)
 
     # Upstream and engines
     upstream_url: v.UpstreamUrl | None = None
@@ -125,6 +128,11 @@ class Settings(BaseSettings):
         if value is None:
             return None
         return value.get_secret_value() if info.context == _REVEAL else v.MASK
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines about the sources of the settings, for the log of the start; a copy has none."""
+        return tuple(self._warnings)
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{row.name}={row.value}' for row in self.effective())})"

@@ -48,14 +48,18 @@ def _each(check: Callable[[str], str]) -> AfterValidator:
 
 def _text(value: str) -> str:
     if not value.strip():
-        raise ValueError("is empty: give it a value or remove it")
+        raise ValueError("is blank: give it a value or remove it")
     if not value.isprintable():
         raise ValueError("contains a control character: check for a stray line break")
     return value
 
 
 def _path(value: Path) -> Path:
-    return value.expanduser().absolute()
+    try:
+        return value.expanduser().absolute()
+    except RuntimeError:
+        # A user id without an entry in /etc/passwd, as containers have.
+        raise ValueError("begins with ~, but this user has no home folder: write the full path") from None
 
 
 def _no_empty_path(value: Any) -> Any:

@@ -14,6 +14,7 @@ from gateway.cli.app import app
 from gateway.metering.rules.parsing import parse_rules
 from gateway.redis import names as redis_names
 from gateway.settings import Settings
+from gateway.settings.model import FILE_SETTINGS
 from tests.docs.pages import PAGES, ROOT, mentions, mentions_in_code, resolve
 
 FOLDERS = ("gateway", "admin_api", "mcp_backend", "bench", "deploy", "docs", "tests")
@@ -40,8 +41,13 @@ def test_every_module_that_is_run_exists() -> None:
             assert importlib.util.find_spec(one.text) is not None, one
 
 
+SERVICE_LINKS = {"GATEWAY_PORT", "GATEWAY_SERVICE_HOST"}
+"""Variables that Kubernetes sets, and that are no settings."""
+
+
 def test_every_setting_exists() -> None:
     known = {"GATEWAY_" + name.upper() for name in Settings.model_fields}
+    known |= {f"GATEWAY_{name.upper()}_FILE" for name in FILE_SETTINGS} | SERVICE_LINKS
     assert [one for one in mentions(r"(GATEWAY_[A-Z][A-Z_]*[A-Z])") if one.text not in known] == []
 
 

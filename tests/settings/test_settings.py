@@ -109,9 +109,7 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
     [
         ("PROXY_PORT", "0", "from 1 to 65535"),
         ("PROXY_PORT", "http", "whole number, not http"),
-        ("PROXY_PORT", "", "is empty"),
         ("PROXY_PORT", "8000", "is 8000, the same as proxy_port"),
-        ("PROXY_PORT", "tcp://10.0.0.7:8001", "enableServiceLinks"),
         ("UPSTREAM_URL", "ftp://a/mcp", "full URL"),
         ("UPSTREAM_URL", "http:///mcp", "full URL"),
         ("UPSTREAM_URL", "http://a:99999/mcp", "check the host and the port"),
@@ -142,14 +140,18 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         ("ADMIN_EMAIL", "root", "email address"),
         ("ADMIN_PASSWORD", "short", "8 to 1024"),
         ("JWT_SECRET", "x" * 31, "at least 32 bytes"),
-        ("JWT_SECRET", "", "is empty"),
         ("KEY_PEPPER", "x" * 31, "at least 32 bytes"),
         ("FORWARD_IDENTITY", "maybe", "true or false, not maybe"),
         ("CONNECT_TIMEOUT", "0", "above 0"),
         ("CONNECT_TIMEOUT", "nan", "must be a number"),
         ("USAGE_TTL_DAYS", "0", "from 1 to 36500"),
         ("LOG_FORMAT", "xml", "must be 'auto', 'text' or 'json'"),
+        ("DATA_DIR", " ", "is blank"),
         ("SPEED", "1", "is not a setting: remove it"),
+        ("SPEED", "tcp://10.0.0.7:8001", "is not a setting: remove it"),
+        ("PORT", "8001", "is not a setting: remove it"),
+        ("HOST_FILE", "/run/secrets/host", "did you mean GATEWAY_HOST?"),
+        ("JWT_SECRT_FILE", "/run/secrets/jwt", "did you mean GATEWAY_JWT_SECRET_FILE?"),
     ],
 )
 def test_a_malformed_setting_is_named_with_its_fix(
@@ -186,16 +188,6 @@ def test_a_file_that_is_missing_or_not_utf8_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'host = "\xe9"')
     [fault] = faults(config=tmp_path / "latin.toml")
     assert "UTF-8" in fault
-
-
-def test_variables_that_kubernetes_sets_for_a_service_named_gateway_are_ignored(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("GATEWAY_SERVICE_HOST", "10.0.0.1")
-    monkeypatch.setenv("GATEWAY_SERVICE_PORT_HTTP", "8001")
-    monkeypatch.setenv("GATEWAY_PORT", "tcp://10.0.0.1:8001")
-    monkeypatch.setenv("GATEWAY_PORT_8001_TCP_ADDR", "10.0.0.1")
-    load_settings()
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET", "KEY_PEPPER", "ADMIN_PASSWORD", "UPSTREAM_AUTHORIZATION"])

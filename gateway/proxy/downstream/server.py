@@ -14,6 +14,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.proxy.downstream.aiohttp_bridge import make_server
 from gateway.proxy.downstream.connection import ClientConnection, FastPath
@@ -55,7 +56,7 @@ class ProxyServer:
         self.is_stopping = False
         self.last_tick = self.loop.time()
         """Loop time of the last check of the deadlines."""
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
         self.connections: set[ClientConnection] = set()
         """The open connections of clients, idle or busy."""
@@ -63,23 +64,23 @@ class ProxyServer:
 
     async def listen(self, host: str, port: int) -> None:
         """Accept connections on a port that other workers share. Raises `OSError`."""
-        self._listener = await self.loop.create_server(
-            lambda: ClientConnection(self), host, port, reuse_port=True, backlog=_BACKLOG
-        )
+        for bound in listening.bind(host, port, reuse_port=True):
+            self._listeners.append(
+                await self.loop.create_server(lambda: ClientConnection(self), sock=bound, backlog=_BACKLOG)
+            )
         self._ticker = self.loop.create_task(self._watch_deadlines())
 
     @property
     def port(self) -> int:
-        """The port of the listening socket."""
-        assert self._listener is not None
-        port: int = self._listener.sockets[0].getsockname()[1]
+        """The port of the listening sockets."""
+        port: int = self._listeners[0].sockets[0].getsockname()[1]
         return port
 
     def stop_accepting(self) -> None:
         """Accept no more connections or requests; those that are being received or served continue."""
         self.is_stopping = True
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         if not self.connections:
             self._all_closed.set()
         for connection in list(self.connections):

@@ -9,6 +9,6 @@
 | SIGTERM | drain and end |
 
 Settings go over a pipe, so no secret appears in an environment or on a command line. `supervisor` is the parent's side
-and the place to begin reading; `child_process` is the child's. Imports no other package of the project; imported by
-`gateway.runtime` alone.
+and the place to begin reading; `child_process` is the child's; `scratch_folder` is for files of both. Imports no other
+package of the project; imported by `gateway.runtime` alone.
 """
