@@ -41,6 +41,11 @@ _durations = Histogram(
     buckets=_DURATIONS,
 )
 _upstream_errors = Counter("mcp_gateway_upstream_errors", "Upstream errors by phase.", ("phase",))
+_upstream_refusals = Counter(
+    "mcp_gateway_upstream_refusals",
+    "Responses with which the upstream refused the gateway itself: redirect, 401, 403 or 407.",
+    ("kind",),
+)
 _rule_faults = Counter("mcp_gateway_metering_rule_faults", "Calls for which the metering rule of the operator failed.")
 _open_streams = Gauge("mcp_gateway_open_streams", "Open event streams to clients.", multiprocess_mode="livesum")
 _key_lookups = Counter(
@@ -187,6 +192,10 @@ class ProxyMetrics:
     def upstream_failed(self, phase: str) -> None:
         """Count an upstream error in this phase."""
         _upstream_errors.labels(_phase(phase)).inc()
+
+    def upstream_refused(self, kind: str) -> None:
+        """Count a response with which the upstream refused the gateway itself."""
+        _upstream_refusals.labels(kind).inc()
 
     def rule_failed(self) -> None:
         """Count a call for which the metering rule failed."""

@@ -16,6 +16,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     upstream_url: str
     upstream_authorization: str | None
+    upstream_challenge: str
     redis_url: str
     data_dir: str
     metering_rules: str | None

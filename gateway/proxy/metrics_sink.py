@@ -27,6 +27,9 @@ class ProxyMetricsSink(Protocol):
     def upstream_failed(self, phase: str) -> None:
         """Count a failure of the upstream in this phase."""
 
+    def upstream_refused(self, kind: str) -> None:
+        """Count a response with which the upstream refused the gateway: `redirect`, `401`, `403` or `407`."""
+
     def rule_failed(self) -> None:
         """Count a call on which a metering rule failed."""
 

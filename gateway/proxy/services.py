@@ -30,6 +30,7 @@ from gateway.proxy.pipeline.usage_recorder import UsageRecorder
 from gateway.proxy.stores import Stores
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.pool import UpstreamPool
+from gateway.proxy.upstream.response_check import ResponseCheck
 from gateway.usage.event import new_event_id
 from gateway.usage.producer.stream import UsageStream
 
@@ -114,13 +115,15 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
 def _make_forwarding(
     config: ProxyConfig, metrics: ProxyMetricsSink, stores: Stores, authenticator: Authenticator
 ) -> ForwardingServices:
+    address = UpstreamAddress(config.upstream_url)
     pool = UpstreamPool(
-        UpstreamAddress(config.upstream_url),
+        address,
         UpstreamTimeouts(
             connect=config.connect_timeout,
             first_byte=config.first_byte_timeout,
             idle=config.idle_timeout,
         ),
+        ResponseCheck(address, metrics.upstream_refused, pass_challenges=config.upstream_challenge == "pass"),
     )
     correlation = Correlation(stores.correlation, stores.limiter, stores.keys.get)
     streams = ResponseStreams(UsageRecorder(stores.usage, stores.limiter).record, correlation)

@@ -33,6 +33,14 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "Bearer upstream-token",
             "none",
         ),
+        "upstream_challenge": Description(
+            "What clients get when the upstream answers 401 or 403: `hide`, 502 without its `WWW-Authenticate`; "
+            "`pass`, the upstream's own response.",
+            "The credentials that the upstream refuses are the gateway's, and its challenge sends clients into the "
+            "OAuth of another server. `pass` is for upstreams that clients authenticate to themselves, in headers "
+            "other than `Authorization`.",
+            "pass",
+        ),
         "redis_url": Description(
             "Redis or Valkey: `redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/master` or "
             "`redis+cluster://host,host`. Required by `mcp-gateway proxy` and `mcp-gateway admin`.",

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     # Upstream and engines
     upstream_url: v.UpstreamUrl | None = None
     upstream_authorization: v.HeaderValue | None = None
+    upstream_challenge: Literal["hide", "pass"] = "hide"
     redis_url: v.RedisUrl | None = None
     clickhouse_url: v.ClickHouseUrl | None = None
     clickhouse_cluster: v.Cluster | None = None

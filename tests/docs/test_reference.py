@@ -71,7 +71,7 @@ def test_every_reason_of_a_rejection_is_on_the_errors_page() -> None:
     assert reasons - described == set()
     # These come from a key's status or an upstream's phase, not from a literal.
     computed = {"revoked", "expired", "suspended"}
-    computed |= {"upstream_connect", "upstream_first_byte", "upstream_idle", "upstream_answer"}
+    computed |= {"upstream_refused", "upstream_connect", "upstream_first_byte", "upstream_idle", "upstream_answer"}
     assert described - reasons == computed
 
 

@@ -60,11 +60,12 @@ class HttpResponse:
 
 
 class RecordingMetrics:
-    """A metrics sink that records reasons, failed phases and open streams."""
+    """A metrics sink that records reasons, failed phases, refusals and open streams."""
 
     def __init__(self) -> None:
         self.reasons: list[str] = []
         self.phases: list[str] = []
+        self.refusals: list[str] = []
         self.open_streams = 0
         self.limit_checks = Counter[tuple[str, str, str]]()
 
@@ -88,6 +89,9 @@ class RecordingMetrics:
 
     def upstream_failed(self, phase: str) -> None:
         self.phases.append(phase)
+
+    def upstream_refused(self, kind: str) -> None:
+        self.refusals.append(kind)
 
 
 class Gateway:

@@ -8,7 +8,14 @@ Requests: fields of the client are forwarded, except
 
 A field that is not forwarded is not forwarded under another spelling either: servers read `_`, and some `.`, as `-`.
 
-Responses: fields of the upstream are sent to the client, except hop-by-hop fields and lengths.
+Responses: fields of the upstream are sent to the client, except
+
+- hop-by-hop fields and lengths;
+- CORS and rate limits, which are those of the gateway;
+- credentials and challenges, which concern the gateway (a 401 or 403 that is passed on keeps its challenge);
+- addresses: the client must not follow them round the gateway;
+- state that a browser would keep for the gateway's own origin, and instructions to the proxy in front of the gateway;
+- the name of the server software.
 
 Pure: does no I/O.
 """
@@ -55,7 +62,19 @@ _DROPPED_PREFIXES_UPSTREAM = (
     *(b"ssl-client-", b"x-ssl-client-", b"x-client-cert", b"x-client-dn"),
 )
 """Prefixes of the fields in which authenticating proxies identify the client; here, the gateway does."""
-_DROPPED_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {b"content-length", b"proxy-authenticate"}
+_CHALLENGE = b"www-authenticate"
+_DROPPED_TO_CLIENT = (_HOP_BY_HOP - {b"trailer"}) | {
+    *(b"content-length", b"timing-allow-origin", b"ratelimit", b"ratelimit-policy"),
+    *(_CHALLENGE, b"authentication-info", b"proxy-authenticate", b"proxy-authentication-info"),
+    *(b"location", b"content-location", b"refresh", b"link", b"alt-svc", b"sourcemap"),
+    *(b"report-to", b"reporting-endpoints", b"nel"),
+    *(b"set-cookie", b"set-cookie2", b"strict-transport-security", b"public-key-pins", b"expect-ct"),
+    *(b"clear-site-data", b"accept-ch", b"critical-ch", b"service-worker-allowed"),
+    *(b"x-sendfile", b"x-lighttpd-send-file", b"x-reproxy-url"),
+    *(b"server", b"x-powered-by"),
+}
+_DROPPED_PREFIXES_TO_CLIENT = (b"access-control-", b"x-accel-")
+_SESSION_ID_FIELD = b"mcp-session-id"
 _UNIQUE = frozenset(
     {
         *(b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"origin"),
@@ -178,14 +197,27 @@ def _forwarded_name(name: bytes) -> bytes:
     return b"" if canonical in _DROPPED_UPSTREAM or canonical.startswith(_DROPPED_PREFIXES_UPSTREAM) else lower
 
 
-def client_headers(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of the response to the client, without its length."""
+def client_headers(headers: RawHeaders, status: int = 0) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of the response to the client, without its length; also for trailers."""
     dropped = _named_in_connection(headers)
-    return [
-        (name, value)
-        for name, value in headers
-        if (lower := name.lower()) not in _DROPPED_TO_CLIENT and lower not in dropped
-    ]
+    fields: list[tuple[bytes, bytes]] = []
+    has_session_id = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower == _CHALLENGE and status in (401, 403):
+            fields.append((name, value))
+        elif lower == _SESSION_ID_FIELD:
+            # Repeated ones are the same: `gateway.proxy.upstream.response_check` rejects others.
+            if not has_session_id:
+                fields.append((name, value.partition(b", ")[0]))
+            has_session_id = True
+        elif (
+            lower not in _DROPPED_TO_CLIENT
+            and lower not in dropped
+            and not lower.startswith(_DROPPED_PREFIXES_TO_CLIENT)
+        ):
+            fields.append((name, value))
+    return fields
 
 
 def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:

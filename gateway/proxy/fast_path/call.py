@@ -166,8 +166,13 @@ class FastPathCall:
         if upstream.unread_bytes > _MAX_BUFFERED:
             return False
         upstream.buffer_whole()
-        if not downstream_head(upstream, self._request.head.origin).is_event_stream:
-            return upstream.response.content_length is not None and upstream.response.content_length <= _MAX_BUFFERED
+        head = downstream_head(upstream, self._request.head.origin)
+        if not head.is_event_stream:
+            return (
+                head.is_usual
+                and upstream.response.content_length is not None
+                and upstream.response.content_length <= _MAX_BUFFERED
+            )
         if upstream.unread_bytes == 0 or not is_partial_single_event(*upstream.body_view()):
             return False
         if self._timer is None:
@@ -178,10 +183,10 @@ class FastPathCall:
         """Hand over the usage event of a single-result response; return False for any other response."""
         services, upstream = self._services, self._upstream
         upstream_response = upstream.response
-        if not upstream_response.is_complete or upstream_response.trailers:
+        head = downstream_head(upstream, self._request.head.origin)
+        if not upstream_response.is_complete or upstream_response.trailers or not head.is_usual:
             return False
         view = upstream.body_view()
-        head = downstream_head(upstream, self._request.head.origin)
         body = slice_view(*view)
         data = single_event_data(*view) if head.is_event_stream else body
         outcome = None if data is None else self._meter(data)

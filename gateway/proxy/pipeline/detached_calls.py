@@ -127,7 +127,7 @@ class DetachedCalls:
 
     async def _read_response(self, sent: SentRequest, stream: ResponseStream | None) -> None:
         try:
-            await sent.connection.wait_for_head()
+            await self._pool.wait_for_head(sent.connection)
             await (stream or self._streams.open(sent.connection, sent.exchange)).read_to_end()
         except RequestRejected:
             # Its usage is recorded, and there is no client to send the rejection to.

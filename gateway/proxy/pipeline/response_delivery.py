@@ -29,6 +29,8 @@ from gateway.proxy.pipeline.sending import UpstreamSender
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
+from gateway.proxy.upstream.response_check import REFUSALS, session_ids
+from gateway.proxy.upstream.response_parser import ResponseParser
 from gateway.usage.producer.spool import SpoolFull
 
 log = logging.getLogger(__name__)
@@ -133,11 +135,14 @@ class DownstreamHead(msgspec.Struct, frozen=True):
     """With the fields above, what the head was made from."""
     head: ResponseHead
     is_event_stream: bool
+    is_usual: bool
+    """False if the response must be checked or decoded on the general path."""
 
 
 def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> DownstreamHead:
     """Return the response head for a client of this origin, cached for the next response with the same head."""
-    status, reason, headers = connection.response.status, connection.response.reason, connection.response.headers
+    response = connection.response
+    status, reason, headers = response.status, response.reason, response.headers
     cached = connection.head_cache
     if (
         isinstance(cached, DownstreamHead)
@@ -147,7 +152,22 @@ def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> Dow
         and cached.origin == origin
     ):
         return cached
-    response_head = serialize_head(status, reason, client_headers(headers) + cors_headers(origin))
-    made = DownstreamHead(status, reason, headers, origin, response_head, connection.response.is_event_stream)
+    made = DownstreamHead(
+        status,
+        reason,
+        headers,
+        origin,
+        _response_head(response, origin),
+        response.is_event_stream,
+        is_usual=status not in REFUSALS and len(session_ids(headers)) <= 1,
+    )
     connection.head_cache = made
     return made
+
+
+def _response_head(response: ResponseParser, origin: bytes | None) -> ResponseHead:
+    fields = client_headers(response.headers, response.status) + cors_headers(origin)
+    if response.is_event_stream:
+        # nginx in front of the gateway would buffer the events.
+        fields.append((b"X-Accel-Buffering", b"no"))
+    return serialize_head(response.status, response.reason, fields)

@@ -13,7 +13,7 @@ from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.connection import UpstreamConnection
-from gateway.proxy.upstream.errors import UpstreamError
+from gateway.proxy.upstream.errors import RefusedError, UpstreamError
 from gateway.proxy.upstream.pool import UpstreamPool
 
 
@@ -53,10 +53,13 @@ class UpstreamSender:
         When the task is cancelled, because the client disconnected, the call may go on detached.
         """
         try:
-            await sent.connection.wait_for_head()
+            await self._pool.wait_for_head(sent.connection)
         except BaseException as failure:
             if not isinstance(failure, asyncio.CancelledError) or not self._detached_calls.detach(sent):
                 self.release(sent.connection)
+            if isinstance(failure, RefusedError):
+                # No response to its calls will come on another stream.
+                await self._correlation.withdraw(sent.exchange)
             if isinstance(failure, UpstreamError):
                 raise self.counted_rejection(failure) from None
             raise

@@ -41,7 +41,7 @@ class SessionReaper:
         try:
             connection = await self._pool.send_request(head, None)
             try:
-                await connection.wait_for_head()
+                await self._pool.wait_for_head(connection)
             finally:
                 self._pool.release(connection)
         except UpstreamError as error:

@@ -18,6 +18,7 @@ from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import ResponseError
 from gateway.proxy.upstream.pool import UpstreamPool
+from gateway.proxy.upstream.response_check import session_ids
 from gateway.redis.names import digest
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class SessionRegistration:
         session_id = None
         try:
             sent = await sending
-            session_id = sent.connection.response.header(b"mcp-session-id")
+            session_id = next(iter(session_ids(sent.connection.response.headers)), None)
         finally:
             if request.principal is None and not session_id:
                 await self._release_handshake(request.head.client_ip)

@@ -4,6 +4,7 @@
 - `pool`: sends requests on idle or new connections.
 - `connection`: one connection, its states and time-outs; `socket_reader` is its flow control.
 - `response_parser`: one response, its states; `llhttp_reader` holds the strict rules for heads.
+- `response_check`: rejects responses that must not reach a client.
 - `body_buffer`: received body bytes that wait for their reader.
 - `errors`: what can go wrong, by phase, and as which status a client sees it.
 

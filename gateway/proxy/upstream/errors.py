@@ -38,5 +38,14 @@ class IdleTimeoutError(UpstreamError):
     status = 504
 
 
+class RefusedError(UpstreamError):
+    """The response refuses the gateway itself, not the request of its client: a redirect, or a demand for credentials.
+
+    It must not reach the client.
+    """
+
+    phase = "refused"
+
+
 class ResponseError(UpstreamError):
     """The response ended early, or is not strict HTTP/1.1."""

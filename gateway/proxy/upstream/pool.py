@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError, UpstreamError
+from gateway.proxy.upstream.response_parser import ResponseParser
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +31,15 @@ _TICK = 0.25
 class UpstreamPool:
     """Sends requests on pooled connections. No request is ever sent twice."""
 
-    def __init__(self, address: UpstreamAddress, timeouts: UpstreamTimeouts) -> None:
+    def __init__(
+        self,
+        address: UpstreamAddress,
+        timeouts: UpstreamTimeouts,
+        check_head: Callable[[ResponseParser], None] = lambda response: None,
+    ) -> None:
+        """`check_head` raises `UpstreamError` for a response that must not be used."""
         self.address = address
+        self._check_head = check_head
         self._timeouts = timeouts
         self._tls = ssl.create_default_context() if address.is_tls else None
         self._idle: list[UpstreamConnection] = []
@@ -65,6 +73,11 @@ class UpstreamPool:
         connection back with `release`.
         """
         return self._send(self._take_idle() or await self._connect(), head, body)
+
+    async def wait_for_head(self, connection: UpstreamConnection) -> None:
+        """Wait for the head of a response, and check it. Raises `UpstreamError`."""
+        await connection.wait_for_head()
+        self._check_head(connection.response)
 
     @property
     def has_idle(self) -> bool:

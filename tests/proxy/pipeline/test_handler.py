@@ -625,23 +625,12 @@ async def test_the_upstreams_credential_and_the_identity_are_sent_if_configured(
 
 async def test_a_response_is_delivered_unchanged(gateway: Gateway, upstream: ScriptedUpstream) -> None:
     upstream.answer = answer_raw(
-        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\n"
-        b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
+        b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nX-Custom: \xc3\xa9\r\nX-Two: a=1\r\nX-Two: b=2\r\n\r\n"
     )
     response = await gateway.post({"jsonrpc": "2.0", "method": "notifications/cancelled"}, await gateway.key())
     assert (response.status, response.body, "Content-Type" in response.headers) == (202, b"", False)
-    assert response.headers.getall("Set-Cookie") == ["a=1", "b=2"]
+    assert response.headers.getall("X-Two") == ["a=1", "b=2"]
     assert response.headers["X-Custom"].encode("utf-8", "surrogateescape") == b"\xc3\xa9"
-
-
-async def test_a_redirect_of_the_upstream_is_delivered_not_followed(
-    gateway: Gateway, upstream: ScriptedUpstream
-) -> None:
-    upstream.answer = answer_raw(
-        b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
-    )
-    response = await gateway.post(PING, await gateway.key())
-    assert (response.status, response.headers["Location"], len(upstream.requests)) == (307, "/elsewhere", 1)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ConnectionRefusedError, TimeoutError])
