@@ -72,6 +72,15 @@ class Budget:
         self._uses += 1
         return True
 
+    def put_back(self, lease: Lease | None) -> Operation | None:
+        """Undo the consumption of a leased unit; return the operation that gives it back if the lease has ended."""
+        if lease is None:
+            return None
+        if lease is self._lease:
+            self._left += 1
+            return None
+        return self.leasable.give_back(1, lease.taken_at, lease.bucket)
+
     def wanted(self, units: int) -> int:
         """Return the units to lease with a check of these units, as far as all limits have them."""
         has_enough_left = self._status is not None and self._status.share >= _MIN_SHARE_LEFT

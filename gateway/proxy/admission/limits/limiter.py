@@ -28,7 +28,7 @@ from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
 from gateway.proxy.admission.limits.script import Operation
 from gateway.proxy.admission.limits.slots import Slot
-from gateway.proxy.admission.limits.state import LimitState
+from gateway.proxy.admission.limits.state import LimitState, Uses
 from gateway.proxy.admission.limits.take_units import OnChecked, TakeUnits
 from gateway.proxy.admission.limits.usage_counts import AddCounts
 from gateway.proxy.admission.rejections import Deny, RequestRejected
@@ -37,6 +37,7 @@ from gateway.proxy.metrics_sink import ProxyMetricsSink
 
 MAX_KEYS = 10_000
 """Most keys whose state a worker holds."""
+_ONE_CALL = Uses(1, 1)
 _TICK_SECONDS = 1.0
 _TICKS_TO_RENEWAL = 5
 """Slots are renewed at every fifth tick, well within `script.SLOT_SECONDS`."""
@@ -85,8 +86,7 @@ class Limiter:
         if not budget.take_leased(1, state.clock.monotonic()):
             state.slots.release(slots, key.slot_caps)
             return None
-        state.counts.add(key, requests=1, calls=1)
-        return state.permit(key, budget, slots)
+        return state.permit(key, budget, _ONE_CALL, slots, partial(budget.put_back, budget.lease))
 
     def check_call(self, record: KeyRecord, tool: str, on_checked: OnChecked, *, is_alone: bool = False) -> None:
         """Check and consume the limits of a call. `is_alone`: no other check is expected in this turn."""
@@ -108,7 +108,7 @@ class Limiter:
         else:
             demand = request_demand(key.limits, requests, tools)
             check = self._take_units(key, Budget(demand, Demand(())), demand)
-            check.add(outcome.set, requests=requests, calls=len(tools))
+            check.add(outcome.set, Uses(requests, len(tools)))
             self._state.checks.submit(check)
         permit_or_deny = await outcome.wait()
         if isinstance(permit_or_deny, Deny):
@@ -120,10 +120,10 @@ class Limiter:
     ) -> None:
         check = self._waiting.get(budget)
         if check is not None and not check.is_sent:
-            check.add(on_checked, requests=1, calls=calls)
+            check.add(on_checked, Uses(1, calls))
             return
         check = self._waiting[budget] = self._take_units(key, budget, budget.demand)
-        check.add(on_checked, requests=1, calls=calls)
+        check.add(on_checked, Uses(1, calls))
         self._state.checks.submit(check, is_alone=is_alone)
 
     def _take_units(self, key: KeyLimits, budget: Budget, demand: Demand, lease_units: int = 1) -> TakeUnits:
@@ -223,12 +223,17 @@ class Limiter:
     def _report(self) -> None:
         """Report the admitted and refused units to the metrics."""
         state = self._state
+        cancelled = {budget: units for budget, units in state.admitted.items() if units < 0}
         for budget, units in state.admitted.items():
+            if units < 0:
+                continue
             for cost in budget.demand.costs:
                 self._metrics.limit_checked(cost.limit.field, cost.limit.of, "admitted", units)
         for limit, units in state.refused.items():
             self._metrics.limit_checked(limit.field, limit.of, "refused", units)
         state.admitted.clear()
+        # They were reported as admitted, and are subtracted from the next report.
+        state.admitted.update(cancelled)
         state.refused.clear()
 
 

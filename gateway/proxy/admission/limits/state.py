@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from gateway.keys.limits import Limit
 from gateway.proxy.admission.limits.budget import Budget, Leases
 from gateway.proxy.admission.limits.checks import LimitChecks, RunOperations
 from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.permit import Permit
+from gateway.proxy.admission.limits.script import Operation
 from gateway.proxy.admission.limits.slots import Slot, Slots
 from gateway.proxy.admission.limits.usage_counts import UsageCounts
 from gateway.proxy.clock import Clock
+
+GiveBack = Callable[[], Operation | None]
+
+
+class Uses(NamedTuple):
+    """The JSON-RPC requests of a body, and the tool calls among them."""
+
+    requests: int
+    calls: int
 
 
 class LimitState:
@@ -35,12 +46,32 @@ class LimitState:
         return self.clock.now_ms() // 1000
 
     def permit(
-        self, key: KeyLimits, budget: Budget, slots: Sequence[Slot], give_back: Callable[[], None] | None = None
+        self,
+        key: KeyLimits,
+        budget: Budget,
+        uses: Uses,
+        slots: Sequence[Slot],
+        give_back: Callable[[], Operation | None],
     ) -> Permit:
-        """Return the permit of a request that was admitted by a budget."""
+        """Count a request that a budget has admitted, and return its permit.
+
+        `give_back` undoes what the request has consumed, and may return an operation to that end.
+        """
+        self.counts.add(key, requests=uses.requests, calls=uses.calls)
         self.admitted[budget] += 1
-        header_lines = budget.header_lines(self.clock.now_ms() / 1000)
-        return Permit(header_lines, slots, partial(self.release_slots, key) if slots else None, give_back)
+        return Permit(
+            budget.header_lines(self.clock.now_ms() / 1000),
+            slots,
+            partial(self.release_slots, key) if slots else None,
+            partial(self._cancel, key, budget, uses, give_back),
+        )
+
+    def _cancel(self, key: KeyLimits, budget: Budget, uses: Uses, give_back: GiveBack) -> None:
+        self.counts.add(key, requests=-uses.requests, calls=-uses.calls)
+        self.admitted[budget] -= 1
+        operation = give_back()
+        if operation is not None and operation.names:
+            self.checks.submit(RunOperations(lambda: [operation]))
 
     def release_slots(self, key: KeyLimits, slots: Sequence[Slot]) -> None:
         """Release slots, or keep them for the next calls."""

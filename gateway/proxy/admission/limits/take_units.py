@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from gateway.proxy.admission.limits.budget import Budget, Lease
-from gateway.proxy.admission.limits.checks import RunOperations
 from gateway.proxy.admission.limits.demand import Demand
 from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.limits.script import Bucket, Operation
-from gateway.proxy.admission.limits.state import LimitState
+from gateway.proxy.admission.limits.state import LimitState, Uses
 from gateway.proxy.admission.rejections import REDIS_UNAVAILABLE, Deny
 
 OnChecked = Callable[[Permit | Deny], None]
@@ -22,10 +21,12 @@ OnChecked = Callable[[Permit | Deny], None]
 log = logging.getLogger(__name__)
 
 
+_NO_USES = Uses(0, 0)
+
+
 class _Waiter(NamedTuple):
     on_checked: OnChecked
-    requests: int
-    calls: int
+    uses: Uses
 
 
 class TakeUnits:
@@ -55,9 +56,9 @@ class TakeUnits:
         self.is_sent = False
         """True once no further unit can join."""
 
-    def add(self, on_checked: OnChecked, *, requests: int = 0, calls: int = 0) -> None:
-        """Take one more unit, for a body with this many requests and calls."""
-        self._waiters.append(_Waiter(on_checked, requests, calls))
+    def add(self, on_checked: OnChecked, uses: Uses = _NO_USES) -> None:
+        """Take one more unit, for a body with these uses; without any for a result."""
+        self._waiters.append(_Waiter(on_checked, uses))
 
     def operations(self) -> list[Operation]:
         state, budget, units = self._state, self._budget, len(self._waiters)
@@ -87,8 +88,8 @@ class TakeUnits:
                 self._tell(waiter, demand.deny(exceeded, wait_ms, used[2 * (exceeded - 1)], self._taken_at))
                 continue
             slots = state.slots.hold(demand.costs, self._prefix, unit)
-            state.counts.add(self._key, requests=waiter.requests, calls=waiter.calls)
-            self._tell(waiter, state.permit(self._key, budget, slots, partial(self._give_back, bucket)))
+            give_back = partial(demand.give_back, 1, self._taken_at, bucket)
+            self._tell(waiter, state.permit(self._key, budget, waiter.uses, slots, give_back))
 
     def fail(self) -> None:
         self.is_sent = True
@@ -97,7 +98,7 @@ class TakeUnits:
         for waiter in self._waiters:
             if self._allows_unchecked:
                 self._state.counts.add_unchecked(self._demand)
-                self._state.counts.add(self._key, requests=waiter.requests, calls=waiter.calls)
+                self._state.counts.add(self._key, requests=waiter.uses.requests, calls=waiter.uses.calls)
                 self._tell(waiter, Permit())
             else:
                 self._tell(waiter, REDIS_UNAVAILABLE)
@@ -107,8 +108,3 @@ class TakeUnits:
             waiter.on_checked(outcome)
         except Exception:
             log.exception("a checked request failed")
-
-    def _give_back(self, bucket: Bucket) -> None:
-        operation = self._demand.give_back(1, self._taken_at, bucket)
-        if operation.names:
-            self._state.checks.submit(RunOperations(lambda: [operation]))

@@ -51,8 +51,10 @@ class UsageCounts:
             for counter in key.uncovered:
                 if used[counter.unit]:
                     self._amounts[counter] += used[counter.unit]
-        amounts, self._amounts = self._amounts, defaultdict(int)
         self._keys.clear()
+        amounts = {limit: amount for limit, amount in self._amounts.items() if amount > 0}
+        # What was cancelled after it was added is subtracted from the next uses.
+        self._amounts = defaultdict(int, {limit: amount for limit, amount in self._amounts.items() if amount < 0})
         return amounts
 
     def put_back(self, amounts: Mapping[Limit, int]) -> None:

@@ -109,3 +109,27 @@ async def test_all_keys_of_an_owner_together_hold_a_small_share_of_its_pool_ahea
             assert await worker.consume(one) is None
     pool = counter(owner_subject("ann"), "calls", "day", NOON // 1000)
     assert 120 < await count(redis, pool) <= 120 + CAP // 200
+
+
+async def test_a_call_that_is_cancelled_gives_its_unit_back_to_the_lease_or_to_redis(redis: Redis) -> None:
+    time = FixedTime()
+    worker = LimitWorker(redis, time)
+    record = key(calls_per_day=CAP)
+    for _ in range(9):
+        assert await worker.consume(record) is None
+    during, after = (worker.limiter.admit_call_now(record, "get") for _ in range(2))
+    assert during is not None
+    assert after is not None
+    during.cancel()
+    time.seconds += 3
+    worker.limiter.maintain()
+    after.cancel()
+    assert await worker.consume(key(key_id="key_2", calls_per_day=1)) is None
+    assert await count(redis, counter("key_1", "calls", "day", NOON // 1000)) == 9
+    worker.limiter.maintain()
+    assert await worker.consume(key(key_id="key_3", calls_per_day=1)) is None
+    assert await count(redis, counter("key_1", "calls", "month", NOON // 1000)) == 9
+    assert await worker.consume(record) is None
+    worker.limiter.maintain()
+    assert await worker.consume(key(key_id="key_4", calls_per_day=1)) is None
+    assert await count(redis, counter("key_1", "calls", "month", NOON // 1000)) == 10
