@@ -12,7 +12,7 @@
 | `store` | `KeyStore`: create, find, rotate, update, suspend and revoke keys in Redis |
 | `cache` | `KeyCache`: the per-worker cache, invalidated over pub/sub |
 | `limits` | `Limit`: what each limit counts, and under which name |
-| `limit_status` | what is used and left of each limit |
+| `limit_use` | what is used and left of each limit |
 | `last_used` | `LastUsedWriter`: batches the times of last use |
 
 May import `gateway.redis`, `gateway.event_loop` and `gateway.timestamps`. Imported by `gateway.accounts`,

@@ -47,7 +47,7 @@ class Limit(NamedTuple):
     glob: str | None = None
     """The tools that it counts; `None` for all."""
 
-    def name(self, now: int) -> str:
+    def redis_key(self, now: int) -> str:
         """Return the Redis key of its counter, window or slots at a time (seconds since the epoch)."""
         if self.period is None:
             return names.CALL_SLOTS + self.subject

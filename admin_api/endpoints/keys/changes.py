@@ -17,7 +17,7 @@ from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
 from gateway.keys import ceilings
-from gateway.keys.limit_status import warn_of_use
+from gateway.keys.limit_use import warn_of_use
 
 
 async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> UpdatedKey:

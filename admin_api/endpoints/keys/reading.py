@@ -18,7 +18,7 @@ from admin_api.endpoints.keys.models import (
 )
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.endpoint import ApiCaller, Endpoint
-from gateway.keys.limit_status import read_statuses
+from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import limits_of
 
 
@@ -36,7 +36,7 @@ async def show_key(deps: Dependencies, caller: ApiCaller, params: KeyQuery) -> K
     used = await deps.keys.last_used([record.key_id])
     secrets = await deps.keys.live_secrets(record.key_id)
     now = deps.now_ms()
-    limits = await read_statuses(deps.redis, limits_of(record), now)
+    limits = await read_uses(deps.redis, limits_of(record), now)
     return KeyDetails(
         **item_fields(record, now, used.get(record.key_id)),
         secrets=[SecretItem(**secret.values()) for secret in secrets],

@@ -31,7 +31,7 @@ from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from gateway.accounts.owners import Owners
-from gateway.keys.limit_status import warn_of_pool_use
+from gateway.keys.limit_use import warn_of_pool_use
 from gateway.keys.record import KeyRecord
 
 

@@ -15,7 +15,7 @@ from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.changes import OPERATOR, BeyondPolicy
-from gateway.keys.limit_status import warn_of_use
+from gateway.keys.limit_use import warn_of_use
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.validation import InvalidField

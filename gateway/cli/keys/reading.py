@@ -12,7 +12,7 @@ from gateway.cli.keys.lookup import get_key
 from gateway.cli.support import options
 from gateway.cli.support.output import print_json, print_table
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.limit_status import read_statuses
+from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import limits_of
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import format_minute, now_ms
@@ -70,7 +70,7 @@ async def _details(stores: Stores, key_id: str) -> dict[str, Any]:
     record = await get_key(stores, key_id)
     last_used = await stores.keys.last_used([key_id])
     secrets = await stores.keys.live_secrets(key_id)
-    limits = await read_statuses(stores.redis, limits_of(record), now_ms())
+    limits = await read_uses(stores.redis, limits_of(record), now_ms())
     return {
         **key_output.key_to_json(record, last_used.get(key_id)),
         "secrets": [secret.values() for secret in secrets],

@@ -14,7 +14,7 @@ from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
 from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.cli.users.output import policy_to_json, user_errors
-from gateway.keys.limit_status import warn_of_pool_use
+from gateway.keys.limit_use import warn_of_pool_use
 from gateway.keys.record import OwnerPolicy, Restrictions
 from gateway.keys.validation import InvalidField, validate_policy
 from gateway.timestamps import now_ms

@@ -45,7 +45,7 @@ class Demand(NamedTuple):
             limit = cost.limit
             extra = slots if limit.period is None else _KEPT_SECONDS[limit.period]
             arguments += (cost.limit.kind, limit.cap, cost.needed, cost.amount, extra)
-        return Operation("take", [cost.limit.name(now) for cost in self.costs], arguments)
+        return Operation("take", [cost.limit.redis_key(now) for cost in self.costs], arguments)
 
     def give_back(self, units: int, now: int, bucket: Bucket) -> Operation:
         """Return the operation that gives back units that were taken at `now`, in a bucket."""
@@ -53,7 +53,7 @@ class Demand(NamedTuple):
         arguments: list[str | int] = []
         for cost in consumed:
             arguments += (cost.limit.kind, cost.amount * units, bucket.number)
-        return Operation("give_back", [cost.limit.name(now) for cost in consumed], arguments)
+        return Operation("give_back", [cost.limit.redis_key(now) for cost in consumed], arguments)
 
     @property
     def leasable(self) -> Demand:

@@ -63,4 +63,4 @@ class KeyLimits:
     @property
     def slot_caps(self) -> dict[str, int]:
         """The values of `max_concurrent`, of the key and of the policy, by the Redis key of their slots."""
-        return {limit.name(0): limit.cap for limit in self.limits if limit.period is None}
+        return {limit.redis_key(0): limit.cap for limit in self.limits if limit.period is None}

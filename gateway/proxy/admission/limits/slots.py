@@ -43,7 +43,7 @@ class Slots:
     def hold(self, costs: Iterable[Cost], prefix: str, unit: int) -> list[Slot]:
         """Hold the slots that an operation has taken for one of its units, numbered from 0."""
         slots = [
-            (cost.limit.name(0), f"{prefix}{unit * cost.amount + number}")
+            (cost.limit.redis_key(0), f"{prefix}{unit * cost.amount + number}")
             for cost in costs
             if cost.limit.kind == "slots"
             for number in range(1, cost.amount + 1)
@@ -54,7 +54,7 @@ class Slots:
 
     def take_free(self, costs: Sequence[Cost]) -> list[Slot] | None:
         """Take free slots; return `None` if there are too few."""
-        needed = [(cost.limit.name(0), cost.amount) for cost in costs if cost.limit.kind == "slots"]
+        needed = [(cost.limit.redis_key(0), cost.amount) for cost in costs if cost.limit.kind == "slots"]
         if any(len(self._free.get(name, ())) < amount for name, amount in needed):
             return None
         slots = [(name, self._free[name].pop()) for name, amount in needed for _ in range(amount)]

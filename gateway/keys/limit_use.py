@@ -32,7 +32,7 @@ return {now, found}
 """
 
 
-class LimitStatus(NamedTuple):
+class LimitUse(NamedTuple):
     """One limit and its use."""
 
     limit: Limit
@@ -58,12 +58,12 @@ class LimitStatus(NamedTuple):
         }
 
 
-async def read_statuses(redis: Redis, limits: Sequence[Limit], now_ms: int) -> list[LimitStatus]:
+async def read_uses(redis: Redis, limits: Sequence[Limit], now_ms: int) -> list[LimitUse]:
     """Return the statuses of limits, read in one round trip. Raises `redis.exceptions.RedisError`."""
     if not limits:
         return []
     now = now_ms // 1000
-    names = [limit.name(now) for limit in limits]
+    names = [limit.redis_key(now) for limit in limits]
     redis_now_ms, found = await redis.eval(_READ, len(limits), *names, *(limit.kind for limit in limits))
     return [_status(limit, value, now, redis_now_ms) for limit, value in zip(limits, found, strict=True)]
 
@@ -89,31 +89,29 @@ async def warn_of_pool_use(
 
 async def _warnings(redis: Redis, limits: Sequence[Limit], fields: Collection[str], now_ms: int) -> list[str]:
     changed = [limit for limit in limits if limit.field in fields]
-    return [
-        _warning(status) for status in await read_statuses(redis, changed, now_ms) if status.used > status.limit.cap
-    ]
+    return [_warning(status) for status in await read_uses(redis, changed, now_ms) if status.used > status.limit.cap]
 
 
-def _warning(status: LimitStatus) -> str:
+def _warning(status: LimitUse) -> str:
     limit = status.limit
     tools = "" if limit.glob is None else f" for {limit.glob}"
     reset = "" if status.resets_at is None else f"; it resets at {format_rfc3339(status.resets_at)}"
     return f"{limit.field} is set to {limit.cap}{tools}, of which {status.used} are used already{reset}"
 
 
-def _status(limit: Limit, found: Any, now: int, redis_now_ms: int) -> LimitStatus:
+def _status(limit: Limit, found: Any, now: int, redis_now_ms: int) -> LimitUse:
     match limit.period:
         case None:
-            return LimitStatus(limit, found, None)
+            return LimitUse(limit, found, None)
         case "minute":
             pairs = zip(found[::2], found[1::2], strict=True)
             return _window_status(limit, {int(bucket): int(count) for bucket, count in pairs}, redis_now_ms)
         case period:
-            return LimitStatus(limit, int(found), period_end(period, now) * 1000)
+            return LimitUse(limit, int(found), period_end(period, now) * 1000)
 
 
-def _window_status(limit: Limit, counts: Mapping[int, int], redis_now_ms: int) -> LimitStatus:
+def _window_status(limit: Limit, counts: Mapping[int, int], redis_now_ms: int) -> LimitUse:
     oldest = (redis_now_ms - _MINUTE_MS) // _BUCKET_MS
     counted = {bucket: count for bucket, count in counts.items() if bucket >= oldest and count}
     resets_at = (min(counted) + 1) * _BUCKET_MS + _MINUTE_MS if counted else None
-    return LimitStatus(limit, sum(counted.values()), resets_at)
+    return LimitUse(limit, sum(counted.values()), resets_at)
