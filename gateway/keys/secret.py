@@ -30,6 +30,8 @@ PREFIX_LENGTH: Final = 11
 
 _PATTERN = re.compile(rf"sk-([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})")
 
+_KEY_WORD = re.compile(rf"(?<![0-9A-Za-z]){_PATTERN.pattern}(?![0-9A-Za-z])")
+
 
 class MalformedKey(ValueError):
     """The text is not a well-formed API key. The message never contains the text."""
@@ -103,6 +105,16 @@ class ApiKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an ApiKey cannot be pickled or copied")
+
+
+def has_key_form(text: str) -> bool:
+    """Return True for a text with the form of an API key, whatever its checksum."""
+    return len(text) == KEY_LENGTH and _PATTERN.fullmatch(text) is not None
+
+
+def contains_key(text: str) -> bool:
+    """Return True if there is an API key in a text, as a word."""
+    return _KEY_WORD.search(text) is not None
 
 
 def base62(number: int, length: int) -> str:

@@ -29,6 +29,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     proxy_paths: tuple[str, ...]
     public_methods: tuple[str, ...]
     bad_key_on_public: str
+    key_headers: tuple[str, ...]
     forward_identity: bool
     allowed_origins: tuple[str, ...]
     allowed_hosts: tuple[str, ...]

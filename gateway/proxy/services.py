@@ -13,8 +13,8 @@ from gateway.proxy.accounting.exchange import Exchange
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
-from gateway.proxy.admission.authentication import Authenticator
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter
+from gateway.proxy.admission.credentials.authentication import Authenticator
 from gateway.proxy.admission.policy import Policy
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig

@@ -159,6 +159,13 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "everything.",
             "initialize,notifications/initialized",
         ),
+        "key_headers": Description(
+            "Headers that may carry the API key, with or without `Bearer`. A header other than `Authorization` counts, "
+            "and is removed, only if its value has the form of a key; otherwise it is forwarded.",
+            "Some clients can set only certain headers. Without `Authorization` in the list, that header is ignored, "
+            "and removed as always.",
+            "Authorization,X-API-Key,X-Gateway-Key",
+        ),
         "bad_key_on_public": Description(
             "Response to a public request with an API key that is unknown, malformed, revoked, suspended or expired: "
             "401 (`refuse`), or the same as without a key (`ignore`).",

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     # Access
     proxy_paths: v.Paths = ("/messages", "/mcp")
     public_methods: v.Methods = ("initialize", "notifications/initialized", "server/discover")
+    key_headers: v.KeyHeaders = ("Authorization", "X-API-Key")
     bad_key_on_public: Literal["refuse", "ignore"] = "refuse"
     forward_identity: bool = False
     allowed_origins: v.Origins = (v.LOOPBACK_ORIGINS,)

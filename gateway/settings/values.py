@@ -26,6 +26,15 @@ _REDIS_SCHEMES = frozenset({"unix"}) | {
     scheme + kind for scheme in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")
 }
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_.-]{1,253}(?<!-)\Z")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+_OTHER_HEADERS = frozenset(
+    {
+        *("accept", "connection", "cookie", "expect", "forwarded", "host", "keep-alive", "last-event-id", "origin"),
+        *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "user-agent"),
+    }
+)
+_OTHER_HEADER_PREFIXES = ("accept-", "access-control-", "content-", "mcp-", "sec-", "x-forwarded-")
+"""Headers that cannot carry a key."""
 _METHOD = re.compile(r"[!-~]{1,128}\Z")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}\Z")
 
@@ -140,6 +149,15 @@ def _endpoint_path(value: str) -> str:
     return value
 
 
+def _key_header(value: str) -> str:
+    name = value.lower()
+    if not _HEADER_NAME.match(value):
+        raise ValueError("contains a name that is not a header name, such as X-API-Key")
+    if name in _OTHER_HEADERS or name.startswith(_OTHER_HEADER_PREFIXES):
+        raise ValueError(f"contains {value}, which has another meaning: choose another header")
+    return value
+
+
 def _public_method(value: str) -> str:
     if not _METHOD.match(value):
         raise ValueError("contains a name that is not a JSON-RPC method, such as initialize")
@@ -222,6 +240,7 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
 Paths = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)]
+KeyHeaders = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_key_header), Field(min_length=1)]
 Methods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_public_method)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_origin)]
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_host)]

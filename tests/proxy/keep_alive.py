@@ -184,7 +184,7 @@ async def keep_alive(
 
 @contextlib.asynccontextmanager
 async def warm_client(
-    gateway: Gateway, upstream: ScriptedUpstream, key: str, *fields: bytes, version: bytes = b"1.1"
+    gateway: Gateway, upstream: ScriptedUpstream, key: str | None, *fields: bytes, version: bytes = b"1.1"
 ) -> AsyncIterator[KeepAliveClient]:
     """A client connection whose next call takes the fast path, unless something else prevents it.
 

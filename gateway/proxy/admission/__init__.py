@@ -1,7 +1,7 @@
 """Admission: decides which requests may go upstream, as whom, at what cost and in whose session.
 
 - `head`: the request head, checked and parsed once into a frozen `RequestHead`; `headers` and `origins` have its rules.
-- `authentication`: from API key to `Principal`.
+- `credentials`: the API key in a head, and its `Principal`.
 - `policy`: the authorization decision, a pure function.
 - `limits`, `sessions`, `concurrency`: rate limits and quotas, session ownership, the number of concurrent requests.
 - `admission`: applies all of them; returns an `AdmittedRequest` (`admitted_request`) or raises `RequestRejected`.

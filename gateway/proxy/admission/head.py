@@ -6,12 +6,14 @@ Pure: does no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 import msgspec
 
-from gateway.keys.secret import ApiKey, MalformedKey
+from gateway.keys.secret import ApiKey, contains_key
 from gateway.protocol.http_sse_endpoint import AmbiguousQuery, find_session_id
 from gateway.proxy.admission import rejections
+from gateway.proxy.admission.credentials.key_headers import KeyHeaders
 from gateway.proxy.admission.headers import HeaderError, RawHeaders, check_request_headers
 from gateway.proxy.admission.origins import Origins, plain_address
 from gateway.proxy.admission.policy import PolicyInputs
@@ -49,6 +51,8 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     """Name and version of the first product in `User-Agent`; may be empty."""
     credential: ApiKey | Deny
     """A well-formed API key, not yet looked up; or the reason why there is none."""
+    secrets: tuple[bytes, ...]
+    """Credentials of the client, which are never forwarded."""
     policy_inputs: PolicyInputs
 
     @property
@@ -62,7 +66,9 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
         return b"expect" in self.fields
 
 
-def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins: Origins) -> RequestHead:
+def read_head(
+    method: str, target: str, headers: RawHeaders, peer: str, origins: Origins, key_headers: KeyHeaders
+) -> RequestHead:
     """Check and parse a request head that came from the address `peer`. Raises `RequestRejected`."""
     if len(headers) > MAX_FIELDS or any(len(name) + len(value) > MAX_FIELD for name, value in headers):
         raise RequestRejected(rejections.HEAD_TOO_LARGE, close_connection=True)
@@ -79,6 +85,9 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
     origin = fields.get(b"origin")
     if origin is not None and not origins.is_origin_allowed(origin.decode("latin-1")):
         raise RequestRejected(rejections.FOREIGN_ORIGIN)
+    if query and contains_key(unquote(query, "latin-1")):
+        raise RequestRejected(invalid("The query holds an API key; send it in a header"))
+    credential = key_headers.find(headers)
     address = _normalized(peer)
     scheme, host = origins.client_scheme_and_host(address, "http", fields)
     return RequestHead(
@@ -94,7 +103,8 @@ def read_head(method: str, target: str, headers: RawHeaders, peer: str, origins:
         session_ids=_session_ids(fields, query),
         protocol_version=fields.get(b"mcp-protocol-version", b"").decode("latin-1"),
         user_agent=_user_agent(fields.get(b"user-agent", b"")),
-        credential=_credential(fields.get(b"authorization")),
+        credential=credential.key,
+        secrets=credential.secrets,
         policy_inputs=PolicyInputs(
             client_ip=origins.client_address(address, fields),
             mcp_method=_text(fields, b"mcp-method"),
@@ -123,18 +133,6 @@ def _user_agent(header: bytes) -> tuple[str, str]:
     product, _, _ = header.decode("latin-1").partition(" ")
     name, _, version = product.partition("/")
     return name, version
-
-
-def _credential(header: bytes | None) -> ApiKey | Deny:
-    if header is None:
-        return rejections.NO_KEY
-    scheme, _, token = header.decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer":
-        return rejections.bad_key("scheme")
-    try:
-        return ApiKey.parse(token.strip(" "))
-    except MalformedKey:
-        return rejections.bad_key("malformed")
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -3,7 +3,7 @@
 Requests: fields of the client are forwarded, except
 
 - hop-by-hop fields and those named in `Connection` (RFC 9110, section 7.6.1), lengths, `Host`, `Accept-Encoding`;
-- credentials and cookies, and any field that contains the client's key;
+- credentials and cookies, and any field that contains a key of the client;
 - fields that identify the client, and forwarding fields, which are set anew.
 
 A field that is not forwarded is not forwarded under another spelling either: servers read `_`, and some `.`, as `-`.
@@ -93,12 +93,11 @@ _PROTOCOL_FIELDS = (_UNIQUE | {b"accept"}) - {
     b"expect",
 }
 """Fields of the protocol. A client cannot have them dropped by naming them in `Connection`."""
-_TO_HYPHEN = bytes.maketrans(b"_.", b"--")
+TO_HYPHEN = bytes.maketrans(b"_.", b"--")
+"""Translates the characters of names that servers read as a hyphen."""
 _SESSION_ID = re.compile(rb"[!-~]+")
 _MAX_CACHED_NAME_LENGTH = 64
 """Maximum bytes of a cached field name."""
-_MIN_SECRET = 16
-"""Minimum bytes of a credential that other fields are searched for."""
 
 
 class UpstreamIdentity(msgspec.Struct, frozen=True):
@@ -140,8 +139,8 @@ def check_request_headers(headers: RawHeaders) -> dict[bytes, bytes]:
                 raise HeaderError(f"The header {lower.decode('latin-1')} is not plain ASCII")
         elif lower in fields:
             value = fields[lower] + b", " + value
-        elif (b"_" in lower or b"." in lower) and lower.translate(_TO_HYPHEN) in _UNIQUE:
-            raise HeaderError(f"A header could be mistaken for {lower.translate(_TO_HYPHEN).decode('latin-1')}")
+        elif (b"_" in lower or b"." in lower) and lower.translate(TO_HYPHEN) in _UNIQUE:
+            raise HeaderError(f"A header could be mistaken for {lower.translate(TO_HYPHEN).decode('latin-1')}")
         fields[lower] = value
     _check_framing(fields)
     session_id = fields.get(b"mcp-session-id")
@@ -159,16 +158,15 @@ def _check_framing(fields: dict[bytes, bytes]) -> None:
 
 
 def upstream_headers(
-    headers: RawHeaders, upstream: UpstreamIdentity, client: ForwardedClient
+    headers: RawHeaders, secrets: Sequence[bytes], upstream: UpstreamIdentity, client: ForwardedClient
 ) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of the request to the upstream, without its length."""
+    """Return the header fields of the request to the upstream, without its length and without `secrets`."""
     dropped = _named_in_connection(headers)
-    secret = _secret(headers)
     fields = [(b"Host", upstream.host)]
     accepts = False
     for name, value in headers:
         lower = _forwarded_name(name) if len(name) <= _MAX_CACHED_NAME_LENGTH else _forwarded_name.__wrapped__(name)
-        if not lower or lower in dropped or (secret and secret in value):
+        if not lower or lower in dropped or any(secret in value for secret in secrets):
             continue
         if lower == b"accept":
             accepts = True
@@ -193,7 +191,7 @@ def upstream_headers(
 def _forwarded_name(name: bytes) -> bytes:
     """Return the name in lower case; empty if a field of that name is not forwarded."""
     lower = name.lower()
-    canonical = lower.translate(_TO_HYPHEN)
+    canonical = lower.translate(TO_HYPHEN)
     return b"" if canonical in _DROPPED_UPSTREAM or canonical.startswith(_DROPPED_PREFIXES_UPSTREAM) else lower
 
 
@@ -227,15 +225,6 @@ def _named_in_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[by
         token.strip().lower() for name, value in headers if name.lower() == b"connection" for token in value.split(b",")
     ]
     return frozenset(named) - _PROTOCOL_FIELDS
-
-
-def _secret(headers: RawHeaders) -> bytes:
-    """Return the client's credential without its scheme; empty if there is none, or it is too short to search for."""
-    for name, value in headers:
-        if len(name) == 13 and name.lower() == b"authorization":
-            secret = value.rpartition(b" ")[2]
-            return secret if len(secret) >= _MIN_SECRET else b""
-    return b""
 
 
 def _completed_accept(value: bytes) -> bytes:

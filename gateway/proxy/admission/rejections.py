@@ -4,8 +4,9 @@ A `Deny` is a value and knows nothing of HTTP responses. Code of any layer raise
 `gateway.proxy.downstream.gateway_responses` turns it into HTTP.
 
 The texts that say which rule of a format was broken are where the rule is: framing in
-`gateway.proxy.downstream.framing`, headers in `gateway.proxy.admission.headers`, JSON and JSON-RPC in
-`gateway.protocol.message_parser`. Those of upstream failures (502, 504) are in the modules of `gateway.proxy.upstream`.
+`gateway.proxy.downstream.framing`, headers in `gateway.proxy.admission.headers` and `credentials.key_headers`, JSON and
+JSON-RPC in `gateway.protocol.message_parser`. Those of upstream failures (502, 504) are in the modules of
+`gateway.proxy.upstream`.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from gateway.proxy.admission import rejections
+from gateway.proxy.admission.credentials.key_headers import KeyHeaders
 from gateway.proxy.admission.head import RequestHead, check_body_allowed, read_head
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.origins import Origins
@@ -46,6 +47,7 @@ class Handler:
         self._metrics = services.metrics
         self._monotonic = services.accounting.clock.monotonic
         self._routes = Routes(config.proxy_paths)
+        self._key_headers = KeyHeaders(config.key_headers)
         self._origins = Origins(
             bind_host=config.host,
             allowed_hosts=config.allowed_hosts,
@@ -112,7 +114,9 @@ class Handler:
             headers = tuple(
                 (name, value.rstrip(b" \t")) for name, value in request.raw_headers if name.lower() != _CONTENT_LENGTH
             )
-            head = read_head(request.method, request.raw_path, headers, request.remote or "", self._origins)
+            head = read_head(
+                request.method, request.raw_path, headers, request.remote or "", self._origins, self._key_headers
+            )
             context.remember_head(CachedRequestHead(head))
             return head
         return context.cached_head.head

@@ -50,7 +50,7 @@ class UpstreamRequestBuilder:
             key_id=record.key_id if record else None,
             owner=record.owner if record else None,
         )
-        headers = upstream_headers(head.headers, self._identity, client)
+        headers = upstream_headers(head.headers, head.secrets, self._identity, client)
         if not session.endpoint:
             target = self._address.request_target(head.query)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.keys.secret import ApiKey
+from gateway.proxy.admission.credentials.key_headers import KeyHeaders
 from gateway.proxy.admission.head import RequestHead, check_body_allowed, read_head
 from gateway.proxy.admission.origins import Origins
 from gateway.proxy.admission.rejections import (
@@ -23,6 +24,7 @@ ORIGINS = Origins(
     allowed_origins=("https://app.example",),
     trusted_proxies=("10.0.0.0/8",),
 )
+KEY_HEADERS = KeyHeaders(("Authorization",))
 KEY = ApiKey.generate()
 HOST = (b"Host", b"localhost:8001")
 
@@ -30,12 +32,12 @@ HOST = (b"Host", b"localhost:8001")
 def head_of(
     *fields: tuple[bytes, bytes], method: str = "POST", target: str = "/mcp", peer: str = "192.0.2.1"
 ) -> RequestHead:
-    return read_head(method, target, [HOST, *fields], peer, ORIGINS)
+    return read_head(method, target, [HOST, *fields], peer, ORIGINS, KEY_HEADERS)
 
 
 def rejection_of(*fields: tuple[bytes, bytes], target: str = "/mcp") -> RequestRejected:
     with pytest.raises(RequestRejected) as rejected:
-        read_head("POST", target, list(fields), "192.0.2.1", ORIGINS)
+        read_head("POST", target, list(fields), "192.0.2.1", ORIGINS, KEY_HEADERS)
     return rejected.value
 
 
@@ -90,7 +92,7 @@ def test_foreign_hosts_and_origins_and_unknown_expectations_are_rejected() -> No
 
 
 def test_probes_may_have_any_host() -> None:
-    assert read_head("GET", "/readyz", [(b"Host", b"10.1.2.3")], "10.1.2.3", ORIGINS).path == "/readyz"
+    assert read_head("GET", "/readyz", [(b"Host", b"10.1.2.3")], "10.1.2.3", ORIGINS, KEY_HEADERS).path == "/readyz"
 
 
 def test_an_ambiguous_head_closes_the_connection() -> None:

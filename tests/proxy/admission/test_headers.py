@@ -55,7 +55,7 @@ def spellings(name: bytes) -> list[bytes]:
 
 
 def sent(*fields: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    return upstream_headers(fields, UPSTREAM, CLIENT)
+    return upstream_headers(fields, (), UPSTREAM, CLIENT)
 
 
 def values(fields: list[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
@@ -96,7 +96,10 @@ def test_fields_of_the_gateway_occur_once_and_cannot_be_dropped_by_connection() 
 
 def test_identity_fields_are_absent_unless_identity_is_forwarded() -> None:
     fields = upstream_headers(
-        [(b"X_MCP.Owner", b"root")], UpstreamIdentity(host=b"up", authorization=None), ForwardedClient("a", "http", "h")
+        [(b"X_MCP.Owner", b"root")],
+        (),
+        UpstreamIdentity(host=b"up", authorization=None),
+        ForwardedClient("a", "http", "h"),
     )
     assert values(fields, b"x-mcp-owner") == values(fields, b"x-mcp-key-id") == values(fields, b"authorization") == []
 
@@ -129,7 +132,7 @@ _field = st.tuples(
 
 @given(st.lists(_field, max_size=8))
 def test_fields_of_the_gateway_occur_once_whatever_a_client_sends(fields: list[tuple[bytes, bytes]]) -> None:
-    out = upstream_headers(fields, UPSTREAM, CLIENT)
+    out = upstream_headers(fields, (), UPSTREAM, CLIENT)
     for name, value in [
         *((b"host", b"up:8002"), (b"authorization", b"Bearer up"), (b"accept-encoding", b"identity")),
         *((b"x-forwarded-for", b"192.0.2.1"), (b"x-mcp-key-id", b"key_1"), (b"x-mcp-owner", b"ann@example.com")),

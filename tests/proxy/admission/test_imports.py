@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from tests.support.io_libraries import io_libraries_of
 
-WITHOUT_IO = ("admitted_request", "concurrency", "head", "head_cache", "headers", "origins", "policy", "rejections")
+WITHOUT_IO = (
+    "admitted_request",
+    "concurrency",
+    "credentials.key_headers",
+    "head",
+    "head_cache",
+    "headers",
+    "origins",
+    "policy",
+    "rejections",
+)
 
 
 def test_the_modules_without_io_load_no_io_library() -> None:

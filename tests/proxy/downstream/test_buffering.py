@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from gateway.proxy.admission.credentials.key_headers import KeyHeaders
 from gateway.proxy.admission.head import read_head
 from gateway.proxy.admission.head_cache import CachedRequestHead
 from gateway.proxy.admission.origins import Origins
@@ -90,7 +91,9 @@ async def test_a_head_that_the_fast_path_never_takes_is_passed_on_before_its_bod
     connection = ClientConnection(server)
     connection.connection_made(StubTransport())
     origins = Origins(bind_host="127.0.0.1", allowed_hosts=(), allowed_origins=(), trusted_proxies=())
-    head = read_head("POST", "/mcp", ((b"Host", b"localhost"), (b"Expect", b"100-continue")), "127.0.0.1", origins)
+    head = read_head(
+        "POST", "/mcp", ((b"Host", b"localhost"), (b"Expect", b"100-continue")), "127.0.0.1", origins, KeyHeaders(())
+    )
     raw = request(POST, b"Expect: 100-continue")
     connection.data_received(raw)
     assert connection.context is not None

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.keys.secret import ApiKey
-from gateway.proxy.admission.authentication import Authenticator
+from gateway.proxy.admission.credentials.authentication import Authenticator
 
 RECORD = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-", owner="ann", created_at=0, allowed_tools=("a",))
 

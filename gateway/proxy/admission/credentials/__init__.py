@@ -1,0 +1,5 @@
+"""Credentials: the API key of a request.
+
+- `key_headers`: finds the key in the headers of a request; pure.
+- `authentication`: from the key to a `Principal`.
+"""
