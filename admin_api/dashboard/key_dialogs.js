@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { codeBlock, copyButton, el, field, form, openDialog, select } from "./dom.js";
-import { clientSnippets } from "./snippets.js";
+import { clientChooser } from "./snippets.js";
 
 const EXPIRY = [["", "Never"], ["7", "In 7 days"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In 1 year"], ["other", "Custom"]];
 const OVERLAP = [["0", "Stops working immediately"], ["3600", "Works for 1 more hour"], ["86400", "Works for 1 more day"], ["604800", "Works for 7 more days"]];
@@ -95,7 +95,7 @@ function showSecret(session, key, title) {
       el("p", { class: "warning" }, "Copy it now: it is shown only once and cannot be recovered."),
       secret,
       el("h3", {}, "Configure a client"),
-      snippetTabs(clientSnippets(session.info.proxy_url, key.api_key)),
+      clientChooser(session.info, key.api_key),
       el("div", { class: "actions" }, done),
     ),
     { persistent: true, wide: true },
@@ -104,27 +104,18 @@ function showSecret(session, key, title) {
   secret.querySelector("button").focus();
 }
 
-function snippetTabs(snippets) {
-  const panel = el("div", { role: "tabpanel", id: "snippet", "aria-labelledby": `tab-${snippets[0][0]}` });
-  const tabs = snippets.map(([id, name, text], index) =>
-    el("button", { type: "button", role: "tab", id: `tab-${id}`, "aria-controls": "snippet", tabindex: index === 0 ? "0" : "-1", onclick: () => choose(index) }, name),
+export function connectClient(session) {
+  const close = el("button", { type: "button", class: "button primary" }, "Close");
+  const dialog = openDialog(
+    "Connect a client",
+    el(
+      "div",
+      {},
+      el("p", {}, "Replace ", el("code", {}, session.info.key_placeholder), " with the secret of a key."),
+      clientChooser(session.info),
+      el("div", { class: "actions" }, close),
+    ),
+    { wide: true },
   );
-  const choose = (index) => {
-    tabs.forEach((tab, at) => {
-      tab.setAttribute("aria-selected", String(at === index));
-      tab.setAttribute("tabindex", at === index ? "0" : "-1");
-    });
-    panel.setAttribute("aria-labelledby", tabs[index].id);
-    panel.replaceChildren(codeBlock(snippets[index][2], `For ${snippets[index][1]}`));
-  };
-  const list = el("div", { role: "tablist", class: "tabs", "aria-label": "Client" }, tabs);
-  list.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = (tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length;
-    choose(next);
-    tabs[next].focus();
-  });
-  choose(0);
-  return el("div", {}, list, panel);
+  close.addEventListener("click", () => dialog.close());
 }

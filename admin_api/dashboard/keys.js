@@ -3,7 +3,7 @@
 import { get, post } from "./api.js";
 import { codeBlock, copyButton, el, openDialog, toast, toggleGroup } from "./dom.js";
 import { date, plural, relativeTime } from "./format.js";
-import { createKey, rotateKey } from "./key_dialogs.js";
+import { connectClient, createKey, rotateKey } from "./key_dialogs.js";
 import { curlCall } from "./snippets.js";
 
 const STATUS = { active: "Active", suspended: "Suspended", expired: "Expired", revoked: "Revoked" };
@@ -62,6 +62,7 @@ function endpoint(session) {
     el("span", { class: "name" }, "MCP endpoint"),
     el("code", {}, session.info.proxy_url),
     copyButton(session.info.proxy_url),
+    el("button", { type: "button", class: "button small", onclick: () => connectClient(session) }, "Connect a client"),
   );
 }
 
@@ -77,8 +78,8 @@ function noKeys(session, actions) {
     "div",
     { class: "empty" },
     el("h2", {}, "No keys yet"),
-    el("p", {}, "Create a key and configure an MCP client with it. To test a key, send a first request:"),
-    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "First request"),
+    el("p", {}, "Create a key and configure an MCP client with it. To test a key, send a first request, with the key in place of ", el("code", {}, session.info.key_placeholder), ":"),
+    codeBlock(curlCall(session.info), "First request"),
     el("button", { type: "button", class: "button primary", onclick: actions.create }, "Create the first key"),
   );
 }

@@ -1,25 +1,44 @@
-// Configuration snippets of MCP clients for a key and the URL of the proxy.
+// Configurations of MCP clients: `/api/info` has them with a placeholder for the key.
 
-const NAME = "gateway";
+import { codeBlock, el, select, uniqueId } from "./dom.js";
 
-export function curlCall(url, key) {
-  return [
-    `curl -s ${url} \\`,
-    "  -H 'Content-Type: application/json' \\",
-    `  -H 'Authorization: Bearer ${key}' \\`,
-    `  -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'`,
-  ].join("\n");
+// Without a key, the placeholder stays.
+export function curlCall(info) {
+  return info.clients.find(({ client }) => client === "curl").text;
 }
 
-export function clientSnippets(url, key) {
-  const authorization = `Bearer ${key}`;
-  const remote = { type: "http", url, headers: { Authorization: authorization } };
-  const json = (value) => JSON.stringify(value, null, 2);
+// A choice of clients, and the configuration of the chosen one. Install links need a key.
+export function clientChooser(info, key = null) {
+  const fill = (text) => text.replaceAll(info.key_placeholder, key ?? info.key_placeholder);
+  const panel = el("div", { class: "snippet", "aria-live": "polite" });
+  const id = uniqueId("client");
+  const clients = select(info.clients.map(({ client, title }) => [client, title]), info.clients[0].client, { id });
+  const show = () => {
+    const chosen = info.clients.find(({ client }) => client === clients.value);
+    panel.replaceChildren(...content(chosen, fill, key && chosen.link));
+  };
+  clients.addEventListener("change", show);
+  show();
+  return el("div", { class: "chooser" }, el("div", { class: "field" }, el("label", { for: id }, "Client"), clients), panel);
+}
+
+function content(client, fill, link) {
+  const hints = client.notes.map((note) => el("p", { class: "hint" }, note));
   return [
-    ["claude-code", "Claude Code", `claude mcp add --transport http ${NAME} ${url} \\\n  --header "Authorization: ${authorization}"`],
-    ["cursor", "Cursor", json({ mcpServers: { [NAME]: { url, headers: remote.headers } } })],
-    ["vscode", "VS Code", json({ servers: { [NAME]: remote } })],
-    ["other", "Other clients", json({ mcpServers: { [NAME]: remote } })],
-    ["curl", "curl", curlCall(url, key)],
-  ];
+    link && el("a", { class: "button small", href: linkUrl(link, fill) }, `Add to ${client.title}`),
+    el("p", { class: "hint" }, link ? "Or put this into " : "Put this into ", client.where, ":"),
+    codeBlock(fill(client.text), `For ${client.title}`),
+    client.powershell && el("p", { class: "hint" }, "In PowerShell:"),
+    client.powershell && codeBlock(fill(client.powershell), `For ${client.title} in PowerShell`),
+    ...hints,
+  ].filter(Boolean);
+}
+
+function linkUrl(link, fill) {
+  const config = fill(link.config);
+  return link.prefix + encodeURIComponent(link.encoding === "base64" ? base64(config) : config);
+}
+
+function base64(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }

@@ -104,8 +104,8 @@ function noUsage(stats, session) {
     "section",
     { class: "panel empty" },
     el("h2", {}, `No calls in the last ${plural(stats.days, "day")}`),
-    el("p", {}, "Tool calls appear here with their tables and record counts. To check that a key works:"),
-    codeBlock(curlCall(session.info.proxy_url, "$API_KEY"), "First request"),
+    el("p", {}, "Tool calls appear here with their tables and record counts. To check that a key works, put it in place of ", el("code", {}, session.info.key_placeholder), ":"),
+    codeBlock(curlCall(session.info), "First request"),
     el("p", { class: "hint" }, "This request lists the tools. Only tools/call counts as usage."),
   );
 }

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
+from gateway.client_snippets import CLIENTS, PLACEHOLDER, Target
+
+
+class LinkTemplate(msgspec.Struct, frozen=True):
+    """An install link: `prefix`, then `config` with the key in it, in Base64 or not, percent-encoded."""
+
+    prefix: str
+    config: str
+    encoding: Literal["base64", "percent"]
+
+
+class ClientTemplate(msgspec.Struct, frozen=True):
+    """The configuration of an MCP client, with a placeholder for the key."""
+
+    client: str
+    title: str
+    where: str
+    text: str
+    notes: tuple[str, ...]
+    powershell: str | None
+    """The same command for PowerShell, if `text` is a command."""
+    link: LinkTemplate | None
 
 
 class Info(msgspec.Struct, frozen=True):
-    """The version of the gateway, and the URL for MCP clients."""
+    """The version of the gateway, the URL for MCP clients, and their configurations."""
 
     version: str
     proxy_url: str
+    key_placeholder: str
+    clients: tuple[ClientTemplate, ...]
 
 
 async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
-    """Return the version and the URL for clients."""
-    return Info(deps.version, deps.public_url or _proxy_url(deps, caller.host))
+    """Return the version, and what connects MCP clients."""
+    url = deps.public_url or _proxy_url(deps, caller.host)
+    return Info(deps.version, url, PLACEHOLDER, _client_templates(url))
 
 
 def _proxy_url(deps: Dependencies, host: str) -> str:
@@ -27,11 +52,28 @@ def _proxy_url(deps: Dependencies, host: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{deps.proxy_port}{deps.proxy_path}"
 
 
+def _client_templates(url: str) -> tuple[ClientTemplate, ...]:
+    target = Target(url, PLACEHOLDER)
+    built = {name: (client.title, client.build(target)) for name, client in CLIENTS.items()}
+    return tuple(
+        ClientTemplate(
+            client=name,
+            title=title,
+            where=snippet.where,
+            text=snippet.text,
+            notes=snippet.notes,
+            powershell=snippet.powershell,
+            link=None if snippet.link is None else LinkTemplate(*snippet.link),
+        )
+        for name, (title, snippet) in built.items()
+    )
+
+
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
         path="/api/info",
-        summary="Version, and the URL for MCP clients",
+        summary="Version, and the URL and configurations for MCP clients",
         access="user",
         params=Nothing,
         handler=read_info,

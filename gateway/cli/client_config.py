@@ -55,13 +55,18 @@ def client_config(
     if client not in CLIENTS:
         raise CliError(_unknown_client(client))
     snippet = CLIENTS[client].build(Target(url or _proxy_url(config_file, data_dir), key, name))
+    link = snippet.link.url if snippet.link is not None else None
     if as_json:
-        print_json({"client": client, "where": snippet.where, "text": snippet.text, "notes": snippet.notes})
+        print_json({**snippet._asdict(), "client": client, "link": link})
         return
     print_stderr(f"{CLIENTS[client].title}: put this into {snippet.where}\n")
-    typer.echo(snippet.text.rstrip("\n"))
+    typer.echo(snippet.text)
     for note in snippet.notes:
         print_stderr(f"\n{note}")
+    if snippet.powershell is not None:
+        print_stderr(f"\nIn PowerShell:\n{snippet.powershell}")
+    if link is not None:
+        print_stderr(f"\nOr open this link:\n{link}")
 
 
 def _print_clients(as_json: bool) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import json
 import sys
 
 import msgspec
 
+from gateway.client_snippets import CLIENTS, Target
 from gateway.settings import Settings
 
 
@@ -84,23 +84,23 @@ def _login_lines(credentials: FirstCredentials) -> list[str]:
 
 
 def _api_key_lines(settings: Settings, api_key: str) -> list[str]:
-    url = client_url(settings)
-    config = {
-        "mcpServers": {"gateway": {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {api_key}"}}}
-    }
-    indented = ["  " + line for line in json.dumps(config, indent=2).splitlines()]
+    config = CLIENTS["other"].build(Target(client_url(settings), api_key)).text
+    verification = CLIENTS["curl"].build(Target(proxy_url(settings), api_key)).text
     return [
         "An API key, ready to use (shown this once):",
         f"  {api_key}",
         "",
         "For an MCP client (others: mcp-gateway client-config --list):",
-        *indented,
+        *_indented(config),
         "",
         "See that it works:",
-        f"  curl -s {proxy_url(settings)} -H 'Content-Type: application/json' -H 'Authorization: Bearer {api_key}' \\",
-        """    -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'""",
+        *_indented(verification),
         "",
     ]
+
+
+def _indented(text: str) -> list[str]:
+    return ["  " + line for line in text.splitlines()]
 
 
 def _local_url(host: str, port: int) -> str:

@@ -11,6 +11,7 @@ import pytest
 from admin_api.app import ENDPOINTS
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
+from gateway.client_snippets import CLIENTS, Target
 from gateway.redis import client as redis_client
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.table import UsageTable
@@ -224,7 +225,19 @@ async def test_an_unexpected_error_is_500_without_details(
 
 async def test_info_contains_the_version_and_the_url_of_the_proxy(user: Api) -> None:
     response = await user.get("/api/info")
-    assert response.body == {"version": "0.0.0-test", "proxy_url": "http://127.0.0.1:8001/mcp"}
+    assert response.body["version"] == "0.0.0-test"
+    assert response.body["proxy_url"] == "http://127.0.0.1:8001/mcp"
+
+
+async def test_info_has_the_configurations_of_all_clients_with_a_placeholder_for_the_key(user: Api) -> None:
+    info = (await user.get("/api/info")).body
+    assert {row["client"]: row["title"] for row in info["clients"]} == {
+        name: client.title for name, client in CLIENTS.items()
+    }
+    for row in info["clients"]:
+        expected = CLIENTS[row["client"]].build(Target(info["proxy_url"], info["key_placeholder"]))
+        assert (row["where"], row["text"], row["powershell"]) == (expected.where, expected.text, expected.powershell)
+        assert (row["link"] is None) == (expected.link is None)
 
 
 async def test_info_has_the_public_url_if_one_is_set(
@@ -233,6 +246,7 @@ async def test_info_has_the_public_url_if_one_is_set(
     client = await serve(dataclasses.replace(deps, public_url="https://mcp.example.com/team/mcp"))
     response = await (await client.logged_in(USER)).get("/api/info")
     assert response.body["proxy_url"] == "https://mcp.example.com/team/mcp"
+    assert all("https://mcp.example.com/team/mcp" in row["text"] for row in response.body["clients"])
 
 
 async def test_the_dashboard_is_revalidated_with_its_etag(api: Api) -> None:

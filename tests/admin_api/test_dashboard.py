@@ -6,11 +6,13 @@ import json
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from bench.system_packages import find
+from gateway.client_snippets import CLIENTS, Target
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
@@ -71,11 +73,11 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
     await page.get_by_role("button", name="Log in").click()
 
 
-async def take_screenshots(page: Page, name: str) -> None:
+async def take_screenshots(page: Page, name: str, widths: tuple[int, ...] = (1280, 390)) -> None:
     """Write screenshots of the page: light and dark, wide and narrow."""
     ARTIFACTS.mkdir(exist_ok=True)
     await page.evaluate("document.getElementById('toast').classList.remove('shown')")
-    for width in (1280, 390):
+    for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
@@ -143,7 +145,7 @@ async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Ap
     await page.keyboard.press("Enter")
 
     await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
-    await expect(page.get_by_role("group", name="First request")).to_contain_text("$API_KEY")
+    await expect(page.get_by_role("group", name="First request")).to_contain_text("Bearer YOUR_API_KEY'")
     await take_screenshots(page, "keys-empty")
 
     await page.get_by_role("button", name="Create the first key").click()
@@ -173,9 +175,16 @@ async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Ap
     assert record is not None
     assert (record.key_name, record.calls_per_day) == ("laptop", 500)
     assert record.allowed_tools == ("query_*", "get_latest_price")
-    for tab in ("Claude Code", "Cursor", "VS Code", "Other clients", "curl"):
-        await shown.get_by_role("tab", name=tab, exact=True).click()
-        await expect(shown.get_by_role("tabpanel")).to_contain_text(copied.text)
+    clients = shown.get_by_label("Client", exact=True)
+    for client in CLIENTS.values():
+        await clients.select_option(label=client.title)
+        built = client.build(Target("http://127.0.0.1:8001/mcp", copied.text))
+        code = shown.get_by_role("group", name=f"For {client.title}", exact=True).locator("pre")
+        assert await code.inner_text() == built.text
+        if built.link is not None:
+            link = shown.get_by_role("link", name=f"Add to {client.title}")
+            assert unquote((await link.get_attribute("href")) or "") == unquote(built.link.url)
+    await clients.select_option("cursor")
     await take_screenshots(page, "secret-dialog")
     await shown.get_by_role("button", name="I have stored the key").click()
     await expect(page.locator("dialog")).to_have_count(0)
@@ -316,6 +325,29 @@ async def test_the_list_of_keys_has_their_limits(page: Page, api: Api) -> None:
     cell = page.locator('td[data-label="Limits"]')
     await expect(cell).to_have_text("2,000 calls/month · 1 record/month · 2 tool limits")
     await expect(cell.locator("span")).to_have_attribute("title", "run_* 10/min, get 5/min")
+
+
+async def test_a_client_can_be_connected_with_a_key_that_exists(page: Page, api: Api) -> None:
+    await (await api.logged_in(USER)).create_key("laptop")
+    await log_in(page, api)
+    await page.get_by_role("button", name="Connect a client").click()
+    dialog = page.get_by_role("dialog", name="Connect a client")
+    await dialog.get_by_label("Client", exact=True).select_option("curl")
+    await expect(dialog.get_by_role("group", name="For curl", exact=True)).to_contain_text("Bearer YOUR_API_KEY")
+    await dialog.get_by_role("group", name="For curl in PowerShell").get_by_role("button", name="Copy").click()
+    assert "Invoke-RestMethod" in await page.evaluate("navigator.clipboard.readText()")
+    for client in CLIENTS:
+        await dialog.get_by_label("Client", exact=True).select_option(client)
+        for width in (360, 768, 1440):
+            await page.set_viewport_size({"width": width, "height": 900})
+            assert await dialog.evaluate("(dialog) => dialog.scrollWidth <= dialog.clientWidth"), (client, width)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (client, width)
+    await dialog.get_by_label("Client", exact=True).select_option("goose")
+    await expect(dialog.get_by_role("link")).to_have_count(0)
+    await take_screenshots(page, "connect-dialog", (360, 768, 1440))
+    await dialog.get_by_role("button", name="Close").click()
+    await expect(page.locator("dialog")).to_have_count(0)
+    await take_screenshots(page, "keys-one", (360, 1440))
 
 
 async def test_a_key_is_rotated_with_an_overlap(page: Page, api: Api) -> None:

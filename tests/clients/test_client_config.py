@@ -14,7 +14,7 @@ from fastmcp import Client
 
 from gateway.cli import main
 from tests.clients.conftest import GatewayOf
-from tests.clients.programs import inspect
+from tests.clients.programs import NODE_FOLDER, inspect
 from tests.clients.upstreams import JSON, SESSIONS
 from tests.support.admin_client import AdminClient, Key
 from tests.support.node import NodePackages
@@ -54,7 +54,7 @@ def test_inspector_works_with_the_configuration(
     assert_metered(key, admin)
 
 
-@pytest.mark.parametrize("client", ["cursor", "copilot-cli"])
+@pytest.mark.parametrize("client", ["cursor", "other"])
 def test_fastmcp_works_with_the_configuration(client: str, printed: Printed, key: Key, admin: AdminClient) -> None:
     async def call() -> object:
         async with Client(json.loads(printed(client))) as connected:
@@ -67,6 +67,13 @@ def test_fastmcp_works_with_the_configuration(client: str, printed: Printed, key
 @pytest.mark.parametrize("client", ["python", "fastmcp"])
 def test_the_python_program_runs(client: str, printed: Printed) -> None:
     completed = subprocess.run([sys.executable, "-c", printed(client)], capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stderr
+    assert "'read_rows'" in completed.stdout
+
+
+def test_the_javascript_program_runs(printed: Printed, packages: NodePackages) -> None:
+    command = [str(packages.node), "--input-type=module", "--eval", printed("typescript")]
+    completed = subprocess.run(command, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=60)
     assert completed.returncode == 0, completed.stderr
     assert "'read_rows'" in completed.stdout
 

@@ -1,0 +1,73 @@
+"""Types of client snippets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+DEFAULT_URL = "http://127.0.0.1:8001/mcp"
+DEFAULT_NAME = "mcp-gateway"
+PLACEHOLDER = "YOUR_API_KEY"
+
+
+class Target(NamedTuple):
+    """The gateway to connect to; without a `key`, the snippet has a placeholder."""
+
+    url: str = DEFAULT_URL
+    key: str | None = None
+    name: str = DEFAULT_NAME
+
+    @property
+    def shown_key(self) -> str:
+        """The key, or its placeholder."""
+        return self.key or PLACEHOLDER
+
+    @property
+    def bearer(self) -> str:
+        """The value of the `Authorization` header."""
+        return f"Bearer {self.shown_key}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of each request."""
+        return {"Authorization": self.bearer}
+
+
+class InstallLink(NamedTuple):
+    """Link that opens a client and adds the gateway to it.
+
+    Only links with a scheme of the client are used: a link through a web site would send it the key. The dashboard puts
+    the key into `config` and encodes it itself.
+    """
+
+    prefix: str
+    config: str
+    encoding: Literal["base64", "percent"]
+    """`base64`: Base64, then percent-encoding."""
+
+    @property
+    def url(self) -> str:
+        """The whole link."""
+        is_base64 = self.encoding == "base64"
+        config = base64.b64encode(self.config.encode()).decode() if is_base64 else self.config
+        return self.prefix + quote(config, safe="")
+
+
+class Snippet(NamedTuple):
+    """Text to paste, and the place to paste it; `notes` are hints for the user."""
+
+    where: str
+    text: str
+    notes: tuple[str, ...] = ()
+    powershell: str | None = None
+    """The same command for PowerShell, if `text` is a command."""
+    link: InstallLink | None = None
+
+
+class Client(NamedTuple):
+    """An MCP client, and the function that builds its snippet."""
+
+    title: str
+    build: Callable[[Target], Snippet]
