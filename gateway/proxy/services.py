@@ -15,6 +15,7 @@ from gateway.proxy.admission.admission import Admission
 from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.concurrency import ConcurrencyLimiter
 from gateway.proxy.admission.credentials.authentication import Authenticator
+from gateway.proxy.admission.credentials.wrong_keys import WrongKeys
 from gateway.proxy.admission.policy import Policy
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
@@ -56,6 +57,7 @@ class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
     config: ProxyConfig
     metrics: ProxyMetricsSink
     authenticator: Authenticator
+    wrong_keys: WrongKeys
     admission: Admission
     concurrency: ConcurrencyLimiter
     usage: UsageStream
@@ -96,6 +98,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         config=config,
         metrics=metrics,
         authenticator=authenticator,
+        wrong_keys=stores.wrong_keys,
         admission=Admission(
             policy,
             stores.tools.refresh,

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.proxy.accounting.correlation_store import CorrelationStore
+from gateway.proxy.admission.credentials.wrong_keys import WrongKeys
 from gateway.proxy.admission.limits.limiter import Limiter
 from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.clock import Clock
@@ -29,6 +30,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     usage_redis: Redis
     """A separate client, so that usage events do not wait behind other commands."""
     keys: KeyCache
+    wrong_keys: WrongKeys
     limiter: Limiter
     sessions: Sessions
     correlation: CorrelationStore
@@ -70,6 +72,7 @@ def make_stores(
             monotonic=clock.monotonic,
             count_lookup=metrics.key_looked_up,
         ),
+        wrong_keys=WrongKeys(redis, clock),
         limiter=Limiter(redis, clock, metrics, allows_unchecked=config.limits_when_redis_away == "allow"),
         sessions=Sessions(
             redis,

@@ -38,6 +38,8 @@ TOOL_RATE_WINDOW = PREFIX + "tool-rate:"
 as in `RATE_WINDOW`."""
 CALL_SLOTS = PREFIX + "slots:"
 """+ key id or digest of an owner: sorted set of the slots of its calls in flight, by deadline (milliseconds)."""
+WRONG_KEYS = PREFIX + "wrong-keys:"
+"""+ number of a slot of some seconds since the epoch: hash of client addresses to the wrong API keys that they sent."""
 
 # Accounts.
 

@@ -62,13 +62,7 @@ class RequestRejected(Exception):
 
 # Authentication and authorization.
 
-NO_KEY = Deny(
-    status=401,
-    code=DENIED,
-    message="API key required",
-    reason="no_key",
-    challenge='Bearer realm="mcp"',
-)
+NO_KEY = Deny(status=401, code=DENIED, message="API key required", reason="no_key", challenge='Bearer realm="mcp"')
 
 
 def bad_key(reason: str) -> Deny:
@@ -151,11 +145,7 @@ def _printed(name: str) -> str:
 
 
 REDIS_UNAVAILABLE = Deny(
-    status=503,
-    code=INTERNAL_ERROR,
-    message="Redis does not answer; try again",
-    reason="redis",
-    retry_after=2,
+    status=503, code=INTERNAL_ERROR, message="Redis does not answer; try again", reason="redis", retry_after=2
 )
 FOREIGN_HOST = Deny(
     status=421,

@@ -38,6 +38,7 @@ class McpEndpoint:
     def __init__(self, services: ProxyServices) -> None:
         self._services = services
         self._authenticator = services.authenticator
+        self._wrong_keys = services.wrong_keys
         self._admission = services.admission
         self._concurrency = services.concurrency
         config = services.config
@@ -54,6 +55,9 @@ class McpEndpoint:
             if head.method == "POST":
                 return await self._post(request, writer, head, credential)
             return await self._get_or_delete(writer, head, credential)
+        except RequestRejected as rejected:
+            rejected.deny = await self._wrong_keys.throttled(rejected.deny, head.client_ip)
+            raise
         finally:
             self._concurrency.release(type_)
 

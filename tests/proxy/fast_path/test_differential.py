@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
+from gateway.proxy.admission.credentials import wrong_keys
 from gateway.redis import names as redis_names
 from gateway.redis.client import connect
 from gateway.timestamps import now_ms
@@ -208,8 +209,12 @@ async def gateways(
     keys: dict[str, str],
     paths: PathRecorder,
     max_body: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[tuple[Gateway, Gateway]]:
     """A gateway with the fast path, and one without."""
+    # How many are refused depends on time.
+    monkeypatch.setattr(wrong_keys, "MAX_PER_SLOT", 10**9)
+    monkeypatch.setattr(wrong_keys, "MAX_PER_MINUTE", 10**9)
     settings = {"max_request_bytes": max_body, "request_head_timeout": 1.5, "request_body_timeout": 1.5}
     async with contextlib.aclosing(connect(valkey.url)) as other_redis:
         for name in await redis.keys():
