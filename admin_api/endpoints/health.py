@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -27,7 +27,8 @@ class Alive(msgspec.Struct, frozen=True):
 class Readiness(msgspec.Struct, frozen=True):
     """The state of each database, checked with a time-out of two seconds."""
 
-    status: Literal["ok", "unavailable", "draining"]
+    status: Literal["ok", "unavailable", "starting", "draining"]
+    """`starting`: there is no user yet, so nobody can log in."""
     redis: State
     clickhouse: State
 
@@ -38,16 +39,17 @@ async def healthz(request: web.Request) -> web.Response:
 
 
 def readyz(deps: Dependencies) -> Any:
-    """Return the handler of `/readyz`: 200 if Redis and ClickHouse are available, else 503."""
+    """Return the handler of `/readyz`: 200 if Redis and ClickHouse are available and a user exists, else 503."""
 
     async def handler(request: web.Request) -> web.Response:
-        redis, clickhouse = await asyncio.gather(
-            _state(cast("Awaitable[object]", deps.redis.ping())), _state(deps.usage.query_async("SELECT 1"))
-        )
+        is_empty = asyncio.ensure_future(deps.users.is_empty())
+        redis, clickhouse = await asyncio.gather(_state(is_empty), _state(deps.usage.query_async("SELECT 1")))
         if deps.draining.is_set():
             return _response(503, Readiness("draining", redis, clickhouse))
         if "unavailable" in {redis, clickhouse}:
             return _response(503, Readiness("unavailable", redis, clickhouse))
+        if is_empty.result():
+            return _response(503, Readiness("starting", redis, clickhouse))
         return _response(200, Readiness("ok", redis, clickhouse))
 
     return handler

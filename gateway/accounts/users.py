@@ -136,6 +136,10 @@ class UserStore:
             return None
         return None if stored is None else decode_user(stored)
 
+    async def is_empty(self) -> bool:
+        """Return True if there is no user."""
+        return not await self._redis.scard(names.USER_EMAILS)
+
     async def list(self) -> Sequence[User]:
         """Return all users, sorted by email."""
         return [decode_user(stored) for stored in await self._read(await self._emails())]

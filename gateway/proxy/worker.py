@@ -16,6 +16,7 @@ from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.handler import Handler
 from gateway.proxy.pipeline.session_reaper import SessionReaper
+from gateway.proxy.readiness import DRAINING, Readiness, readiness
 from gateway.proxy.services import make_services
 from gateway.proxy.stores import make_stores
 from gateway.usage.metrics_sink import UsageMetricsSink
@@ -37,7 +38,7 @@ class Worker:
         self.stores = make_stores(config, SYSTEM_CLOCK, metrics, usage_metrics)
         self.services = make_services(config, SYSTEM_CLOCK, metrics, self.stores)
         self.server = ProxyServer(
-            Handler(self.services, self.is_ready),
+            Handler(self.services, self.readiness),
             FastPath(self.services) if config.fast_path else None,
             head_timeout=config.request_head_timeout,
         )
@@ -64,15 +65,19 @@ class Worker:
             self._metrics.write()
             self._usage_metrics.write()
 
-    async def is_ready(self) -> bool:
-        """Return True if the worker accepts requests, Redis answers, and the upstream accepts connections."""
+    async def readiness(self) -> Readiness:
+        """Return whether the worker accepts requests: Redis answers, and the upstream accepts connections."""
         if self._is_draining:
-            return False
+            return DRAINING
+        redis, upstream = await asyncio.gather(self._has_redis(), self.services.forwarding.pool.is_reachable())
+        return readiness(redis=redis, upstream=upstream)
+
+    async def _has_redis(self) -> bool:
         try:
             await self.stores.redis.ping()
         except RedisError:
             return False
-        return await self.services.forwarding.pool.is_reachable()
+        return True
 
     async def _drain(self) -> None:
         forwarding = self.services.forwarding

@@ -66,13 +66,16 @@ async def _admin(settings: Settings, stop: asyncio.Event) -> None:
     )
     folder = settings.data_dir.absolute()
     data_dir.prepare(folder)
-    await startup_checks.check(
+    await startup_checks.wait_until_startable(
         settings.replaced(upstream_url=None),
+        stop,
         ports=(
             (settings.host, settings.admin_port, "GATEWAY_ADMIN_PORT"),
             (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
         ),
     )
+    if stop.is_set():
+        return
     async with supervised(settings, stop) as supervisor:
         await supervisor.start(admin_child(settings.replaced(data_dir=folder)))
         startup_banner.print_admin(settings, await create_first_admin(settings, with_key=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ from gateway.runtime import data_dir, startup_banner, startup_checks
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def run_proxy(settings: Settings) -> int:
@@ -35,13 +38,19 @@ async def _proxy(settings: Settings, stop: asyncio.Event) -> None:
     require_settings("proxy", redis_url=settings.redis_url, upstream_url=settings.upstream_url)
     folder = settings.data_dir.absolute()
     data_dir.prepare(folder)
-    await startup_checks.check(
-        settings.replaced(clickhouse_url=None),
+    await startup_checks.wait_until_startable(
+        settings.replaced(clickhouse_url=None, upstream_url=None),
+        stop,
         ports=(
             (settings.host, settings.proxy_port, "GATEWAY_PROXY_PORT"),
             (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
         ),
     )
+    if stop.is_set():
+        return
+    assert settings.upstream_url is not None
+    if fault := await startup_checks.upstream_fault(settings.upstream_url):
+        log.warning("%s; calls are 502 until then", fault)
     async with supervised(settings, stop) as supervisor:
         await supervisor.start_all(worker_children(settings.replaced(data_dir=folder)))
         startup_banner.print_ready()

@@ -68,6 +68,11 @@ def print_admin(settings: Settings, credentials: FirstCredentials | None) -> Non
     print_ready()
 
 
+def print_credentials(credentials: FirstCredentials | None) -> None:
+    """Print the login that a failed start created: the next start will not show it."""
+    _print(_login_lines(credentials) if credentials else [])
+
+
 def print_ready() -> None:
     """Print the line `ready`, which scripts wait for."""
     _print(["ready"])

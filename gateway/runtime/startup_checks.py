@@ -1,6 +1,7 @@
 """Checks before any process is started, so that each fault is one line and nothing is left half started.
 
-A `*_fault` function returns None if all is well, else one line: what is wrong, and the fix.
+- A `*_fault` function returns None if all is well, else one line: what is wrong, and the fix.
+- `check` can wait for engines that are started at the same time; it never waits for a port.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Iterable
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
@@ -18,8 +20,11 @@ from gateway.redis import client as redis_client
 from gateway.settings import Settings
 from gateway.settings.model import shown_value
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT = 5.0
 """Seconds for one check."""
+_RETRY_SECONDS = 0.5
 
 
 class CannotStartError(Exception):
@@ -105,17 +110,51 @@ async def upstream_fault(url: str) -> str | None:
 
 
 async def check(settings: Settings, *, ports: Iterable[tuple[str, int, str]]) -> None:
-    """Check the ports and all configured URLs. Raises `CannotStartError` with all faults."""
-    checks = [port_fault(host, port, flag) for host, port, flag in ports if port]
+    """Check the ports and the engines that are configured. Raises `CannotStartError` with all faults."""
+    faults = [*await _port_faults(ports), *await _engine_faults(settings)]
+    if faults:
+        raise CannotStartError(faults)
+
+
+async def wait_until_startable(
+    settings: Settings, stop: asyncio.Event, *, ports: Iterable[tuple[str, int, str]]
+) -> None:
+    """Check as `check` does, and give engines `GATEWAY_START_TIMEOUT` to answer, unless `stop` is set meanwhile.
+
+    Raises `CannotStartError`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + settings.start_timeout
+    port_faults, faults = await asyncio.gather(_port_faults(ports), _engine_faults(settings))
+    if port_faults:
+        raise CannotStartError([*port_faults, *faults])
+    for fault in faults:
+        log.warning("%s; waiting for it for up to %g s", fault, settings.start_timeout)
+    while faults and not stop.is_set():
+        if loop.time() >= deadline:
+            raise CannotStartError(faults)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), min(_RETRY_SECONDS, deadline - loop.time()))
+        faults = await _engine_faults(settings)
+
+
+async def _port_faults(ports: Iterable[tuple[str, int, str]]) -> list[str]:
+    return await _faults([port_fault(host, port, flag) for host, port, flag in ports if port])
+
+
+async def _engine_faults(settings: Settings) -> list[str]:
+    checks: list[Awaitable[str | None]] = []
     if settings.redis_url is not None:
         checks.append(redis_fault(settings.redis_url))
     if settings.clickhouse_url is not None:
         checks.append(clickhouse_fault(settings.clickhouse_url))
     if settings.upstream_url is not None:
         checks.append(upstream_fault(settings.upstream_url))
-    faults = [fault for fault in await asyncio.gather(*checks) if fault is not None]
-    if faults:
-        raise CannotStartError(faults)
+    return await _faults(checks)
+
+
+async def _faults(checks: Iterable[Awaitable[str | None]]) -> list[str]:
+    return [fault for fault in await asyncio.gather(*checks) if fault is not None]
 
 
 def _bind_error(host: str, port: int) -> OSError | None:

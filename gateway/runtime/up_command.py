@@ -15,6 +15,7 @@ from gateway.runtime import data_dir, embedded, startup_banner, startup_checks
 from gateway.runtime.admin_command import admin_child, create_first_admin
 from gateway.runtime.command import SHUTDOWN_GRACE, run_command, supervised
 from gateway.runtime.proxy_command import worker_children
+from gateway.runtime.supervision.supervisor import StartError
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,14 @@ async def _up(settings: Settings, stop: asyncio.Event) -> None:
                 if demo_listener is not None:
                     ready_line = await supervisor.start(embedded.demo_child(demo_listener, SHUTDOWN_GRACE))
                     settings = settings.replaced(upstream_url=ready_line.rpartition(" ")[2])
-                await supervisor.start_all([admin_child(settings), *worker_children(settings)])
+                # In this order, so that a proxy that is ready means that logins are served.
+                await supervisor.start(admin_child(settings))
                 credentials = await create_first_admin(settings, with_key=True)
+                try:
+                    await supervisor.start_all(worker_children(settings))
+                except StartError:
+                    startup_banner.print_credentials(credentials)
+                    raise
                 with data_dir.instance_file(folder, _instance(settings)):
                     startup_banner.print_up(settings, credentials, is_demo=demo_listener is not None)
                     await stop.wait()

@@ -235,6 +235,12 @@ SECTIONS: dict[str, dict[str, Description]] = {
         ),
     },
     "Time-outs": {
+        "start_timeout": Description(
+            "Seconds for which the start of `mcp-gateway proxy` and `mcp-gateway admin` waits for Redis and "
+            "ClickHouse. 0: no wait.",
+            "Lets containers start in any order. `mcp-gateway up` does not wait.",
+            "120",
+        ),
         "connect_timeout": Description(
             "Seconds to connect to the upstream; then 504. A refused connection is answered 502 immediately.",
             "Lower it to notice an upstream that is down earlier.",

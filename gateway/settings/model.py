@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     unclaimed_session_seconds: v.Seconds = 60.0
 
     # Time-outs, in seconds
+    start_timeout: v.SecondsOrNone = 30.0
     connect_timeout: v.Seconds = 5.0
     request_head_timeout: v.Seconds = 30.0
     request_body_timeout: v.Seconds = 30.0

@@ -228,6 +228,7 @@ Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65_535)]
 PortOrOff = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535)]
 Count = Annotated[int, BeforeValidator(_number), Field(ge=1, le=10**12)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=10**7, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, BeforeValidator(_number), Field(ge=0, le=10**7, allow_inf_nan=False)]
 
 UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]

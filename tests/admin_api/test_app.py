@@ -174,6 +174,14 @@ async def test_ready_while_redis_and_clickhouse_are_available(api: Api) -> None:
     assert (response.status, response.body) == (200, {"status": "ok", "redis": "ok", "clickhouse": "ok"})
 
 
+async def test_not_ready_until_somebody_can_log_in(api: Api, deps: Dependencies) -> None:
+    await deps.redis.flushall()
+    response = await api.request("GET", "/readyz")
+    assert (response.status, response.body) == (503, {"status": "starting", "redis": "ok", "clickhouse": "ok"})
+    await deps.users.add("first@example.com", PASSWORD, "admin", only_if_empty=True)
+    assert (await api.request("GET", "/readyz")).status == 200
+
+
 async def test_not_ready_while_draining(api: Api, deps: Dependencies) -> None:
     deps.draining.set()
     response = await api.request("GET", "/readyz")

@@ -29,6 +29,7 @@ from gateway.proxy.downstream.routes import Routes
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.mcp_endpoint import METHODS, McpEndpoint
+from gateway.proxy.readiness import Readiness
 from gateway.proxy.services import ProxyServices
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,11 @@ _CONTENT_LENGTH = b"content-length"
 class Handler:
     """Serves the MCP endpoint and the health probes."""
 
-    def __init__(self, services: ProxyServices, is_ready: Callable[[], Awaitable[bool]]) -> None:
-        """`is_ready` answers `/readyz`."""
+    def __init__(self, services: ProxyServices, readiness: Callable[[], Awaitable[Readiness]]) -> None:
+        """`readiness` answers `/readyz`."""
         config = services.config
         self._endpoint = McpEndpoint(services)
-        self._is_ready = is_ready
+        self._readiness = readiness
         self._metrics = services.metrics
         self._monotonic = services.accounting.clock.monotonic
         self._routes = Routes(config.proxy_paths)
@@ -125,9 +126,8 @@ class Handler:
         if head.path == "/healthz" and head.method in ("GET", "HEAD"):
             return gateway_responses.json_response(200, b'{"status":"alive"}')
         if head.path == "/readyz" and head.method in ("GET", "HEAD"):
-            is_ready = await self._is_ready()
-            status = "ready" if is_ready else "not ready"
-            return gateway_responses.json_response(200 if is_ready else 503, msgspec.json.encode({"status": status}))
+            readiness = await self._readiness()
+            return gateway_responses.json_response(200 if readiness.is_ready else 503, msgspec.json.encode(readiness))
         if not self._routes.is_oauth_probe(head.path):
             raise RequestRejected(rejections.NOT_FOUND)
         if is_preflight(head.method, head.fields):

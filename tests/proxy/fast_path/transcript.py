@@ -37,6 +37,7 @@ from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.server import ProxyServer
 from gateway.proxy.fast_path.fast_path import FastPath
 from gateway.proxy.pipeline.handler import Handler
+from gateway.proxy.readiness import Readiness, readiness
 from gateway.proxy.services import make_services
 from gateway.proxy.stores import Stores
 from gateway.usage.event import UsageEvent
@@ -150,7 +151,7 @@ class Player:
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
-        handler = Handler(self.services, self._is_ready)
+        handler = Handler(self.services, self._readiness)
         fast_path = FastPath(self.services)
         self._client = ClientConnection(ProxyServer(handler, fast_path, head_timeout=10))
         self._client.connection_made(FakeTransport(self._to_client, lambda: self.sent.append("client   << end")))
@@ -216,8 +217,8 @@ class Player:
         self.sent.append(f"usage    << {event.request_id} {event.status}")
         self._callbacks.append(on_durable)
 
-    async def _is_ready(self) -> bool:
-        return True
+    async def _readiness(self) -> Readiness:
+        return readiness(redis=True, upstream=True)
 
 
 def _response(kind: str, id_: int) -> bytes:
