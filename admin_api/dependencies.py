@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from admin_api.http.addresses import Network
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
+from gateway.protocol.forwarded import Network
 from gateway.usage.store.table import UsageTable
 
 
@@ -38,6 +38,6 @@ class Dependencies:
     allowed_hosts: frozenset[str] | None = None
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()
-    """Peers whose `X-Forwarded-For` is trusted."""
+    """Peers whose `X-Forwarded-For` and `Forwarded` are trusted."""
     draining: Event = field(default_factory=Event)
     """Set when the process shuts down; `/readyz` then reports `draining`."""

@@ -15,11 +15,11 @@ import msgspec
 from aiohttp import hdrs, web
 
 from admin_api.dependencies import Dependencies
-from admin_api.http.addresses import client_address
 from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
 from admin_api.http.download import Download
 from admin_api.http.problem import Problem
 from gateway.accounts.user import Role, User
+from gateway.protocol.forwarded import client_address
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
@@ -133,5 +133,7 @@ def _unauthorized(detail: str, error: str) -> Problem:
 
 
 def _client_address(deps: Dependencies, request: web.Request) -> str:
-    forwarded_for = request.headers.getall(hdrs.X_FORWARDED_FOR, [])
-    return client_address(request.remote or "", forwarded_for, deps.trusted_proxies)
+    forwarded_for, forwarded = (
+        ", ".join(request.headers.getall(name, [])) for name in (hdrs.X_FORWARDED_FOR, hdrs.FORWARDED)
+    )
+    return client_address(request.remote or "", forwarded_for, forwarded, deps.trusted_proxies)

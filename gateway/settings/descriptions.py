@@ -190,7 +190,7 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "loopback names if the gateway listens on loopback, otherwise any",
         ),
         "trusted_proxies": Description(
-            "Addresses and networks whose `X-Forwarded-*` headers are used.",
+            "Addresses and networks whose `X-Forwarded-*` and `Forwarded` headers are used.",
             "Without it, all clients behind a load balancer have the balancer's address: in `allowed_ips`, in limits "
             "per address and in the usage history.",
             "10.0.0.0/8",

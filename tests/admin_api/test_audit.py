@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import ipaddress
 import json
+from collections.abc import Awaitable, Callable
 
 import pytest
 import redis.asyncio
 
+from admin_api.dependencies import Dependencies
 from gateway.accounts.audit_trail import MAX_AUDIT_ENTRIES, AuditTrail
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
@@ -35,6 +39,25 @@ async def test_every_change_is_recorded_newest_first(admin: Api, user: Api) -> N
     assert response.body["items"][3]["details"] == {"calls_per_day": "7"}
     text = json.dumps(response.body)
     assert not [secret for secret in (key["api_key"], rotated["api_key"], PASSWORD, user.token) if str(secret) in text]
+
+
+@pytest.mark.parametrize(
+    ("fields", "address"),
+    [
+        ({"X-Forwarded-For": "1.1.1.1, [2001:db8::7]:443"}, "2001:db8::7"),
+        ({"X-Forwarded-For": "192.0.2.7:5000", "Forwarded": "for=1.1.1.1"}, "192.0.2.7"),
+        ({"Forwarded": 'for=1.1.1.1, for="192.0.2.8:80";proto=https'}, "192.0.2.8"),
+        ({"Forwarded": "for=_hidden"}, "127.0.0.1"),
+    ],
+)
+async def test_the_address_is_the_one_that_a_trusted_proxy_names(
+    serve: Callable[[Dependencies], Awaitable[Api]], api: Api, deps: Dependencies, fields: dict[str, str], address: str
+) -> None:
+    trusted = dataclasses.replace(deps, trusted_proxies=(ipaddress.ip_network("127.0.0.1"),))
+    admin = await (await serve(trusted)).logged_in(ADMIN)
+    body = {"email": "b@x.org", "password": PASSWORD}
+    await admin.request("POST", "/api/users/add", json=body, headers=fields)
+    assert (await admin.get("/api/audit")).body["items"][0]["address"] == address
 
 
 async def test_reads_and_failed_changes_are_not_recorded(admin: Api, user: Api) -> None:

@@ -11,11 +11,12 @@ from urllib.parse import unquote
 import msgspec
 
 from gateway.keys.secret import ApiKey, contains_key
+from gateway.protocol.forwarded import plain_address
 from gateway.protocol.http_sse_endpoint import AmbiguousQuery, find_session_id
 from gateway.proxy.admission import rejections
 from gateway.proxy.admission.credentials.key_headers import KeyHeaders
 from gateway.proxy.admission.headers import HeaderError, RawHeaders, check_request_headers
-from gateway.proxy.admission.origins import Origins, plain_address
+from gateway.proxy.admission.origins import Origins
 from gateway.proxy.admission.policy import PolicyInputs
 from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
 

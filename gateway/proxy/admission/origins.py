@@ -12,6 +12,8 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
+from gateway.protocol.forwarded import Network, client_address, is_trusted, last_forwarded
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ORIGINS = "loopback"
 """Value in `GATEWAY_ALLOWED_ORIGINS` that allows every origin of this machine."""
@@ -19,8 +21,6 @@ LOOPBACK_ORIGINS = "loopback"
 _LOOPBACK_ORIGIN = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 """An origin as browsers send it: without path, user and query."""
 _HOST = re.compile(r"((?:[a-z0-9._-]|%[0-9a-f]{2})+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Origins:
@@ -59,52 +59,26 @@ class Origins:
         return LOOPBACK_ORIGINS in self._origins and _LOOPBACK_ORIGIN.fullmatch(lower) is not None
 
     def client_address(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
-        """Return the client's address: the peer's or, behind trusted proxies, the one in `X-Forwarded-For`.
-
-        The field is read from the right, since the client may have written what stands left of an untrusted address. It
-        is read up to the first untrusted or invalid address; the last valid one counts.
-        """
-        address = peer
-        hops = fields.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        while hops and self._is_trusted(address):
-            hop = plain_address(hops.pop().strip(" \t"))
-            if not hop:
-                break
-            address = hop
-        return address
+        """Return the client's address: the peer's or, behind trusted proxies, the one that they name."""
+        forwarded_for, forwarded = _text(fields, b"x-forwarded-for"), _text(fields, b"forwarded")
+        return client_address(peer, forwarded_for, forwarded, self._trusted)
 
     def client_scheme_and_host(self, peer: str, scheme: str, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
         """Return the scheme and host that the client used, according to a trusted proxy, or as seen here."""
-        host = fields.get(b"host", b"").decode("latin-1")
-        if self._is_trusted(peer):
-            forwarded = _last(fields, b"x-forwarded-proto").lower()
-            scheme = forwarded if forwarded in ("http", "https") else scheme
-            forwarded = _last(fields, b"x-forwarded-host")
-            host = forwarded if _HOST.fullmatch(forwarded.lower()) else host
-        return scheme, host
-
-    def _is_trusted(self, address: str) -> bool:
-        if not self._trusted:
-            return False
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        host = _text(fields, b"host")
+        if not is_trusted(peer, self._trusted):
+            return scheme, host
+        is_standard = not _text(fields, b"x-forwarded-for")
+        element = last_forwarded(_text(fields, b"forwarded")) if is_standard else {}
+        forwarded = (_last(fields, b"x-forwarded-proto") or element.get("proto", "")).lower()
+        scheme = forwarded if forwarded in ("http", "https") else scheme
+        forwarded = _last(fields, b"x-forwarded-host") or element.get("host", "")
+        return scheme, forwarded if _HOST.fullmatch(forwarded.lower()) else host
 
 
-def plain_address(text: str) -> str:
-    """Return an address in canonical form, an IPv4-mapped IPv6 address as IPv4; empty if it is not an address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.scope_id is not None:
-            return ""
-        return str(address.ipv4_mapped or address)
-    return str(address)
+def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:
+    return fields.get(name, b"").decode("latin-1")
 
 
 def _last(fields: Mapping[bytes, bytes], name: bytes) -> str:
-    return fields.get(name, b"").decode("latin-1").rpartition(",")[2].strip(" \t")
+    return _text(fields, name).rpartition(",")[2].strip(" \t")
