@@ -5,8 +5,8 @@ The rules:
 - Clients get the gateway's own path, with the query that the upstream announced, so that the session keeps its id.
 - Requests are forwarded to the path that the upstream announced, never to one that a client names: the path is stored
   with the session, and so is a digest of the query, which the client's query must match.
-- Only addresses of the upstream itself are accepted. If the session id is in no known parameter of the query, clients
-  get an id made by the gateway.
+- Only addresses of the upstream itself are accepted, in any spelling. If the session id is in no known parameter of the
+  query, clients get an id made by the gateway.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ MAX_SESSION_ID = 256
 _URL = re.compile(r"[!-~]{1,2048}")
 _SEPARATOR = re.compile(r"[&;]")
 _SESSION_ID = re.compile(r"[!-~]+")
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "0.0.0.0", "[::]"})  # noqa: S104
+"""Names by which a server on this machine announces itself, besides `localhost`."""
 _WITHOUT_SIGNS = str.maketrans("", "", "_-+ ")
 
 
@@ -63,13 +65,21 @@ def parse_endpoint(
         parts = None
     if parts is None or not parts.path.startswith("/") or "\\" in text:
         raise InvalidEndpoint("the upstream announced an invalid message endpoint")
-    if (parts.scheme, parts.netloc) not in origins:
+    if _origin(parts.scheme, parts.netloc) not in {_origin(*origin) for origin in origins}:
         raise InvalidEndpoint("the upstream announced a message endpoint on another server")
     if session_id is not None and len(session_id) <= MAX_SESSION_ID:
         return Endpoint(session_id, parts.query, parts.path, True)
     session_id = new_id()
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return Endpoint(session_id, f"sessionId={session_id}", target, False)
+
+
+def _origin(scheme: str, authority: str) -> tuple[str, str]:
+    """Return an origin in one spelling: lower case, with a port, and with one name for the loopback interface."""
+    host, colon, port = authority.lower().rpartition(":")
+    if not (colon and port.isdigit()):
+        host, port = authority.lower(), "443" if scheme == "https" else "80"
+    return scheme, f"{'localhost' if host in _LOOPBACK else host}:{port}"
 
 
 def find_session_id(query: str) -> str | None:

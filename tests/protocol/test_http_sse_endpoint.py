@@ -28,6 +28,10 @@ def parse(data: str) -> Endpoint:
         ("?sessionId=abc", "/api/sse", "abc"),
         ("http://127.0.0.1:8002/m?sessionId=abc", "/m", "abc"),
         ("https://gateway.example/m?sessionId=abc", "/m", "abc"),
+        ("https://Gateway.Example:443/m?sessionId=abc", "/m", "abc"),
+        ("http://localhost:8002/m?sessionId=abc", "/m", "abc"),
+        ("http://[::1]:8002/m?sessionId=abc", "/m", "abc"),
+        ("http://0.0.0.0:8002/m?sessionId=abc", "/m", "abc"),
         ("/a/../b?sessionId=abc#fragment", "/b", "abc"),
         ("/m?session%49d=%61bc", "/m", "abc"),
     ],
@@ -50,6 +54,7 @@ def test_clients_get_a_new_session_id_if_the_query_has_none(data: str) -> None:
         *("", " ", "http://evil.example/m?sessionId=1", "//evil.example/m?sessionId=1", "https://127.0.0.1:8002/m"),
         *("http://127.0.0.1:8003/m", "http://user@127.0.0.1:8002/m", "http://127.0.0.1:8002.evil.example/m"),
         *("javascript:alert(1)", "file:///etc/passwd", "/m?sessionId=1\\@evil", "/a b", "/m\r\nX: y", "/\u00e9"),
+        *("http://localhost/m", "http://localhost:80/m", "https://gateway.example:80/m", "http://gateway.example/m"),
         *("/m?sessionId=1&session_id=2", "/m?session%5Fid=1;sessionId=2", "/" + "a" * 3000, "http://[/m"),
     ],
 )
