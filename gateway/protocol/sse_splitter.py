@@ -24,6 +24,8 @@ class Event(msgspec.Struct, frozen=True):
     raw: bytes | bytearray
     is_complete: bool
     """False for each part of an event that is too large, also for the last part."""
+    is_last: bool = False
+    """True for the last part of an event that is too large."""
 
 
 class EventSplitter:
@@ -64,7 +66,7 @@ class EventSplitter:
         self._buffer += chunk
         events = []
         while (end := self._find_event_end()) > 0:
-            events.append(Event(self._take(end), not self._is_oversized))
+            events.append(Event(self._take(end), not self._is_oversized, is_last=self._is_oversized))
             self._searched = 0
             self._is_oversized = False
         if len(self._buffer) > self._max_event:

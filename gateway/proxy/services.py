@@ -23,9 +23,9 @@ from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams
 from gateway.proxy.pipeline.response_delivery import ResponseDelivery
-from gateway.proxy.pipeline.response_stream import ResponseStreams
 from gateway.proxy.pipeline.sending import UpstreamSender
 from gateway.proxy.pipeline.session_registration import SessionRegistration
+from gateway.proxy.pipeline.streams.opening import ResponseStreams
 from gateway.proxy.pipeline.upstream_request import UpstreamRequestBuilder
 from gateway.proxy.pipeline.usage_recorder import UsageRecorder
 from gateway.proxy.stores import Stores

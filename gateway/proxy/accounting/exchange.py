@@ -123,6 +123,11 @@ class Exchange:
         return any(id_json not in self.registered for id_json in self.pending)
 
     @property
+    def is_restricted(self) -> bool:
+        """True if the key is limited to certain tools or tables."""
+        return redaction.is_restricted(self.key)
+
+    @property
     def scope(self) -> Scope | None:
         """The namespace of the request ids; `None` for a request without a key."""
         if self.key is None:
@@ -208,12 +213,16 @@ class Exchange:
             inspection.output = redaction.deny_result(only_id(self.pending))
         return inspection
 
-    def count_uninspected(self) -> Inspection:
-        """Count the pending tool calls with unknown records, because their response is too large to inspect."""
+    def count_uninspected(self, response_bytes: int, *, is_error: bool = False) -> Inspection:
+        """Count the pending tool calls with unknown records, because their response cannot be inspected.
+
+        `is_error` tells that the upstream reports a failure.
+        """
         inspection = Inspection(b"")
         for call in self.pending.values():
             if call.method == "tools/call":
-                self._add_event(inspection, call, Outcome(_NOT_METERED, "ok", 0))
+                outcome = Outcome(_NOT_METERED, "rpc_error" if is_error else "ok", response_bytes)
+                self._add_event(inspection, call, outcome)
         self.pending.clear()
         return inspection
 

@@ -33,7 +33,8 @@ from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.correlation_models import Scope
 from gateway.proxy.admission.rejections import RequestRejected
 from gateway.proxy.metrics_sink import ProxyMetricsSink
-from gateway.proxy.pipeline.response_stream import ResponseStream, ResponseStreams
+from gateway.proxy.pipeline.streams.opening import ResponseStreams
+from gateway.proxy.pipeline.streams.response_stream import ResponseStream
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.errors import UpstreamError
 from gateway.proxy.upstream.pool import UpstreamPool

@@ -15,8 +15,9 @@ import logging
 import msgspec
 
 from gateway.protocol.buffers import Chunk
+from gateway.protocol.content_coding import content_coding
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
-from gateway.proxy.admission.headers import client_headers
+from gateway.proxy.admission.headers import RawHeaders, client_headers
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.request_context import ClientDisconnected, ResponseWriter
@@ -24,8 +25,10 @@ from gateway.proxy.downstream.response import Response, ResponseHead, serialize_
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams
-from gateway.proxy.pipeline.response_stream import ResponseStream, ResponseStreams, RewriteEndpoint
 from gateway.proxy.pipeline.sending import UpstreamSender
+from gateway.proxy.pipeline.streams.event_stream import RewriteEndpoint
+from gateway.proxy.pipeline.streams.opening import ResponseStreams
+from gateway.proxy.pipeline.streams.response_stream import ResponseStream
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.upstream.connection import UpstreamConnection
 from gateway.proxy.upstream.errors import UpstreamError
@@ -68,20 +71,19 @@ class ResponseDelivery:
         while nothing was sent to the client.
         """
         connection = sent.connection
-        stream = self._streams.open(connection, sent.exchange, rewrite_endpoint)
+        stream = self._open(sent, rewrite_endpoint)
         stream.may_reject = not sent.request.is_batch and not is_listening
         is_detached = False
         try:
-            response_head = downstream_head(connection, sent.request.head.origin).head
             principal = sent.request.principal
             if connection.response.is_event_stream and principal is not None:
                 with self._open_streams.registered(principal, is_listening=is_listening):
-                    await self._stream(writer, connection, response_head, stream)
+                    await self._stream(writer, sent, stream)
                 return None
             first = await stream.next_chunk()
             if stream.is_ended and not connection.response.trailers:
-                return Response(head=response_head, body=first)
-            await self._stream(writer, connection, response_head, stream, first)
+                return Response(head=_response_head(sent, stream), body=first)
+            await self._stream(writer, sent, stream, first)
             return None
         except UpstreamError as error:
             raise self._sender.counted_rejection(error) from None
@@ -96,16 +98,20 @@ class ResponseDelivery:
             if not is_detached:
                 self._sender.release(connection)
 
+    def _open(self, sent: SentRequest, rewrite_endpoint: RewriteEndpoint | None) -> ResponseStream:
+        try:
+            return self._streams.open(sent.connection, sent.exchange, rewrite_endpoint)
+        except UpstreamError as error:
+            self._sender.release(sent.connection)
+            raise self._sender.counted_rejection(error) from None
+
     async def _stream(
-        self,
-        writer: ResponseWriter,
-        connection: UpstreamConnection,
-        response_head: ResponseHead,
-        stream: ResponseStream,
-        first: Chunk = b"",
+        self, writer: ResponseWriter, sent: SentRequest, stream: ResponseStream, first: Chunk = b""
     ) -> None:
         """Send the response as it arrives. An incomplete one gets no end, so that it cannot look complete."""
-        writer.begin(response_head, None if stream.may_redact else connection.response.content_length)
+        connection = sent.connection
+        has_length = not (stream.may_redact or stream.is_decoded)
+        writer.begin(_response_head(sent, stream), connection.response.content_length if has_length else None)
         try:
             if not (first or connection.is_readable):
                 stream.may_reject = False
@@ -157,16 +163,24 @@ def downstream_head(connection: UpstreamConnection, origin: bytes | None) -> Dow
         reason,
         headers,
         origin,
-        _response_head(response, origin),
+        _serialize_head(response, headers, origin),
         response.is_event_stream,
-        is_usual=status not in REFUSALS and len(session_ids(headers)) <= 1,
+        is_usual=status not in REFUSALS and len(session_ids(headers)) <= 1 and not content_coding(headers),
     )
     connection.head_cache = made
     return made
 
 
-def _response_head(response: ResponseParser, origin: bytes | None) -> ResponseHead:
-    fields = client_headers(response.headers, response.status) + cors_headers(origin)
+def _response_head(sent: SentRequest, stream: ResponseStream) -> ResponseHead:
+    origin = sent.request.head.origin
+    if not stream.is_decoded:
+        return downstream_head(sent.connection, origin).head
+    response = sent.connection.response
+    return _serialize_head(response, [field for field in response.headers if not content_coding([field])], origin)
+
+
+def _serialize_head(response: ResponseParser, headers: RawHeaders, origin: bytes | None) -> ResponseHead:
+    fields = client_headers(headers, response.status) + cors_headers(origin)
     if response.is_event_stream:
         # nginx in front of the gateway would buffer the events.
         fields.append((b"X-Accel-Buffering", b"no"))

@@ -112,8 +112,9 @@ def test_records_are_denied_unless_their_table_is_known_to_be_allowed(value: dic
 
 def test_calls_of_an_abandoned_response_are_counted_with_unknown_records() -> None:
     calls = pending(call(1), call(2))
-    assert [(event.record_count, event.count_method) for event in calls.count_uninspected().events] == [
-        (None, "unknown")
+    counted = calls.count_uninspected(7).events
+    assert [(event.record_count, event.count_method, event.response_bytes) for event in counted] == [
+        (None, "unknown", 7)
     ] * 2
     assert not calls.has_pending
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.proxy.downstream.connection import ClientConnection
-from gateway.proxy.pipeline.response_stream import ResponseStream
+from gateway.proxy.pipeline.streams.response_stream import ResponseStream
 from gateway.proxy.upstream.connection import UpstreamConnection
 from tests.proxy.downstream.lines import POST
 from tests.support.gateway import Gateway

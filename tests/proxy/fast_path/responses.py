@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -73,6 +74,13 @@ OTHER_RESPONSES = {
     "404": http(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"no"}}', status="404 Not Found"),
     "500": http(b'{"error":"oops"}', status="500 Oops"),
     "gzip": http(b"\x1f\x8b\x08", extra="Content-Encoding: gzip\r\n"),
+    "gzip json": http(gzip.compress(SINGLE_RESULT, mtime=0), extra="Content-Encoding: gzip\r\n"),
+    "gzip events": http(
+        gzip.compress(sse(SINGLE_RESULT), mtime=0), "text/event-stream", extra="Content-Encoding: gzip\r\n"
+    ),
+    "401": http(SINGLE_RESULT, status="401 No", extra="WWW-Authenticate: Bearer\r\n"),
+    "two session ids": http(SINGLE_RESULT, extra="Mcp-Session-Id: a\r\nMcp-Session-Id: b\r\n"),
+    "one session id twice": http(SINGLE_RESULT, extra="Mcp-Session-Id: a\r\nMcp-Session-Id: a\r\n"),
     "progress first": in_chunks(sse(PROGRESS), sse(SINGLE_RESULT)),
     "progress last": in_chunks(sse(SINGLE_RESULT), sse(PROGRESS)),
     "twice": in_chunks(sse(SINGLE_RESULT), sse(SINGLE_RESULT)),
