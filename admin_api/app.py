@@ -75,7 +75,7 @@ def make_app(deps: Dependencies) -> web.Application:
     app.on_response_prepare.append(_add_security_headers)
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, endpoint.path, _handler(deps, endpoint))
-    document = msgspec.json.encode(openapi.document(ENDPOINTS, deps.version))
+    document = msgspec.json.encode(openapi.document(ENDPOINTS, deps.version, deps.admin_public_url))
     app.router.add_get("/api/openapi.json", _serve_json(document), allow_head=True)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz(deps))

@@ -34,6 +34,7 @@ class Dependencies:
     proxy_path: str = "/mcp"
     """Path of the MCP endpoint on the proxy, shown to users."""
     public_url: str | None = None
+    admin_public_url: str | None = None
     """URL of the MCP endpoint for clients, if it is not that of the proxy's port on this host."""
     allowed_hosts: frozenset[str] | None = None
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""

@@ -15,8 +15,8 @@ _REF = "#/components/schemas/{name}"
 _ACCESS_ERRORS = {"open": (), "user": (401,), "member": (401, 403), "auditor": (401, 403), "admin": (401, 403)}
 
 
-def document(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]:
-    """Return the document as plain dictionaries and lists."""
+def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str | None = None) -> dict[str, Any]:
+    """Return the document as plain dictionaries and lists; `public_url` is the API's, for clients."""
     structs: set[type[msgspec.Struct]] = {ProblemDetails}
     for endpoint in endpoints:
         structs |= {endpoint.params} if isinstance(endpoint.response, tuple) else {endpoint.params, endpoint.response}
@@ -33,6 +33,7 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str) -> dict[str, Any]
             "version": version,
             "description": "API keys for MCP clients, their usage, users and the audit trail.",
         },
+        **({"servers": [{"url": public_url.rstrip("/")}]} if public_url else {}),
         "paths": paths,
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in queries},

@@ -11,7 +11,7 @@ const root = document.getElementById("app");
 let session = null;
 
 function brand() {
-  return el("span", { class: "brand" }, el("img", { src: "/assets/icon.svg", alt: "", width: 24, height: 24 }), "MCP Gateway");
+  return el("span", { class: "brand" }, el("img", { src: "assets/icon.svg", alt: "", width: 24, height: 24 }), "MCP Gateway");
 }
 
 function showLogin(message = "") {
@@ -22,7 +22,7 @@ function showLogin(message = "") {
     password: field("Password", el("input", { type: "password", autocomplete: "current-password", name: "password", required: true })),
   };
   const send = async () => {
-    const login = await post("/api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
+    const login = await post("api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
     storeToken(login.access_token);
     await start();
   };
@@ -57,7 +57,7 @@ function changePassword() {
   };
   const send = async () => {
     const body = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.control.value]));
-    storeToken((await post("/api/auth/password", body)).access_token);
+    storeToken((await post("api/auth/password", body)).access_token);
     dialog.close();
     toast("Password changed");
   };
@@ -89,7 +89,7 @@ function showFrame() {
       ),
     ),
     main,
-    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "/api/openapi.json" }, "OpenAPI document")),
+    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "api/openapi.json" }, "OpenAPI document")),
   );
   const [title, view] = VIEWS[current];
   document.title = `${title} · MCP Gateway`;
@@ -107,7 +107,7 @@ async function start() {
     return;
   }
   try {
-    const [me, info] = await Promise.all([get("/api/auth/me"), get("/api/info")]);
+    const [me, info] = await Promise.all([get("api/auth/me"), get("api/info")]);
     session = { me, info };
   } catch (error) {
     if (error.status === 401) return;

@@ -21,7 +21,7 @@ export function history(session) {
     save.disabled = true;
     filters.showProblem("");
     try {
-      await download("/api/mcp-usage/export", { ...state.query, all: state.all, format: "csv" });
+      await download("api/mcp-usage/export", { ...state.query, all: state.all, format: "csv" });
     } catch (error) {
       filters.showProblem(error.message);
     } finally {
@@ -35,7 +35,7 @@ export function history(session) {
     const thisRequest = latestRequest;
     body.setAttribute("aria-busy", "true");
     try {
-      const page = await get("/api/mcp-usage/history", { ...state.query, all: state.all, page: state.page, page_size: PAGE_SIZE });
+      const page = await get("api/mcp-usage/history", { ...state.query, all: state.all, page: state.page, page_size: PAGE_SIZE });
       if (thisRequest !== latestRequest) return;
       filters.showProblem("");
       body.replaceChildren(callTable(page.items, state.all !== ""), pager(page, (to) => {

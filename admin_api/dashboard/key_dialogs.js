@@ -29,7 +29,7 @@ export function createKey(session, done) {
   const { key_name, expires_days, ...others } = fields;
   const limits = el("details", { class: "limits" }, el("summary", {}, "Limits and scopes"), el("div", { class: "grid" }, Object.values(others)));
   const send = async () => {
-    const created = await post("/api/mcp-keys/create", createBody(fields, days.value));
+    const created = await post("api/mcp-keys/create", createBody(fields, days.value));
     dialog.close();
     showSecret(session, created, "Key created");
     done();
@@ -62,7 +62,7 @@ function asNumber(text) {
 export function rotateKey(session, key, done) {
   const fields = { overlap_seconds: field("Old secret", select(OVERLAP, "3600"), "Time to configure clients with the new one.") };
   const send = async () => {
-    const rotated = await post("/api/mcp-keys/rotate", { key_id: key.key_id, overlap_seconds: Number(fields.overlap_seconds.control.value) });
+    const rotated = await post("api/mcp-keys/rotate", { key_id: key.key_id, overlap_seconds: Number(fields.overlap_seconds.control.value) });
     dialog.close();
     showSecret(session, rotated, "New secret");
     done();

@@ -14,7 +14,7 @@ export function keysView(main, session) {
   const reload = async () => {
     list.setAttribute("aria-busy", "true");
     try {
-      state.keys = (await get("/api/mcp-keys/list", { all: state.allOwners ? "true" : "" })).keys;
+      state.keys = (await get("api/mcp-keys/list", { all: state.allOwners ? "true" : "" })).keys;
       show();
     } catch (error) {
       list.replaceChildren(el("p", { class: "problem", role: "alert" }, error.message));
@@ -150,7 +150,7 @@ function confirmRevoke(key, done) {
     const button = event.currentTarget;
     button.disabled = true;
     try {
-      await post("/api/mcp-keys/revoke", { key_id: key.key_id });
+      await post("api/mcp-keys/revoke", { key_id: key.key_id });
       dialog.close();
       toast(`${key.key_name} is revoked`);
       done();

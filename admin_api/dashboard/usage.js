@@ -19,7 +19,7 @@ export function usageView(main, session) {
     summary.setAttribute("aria-busy", "true");
     const all = state.allOwners ? "true" : "";
     try {
-      state.stats = await get("/api/mcp-usage/stats", { days: state.days, all });
+      state.stats = await get("api/mcp-usage/stats", { days: state.days, all });
       show();
       calls.element.hidden = state.stats.totals.calls === 0;
       calls.load(all, state.stats);

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def allowed_hosts(bind: str, configured: Iterable[str]) -> frozenset[str] | None:
+def allowed_hosts(bind: str, configured: Iterable[str], public_url: str | None = None) -> frozenset[str] | None:
     """Return the accepted host names in lower case, or `None` to accept any."""
     names = frozenset(name.lower() for name in configured)
-    if names or is_loopback(bind):
-        return names | LOOPBACK_HOSTS | {bind.lower()}
-    return None
+    if not names and not is_loopback(bind):
+        return None
+    public = urlsplit(public_url or "").hostname
+    return names | LOOPBACK_HOSTS | {bind.lower()} | ({public} if public else set())
 
 
 def host_name(host: str | None) -> str | None:

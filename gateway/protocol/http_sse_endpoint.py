@@ -2,7 +2,8 @@
 
 The rules:
 
-- Clients get the gateway's own path, with the query that the upstream announced, so that the session keeps its id.
+- Clients get the gateway's own path, as they see it, with the query that the upstream announced, so that the session
+  keeps its id.
 - Requests are forwarded to the path that the upstream announced, never to one that a client names: the path is stored
   with the session, and so is a digest of the query, which the client's query must match.
 - Only addresses of the upstream itself are accepted, in any spelling. If the session id is in no known parameter of the

@@ -25,6 +25,7 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     proxy_port: int
     gateway_id: str
+    public_url: str | None
 
     proxy_paths: tuple[str, ...]
     public_methods: tuple[str, ...]

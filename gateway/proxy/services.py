@@ -143,5 +143,5 @@ def _make_forwarding(
         open_streams=open_streams,
         detached_calls=detached_calls,
         correlation=correlation,
-        registration=SessionRegistration(stores.sessions, pool),
+        registration=SessionRegistration(stores.sessions, pool, config.public_url),
     )

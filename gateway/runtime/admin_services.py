@@ -94,7 +94,8 @@ def _dependencies(
         proxy_port=settings.proxy_port,
         proxy_path=settings.proxy_paths[-1],
         public_url=settings.public_url,
-        allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts),
+        admin_public_url=settings.admin_public_url,
+        allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts, settings.admin_public_url),
         trusted_proxies=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
     )
 

@@ -43,6 +43,8 @@ def print_up(settings: Settings, credentials: FirstCredentials | None, *, is_dem
     upstream = f"{settings.upstream_url} (the demo stock-data server)" if is_demo else str(settings.upstream_url)
     if settings.public_url is not None:
         lines.append(f"  for clients   {settings.public_url}")
+    if settings.admin_public_url is not None:
+        lines.append(f"  for browsers  {settings.admin_public_url}")
     lines += [f"  upstream      {upstream}", f"  data folder   {settings.data_dir}", ""]
     if credentials is not None:
         lines += _login_lines(credentials)
@@ -60,7 +62,7 @@ def print_admin(settings: Settings, credentials: FirstCredentials | None) -> Non
         [
             "",
             "MCP gateway, admin",
-            f"  dashboard     {admin_url(settings)}",
+            f"  dashboard     {settings.admin_public_url or admin_url(settings)}",
             "",
             *(_login_lines(credentials) if credentials else ()),
         ]

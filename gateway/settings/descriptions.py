@@ -120,8 +120,15 @@ SECTIONS: dict[str, dict[str, Description]] = {
         "public_url": Description(
             "URL of the MCP endpoint as clients reach it, through a load balancer or an ingress.",
             "The dashboard, `/api/info` and `mcp-gateway client-config` show this URL. Without it they show the host "
-            "of the browser or of this machine, with the port of the proxy.",
+            "of the browser or of this machine, with the port of the proxy. Its path is announced to clients of the "
+            "HTTP+SSE transport, and its host is one of `GATEWAY_ALLOWED_HOSTS`.",
             "https://mcp.example.com/mcp",
+            "none",
+        ),
+        "admin_public_url": Description(
+            "URL of the dashboard as browsers reach it.",
+            "It is printed at the start and in the OpenAPI document, and its host is one of `GATEWAY_ALLOWED_HOSTS`.",
+            "https://admin.example.com/gateway/",
             "none",
         ),
         "metrics_host": Description(

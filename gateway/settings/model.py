@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     proxy_port: v.Port = 8001
     admin_port: v.Port = 8000
     public_url: v.PublicUrl | None = None
+    admin_public_url: v.AdminPublicUrl | None = None
     metrics_host: v.Host = "127.0.0.1"
     metrics_port: v.PortOrOff = 8003
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=_default_workers)

@@ -102,8 +102,21 @@ def _public_url(value: str) -> str:
     parts = _split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path in {"", "/"}:
         raise ValueError("must be the full URL of the MCP endpoint, such as https://mcp.example.com/mcp")
+    return _shown_url(value, parts)
+
+
+def _admin_public_url(value: str) -> str:
+    parts = _split_url(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be the full URL of the dashboard, such as https://admin.example.com/")
+    return _shown_url(value, parts)
+
+
+def _shown_url(value: str, parts: SplitResult) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("must have no user name, query or fragment: it is shown to users")
+    if not value.isascii():
+        raise ValueError("must be in ASCII: percent-encode the path, and write the host in Punycode")
     return value
 
 
@@ -232,6 +245,7 @@ SecondsOrNone = Annotated[float, BeforeValidator(_number), Field(ge=0, le=10**7,
 
 UpstreamUrl = Annotated[str, AfterValidator(_upstream_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+AdminPublicUrl = Annotated[str, AfterValidator(_admin_public_url)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
 Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]

@@ -29,3 +29,8 @@ def test_any_host_is_accepted_on_a_public_bind_without_configured_hosts() -> Non
     assert allowed_hosts("0.0.0.0", ()) is None
     assert "gw.example" in (allowed_hosts("0.0.0.0", ("GW.example",)) or ())
     assert allowed_hosts("127.0.0.2", ()) == frozenset({"localhost", "127.0.0.1", "::1", "127.0.0.2"})
+
+
+def test_the_host_of_the_public_url_is_accepted() -> None:
+    assert "admin.example" in (allowed_hosts("127.0.0.1", (), "https://Admin.example:8443/x/") or ())
+    assert allowed_hosts("0.0.0.0", (), "https://admin.example/") is None

@@ -19,6 +19,7 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, event
 from tests.support.keys import find_record
+from tests.support.prefix_proxy import prefix_proxy
 
 CHROMIUM = find("chromium")
 FLAGS = (
@@ -433,3 +434,22 @@ async def test_the_page_loads_only_from_its_own_origin(page: Page, api: Api, tab
     await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
     origin = str(api.client.make_url("/"))
     assert json.dumps([url for url in requested if not url.startswith(origin)]) == "[]"
+
+
+async def test_the_page_works_below_a_prefix_that_a_proxy_removes(page: Page, api: Api) -> None:
+    async with prefix_proxy("/team/admin", str(api.client.make_url("")).rstrip("/")) as url:
+        paths: list[str] = []
+        page.on("request", lambda request: paths.append(request.url))
+        await page.goto(url)
+        await page.get_by_label("Email").fill(USER)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+        await page.get_by_role("link", name="Usage").click()
+        await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
+        link = page.get_by_role("link", name="OpenAPI document")
+        assert await link.evaluate("link => link.href") == f"{url}api/openapi.json"
+        assert await page.evaluate("document.styleSheets[0].cssRules.length") > 10
+        assert {path for path in paths if not path.startswith(url)} == set()
+        # No request is left when the proxy ends.
+        await page.goto("about:blank")

@@ -9,6 +9,7 @@ import pytest
 from openapi_pydantic import OpenAPI
 
 from admin_api.app import ENDPOINTS
+from admin_api.openapi import document as document_of
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import Api, event
 
@@ -95,3 +96,9 @@ async def test_responses_match_the_document(user: Api, admin: Api, table: UsageT
         (media_type, content), *_ = described["content"].items()
         assert response.headers["Content-Type"].split(";")[0] == media_type
         check(document, content["schema"], response.body)
+
+
+def test_the_document_names_the_public_url_of_the_api() -> None:
+    assert "servers" not in document_of(ENDPOINTS, "1")
+    public = document_of(ENDPOINTS, "1", "https://admin.example.com/gateway/")
+    assert public["servers"] == [{"url": "https://admin.example.com/gateway"}]

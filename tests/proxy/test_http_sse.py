@@ -45,6 +45,35 @@ async def test_messages_are_forwarded_to_the_endpoint_that_the_upstream_announce
     assert stream.posts[0].message == INITIALIZE
 
 
+@pytest.mark.parametrize(
+    ("settings", "prefix", "announced"),
+    [
+        ({}, "/team", "/messages/"),
+        ({"trusted_proxies": ("127.0.0.1",)}, "/team", "/team/messages/"),
+        ({"trusted_proxies": ("127.0.0.1",)}, "//evil.example", "/messages/"),
+        ({"public_url": "https://mcp.example.com/public/mcp"}, "", "/public/mcp"),
+        ({"public_url": "https://x.example/mcp", "trusted_proxies": ("127.0.0.1",)}, "/team", "/mcp"),
+    ],
+)
+async def test_the_endpoint_has_the_path_that_clients_see(
+    redis: Redis,
+    valkey_url: str,
+    upstream: ScriptedUpstream,
+    stream: Listening,
+    tmp_path: Path,
+    settings: dict[str, Any],
+    prefix: str,
+    announced: str,
+) -> None:
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, **settings) as gateway:
+        key = await gateway.key()
+        fields = {"X-Forwarded-Prefix": prefix} if prefix else {}
+        async with listening(gateway, key, "/messages/", **fields) as content:
+            assert await open_session(stream, content) == f"{announced}?session_id=abc123"
+            target = "/messages/?session_id=abc123"
+            assert (await gateway.request("POST", target, key=key, data=INITIALIZE)).status == 202
+
+
 async def test_a_result_on_the_stream_of_another_worker_is_counted_once_with_its_call(
     gateway: Gateway, redis: Redis, valkey_url: str, upstream: ScriptedUpstream, stream: Listening, tmp_path: Path
 ) -> None:

@@ -42,6 +42,8 @@ class RequestHead(msgspec.Struct, frozen=True, kw_only=True):
     scheme: str
     host: str
     """Scheme and host that the client used, according to trusted proxies."""
+    prefix: str
+    """The prefix of the path that a trusted proxy has removed; may be empty."""
     origin: bytes | None
     """The allowed `Origin` of a browser; `None` for other clients."""
     session_ids: tuple[str, ...]
@@ -100,6 +102,7 @@ def read_head(
         fields=fields,
         scheme=scheme,
         host=host,
+        prefix=origins.client_prefix(address, fields),
         origin=origin,
         session_ids=_session_ids(fields, query),
         protocol_version=fields.get(b"mcp-protocol-version", b"").decode("latin-1"),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.protocol.forwarded import Network, client_address, is_trusted, last_forwarded
 
@@ -20,6 +21,7 @@ LOOPBACK_ORIGINS = "loopback"
 
 _LOOPBACK_ORIGIN = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]{1,5})?")
 """An origin as browsers send it: without path, user and query."""
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+")
 _HOST = re.compile(r"((?:[a-z0-9._-]|%[0-9a-f]{2})+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -33,13 +35,13 @@ class Origins:
         allowed_hosts: tuple[str, ...],
         allowed_origins: tuple[str, ...],
         trusted_proxies: tuple[str, ...],
+        public_url: str | None = None,
     ) -> None:
+        """The host of `public_url` is allowed like `allowed_hosts`."""
         is_loopback = bind_host in ("localhost", "::1") or bind_host.startswith("127.")
-        self._hosts = (
-            frozenset(name.lower() for name in allowed_hosts) | _LOOPBACK_NAMES
-            if allowed_hosts or is_loopback
-            else None
-        )
+        public_host = _HOST.fullmatch(urlsplit(public_url or "").netloc.lower())
+        names = {*map(str.lower, allowed_hosts), *_LOOPBACK_NAMES, *([public_host[1]] if public_host else [])}
+        self._hosts = frozenset(names) if allowed_hosts or is_loopback else None
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
         self._trusted: list[Network] = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
 
@@ -74,6 +76,13 @@ class Origins:
         scheme = forwarded if forwarded in ("http", "https") else scheme
         forwarded = _last(fields, b"x-forwarded-host") or element.get("host", "")
         return scheme, forwarded if _HOST.fullmatch(forwarded.lower()) else host
+
+    def client_prefix(self, peer: str, fields: Mapping[bytes, bytes]) -> str:
+        """Return the prefix that a trusted proxy has removed from the path; empty if there is none."""
+        prefix = _last(fields, b"x-forwarded-prefix").rstrip("/")
+        if not is_trusted(peer, self._trusted) or not _PREFIX.fullmatch(prefix):
+            return ""
+        return "" if {".", ".."} & set(prefix.split("/")) else prefix
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:

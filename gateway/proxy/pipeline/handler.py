@@ -54,6 +54,7 @@ class Handler:
             allowed_hosts=config.allowed_hosts,
             allowed_origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
+            public_url=config.public_url,
         )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from secrets import token_urlsafe
+from urllib.parse import urlsplit
 
 import msgspec
 from redis.exceptions import RedisError
@@ -30,9 +31,11 @@ _HTTP_SSE_VERSION = "2024-11-05"
 class SessionRegistration:
     """Registers the sessions that the upstream opens."""
 
-    def __init__(self, sessions: Sessions, pool: UpstreamPool) -> None:
+    def __init__(self, sessions: Sessions, pool: UpstreamPool, public_url: str | None) -> None:
+        """`public_url` is the URL under which clients reach the proxy, if it is configured."""
         self._sessions = sessions
         self._pool = pool
+        self._public_path = urlsplit(public_url).path if public_url else None
 
     async def initialize(self, sending: Awaitable[SentRequest], request: AdmittedRequest) -> SentRequest:
         """Send an `initialize`, and register the session in the head of its response. Raises `RequestRejected`."""
@@ -92,7 +95,8 @@ class SessionRegistration:
         except RequestRejected as rejected:
             raise CorrelationUnavailable(rejected.deny.message) from None
         exchange.bind_session(endpoint.session_id)
-        return f"{head.path}?{endpoint.query}".encode("ascii")
+        path = self._public_path or head.prefix + head.path
+        return f"{path}?{endpoint.query}".encode("ascii")
 
     async def _store(self, session_id: str, session: Session) -> None:
         try:

@@ -13,12 +13,14 @@ def origins(
     allowed_hosts: tuple[str, ...] = (),
     allowed_origins: tuple[str, ...] = (LOOPBACK_ORIGINS,),
     trusted_proxies: tuple[str, ...] = (),
+    public_url: str | None = None,
 ) -> Origins:
     return Origins(
         bind_host=bind_host,
         allowed_hosts=allowed_hosts,
         allowed_origins=allowed_origins,
         trusted_proxies=trusted_proxies,
+        public_url=public_url,
     )
 
 
@@ -163,3 +165,38 @@ def test_scheme_and_host_are_taken_from_forwarded_if_there_is_no_x_forwarded_for
     assert behind.client_scheme_and_host("10.0.0.1", "http", beside) == ("http", "gw:1")
     odd = {b"host": b"gw:1", b"forwarded": b'proto=javascript;host="a b"'}
     assert behind.client_scheme_and_host("10.0.0.1", "http", odd) == ("http", "gw:1")
+
+
+def test_the_host_of_the_public_url_is_served() -> None:
+    public = origins(public_url="https://MCP.example:8443/team/mcp")
+    assert all(map(public.is_host_allowed, ("mcp.example", "mcp.example:8443", "localhost")))
+    assert not public.is_host_allowed("evil.example")
+    assert origins(public_url="https://[2001:db8::1]:1/mcp").is_host_allowed("[2001:db8::1]")
+    assert origins(bind_host="0.0.0.0", public_url="https://mcp.example/mcp").is_host_allowed("10.1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("said", "prefix"),
+    [
+        ("/team", "/team"),
+        ("/team/", "/team"),
+        ("/a/b-c_d.e", "/a/b-c_d.e"),
+        ("/forged, /team", "/team"),
+        ("", ""),
+        ("/", ""),
+        ("team", ""),
+        ("//evil.example", ""),
+        ("/a//b", ""),
+        ("/a/../b", ""),
+        ("/a?b", ""),
+        ("/a b", ""),
+        ("/a\xe9", ""),
+        ("https://evil.example/", ""),
+        ("/a\\b", ""),
+    ],
+)
+def test_a_prefix_is_taken_from_trusted_proxies_only(said: str, prefix: str) -> None:
+    behind = origins(trusted_proxies=TRUSTED)
+    fields = {b"x-forwarded-prefix": said.encode("latin-1")}
+    assert behind.client_prefix("10.0.0.1", fields) == prefix
+    assert behind.client_prefix("192.0.2.1", fields) == origins().client_prefix("10.0.0.1", fields) == ""
