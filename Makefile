@@ -19,6 +19,9 @@ run: $(VENV)/installed-run  ## Start everything, with real engines and real pric
 
 test: $(VENV)/installed-dev  ## Install what the tests need, and run them all
 	@$(BIN)/python -m bench.system_packages chromium npm gcc
+	@# Separately, because older systems have no package of Caddy.
+	@$(BIN)/python -m bench.system_packages nginx haproxy
+	@$(BIN)/python -m bench.system_packages caddy
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 test-oldest: $(OLDEST)/installed  ## Test the HTTP server with the oldest aiohttp that pyproject.toml allows

@@ -12,7 +12,10 @@ import subprocess
 import sys
 from collections.abc import Collection
 
-_DEBIAN_PACKAGES = {"chromium": "chromium", "gcc": "gcc libc6-dev", "nginx": "nginx", "npm": "npm"}
+_DEBIAN_PACKAGES = {
+    **{name: name for name in ("caddy", "chromium", "haproxy", "nginx", "npm")},
+    "gcc": "gcc libc6-dev",
+}
 _OTHER_NAMES = {"chromium": ("chromium-browser", "google-chrome")}
 
 

@@ -9,43 +9,28 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-from bench.system_packages import find
 from gateway.client_snippets import CLIENTS, Target
 from gateway.keys.secret import ApiKey
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, event
+from tests.support.browser import NEEDS_CHROMIUM, running_browser
 from tests.support.keys import find_record
 from tests.support.prefix_proxy import prefix_proxy
 
-CHROMIUM = find("chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing"),
-]
+pytestmark = list(NEEDS_CHROMIUM)
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    async with running_browser() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
