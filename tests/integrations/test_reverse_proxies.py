@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.integrations.reverse_proxies import CLIENT_ADDRESS, ReverseProxy, documented, running_proxy
@@ -26,8 +28,25 @@ def proxy(request: pytest.FixtureRequest, gateway: Gateway, tmp_path: Path) -> I
         yield proxy
 
 
+@pytest.fixture
+def stripping_proxy(gateway: Gateway, tmp_path: Path) -> Iterator[ReverseProxy]:
+    """nginx, with the documented location that removes a prefix."""
+    server = re.sub(
+        r"    location = /mcp \{.*?\n    \}\n", lambda _: documented("Prefixes"), documented("nginx"), flags=re.DOTALL
+    )
+    with running_proxy("nginx", server, gateway.port, tmp_path) as proxy:
+        yield proxy
+
+
 def headers(key: str, **more: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **more}
+
+
+def disconnect(response: aiohttp.ClientResponse) -> None:
+    """Close the connection at once: closing waits for the end of TLS, which proxies send only with their next write."""
+    assert response.connection is not None
+    assert response.connection.transport is not None
+    response.connection.transport.abort()
 
 
 class SteppedStream:
@@ -90,10 +109,26 @@ async def test_a_listening_stream_gets_events_and_ends_at_the_upstream_with_its_
             await stream.send(event({**PROGRESS, "number": number}))
             assert json.loads((await next_event(response.content))["data"])["number"] == number
         assert upstream.open_connections == 1
-        assert response.connection is not None
-        assert response.connection.transport is not None
-        response.connection.transport.abort()
+        disconnect(response)
     await until(lambda: not upstream.open_connections)
+
+
+async def test_below_a_prefix_that_nginx_removes_the_old_transport_announces_the_whole_path(
+    stripping_proxy: ReverseProxy, gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    stream = Listening(upstream)
+    key = headers(await gateway.key())
+    url = stripping_proxy.url("/team/mcp")
+    async with stripping_proxy.client() as client, client.get(url, headers=key) as response:
+        await stream.send(event("/messages/?session_id=abc", type_="endpoint"))
+        endpoint = (await next_event(response.content))["data"]
+        assert endpoint == "/team/mcp?session_id=abc"
+        async with client.post(stripping_proxy.url(endpoint), json=call(), headers=key) as accepted:
+            assert accepted.status == 202
+        await stream.send(event(result()))
+        assert json.loads((await next_event(response.content))["data"]) == result()
+        disconnect(response)
+    assert [usage.tool_name for usage in await gateway.until_events(1)] == ["get"]
 
 
 async def test_a_bad_key_is_told_by_the_gateway(proxy: ReverseProxy) -> None:
