@@ -1,6 +1,6 @@
 """Wire formats, without I/O.
 
-- `message`, `message_parser`, `errors`: JSON-RPC messages and error objects.
+- `message`, `message_parser`, `lenient_json`, `errors`: JSON-RPC messages and error objects.
 - `routing_headers`, `http_sse_endpoint`: the parts of MCP's HTTP transports that are not JSON.
 - `sse_splitter`: splits a stream of server-sent events; `sse_event`: the fields of one event.
 - `forwarded`: the client's address behind trusted proxies.

@@ -32,6 +32,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     params: Any
     is_plain: bool
     """True if the message has the exact form required of public requests, whatever its method."""
+    is_strict: bool = True
+    """False if the body is not strict JSON, so that the upstream may read values of the arguments differently."""
     form_error: str
     """The reason why the message must not be forwarded, even with a key; empty if there is none."""
 

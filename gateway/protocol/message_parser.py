@@ -2,7 +2,8 @@
 
 The rules:
 
-- The body must be strict JSON: no BOM, UTF-16, NaN, lone surrogate or trailing data.
+- The body must be strict JSON: no BOM, UTF-16, NaN, lone surrogate or trailing data. The values of `arguments` may also
+  be what JavaScript writes (`gateway.protocol.lenient_json`).
 - A body that two JSON parsers could read differently is rejected: in particular, any object with a duplicate member
   name. A body that equals its own canonical encoding has none, so the typical compact body is checked by encoding it
   again; any other body is parsed a second time to look for duplicates.
@@ -17,6 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.protocol.errors import INVALID_REQUEST, PARSE_ERROR
+from gateway.protocol.lenient_json import parse_lenient
 from gateway.protocol.message import LISTEN, Body, Message, encode_id, listen_filters
 
 MAX_CONTAINERS = 20_000
@@ -56,19 +58,19 @@ class MalformedMessage(ValueError):
 
 def parse_body(body: bytes) -> Body:
     """Parse the body of a POST. Raises `MalformedMessage`, which is answered with 400, with or without a key."""
-    value = _parse_json(body)
+    value, is_strict = _parse_json(body)
     if isinstance(value, list):
         if not value:
             raise MalformedMessage(INVALID_REQUEST, "Empty batch")
         if len(value) > MAX_BATCH:
             raise MalformedMessage(INVALID_REQUEST, f"Batch of more than {MAX_BATCH} messages")
-        messages = tuple(_to_message(element) for element in value)
+        messages = tuple(_to_message(element, is_strict=is_strict) for element in value)
         ids = [encode_id(message.id) for message in messages if message.kind == "request"]
         if len(set(ids)) != len(ids):
             # Their responses would be indistinguishable, and one of them would pass uninspected.
             raise MalformedMessage(INVALID_REQUEST, "Two requests of the batch have the same id")
         return Body(messages, True)
-    return Body((_to_message(value),), False)
+    return Body((_to_message(value, is_strict=is_strict),), False)
 
 
 class _DuplicateMemberError(ValueError):
@@ -82,11 +84,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _parse_json(body: bytes) -> Any:
+def _parse_json(body: bytes) -> tuple[Any, bool]:
+    """Return the value, and whether it is strict JSON."""
     if len(body) > MAX_CONTAINERS and _has_too_many_containers(body):
         raise MalformedMessage(PARSE_ERROR, f"Parse error: more than {MAX_CONTAINERS} objects and arrays")
     try:
-        value = msgspec.json.decode(body)
+        try:
+            value = msgspec.json.decode(body)
+        except (ValueError, msgspec.MsgspecError):
+            return parse_lenient(body, _unique), False
         if msgspec.json.encode(value) != body:
             json.loads(body, object_pairs_hook=_unique)
     except _DuplicateMemberError:
@@ -95,7 +101,7 @@ def _parse_json(body: bytes) -> Any:
         raise MalformedMessage(PARSE_ERROR, "Parse error: nested too deeply") from None
     except (ValueError, OverflowError, msgspec.MsgspecError):
         raise MalformedMessage(PARSE_ERROR, "Parse error: the body is not strict UTF-8 JSON") from None
-    return value
+    return value, True
 
 
 def _has_too_many_containers(body: bytes) -> bool:
@@ -106,7 +112,7 @@ def _has_too_many_containers(body: bytes) -> bool:
     return outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS
 
 
-def _to_message(value: Any) -> Message:
+def _to_message(value: Any, *, is_strict: bool) -> Message:
     if not isinstance(value, dict):
         raise MalformedMessage(INVALID_REQUEST, "Invalid request: a message must be an object")
     id_ = value.get("id")
@@ -130,7 +136,8 @@ def _to_message(value: Any) -> Message:
         method=method,
         id=id_,
         params=value.get("params"),
-        is_plain=has_plain_members and _is_plain(value, method, kind),
+        is_plain=is_strict and has_plain_members and _is_plain(value, method, kind),
+        is_strict=is_strict,
         form_error=_find_form_error(value, kind, method, id_, has_plain_members=has_plain_members),
     )
 

@@ -113,7 +113,8 @@ class Policy(msgspec.Struct, frozen=True):
             return deny
         if not key.is_limited_to_tables:
             return None
-        return check_tables(key, self.tables_in_arguments(tool, message.arguments))
+        tables = self.tables_in_arguments(tool, message.arguments) if message.is_strict else None
+        return check_tables(key, tables)
 
 
 def check_address(key: KeyRecord, client_ip: str) -> Deny | None:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from gateway.keys.changes import OPERATOR
 from gateway.keys.secret import ApiKey
+from tests.proxy.keep_alive import warm_client
 from tests.support.gateway import INITIALIZE, Gateway, call, running_gateway
 from tests.support.scripted_upstream import (
     ScriptedUpstream,
@@ -22,6 +23,7 @@ from tests.support.scripted_upstream import (
     sse_head,
 )
 from tests.support.waiting import until
+from tests.support.wire import answers_in
 
 PING = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
 
@@ -653,3 +655,28 @@ async def test_a_page_can_read_that_its_method_is_not_allowed(gateway: Gateway) 
     assert response.status == 405
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
     assert gateway.metrics.reasons == ["method"]
+
+
+@pytest.mark.parametrize("value", ['"\\ud800 and more"', "1e400", '["\\udfff", -1e999, {"a": "\\ud800"}]'])
+async def test_arguments_that_javascript_writes_are_forwarded_and_metered(
+    gateway: Gateway, upstream: ScriptedUpstream, value: str
+) -> None:
+    upstream.answer = answer_result({"content": [], "structuredContent": {"rows": [1, 2]}})
+    raw = json.dumps(call("query", table="prices", q="Q")).replace('"Q"', value).encode()
+    record, key = await gateway.new_key()
+    async with warm_client(gateway, upstream, key) as client:
+        assert (await gateway.post(raw, key)).status == 200
+        assert [answer.status for answer in answers_in(await client.exchange(raw))] == [200]
+    assert [sent.body for sent in upstream.requests] == [raw, raw]
+    events = await gateway.until_events(3)
+    assert {(event.key_id, event.record_count, event.status) for event in events[1:]} == {(record.key_id, 2, "ok")}
+    assert [event.table_names for event in events[1:]] == [("prices",)] * 2
+
+
+async def test_arguments_that_are_not_strict_are_refused_to_a_key_limited_to_tables(
+    gateway: Gateway, upstream: ScriptedUpstream
+) -> None:
+    raw = json.dumps(call("query", table="prices", q="Q")).replace('"Q"', '"\\ud800"').encode()
+    response = await gateway.post(raw, await gateway.key(allowed_tables=("prices",)))
+    assert (response.status, upstream.requests) == (403, [])
+    assert "cannot be known" in response.error["message"]
