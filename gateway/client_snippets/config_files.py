@@ -146,7 +146,7 @@ def opencode(target: Target) -> Snippet:
     return Snippet(
         "~/.config/opencode/opencode.json, or opencode.json in a project",
         _json({"mcp": {"servers": {target.name: entry}}}),
-        (*_MERGE, "In OpenCode 1, servers are directly under mcp, without servers."),
+        (*_MERGE, "Older versions have the server directly under mcp, without servers."),
     )
 
 
