@@ -99,12 +99,25 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
     from gateway.runtime import startup_banner
 
     instance = find_instance(settings.data_dir)
+    if instance is None:
+        return Deployment(
+            settings=settings,
+            redis_url=settings.redis_url,
+            proxy_url=url or startup_banner.proxy_url(settings),
+            admin_url=startup_banner.admin_url(settings),
+            is_up_running=False,
+            are_commands_separate=settings.redis_url is not None,
+            key=key,
+        )
     return Deployment(
-        settings=settings,
-        redis_url=settings.redis_url or (instance.redis_url if instance else None),
-        proxy_url=url or (instance.proxy_url if instance else startup_banner.proxy_url(settings)),
-        admin_url=instance.admin_url if instance else startup_banner.admin_url(settings),
-        is_up_running=instance is not None,
-        are_commands_separate=settings.redis_url is not None,
+        settings=settings.replaced(
+            **{name: value for name, value in instance.settings.items() if name in Settings.model_fields}
+        ),
+        redis_url=instance.redis_url,
+        proxy_url=url or instance.proxy_url,
+        admin_url=instance.admin_url,
+        is_up_running=True,
+        are_commands_separate=False,
         key=key,
+        unknown_secrets=frozenset(instance.secrets) - frozenset(settings.given_secrets()),
     )

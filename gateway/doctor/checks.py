@@ -11,48 +11,21 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 from redis.exceptions import RedisError
 
-from gateway.doctor import mcp
-from gateway.keys.secret import ApiKey, MalformedKey
+from gateway.doctor.deployment import Check, Deployment
+from gateway.doctor.proxy_checks import check_key, check_proxy
 from gateway.redis.client import connect
 from gateway.runtime import startup_checks
-from gateway.settings import Settings
 from gateway.settings.values import mask_url
-
-State = Literal["ok", "warning", "failed", "skipped"]
 
 TIMEOUT = 10.0
 """Seconds for one HTTP request."""
 MAX_CLOCK_DIFFERENCE = 1.0
 """Seconds."""
-
-
-class Check(NamedTuple):
-    """The result of one check; `fix` is empty if nothing needs to be done."""
-
-    name: str
-    state: State
-    finding: str
-    fix: str = ""
-
-
-class Deployment(NamedTuple):
-    """The gateway to check. `redis_url` is None if it is unknown."""
-
-    settings: Settings
-    redis_url: str | None
-    proxy_url: str
-    admin_url: str
-    is_up_running: bool
-    """True if an `up` runs on the data folder."""
-    are_commands_separate: bool
-    """True if proxy and admin run as separate commands, with configured URLs."""
-    key: str | None
 
 
 async def run_checks(deployment: Deployment) -> list[Check]:
@@ -64,8 +37,9 @@ async def run_checks(deployment: Deployment) -> list[Check]:
             _ports(deployment),
             _redis(deployment.redis_url),
             _clickhouse(deployment, session),
-            _upstream(deployment.settings.upstream_url),
-            _proxy(deployment, session),
+            _upstream(deployment),
+            check_key(deployment),
+            check_proxy(deployment, session),
         )
     return [check for group in groups for check in group]
 
@@ -163,7 +137,7 @@ async def _clickhouse(deployment: Deployment, session: aiohttp.ClientSession) ->
     if url is not None and urlsplit(url).scheme != "chdb" and (fault := await startup_checks.clickhouse_fault(url)):
         return [Check("ClickHouse", "failed", *_split_fault(fault))]
     try:
-        async with session.get(deployment.admin_url + "/readyz") as response:
+        async with session.get(deployment.admin_url + "/readyz", allow_redirects=False) as response:
             state = await response.json() if response.content_type == "application/json" else {}
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
         fix = "start it with `mcp-gateway up`, or `mcp-gateway admin`"
@@ -178,60 +152,18 @@ async def _clickhouse(deployment: Deployment, session: aiohttp.ClientSession) ->
     return [*checks, Check("ClickHouse", "failed", "the admin process cannot connect to it", fix)]
 
 
-async def _upstream(url: str | None) -> list[Check]:
-    if url is None:
+async def _upstream(deployment: Deployment) -> list[Check]:
+    settings = deployment.settings
+    if settings.upstream_url is None:
         return [Check("upstream", "skipped", "no URL is configured: `mcp-gateway up` starts the demo server")]
-    if fault := await startup_checks.upstream_fault(url):
-        return [Check("upstream", "failed", *_split_fault(fault))]
-    return [Check("upstream", "ok", f"accepts connections at {mask_url(url)}")]
-
-
-async def _proxy(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
-    url = deployment.proxy_url
-    parts = urlsplit(url)
-    try:
-        async with session.get(f"{parts.scheme}://{parts.netloc}/readyz") as response:
-            status = response.status
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        fix = "start it with `mcp-gateway up`, or `mcp-gateway proxy`"
-        return [Check("proxy", "failed", f"no server answers at {url}", fix)]
-    if status == 503:
-        fix = "see the checks of Redis and upstream, and the log of the proxy"
-        return [Check("proxy", "failed", f"answers at {url}, but is not ready", fix)]
-    if status != 200:
-        fix = "check --url and GATEWAY_PROXY_PORT: another program listens there"
-        return [Check("proxy", "failed", f"{url} is not the proxy of this gateway (/readyz: status {status})", fix)]
-    return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, session)]
-
-
-async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
-    url = deployment.proxy_url
-    try:
-        checks = [await _without_key(session, url)]
-        if deployment.key is None:
-            is_handshake_public = "initialize" in deployment.settings.public_methods
-            server = await mcp.handshake(session, url, None) if is_handshake_public else None
-            if server is not None:
-                checks.append(Check("MCP", "ok", f"{server.title} answers through the proxy"))
-            return [*checks, Check("MCP with a key", "skipped", "pass one with --key to list the tools")]
-        ApiKey.parse(deployment.key)
-        server = await mcp.handshake(session, url, deployment.key)
-        tools = await mcp.count_tools(session, url, deployment.key, server)
-    except MalformedKey as error:
-        return [*checks, Check("MCP with a key", "failed", str(error), "copy the key again, or rotate it")]
-    except mcp.RoundTripError as error:
-        return [*checks, Check("MCP", "failed", error.finding, error.fix)]
-    except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return [Check("MCP", "failed", f"the request failed: {error or 'timed out'}", "check the log of the proxy")]
-    return [*checks, Check("MCP with a key", "ok", f"{server.title} lists {tools} tools through the proxy")]
-
-
-async def _without_key(session: aiohttp.ClientSession, url: str) -> Check:
-    status = await mcp.status_without_key(session, url)
-    if status == 401:
-        return Check("key required", "ok", "tools/list without a key is rejected")
-    fix = "check that --url is the gateway, and that clients cannot bypass it"
-    return Check("key required", "failed", f"tools/list without a key responds with {status}", fix)
+    finding = await startup_checks.upstream_finding(settings)
+    shown = f"{mask_url(settings.upstream_url)} {finding.text}"
+    if finding.is_ok:
+        return [Check("upstream", "ok", shown)]
+    if finding.needs_credentials and "upstream_authorization" in deployment.unknown_secrets:
+        # The round trip through the proxy tells whether they are accepted.
+        return [Check("upstream", "skipped", f"{shown}, which the running gateway has and this command has not")]
+    return [Check("upstream", "failed", shown, finding.fix)]
 
 
 def _split_fault(fault: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@
 | `admin_services` | the services inside the admin process: admin API, usage writer, reconciliation |
 | `embedded` | Valkey and the demo upstream as child processes |
 | `data_dir` | the data folder: its lock, its secret, and the file by which other commands find a running `up` |
+| `upstream_probe/` | one handshake with the upstream, and what its answer says |
 | `startup_checks` | checks of ports, Redis, ClickHouse and the upstream before anything is started |
 | `startup_banner` | the text that a start prints |
 | `backup` | the format of a backup file |

@@ -9,6 +9,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,10 @@ class Instance(msgspec.Struct, frozen=True):
     proxy_url: str
     admin_url: str
     upstream_url: str | None = None
+    settings: dict[str, Any] = {}
+    """All settings but the secrets, as JSON has them."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secret settings that have a value."""
     public_url: str | None = None
 
 

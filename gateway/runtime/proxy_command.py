@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -11,8 +10,6 @@ from gateway.runtime import data_dir, startup_banner, startup_checks
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings
-
-log = logging.getLogger(__name__)
 
 
 def run_proxy(settings: Settings) -> int:
@@ -48,10 +45,9 @@ async def _proxy(settings: Settings, stop: asyncio.Event) -> None:
     )
     if stop.is_set():
         return
-    assert settings.upstream_url is not None
-    if fault := await startup_checks.upstream_fault(settings.upstream_url):
-        log.warning("%s; calls are 502 until then", fault)
+    report = asyncio.create_task(startup_checks.report_upstream(settings))
     async with supervised(settings, stop) as supervisor:
         await supervisor.start_all(worker_children(settings.replaced(data_dir=folder)))
+        await report
         startup_banner.print_ready()
         await stop.wait()

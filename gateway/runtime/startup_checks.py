@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from gateway.event_loop import listening
 from gateway.redis import client as redis_client
+from gateway.runtime.upstream_probe import Finding, probe_upstream
 from gateway.settings import Settings
 from gateway.settings.model import shown_value
 
@@ -92,21 +93,33 @@ async def clickhouse_fault(url: str) -> str | None:
         return f"ClickHouse at {shown} cannot be reached ({error or 'timed out'}): see GATEWAY_CLICKHOUSE_URL"
 
 
-async def upstream_fault(url: str) -> str | None:
-    """Check that a configured upstream accepts a TCP connection."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        async with asyncio.timeout(_TIMEOUT):
-            _, writer = await asyncio.open_connection(parts.hostname, port)
-    except (OSError, TimeoutError) as error:
-        return (
-            f"the upstream at {url} cannot be reached ({error or 'timed out'}): start it, or see GATEWAY_UPSTREAM_URL"
-        )
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+async def upstream_finding(settings: Settings) -> Finding:
+    """Ask the configured upstream, with the credentials of the gateway."""
+    assert settings.upstream_url is not None
+    authorization = settings.upstream_authorization
+    return await probe_upstream(settings.upstream_url, authorization.get_secret_value() if authorization else None)
+
+
+async def upstream_fault(settings: Settings) -> str | None:
+    """Check that the upstream accepts connections; anything else that is wrong with it is logged as a warning."""
+    finding = await upstream_finding(settings)
+    if not finding.is_reachable:
+        return _upstream_line(settings, finding)
+    if not finding.is_ok:
+        log.warning("%s", _upstream_line(settings, finding))
     return None
+
+
+async def report_upstream(settings: Settings) -> None:
+    """Log as a warning what is wrong with the upstream, if anything."""
+    finding = await upstream_finding(settings)
+    if not finding.is_ok:
+        until = "" if finding.is_reachable else "; calls are 502 until then"
+        log.warning("%s%s", _upstream_line(settings, finding), until)
+
+
+def _upstream_line(settings: Settings, finding: Finding) -> str:
+    return f"the upstream at {shown_value('upstream_url', settings.upstream_url)} {finding.text}: {finding.fix}"
 
 
 async def check(settings: Settings, *, ports: Iterable[tuple[str, int, str]]) -> None:
@@ -149,7 +162,7 @@ async def _engine_faults(settings: Settings) -> list[str]:
     if settings.clickhouse_url is not None:
         checks.append(clickhouse_fault(settings.clickhouse_url))
     if settings.upstream_url is not None:
-        checks.append(upstream_fault(settings.upstream_url))
+        checks.append(upstream_fault(settings))
     return await _faults(checks)
 
 

@@ -71,4 +71,6 @@ def _instance(settings: Settings) -> data_dir.Instance:
         admin_url=startup_banner.admin_url(settings),
         upstream_url=settings.upstream_url,
         public_url=settings.public_url,
+        settings=settings.without_secrets(),
+        secrets=settings.given_secrets(),
     )

@@ -147,6 +147,14 @@ class Settings(BaseSettings):
         """Serialize all values as one line of JSON, secrets revealed: for a pipe to a child, never for a log."""
         return self.model_dump_json(context=_REVEAL)
 
+    def without_secrets(self) -> dict[str, Any]:
+        """Return all values but the secrets, as JSON has them. A URL may contain a password."""
+        return self.model_dump(mode="json", exclude=set(SECRETS))
+
+    def given_secrets(self) -> tuple[str, ...]:
+        """Return the names of the secrets that have a value."""
+        return tuple(name for name in SECRETS if getattr(self, name) is not None)
+
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
         """Parse the line that `to_json` returned."""

@@ -187,9 +187,10 @@ async def test_an_error_response_is_reported_with_its_reason(
 async def test_a_malformed_key_is_not_sent(peer: Callable[[Handler], Awaitable[str]], tmp_path: Path) -> None:
     handler, sent = proxy()
     target = deployment(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY[:-1] + "!")
-    check = await only_check(target, "MCP with a key")
+    check = await only_check(target, "API key")
     assert check.state == "failed"
     assert KEY[:-1] not in str(check)
+    assert (await only_check(target, "MCP with a key")).state == "skipped"
     assert sent == []
 
 
