@@ -25,6 +25,7 @@ from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
 from admin_api.http.problem import Problem, to_problem
 from admin_api.http.static_files import Asset, load_assets, serve_asset
+from gateway.refused_hosts import RefusedHosts
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *auth.ENDPOINTS,
@@ -110,12 +111,13 @@ def _serve_asset(asset: Asset) -> Handler:
 
 def _error_middleware(deps: Dependencies) -> Any:
     """Return the middleware that checks the `Host` and turns every exception into a problem response."""
+    refused_hosts = RefusedHosts(_log)
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         try:
-            _check_host(deps, request)
+            _check_host(deps, request, refused_hosts)
             response = await handler(request)
         except Exception as error:
             response = to_problem(error, request).response()
@@ -136,10 +138,11 @@ async def _add_security_headers(request: web.Request, response: web.StreamRespon
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
 
 
-def _check_host(deps: Dependencies, request: web.Request) -> None:
+def _check_host(deps: Dependencies, request: web.Request, refused_hosts: RefusedHosts) -> None:
     # Probes use the address of the host, and their responses contain nothing confidential.
     if deps.allowed_hosts is None or request.path in _PROBES:
         return
     hosts = request.headers.getall(hdrs.HOST, [])
     if len(hosts) != 1 or host_name(hosts[0]) not in deps.allowed_hosts:
+        refused_hosts.warn(", ".join(hosts))
         raise Problem(421, "This Host is not allowed. Add it to GATEWAY_ALLOWED_HOSTS.")

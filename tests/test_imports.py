@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"event_loop", "timestamps", "protocol", "metering"}
+LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts"}
 """Packages that import no other package of the project."""
 STORES = {"keys", "accounts", "usage"}
 """Packages that store data in Redis or ClickHouse."""

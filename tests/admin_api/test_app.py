@@ -152,6 +152,16 @@ async def test_a_foreign_host_is_rejected_on_a_loopback_bind(
     assert_problem(await api.request("GET", "/api/openapi.json", headers={"Host": host}), 421)
 
 
+async def test_a_foreign_host_is_logged_once_with_the_setting_that_allows_it(
+    serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, caplog: pytest.LogCaptureFixture
+) -> None:
+    api = await serve(dataclasses.replace(deps, allowed_hosts=allowed_hosts("127.0.0.1", ())))
+    for _ in range(3):
+        assert (await api.request("GET", "/", headers={"Host": "admin.example:8000"})).status == 421
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == ["the Host admin.example was refused; if clients may use it, add it to GATEWAY_ALLOWED_HOSTS"]
+
+
 @pytest.mark.parametrize("host", ["localhost:8000", "LOCALHOST", "127.0.0.1", "[::1]:8000", "gateway.example"])
 async def test_loopback_and_configured_hosts_are_served(
     serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies, host: str

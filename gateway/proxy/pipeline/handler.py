@@ -31,6 +31,7 @@ from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.mcp_endpoint import METHODS, McpEndpoint
 from gateway.proxy.readiness import Readiness
 from gateway.proxy.services import ProxyServices
+from gateway.refused_hosts import RefusedHosts
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Handler:
         self._metrics = services.metrics
         self._monotonic = services.accounting.clock.monotonic
         self._routes = Routes(config.proxy_paths)
+        self._refused_hosts = RefusedHosts(log)
         self._key_headers = KeyHeaders(config.key_headers)
         self._origins = Origins(
             bind_host=config.host,
@@ -69,6 +71,8 @@ class Handler:
                 response = await (self._serve(request, writer) if call is None else call.respond(writer))
             except RequestRejected as rejected:
                 reason = rejected.deny.reason
+                if rejected.deny is rejections.FOREIGN_HOST:
+                    self._refused_hosts.warn(request.headers.get(hdrs.HOST, ""))
                 response = _rejection(rejected.deny, rejected.id, context, close_connection=rejected.close_connection)
             except (asyncio.CancelledError, ClientDisconnected):
                 raise

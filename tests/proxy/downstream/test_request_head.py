@@ -17,6 +17,7 @@ from tests.support.wire import (
     assert_untouched,
     connection,
     denied,
+    exchange,
     request,
 )
 
@@ -91,6 +92,27 @@ async def test_too_many_or_too_large_fields_are_denied(gateway: Gateway, upstrea
 
 
 # Hosts and versions.
+
+
+@pytest.mark.parametrize("line", [b"POST /mcp", b"GET /mcp", b"OPTIONS /mcp", b"GET /healthz", b"GET /register"])
+async def test_a_request_of_http_1_1_without_host_is_400_and_the_connection_is_closed(
+    gateway: Gateway, upstream: ScriptedUpstream, line: bytes
+) -> None:
+    raw = request(line + b" HTTP/1.1", key=await gateway.key(), host=None, body=PING if b"POST" in line else b"")
+    (answer,) = await exchange(gateway, raw)
+    assert (answer.status, answer.values("connection"), upstream.requests) == (400, ["close"], [])
+
+
+async def test_a_foreign_host_is_logged_once_with_the_setting_that_allows_it(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING")
+    for _ in range(3):
+        (answer,) = await exchange(gateway, request(POST, b"Connection: close", host=b"mcp.example.com:8001"))
+        assert answer.status == 421
+    assert [record.getMessage() for record in caplog.records] == [
+        "the Host mcp.example.com was refused; if clients may use it, add it to GATEWAY_ALLOWED_HOSTS"
+    ]
 
 
 async def test_a_missing_duplicate_or_unknown_host_is_denied(gateway: Gateway, upstream: ScriptedUpstream) -> None:
