@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.settings.descriptions import SECTIONS, Description
+from gateway.settings.description import Description
+from gateway.settings.descriptions import SECTIONS
 from gateway.settings.model import ENV_PREFIX, shown_default
 
 _HEAD = """\
