@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MAPPED_PREFIX = 96
+"""Length of the prefix of IPv4-mapped IPv6 addresses."""
 _PORT = r"(?::(?:[0-9]{1,5}|_[0-9A-Za-z._-]+))?"
 _IPV4_WITH_PORT = re.compile(r"([0-9.]+)" + _PORT)
 _IPV6_IN_BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\]" + _PORT)
@@ -54,6 +56,16 @@ def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
     except ValueError:
         return False
     return any(parsed in network for network in trusted)
+
+
+def parse_network(text: str) -> Network:
+    """Parse an address or a network; one of IPv4-mapped IPv6 addresses is a network of IPv4. Raises `ValueError`."""
+    network = ipaddress.ip_network(text, strict=False)
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= _MAPPED_PREFIX:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_PREFIX))
+    return network
 
 
 def plain_address(text: str) -> str:

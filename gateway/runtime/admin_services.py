@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from gateway.accounts.users import UserStore
 from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
+from gateway.protocol.forwarded import parse_network
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.runtime.startup_checks import CannotStartError
@@ -96,7 +96,7 @@ def _dependencies(
         public_url=settings.public_url,
         admin_public_url=settings.admin_public_url,
         allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts, settings.admin_public_url),
-        trusted_proxies=tuple(ipaddress.ip_network(network) for network in settings.trusted_proxies),
+        trusted_proxies=tuple(map(parse_network, settings.trusted_proxies)),
     )
 
 

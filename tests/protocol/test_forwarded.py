@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.forwarded import client_address, last_forwarded, plain_address
+from gateway.protocol.forwarded import client_address, last_forwarded, parse_network, plain_address
 
 TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8", "::1/128")))
 
@@ -88,6 +88,21 @@ def test_the_clients_address_is_the_first_untrusted_one_from_the_right(
 def test_the_clients_address_is_read_from_forwarded(forwarded: str, client: str) -> None:
     assert client_address("10.0.0.1", "", forwarded, TRUSTED) == client
     assert client_address("192.0.2.1", "", forwarded, TRUSTED) == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("text", "network"),
+    [
+        ("10.0.0.0/8", "10.0.0.0/8"),
+        ("10.1.2.3", "10.1.2.3/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:192.0.2.1", "192.0.2.1/32"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("::/0", "::/0"),
+    ],
+)
+def test_a_network_of_mapped_addresses_is_one_of_ipv4(text: str, network: str) -> None:
+    assert parse_network(text) == ipaddress.ip_network(network)
 
 
 def test_forwarded_is_ignored_beside_x_forwarded_for() -> None:

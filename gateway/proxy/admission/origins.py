@@ -8,12 +8,11 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from gateway.protocol.forwarded import Network, client_address, is_trusted, last_forwarded
+from gateway.protocol.forwarded import Network, client_address, is_trusted, last_forwarded, parse_network
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 LOOPBACK_ORIGINS = "loopback"
@@ -43,7 +42,7 @@ class Origins:
         names = {*map(str.lower, allowed_hosts), *_LOOPBACK_NAMES, *([public_host[1]] if public_host else [])}
         self._hosts = frozenset(names) if allowed_hosts or is_loopback else None
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
-        self._trusted: list[Network] = [ipaddress.ip_network(network, strict=False) for network in trusted_proxies]
+        self._trusted: list[Network] = [parse_network(network) for network in trusted_proxies]
 
     def is_host_allowed(self, host: str) -> bool:
         """Return True if the gateway serves this `Host`, with any port."""

@@ -27,6 +27,7 @@ import msgspec
 from gateway.keys.limits import Of
 from gateway.keys.record import KeyRecord, OwnerPolicy, Restrictions
 from gateway.protocol import errors
+from gateway.protocol.forwarded import parse_network
 from gateway.protocol.message import Body, Message, is_public
 from gateway.protocol.routing_headers import find_mismatch
 from gateway.proxy.admission.rejections import (
@@ -165,7 +166,7 @@ def _is_in_networks(client_ip: str, networks: tuple[str, ...]) -> bool:
         address = ipaddress.ip_address(client_ip)
     except ValueError:
         return False
-    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+    return any(address in parse_network(network) for network in networks)
 
 
 @functools.lru_cache(maxsize=1024)
