@@ -11,15 +11,18 @@ import contextlib
 import errno
 import logging
 from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
 from gateway.event_loop import listening
 from gateway.redis import client as redis_client
-from gateway.runtime.upstream_probe import Finding, probe_upstream
 from gateway.settings import Settings
 from gateway.settings.model import shown_value
+
+if TYPE_CHECKING:
+    from gateway.runtime.upstream_probe import Finding
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +98,9 @@ async def clickhouse_fault(url: str) -> str | None:
 
 async def upstream_finding(settings: Settings) -> Finding:
     """Ask the configured upstream, with the credentials of the gateway."""
+    # Not at the top: most commands need no HTTP client.
+    from gateway.runtime.upstream_probe import probe_upstream
+
     assert settings.upstream_url is not None
     authorization = settings.upstream_authorization
     return await probe_upstream(settings.upstream_url, authorization.get_secret_value() if authorization else None)
