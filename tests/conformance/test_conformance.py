@@ -21,6 +21,9 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.xdist_group("conformance")
 
+REFUSED_HOST = "was refused; if clients may use it"
+"""The warning about a `Host` that the suite makes up."""
+
 
 class Configuration(NamedTuple):
     """The gateway and the key that the suite uses."""
@@ -121,7 +124,7 @@ def stage() -> Iterator[Stage]:
         operator = login(admin)
         urls = {"directly": direct.url}
         for url_name, (settings, key_fields) in CONFIGURATIONS.items():
-            gateway = stack.enter_context(production.proxy(**settings))
+            gateway = stack.enter_context(production.proxy(expected=[REFUSED_HOST], **settings))
             key = operator.new_key(url_name, **key_fields)
             port = stack.enter_context(key_injector.injecting_key(gateway.proxy_port, key.text))
             urls[url_name] = f"http://127.0.0.1:{port}/mcp"

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support.admin_client import AdminClient
 from tests.support.mcp_servers import DEMO, running_mcp_server
 from tests.support.ports import free_port
-from tests.support.production import JWT_SECRET, Production, login, production_engines
+from tests.support.production import JWT_SECRET, Production, production_engines
 from tests.support.running_up import Running
 from tests.support.valkey import Valkey
 from tests.support.waiting import wait_until
@@ -62,10 +63,12 @@ def test_a_login_right_after_the_first_200_of_readyz_works(port: str, tmp_path: 
         running.until_ready()
 
 
-def test_a_proxy_starts_without_its_upstream_and_serves_once_it_is_there(production: Production) -> None:
+def test_a_proxy_starts_without_its_upstream_and_serves_once_it_is_there(
+    production: Production, operator: AdminClient
+) -> None:
     port = free_port()
-    with production.admin() as admin, tempfile.TemporaryDirectory() as folder:
-        key = login(admin).new_key("early").text
+    with tempfile.TemporaryDirectory() as folder:
+        key = operator.new_key("early").text
         environment = {**production.environment, "GATEWAY_UPSTREAM_URL": f"http://127.0.0.1:{port}/mcp"}
         with started("proxy", Path(folder), **environment) as proxy:
             proxy.until_ready()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import requests
@@ -33,15 +33,18 @@ class Production:
             "GATEWAY_ADMIN_PASSWORD": PASSWORD,
         }
 
-    def _run(self, role: str, changes: dict[str, str]) -> contextlib.AbstractContextManager[Running]:
+    def _run(
+        self, role: str, changes: dict[str, str], expected: Sequence[str] = ()
+    ) -> contextlib.AbstractContextManager[Running]:
         self._starts += 1
         # Separate data folders, as on separate hosts.
         data_dir = self._folder / f"{role}-{self._starts}"
-        return clean_run(role, data_dir=data_dir, **{**self.environment, **changes})
+        environment: dict[str, str] = {**self.environment, **changes}
+        return clean_run(role, data_dir=data_dir, expected=expected, **environment)
 
-    def proxy(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
-        """Run `mcp-gateway proxy` with two workers."""
-        return self._run("proxy", changes)
+    def proxy(self, *, expected: Sequence[str] = (), **changes: str) -> contextlib.AbstractContextManager[Running]:
+        """Run `mcp-gateway proxy` with two workers. Log lines with one of the `expected` texts are allowed."""
+        return self._run("proxy", changes, expected)
 
     def admin(self, **changes: str) -> contextlib.AbstractContextManager[Running]:
         """Run `mcp-gateway admin`."""
