@@ -108,7 +108,10 @@ class KeyRecord(KeyRestrictions, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def has_record_limits(self) -> bool:
         """True if the records of results are limited, for the key or for its owner."""
-        return any(one.records_per_day is not None or one.records_per_month is not None for one in self.restrictions)
+        policy = self.owner_policy
+        if self.records_per_day is not None or self.records_per_month is not None:
+            return True
+        return policy is not None and (policy.records_per_day is not None or policy.records_per_month is not None)
 
     @property
     def suspended_since(self) -> int | None:

@@ -34,20 +34,16 @@ from gateway.proxy.accounting.exchange import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
 from gateway.proxy.accounting.tracked_request import track_call
 from gateway.proxy.accounting.usage_events import EventIdentity, Outcome, arguments_hash, build_usage_event
-from gateway.proxy.admission.admitted_request import AdmittedRequest, Caller
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.policy import check_tables
-from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, Deny, RequestRejected
-from gateway.proxy.downstream.connection import ClientConnection
-from gateway.proxy.downstream.cors import cors_headers
-from gateway.proxy.downstream.gateway_responses import deny_response
+from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, Deny
 from gateway.proxy.downstream.request_context import ResponseWriter
-from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
+from gateway.proxy.downstream.response import Response, serialize_response
 from gateway.proxy.error_locations import error_locations
+from gateway.proxy.fast_path.received_call import PreparedResponse, ReceivedCall
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST
 from gateway.proxy.pipeline.response_delivery import downstream_head
 from gateway.proxy.pipeline.upstream_request import SentRequest
-from gateway.proxy.services import ProxyServices
 from gateway.proxy.upstream.connection import UpstreamConnection
 
 log = logging.getLogger(__name__)
@@ -64,44 +60,24 @@ key is revoked."""
 State = Literal["sent", "settling", "recording", "ended"]
 
 
-class ReceivedCall(msgspec.Struct, frozen=True):
-    """A call that was admitted except for its limits."""
-
-    request: AdmittedRequest
-    caller: Caller
-    upstream_head: bytes
-    started: float
-    """Monotonic time at which the request was received."""
-
-
 class FastPathCall:
     """A call that was sent upstream on the fast path."""
 
     __slots__ = (
-        *("_call", "_caller", "_client", "_error", "_header_lines", "_identity", "_request", "_response", "_services"),
-        *("_state", "_timer", "_upstream", "started"),
+        *("_call", "_error", "_header_lines", "_identity", "_received", "_response", "_state", "_timer", "_upstream"),
+        "started",
     )
 
-    def __init__(
-        self,
-        services: ProxyServices,
-        client: ClientConnection,
-        received: ReceivedCall,
-        permit: Permit,
-        upstream: UpstreamConnection,
-    ) -> None:
-        self._services = services
-        self._client = client
-        self._request = request = received.request
-        self._call = track_call(request.messages[0])
-        self._caller = received.caller
+    def __init__(self, received: ReceivedCall, permit: Permit, upstream: UpstreamConnection) -> None:
+        self._received = received
+        self._call = track_call(received.request.messages[0])
         self._header_lines = permit.header_lines
         self.started = received.started
         self._state: State = "sent"
         self._identity: EventIdentity | None = None
         """Set once it is known."""
-        self._response: tuple[Response, tuple[Chunk, ...], str] | None = None
-        """The response to send when the usage event is durable, its bytes, and the reason for the metrics."""
+        self._response: PreparedResponse | None = None
+        """The response to send when the usage event is durable."""
         self._error: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._upstream = upstream
@@ -122,24 +98,19 @@ class FastPathCall:
         state, self._state = self._state, "ended"
         if state not in ("settling", "recording"):
             self._stop_listening()
-            self._services.forwarding.sender.client_disconnected(self._sent())
-        self._finish_request(CLIENT_CLOSED_REQUEST, "client_left")
+            self._received.services.forwarding.sender.client_disconnected(self._sent())
+        self._received.end(CLIENT_CLOSED_REQUEST, "client_left")
 
     async def respond(self, writer: ResponseWriter) -> Response | None:
         """Deliver the response on the general path. Raises `RequestRejected`."""
-        services = self._services
-        writer.context.header_lines = self._header_lines
-        try:
+        forwarding = self._received.services.forwarding
+        with self._received.on_general_path(writer, self._header_lines):
             if self._error is not None:
-                services.forwarding.pool.release(self._upstream)
+                forwarding.pool.release(self._upstream)
                 raise self._error
             sent = self._sent()
-            await services.forwarding.sender.wait_for_head(sent)
-            return await services.forwarding.delivery.deliver(writer, sent)
-        except RequestRejected as rejected:
-            raise RequestRejected(rejected.deny, self._request.messages[0].id) from None
-        finally:
-            services.concurrency.release("request")
+            await forwarding.sender.wait_for_head(sent)
+            return await forwarding.delivery.deliver(writer, sent)
 
     def _on_progress(self) -> None:
         """Handle more of the response, its end, or a failure of the upstream."""
@@ -166,7 +137,7 @@ class FastPathCall:
         if upstream.unread_bytes > _MAX_BUFFERED:
             return False
         upstream.buffer_whole()
-        head = downstream_head(upstream, self._request.head.origin)
+        head = downstream_head(upstream, self._received.request.head.origin)
         if not head.is_event_stream:
             return (
                 head.is_usual
@@ -181,9 +152,9 @@ class FastPathCall:
 
     def _record_single_result(self) -> bool:
         """Hand over the usage event of a single-result response; return False for any other response."""
-        services, upstream = self._services, self._upstream
+        upstream = self._upstream
         upstream_response = upstream.response
-        head = downstream_head(upstream, self._request.head.origin)
+        head = downstream_head(upstream, self._received.request.head.origin)
         if not upstream_response.is_complete or upstream_response.trailers or not head.is_usual:
             return False
         view = upstream.body_view()
@@ -193,20 +164,17 @@ class FastPathCall:
         if outcome is None:
             return False
         # The general path does not state the length of a stream of which it may replace a part.
-        has_length = upstream_response.content_length is not None and not self._may_redact
-        is_chunked = head.is_event_stream and not has_length
-        response = Response(head=head.head, body=body, chunked=is_chunked)
-        self._response = response, serialize_response(response, self._header_lines), "forwarded"
+        is_chunked = head.is_event_stream and (upstream_response.content_length is None or self._may_redact)
+        response, lines = Response(head=head.head, body=body, chunked=is_chunked), self._header_lines
+        self._response = PreparedResponse(response, lines, "forwarded", serialize_response(response, lines))
         self._settle(outcome)
         # Redis works in the meantime.
-        services.forwarding.pool.release(upstream)
+        self._received.services.forwarding.pool.release(upstream)
         return True
 
     def _settle(self, outcome: Outcome) -> None:
         """Settle the records, if they are limited, and record the call."""
-        services, principal = self._services, self._request.principal
-        assert principal is not None
-        record, records = principal.record, outcome.metered.records or 0
+        services, record, records = self._received.services, self._received.record, outcome.metered.records or 0
         limiter = services.admission.limiter
         if not record.has_record_limits or limiter.settle_now(record, records):
             self._record(outcome)
@@ -219,8 +187,7 @@ class FastPathCall:
         """Record a call whose records are settled; if they exceed a limit, refuse its result."""
         if isinstance(settled, Deny):
             outcome = msgspec.structs.replace(outcome, status="denied")
-            self._header_lines = settled.header_lines
-            self._response = self._deny_response(settled)
+            self._response = self._received.prepare_rejection(settled, settled.header_lines)
         try:
             self._record(outcome)
         except Exception as error:
@@ -229,11 +196,11 @@ class FastPathCall:
 
     def _record(self, outcome: Outcome) -> None:
         """Hand over the usage event."""
-        services = self._services
+        services = self._received.services
         clock = services.accounting.clock
         event = build_usage_event(
             self._call,
-            self._caller,
+            self._received.caller,
             self._identity or self._event_identity(),
             outcome,
             created_at=clock.now_ms(),
@@ -247,29 +214,21 @@ class FastPathCall:
 
     @property
     def _may_redact(self) -> bool:
-        principal = self._request.principal
-        assert principal is not None
-        return principal.record.has_record_limits or principal.record.is_limited_to_tables
-
-    def _deny_response(self, deny: Deny) -> tuple[Response, tuple[Chunk, ...], str]:
-        cors = cors_headers(self._request.head.origin)
-        response = deny_response(deny, self._request.messages[0].id, cors=cors)
-        return response, serialize_response(response, self._header_lines), deny.reason
+        record = self._received.record
+        return record.has_record_limits or record.is_limited_to_tables
 
     def _meter(self, data: Chunk) -> Outcome | None:
         """Meter a single-result response that the key may see; return `None` for any other response."""
-        meter = self._services.accounting.meter
+        meter, record = self._received.services.accounting.meter, self._received.record
         outcome = meter_tool_response(self._call, decode_tool_response(data), meter, len(data))
-        principal = self._request.principal
-        assert principal is not None
-        if outcome is None or not principal.record.is_limited_to_tables:
+        if outcome is None or not record.is_limited_to_tables:
             return outcome
         if len(data) > _MAX_CHECKED or outcome.status != "ok":
             return None
-        return None if check_tables(principal.record, outcome.metered.tables or None) else outcome
+        return None if check_tables(record, outcome.metered.tables or None) else outcome
 
     def _event_identity(self) -> EventIdentity:
-        accounting = self._services.accounting
+        accounting = self._received.services.accounting
         return EventIdentity(accounting.new_event_id(accounting.clock.now_ms()), arguments_hash(self._call.arguments))
 
     def _on_durable(self, error: Exception | None) -> None:
@@ -279,30 +238,21 @@ class FastPathCall:
         self._state = "ended"
         assert self._response is not None
         if error is not None:
-            self._response = self._deny_response(USAGE_UNAVAILABLE)
-        response, serialized, reason = self._response
-        if self._client.is_stopping:
-            serialized = serialize_response(response, self._header_lines + CONNECTION_CLOSE)
-        self._client.finish(*serialized)
-        self._finish_request(response.head.status, reason)
+            self._response = self._received.prepare_rejection(USAGE_UNAVAILABLE, self._response.header_lines)
+        self._received.send(self._response)
 
     def _hand_over(self) -> None:
         """Continue on the general path."""
         self._state = "ended"
         self._stop_listening()
-        self._client.hand_over(self)
+        self._received.client.hand_over(self)
 
     def _sent(self) -> SentRequest:
-        exchange = self._services.make_exchange(self._request, self._caller, started=self.started)
-        return SentRequest(self._request, self._upstream, exchange)
+        received = self._received
+        exchange = received.services.make_exchange(received.request, received.caller, started=self.started)
+        return SentRequest(received.request, self._upstream, exchange)
 
     def _stop_listening(self) -> None:
         self._upstream.listener = None
         if self._timer is not None:
             self._timer.cancel()
-
-    def _finish_request(self, status: int, reason: str) -> None:
-        """Release the request's place in the concurrency limit, and count the response."""
-        services = self._services
-        services.concurrency.release("request")
-        services.metrics.answered("POST", status, reason, services.accounting.clock.monotonic() - self.started)

@@ -25,8 +25,9 @@ from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.request_context import SentCall
 from gateway.proxy.error_locations import error_locations
-from gateway.proxy.fast_path.call import FastPathCall, ReceivedCall
+from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.fast_path.limit_check import LimitCheck
+from gateway.proxy.fast_path.received_call import ReceivedCall
 from gateway.proxy.services import ProxyServices
 
 log = logging.getLogger(__name__)
@@ -54,30 +55,33 @@ class FastPath:
             if admitted is None:
                 return None
             caller = caller_of(admitted, self._gateway_id, head.admission.caller)
-            return self._start(connection, ReceivedCall(admitted, caller, head.admission.upstream_head, started))
+            upstream_head = head.admission.upstream_head
+            return self._start(ReceivedCall(self._services, connection, admitted, caller, upstream_head, started))
         except Exception as error:
             log.error("the fast path did not take a request because of an error: %s", error_locations(error))
             return None
 
-    def _start(self, connection: ClientConnection, received: ReceivedCall) -> SentCall | None:
+    def _start(self, received: ReceivedCall) -> SentCall | None:
         """Check the limits of a request and send it; return `None` if nothing was done."""
-        services, request = self._services, received.request
-        assert request.principal is not None
+        services = self._services
         if not services.forwarding.pool.has_idle or not services.concurrency.try_acquire("request"):
             return None
         call: SentCall | None = None
+        permit = None
         try:
-            tool = request.messages[0].tool or ""
-            permit = services.admission.limiter.admit_call_now(request.principal.record, tool)
+            tool = received.request.messages[0].tool or ""
+            permit = services.admission.limiter.admit_call_now(received.record, tool)
             if permit is not None:
-                call = self._send(connection, received, permit)
+                call = self._send(received, permit)
             else:
-                check = LimitCheck(services, connection, received, self._send)
+                check = LimitCheck(received, self._send)
                 check.start()
                 call = check
         finally:
             if call is None:
                 services.concurrency.release("request")
+                if permit is not None:
+                    permit.cancel()
         return call
 
     def _admit(self, body: bytes, head: RequestHead, cached: CachedAdmission) -> AdmittedRequest | None:
@@ -99,7 +103,7 @@ class FastPath:
             return None
         return admitted
 
-    def _send(self, connection: ClientConnection, received: ReceivedCall, permit: Permit) -> FastPathCall | None:
+    def _send(self, received: ReceivedCall, permit: Permit) -> FastPathCall | None:
         """Send an admitted request on an idle connection; return `None` if there is none."""
         services, request = self._services, received.request
         upstream = services.forwarding.pool.try_send(received.upstream_head, request.body)
@@ -107,7 +111,7 @@ class FastPath:
             return None
         assert request.principal is not None
         services.admission.record_use(request.principal)
-        call = FastPathCall(services, connection, received, permit, upstream)
+        call = FastPathCall(received, permit, upstream)
         if services.concurrency.is_sole("request"):
             call.prepare_event()
             self._poller.poll_while(lambda: upstream.is_head_pending)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.config import read_config
 from gateway.settings import Settings
 from tests.proxy.fast_path.transcript import Player
@@ -251,3 +252,22 @@ async def test_an_admitted_call_whose_client_disconnects_before_the_general_path
         limits   << give back
     """)
     assert limited.services.concurrency.active["request"] == 0
+
+
+async def test_what_a_call_consumed_is_given_back_if_it_cannot_be_sent(
+    player: Player, monkeypatch: pytest.MonkeyPatch, paths: PathRecorder
+) -> None:
+    permit = Permit(give_back=lambda: player.sent.append("limits   << give back"))
+    monkeypatch.setattr(player.limiter, "admit_call_now", lambda *_arguments: permit)
+    monkeypatch.setattr(player.services.forwarding.pool, "try_send", lambda *_arguments: None)
+    await player.play("""
+        client   >> call 2
+        limits   << give back
+        upstream << call 2
+        upstream >> result 2
+        usage    << 2 ok
+        usage    >> durable
+        client   << result 2
+    """)
+    assert paths.taken == ["general"]
+    assert player.services.concurrency.active["request"] == 0
