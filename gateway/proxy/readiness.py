@@ -10,7 +10,7 @@ State = Literal["ok", "unavailable"]
 
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whether a worker serves requests; the states are left out while it drains."""
+    """The readiness of a worker; the states are left out while it drains."""
 
     status: Literal["ready", "not ready"]
     redis: State | None = None

@@ -1,4 +1,4 @@
-"""What is used and left of each limit, read from a real Redis."""
+"""The used and remaining part of each limit, read from a real Redis."""
 
 from __future__ import annotations
 

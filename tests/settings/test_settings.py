@@ -7,7 +7,6 @@ import subprocess
 import sys
 import typing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,21 +16,9 @@ from gateway.proxy.config import ProxyConfig, read_config
 from gateway.settings import Settings, SettingsError, load_settings
 from gateway.settings.descriptions import DESCRIPTIONS
 from gateway.settings.markdown import settings_page
+from tests.settings.faults import faults
 
 SECRET = "s3cr3t-" * 6
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-
-
-def faults(**arguments: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load_settings(**arguments)
-    return [str(fault) for fault in caught.value.faults]
 
 
 def test_defaults_are_those_of_the_contract() -> None:

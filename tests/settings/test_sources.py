@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.settings import Settings, SettingsError, load_settings
+from gateway.settings import Settings, load_settings
 from gateway.settings.model import FILE_SETTINGS
+from tests.settings.faults import faults
 
 SECRET = "s3cr3t-" * 6
 
@@ -22,19 +21,6 @@ VALUES = {
     "redis_url": "redis://:hunter2@redis:6379/0",
     "clickhouse_url": "http://u:hunter2@clickhouse:8123/usage",
 }
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("GATEWAY_"):
-            monkeypatch.delenv(name)
-
-
-def faults(**arguments: Any) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        load_settings(**arguments)
-    return [str(fault) for fault in caught.value.faults]
 
 
 def plain(settings: Settings, name: str) -> str:

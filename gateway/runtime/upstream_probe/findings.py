@@ -1,4 +1,4 @@
-"""What a response to a handshake, or the failure of one, says about the upstream.
+"""The state of the upstream, as a response to a handshake, or the failure of one, shows it.
 
 Pure: does no I/O. A text from the upstream is shortened and printable; credentials are in no finding.
 """

@@ -30,7 +30,7 @@ RETRY_SECONDS = 0.5
 OUTAGE_SECONDS = 3.0
 """Seconds without a reply that count as an outage; and seconds after it within which all workers renew their slots."""
 MAX_CHECKS = 256
-"""Most checks in one command."""
+"""Maximum number of checks in one command."""
 _NOTHING = Operation("release", (), ())
 """An operation without an effect."""
 

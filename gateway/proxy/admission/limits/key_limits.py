@@ -8,7 +8,7 @@ from gateway.proxy.admission.limits.budget import Budget
 from gateway.proxy.admission.limits.demand import record_demand, request_demand
 
 MAX_BUDGETS = 256
-"""Most budgets of a key: one for each combination of entries of `tool_rate_limits` that tools match."""
+"""Maximum number of budgets of a key: one for each combination of entries of `tool_rate_limits` that tools match."""
 
 
 class KeyLimits:

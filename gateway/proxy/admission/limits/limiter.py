@@ -36,7 +36,7 @@ from gateway.proxy.clock import Clock
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 
 MAX_KEYS = 10_000
-"""Most keys whose state a worker holds."""
+"""Maximum number of keys whose state a worker holds."""
 _ONE_CALL = Uses(1, 1)
 _TICK_SECONDS = 1.0
 _TICKS_TO_RENEWAL = 5

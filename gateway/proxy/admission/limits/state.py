@@ -51,7 +51,7 @@ class LimitState:
         budget: Budget,
         uses: Uses,
         slots: Sequence[Slot],
-        give_back: Callable[[], Operation | None],
+        give_back: GiveBack,
     ) -> Permit:
         """Count a request that a budget has admitted, and return its permit.
 

@@ -17,7 +17,7 @@ from gateway.proxy.admission.limits.key_limits import KeyLimits
 from gateway.proxy.admission.limits.script import Bucket, Operation
 
 _CHUNK = 200
-"""Most counters in one operation."""
+"""Maximum number of counters in one operation."""
 
 
 class UsageCounts:

@@ -1,4 +1,4 @@
-"""What is left of limits, as clients and operators are told."""
+"""The remaining part of limits, as clients and operators are told."""
 
 from __future__ import annotations
 
