@@ -15,8 +15,9 @@ from admin_api.endpoints.keys.models import CreatedKey, KeyDetails, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.users import UserStore
 from gateway.cli import main
+from gateway.cli.keys.options import RESTRICTIONS
 from gateway.keys import limits
-from gateway.keys.record import KeyRecord, KeyRestrictions
+from gateway.keys.record import KeyRecord, KeyRestrictions, Restrictions
 from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
@@ -363,3 +364,7 @@ def test_changes_are_in_the_audit_trail(url: str, capsys: Capture) -> None:
 
     actions = ["key.revoke", "key.resume", "key.suspend", "key.rotate", "key.update", "key.create"]
     assert on_redis(url, newest) == [(action, key_id, OWNER) for action in actions]
+
+
+def test_every_restriction_has_an_option() -> None:
+    assert set(RESTRICTIONS) == set(Restrictions.__struct_fields__)

@@ -25,21 +25,12 @@ app = typer.Typer(no_args_is_help=True, help="API keys of MCP clients.")
 
 
 @app.command()
+@key_options.with_restrictions
 def create(
     name: Annotated[str, typer.Option(help="Name of the key.")],
     owner: key_options.Owner = None,
     expires_days: key_options.ExpiresDays = None,
-    allowed_tools: key_options.Tools = None,
-    allowed_tables: key_options.Tables = None,
-    allowed_ips: key_options.Addresses = None,
-    rate_limit_per_minute: key_options.RateLimit = None,
-    records_per_day: key_options.RecordsPerDay = None,
-    calls_per_day: key_options.CallsPerDay = None,
-    records_per_month: key_options.RecordsPerMonth = None,
-    calls_per_month: key_options.CallsPerMonth = None,
-    tool_rate_limits: key_options.ToolRateLimits = None,
-    max_concurrent: key_options.MaxConcurrent = None,
-    read_only: key_options.ReadOnly = None,
+    restrictions: key_options.Used = key_options.NONE_USED,
     labels: key_options.Labels = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -57,21 +48,7 @@ def create(
       mcp-gateway key create --owner ada@example.com --name ci --expires-days 90 --allowed-tool 'query_*'
       KEY=$(mcp-gateway key create --name script --json | jq -r .api_key)
     """
-    fields = key_options.key_fields(
-        expires_days=expires_days,
-        allowed_tools=allowed_tools,
-        allowed_tables=allowed_tables,
-        allowed_ips=allowed_ips,
-        rate_limit_per_minute=rate_limit_per_minute,
-        records_per_day=records_per_day,
-        calls_per_day=calls_per_day,
-        records_per_month=records_per_month,
-        calls_per_month=calls_per_month,
-        tool_rate_limits=tool_rate_limits,
-        max_concurrent=max_concurrent,
-        read_only=read_only,
-        labels=labels,
-    )
+    fields = key_options.key_fields(restrictions, expires_days=expires_days, labels=labels)
     record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
     key_output.print_new_key(record, key, as_json)
 
@@ -118,21 +95,12 @@ def rotate(
 
 
 @app.command()
+@key_options.with_restrictions
 def update(
     key_id: key_options.KeyId,
     name: key_options.NewName = None,
     expires_days: key_options.ExpiresDays = None,
-    allowed_tools: key_options.Tools = None,
-    allowed_tables: key_options.Tables = None,
-    allowed_ips: key_options.Addresses = None,
-    rate_limit_per_minute: key_options.RateLimit = None,
-    records_per_day: key_options.RecordsPerDay = None,
-    calls_per_day: key_options.CallsPerDay = None,
-    records_per_month: key_options.RecordsPerMonth = None,
-    calls_per_month: key_options.CallsPerMonth = None,
-    tool_rate_limits: key_options.ToolRateLimits = None,
-    max_concurrent: key_options.MaxConcurrent = None,
-    read_only: key_options.ReadOnly = None,
+    restrictions: key_options.Used = key_options.NONE_USED,
     labels: key_options.Labels = None,
     clear: key_options.Clear = None,
     as_json: options.Json = False,
@@ -149,21 +117,7 @@ def update(
       mcp-gateway key update key_… --clear calls-per-day --clear expires
     """
     changes = key_options.changed_fields(
-        clear or [],
-        key_name=name,
-        expires_days=expires_days,
-        allowed_tools=allowed_tools,
-        allowed_tables=allowed_tables,
-        allowed_ips=allowed_ips,
-        rate_limit_per_minute=rate_limit_per_minute,
-        records_per_day=records_per_day,
-        calls_per_day=calls_per_day,
-        records_per_month=records_per_month,
-        calls_per_month=calls_per_month,
-        tool_rate_limits=tool_rate_limits,
-        max_concurrent=max_concurrent,
-        read_only=read_only,
-        labels=labels,
+        clear or [], restrictions, key_name=name, expires_days=expires_days, labels=labels
     )
     record, last_used_at, warnings = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
     for warning in warnings:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -15,21 +18,6 @@ _MAX_DAYS = 3650
 _MAX_DIGITS = 20
 _SHOWN = 100
 """Characters of a value that a message shows."""
-CLEARABLE_OPTIONS = (
-    "expires",
-    "allowed-tools",
-    "allowed-tables",
-    "allowed-ips",
-    "rate-limit-per-minute",
-    "records-per-day",
-    "calls-per-day",
-    "records-per-month",
-    "calls-per-month",
-    "tool-rate-limits",
-    "max-concurrent",
-    "labels",
-)
-"""Values of `--clear`."""
 _FLAGS = {
     "key_name": "--name",
     "expires_at": "--expires-days",
@@ -48,69 +36,106 @@ NewName = Annotated[str | None, typer.Option("--name", help="Name of the key.", 
 ExpiresDays = Annotated[
     int | None, typer.Option(min=1, max=_MAX_DAYS, help="Days from now until the key expires.", show_default=False)
 ]
-Tools = Annotated[
-    list[str] | None,
-    typer.Option("--allowed-tool", metavar="GLOB", help="Tool that may be called, such as 'query_*'. Repeatable."),
-]
-Tables = Annotated[
-    list[str] | None, typer.Option("--allowed-table", metavar="TABLE", help="Table that may be read. Repeatable.")
-]
-Addresses = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allowed-ip",
-        metavar="ADDRESS",
-        help="Client address or network to accept. Repeatable.",
-    ),
-]
-RateLimit = Annotated[int | None, typer.Option(min=1, help="Limit of requests per minute.", show_default=False)]
-RecordsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of records per day.", show_default=False)]
-CallsPerDay = Annotated[int | None, typer.Option(min=1, help="Limit of tool calls per day.", show_default=False)]
-RecordsPerMonth = Annotated[int | None, typer.Option(min=1, help="Limit of records per month.", show_default=False)]
-CallsPerMonth = Annotated[int | None, typer.Option(min=1, help="Limit of tool calls per month.", show_default=False)]
-ToolRateLimits = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tool-rate-limit",
-        metavar="GLOB=N",
-        help="Limit of calls per minute, which all tools that match the glob share. Repeatable.",
-    ),
-]
-MaxConcurrent = Annotated[int | None, typer.Option(min=1, help="Limit of calls in flight.", show_default=False)]
-ReadOnly = Annotated[
-    bool | None,
-    typer.Option(
-        "--read-only/--no-read-only",
-        help="Allow only tools that the upstream declares as read-only.",
-        show_default=False,
-    ),
-]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="Label of the key. Repeatable.")
 ]
+
+
+def _limit(text: str) -> Any:
+    return Annotated[int | None, typer.Option(min=1, help=text, show_default=False)]
+
+
+Used = Mapping[str, Any]
+"""The options of restrictions that were used, as fields."""
+NONE_USED: Used = MappingProxyType({})
+RESTRICTIONS: Mapping[str, Any] = {
+    "allowed_tools": Annotated[
+        list[str] | None,
+        typer.Option("--allowed-tool", metavar="GLOB", help="Tool that may be called, such as 'query_*'. Repeatable."),
+    ],
+    "allowed_tables": Annotated[
+        list[str] | None, typer.Option("--allowed-table", metavar="TABLE", help="Table that may be read. Repeatable.")
+    ],
+    "allowed_ips": Annotated[
+        list[str] | None,
+        typer.Option("--allowed-ip", metavar="ADDRESS", help="Client address or network to accept. Repeatable."),
+    ],
+    "rate_limit_per_minute": _limit("Limit of requests per minute."),
+    "records_per_day": _limit("Limit of records per day."),
+    "calls_per_day": _limit("Limit of tool calls per day."),
+    "records_per_month": _limit("Limit of records per month."),
+    "calls_per_month": _limit("Limit of tool calls per month."),
+    "tool_rate_limits": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tool-rate-limit",
+            metavar="GLOB=N",
+            help="Limit of calls per minute, which all tools that match the glob share. Repeatable.",
+        ),
+    ],
+    "max_concurrent": _limit("Limit of calls in flight."),
+    "read_only": Annotated[
+        bool | None,
+        typer.Option(
+            "--read-only/--no-read-only",
+            help="Allow only tools that the upstream declares as read-only.",
+            show_default=False,
+        ),
+    ],
+}
+"""The option of each field of `Restrictions`."""
+CLEARABLE_OPTIONS = ("expires", *(name.replace("_", "-") for name in RESTRICTIONS if name != "read_only"), "labels")
+"""Values of `--clear`."""
 Clear = Annotated[
     list[str] | None,
     typer.Option(metavar="OPTION", help=f"Remove a restriction: {', '.join(CLEARABLE_OPTIONS)}. Repeatable."),
 ]
 
 
+def with_restrictions(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of all restrictions, in place of its parameter `restrictions`.
+
+    The parameter gets `Used`.
+    """
+    parameters: list[inspect.Parameter] = []
+    signature = inspect.signature(command, eval_str=True)
+    for parameter in signature.parameters.values():
+        if parameter.name == "restrictions":
+            kind = parameter.kind
+            parameters += (
+                inspect.Parameter(name, kind, default=None, annotation=option) for name, option in RESTRICTIONS.items()
+            )
+        else:
+            parameters.append(parameter)
+
+    @functools.wraps(command)
+    def with_fields(**arguments: Any) -> None:
+        used = {name: value for name in RESTRICTIONS if (value := arguments.pop(name)) is not None and value != []}
+        if "tool_rate_limits" in used:
+            used["tool_rate_limits"] = parse_tool_rate_limits(used["tool_rate_limits"])
+        command(restrictions=used, **arguments)
+
+    with_fields.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return with_fields
+
+
 def key_fields(
-    *, expires_days: int | None, tool_rate_limits: list[str] | None, labels: list[str] | None, **values: Any
+    restrictions: Used, *, expires_days: int | None, labels: list[str] | None, key_name: str | None = None
 ) -> dict[str, Any]:
     """Convert options to fields of a key; options that were not used are left out. Raises `CliError`."""
-    fields = {field: value for field, value in values.items() if value is not None and value != []}
+    fields = dict(restrictions)
+    if key_name is not None:
+        fields["key_name"] = key_name
     if expires_days is not None:
         fields["expires_at"] = now_ms() + expires_days * DAY_MS
-    if tool_rate_limits:
-        fields["tool_rate_limits"] = parse_tool_rate_limits(tool_rate_limits)
     if labels:
         fields["labels"] = _parse_labels(labels)
     return fields
 
 
-def changed_fields(clear: list[str], **values: Any) -> dict[str, Any]:
+def changed_fields(clear: list[str], restrictions: Used, **values: Any) -> dict[str, Any]:
     """Convert options, as for `key_fields`, and the values of `--clear`. Raises `CliError`, also if there are none."""
-    given, cleared = key_fields(**values), _cleared_fields(clear)
+    given, cleared = key_fields(restrictions, **values), _cleared_fields(clear)
     require_disjoint(given, cleared)
     if not given and not cleared:
         raise CliError("nothing to change: give at least one option (`mcp-gateway key update --help` lists them)")

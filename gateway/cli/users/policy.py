@@ -41,19 +41,10 @@ Clear = Annotated[
 ]
 
 
+@key_options.with_restrictions
 def policy(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)],
-    allowed_tools: key_options.Tools = None,
-    allowed_tables: key_options.Tables = None,
-    allowed_ips: key_options.Addresses = None,
-    rate_limit_per_minute: key_options.RateLimit = None,
-    records_per_day: key_options.RecordsPerDay = None,
-    calls_per_day: key_options.CallsPerDay = None,
-    records_per_month: key_options.RecordsPerMonth = None,
-    calls_per_month: key_options.CallsPerMonth = None,
-    tool_rate_limits: key_options.ToolRateLimits = None,
-    max_concurrent: key_options.MaxConcurrent = None,
-    read_only: key_options.ReadOnly = None,
+    restrictions: key_options.Used = key_options.NONE_USED,
     max_keys: Annotated[
         int | None, typer.Option(min=1, help="Limit of keys that are neither revoked nor expired.", show_default=False)
     ] = None,
@@ -76,23 +67,9 @@ def policy(
       mcp-gateway user policy ada@example.com --calls-per-day 1000 --max-keys 3 --default expires-days=30
       mcp-gateway user policy ada@example.com --clear calls-per-day --clear defaults
     """
-    fields = _fields(
-        clear or [],
-        defaults or [],
-        tool_rate_limits=key_options.parse_tool_rate_limits(tool_rate_limits or []),
-        allowed_tools=allowed_tools,
-        allowed_tables=allowed_tables,
-        allowed_ips=allowed_ips,
-        rate_limit_per_minute=rate_limit_per_minute,
-        records_per_day=records_per_day,
-        calls_per_day=calls_per_day,
-        records_per_month=records_per_month,
-        calls_per_month=calls_per_month,
-        max_concurrent=max_concurrent,
-        read_only=read_only,
-        max_keys=max_keys,
-        max_key_days=max_key_days,
-    )
+    bounds = {"max_keys": max_keys, "max_key_days": max_key_days}
+    given = {**restrictions, **{name: value for name, value in bounds.items() if value is not None}}
+    fields = _fields(clear or [], defaults or [], given)
     found, warnings = with_stores(config, data_dir, lambda stores: _show_or_update(stores, email, fields))
     for warning in warnings:
         print_stderr(f"mcp-gateway: warning: {warning}")
@@ -118,9 +95,9 @@ async def _show_or_update(stores: Stores, email: str, fields: dict[str, Any]) ->
     return changed, await warn_of_pool_use(stores.redis, user.email, changed, fields, now_ms())
 
 
-def _fields(clear: list[str], defaults: list[str], **values: Any) -> dict[str, Any]:
+def _fields(clear: list[str], defaults: list[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Convert options to validated fields of a policy. Raises `CliError`."""
-    fields = {name: value for name, value in values.items() if value not in (None, [], {})}
+    fields = dict(given)
     if defaults:
         fields["defaults"] = dict(map(_default, defaults))
     for name in clear:
