@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from gateway.proxy.upstream.response_check import REDIRECTS
 from gateway.runtime.upstream_probe.messages import printable, server_name
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_ENDPOINT = frozenset({404, 405, 410})
 _HOST_REFUSED = re.compile(
     rb"(?:invalid|disallowed|untrusted|unknown) (?:http_)?host|host (?:header )?(?:is )?not allowed", re.IGNORECASE

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from gateway.proxy.upstream.response_check import REDIRECTS
 from gateway.runtime.upstream_probe import messages
 from gateway.runtime.upstream_probe.findings import (
-    REDIRECTS,
     Finding,
     Received,
     failure_finding,
