@@ -30,13 +30,18 @@ class Runner(web.AppRunner):
     """Runs the application on these connections."""
 
     def __init__(
-        self, app: web.Application, *, head_timeout: float = HEAD_TIMEOUT_SECONDS, shutdown_timeout: float = 10.0
+        self,
+        app: web.Application,
+        *,
+        head_timeout: float = HEAD_TIMEOUT_SECONDS,
+        keepalive_timeout: float = KEEPALIVE_SECONDS,
+        shutdown_timeout: float = 10.0,
     ) -> None:
         super().__init__(
             app,
             access_log=None,
             shutdown_timeout=shutdown_timeout,
-            keepalive_timeout=KEEPALIVE_SECONDS,
+            keepalive_timeout=keepalive_timeout,
             lingering_time=_LINGERING_SECONDS,
             auto_decompress=False,
             max_line_size=_MAX_FIELD_BYTES,

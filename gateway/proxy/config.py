@@ -49,6 +49,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_timeout: float
     idle_timeout: float
     drain_timeout: float
+    keepalive_timeout: float
+    sse_ping_seconds: float
 
     usage_stream_max_entries: int
     usage_spool_max_bytes: int

@@ -139,7 +139,14 @@ def _make_forwarding(
             pool.address, authorization=config.upstream_authorization, forward_identity=config.forward_identity
         ),
         sender=sender,
-        delivery=ResponseDelivery(streams, open_streams, sender=sender, detached_calls=detached_calls, metrics=metrics),
+        delivery=ResponseDelivery(
+            streams,
+            open_streams,
+            sender=sender,
+            detached_calls=detached_calls,
+            metrics=metrics,
+            ping_seconds=config.sse_ping_seconds,
+        ),
         open_streams=open_streams,
         detached_calls=detached_calls,
         correlation=correlation,

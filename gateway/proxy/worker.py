@@ -41,6 +41,7 @@ class Worker:
             Handler(self.services, self.readiness),
             FastPath(self.services) if config.fast_path else None,
             head_timeout=config.request_head_timeout,
+            keepalive_timeout=config.keepalive_timeout,
         )
 
     @contextlib.asynccontextmanager

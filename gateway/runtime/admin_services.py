@@ -114,7 +114,9 @@ async def _check_databases(redis: Redis, table: UsageTable) -> None:
 @asynccontextmanager
 async def _serving(settings: Settings, deps: Dependencies, listeners: list[socket.socket]) -> AsyncIterator[None]:
     """Serve the admin API."""
-    runner = Runner(make_app(deps), shutdown_timeout=settings.drain_timeout)
+    runner = Runner(
+        make_app(deps), keepalive_timeout=settings.keepalive_timeout, shutdown_timeout=settings.drain_timeout
+    )
     await runner.setup()
     try:
         for listener in listeners:

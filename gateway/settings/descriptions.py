@@ -213,6 +213,17 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "The workers are stopped at the same time. One that has not ended 5 s later is killed.",
             "10",
         ),
+        "keepalive_timeout": Description(
+            "Seconds that an idle connection of a client stays open.",
+            "Must be longer than the idle time-out of a load balancer in front of the gateway, often 60 s: otherwise "
+            "the balancer sends requests on connections that are being closed.",
+            "620",
+        ),
+        "sse_ping_seconds": Description(
+            "Seconds of silence after which an event stream gets a comment (`: ping`), between events; 0: never.",
+            "Proxies close connections on which nothing was sent for long, often for 60 s. Clients ignore comments.",
+            "10",
+        ),
     },
     "Usage": {
         "usage_stream_max_entries": Description(

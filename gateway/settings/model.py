@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     first_byte_timeout: v.Seconds = 300.0
     idle_timeout: v.Seconds = 3600.0
     drain_timeout: v.Seconds = 25.0
+    keepalive_timeout: v.Seconds = 75.0
+    sse_ping_seconds: v.SecondsOrNone = 25.0
 
     # Usage
     usage_stream_max_entries: v.Count = 5_000_000

@@ -55,8 +55,8 @@ from gateway.proxy.downstream.framing import FramingError, RequestFraming
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
 
-KEEP_ALIVE = 75.0
-"""Seconds that an idle connection stays open, and that a client has to read the rest of the last response."""
+CLOSE_SECONDS = 75.0
+"""Seconds that a client has to read the rest of the last response."""
 LINGER_SECONDS = 1.0
 """Seconds for a client to read the response to a request whose body was rejected."""
 _MAX_WAIT_BYTES = 64 * 1024
@@ -94,6 +94,7 @@ class Server(Protocol):
     last_tick: float
     """Loop time of the last check of the deadlines."""
     head_timeout: float
+    keepalive_timeout: float
     connections: set[ClientConnection]
 
     def make_protocol(self) -> asyncio.Protocol:
@@ -253,7 +254,7 @@ class ClientConnection(asyncio.Protocol):
         if self._server.is_stopping:
             self._close()
             return
-        self.deadline = self._server.last_tick + KEEP_ALIVE
+        self.deadline = self._server.last_tick + self._server.keepalive_timeout
         if self._pipelined:
             # In another turn of the loop, so that a client with many pipelined requests does not delay others.
             self._server.loop.call_soon(self._receive_pipelined)
@@ -308,6 +309,11 @@ class ClientConnection(asyncio.Protocol):
     def context(self) -> RequestContext | None:
         """The request that aiohttp serves."""
         return self._context
+
+    @property
+    def is_writing_paused(self) -> bool:
+        """True while the write buffer is above its high-water mark."""
+        return self._flow.is_writing_paused
 
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
@@ -406,9 +412,9 @@ class ClientConnection(asyncio.Protocol):
                 self._transport.write_eof()
 
     def _close(self) -> None:
-        """Close once everything has been written, within the time that an idle connection has."""
+        """Close once everything has been written, but after `CLOSE_SECONDS` in any case."""
         self._state = "closing"
-        self.deadline = self._server.loop.time() + KEEP_ALIVE
+        self.deadline = self._server.loop.time() + CLOSE_SECONDS
         if self._transport is not None:
             self._transport.close()
 

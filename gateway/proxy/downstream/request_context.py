@@ -65,6 +65,10 @@ class Connection(Protocol):
     def context(self) -> RequestContext | None:
         """The request that aiohttp serves."""
 
+    @property
+    def is_writing_paused(self) -> bool:
+        """True while the client reads more slowly than the response is written."""
+
     def remember(self, head: CachedRequestHead) -> None:
         """Keep the head of the current request for the next one with the same bytes."""
 
@@ -223,6 +227,14 @@ class ResponseWriter:
         """Send a chunk of the body."""
         await self._send(*self._framed(chunk))
 
+    def write_nowait(self, chunk: Chunk) -> bool:
+        """Send a chunk of the body without waiting; return False if the client reads too slowly or has disconnected."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing() or self.context.connection.is_writing_paused:
+            return False
+        transport.write(b"".join(self._with_head(self._framed(chunk))))
+        return True
+
     async def end(self, chunk: Chunk = b"", trailers: RawHeaders = ()) -> None:
         """Send the last chunk and end the response; trailers are sent if it is chunked.
 
@@ -267,10 +279,14 @@ class ResponseWriter:
         return b"%x\r\n" % len(chunk), chunk, b"\r\n"
 
     async def _send(self, *parts: Chunk) -> None:
-        if self._unsent is not None:
-            (self.status, head), self._unsent = self._unsent, None
-            parts = (head, *parts)
-        await self._write(*parts)
+        await self._write(*self._with_head(parts))
+
+    def _with_head(self, parts: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+        """Put the head before the first parts."""
+        if self._unsent is None:
+            return parts
+        (self.status, head), self._unsent = self._unsent, None
+        return head, *parts
 
     async def _write(self, *parts: Chunk) -> None:
         writer = self._request.writer

@@ -47,12 +47,20 @@ class ProxyServer:
     Must be made within a running event loop.
     """
 
-    def __init__(self, handler: RequestHandler, fast_path: FastPath | None, *, head_timeout: float) -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        fast_path: FastPath | None,
+        *,
+        head_timeout: float,
+        keepalive_timeout: float,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.make_protocol = make_server(handler.handle)
         self.framing_response = handler.framing_response
         self.fast_path = fast_path
         self.head_timeout = head_timeout
+        self.keepalive_timeout = keepalive_timeout
         self.is_stopping = False
         self.last_tick = self.loop.time()
         """Loop time of the last check of the deadlines."""

@@ -10,6 +10,7 @@ The rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import msgspec
@@ -25,6 +26,7 @@ from gateway.proxy.downstream.response import Response, ResponseHead, serialize_
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams
+from gateway.proxy.pipeline.pings import PingedStream
 from gateway.proxy.pipeline.sending import UpstreamSender
 from gateway.proxy.pipeline.streams.event_stream import RewriteEndpoint
 from gateway.proxy.pipeline.streams.opening import ResponseStreams
@@ -50,12 +52,15 @@ class ResponseDelivery:
         sender: UpstreamSender,
         detached_calls: DetachedCalls,
         metrics: ProxyMetricsSink,
+        ping_seconds: float,
     ) -> None:
+        """`ping_seconds`: the silence after which an event stream gets a ping; 0: never."""
         self._streams = streams
         self._open_streams = open_streams
         self._sender = sender
         self._detached_calls = detached_calls
         self._metrics = metrics
+        self._ping_seconds = ping_seconds
 
     async def deliver(
         self,
@@ -75,9 +80,10 @@ class ResponseDelivery:
         stream.may_reject = not sent.request.is_batch and not is_listening
         is_detached = False
         try:
-            principal = sent.request.principal
-            if connection.response.is_event_stream and principal is not None:
-                with self._open_streams.registered(principal, is_listening=is_listening):
+            if connection.response.is_event_stream:
+                principal = sent.request.principal
+                registered = self._open_streams.registered
+                with registered(principal, is_listening=is_listening) if principal else contextlib.nullcontext():
                     await self._stream(writer, sent, stream)
                 return None
             first = await stream.next_chunk()
@@ -110,17 +116,20 @@ class ResponseDelivery:
     ) -> None:
         """Send the response as it arrives. An incomplete one gets no end, so that it cannot look complete."""
         connection = sent.connection
-        has_length = not (stream.may_redact or stream.is_decoded)
-        writer.begin(_response_head(sent, stream), connection.response.content_length if has_length else None)
+        length = None if stream.may_redact or stream.is_decoded else connection.response.content_length
+        writer.begin(_response_head(sent, stream), length)
+        # Pings would not fit into a stated length.
+        is_pinged = connection.response.is_event_stream and length is None
+        pinged = PingedStream(stream, writer, self._ping_seconds if is_pinged else 0)
         try:
             if not (first or connection.is_readable):
                 stream.may_reject = False
                 await writer.flush()
-            chunk = first or await stream.next_chunk()
+            chunk = first or await pinged.next_chunk()
             stream.may_reject = False
             while chunk and not stream.is_ended:
                 await writer.write(chunk)
-                chunk = await stream.next_chunk()
+                chunk = await pinged.next_chunk()
         except (UpstreamError, SpoolFull, CorrelationUnavailable) as error:
             if writer.status == 0:
                 raise
@@ -128,6 +137,8 @@ class ResponseDelivery:
             if isinstance(error, UpstreamError):
                 self._metrics.upstream_failed(error.phase)
             return
+        finally:
+            pinged.close()
         await writer.end(chunk, client_headers(connection.response.trailers))
 
 

@@ -41,6 +41,7 @@ class StubServer:
         self.is_stopping = False
         self.last_tick = self.loop.time()
         self.head_timeout = 10.0
+        self.keepalive_timeout = 75.0
         self.connections: set[ClientConnection] = set()
         self.inner = Inner()
 

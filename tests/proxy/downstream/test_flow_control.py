@@ -107,7 +107,7 @@ async def test_a_client_that_reads_nothing_for_too_long_is_disconnected(
 async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disconnected(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
+    monkeypatch.setattr(connection_module, "CLOSE_SECONDS", 0.2)
 
     upstream.answer = partial(end_after_filling_sockets, gateway)
     async with connection(gateway) as (_, writer):
@@ -120,7 +120,7 @@ async def test_a_client_that_does_not_read_the_end_of_its_last_response_is_disco
 async def test_a_response_without_framing_that_is_not_read_to_its_end_is_reset(
     gateway: Gateway, upstream: ScriptedUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "KEEP_ALIVE", 0.2)
+    monkeypatch.setattr(connection_module, "CLOSE_SECONDS", 0.2)
 
     upstream.answer = partial(end_after_filling_sockets, gateway)
     async with connection(gateway) as (reader, writer):

@@ -153,7 +153,7 @@ class Player:
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
         handler = Handler(self.services, self._readiness)
         fast_path = FastPath(self.services)
-        self._client = ClientConnection(ProxyServer(handler, fast_path, head_timeout=10))
+        self._client = ClientConnection(ProxyServer(handler, fast_path, head_timeout=10, keepalive_timeout=75))
         self._client.connection_made(FakeTransport(self._to_client, lambda: self.sent.append("client   << end")))
 
     async def play(self, transcript: str) -> None:

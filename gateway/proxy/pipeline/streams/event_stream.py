@@ -41,6 +41,14 @@ class EventStream(ResponseStream):
         self._splitter = EventSplitter(MAX_INSPECTED)
         self._unsplit: deque[Chunk] = deque()
         self._events: deque[Event] = deque()
+        self._is_between_events = True
+        self._is_tail = False
+        """True once the end of the stream was taken, an event without its blank line."""
+
+    @property
+    def is_between_events(self) -> bool:
+        """True if what was returned so far ends with a whole event."""
+        return self._is_between_events
 
     @property
     def has_uninspected(self) -> bool:
@@ -52,12 +60,16 @@ class EventStream(ResponseStream):
 
     async def _next(self) -> Chunk:
         chunks: list[Chunk] = []
+        event: Event | None = None
         while not chunks:
             if not self._events and not await self._split():
                 return self._last(b"")
             # Inspected events are returned before the next inspection begins.
             while self._events and not (chunks and self._exchange.needs_inspection and b"data" in self._events[0].raw):
-                chunks.append(await self._inspect_event(self._events.popleft()))
+                event = self._events.popleft()
+                chunks.append(await self._inspect_event(event))
+        assert event is not None
+        self._is_between_events = (event.is_complete or event.is_last) and not self._is_tail
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _split(self) -> bool:
@@ -87,6 +99,7 @@ class EventStream(ResponseStream):
         if not tail or self.may_redact:
             await self._register_unanswered()
             return False
+        self._is_tail = True
         is_part = self._size > 0
         self._events.append(Event(tail, not is_part, is_last=is_part))
         return True

@@ -74,6 +74,11 @@ class ResponseStream(ABC):
             source.buffer_whole()
 
     @property
+    def is_between_events(self) -> bool:
+        """True if a comment may follow what was returned so far: in an event stream, after a whole event."""
+        return False
+
+    @property
     def is_ended(self) -> bool:
         """True if the last chunk was returned and nothing is left to be done."""
         if self._is_ended or not self._source.at_eof or self._exchange.has_pending:
