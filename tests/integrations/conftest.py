@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from tests.integrations.reverse_proxies import HOST
+from tests.integrations.reverse_proxies import GATEWAY_SETTINGS
 from tests.proxy.conftest import upstream
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.mcp_servers import running_mcp_server
@@ -20,8 +20,7 @@ __all__ = ["gateway", "upstream"]
 @pytest.fixture
 async def gateway(redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway that trusts a reverse proxy on this machine."""
-    settings = {"allowed_hosts": (HOST,), "trusted_proxies": ("127.0.0.1/32",)}
-    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "gateway", **settings) as gateway:
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "gateway", **GATEWAY_SETTINGS) as gateway:
         yield gateway
 
 

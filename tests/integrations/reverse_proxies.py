@@ -28,6 +28,7 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/behind-a-proxy.md"
 HOST = "mcp.example.com"
 CLIENT_ADDRESS = "127.0.0.2"
 """Source address of requests; the proxies connect to the gateway from 127.0.0.1."""
+GATEWAY_SETTINGS = {"allowed_hosts": (HOST,), "trusted_proxies": ("127.0.0.1/32",)}
 
 _NGINX = """
 daemon off;

@@ -5,18 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
-from tests.integrations.reverse_proxies import CLIENT_ADDRESS, ReverseProxy, documented, running_proxy
+from tests.integrations.reverse_proxies import (
+    CLIENT_ADDRESS,
+    GATEWAY_SETTINGS,
+    ReverseProxy,
+    documented,
+    running_proxy,
+)
 from tests.proxy.streams import PROGRESS, Listening, event, next_event, result
-from tests.support.gateway import Gateway, call
+from tests.support.gateway import Gateway, call, running_gateway
 from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_json, chunk, sse_head
 from tests.support.waiting import until
 
+SHORT_TIMEOUTS = {
+    "nginx": {"proxy_read_timeout 1h": "proxy_read_timeout 1s"},
+    "haproxy": {"timeout client  1h": "timeout client  1s", "timeout server  1h": "timeout server  1s"},
+    "caddy": {"keepalive 60s": "keepalive 60s\n                read_timeout 1s"},
+}
+"""Changes that let a stream be silent for a second."""
 HEADINGS = {"nginx": "nginx", "haproxy": "HAProxy", "caddy": "Caddy"}
 
 
@@ -26,6 +39,16 @@ def proxy(request: pytest.FixtureRequest, gateway: Gateway, tmp_path: Path) -> I
     program = str(request.param)
     with running_proxy(program, documented(HEADINGS[program]), gateway.port, tmp_path) as proxy:
         yield proxy
+
+
+@pytest.fixture
+async def pinging_gateway(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    """A gateway that sends a ping after a silence that is shorter than the time-outs of `SHORT_TIMEOUTS`."""
+    settings = {**GATEWAY_SETTINGS, "sse_ping_seconds": 0.3}
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path / "gateway", **settings) as gateway:
+        yield gateway
 
 
 @pytest.fixture
@@ -111,6 +134,24 @@ async def test_a_listening_stream_gets_events_and_ends_at_the_upstream_with_its_
         assert upstream.open_connections == 1
         disconnect(response)
     await until(lambda: not upstream.open_connections)
+
+
+@pytest.mark.parametrize("program", HEADINGS)
+async def test_pings_keep_a_stream_open_that_is_silent_for_longer_than_the_time_outs(
+    pinging_gateway: Gateway, upstream: ScriptedUpstream, tmp_path: Path, program: str
+) -> None:
+    stream = Listening(upstream)
+    key = headers(await pinging_gateway.key())
+    configuration = documented(HEADINGS[program])
+    with running_proxy(program, configuration, pinging_gateway.port, tmp_path, SHORT_TIMEOUTS[program]) as proxy:
+        async with proxy.client() as client, client.get(proxy.url(), headers=key) as response:
+            async with asyncio.timeout(20):
+                for _ in range(6):
+                    assert await response.content.readline() == b": ping\n"
+                    assert await response.content.readline() == b"\n"
+            await stream.send(event(PROGRESS))
+            assert json.loads((await next_event(response.content))["data"]) == PROGRESS
+            disconnect(response)
 
 
 async def test_below_a_prefix_that_nginx_removes_the_old_transport_announces_the_whole_path(
