@@ -137,7 +137,7 @@ function callRow(item, allOwners) {
     {},
     cell("Time", dateTime(item.created_at), "nowrap"),
     cell("Tool", el("code", {}, item.tool_name)),
-    cell("Tables", item.table_names.length > 0 ? item.table_names.join(", ") : none()),
+    cell("Tables", [...item.table_names, ...item.written_tables.map((name) => `${name} (written)`)].join(", ") || none()),
     cell("Records", item.record_count === null ? unknown() : count(item.record_count), "right"),
     cell("Status", el("span", { class: `status ${item.is_error ? "error" : "active"}` }, STATUS_NAMES[item.status] ?? item.status)),
     cell("Duration", milliseconds(item.duration_ms), "right nowrap"),

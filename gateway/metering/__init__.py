@@ -14,7 +14,15 @@ Begin reading in `api`: `meter` runs the steps in their order. `result_count` co
 metering rules. `tool_declarations` reads hints from `tools/list`. `explain` shows each step for one call.
 """
 
-from gateway.metering.api import is_sql_parsed, meter, meter_decoded, parse_sql, tables_in_arguments
+from gateway.metering.api import (
+    is_sql_parsed,
+    meter,
+    meter_decoded,
+    parse_sql,
+    tables_in_arguments,
+    tables_judged,
+    tables_written,
+)
 from gateway.metering.metering_result import ERROR, UNKNOWN, MeteringResult
 from gateway.metering.tool_result import MAX_RESULT, ToolResult
 
@@ -29,4 +37,6 @@ __all__ = [
     "meter_decoded",
     "parse_sql",
     "tables_in_arguments",
+    "tables_judged",
+    "tables_written",
 ]

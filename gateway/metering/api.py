@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from gateway.metering import result_count, structured_shortcut, tool_result, vocabulary
-from gateway.metering.arguments import ParsedArguments, named_tables, parse_arguments, sql_statements
+from gateway.metering.arguments import (
+    ParsedArguments,
+    judged_tables,
+    may_write,
+    named_tables,
+    parse_arguments,
+    sql_statements,
+)
 from gateway.metering.metering_result import (
     DECLARED,
     ERROR,
@@ -60,7 +69,8 @@ def _meter_with_rule(
     """Meter by the rule; use the result's shape for what the rule leaves open."""
     ruled = evaluation.evaluate(rule, arguments, result_json, result)
     if isinstance(ruled.tables, tuple) and isinstance(ruled.records, int):
-        return MeteringResult(ruled.tables, ruled.records, RULE)
+        written = tables_written(tool, arguments, hints)
+        return MeteringResult(ruled.tables, ruled.records, RULE, written=written)
     shape = meter_decoded(tool, arguments, result, hints)
     if shape.method == ERROR:
         return shape
@@ -68,10 +78,10 @@ def _meter_with_rule(
         shape.tables if ruled.tables is None else () if isinstance(ruled.tables, ExpressionFailure) else ruled.tables
     )
     if ruled.records is None:
-        return MeteringResult(tables, shape.records, shape.method, ruled.error)
+        return MeteringResult(tables, shape.records, shape.method, ruled.error, shape.written)
     if isinstance(ruled.records, ExpressionFailure):
-        return MeteringResult(tables, None, UNKNOWN, ruled.error)
-    return MeteringResult(tables, ruled.records, RULE, ruled.error)
+        return MeteringResult(tables, None, UNKNOWN, ruled.error, shape.written)
+    return MeteringResult(tables, ruled.records, RULE, ruled.error, shape.written)
 
 
 def meter_decoded(
@@ -79,7 +89,8 @@ def meter_decoded(
 ) -> MeteringResult:
     """Meter one call of a tool without a rule by its decoded result. Never raises."""
     if (declared := structured_shortcut.read(result)) is not None:
-        return declared
+        written = tables_written(tool, arguments, hints)
+        return msgspec.structs.replace(declared, written=written) if written else declared
     parsed = parse_arguments(tool, arguments, hints)
     count = result_count.count_records(result, parsed)
     if count.confidence is Confidence.FAILED:
@@ -89,17 +100,18 @@ def meter_decoded(
 
 def _combine(count: Count, arguments: ParsedArguments) -> MeteringResult:
     """Combine the count in the result with the tables in the arguments."""
+    written = arguments.tables_written
     if arguments.is_plan:
-        return MeteringResult((), None, UNKNOWN)
+        return MeteringResult((), None, UNKNOWN, written=written)
     tables = _merge_tables(count.tables, arguments.tables_read)
     if arguments.returns_rows is False and count.method != DECLARED:
-        return MeteringResult(tables, 0, WRITE_STATEMENT)
+        return MeteringResult(tables, 0, WRITE_STATEMENT, written=written)
     if count.confidence is Confidence.NONE or (count.confidence is Confidence.OBJECT and not tables):
-        return MeteringResult(tables, None, UNKNOWN)
+        return MeteringResult(tables, None, UNKNOWN, written=written)
     is_data = count.method.endswith("_text") and not vocabulary.is_describing_tool(arguments.tool)
     if not tables and arguments.files and is_data and count.records and not arguments.tables_named:
         tables = tuple(sorted(set(arguments.files)))
-    return MeteringResult(tables, count.records, count.method)
+    return MeteringResult(tables, count.records, count.method, written=written)
 
 
 def _merge_tables(in_result: tuple[str, ...], in_arguments: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,10 +127,23 @@ def tables_in_arguments(
 ) -> tuple[str, ...] | None:
     """Return the tables that a call's arguments name, to read, write or describe; for access control before the call.
 
-    `None` if the arguments may reach a table that is not visible in them, such as SQL that cannot be parsed. An empty
-    tuple if they name none; the tables are then known from the result, if at all.
+    `None` if the arguments may reach a table that is not visible in them, such as SQL that cannot be parsed, and if a
+    tool writes to none that is. An empty tuple if they name none; the tables are then known from the result, if at all.
     """
     return named_tables(tool, arguments, hints)
+
+
+def tables_judged(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
+    """Return all tables that a call with SQL, or of a writing tool, can reach: its result need not name them.
+
+    `None` for other calls, and if the arguments may reach a table that is not visible in them.
+    """
+    return judged_tables(tool, arguments, hints)
+
+
+def tables_written(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...]:
+    """Return the tables that a call writes, by its arguments."""
+    return parse_arguments(tool, arguments, hints).tables_written if may_write(tool, arguments) else ()
 
 
 def is_sql_parsed(arguments: Mapping[str, Any]) -> bool:

@@ -36,6 +36,8 @@ class MeteringResult(msgspec.Struct, frozen=True):
     method: str
     rule_error: str | None = None
     """Error of the operator's rule for the tool; `None` without one. Contains no data of the call."""
+    written: tuple[str, ...] = ()
+    """The tables that the call wrote, by its arguments; in the form of `tables`."""
 
 
 class Confidence(IntEnum):

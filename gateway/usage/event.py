@@ -54,6 +54,8 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     gateway_id: str
     arguments_hash: str
     """SHA-256 of the arguments in canonical JSON, the first 16 hexadecimal digits."""
+    written_tables: tuple[str, ...] = ()
+    """The tables that the call wrote, by its arguments."""
 
     @property
     def day(self) -> int:

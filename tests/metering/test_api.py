@@ -105,12 +105,12 @@ def test_a_text_that_states_that_nothing_was_found_has_no_records(text: str) -> 
 
 def test_a_write_has_no_records_whatever_its_result() -> None:
     result = metered(texts("[{'n': 1}]"), sql="INSERT INTO t SELECT * FROM u")
-    assert result == MeteringResult(("u",), 0, "write_statement")
+    assert result == MeteringResult(("u",), 0, "write_statement", written=("t",))
 
 
 def test_a_write_that_returns_rows_has_records() -> None:
     result = metered(texts("[{'id': 1}]"), sql="DELETE FROM t WHERE id = 1 RETURNING id")
-    assert result == MeteringResult(("t",), 1, "repr_text")
+    assert result == MeteringResult(("t",), 1, "repr_text", written=("t",))
 
 
 def test_the_plan_of_a_statement_reads_nothing_and_has_no_records() -> None:

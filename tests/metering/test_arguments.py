@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments
+from gateway.metering import is_sql_parsed, parse_sql, tables_in_arguments, tables_judged, tables_written
 from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
 
 
@@ -103,3 +103,68 @@ def test_long_sql_has_to_be_parsed_in_advance() -> None:
     assert is_sql_parsed(arguments)
     assert tables_in_arguments("query", arguments) == ("long_one",)
     assert is_sql_parsed({"symbol": "AAPL"})
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "written"),
+    [
+        ("run_sql", {"sql": "INSERT INTO t SELECT * FROM u"}, ("t",)),
+        ("run_sql", {"sql": "UPDATE T SET a = 1 RETURNING *"}, ("t",)),
+        ("run_sql", {"sql": "DELETE FROM a.t WHERE 1"}, ("a.t",)),
+        ("run_sql", {"sql": "CREATE TABLE t (a int); DROP TABLE u"}, ("t", "u")),
+        ("run_sql", {"sql": "EXPLAIN ANALYZE DELETE FROM t"}, ("t",)),
+        ("run_sql", {"sql": "EXPLAIN DELETE FROM t"}, ()),
+        ("run_sql", {"sql": "SELECT * FROM t WHERE word = 'delete'"}, ()),
+        ("run_sql", {"queries": ["SELECT 1", "DELETE FROM t"]}, ("t",)),
+        ("run", {"params": {"sql": "DELETE FROM t"}}, ("t",)),
+        ("insert_row", {"table": "t", "row": {"a": 1}}, ("t",)),
+        ("copy", {"from_table": "a", "target_table": "b"}, ("b",)),
+        ("get_rows", {"table": "t"}, ()),
+        ("get_rows", {"table": "t", "fields": ["update", "a"]}, ()),
+    ],
+)  # fmt: skip
+def test_tables_that_a_call_writes(tool: str, arguments: dict[str, Any], written: tuple[str, ...]) -> None:
+    assert tables_written(tool, arguments) == parse_arguments(tool, arguments).tables_written == written
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        *(("run_sql", {"sql": text}) for text in (
+            "SET search_path = secret", "SET search_path = secret; SELECT * FROM ok", "USE other; SELECT * FROM ok",
+            "CREATE FUNCTION ok() RETURNS int AS $$ SELECT 1 FROM secret $$ LANGUAGE sql", "CREATE SEQUENCE ok",
+            "CREATE TYPE ok AS ENUM ('a')", "CREATE SCHEMA ok", "DROP DATABASE ok", "DROP SCHEMA ok CASCADE",
+            "DROP TABLE ok CASCADE", "TRUNCATE TABLE ok CASCADE", "TRUNCATE ok CASCADE", "COPY ok FROM '/etc/passwd'",
+            "COPY ok TO PROGRAM 'sh'", "COPY (SELECT * FROM ok) TO '/tmp/x'", "CREATE EXTERNAL TABLE ok LOCATION 's3://x'",
+            "SHOW TABLES", "SHOW DATABASES", "CALL f()", "VACUUM ok", "GRANT SELECT ON ok TO bob", "ALTER TABLE ok OWNER TO bob",
+            "INSERT INTO ok VALUES (1); DROP SCHEMA x",
+        )),
+        *(("insert_row", {"row": {"a": 1}}), ("create_ticket", {"title": "x"}), ("delete_all", {})),
+    ],
+)  # fmt: skip
+def test_a_write_or_a_statement_that_cannot_be_judged_has_unknown_tables(tool: str, arguments: dict[str, Any]) -> None:
+    parse_sql(arguments)
+    assert tables_in_arguments(tool, arguments) is None
+    assert tables_judged(tool, arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "judged"),
+    [
+        *(("run_sql", {"sql": text}, tables) for text, tables in {
+            "INSERT INTO ok VALUES (1)": ("ok",), "INSERT INTO ok SELECT * FROM t": ("ok", "t"), "DELETE FROM ok": ("ok",),
+            "CREATE TABLE ok (a int)": ("ok",), "ALTER TABLE ok ADD COLUMN x int": ("ok",), "DROP VIEW ok": ("ok",),
+            "CREATE INDEX i ON ok (a)": ("ok",), "ALTER TABLE ok RENAME TO t": ("ok", "t"), "COMMIT": (), "SELECT 1": (),
+            "BEGIN; INSERT INTO ok VALUES (1); COMMIT": ("ok",), "EXPLAIN ANALYZE DELETE FROM ok": ("ok",),
+            "SELECT * FROM ok": ("ok",),
+        }.items()),
+        ("insert_row", {"table": "ok", "row": {"a": 1}}, ("ok",)),
+        ("get_rows", {"table": "ok"}, None),
+        ("get_prices", {"symbol": "A"}, None),
+    ],
+)  # fmt: skip
+def test_a_statement_or_a_write_is_judged_by_its_arguments(
+    tool: str, arguments: dict[str, Any], judged: tuple[str, ...] | None
+) -> None:
+    parse_sql(arguments)
+    assert tables_judged(tool, arguments) == judged

@@ -57,7 +57,8 @@ SELECT
     '2025-06-18' AS protocol_version,
     concat('10.0.', toString(owner_number % 8), '.', toString(random % 250)) AS client_ip,
     concat('gateway-', toString(number % 3)) AS gateway_id,
-    lower(hex(cityHash64(number, 1))) AS arguments_hash
+    lower(hex(cityHash64(number, 1))) AS arguments_hash,
+    [] AS written_tables
 FROM numbers({{begin:UInt64}}, {{count:UInt64}})
 SETTINGS max_threads = 2, max_insert_threads = 1
 """

@@ -1,6 +1,7 @@
 """Finds the tables that SQL reads and writes, with `sqlglot`.
 
-The only module that imports `sqlglot`. It is imported with the first statement, and disables the logger of `sqlglot`.
+Only this module and `name_scopes` import `sqlglot`. They are imported with the first statement, and its logger is
+disabled.
 
 The dialect is unknown: several are tried. Statements that `sqlglot` does not parse (`EXPLAIN`, `SHOW`, `DESCRIBE`,
 `PRAGMA`) are read by regular expressions.
@@ -20,6 +21,7 @@ from sqlglot.errors import SqlglotError
 
 from gateway.metering.sql import functions
 from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.sql.name_scopes import is_cte, possible_tables
 from gateway.metering.table_names import normalize_table
 
 logging.getLogger("sqlglot").disabled = True  # it logs statements, which may contain secrets
@@ -96,10 +98,11 @@ def _without_leading_comments(sql: str) -> str:
 
 def _parse_explain(text: str, tries: int) -> SqlAnalysis | None:
     match = _EXPLAIN.match(text)
-    inner = parse(text[match.end() :], tries) if match and match.end() < len(text) else None
-    if inner is None:
+    if match is None or match.end() == len(text) or (inner := parse(text[match.end() :], tries)) is None:
         return None
-    return _plan_of(inner)
+    plan = _plan_of(inner)
+    # With ANALYZE, the statement is executed.
+    return msgspec.structs.replace(plan, written=inner.written) if "analyze" in match[0].lower() else plan
 
 
 def _parse_metadata_statement(text: str, tries: int) -> SqlAnalysis | None:
@@ -150,6 +153,7 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
     possible: set[str] = set()
     is_exhaustive = True
     for statement in statements:
+        is_exhaustive = is_exhaustive and not _reaches_more(statement)
         if isinstance(statement, _SESSION):
             continue
         targets, returned = _targets(statement)
@@ -158,12 +162,12 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
                 return None
             names = _names(table)
             is_exhaustive = is_exhaustive and names is not None
-            if not names or _is_cte(table):
+            if not names or is_cte(table):
                 continue
             is_target = id(table) in targets
             written.update(names if is_target else ())
             read.update(names if not is_target or id(table) in returned else ())
-        possible.update(_possible_tables(statement))
+        possible.update(possible_tables(statement))
         is_exhaustive = is_exhaustive and _calls_only_known_functions(statement)
     if len(read) + len(written) > MAX_SQL_TABLES:
         return None
@@ -178,6 +182,22 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
         columns=columns,
         has_one_column=len(statements) == 1 and _has_one_column(statements[0]),
     )
+
+
+_TABLE_KINDS = frozenset({"TABLE", "VIEW", "INDEX"})
+
+
+def _reaches_more(statement: exp.Expr) -> bool:
+    """Return True if a statement reaches more than the tables that it names.
+
+    It changes the meaning of names in later statements, reads or writes files, or changes dependent tables, or objects
+    other than tables.
+    """
+    if isinstance(statement, exp.Set | exp.Use | exp.Copy) or statement.find(exp.LocationProperty) is not None:
+        return True
+    if isinstance(statement, exp.Create | exp.Drop | exp.Alter) and str(statement.args.get("kind")) not in _TABLE_KINDS:
+        return True
+    return "CASCADE" in (str(statement.args.get("option")).upper(), "CASCADE" if statement.args.get("cascade") else "")
 
 
 def _returns_rows(statement: exp.Expr) -> bool:
@@ -231,50 +251,6 @@ def _is_misread_call(table: exp.Table) -> bool:
     """Return True if a call of a function that the dialect does not know was parsed as a table with column aliases."""
     alias = table.args.get("alias")
     return isinstance(alias, exp.TableAlias) and alias.this is None and bool(alias.columns)
-
-
-def _is_cte(table: exp.Table | exp.Column) -> bool:
-    """Return True if a `WITH` clause in scope at `table` defines its name."""
-    if len(table.parts) > 1:
-        return False
-    name = table.name.lower()
-    node: exp.Expr | None = table
-    inside: exp.Expr = table
-    while node is not None:
-        if isinstance(node, exp.CTE) and isinstance(node.parent, exp.With):
-            inside = node
-        with_ = node.args.get("with_")
-        if isinstance(with_, exp.With) and _defines(with_, name, inside):
-            return True
-        node = node.parent
-    return False
-
-
-def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
-    """Return True if `with_` defines `name` for code in the CTE `inside`, or in the statement itself.
-
-    In a plain `WITH`, a CTE sees the definitions before it; in a recursive one, all. Some engines have no keyword
-    `RECURSIVE`, so a set operation counts as recursive too.
-    """
-    for definition in with_.expressions:
-        if (
-            definition is inside
-            and not with_.args.get("recursive")
-            and not isinstance(definition.this, exp.SetOperation)
-        ):
-            return False
-        if definition.alias.lower() == name:
-            return True
-    return False
-
-
-def _possible_tables(statement: exp.Expr) -> Iterator[str]:
-    """Yield names that are tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse), else columns."""
-    for node in statement.find_all(exp.In):
-        listed = node.expressions
-        name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
-        if isinstance(name, exp.Column) and not _is_cte(name):
-            yield ".".join(part.name for part in name.parts).lower()
 
 
 def _calls_only_known_functions(statement: exp.Expr) -> bool:

@@ -34,6 +34,8 @@ class RegisteredRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults
     arguments_hash: str = ""
     tables: tuple[str, ...] = ()
     """The tables named by arguments that were too large to store."""
+    written: tuple[str, ...] = ()
+    """Those of them that the call writes."""
     task_id: str = ""
     """The task that a `tasks/get` or `tasks/result` names."""
     cursor: str | None = None

@@ -41,9 +41,9 @@ from gateway.proxy.accounting.response_decoder import (
     decode_tool_response,
     replace_messages,
 )
-from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector, only_id
+from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector
 from gateway.proxy.accounting.services import AccountingServices, Meter
-from gateway.proxy.accounting.tracked_request import TrackedRequest, track_call, track_list
+from gateway.proxy.accounting.tracked_request import TrackedRequest, only_id, track_call, track_list
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.admitted_request import Caller
 from gateway.proxy.admission.limits.permit import Permit

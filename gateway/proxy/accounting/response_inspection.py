@@ -27,7 +27,7 @@ from gateway.proxy.accounting.response_decoder import (
     without_error_flag,
 )
 from gateway.proxy.accounting.services import AccountingServices
-from gateway.proxy.accounting.tracked_request import TrackedRequest
+from gateway.proxy.accounting.tracked_request import TrackedRequest, only_id
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
 from gateway.proxy.admission.policy import check_tables, check_tool
 from gateway.proxy.admission.rejections import Deny
@@ -204,7 +204,8 @@ class ResponseInspector:
             and call.tables
             and metered.method != metering.ERROR
         ):
-            metered = msgspec.structs.replace(metered, tables=call.tables)
+            read = tuple(table for table in call.tables if table not in call.written)
+            metered = msgspec.structs.replace(metered, tables=read, written=call.written)
         deny = self._check_result(call, result, members, metered)
         if deny is None and is_uncounted and (cost := self._builder.record_cost(call, metered.records)) is not None:
             found = self._look_up(Lookup("records", call.id_json, cost=cost))
@@ -227,10 +228,16 @@ class ResponseInspector:
             return None
         if not members.is_error:
             # Without a table it is unknown what was read, even if the records could be counted.
-            return check_tables(self._key, metered.tables or None)
+            return check_tables(self._key, metered.tables or self._judged_tables(call))
         # An error should have read nothing, but may still carry records of a table.
         as_success = self._services.meter(call.tool, call.arguments, without_error_flag(result))
         return check_tables(self._key, as_success.tables)
+
+    def _judged_tables(self, call: KnownRequest) -> tuple[str, ...] | None:
+        """Return the tables of a call whose result need not name any: a write, or SQL that reads no table."""
+        if isinstance(call, RegisteredRequest) and call.written:
+            return call.tables
+        return self._services.meter.tables_judged(call.tool, call.arguments)
 
     def _inspect_task_read(self, read: KnownRequest, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect the response to a `tasks/get` or `tasks/result`."""
@@ -293,8 +300,3 @@ class ResponseInspector:
         registered = self._registered.get(call.id_json)
         event_id = registered.event_id if registered is not None else ""
         self._inspection.events.append(self._builder.build(call, Outcome(metered, status, self._size), event_id))
-
-
-def only_id(pending: Mapping[str, TrackedRequest]) -> object:
-    """Return the JSON-RPC id of the pending request if there is exactly one, else `None`."""
-    return msgspec.json.decode(next(iter(pending))) if len(pending) == 1 else None

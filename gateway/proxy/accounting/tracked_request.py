@@ -40,3 +40,8 @@ def track_list(message: Message) -> TrackedRequest:
         cursor = "" if params.get("cursor") is None else params["cursor"]
         digest = cursor_digest(cursor) if isinstance(cursor, str) else None
     return TrackedRequest(encode_id(message.id), "tools/list", cursor=digest)
+
+
+def only_id(pending: Mapping[str, TrackedRequest]) -> object:
+    """Return the JSON-RPC id of the pending request if there is exactly one, else `None`."""
+    return msgspec.json.decode(next(iter(pending))) if len(pending) == 1 else None

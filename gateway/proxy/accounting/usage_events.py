@@ -87,6 +87,7 @@ class UsageEventBuilder:
         """Return a request in the form that the correlation store keeps."""
         now_ms = self._clock.now_ms()
         is_small = len(msgspec.json.encode(request.arguments)) <= MAX_ARGUMENTS
+        tables = () if is_small else metering.tables_in_arguments(request.tool, request.arguments) or ()
         return RegisteredRequest(
             event_id=self._new_event_id(now_ms),
             id_json=request.id_json,
@@ -96,7 +97,8 @@ class UsageEventBuilder:
             tool=request.tool[:MAX_CLIENT_TEXT_CHARACTERS],
             arguments=request.arguments if is_small else {},
             arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
-            tables=() if is_small else metering.tables_in_arguments(request.tool, request.arguments) or (),
+            tables=tables,
+            written=metering.tables_written(request.tool, request.arguments) if tables else (),
             task_id=request.task_id,
             cursor=request.cursor,
             slots=slots,
@@ -138,6 +140,7 @@ def build_usage_event(
         client_ip=caller.client_ip,
         gateway_id=caller.gateway_id,
         arguments_hash=identity.arguments_hash,
+        written_tables=metered.written,
     )
 
 

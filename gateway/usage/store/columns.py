@@ -29,6 +29,7 @@ _TYPES = {
     "client_ip": "String",
     "gateway_id": "LowCardinality(String)",
     "arguments_hash": "String",
+    "written_tables": "Array(LowCardinality(String))",
 }
 COLUMN_NAMES = tuple(_TYPES)
 COLUMN_TYPES = tuple(_TYPES.values())

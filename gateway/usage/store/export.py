@@ -4,7 +4,7 @@ Rules:
 - Each event occurs once, and the calls are those of the history.
 - They are ordered by owner and time, the earliest first: the order of the table.
 - CSV is RFC 4180 with a header. Text that a spreadsheet would take for a formula is prefixed with an apostrophe. An
-  unknown number is an empty field; `table_names` are in `table_name`, joined by `, `.
+  unknown number is an empty field; `table_names` are in `table_name`, joined by `, `, and so are `written_tables`.
 - NDJSON has the fields of a history item; an unknown number is `null`.
 - Parquet has the same fields with native types: `created_at` is a time, `table_names` a list.
 """
@@ -40,11 +40,14 @@ _HEAD = ("event_id", "created_at", "key_id", "key_name", "owner", "tool_name")
 _TAIL = (
     *("record_count", "count_method", "is_error", "status", "duration_ms", "response_bytes", "client_name"),
     *("client_version", "session_id", "request_id", "protocol_version", "client_ip", "gateway_id", "arguments_hash"),
+    "written_tables",
 )
 _FREE_TEXTS = frozenset(
     {"key_name", "owner", "tool_name", "client_name", "client_version", "session_id", "request_id"}
-    | {"protocol_version", "gateway_id", "table_name"}
+    | {"protocol_version", "gateway_id", "table_name", "written_tables"}
 )
+_JOINED = {"table_name": "table_names", "written_tables": "written_tables"}
+"""Fields of CSV that join the names in a column."""
 _FORMULA = r"^[=+\\-@\\t\\r\\n\\x{FF1D}\\x{FF0B}\\x{FF0D}\\x{FF20}]"
 """First characters of a formula, full-width forms included (OWASP, CSV injection), as a ClickHouse string."""
 
@@ -91,5 +94,5 @@ def _columns(fmt: Format) -> list[str]:
 def _without_formula(name: str) -> str:
     if name not in _FREE_TEXTS:
         return name
-    text = "arrayStringConcat(table_names, ', ')" if name == "table_name" else name
+    text = f"arrayStringConcat({_JOINED[name]}, ', ')" if name in _JOINED else name
     return f"if(match({text}, '{_FORMULA}'), concat('''', {text}), {text}) AS {name}"

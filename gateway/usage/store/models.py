@@ -45,6 +45,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     client_ip: str
     gateway_id: str
     arguments_hash: str
+    written_tables: tuple[str, ...]
 
 
 class HistoryPage(msgspec.Struct, frozen=True):

@@ -59,7 +59,7 @@ _FILTERS = {
 _ITEM_COLUMNS = (
     "event_id, toUnixTimestamp64Milli(created_at) AS created_ms, key_id, key_name, owner, tool_name, table_names, "
     "record_count, count_method, is_error, status, duration_ms, response_bytes, client_name, client_version, "
-    "session_id, request_id, protocol_version, client_ip, gateway_id, arguments_hash"
+    "session_id, request_id, protocol_version, client_ip, gateway_id, arguments_hash, written_tables"
 )
 _SUMS = "sum(calls), sum(errors), sum(records), sum(unknown_records), sum(bytes)"
 
@@ -212,7 +212,7 @@ def _is_whole_days(filters: HistoryFilters) -> bool:
 
 
 def _item(row: Row) -> HistoryItem:
-    event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others = row
+    event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others, written_tables = row
     names = tuple(table_names)
     return HistoryItem(
         event_id=event_id,
@@ -223,7 +223,8 @@ def _item(row: Row) -> HistoryItem:
         tool_name=tool_name,
         table_name=", ".join(names) or None,
         table_names=names,
-        **dict(zip(HistoryItem.__struct_fields__[8:], others, strict=True)),
+        **dict(zip(HistoryItem.__struct_fields__[8:-1], others, strict=True)),
+        written_tables=tuple(written_tables),
     )
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.usage.store.columns import COLUMN_NAMES
+from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES
 from gateway.usage.store.table import LOG_TABLE, UsageTable
 
+_STRUCTURE = ", ".join(f"{name} {type_}" for name, type_ in zip(COLUMN_NAMES, COLUMN_TYPES, strict=True))
+"""Columns that the file of an earlier version lacks get their default."""
 _INSERT_FROM_FILE = f"""
 INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_NAMES)})
-SELECT {", ".join(COLUMN_NAMES)} FROM file({{path:String}}, 'Parquet')
+SELECT {", ".join(COLUMN_NAMES)} FROM file({{path:String}}, 'Parquet', {{structure:String}})
 SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 200000, min_insert_block_size_bytes = 0
 """
 
@@ -22,6 +24,6 @@ def restore_usage(folder: Path, parquet: Path) -> None:
     table = UsageTable(f"chdb://{quote(str(folder))}")
     try:
         table.open()
-        table.write(_INSERT_FROM_FILE, {"path": str(parquet)})
+        table.write(_INSERT_FROM_FILE, {"path": str(parquet), "structure": _STRUCTURE})
     finally:
         table.close()

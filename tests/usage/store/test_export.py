@@ -56,7 +56,13 @@ def calls() -> list[UsageEvent]:
     return [
         event(created_at=NOW_MS + 2, record_count=None, table_names=(), request_id='"7"'),
         event(created_at=NOW_MS + 1, table_names=("a", "b"), record_count=(1 << 64) - 1, is_error=True),
-        event(created_at=NOW_MS, owner="bob@example.com", key_name='say "hi",\nthen ☃/\\N', tool_name="run_sql"),
+        event(
+            created_at=NOW_MS,
+            owner="bob@example.com",
+            written_tables=("w",),
+            key_name='say "hi",\nthen ☃/\\N',
+            tool_name="run_sql",
+        ),
     ]
 
 
@@ -65,7 +71,10 @@ async def test_ndjson_has_the_items_of_the_history(table: UsageTable, reader: Us
     lines = [json.loads(line) for line in (await exported(reader, Format.NDJSON)).splitlines()]
     items = [msgspec.to_builtins(item) for item in (await history(table, ALL)).items]
     order = sorted(items, key=lambda item: (item["owner"], item["created_at"]))
-    assert lines == [{**item, "table_names": list(item["table_names"])} for item in order]
+    assert lines == [
+        {**item, "table_names": list(item["table_names"]), "written_tables": list(item["written_tables"])}
+        for item in order
+    ]
     assert [tuple(line) for line in lines] == [HistoryItem.__struct_fields__] * 3
 
 
@@ -79,6 +88,7 @@ async def test_csv_can_be_read_back(table: UsageTable, reader: UsageTable) -> No
         ("2026-06-21T00:00:00.000Z", "stock_daily", "20", "false"),
     ]
     assert rows[2]["key_name"] == 'say "hi",\nthen ☃/\\N'
+    assert [row["written_tables"] for row in rows] == ["", "", "w"]
     assert rows[1]["request_id"] == '"7"'
 
 
@@ -88,10 +98,12 @@ async def test_text_in_csv_is_never_a_formula(table: UsageTable, evil: str) -> N
         "key_name", "owner", "tool_name", "client_name", "client_version", "session_id", "request_id",
         "protocol_version", "gateway_id",
     )  # fmt: skip
-    await table.insert_async([event(**dict.fromkeys(names, evil), table_names=(evil, "b"))], "token")
+    await table.insert_async(
+        [event(**dict.fromkeys(names, evil), table_names=(evil, "b"), written_tables=(evil,))], "token"
+    )
     (row,) = await as_rows(table, HistoryFilters(owner=evil))
     assert {row[name] for name in names} == {"'" + evil}
-    assert row["table_name"] == f"'{evil}, b"
+    assert (row["table_name"], row["written_tables"]) == (f"'{evil}, b", f"'{evil}")
     (line,) = (await exported(table, Format.NDJSON)).splitlines()
     assert json.loads(line)["tool_name"] == evil
 
@@ -103,7 +115,7 @@ async def test_parquet_has_native_types(table: UsageTable, reader: UsageTable, t
     types = dict(row[:2] for row in table.query(f"DESCRIBE file('{path}', Parquet)"))
     assert tuple(types) == HistoryItem.__struct_fields__
     assert types["created_at"] == "DateTime64(3, 'UTC')"
-    assert types["table_names"] == "Array(String)"
+    assert types["table_names"] == types["written_tables"] == "Array(String)"
     assert types["record_count"] == "Nullable(UInt64)"
     rows = table.query(f"SELECT table_names, table_name, record_count FROM file('{path}', Parquet)")
     assert rows == [(["a", "b"], "a, b", (1 << 64) - 1), ([], None, None), (["stock_daily"], "stock_daily", 20)]

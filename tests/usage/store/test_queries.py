@@ -59,6 +59,7 @@ async def test_a_history_item_has_the_fields_of_the_contract(table: UsageTable) 
                 "client_ip": "127.0.0.1",
                 "gateway_id": "g1",
                 "arguments_hash": "0123456789abcdef",
+                "written_tables": [],
             }
         ],
         "total": 1,

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 
 from gateway.metering import vocabulary
+from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.sql import cache as sql_cache
 from gateway.metering.sql.analysis import SqlAnalysis
-from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
+from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
 
 MAX_ARGUMENT_LEVELS = 6
@@ -27,6 +28,7 @@ MAX_ARGUMENT_LEVELS = 6
 MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 _SCALARS = frozenset({int, float, bool, type(None)})
+_TEXTS = _SCALARS | {str}
 _MIN_SQL = 6
 """Characters; a shorter text is not SQL."""
 
@@ -43,6 +45,9 @@ _STATEMENT_START = re.compile(
     r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
     re.IGNORECASE,
 )
+_WRITE_WORD = re.compile(
+    r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b", re.IGNORECASE
+)
 
 
 class ParsedArguments(msgspec.Struct, frozen=True):
@@ -50,6 +55,7 @@ class ParsedArguments(msgspec.Struct, frozen=True):
 
     tool: str
     tables_read: tuple[str, ...]
+    tables_written: tuple[str, ...]
     tables_named: tuple[str, ...]
     """All tables: read, written or described."""
     is_exhaustive: bool
@@ -108,7 +114,7 @@ class _TableNames:
         self.analyses = [sql_cache.analyze(text) for text in statements]
         self.known = [one for one in self.analyses if one is not None]
         table_arguments = hints.table_arguments if hints is not None else frozenset[str]()
-        self.declared = _DeclaredTables(tool, self.others, table_arguments)
+        self.declared = DeclaredTables(tool, self.others, table_arguments)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -129,9 +135,36 @@ class _TableNames:
 
 
 def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
-    """Return `tables_named` of the parsed arguments if they are exhaustive, else `None`; cheaper than to parse them."""
+    """Return `tables_named` of the parsed arguments if they are exhaustive, else `None`; cheaper than to parse them.
+
+    `None` also for what lists names, and for a writing tool without a table: what it writes cannot be known.
+    """
     names = _TableNames(tool, arguments, hints)
-    return names.named if names.is_exhaustive else None
+    if not names.is_exhaustive or (not names.named and vocabulary.is_writing_tool(tool)):
+        return None
+    return None if any(one.lists_names for one in names.known) else names.named
+
+
+def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
+    """Return `named_tables` of a call of SQL, or of a writing tool, whose result need not name them; else `None`."""
+    names = _TableNames(tool, arguments, hints)
+    return named_tables(tool, arguments, hints) if names.analyses or names.declared.written else None
+
+
+def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
+    """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
+    if vocabulary.is_writing_tool(tool):
+        return True
+    for name, value in arguments.items():
+        if type(value) in _SCALARS:
+            continue
+        if type(value) is list and _TEXTS.issuperset(map(type, value)):
+            value = " ".join(item for item in value if type(item) is str)
+        if type(value) is not str or vocabulary.normalize(name) in vocabulary.WRITTEN_ARGUMENTS:
+            return True
+        if len(value) >= _MIN_SQL and _WRITE_WORD.search(value, 0, sql_cache.MAX_SQL_CHARACTERS):
+            return True
+    return False
 
 
 def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> ParsedArguments:
@@ -142,6 +175,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
     return ParsedArguments(
         tool=tool,
         tables_read=tuple(sorted(read)),
+        tables_written=tuple(sorted(declared.written.union(*(one.written for one in known)))),
         tables_named=names.named,
         is_exhaustive=names.is_exhaustive,
         returns_rows=_returns_rows(analyses),
@@ -206,74 +240,6 @@ def _may_hold_sql(value: str) -> bool:
 def _returns_rows(analyses: list[SqlAnalysis | None]) -> bool | None:
     values = {one.returns_rows if one is not None else None for one in analyses}
     return values.pop() if len(values) == 1 else None
-
-
-_OTHER_TABLE_ARGUMENTS = vocabulary.TABLE_ARGUMENTS - vocabulary.INDEX_ARGUMENTS | vocabulary.SHEET_ARGUMENTS
-_NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
-_CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
-_NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
-
-
-class _DeclaredTables:
-    """The tables that arguments other than SQL name.
-
-    `possible` may be tables. `is_complete` is False if a value may reach a table that it does not name.
-    """
-
-    def __init__(self, tool: str, strings: list[tuple[str, str]], table_arguments: frozenset[str]) -> None:
-        self.tables: set[str] = set()
-        self.written: set[str] = set()
-        self.possible: set[str] = set()
-        self.is_complete = True
-        self._values = dict(strings)
-        self._schema = next((self._values[name] for name in vocabulary.SCHEMA_ARGUMENTS if self._values.get(name)), "")
-        self._writes = vocabulary.is_writing_tool(tool)
-        has_table = any(name in vocabulary.TABLE_ARGUMENTS for name, _ in strings)
-        has_other = any(name in _OTHER_TABLE_ARGUMENTS for name, _ in strings)
-        for name, value in strings:
-            if name in vocabulary.INDEX_ARGUMENTS and has_other:
-                self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
-            elif name in vocabulary.SHEET_ARGUMENTS:
-                self._add(name, value)
-            elif (
-                name in vocabulary.TABLE_ARGUMENTS
-                or name in table_arguments
-                or (name in vocabulary.OBJECT_ARGUMENTS and self._is_table())
-            ):
-                for part in value[: 64 * MAX_TABLE_NAME].split(","):
-                    self._add(name, part)
-            elif name in vocabulary.DATASET_ARGUMENTS and not has_table and "tables" not in vocabulary.words(tool):
-                self._add(name, value)
-            elif name in vocabulary.RANGE_ARGUMENTS and (sheet := self._sheet(value)):
-                self._add("sheet", sheet)
-
-    def _add(self, name: str, value: str) -> None:
-        text = value.strip()
-        is_sheet = name in vocabulary.SHEET_ARGUMENTS
-        if text.lower() in _NOT_NAMES or len(text) > MAX_TABLE_NAME or text.isdecimal():
-            self.is_complete = False
-            return
-        if not is_sheet and not _NAME.match(text):
-            self.is_complete = False
-            if "*" in text or "%" in text:
-                return
-        table = normalize_table(text)
-        if self._schema and "." not in table and name not in vocabulary.UNQUALIFIED_ARGUMENTS:
-            table = f"{normalize_table(self._schema)}.{table}"
-        self.tables.add(table)
-        if (self._writes and name not in vocabulary.SOURCE_ARGUMENTS) or name in vocabulary.WRITTEN_ARGUMENTS:
-            self.written.add(table)
-
-    def _sheet(self, reference: str) -> str:
-        """Return the sheet in a range such as `Orders!A1:B5`; in a call with a spreadsheet, also of `Orders`."""
-        if len(reference) > MAX_TABLE_NAME or "!" in reference:
-            return reference[:MAX_TABLE_NAME].rpartition("!")[0]
-        is_sheet = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self._values)
-        return reference if is_sheet else ""
-
-    def _is_table(self) -> bool:
-        object_type = self._values.get("objecttype", self._values.get("type", "")).lower()
-        return any(word in object_type for word in ("table", "view")) or (not object_type and bool(self._schema))
 
 
 _DATA_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".tab", ".psv")

@@ -1,0 +1,75 @@
+"""Finds the tables that arguments other than SQL name: by the name of the argument, or by its description."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering import vocabulary
+from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
+
+_OTHER_TABLE_ARGUMENTS = vocabulary.TABLE_ARGUMENTS - vocabulary.INDEX_ARGUMENTS | vocabulary.SHEET_ARGUMENTS
+_NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
+_CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
+_NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
+
+
+class DeclaredTables:
+    """The tables that arguments other than SQL name.
+
+    `possible` may be tables. `is_complete` is False if a value may reach a table that it does not name.
+    """
+
+    def __init__(self, tool: str, strings: list[tuple[str, str]], table_arguments: frozenset[str]) -> None:
+        self.tables: set[str] = set()
+        self.written: set[str] = set()
+        self.possible: set[str] = set()
+        self.is_complete = True
+        self._values = dict(strings)
+        self._schema = next((self._values[name] for name in vocabulary.SCHEMA_ARGUMENTS if self._values.get(name)), "")
+        self._writes = vocabulary.is_writing_tool(tool)
+        has_table = any(name in vocabulary.TABLE_ARGUMENTS for name, _ in strings)
+        has_other = any(name in _OTHER_TABLE_ARGUMENTS for name, _ in strings)
+        for name, value in strings:
+            if name in vocabulary.INDEX_ARGUMENTS and has_other:
+                self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
+            elif name in vocabulary.SHEET_ARGUMENTS:
+                self._add(name, value)
+            elif (
+                name in vocabulary.TABLE_ARGUMENTS
+                or name in table_arguments
+                or (name in vocabulary.OBJECT_ARGUMENTS and self._is_table())
+            ):
+                for part in value[: 64 * MAX_TABLE_NAME].split(","):
+                    self._add(name, part)
+            elif name in vocabulary.DATASET_ARGUMENTS and not has_table and "tables" not in vocabulary.words(tool):
+                self._add(name, value)
+            elif name in vocabulary.RANGE_ARGUMENTS and (sheet := self._sheet(value)):
+                self._add("sheet", sheet)
+
+    def _add(self, name: str, value: str) -> None:
+        text = value.strip()
+        is_sheet = name in vocabulary.SHEET_ARGUMENTS
+        if text.lower() in _NOT_NAMES or len(text) > MAX_TABLE_NAME or text.isdecimal():
+            self.is_complete = False
+            return
+        if not is_sheet and not _NAME.match(text):
+            self.is_complete = False
+            if "*" in text or "%" in text:
+                return
+        table = normalize_table(text)
+        if self._schema and "." not in table and name not in vocabulary.UNQUALIFIED_ARGUMENTS:
+            table = f"{normalize_table(self._schema)}.{table}"
+        self.tables.add(table)
+        if (self._writes and name not in vocabulary.SOURCE_ARGUMENTS) or name in vocabulary.WRITTEN_ARGUMENTS:
+            self.written.add(table)
+
+    def _sheet(self, reference: str) -> str:
+        """Return the sheet in a range such as `Orders!A1:B5`; in a call with a spreadsheet, also of `Orders`."""
+        if len(reference) > MAX_TABLE_NAME or "!" in reference:
+            return reference[:MAX_TABLE_NAME].rpartition("!")[0]
+        is_sheet = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self._values)
+        return reference if is_sheet else ""
+
+    def _is_table(self) -> bool:
+        object_type = self._values.get("objecttype", self._values.get("type", "")).lower()
+        return any(word in object_type for word in ("table", "view")) or (not object_type and bool(self._schema))
