@@ -5,7 +5,8 @@ Guarantees (HTML standard, section 9.2.6):
 - The events, joined, are the chunks that were fed, joined: no byte is added, dropped or changed.
 - An event is returned as soon as its blank line is complete, for the line ends `\\n`, `\\r\\n` and `\\r`, however the
   stream is divided into chunks. After a lone `\\r` the next byte decides, so such an event waits for it.
-- At most one event is buffered, and at most `max_event` bytes of it: a larger one is passed on in parts.
+- At most one event is buffered, and at most `max_event` bytes of it: a larger one is passed on in parts, also if its
+  end arrives with the bytes that make it too large.
 
 `gateway.protocol.sse_event` reads and changes the fields of an event.
 """
@@ -51,13 +52,13 @@ class EventSplitter:
         """Take the next chunk of the stream, and return the events that it completes."""
         if not self._is_oversized:
             if not self.has_partial_event:
-                if _is_one_event(chunk):
+                if len(chunk) <= self._max_event and _is_one_event(chunk):
                     return [Event(bytes(chunk) if isinstance(chunk, memoryview) else chunk, True)]
                 if LARGE_CHUNK <= len(chunk) <= self._max_event and _ends_within_first_event(chunk):
                     return self._keep_large(chunk)
             elif self._is_within_event(chunk):
                 return self._keep_large(chunk)
-            elif self._large_chunks and _only_ends_event(chunk):
+            elif self._large_chunks and self._has_room_for(chunk) and _only_ends_event(chunk):
                 return [Event(self._take_all(chunk), True)]
         if self._large_chunks:
             self._buffer += b"".join(self._large_chunks)
@@ -66,7 +67,8 @@ class EventSplitter:
         self._buffer += chunk
         events = []
         while (end := self._find_event_end()) > 0:
-            events.append(Event(self._take(end), not self._is_oversized, is_last=self._is_oversized))
+            is_oversized = self._is_oversized or end > self._max_event
+            events.append(Event(self._take(end), not is_oversized, is_last=is_oversized))
             self._searched = 0
             self._is_oversized = False
         if len(self._buffer) > self._max_event:
@@ -92,11 +94,13 @@ class EventSplitter:
 
     def _is_within_event(self, chunk: Chunk) -> bool:
         """Return True if a large chunk contains no line end; after a lone `\\r`, any byte can end an event."""
-        size = len(self._buffer) + self._large_size + len(chunk)
-        if len(chunk) < LARGE_CHUNK or size > self._max_event or self._buffer.endswith(b"\r"):
+        if len(chunk) < LARGE_CHUNK or not self._has_room_for(chunk) or self._buffer.endswith(b"\r"):
             return False
         source, start, end = underlying_buffer(chunk)
         return source.find(b"\n", start, end) < 0 and source.find(b"\r", start, end) < 0
+
+    def _has_room_for(self, chunk: Chunk) -> bool:
+        return len(self._buffer) + self._large_size + len(chunk) <= self._max_event
 
     def _take_all(self, last: Chunk) -> bytes | bytearray:
         taken = join_chunks([chunk for chunk in (self._buffer, *self._large_chunks, last) if chunk])

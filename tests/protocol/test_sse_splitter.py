@@ -95,6 +95,23 @@ def test_an_event_beyond_the_bound_passes_in_parts_and_the_next_one_whole() -> N
     assert [event.raw for event in events if event.is_complete] == [b"data: y\n\n"]
 
 
+@pytest.mark.parametrize("size", [1, 7, 12, 40, 80])
+def test_an_event_beyond_the_bound_is_never_complete_however_its_end_arrives(size: int) -> None:
+    splitter = EventSplitter(10)
+    stream = b"data: " + b"x" * 50 + b"\n\ndata: y\n\n"
+    events = [event for start in range(0, len(stream), size) for event in splitter.feed(stream[start : start + size])]
+    assert b"".join(event.raw for event in events) == stream
+    assert [event.raw for event in events if event.is_complete] == [b"data: y\n\n"]
+    assert [event.is_last for event in events if not event.is_complete][-1]
+
+
+def test_a_large_event_whose_last_chunk_exceeds_the_bound_is_not_complete() -> None:
+    splitter = EventSplitter(150_000)
+    chunks = [b"data: " + b"x" * 100_000, b"x" * 49_990, b"x" * 100 + b"\n\n"]
+    events = [event for chunk in chunks for event in splitter.feed(chunk)]
+    assert [(len(event.raw), event.is_complete, event.is_last) for event in events] == [(150_098, False, True)]
+
+
 def test_an_event_of_many_short_lines_is_searched_once() -> None:
     splitter = EventSplitter(100_000_000)
     stream = b"data: x\n" * 200_000

@@ -37,12 +37,12 @@ class BodyStream(ResponseStream):
             if chunk:
                 self._chunks.append(chunk)
                 self._size += len(chunk)
-            if not chunk or self._source.at_eof:
-                return await self._inspect_whole(chunk)
             if self._size > MAX_INSPECTED:
                 self._check_size()
                 self._is_too_large = True
                 self._chunks.clear()
+            elif not chunk or self._source.at_eof:
+                return await self._inspect_whole(chunk)
             if not self.may_redact:
                 released, self._withheld = self._withheld, chunk
                 if released:
