@@ -52,18 +52,28 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
     }
     params = schemas[endpoint.params.__name__]
     if endpoint.method == "POST":
-        content = {"application/json": {"schema": _reference(endpoint.params)}}
+        example = _example(endpoint.request_example)
+        content = {"application/json": {"schema": _reference(endpoint.params), "example": example}}
         operation["requestBody"] = {"required": True, "content": content}
     elif params["properties"]:
+        examples = _example(endpoint.request_example)
         operation["parameters"] = [
             {"name": name, "in": "query", "required": name in params["required"], "schema": schema}
+            | ({"example": examples[name]} if name in examples else {})
             for name, schema in params["properties"].items()
         ]
     return operation
 
 
+def _example(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return the example of a request as JSON, without the members that have their default."""
+    members = _plain(struct)
+    defaults = {field.encode_name: field.default for field in msgspec.structs.fields(struct)}
+    return {name: value for name, value in members.items() if value != defaults[name]}
+
+
 def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    responses: dict[str, Any] = {str(endpoint.status): _response(endpoint.response)}
+    responses: dict[str, Any] = {str(endpoint.status): _response(endpoint)}
     input_errors = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
     errors = {*endpoint.errors, *_ACCESS_ERRORS[endpoint.access], *input_errors, 503}
     if endpoint.oversized_field:
@@ -76,11 +86,19 @@ def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
     return responses
 
 
-def _response(response: type[msgspec.Struct] | tuple[str, ...]) -> dict[str, Any]:
+def _response(endpoint: Endpoint[Any]) -> dict[str, Any]:
+    response, example = endpoint.response, _plain(endpoint.response_example)
     if isinstance(response, tuple):
         # OpenAPI 3.1 describes binary content by its media type, without a schema.
-        return {"description": "The file.", "content": {media_type: {} for media_type in response}}
-    return {"description": _summary(response), "content": {"application/json": {"schema": _reference(response)}}}
+        first, *others = response
+        content = {first: {"example": example}} | {media_type: {} for media_type in others}
+        return {"description": "The file.", "content": content}
+    content = {"application/json": {"schema": _reference(response), "example": example}}
+    return {"description": _summary(response), "content": content}
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:

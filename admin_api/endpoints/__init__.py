@@ -1,7 +1,7 @@
 """The endpoints of the admin API, one module per resource.
 
 Each module holds the structs of its requests and responses, its handlers, and `ENDPOINTS`, from which `admin_api.app`
-makes the routes and `admin_api.openapi` the document. To add an endpoint, add a struct, a handler and an `Endpoint`.
-`ownership` and `restrictions` are helpers. Modules here may import `admin_api.http` and the stores. Begin reading at
-`keys`.
+makes the routes and `admin_api.openapi` the document. To add an endpoint, add a struct, a handler and an `Endpoint`
+with examples. `ownership` and `restrictions` are helpers, `usage_examples` has the examples of `usage`. Modules here
+may import `admin_api.http` and the stores. Begin reading at `keys`.
 """

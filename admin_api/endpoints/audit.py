@@ -63,6 +63,23 @@ def _item(stored: StoredEntry) -> AuditItem:
     )
 
 
+_EXAMPLE = AuditPage(
+    [
+        AuditItem(
+            id="1767225600000-0",
+            created_at="2026-01-01T00:00:00.000Z",
+            actor="root@example.com",
+            action="key.create",
+            address="192.0.2.7",
+            key_id="key_2xKqT0aZ7bLm9cNd4Pe8",
+            owner="ada@example.com",
+            user=None,
+            details={"key_name": "laptop"},
+        )
+    ],
+    next="1767225600000-0",
+)
+
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
@@ -72,5 +89,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=AuditQuery,
         handler=read_audit,
         response=AuditPage,
+        request_example=AuditQuery(limit=1),
+        response_example=_EXAMPLE,
     ),
 )

@@ -104,6 +104,8 @@ def _token(deps: Dependencies, user: User) -> AccessToken:
     return AccessToken(access_token=deps.tokens.issue(user), expires_in=deps.tokens.lifetime_seconds)
 
 
+_TOKEN_EXAMPLE = AccessToken(access_token="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln", expires_in=43200)  # noqa: S106
+
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
@@ -113,6 +115,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=Login,
         handler=login,
         response=AccessToken,
+        request_example=Login("ada@example.com", "correct horse battery staple"),
+        response_example=_TOKEN_EXAMPLE,
         errors=(401, 429, 503),
         oversized_field="password",
     ),
@@ -124,6 +128,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=Nothing,
         handler=me,
         response=CurrentUser,
+        request_example=Nothing(),
+        response_example=CurrentUser("ada@example.com", is_admin=False),
     ),
     Endpoint(
         method="POST",
@@ -133,6 +139,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=PasswordChange,
         handler=change_password,
         response=AccessToken,
+        request_example=PasswordChange("correct horse battery staple", "an even longer phrase"),
+        response_example=_TOKEN_EXAMPLE,
         errors=(429, 503),
     ),
 )

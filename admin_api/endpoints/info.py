@@ -69,6 +69,13 @@ def _client_templates(url: str) -> tuple[ClientTemplate, ...]:
     )
 
 
+_EXAMPLE = Info(
+    version="1.0.0",
+    proxy_url="https://mcp.example.com/mcp",
+    key_placeholder=PLACEHOLDER,
+    clients=_client_templates("https://mcp.example.com/mcp")[:1],
+)
+
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
@@ -78,5 +85,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=Nothing,
         handler=read_info,
         response=Info,
+        request_example=Nothing(),
+        response_example=_EXAMPLE,
     ),
 )

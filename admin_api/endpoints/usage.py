@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints import usage_examples
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
@@ -137,6 +138,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=HistoryQuery,
         handler=read_history,
         response=HistoryPage,
+        request_example=HistoryQuery(from_="2026-01-01", tool="query"),
+        response_example=usage_examples.HISTORY,
         errors=(403,),
     ),
     Endpoint(
@@ -147,6 +150,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=ExportQuery,
         handler=export_usage,
         response=tuple(MEDIA_TYPES.values()),
+        request_example=ExportQuery(from_="2026-01-01"),
+        response_example=usage_examples.EXPORT,
         errors=(403,),
     ),
     Endpoint(
@@ -157,6 +162,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=StatsQuery,
         handler=read_stats,
         response=Stats,
+        request_example=StatsQuery(days=7),
+        response_example=usage_examples.STATS,
         errors=(403,),
     ),
     Endpoint(
@@ -167,5 +174,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=BalanceQuery,
         handler=read_balance,
         response=Balance,
+        request_example=BalanceQuery(days=7),
+        response_example=usage_examples.BALANCE,
     ),
 )

@@ -71,6 +71,9 @@ class Endpoint(Generic[Params]):
     handler: Callable[[Dependencies, ApiCaller, Params], Awaitable[msgspec.Struct | Download]]
     response: type[msgspec.Struct] | tuple[str, ...]
     """A struct, or the media types of a download."""
+    request_example: Params
+    response_example: msgspec.Struct | str
+    """A response struct, or the text of a download in the first of its media types."""
     status: int = 200
     errors: tuple[int, ...] = ()
     """Error statuses in addition to those of its access and its input."""

@@ -16,7 +16,6 @@ from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
 from gateway.usage.store.queries import MAX_PAGE_SIZE, MAX_STATISTICS_DAYS
 
-MAX_USER_PAGE = 200
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
 
@@ -227,16 +226,6 @@ UserKind = Annotated[
     Meta(
         description="A service account (`service`) owns keys and cannot log in.",
         extra={"must": "be user or service"},
-    ),
-]
-UserLimit = Annotated[int, Meta(ge=1, le=MAX_USER_PAGE, extra={"must": f"be a whole number from 1 to {MAX_USER_PAGE}"})]
-UserCursor = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=user.MAX_EMAIL_LENGTH,
-        description="The `next_cursor` of the previous page.",
-        extra={"must": "be the next_cursor of a page"},
     ),
 ]
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -9,6 +10,8 @@ import pytest
 from openapi_pydantic import OpenAPI
 
 from admin_api.app import ENDPOINTS
+from admin_api.http.decoding import decode_json, decode_query
+from admin_api.http.endpoint import Endpoint
 from admin_api.openapi import document as document_of
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import Api, event
@@ -62,6 +65,28 @@ async def test_bodies_are_documented_with_their_bounds(document: Any) -> None:
     assert create["properties"]["expires_days"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 3650}
     parameters = document["paths"]["/api/mcp-usage/history"]["get"]["parameters"]
     assert {parameter["name"] for parameter in parameters} >= {"page", "page_size", "from", "to", "status"}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+def test_examples_match_the_schemas(endpoint: Endpoint[Any]) -> None:
+    document = document_of(ENDPOINTS, "1")
+    operation = document["paths"][endpoint.path][endpoint.method.lower()]
+    if endpoint.method == "POST":
+        content = operation["requestBody"]["content"]["application/json"]
+        check(document, content["schema"], content["example"])
+        assert decode_json(endpoint.params, json.dumps(content["example"]).encode()) == endpoint.request_example
+    else:
+        described = [parameter for parameter in operation.get("parameters", []) if "example" in parameter]
+        for parameter in described:
+            check(document, parameter["schema"], parameter["example"])
+        query = [(parameter["name"], str(parameter["example"])) for parameter in described]
+        assert decode_query(endpoint.params, query) == endpoint.request_example
+    content = operation["responses"][str(endpoint.status)]["content"]
+    if isinstance(endpoint.response, type):
+        assert isinstance(endpoint.response_example, endpoint.response)
+        check(document, content["application/json"]["schema"], content["application/json"]["example"])
+    else:
+        assert content[endpoint.response[0]]["example"]
 
 
 async def test_only_login_needs_no_token(document: Any) -> None:

@@ -8,6 +8,6 @@
 | `suspension` | suspend and resume |
 | `transfer` | transfer |
 
-`models` has their requests and responses, `access` the key and the owner that a request names. The key of another
-owner is 404, like an unknown key. Begin reading at `creation`.
+`models` has their requests and responses, `examples` those of the OpenAPI document, `access` the key and the owner that
+a request names. The key of another owner is 404, like an unknown key. Begin reading at `creation`.
 """

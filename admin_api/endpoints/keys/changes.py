@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import accessible_key, actor, audit, not_found, revoked
 from admin_api.endpoints.keys.models import RevokedKey, RevokeKey, UpdatedKey, UpdateKey, expiry, item_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
@@ -69,6 +70,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=UpdateKey,
         handler=update_key,
         response=UpdatedKey,
+        request_example=examples.UPDATE,
+        response_example=examples.UPDATED,
         errors=(403, 404, 409),
     ),
     Endpoint(
@@ -79,6 +82,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=RevokeKey,
         handler=revoke_key,
         response=RevokedKey,
+        request_example=examples.REVOKE,
+        response_example=examples.REVOKED,
         errors=(404,),
     ),
 )

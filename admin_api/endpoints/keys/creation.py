@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import accessible_key, actor, audit, enabled_owner, revoked, suspend_if_disabled
 from admin_api.endpoints.keys.models import CreatedKey, CreateKey, RotateKey, expiry
 from admin_api.http.endpoint import ApiCaller, Endpoint
@@ -67,6 +68,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=CreateKey,
         handler=create_key,
         response=CreatedKey,
+        request_example=examples.CREATE,
+        response_example=examples.CREATED,
         status=201,
         errors=(403,),
     ),
@@ -78,6 +81,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=RotateKey,
         handler=rotate_key,
         response=CreatedKey,
+        request_example=examples.ROTATE,
+        response_example=examples.CREATED,
         errors=(404, 409),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import accessible_key
 from admin_api.endpoints.keys.models import (
     KeyDetails,
@@ -53,6 +54,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=ListQuery,
         handler=list_keys,
         response=KeyList,
+        request_example=examples.LIST,
+        response_example=examples.LISTED,
         errors=(403,),
     ),
     Endpoint(
@@ -63,6 +66,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=KeyQuery,
         handler=show_key,
         response=KeyDetails,
+        request_example=examples.SHOW,
+        response_example=examples.SHOWN,
         errors=(404,),
     ),
 )

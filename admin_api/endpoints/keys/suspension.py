@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import actor, audit, changeable_key, not_found
 from admin_api.endpoints.keys.models import KeyStatus, ResumeKey, SuspendKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
@@ -55,6 +56,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=SuspendKey,
         handler=suspend_key,
         response=KeyStatus,
+        request_example=examples.SUSPEND,
+        response_example=examples.SUSPENDED,
         errors=(404, 409),
     ),
     Endpoint(
@@ -65,6 +68,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=ResumeKey,
         handler=resume_key,
         response=KeyStatus,
+        request_example=examples.RESUME,
+        response_example=examples.RESUMED,
         errors=(403, 404, 409),
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import audit, changeable_key, enabled_owner, revoked, suspend_if_disabled
 from admin_api.endpoints.keys.models import TransferKey, TransferredKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
@@ -36,6 +37,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=TransferKey,
         handler=transfer_key,
         response=TransferredKey,
+        request_example=examples.TRANSFER,
+        response_example=examples.TRANSFERRED,
         errors=(404, 409),
     ),
 )

@@ -5,4 +5,5 @@
 | `endpoints` | the endpoints; begin reading here |
 | `models` | requests and responses |
 | `policies` | the policy in a request |
+| `examples` | examples for the OpenAPI document |
 """

@@ -12,6 +12,7 @@ import msgspec
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys.access import audit
+from admin_api.endpoints.users import examples
 from admin_api.endpoints.users.models import (
     DeletedUser,
     DeleteUser,
@@ -112,6 +113,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=UsersQuery,
         handler=list_users,
         response=UserList,
+        request_example=examples.LIST,
+        response_example=examples.LISTED,
     ),
     Endpoint(
         method="POST",
@@ -121,6 +124,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=NewUser,
         handler=add_user,
         response=UserItem,
+        request_example=examples.ADD,
+        response_example=examples.USER,
         status=201,
         errors=(409, 503),
     ),
@@ -132,6 +137,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=UpdateUser,
         handler=update_user,
         response=UpdatedUser,
+        request_example=examples.UPDATE,
+        response_example=examples.UPDATED,
         errors=(404, 409),
     ),
     Endpoint(
@@ -142,6 +149,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=DisableUser,
         handler=disable_user,
         response=DisabledUser,
+        request_example=examples.DISABLE,
+        response_example=examples.DISABLED,
         errors=(404, 409),
     ),
     Endpoint(
@@ -152,6 +161,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=EnableUser,
         handler=enable_user,
         response=EnabledUser,
+        request_example=examples.ENABLE,
+        response_example=examples.ENABLED,
         errors=(404,),
     ),
     Endpoint(
@@ -162,6 +173,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=DeleteUser,
         handler=delete_user,
         response=DeletedUser,
+        request_example=examples.DELETE,
+        response_example=examples.DELETED,
         errors=(404, 409),
     ),
 )

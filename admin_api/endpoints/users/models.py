@@ -10,17 +10,15 @@ from msgspec import UNSET, UnsetType
 from admin_api.endpoints.users.policies import Policy
 from admin_api.http.decoding import FieldFault
 from admin_api.http.field_types import (
-    MAX_USER_PAGE,
     AnyEmail,
     Email,
     Flag,
     NewPassword,
-    UserCursor,
     UserKind,
-    UserLimit,
     UserRole,
     UserSearch,
 )
+from admin_api.http.paging import MAX_LIMIT, Cursor, PageLimit
 from gateway.accounts.owners import Owner
 from gateway.accounts.user import Kind, Role
 from gateway.keys.record import OwnerPolicy
@@ -49,8 +47,8 @@ class UserList(msgspec.Struct, frozen=True):
 class UsersQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A page of the users, and a part of their email."""
 
-    limit: UserLimit = MAX_USER_PAGE
-    cursor: UserCursor | None = None
+    limit: PageLimit = MAX_LIMIT
+    cursor: Cursor | None = None
     q: UserSearch | None = None
 
 
