@@ -53,7 +53,7 @@ function logOut(message) {
 function changePassword() {
   const fields = {
     current_password: field("Current password", el("input", { type: "password", autocomplete: "current-password" })),
-    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 8 characters. All other sessions are logged out."),
+    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 10 characters. All other sessions are logged out."),
   };
   const send = async () => {
     const body = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.control.value]));

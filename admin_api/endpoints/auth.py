@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.new_passwords import password_faults
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.field_types import Email, NewPassword, Password
@@ -68,6 +69,8 @@ async def me(deps: Dependencies, caller: ApiCaller, params: Nothing) -> CurrentU
 async def change_password(deps: Dependencies, caller: ApiCaller, params: PasswordChange) -> AccessToken:
     """Change the password of the caller. All earlier tokens become invalid; the response has a new one."""
     email = caller.user.email
+    if faults := password_faults("new_password", params.new_password, email):
+        raise InvalidFields(faults)
     if await _authenticate(deps, caller, email, params.current_password) is None:
         raise InvalidFields([FieldFault("current_password", "is not your password")])
     user = await deps.users.set_password(email, params.new_password)

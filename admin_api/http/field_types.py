@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from gateway.accounts import passwords, user
+from gateway import password_policy
+from gateway.accounts import user
 from gateway.accounts.user import Kind, Role
 from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
@@ -193,16 +194,18 @@ Password = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=passwords.MAX_CHARACTERS,
-        extra={"must": f"be a string of 1 to {passwords.MAX_CHARACTERS} characters"},
+        max_length=password_policy.MAX_CHARACTERS,
+        extra={"must": f"be a string of 1 to {password_policy.MAX_CHARACTERS} characters"},
     ),
 ]
 NewPassword = Annotated[
     str,
     Meta(
-        min_length=passwords.MIN_CHARACTERS,
-        max_length=passwords.MAX_CHARACTERS,
-        extra={"must": f"be a string of {passwords.MIN_CHARACTERS} to {passwords.MAX_CHARACTERS} characters"},
+        min_length=password_policy.MIN_CHARACTERS,
+        max_length=password_policy.MAX_CHARACTERS,
+        extra={
+            "must": f"be a string of {password_policy.MIN_CHARACTERS} to {password_policy.MAX_CHARACTERS} characters"
+        },
     ),
 ]
 UserRole = Annotated[

@@ -19,9 +19,6 @@ from typing import NamedTuple, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-MIN_CHARACTERS = 8
-MAX_CHARACTERS = 1024
-
 T = TypeVar("T")
 
 

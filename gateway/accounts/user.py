@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from gateway.accounts.passwords import MAX_CHARACTERS, MIN_CHARACTERS
-
 MAX_EMAIL_LENGTH = 254
 
 Role = Literal["admin", "auditor", "member"]
@@ -88,13 +86,6 @@ def normalize_email(email: str) -> str:
     if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
         raise ValueError("is not an email address")
     return email
-
-
-def validate_new_password(password: str) -> str:
-    """Return the password. Raises `ValueError` if it is too short or too long."""
-    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
-        raise ValueError(f"must have {MIN_CHARACTERS} to {MAX_CHARACTERS} characters")
-    return password
 
 
 def validate_role(kind: Kind, role: Role) -> Role:

@@ -26,11 +26,11 @@ from gateway.accounts.user import (
     decode_user,
     encode_user,
     normalize_email,
-    validate_new_password,
     validate_role,
 )
 from gateway.keys.policies import encode_policy
 from gateway.keys.record import OwnerPolicy
+from gateway.password_policy import validate_new_password
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
 
@@ -110,7 +110,7 @@ class UserStore:
         email = normalize_email(email)
         kind: Kind = "service" if password is None else "user"
         validate_role(kind, role)
-        password_hash = _no_password() if password is None else await self._hash(password)
+        password_hash = _no_password() if password is None else await self._hash(password, email)
         now = self._now_ms()
         user = User(
             email=email,
@@ -155,7 +155,7 @@ class UserStore:
 
         Raises `ValueError` for an invalid password and for a service account, and `PasswordsBusy`.
         """
-        password_hash = await self._hash(password)
+        password_hash = await self._hash(password, email)
 
         def change(user: User) -> User:
             if user.kind == "service":
@@ -219,8 +219,8 @@ class UserStore:
         """Raise `LastAdmin` if this user is the last active admin."""
         await self._remaining_admin(user, None)
 
-    async def _hash(self, password: str) -> str:
-        return await self.passwords.hash(validate_new_password(password))
+    async def _hash(self, password: str, email: str) -> str:
+        return await self.passwords.hash(validate_new_password(password, email))
 
     async def _rehash(self, user: User, password: str) -> User | None:
         password_hash = await self.passwords.hash(password)

@@ -88,7 +88,8 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "`admin@localhost`",
         ),
         "admin_password": Description(
-            "Password of the first admin; 8 to 1024 characters.",
+            "Password of the first admin: 10 to 1024 characters, neither one of the 10,000 most common passwords nor "
+            "the email.",
             "Set it where standard output is written to a log: a generated password is printed there once.",
             "correct-horse-battery",
             "generated, printed once",

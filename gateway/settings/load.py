@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.metering.rules.parsing import MAX_FILE, parse_rules_file
 from gateway.metering.rules.rules import Rules, RulesError
+from gateway.password_policy import validate_new_password
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings
 from gateway.settings.sources import Fault, Sources
 
@@ -157,6 +158,11 @@ def _contradictions(settings: Settings) -> Iterable[tuple[str, str]]:
             "metrics_port",
             f"is {settings.metrics_port}, which is proxy_port or admin_port: choose another port, or 0 for none",
         )
+    if settings.admin_password is not None:
+        try:
+            validate_new_password(settings.admin_password.get_secret_value(), settings.admin_email or "")
+        except ValueError as error:
+            yield "admin_password", str(error)
     if settings.upstream_url is not None:
         parts = urlsplit(settings.upstream_url)
         here = {"localhost", "127.0.0.1", "::1", "0.0.0.0", settings.host}  # noqa: S104

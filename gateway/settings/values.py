@@ -16,6 +16,8 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from gateway.password_policy import validate_new_password
+
 MASK = "********"
 MIN_SECRET_BYTES = 32
 LOOPBACK_ORIGINS = "loopback"
@@ -220,8 +222,7 @@ def _long_secret(value: SecretStr) -> SecretStr:
 
 
 def _password(value: SecretStr) -> SecretStr:
-    if not 8 <= len(value.get_secret_value()) <= 1024:
-        raise ValueError("must have 8 to 1024 characters")
+    validate_new_password(value.get_secret_value(), email="")
     return value
 
 

@@ -59,7 +59,7 @@ async def test_an_invalid_email_is_rejected(users: UserStore, email: str) -> Non
 
 @pytest.mark.parametrize("password", ["", "seven77", "x" * 1025])
 async def test_a_too_short_or_too_long_password_is_rejected(users: UserStore, password: str) -> None:
-    with pytest.raises(ValueError, match="8 to 1024"):
+    with pytest.raises(ValueError, match="10 to 1024"):
         await users.add(USER, password)
 
 

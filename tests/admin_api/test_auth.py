@@ -8,12 +8,14 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 import redis.asyncio
 
 from admin_api.dependencies import Dependencies
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
+from gateway.accounts.user import encode_user
 from gateway.accounts.users import UserStore
 from gateway.redis import names as redis_names
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, Response
@@ -156,3 +158,19 @@ async def test_changing_the_password_requires_the_current_one(user: Api) -> None
     response = await user.post("/api/auth/password", {"current_password": PASSWORD, "new_password": "short"})
     assert (response.status, response.fields) == (400, {"new_password"})
     assert (await login(user)).status == 200
+
+
+@pytest.mark.parametrize("new_password", ["123456789", "1234567890", "Password123", USER, USER.upper()])
+async def test_a_new_password_that_is_easy_to_guess_is_400_and_changes_nothing(user: Api, new_password: str) -> None:
+    response = await user.post("/api/auth/password", {"current_password": PASSWORD, "new_password": new_password})
+    assert (response.status, response.fields) == (400, {"new_password"})
+    assert new_password not in json.dumps(response.body)
+    assert (await login(user)).status == 200
+
+
+async def test_a_password_from_before_the_rules_still_works(api: Api, cheap_passwords: Passwords) -> None:
+    user = await api.deps.users.get(USER)
+    assert user is not None
+    earlier = msgspec.structs.replace(user, password_hash=await cheap_passwords.hash("12345678"))
+    await api.deps.redis.set(redis_names.USER_RECORD + USER, encode_user(earlier))
+    assert (await login(api, password="12345678")).status == 200

@@ -66,8 +66,14 @@ def test_a_terminal_is_prompted_for_the_password_twice(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("email", "password", "message"),
     [
-        ("ada@example.com", "short", "the password must have 8 to 1024 characters"),
-        ("ada@example.com", "x" * 2000, "the password must have 8 to 1024 characters"),
+        ("ada@example.com", "short", "the password must have 10 to 1024 characters"),
+        ("ada@example.com", "x" * 2000, "the password must have 10 to 1024 characters"),
+        (
+            "ada@example.com",
+            "qwertyuiop",
+            "the password must not be one of the 10,000 most common passwords: "
+            "choose another, such as four random words",
+        ),
         ("ada", PASSWORD, "ada is not an email address"),
         ("ada@example.com", "", "standard input has no password: pipe it in, on one line"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from admin_api.endpoints.new_passwords import password_faults
 from admin_api.endpoints.users.policies import Policy
 from admin_api.http.decoding import FieldFault
 from admin_api.http.field_types import (
@@ -74,6 +75,8 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             faults.append(FieldFault("is_admin", "must be left out, or agree with role"))
         if self.kind == "user" and self.password is None:
             faults.append(FieldFault("password", "is required for a user"))
+        if self.kind == "user" and self.password is not None:
+            faults += password_faults("password", self.password, self.email)
         if self.kind == "service" and self.password is not None:
             faults.append(FieldFault("password", "must be left out: a service account cannot log in"))
         if self.kind == "service" and self.given_role != "member":

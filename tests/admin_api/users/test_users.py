@@ -120,6 +120,8 @@ async def test_a_service_account_cannot_log_in(admin: Api) -> None:
     [
         ({}, "password"),
         ({"kind": "service", "password": PASSWORD}, "password"),
+        ({"password": "qwertyuiop"}, "password"),
+        ({"password": "New@Example.com"}, "password"),
         ({"kind": "service", "role": "admin"}, "role"),
         ({"kind": "robot", "password": PASSWORD}, "kind"),
         ({"role": "root", "password": PASSWORD}, "role"),
