@@ -1,7 +1,7 @@
 """Login, and the user of the token.
 
 - An unknown email, a wrong password and a disabled user get the same response after the same work.
-- Failed logins are limited per account and per address, before a password is verified.
+- Wrong logins slow down their source, and the pair of account and source, before a password is verified.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def change_password(deps: Dependencies, caller: ApiCaller, params: Passwor
 
 
 async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, password: str) -> User | None:
-    """Return the user with this password, or `None`. Raises `Problem` 429 after too many failures."""
+    """Return the user with this password, or `None`. Raises `Problem` 429 after too many wrong logins."""
     try:
         attempt = await deps.login_limits.acquire(email, caller.address)
     except TooManyLogins as error:
@@ -94,12 +94,13 @@ async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, passw
     try:
         user = await deps.users.authenticate(email, password)
     except Exception:
-        await deps.login_limits.refund(attempt)
+        await deps.login_limits.withdraw(attempt)
         raise
     if user is None:
+        await deps.login_limits.failed(attempt)
         _log.info("Failed login of %r from %s", email, caller.address)
     else:
-        await deps.login_limits.refund(attempt)
+        await deps.login_limits.succeeded(attempt)
     return user
 
 

@@ -7,7 +7,7 @@
 | `owners` | `Owners`: users with their keys and policies |
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
 | `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
-| `login_limits` | `LoginLimits`: limits on failed logins per account and per address |
+| `login_limits` | `LoginLimits`: slows down wrong logins per source, and per pair of account and source |
 | `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |
 
 May import `gateway.keys`, `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and

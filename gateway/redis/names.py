@@ -48,7 +48,12 @@ USER_EMAILS = PREFIX + "users"
 USER_RECORD = PREFIX + "user:"
 """+ email: JSON of a user."""
 LOGIN_ATTEMPTS = PREFIX + "login-attempts:"
-"""+ address or account: sorted set of attempt ids by time (milliseconds); a successful login removes its id."""
+"""+ source, or source and account: sorted set of attempt ids by time (milliseconds); a successful login removes its
+id."""
+WRONG_LOGINS = PREFIX + "wrong-logins:"
+"""+ email: sorted set of the wrong logins of the last minute, from all sources, by time (milliseconds)."""
+ATTACKED_ACCOUNTS = PREFIX + "attacked-accounts"
+"""Sorted set: emails on which many wrong logins were made, by the time of the last one (milliseconds)."""
 AUDIT = PREFIX + "audit"
 """Stream: the audit trail of changes to keys and users."""
 

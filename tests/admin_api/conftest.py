@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -51,6 +52,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
         audit=AuditTrail(redis, now_ms=clock.now_ms),
         now_ms=clock.now_ms,
         version="0.0.0-test",
+        trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
     )
 
 

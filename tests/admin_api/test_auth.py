@@ -13,7 +13,7 @@ import pytest
 import redis.asyncio
 
 from admin_api.dependencies import Dependencies
-from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.login_limits import LoginLimits, Slowdown
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.user import encode_user
 from gateway.accounts.users import UserStore
@@ -75,28 +75,48 @@ async def test_invalid_input_is_400_and_names_every_field(api: Api, body: object
     assert PASSWORD not in json.dumps(response.body)
 
 
-async def test_failures_are_limited_per_account(api: Api, clock: Clock) -> None:
+async def test_wrong_logins_slow_down_the_account_at_their_source_only(api: Api, clock: Clock) -> None:
     for _ in range(10):
         assert (await login(api, USER, "wrong")).status == 401
     response = await login(api, USER, PASSWORD)
-    assert response.status == 429
-    assert 0 < int(response.headers["Retry-After"]) <= 60
+    assert (response.status, response.headers["Retry-After"]) == (429, "5")
+    assert "5 seconds" in response.body["detail"]
     assert (await login(api, ADMIN)).status == 200
-    clock.advance(30)
-    assert (await login(api, USER)).status == 429
-    clock.advance(31)
+    elsewhere = api.from_address("198.51.100.7")
+    assert (await login(elsewhere, USER)).status == 200
+    clock.advance(5)
     assert (await login(api, USER)).status == 200
 
 
-async def test_an_unknown_account_is_limited_like_a_known_one(api: Api) -> None:
+async def test_the_wait_doubles_with_each_further_wrong_login_up_to_five_minutes(api: Api, clock: Clock) -> None:
+    for _ in range(10):
+        await login(api, USER, "wrong")
+    waits = []
+    for _ in range(8):
+        waits.append(int((await login(api, USER)).headers["Retry-After"]))
+        clock.advance(waits[-1])
+        assert (await login(api, USER, "wrong")).status == 401
+    assert waits[:7] == [5, 10, 20, 40, 80, 160, 300]
+    assert max(waits) == 300
+
+
+async def test_an_unknown_account_is_slowed_down_like_a_known_one(api: Api) -> None:
     responses = [await login(api, "nobody@example.com", "wrong") for _ in range(11)]
     assert [response.status for response in responses] == [401] * 10 + [429]
 
 
-async def test_failures_are_limited_per_address_over_all_accounts(api: Api) -> None:
+async def test_wrong_logins_slow_down_their_source_over_all_accounts(api: Api) -> None:
     responses = [await login(api, f"user{number}@example.com", "wrong") for number in range(31)]
     assert Counter(response.status for response in responses) == {401: 30, 429: 1}
     assert (await login(api)).status == 429
+    assert (await login(api.from_address("198.51.100.7"))).status == 200
+
+
+async def test_an_attack_from_everywhere_locks_nobody_out(api: Api) -> None:
+    for number in range(40):
+        attacker = api.from_address(f"203.0.113.{number}")
+        assert (await login(attacker, USER, "wrong")).status == 401
+    assert (await login(api)).status == 200
 
 
 async def test_successful_logins_are_not_counted(api: Api, redis: redis.asyncio.Redis) -> None:
@@ -106,26 +126,39 @@ async def test_successful_logins_are_not_counted(api: Api, redis: redis.asyncio.
         assert await redis.zcard(name) == 0
 
 
+async def test_a_successful_login_forgets_the_wrong_ones_of_its_account_and_source(api: Api) -> None:
+    for _ in range(2):
+        for _ in range(9):
+            assert (await login(api, USER, "wrong")).status == 401
+        assert (await login(api)).status == 200
+
+
 async def test_a_rejected_attempt_verifies_no_password_and_does_not_extend_the_wait(
     api: Api, clock: Clock, hasher: CountingHasher
 ) -> None:
     for _ in range(10):
         await login(api, USER, "wrong")
     before = len(hasher.verifications)
-    clock.advance(40)
+    clock.advance(3)
     for _ in range(5):
-        assert (await login(api)).status == 429
+        response = await login(api)
+        assert (response.status, response.headers["Retry-After"]) == (429, "2")
     assert len(hasher.verifications) == before
-    clock.advance(21)
+    clock.advance(2)
     assert (await login(api)).status == 200
 
 
 async def test_the_counts_expire(api: Api, redis: redis.asyncio.Redis) -> None:
-    await login(api, USER, "wrong")
-    names = await redis.keys(redis_names.LOGIN_ATTEMPTS + "*")
-    assert len(names) == 2
+    for _ in range(10):
+        await login(api, USER, "wrong")
+    names = [
+        name
+        for prefix in (redis_names.LOGIN_ATTEMPTS, redis_names.WRONG_LOGINS, redis_names.ATTACKED_ACCOUNTS)
+        for name in await redis.keys(prefix + "*")
+    ]
+    assert len(names) == 4
     for name in names:
-        assert 0 < await redis.pttl(name) <= 60_000
+        assert 0 < await redis.pttl(name) <= 900_000
 
 
 async def test_a_flood_of_logins_is_bounded_and_other_requests_are_served(
@@ -136,7 +169,8 @@ async def test_a_flood_of_logins_is_bounded_and_other_requests_are_served(
     passwords = Passwords(threads=1, waiting=4, hasher=hasher)
     users = UserStore(redis, now_ms=deps.now_ms, passwords=passwords)
     await users.add(USER, PASSWORD)
-    limits = LoginLimits(redis, now_ms=deps.now_ms, per_account=1000, per_address=1000)
+    unlimited = Slowdown(free=1000, window_seconds=60, first_wait=1, longest_wait=1)
+    limits = LoginLimits(redis, now_ms=deps.now_ms, per_account_and_source=unlimited, per_source=unlimited)
     api = await (await serve(dataclasses.replace(deps, users=users, login_limits=limits))).logged_in(USER)
     flood = [asyncio.create_task(login(api)) for _ in range(200)]
     while not all(task.done() for task in flood):

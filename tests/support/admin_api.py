@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jwt
@@ -44,15 +45,31 @@ class Response(NamedTuple):
 
 
 class Api:
-    """A client of the app, with or without a token."""
+    """A client of the app, with or without a token, and headers of all its requests."""
 
-    def __init__(self, client: TestClient[Any, Any], deps: Dependencies, token: str | None = None) -> None:
+    def __init__(
+        self,
+        client: TestClient[Any, Any],
+        deps: Dependencies,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.client = client
         self.deps = deps
         self.token = token
+        self.headers = dict(headers or {})
 
     def with_token(self, token: str | None) -> Api:
-        return Api(self.client, self.deps, token)
+        return Api(self.client, self.deps, token, self.headers)
+
+    def with_headers(self, **headers: str) -> Api:
+        """Return a client that also sends these headers; `_` in their names stands for `-`."""
+        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        return Api(self.client, self.deps, self.token, {**self.headers, **more})
+
+    def from_address(self, address: str) -> Api:
+        """Return a client at another address, behind the trusted proxy that the tests connect as."""
+        return self.with_headers(X_Forwarded_For=address)
 
     async def logged_in(self, email: str, password: str = PASSWORD) -> Api:
         response = await self.post("/api/auth/login", {"email": email, "password": password})
@@ -66,7 +83,7 @@ class Api:
         return await self.request("POST", path, json=body)
 
     async def request(self, method: str, path: str, **options: Any) -> Response:
-        headers = dict(options.pop("headers", {}))
+        headers = {**self.headers, **options.pop("headers", {})}
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         async with self.client.request(method, path, headers=headers, **options) as received:
