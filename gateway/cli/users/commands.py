@@ -19,6 +19,7 @@ from gateway.timestamps import format_minute
 
 if TYPE_CHECKING:
     from gateway.accounts.owners import Owner, Owners
+    from gateway.accounts.user import User
 
 app = typer.Typer(no_args_is_help=True, help="Users, service accounts, and their policies.")
 
@@ -140,13 +141,14 @@ app.command()(policy)
 def password(
     email: Email,
     password_stdin: options.PasswordFromStdin = False,
+    as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
     """Set a user's password and end all of the user's logins."""
     new_password = _read_password(password_stdin)
 
-    async def work(stores: Stores) -> bool:
+    async def work(stores: Stores) -> User:
         try:
             user = await stores.users.set_password(email, new_password)
         except ValueError as error:
@@ -154,10 +156,13 @@ def password(
         if user is None:
             raise no_such_user(email)
         await record_audit(stores, "user.password", user=user.email)
-        return user.disabled
+        return user
 
-    is_disabled = with_stores(config, data_dir, work)
-    suffix = f", and is still disabled (`mcp-gateway user enable {email}`)" if is_disabled else ""
+    user = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"email": user.email, "disabled": user.disabled})
+        return
+    suffix = f", and is still disabled (`mcp-gateway user enable {email}`)" if user.disabled else ""
     typer.echo(f"{email} has a new password{suffix}")
 
 
@@ -170,18 +175,26 @@ def disable(
 ) -> None:
     """Disable a user and suspend the user's keys, until `user enable`."""
 
-    async def work(stores: Stores) -> int:
+    async def work(stores: Stores) -> tuple[User, int]:
         with user_errors(email):
             user, suspended = await _owners(stores).disable(email)
         await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
-        return suspended
+        return user, suspended
 
-    suspended = with_stores(config, data_dir, work)
-    typer.echo(f"{email} is disabled; {keys(suspended)} suspended")
+    user, suspended = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"email": user.email, "disabled": True, "suspended_keys": suspended})
+    else:
+        typer.echo(f"{email} is disabled; {keys(suspended)} suspended")
 
 
 @app.command()
-def enable(email: Email, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
+def enable(
+    email: Email,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
     """Enable a disabled user and resume the keys that disabling suspended."""
 
     async def work(stores: Stores) -> tuple[Owner, int]:
@@ -192,7 +205,10 @@ def enable(email: Email, data_dir: options.DataDir = None, config: options.Confi
 
     owner, resumed = with_stores(config, data_dir, work)
     enabled = "is enabled" if owner.user.kind == "service" else "can log in"
-    typer.echo(f"{email} {enabled} again; {keys(resumed)} resumed")
+    if as_json:
+        print_json({**user_to_json(owner), "resumed_keys": resumed})
+    else:
+        typer.echo(f"{email} {enabled} again; {keys(resumed)} resumed")
 
 
 @app.command()
