@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
@@ -27,6 +28,7 @@ class Dependencies:
     usage: UsageTable
     tokens: AccessTokens
     login_limits: LoginLimits
+    creation_limits: CreationLimits
     audit: AuditTrail
     now_ms: Callable[[], int]
     version: str

@@ -17,6 +17,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.http.decoding import FieldFault, InvalidFields
+from gateway.accounts.creation_limits import TooManyCreations
 from gateway.accounts.owners import OwnsKeys, UnknownUser
 from gateway.accounts.passwords import PasswordsBusy
 from gateway.accounts.user import InvalidRole
@@ -105,6 +106,9 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
         case BeyondPolicy():
             detail = f"{error}. An admin may change the policy of the owner."
             return Problem(403, detail, errors=[FieldFault(error.field, error.problem)])
+        case TooManyCreations():
+            detail = f"You have created too many {error.kind} in this minute. Try again in {error.retry_after} seconds."
+            return Problem(429, detail, headers={"Retry-After": str(error.retry_after)})
         case PasswordsBusy():
             return _unavailable("Too many concurrent logins. Try again shortly.")
         case ExportsBusy():

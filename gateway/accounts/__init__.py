@@ -8,6 +8,7 @@
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
 | `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
 | `login_limits` | `LoginLimits`: slows down wrong logins per source, and per pair of account and source |
+| `creation_limits` | `CreationLimits`: limits on created keys and users per user and minute |
 | `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |
 
 May import `gateway.keys`, `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and

@@ -24,6 +24,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
 from admin_api.http.connection import Runner
 from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
@@ -88,6 +89,7 @@ def _dependencies(
         usage=table,
         tokens=AccessTokens(jwt_secret, now_ms=now_ms),
         login_limits=LoginLimits(redis, now_ms=now_ms),
+        creation_limits=CreationLimits(redis, now_ms=now_ms),
         audit=AuditTrail(redis, now_ms=now_ms),
         now_ms=now_ms,
         version=gateway.__version__,

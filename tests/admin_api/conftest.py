@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient
 from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.tokens import AccessTokens
@@ -49,6 +50,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
         usage=usage_table,
         tokens=AccessTokens(SECRET, now_ms=clock.now_ms),
         login_limits=LoginLimits(redis, now_ms=clock.now_ms),
+        creation_limits=CreationLimits(redis, now_ms=clock.now_ms),
         audit=AuditTrail(redis, now_ms=clock.now_ms),
         now_ms=clock.now_ms,
         version="0.0.0-test",

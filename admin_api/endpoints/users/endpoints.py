@@ -47,6 +47,7 @@ async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> Us
     if faults := params.faults():
         raise InvalidFields(faults)
     policy = policy_fields(params.policy)
+    await deps.creation_limits.acquire(caller.user.email, "users")
     owner = await _owners(deps).add(params.email, params.password, params.given_role, policy)
     details = {"role": owner.user.role, "kind": owner.user.kind, "policy": _json(policy)}
     await _audit(deps, caller, "user.add", owner.user.email, details)
@@ -127,7 +128,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         request_example=examples.ADD,
         response_example=examples.USER,
         status=201,
-        errors=(409, 503),
+        errors=(409, 429, 503),
     ),
     Endpoint(
         method="POST",

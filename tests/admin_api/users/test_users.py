@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys.creation import create_key
 from admin_api.endpoints.keys.models import CreateKey
 from admin_api.http.endpoint import ApiCaller
-from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
+from gateway.accounts.creation_limits import CreationLimits
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, Response
+from tests.support.clock import Clock
 
 
 async def test_users_are_listed_without_password_hashes(admin: Api) -> None:
@@ -221,3 +226,21 @@ async def test_the_last_admin_is_not_deleted(admin: Api) -> None:
     await admin.post("/api/users/add", {"email": "b@x.org", "password": PASSWORD, "role": "admin"})
     assert (await admin.post("/api/users/delete", {"email": ADMIN})).status == 200
     assert (await admin.get("/api/users")).status == 401
+
+
+async def test_too_many_new_users_in_a_minute_are_429(
+    serve: Callable[[Dependencies], Awaitable[Api]], admin: Api, clock: Clock
+) -> None:
+    limits = CreationLimits(admin.deps.redis, now_ms=clock.now_ms, per_minute=2)
+    limited = await (await serve(dataclasses.replace(admin.deps, creation_limits=limits))).logged_in(ADMIN)
+
+    async def add(number: int) -> Response:
+        return await limited.post("/api/users/add", {"email": f"ci{number}@example.com", "kind": "service"})
+
+    assert [(await add(number)).status for number in range(2)] == [201, 201]
+    refused = await add(2)
+    assert refused.status == 429
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    assert (await admin.get("/api/users", q="ci2@")).body["users"] == []
+    clock.advance(60)
+    assert (await add(2)).status == 201
