@@ -94,6 +94,22 @@ async def test_pages_are_newest_first_without_gap_or_overlap(table: UsageTable) 
     assert pages[-1].items == ()
 
 
+async def test_the_total_agrees_with_the_last_page_while_events_are_stored(
+    table: UsageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = table.query_async
+
+    async def query_and_store_another(sql: str, parameters: dict[str, Any]) -> list[Any]:
+        rows = await query(sql, parameters)
+        await insert(table, event())
+        return rows
+
+    monkeypatch.setattr(table, "query_async", query_and_store_another)
+    for filters in (ALL, HistoryFilters(owner="ada@example.com"), HistoryFilters(key_id="key_1")):
+        page = await history(table, filters, page_size=100)
+        assert page.total == len(page.items)
+
+
 async def test_an_event_that_is_in_the_table_twice_counts_once(table: UsageTable) -> None:
     table.open()
     for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
