@@ -36,8 +36,10 @@ class Dependencies:
     proxy_path: str = "/mcp"
     """Path of the MCP endpoint on the proxy, shown to users."""
     public_url: str | None = None
-    admin_public_url: str | None = None
     """URL of the MCP endpoint for clients, if it is not that of the proxy's port on this host."""
+    admin_public_url: str | None = None
+    is_tls: bool = False
+    """True if the ports of the proxy and of the admin API use TLS."""
     allowed_hosts: frozenset[str] | None = None
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts", "password_policy"}
+LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts", "password_policy", "tls"}
 """Packages that import no other package of the project."""
 STORES = {"keys", "accounts", "usage"}
 """Packages that store data in Redis or ClickHouse."""
@@ -22,7 +22,7 @@ ALLOWED = {
     "keys": {"redis", "event_loop", "timestamps"},
     "accounts": {"keys", "redis", "event_loop", "timestamps", "password_policy"},
     "usage": {"redis", "event_loop", "timestamps"},
-    "settings": {"metering", "password_policy"},
+    "settings": {"metering", "password_policy", "tls"},
     "observability": {*STORES, "timestamps"},
     "client_snippets": set[str](),
     "proxy": {*LEAVES, *STORES, "redis"},

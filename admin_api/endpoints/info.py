@@ -49,7 +49,8 @@ async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> I
 
 def _proxy_url(deps: Dependencies, host: str) -> str:
     """Return the URL of the proxy's port on the host by which this API was reached."""
-    return f"http://{f'[{host}]' if ':' in host else host}:{deps.proxy_port}{deps.proxy_path}"
+    scheme = "https" if deps.is_tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{deps.proxy_port}{deps.proxy_path}"
 
 
 def _client_templates(url: str) -> tuple[ClientTemplate, ...]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from admin_api.http.problem import Problem
+from gateway.tls.server import ServerTls
 
 HEAD_TIMEOUT_SECONDS = 30.0
 KEEPALIVE_SECONDS = 75.0
@@ -54,6 +56,22 @@ class Runner(web.AppRunner):
         server = _Server(self._app._handle, request_factory=self._app._make_request, **self._kwargs)  # type: ignore[arg-type]
         server.head_timeout = self._head_timeout
         return server
+
+
+class Site(web.SockSite):
+    """A bound socket that serves the application, with TLS or not."""
+
+    def __init__(self, runner: Runner, listener: socket.socket, tls: ServerTls | None, *, backlog: int) -> None:
+        super().__init__(runner, listener, ssl_context=tls.context if tls is not None else None, backlog=backlog)
+        self._options = tls.server_options if tls is not None else {}
+
+    async def start(self) -> None:
+        # Not `SockSite.start`, which has no time-out for the handshake.
+        await web.BaseSite.start(self)
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server, sock=self._sock, backlog=self._backlog, **self._options
+        )
 
 
 class _Server(web.Server):

@@ -26,6 +26,8 @@ class ProxyConfig(msgspec.Struct, frozen=True, kw_only=True):
     proxy_port: int
     gateway_id: str
     public_url: str | None
+    tls_cert: str | None
+    tls_key: str | None
 
     proxy_paths: tuple[str, ...]
     public_methods: tuple[str, ...]

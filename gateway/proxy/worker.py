@@ -19,6 +19,7 @@ from gateway.proxy.pipeline.session_reaper import SessionReaper
 from gateway.proxy.readiness import DRAINING, Readiness, readiness
 from gateway.proxy.services import make_services
 from gateway.proxy.stores import make_stores
+from gateway.tls.server import server_tls
 from gateway.usage.metrics_sink import UsageMetricsSink
 
 REAP_SECONDS = 5.0
@@ -31,10 +32,12 @@ class Worker:
     """One process of the proxy."""
 
     def __init__(self, config: ProxyConfig, metrics: ProxyMetricsSink, usage_metrics: UsageMetricsSink) -> None:
+        """Make the services. Raises `PairError` if the TLS certificate cannot be used."""
         self._config = config
         self._metrics = metrics
         self._usage_metrics = usage_metrics
         self._is_draining = False
+        self._tls = server_tls(config.tls_cert, config.tls_key)
         self.stores = make_stores(config, SYSTEM_CLOCK, metrics, usage_metrics)
         self.services = make_services(config, SYSTEM_CLOCK, metrics, self.stores)
         self.server = ProxyServer(
@@ -56,8 +59,10 @@ class Worker:
         loop = asyncio.get_running_loop()
         reaper = SessionReaper(self.stores.sessions, forwarding.requests, forwarding.pool)
         tasks = [loop.create_task(reaper.run(REAP_SECONDS)), loop.create_task(self._publish_metrics())]
+        if self._tls is not None:
+            tasks.append(loop.create_task(self._tls.watch()))
         try:
-            await self.server.listen(self._config.host, self._config.proxy_port)
+            await self.server.listen(self._config.host, self._config.proxy_port, self._tls)
             yield
         finally:
             self._is_draining = True

@@ -14,7 +14,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -22,7 +21,7 @@ import gateway
 from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
-from admin_api.http.connection import Runner
+from admin_api.http.connection import Runner, Site
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
@@ -37,6 +36,8 @@ from gateway.redis import names as redis_names
 from gateway.runtime.startup_checks import CannotStartError
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
+from gateway.tls.pair import PairError
+from gateway.tls.server import ServerTls, server_tls
 from gateway.usage.consumer.read_your_writes import request_flush
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.metrics_sink import UsageMetricsSink
@@ -59,6 +60,7 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
     for name in ("urllib3", "clickhouse_connect"):
         # The usage table raises the errors that these libraries also log.
         logging.getLogger(name).setLevel(logging.ERROR)
+    tls = _tls(settings)
     listeners = _bind(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
     table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
@@ -68,7 +70,7 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
         deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
         writer = UsageWriter(redis, table, metrics=metrics)
         reconciling = _reconciling(redis, table, writer, metrics)
-        async with _writing(redis, writer), reconciling, _serving(settings, deps, listeners):
+        async with _writing(redis, writer), reconciling, _serving(settings, deps, listeners, tls):
             yield
     finally:
         listening.close_all(listeners)
@@ -98,6 +100,7 @@ def _dependencies(
         public_url=settings.public_url,
         admin_public_url=settings.admin_public_url,
         allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts, settings.admin_public_url),
+        is_tls=settings.tls_cert is not None,
         trusted_proxies=tuple(map(parse_network, settings.trusted_proxies)),
     )
 
@@ -114,19 +117,24 @@ async def _check_databases(redis: Redis, table: UsageTable) -> None:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, deps: Dependencies, listeners: list[socket.socket]) -> AsyncIterator[None]:
+async def _serving(
+    settings: Settings, deps: Dependencies, listeners: list[socket.socket], tls: ServerTls | None
+) -> AsyncIterator[None]:
     """Serve the admin API."""
     runner = Runner(
         make_app(deps), keepalive_timeout=settings.keepalive_timeout, shutdown_timeout=settings.drain_timeout
     )
     await runner.setup()
+    watch = asyncio.create_task(tls.watch(), name="tls-reload") if tls is not None else None
     try:
         for listener in listeners:
-            await web.SockSite(runner, listener, backlog=LISTEN_BACKLOG).start()
+            await Site(runner, listener, tls, backlog=LISTEN_BACKLOG).start()
         yield
     finally:
         deps.draining.set()
         await runner.cleanup()
+        if watch is not None:
+            await cancel_and_wait(watch)
 
 
 @asynccontextmanager
@@ -168,6 +176,13 @@ async def _reconciling(
 def _log_writer_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.critical("The usage writer failed; usage events stay in Redis until a restart", exc_info=error)
+
+
+def _tls(settings: Settings) -> ServerTls | None:
+    try:
+        return server_tls(settings.tls_cert, settings.tls_key)
+    except PairError as error:
+        raise CannotStartError([str(error)]) from None
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

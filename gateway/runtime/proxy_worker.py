@@ -13,6 +13,7 @@ from gateway.observability import logs, metrics
 from gateway.proxy.config import ProxyConfig, read_config
 from gateway.proxy.worker import Worker
 from gateway.runtime.supervision.child_process import announce_ready, on_reload, read_settings_line, wait_for_stop
+from gateway.tls.pair import PairError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """See mallopt(3)."""
@@ -23,12 +24,15 @@ _MMAP_THRESHOLD_BYTES = 32 * 1024 * 1024
 
 
 def main() -> int:
-    """Run until stopped. Returns 0 after a drain, 1 with a message on standard error if the port cannot be bound."""
+    """Run until stopped. Returns 0 after a drain, 1 with a message on standard error if the worker cannot start."""
     config = read_config(read_settings_line())
     logs.configure(config.log_level, config.log_format)
     _retain_freed_memory()
     try:
         uvloop.run(_serve(config))
+    except PairError as failure:
+        sys.stderr.write(f"mcp-gateway: the proxy cannot start: {failure}\n")
+        return 1
     except OSError as failure:
         sys.stderr.write(f"mcp-gateway: the proxy cannot listen on {config.host}:{config.proxy_port}: {failure}\n")
         return 1

@@ -120,6 +120,20 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "https://admin.example.com/gateway/",
             "none",
         ),
+        "tls_cert": Description(
+            "PEM file with the certificate of the server and its chain: TLS on the ports of the proxy and of the "
+            "admin API. The metrics stay plain.",
+            "Both files are checked every 2 s, and read again when they have changed; open connections continue. A "
+            "pair that cannot be used is logged, and the previous one stays in use.",
+            "/etc/mcp-gateway/tls/tls.crt",
+            "none: no TLS",
+        ),
+        "tls_key": Description(
+            "PEM file with the private key of the certificate, not encrypted.",
+            "Set it together with `GATEWAY_TLS_CERT`. The user of the gateway must be able to read it, and no other.",
+            "/etc/mcp-gateway/tls/tls.key",
+            "none",
+        ),
         "metrics_host": Description(
             "Address on which the Prometheus metrics are served.",
             "Metrics have no authentication. Set it if Prometheus runs on another machine.",

@@ -20,6 +20,7 @@ from gateway.metering.rules.rules import Rules, RulesError
 from gateway.password_policy import validate_new_password
 from gateway.settings.model import ENV_PREFIX, SECRETS, Settings
 from gateway.settings.sources import Fault, Sources
+from gateway.tls.pair import PairError, PairFiles, load_context
 
 Command = Literal["up", "proxy", "admin", "tool"]
 """The command that loads the settings. `proxy` and `admin` embed no engines, so they require URLs."""
@@ -63,6 +64,8 @@ def load_settings(
             faults.append(Fault(shown_name(name), problem))
     if settings.metering_rules is not None and "metering_rules" not in bad:
         faults.extend(_rules_faults(settings.metering_rules))
+    if not bad & {"tls_cert", "tls_key"}:
+        faults.extend(Fault(shown_name(name), problem) for name, problem in _tls_faults(settings, command))
     faults.extend(
         Fault(ENV_PREFIX + name.upper(), f"is required by `mcp-gateway {command}`: {_need(name)}")
         for name in REQUIRED[command]
@@ -91,6 +94,19 @@ def _rules_faults(path: Path) -> list[Fault]:
     except RulesError as error:
         return [Fault(*fault) for fault in error.faults]
     return []
+
+
+def _tls_faults(settings: Settings, command: Command) -> Iterable[tuple[str, str]]:
+    """Find what is wrong with the TLS certificate and its key; yields names of settings and problems."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        given, other = ("tls_cert", "TLS_KEY") if settings.tls_key is None else ("tls_key", "TLS_CERT")
+        yield given, f"is set without GATEWAY_{other}: set both for TLS, or neither"
+    # Other commands may run as a user who cannot read the key.
+    if settings.tls_cert is not None and settings.tls_key is not None and command != "tool":
+        try:
+            load_context(PairFiles(settings.tls_cert, settings.tls_key))
+        except PairError as error:
+            yield error.setting, error.problem
 
 
 def _validate(

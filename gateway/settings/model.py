@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     admin_port: v.Port = 8000
     public_url: v.PublicUrl | None = None
     admin_public_url: v.AdminPublicUrl | None = None
+    tls_cert: v.PemPath | None = None
+    tls_key: v.PemPath | None = None
     metrics_host: v.Host = "127.0.0.1"
     metrics_port: v.PortOrOff = 8003
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=_default_workers)

@@ -77,6 +77,12 @@ def _no_empty_path(value: Any) -> Any:
     return _text(value) if isinstance(value, str) else value
 
 
+def _no_pem(value: Any) -> Any:
+    if "-----BEGIN" in str(value):
+        raise ValueError("must be the path of a file, not its content")
+    return value
+
+
 def _split_url(value: str, *, one_host: bool = True) -> SplitResult:
     if not value.isprintable() or " " in value:
         raise ValueError("contains white space or a control character: check for a stray space or line break")
@@ -237,6 +243,7 @@ Text = Annotated[str, AfterValidator(_text)]
 Host = Annotated[str, AfterValidator(_host)]
 Email = Annotated[str, AfterValidator(_email)]
 PathSetting = Annotated[Path, BeforeValidator(_no_empty_path), AfterValidator(_path)]
+PemPath = Annotated[PathSetting, BeforeValidator(_no_pem)]
 
 Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65_535)]
 PortOrOff = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535)]

@@ -92,7 +92,7 @@ def read_head(
         raise RequestRejected(invalid("The query holds an API key; send it in a header"))
     credential = key_headers.find(headers)
     address = _normalized(peer)
-    scheme, host = origins.client_scheme_and_host(address, "http", fields)
+    scheme, host = origins.client_scheme_and_host(address, fields)
     return RequestHead(
         method=method,
         target=target,

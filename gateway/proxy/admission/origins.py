@@ -35,8 +35,10 @@ class Origins:
         allowed_origins: tuple[str, ...],
         trusted_proxies: tuple[str, ...],
         public_url: str | None = None,
+        is_tls: bool = False,
     ) -> None:
         """The host of `public_url` is allowed like `allowed_hosts`."""
+        self._scheme = "https" if is_tls else "http"
         is_loopback = bind_host in ("localhost", "::1") or bind_host.startswith("127.")
         public_host = _HOST.fullmatch(urlsplit(public_url or "").netloc.lower())
         names = {*map(str.lower, allowed_hosts), *_LOOPBACK_NAMES, *([public_host[1]] if public_host else [])}
@@ -64,15 +66,15 @@ class Origins:
         forwarded_for, forwarded = _text(fields, b"x-forwarded-for"), _text(fields, b"forwarded")
         return client_address(peer, forwarded_for, forwarded, self._trusted)
 
-    def client_scheme_and_host(self, peer: str, scheme: str, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
+    def client_scheme_and_host(self, peer: str, fields: Mapping[bytes, bytes]) -> tuple[str, str]:
         """Return the scheme and host that the client used, according to a trusted proxy, or as seen here."""
         host = _text(fields, b"host")
         if not is_trusted(peer, self._trusted):
-            return scheme, host
+            return self._scheme, host
         is_standard = not _text(fields, b"x-forwarded-for")
         element = last_forwarded(_text(fields, b"forwarded")) if is_standard else {}
         forwarded = (_last(fields, b"x-forwarded-proto") or element.get("proto", "")).lower()
-        scheme = forwarded if forwarded in ("http", "https") else scheme
+        scheme = forwarded if forwarded in ("http", "https") else self._scheme
         forwarded = _last(fields, b"x-forwarded-host") or element.get("host", "")
         return scheme, forwarded if _HOST.fullmatch(forwarded.lower()) else host
 

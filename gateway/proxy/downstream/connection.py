@@ -44,7 +44,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol
 
 from gateway.protocol.buffers import Chunk
 from gateway.protocol.head_template import HeadTemplate
@@ -54,6 +54,7 @@ from gateway.proxy.downstream.flow_control import BODY, NEVER, PIPELINE, FlowCon
 from gateway.proxy.downstream.framing import FramingError, RequestFraming
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
+from gateway.proxy.downstream.tls_transport import client_transport
 
 CLOSE_SECONDS = 75.0
 """Seconds that a client has to read the rest of the last response."""
@@ -137,7 +138,7 @@ class ClientConnection(asyncio.Protocol):
     # asyncio.Protocol.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = client_transport(transport, self._server.loop)
         self._flow = FlowControl(self._transport)
         self._server.connections.add(self)
         self.deadline = self._server.loop.time() + self._server.head_timeout

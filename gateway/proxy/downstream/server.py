@@ -21,6 +21,7 @@ from gateway.proxy.downstream.connection import ClientConnection, FastPath
 from gateway.proxy.downstream.framing import FramingError
 from gateway.proxy.downstream.response import Response
 from gateway.proxy.error_locations import error_locations
+from gateway.tls.server import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -70,11 +71,12 @@ class ProxyServer:
         """The open connections of clients, idle or busy."""
         self._all_closed = asyncio.Event()
 
-    async def listen(self, host: str, port: int) -> None:
-        """Accept connections on a port that other workers share. Raises `OSError`."""
+    async def listen(self, host: str, port: int, tls: ServerTls | None = None) -> None:
+        """Accept connections, with TLS or not, on a port that other workers share. Raises `OSError`."""
+        options = tls.server_options if tls is not None else {}
         for bound in listening.bind(host, port, reuse_port=True):
             self._listeners.append(
-                await self.loop.create_server(lambda: ClientConnection(self), sock=bound, backlog=_BACKLOG)
+                await self.loop.create_server(lambda: ClientConnection(self), sock=bound, backlog=_BACKLOG, **options)
             )
         self._ticker = self.loop.create_task(self._watch_deadlines())
 

@@ -57,6 +57,7 @@ class Handler:
             allowed_origins=config.allowed_origins,
             trusted_proxies=config.trusted_proxies,
             public_url=config.public_url,
+            is_tls=config.tls_cert is not None,
         )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

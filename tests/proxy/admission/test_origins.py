@@ -144,13 +144,13 @@ def test_the_clients_address_is_the_one_that_trusted_proxies_name() -> None:
 def test_valid_scheme_and_host_are_taken_from_trusted_proxies_only() -> None:
     said = {b"host": b"gw:1", b"x-forwarded-proto": b"https", b"x-forwarded-host": b"public.example:8443"}
     behind = origins(trusted_proxies=TRUSTED)
-    assert behind.client_scheme_and_host("10.0.0.1", "http", said) == ("https", "public.example:8443")
-    assert behind.client_scheme_and_host("192.0.2.1", "http", said) == ("http", "gw:1")
-    assert origins().client_scheme_and_host("10.0.0.1", "http", said) == ("http", "gw:1")
+    assert behind.client_scheme_and_host("10.0.0.1", said) == ("https", "public.example:8443")
+    assert behind.client_scheme_and_host("192.0.2.1", said) == ("http", "gw:1")
+    assert origins().client_scheme_and_host("10.0.0.1", said) == ("http", "gw:1")
     odd = {b"host": b"gw:1", b"x-forwarded-proto": b"javascript", b"x-forwarded-host": b"a b\xff"}
-    assert behind.client_scheme_and_host("10.0.0.1", "http", odd) == ("http", "gw:1")
+    assert behind.client_scheme_and_host("10.0.0.1", odd) == ("http", "gw:1")
     several = {b"host": b"gw:1", b"x-forwarded-proto": b"http, HTTPS", b"x-forwarded-host": b"forged, public.example"}
-    assert behind.client_scheme_and_host("10.0.0.1", "http", several) == ("https", "public.example")
+    assert behind.client_scheme_and_host("10.0.0.1", several) == ("https", "public.example")
 
 
 def test_scheme_and_host_are_taken_from_forwarded_if_there_is_no_x_forwarded_for() -> None:
@@ -159,12 +159,12 @@ def test_scheme_and_host_are_taken_from_forwarded_if_there_is_no_x_forwarded_for
         b"host": b"gw:1",
         b"forwarded": b'for=1.1.1.1;proto=http;host=forged, proto=HTTPS;host="public.example:8443"',
     }
-    assert behind.client_scheme_and_host("10.0.0.1", "http", said) == ("https", "public.example:8443")
-    assert behind.client_scheme_and_host("192.0.2.1", "http", said) == ("http", "gw:1")
+    assert behind.client_scheme_and_host("10.0.0.1", said) == ("https", "public.example:8443")
+    assert behind.client_scheme_and_host("192.0.2.1", said) == ("http", "gw:1")
     beside = {**said, b"x-forwarded-for": b"192.0.2.7"}
-    assert behind.client_scheme_and_host("10.0.0.1", "http", beside) == ("http", "gw:1")
+    assert behind.client_scheme_and_host("10.0.0.1", beside) == ("http", "gw:1")
     odd = {b"host": b"gw:1", b"forwarded": b'proto=javascript;host="a b"'}
-    assert behind.client_scheme_and_host("10.0.0.1", "http", odd) == ("http", "gw:1")
+    assert behind.client_scheme_and_host("10.0.0.1", odd) == ("http", "gw:1")
 
 
 def test_the_host_of_the_public_url_is_served() -> None:

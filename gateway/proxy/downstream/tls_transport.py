@@ -1,0 +1,89 @@
+"""The transport of a TLS connection, with the behaviour of a socket's transport.
+
+The event loop encrypts in a layer above the socket's transport. That layer differs in three ways, which are made up
+for here:
+
+- It counts the bytes of one write as written once they are encrypted, so that one large response would not pause the
+  writer at all. Large writes are split.
+- It buffers eight times as many bytes before it pauses the writer.
+- When it is closed, it waits for the client to close too. Clients with idle connections do not read, so that a stop of
+  the server would wait for them. The connection is closed as soon as everything has been passed to the socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, cast
+
+from gateway.protocol.buffers import Chunk
+
+_HIGH_WATER = 64 * 1024
+"""Bytes in the write buffer at which the writer is paused, as for a socket. The socket below has as many."""
+_MAX_WRITE = 64 * 1024
+_CLOSE_INTERVAL = 0.1
+"""Seconds between two checks whether everything was written."""
+
+
+class TlsTransport(asyncio.Transport):
+    """A transport above that of the event loop."""
+
+    __slots__ = ("_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        transport.set_write_buffer_limits(_HIGH_WATER)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def write(self, data: Chunk) -> None:
+        if len(data) <= _MAX_WRITE:
+            self._transport.write(data)
+            return
+        whole = memoryview(data)
+        for start in range(0, len(whole), _MAX_WRITE):
+            self._transport.write(whole[start : start + _MAX_WRITE])
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def close(self) -> None:
+        # asyncio's own transport cannot be closed twice.
+        if not self._transport.is_closing():
+            self._transport.close()
+            self._finish_close()
+
+    def _finish_close(self) -> None:
+        """Make the layer believe that the client has closed, as soon as everything has been passed to the socket."""
+        client = self._transport.get_extra_info("socket")
+        if client is None:
+            return
+        if self._transport.get_write_buffer_size():
+            self._loop.call_later(_CLOSE_INTERVAL, self._finish_close)
+            return
+        with contextlib.suppress(OSError), client.dup() as duplicate:
+            duplicate.shutdown(socket.SHUT_RD)
+
+
+def client_transport(transport: asyncio.BaseTransport, loop: asyncio.AbstractEventLoop) -> asyncio.Transport:
+    """Return the transport for a connection, with TLS or without."""
+    plain = cast(asyncio.Transport, transport)
+    return plain if plain.get_extra_info("sslcontext") is None else TlsTransport(plain, loop)
