@@ -1,8 +1,9 @@
 """JSON that JavaScript writes and strict parsers refuse: lone surrogates, and numbers beyond the range of a double.
 
-It is accepted in the values of `arguments`, which are forwarded and not decided on. Their parsed form is made strict,
-so that it can be stored and encoded like any other: a lone surrogate becomes U+FFFD, and an infinite number the largest
-finite one. Everything else, and all member names, must be strict.
+It is accepted in the values of `arguments` (and `argument` and `context`, which are those of `completion/complete`) and
+of results, which are forwarded and not decided on. Their parsed form is made strict, so that it can be stored and
+encoded like any other: a lone surrogate becomes U+FFFD, and an infinite number the largest finite one. Everything else,
+and all member names, must be strict.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LENIENT_PARAMS = ("arguments", "argument", "context")
 
 Members = list[tuple[str, Any]]
 
@@ -22,12 +24,13 @@ def parse_lenient(body: bytes, to_object: Callable[[Members], dict[str, Any]]) -
     """Parse a POST body; `to_object` makes an object of its members. Raises `ValueError` and `RecursionError`."""
     value = json.loads(body.decode(), object_pairs_hook=to_object, parse_constant=_refuse)
     messages = value if isinstance(value, list) else [value]
-    with_arguments = [params for message in messages if (params := _params_of(message))]
-    arguments = [params.pop("arguments") for params in with_arguments]
+    lenient = [(members, name, members[name]) for message in messages for members, name in _lenient_members(message)]
+    for members, name, _ in lenient:
+        members[name] = None
     # Raises `ValueError` for what is not strict.
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-    for params, values in zip(with_arguments, arguments, strict=True):
-        params["arguments"] = _strict(values)
+    for members, name, values in lenient:
+        members[name] = _strict(values)
     return value
 
 
@@ -35,10 +38,15 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _params_of(message: Any) -> dict[str, Any] | None:
-    """Return the params of a message that have arguments."""
-    params = message.get("params") if isinstance(message, dict) else None
-    return params if isinstance(params, dict) and "arguments" in params else None
+def _lenient_members(message: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the objects and the names of their members whose values need not be strict."""
+    if not isinstance(message, dict):
+        return
+    if "result" in message:
+        yield message, "result"
+    params = message.get("params")
+    if isinstance(params, dict):
+        yield from ((params, name) for name in _LENIENT_PARAMS if name in params)
 
 
 def _strict(value: Any) -> Any:

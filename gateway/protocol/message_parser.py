@@ -2,8 +2,8 @@
 
 The rules:
 
-- The body must be strict JSON: no BOM, UTF-16, NaN, lone surrogate or trailing data. The values of `arguments` may also
-  be what JavaScript writes (`gateway.protocol.lenient_json`).
+- The body must be strict JSON: no BOM, UTF-16, NaN, lone surrogate or trailing data. The values of `arguments` and of
+  results may also be what JavaScript writes (`gateway.protocol.lenient_json`).
 - A body that two JSON parsers could read differently is rejected: in particular, any object with a duplicate member
   name. A body that equals its own canonical encoding has none, so the typical compact body is checked by encoding it
   again; any other body is parsed a second time to look for duplicates.

@@ -74,6 +74,35 @@ def test_everything_else_is_strict(raw: bytes) -> None:
     assert raised.value.code == -32700
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"jsonrpc":"2.0","id":1,"result":{"content":{"type":"text","text":"\\ud800"},"score":1e400}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"},'
+        b'"argument":{"name":"a","value":"\\ud83d"},"context":{"arguments":{"b":"\\ud83d"}}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"p","arguments":{"a":"\\ud800"}}}',
+    ],
+)
+def test_so_do_results_of_clients_and_arguments_of_prompts_and_completions(raw: bytes) -> None:
+    (message,) = parse_body(raw).messages
+    assert (message.form_error, message.is_strict) == ("", False)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"jsonrpc":"2.0","id":"\\ud800","result":{}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{"\\ud800":1}}',
+        b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"\\ud800"}}',
+        b'{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":"\\ud800"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"name":"\\ud800"}}}',
+    ],
+)
+def test_names_and_ids_of_responses_are_strict(raw: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        parse_body(raw)
+
+
 def test_each_message_of_a_batch_may_have_such_arguments() -> None:
     batch = parse_body(b"[" + body('{"a":"\\ud800"}') + b"," + body('{"a":1}', id="2") + b"]")
     assert [message.arguments for message in batch.messages] == [{"a": "\ufffd"}, {"a": 1}]
