@@ -164,10 +164,11 @@ class UpstreamConnection(asyncio.Protocol):
             return False
         return self._reader is None or not self._reader.has_unseen_event()
 
-    def mark_idle(self, keep_alive: float) -> None:
-        """Wait for the next request, for at most `keep_alive` seconds. The unread rest of the response is dropped."""
+    def mark_idle(self, seconds: float) -> None:
+        """Wait for the next request, until so long after the response. The unread rest of the response is dropped."""
         self.state = _IDLE
-        self.deadline = self._loop.time() + keep_alive
+        # The upstream counts from the end of the response, which may have waited for a slow client since.
+        self.deadline += seconds - self._timeouts.idle
         self._body.clear()
         if self._reader is not None and self._reader.is_paused:
             self._reader.resume()

@@ -1,8 +1,8 @@
 """The pool of connections to the one upstream.
 
 The number of connections is bounded by whoever admits requests. The pool keeps up to `_MAX_IDLE` of them open between
-requests, for less time than servers do (5 s is common), so that a request is rarely sent on a connection that the
-server is just closing. Names are resolved anew for each connection.
+requests, for less time than the server does (`keep_alive`), so that no request is sent on a connection that the server
+is just closing. Names are resolved anew for each connection.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from gateway.proxy.error_locations import error_locations
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ConnectError, ConnectTimeoutError, UpstreamError
+from gateway.proxy.upstream.keep_alive import KeepAlive
 from gateway.proxy.upstream.response_parser import ResponseParser
 
 log = logging.getLogger(__name__)
 
 _MAX_IDLE = 128
-_KEEP_ALIVE = 3.0
-"""Seconds that a connection may be idle."""
 _TICK = 0.25
 """Seconds between two checks of the deadlines."""
 
@@ -44,6 +43,7 @@ class UpstreamPool:
         self._tls = ssl.create_default_context() if address.is_tls else None
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
+        self._keep_alive = KeepAlive()
         self._ticker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -83,9 +83,7 @@ class UpstreamPool:
     def has_idle(self) -> bool:
         """True if a request can be sent on an idle connection now."""
         while self._idle and not self._idle[-1].is_usable:
-            connection = self._idle.pop()
-            connection.abort()
-            self._open.discard(connection)
+            self._retire(self._idle.pop())
         return bool(self._idle)
 
     def try_send(self, head: bytes, body: bytes) -> UpstreamConnection | None:
@@ -103,8 +101,9 @@ class UpstreamPool:
         on_released, connection.on_released = connection.on_released, None
         if on_released is not None:
             on_released()
-        if connection.is_reusable and len(self._idle) < _MAX_IDLE:
-            connection.mark_idle(_KEEP_ALIVE)
+        seconds = self._keep_alive.seconds(connection.response.keep_alive_timeout)
+        if seconds and connection.is_reusable and len(self._idle) < _MAX_IDLE:
+            connection.mark_idle(seconds)
             self._idle.append(connection)
         else:
             connection.abort()
@@ -130,6 +129,18 @@ class UpstreamPool:
 
     def _take_idle(self) -> UpstreamConnection | None:
         return self._idle.pop() if self.has_idle else None
+
+    def _retire(self, connection: UpstreamConnection) -> None:
+        """End a connection that was idle, and learn from it how long the upstream keeps such connections open."""
+        now = asyncio.get_running_loop().time()
+        if connection.state is ConnectionState.CLOSED or connection.deadline > now:
+            if self._keep_alive.closed_early(now):
+                for other in self._idle:
+                    other.deadline = min(other.deadline, now)
+        elif self._keep_alive.adopt_probe(connection, now):
+            return
+        connection.abort()
+        self._open.discard(connection)
 
     async def _connect(self) -> UpstreamConnection:
         connection = await self._open_connection(tls=self._tls)
@@ -160,13 +171,17 @@ class UpstreamPool:
         while True:
             await asyncio.sleep(_TICK)
             now = loop.time()
+            self._keep_alive.check_probe(now)
+            for connection in self._idle[:]:
+                if connection.state is ConnectionState.CLOSED or connection.deadline <= now:
+                    self._idle.remove(connection)
+                    self._retire(connection)
             for connection in [connection for connection in self._open if connection.deadline <= now]:
                 try:
                     connection.on_deadline()
                 except Exception as error:
                     log.error("a connection to the upstream was closed because of an error: %s", error_locations(error))
                     connection.abort()
-            self._idle = [connection for connection in self._idle if connection.state is not ConnectionState.CLOSED]
             self._open = {connection for connection in self._open if connection.state is not ConnectionState.CLOSED}
 
 

@@ -40,12 +40,11 @@ from __future__ import annotations
 import re
 from enum import Enum
 from itertools import count
-from typing import NamedTuple
 
-from gateway.protocol.head_template import HeadTemplate
 from gateway.proxy.upstream.body_buffer import BodyBuffer
 from gateway.proxy.upstream.errors import ResponseError
 from gateway.proxy.upstream.llhttp_reader import LlhttpReader, ParsedHead, invalid_response
+from gateway.proxy.upstream.response_head import CachedResponseHead, keep_alive_timeout, template_of
 
 _MIN_DIRECT = 64 * 1024
 """Outstanding bytes of a body or chunk above which they are received directly into their destination."""
@@ -57,7 +56,6 @@ _MAX_CHUNKS = 64
 _HEAD_END = b"\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 
 
 class ResponseState(Enum):
@@ -76,16 +74,6 @@ class ResponseState(Enum):
 START, HEAD, LENGTH_BODY, CHUNKED_BODY, PARSED_BODY, EOF_BODY, COMPLETE, FAILED = ResponseState
 
 
-class CachedResponseHead(NamedTuple):
-    """A head that was parsed, by the bytes it is recognized by."""
-
-    template: HeadTemplate | bytes
-    """All bytes of the head if its body is chunked, as no number in it varies."""
-    status: int
-    reason: str
-    headers: list[tuple[bytes, bytes]]
-
-
 class ResponseParser:
     """Parses one response into its head and `body`. Feed it the bytes of the connection in their order."""
 
@@ -97,6 +85,8 @@ class ResponseParser:
     content_length: int | None = None
     keep_alive = False
     """True if the connection may carry another response; final once the response is complete."""
+    keep_alive_timeout: int | None = None
+    """Seconds after the response for which the upstream keeps the connection open, if its head tells."""
     _remaining = 0
     """Outstanding bytes of the body (`LENGTH_BODY`) or of the current chunk (`CHUNKED_BODY`)."""
     _chunk_end = b""
@@ -166,20 +156,16 @@ class ResponseParser:
 
     def _start_cached(self, data: bytes, cached: CachedResponseHead) -> bool:
         """Return True if the response begins with the cached head; then it was read."""
-        template, status, reason, headers = cached
-        if isinstance(template, bytes):
-            if not data.startswith(template):
-                return False
-            body_start = len(template)
+        match = cached.match(data)
+        if match is None:
+            return False
+        body_start, length = match
+        if length is None:
             self.state = CHUNKED_BODY
         else:
-            match = template.match(data)
-            if match is None:
-                return False
-            body_start, length = match
             self.content_length = self._remaining = length
             self.state = LENGTH_BODY
-        self.status, self.reason, self.headers = status, reason, headers
+        _, self.status, self.reason, self.headers, self.keep_alive_timeout = cached
         # Otherwise no response would have followed the one that the head was cached from.
         self.keep_alive = True
         if self._remaining and len(data) - body_start == self._remaining:
@@ -204,9 +190,11 @@ class ResponseParser:
 
     def _start_body(self, head: ParsedHead, raw: bytes, reader: LlhttpReader) -> None:
         """Read a body by the shortcut, and cache the head that states its length."""
-        template = raw if head.is_chunked else _template_of(raw)
+        template = template_of(raw, is_chunked=head.is_chunked)
         if template is not None:
-            self.cached_head = CachedResponseHead(template, head.status, head.reason, head.headers)
+            self.cached_head = CachedResponseHead(
+                template, head.status, head.reason, head.headers, self.keep_alive_timeout
+            )
         if self.state is not COMPLETE:
             self.keep_alive = reader.should_keep_alive()
             if head.is_chunked:
@@ -292,6 +280,7 @@ class ResponseParser:
             if head is not None and not self.status:
                 self.status, self.reason, self.headers = head.status, head.reason, head.headers
                 self.content_length = head.content_length
+                self.keep_alive_timeout = keep_alive_timeout(head.headers)
         if reader.is_complete:
             self._complete(keep_alive=reader.keep_alive)
         elif head is None:
@@ -308,9 +297,3 @@ class ResponseParser:
         if self._llhttp is not None:
             self._llhttp.close()
             self._llhttp = None
-
-
-def _template_of(head: bytes) -> HeadTemplate | None:
-    """Return the template of a head with a `Content-Length` in its usual form."""
-    length = _CONTENT_LENGTH.search(head)
-    return None if length is None else HeadTemplate(head[: length.start(1)], head[length.end(1) :])

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from gateway.proxy.upstream.body_buffer import BodyBuffer
-from gateway.proxy.upstream.response_parser import COMPLETE, CachedResponseHead, ResponseParser
+from gateway.proxy.upstream.response_head import CachedResponseHead
+from gateway.proxy.upstream.response_parser import COMPLETE, ResponseParser
 from tests.support.wire import chunked
 
 

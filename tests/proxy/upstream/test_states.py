@@ -15,7 +15,8 @@ from gateway.proxy.upstream.body_buffer import BodyBuffer
 from gateway.proxy.upstream.config import UpstreamTimeouts
 from gateway.proxy.upstream.connection import ConnectionState, UpstreamConnection
 from gateway.proxy.upstream.errors import ResponseError
-from gateway.proxy.upstream.response_parser import CachedResponseHead, ResponseParser
+from gateway.proxy.upstream.response_head import CachedResponseHead
+from gateway.proxy.upstream.response_parser import ResponseParser
 
 
 def steps(transcript: str) -> list[tuple[str, bytes, str]]:
