@@ -44,7 +44,7 @@ class Info(msgspec.Struct, frozen=True):
 async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
     """Return the version, and what connects MCP clients."""
     url = deps.public_url or _proxy_url(deps, caller.host)
-    return Info(deps.version, url, PLACEHOLDER, _client_templates(url))
+    return Info(deps.version, url, PLACEHOLDER, _client_templates(url, has_own_certificate=deps.is_tls))
 
 
 def _proxy_url(deps: Dependencies, host: str) -> str:
@@ -53,9 +53,9 @@ def _proxy_url(deps: Dependencies, host: str) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{deps.proxy_port}{deps.proxy_path}"
 
 
-def _client_templates(url: str) -> tuple[ClientTemplate, ...]:
-    target = Target(url, PLACEHOLDER)
-    built = {name: (client.title, client.build(target)) for name, client in CLIENTS.items()}
+def _client_templates(url: str, *, has_own_certificate: bool = False) -> tuple[ClientTemplate, ...]:
+    target = Target(url, PLACEHOLDER, has_own_certificate=has_own_certificate)
+    built = {name: (client.title, client.snippet(target)) for name, client in CLIENTS.items()}
     return tuple(
         ClientTemplate(
             client=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
 from gateway.cli.support.stores import find_instance
 from gateway.settings import load_settings
+
+if TYPE_CHECKING:
+    from gateway.client_snippets import Target
 
 ClientName = Annotated[
     str | None,
@@ -45,7 +48,7 @@ def client_config(
       mcp-gateway client-config cursor --url https://mcp.example.com/mcp
       mcp-gateway client-config --list
     """
-    from gateway.client_snippets import CLIENTS, Target
+    from gateway.client_snippets import CLIENTS
 
     if list_clients:
         _print_clients(as_json)
@@ -54,7 +57,7 @@ def client_config(
         raise CliError("name a client: list them with `mcp-gateway client-config --list`")
     if client not in CLIENTS:
         raise CliError(_unknown_client(client))
-    snippet = CLIENTS[client].build(Target(url or _proxy_url(config_file, data_dir), key, name))
+    snippet = CLIENTS[client].snippet(_target(url, config_file, data_dir)._replace(key=key, name=name))
     link = snippet.link.url if snippet.link is not None else None
     if as_json:
         print_json({**snippet._asdict(), "client": client, "link": link})
@@ -79,14 +82,18 @@ def _print_clients(as_json: bool) -> None:
         print_table(("CLIENT", ""), list(titles.items()))
 
 
-def _proxy_url(config_file: Path | None, data_dir: Path | None) -> str:
+def _target(url: str | None, config_file: Path | None, data_dir: Path | None) -> Target:
+    from gateway.client_snippets import Target
     from gateway.runtime import startup_banner
 
+    if url is not None:
+        return Target(url)
     settings = load_settings(config_file, {"data_dir": data_dir})
     instance = find_instance(settings.data_dir)
     if instance is not None and settings.public_url is None:
-        return instance.public_url or instance.proxy_url
-    return startup_banner.client_url(settings)
+        url = instance.public_url or instance.proxy_url
+        return Target(url, has_own_certificate=instance.settings.get("tls_cert") is not None)
+    return Target(startup_banner.client_url(settings), has_own_certificate=settings.tls_cert is not None)
 
 
 def _unknown_client(client: str) -> str:

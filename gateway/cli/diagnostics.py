@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from gateway.cli.support import options
 from gateway.cli.support.output import print_json, print_table
 from gateway.cli.support.stores import find_instance
 from gateway.settings import Settings, SettingsError, load_settings
+from gateway.tls.local_client import local_client
 
 if TYPE_CHECKING:
     from gateway.doctor import Check, Deployment
@@ -99,6 +101,9 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
     from gateway.runtime import startup_banner
 
     instance = find_instance(settings.data_dir)
+    certificate = settings.tls_cert if instance is None else instance.settings.get("tls_cert")
+    tls = local_client(Path(certificate)) if certificate is not None else True
+    proxy_tls = tls if url is None else True
     if instance is None:
         return Deployment(
             settings=settings,
@@ -108,6 +113,8 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
             is_up_running=False,
             are_commands_separate=settings.redis_url is not None,
             key=key,
+            admin_tls=tls,
+            proxy_tls=proxy_tls,
         )
     return Deployment(
         settings=settings.replaced(
@@ -119,5 +126,7 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
         is_up_running=True,
         are_commands_separate=False,
         key=key,
+        admin_tls=tls,
+        proxy_tls=proxy_tls,
         unknown_secrets=frozenset(instance.secrets) - frozenset(settings.given_secrets()),
     )

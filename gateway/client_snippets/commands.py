@@ -26,9 +26,10 @@ def claude_code(target: Target) -> Snippet:
 
 def curl(target: Target) -> Snippet:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, separators=(",", ":"))
+    trust = f" --cacert {shlex.quote(target.ca_file)}" if target.ca_file else ""
     return Snippet(
         "a terminal",
-        f"curl -s {shlex.quote(target.url)} \\\n"
+        f"curl -s{trust} {shlex.quote(target.url)} \\\n"
         "  -H 'Content-Type: application/json' \\\n"
         f"  -H {shlex.quote('Authorization: ' + target.bearer)} \\\n"
         f"  -d {shlex.quote(body)}",

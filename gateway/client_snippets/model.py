@@ -18,6 +18,10 @@ class Target(NamedTuple):
     url: str = DEFAULT_URL
     key: str | None = None
     name: str = DEFAULT_NAME
+    has_own_certificate: bool = False
+    """True if the gateway itself serves the URL with TLS; clients may not trust its certificate."""
+    ca_file: str | None = None
+    """A file with certificates to trust, for the command that verifies the gateway."""
 
     @property
     def shown_key(self) -> str:
@@ -66,8 +70,28 @@ class Snippet(NamedTuple):
     link: InstallLink | None = None
 
 
+Trust = Literal["node", "python", "curl", "system"]
+"""The way in which a client is told to trust a certificate."""
+
+_TRUST_NOTES: dict[Trust, str] = {
+    "node": "set NODE_EXTRA_CA_CERTS to the path of its PEM file in the environment of the client.",
+    "python": "set SSL_CERT_FILE to the path of its PEM file in the environment of the program.",
+    "curl": "add --cacert with the path of its PEM file.",
+    "system": "add it to the trusted certificates of the operating system.",
+}
+
+
 class Client(NamedTuple):
     """An MCP client, and the function that builds its snippet."""
 
     title: str
     build: Callable[[Target], Snippet]
+    trust: Trust = "system"
+
+    def snippet(self, target: Target) -> Snippet:
+        """Return the snippet, with a note about the certificate of the gateway if it has its own."""
+        snippet = self.build(target)
+        if not target.has_own_certificate:
+            return snippet
+        note = "If the certificate of the gateway is self-signed or of a private CA, "
+        return snippet._replace(notes=(*snippet.notes, note + _TRUST_NOTES[self.trust]))

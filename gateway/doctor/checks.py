@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from redis.exceptions import RedisError
 
+from gateway.doctor.certificate import check_certificate
 from gateway.doctor.deployment import Check, Deployment
 from gateway.doctor.proxy_checks import check_key, check_proxy
 from gateway.redis.client import connect
@@ -31,15 +32,19 @@ MAX_CLOCK_DIFFERENCE = 1.0
 async def run_checks(deployment: Deployment) -> list[Check]:
     """Run all checks, independent ones concurrently."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=deployment.admin_tls)) as to_admin,
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=deployment.proxy_tls)) as to_proxy,
+    ):
         groups = await asyncio.gather(
             _data_folder(deployment),
             _ports(deployment),
             _redis(deployment.redis_url),
-            _clickhouse(deployment, session),
+            _clickhouse(deployment, to_admin),
             _upstream(deployment),
             check_key(deployment),
-            check_proxy(deployment, session),
+            check_certificate(deployment),
+            check_proxy(deployment, to_proxy),
         )
     return [check for group in groups for check in group]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Literal, NamedTuple
 
 from gateway.settings import Settings
@@ -31,5 +32,8 @@ class Deployment(NamedTuple):
     are_commands_separate: bool
     """True if proxy and admin run as separate commands, with configured URLs."""
     key: str | None
+    admin_tls: ssl.SSLContext | bool = True
+    proxy_tls: ssl.SSLContext | bool = True
+    """The contexts to verify TLS with, or True for the certificates that this machine trusts."""
     unknown_secrets: frozenset[str] = frozenset()
     """Secret settings that the running `up` has and this command does not."""

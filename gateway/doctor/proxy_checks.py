@@ -43,9 +43,8 @@ async def check_proxy(deployment: Deployment, session: aiohttp.ClientSession) ->
     try:
         async with session.get(f"{parts.scheme}://{parts.netloc}/readyz", allow_redirects=False) as response:
             status = response.status
-    except (aiohttp.ClientError, OSError, TimeoutError):
-        fix = "start it with `mcp-gateway up`, or `mcp-gateway proxy`"
-        return [Check("proxy", "failed", f"no server answers at {url}", fix)]
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        return [Check("proxy", "failed", *_no_answer(url, error))]
     if status == 503:
         fix = "see the checks of Redis and upstream, and the log of the proxy"
         return [Check("proxy", "failed", f"answers at {url}, but is not ready", fix)]
@@ -53,6 +52,20 @@ async def check_proxy(deployment: Deployment, session: aiohttp.ClientSession) ->
         fix = "check --url and GATEWAY_PROXY_PORT: another program listens there"
         return [Check("proxy", "failed", f"{url} is not the proxy of this gateway (/readyz: status {status})", fix)]
     return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, session)]
+
+
+def _no_answer(url: str, error: Exception) -> tuple[str, str]:
+    """Return why a server does not answer, and the fix."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+        fix = "use a name of the certificate in --url, or set SSL_CERT_FILE to the PEM file of its issuer"
+        return f"the certificate at {url} is not accepted ({reason.rstrip('.')})", fix
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"the server at {url} does not speak TLS", "write http:// in --url, or set GATEWAY_TLS_CERT"
+    is_closed = isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError)
+    if is_closed and not isinstance(error, aiohttp.ClientConnectorError) and url.startswith("http:"):
+        return f"the server at {url} closes the connection", "if it speaks TLS, write https:// in --url"
+    return f"no server answers at {url}", "start it with `mcp-gateway up`, or `mcp-gateway proxy`"
 
 
 async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:

@@ -76,6 +76,7 @@ async def _admin(settings: Settings, stop: asyncio.Event) -> None:
     )
     if stop.is_set():
         return
+    startup_checks.report_certificate(settings, settings.admin_public_url or startup_banner.admin_url(settings))
     async with supervised(settings, stop) as supervisor:
         await supervisor.start(admin_child(settings.replaced(data_dir=folder)))
         startup_banner.print_admin(settings, await create_first_admin(settings, with_key=False))

@@ -45,6 +45,7 @@ async def _proxy(settings: Settings, stop: asyncio.Event) -> None:
     )
     if stop.is_set():
         return
+    startup_checks.report_certificate(settings, startup_banner.client_url(settings))
     report = asyncio.create_task(startup_checks.report_upstream(settings))
     async with supervised(settings, stop) as supervisor:
         await supervisor.start_all(worker_children(settings.replaced(data_dir=folder)))

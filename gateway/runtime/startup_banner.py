@@ -10,6 +10,8 @@ import msgspec
 
 from gateway.client_snippets import CLIENTS, Target
 from gateway.settings import Settings
+from gateway.tls.inspection import inspect_files
+from gateway.tls.pair import PairError, PairFiles
 
 
 class FirstCredentials(msgspec.Struct, frozen=True):
@@ -23,7 +25,7 @@ class FirstCredentials(msgspec.Struct, frozen=True):
 
 def proxy_url(settings: Settings) -> str:
     """Return the URL of the MCP endpoint for a client on this machine."""
-    return f"{_local_url(settings.host, settings.proxy_port)}{settings.proxy_paths[-1]}"
+    return f"{_local_url(settings, settings.proxy_port)}{settings.proxy_paths[-1]}"
 
 
 def client_url(settings: Settings) -> str:
@@ -33,7 +35,7 @@ def client_url(settings: Settings) -> str:
 
 def admin_url(settings: Settings) -> str:
     """Return the URL of the admin API and dashboard for a browser on this machine."""
-    return _local_url(settings.host, settings.admin_port)
+    return _local_url(settings, settings.admin_port)
 
 
 def print_up(settings: Settings, credentials: FirstCredentials | None, *, is_demo: bool) -> None:
@@ -91,14 +93,16 @@ def _login_lines(credentials: FirstCredentials) -> list[str]:
 
 
 def _api_key_lines(settings: Settings, api_key: str) -> list[str]:
-    config = CLIENTS["other"].build(Target(client_url(settings), api_key)).text
-    verification = CLIENTS["curl"].build(Target(proxy_url(settings), api_key)).text
+    ca_file = str(settings.tls_cert) if settings.tls_cert is not None else None
+    target = Target(client_url(settings), api_key, has_own_certificate=ca_file is not None)
+    snippet = CLIENTS["other"].snippet(target)
+    verification = CLIENTS["curl"].build(Target(proxy_url(settings), api_key, ca_file=ca_file)).text
     return [
         "An API key, ready to use (shown this once):",
         f"  {api_key}",
         "",
         "For an MCP client (others: mcp-gateway client-config --list):",
-        *_indented(config),
+        *_indented("\n\n".join((snippet.text, *snippet.notes))),
         "",
         "See that it works:",
         *_indented(verification),
@@ -110,12 +114,28 @@ def _indented(text: str) -> list[str]:
     return ["  " + line for line in text.splitlines()]
 
 
-def _local_url(host: str, port: int) -> str:
+def _local_url(settings: Settings, port: int) -> str:
+    host, is_loopback = settings.host, False
     with contextlib.suppress(ValueError):
         address = ipaddress.ip_address(host)
         if address.is_unspecified:
             host = "127.0.0.1" if address.version == 4 else "::1"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        is_loopback = address.is_unspecified or address.is_loopback
+    if is_loopback and _needs_name(settings, host):
+        host = "localhost"
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _needs_name(settings: Settings, address: str) -> bool:
+    """Return True if the certificate covers `localhost`, but not the address."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return False
+    try:
+        certificate = inspect_files(PairFiles(settings.tls_cert, settings.tls_key))
+    except PairError:
+        return False
+    return certificate.covers("localhost") and not certificate.covers(address)
 
 
 def _print(lines: list[str]) -> None:

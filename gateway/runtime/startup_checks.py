@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import time
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from gateway.event_loop import listening
 from gateway.redis import client as redis_client
 from gateway.settings import Settings
 from gateway.settings.model import shown_value
+from gateway.tls.inspection import inspect_files
+from gateway.tls.pair import PairError, PairFiles
 
 if TYPE_CHECKING:
     from gateway.runtime.upstream_probe import Finding
@@ -122,6 +125,19 @@ async def report_upstream(settings: Settings) -> None:
     if not finding.is_ok:
         until = "" if finding.is_reachable else "; calls are 502 until then"
         log.warning("%s%s", _upstream_line(settings, finding), until)
+
+
+def report_certificate(settings: Settings, url: str) -> None:
+    """Log as a warning why clients do not accept the TLS certificate at a URL, or soon will not, if anything."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    try:
+        certificate = inspect_files(PairFiles(settings.tls_cert, settings.tls_key))
+    except PairError as error:
+        log.warning("%s", error)
+        return
+    for problem in certificate.problems(urlsplit(url).hostname or "", time.time()):
+        log.warning("the certificate in GATEWAY_TLS_CERT %s: %s", problem.finding, problem.fix)
 
 
 def _upstream_line(settings: Settings, finding: Finding) -> str:

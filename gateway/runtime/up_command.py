@@ -38,6 +38,7 @@ async def _up(settings: Settings, stop: asyncio.Event) -> None:
                 (settings.metrics_host, settings.metrics_port, "GATEWAY_METRICS_PORT"),
             ),
         )
+        startup_checks.report_certificate(settings, startup_banner.client_url(settings))
         valkey = None if settings.redis_url else embedded.valkey_child(embedded.find_valkey(), folder)
         demo_listener = None if settings.upstream_url else embedded.open_demo_listener()
         settings = embedded.with_embedded_engines(settings, folder)

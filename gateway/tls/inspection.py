@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from gateway.tls.local_client import local_client
 from gateway.tls.pair import PairError, PairFiles, load_context
+
+EXPIRY_WARNING_DAYS = 14
+_DAY = 86400
+
+
+_KINDS = frozenset({"DNS", "IP Address"})
+_MAX_NAMES = 5
+
+
+class Problem(NamedTuple):
+    """A reason why clients do not accept a certificate, or soon will not; and the fix."""
+
+    finding: str
+    fix: str
+    is_expired: bool = False
 
 
 class Certificate(NamedTuple):
@@ -20,6 +36,21 @@ class Certificate(NamedTuple):
     def covers(self, host: str) -> bool:
         """Return True if clients accept the certificate for a host name or an address."""
         return any(_matches(name, host.lower()) for name in self.names)
+
+    def problems(self, host: str, now: float) -> Iterator[Problem]:
+        """Find the problems of a client that connects to a host; `now` is the Unix time."""
+        left = self.expires - now
+        if left < EXPIRY_WARNING_DAYS * _DAY:
+            is_expired = left <= 0
+            verb = "has expired" if is_expired else "expires"
+            finding = f"{verb} on {datetime.fromtimestamp(self.expires, UTC):%Y-%m-%d %H:%M} UTC"
+            yield Problem(finding, "renew it; the gateway reads the files again when they change", is_expired)
+        if not self.covers(host):
+            names = ", ".join(self.names[:_MAX_NAMES]) or "no name"
+            yield Problem(
+                f"is valid for {names}, and not for {host}",
+                "set GATEWAY_PUBLIC_URL to the URL that clients use, or issue a certificate with that name",
+            )
 
 
 def inspect_files(files: PairFiles) -> Certificate:
@@ -44,9 +75,6 @@ def describe(peer_certificate: Mapping[str, Any] | None) -> Certificate:
     values = peer_certificate or {}
     names = tuple(str(value).lower() for kind, value in values.get("subjectAltName", ()) if kind in _KINDS)
     return Certificate(names, ssl.cert_time_to_seconds(values["notAfter"]) if "notAfter" in values else 0.0)
-
-
-_KINDS = frozenset({"DNS", "IP Address"})
 
 
 def _matches(name: str, host: str) -> bool:

@@ -239,3 +239,30 @@ def test_the_javascript_program_is_valid() -> None:
         command = [str(node()), "--input-type=module", "--check", "-"]
         done = subprocess.run(command, input=text("typescript", target), capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
+
+
+# Certificates.
+
+
+@pytest.mark.parametrize(
+    ("client", "says"),
+    [
+        ("claude-code", "set NODE_EXTRA_CA_CERTS"),
+        ("python", "set SSL_CERT_FILE"),
+        ("curl", "add --cacert"),
+        ("cursor", "trusted certificates of the operating system"),
+    ],
+)
+def test_a_gateway_with_a_certificate_says_how_the_client_trusts_it(client: str, says: str) -> None:
+    with_certificate = CLIENTS[client].snippet(TARGET._replace(has_own_certificate=True))
+    plain = CLIENTS[client].snippet(TARGET)
+    assert with_certificate.notes[:-1] == plain.notes
+    assert with_certificate.notes[-1].startswith(
+        "If the certificate of the gateway is self-signed or of a private CA, "
+    )
+    assert says in with_certificate.notes[-1]
+
+
+def test_the_verifying_command_can_name_the_file_of_the_certificate() -> None:
+    words = shlex.split(text("curl", TARGET._replace(ca_file="/etc/my tls.crt")).replace("\\\n", " "))
+    assert words[:5] == ["curl", "-s", "--cacert", "/etc/my tls.crt", TARGET.url]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.tls.inspection import inspect_files
+from gateway.tls.inspection import Certificate, inspect_files
 from gateway.tls.pair import PairError
 from tests.support.certificates import make_pair
 
@@ -43,3 +43,25 @@ def test_a_broken_pair_is_refused(tmp_path: Path) -> None:
     files.key.unlink()
     with pytest.raises(PairError, match="GATEWAY_TLS_KEY"):
         inspect_files(files)
+
+
+def certificate(tmp_path: Path, hours: float) -> Certificate:
+    return inspect_files(make_pair(tmp_path, "mcp.example.com", "10.0.0.7", valid=datetime.timedelta(hours=hours)))
+
+
+def test_a_certificate_that_clients_accept_has_no_problem(tmp_path: Path) -> None:
+    assert list(certificate(tmp_path, 15 * 24).problems("mcp.example.com", time.time())) == []
+
+
+@pytest.mark.parametrize(("hours", "verb"), [(-1, "has expired on "), (13 * 24, "expires on ")])
+def test_the_end_of_a_certificate_is_a_problem_two_weeks_before_it(tmp_path: Path, hours: float, verb: str) -> None:
+    [problem] = certificate(tmp_path, hours).problems("10.0.0.7", time.time())
+    assert problem.finding.startswith(verb)
+    assert problem.is_expired is (hours < 0)
+    assert problem.fix.startswith("renew it")
+
+
+def test_a_host_without_its_name_in_the_certificate_is_a_problem(tmp_path: Path) -> None:
+    [problem] = certificate(tmp_path, 15 * 24).problems("127.0.0.1", time.time())
+    assert problem.finding == "is valid for mcp.example.com, 10.0.0.7, and not for 127.0.0.1"
+    assert "GATEWAY_PUBLIC_URL" in problem.fix

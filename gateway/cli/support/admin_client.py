@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.support.output import CliError
 from gateway.cli.support.stores import Stores
 from gateway.runtime.data_dir import JWT_SECRET_FILE
 from gateway.timestamps import now_ms
+from gateway.tls.local_client import local_client
 
 if TYPE_CHECKING:
     import aiohttp
@@ -45,11 +47,13 @@ async def _get(
         raise CliError("this works only with a running `mcp-gateway up`: name its folder with --data-dir")
     url = stores.instance.admin_url + path
     headers = {"Authorization": f"Bearer {await _token(stores)}"}
+    certificate = stores.instance.settings.get("tls_cert")
+    tls = local_client(Path(certificate)) if certificate is not None else True
     timeout = aiohttp.ClientTimeout(total=total_timeout, sock_read=_TIMEOUT_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-            session.get(url, params=query, allow_redirects=False) as response,
+            session.get(url, params=query, allow_redirects=False, ssl=tls) as response,
         ):
             if response.status != 200:
                 body = await response.json(content_type=None)
