@@ -42,14 +42,16 @@ from gateway.proxy.accounting.response_decoder import (
     replace_messages,
 )
 from gateway.proxy.accounting.response_inspection import TASK_READS, Inspection, ResponseInspector
-from gateway.proxy.accounting.services import AccountingServices, Meter
+from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.tracked_request import TrackedRequest, only_id, track_call, track_list
-from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
+from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder, meter_tool_response
 from gateway.proxy.admission.admitted_request import Caller
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.limits.slots import Slot
 
 _WITH_RESULT = frozenset({"tools/call", "tasks/result"})
+_RESULT = b'"result"'
+"""Part of every result, also of one that cannot be decoded."""
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
 _NOT_METERED = MeteringResult(tables=(), records=None, method=metering.UNKNOWN)
 
@@ -81,8 +83,6 @@ class Exchange:
         self._is_listening = is_listening
         self._decoded: tuple[Chunk, ToolResponse | None] = (b"", None)
         """Data that was decoded ahead, and the response in it."""
-        self.is_limited_to_tables = key is not None and key.is_limited_to_tables
-        """True if the key is limited to certain tables, so that responses must be correlated without any doubt."""
         self.is_abandoned = False
         """True if it is not sent to the upstream."""
         self.is_session_bound = False
@@ -91,6 +91,8 @@ class Exchange:
         """The requests without a response, by JSON-RPC id."""
         self.registered: dict[str, RegisteredRequest] = {}
         """The requests that are registered in the correlation store, by JSON-RPC id."""
+        self.unmatched_bytes = 0
+        """Bytes that may have answered a pending call, although no id says so."""
         for message in messages:
             if message.kind == "request" and (request := self._track(message)) is not None:
                 self.pending[request.id_json] = request
@@ -101,6 +103,11 @@ class Exchange:
             or (is_limited_to_tools and (is_listening or self._has_other_reads))
         )
         """True if responses may have to be changed, so that none may be sent before it is inspected."""
+
+    @property
+    def is_limited_to_tables(self) -> bool:
+        """True if the key is limited to certain tables, so that responses must be correlated without any doubt."""
+        return self.key is not None and self.key.is_limited_to_tables
 
     @property
     def needs_inspection(self) -> bool:
@@ -211,18 +218,22 @@ class Exchange:
             inspection.output = replace_messages(data, messages, replacements)
         elif not messages and self.is_limited_to_tables and data.strip():
             inspection.output = redaction.deny_result(only_id(self.pending))
+        inspection.is_unreadable = all(message.is_malformed for message in messages)
+        if inspection.is_unmatched or (not messages and _RESULT in bytes(data)):
+            self.unmatched_bytes += len(data)
         return inspection
 
     def count_uninspected(self, response_bytes: int, *, is_error: bool = False) -> Inspection:
-        """Count the pending tool calls with unknown records, because their response cannot be inspected.
+        """Count the pending tool calls with unknown records, because their response cannot be inspected or matched.
 
         `is_error` tells that the upstream reports a failure.
         """
         inspection = Inspection(b"")
+        # A key limited to tables gets an error instead.
+        status = "denied" if self.is_limited_to_tables else "rpc_error" if is_error else "ok"
         for call in self.pending.values():
             if call.method == "tools/call":
-                outcome = Outcome(_NOT_METERED, "rpc_error" if is_error else "ok", response_bytes)
-                self._add_event(inspection, call, outcome)
+                self._add_event(inspection, call, Outcome(_NOT_METERED, status, response_bytes))
         self.pending.clear()
         return inspection
 
@@ -270,18 +281,3 @@ class Exchange:
     def _has_other_reads(self) -> bool:
         """True if the requests list tools, or read a task that another key may have created."""
         return any(request.method != "tools/call" for request in self.pending.values())
-
-
-def meter_tool_response(
-    call: TrackedRequest, response: ToolResponse | None, meter: Meter, response_bytes: int
-) -> Outcome | None:
-    """Meter a single-result response to a call; return `None` for any other response, which needs general inspection.
-
-    `response` is the result of `decode_tool_response`. A tool with a metering rule has no single-result response.
-    """
-    if response is None or bytes(response.id) != call.id_json.encode():
-        return None
-    metered = meter.meter_decoded(call.tool, call.arguments, response.result)
-    if metered is None:
-        return None
-    return Outcome(metered, "tool_error" if response.result.isError is True else "ok", response_bytes)

@@ -9,9 +9,13 @@ from __future__ import annotations
 import msgspec
 
 from gateway.keys.record import KeyRecord
+from gateway.metering import MeteringResult
 from gateway.protocol.errors import DENIED, error_body
-from gateway.proxy.accounting.response_decoder import decode_result
-from gateway.proxy.admission.policy import ReadOnlyHint, check_tool
+from gateway.proxy.accounting.correlation_models import KnownRequest, RegisteredRequest
+from gateway.proxy.accounting.response_decoder import decode_result, without_error_flag
+from gateway.proxy.accounting.services import Meter
+from gateway.proxy.admission.policy import ReadOnlyHint, check_tables, check_tool
+from gateway.proxy.admission.rejections import Deny
 
 _UNCHECKED = "This API key is limited, and this result cannot be matched to a call that it may make"
 
@@ -54,6 +58,27 @@ def redact_unmatched(
     if members.is_tool_result:
         return deny_result(id_)
     return filter_tools(key, id_, result, read_only_hint) if members.tools else None
+
+
+def check_result(
+    key: KeyRecord | None, meter: Meter, call: KnownRequest, result: msgspec.Raw, metered: MeteringResult
+) -> Deny | None:
+    """Return a `Deny` if the key may not see a tool result."""
+    if key is None or not key.is_limited_to_tables:
+        return None
+    if not decode_result(result).is_error:
+        # Without a table it is unknown what was read, even if the records could be counted.
+        return check_tables(key, metered.tables or _judged_tables(call, meter))
+    # An error should have read nothing, but may still carry records of a table.
+    as_success = meter(call.tool, call.arguments, without_error_flag(result))
+    return check_tables(key, as_success.tables)
+
+
+def _judged_tables(call: KnownRequest, meter: Meter) -> tuple[str, ...] | None:
+    """Return the tables of a call whose result need not name any: a write, or SQL that reads no table."""
+    if isinstance(call, RegisteredRequest) and call.written:
+        return call.tables
+    return meter.tables_judged(call.tool, call.arguments)
 
 
 def redact_disguised(key: KeyRecord | None, id_: object, result: msgspec.Raw) -> bytes | None:

@@ -24,12 +24,11 @@ from gateway.proxy.accounting.response_decoder import (
     decode_result,
     decode_value,
     error_code,
-    without_error_flag,
 )
 from gateway.proxy.accounting.services import AccountingServices
 from gateway.proxy.accounting.tracked_request import TrackedRequest, only_id
 from gateway.proxy.accounting.usage_events import Outcome, UsageEventBuilder
-from gateway.proxy.admission.policy import check_tables, check_tool
+from gateway.proxy.admission.policy import check_tool
 from gateway.proxy.admission.rejections import Deny
 from gateway.usage.event import UsageEvent
 
@@ -55,6 +54,10 @@ class Inspection(msgspec.Struct):
     created_tasks: list[CreatedTask] = []
     answered_ids: list[str] = []
     """Ids of the exchange's own requests that are answered."""
+    is_unmatched: bool = False
+    """True if this may answer a call, although no id says so: it counts if nothing else answers the call."""
+    is_unreadable: bool = False
+    """True if this holds no JSON-RPC message."""
     limit_exceeded: Deny | None = None
     """The reason why a result was replaced by an error: its key has used up its records."""
 
@@ -89,16 +92,22 @@ class ResponseInspector:
     def inspect(self, message: RpcMessage) -> bytes | None:
         """Inspect a message; return its replacement, or `None` if it may pass unchanged."""
         if message.is_malformed and self._has_tables:
+            self._inspection.is_unmatched = True
             return redaction.deny_result(decode_value(message.id) if message.id else only_id(self._pending))
         if message.method and decode_value(message.method) == _TASK_NOTIFICATION:
             return self._inspect_task_notification(message)
+        if not message.id:
+            self._inspection.is_unmatched |= self._may_answer_call(message.result)
         if not message.id or not (message.result or message.error):
             return None
         try:
             id_ = msgspec.json.decode(message.id)
         except msgspec.MsgspecError:
             return redaction.deny_result(None) if self._has_tables else None
-        id_json = encode_id(id_)
+        # Some servers write `1.0` for `1`.
+        id_json = encode_id(int(id_) if isinstance(id_, float) and id_.is_integer() else id_)
+        if id_json in self._inspection.answered_ids:
+            return redaction.deny_result(id_) if self._has_tables else None
         request = self._pending.get(id_json)
         if request is None:
             return self._correlate_response(id_json, id_, message)
@@ -125,12 +134,23 @@ class ResponseInspector:
         if message.result and (request is None or (self._has_tables and not found.is_certain)):
             if is_uncounted and request is not None and request.method == "tools/call":
                 self._add_event(request, _NO_RECORDS, "denied")
+            elif request is None and self._may_answer_call(message.result):
+                self._inspection.is_unmatched = True
+                if not self._has_tables:
+                    return None
             return redaction.redact_unmatched(self._key, id_, message.result, self._services.tools.read_only_hint)
         if request is None:
             return None
         if found.is_certain:
             self._observe_list(request, message)
         return self._inspect_response(request, is_uncounted, id_, message)
+
+    def _may_answer_call(self, result: msgspec.Raw) -> bool:
+        """Return True if this is a tool result and a call of this exchange is not answered yet."""
+        calls = (each.id_json for each in self._pending.values() if each.method == "tools/call")
+        if all(id_json in self._inspection.answered_ids for id_json in calls):
+            return False
+        return bool(result) and decode_result(result).is_tool_result
 
     def _observe_list(self, request: KnownRequest, message: RpcMessage) -> None:
         """Have the catalog learn the tools of a `tools/list` result."""
@@ -206,7 +226,7 @@ class ResponseInspector:
         ):
             read = tuple(table for table in call.tables if table not in call.written)
             metered = msgspec.structs.replace(metered, tables=read, written=call.written)
-        deny = self._check_result(call, result, members, metered)
+        deny = redaction.check_result(self._key, self._services.meter, call, result, metered)
         if deny is None and is_uncounted and (cost := self._builder.record_cost(call, metered.records)) is not None:
             found = self._look_up(Lookup("records", call.id_json, cost=cost))
             if found is None:
@@ -215,29 +235,6 @@ class ResponseInspector:
         if is_uncounted:
             self._add_event(call, metered, "denied" if deny else "tool_error" if members.is_error else "ok")
         return error_body(id_, DENIED, deny.message) if deny else None
-
-    def _check_result(
-        self,
-        call: KnownRequest,
-        result: msgspec.Raw,
-        members: ResultMembers,
-        metered: MeteringResult,
-    ) -> Deny | None:
-        """Return a `Deny` if the key may not see a tool result."""
-        if self._key is None or not self._has_tables:
-            return None
-        if not members.is_error:
-            # Without a table it is unknown what was read, even if the records could be counted.
-            return check_tables(self._key, metered.tables or self._judged_tables(call))
-        # An error should have read nothing, but may still carry records of a table.
-        as_success = self._services.meter(call.tool, call.arguments, without_error_flag(result))
-        return check_tables(self._key, as_success.tables)
-
-    def _judged_tables(self, call: KnownRequest) -> tuple[str, ...] | None:
-        """Return the tables of a call whose result need not name any: a write, or SQL that reads no table."""
-        if isinstance(call, RegisteredRequest) and call.written:
-            return call.tables
-        return self._services.meter.tables_judged(call.tool, call.arguments)
 
     def _inspect_task_read(self, read: KnownRequest, id_: object, message: RpcMessage) -> bytes | None:
         """Inspect the response to a `tasks/get` or `tasks/result`."""

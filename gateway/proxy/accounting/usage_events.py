@@ -13,7 +13,8 @@ from gateway.keys.record import KeyRecord
 from gateway.metering import MeteringResult
 from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, KnownRequest, RecordCost, RegisteredRequest
 from gateway.proxy.accounting.redaction import is_restricted
-from gateway.proxy.accounting.services import NewEventId
+from gateway.proxy.accounting.response_decoder import ToolResponse
+from gateway.proxy.accounting.services import Meter, NewEventId
 from gateway.proxy.accounting.tracked_request import TrackedRequest
 from gateway.proxy.admission.admitted_request import MAX_CLIENT_TEXT_CHARACTERS, Caller
 from gateway.proxy.clock import Clock
@@ -148,3 +149,18 @@ def arguments_hash(arguments: Mapping[str, Any]) -> str:
     """Return a short digest of a call's arguments, to recognise equal calls without storing their content."""
     canonical = msgspec.json.encode(arguments, order="deterministic")
     return hashlib.sha256(canonical).hexdigest()[:16]
+
+
+def meter_tool_response(
+    call: TrackedRequest, response: ToolResponse | None, meter: Meter, response_bytes: int
+) -> Outcome | None:
+    """Meter a single-result response to a call; return `None` for any other response, which needs general inspection.
+
+    `response` is the result of `decode_tool_response`. A tool with a metering rule has no single-result response.
+    """
+    if response is None or bytes(response.id) != call.id_json.encode():
+        return None
+    metered = meter.meter_decoded(call.tool, call.arguments, response.result)
+    if metered is None:
+        return None
+    return Outcome(metered, "tool_error" if response.result.isError is True else "ok", response_bytes)

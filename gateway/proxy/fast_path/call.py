@@ -30,10 +30,15 @@ import msgspec
 
 from gateway.protocol.buffers import Chunk, slice_view
 from gateway.protocol.sse_event import is_partial_single_event, single_event_data
-from gateway.proxy.accounting.exchange import meter_tool_response
 from gateway.proxy.accounting.response_decoder import decode_tool_response
 from gateway.proxy.accounting.tracked_request import track_call
-from gateway.proxy.accounting.usage_events import EventIdentity, Outcome, arguments_hash, build_usage_event
+from gateway.proxy.accounting.usage_events import (
+    EventIdentity,
+    Outcome,
+    arguments_hash,
+    build_usage_event,
+    meter_tool_response,
+)
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.policy import check_tables
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, Deny
@@ -215,7 +220,7 @@ class FastPathCall:
     @property
     def _may_redact(self) -> bool:
         record = self._received.record
-        return record.has_record_limits or record.is_limited_to_tables
+        return record.has_record_limits or record.is_limited_to_tables or record.is_limited_to_tools
 
     def _meter(self, data: Chunk) -> Outcome | None:
         """Meter a single-result response that the key may see; return `None` for any other response."""

@@ -9,7 +9,7 @@ that resumes it (`Last-Event-ID`) would get nothing, from any worker. The rules:
 
 - A detached call goes on until its response is complete, or until its client resumes the stream of its session. A
   listening stream ends with its client, and so does a call of revision 2026-07-28, in which a client cancels a call by
-  closing the stream.
+  closing the stream; but not if the client may have a part of the result, which would then be uncounted.
 - A session with detached calls has a marker in Redis. A client that comes back deletes the marker, and each worker that
   misses its marker cancels the session's detached calls within `_POLL_SECONDS`.
 - Only calls that are registered in the correlation store are cancelled this way: they are metered on whichever stream
@@ -74,7 +74,8 @@ class DetachedCalls:
         `stream` is the stream in which the response was read so far, if it was.
         """
         exchange = sent.exchange
-        if not exchange.has_pending_results or sent.request.head.protocol_version >= _FIRST_WHERE_CLOSE_CANCELS:
+        is_cancelled = sent.request.head.protocol_version >= _FIRST_WHERE_CLOSE_CANCELS
+        if not exchange.has_pending_results or (is_cancelled and not (stream is not None and stream.has_passed_result)):
             return False
         # Without registered calls, the client cannot have seen an event id to resume from.
         scope = exchange.scope if exchange.registered and exchange.has_session else None

@@ -116,10 +116,13 @@ class ResponseDelivery:
     ) -> None:
         """Send the response as it arrives. An incomplete one gets no end, so that it cannot look complete."""
         connection = sent.connection
-        length = None if stream.may_redact or stream.is_decoded else connection.response.content_length
+        is_event_stream = connection.response.is_event_stream
+        # Even a stream that is passed on may have events for others, which a limited key does not get.
+        may_change = stream.may_redact or stream.is_decoded or (is_event_stream and sent.exchange.is_restricted)
+        length = None if may_change else connection.response.content_length
         writer.begin(_response_head(sent, stream), length)
         # Pings would not fit into a stated length.
-        is_pinged = connection.response.is_event_stream and length is None
+        is_pinged = is_event_stream and length is None
         pinged = PingedStream(stream, writer, self._ping_seconds if is_pinged else 0)
         try:
             if not (first or connection.is_readable):

@@ -315,17 +315,17 @@ async def is_callable(gateway: Gateway, tool: str, key: str) -> bool:
 async def test_the_catalog_shows_which_arguments_of_a_limited_key_name_tables(
     gateway: Gateway, upstream: ScriptedUpstream
 ) -> None:
-    declared = json.loads(listed("delete_rows"))
+    declared = json.loads(listed("get_rows"))
     upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": declared})
     limited = await gateway.key(allowed_tables=("orders",))
-    secret = call("delete_rows", entity="secrets")
+    secret = call("get_rows", entity="secrets")
     assert (await gateway.post(secret, limited)).status == 200, "the catalog does not have the tool yet"
     assert (await gateway.post(LIST, await gateway.key())).status == 200
     deadline = asyncio.get_running_loop().time() + 10
     while (refused := await gateway.post(secret, limited)).status == 200:
         assert asyncio.get_running_loop().time() < deadline
     assert refused.status == 403
-    assert (await gateway.post(call("delete_rows", entity="orders"), limited)).status == 200
+    assert (await gateway.post(call("get_rows", entity="orders"), limited)).status == 200
     assert [b"secrets" in request.body for request in upstream.requests][-1] is False
 
 

@@ -30,7 +30,7 @@ class BodyStream(ResponseStream):
             try:
                 chunk = self._source.read_nowait() or await self._source.read()
             except UpstreamError:
-                await self._register_unanswered()
+                await self._end()
                 raise
             if not self._exchange.needs_inspection:
                 return chunk or self._last(chunk)
@@ -58,8 +58,7 @@ class BodyStream(ResponseStream):
         self._chunks.clear()
         inspection = await self._inspect(body)
         passed: Chunk = inspection.output
-        if self._exchange.has_pending:
-            await self._register_unanswered()
+        await self._end(len(body) if inspection.is_unreadable else 0)
         if not self.may_redact:
             returned = len(body) - len(self._withheld) - len(last)
             passed = memoryview(body)[returned:] if returned else body

@@ -180,13 +180,13 @@ class EncodedBodyStream(_InspectedStream):
         except UndecodableResponse:
             raise
         except UpstreamError:
-            await self._register_unanswered()
+            await self._end()
             raise
         text = join_chunks(self._pieces)
         self._exchange.decode_ahead(text)
         await asyncio.sleep(0)
         inspection = await self._inspect(text)
-        await self._register_unanswered()
+        await self._end(len(text) if inspection.is_unreadable else 0)
         if inspection.output is text or not self.may_redact:
             return self._last(self._body.take_raw())
         self.is_decoded = True

@@ -22,6 +22,8 @@ _MANY_LINES = 500
 their turn in between."""
 _PORTION = 2048
 
+_RESULT = b'"result"'
+
 RewriteEndpoint = Callable[[bytes], Awaitable[bytes]]
 """Replaces the address that the upstream announces for messages (HTTP+SSE transport, 2024-11-05) by the gateway's."""
 
@@ -69,6 +71,9 @@ class EventStream(ResponseStream):
                 event = self._events.popleft()
                 chunks.append(await self._inspect_event(event))
         assert event is not None
+        if self._exchange.unmatched_bytes and self._source.at_eof and not self._has_buffered():
+            # These are the last bytes: the client must not have them before they are counted.
+            await self._end()
         self._is_between_events = (event.is_complete or event.is_last) and not self._is_tail
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -78,7 +83,7 @@ class EventStream(ResponseStream):
             try:
                 chunk = await self._source.read()
             except UpstreamError:
-                await self._register_unanswered()
+                await self._end()
                 raise
             if not chunk:
                 return await self._split_tail()
@@ -97,7 +102,7 @@ class EventStream(ResponseStream):
         """
         tail = self._splitter.flush()
         if not tail or self.may_redact:
-            await self._register_unanswered()
+            await self._end()
             return False
         self._is_tail = True
         is_part = self._size > 0
@@ -118,7 +123,15 @@ class EventStream(ResponseStream):
             # Even before the result itself: it must never pass as the response to another request with the same id.
             raw = await self._register_resumable(raw)
         data = bytes(event_data(raw)) if self.may_redact else event_data(raw)
+        if not data and _RESULT in raw:
+            # Clients of SSE ignore it, but others may read it: JSON under the wrong content type, a comment.
+            inspected = (await self._inspect(raw)).output
+            return raw if inspected is raw else replace_event_data(b"", inspected)
+        unmatched_before = self._exchange.unmatched_bytes
         passed = (await self._inspect(data)).output if data else data
+        if self._is_tail:
+            # Clients discard what is incomplete.
+            self._exchange.unmatched_bytes = unmatched_before
         if is_resumable and not self._exchange.is_limited_to_tables:
             raw = await self._register_resumable(raw)
         return raw if passed is data else replace_event_data(raw, passed)
@@ -128,7 +141,7 @@ class EventStream(ResponseStream):
         self._check_size()
         self._size += len(part.raw)
         if part.is_last:
-            await self._count_uninspected()
+            await self._count_uninspected(self._size)
             self._size = 0
 
     async def _register_resumable(self, event: bytes | bytearray) -> bytes | bytearray:

@@ -20,6 +20,8 @@ MAX_INSPECTED = 32 * 1024 * 1024
 """Maximum bytes of a response that are buffered for inspection."""
 FAILED_STATUS = 400
 """The lowest status after which no response to the calls will come on any stream."""
+_ACCEPTED = 202
+"""The status of a response whose result comes on another stream (HTTP+SSE transport)."""
 
 
 class ResponseSource(Protocol):
@@ -96,6 +98,11 @@ class ResponseStream(ABC):
             self._is_sql_parsed = True
         return await self._next()
 
+    @property
+    def has_passed_result(self) -> bool:
+        """True if the client may have a part of a result that is not counted yet."""
+        return self._size > 0 or self._exchange.unmatched_bytes > 0
+
     async def read_to_end(self) -> None:
         """Read the rest of the response for a client that has disconnected. Raises `UpstreamError`."""
         while self._exchange.has_pending_results and await self.next_chunk():
@@ -125,14 +132,24 @@ class ResponseStream(ABC):
             raise RequestRejected(inspection.limit_exceeded)
         return inspection
 
-    async def _register_unanswered(self) -> None:
-        """Register the calls that have no response here, as it may come on another stream; not if they have failed."""
-        if not self._exchange.has_pending:
+    async def _end(self, unreadable_bytes: int = 0) -> None:
+        """Account for the calls without a response here, at the end of the response.
+
+        They are counted if something passed that may have been their response: `unreadable_bytes` are those of a body
+        without any JSON-RPC message. Otherwise they are registered, as it may come on another stream, unless they have
+        failed.
+        """
+        exchange, status = self._exchange, self._source.response.status
+        if not exchange.has_pending:
             return
-        if self._source.response.status >= FAILED_STATUS:
-            await self._correlation.withdraw(self._exchange)
-        elif self._exchange.has_session:
-            await self._correlation.register(self._exchange)
+        if exchange.registered or status == _ACCEPTED or status >= FAILED_STATUS:
+            unreadable_bytes = 0
+        if size := exchange.unmatched_bytes or unreadable_bytes:
+            await self._count_uninspected(size)
+        elif status >= FAILED_STATUS:
+            await self._correlation.withdraw(exchange)
+        elif exchange.has_session or status == _ACCEPTED:
+            await self._correlation.register(exchange)
 
     # Without inspection.
 
@@ -147,20 +164,20 @@ class ResponseStream(ABC):
             try:
                 chunk: Chunk = b"" if self._source.at_eof else await self._source.read()
             except UpstreamError:
-                await self._register_unanswered()
+                await self._end()
                 raise
             self._size += len(chunk)
             if not chunk or self._source.at_eof:
-                await self._count_uninspected()
+                await self._count_uninspected(self._size)
                 return self._last(join_chunks((self._withheld, chunk)))
             released, self._withheld = self._withheld, chunk
             if released:
                 return released
 
-    async def _count_uninspected(self) -> None:
-        """Count the pending calls, whose results were not inspected, with the `_size` that passed."""
+    async def _count_uninspected(self, size: int) -> None:
+        """Count the pending calls, whose results were not inspected, with the bytes that passed."""
         is_error = self._source.response.status >= FAILED_STATUS
-        inspection = self._exchange.count_uninspected(self._size, is_error=is_error)
+        inspection = self._exchange.count_uninspected(size, is_error=is_error)
         if inspection.events:
             await self._record(inspection)
         await self._correlation.withdraw(self._exchange)
