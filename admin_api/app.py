@@ -18,7 +18,8 @@ from aiohttp import hdrs, web
 
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints import audit, auth, health, info, usage
+from admin_api.endpoints import audit, health, info, usage
+from admin_api.endpoints.auth import login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, suspension, transfer
 from admin_api.endpoints.users import endpoints as users
 from admin_api.http.addresses import host_name
@@ -28,7 +29,8 @@ from admin_api.http.static_files import Asset, load_assets, serve_asset
 from gateway.refused_hosts import RefusedHosts
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    *auth.ENDPOINTS,
+    *login.ENDPOINTS,
+    *sessions.ENDPOINTS,
     *creation.ENDPOINTS,
     *reading.ENDPOINTS,
     *changes.ENDPOINTS,

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
@@ -27,6 +28,7 @@ class Dependencies:
     keys: KeyStore
     usage: UsageTable
     tokens: AccessTokens
+    sessions: Sessions
     login_limits: LoginLimits
     creation_limits: CreationLimits
     audit: AuditTrail
@@ -38,6 +40,7 @@ class Dependencies:
     public_url: str | None = None
     """URL of the MCP endpoint for clients, if it is not that of the proxy's port on this host."""
     admin_public_url: str | None = None
+    """URL of the dashboard, if it is not that of this host."""
     is_tls: bool = False
     """True if the ports of the proxy and of the admin API use TLS."""
     allowed_hosts: frozenset[str] | None = None

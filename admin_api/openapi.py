@@ -8,11 +8,12 @@ from typing import Any
 
 import msgspec
 
+from admin_api.access.page_cookie import COOKIE_NAME, PAGE_HEADER
 from admin_api.http.endpoint import Endpoint
 from admin_api.http.problem import MEDIA_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
-_ACCESS_ERRORS = {"open": (), "user": (401,), "member": (401, 403), "auditor": (401, 403), "admin": (401, 403)}
+_ACCESS_ERRORS = {"open": (), "user": (401, 403), "member": (401, 403), "auditor": (401, 403), "admin": (401, 403)}
 
 
 def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str | None = None) -> dict[str, Any]:
@@ -25,7 +26,8 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str |
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
-    queries = {endpoint.params.__name__ for endpoint in endpoints if endpoint.method == "GET"}
+    bodies = {endpoint.params.__name__ for endpoint in endpoints if endpoint.method == "POST"}
+    queries = {endpoint.params.__name__ for endpoint in endpoints if endpoint.method == "GET"} - bodies
     return {
         "openapi": "3.1.0",
         "info": {
@@ -37,7 +39,15 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str |
         "paths": paths,
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in queries},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE_NAME,
+                    "description": f"Set by a login with the header `{PAGE_HEADER}: 1`; changes need that header too.",
+                },
+            },
         },
     }
 
@@ -47,14 +57,14 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
         "operationId": endpoint.handler.__name__,
         "tags": [endpoint.path.split("/")[2]],
         "summary": endpoint.summary,
-        "security": [] if endpoint.access == "open" else [{"token": []}],
+        "security": [] if endpoint.access == "open" else [{"token": []}, {"cookie": []}],
         "responses": _responses(endpoint),
     }
     params = schemas[endpoint.params.__name__]
     if endpoint.method == "POST":
         example = _example(endpoint.request_example)
         content = {"application/json": {"schema": _reference(endpoint.params), "example": example}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": bool(params["required"]), "content": content}
     elif params["properties"]:
         examples = _example(endpoint.request_example)
         operation["parameters"] = [

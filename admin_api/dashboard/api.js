@@ -1,23 +1,9 @@
-// Client of the admin API. The token is kept for the lifetime of the browser tab.
-
-const TOKEN = "mcp-gateway-token";
+// Client of the admin API. The token is in a cookie that no script can read; the header of the page goes with it.
 
 let unauthorizedCallback = () => {};
 
 export function onUnauthorized(callback) {
   unauthorizedCallback = callback;
-}
-
-export function hasToken() {
-  return sessionStorage.getItem(TOKEN) !== null;
-}
-
-export function storeToken(token) {
-  sessionStorage.setItem(TOKEN, token);
-}
-
-export function clearToken() {
-  sessionStorage.removeItem(TOKEN);
 }
 
 export class ApiError extends Error {
@@ -36,7 +22,7 @@ export async function post(path, body) {
   return (await request("POST", path, body)).json();
 }
 
-// Downloads a file under the name that the API gives it. The token is sent as a header, never in a URL.
+// Downloads a file under the name that the API gives it.
 export async function download(path, query = {}) {
   const response = await request("GET", withQuery(path, query));
   const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "download";
@@ -60,9 +46,7 @@ function withQuery(path, query) {
 }
 
 async function request(method, path, body) {
-  const token = sessionStorage.getItem(TOKEN);
-  const headers = {};
-  if (token !== null) headers.Authorization = `Bearer ${token}`;
+  const headers = { "X-Gateway-Page": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
@@ -73,6 +57,6 @@ async function request(method, path, body) {
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const error = new ApiError(response.status, problem.detail ?? `The gateway responded with status ${response.status}.`, problem.errors ?? []);
-  if (response.status === 401 && token !== null) unauthorizedCallback();
+  if (response.status === 401) unauthorizedCallback();
   throw error;
 }

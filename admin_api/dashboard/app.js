@@ -1,6 +1,6 @@
 // The frame of the page: login, navigation, and the account of the user.
 
-import { clearToken, get, hasToken, onUnauthorized, post, storeToken } from "./api.js";
+import { get, onUnauthorized, post } from "./api.js";
 import { el, field, form, openDialog, toast } from "./dom.js";
 import { keysView } from "./keys.js";
 import { usageView } from "./usage.js";
@@ -22,8 +22,7 @@ function showLogin(message = "") {
     password: field("Password", el("input", { type: "password", autocomplete: "current-password", name: "password", required: true })),
   };
   const send = async () => {
-    const login = await post("api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
-    storeToken(login.access_token);
+    await post("api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
     await start();
   };
   root.replaceChildren(
@@ -44,10 +43,19 @@ function showLogin(message = "") {
   fields.email.control.focus();
 }
 
-function logOut(message) {
-  clearToken();
+function endSession(message) {
   for (const dialog of document.querySelectorAll("dialog")) dialog.close();
   showLogin(message);
+}
+
+async function logOut() {
+  try {
+    await post("api/auth/logout", {});
+    endSession("You are logged out.");
+  } catch (error) {
+    // With 401 the session has ended already, and the login is shown.
+    if (error.status !== 401) toast(error.message);
+  }
 }
 
 function changePassword() {
@@ -57,7 +65,7 @@ function changePassword() {
   };
   const send = async () => {
     const body = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.control.value]));
-    storeToken((await post("api/auth/password", body)).access_token);
+    await post("api/auth/password", body);
     dialog.close();
     toast("Password changed");
   };
@@ -84,7 +92,7 @@ function showFrame() {
           { class: "account" },
           el("span", { class: "email", title: session.me.email }, session.me.email),
           el("button", { type: "button", class: "button quiet", onclick: changePassword }, "Password"),
-          el("button", { type: "button", class: "button quiet", onclick: () => logOut("You are logged out.") }, "Log out"),
+          el("button", { type: "button", class: "button quiet", onclick: logOut }, "Log out"),
         ),
       ),
     ),
@@ -102,15 +110,14 @@ function currentView() {
 }
 
 async function start() {
-  if (!hasToken()) {
-    showLogin();
-    return;
-  }
   try {
-    const [me, info] = await Promise.all([get("api/auth/me"), get("api/info")]);
-    session = { me, info };
+    const me = await get("api/auth/me");
+    session = { me, info: await get("api/info") };
   } catch (error) {
-    if (error.status === 401) return;
+    if (error.status === 401) {
+      showLogin();
+      return;
+    }
     root.replaceChildren(
       el(
         "main",
@@ -129,7 +136,10 @@ async function start() {
   showFrame();
 }
 
-onUnauthorized(() => logOut("Your session has ended. Log in again."));
+onUnauthorized(() => {
+  // Without a session, a 401 is a wrong password, or the page was loaded without a login.
+  if (session !== null) endSession("Your session has ended. Log in again.");
+});
 addEventListener("hashchange", () => {
   if (session === null || location.hash === "#main") return;
   showFrame();

@@ -43,7 +43,7 @@ class Info(msgspec.Struct, frozen=True):
 
 async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
     """Return the version, and what connects MCP clients."""
-    url = deps.public_url or _proxy_url(deps, caller.host)
+    url = deps.public_url or _proxy_url(deps, caller.client.host)
     return Info(deps.version, url, PLACEHOLDER, _client_templates(url, has_own_certificate=deps.is_tls))
 
 

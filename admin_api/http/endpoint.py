@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
 import msgspec
 from aiohttp import hdrs, web
 
+from admin_api.access.authentication import Login, authenticate
+from admin_api.access.client import Client, client_of
+from admin_api.access.page_cookie import is_page, require_own_site
 from admin_api.dependencies import Dependencies
 from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
 from admin_api.http.download import Download
 from admin_api.http.problem import Problem
 from gateway.accounts.user import Role, User
-from gateway.protocol.forwarded import client_address
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
@@ -44,19 +46,36 @@ class Nothing(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class ApiCaller:
-    """The client of a request and, if it sent a token, its user."""
+    """The client of a request and, if it sent a token, its login."""
 
-    address: str
-    host: str
-    """The host name by which the client reached this API."""
-    authenticated_user: User | None = None
+    client: Client
+    authenticated: Login | None = None
+
+    @property
+    def address(self) -> str:
+        """Return the address of the client."""
+        return self.client.address
+
+    @property
+    def login(self) -> Login:
+        """Return the login. Only for handlers of endpoints that require a token."""
+        if self.authenticated is None:
+            raise RuntimeError("an endpoint without authentication has no user")
+        return self.authenticated
 
     @property
     def user(self) -> User:
         """Return the user. Only for handlers of endpoints that require a token."""
-        if self.authenticated_user is None:
-            raise RuntimeError("an endpoint without authentication has no user")
-        return self.authenticated_user
+        return self.login.user
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response with headers, or with another status than that of its endpoint."""
+
+    body: msgspec.Struct
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ class Endpoint(Generic[Params]):
     summary: str
     access: Access
     params: type[Params]
-    handler: Callable[[Dependencies, ApiCaller, Params], Awaitable[msgspec.Struct | Download]]
+    handler: Callable[[Dependencies, ApiCaller, Params], Awaitable[msgspec.Struct | Reply | Download]]
     response: type[msgspec.Struct] | tuple[str, ...]
     """A struct, or the media types of a download."""
     request_example: Params
@@ -82,19 +101,33 @@ class Endpoint(Generic[Params]):
 
     async def __call__(self, deps: Dependencies, request: web.Request) -> web.StreamResponse:
         """Serve one request."""
-        user = None if self.access == "open" else await authenticate(deps, request)
-        if user is not None and (refusal := _REFUSED.get(self.access, {}).get(user.role)):
+        client = client_of(deps, request)
+        caller = ApiCaller(client, None if self.access == "open" else await authenticate(deps, client, request))
+        if caller.authenticated is not None and (refusal := _REFUSED.get(self.access, {}).get(caller.user.role)):
             raise Problem(403, refusal)
-        caller = ApiCaller(_client_address(deps, request), request.url.host or "localhost", user)
+        if self.access == "open" and is_page(client):
+            require_own_site(client, request)
         result = await self.handler(deps, caller, await self._decode(request))
         if isinstance(result, Download):
             return await result.send(request)
-        return web.Response(status=self.status, body=msgspec.json.encode(result), content_type="application/json")
+        reply = result if isinstance(result, Reply) else Reply(result)
+        return web.Response(
+            status=reply.status or self.status,
+            body=msgspec.json.encode(reply.body),
+            content_type="application/json",
+            headers=reply.headers,
+        )
 
     async def _decode(self, request: web.Request) -> Params:
         if self.method == "GET":
             return decode_query(self.params, request.query.items())
+        if not request.body_exists and self._needs_no_body:
+            return self.params()
         return decode_json(self.params, await self._read_body(request))
+
+    @property
+    def _needs_no_body(self) -> bool:
+        return not any(member.required for member in msgspec.structs.fields(self.params))
 
     async def _read_body(self, request: web.Request) -> bytes:
         if request.content_type != "application/json":
@@ -116,27 +149,3 @@ class Endpoint(Generic[Params]):
         if self.oversized_field is None:
             return Problem(413, f"The body {limit}.")
         raise InvalidFields([FieldFault(self.oversized_field, limit)])
-
-
-async def authenticate(deps: Dependencies, request: web.Request) -> User:
-    """Return the user of the request's token. Raises `Problem` 401, the same for every kind of invalid token."""
-    values = request.headers.getall(hdrs.AUTHORIZATION, [])
-    if not values:
-        raise _unauthorized("Log in first: send Authorization: Bearer with the token of /api/auth/login.", "")
-    scheme, _, token = values[0].partition(" ")
-    claims = deps.tokens.verify(token.strip()) if len(values) == 1 and scheme.lower() == "bearer" else None
-    user = None if claims is None else await deps.users.get(claims.sub)
-    if claims is None or user is None or user.disabled or user.password_changed_at != claims.pwd:
-        raise _unauthorized("Invalid or expired token; log in again.", ', error="invalid_token"')
-    return user
-
-
-def _unauthorized(detail: str, error: str) -> Problem:
-    return Problem(401, detail, headers={hdrs.WWW_AUTHENTICATE: f'Bearer realm="admin"{error}'})
-
-
-def _client_address(deps: Dependencies, request: web.Request) -> str:
-    forwarded_for, forwarded = (
-        ", ".join(request.headers.getall(name, [])) for name in (hdrs.X_FORWARDED_FOR, hdrs.FORWARDED)
-    )
-    return client_address(request.remote or "", forwarded_for, forwarded, deps.trusted_proxies)

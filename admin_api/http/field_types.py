@@ -208,6 +208,15 @@ NewPassword = Annotated[
         },
     ),
 ]
+SessionId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="The id of a login.",
+        extra={"must": "be the id of one of your logins, such as ses_…"},
+    ),
+]
 UserRole = Annotated[
     Role,
     Meta(

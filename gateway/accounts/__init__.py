@@ -7,6 +7,7 @@
 | `owners` | `Owners`: users with their keys and policies |
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
 | `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
+| `sessions` | `Sessions`: the sessions to which these tokens belong |
 | `login_limits` | `LoginLimits`: slows down wrong logins per source, and per pair of account and source |
 | `creation_limits` | `CreationLimits`: limits on created keys and users per user and minute |
 | `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |

@@ -25,6 +25,7 @@ from admin_api.http.connection import Runner, Site
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.event_loop import listening
@@ -90,6 +91,7 @@ def _dependencies(
         keys=KeyStore(redis, pepper=pepper, now_ms=now_ms),
         usage=table,
         tokens=AccessTokens(jwt_secret, now_ms=now_ms),
+        sessions=Sessions(redis, now_ms=now_ms),
         login_limits=LoginLimits(redis, now_ms=now_ms),
         creation_limits=CreationLimits(redis, now_ms=now_ms),
         audit=AuditTrail(redis, now_ms=now_ms),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient
 
 from admin_api.app import make_app
@@ -16,6 +17,7 @@ from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
+from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
@@ -49,6 +51,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
         keys=KeyStore(redis, pepper=None, now_ms=clock.now_ms),
         usage=usage_table,
         tokens=AccessTokens(SECRET, now_ms=clock.now_ms),
+        sessions=Sessions(redis, now_ms=clock.now_ms),
         login_limits=LoginLimits(redis, now_ms=clock.now_ms),
         creation_limits=CreationLimits(redis, now_ms=clock.now_ms),
         audit=AuditTrail(redis, now_ms=clock.now_ms),
@@ -64,7 +67,8 @@ async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
     clients: list[TestClient[Any, Any]] = []
 
     async def start(deps: Dependencies) -> Api:
-        client = TestClient(Served(make_app(deps)))
+        # Tests send cookies themselves.
+        client = TestClient(Served(make_app(deps)), cookie_jar=DummyCookieJar())
         await client.start_server()
         clients.append(client)
         return Api(client, deps)

@@ -97,6 +97,12 @@ class Api:
         body: dict[str, Any] = response.body
         return body
 
+    async def audited_changes(self) -> list[dict[str, Any]]:
+        """Return the entries of the audit trail, newest first, but for logins."""
+        response = await self.get("/api/audit", limit=500)
+        assert response.status == 200, response
+        return [entry for entry in response.body["items"] if not entry["action"].startswith("auth.")]
+
     async def keys(self, **query: Any) -> list[dict[str, Any]]:
         response = await self.get("/api/mcp-keys/list", **query)
         assert response.status == 200, response

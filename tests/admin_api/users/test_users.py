@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from admin_api.access.authentication import Login
+from admin_api.access.client import Client
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys.creation import create_key
 from admin_api.endpoints.keys.models import CreateKey
@@ -68,10 +70,13 @@ async def test_disabling_a_user_invalidates_tokens_and_suspends_keys(admin: Api,
 
 
 async def test_a_key_that_is_created_while_its_owner_is_disabled_is_suspended(admin: Api, user: Api) -> None:
-    authenticated = await user.deps.users.get(USER)
-    assert authenticated is not None
+    claims = user.deps.tokens.verify(user.token or "")
+    stored = await user.deps.users.get(USER)
+    assert claims is not None
+    assert stored is not None
+    login = Login(stored, None, claims, user.token or "", by_cookie=False)
     await admin.post("/api/users/disable", {"email": USER})
-    await create_key(user.deps, ApiCaller("192.0.2.1", "localhost", authenticated), CreateKey(key_name="late"))
+    await create_key(user.deps, ApiCaller(Client("192.0.2.1", "localhost"), login), CreateKey(key_name="late"))
     assert [key["status"] for key in await admin.keys(owner=USER)] == ["suspended"]
     assert (await admin.post("/api/users/enable", {"email": USER})).body["resumed_keys"] == 1
 
@@ -94,7 +99,7 @@ async def test_enabling_a_user_restores_the_login_and_the_keys_but_no_token(admi
     assert {key["key_name"]: key["status"] for key in await again.keys()} == {"one": "active", "two": "suspended"}
     assert (await again.post("/api/mcp-keys/resume", suspended)).body["status"] == "active"
     assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
-    entries = [entry["action"] for entry in (await admin.get("/api/audit")).body["items"]]
+    entries = [entry["action"] for entry in await admin.audited_changes()]
     assert entries[:2] == ["key.resume", "user.enable"]
 
 
@@ -186,7 +191,7 @@ async def test_changes_of_users_are_audited(admin: Api) -> None:
     await admin.post("/api/users/add", {"email": "ci@example.com", "kind": "service", "policy": {"max_keys": 1}})
     await admin.post("/api/users/update", {"email": USER, "role": "auditor"})
     await admin.post("/api/users/update", {"email": USER, "policy": {"calls_per_day": 5, "read_only": True}})
-    entries = (await admin.get("/api/audit")).body["items"]
+    entries = await admin.audited_changes()
     assert [(entry["action"], entry["user"], entry["details"]) for entry in entries] == [
         ("user.update", USER, {"policy": '{"calls_per_day":5,"read_only":true}'}),
         ("user.update", USER, {"role": "auditor"}),
@@ -214,7 +219,7 @@ async def test_the_keys_of_a_deleted_user_are_transferred(admin: Api, user: Api)
     response = await admin.post("/api/users/delete", {"email": USER, "transfer_to": ADMIN})
     assert (response.status, response.body["transferred_keys"]) == (200, [key_id])
     assert [(key["key_id"], key["status"]) for key in await admin.keys()] == [(key_id, "active")]
-    entries = (await admin.get("/api/audit")).body["items"]
+    entries = await admin.audited_changes()
     assert [(entry["action"], entry["user"] or entry["owner"], entry["details"]) for entry in entries[:2]] == [
         ("user.delete", USER, {"transferred_keys": "1"}),
         ("key.transfer", ADMIN, {"from": USER, "to": ADMIN}),

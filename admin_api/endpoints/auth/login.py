@@ -1,4 +1,4 @@
-"""Login, and the user of the token.
+"""Logging in, and the own password.
 
 - An unknown email, a wrong password and a disabled user get the same response after the same work.
 - Wrong logins slow down their source, and the pair of account and source, before a password is verified.
@@ -7,15 +7,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
-
-import msgspec
+from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.auth.models import AccessToken, Credentials, CurrentUser, PasswordChange
+from admin_api.endpoints.auth.tokens import start_session
 from admin_api.endpoints.new_passwords import password_faults
 from admin_api.http.decoding import FieldFault, InvalidFields
-from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
-from admin_api.http.field_types import Email, NewPassword, Password
+from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing, Reply
 from admin_api.http.problem import Problem
 from gateway.accounts.login_limits import TooManyLogins
 from gateway.accounts.user import User
@@ -23,42 +22,14 @@ from gateway.accounts.user import User
 _log = logging.getLogger(__name__)
 
 
-class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Credentials."""
-
-    email: Email
-    password: Password
-
-
-class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A token for `Authorization: Bearer`."""
-
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105
-    expires_in: int
-    """Lifetime in seconds."""
-
-
-class CurrentUser(msgspec.Struct, frozen=True):
-    """The logged-in user."""
-
-    email: str
-    is_admin: bool
-
-
-class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The current and the new password."""
-
-    current_password: Password
-    new_password: NewPassword
-
-
-async def login(deps: Dependencies, caller: ApiCaller, params: Login) -> AccessToken:
+async def login(deps: Dependencies, caller: ApiCaller, params: Credentials) -> Reply:
     """Return an access token for an email and password."""
     user = await _authenticate(deps, caller, params.email, params.password)
     if user is None:
         raise Problem(401, "Wrong email or password.")
-    return _token(deps, user)
+    reply = await start_session(deps, caller, user)
+    await deps.audit.record(actor=user.email, action="auth.login", address=caller.address, user=user.email)
+    return reply
 
 
 async def me(deps: Dependencies, caller: ApiCaller, params: Nothing) -> CurrentUser:
@@ -66,7 +37,7 @@ async def me(deps: Dependencies, caller: ApiCaller, params: Nothing) -> CurrentU
     return CurrentUser(caller.user.email, caller.user.is_admin)
 
 
-async def change_password(deps: Dependencies, caller: ApiCaller, params: PasswordChange) -> AccessToken:
+async def change_password(deps: Dependencies, caller: ApiCaller, params: PasswordChange) -> Reply:
     """Change the password of the caller. All earlier tokens become invalid; the response has a new one."""
     email = caller.user.email
     if faults := password_faults("new_password", params.new_password, email):
@@ -77,7 +48,7 @@ async def change_password(deps: Dependencies, caller: ApiCaller, params: Passwor
     if user is None:
         raise Problem(404, "This user no longer exists.")
     await deps.audit.record(actor=email, action="user.password", address=caller.address, user=email)
-    return _token(deps, user)
+    return await start_session(deps, caller, user)
 
 
 async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, password: str) -> User | None:
@@ -98,17 +69,27 @@ async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, passw
         raise
     if user is None:
         await deps.login_limits.failed(attempt)
+        await _audit_failure(deps, caller, email, attempt.wait_after_failure)
         _log.info("Failed login of %r from %s", email, caller.address)
     else:
         await deps.login_limits.succeeded(attempt)
     return user
 
 
-def _token(deps: Dependencies, user: User) -> AccessToken:
-    return AccessToken(access_token=deps.tokens.issue(user), expires_in=deps.tokens.lifetime_seconds)
+async def _audit_failure(deps: Dependencies, caller: ApiCaller, email: str, wait_seconds: int) -> None:
+    actor = email if caller.authenticated is None else caller.user.email
+    details = {"slowed_down_seconds": str(wait_seconds)} if wait_seconds else {}
+    await deps.audit.record(
+        actor=actor, action="auth.login_failed", address=caller.address, user=email, details=details
+    )
 
 
-_TOKEN_EXAMPLE = AccessToken(access_token="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln", expires_in=43200)  # noqa: S106
+_PHRASE = "correct horse battery staple"
+TOKEN_EXAMPLE = AccessToken(
+    access_token="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln",  # noqa: S106
+    token_type="bearer",  # noqa: S106
+    expires_in=43200,
+)
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
@@ -116,12 +97,12 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         path="/api/auth/login",
         summary="Log in",
         access="open",
-        params=Login,
+        params=Credentials,
         handler=login,
         response=AccessToken,
-        request_example=Login("ada@example.com", "correct horse battery staple"),
-        response_example=_TOKEN_EXAMPLE,
-        errors=(401, 429, 503),
+        request_example=Credentials("ada@example.com", _PHRASE),
+        response_example=TOKEN_EXAMPLE,
+        errors=(401, 403, 429, 503),
         oversized_field="password",
     ),
     Endpoint(
@@ -138,13 +119,13 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="POST",
         path="/api/auth/password",
-        summary="Change your password",
+        summary="Change your password; all other logins end",
         access="user",
         params=PasswordChange,
         handler=change_password,
         response=AccessToken,
-        request_example=PasswordChange("correct horse battery staple", "an even longer phrase"),
-        response_example=_TOKEN_EXAMPLE,
+        request_example=PasswordChange(_PHRASE, "an even longer phrase"),
+        response_example=TOKEN_EXAMPLE,
         errors=(429, 503),
     ),
 )

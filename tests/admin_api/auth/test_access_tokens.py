@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.accounts.tokens import AUDIENCE
+from gateway.accounts.tokens import AUDIENCE, key_id
 from gateway.keys.secret import ApiKey
 from tests.support.admin_api import PASSWORD, SECRET, USER, Api, forged
 from tests.support.clock import Clock
@@ -34,9 +34,9 @@ async def test_the_claims_that_the_attacks_modify_are_valid(api: Api) -> None:
 
 async def test_a_login_returns_a_token_with_all_claims(user: Api) -> None:
     assert user.token is not None
-    assert jwt.get_unverified_header(user.token) == {"alg": "HS256", "typ": "JWT"}
+    assert jwt.get_unverified_header(user.token) == {"alg": "HS256", "typ": "JWT", "kid": key_id(SECRET)}
     claims = jwt.decode(user.token, options={"verify_signature": False})
-    assert set(claims) == {"sub", "aud", "iat", "exp", "pwd"}
+    assert set(claims) == {"sub", "aud", "iat", "exp", "pwd", "sid"}
     assert claims["sub"] == USER
 
 
@@ -66,6 +66,9 @@ async def test_a_token_without_a_claim_is_rejected(api: Api, claim: str) -> None
         {"sub": ""},
         {"pwd": 1},
         {"pwd": None},
+        {"sid": "ses_unknown"},
+        {"sid": 7},
+        {"sid": None},
         {"nbf": 9_999_999_999},
     ],
     ids=str,
