@@ -15,8 +15,8 @@ DEMO = (*DEMO_WITH_SESSIONS, "--stateless")
 class McpServer:
     """A running server, whose first line of output ends with its URL."""
 
-    def __init__(self, *arguments: str) -> None:
-        self._process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
+    def __init__(self, *arguments: str, program: str = sys.executable) -> None:
+        self._process = subprocess.Popen([program, *arguments], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"{arguments} did not start"
@@ -29,9 +29,9 @@ class McpServer:
 
 
 @contextlib.contextmanager
-def running_mcp_server(*arguments: str) -> Iterator[McpServer]:
+def running_mcp_server(*arguments: str, program: str = sys.executable) -> Iterator[McpServer]:
     """Run a server for the duration of the context."""
-    server = McpServer(*arguments)
+    server = McpServer(*arguments, program=program)
     try:
         yield server
     finally:

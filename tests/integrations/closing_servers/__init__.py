@@ -1,0 +1,1 @@
+"""Upstreams that close idle connections after a second."""
