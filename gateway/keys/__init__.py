@@ -8,12 +8,12 @@
 | `ceilings` | the restrictions that an admin has set and an owner may only narrow |
 | `changes` | `Actor`: who may change what; updating, suspending and resuming a record |
 | `policies` | `PolicyStore`: the policies of owners in Redis |
-| `stored_key` | the stored form of a record, its lookup with the owner's policy, and its compare-and-set |
 | `store` | `KeyStore`: create, find, rotate, update, suspend and revoke keys in Redis |
 | `cache` | `KeyCache`: the per-worker cache, invalidated over pub/sub |
 | `limits` | `Limit`: what each limit counts, and under which name |
 | `limit_use` | what is used and left of each limit |
-| `last_used` | `LastUsedWriter`: batches the times of last use |
+| `last_used` | `LastUsedWriter`: batches the last uses of keys and secrets |
+| `storage` | the stored forms behind `store` |
 
 May import `gateway.redis`, `gateway.event_loop` and `gateway.timestamps`. Imported by `gateway.accounts`,
 `gateway.proxy`, `admin_api`, `gateway.runtime` and `gateway.cli`. Begin reading at `secret`, then `store`.

@@ -73,9 +73,7 @@ class KeyCache:
         self._lookups: dict[str, asyncio.Task[KeyLookup | _LookupFailed | None]] = {}
         self._generation = 0
         self._failed_at = float("-inf")
-        self._last_used = LastUsedWriter(store, now_ms=now_ms)
-        self.record_use = self._last_used.record
-        """Record that a key is used now."""
+        self._last_used = LastUsedWriter(store.last_uses, now_ms=now_ms)
         self._subscription = Subscription(redis, INVALIDATIONS, on_subscribed=self._clear, on_message=self._invalidate)
 
     async def start(self) -> None:
@@ -123,6 +121,10 @@ class KeyCache:
             return entry.record
         self._count_lookup("error")
         raise KeysUnavailable(str(result.error)) from result.error
+
+    def record_use(self, key: ApiKey, key_id: str, client: str, address: str) -> None:
+        """Record that a client at this address uses a key now."""
+        self._last_used.record(self._store.digest(key), key_id, client, address)
 
     async def get(self, key_id: str) -> KeyRecord | None:
         """Read the record of a key id from Redis. Raises `redis.exceptions.RedisError`."""

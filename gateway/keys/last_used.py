@@ -1,4 +1,4 @@
-"""Batched writing of the times at which keys were last used."""
+"""Batched writing of the last use of keys and their secrets."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
-from gateway.keys.store import KeyStore
+from gateway.keys.storage.last_uses import KeyUse, LastUses
 
 FLUSH_INTERVAL = 5.0
 """Seconds between two writes to Redis."""
 MAX_PENDING = 100_000
-"""Keys whose last use waits to be written; the use of a further key is not recorded."""
+"""Secrets whose last use waits to be written; the use of a further one is not recorded."""
 
 _log = logging.getLogger(__name__)
 
 
 class LastUsedWriter:
-    """Collects the last use of each key in memory and writes it to Redis every `FLUSH_INTERVAL` seconds."""
+    """Collects the last use of each secret in memory and writes it to Redis every `FLUSH_INTERVAL` seconds."""
 
-    def __init__(self, store: KeyStore, *, now_ms: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(self, last_uses: LastUses, *, now_ms: Callable[[], int]) -> None:
+        self._last_uses = last_uses
         self._now_ms = now_ms
-        self._pending: dict[str, int] = {}
+        self._pending: dict[str, tuple[str, int, str, str]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -38,10 +38,11 @@ class LastUsedWriter:
             await cancel_and_wait(self._task)
         await self.flush()
 
-    def record(self, key_id: str) -> None:
-        """Record that a key is used now."""
-        if key_id in self._pending or len(self._pending) < MAX_PENDING:
-            self._pending[key_id] = self._now_ms()
+    def record(self, digest: str, key_id: str, client: str, address: str) -> None:
+        """Record that a client at this address uses a key now, with the secret that has this digest."""
+        if digest in self._pending or len(self._pending) < MAX_PENDING:
+            # This runs for each call: a plain tuple is made faster than a `KeyUse`.
+            self._pending[digest] = (key_id, self._now_ms(), client, address)
 
     async def flush(self) -> None:
         """Write what is pending; if Redis is unavailable, keep it for the next flush."""
@@ -49,7 +50,7 @@ class LastUsedWriter:
         if not pending:
             return
         try:
-            await self._store.record_last_used(pending)
+            await self._last_uses.record({digest: KeyUse(*use) for digest, use in pending.items()})
         except (RedisError, OSError) as error:
             self._pending = pending | self._pending
             _log.warning("cannot write when keys were last used, will retry: %s", error)

@@ -1,7 +1,7 @@
 """Storage of API keys in Redis.
 
 - The secret of a key is never stored, only its digest; digests are in no record that is returned.
-- Each change is a compare-and-set on the stored record and is published (`gateway.keys.stored_key`).
+- Each change is a compare-and-set on the stored record and is published (`gateway.keys.storage`).
 - A change waits until Redis has it on disk, so that a crash of Redis cannot undo a revocation. The wait is bounded:
   after `durable_writes.FSYNC_TIMEOUT_MS`, and where Redis cannot report it, the change returns in any case.
 - A secret that rotation replaced works until its overlap ends.
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -21,8 +21,8 @@ from gateway.keys.changes import Actor
 from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.keys.stored_key import (
-    LiveSecret,
+from gateway.keys.storage.last_uses import LastUses, SecretUse
+from gateway.keys.storage.stored_key import (
     Secret,
     StoredKey,
     add,
@@ -34,20 +34,12 @@ from gateway.keys.stored_key import (
 )
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
+from gateway.timestamps import format_rfc3339
 
 MAX_OWNER_LENGTH = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
 _PAGE = 500
 _KEY_ID_LENGTH = 20
-
-_SET_IF_LATER = """
-for i = 1, #ARGV, 2 do
-  local known = redis.call('HGET', KEYS[1], ARGV[i])
-  if not known or tonumber(known) < tonumber(ARGV[i + 1]) then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-  end
-end
-"""
 
 
 class KeyLookup(NamedTuple):
@@ -55,6 +47,30 @@ class KeyLookup(NamedTuple):
 
     record: KeyRecord
     secret_expires_at: int | None
+
+
+class LiveSecret(NamedTuple):
+    """A secret that a key accepts, without the secret, and its last use. Times are milliseconds since the epoch."""
+
+    prefix: str | None
+    """`None` for a secret that an earlier version replaced."""
+    since: int | None
+    """`None` for a secret that an earlier version made."""
+    until: int | None
+    """The end of its overlap; `None` for the newest secret."""
+    last_use: SecretUse | None = None
+
+    def values(self) -> dict[str, str | None]:
+        """Return the members by which the admin API and the command line describe it."""
+        use = self.last_use
+        return {
+            "prefix": self.prefix,
+            "since": format_rfc3339(self.since),
+            "until": format_rfc3339(self.until),
+            "last_used_at": None if use is None else format_rfc3339(use.at),
+            "client": None if use is None else use.client or None,
+            "address": None if use is None else use.address,
+        }
 
 
 class KeyStore:
@@ -74,6 +90,8 @@ class KeyStore:
         self._random = random
         self.policies = PolicyStore(redis)
         """The policies of the owners of keys."""
+        self.last_uses = LastUses(redis)
+        """When keys and secrets were last used."""
 
     async def create(
         self, *, owner: str, key_name: str, actor: Actor | None = None, **fields: Any
@@ -111,7 +129,12 @@ class KeyStore:
     async def live_secrets(self, key_id: str) -> list[LiveSecret]:
         """Return the secrets that a key accepts while it is active, newest first; none for an unknown key."""
         stored = await read_stored_key(self._redis, key_id)
-        return [] if stored is None else stored.live_secrets(self._now_ms())
+        secrets = [] if stored is None else stored.live_secrets(self._now_ms())
+        uses = await self.last_uses.of_secrets([secret.digest for secret in secrets])
+        return [
+            LiveSecret(secret.prefix, secret.created_at, secret.expires_at, use)
+            for secret, use in zip(secrets, uses, strict=True)
+        ]
 
     def digest(self, key: ApiKey) -> str:
         """Return the digest under which the secret is stored."""
@@ -239,19 +262,3 @@ class KeyStore:
             return changes.update(key, valid, actor or Actor(key.owner, is_admin=False), self._now_ms())
 
         return await self._change(key_id, update)
-
-    async def last_used(self, key_ids: Sequence[str]) -> dict[str, int]:
-        """Return when keys were last used, in milliseconds since the epoch, without keys that were never used."""
-        result: dict[str, int] = {}
-        for start in range(0, len(key_ids), _PAGE):
-            page = list(key_ids[start : start + _PAGE])
-            times = await cast(Awaitable[list[bytes | None]], self._redis.hmget(names.LAST_USED, page))
-            result |= {key_id: int(time) for key_id, time in zip(page, times, strict=True) if time is not None}
-        return result
-
-    async def record_last_used(self, uses: Mapping[str, int]) -> None:
-        """Store when keys were used; an earlier time never replaces a later one."""
-        pairs = list(uses.items())
-        for start in range(0, len(pairs), _PAGE):
-            flat = [str(part) for pair in pairs[start : start + _PAGE] for part in pair]
-            await cast(Awaitable[None], self._redis.eval(_SET_IF_LATER, 1, names.LAST_USED, *flat))

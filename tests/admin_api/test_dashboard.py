@@ -18,7 +18,7 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api, event
 from tests.support.browser import NEEDS_CHROMIUM, running_browser
-from tests.support.keys import find_record
+from tests.support.keys import find_record, record_use
 from tests.support.prefix_proxy import prefix_proxy
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
@@ -181,7 +181,7 @@ async def test_a_user_logs_in_creates_uses_and_revokes_a_key(page: Page, api: Ap
     await expect(row).to_contain_text("never")
 
     await table.insert_async(calls(record.key_id), "journey")
-    await api.deps.keys.record_last_used({record.key_id: api.deps.now_ms() - 240_000})
+    await record_use(api.deps.keys, record.key_id, api.deps.now_ms() - 240_000)
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Records by day")).to_be_visible()
     await expect(page.locator(".calls tbody tr")).to_have_count(20)

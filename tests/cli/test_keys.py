@@ -22,7 +22,7 @@ from gateway.keys.secret import ApiKey
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
 from tests.cli.support import Capture, Result, on_redis, on_users
-from tests.support.keys import find_record
+from tests.support.keys import find_record, record_use
 
 OWNER = "ada@example.com"
 DAY_MS = 86_400_000
@@ -134,7 +134,7 @@ def test_a_listed_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> No
     key_id = create_key(capsys)["key_id"]
 
     async def use(keys: KeyStore) -> None:
-        await keys.record_last_used({key_id: now_ms()})
+        await record_use(keys, key_id, now_ms())
 
     on_keys(url, use)
     assert main(["key", "list", "--json"]) == 0
@@ -157,12 +157,21 @@ def test_a_shown_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> Non
         ("calls_per_day", None, 5),
         ("tool_rate_limits", "run_*", 6),
     ]
-    assert secrets == [{"prefix": listed["key_prefix"], "since": listed["created_at"], "until": None}]
+    assert secrets == [
+        {
+            "prefix": listed["key_prefix"],
+            "since": listed["created_at"],
+            "until": None,
+            "last_used_at": None,
+            "client": None,
+            "address": None,
+        }
+    ]
     assert main(["key", "show", key_id]) == 0
     printed = capsys.readouterr().out
     assert f"key_id                 {key_id}" in printed
     assert re.search(r"^tool_rate_limits +key +6 +0 +6 +- +run_\*$", printed, re.MULTILINE)
-    assert re.search(rf"^{listed['key_prefix']} +{listed['created_at']} +-$", printed, re.MULTILINE)
+    assert re.search(rf"^{listed['key_prefix']} +{listed['created_at']} +- +- +- +-$", printed, re.MULTILINE)
 
 
 def test_a_limit_below_what_is_used_is_set_with_a_warning(url: str, capsys: Capture) -> None:

@@ -335,6 +335,7 @@ async def test_the_cache_is_bounded_and_evicts_the_least_recently_used_key(
 async def test_stopping_the_cache_writes_the_pending_last_uses(valkey_url: str, store: KeyStore, clock: Clock) -> None:
     worker = Worker(valkey_url, clock)
     await worker.cache.start()
-    worker.cache.record_use("key_a")
+    record, key = await store.create(owner=OWNER, key_name="laptop")
+    worker.cache.record_use(key, record.key_id, "agent", "192.0.2.7")
     await worker.stop()
-    assert await store.last_used(["key_a"]) == {"key_a": clock.now_ms()}
+    assert await store.last_uses.of_keys([record.key_id]) == {record.key_id: clock.now_ms()}

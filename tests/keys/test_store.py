@@ -14,8 +14,7 @@ from gateway.keys.ceilings import AboveCeiling
 from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRestrictions
 from gateway.keys.secret import ApiKey
-from gateway.keys.store import KeyStore
-from gateway.keys.stored_key import LiveSecret
+from gateway.keys.store import KeyStore, LiveSecret
 from gateway.keys.validation import InvalidField
 from gateway.redis.names import INVALIDATIONS, KEY_RECORD, PREFIX
 from tests.support.clock import Clock
@@ -327,17 +326,3 @@ async def test_invalid_fields_create_no_key(store: KeyStore, clock: Clock) -> No
     with pytest.raises(InvalidField, match="key_name"):
         await store.create(owner=OWNER, key_name="")
     assert await store.list(None) == []
-
-
-async def test_an_earlier_use_never_replaces_a_later_one(store: KeyStore) -> None:
-    await store.record_last_used({"key_a": 5, "key_b": 7})
-    await store.record_last_used({"key_a": 4, "key_b": 10, "key_c": 1})
-    assert await store.last_used(["key_a", "key_b", "key_c", "key_d"]) == {
-        "key_a": 5,
-        "key_b": 10,
-        "key_c": 1,
-    }
-    await store.record_last_used({})
-    assert await store.last_used([]) == {}
-    await store.record_last_used({f"key_{n}": n + 1 for n in range(1200)})
-    assert len(await store.last_used([f"key_{n}" for n in range(1200)])) == 1200

@@ -89,9 +89,11 @@ async def test_keys_are_stored_and_revoked_on_a_cluster(cluster_port: int) -> No
     found = await cache.find(key)
     assert found is not None
     assert found.revoked_at is not None
-    cache.record_use(record.key_id)
+    cache.record_use(key, record.key_id, "agent", "192.0.2.7")
     await cache.stop()
-    assert list(await store.last_used([record.key_id])) == [record.key_id]
+    assert list(await store.last_uses.of_keys([record.key_id])) == [record.key_id]
+    [last_use] = await store.last_uses.of_secrets([store.digest(key)])
+    assert last_use is not None
     assert [listed.key_id for listed in await store.list(None)] == [record.key_id]
     await redis.aclose()
 

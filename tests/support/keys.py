@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.keys.storage.last_uses import KeyUse
 from gateway.keys.store import KeyStore
 
 
@@ -11,3 +12,8 @@ async def find_record(store: KeyStore, key: ApiKey) -> KeyRecord | None:
     """Return the record that a key's secret belongs to, or `None`."""
     lookup = await store.find_by_digest(store.digest(key))
     return None if lookup is None else lookup.record
+
+
+async def record_use(keys: KeyStore, key_id: str, at: int) -> None:
+    """Record that a key was used at a time."""
+    await keys.last_uses.record({f"digest-of-{key_id}": KeyUse(key_id, at, "agent", "192.0.2.7")})

@@ -39,7 +39,7 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
         raise not_found()
     details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
     await audit(deps, caller, "key.update", record, details)
-    used = await deps.keys.last_used([record.key_id])
+    used = await deps.keys.last_uses.of_keys([record.key_id])
     now = deps.now_ms()
     warnings = await warn_of_use(deps.redis, record, changes, now)
     return UpdatedKey(**item_fields(record, now, used.get(record.key_id)), warnings=warnings)

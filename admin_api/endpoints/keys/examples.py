@@ -75,7 +75,16 @@ LISTED = KeyList([KeyItem(**_KEY)])
 SHOW = KeyQuery(_ID)
 SHOWN = KeyDetails(
     **_KEY,
-    secrets=[SecretItem(prefix=_PREFIX, since=_SINCE, until=None)],
+    secrets=[
+        SecretItem(
+            prefix=_PREFIX,
+            since=_SINCE,
+            until=None,
+            last_used_at="2026-01-15T09:30:00.000Z",
+            client="claude-code",
+            address="192.0.2.7",
+        )
+    ],
     limits=[
         LimitItem(name="calls_per_day", of="key", limit=1000, used=250, left=750, resets_at="2026-01-16T00:00:00.000Z")
     ],

@@ -96,6 +96,10 @@ class SecretItem(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str | None
     since: str | None
     until: str | None
+    last_used_at: str | None
+    client: str | None
+    """The client software of the last use, and its address; `null` if the secret was not used yet."""
+    address: str | None
 
 
 class LimitItem(msgspec.Struct, frozen=True, kw_only=True):

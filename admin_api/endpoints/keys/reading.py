@@ -26,7 +26,7 @@ from gateway.keys.limits import limits_of
 async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) -> KeyList:
     """List the keys of one owner or, for admins, of all owners."""
     records = await deps.keys.list(requested_owner(caller, params.owner, params.all))
-    used = await deps.keys.last_used([record.key_id for record in records])
+    used = await deps.keys.last_uses.of_keys([record.key_id for record in records])
     now = deps.now_ms()
     return KeyList([key_item(record, now, used.get(record.key_id)) for record in records])
 
@@ -34,7 +34,7 @@ async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) ->
 async def show_key(deps: Dependencies, caller: ApiCaller, params: KeyQuery) -> KeyDetails:
     """Show a key, its secrets without their text, and what is used of its limits."""
     record = await accessible_key(deps, caller, params.key_id)
-    used = await deps.keys.last_used([record.key_id])
+    used = await deps.keys.last_uses.of_keys([record.key_id])
     secrets = await deps.keys.live_secrets(record.key_id)
     now = deps.now_ms()
     limits = await read_uses(deps.redis, limits_of(record), now)

@@ -151,7 +151,7 @@ async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple
     if updated is None:
         raise no_such_key(key_id)
     await audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
-    last_used = await stores.keys.last_used([key_id])
+    last_used = await stores.keys.last_uses.of_keys([key_id])
     return updated, last_used.get(key_id), await warn_of_use(stores.redis, updated, changes, now_ms())
 
 

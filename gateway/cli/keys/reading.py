@@ -30,7 +30,7 @@ def list_keys(
 
     async def work(stores: Stores) -> tuple[list[KeyRecord], dict[str, int]]:
         records = await stores.keys.list(owner and owner.strip().casefold())
-        return records, await stores.keys.last_used([record.key_id for record in records])
+        return records, await stores.keys.last_uses.of_keys([record.key_id for record in records])
 
     records, last_used = with_stores(config, data_dir, work)
     if as_json:
@@ -68,7 +68,7 @@ def show(
 
 async def _details(stores: Stores, key_id: str) -> dict[str, Any]:
     record = await get_key(stores, key_id)
-    last_used = await stores.keys.last_used([key_id])
+    last_used = await stores.keys.last_uses.of_keys([key_id])
     secrets = await stores.keys.live_secrets(key_id)
     limits = await read_uses(stores.redis, limits_of(record), now_ms())
     return {

@@ -18,7 +18,7 @@ from gateway.metering import is_sql_parsed, parse_sql
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID
 from gateway.protocol.message import Body
 from gateway.proxy.admission import rejections
-from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Principal, Session
+from gateway.proxy.admission.admitted_request import NO_SESSION, AdmittedRequest, Caller, Principal, Session
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.limits.limiter import Limiter
 from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
@@ -96,9 +96,9 @@ class Admission:
             return None
         return AdmittedRequest(head, principal, session, body, parsed.messages)
 
-    def record_use(self, principal: Principal) -> None:
-        """Record that the key was used now."""
-        self._keys.record_use(principal.record.key_id)
+    def record_use(self, principal: Principal, caller: Caller) -> None:
+        """Record that the caller used the key now."""
+        self._keys.record_use(principal.key, caller.key_id, caller.client_name, caller.client_ip)
 
     async def admit_bodiless(self, head: RequestHead, credential: Principal | Deny) -> tuple[AdmittedRequest, Permit]:
         """Admit a GET or DELETE, which are never public."""
@@ -126,7 +126,6 @@ class Admission:
         record = principal.record
         requests = sum(message.kind == "request" for message in parsed.messages)
         tools = [message.tool or "" for message in parsed.messages if message.method == "tools/call"]
-        self._keys.record_use(record.key_id)
         if parsed.is_batch or parsed.messages[0].task_ids:
             await self._check_tasks(record.owner, parsed)
         session = await self._claim_session(head, record.owner)

@@ -110,7 +110,7 @@ class FastPath:
         if upstream is None:
             return None
         assert request.principal is not None
-        services.admission.record_use(request.principal)
+        services.admission.record_use(request.principal, received.caller)
         call = FastPathCall(received, permit, upstream)
         if services.concurrency.is_sole("request"):
             call.prepare_event()

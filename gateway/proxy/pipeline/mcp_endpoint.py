@@ -87,6 +87,7 @@ class McpEndpoint:
             writer.context.header_lines = permit.header_lines
             try:
                 caller, upstream_head = self._prepare(writer.context, admitted)
+                self._record_use(admitted, caller)
                 exchange = self._services.make_exchange(admitted, caller, is_listening=is_listening)
                 if admitted.session.endpoint:
                     await self._register_calls(exchange, permit)
@@ -126,6 +127,10 @@ class McpEndpoint:
             context.remember_head(CachedRequestHead(head, admission))
         return caller, upstream_head
 
+    def _record_use(self, request: AdmittedRequest, caller: Caller) -> None:
+        if request.principal is not None:
+            self._admission.record_use(request.principal, caller)
+
     async def _register_calls(self, exchange: Exchange, permit: Permit) -> None:
         """Register calls of the HTTP+SSE transport: their responses may arrive before the response to the POST."""
         correlation = self._services.forwarding.correlation
@@ -148,6 +153,7 @@ class McpEndpoint:
         writer.context.header_lines = permit.header_lines
         is_listening = head.method == "GET"
         caller = caller_of(request, self._gateway_id)
+        self._record_use(request, caller)
         exchange = self._services.make_exchange(request, caller, is_listening=is_listening)
         if is_listening and head.fields.get(b"last-event-id") and exchange.scope is not None and exchange.has_session:
             await forwarding.detached_calls.release_stream(exchange.scope)

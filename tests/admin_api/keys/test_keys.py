@@ -12,7 +12,7 @@ import redis.asyncio
 from gateway.keys.secret import ApiKey
 from tests.support.admin_api import PASSWORD, USER, Api
 from tests.support.clock import Clock
-from tests.support.keys import find_record
+from tests.support.keys import find_record, record_use
 
 OTHER = "bob@example.com"
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
@@ -161,7 +161,7 @@ async def test_the_list_contains_status_and_last_use(user: Api, clock: Clock) ->
     used = await user.create_key("used")
     clock.advance(1)
     revoked = await user.create_key("gone")
-    await user.deps.keys.record_last_used({used["key_id"]: 1_769_860_800_000})
+    await record_use(user.deps.keys, used["key_id"], 1_769_860_800_000)
     await user.post("/api/mcp-keys/revoke", {"key_id": revoked["key_id"]})
     clock.advance(3600)
     assert [key["status"] for key in await user.keys()] == ["revoked", "active", "active"]

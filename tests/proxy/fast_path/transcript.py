@@ -94,7 +94,7 @@ class FakeKeys:
     async def get(self, _key_id: str) -> KeyRecord:
         return RECORD
 
-    def record_use(self, _key_id: str) -> None:
+    def record_use(self, _key: ApiKey, _key_id: str, _client: str, _address: str) -> None:
         pass
 
 

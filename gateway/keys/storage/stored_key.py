@@ -20,15 +20,16 @@ from gateway.keys.policies import decode_policy
 from gateway.keys.record import KeyRecord
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
-from gateway.timestamps import format_rfc3339
 
 _MAX_ATTEMPTS = 32
+_NAMES_OF_DIGEST = (names.KEY_ID_OF_DIGEST, names.SECRET_USE)
 
 # KEYS: the record, the index of all keys, that of the owner before and that of the owner after the change, the digests
-# to delete, the digests to set. ARGV: the expected record ("" for none), the new record, the channel, the key id, its
-# creation time, the keys that the owner may have ("" for any number), the time, the prefix of records, the number of
-# digests to delete, then for each digest to set its value and its expiry ("" for none). Returns 1 if the new record is
-# stored, 0 on conflict, and -1 if the owner has too many keys that are neither revoked nor expired.
+# to delete, the digests to set, each followed by the last use of its secret. ARGV: the expected record ("" for none),
+# the new record, the channel, the key id, its creation time, the keys that the owner may have ("" for any number), the
+# time, the prefix of records, the number of digests to delete, then for each digest to set its value and its expiry (""
+# for none). Returns 1 if the new record is stored, 0 on conflict, and -1 if the owner has too many keys that are
+# neither revoked nor expired.
 # Idempotent: a script that is sent twice because its reply was lost finds the new record and succeeds.
 _COMPARE_AND_SET = """
 local function counted_keys()
@@ -52,11 +53,14 @@ if stored ~= ARGV[2] then
   if KEYS[3] ~= KEYS[4] then redis.call('ZREM', KEYS[3], ARGV[4]) end
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
   local drops = tonumber(ARGV[9])
-  for i = 5, 4 + drops do redis.call('DEL', KEYS[i]) end
-  for i = 5 + drops, #KEYS do
-    local at = 10 + 2 * (i - 5 - drops)
+  for i = 5, 4 + 2 * drops do redis.call('DEL', KEYS[i]) end
+  for i = 5 + 2 * drops, #KEYS, 2 do
+    local at = 10 + i - 5 - 2 * drops
     redis.call('SET', KEYS[i], ARGV[at])
-    if ARGV[at + 1] ~= '' then redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1]) end
+    if ARGV[at + 1] ~= '' then
+      redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1])
+      redis.call('PEXPIREAT', KEYS[i + 1], ARGV[at + 1])
+    end
   end
 end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
@@ -90,21 +94,6 @@ class Secret(msgspec.Struct, frozen=True, array_like=True):
     created_at: int | None = None
 
 
-class LiveSecret(NamedTuple):
-    """A secret that a key accepts, without the secret. Timestamps are milliseconds since the epoch."""
-
-    prefix: str | None
-    """`None` for a secret that an earlier version replaced."""
-    since: int | None
-    """`None` for a secret that an earlier version made."""
-    until: int | None
-    """The end of its overlap; `None` for the newest secret."""
-
-    def values(self) -> dict[str, str | None]:
-        """Return the members by which the admin API and the command line describe it."""
-        return {"prefix": self.prefix, "since": format_rfc3339(self.since), "until": format_rfc3339(self.until)}
-
-
 class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
     """The record with the digests of its secrets, newest first."""
 
@@ -114,15 +103,13 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
         """Return the record without its digests."""
         return KeyRecord(**{name: getattr(self, name) for name in KeyRecord.__struct_fields__})
 
-    def live_secrets(self, now_ms: int) -> list[LiveSecret]:
+    def live_secrets(self, now_ms: int) -> list[Secret]:
         """Return the secrets that are accepted while the key is active, newest first."""
         if self.revoked_at is not None:
             return []
         return [
             # The key has the prefix of its newest secret, also in records of versions that stored none with secrets.
-            LiveSecret(self.key_prefix, secret.created_at, None)
-            if secret.expires_at is None
-            else LiveSecret(secret.prefix, secret.created_at, secret.expires_at)
+            msgspec.structs.replace(secret, prefix=self.key_prefix) if secret.expires_at is None else secret
             for secret in self.secrets
             if secret.expires_at is None or secret.expires_at > now_ms
         ]
@@ -213,8 +200,8 @@ def _script_arguments(before: _Stored | None, after: StoredKey, now_ms: int) -> 
         names.KEY_IDS,
         names.KEY_IDS_OF_OWNER + former_owner,
         names.KEY_IDS_OF_OWNER + after.owner,
-        *(names.KEY_ID_OF_DIGEST + digest for digest in deleted),
-        *(names.KEY_ID_OF_DIGEST + secret.digest for secret in changed),
+        *(prefix + digest for digest in deleted for prefix in _NAMES_OF_DIGEST),
+        *(prefix + secret.digest for secret in changed for prefix in _NAMES_OF_DIGEST),
     ]
     arguments = [
         b"" if before is None else before.record,

@@ -1,0 +1,7 @@
+"""The stored forms behind `gateway.keys.store`.
+
+| module | holds |
+| --- | --- |
+| `stored_key` | the stored form of a record, its lookup with the owner's policy, and its compare-and-set |
+| `last_uses` | `LastUses`: when keys and secrets were last used, and by which client |
+"""
