@@ -142,6 +142,8 @@ SQL_ARGUMENTS = _set(
     "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
     "querystring querytext"
 )
+CONDITION_ARGUMENTS = _set("where whereclause wherecondition condition conditions having")
+"""Arguments with an SQL condition."""
 FILE_ARGUMENTS = _set(
     "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
 )

@@ -13,6 +13,7 @@ The rules:
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Any, Literal
 
 import msgspec
@@ -171,18 +172,30 @@ def _find_form_error(value: dict[str, Any], kind: _Kind, method: str, id_: Any, 
             if name.casefold() in _MEMBERS:
                 return f"Invalid request: a member name differs from {name.casefold()!r} only in case"
     params = value.get("params", _NO_PARAMS)
-    if method == "tools/call" and isinstance(params, dict) and params.keys() <= _CALL_PARAMS:
-        return ""
+    if method == "tools/call" and isinstance(params, dict):
+        if kind != "request":
+            # A server that runs it all the same answers under no id, or never.
+            return "Invalid request: tools/call must have an id"
+        if not isinstance(params.get("arguments"), dict | None):
+            # Some servers would parse a string again.
+            return "Invalid request: the arguments must be an object"
+        if params.keys() <= _CALL_PARAMS:
+            return ""
     if not isinstance(params, (dict, list)):
         return "Invalid request: params must be an object or an array"
     if method not in _INSPECTED_METHODS:
-        if method.casefold() in _INSPECTED_METHODS:
-            return f"Invalid request: the method differs from {method.casefold()!r} only in case"
+        if (folded := _fold(method)) in _INSPECTED_METHODS:
+            return f"Invalid request: the method differs from {folded!r} only in case, white space or form"
     elif isinstance(params, dict) and not params.keys() <= _INSPECTED_PARAMS:
         for name in params.keys() - _INSPECTED_PARAMS:
             if name.casefold() in _INSPECTED_PARAMS_FOLDED:
                 return "Invalid request: the name of a param differs from a known one only in case"
     return _find_form_error_of_params(params) if method in _INSPECTED_METHODS else ""
+
+
+def _fold(method: str) -> str:
+    """Return the method as the most lenient server might read it."""
+    return "".join(filter(str.isprintable, unicodedata.normalize("NFKC", method))).replace(" ", "").casefold()
 
 
 def _find_form_error_of_params(params: Any) -> str:

@@ -106,6 +106,11 @@ def test_a_batch_with_two_requests_with_the_same_id_is_rejected() -> None:
     "message",
     [
         {"method": "Tools/call", "params": {"name": "t"}},
+        {"method": "tools/call ", "params": {"name": "t"}},
+        {"method": "\ttools/ call\n", "params": {"name": "t"}},
+        {"method": "tools/call\0", "params": {"name": "t"}},
+        {"method": "tools\u200b/call", "params": {"name": "t"}},
+        {"method": "\uff54ools/call", "params": {"name": "t"}},
         {"method": "tools/call", "params": {"name": "t", "Name": "u"}},
         {"method": "tools/call", "params": {"name": "t", "argument\u017f": {}}},
         {"method": "Subscriptions/listen", "params": {}},
@@ -118,10 +123,25 @@ def test_an_inspected_name_in_another_case_is_a_form_error(message: dict[str, An
     assert parsed.form_error
 
 
+@pytest.mark.parametrize("params", [{"name": "t"}, {"name": "t", "task": {}}])
+def test_a_call_without_an_id_is_a_form_error(params: dict[str, Any]) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "method": "tools/call", "params": params}).encode()
+    assert "must have an id" in parse_body(body).messages[0].form_error
+
+
+@pytest.mark.parametrize("arguments", [None, {}])
+def test_a_call_without_arguments_is_valid(arguments: object) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"arguments": arguments}}).encode()
+    assert parse_body(body).messages[0].form_error == ""
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [
         ("tools/call", ["t", {}]),
+        ("tools/call", {"name": "t", "arguments": '{"sql": "SELECT 1"}'}),
+        ("tools/call", {"name": "t", "arguments": ["a"]}),
+        ("tools/call", {"name": "t", "arguments": 5, "task": {}}),
         ("tasks/get", ["x"]),
         ("tasks/get", {"taskId": 5}),
         ("subscriptions/listen", ["x"]),

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ MAX_ARGUMENT_LEVELS = 6
 MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 _SCALARS = frozenset({int, float, bool, type(None)})
+_CONTAINER_STARTS = ("{", "[")
 _TEXTS = _SCALARS | {str}
 _MIN_SQL = 6
 """Characters; a shorter text is not SQL."""
@@ -45,6 +47,10 @@ _STATEMENT_START = re.compile(
     r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
     re.IGNORECASE,
 )
+_TABLE_IN_EXPRESSION = re.compile(
+    r"\(\s*(?:from|table)\s+[\w\"`]|\b(?:union|intersect|except)\s+(?:all\s+|distinct\s+)?\(?\s*(?:from|table|select|with)\s"
+)
+"""Queries without `SELECT … FROM` (`TABLE t`, `FROM t`) within an expression, in lower case."""
 _WRITE_WORD = re.compile(
     r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b", re.IGNORECASE
 )
@@ -87,6 +93,8 @@ class _StringCollector:
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
             self.found.append((vocabulary.PIPELINE_STAGES.get((parent, name), name), value))
+            if value.lstrip()[:1] in _CONTAINER_STARTS and (inner := _parse_container(value)) is not None:
+                self._add_bounded(inner, name, parent, depth)
         elif not isinstance(value, Mapping | list | tuple):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
@@ -103,6 +111,14 @@ class _StringCollector:
             self._add(value, name, parent, depth + 1)
         else:
             self.is_complete = False
+
+
+def _parse_container(text: str) -> Any:
+    """Return the JSON object or array in a text, as some servers read it; `None` if there is none."""
+    try:
+        return json.loads(text) if len(text) <= sql_cache.MAX_SQL_CHARACTERS else None
+    except (ValueError, RecursionError):
+        return None
 
 
 class _TableNames:
@@ -130,7 +146,7 @@ class _TableNames:
             self.strings.is_complete
             and self.declared.is_complete
             and all(one is not None and one.is_exhaustive for one in self.analyses)
-            and not any(_may_hold_sql(value) for _, value in self.others)
+            and not any(_may_hold_sql(name, value) for name, value in self.others)
         )
 
 
@@ -229,12 +245,21 @@ def looks_like_sql(name: str, value: str) -> bool:
 _STAGE_NAMES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
 
 
-def _may_hold_sql(value: str) -> bool:
-    """Return True if a text may be part of a statement, or an aggregation pipeline as text."""
+def _may_hold_sql(name: str, value: str) -> bool:
+    """Return True if a text may be a statement or reach tables as part of one, or is a pipeline as text."""
     if len(value) > sql_cache.MAX_SQL_CHARACTERS:
         return True
+    if len(value) < _MIN_SQL:
+        # Too short to name a table, but a statement like `BEGIN` is executed all the same.
+        is_sql = "sql" in name or (name in vocabulary.SQL_ARGUMENTS and _STATEMENT_START.match(value) is not None)
+        return is_sql and not value.isspace() and value != ""
     text = value.lower()
-    return ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES))
+    if ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES)):
+        return True
+    if name in vocabulary.CONDITION_ARGUMENTS and "(" in value:
+        condition = sql_cache.analyze(f"SELECT 1 WHERE {value}")
+        return condition is None or not condition.is_exhaustive or bool(condition.named)
+    return _TABLE_IN_EXPRESSION.search(text) is not None
 
 
 def _returns_rows(analyses: list[SqlAnalysis | None]) -> bool | None:

@@ -158,7 +158,7 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
             continue
         targets, returned = _targets(statement)
         for table in statement.find_all(exp.Table):
-            if _is_misread_call(table):
+            if _is_misread(table):
                 return None
             names = _names(table)
             is_exhaustive = is_exhaustive and names is not None
@@ -247,18 +247,30 @@ def _names(table: exp.Table) -> tuple[str, ...] | None:
     return () if functions.generates_rows(name) else None
 
 
-def _is_misread_call(table: exp.Table) -> bool:
-    """Return True if a call of a function that the dialect does not know was parsed as a table with column aliases."""
+def _is_misread(table: exp.Table) -> bool:
+    """Return True if the dialect does not know the syntax, and parsed it as an alias.
+
+    That may be a call of a function with column aliases, or `table@link` of another database.
+    """
     alias = table.args.get("alias")
-    return isinstance(alias, exp.TableAlias) and alias.this is None and bool(alias.columns)
+    if not isinstance(alias, exp.TableAlias):
+        return False
+    return bool(alias.columns) if alias.this is None else not isinstance(alias.this, exp.Identifier)
+
+
+_READING = tuple(
+    getattr(exp, name) for name in ("ReadCSV", "ReadParquet", "XMLTable", "Secret", "AIGenerate") if hasattr(exp, name)
+)
+"""Functions that the parser knows, and that read more than their arguments."""
 
 
 def _calls_only_known_functions(statement: exp.Expr) -> bool:
     if statement.find(exp.Command, exp.TableFromRows) is not None:
         return False
     return all(
-        functions.reads_arguments_only(call.name) or isinstance(call.parent, exp.Table)
-        for call in statement.find_all(exp.Anonymous)
+        isinstance(call.parent, exp.Table)
+        or (isinstance(call, exp.Anonymous) and functions.reads_arguments_only(call.name))
+        for call in statement.find_all(exp.Anonymous, *_READING)
     )
 
 

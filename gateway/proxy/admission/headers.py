@@ -4,7 +4,8 @@ Requests: fields of the client are forwarded, except
 
 - hop-by-hop fields and those named in `Connection` (RFC 9110, section 7.6.1), lengths, `Host`, `Accept-Encoding`;
 - credentials and cookies, and any field that contains a key of the client;
-- fields that identify the client, and forwarding fields, which are set anew.
+- fields that identify the client, and forwarding fields, which are set anew;
+- fields by which the upstream would serve another request than the one that was checked.
 
 A field that is not forwarded is not forwarded under another spelling either: servers read `_`, and some `.`, as `-`.
 
@@ -45,9 +46,18 @@ _IDENTITY_FIELDS = frozenset(
     )
 )
 """Listed by name, because servers also read settings from `X-MCP-*` (`X-MCP-Readonly`, `X-MCP-Toolsets`)."""
+_OVERRIDES = frozenset(
+    {
+        *(b"x-http-method-override", b"x-http-method", b"x-method-override", b"x-original-method"),
+        *(b"x-original-url", b"x-original-uri", b"x-rewrite-url", b"x-override-url", b"x-envoy-original-path"),
+        *(b"x-original-host", b"x-http-host-override", b"x-host"),
+    }
+)
+"""Fields by which some frameworks serve another method, path or host than those of the request."""
 _DROPPED_UPSTREAM = (
     _HOP_BY_HOP
     | _IDENTITY_FIELDS
+    | _OVERRIDES
     | {
         *(b"host", b"content-length", b"accept-encoding", b"expect", b"origin"),
         *(b"authorization", b"proxy-authorization", b"cookie"),

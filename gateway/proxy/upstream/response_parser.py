@@ -108,8 +108,9 @@ class ResponseParser:
 
     @property
     def is_event_stream(self) -> bool:
-        """True if the response is a stream of server-sent events."""
-        return self.header(b"content-type").lower().startswith("text/event-stream")
+        """True if the response is a stream of server-sent events, for a client that may read the type leniently."""
+        types = [value.lower() for name, value in self.headers if name.lower() == b"content-type"]
+        return b"text/event-stream" in b",".join(types)
 
     def header(self, name: bytes) -> str:
         """Return a field of the head by its lower-case name; empty if it is absent."""

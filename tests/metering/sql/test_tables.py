@@ -24,6 +24,7 @@ def analyzed(text: str) -> SqlAnalysis:
         ('SELECT "x" FROM db.ref."Airlines"', "db.ref.airlines"),
         ("SELECT * FROM `p.d.t`", "p.d.t"),
         ("SELECT `a` FROM `b`.`c`", "b.c"),
+        ("SELECT * FROM t@link", "t@link"),
         ("SELECT TOP 5 * FROM [dbo].[My Table]", "dbo.my table"),
         ('SELECT * FROM "städte" LIMIT 6 OFFSET 100', "städte"),
         ("WITH a AS (SELECT * FROM t) SELECT * FROM a", "t"),
@@ -156,6 +157,9 @@ def test_text_that_is_not_known_sql_has_no_analysis(text: str) -> None:
         "SELECT 1 /* /* */ FROM t -- */ FROM secret",
         "SHOW TABLES WHERE (SELECT 1 FROM secret)",
         "SELECT * FROM TABLE(f(1))",
+        "SELECT READ_CSV('/etc/passwd')",
+        "SELECT XMLTABLE('for $i in fn:collection(\"oradb:/HR/SECRET\") return $i') FROM t",
+        "SELECT SECRET('a', 'b')",
     ],
 )
 def test_the_tables_of_ambiguous_sql_are_not_exhaustive(text: str) -> None:

@@ -38,6 +38,10 @@ ABOUT_THE_CLIENT = [
     *(b"X-Authenticated-User", b"X-WebAuth-User", b"X-Goog-Authenticated-User-Email", b"X-Amzn-Oidc-Identity"),
     *(b"X-MS-Client-Principal", b"Cf-Access-Authenticated-User-Email", b"Tailscale-User-Login", b"SSL-Client-S-DN"),
 ]
+OVERRIDES = [
+    *(b"X-HTTP-Method-Override", b"X-HTTP-Method", b"X-Method-Override", b"X-Original-URL", b"X-Rewrite-URL"),
+    *(b"X-Original-URI", b"X-HTTP-Host-Override", b"X-Host"),
+]
 
 
 def spellings(name: bytes) -> list[bytes]:
@@ -72,6 +76,12 @@ def test_identity_fields_of_a_client_are_dropped_in_every_spelling(name: bytes) 
     for spelling in spellings(name):
         fields = sent((spelling, b"forged"), (spelling, b"forged too"), (b"Connection", spelling + b", close"))
         assert b"forged" not in b" ".join(value for _, value in fields)
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_no_field_makes_the_upstream_serve_another_request_than_was_checked(name: bytes) -> None:
+    for spelling in spellings(name):
+        assert b"/other" not in b" ".join(value for _, value in sent((spelling, b"/other")))
 
 
 def test_fields_of_the_gateway_occur_once_and_cannot_be_dropped_by_connection() -> None:
