@@ -2,8 +2,8 @@
 
 Begin with `connection`, the protocol of one connection. `framing` rejects requests that two HTTP parsers could read
 differently; `aiohttp_bridge` passes all others to aiohttp, which calls the handler (`pipeline.handler`);
-`request_context` has what connection and handler share, and `response_writer` sends the response. `gateway_responses`
-builds the responses of the gateway itself, most of them from a `Deny`; `cors` serves browsers.
+`request_context` has what connection and handler share, and writes responses. `gateway_responses` builds those that the
+gateway makes itself, most of them from a `Deny`; `cors` serves browsers.
 
 Imported by `pipeline`, `fast_path` and `worker`; of `proxy`, it imports only `admission`.
 """

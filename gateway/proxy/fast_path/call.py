@@ -42,8 +42,8 @@ from gateway.proxy.accounting.usage_events import (
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.policy import check_tables
 from gateway.proxy.admission.rejections import USAGE_UNAVAILABLE, Deny
+from gateway.proxy.downstream.request_context import ResponseWriter
 from gateway.proxy.downstream.response import Response, serialize_response
-from gateway.proxy.downstream.response_writer import ResponseWriter
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.fast_path.received_call import PreparedResponse, ReceivedCall
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.rejections import Deny
+from gateway.proxy.downstream.request_context import ResponseWriter
 from gateway.proxy.downstream.response import Response
-from gateway.proxy.downstream.response_writer import ResponseWriter
 from gateway.proxy.fast_path.call import FastPathCall
 from gateway.proxy.fast_path.received_call import ReceivedCall
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST

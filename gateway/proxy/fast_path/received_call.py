@@ -15,8 +15,8 @@ from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.downstream.connection import ClientConnection
 from gateway.proxy.downstream.cors import cors_headers
 from gateway.proxy.downstream.gateway_responses import deny_response
+from gateway.proxy.downstream.request_context import ResponseWriter
 from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
-from gateway.proxy.downstream.response_writer import ResponseWriter
 from gateway.proxy.services import ProxyServices
 
 

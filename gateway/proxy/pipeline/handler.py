@@ -23,9 +23,8 @@ from gateway.proxy.admission.rejections import Deny, RequestRejected
 from gateway.proxy.downstream import gateway_responses
 from gateway.proxy.downstream.cors import cors_headers, is_preflight, options_response
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import ClientDisconnected, RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
-from gateway.proxy.downstream.response_writer import ClientDisconnected, ResponseWriter
 from gateway.proxy.downstream.routes import Routes
 from gateway.proxy.error_locations import error_locations
 from gateway.proxy.metrics_sink import CLIENT_CLOSED_REQUEST

@@ -21,9 +21,8 @@ from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.head_cache import CachedAdmission, CachedRequestHead
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, ID_IN_USE, Deny, RequestRejected, invalid
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response
-from gateway.proxy.downstream.response_writer import ResponseWriter
 from gateway.proxy.pipeline.request_body import BodyReader
 from gateway.proxy.pipeline.upstream_request import SentRequest
 from gateway.proxy.services import ProxyServices

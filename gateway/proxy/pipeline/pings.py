@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from gateway.protocol.buffers import Chunk
-from gateway.proxy.downstream.response_writer import ResponseWriter
+from gateway.proxy.downstream.request_context import ResponseWriter
 from gateway.proxy.pipeline.streams.response_stream import ResponseStream
 
 PING = b": ping\n\n"

@@ -11,7 +11,7 @@ from gateway.proxy.admission import rejections
 from gateway.proxy.admission.head import RequestHead
 from gateway.proxy.admission.rejections import Deny, RequestRejected, invalid
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.response_writer import ResponseWriter
+from gateway.proxy.downstream.request_context import ResponseWriter
 
 MAX_KEYLESS_BYTES = 64 * 1024
 """Maximum bytes of a body without a valid key; an `initialize` has a few hundred."""

@@ -21,8 +21,8 @@ from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.admission.headers import RawHeaders, client_headers
 from gateway.proxy.admission.rejections import CORRELATION_UNAVAILABLE, USAGE_UNAVAILABLE, RequestRejected
 from gateway.proxy.downstream.cors import cors_headers
+from gateway.proxy.downstream.request_context import ClientDisconnected, ResponseWriter
 from gateway.proxy.downstream.response import Response, ResponseHead, serialize_head
-from gateway.proxy.downstream.response_writer import ClientDisconnected, ResponseWriter
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams

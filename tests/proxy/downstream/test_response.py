@@ -9,9 +9,8 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import NO_BODY, Response, ResponseHead, serialize_head, serialize_response
-from gateway.proxy.downstream.response_writer import ResponseWriter
 
 KEEP_ALIVE, CLOSE = b"", b"Connection: close\r\n"
 VALUES = st.lists(st.integers(32, 255), max_size=20).map(bytes)

@@ -15,9 +15,8 @@ from aiohttp import web
 
 from gateway.proxy.downstream import connection as connection_module
 from gateway.proxy.downstream.framing import FramingError
-from gateway.proxy.downstream.request_context import RequestContext
+from gateway.proxy.downstream.request_context import RequestContext, ResponseWriter
 from gateway.proxy.downstream.response import Response, serialize_head
-from gateway.proxy.downstream.response_writer import ResponseWriter
 from gateway.proxy.downstream.server import ProxyServer
 from gateway.tls import server as tls_server
 from gateway.tls.pair import PairFiles
