@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from mcp_backend.http_server import PATH as MCP_PATH
 from tests.deploy import compose
 from tests.deploy.dockerfile import environment as image_environment
 from tests.deploy.dockerfile import health_check, inherited, last, read_stages
+from tests.support.certificates import make_pair
 
 OURS = ("proxy", "admin", "upstream")
 STAGES = read_stages()
@@ -56,14 +58,18 @@ def test_each_role_has_its_required_settings(
 
 @pytest.mark.parametrize("role", ["proxy", "admin"])
 def test_every_optional_setting_reaches_its_role(
-    role: Command, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    role: Command, services: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     optional = dict(line.lstrip("#").split("=", 1) for line in example_lines() if re.match(r"#[A-Z_]+=", line))
     values = {**compose.FILLED_IN, **optional, "GATEWAY_KEY_PEPPER": "x" * 32}
     values["GATEWAY_UPSTREAM_AUTHORIZATION"] = "Bearer abc"
+    assert {"GATEWAY_TLS_CERT", "GATEWAY_TLS_KEY"} <= optional.keys()
+    files = make_pair(tmp_path, "mcp.example.com")
+    values |= {"GATEWAY_TLS_CERT": str(files.certificate), "GATEWAY_TLS_KEY": str(files.key)}
     changed = compose.read(values)["services"]
     settings = settings_of(changed, role, values, monkeypatch)
     assert settings.key_pepper is not None
+    assert (settings.tls_cert, settings.tls_key) == files
     assert settings.allowed_hosts == ("mcp.example.com", "mcp-admin.example.com")
     assert settings.trusted_proxies == ("172.16.0.0/12",)
     if role == "proxy":
