@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import backup, client_config, diagnostics, metering, run
+from gateway.cli import backup, client_config, diagnostics, jwt_secret, metering, run
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.usage import commands as usage
@@ -53,6 +53,7 @@ app.add_typer(usage.app, name="usage")
 app.add_typer(metering.app, name="metering")
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(jwt_secret.rotate_secret)
 app.command()(diagnostics.config)
 app.command(name="client-config")(client_config.client_config)
 app.command()(diagnostics.doctor)

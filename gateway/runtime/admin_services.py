@@ -36,6 +36,7 @@ from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.runtime.startup_checks import CannotStartError
 from gateway.settings import Settings
+from gateway.settings.values import split_secrets
 from gateway.timestamps import now_ms
 from gateway.tls.pair import PairError
 from gateway.tls.server import ServerTls, server_tls
@@ -68,7 +69,7 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
     users = UserStore(redis, now_ms=now_ms)
     try:
         await _check_databases(redis, table)
-        deps = _dependencies(settings, settings.jwt_secret.get_secret_value(), redis, table, users)
+        deps = _dependencies(settings, _access_tokens(settings), redis, table, users)
         writer = UsageWriter(redis, table, metrics=metrics)
         reconciling = _reconciling(redis, table, writer, metrics)
         async with _writing(redis, writer), reconciling, _serving(settings, deps, listeners, tls):
@@ -82,7 +83,7 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
 
 
 def _dependencies(
-    settings: Settings, jwt_secret: str, redis: Redis, table: UsageTable, users: UserStore
+    settings: Settings, tokens: AccessTokens, redis: Redis, table: UsageTable, users: UserStore
 ) -> Dependencies:
     pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None
     return Dependencies(
@@ -90,7 +91,7 @@ def _dependencies(
         users=users,
         keys=KeyStore(redis, pepper=pepper, now_ms=now_ms),
         usage=table,
-        tokens=AccessTokens(jwt_secret, now_ms=now_ms),
+        tokens=tokens,
         sessions=Sessions(redis, now_ms=now_ms),
         login_limits=LoginLimits(redis, now_ms=now_ms),
         creation_limits=CreationLimits(redis, now_ms=now_ms),
@@ -104,6 +105,16 @@ def _dependencies(
         allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts, settings.admin_public_url),
         is_tls=settings.tls_cert is not None,
         trusted_proxies=tuple(map(parse_network, settings.trusted_proxies)),
+    )
+
+
+def _access_tokens(settings: Settings) -> AccessTokens:
+    assert settings.jwt_secret is not None
+    previous = settings.jwt_previous_secrets
+    return AccessTokens(
+        settings.jwt_secret.get_secret_value(),
+        now_ms=now_ms,
+        previous_secrets=() if previous is None else split_secrets(previous),
     )
 
 

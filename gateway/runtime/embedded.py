@@ -101,7 +101,9 @@ def with_embedded_engines(settings: Settings, folder: Path) -> Settings:
     if settings.clickhouse_url is None:
         changes["clickhouse_url"] = f"chdb://{quote(str(folder / 'clickhouse'))}"
     if settings.jwt_secret is None:
-        changes["jwt_secret"] = data_dir.jwt_secret(folder)
+        changes["jwt_secret"], *previous = data_dir.jwt_secrets(folder)
+        if previous and settings.jwt_previous_secrets is None:
+            changes["jwt_previous_secrets"] = ",".join(previous)
     return settings.replaced(**changes)
 
 

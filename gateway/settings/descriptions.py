@@ -69,9 +69,17 @@ SECTIONS: dict[str, dict[str, Description]] = {
     "Secrets and the first admin": {
         "jwt_secret": Description(
             "Secret that signs the tokens of the admin API; at least 32 bytes. Required by `mcp-gateway admin`.",
-            "All admin processes must have the same one. A new secret invalidates all tokens: everybody logs in again.",
+            "All admin processes must have the same one. A new secret invalidates all tokens, and everybody logs in "
+            "again, unless the old one is in `GATEWAY_JWT_PREVIOUS_SECRETS`.",
             "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00",
             "generated into the data folder",
+        ),
+        "jwt_previous_secrets": Description(
+            "Earlier values of `GATEWAY_JWT_SECRET`, separated by commas or line ends: tokens that they signed stay "
+            "valid.",
+            "Rotates the secret without ending logins. Tokens live for 12 hours; remove the old secret after that.",
+            "0ddba11e0ddba11e0ddba11e0ddba11e0ddba11e0ddba11e0ddba11e0ddba11e",
+            "none; the generated secret keeps its previous one in the data folder",
         ),
         "key_pepper": Description(
             "Secret of at least 32 bytes. If it is set, API keys are stored as HMAC-SHA-256 under it instead of as "

@@ -21,7 +21,7 @@ ENV_PREFIX = "GATEWAY_"
 
 Source = Literal["default", "file", "environment", "flag"]
 
-SECRETS = ("upstream_authorization", "jwt_secret", "admin_password", "key_pepper")
+SECRETS = ("upstream_authorization", "jwt_secret", "jwt_previous_secrets", "admin_password", "key_pepper")
 FILE_SETTINGS = (*SECRETS, "upstream_url", "redis_url", "clickhouse_url")
 """Settings that can also be given by the path of a file that contains the value, as `…_FILE`."""
 _REVEAL = {"reveal": True}
@@ -65,6 +65,7 @@ class Settings(BaseSettings):
 
     # Secrets and the first admin
     jwt_secret: v.LongSecret | None = None
+    jwt_previous_secrets: v.LongSecrets | None = None
     key_pepper: v.LongSecret | None = None
     admin_email: v.Email | None = None
     admin_password: v.Password | None = None

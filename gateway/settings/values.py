@@ -227,6 +227,13 @@ def _long_secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _long_secrets(value: SecretStr) -> SecretStr:
+    secrets = split_secrets(value)
+    if not secrets or any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
+        raise ValueError(f"must be secrets of at least {MIN_SECRET_BYTES} bytes, separated by commas or line ends")
+    return value
+
+
 def _password(value: SecretStr) -> SecretStr:
     validate_new_password(value.get_secret_value(), email="")
     return value
@@ -259,6 +266,7 @@ ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
 Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]
 
 LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
+LongSecrets = Annotated[SecretStr, AfterValidator(_long_secrets)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
@@ -268,6 +276,11 @@ Methods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_p
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_origin)]
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_host)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_network)]
+
+
+def split_secrets(value: SecretStr) -> tuple[str, ...]:
+    """Return the secrets in a list with commas or line ends."""
+    return tuple(filter(None, map(str.strip, re.split(r"[,\r\n]", value.get_secret_value()))))
 
 
 def mask_url(value: str) -> str:

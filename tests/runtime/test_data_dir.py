@@ -77,7 +77,7 @@ def test_a_volume_that_the_group_may_write_is_used_with_its_mode(volume: Path) -
     def start() -> None:
         data_dir.prepare(volume)
         with data_dir.locked(volume):
-            data_dir.jwt_secret(volume)
+            data_dir.jwt_secrets(volume)
 
     assert as_random_user(start) == ""
     assert as_random_user(start) == "", "a second start"

@@ -128,6 +128,8 @@ def test_all_faults_are_reported_together(tmp_path: Path, monkeypatch: pytest.Mo
         ("ADMIN_PASSWORD", "short", "10 to 1024"),
         ("ADMIN_PASSWORD", "Password123", "10,000 most common"),
         ("JWT_SECRET", "x" * 31, "at least 32 bytes"),
+        ("JWT_PREVIOUS_SECRETS", f"{'x' * 32},short", "secrets of at least 32 bytes, separated by commas"),
+        ("JWT_PREVIOUS_SECRETS", ",", "secrets of at least 32 bytes, separated by commas"),
         ("KEY_PEPPER", "x" * 31, "at least 32 bytes"),
         ("FORWARD_IDENTITY", "maybe", "true or false, not maybe"),
         ("CONNECT_TIMEOUT", "0", "above 0"),

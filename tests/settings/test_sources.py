@@ -15,6 +15,7 @@ SECRET = "s3cr3t-" * 6
 VALUES = {
     "upstream_authorization": "Bearer hunter2",
     "jwt_secret": SECRET,
+    "jwt_previous_secrets": f"{SECRET},{SECRET[::-1]}",
     "admin_password": "correct-horse-battery",
     "key_pepper": SECRET,
     "upstream_url": "https://mcp.example.com/mcp?token=hunter2",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.cli.support.output import CliError
 from gateway.cli.support.stores import Stores
-from gateway.runtime.data_dir import JWT_SECRET_FILE
+from gateway.runtime.data_dir import JWT_SECRET_FILE, read_jwt_secrets
 from gateway.timestamps import now_ms
 from gateway.tls.local_client import local_client
 
@@ -75,8 +75,8 @@ async def _token(stores: Stores) -> str:
 def _jwt_secret(stores: Stores) -> str:
     if stores.settings.jwt_secret is not None:
         return stores.settings.jwt_secret.get_secret_value()
-    path = stores.settings.data_dir / JWT_SECRET_FILE
     try:
-        return path.read_text().strip()
+        # The last one: a running `up` does not know a secret that was rotated since its start.
+        return read_jwt_secrets(stores.settings.data_dir)[-1]
     except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}") from None
+        raise CliError(f"{stores.settings.data_dir / JWT_SECRET_FILE} cannot be read: {error.strerror}") from None
