@@ -22,7 +22,9 @@ ClientName = Annotated[
 Url = Annotated[
     str | None,
     typer.Option(
-        help="URL of the gateway's MCP endpoint.", show_default="GATEWAY_PUBLIC_URL, the running one, or 127.0.0.1:8001"
+        help="URL of the gateway's MCP endpoint.",
+        show_default="GATEWAY_PUBLIC_URL, the running one, or 127.0.0.1:8001",
+        callback=options.whole_url,
     ),
 ]
 Key = Annotated[
@@ -49,6 +51,7 @@ def client_config(
       mcp-gateway client-config --list
     """
     from gateway.client_snippets import CLIENTS
+    from gateway.doctor.key import form_fault
 
     if list_clients:
         _print_clients(as_json)
@@ -62,6 +65,8 @@ def client_config(
     if as_json:
         print_json({**snippet._asdict(), "client": client, "link": link})
         return
+    if key is not None and (fault := form_fault(key)):
+        print_stderr(f"warning: {fault.finding}: {fault.fix}\n")
     print_stderr(f"{CLIENTS[client].title}: put this into {snippet.where}\n")
     typer.echo(snippet.text)
     for note in snippet.notes:

@@ -54,7 +54,11 @@ def doctor(
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="URL of the gateway's MCP endpoint.", show_default="the running one, or the configured one"),
+        typer.Option(
+            help="URL of the gateway's MCP endpoint.",
+            show_default="the running one, or the configured one",
+            callback=options.whole_url,
+        ),
     ] = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,

@@ -29,7 +29,7 @@ def form_fault(text: str) -> KeyFault | None:
     try:
         ApiKey.parse(text)
     except MalformedKey as error:
-        return _scheme_fault(text) or _length_fault(text) or KeyFault(str(error), _COPY)
+        return _scheme_fault(text) or _length_fault(text) or KeyFault(str(error).partition(":")[0], _COPY)
     return None
 
 
@@ -67,7 +67,7 @@ def _length_fault(text: str) -> KeyFault | None:
     if text.startswith("eyJ"):
         return KeyFault("this is an access token of the admin API, not an API key", _COPY)
     if not text.startswith("sk-"):
-        return KeyFault("the key does not begin with sk-: it is not one of this gateway", _COPY)
+        return KeyFault("the key does not begin with sk-, as those of this gateway do", _COPY)
     if len(text) != KEY_LENGTH:
         return KeyFault(f"the key has {len(text)} characters instead of {KEY_LENGTH}", _COPY)
     if any(character not in ALPHABET for character in text[3:]):

@@ -21,6 +21,12 @@ from gateway.runtime.upstream_probe.messages import (
 )
 
 _CLIENT_NAME = "mcp-gateway doctor"
+_FIXES = {
+    403: "pass another key with --key, or change this one with `mcp-gateway key update`",
+    404: "check the path of the URL, and see the check of the upstream",
+    421: "add the host of the URL to GATEWAY_ALLOWED_HOSTS, or see the check of the upstream",
+    429: "wait, or raise the limit with `mcp-gateway key update`",
+}
 
 
 class RoundTripError(Exception):
@@ -115,7 +121,7 @@ async def _result(response: aiohttp.ClientResponse) -> dict[str, Any]:
     if response.status >= 400 or error is not None:
         raise RoundTripError(
             f"the response is {response.status}: {reason or 'no reason given'}",
-            "check the log of the proxy",
+            _FIXES.get(response.status, "see the check of the upstream, and the log of the proxy"),
             is_rpc_error=error is not None and response.status < 500,
         )
     result = message.get("result")

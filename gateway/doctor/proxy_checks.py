@@ -69,9 +69,9 @@ def _no_answer(url: str, error: Exception) -> tuple[str, str]:
 
 
 async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
-    url = deployment.proxy_url
+    url, checks = deployment.proxy_url, []
     try:
-        checks = [await _without_key(session, url)]
+        checks.append(await _without_key(deployment, session))
         if deployment.key is None:
             is_handshake_public = "initialize" in deployment.settings.public_methods
             server = await mcp.handshake(session, url, None) if is_handshake_public else None
@@ -85,13 +85,18 @@ async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) ->
     except mcp.RoundTripError as error:
         return [*checks, Check("MCP", "failed", error.finding, error.fix)]
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return [Check("MCP", "failed", f"the request failed: {error or 'timed out'}", "check the log of the proxy")]
+        fix = "see the check of the upstream, and the log of the proxy"
+        return [*checks, Check("MCP", "failed", f"the request failed: {str(error) or 'timed out'}", fix)]
     return [*checks, Check("MCP with a key", "ok", f"{server.title} lists {tools} tools through the proxy")]
 
 
-async def _without_key(session: aiohttp.ClientSession, url: str) -> Check:
-    status = await mcp.status_without_key(session, url)
+async def _without_key(deployment: Deployment, session: aiohttp.ClientSession) -> Check:
+    status = await mcp.status_without_key(session, deployment.proxy_url)
     if status == 401:
         return Check("key required", "ok", "tools/list without a key is rejected")
-    fix = "check that --url is the gateway, and that clients cannot bypass it"
+    if status == 404:
+        paths = " or ".join(deployment.settings.proxy_paths)
+        fix = f"check the path of the URL: the proxy serves {paths} (GATEWAY_PROXY_PATHS)"
+    else:
+        fix = "check that --url is the gateway, and that clients cannot bypass it"
     return Check("key required", "failed", f"tools/list without a key responds with {status}", fix)

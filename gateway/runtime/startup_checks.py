@@ -95,8 +95,11 @@ async def clickhouse_fault(url: str) -> str | None:
             if response.status == 200:
                 return None
             return f"ClickHouse at {shown} answers /ping with status {response.status}: see GATEWAY_CLICKHOUSE_URL"
+    except aiohttp.ClientConnectorError as error:
+        reason = error.os_error.strerror or str(error.os_error)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        return f"ClickHouse at {shown} cannot be reached ({error or 'timed out'}): see GATEWAY_CLICKHOUSE_URL"
+        reason = str(error) or "timed out"
+    return f"ClickHouse at {shown} cannot be reached ({reason}): see GATEWAY_CLICKHOUSE_URL"
 
 
 async def upstream_finding(settings: Settings) -> Finding:
@@ -163,7 +166,7 @@ async def wait_until_startable(
     port_faults, faults = await asyncio.gather(_port_faults(ports), _engine_faults(settings))
     if port_faults:
         raise CannotStartError([*port_faults, *faults])
-    for fault in faults:
+    for fault in faults if settings.start_timeout else ():
         log.warning("%s; waiting for it for up to %g s", fault, settings.start_timeout)
     while faults and not stop.is_set():
         if loop.time() >= deadline:

@@ -98,6 +98,19 @@ def test_clients_are_listed_and_a_similar_name_is_suggested(capsys: Capture) -> 
     assert json.loads(capsys.readouterr().out)["where"] == "~/.codex/config.toml"
 
 
+def test_a_key_that_a_client_could_not_use_is_a_warning_beside_the_snippet(capsys: Capture) -> None:
+    assert main(["client-config", "curl", "--key", "Bearer sk-x"]) == 0
+    captured = capsys.readouterr()
+    assert "warning: the key begins with the scheme Bearer: pass the key alone" in captured.err
+    assert "warning" not in captured.out
+
+
+@pytest.mark.parametrize("command", ["client-config curl", "doctor"])
+def test_a_url_without_a_scheme_is_refused(command: str, capsys: Capture) -> None:
+    assert main([*command.split(), "--url", "mcp.example.com/mcp"]) == 1
+    assert capsys.readouterr().err.startswith("mcp-gateway: --url mcp.example.com/mcp: write the whole URL")
+
+
 def test_doctor_fails_if_nothing_runs_and_names_the_command_to_start(capsys: Capture) -> None:
     assert main(["doctor", "--url", "http://127.0.0.1:1/mcp"]) == 1
     shown = capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import tempfile
@@ -27,7 +28,7 @@ class Peer:
     """An HTTP server that stands in for the proxy or the admin process."""
 
     def __init__(self, handler: Handler) -> None:
-        self.runner = web.ServerRunner(web.Server(handler))
+        self.runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
         self.url = ""
 
     async def start(self) -> None:
@@ -143,6 +144,31 @@ async def test_a_proxy_that_accepts_calls_without_a_key_fails(
     assert (check.state, check.finding) == ("failed", "tools/list without a key responds with 200")
 
 
+async def test_a_wrong_path_is_named_with_those_that_the_proxy_serves(
+    peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
+) -> None:
+    handler, _ = proxy(keyless=404)
+    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/nope"), "key required")
+    assert check.fix == "check the path of the URL: the proxy serves /messages or /mcp (GATEWAY_PROXY_PATHS)"
+
+
+async def test_a_handshake_without_an_answer_is_a_finding_beside_the_others(
+    peer: Callable[[Handler], Awaitable[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks_module, "TIMEOUT", 0.2)
+    handler, _ = proxy()
+
+    async def hang_at_the_handshake(request: web.BaseRequest) -> web.StreamResponse:
+        if b'"initialize"' in await request.read():
+            await asyncio.Event().wait()
+        return await handler(request)
+
+    target = deployment(tmp_path, proxy_url=await peer(hang_at_the_handshake) + "/mcp")
+    found = {check.name: check for check in await run_checks(target)}
+    assert found["key required"].state == "ok"
+    assert found["MCP"].finding == "the request failed: timed out"
+
+
 @pytest.mark.parametrize(
     ("ready", "message"), [(503, "is not ready"), (404, "is not the proxy of this gateway (/readyz: status 404)")]
 )
@@ -164,6 +190,7 @@ def error(status: int, text: str) -> Callable[[str], web.Response]:
     ("respond", "message"),
     [
         (error(401, "Invalid or expired API key"), "the key is rejected: Invalid or expired API key"),
+        (error(403, "This API key may not be used from the address ::1"), "the response is 403: This API key may not"),
         (error(502, "The upstream\x1b[2J cannot be reached"), "the response is 502: The upstream [2J cannot be"),
         (lambda method: web.Response(text="<html>"), "the response is not a JSON-RPC result"),
         (lambda method: web.Response(text="[" * 100_000), "the response is not a JSON-RPC result"),

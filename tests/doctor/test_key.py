@@ -57,6 +57,7 @@ def test_a_key_in_a_wrong_form_is_named_without_showing_it(text: str, says: str)
     assert says in fault.finding
     assert fault.fix
     assert KEY[3:20] not in str(fault)
+    assert ": " not in fault.finding
 
 
 def test_a_well_formed_key_has_no_fault() -> None:

@@ -28,7 +28,7 @@ async def serve() -> AsyncIterator[Serve]:
     runners: list[web.ServerRunner] = []
 
     async def start(handler: Handler, tls: ssl.SSLContext | None = None) -> str:
-        runner = web.ServerRunner(web.Server(handler))
+        runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
         runners.append(runner)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
@@ -164,6 +164,7 @@ def _json_rpc_error(text: str, status: int) -> web.Response:
         ),
         (lambda: web.Response(status=401), "asks for credentials of its own (status 401)", "UPSTREAM_AUTHORIZATION"),
         (lambda: web.Response(status=403), "asks for credentials of its own (status 403)", "UPSTREAM_AUTHORIZATION"),
+        (lambda: web.Response(status=407), "asks for credentials of its own (status 407)", "UPSTREAM_AUTHORIZATION"),
         (lambda: web.Response(status=421, text="Invalid Host header"), "refuses the Host 127.0.0.1:", "allow this"),
         (lambda: _json_rpc_error("Invalid Host: 127.0.0.1", 403), "refuses the Host 127.0.0.1:", "allow this name"),
         (lambda: web.Response(status=400, text="Invalid HTTP_HOST header"), "refuses the Host", "allow this name"),
@@ -264,7 +265,7 @@ async def test_a_stream_that_never_has_a_message_is_a_server_that_hangs_and_its_
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x15\x03\x01\x00\x02\x02\x46", b"+PONG\r\n"])
 async def test_another_protocol_is_named(raw_server: Callable[[bytes], Awaitable[str]], answer: bytes) -> None:
     finding = await probe_upstream(await raw_server(answer), None)
-    assert finding.text.startswith("does not answer with HTTP")
+    assert finding.text == "does not answer with HTTP"
     assert "write https://" in finding.fix
 
 

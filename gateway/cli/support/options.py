@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from gateway.cli.support.output import CliError
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="TOML file with settings.", show_default=False)
@@ -18,6 +21,15 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+
+
+def whole_url(value: str | None) -> str | None:
+    """Return the value of `--url`. Raises `CliError` unless it is a URL with scheme and host."""
+    if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+        raise CliError(f"--url {value}: write the whole URL of the MCP endpoint, such as http://127.0.0.1:8001/mcp")
+    return value
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 ProxyPort = Annotated[int | None, typer.Option(help="Port for MCP clients.", show_default="8001")]

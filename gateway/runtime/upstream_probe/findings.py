@@ -76,7 +76,7 @@ def final_finding(received: Received, url: str, *, has_authorization: bool) -> F
             f"refuses the Host {host} (status {received.status})",
             "allow this name in the settings of the server, or use a name in GATEWAY_UPSTREAM_URL that it allows",
         )
-    if received.status in (401, 403):
+    if received.status in (401, 403, 407):
         return _authentication(received, has_authorization=has_authorization)
     if received.result is not None:
         version = printable(received.result.get("protocolVersion")) or "of an unknown revision"
@@ -109,16 +109,15 @@ def failure_finding(error: Exception, url: str) -> Finding:
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError | ssl.SSLError):
         return _tls(error)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Finding("cannot be reached (timed out)", _START_IT, is_reachable=False)
+        fix = f"{_START_IT}; if it has no TLS, write http://" if is_tls else _START_IT
+        return Finding("cannot be reached (timed out)", fix, is_reachable=False)
     if isinstance(error, aiohttp.ClientConnectorError):
         reason = error.os_error.strerror or str(error.os_error)
         return Finding(f"cannot be reached ({reason})", _START_IT, is_reachable=False)
     if isinstance(error, TimeoutError):
         return Finding("accepts connections but does not answer in time", "check the log of the server")
     scheme = "check that the server expects TLS" if is_tls else "if the server expects TLS, write https://"
-    return Finding(
-        f"does not answer with HTTP ({type(error).__name__})", f"{scheme}; check the port in GATEWAY_UPSTREAM_URL"
-    )
+    return Finding("does not answer with HTTP", f"{scheme}; check the port in GATEWAY_UPSTREAM_URL")
 
 
 _START_IT = "start it, or see GATEWAY_UPSTREAM_URL"
