@@ -18,6 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from admin_api.http.problem import Problem
 from gateway.tls.server import ServerTls
+from gateway.tls.transport import client_transport
 
 HEAD_TIMEOUT_SECONDS = 30.0
 KEEPALIVE_SECONDS = 75.0
@@ -90,7 +91,7 @@ class _Connection(RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
+        super().connection_made(client_transport(transport, self._loop))
         self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:

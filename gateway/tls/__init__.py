@@ -2,6 +2,7 @@
 
 - `pair`: the certificate and the key, read from their files; begin here.
 - `server`: the TLS context of a listening socket; new handshakes use the current files.
+- `transport`: a TLS connection that pauses and closes as a plain one.
 - `inspection`: names and expiry of a certificate.
 - `local_client`: the TLS context of commands that connect to the gateway on this machine.
 

@@ -80,6 +80,9 @@ def test_the_admin_api_serves_the_page_logins_and_the_address_of_the_proxy(runni
     address, trust = f"https://localhost:{running.admin_port}", str(files.certificate)
     assert "<html" in requests.get(f"{address}/", verify=trust, timeout=30).text
     login = requests.post(f"{address}/api/auth/login", json=running.login, verify=trust, timeout=30)
+    page = {"X-Gateway-Page": "1"}
+    by_page = requests.post(f"{address}/api/auth/login", json=running.login, headers=page, verify=trust, timeout=30)
+    assert "; Secure" in by_page.headers["Set-Cookie"]
     headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
     info = requests.get(f"{address}/api/info", headers=headers, verify=trust, timeout=30).json()
     assert info["proxy_url"] == endpoint(running)

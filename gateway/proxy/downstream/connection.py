@@ -54,7 +54,7 @@ from gateway.proxy.downstream.flow_control import BODY, NEVER, PIPELINE, FlowCon
 from gateway.proxy.downstream.framing import FramingError, RequestFraming
 from gateway.proxy.downstream.request_context import RequestContext, SentCall
 from gateway.proxy.downstream.response import CONNECTION_CLOSE, Response, serialize_response
-from gateway.proxy.downstream.tls_transport import client_transport
+from gateway.tls.transport import client_transport
 
 CLOSE_SECONDS = 75.0
 """Seconds that a client has to read the rest of the last response."""

@@ -17,8 +17,6 @@ import contextlib
 import socket
 from typing import Any, cast
 
-from gateway.protocol.buffers import Chunk
-
 _HIGH_WATER = 64 * 1024
 """Bytes in the write buffer at which the writer is paused, as for a socket. The socket below has as many."""
 _MAX_WRITE = 64 * 1024
@@ -39,7 +37,7 @@ class TlsTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._transport.get_extra_info(name, default)
 
-    def write(self, data: Chunk) -> None:
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         if len(data) <= _MAX_WRITE:
             self._transport.write(data)
             return
