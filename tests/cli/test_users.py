@@ -94,6 +94,11 @@ def test_without_a_terminal_there_is_no_prompt(piped: Callable[[str], None], cap
     assert "--password-stdin" in capsys.readouterr().err
 
 
+def test_an_invalid_email_is_refused_before_the_password_is_asked_for(capsys: Capture) -> None:
+    assert main(["user", "add", "ada"]) == 1
+    assert capsys.readouterr().err == "mcp-gateway: ada is not an email address\n"
+
+
 def test_an_email_can_be_added_only_once(piped: Callable[[str], None], capsys: Capture) -> None:
     assert add_user("ada@example.com", piped) == 0
     assert add_user("ADA@example.com", piped) == 1

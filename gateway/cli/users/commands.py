@@ -62,6 +62,7 @@ def add(
         raise CliError(f"--admin and --role {role} contradict each other: give one of them")
     if service and password_stdin:
         raise CliError("--service and --password-stdin contradict each other: a service account has no password")
+    _check_email(email)
     given_role: Role = "admin" if admin else role or "member"
     password = None if service else _read_password(password_stdin)
 
@@ -249,6 +250,16 @@ def _owners(stores: Stores) -> Owners:
     from gateway.accounts.owners import Owners
 
     return Owners(stores.users, stores.keys)
+
+
+def _check_email(email: str) -> None:
+    """Raise `CliError` for what is no email address, before a password is asked for."""
+    from gateway.accounts.user import normalize_email
+
+    try:
+        normalize_email(email)
+    except ValueError as error:
+        raise CliError(_invalid_message(email, error)) from None
 
 
 def _read_password(from_stdin: bool) -> str:
