@@ -49,7 +49,7 @@ from gateway.proxy.admission.admitted_request import Caller
 from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.limits.slots import Slot
 
-_WITH_RESULT = frozenset({"tools/call", "tasks/result"})
+_WITH_RESULT = TASK_READS | {"tools/call"}
 _RESULT = b'"result"'
 """Part of every result, also of one that cannot be decoded."""
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
@@ -121,7 +121,7 @@ class Exchange:
 
     @property
     def has_pending_results(self) -> bool:
-        """True if a `tools/call` or `tasks/result` has no response yet."""
+        """True if a request whose response may have a result to be counted has none yet."""
         return any(request.method in _WITH_RESULT for request in self.pending.values())
 
     @property

@@ -12,9 +12,9 @@ import pytest
 
 from gateway.usage.event import UsageEvent
 from tests.proxy.keep_alive import in_segments, warm_client
-from tests.proxy.streams import PROGRESS, Listening, event, listening, next_event, result, stream
+from tests.proxy.streams import PROGRESS, Listening, Streams, event, listening, next_event, result, stream
 from tests.support.gateway import Gateway, call
-from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_raw, chunk, http, sse_head
+from tests.support.scripted_upstream import Request, ScriptedUpstream, answer_json, answer_raw, chunk, http, sse_head
 from tests.support.waiting import until
 
 MARK = b"the-data"
@@ -209,30 +209,55 @@ async def test_a_result_on_a_later_stream_is_counted_although_its_call_has_no_se
     assert (counted.tool_name, counted.record_count) == ("get", 2)
 
 
-@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+TASK = {"taskId": "t-1", "status": "completed", "ttlMs": 60_000}
+READ = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "t-1"}}
+
+
+@pytest.mark.parametrize(("version", "message"), [("2025-11-25", call()), ("2026-07-28", call()), ("2026-07-28", READ)])
 async def test_a_client_that_leaves_with_a_part_of_a_result_is_counted(
-    gateway: Gateway, upstream: ScriptedUpstream, version: str
+    gateway: Gateway, upstream: ScriptedUpstream, version: str, message: dict[str, Any]
 ) -> None:
-    body = json.dumps(result(rows=20_000)).encode()
+    key, value = await gateway.key(), result(rows=20_000)
+    if message is READ:
+        upstream.answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": {**TASK, "resultType": "task"}})
+        assert (await gateway.post(call(), key)).status == 200
+        value["result"] = {**TASK, "resultType": "complete", "result": value["result"]}
+    body = json.dumps(value).encode()
     pieces = [chunk(body[start : start + 8192]) for start in range(0, len(body), 8192)]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    has_part = asyncio.Event()
+    has_left = asyncio.Event()
 
     async def respond(request: Request, writer: asyncio.StreamWriter) -> None:
         await in_segments(head, *pieces[:4])(request, writer)
-        await has_part.wait()
+        await has_left.wait()
         writer.write(b"".join(pieces[4:]) + chunk(b""))
 
     upstream.answer = respond
-    fields = {"Authorization": f"Bearer {await gateway.key()}", "Content-Type": "application/json"}
-    fields["MCP-Protocol-Version"] = version
-    async with gateway.session.post(gateway.url, data=json.dumps(call()), headers=fields) as response:
+    gateway.metrics.reasons.clear()
+    fields = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "MCP-Protocol-Version": version}
+    async with gateway.session.post(gateway.url, data=json.dumps(message), headers=fields) as response:
         await response.content.readexactly(8192)
         response.close()
     await until(lambda: gateway.metrics.reasons == ["forwarded"])
-    has_part.set()
+    has_left.set()
     (counted,) = await gateway.until_events(1)
-    assert (counted.record_count, counted.response_bytes) == (20_000, len(body))
+    assert (counted.tool_name, counted.record_count, counted.response_bytes) == ("get", 20_000, len(body))
+
+
+@pytest.mark.parametrize(
+    "content_type", [EVENTS, "text/plain", "application/octet-stream", f"application/json, {EVENTS}"]
+)
+async def test_a_result_on_a_resumed_stream_is_counted_whatever_its_content_type(
+    gateway: Gateway, upstream: ScriptedUpstream, content_type: str
+) -> None:
+    streams, key = Streams(upstream), await gateway.key()
+    streams.posts = [stream(event("", "1"))]
+    streams.gets = [http(b"data: " + RESULT + b"\n\n", content_type)]
+    await gateway.post(call(), key, Mcp_Session_Id="s-1")
+    response = await gateway.request("GET", key=key, Mcp_Session_Id="s-1", Last_Event_Id="1")
+    assert response.body == b"data: " + RESULT + b"\n\n"
+    (counted,) = await gateway.events()
+    assert (counted.tool_name, counted.record_count) == ("get", 2)
 
 
 async def test_a_replaced_event_does_not_contradict_a_stated_length(

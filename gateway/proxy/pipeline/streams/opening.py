@@ -33,7 +33,9 @@ class ResponseStreams:
         response = source.response
         if coding := content_coding(response.headers):
             return self._open_encoded(coding, source, exchange, rewrite_endpoint)
-        if response.is_event_stream:
+        # Some clients read the response to any GET as events, whatever its type.
+        may_be_events = rewrite_endpoint is not None and "json" not in response.header(b"content-type").lower()
+        if response.is_event_stream or may_be_events:
             return EventStream(self._services, source, exchange, rewrite_endpoint)
         return BodyStream(self._services, source, exchange)
 
