@@ -169,9 +169,6 @@ async def test_a_handshake_without_an_answer_is_a_finding_beside_the_others(
     assert found["MCP"].finding == "the request failed: timed out"
 
 
-@pytest.mark.parametrize(
-    ("ready", "message"), [(503, "is not ready"), (404, "is not the proxy of this gateway (/readyz: status 404)")]
-)
 async def test_https_to_a_proxy_without_tls_is_named(peer: Callable[[Handler], Awaitable[str]], tmp_path: Path) -> None:
     url = (await peer(proxy()[0])).replace("http:", "https:") + "/mcp"
     check = await only_check(deployment(tmp_path, proxy_url=url), "proxy")
@@ -179,6 +176,9 @@ async def test_https_to_a_proxy_without_tls_is_named(peer: Callable[[Handler], A
     assert "http://" in check.fix
 
 
+@pytest.mark.parametrize(
+    ("ready", "message"), [(503, "is not ready"), (404, "is not the proxy of this gateway (/readyz: status 404)")]
+)
 async def test_a_proxy_that_is_not_ready_fails(
     ready: int, message: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
