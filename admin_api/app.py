@@ -19,9 +19,10 @@ from aiohttp import hdrs, web
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints import audit, health, info, usage
-from admin_api.endpoints.auth import login, sessions
+from admin_api.endpoints.auth import acceptance, login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, suspension, transfer
 from admin_api.endpoints.users import endpoints as users
+from admin_api.endpoints.users import links
 from admin_api.http.addresses import host_name
 from admin_api.http.endpoint import MAX_BODY_BYTES, Endpoint
 from admin_api.http.problem import Problem, to_problem
@@ -31,6 +32,7 @@ from gateway.refused_hosts import RefusedHosts
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *login.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *acceptance.ENDPOINTS,
     *creation.ENDPOINTS,
     *reading.ENDPOINTS,
     *changes.ENDPOINTS,
@@ -38,6 +40,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *transfer.ENDPOINTS,
     *usage.ENDPOINTS,
     *users.ENDPOINTS,
+    *links.ENDPOINTS,
     *audit.ENDPOINTS,
     *info.ENDPOINTS,
 )

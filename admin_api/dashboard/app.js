@@ -48,6 +48,39 @@ function endSession(message) {
   showLogin(message);
 }
 
+// The token of a one-time link is in the fragment, which reaches no server and no log.
+function linkToken() {
+  const [view, query] = location.hash.slice(1).split("?");
+  return view === "/accept" ? new URLSearchParams(query).get("token") : null;
+}
+
+function showAccept(token) {
+  session = null;
+  document.title = "Set your password · MCP Gateway";
+  const fields = {
+    password: field("New password", el("input", { type: "password", autocomplete: "new-password", name: "password", required: true }), "At least 10 characters."),
+  };
+  const send = async () => {
+    try {
+      await post("api/auth/accept-invite", { token, password: fields.password.control.value });
+    } catch (error) {
+      // The link has no field on this page.
+      const errors = (error.errors ?? []).map(({ field: name, detail }) => (name === "token" ? `This link ${detail}.` : ""));
+      throw errors.some(Boolean) ? new Error(errors.find(Boolean)) : error;
+    }
+    history.replaceState(null, "", location.pathname);
+    await start();
+  };
+  root.replaceChildren(
+    el(
+      "main",
+      { id: "main", class: "login" },
+      el("div", { class: "card" }, brand(), el("h1", {}, "Set your password"), form(fields, { submit: "Set password", send })),
+    ),
+  );
+  fields.password.control.focus();
+}
+
 async function logOut() {
   try {
     await post("api/auth/logout", {});
@@ -110,6 +143,11 @@ function currentView() {
 }
 
 async function start() {
+  const token = linkToken();
+  if (token !== null) {
+    showAccept(token);
+    return;
+  }
   try {
     const me = await get("api/auth/me");
     session = { me, info: await get("api/info") };
@@ -141,6 +179,10 @@ onUnauthorized(() => {
   if (session !== null) endSession("Your session has ended. Log in again.");
 });
 addEventListener("hashchange", () => {
+  if (linkToken() !== null) {
+    start();
+    return;
+  }
   if (session === null || location.hash === "#main") return;
   showFrame();
   document.getElementById("main").focus();

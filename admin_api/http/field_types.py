@@ -217,6 +217,15 @@ SessionId = Annotated[
         extra={"must": "be the id of one of your logins, such as ses_…"},
     ),
 ]
+LinkToken = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        description="What follows `token=` in the link.",
+        extra={"must": "be the token of a link"},
+    ),
+]
 UserRole = Annotated[
     Role,
     Meta(

@@ -5,6 +5,7 @@
 | `user` | `User`: a user or service account, its role and stored form |
 | `users` | `UserStore`: users in Redis, and checking their passwords |
 | `owners` | `Owners`: users with their keys and policies |
+| `password_links` | `PasswordLinks`: one-time links with which users set their password |
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
 | `tokens` | `AccessTokens`: issuing and verifying the JWTs of logged-in users |
 | `sessions` | `Sessions`: the sessions to which these tokens belong |

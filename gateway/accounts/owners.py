@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.accounts.user import NoOwner, Role, User, possible_owner
-from gateway.accounts.users import UserStore
+from gateway.accounts.users import UserExists, UserStore
 from gateway.keys.policies import merged
 from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.keys.store import KeyStore
@@ -62,6 +62,21 @@ class Owners:
         """
         initial = merged(OwnerPolicy(), validate_policy(policy))
         return Owner(await self._users.add(email, password, role, policy=initial), initial)
+
+    async def invite(self, email: str, role: Role | None, policy: Mapping[str, Any]) -> Owner:
+        """Create a user without a password, or change one who has not accepted an invitation yet.
+
+        Raises as `add` and `update` do; `UserExists` for every other user.
+        """
+        initial = merged(OwnerPolicy(), validate_policy(policy))
+        try:
+            user = await self._users.add(email, None, role or "member", policy=initial, kind="user")
+        except UserExists:
+            invited = await self._users.get(email)
+            if invited is None or not invited.is_invited:
+                raise
+            return await self.update(email, role, policy)
+        return Owner(user, initial)
 
     async def update(self, email: str, role: Role | None, policy: Mapping[str, Any]) -> Owner:
         """Change the role, if given, and the fields of the policy that are given.

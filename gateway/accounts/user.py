@@ -17,6 +17,8 @@ Role = Literal["admin", "auditor", "member"]
 Kind = Literal["user", "service"]
 """A service account owns keys and cannot log in."""
 
+NO_PASSWORD = "!"  # noqa: S105
+"""First character of a value, in the place of a hash, that no password matches."""
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,189}")
 
 
@@ -48,6 +50,16 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     def is_active_admin(self) -> bool:
         """True for an admin who is not disabled."""
         return self.is_admin and not self.disabled
+
+    @property
+    def has_password(self) -> bool:
+        """True for a user who can log in, false for a service account and a user who has not accepted an invitation."""
+        return not self.password_hash.startswith(NO_PASSWORD)
+
+    @property
+    def is_invited(self) -> bool:
+        """True for a user who has not accepted an invitation yet."""
+        return self.kind == "user" and not self.has_password
 
     @property
     def reads_all(self) -> bool:

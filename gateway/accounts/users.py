@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.user import (
+    NO_PASSWORD,
     Kind,
     Role,
     User,
@@ -75,6 +76,10 @@ class UserExists(Exception):
     """A user with this email exists already."""
 
 
+class ChangedMeanwhile(Exception):
+    """The user has another password than the caller expects, or was disabled."""
+
+
 class LastAdmin(Exception):
     """A change would leave no active admin."""
 
@@ -102,13 +107,14 @@ class UserStore:
         *,
         policy: OwnerPolicy | None = None,
         only_if_empty: bool = False,
+        kind: Kind | None = None,
     ) -> User:
-        """Create a user or, without a password, a service account.
+        """Create a user or, without a password, a service account; a `kind` of `user` without one is invited.
 
         Raises `UserExists` (with `only_if_empty`, if any user exists) and `ValueError`.
         """
         email = normalize_email(email)
-        kind: Kind = "service" if password is None else "user"
+        kind = kind or ("service" if password is None else "user")
         validate_role(kind, role)
         password_hash = _no_password() if password is None else await self._hash(password, email)
         now = self._now_ms()
@@ -150,16 +156,19 @@ class UserStore:
         users = [decode_user(stored) for stored in await self._read(emails[:limit])]
         return UserPage(users, emails[limit - 1] if len(emails) > limit else None)
 
-    async def set_password(self, email: str, password: str) -> User | None:
+    async def set_password(self, email: str, password: str, *, expected_changed_at: int | None = None) -> User | None:
         """Change a password and thereby invalidate the user's tokens. Returns `None` for an unknown user.
 
-        Raises `ValueError` for an invalid password and for a service account, and `PasswordsBusy`.
+        Raises `ValueError` for an invalid password and for a service account, `PasswordsBusy`, and `ChangedMeanwhile`
+        for another `password_changed_at` than expected.
         """
         password_hash = await self._hash(password, email)
 
         def change(user: User) -> User:
             if user.kind == "service":
                 raise ValueError("is a service account, which has no password")
+            if expected_changed_at not in (None, user.password_changed_at):
+                raise ChangedMeanwhile
             changed_at = max(self._now_ms(), user.password_changed_at + 1)
             return msgspec.structs.replace(user, password_hash=password_hash, password_changed_at=changed_at)
 
@@ -209,7 +218,7 @@ class UserStore:
         All failures take the same work. Raises `PasswordsBusy`.
         """
         user = await self.get(email)
-        password_hash = None if user is None or user.kind == "service" else user.password_hash
+        password_hash = user.password_hash if user is not None and user.has_password else None
         verification = await self.passwords.verify(password_hash, password)
         if user is None or not verification.matches or user.disabled:
             return None
@@ -271,7 +280,7 @@ class UserStore:
 
 def _no_password() -> str:
     """Return a value that no password matches. It is random so that two additions of one email differ."""
-    return f"!{secrets.token_hex(8)}"
+    return NO_PASSWORD + secrets.token_hex(8)
 
 
 def _redis_key(email: str) -> str:

@@ -373,7 +373,7 @@ async def test_an_invalidated_session_returns_to_the_login(page: Page, api: Api)
     await dialog.get_by_label("Name", exact=True).fill("laptop")
     await dialog.get_by_role("button", name="Create key").click()
     await expect(page.get_by_text("Your session has ended. Log in again.")).to_be_visible()
-    assert await page.evaluate("sessionStorage.length") == 0
+    assert await page.evaluate("sessionStorage.length + localStorage.length + document.cookie.length") == 0
 
 
 async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> None:
@@ -389,6 +389,38 @@ async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> 
     await page.get_by_role("link", name="Usage").click()
     await expect(page.get_by_role("heading", name="Usage", exact=True)).to_be_visible()
     await api.logged_in(USER, "another good one")
+
+
+async def test_an_invited_user_sets_the_password_and_is_logged_in(page: Page, api: Api, admin: Api) -> None:
+    link = (await admin.post("/api/users/invite", {"email": "new@example.com"})).body["link"]
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    await page.goto(link)
+    await page.get_by_label("New password").fill("new@example.com")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_text("Must not be the email", exact=False)).to_be_visible()
+    await page.get_by_label("New password").fill("another good one")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_text("new@example.com")).to_be_visible()
+    token = link.partition("token=")[2]
+    assert token not in page.url
+    assert [url for url in requested if token in url.partition("#")[0]] == []
+    await page.goto(link)
+    await page.get_by_label("New password").fill("yet another one")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This link is not valid any more")
+
+
+async def test_logging_out_ends_the_session(page: Page, api: Api) -> None:
+    await log_in(page, api)
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    (cookie,) = await page.context.cookies()
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_text("You are logged out.")).to_be_visible()
+    assert await page.context.cookies() == []
+    assert (await api.with_token(cookie.get("value")).get("/api/auth/me")).status == 401
+    await page.reload()
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
 
 
 async def test_every_control_has_an_accessible_name(page: Page, api: Api, table: UsageTable) -> None:

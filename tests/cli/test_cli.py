@@ -43,7 +43,8 @@ COMMANDS = [
     "client-config",
     "doctor",
     *("user add", "user list", "user update", "user policy", "user password"),
-    *("user disable", "user enable", "user delete"),
+    *("user disable", "user enable", "user delete", "user reset-link", "user sessions"),
+    "rotate-secret",
     *("key create", "key list", "key show", "key revoke", "key rotate", "key update"),
 ]
 

@@ -11,6 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.accounts.audit_trail import AuditTrail
+from gateway.accounts.password_links import PasswordLinks
+from gateway.accounts.sessions import Sessions
 from gateway.accounts.user import User
 from gateway.accounts.users import UserStore
 from gateway.cli import main
@@ -263,3 +265,67 @@ def test_a_user_is_deleted_once_the_keys_are_transferred(piped: Callable[[str], 
     assert main(["user", "delete", "ada@example.com"]) == 1
     assert main(["user", "delete", "root@example.com"]) == 1
     assert "root@example.com is the last admin" in capsys.readouterr().err
+
+
+def test_an_invited_user_accepts_the_printed_link(url: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    assert main(["user", "add", "ada@example.com", "--invite", "--role", "auditor"]) == 0
+    first, link = capsys.readouterr().out.splitlines()
+    assert first.startswith("ada@example.com sets the password with this link, once, until 20")
+    assert link.startswith("http://127.0.0.1:8000/#/accept?token=")
+    main(["user", "list"])
+    assert "invited" in capsys.readouterr().out
+    monkeypatch.setenv("GATEWAY_ADMIN_PUBLIC_URL", "https://admin.example.com/gateway")
+    assert main(["user", "reset-link", "ada@example.com", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["link"].startswith("https://admin.example.com/gateway/#/accept?token=")
+    token = printed["link"].partition("token=")[2]
+
+    async def accept(redis: Redis) -> User:
+        users = UserStore(redis, now_ms=now_ms)
+        try:
+            return await PasswordLinks(redis, users, now_ms=now_ms).redeem(token, PASSWORD)
+        finally:
+            users.passwords.close()
+
+    user = on_redis(url, accept)
+    assert (user.email, user.role, user.is_invited) == ("ada@example.com", "auditor", False)
+    assert main(["user", "add", "ada@example.com", "--invite"]) == 1
+    assert "there is a user ada@example.com already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--service", "--password-stdin"])
+def test_an_invitation_contradicts_other_kinds_of_users(flag: str, capsys: Capture) -> None:
+    assert main(["user", "add", "ada@example.com", "--invite", flag]) == 1
+    assert "--invite contradicts" in capsys.readouterr().err
+
+
+def test_a_service_account_gets_no_link(capsys: Capture) -> None:
+    main(["user", "add", "ci@example.com", "--service"])
+    capsys.readouterr()
+    assert main(["user", "reset-link", "ci@example.com"]) == 1
+    assert "a service account has no password" in capsys.readouterr().err
+
+
+def test_the_logins_of_a_user_are_listed_and_ended(url: str, piped: Callable[[str], None], capsys: Capture) -> None:
+    add_user("ada@example.com", piped)
+    capsys.readouterr()
+
+    async def start(redis: Redis) -> str:
+        users = UserStore(redis, now_ms=now_ms)
+        users.passwords.close()
+        user = await users.get("ada@example.com")
+        assert user is not None
+        return (await Sessions(redis, now_ms=now_ms).start(user, "192.0.2.7", "curl/8\x1b[31m")).id
+
+    session_id = on_redis(url, start)
+    assert main(["user", "sessions", "ada@example.com"]) == 0
+    shown = capsys.readouterr().out
+    assert session_id in shown
+    assert "192.0.2.7" in shown
+    assert "\x1b" not in shown
+    assert main(["user", "sessions", "ada@example.com", "--json"]) == 0
+    assert [one["session_id"] for one in json.loads(capsys.readouterr().out)["sessions"]] == [session_id]
+    assert main(["user", "sessions", "ada@example.com", "--end"]) == 0
+    assert capsys.readouterr().out == "1 login of ada@example.com ended\n"
+    assert main(["user", "sessions", "ada@example.com", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"sessions": [], "ended": False}

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from admin_api.http.field_types import Email, NewPassword, Password, SessionId
+from admin_api.http.field_types import Email, LinkToken, NewPassword, Password, SessionId
 from gateway.accounts.sessions import Session
 from gateway.timestamps import format_rfc3339
 
@@ -40,6 +40,13 @@ class PasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     current_password: Password
     new_password: NewPassword
+
+
+class AcceptLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The token of a link, and the password that its user chooses."""
+
+    token: LinkToken
+    password: NewPassword
 
 
 class LoggedOut(msgspec.Struct, frozen=True):

@@ -59,6 +59,8 @@ async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser)
     policy = policy_fields(params.policy)
     if params.role is None and not policy:
         raise InvalidFields([FieldFault("body", "must contain role or a field of policy in addition to email")])
+    if params.kind is not None and (await _owners(deps).get(params.email)).user.kind != params.kind:
+        raise InvalidFields([FieldFault("kind", "must be left out: a user does not become a service account")])
     owner = await _owners(deps).update(params.email, params.role, policy)
     details = ({"role": params.role} if params.role else {}) | ({"policy": _json(policy)} if policy else {})
     await _audit(deps, caller, "user.update", owner.user.email, details)

@@ -11,7 +11,10 @@ from admin_api.endpoints.users.models import (
     DisableUser,
     EnabledUser,
     EnableUser,
+    InviteUser,
     NewUser,
+    PasswordLink,
+    ResetPassword,
     UpdatedUser,
     UpdateUser,
     UserItem,
@@ -28,6 +31,7 @@ _USER: dict[str, Any] = {
     "kind": "user",
     "is_admin": False,
     "disabled": False,
+    "invited": False,
     "created_at": "2026-01-01T00:00:00.000Z",
     "policy": OwnerPolicy(calls_per_day=10_000, max_keys=20),
 }
@@ -38,6 +42,13 @@ LISTED = UserList([USER], next_cursor=None)
 ADD = NewUser(_EMAIL, "correct horse battery staple", "member", policy=PolicyFields(calls_per_day=10_000, max_keys=20))
 UPDATE = UpdateUser(_EMAIL, policy=PolicyFields(calls_per_day=10_000))
 UPDATED = UpdatedUser(**_USER, warnings=[])
+INVITE = InviteUser(_EMAIL, "member")
+RESET = ResetPassword(_EMAIL)
+LINK = PasswordLink(
+    _EMAIL,
+    "https://admin.example.com/#/accept?token=pJ0cWzq2Jm1aRb7cLw3fX0kQ9vTnY5dE8gHsUiOaBcM",
+    "2026-01-08T00:00:00.000Z",
+)
 DISABLE = DisableUser(_EMAIL)
 DISABLED = DisabledUser(_EMAIL, disabled=True, suspended_keys=3)
 ENABLE = EnableUser(_EMAIL)

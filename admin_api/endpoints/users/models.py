@@ -34,6 +34,8 @@ class UserItem(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     is_admin: bool
     disabled: bool
+    invited: bool
+    """True until the user accepts an invitation."""
     created_at: str
     policy: OwnerPolicy
 
@@ -85,10 +87,11 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UpdateUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Changes of a user; the policy is merged by field."""
+    """Changes of a user; the policy is merged by field, and a `kind` must be that of the user."""
 
     email: AnyEmail
     role: UserRole | None = None
+    kind: UserKind | None = None
     policy: Policy | UnsetType = UNSET
 
 
@@ -96,6 +99,28 @@ class UpdatedUser(UserItem, frozen=True, kw_only=True):
     """A changed user, with a warning for each new limit of the policy that is below what is used already."""
 
     warnings: list[str]
+
+
+class InviteUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new user, who sets the password with a one-time link, or one who has not done so yet."""
+
+    email: Email
+    role: UserRole | None = None
+    policy: Policy | UnsetType = UNSET
+
+
+class ResetPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The user who gets a link to set a new password."""
+
+    email: AnyEmail
+
+
+class PasswordLink(msgspec.Struct, frozen=True):
+    """A link with which the user sets a password, once. It replaces earlier links of the user."""
+
+    email: str
+    link: str
+    expires_at: str
 
 
 class DisableUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,6 +173,7 @@ def item_fields(owner: Owner) -> dict[str, Any]:
         "kind": user.kind,
         "is_admin": user.is_admin,
         "disabled": user.disabled,
+        "invited": user.is_invited,
         "created_at": format_rfc3339(user.created_at),
         "policy": policy,
     }

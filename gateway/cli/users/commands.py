@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -12,7 +12,9 @@ from gateway.cli.keys.lookup import audit
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_table
 from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.users.logins import issue_link, print_link, reset_link, sessions
 from gateway.cli.users.output import keys, no_such_user, user_errors, user_to_json
+from gateway.cli.users.passwords import check_email, invalid_message, read_password
 from gateway.cli.users.policy import policy
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import format_minute
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Users, service accounts, and their policies.")
 
-_MAX_PASSWORD_LINE = 8192
-"""Characters."""
 Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
 Role = Literal["admin", "auditor", "member"]
 RoleOption = Annotated[
@@ -45,16 +45,20 @@ def add(
     service: Annotated[
         bool, typer.Option("--service", help="Add a service account, which owns keys and cannot log in.")
     ] = False,
+    invite: Annotated[
+        bool, typer.Option("--invite", help="Print a link with which the user sets the password within 7 days.")
+    ] = False,
     password_stdin: options.PasswordFromStdin = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Add a user or a service account. Prompts for the password of a user twice.
+    """Add a user or a service account. Prompts for the password of a user twice, unless the user is invited.
 
     \b
     Examples:
       mcp-gateway user add ada@example.com --admin
+      mcp-gateway user add ada@example.com --invite
       mcp-gateway user add ci@example.com --service
       printf %s "$PASSWORD" | mcp-gateway user add ada@example.com --password-stdin
     """
@@ -62,16 +66,21 @@ def add(
         raise CliError(f"--admin and --role {role} contradict each other: give one of them")
     if service and password_stdin:
         raise CliError("--service and --password-stdin contradict each other: a service account has no password")
-    _check_email(email)
+    if invite and (service or password_stdin):
+        raise CliError("--invite contradicts --service and --password-stdin: an invited user sets the password")
+    check_email(email)
     given_role: Role = "admin" if admin else role or "member"
-    password = None if service else _read_password(password_stdin)
+    if invite:
+        _invite(email, "admin" if admin else role, as_json, data_dir, config)
+        return
+    password = None if service else read_password(password_stdin)
 
     async def work(stores: Stores) -> Owner:
         try:
             with user_errors(email):
                 owner = await _owners(stores).add(email, password, given_role, {})
         except ValueError as error:
-            raise CliError(_invalid_message(email, error)) from None
+            raise CliError(invalid_message(email, error)) from None
         details = {"role": owner.user.role, "kind": owner.user.kind}
         await record_audit(stores, "user.add", user=owner.user.email, details=details)
         return owner
@@ -84,6 +93,16 @@ def add(
     else:
         as_role = "" if given_role == "member" else f" as an {given_role}"
         typer.echo(f"{owner.user.email} can log in{as_role}")
+
+
+def _invite(email: str, role: Role | None, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
+    async def work(stores: Stores) -> dict[str, str]:
+        with user_errors(email):
+            owner = await _owners(stores).invite(email, role, {})
+        return await issue_link(stores, owner.user, "invite")
+
+    link = with_stores(config, data_dir, work)
+    print_json(link) if as_json else print_link(link)
 
 
 @app.command(name="list")
@@ -104,7 +123,7 @@ def list_users(
             user.email,
             user.role,
             user.kind,
-            "disabled" if user.disabled else "active",
+            "disabled" if user.disabled else "invited" if user.is_invited else "active",
             format_minute(user.created_at),
         )
         for user, _ in owners
@@ -136,6 +155,8 @@ def update(
 
 
 app.command()(policy)
+app.command()(reset_link)
+app.command()(sessions)
 
 
 @app.command()
@@ -147,13 +168,13 @@ def password(
     config: options.ConfigFile = None,
 ) -> None:
     """Set a user's password and end all of the user's logins."""
-    new_password = _read_password(password_stdin)
+    new_password = read_password(password_stdin)
 
     async def work(stores: Stores) -> User:
         try:
             user = await stores.users.set_password(email, new_password)
         except ValueError as error:
-            raise CliError(_invalid_message(email, error)) from None
+            raise CliError(invalid_message(email, error)) from None
         if user is None:
             raise no_such_user(email)
         await record_audit(stores, "user.password", user=user.email)
@@ -250,29 +271,3 @@ def _owners(stores: Stores) -> Owners:
     from gateway.accounts.owners import Owners
 
     return Owners(stores.users, stores.keys)
-
-
-def _check_email(email: str) -> None:
-    """Raise `CliError` for what is no email address, before a password is asked for."""
-    from gateway.accounts.user import normalize_email
-
-    try:
-        normalize_email(email)
-    except ValueError as error:
-        raise CliError(_invalid_message(email, error)) from None
-
-
-def _read_password(from_stdin: bool) -> str:
-    if from_stdin:
-        line = sys.stdin.readline(_MAX_PASSWORD_LINE).removesuffix("\n").removesuffix("\r")
-        if not line:
-            raise CliError("standard input has no password: pipe it in, on one line")
-        return line
-    if not sys.stdin.isatty():
-        raise CliError("there is no terminal to prompt for the password: pipe it in with --password-stdin")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-
-
-def _invalid_message(email: str, error: ValueError) -> str:
-    text = str(error)
-    return f"{email} {text}" if text.startswith("is ") else f"the password {text}"

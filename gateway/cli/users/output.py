@@ -68,6 +68,7 @@ def user_to_json(owner: Owner) -> dict[str, Any]:
         "kind": user.kind,
         "is_admin": user.is_admin,
         "disabled": user.disabled,
+        "invited": user.is_invited,
         "created_at": format_rfc3339(user.created_at),
         "policy": policy_to_json(policy),
     }

@@ -22,7 +22,7 @@ from tests.support.clock import Clock
 async def test_users_are_listed_without_password_hashes(admin: Api) -> None:
     response = await admin.get("/api/users")
     assert [user["email"] for user in response.body["users"]] == [USER, ADMIN]
-    fields = {"email", "role", "kind", "is_admin", "disabled", "created_at", "policy"}
+    fields = {"email", "role", "kind", "is_admin", "disabled", "invited", "created_at", "policy"}
     assert set(response.body["users"][0]) == fields
     assert [(user["role"], user["kind"], user["is_admin"], user["policy"]) for user in response.body["users"]] == [
         ("member", "user", False, {}),

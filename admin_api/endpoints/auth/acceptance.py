@@ -1,0 +1,51 @@
+"""Setting a password with the one-time link of an invitation or a reset. It ends the user's logins, and logs in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from admin_api.dependencies import Dependencies
+from admin_api.endpoints.auth.login import TOKEN_EXAMPLE
+from admin_api.endpoints.auth.models import AcceptLink, AccessToken
+from admin_api.endpoints.auth.tokens import start_session
+from admin_api.endpoints.new_passwords import password_faults
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
+from gateway.accounts.password_links import InvalidLink, PasswordLinks
+
+
+async def accept_link(deps: Dependencies, caller: ApiCaller, params: AcceptLink) -> Reply:
+    """Set the password of the user of the link, and return an access token."""
+    links = PasswordLinks(deps.redis, deps.users, now_ms=deps.now_ms)
+    try:
+        link = await links.find(params.token)
+        if faults := password_faults("password", params.password, link.email):
+            raise InvalidFields(faults)
+        user = await links.redeem(params.token, params.password)
+    except InvalidLink:
+        problem = "is not valid any more: the link was used, replaced or has expired; ask an admin for a new one"
+        raise InvalidFields([FieldFault("token", problem)]) from None
+    await deps.audit.record(
+        actor=user.email,
+        action="user.password",
+        address=caller.address,
+        user=user.email,
+        details={"link": link.purpose},
+    )
+    return await start_session(deps, caller, user)
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint(
+        method="POST",
+        path="/api/auth/accept-invite",
+        summary="Set the password with the link of an invitation or a reset, and log in",
+        access="open",
+        params=AcceptLink,
+        handler=accept_link,
+        response=AccessToken,
+        request_example=AcceptLink("pJ0cWzq2Jm1aRb7cLw3fX0kQ9vTnY5dE8gHsUiOaBcM", "correct horse battery staple"),
+        response_example=TOKEN_EXAMPLE,
+        errors=(403, 503),
+    ),
+)

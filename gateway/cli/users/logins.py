@@ -1,0 +1,124 @@
+"""One-time links with which users set their password, and the logins of a user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.support import options
+from gateway.cli.support.output import CliError, print_json, print_table, printable
+from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.users.output import no_such_user
+from gateway.timestamps import format_minute, format_rfc3339, now_ms
+
+if TYPE_CHECKING:
+    from gateway.accounts.password_links import Purpose
+    from gateway.accounts.sessions import Session
+    from gateway.accounts.user import User
+
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
+
+
+async def issue_link(stores: Stores, user: User, purpose: Purpose) -> dict[str, str]:
+    """Make a link and return it as the admin API does. Raises `CliError`."""
+    from gateway.accounts.password_links import NoLinkFor, PasswordLinks
+
+    try:
+        link = await PasswordLinks(stores.redis, stores.users, now_ms=now_ms).issue(user, purpose)
+    except NoLinkFor as error:
+        raise CliError(f"{user.email} {error}") from None
+    action = "user.invite" if purpose == "invite" else "user.reset_link"
+    await record_audit(stores, action, user=user.email)
+    return {
+        "email": user.email,
+        "link": link.url(_dashboard_url(stores)),
+        "expires_at": format_rfc3339(link.expires_at),
+    }
+
+
+def print_link(link: dict[str, str]) -> None:
+    """Print a link for a person."""
+    typer.echo(f"{link['email']} sets the password with this link, once, until {link['expires_at']}:")
+    typer.echo(link["link"])
+
+
+def reset_link(
+    email: Email, as_json: options.Json = False, data_dir: options.DataDir = None, config: options.ConfigFile = None
+) -> None:
+    """Print a link with which a user sets a new password; it is valid for one hour. Using it ends the user's logins."""
+
+    async def work(stores: Stores) -> dict[str, str]:
+        return await issue_link(stores, await _user(stores, email), "reset")
+
+    link = with_stores(config, data_dir, work)
+    print_json(link) if as_json else print_link(link)
+
+
+def sessions(
+    email: Email,
+    end: Annotated[bool, typer.Option("--end", help="End all of them: the user logs in again.")] = False,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """List the logins of a user to the admin API and the dashboard, or end them."""
+
+    async def work(stores: Stores) -> Sequence[Session]:
+        from gateway.accounts.sessions import Sessions
+
+        user, logins = await _user(stores, email), Sessions(stores.redis, now_ms=now_ms)
+        found = await logins.list(user)
+        if end and found:
+            await logins.end(user, [session.id for session in found])
+            details = {"sessions": ", ".join(session.id for session in found)}
+            await record_audit(stores, "auth.end_sessions", user=user.email, details=details)
+        return found
+
+    found = with_stores(config, data_dir, work)
+    if as_json:
+        print_json({"sessions": [_to_json(session) for session in found], "ended": end})
+    elif end:
+        typer.echo(f"{len(found)} {'login' if len(found) == 1 else 'logins'} of {email} ended")
+    else:
+        rows = [
+            (
+                session.id,
+                format_minute(session.started_at),
+                format_minute(session.last_used_at),
+                session.address,
+                printable(session.user_agent),
+            )
+            for session in found
+        ]
+        print_table(("ID", "STARTED (UTC)", "LAST USED (UTC)", "ADDRESS", "USER AGENT"), rows)
+
+
+async def _user(stores: Stores, email: str) -> User:
+    user = await stores.users.get(email)
+    if user is None:
+        raise no_such_user(email)
+    return user
+
+
+def _to_json(session: Session) -> dict[str, Any]:
+    return {
+        "session_id": session.id,
+        "started_at": format_rfc3339(session.started_at),
+        "last_used_at": format_rfc3339(session.last_used_at),
+        "expires_at": format_rfc3339(session.expires_at),
+        "address": session.address,
+        "user_agent": session.user_agent,
+    }
+
+
+def _dashboard_url(stores: Stores) -> str:
+    """Return the URL of the dashboard, with a slash at its end."""
+    # Not at the top: it loads what checks certificates.
+    from gateway.runtime.startup_banner import admin_url
+
+    public_url = stores.settings.admin_public_url
+    if public_url is None and stores.instance is not None:
+        public_url = stores.instance.settings.get("admin_public_url") or stores.instance.admin_url
+    return (public_url or admin_url(stores.settings)).rstrip("/") + "/"
