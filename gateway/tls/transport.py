@@ -7,7 +7,8 @@ for here:
   writer at all. Large writes are split.
 - It buffers eight times as many bytes before it pauses the writer.
 - When it is closed, it waits for the client to close too. Clients with idle connections do not read, so that a stop of
-  the server would wait for them. The connection is closed as soon as everything has been passed to the socket.
+  the server would wait for them. The connection is closed `LINGER_SECONDS` after the last bytes have been passed to the
+  socket, and not before: some clients lose what they have not read when the socket is closed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any, cast
 _HIGH_WATER = 64 * 1024
 """Bytes in the write buffer at which the writer is paused, as for a socket. The socket below has as many."""
 _MAX_WRITE = 64 * 1024
+LINGER_SECONDS = 5.0
+"""Seconds after the last written bytes in which a client may close the connection itself."""
 _CLOSE_INTERVAL = 0.1
 """Seconds between two checks whether everything was written."""
 
@@ -27,17 +30,20 @@ _CLOSE_INTERVAL = 0.1
 class TlsTransport(asyncio.Transport):
     """A transport above that of the event loop."""
 
-    __slots__ = ("_loop", "_transport")
+    __slots__ = ("_last_write", "_loop", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         transport.set_write_buffer_limits(_HIGH_WATER)
+        self._last_write = loop.time()
+        """Loop time at which bytes were written, or found in the write buffer."""
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._transport.get_extra_info(name, default)
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self._last_write = self._loop.time()
         if len(data) <= _MAX_WRITE:
             self._transport.write(data)
             return
@@ -70,11 +76,14 @@ class TlsTransport(asyncio.Transport):
             self._finish_close()
 
     def _finish_close(self) -> None:
-        """Make the layer believe that the client has closed, as soon as everything has been passed to the socket."""
+        """Make the layer believe that the client has closed, in time after everything was passed to the socket."""
         client = self._transport.get_extra_info("socket")
         if client is None:
             return
+        now = self._loop.time()
         if self._transport.get_write_buffer_size():
+            self._last_write = now
+        if now < self._last_write + LINGER_SECONDS:
             self._loop.call_later(_CLOSE_INTERVAL, self._finish_close)
             return
         with contextlib.suppress(OSError), client.dup() as duplicate:

@@ -19,6 +19,7 @@ from gateway.proxy.downstream.request_context import RequestContext, ResponseWri
 from gateway.proxy.downstream.response import Response, serialize_head
 from gateway.proxy.downstream.server import ProxyServer
 from gateway.tls import server as tls_server
+from gateway.tls import transport as tls_transport
 from gateway.tls.pair import PairFiles
 from gateway.tls.server import ServerTls
 from tests.support.certificates import make_pair, trusting
@@ -176,7 +177,23 @@ async def test_a_client_that_reads_slowly_gets_the_whole_last_response(tmp_path:
 
 
 @on_both_loops
-async def test_a_stop_does_not_wait_for_clients_with_idle_connections(tmp_path: Path) -> None:
+async def test_a_client_that_pauses_before_it_reads_the_last_response_gets_all_of_it(tmp_path: Path) -> None:
+    body = b"x" * 150_000
+    async with serving(tmp_path, body) as served, served.connection() as (reader, writer):
+        cast(asyncio.Transport, writer.transport).pause_reading()
+        writer.write(LAST_GET)
+        await until(lambda: served.handler.ended)
+        await asyncio.sleep(0.3)
+        cast(asyncio.Transport, writer.transport).resume_reading()
+        (answer,) = answers_in(await reader.read())
+        assert answer.body == body
+
+
+@on_both_loops
+async def test_a_stop_does_not_wait_for_clients_with_idle_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_transport, "LINGER_SECONDS", 0.2)
     async with serving(tmp_path) as served:
         with await served.blocking_client() as client:
             await asyncio.to_thread(client.sendall, GET)
@@ -190,7 +207,10 @@ async def test_a_stop_does_not_wait_for_clients_with_idle_connections(tmp_path: 
 
 
 @on_both_loops
-async def test_a_client_that_does_not_close_after_the_last_response_is_disconnected(tmp_path: Path) -> None:
+async def test_a_client_that_does_not_close_after_the_last_response_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_transport, "LINGER_SECONDS", 0.2)
     async with serving(tmp_path) as served:
         with await served.blocking_client() as client:
             await asyncio.to_thread(client.sendall, LAST_GET)
