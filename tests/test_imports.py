@@ -19,8 +19,8 @@ STORES = {"keys", "accounts", "usage"}
 ALLOWED = {
     **{leaf: set[str]() for leaf in LEAVES},
     "redis": {"event_loop"},
-    "keys": {"redis", "event_loop", "timestamps"},
-    "accounts": {"keys", "redis", "event_loop", "timestamps", "password_policy"},
+    "keys": {"redis", "event_loop", "timestamps", "protocol"},
+    "accounts": {"keys", "redis", "event_loop", "timestamps", "protocol", "password_policy"},
     "usage": {"redis", "event_loop", "timestamps"},
     "settings": {"metering", "password_policy", "tls"},
     "observability": {*STORES, "timestamps"},

@@ -12,13 +12,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 from redis.asyncio import Redis
 
+from gateway.protocol.forwarded import source_of
 from gateway.redis import names as redis_names
 
 ATTACK_WINDOW_SECONDS = 60
@@ -129,7 +129,7 @@ class LoginLimits:
 
     async def acquire(self, account: str, address: str) -> LoginAttempt:
         """Count an attempt as wrong. Raises `TooManyLogins` if it comes too early; then it is not counted."""
-        source = _source(address)
+        source = source_of(address)
         windows = (
             f"{redis_names.LOGIN_ATTEMPTS}pair:{source} {account}",
             f"{redis_names.LOGIN_ATTEMPTS}source:{source}",
@@ -183,16 +183,3 @@ class LoginLimits:
             return []
         stored = await self._redis.mget([redis_names.USER_RECORD + account.email for account in accounts])
         return [account for account, user in zip(accounts, stored, strict=True) if user is not None]
-
-
-def _source(address: str) -> str:
-    """Return the address, or the /64 network of an IPv6 address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))

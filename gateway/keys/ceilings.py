@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.keys.record import KeyRestrictions
+from gateway.protocol.forwarded import parse_network
 from gateway.timestamps import DAY_MS, format_rfc3339
 
 _WILDCARDS = frozenset("*?[")
@@ -92,7 +93,7 @@ def _covers_networks(allowed: tuple[str, ...], networks: tuple[str, ...]) -> boo
 
 
 def _is_within(network: str, outer: str) -> bool:
-    inner_network, outer_network = ipaddress.ip_network(network, False), ipaddress.ip_network(outer, False)
+    inner_network, outer_network = parse_network(network), parse_network(outer)
     if isinstance(inner_network, ipaddress.IPv4Network) and isinstance(outer_network, ipaddress.IPv4Network):
         return inner_network.subnet_of(outer_network)
     if isinstance(inner_network, ipaddress.IPv6Network) and isinstance(outer_network, ipaddress.IPv6Network):

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+SOURCE_PREFIX = 64
+"""Bits of an IPv6 network that counts as one source: the smallest that one subscriber gets."""
 _MAPPED_PREFIX = 96
 """Length of the prefix of IPv4-mapped IPv6 addresses."""
 _PORT = r"(?::(?:[0-9]{1,5}|_[0-9A-Za-z._-]+))?"
@@ -79,6 +81,20 @@ def plain_address(text: str) -> str:
             return ""
         return str(address.ipv4_mapped or address)
     return str(address)
+
+
+def source_of(address: str) -> str:
+    """Return what limits per address count: an IPv4 address, or the network of an IPv6 address.
+
+    A text that is not an address is returned unchanged.
+    """
+    try:
+        parsed = ipaddress.ip_address(plain_address(address.partition("%")[0]))
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, SOURCE_PREFIX), strict=False))
 
 
 def last_forwarded(forwarded: str) -> dict[str, str]:

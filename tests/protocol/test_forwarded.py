@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.protocol.forwarded import client_address, last_forwarded, parse_network, plain_address
+from gateway.protocol.forwarded import client_address, last_forwarded, parse_network, plain_address, source_of
 
 TRUSTED = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "fd00::/8", "::1/128")))
 
@@ -103,6 +103,21 @@ def test_the_clients_address_is_read_from_forwarded(forwarded: str, client: str)
 )
 def test_a_network_of_mapped_addresses_is_one_of_ipv4(text: str, network: str) -> None:
     assert parse_network(text) == ipaddress.ip_network(network)
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_ipv4_address_and_a_network_of_ipv6_count_as_one_source(address: str, source: str) -> None:
+    assert source_of(address) == source
 
 
 def test_forwarded_is_ignored_beside_x_forwarded_for() -> None:

@@ -149,6 +149,17 @@ async def test_too_many_open_handshakes_are_429_while_keyed_clients_work(
         assert (await gateway.post(INITIALIZE, await gateway.key())).status == 200
 
 
+async def test_the_addresses_of_one_ipv6_network_share_the_limit_of_open_handshakes(
+    redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    upstream.answer = answer_json({"jsonrpc": "2.0", "id": 0, "result": {}}, "Mcp-Session-Id: s-1\r\n")
+    settings: dict[str, Any] = {"open_handshakes_per_address": 1, "trusted_proxies": ["127.0.0.1"]}
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, **settings) as gateway:
+        addresses = ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:2::1")
+        responses = [await gateway.post(INITIALIZE, X_Forwarded_For=address) for address in addresses]
+    assert [response.status for response in responses] == [200, 429, 200]
+
+
 async def test_concurrent_handshakes_are_limited(
     redis: Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:

@@ -12,13 +12,13 @@ The rules:
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.protocol.errors import DENIED
+from gateway.protocol.forwarded import source_of
 from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.clock import Clock
 from gateway.redis import names as redis_names
@@ -35,7 +35,6 @@ MAX_SOURCES = 20_000
 """Sources that Redis counts in a slot, and that a worker remembers."""
 _SLOTS = 60 // SLOT_SECONDS + 1
 """Slots that cover any minute, the current one included."""
-_IPV6_PREFIX = 64
 
 # KEYS: the counts of sources in the current slot and the ones before it. ARGV: the source, the maximum in a minute, the
 # maximum in a slot, the maximum of sources, the seconds for which a slot is kept. Counts a wrong key and returns 0, or
@@ -109,14 +108,3 @@ class WrongKeys:
             del self._waiting[next(iter(self._waiting))]
         log.warning("too many wrong API keys from %s: it has to wait %d s", source or "an unknown address", seconds + 1)
         return int(seconds) + 1
-
-
-def source_of(address: str) -> str:
-    """Return the IPv4 address, or the network of an IPv6 address; a text that is no address unchanged."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if parsed.version == 4:
-        return address
-    return str(ipaddress.ip_network((parsed, _IPV6_PREFIX), strict=False))
