@@ -20,7 +20,7 @@ from admin_api import openapi
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints import audit, health, info, usage
 from admin_api.endpoints.auth import acceptance, login, sessions
-from admin_api.endpoints.keys import changes, creation, reading, suspension, transfer
+from admin_api.endpoints.keys import changes, creation, reading, revocation, suspension, transfer
 from admin_api.endpoints.users import endpoints as users
 from admin_api.endpoints.users import links
 from admin_api.http.addresses import host_name
@@ -36,6 +36,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *creation.ENDPOINTS,
     *reading.ENDPOINTS,
     *changes.ENDPOINTS,
+    *revocation.ENDPOINTS,
     *suspension.ENDPOINTS,
     *transfer.ENDPOINTS,
     *usage.ENDPOINTS,

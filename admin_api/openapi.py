@@ -11,6 +11,7 @@ import msgspec
 from admin_api.access.page_cookie import COOKIE_NAME, PAGE_HEADER
 from admin_api.http.endpoint import Endpoint
 from admin_api.http.problem import MEDIA_TYPE, ProblemDetails
+from admin_api.http.request_headers import RequestHeader
 
 _REF = "#/components/schemas/{name}"
 _ACCESS_ERRORS = {"open": (), "user": (401, 403), "member": (401, 403), "auditor": (401, 403), "admin": (401, 403)}
@@ -21,6 +22,7 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str |
     structs: set[type[msgspec.Struct]] = {ProblemDetails}
     for endpoint in endpoints:
         structs |= {endpoint.params} if isinstance(endpoint.response, tuple) else {endpoint.params, endpoint.response}
+        structs |= {endpoint.other_response.response} if endpoint.other_response else set()
     ordered = sorted(structs, key=lambda struct: struct.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -72,7 +74,20 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
             | ({"example": examples[name]} if name in examples else {})
             for name, schema in params["properties"].items()
         ]
+    if endpoint.request_headers:
+        operation.setdefault("parameters", []).extend(map(_header_parameter, endpoint.request_headers))
     return operation
+
+
+def _header_parameter(header: RequestHeader) -> dict[str, Any]:
+    return {
+        "name": header.name,
+        "in": "header",
+        "required": False,
+        "description": header.description,
+        "schema": {"type": "string"} | ({"minLength": 1, "maxLength": header.max_length} if header.max_length else {}),
+        "example": header.example,
+    }
 
 
 def _example(struct: msgspec.Struct) -> dict[str, Any]:
@@ -84,6 +99,8 @@ def _example(struct: msgspec.Struct) -> dict[str, Any]:
 
 def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {str(endpoint.status): _response(endpoint)}
+    if other := endpoint.other_response:
+        responses[str(other.status)] = _json_response(other.response, other.example)
     input_errors = (400, 408, 413, 415) if endpoint.method == "POST" else (400,)
     errors = {*endpoint.errors, *_ACCESS_ERRORS[endpoint.access], *input_errors, 503}
     if endpoint.oversized_field:
@@ -97,13 +114,16 @@ def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 
 def _response(endpoint: Endpoint[Any]) -> dict[str, Any]:
-    response, example = endpoint.response, _plain(endpoint.response_example)
-    if isinstance(response, tuple):
-        # OpenAPI 3.1 describes binary content by its media type, without a schema.
-        first, *others = response
-        content = {first: {"example": example}} | {media_type: {} for media_type in others}
-        return {"description": "The file.", "content": content}
-    content = {"application/json": {"schema": _reference(response), "example": example}}
+    if not isinstance(endpoint.response, tuple):
+        return _json_response(endpoint.response, endpoint.response_example)
+    # OpenAPI 3.1 describes binary content by its media type, without a schema.
+    first, *others = endpoint.response
+    content = {first: {"example": endpoint.response_example}} | {media_type: {} for media_type in others}
+    return {"description": "The file.", "content": content}
+
+
+def _json_response(response: type[msgspec.Struct], example: Any) -> dict[str, Any]:
+    content = {"application/json": {"schema": _reference(response), "example": _plain(example)}}
     return {"description": _summary(response), "content": content}
 
 

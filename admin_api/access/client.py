@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
+from multidict import CIMultiDict, MultiMapping
 
 from admin_api.dependencies import Dependencies
 from gateway.protocol.forwarded import client_address, is_trusted, last_forwarded, plain_address
@@ -21,7 +21,7 @@ class Client:
     """The host name by which it reached this API."""
     dashboard_url: str = "http://localhost/"
     """The URL of the dashboard for this client; it ends with a slash."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: MultiMapping[str] = field(default_factory=CIMultiDict)
 
     @property
     def user_agent(self) -> str:

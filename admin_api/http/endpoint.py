@@ -21,6 +21,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
 from admin_api.http.download import Download
 from admin_api.http.problem import Problem
+from admin_api.http.request_headers import RequestHeader
 from gateway.accounts.user import Role, User
 
 MAX_BODY_BYTES = 64 * 1024
@@ -79,6 +80,15 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class OtherResponse:
+    """A successful response with another status than the usual one."""
+
+    status: int
+    response: type[msgspec.Struct]
+    example: msgspec.Struct
+
+
+@dataclass(frozen=True)
 class Endpoint(Generic[Params]):
     """A method and path with its input (a query string for GET, else a JSON body), handler and response."""
 
@@ -96,6 +106,8 @@ class Endpoint(Generic[Params]):
     status: int = 200
     errors: tuple[int, ...] = ()
     """Error statuses in addition to those of its access and its input."""
+    request_headers: tuple[RequestHeader, ...] = ()
+    other_response: OtherResponse | None = None
     oversized_field: str | None = None
     """The field that a 400 names if the body is too large; without it the response is 413."""
 

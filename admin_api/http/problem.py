@@ -23,6 +23,7 @@ from gateway.accounts.passwords import PasswordsBusy
 from gateway.accounts.user import InvalidRole
 from gateway.accounts.users import LastAdmin, UserExists
 from gateway.keys.changes import BeyondPolicy
+from gateway.keys.store import VersionMismatch
 from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import ExportsBusy
@@ -101,6 +102,8 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
         case OwnsKeys():
             keys = f"{error.count} {'key' if error.count == 1 else 'keys'}"
             return Problem(409, f"This user owns {keys}. Revoke them first, or name their new owner in transfer_to.")
+        case VersionMismatch():
+            return Problem(412, "This key has changed since you read it: read it again, and repeat the change.")
         case InvalidRole():
             return Problem(400, f"role {error}.", errors=[FieldFault("role", str(error))])
         case BeyondPolicy():

@@ -21,7 +21,9 @@ from gateway.keys.changes import Actor
 from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
-from gateway.keys.storage.last_uses import LastUses, SecretUse
+from gateway.keys.storage.creations import CreatedBefore, IdempotencyKey, find_created
+from gateway.keys.storage.details import KeyDetails, LiveSecret
+from gateway.keys.storage.last_uses import LastUses
 from gateway.keys.storage.stored_key import (
     Secret,
     StoredKey,
@@ -34,7 +36,6 @@ from gateway.keys.storage.stored_key import (
 )
 from gateway.keys.validation import InvalidField, validate_fields
 from gateway.redis import names
-from gateway.timestamps import format_rfc3339
 
 MAX_OWNER_LENGTH = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
@@ -49,28 +50,15 @@ class KeyLookup(NamedTuple):
     secret_expires_at: int | None
 
 
-class LiveSecret(NamedTuple):
-    """A secret that a key accepts, without the secret, and its last use. Times are milliseconds since the epoch."""
+class UpdatedKey(NamedTuple):
+    """A changed key and its version."""
 
-    prefix: str | None
-    """`None` for a secret that an earlier version replaced."""
-    since: int | None
-    """`None` for a secret that an earlier version made."""
-    until: int | None
-    """The end of its overlap; `None` for the newest secret."""
-    last_use: SecretUse | None = None
+    record: KeyRecord
+    version: str
 
-    def values(self) -> dict[str, str | None]:
-        """Return the members by which the admin API and the command line describe it."""
-        use = self.last_use
-        return {
-            "prefix": self.prefix,
-            "since": format_rfc3339(self.since),
-            "until": format_rfc3339(self.until),
-            "last_used_at": None if use is None else format_rfc3339(use.at),
-            "client": None if use is None else use.client or None,
-            "address": None if use is None else use.address,
-        }
+
+class VersionMismatch(Exception):
+    """The key has changed since the version that a change names."""
 
 
 class KeyStore:
@@ -94,11 +82,18 @@ class KeyStore:
         """When keys and secrets were last used."""
 
     async def create(
-        self, *, owner: str, key_name: str, actor: Actor | None = None, **fields: Any
+        self,
+        *,
+        owner: str,
+        key_name: str,
+        actor: Actor | None = None,
+        once: IdempotencyKey | None = None,
+        **fields: Any,
     ) -> tuple[KeyRecord, ApiKey]:
         """Create a key; by default as its owner. `fields` are those that a user may set.
 
-        The owner's policy has the values of those that are left out. Raises `InvalidField` and `changes.BeyondPolicy`.
+        The owner's policy has the values of those that are left out. Raises `InvalidField` and `changes.BeyondPolicy`,
+        and `MarkerExists` if a key was created with this idempotency key.
         """
         now = self._now_ms()
         given = validate_fields({"key_name": key_name, **fields})
@@ -119,22 +114,29 @@ class KeyStore:
             **changes.new_fields(owner, policy, given, now),
         )
         # The key is shown only once: a crash of Redis must not lose it.
-        await add(self._redis, stored, now)
+        await add(self._redis, stored, now, None if once is None else once.marker(stored.key_id))
         return stored.record(), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
         """Return the record of a key id, with its owner's policy; it may be revoked or expired."""
         return await read(self._redis, key_id)
 
-    async def live_secrets(self, key_id: str) -> list[LiveSecret]:
-        """Return the secrets that a key accepts while it is active, newest first; none for an unknown key."""
+    async def created(self, once: IdempotencyKey) -> CreatedBefore | None:
+        """Return what was created with an idempotency key, or `None`."""
+        return await find_created(self._redis, once)
+
+    async def details(self, key_id: str) -> KeyDetails | None:
+        """Return a key with its secrets and its version, or `None` if it does not exist."""
         stored = await read_stored_key(self._redis, key_id)
-        secrets = [] if stored is None else stored.live_secrets(self._now_ms())
+        if stored is None:
+            return None
+        secrets = stored.live_secrets(self._now_ms())
         uses = await self.last_uses.of_secrets([secret.digest for secret in secrets])
-        return [
+        live = [
             LiveSecret(secret.prefix, secret.created_at, secret.expires_at, use)
             for secret, use in zip(secrets, uses, strict=True)
         ]
+        return KeyDetails(stored.record(), live, stored.version())
 
     def digest(self, key: ApiKey) -> str:
         """Return the digest under which the secret is stored."""
@@ -178,18 +180,29 @@ class KeyStore:
         """
         return await self._change(key_id, lambda key: changes.resume(key, actor))
 
+    async def revoke_all(self, records: Sequence[KeyRecord], condition: Callable[[KeyRecord], bool]) -> Sequence[str]:
+        """Revoke those of the keys that still fulfil the condition, and return their ids."""
+        now = self._now_ms()
+
+        def revoke(key: StoredKey) -> StoredKey | None:
+            if key.revoked_at is not None or not condition(key):
+                return None
+            return msgspec.structs.replace(key, revoked_at=now)
+
+        return [record.key_id for record in await self._change_all(records, revoke)]
+
     async def disable_owner(self, owner: str) -> int:
         """Suspend every key of an owner. Returns how many were active before."""
         now = self._now_ms()
         records = await self.list(owner)
         found = [record for record in records if record.owner_disabled_at is None and record.revoked_at is None]
-        await self._change_all(owner, found, lambda key: changes.disable_owner(key, now))
+        await self._change_all(found, _if_owned(owner, lambda key: changes.disable_owner(key, now)))
         return sum(record.status(now) == "active" for record in found)
 
     async def enable_owner(self, owner: str) -> int:
         """Undo `disable_owner`; keys that were suspended otherwise stay so. Returns how many are active again."""
         found = [record for record in await self.list(owner) if record.owner_disabled_at is not None]
-        await self._change_all(owner, found, changes.enable_owner)
+        await self._change_all(found, _if_owned(owner, changes.enable_owner))
         return sum(changes.enable_owner(record).status(self._now_ms()) == "active" for record in found)
 
     async def transfer(self, key_id: str, owner: str) -> KeyRecord | None:
@@ -209,17 +222,18 @@ class KeyStore:
         return None if changed is None else changed.record()
 
     async def _change_all(
-        self, owner: str, records: Sequence[KeyRecord], make: Callable[[StoredKey], StoredKey]
-    ) -> None:
-        """Change keys of an owner, without those that were transferred in the meantime."""
-
-        def make_if_owned(key: StoredKey) -> StoredKey | None:
-            return make(key) if key.owner == owner else None
-
+        self, records: Sequence[KeyRecord], make: Callable[[StoredKey], StoredKey | None]
+    ) -> Sequence[StoredKey]:
+        """Change keys, and return those that were changed."""
+        changed = []
         for record in records:
-            # Redis writes its log in order: once the last change is on disk, the others are, too.
-            is_last = record is records[-1]
-            await change(self._redis, record.key_id, make_if_owned, self._now_ms(), durable=is_last)
+            after = await change(self._redis, record.key_id, make, self._now_ms(), durable=False)
+            if after is not None:
+                changed.append(after)
+        if changed:
+            # Redis writes its log in order: once this change, which changes nothing, is on disk, the others are, too.
+            await change(self._redis, changed[-1].key_id, lambda key: key, self._now_ms())
+        return changed
 
     async def rotate(self, key_id: str, overlap_seconds: int) -> tuple[KeyRecord, ApiKey] | None:
         """Give a key a new secret; older secrets expire after `overlap_seconds`, or earlier if they already would.
@@ -233,32 +247,53 @@ class KeyStore:
         overlap_ends_at = self._now_ms() + overlap_seconds * 1000
 
         def rotate(stored: StoredKey) -> StoredKey | None:
-            if stored.revoked_at is not None:
-                return None
-            ends = [
-                overlap_ends_at if secret.expires_at is None else min(secret.expires_at, overlap_ends_at)
-                for secret in stored.secrets
-            ]
-            now = self._now_ms()
-            older = (
-                msgspec.structs.replace(secret, expires_at=end)
-                for secret, end in zip(stored.secrets, ends, strict=True)
-                if end > now
-            )
-            newest = Secret(digest, prefix=key.prefix, created_at=now)
-            return msgspec.structs.replace(stored, key_prefix=key.prefix, secrets=(newest, *older))
+            newest = Secret(digest, prefix=key.prefix, created_at=self._now_ms())
+            return None if stored.revoked_at is not None else stored.with_secret(newest, overlap_ends_at)
 
         rotated = await self._change(key_id, rotate)
         return None if rotated is None else (rotated, key)
 
-    async def update(self, key_id: str, actor: Actor | None = None, **fields: Any) -> KeyRecord | None:
+    async def end_overlap(self, key_id: str) -> tuple[KeyRecord, int] | None:
+        """Delete all secrets but the newest, and return how many were still accepted; idempotent.
+
+        Returns `None` if the key does not exist or is revoked.
+        """
+        ended = 0
+
+        def end(stored: StoredKey) -> StoredKey | None:
+            nonlocal ended
+            if stored.revoked_at is not None:
+                return None
+            ended = len(stored.live_secrets(self._now_ms())) - 1
+            return msgspec.structs.replace(stored, secrets=stored.secrets[:1])
+
+        record = await self._change(key_id, end)
+        return None if record is None else (record, ended)
+
+    async def update(
+        self,
+        key_id: str,
+        actor: Actor | None = None,
+        *,
+        accepts_version: Callable[[str], bool] = lambda version: True,
+        **fields: Any,
+    ) -> UpdatedKey | None:
         """Set fields of a key; by default as its owner. Returns `None` if the key does not exist.
 
-        Raises `InvalidField`, `changes.BeyondPolicy`, and `ceilings.AboveCeiling` if the actor may not widen the key.
+        Raises `InvalidField`, `changes.BeyondPolicy`, `ceilings.AboveCeiling` if the actor may not widen the key, and
+        `VersionMismatch`.
         """
         valid = validate_fields(fields)
 
         def update(key: StoredKey) -> StoredKey:
+            if not accepts_version(key.version()):
+                raise VersionMismatch(key_id)
             return changes.update(key, valid, actor or Actor(key.owner, is_admin=False), self._now_ms())
 
-        return await self._change(key_id, update)
+        changed = await change(self._redis, key_id, update, self._now_ms())
+        return None if changed is None else UpdatedKey(changed.record(), changed.version())
+
+
+def _if_owned(owner: str, make: Callable[[StoredKey], StoredKey]) -> Callable[[StoredKey], StoredKey | None]:
+    """Return the change for keys of an owner, without those that were transferred in the meantime."""
+    return lambda key: make(key) if key.owner == owner else None

@@ -158,4 +158,4 @@ async def test_the_policy_is_not_stored_with_a_key_and_its_defaults_are_no_ceili
     updated = await store.update(record.key_id, OPERATOR, key_name="new")
     await store.policies.delete(OWNER)
     assert updated is not None
-    assert await store.get(record.key_id) == msgspec.structs.replace(updated, owner_policy=None)
+    assert await store.get(record.key_id) == msgspec.structs.replace(updated.record, owner_policy=None)

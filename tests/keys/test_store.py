@@ -14,11 +14,12 @@ from gateway.keys.ceilings import AboveCeiling
 from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRestrictions
 from gateway.keys.secret import ApiKey
-from gateway.keys.store import KeyStore, LiveSecret
+from gateway.keys.storage.details import LiveSecret
+from gateway.keys.store import KeyStore, UpdatedKey, VersionMismatch
 from gateway.keys.validation import InvalidField
 from gateway.redis.names import INVALIDATIONS, KEY_RECORD, PREFIX
 from tests.support.clock import Clock
-from tests.support.keys import find_record
+from tests.support.keys import find_record, live_secrets
 
 OWNER = "ada@example.com"
 
@@ -128,7 +129,7 @@ async def test_a_suspended_key_stays_suspended_when_it_is_changed_and_rotated(st
     rotated = await store.rotate(record.key_id, 0)
     assert updated is not None
     assert rotated is not None
-    assert [one.status(clock.now_ms()) for one in (updated, rotated[0])] == ["suspended", "suspended"]
+    assert [one.status(clock.now_ms()) for one in (updated.record, rotated[0])] == ["suspended", "suspended"]
     found = await find_record(store, rotated[1])
     assert found is not None
     assert found.status(clock.now_ms()) == "suspended"
@@ -151,7 +152,7 @@ async def test_a_disabled_owner_suspends_all_keys_and_an_enabled_one_resumes_onl
     assert statuses == {"active": "suspended", "suspended": "suspended", "revoked": "revoked", "expired": "expired"}
     extended = await store.update(ids["expired"], expires_at=None)
     assert extended is not None
-    assert extended.status(clock.now_ms()) == "suspended"
+    assert extended.record.status(clock.now_ms()) == "suspended"
     await store.update(ids["expired"], expires_at=clock.now_ms() - 1)
 
     assert await store.enable_owner(OWNER) == 1
@@ -222,9 +223,10 @@ async def test_concurrent_updates_never_revert_a_revocation(store: KeyStore) -> 
 async def test_an_update_changes_only_the_named_fields(store: KeyStore, published: asyncio.Queue[str]) -> None:
     record, key = await store.create(owner=OWNER, key_name="laptop", calls_per_day=5, labels={"a": "b"})
     updated = await store.update(record.key_id, calls_per_day=None, allowed_ips=["10.0.0.0/8"])
-    assert updated == msgspec.structs.replace(record, calls_per_day=None, allowed_ips=("10.0.0.0/8",))
+    assert updated is not None
+    assert updated.record == msgspec.structs.replace(record, calls_per_day=None, allowed_ips=("10.0.0.0/8",))
     assert await asyncio.wait_for(published.get(), 1) == record.key_id
-    assert await find_record(store, key) == updated
+    assert await find_record(store, key) == updated.record
     assert await store.update("key_none", calls_per_day=1) is None
     with pytest.raises(InvalidField):
         await store.update(record.key_id, revoked_at=None)
@@ -267,21 +269,21 @@ async def test_a_longer_overlap_does_not_extend_an_older_secret(store: KeyStore,
 async def test_the_live_secrets_of_a_key_have_their_prefix_and_times(store: KeyStore, clock: Clock) -> None:
     record, first = await store.create(owner=OWNER, key_name="laptop")
     created_at = clock.now_ms()
-    assert await store.live_secrets(record.key_id) == [LiveSecret(first.prefix, created_at, None)]
+    assert await live_secrets(store, record.key_id) == [LiveSecret(first.prefix, created_at, None)]
     clock.advance(10)
     second = (await store.rotate(record.key_id, 60) or (None, first))[1]
     clock.advance(10)
     third = (await store.rotate(record.key_id, 3600) or (None, first))[1]
-    assert await store.live_secrets(record.key_id) == [
+    assert await live_secrets(store, record.key_id) == [
         LiveSecret(third.prefix, created_at + 20_000, None),
         LiveSecret(second.prefix, created_at + 10_000, created_at + 3_620_000),
         LiveSecret(first.prefix, created_at, created_at + 70_000),
     ]
     clock.advance(50)
-    assert [secret.prefix for secret in await store.live_secrets(record.key_id)] == [third.prefix, second.prefix]
+    assert [secret.prefix for secret in await live_secrets(store, record.key_id)] == [third.prefix, second.prefix]
     await store.revoke(record.key_id)
-    assert await store.live_secrets(record.key_id) == []
-    assert await store.live_secrets("key_none") == []
+    assert await live_secrets(store, record.key_id) == []
+    assert await live_secrets(store, "key_none") == []
 
 
 async def test_the_secrets_of_an_earlier_version_are_read_without_the_times_it_did_not_store(
@@ -296,9 +298,9 @@ async def test_the_secrets_of_an_earlier_version_are_read_without_the_times_it_d
     await redis.set(KEY_RECORD + record.key_id, msgspec.json.encode(stored))
     assert await find_record(store, first) == record
     secrets = [LiveSecret(first.prefix, None, None), LiveSecret(None, None, ends_at)]
-    assert await store.live_secrets(record.key_id) == secrets
+    assert await live_secrets(store, record.key_id) == secrets
     second = (await store.rotate(record.key_id, 60) or (None, first))[1]
-    assert [secret.prefix for secret in await store.live_secrets(record.key_id)] == [second.prefix, None, None]
+    assert [secret.prefix for secret in await live_secrets(store, record.key_id)] == [second.prefix, None, None]
     assert await find_record(store, first) is not None
 
 
@@ -326,3 +328,70 @@ async def test_invalid_fields_create_no_key(store: KeyStore, clock: Clock) -> No
     with pytest.raises(InvalidField, match="key_name"):
         await store.create(owner=OWNER, key_name="")
     assert await store.list(None) == []
+
+
+async def test_ending_the_overlap_leaves_only_the_newest_secret(store: KeyStore, published: asyncio.Queue[str]) -> None:
+    record, first = await store.create(owner=OWNER, key_name="laptop")
+    second, third = [rotated[1] for _ in range(2) if (rotated := await store.rotate(record.key_id, 3600)) is not None]
+    ended = await store.end_overlap(record.key_id)
+    assert ended is not None
+    assert (ended[0].key_prefix, ended[1]) == (third.prefix, 2)
+    assert [await find_record(store, key) for key in (first, second)] == [None, None]
+    assert await find_record(store, third) == ended[0]
+    again = await store.end_overlap(record.key_id)
+    assert again == (ended[0], 0)
+    await store.revoke(record.key_id)
+    assert await store.end_overlap(record.key_id) is None
+    assert await store.end_overlap("key_none") is None
+
+
+async def test_every_change_of_a_key_changes_its_version(store: KeyStore) -> None:
+    record, _ = await store.create(owner=OWNER, key_name="laptop")
+
+    async def version() -> str:
+        details = await store.details(record.key_id)
+        assert details is not None
+        return details.version
+
+    versions = [await version(), await version()]
+    assert versions.pop() == versions[0]
+    for make in (
+        lambda: store.update(record.key_id, key_name="new"),
+        lambda: store.rotate(record.key_id, 60),
+        lambda: store.end_overlap(record.key_id),
+        lambda: store.suspend(record.key_id, OPERATOR),
+        lambda: store.transfer(record.key_id, "bob@example.com"),
+        lambda: store.revoke(record.key_id),
+    ):
+        await make()
+        versions.append(await version())
+    assert len(set(versions)) == 7
+
+
+async def test_of_two_changes_of_one_version_only_the_first_is_made(store: KeyStore) -> None:
+    record, _ = await store.create(owner=OWNER, key_name="laptop")
+    details = await store.details(record.key_id)
+    assert details is not None
+    results = await asyncio.gather(
+        *(
+            store.update(record.key_id, accepts_version=details.version.__eq__, key_name=f"name {number}")
+            for number in range(5)
+        ),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, VersionMismatch) for result in results) == 4
+    [updated] = [result for result in results if isinstance(result, UpdatedKey)]
+    after = await store.details(record.key_id)
+    assert after is not None
+    assert (after.record, after.version) == updated
+
+
+async def test_keys_that_no_longer_fulfil_the_condition_are_not_revoked(store: KeyStore, clock: Clock) -> None:
+    records = [(await store.create(owner=OWNER, key_name=name))[0] for name in ("a", "b", "c")]
+    await store.transfer(records[0].key_id, "bob@example.com")
+    await store.revoke(records[1].key_id)
+    assert await store.revoke_all(records, lambda key: key.owner == OWNER) == [records[2].key_id]
+    assert await store.revoke_all(records, lambda key: key.owner == OWNER) == []
+    assert await store.revoke_all([], lambda key: True) == []
+    [kept] = await store.list("bob@example.com")
+    assert kept.revoked_at is None

@@ -1,4 +1,4 @@
-"""Update and revoke keys.
+"""Update keys.
 
 An owner who would widen a key beyond what an admin has set gets 403 with the fields (`gateway.keys.ceilings`).
 A limit below what is used already is accepted with a warning.
@@ -9,20 +9,23 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from aiohttp import hdrs
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
 from admin_api.endpoints.keys.access import accessible_key, actor, audit, not_found, revoked
-from admin_api.endpoints.keys.models import RevokedKey, RevokeKey, UpdatedKey, UpdateKey, expiry, item_fields
+from admin_api.endpoints.keys.models import UpdatedKey, UpdateKey, expiry, item_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
-from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
 from admin_api.http.problem import Problem
+from admin_api.http.request_headers import IF_MATCH, accepted_version, entity_tag
 from gateway.keys import ceilings
 from gateway.keys.limit_use import warn_of_use
 
 
-async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> UpdatedKey:
+async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -> Reply:
     """Change a key's name, expiry, limits, scopes or labels."""
+    accepts_version = accepted_version(caller.client.headers)
     changes = params.set_fields()
     before = await accessible_key(deps, caller, changes.pop("key_id"))
     if not changes:
@@ -32,26 +35,19 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
     if "expires_days" in changes:
         changes["expires_at"] = expiry(deps.now_ms(), changes.pop("expires_days"))
     try:
-        record = await deps.keys.update(before.key_id, actor(caller), **changes)
+        updated = await deps.keys.update(before.key_id, actor(caller), accepts_version=accepts_version, **changes)
     except ceilings.AboveCeiling as error:
         raise _above_ceiling(error) from None
-    if record is None:
+    if updated is None:
         raise not_found()
+    record = updated.record
     details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
     await audit(deps, caller, "key.update", record, details)
     used = await deps.keys.last_uses.of_keys([record.key_id])
     now = deps.now_ms()
     warnings = await warn_of_use(deps.redis, record, changes, now)
-    return UpdatedKey(**item_fields(record, now, used.get(record.key_id)), warnings=warnings)
-
-
-async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -> RevokedKey:
-    """Revoke a key permanently."""
-    before = await accessible_key(deps, caller, params.key_id)
-    if before.revoked_at is None:
-        await deps.keys.revoke(before.key_id)
-        await audit(deps, caller, "key.revoke", before)
-    return RevokedKey(key_id=before.key_id)
+    item = UpdatedKey(**item_fields(record, now, used.get(record.key_id)), warnings=warnings)
+    return Reply(item, {hdrs.ETAG: entity_tag(updated.version)})
 
 
 def _above_ceiling(error: ceilings.AboveCeiling) -> Problem:
@@ -72,18 +68,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         response=UpdatedKey,
         request_example=examples.UPDATE,
         response_example=examples.UPDATED,
-        errors=(403, 404, 409),
-    ),
-    Endpoint(
-        method="POST",
-        path="/api/mcp-keys/revoke",
-        summary="Revoke a key permanently; idempotent",
-        access="member",
-        params=RevokeKey,
-        handler=revoke_key,
-        response=RevokedKey,
-        request_example=examples.REVOKE,
-        response_example=examples.REVOKED,
-        errors=(404,),
+        errors=(403, 404, 409, 412),
+        request_headers=(IF_MATCH,),
     ),
 )

@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.endpoints.keys.models import (
+    BulkRevoke,
     CreatedKey,
     CreateKey,
+    EndedOverlap,
+    EndOverlap,
     KeyCeiling,
     KeyDetails,
     KeyItem,
     KeyList,
-    KeyQuery,
     KeyStatus,
     LimitItem,
     ListQuery,
+    ReplayedKey,
     ResumeKey,
     RevokedKey,
+    RevokedKeys,
     RevokeKey,
     RotateKey,
     SecretItem,
+    ShowQuery,
     SuspendKey,
     TransferKey,
     TransferredKey,
@@ -69,10 +74,11 @@ CREATED = CreatedKey(
     created_at=_SINCE,
     expires_at=_END,
 )
+REPLAYED = ReplayedKey(key_id=_ID, key_name="laptop", key_prefix=_PREFIX, created_at=_SINCE, expires_at=_END)
 ROTATE = RotateKey(_ID, overlap_seconds=86_400)
-LIST = ListQuery(owner="ada@example.com")
-LISTED = KeyList([KeyItem(**_KEY)])
-SHOW = KeyQuery(_ID)
+LIST = ListQuery(owner="ada@example.com", label="team=red", sort="name", limit=50)
+LISTED = KeyList([KeyItem(**_KEY)], total=1, next_cursor=None)
+SHOW = ShowQuery(_ID)
 SHOWN = KeyDetails(
     **_KEY,
     secrets=[
@@ -93,6 +99,10 @@ UPDATE = UpdateKey(key_id=_ID, calls_per_day=1000, labels={"team": "red"})
 UPDATED = UpdatedKey(**_KEY, warnings=[])
 REVOKE = RevokeKey(_ID)
 REVOKED = RevokedKey(key_id=_ID)
+END_OVERLAP = EndOverlap(_ID)
+ENDED_OVERLAP = EndedOverlap(key_id=_ID, key_prefix=_PREFIX, ended_secrets=1)
+BULK_REVOKE = BulkRevoke(label="team=red", dry_run=True)
+BULK_REVOKED = RevokedKeys(key_ids=[_ID], dry_run=True)
 SUSPEND = SuspendKey(_ID)
 SUSPENDED = KeyStatus(key_id=_ID, status="suspended")
 RESUME = ResumeKey(_ID)

@@ -7,8 +7,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from admin_api.endpoints.keys.filters import KeyLabel, KeySearch, KeySort, KeyStatusName, Order
 from admin_api.endpoints.restrictions import RestrictionFields
 from admin_api.http.field_types import AnyEmail, ExpiresDays, Flag, KeyId, KeyName, Labels, OverlapSeconds
+from admin_api.http.paging import Cursor, PageLimit
 from gateway.keys import ceilings
 from gateway.keys.limits import Of
 from gateway.keys.record import KeyRecord, Restrictions, Status, Suspender
@@ -42,11 +44,30 @@ class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str | None
 
 
+class ReplayedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key that an earlier request with the same `Idempotency-Key` created, without its secret."""
+
+    key_id: str
+    key_name: str
+    key_prefix: str
+    created_at: str
+    expires_at: str | None
+    replayed: bool = True
+
+
 class ListQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Owner of the keys; by default the caller."""
+    """Owner of the keys, by default the caller; filters, order and page."""
 
     owner: AnyEmail | None = None
     all: Flag = False
+    q: KeySearch | None = None
+    label: KeyLabel | None = None
+    status: KeyStatusName | None = None
+    sort: KeySort = "created"
+    order: Order | None = None
+    limit: PageLimit | None = None
+    """Without it, all keys are in one page, at most 10,000."""
+    cursor: Cursor | None = None
 
 
 class KeyCeiling(Restrictions, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,7 +105,7 @@ class KeyItem(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
 
 
-class KeyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ShowQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The key to show."""
 
     key_id: KeyId
@@ -130,9 +151,13 @@ class UpdatedKey(KeyItem, frozen=True, kw_only=True):
 
 
 class KeyList(msgspec.Struct, frozen=True):
-    """Keys, newest first."""
+    """A page of keys."""
 
     keys: list[KeyItem]
+    total: int
+    """Keys of all pages."""
+    next_cursor: str | None
+    """The `cursor` of the next page; `null` on the last page."""
 
 
 class RevokeKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +171,36 @@ class RevokedKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id: str
     status: Literal["revoked"] = "revoked"
+
+
+class EndOverlap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The key whose older secrets end."""
+
+    key_id: KeyId
+
+
+class EndedOverlap(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, the prefix of the only secret that it has left, and the number of secrets that were ended."""
+
+    key_id: str
+    key_prefix: str
+    ended_secrets: int
+
+
+class BulkRevoke(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The owner or the label of the keys to revoke."""
+
+    owner: AnyEmail | None = None
+    label: KeyLabel | None = None
+    dry_run: Flag = False
+    """Only return the keys that would be revoked."""
+
+
+class RevokedKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys that were revoked or, in a dry run, would be."""
+
+    key_ids: list[str]
+    dry_run: bool
 
 
 class SuspendKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -150,9 +150,10 @@ async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple
         raise CliError(str(error)) from None
     if updated is None:
         raise no_such_key(key_id)
-    await audit(stores, "key.update", updated, {field: str(value)[:500] for field, value in changes.items()})
+    await audit(stores, "key.update", updated.record, {field: str(value)[:500] for field, value in changes.items()})
     last_used = await stores.keys.last_uses.of_keys([key_id])
-    return updated, last_used.get(key_id), await warn_of_use(stores.redis, updated, changes, now_ms())
+    warnings = await warn_of_use(stores.redis, updated.record, changes, now_ms())
+    return updated.record, last_used.get(key_id), warnings
 
 
 async def _owner_email(stores: Stores, email: str | None) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys.lookup import get_key
+from gateway.cli.keys.lookup import no_such_key
 from gateway.cli.support import options
 from gateway.cli.support.output import print_json, print_table
 from gateway.cli.support.stores import Stores, with_stores
@@ -67,12 +67,14 @@ def show(
 
 
 async def _details(stores: Stores, key_id: str) -> dict[str, Any]:
-    record = await get_key(stores, key_id)
+    details = await stores.keys.details(key_id)
+    if details is None:
+        raise no_such_key(key_id)
+    record = details.record
     last_used = await stores.keys.last_uses.of_keys([key_id])
-    secrets = await stores.keys.live_secrets(key_id)
     limits = await read_uses(stores.redis, limits_of(record), now_ms())
     return {
         **key_output.key_to_json(record, last_used.get(key_id)),
-        "secrets": [secret.values() for secret in secrets],
+        "secrets": [secret.values() for secret in details.secrets],
         "limits": [status.values() for status in limits],
     }

@@ -3,11 +3,14 @@
 - A lookup takes one round trip. The policy is not stored with the key.
 - Each change is one script that also publishes the key id, so a subscriber that receives the id reads the new record.
 - A change is retried on conflict: concurrent changes are all kept, and none reverts a revocation.
-- The keys of an owner are counted by the script that adds one, so that concurrent changes cannot exceed `max_keys`.
+- The living keys of an owner are counted by the script that adds one, so that concurrent changes cannot exceed
+  `max_keys`. They are in a sorted set, which the first count fills and all later changes keep up to date.
+- A marker of a creation is stored by the script that stores the key, so that both exist or neither.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -22,40 +25,57 @@ from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
 
 _MAX_ATTEMPTS = 32
+_VERSION_LENGTH = 32
+_TOO_MANY_KEYS = -1
+_MARKER_EXISTS = -2
 _NAMES_OF_DIGEST = (names.KEY_ID_OF_DIGEST, names.SECRET_USE)
 
-# KEYS: the record, the index of all keys, that of the owner before and that of the owner after the change, the digests
-# to delete, the digests to set, each followed by the last use of its secret. ARGV: the expected record ("" for none),
-# the new record, the channel, the key id, its creation time, the keys that the owner may have ("" for any number), the
-# time, the prefix of records, the number of digests to delete, then for each digest to set its value and its expiry (""
-# for none). Returns 1 if the new record is stored, 0 on conflict, and -1 if the owner has too many keys that are
-# neither revoked nor expired.
+# KEYS: the record, the index of all keys, those of the owner before and of the owner after the change, the living keys
+# of these owners, the marker of the creation, the digests to delete, the digests to set, each followed by the last use
+# of its secret. ARGV: the expected record ("" for none), the new record, the channel, the key id, its creation time,
+# the keys that the owner may have ("" for any number), the time, the prefix of records, the end of its life ("" if it
+# has ended), the value and the lifetime of the marker ("" for none), the number of digests to delete, then for each
+# digest to set its value and its expiry ("" for none). Returns 1 if the new record is stored, 0 on conflict, -1 if the
+# owner has too many living keys, and -2 if the marker exists.
 # Idempotent: a script that is sent twice because its reply was lost finds the new record and succeeds.
 _COMPARE_AND_SET = """
-local function counted_keys()
-  local count = 0
-  for _, key_id in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-    local stored = redis.call('GET', ARGV[8] .. key_id)
-    local key = stored and cjson.decode(stored)
-    local is_counted = key and type(key.revoked_at) ~= 'number'
-      and (type(key.expires_at) ~= 'number' or key.expires_at > tonumber(ARGV[7]))
-    if is_counted then count = count + 1 end
+local function count_living()
+  if not redis.call('ZSCORE', KEYS[6], '') then
+    redis.call('ZADD', KEYS[6], 0, '')
+    for _, key_id in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
+      local stored = redis.call('GET', ARGV[8] .. key_id)
+      local key = stored and cjson.decode(stored)
+      if key and type(key.revoked_at) ~= 'number' then
+        local is_endless = type(key.expires_at) ~= 'number'
+        redis.call('ZADD', KEYS[6], is_endless and '+inf' or string.format('%.0f', key.expires_at), key_id)
+      end
+    end
   end
-  return count
+  return redis.call('ZCOUNT', KEYS[6], '(' .. ARGV[7], '+inf')
 end
 
 local stored = redis.call('GET', KEYS[1]) or ''
 if stored ~= ARGV[2] then
   if stored ~= ARGV[1] then return 0 end
-  if ARGV[6] ~= '' and counted_keys() >= tonumber(ARGV[6]) then return -1 end
+  if ARGV[11] ~= '' and redis.call('EXISTS', KEYS[7]) == 1 then return -2 end
+  if ARGV[6] ~= '' and count_living() >= tonumber(ARGV[6]) then return -1 end
   redis.call('SET', KEYS[1], ARGV[2])
+  if ARGV[11] ~= '' then redis.call('SET', KEYS[7], ARGV[10], 'PX', ARGV[11]) end
   redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
-  if KEYS[3] ~= KEYS[4] then redis.call('ZREM', KEYS[3], ARGV[4]) end
+  if KEYS[3] ~= KEYS[4] then
+    redis.call('ZREM', KEYS[3], ARGV[4])
+    redis.call('ZREM', KEYS[5], ARGV[4])
+  end
   redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
-  local drops = tonumber(ARGV[9])
-  for i = 5, 4 + 2 * drops do redis.call('DEL', KEYS[i]) end
-  for i = 5 + 2 * drops, #KEYS, 2 do
-    local at = 10 + i - 5 - 2 * drops
+  if ARGV[9] == '' then
+    redis.call('ZREM', KEYS[6], ARGV[4])
+  elseif redis.call('ZSCORE', KEYS[6], '') then
+    redis.call('ZADD', KEYS[6], ARGV[9], ARGV[4])
+  end
+  local drops = tonumber(ARGV[12])
+  for i = 8, 7 + 2 * drops do redis.call('DEL', KEYS[i]) end
+  for i = 8 + 2 * drops, #KEYS, 2 do
+    local at = 13 + i - 8 - 2 * drops
     redis.call('SET', KEYS[i], ARGV[at])
     if ARGV[at + 1] ~= '' then
       redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1])
@@ -103,6 +123,24 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
         """Return the record without its digests."""
         return KeyRecord(**{name: getattr(self, name) for name in KeyRecord.__struct_fields__})
 
+    def with_secret(self, newest: Secret, overlap_ends_at: int) -> StoredKey:
+        """Return the key with a new secret; older ones expire at the end of the overlap, or earlier as before."""
+        ends = [
+            overlap_ends_at if secret.expires_at is None else min(secret.expires_at, overlap_ends_at)
+            for secret in self.secrets
+        ]
+        older = (
+            msgspec.structs.replace(secret, expires_at=end)
+            for secret, end in zip(self.secrets, ends, strict=True)
+            if newest.created_at is not None and end > newest.created_at
+        )
+        return msgspec.structs.replace(self, key_prefix=newest.prefix, secrets=(newest, *older))
+
+    def version(self) -> str:
+        """Return a text that changes with every change of the key, its secrets included."""
+        stored = _encode(msgspec.structs.replace(self, owner_policy=None))
+        return hashlib.sha256(stored).hexdigest()[:_VERSION_LENGTH]
+
     def live_secrets(self, now_ms: int) -> list[Secret]:
         """Return the secrets that are accepted while the key is active, newest first."""
         if self.revoked_at is not None:
@@ -142,14 +180,27 @@ def _joined(record: Key, policy: bytes | None) -> Key:
 
 
 async def read_stored_key(redis: Redis, key_id: str) -> StoredKey | None:
-    """Return the stored key, or `None` if it does not exist."""
-    raw = await redis.get(names.KEY_RECORD + key_id)
-    return None if raw is None else _decode_stored_key(raw)
+    """Return the stored key with the policy of its owner, or `None` if it does not exist."""
+    found = await _eval(redis, _GET, [names.KEY_RECORD + key_id], [names.OWNER_POLICY])
+    return None if found is None else _joined(_decode_stored_key(found[0]), found[1])
 
 
-async def add(redis: Redis, key: StoredKey, now_ms: int) -> None:
-    """Store a new key, and return once Redis has it on disk. Raises `BeyondPolicy`."""
-    await _compare_and_set(redis, None, key, now_ms, durable=True)
+class Marker(NamedTuple):
+    """Remembers the creation of a key for some time."""
+
+    name: str
+    """A Redis key."""
+    value: bytes
+    lifetime_ms: int
+
+
+class MarkerExists(Exception):
+    """Another creation with the same marker has stored its key."""
+
+
+async def add(redis: Redis, key: StoredKey, now_ms: int, marker: Marker | None = None) -> None:
+    """Store a new key, and return once Redis has it on disk. Raises `BeyondPolicy` and `MarkerExists`."""
+    await _compare_and_set(redis, None, key, now_ms, durable=True, marker=marker)
 
 
 async def change(
@@ -179,27 +230,38 @@ class _Stored(NamedTuple):
 
 
 async def _compare_and_set(
-    redis: Redis, before: _Stored | None, after: StoredKey, now_ms: int, *, durable: bool
+    redis: Redis,
+    before: _Stored | None,
+    after: StoredKey,
+    now_ms: int,
+    *,
+    durable: bool,
+    marker: Marker | None = None,
 ) -> bool:
-    keys, arguments = _script_arguments(before, after, now_ms)
+    keys, arguments = _script_arguments(before, after, now_ms, marker)
     script = eval_durable if durable else _eval
     result = await script(redis, _COMPARE_AND_SET, keys, arguments)
-    if result < 0:
+    if result == _MARKER_EXISTS:
+        raise MarkerExists
+    if result == _TOO_MANY_KEYS:
         raise too_many_keys(after)
     return bool(result)
 
 
-def _script_arguments(before: _Stored | None, after: StoredKey, now_ms: int) -> tuple[list[str], list[Any]]:
+def _script_arguments(
+    before: _Stored | None, after: StoredKey, now_ms: int, marker: Marker | None
+) -> tuple[list[str], list[Any]]:
     earlier = () if before is None else before.key.secrets
     remaining = {secret.digest for secret in after.secrets}
     deleted = [secret.digest for secret in earlier if secret.digest not in remaining]
     changed = [secret for secret in after.secrets if secret not in earlier]
-    former_owner = after.owner if before is None else before.key.owner
+    owners = (after.owner if before is None else before.key.owner, after.owner)
     keys = [
         names.KEY_RECORD + after.key_id,
         names.KEY_IDS,
-        names.KEY_IDS_OF_OWNER + former_owner,
-        names.KEY_IDS_OF_OWNER + after.owner,
+        *(names.KEY_IDS_OF_OWNER + owner for owner in owners),
+        *(names.LIVING_KEYS_OF_OWNER + owner for owner in owners),
+        names.CREATION if marker is None else marker.name,
         *(prefix + digest for digest in deleted for prefix in _NAMES_OF_DIGEST),
         *(prefix + secret.digest for secret in changed for prefix in _NAMES_OF_DIGEST),
     ]
@@ -212,6 +274,8 @@ def _script_arguments(before: _Stored | None, after: StoredKey, now_ms: int) -> 
         _keys_allowed(before, after, now_ms),
         now_ms,
         names.KEY_RECORD,
+        "" if after.revoked_at is not None else "+inf" if after.expires_at is None else after.expires_at,
+        *(("", "") if marker is None else (marker.value, marker.lifetime_ms)),
         len(deleted),
         *(part for secret in changed for part in (_digest_value(after.key_id, secret), secret.expires_at or "")),
     ]

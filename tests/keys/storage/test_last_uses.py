@@ -8,6 +8,7 @@ from gateway.keys.secret import ApiKey
 from gateway.keys.storage.last_uses import KeyUse, SecretUse
 from gateway.keys.store import KeyStore
 from tests.support.clock import Clock
+from tests.support.keys import live_secrets
 
 OWNER = "ada@example.com"
 
@@ -21,7 +22,7 @@ async def record(store: KeyStore, key: ApiKey, key_id: str, at: int, client: str
 
 
 async def last_uses(store: KeyStore, key_id: str) -> list[SecretUse | None]:
-    return [secret.last_use for secret in await store.live_secrets(key_id)]
+    return [secret.last_use for secret in await live_secrets(store, key_id)]
 
 
 async def test_an_earlier_use_never_replaces_a_later_one(store: KeyStore) -> None:
@@ -78,6 +79,6 @@ async def test_the_use_of_a_secret_goes_with_the_secret(store: KeyStore, redis: 
 async def test_a_long_name_of_a_client_is_shortened(store: KeyStore) -> None:
     record_, key = await store.create(owner=OWNER, key_name="laptop")
     await record(store, key, record_.key_id, 5, "x" * 500)
-    [secret] = await store.live_secrets(record_.key_id)
+    [secret] = await live_secrets(store, record_.key_id)
     assert secret.last_use is not None
     assert secret.last_use.client == "x" * 100

@@ -10,6 +10,7 @@ from gateway.keys import last_used
 from gateway.keys.storage.last_uses import SecretUse
 from tests.proxy.keep_alive import SINGLE_RESULT, warm_client
 from tests.support.gateway import Gateway, call
+from tests.support.keys import live_secrets
 from tests.support.scripted_upstream import ScriptedUpstream, answer_raw, http
 
 
@@ -21,7 +22,7 @@ def quick_writes(monkeypatch: pytest.MonkeyPatch) -> None:
 async def uses(gateway: Gateway, key_id: str, clients: list[str]) -> list[SecretUse | None]:
     """Return the last uses when those are written, newest secret first."""
     while True:
-        found = [secret.last_use for secret in await gateway.keys.live_secrets(key_id)]
+        found = [secret.last_use for secret in await live_secrets(gateway.keys, key_id)]
         if [use and use.client for use in found] == clients:
             return found
 

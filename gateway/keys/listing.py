@@ -1,0 +1,117 @@
+"""Lists of keys: filtered, sorted and in pages.
+
+A page begins after a position, which is the value that a key is sorted by and its id. So keys that are created or
+revoked in the meantime neither repeat nor skip others. Keys without an expiry come after those with one, and keys that
+were never used before those that were; a descending order is the reverse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from gateway.keys.record import KeyRecord, Status
+from gateway.keys.store import KeyStore
+
+MAX_LISTED = 10_000
+"""Keys of a list that names no limit."""
+_NEVER = 2**53
+
+SortBy = Literal["created", "name", "expires", "last_used"]
+
+
+class LabelFilter(NamedTuple):
+    """Selects keys with a label that has this value, or any value for `None`."""
+
+    name: str
+    value: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> LabelFilter:
+        """Parse `name=value` or `name`. Raises `ValueError`."""
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not name or (equals and not value):
+            raise ValueError("must be name=value, or name for any value")
+        return cls(name, value if equals else None)
+
+    def matches(self, record: KeyRecord) -> bool:
+        """Return True if the key has such a label."""
+        value = record.labels.get(self.name)
+        return value is not None and self.value in (None, value)
+
+
+class Position(NamedTuple):
+    """The place of a key in a sorted list."""
+
+    value: str | int
+    key_id: str
+
+
+class KeyQuery(NamedTuple):
+    """The keys to list, and their order."""
+
+    owner: str | None = None
+    """`None` for all owners."""
+    text: str = ""
+    """A part of the name, id, prefix or owner, in any case."""
+    label: LabelFilter | None = None
+    status: Status | None = None
+    sort: SortBy = "created"
+    descending: bool = True
+    limit: int = MAX_LISTED
+    after: Position | None = None
+
+
+class KeyPage(NamedTuple):
+    """One page of a list."""
+
+    records: list[KeyRecord]
+    last_used: Mapping[str, int]
+    """By key id, in milliseconds since the epoch."""
+    total: int
+    """Keys of all pages."""
+    next_position: Position | None
+    """`after` of the next page."""
+
+
+async def read_page(keys: KeyStore, query: KeyQuery, now_ms: int) -> KeyPage:
+    """Read one page of keys. Raises `redis.exceptions.RedisError`."""
+    matching = [record for record in await keys.list(query.owner) if _matches(record, query, now_ms)]
+    last_used: Mapping[str, int] = {}
+    if query.sort == "last_used":
+        last_used = await keys.last_uses.of_keys([record.key_id for record in matching])
+    found = sorted(
+        ((_position(record, query.sort, last_used), record) for record in matching),
+        key=lambda pair: pair[0],
+        reverse=query.descending,
+    )
+    after = query.after
+    if after is not None:
+        found = [pair for pair in found if (pair[0] < after if query.descending else pair[0] > after)]
+    records = [record for _, record in found[: query.limit]]
+    if query.sort != "last_used":
+        last_used = await keys.last_uses.of_keys([record.key_id for record in records])
+    next_position = found[query.limit - 1][0] if len(found) > query.limit else None
+    return KeyPage(records, last_used, len(matching), next_position)
+
+
+def _matches(record: KeyRecord, query: KeyQuery, now_ms: int) -> bool:
+    if query.status is not None and record.status(now_ms) != query.status:
+        return False
+    if query.label is not None and not query.label.matches(record):
+        return False
+    text = query.text.casefold()
+    texts = (record.key_name, record.key_id, record.key_prefix, record.owner)
+    return not text or any(text in one.casefold() for one in texts)
+
+
+def _position(record: KeyRecord, sort: SortBy, last_used: Mapping[str, int]) -> Position:
+    match sort:
+        case "created":
+            return Position(record.created_at, record.key_id)
+        case "name":
+            return Position(record.key_name.casefold(), record.key_id)
+        case "expires":
+            return Position(_NEVER if record.expires_at is None else record.expires_at, record.key_id)
+        case "last_used":
+            return Position(last_used.get(record.key_id, 0), record.key_id)
