@@ -23,7 +23,7 @@ from gateway.accounts.passwords import PasswordsBusy
 from gateway.accounts.user import InvalidRole
 from gateway.accounts.users import LastAdmin, UserExists
 from gateway.keys.changes import BeyondPolicy
-from gateway.keys.store import VersionMismatch
+from gateway.keys.storage.details import VersionMismatch
 from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import ExportsBusy

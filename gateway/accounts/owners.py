@@ -106,6 +106,9 @@ class Owners:
     async def delete(self, email: str, transfer_to: str | None, on_transfer: OnTransfer) -> User:
         """Delete a user and the policy, after the transfer of all keys that are not revoked.
 
+        All keys fit or none is transferred. After a crash between two transfers, deleting the user again transfers the
+        others.
+
         Raises `UnknownUser`, `LastAdmin`, `OwnsKeys` without `transfer_to`, `InvalidField` for a user to whom keys
         cannot be transferred, and `BeyondPolicy` if the policy of that user allows no more keys.
         """
@@ -117,7 +120,8 @@ class Owners:
             kept = [record for record in records if record.revoked_at is None]
             if new_owner is None and kept:
                 raise OwnsKeys(len(kept))
-            if new_owner is not None:
+            if new_owner is not None and kept:
+                await self._keys.require_room(new_owner, kept)
                 await self._transfer(kept, new_owner, on_transfer)
             if not kept and await self._users.delete(user.email, len(records)):
                 return user

@@ -22,7 +22,7 @@ from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
 from gateway.keys.storage.creations import CreatedBefore, IdempotencyKey, find_created
-from gateway.keys.storage.details import KeyDetails, LiveSecret
+from gateway.keys.storage.details import KeyDetails, LiveSecret, UpdatedKey, VersionMismatch
 from gateway.keys.storage.last_uses import LastUses
 from gateway.keys.storage.stored_key import (
     Secret,
@@ -48,17 +48,6 @@ class KeyLookup(NamedTuple):
 
     record: KeyRecord
     secret_expires_at: int | None
-
-
-class UpdatedKey(NamedTuple):
-    """A changed key and its version."""
-
-    record: KeyRecord
-    version: str
-
-
-class VersionMismatch(Exception):
-    """The key has changed since the version that a change names."""
 
 
 class KeyStore:
@@ -216,6 +205,15 @@ class KeyStore:
             return None if key.revoked_at is not None else changes.transfer(key, owner, policy)
 
         return await self._change(key_id, transfer)
+
+    async def require_room(self, owner: str, records: Sequence[KeyRecord]) -> None:
+        """Raise `changes.BeyondPolicy` if an owner may not have these keys in addition to the present ones."""
+        policy = await self.policies.find(owner)
+        if policy is None or policy.max_keys is None:
+            return
+        counted = [record for record in (*records, *await self.list(owner)) if record.counts(self._now_ms())]
+        if len(counted) > policy.max_keys:
+            raise changes.too_many_keys(msgspec.structs.replace(counted[0], owner=owner, owner_policy=policy))
 
     async def _change(self, key_id: str, make: Callable[[StoredKey], StoredKey | None]) -> KeyRecord | None:
         changed = await change(self._redis, key_id, make, self._now_ms())

@@ -133,3 +133,31 @@ async def test_a_user_whose_keys_the_new_owner_may_not_have_stays(accounts: Acco
         await accounts.delete(USER, OTHER)
     assert await accounts.users.get(USER) is not None
     assert await accounts.names_of_keys(USER) | await accounts.names_of_keys(OTHER) == {"one", "two"}
+
+
+async def test_no_key_is_transferred_if_not_all_fit(accounts: Accounts) -> None:
+    await accounts.create_keys("one", "two")
+    await accounts.keys.policies.update(OTHER, {"max_keys": 2})
+    await accounts.keys.create(owner=OTHER, key_name="present")
+    with pytest.raises(BeyondPolicy, match="max_keys"):
+        await accounts.delete(USER, OTHER)
+    assert await accounts.names_of_keys(USER) == {"one", "two"}
+    await accounts.keys.policies.update(OTHER, {"max_keys": 3})
+    await accounts.delete(USER, OTHER)
+    assert await accounts.names_of_keys(OTHER) == {"one", "two", "present"}
+
+
+async def test_a_deletion_that_ended_between_two_transfers_is_completed_by_the_next_one(accounts: Accounts) -> None:
+    await accounts.create_keys("one", "two", "three")
+
+    async def crash(_before: KeyRecord, _after: KeyRecord) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await accounts.owners.delete(USER, OTHER, crash)
+    assert len(await accounts.names_of_keys(OTHER)) == 1
+    assert await accounts.users.get(USER) is not None
+    await accounts.delete(USER, OTHER)
+    assert await accounts.names_of_keys(OTHER) == {"one", "two", "three"}
+    assert len(accounts.transferred) == 2
+    assert await accounts.users.get(USER) is None

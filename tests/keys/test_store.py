@@ -14,8 +14,8 @@ from gateway.keys.ceilings import AboveCeiling
 from gateway.keys.changes import OPERATOR, Actor, SuspendedByAdmin
 from gateway.keys.record import KeyRestrictions
 from gateway.keys.secret import ApiKey
-from gateway.keys.storage.details import LiveSecret
-from gateway.keys.store import KeyStore, UpdatedKey, VersionMismatch
+from gateway.keys.storage.details import LiveSecret, UpdatedKey, VersionMismatch
+from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField
 from gateway.redis.names import INVALIDATIONS, KEY_RECORD, PREFIX
 from tests.support.clock import Clock

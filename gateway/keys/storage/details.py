@@ -40,3 +40,14 @@ class KeyDetails(NamedTuple):
     secrets: list[LiveSecret]
     """Newest first."""
     version: str
+
+
+class UpdatedKey(NamedTuple):
+    """A changed key and its version."""
+
+    record: KeyRecord
+    version: str
+
+
+class VersionMismatch(Exception):
+    """The key has changed since the version that a change names."""
