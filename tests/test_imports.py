@@ -26,10 +26,14 @@ ALLOWED = {
     "observability": {*STORES, "timestamps"},
     "client_snippets": set[str](),
     "proxy": {*LEAVES, *STORES, "redis"},
-    "admin_api": {*LEAVES, *STORES, "redis", "client_snippets"},
-    "runtime": {*LEAVES, *STORES, "redis", "settings", "observability", "client_snippets", "proxy", "admin_api"},
-    "doctor": {*LEAVES, *STORES, "redis", "settings", "runtime"},
-    "cli": {*LEAVES, *STORES, "redis", "settings", "runtime", "doctor", "client_snippets", "proxy"},
+    "preflight": {"event_loop", "redis", "settings", "tls", "proxy"},
+    "doctor": {*LEAVES, *STORES, "redis", "settings", "preflight"},
+    "admin_api": {*LEAVES, *STORES, "redis", "client_snippets", "doctor"},
+    "runtime": {
+        *(*LEAVES, *STORES, "redis", "settings", "observability", "client_snippets"),
+        *("proxy", "admin_api", "preflight", "doctor"),
+    },
+    "cli": {*LEAVES, *STORES, "redis", "settings", "runtime", "preflight", "doctor", "client_snippets", "proxy"},
     "mcp_backend": set[str](),
 }
 """The packages that each package, or module directly under `gateway`, may import.

@@ -56,8 +56,8 @@ def restore(file: File, data_dir: options.DataDir = None, config: options.Config
     """
     settings = load_settings(config, {"data_dir": data_dir})
     _require_embedded(settings)
+    from gateway.preflight.startup_checks import CannotStartError
     from gateway.runtime import data_dir as data_folder
-    from gateway.runtime.startup_checks import CannotStartError
 
     folder = settings.data_dir.absolute()
     try:

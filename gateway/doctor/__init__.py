@@ -2,8 +2,7 @@
 
 `checks` has the checks and is the place to begin reading; `proxy_checks` has those of the proxy and of a key, `key` the
 faults of a key, `certificate` the check of TLS; `mcp` is a small MCP client. May import the packages in its row of the
-table in tests/test_imports.py; of `gateway.runtime`, it uses only `startup_checks` and `upstream_probe`. Imported by
-`gateway.cli`.
+table in tests/test_imports.py. Imported by `gateway.cli`, `gateway.runtime` and, for its findings, by `admin_api`.
 """
 
 from gateway.doctor.checks import run_checks

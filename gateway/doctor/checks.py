@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 from gateway.doctor.certificate import check_certificate
 from gateway.doctor.deployment import Check, Deployment
 from gateway.doctor.proxy_checks import check_key, check_proxy
+from gateway.preflight import startup_checks
 from gateway.redis.client import connect
-from gateway.runtime import startup_checks
 from gateway.settings.values import mask_url
 
 TIMEOUT = 10.0

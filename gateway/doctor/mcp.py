@@ -7,7 +7,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 
-from gateway.runtime.upstream_probe.messages import (
+from gateway.preflight.upstream_probe.messages import (
     ACCEPT,
     PROTOCOL,
     STATELESS_PROTOCOL,

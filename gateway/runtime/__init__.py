@@ -9,11 +9,9 @@
 | `admin_services` | the services inside the admin process: admin API, usage writer, reconciliation |
 | `embedded` | Valkey and the demo upstream as child processes |
 | `data_dir` | the data folder: its lock, its secret, and the file by which other commands find a running `up` |
-| `upstream_probe/` | one handshake with the upstream, and what its answer says |
-| `startup_checks` | checks of ports, Redis, ClickHouse and the upstream before anything is started |
 | `startup_banner` | the text that a start prints |
 | `backup` | the format of a backup file |
 
 May import the packages in its row of the table in tests/test_imports.py; `admin_services` is the only module of
-`gateway` that imports `admin_api`. Imported by `gateway.cli` and `gateway.doctor`. Begin reading at `up_command`.
+`gateway` that imports `admin_api`. Imported by `gateway.cli`. Begin reading at `up_command`.
 """

@@ -7,8 +7,9 @@ import secrets
 import sys
 
 from gateway.keys.store import KeyStore
+from gateway.preflight import startup_checks
 from gateway.redis import client as redis_client
-from gateway.runtime import data_dir, startup_banner, startup_checks
+from gateway.runtime import data_dir, startup_banner
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.startup_banner import FirstCredentials
 from gateway.runtime.supervision.supervisor import Child

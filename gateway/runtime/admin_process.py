@@ -7,8 +7,8 @@ import sys
 import uvloop
 
 from gateway.observability import logs, metrics
+from gateway.preflight.startup_checks import CannotStartError
 from gateway.runtime.admin_services import running
-from gateway.runtime.startup_checks import CannotStartError
 from gateway.runtime.supervision.child_process import announce_ready, read_settings_line, wait_for_stop
 from gateway.settings import Settings
 

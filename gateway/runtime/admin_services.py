@@ -31,10 +31,10 @@ from gateway.accounts.users import UserStore
 from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
+from gateway.preflight.startup_checks import CannotStartError
 from gateway.protocol.forwarded import parse_network
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
-from gateway.runtime.startup_checks import CannotStartError
 from gateway.settings import Settings
 from gateway.settings.values import split_secrets
 from gateway.timestamps import now_ms

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from gateway.observability import logs, metrics
+from gateway.preflight.startup_checks import CannotStartError
 from gateway.runtime.embedded import EngineUnavailableError
-from gateway.runtime.startup_checks import CannotStartError
 from gateway.runtime.supervision.scratch_folder import scratch_folder
 from gateway.runtime.supervision.supervisor import StartError, Supervisor
 from gateway.settings import Settings

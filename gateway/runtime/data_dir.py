@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.runtime.startup_checks import CannotStartError
+from gateway.preflight.startup_checks import CannotStartError
 
 INSTANCE_FILE = "runtime.json"
 JWT_SECRET_FILE = "jwt_secret"  # noqa: S105 - the name of a file

@@ -6,7 +6,8 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from gateway.runtime import data_dir, startup_banner, startup_checks
+from gateway.preflight import startup_checks
+from gateway.runtime import data_dir, startup_banner
 from gateway.runtime.command import SHUTDOWN_GRACE, require_settings, run_command, supervised
 from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings

@@ -11,7 +11,8 @@ import contextlib
 import logging
 import os
 
-from gateway.runtime import data_dir, embedded, startup_banner, startup_checks
+from gateway.preflight import startup_checks
+from gateway.runtime import data_dir, embedded, startup_banner
 from gateway.runtime.admin_command import admin_child, create_first_admin
 from gateway.runtime.command import SHUTDOWN_GRACE, run_command, supervised
 from gateway.runtime.proxy_command import worker_children

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.preflight.startup_checks import CannotStartError
 from gateway.runtime import data_dir
-from gateway.runtime.startup_checks import CannotStartError
 
 
 def test_a_new_or_empty_folder_becomes_a_data_folder_with_mode_0700(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from gateway.runtime.startup_checks import CannotStartError, clickhouse_fault, wait_until_startable
+from gateway.preflight.startup_checks import CannotStartError, clickhouse_fault, wait_until_startable
 from gateway.settings import Settings
 from tests.support.ports import free_port
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from gateway.runtime.upstream_probe import Finding, probe, probe_upstream
+from gateway.preflight.upstream_probe import Finding, probe, probe_upstream
 from tests.support.certificates import make_certificate
 from tests.support.mcp_servers import DEMO_WITH_SESSIONS, running_mcp_server
 from tests.support.ports import free_port

@@ -25,7 +25,7 @@ from gateway.tls.inspection import inspect_files
 from gateway.tls.pair import PairError, PairFiles
 
 if TYPE_CHECKING:
-    from gateway.runtime.upstream_probe import Finding
+    from gateway.preflight.upstream_probe import Finding
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ async def clickhouse_fault(url: str) -> str | None:
 async def upstream_finding(settings: Settings) -> Finding:
     """Ask the configured upstream, with the credentials of the gateway."""
     # Not at the top: most commands need no HTTP client.
-    from gateway.runtime.upstream_probe import probe_upstream
+    from gateway.preflight.upstream_probe import probe_upstream
 
     assert settings.upstream_url is not None
     authorization = settings.upstream_authorization

@@ -12,8 +12,8 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from gateway.preflight.upstream_probe.messages import printable, server_name
 from gateway.proxy.upstream.response_check import REDIRECTS
-from gateway.runtime.upstream_probe.messages import printable, server_name
 
 _NO_ENDPOINT = frozenset({404, 405, 410})
 _HOST_REFUSED = re.compile(

@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from gateway.proxy.upstream.response_check import REDIRECTS
-from gateway.runtime.upstream_probe import messages
-from gateway.runtime.upstream_probe.findings import (
+from gateway.preflight.upstream_probe import messages
+from gateway.preflight.upstream_probe.findings import (
     Finding,
     Received,
     failure_finding,
     final_finding,
     last_finding,
 )
+from gateway.proxy.upstream.response_check import REDIRECTS
 
 TIMEOUT = 5.0
 _END_TIMEOUT = 2.0
