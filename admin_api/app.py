@@ -21,6 +21,7 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints import audit, health, info, usage
 from admin_api.endpoints.auth import acceptance, login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, revocation, suspension, transfer
+from admin_api.endpoints.system import dead_letters, status
 from admin_api.endpoints.users import endpoints as users
 from admin_api.endpoints.users import links
 from admin_api.http.addresses import host_name
@@ -43,6 +44,8 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *users.ENDPOINTS,
     *links.ENDPOINTS,
     *audit.ENDPOINTS,
+    *status.ENDPOINTS,
+    *dead_letters.ENDPOINTS,
     *info.ENDPOINTS,
 )
 

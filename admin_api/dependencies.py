@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from asyncio import Event
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
+from admin_api.http.cached_status import CachedStatus
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.doctor.deployment import Check
 from gateway.keys.store import KeyStore
 from gateway.protocol.forwarded import Network
 from gateway.usage.store.table import UsageTable
+
+
+async def _no_checks() -> Sequence[Check]:
+    return ()
 
 
 @dataclass(frozen=True)
@@ -47,5 +53,8 @@ class Dependencies:
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()
     """Peers whose `X-Forwarded-For` and `Forwarded` are trusted."""
+    diagnose: Callable[[], Awaitable[Sequence[Check]]] = _no_checks
+    """The checks of `mcp-gateway doctor`."""
+    system_status: CachedStatus = field(default_factory=CachedStatus)
     draining: Event = field(default_factory=Event)
     """Set when the process shuts down; `/readyz` then reports `draining`."""

@@ -36,7 +36,7 @@ async def check_certificate(deployment: Deployment) -> list[Check]:
         return [Check(_NAME, "failed", "the proxy serves another certificate than GATEWAY_TLS_CERT names", fix)]
     except PairError as error:
         return [Check(_NAME, "failed", *str(error).split(": ", 1))]
-    client_host = urlsplit(settings.public_url or deployment.proxy_url).hostname or ""
+    client_host = urlsplit(settings.public_url or deployment.proxy_url or deployment.admin_url).hostname or ""
     problems = [
         Check(_NAME, "failed" if problem.is_expired else "warning", problem.finding, problem.fix)
         for problem in certificate.problems(client_host, time.time())

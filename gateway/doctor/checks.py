@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,24 +30,33 @@ MAX_CLOCK_DIFFERENCE = 1.0
 """Seconds."""
 
 
-async def run_checks(deployment: Deployment) -> list[Check]:
-    """Run all checks, independent ones concurrently."""
+async def run_checks(deployment: Deployment, seconds: float | None = None) -> list[Check]:
+    """Run all checks, independent ones concurrently; those that take longer than `seconds` have failed."""
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with (
         aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=deployment.admin_tls)) as to_admin,
         aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=deployment.proxy_tls)) as to_proxy,
     ):
-        groups = await asyncio.gather(
-            _data_folder(deployment),
-            _ports(deployment),
-            _redis(deployment.redis_url),
-            _clickhouse(deployment, to_admin),
-            _upstream(deployment),
-            check_key(deployment),
-            check_certificate(deployment),
-            check_proxy(deployment, to_proxy),
-        )
+        checks = {
+            "data folder": _data_folder(deployment),
+            "ports": _ports(deployment),
+            "Redis": _redis(deployment.redis_url),
+            "ClickHouse": _clickhouse(deployment, to_admin),
+            "upstream": _upstream(deployment),
+            "API key": check_key(deployment),
+            "TLS certificate": check_certificate(deployment),
+            "proxy": check_proxy(deployment, to_proxy),
+        }
+        groups = await asyncio.gather(*(_within(seconds, name, check) for name, check in checks.items()))
     return [check for group in groups for check in group]
+
+
+async def _within(seconds: float | None, name: str, checking: Awaitable[list[Check]]) -> list[Check]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await checking
+    except TimeoutError:
+        return [Check(name, "failed", f"gave no result within {seconds:g} s", "see the log of the gateway")]
 
 
 async def _data_folder(deployment: Deployment) -> list[Check]:

@@ -25,7 +25,8 @@ class Deployment(NamedTuple):
     settings: Settings
     """Those of a running `up`, except for its secrets, or those of this command."""
     redis_url: str | None
-    proxy_url: str
+    proxy_url: str | None
+    """None if it is unknown."""
     admin_url: str
     is_up_running: bool
     """True if an `up` runs on the data folder."""

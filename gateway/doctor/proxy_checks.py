@@ -39,6 +39,8 @@ async def check_key(deployment: Deployment) -> list[Check]:
 async def check_proxy(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
     """Check the proxy with a round trip through it."""
     url = deployment.proxy_url
+    if url is None:
+        return [Check("proxy", "skipped", "set GATEWAY_PUBLIC_URL to have the proxy checked from here")]
     parts = urlsplit(url)
     try:
         async with session.get(f"{parts.scheme}://{parts.netloc}/readyz", allow_redirects=False) as response:
@@ -51,7 +53,7 @@ async def check_proxy(deployment: Deployment, session: aiohttp.ClientSession) ->
     if status != 200:
         fix = "check --url and GATEWAY_PROXY_PORT: another program listens there"
         return [Check("proxy", "failed", f"{url} is not the proxy of this gateway (/readyz: status {status})", fix)]
-    return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, session)]
+    return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, url, session)]
 
 
 def _no_answer(url: str, error: Exception) -> tuple[str, str]:
@@ -68,10 +70,10 @@ def _no_answer(url: str, error: Exception) -> tuple[str, str]:
     return f"no server answers at {url}", "start it with `mcp-gateway up`, or `mcp-gateway proxy`"
 
 
-async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) -> list[Check]:
-    url, checks = deployment.proxy_url, []
+async def _round_trip(deployment: Deployment, url: str, session: aiohttp.ClientSession) -> list[Check]:
+    checks = []
     try:
-        checks.append(await _without_key(deployment, session))
+        checks.append(await _without_key(deployment, url, session))
         if deployment.key is None:
             is_handshake_public = "initialize" in deployment.settings.public_methods
             server = await mcp.handshake(session, url, None) if is_handshake_public else None
@@ -90,8 +92,8 @@ async def _round_trip(deployment: Deployment, session: aiohttp.ClientSession) ->
     return [*checks, Check("MCP with a key", "ok", f"{server.title} lists {tools} tools through the proxy")]
 
 
-async def _without_key(deployment: Deployment, session: aiohttp.ClientSession) -> Check:
-    status = await mcp.status_without_key(session, deployment.proxy_url)
+async def _without_key(deployment: Deployment, url: str, session: aiohttp.ClientSession) -> Check:
+    status = await mcp.status_without_key(session, url)
     if status == 401:
         return Check("key required", "ok", "tools/list without a key is rejected")
     if status == 404:

@@ -7,6 +7,7 @@
 | `supervision/` | the supervisor, and the child's side of its protocol |
 | `proxy_worker`, `admin_process` | entry points of the child processes (`python -m gateway.runtime.proxy_worker`) |
 | `admin_services` | the services inside the admin process: admin API, usage writer, reconciliation |
+| `diagnosis` | the checks of `doctor`, made by the admin process |
 | `embedded` | Valkey and the demo upstream as child processes |
 | `data_dir` | the data folder: its lock, its secret, and the file by which other commands find a running `up` |
 | `startup_banner` | the text that a start prints |

@@ -35,6 +35,7 @@ from gateway.preflight.startup_checks import CannotStartError
 from gateway.protocol.forwarded import parse_network
 from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
+from gateway.runtime.diagnosis import diagnosis
 from gateway.settings import Settings
 from gateway.settings.values import split_secrets
 from gateway.timestamps import now_ms
@@ -105,6 +106,7 @@ def _dependencies(
         allowed_hosts=allowed_hosts(settings.host, settings.allowed_hosts, settings.admin_public_url),
         is_tls=settings.tls_cert is not None,
         trusted_proxies=tuple(map(parse_network, settings.trusted_proxies)),
+        diagnose=diagnosis(settings),
     )
 
 

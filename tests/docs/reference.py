@@ -101,12 +101,14 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], access: str
     if "requestBody" in operation:
         schema = _resolved(operation["requestBody"]["content"]["application/json"]["schema"], schemas)
         lines.append(_fields("field", schema, schemas))
-    elif operation.get("parameters"):
+    parameters = operation.get("parameters", [])
+    if query := [one for one in parameters if one["in"] == "query"]:
         schema = {
-            "properties": {one["name"]: one["schema"] for one in operation["parameters"]},
-            "required": [one["name"] for one in operation["parameters"] if one["required"]],
+            "properties": {one["name"]: one["schema"] for one in query},
+            "required": [one["name"] for one in query if one["required"]],
         }
         lines.append(_fields("query parameter", schema, schemas))
+    lines += [f"Header `{one['name']}`: {one['description']}\n" for one in parameters if one["in"] == "header"]
     refusals = []
     for status, response in operation["responses"].items():
         if int(status) >= 400:

@@ -74,6 +74,10 @@ class DeadLetters:
                 yield _dead_letter(entry_id, fields)
             start = f"({page[-1][0].decode()}"
 
+    async def page(self, after: str, limit: int) -> list[DeadLetter]:
+        """Return at most `limit` dead letters after the one with this id, the oldest first."""
+        return [_dead_letter(*found) for found in await self._range(f"({after}", "+", limit)]
+
     async def get(self, letter_id: str) -> DeadLetter | None:
         """Return one dead letter; `None` for an unknown or malformed id."""
         time, _, number = letter_id.partition("-")
