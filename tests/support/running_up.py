@@ -135,7 +135,7 @@ class Running:
 
     def until_ready(self) -> float:
         """Wait for the line `ready`; return the seconds since the start."""
-        assert self._ready.wait(30)
+        assert self._ready.wait(120)
         seconds = time.monotonic() - self.started
         assert "ready" in self.output, "\n".join(self.log)
         return seconds
