@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from gateway.doctor.certificate import check_certificate
 from gateway.doctor.deployment import Check, Deployment
-from gateway.doctor.proxy_checks import check_key, check_proxy
+from gateway.doctor.proxy_checks import check_key, check_proxy, rejected_certificate
 from gateway.preflight import startup_checks
 from gateway.redis.client import connect
 from gateway.settings.values import mask_url
@@ -154,7 +154,9 @@ async def _clickhouse(deployment: Deployment, session: aiohttp.ClientSession) ->
     try:
         async with session.get(deployment.admin_url + "/readyz", allow_redirects=False) as response:
             state = await response.json() if response.content_type == "application/json" else {}
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        if finding := rejected_certificate(deployment.admin_url, error):
+            return [Check("admin API", "failed", finding, "set SSL_CERT_FILE to the PEM file of its issuer")]
         fix = "start it with `mcp-gateway up`, or `mcp-gateway admin`"
         return [Check("admin API", "failed", f"no server answers at {deployment.admin_url}", fix)]
     if not isinstance(state, dict) or "clickhouse" not in state:

@@ -50,18 +50,36 @@ async def check_proxy(deployment: Deployment, session: aiohttp.ClientSession) ->
     if status == 503:
         fix = "see the checks of Redis and upstream, and the log of the proxy"
         return [Check("proxy", "failed", f"answers at {url}, but is not ready", fix)]
-    if status != 200:
-        fix = "check --url and GATEWAY_PROXY_PORT: another program listens there"
-        return [Check("proxy", "failed", f"{url} is not the proxy of this gateway (/readyz: status {status})", fix)]
-    return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, url, session)]
+    if status == 200:
+        return [Check("proxy", "ok", f"answers at {url}"), *await _round_trip(deployment, url, session)]
+    if await _requires_key(session, url):
+        finding = f"/readyz on the host of {url} is not that of the gateway (status {status})"
+        fix = "expected if a reverse proxy routes only the MCP endpoint; otherwise check --url and GATEWAY_PROXY_PORT"
+        return [Check("proxy", "warning", finding, fix), *await _round_trip(deployment, url, session)]
+    fix = "check --url and GATEWAY_PROXY_PORT: another program listens there"
+    return [Check("proxy", "failed", f"{url} is not the proxy of this gateway (/readyz: status {status})", fix)]
+
+
+async def _requires_key(session: aiohttp.ClientSession, url: str) -> bool:
+    """Return whether a request without a key is 401, before the key is sent to a server that may be another one."""
+    try:
+        return await mcp.status_without_key(session, url) == 401
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+def rejected_certificate(url: str, error: Exception) -> str | None:
+    """Return why the certificate of a server was not accepted, or None if something else failed."""
+    if not isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return None
+    reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
+    return f"the certificate at {url} is not accepted ({reason.rstrip('.')})"
 
 
 def _no_answer(url: str, error: Exception) -> tuple[str, str]:
     """Return why a server does not answer, and the fix."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(error.certificate_error, "verify_message", "") or str(error.certificate_error)
-        fix = "use a name of the certificate in --url, or set SSL_CERT_FILE to the PEM file of its issuer"
-        return f"the certificate at {url} is not accepted ({reason.rstrip('.')})", fix
+    if finding := rejected_certificate(url, error):
+        return finding, "use a name of the certificate in --url, or set SSL_CERT_FILE to the PEM file of its issuer"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
         return f"the server at {url} does not speak TLS", "write http:// in --url, or set GATEWAY_TLS_CERT"
     is_closed = isinstance(error, aiohttp.ClientOSError | aiohttp.ServerDisconnectedError)

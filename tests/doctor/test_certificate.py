@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.doctor import Check, Deployment
+from gateway.doctor import Check, Deployment, run_checks
 from gateway.doctor.certificate import check_certificate
 from gateway.settings import Settings
 from gateway.tls.pair import PairFiles, load_context
@@ -105,3 +105,14 @@ async def test_without_a_running_proxy_the_files_are_checked(free_port: int, tmp
     assert check.state == "failed"
     assert check.finding == "GATEWAY_TLS_KEY names a file without a private key in PEM (-----BEGIN PRIVATE KEY-----)"
     assert check.fix.startswith("convert it to PEM")
+
+
+async def test_an_admin_api_whose_certificate_is_not_accepted_is_not_said_to_be_stopped(
+    serve: Serve, tmp_path: Path
+) -> None:
+    port = await serve(make_pair(tmp_path, "127.0.0.1", valid=MONTH))
+    target = deployment(None, port)._replace(admin_url=f"https://127.0.0.1:{port}")
+    [check] = [check for check in await run_checks(target) if check.name == "admin API"]
+    assert check.state == "failed"
+    assert check.finding.startswith(f"the certificate at https://127.0.0.1:{port} is not accepted")
+    assert "SSL_CERT_FILE" in check.fix

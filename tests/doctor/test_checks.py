@@ -177,15 +177,28 @@ async def test_https_to_a_proxy_without_tls_is_named(peer: Callable[[Handler], A
 
 
 @pytest.mark.parametrize(
-    ("ready", "message"), [(503, "is not ready"), (404, "is not the proxy of this gateway (/readyz: status 404)")]
+    ("ready", "keyless", "message"),
+    [(503, 401, "is not ready"), (404, 404, "is not the proxy of this gateway (/readyz: status 404)")],
 )
 async def test_a_proxy_that_is_not_ready_fails(
-    ready: int, message: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
+    ready: int, keyless: int, message: str, peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
 ) -> None:
-    handler, _ = proxy(ready=ready)
-    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/mcp"), "proxy")
+    handler, sent = proxy(ready=ready, keyless=keyless)
+    check = await only_check(deployment(tmp_path, proxy_url=await peer(handler) + "/mcp", key=KEY), "proxy")
     assert check.state == "failed"
     assert message in check.finding
+    assert sent == []
+
+
+async def test_the_round_trip_is_made_also_if_a_reverse_proxy_routes_only_the_mcp_endpoint(
+    peer: Callable[[Handler], Awaitable[str]], tmp_path: Path
+) -> None:
+    handler, _ = proxy(ready=404)
+    target = deployment(tmp_path, proxy_url=await peer(handler) + "/team/mcp", key=KEY)
+    found = {check.name: check for check in await run_checks(target)}
+    assert found["proxy"].state == "warning"
+    assert "(status 404)" in found["proxy"].finding
+    assert found["MCP with a key"].state == "ok"
 
 
 def error(status: int, text: str) -> Callable[[str], web.Response]:
