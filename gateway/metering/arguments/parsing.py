@@ -149,22 +149,25 @@ class _TableNames:
             and not any(_may_hold_sql(name, value) for name, value in self.others)
         )
 
+    def certain(self, tool: str) -> tuple[str, ...] | None:
+        """Return `named` if it is all that the call can reach, else `None`."""
+        if not self.is_exhaustive or (not self.named and vocabulary.is_writing_tool(tool)):
+            return None
+        return None if any(one.lists_names for one in self.known) else self.named
+
 
 def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
     """Return `tables_named` of the parsed arguments if they are exhaustive, else `None`; cheaper than to parse them.
 
     `None` also for what lists names, and for a writing tool without a table: what it writes cannot be known.
     """
-    names = _TableNames(tool, arguments, hints)
-    if not names.is_exhaustive or (not names.named and vocabulary.is_writing_tool(tool)):
-        return None
-    return None if any(one.lists_names for one in names.known) else names.named
+    return _TableNames(tool, arguments, hints).certain(tool)
 
 
 def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
     """Return `named_tables` of a call of SQL, or of a writing tool, whose result need not name them; else `None`."""
     names = _TableNames(tool, arguments, hints)
-    return named_tables(tool, arguments, hints) if names.analyses or names.declared.written else None
+    return names.certain(tool) if names.analyses or names.declared.written else None
 
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
