@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +11,7 @@ from gateway.cli.support import options
 from gateway.cli.support.output import print_json, print_table
 from gateway.cli.support.stores import find_instance
 from gateway.settings import Settings, SettingsError, load_settings
-from gateway.tls.local_client import local_client
+from gateway.tls.local_client import local_verification
 
 if TYPE_CHECKING:
     from gateway.doctor import Check, Deployment
@@ -105,8 +104,7 @@ def _deployment(settings: Settings, key: str | None, url: str | None) -> Deploym
     from gateway.runtime import startup_banner
 
     instance = find_instance(settings.data_dir)
-    certificate = settings.tls_cert if instance is None else instance.settings.get("tls_cert")
-    tls = local_client(Path(certificate)) if certificate is not None else True
+    tls = local_verification(settings.tls_cert if instance is None else instance.settings.get("tls_cert"))
     proxy_tls = tls if url is None else True
     if instance is None:
         return Deployment(

@@ -8,7 +8,7 @@ from gateway.doctor import Check, Deployment, run_checks
 from gateway.runtime import startup_banner
 from gateway.runtime.data_dir import running_instance
 from gateway.settings import Settings
-from gateway.tls.local_client import local_client
+from gateway.tls.local_client import local_verification
 
 SECONDS = 8.0
 """Time for one check."""
@@ -26,7 +26,7 @@ def diagnosis(settings: Settings) -> Callable[[], Awaitable[Sequence[Check]]]:
 def _deployment(settings: Settings) -> Deployment:
     """Describe the gateway. A proxy that runs apart is reached under its public URL, if at all."""
     instance = running_instance(settings.data_dir)
-    tls = True if settings.tls_cert is None else local_client(settings.tls_cert)
+    tls = local_verification(settings.tls_cert)
     return Deployment(
         settings=settings,
         redis_url=settings.redis_url,

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Literal
 
 from gateway.tls.pair import certificates
 
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL. Commands work also when the certificate has expired; `doctor` reports that."""
+
+
+def local_verification(certificate: str | Path | None) -> ssl.SSLContext | Literal[True]:
+    """Return how commands verify TLS: by the certificate of the gateway, or as this machine does without one."""
+    return True if certificate is None else local_client(Path(certificate))
 
 
 def local_client(certificate: Path) -> ssl.SSLContext:

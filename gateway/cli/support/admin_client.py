@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.support.output import CliError
 from gateway.cli.support.stores import Stores
 from gateway.runtime.data_dir import JWT_SECRET_FILE, read_jwt_secrets
 from gateway.timestamps import now_ms
-from gateway.tls.local_client import local_client
+from gateway.tls.local_client import local_verification
 
 if TYPE_CHECKING:
     import aiohttp
@@ -47,8 +46,7 @@ async def _get(
         raise CliError("this works only with a running `mcp-gateway up`: name its folder with --data-dir")
     url = stores.instance.admin_url + path
     headers = {"Authorization": f"Bearer {await _token(stores)}"}
-    certificate = stores.instance.settings.get("tls_cert")
-    tls = local_client(Path(certificate)) if certificate is not None else True
+    tls = local_verification(stores.instance.settings.get("tls_cert"))
     timeout = aiohttp.ClientTimeout(total=total_timeout, sock_read=_TIMEOUT_SECONDS)
     try:
         async with (
