@@ -23,6 +23,7 @@ from gateway.accounts.tokens import LIFETIME_SECONDS, Claims
 from gateway.accounts.user import User, decode_user
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
+from gateway.timestamps import format_rfc3339
 
 MAX_SESSIONS = 50
 MAX_SESSION_SECONDS = 30 * 86_400
@@ -59,6 +60,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Client address of the login."""
     user_agent: str
     password_changed_at: int
+
+    def values(self) -> dict[str, str]:
+        """Return the members by which the admin API and the command line describe it."""
+        return {
+            "session_id": self.id,
+            "started_at": format_rfc3339(self.started_at),
+            "last_used_at": format_rfc3339(self.last_used_at),
+            "expires_at": format_rfc3339(self.expires_at),
+            "address": self.address,
+            "user_agent": self.user_agent,
+        }
 
 
 class Authenticated(NamedTuple):

@@ -8,8 +8,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from admin_api.http.field_types import Email, LinkToken, NewPassword, Password, SessionId
-from gateway.accounts.sessions import Session
-from gateway.timestamps import format_rfc3339
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,16 +81,3 @@ class EndedSessions(msgspec.Struct, frozen=True):
     """The ids of the logins that were ended."""
 
     session_ids: list[str]
-
-
-def session_item(session: Session, current_id: str | None) -> SessionItem:
-    """Return a session as it is listed."""
-    return SessionItem(
-        session_id=session.id,
-        started_at=format_rfc3339(session.started_at),
-        last_used_at=format_rfc3339(session.last_used_at),
-        expires_at=format_rfc3339(session.expires_at),
-        address=session.address,
-        user_agent=session.user_agent,
-        current=session.id == current_id,
-    )

@@ -14,7 +14,6 @@ from admin_api.endpoints.auth.models import (
     LoggedOut,
     SessionItem,
     SessionList,
-    session_item,
 )
 from admin_api.endpoints.auth.tokens import start_session, token_reply
 from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing, Reply
@@ -44,7 +43,8 @@ async def refresh(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Rep
 async def list_sessions(deps: Dependencies, caller: ApiCaller, params: Nothing) -> SessionList:
     """List the logins of the caller."""
     sessions = await deps.sessions.list(caller.user)
-    return SessionList([session_item(session, _current_id(caller)) for session in sessions])
+    current_id = _current_id(caller)
+    return SessionList([SessionItem(**session.values(), current=session.id == current_id) for session in sessions])
 
 
 async def end_sessions(deps: Dependencies, caller: ApiCaller, params: EndSessions) -> EndedSessions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -78,7 +78,7 @@ def sessions(
 
     found = with_stores(config, data_dir, work)
     if as_json:
-        print_json({"sessions": [_to_json(session) for session in found], "ended": end})
+        print_json({"sessions": [session.values() for session in found], "ended": end})
     elif end:
         typer.echo(f"{len(found)} {'login' if len(found) == 1 else 'logins'} of {email} ended")
     else:
@@ -100,17 +100,6 @@ async def _user(stores: Stores, email: str) -> User:
     if user is None:
         raise no_such_user(email)
     return user
-
-
-def _to_json(session: Session) -> dict[str, Any]:
-    return {
-        "session_id": session.id,
-        "started_at": format_rfc3339(session.started_at),
-        "last_used_at": format_rfc3339(session.last_used_at),
-        "expires_at": format_rfc3339(session.expires_at),
-        "address": session.address,
-        "user_agent": session.user_agent,
-    }
 
 
 def _dashboard_url(stores: Stores) -> str:
