@@ -30,6 +30,7 @@ def whole_url(value: str | None) -> str | None:
     return value
 
 
+UserEmail = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 ProxyPort = Annotated[int | None, typer.Option(help="Port for MCP clients.", show_default="8001")]

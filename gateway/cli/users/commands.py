@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Users, service accounts, and their policies.")
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
 Role = Literal["admin", "auditor", "member"]
 RoleOption = Annotated[
     Role | None,
@@ -39,7 +38,7 @@ RoleOption = Annotated[
 
 @app.command()
 def add(
-    email: Email,
+    email: options.UserEmail,
     admin: Annotated[bool, typer.Option("--admin", help="The same as --role admin.")] = False,
     role: RoleOption = None,
     service: Annotated[
@@ -64,28 +63,14 @@ def add(
     """
     if admin and role not in (None, "admin"):
         raise CliError(f"--admin and --role {role} contradict each other: give one of them")
-    if service and password_stdin:
-        raise CliError("--service and --password-stdin contradict each other: a service account has no password")
-    if invite and (service or password_stdin):
-        raise CliError("--invite contradicts --service and --password-stdin: an invited user sets the password")
+    _require_one_login(service=service, invite=invite, password_stdin=password_stdin)
     check_email(email)
     given_role: Role = "admin" if admin else role or "member"
     if invite:
         _invite(email, "admin" if admin else role, as_json, data_dir, config)
         return
     password = None if service else read_password(password_stdin)
-
-    async def work(stores: Stores) -> Owner:
-        try:
-            with user_errors(email):
-                owner = await _owners(stores).add(email, password, given_role, {})
-        except ValueError as error:
-            raise CliError(invalid_message(email, error)) from None
-        details = {"role": owner.user.role, "kind": owner.user.kind}
-        await record_audit(stores, "user.add", user=owner.user.email, details=details)
-        return owner
-
-    owner = with_stores(config, data_dir, work)
+    owner = with_stores(config, data_dir, lambda stores: _add(stores, email, password, given_role))
     if as_json:
         print_json(user_to_json(owner))
     elif service:
@@ -93,6 +78,24 @@ def add(
     else:
         as_role = "" if given_role == "member" else f" as an {given_role}"
         typer.echo(f"{owner.user.email} can log in{as_role}")
+
+
+def _require_one_login(*, service: bool, invite: bool, password_stdin: bool) -> None:
+    if service and password_stdin:
+        raise CliError("--service and --password-stdin contradict each other: a service account has no password")
+    if invite and (service or password_stdin):
+        raise CliError("--invite contradicts --service and --password-stdin: an invited user sets the password")
+
+
+async def _add(stores: Stores, email: str, password: str | None, role: Role) -> Owner:
+    try:
+        with user_errors(email):
+            owner = await _owners(stores).add(email, password, role, {})
+    except ValueError as error:
+        raise CliError(invalid_message(email, error)) from None
+    details = {"role": owner.user.role, "kind": owner.user.kind}
+    await record_audit(stores, "user.add", user=owner.user.email, details=details)
+    return owner
 
 
 def _invite(email: str, role: Role | None, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
@@ -133,7 +136,7 @@ def list_users(
 
 @app.command()
 def update(
-    email: Email,
+    email: options.UserEmail,
     role: Annotated[Role, typer.Option("--role", help="The new role.", show_default=False)],
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -161,7 +164,7 @@ app.command()(sessions)
 
 @app.command()
 def password(
-    email: Email,
+    email: options.UserEmail,
     password_stdin: options.PasswordFromStdin = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -190,7 +193,7 @@ def password(
 
 @app.command()
 def disable(
-    email: Email,
+    email: options.UserEmail,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -212,7 +215,7 @@ def disable(
 
 @app.command()
 def enable(
-    email: Email,
+    email: options.UserEmail,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -235,7 +238,7 @@ def enable(
 
 @app.command()
 def delete(
-    email: Email,
+    email: options.UserEmail,
     transfer_to: Annotated[
         str | None,
         typer.Option(metavar="EMAIL", help="New owner of the keys that are not revoked.", show_default=False),

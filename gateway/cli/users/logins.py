@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gateway.accounts.sessions import Session
     from gateway.accounts.user import User
 
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
-
 
 async def issue_link(stores: Stores, user: User, purpose: Purpose) -> dict[str, str]:
     """Make a link and return it as the admin API does. Raises `CliError`."""
@@ -45,7 +43,10 @@ def print_link(link: dict[str, str]) -> None:
 
 
 def reset_link(
-    email: Email, as_json: options.Json = False, data_dir: options.DataDir = None, config: options.ConfigFile = None
+    email: options.UserEmail,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
 ) -> None:
     """Print a link with which a user sets a new password; it is valid for one hour. Using it ends the user's logins."""
 
@@ -57,7 +58,7 @@ def reset_link(
 
 
 def sessions(
-    email: Email,
+    email: options.UserEmail,
     end: Annotated[bool, typer.Option("--end", help="End all of them: the user logs in again.")] = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,

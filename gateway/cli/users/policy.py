@@ -43,7 +43,7 @@ Clear = Annotated[
 
 @key_options.with_restrictions
 def policy(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)],
+    email: options.UserEmail,
     restrictions: key_options.Used = key_options.NONE_USED,
     max_keys: Annotated[
         int | None, typer.Option(min=1, help="Limit of keys that are neither revoked nor expired.", show_default=False)
