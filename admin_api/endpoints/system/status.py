@@ -26,6 +26,7 @@ from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from gateway.doctor.deployment import Check
 from gateway.redis import names as redis_names
 from gateway.timestamps import format_rfc3339
+from gateway.usage.consumer.stream_consumer import stream_backlog
 from gateway.usage.reconciliation import MONITOR_DAYS, reconcile
 from gateway.usage.store.errors import UsageTableUnavailable
 
@@ -54,8 +55,8 @@ async def _read(deps: Dependencies) -> SystemStatus:
         _probe(lambda: _clickhouse_version(deps), "see the log of the admin process; usage waits in Redis until then"),
     )
     stream, letters, spool, balance, checks = await asyncio.gather(
-        _within(PROBE_SECONDS, _ends_of(deps.redis, redis_names.USAGE), (None, None)),
-        _within(PROBE_SECONDS, _ends_of(deps.redis, redis_names.USAGE_DEAD_LETTERS), (None, None)),
+        _within(PROBE_SECONDS, stream_backlog(deps.redis, redis_names.USAGE), (None, None)),
+        _within(PROBE_SECONDS, stream_backlog(deps.redis, redis_names.USAGE_DEAD_LETTERS), (None, None)),
         _within(PROBE_SECONDS, _spooled(deps.redis), SpoolState(events=None, processes=None)),
         _within(BALANCE_SECONDS, reconcile(deps.redis, deps.usage, MONITOR_DAYS, _PATIENCE), None),
         _within(DIAGNOSIS_SECONDS, deps.diagnose(), (_TIMED_OUT,)),
@@ -65,9 +66,9 @@ async def _read(deps: Dependencies) -> SystemStatus:
         redis=redis.state,
         clickhouse=clickhouse.state,
         upstream=_upstream(checks),
-        stream=StreamState(entries=stream[0], oldest_at=stream[1]),
+        stream=StreamState(entries=stream[0], oldest_at=format_rfc3339(stream[1])),
         spool=spool,
-        dead_letters=DeadLetterState(entries=letters[0], oldest_at=letters[1]),
+        dead_letters=DeadLetterState(entries=letters[0], oldest_at=format_rfc3339(letters[1])),
         balance=balance,
         versions=Versions(
             gateway=deps.version,
@@ -113,15 +114,6 @@ async def _redis_version(redis: Redis) -> str:
 async def _clickhouse_version(deps: Dependencies) -> str:
     ((version,),) = await deps.usage.query_async("SELECT version()")
     return f"ClickHouse {version}"
-
-
-async def _ends_of(redis: Redis, stream: str) -> tuple[int | None, str | None]:
-    """Return the number of entries of a stream, and the time of the oldest one."""
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.xlen(stream)
-        pipe.xrange(stream, count=1)
-        entries, first = await pipe.execute()
-    return entries, format_rfc3339(int(first[0][0].partition(b"-")[0])) if first else None
 
 
 async def _spooled(redis: Redis) -> SpoolState:

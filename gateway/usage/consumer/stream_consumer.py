@@ -177,12 +177,17 @@ class StreamConsumer:
         return bool(acknowledged)
 
     async def backlog(self) -> tuple[int, int | None]:
-        """Return the number of entries in the stream, and the time of the oldest (milliseconds since the epoch)."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.xlen(redis_names.USAGE)
-            pipe.xrange(redis_names.USAGE, count=1)
-            length, oldest = await pipe.execute()
-        return length, entry_order(oldest[0][0])[0] if oldest else None
+        """Return `stream_backlog` of the usage stream."""
+        return await stream_backlog(self._redis, redis_names.USAGE)
+
+
+async def stream_backlog(redis: redis.asyncio.Redis, stream: str) -> tuple[int, int | None]:
+    """Return the number of entries in a stream, and the time of the oldest (milliseconds since the epoch)."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.xlen(stream)
+        pipe.xrange(stream, count=1)
+        length, oldest = await pipe.execute()
+    return length, entry_order(oldest[0][0])[0] if oldest else None
 
 
 def _entry(entry_id: bytes, fields: list[bytes] | None) -> Entry:
