@@ -17,6 +17,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.paging import InvalidCursor
 from gateway.accounts.creation_limits import TooManyCreations
 from gateway.accounts.owners import OwnsKeys, UnknownUser
 from gateway.accounts.passwords import PasswordsBusy
@@ -91,6 +92,8 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return error
         case InvalidFields():
             return Problem(400, str(error), errors=error.faults)
+        case InvalidCursor():
+            return to_problem(InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]), request)
         case InvalidField():
             return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.problem)])
         case UnknownUser():

@@ -22,7 +22,7 @@ from admin_api.endpoints.keys.models import (
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
-from admin_api.http.paging import InvalidCursor, decode_cursor, encode_cursor
+from admin_api.http.paging import decode_cursor, encode_cursor
 from admin_api.http.request_headers import entity_tag
 from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import limits_of
@@ -55,11 +55,8 @@ async def list_keys(deps: Dependencies, caller: ApiCaller, params: ListQuery) ->
 def _position(params: ListQuery, is_descending: bool) -> Position | None:
     if params.cursor is None:
         return None
-    try:
-        value_type = str if params.sort == "name" else int
-        sort, descending, value, key_id = decode_cursor(params.cursor, (str, int, value_type, str))
-    except InvalidCursor:
-        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    value_type = str if params.sort == "name" else int
+    sort, descending, value, key_id = decode_cursor(params.cursor, (str, int, value_type, str))
     if (sort, descending) != (params.sort, int(is_descending)):
         raise InvalidFields([FieldFault("cursor", "must be that of a page with the same sort and order")])
     return Position(value, str(key_id))

@@ -64,16 +64,13 @@ async def _audit(deps: Dependencies, caller: ApiCaller, action: str, count: int)
 
 
 def _after(cursor: str | None) -> str:
-    """Return the id after which the page begins. Raises `InvalidFields`."""
+    """Return the id after which the page begins. Raises `InvalidCursor`."""
     if cursor is None:
         return "0-0"
-    try:
-        (letter_id,) = decode_cursor(cursor, (str,))
-        time, _, number = str(letter_id).partition("-")
-        if not (time.isdecimal() and number.isdecimal()):
-            raise InvalidCursor(cursor)
-    except InvalidCursor:
-        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    (letter_id,) = decode_cursor(cursor, (str,))
+    time, _, number = str(letter_id).partition("-")
+    if not (time.isdecimal() and number.isdecimal()):
+        raise InvalidCursor(cursor)
     return str(letter_id)
 
 
