@@ -94,6 +94,24 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return Problem(400, str(error), errors=error.faults)
         case InvalidCursor():
             return to_problem(InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]), request)
+        case web.RequestPayloadError():
+            return Problem(400, "The request body could not be read.")
+        case web.HTTPException():
+            return _from_http_exception(error, request)
+    if (problem := _refusal(error) or _outage(error)) is not None:
+        return problem
+    correlation_id = secrets.token_hex(8)
+    _log.error("Unexpected error, correlation_id=%s", correlation_id, exc_info=error)
+    return Problem(
+        500,
+        f"Internal error. The log has the details under {correlation_id}.",
+        correlation_id=correlation_id,
+    )
+
+
+def _refusal(error: Exception) -> Problem | None:
+    """Return the problem of a request that users, keys or policies do not allow."""
+    match error:
         case InvalidField():
             return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.problem)])
         case UnknownUser():
@@ -115,6 +133,12 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
         case TooManyCreations():
             detail = f"You have created too many {error.kind} in this minute. Try again in {error.retry_after} seconds."
             return Problem(429, detail, headers={"Retry-After": str(error.retry_after)})
+    return None
+
+
+def _outage(error: Exception) -> Problem | None:
+    """Return the problem of a request that may succeed later."""
+    match error:
         case PasswordsBusy():
             return _unavailable("Too many concurrent logins. Try again shortly.")
         case ExportsBusy():
@@ -125,17 +149,7 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
         case RedisError():
             _log.warning("Redis is unavailable: %s", error)
             return _unavailable("Redis is unavailable. Try again shortly.")
-        case web.RequestPayloadError():
-            return Problem(400, "The request body could not be read.")
-        case web.HTTPException():
-            return _from_http_exception(error, request)
-    correlation_id = secrets.token_hex(8)
-    _log.error("Unexpected error, correlation_id=%s", correlation_id, exc_info=error)
-    return Problem(
-        500,
-        f"Internal error. The log has the details under {correlation_id}.",
-        correlation_id=correlation_id,
-    )
+    return None
 
 
 def _unavailable(detail: str) -> Problem:
