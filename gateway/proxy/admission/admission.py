@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 
 from gateway.keys.cache import KeyCache
 from gateway.metering import is_sql_parsed, parse_sql
-from gateway.protocol.forwarded import source_of
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID
 from gateway.protocol.message import Body
 from gateway.proxy.admission import rejections
@@ -119,7 +118,7 @@ class Admission:
             if len(session_id) > MAX_SESSION_ID or await self._sessions.is_claimed(session_id):
                 raise RequestRejected(rejections.NO_SUCH_SESSION)
         is_handshake = parsed.messages[0].method == "initialize"
-        if is_handshake and not await self._sessions.reserve_handshake(source_of(head.client_ip)):
+        if is_handshake and not await self._sessions.reserve_handshake(head.client_ip):
             raise RequestRejected(rejections.TOO_MANY_HANDSHAKES)
         return NO_SESSION
 

@@ -5,7 +5,8 @@ The rules:
 - A session belongs to the owner of the key that first used it, whichever keys the owner uses later. To other owners the
   session does not exist.
 - A session opened without a key is unclaimed until a request with a key uses it. After its deadline it may be ended
-  upstream. The number of unclaimed sessions per address is bounded.
+  upstream. The number of unclaimed sessions per address is bounded; the addresses of an IPv6 network (`source_of`)
+  count together.
 - These keys hold digests of session ids, except those of unclaimed sessions: ending them upstream needs the whole id.
 - A worker caches up to `_MAX_CACHED_SESSIONS` sessions for `_CACHE_SECONDS`, so that requests in a session rarely ask
   Redis.
@@ -21,6 +22,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.protocol.forwarded import source_of
 from gateway.proxy.admission.admitted_request import Session
 from gateway.redis import names as redis_names
 
@@ -157,7 +159,7 @@ class Sessions:
         """
         return bool(
             await self._reserve(
-                keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + address],
+                keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + source_of(address)],
                 args=[
                     self._now_ms(),
                     self._deadline(),
@@ -170,7 +172,7 @@ class Sessions:
 
     async def release_handshake(self, address: str) -> None:
         """End the reservation of a session that was not opened. Raises `redis.RedisError`."""
-        await self._release(keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + address], args=[_RESERVATION])
+        await self._release(keys=[redis_names.UNCLAIMED_SESSIONS_OF_ADDRESS + source_of(address)], args=[_RESERVATION])
 
     async def register(self, session_id: str, session: Session) -> None:
         """Store a session that the upstream has just opened; without an owner, it is unclaimed. Raises `RedisError`."""
@@ -178,6 +180,7 @@ class Sessions:
             await self._redis.set(_name(session_id), _encoder.encode(session), ex=_SESSION_TTL)
             self._cache_session(session_id, session)
             return
+        session = msgspec.structs.replace(session, address=source_of(session.address))
         await self._register(
             keys=[
                 _name(session_id),

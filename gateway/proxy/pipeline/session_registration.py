@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import msgspec
 from redis.exceptions import RedisError
 
-from gateway.protocol.forwarded import source_of
 from gateway.protocol.http_sse_endpoint import MAX_SESSION_ID, InvalidEndpoint, parse_endpoint
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.exchange import Exchange
@@ -46,7 +45,7 @@ class SessionRegistration:
             session_id = next(iter(session_ids(sent.connection.response.headers)), None)
         finally:
             if request.principal is None and not session_id:
-                await self._release_handshake(source_of(request.head.client_ip))
+                await self._release_handshake(request.head.client_ip)
         if not session_id or len(session_id) > MAX_SESSION_ID:
             return sent
         try:
@@ -67,7 +66,7 @@ class SessionRegistration:
                 owner=owner,
                 client_name=name,
                 client_version=version,
-                address="" if request.principal else source_of(request.head.client_ip),
+                address="" if request.principal else request.head.client_ip,
             ),
         )
 
