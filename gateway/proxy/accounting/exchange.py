@@ -36,6 +36,7 @@ from gateway.proxy.accounting.correlation_models import (
     pending_name,
 )
 from gateway.proxy.accounting.response_decoder import (
+    RESULT_MEMBER,
     ToolResponse,
     decode_messages,
     decode_tool_response,
@@ -50,8 +51,6 @@ from gateway.proxy.admission.limits.permit import Permit
 from gateway.proxy.admission.limits.slots import Slot
 
 _WITH_RESULT = TASK_READS | {"tools/call"}
-_RESULT = b'"result"'
-"""Part of every result, also of one that cannot be decoded."""
 _NO_RESULTS: Mapping[Lookup, LookupResult] = {}
 _NOT_METERED = MeteringResult(tables=(), records=None, method=metering.UNKNOWN)
 
@@ -219,7 +218,7 @@ class Exchange:
         elif not messages and self.is_limited_to_tables and data.strip():
             inspection.output = redaction.deny_result(only_id(self.pending))
         inspection.is_unreadable = all(message.is_malformed for message in messages)
-        if inspection.is_unmatched or (not messages and _RESULT in bytes(data)):
+        if inspection.is_unmatched or (not messages and RESULT_MEMBER in bytes(data)):
             self.unmatched_bytes += len(data)
         return inspection
 

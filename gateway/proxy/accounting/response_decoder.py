@@ -21,6 +21,8 @@ from gateway.metering import MAX_RESULT, ToolResult, structured_shortcut, tool_r
 from gateway.protocol.buffers import Chunk
 
 ABSENT = msgspec.Raw(b"")
+RESULT_MEMBER = b'"result"'
+"""Part of every result, also of one that cannot be decoded."""
 _MAX_SMALL = 8 * 1024
 """Bytes up to which a response is decoded without guessing its form first."""
 _STRUCTURED = b'"structuredContent":'

@@ -12,6 +12,7 @@ from gateway.protocol.sse_event import event_data, event_type, has_event_id, rem
 from gateway.protocol.sse_splitter import Event, EventSplitter, has_more_line_ends_than
 from gateway.proxy.accounting.correlation import CorrelationUnavailable
 from gateway.proxy.accounting.exchange import Exchange
+from gateway.proxy.accounting.response_decoder import RESULT_MEMBER
 from gateway.proxy.pipeline.streams.response_stream import MAX_INSPECTED, ResponseSource, ResponseStream, UsageServices
 from gateway.proxy.upstream.errors import UpstreamError
 
@@ -21,8 +22,6 @@ _MANY_LINES = 500
 """Line ends of one type in a chunk above which it is split into portions of `_PORTION` bytes, so that other tasks get
 their turn in between."""
 _PORTION = 2048
-
-_RESULT = b'"result"'
 
 RewriteEndpoint = Callable[[bytes], Awaitable[bytes]]
 """Replaces the address that the upstream announces for messages (HTTP+SSE transport, 2024-11-05) by the gateway's."""
@@ -123,7 +122,7 @@ class EventStream(ResponseStream):
             # Even before the result itself: it must never pass as the response to another request with the same id.
             raw = await self._register_resumable(raw)
         data = bytes(event_data(raw)) if self.may_redact else event_data(raw)
-        if not data and _RESULT in raw:
+        if not data and RESULT_MEMBER in raw:
             # Clients of SSE ignore it, but others may read it: JSON under the wrong content type, a comment.
             inspected = (await self._inspect(raw)).output
             return raw if inspected is raw else replace_event_data(b"", inspected)
