@@ -55,14 +55,7 @@ async def _replayed(deps: Dependencies, once: IdempotencyKey) -> Reply | None:
     record = await deps.keys.get(before.key_id)
     if record is None:
         return None
-    key = ReplayedKey(
-        key_id=record.key_id,
-        key_name=record.key_name,
-        key_prefix=record.key_prefix,
-        created_at=format_rfc3339(record.created_at),
-        expires_at=format_rfc3339(record.expires_at),
-    )
-    return Reply(key, status=200)
+    return Reply(ReplayedKey(**_public_fields(record)), status=200)
 
 
 async def _owner(deps: Dependencies, caller: ApiCaller, email: str | None) -> str:
@@ -87,14 +80,17 @@ async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -
 
 
 def _created(record: KeyRecord, key: ApiKey) -> CreatedKey:
-    return CreatedKey(
-        key_id=record.key_id,
-        key_name=record.key_name,
-        api_key=key.text,
-        key_prefix=record.key_prefix,
-        created_at=format_rfc3339(record.created_at),
-        expires_at=format_rfc3339(record.expires_at),
-    )
+    return CreatedKey(**_public_fields(record), api_key=key.text)
+
+
+def _public_fields(record: KeyRecord) -> dict[str, Any]:
+    return {
+        "key_id": record.key_id,
+        "key_name": record.key_name,
+        "key_prefix": record.key_prefix,
+        "created_at": format_rfc3339(record.created_at),
+        "expires_at": format_rfc3339(record.expires_at),
+    }
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
