@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     jwt_previous_secrets: v.LongSecrets | None = None
     key_pepper: v.LongSecret | None = None
     admin_email: v.Email | None = None
-    admin_password: v.Password | None = None
+    admin_password: SecretStr | None = None
 
     # Addresses and processes
     host: v.Host = "127.0.0.1"

@@ -16,8 +16,6 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from gateway.password_policy import validate_new_password
-
 MASK = "********"
 MIN_SECRET_BYTES = 32
 LOOPBACK_ORIGINS = "loopback"
@@ -234,11 +232,6 @@ def _long_secrets(value: SecretStr) -> SecretStr:
     return value
 
 
-def _password(value: SecretStr) -> SecretStr:
-    validate_new_password(value.get_secret_value(), email="")
-    return value
-
-
 def _header_value(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not text.strip() or not text.isascii() or not text.isprintable():
@@ -267,7 +260,6 @@ Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]
 
 LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
 LongSecrets = Annotated[SecretStr, AfterValidator(_long_secrets)]
-Password = Annotated[SecretStr, AfterValidator(_password)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 
 Paths = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)]
