@@ -1,4 +1,4 @@
-"""Who sends a request: its client, and its user.
+"""The sender of a request: its client, and its user.
 
 | module | holds |
 | --- | --- |

@@ -71,7 +71,7 @@ class Snippet(NamedTuple):
 
 
 Trust = Literal["node", "python", "curl", "system"]
-"""The way in which a client is told to trust a certificate."""
+"""The place where a client looks for certificates to trust."""
 
 _TRUST_NOTES: dict[Trust, str] = {
     "node": "set NODE_EXTRA_CA_CERTS to the path of its PEM file in the environment of the client.",
