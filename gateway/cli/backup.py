@@ -14,7 +14,7 @@ import typer
 
 import gateway
 from gateway.cli.support import admin_client, options
-from gateway.cli.support.output import CliError
+from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.runtime import backup as backup_file
 from gateway.settings import Settings, load_settings
@@ -30,7 +30,12 @@ _RESTORED_ENTRIES = ("valkey", "clickhouse", "jwt_secret")
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The backup file.", show_default=False)]
 
 
-def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
+def backup(
+    file: File,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
     """Back up a running gateway into one file.
 
     Works for `mcp-gateway up` with embedded engines, which keeps serving meanwhile. For Redis and ClickHouse servers of
@@ -42,10 +47,19 @@ def backup(file: File, data_dir: options.DataDir = None, config: options.ConfigF
       mcp-gateway backup /backups/gateway-$(date +%F).tar
     """
     with_stores(config, data_dir, lambda stores: _backup(stores, file))
-    typer.echo(f"{file} has {file.stat().st_size / 1e6:,.1f} MB")
+    size = file.stat().st_size
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        typer.echo(f"{file} has {size / 1e6:,.1f} MB")
 
 
-def restore(file: File, data_dir: options.DataDir = None, config: options.ConfigFile = None) -> None:
+def restore(
+    file: File,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
     """Create a data folder from a backup file.
 
     The folder must be new or empty. Start `mcp-gateway up` on it afterwards.
@@ -66,7 +80,10 @@ def restore(file: File, data_dir: options.DataDir = None, config: options.Config
             made_at = _restore(file, folder)
     except CannotStartError as error:
         raise CliError(str(error)) from None
-    typer.echo(f"{folder} has the data of {made_at}")
+    if as_json:
+        print_json({"data_dir": str(folder), "made_at": made_at})
+    else:
+        typer.echo(f"{folder} has the data of {made_at}")
 
 
 async def _backup(stores: Stores, file: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.support import options
-from gateway.cli.support.output import CliError
+from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import find_instance
 from gateway.runtime.data_dir import JWT_SECRET_FILE, rotate_jwt_secret
 from gateway.settings import load_settings
@@ -17,6 +17,7 @@ def rotate_secret(
     end_logins: Annotated[
         bool, typer.Option("--end-logins", help="Forget the old secret: everybody logs in again.")
     ] = False,
+    as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
@@ -40,4 +41,7 @@ def rotate_secret(
         ) from None
     except OSError as error:
         raise CliError(f"{path} cannot be replaced: {error.strerror}") from None
-    typer.echo(f"{path} has a new secret" + ("; restart `mcp-gateway up` to use it" if is_running else ""))
+    if as_json:
+        print_json({"file": str(path), "needs_restart": is_running})
+    else:
+        typer.echo(f"{path} has a new secret" + ("; restart `mcp-gateway up` to use it" if is_running else ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -13,18 +12,16 @@ from redis.asyncio import Redis
 
 from admin_api.endpoints.keys.models import CreatedKey, KeyDetails, KeyItem
 from gateway.accounts.audit_trail import AuditTrail
-from gateway.accounts.users import UserStore
 from gateway.cli import main
 from gateway.cli.keys.options import RESTRICTIONS
 from gateway.keys import limits
-from gateway.keys.record import KeyRecord, KeyRestrictions, Restrictions
-from gateway.keys.secret import ApiKey
+from gateway.keys.record import KeyRestrictions, Restrictions
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
-from tests.cli.support import Capture, Result, on_redis, on_users
-from tests.support.keys import find_record, record_use
+from tests.cli.keys import OWNER, add_user, create_key, find_key, on_keys
+from tests.cli.support import Capture, on_redis
+from tests.support.keys import record_use
 
-OWNER = "ada@example.com"
 DAY_MS = 86_400_000
 
 
@@ -33,30 +30,6 @@ def url(redis_url: str) -> str:
     """A Redis with one user, configured as GATEWAY_REDIS_URL."""
     add_user(redis_url, OWNER)
     return redis_url
-
-
-def add_user(url: str, email: str) -> None:
-    async def add(users: UserStore) -> None:
-        await users.add(email, "correct horse battery")
-
-    on_users(url, add)
-
-
-def on_keys(url: str, work: Callable[[KeyStore], Awaitable[Result]], pepper: str | None = None) -> Result:
-    return on_redis(url, lambda redis: work(KeyStore(redis, pepper=pepper, now_ms=now_ms)))
-
-
-def find_key(url: str, secret: str, pepper: str | None = None) -> KeyRecord | None:
-    async def find(keys: KeyStore) -> KeyRecord | None:
-        return await find_record(keys, ApiKey.parse(secret))
-
-    return on_keys(url, find, pepper)
-
-
-def create_key(capsys: Capture, *flags: str) -> dict[str, Any]:
-    assert main(["key", "create", "--name", "laptop", "--json", *flags]) == 0
-    result: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return result
 
 
 def test_a_created_key_is_valid_and_its_json_is_that_of_the_api(url: str, capsys: Capture) -> None:

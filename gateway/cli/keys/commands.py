@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys import reading, suspension, transfer
+from gateway.cli.keys import reading, revocation, suspension, transfer
 from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, get_key, no_such_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
@@ -32,6 +32,7 @@ def create(
     expires_days: key_options.ExpiresDays = None,
     restrictions: key_options.Used = key_options.NONE_USED,
     labels: key_options.Labels = None,
+    label_list: key_options.LabelList = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -45,17 +46,22 @@ def create(
     \b
     Examples:
       mcp-gateway key create --name laptop
+      mcp-gateway key create --name etl --labels team=data,env=prod
       mcp-gateway key create --owner ada@example.com --name ci --expires-days 90 --allowed-tool 'query_*'
       KEY=$(mcp-gateway key create --name script --json | jq -r .api_key)
     """
-    fields = key_options.key_fields(restrictions, expires_days=expires_days, labels=labels)
+    fields = key_options.key_fields(
+        restrictions, expires_days=expires_days, labels=key_options.all_labels(labels, label_list)
+    )
     record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
     key_output.print_new_key(record, key, as_json)
 
 
 app.command(name="list")(reading.list_keys)
 app.command()(reading.show)
-app.command()(suspension.revoke)
+app.command()(revocation.revoke)
+app.command()(revocation.bulk_revoke)
+app.command()(revocation.end_overlap)
 app.command()(suspension.suspend)
 app.command()(suspension.resume)
 app.command()(transfer.transfer)
@@ -102,6 +108,7 @@ def update(
     expires_days: key_options.ExpiresDays = None,
     restrictions: key_options.Used = key_options.NONE_USED,
     labels: key_options.Labels = None,
+    label_list: key_options.LabelList = None,
     clear: key_options.Clear = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
@@ -117,7 +124,11 @@ def update(
       mcp-gateway key update key_… --clear calls-per-day --clear expires
     """
     changes = key_options.changed_fields(
-        clear or [], restrictions, key_name=name, expires_days=expires_days, labels=labels
+        clear or [],
+        restrictions,
+        key_name=name,
+        expires_days=expires_days,
+        labels=key_options.all_labels(labels, label_list),
     )
     record, last_used_at, warnings = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
     for warning in warnings:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.support.output import CliError
+from gateway.keys.listing import LabelFilter
 from gateway.keys.validation import InvalidField
 from gateway.timestamps import DAY_MS, now_ms
 
@@ -38,6 +39,16 @@ ExpiresDays = Annotated[
 ]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="Label of the key. Repeatable.")
+]
+LabelList = Annotated[
+    str | None,
+    typer.Option("--labels", metavar="NAME=VALUE,…", help="Several labels, as with --label.", show_default=False),
+]
+LabelFilterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label", metavar="NAME[=VALUE]", help="Keys with this label; without a value, with any.", show_default=False
+    ),
 ]
 
 
@@ -146,6 +157,19 @@ def require_disjoint(given: Iterable[str], cleared: Iterable[str]) -> None:
     """Raise `CliError` for a field that is both set and cleared."""
     for field in sorted(set(given) & set(cleared)):
         raise CliError(f"{flag(field)}: set it or clear it, not both")
+
+
+def all_labels(labels: list[str] | None, label_list: str | None) -> list[str]:
+    """Return the values of `--label`, and those in the list of `--labels`."""
+    return [*(labels or ()), *(label.strip() for label in (label_list or "").split(",") if label.strip())]
+
+
+def parse_label_filter(text: str) -> LabelFilter:
+    """Parse the value of `--label` that selects keys. Raises `CliError`."""
+    try:
+        return LabelFilter.parse(text)
+    except ValueError as error:
+        raise CliError(f"--label {text[:_SHOWN]}: {error}, such as team=data") from None
 
 
 def _parse_labels(values: list[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,29 +11,67 @@ from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
 from gateway.cli.keys.lookup import no_such_key
 from gateway.cli.support import options
-from gateway.cli.support.output import print_json, print_table
+from gateway.cli.support.output import print_json, print_stderr, print_table
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import limits_of
-from gateway.keys.record import KeyRecord
+from gateway.keys.listing import MAX_LISTED, KeyQuery, read_page
 from gateway.timestamps import format_minute, now_ms
+
+
+class Status(StrEnum):
+    """States of a key."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Sort(StrEnum):
+    """Orders of a list."""
+
+    CREATED = "created"
+    NAME = "name"
+    EXPIRES = "expires"
+    LAST_USED = "last_used"
 
 
 def list_keys(
     owner: Annotated[
         str | None, typer.Option(metavar="EMAIL", help="List only the keys of this user.", show_default="all users")
     ] = None,
+    text: Annotated[
+        str | None, typer.Option("--q", metavar="TEXT", help="A part of the name, id, prefix or owner.")
+    ] = None,
+    label: key_options.LabelFilterOption = None,
+    status: Annotated[Status | None, typer.Option(help="Only keys in this state.", show_default=False)] = None,
+    sort: Annotated[Sort, typer.Option(help="Newest and latest used first; names and ends in order.")] = Sort.CREATED,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of keys.")] = MAX_LISTED,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """List keys, newest first."""
+    """List keys, by default newest first.
 
-    async def work(stores: Stores) -> tuple[list[KeyRecord], dict[str, int]]:
-        records = await stores.keys.list(owner and owner.strip().casefold())
-        return records, await stores.keys.last_uses.of_keys([record.key_id for record in records])
-
-    records, last_used = with_stores(config, data_dir, work)
+    \b
+    Examples:
+      mcp-gateway key list --owner ada@example.com --status active
+      mcp-gateway key list --label team=data --sort last_used
+    """
+    query = KeyQuery(
+        owner=owner and owner.strip().casefold(),
+        text=text or "",
+        label=None if label is None else key_options.parse_label_filter(label),
+        status=None if status is None else status.value,
+        sort=sort.value,
+        descending=sort in (Sort.CREATED, Sort.LAST_USED),
+        limit=limit,
+    )
+    page = with_stores(config, data_dir, lambda stores: read_page(stores.keys, query, now_ms()))
+    if page.total > len(page.records):
+        print_stderr(f"{len(page.records)} of {page.total} keys: raise --limit to see more")
+    records, last_used = page.records, page.last_used
     if as_json:
         print_json({"keys": [key_output.key_to_json(record, last_used.get(record.key_id)) for record in records]})
         return

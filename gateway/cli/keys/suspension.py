@@ -1,35 +1,17 @@
-"""The commands of `mcp-gateway key` that end or suspend the use of a key: revoke, suspend, resume."""
+"""The commands of `mcp-gateway key` that suspend the use of a key: suspend, resume."""
 
 from __future__ import annotations
 
 import typer
 
 from gateway.cli.keys import options as key_options
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key
+from gateway.cli.keys.lookup import audit, get_changeable_key, no_such_key
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.changes import OPERATOR, OwnerDisabled
 from gateway.keys.record import KeyRecord, Status
 from gateway.timestamps import now_ms
-
-
-def revoke(
-    key_id: key_options.KeyId,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Revoke a key permanently. All workers reject it immediately. Revoking it again changes nothing."""
-
-    async def work(stores: Stores) -> None:
-        record = await get_key(stores, key_id)
-        await stores.keys.revoke(record.key_id)
-        if record.revoked_at is None:
-            await audit(stores, "key.revoke", record)
-
-    with_stores(config, data_dir, work)
-    _print_status(key_id, "revoked", as_json)
 
 
 def suspend(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,10 +21,20 @@ def print_json(value: Any) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns under a header."""
+    """Print aligned columns under a header; on a terminal that they do not fit, through `$PAGER`."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    for row in [header, *rows]:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
+    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines:
+        # Imported here: few commands need it.
+        import pydoc
+
+        pydoc.pager("\n".join(lines) + "\n")
+        return
+    for line in lines:
+        typer.echo(line)
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import typer
 
 from gateway.cli.support import options
+from gateway.cli.support.confirmation import Yes, confirm
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
 from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
@@ -69,12 +70,16 @@ def retry(
 def drop(
     ids: Ids = None,
     all_: All = False,
+    yes: Yes = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Delete dead letters permanently. `reconcile` still counts them."""
-    count = _remove("drop", _selected(ids, all_), data_dir, config)
+    """Delete dead letters permanently. `reconcile` still counts them. On a terminal it asks first."""
+    selected = _selected(ids, all_)
+    letters = "all dead letters" if selected is None else f"{len(selected)} dead letters"
+    confirm(f"This deletes {letters} permanently", yes)
+    count = _remove("drop", selected, data_dir, config)
     _print_count("dropped", count, as_json)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.keys.lookup import audit
 from gateway.cli.support import options
+from gateway.cli.support.confirmation import Yes, confirm
 from gateway.cli.support.output import CliError, print_json, print_table
 from gateway.cli.support.stores import Stores, record_audit, with_stores
 from gateway.cli.users.logins import issue_link, print_link, reset_link, sessions
@@ -243,11 +244,16 @@ def delete(
         str | None,
         typer.Option(metavar="EMAIL", help="New owner of the keys that are not revoked.", show_default=False),
     ] = None,
+    yes: Yes = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Delete a user without keys, or transfer the keys. Revoked keys do not count and stay, as does past usage."""
+    """Delete a user without keys, or transfer the keys. Revoked keys do not count and stay, as does past usage.
+
+    On a terminal it asks first.
+    """
+    confirm(f"This deletes {email} permanently", yes)
 
     async def work(stores: Stores) -> list[str]:
         transferred: list[str] = []

@@ -1,0 +1,35 @@
+"""Confirmation of what cannot be undone: a question on a terminal, or `--yes`.
+
+Commands of the first version ask only on a terminal, so that scripts that call them go on working. Later ones need
+`--yes` where there is none (`require_confirmation`).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gateway.cli.support.output import CliError
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask on a terminal unless `--yes` was given. Raises `CliError` for another answer than yes."""
+    if yes or not sys.stdin.isatty():
+        return
+    try:
+        is_confirmed = typer.confirm(f"{question}. Continue?", err=True)
+    except typer.Abort:
+        is_confirmed = False
+    if not is_confirmed:
+        raise CliError("nothing was changed")
+
+
+def require_confirmation(question: str, yes: bool) -> None:
+    """Ask as `confirm` does. Raises `CliError` also if nobody can be asked."""
+    if not yes and not sys.stdin.isatty():
+        raise CliError(f"{question}, which cannot be undone: add --yes to do it without a terminal")
+    confirm(question, yes)

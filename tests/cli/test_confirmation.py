@@ -1,0 +1,105 @@
+"""Confirmation of what cannot be undone, on a terminal and in scripts; and long lists on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from gateway.cli import main
+from gateway.cli.support.output import print_table
+from tests.cli.support import Capture, on_users
+from tests.cli.terminal import Terminal, answer, screen_of, without_terminal
+
+OWNER = "ada@example.com"
+
+
+@pytest.fixture(autouse=True)
+def url(redis_url: str) -> str:
+    on_users(redis_url, lambda users: users.add(OWNER, "correct horse battery"))
+    return redis_url
+
+
+def new_key(capsys: Capture, *flags: str) -> str:
+    assert main(["key", "create", "--name", "laptop", "--json", *flags]) == 0
+    key_id: str = json.loads(capsys.readouterr().out)["key_id"]
+    return key_id
+
+
+def status_of(capsys: Capture, key_id: str) -> str:
+    assert main(["key", "show", key_id, "--json"]) == 0
+    status: str = json.loads(capsys.readouterr().out)["status"]
+    return status
+
+
+@pytest.mark.parametrize(("text", "status"), [("y\n", "revoked"), ("n\n", "active"), ("\n", "active"), ("", "active")])
+def test_on_a_terminal_a_key_is_revoked_only_after_a_yes(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, text: str, status: str
+) -> None:
+    key_id = new_key(capsys)
+    answer(monkeypatch, text)
+    assert main(["key", "revoke", key_id]) == (0 if status == "revoked" else 1)
+    printed = capsys.readouterr()
+    assert f"This revokes laptop ({key_id}) of {OWNER} permanently. Continue?" in printed.err
+    assert ("nothing was changed" in printed.err) == (status == "active")
+    assert status_of(capsys, key_id) == status
+
+
+def test_a_script_revokes_a_key_without_a_question(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = new_key(capsys)
+    without_terminal(monkeypatch)
+    assert main(["key", "revoke", key_id]) == 0
+    assert "Continue?" not in capsys.readouterr().err
+    assert status_of(capsys, key_id) == "revoked"
+
+
+def test_yes_answers_the_question(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = new_key(capsys)
+    answer(monkeypatch, "n\n")
+    assert main(["key", "revoke", key_id, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"key_id": key_id, "status": "revoked"}
+
+
+def test_many_keys_are_revoked_only_after_a_yes_or_with_yes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = new_key(capsys, "--label", "team=red")
+    command = ["key", "bulk-revoke", "--label", "team=red"]
+    without_terminal(monkeypatch)
+    assert main(command) == 1
+    assert "with the label team=red permanently, which cannot be undone: add --yes" in capsys.readouterr().err
+    answer(monkeypatch, "n\n")
+    assert main(command) == 1
+    assert "This revokes 1 key with the label team=red permanently. Continue?" in capsys.readouterr().err
+    assert status_of(capsys, key_id) == "active"
+    without_terminal(monkeypatch)
+    assert main([*command, "--yes"]) == 0
+    assert capsys.readouterr().out == f"{key_id}\n"
+    assert main(command) == 0
+
+
+def test_users_and_dead_letters_are_deleted_only_after_a_yes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["user", "delete", OWNER], ["usage", "dead-letters", "drop", "--all"]):
+        answer(monkeypatch, "n\n")
+        assert main(command) == 1
+        assert "permanently. Continue?" in capsys.readouterr().err
+    without_terminal(monkeypatch)
+    assert main(["usage", "dead-letters", "drop", "--all"]) == 0
+
+
+def test_a_list_that_does_not_fit_a_terminal_goes_through_the_pager(monkeypatch: pytest.MonkeyPatch) -> None:
+    paged: list[str] = []
+    monkeypatch.setattr("pydoc.pager", paged.append)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    screen_of(monkeypatch, lines=5)
+    print_table(("A", "B"), [("1", "2")] * 3)
+    assert (paged, len(terminal.getvalue().splitlines())) == ([], 4)
+    print_table(("A", "B"), [("1", "2")] * 4)
+    assert paged == ["A  B\n" + "1  2\n" * 4]
+
+
+def test_elsewhere_it_does_not(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pydoc.pager", lambda text: pytest.fail("paged"))
+    screen_of(monkeypatch, lines=5)
+    print_table(("A",), [("1",)] * 50)
+    assert len(capsys.readouterr().out.splitlines()) == 51
