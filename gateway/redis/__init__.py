@@ -1,4 +1,5 @@
-"""Access to Redis or Valkey: clients, dedicated connections, durable writes, subscriptions, and every key name.
+"""Access to Redis or Valkey: clients, dedicated connections, durable writes, leases, subscriptions,
+and every key name.
 
 Begin with `client`, which connects to one server, through Sentinel, or to a Cluster; `names` lists what is stored.
 Imports only `gateway.event_loop`; the table in tests/test_imports.py says which packages import it.

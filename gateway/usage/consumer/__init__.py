@@ -4,7 +4,6 @@
 
 | module | job |
 | --- | --- |
-| `lease` | one writer at a time |
 | `stream_consumer`, `batch` | making entries pending, reading the pending set as one batch, acknowledging it |
 | `insert_then_ack` | the order of a delivery: look up, insert, acknowledge |
 | `exactly_once_insert`, `clickhouse_retry` | inserting until ClickHouse gives a definite result |

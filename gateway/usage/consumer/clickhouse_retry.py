@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from gateway.usage.consumer.lease import Lease, LeaseLost
+from gateway.redis.lease import Lease, LeaseLost
 from gateway.usage.consumer.writer_state import WriterHealth
 from gateway.usage.store.errors import UsageTableUnavailable
 

@@ -28,8 +28,8 @@ import redis.exceptions
 from redis.exceptions import ResponseError
 
 from gateway.redis import names as redis_names
+from gateway.redis.lease import LeaseLost
 from gateway.usage.consumer.batch import Batch, Entry, RejectedEvent, batch_of, entry_order
-from gateway.usage.consumer.lease import LeaseLost
 from gateway.usage.event import COUNT_EVENTS_LUA, UsageEvent
 
 TAKE_ENTRIES = 50

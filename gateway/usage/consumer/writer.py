@@ -31,12 +31,12 @@ from redis.exceptions import RedisError
 
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.redis import names as redis_names
+from gateway.redis.lease import Lease, LeaseLost
 from gateway.timestamps import now_ms
 from gateway.usage.consumer.batch import Batch
 from gateway.usage.consumer.clickhouse_retry import PAUSES, ClickHouseRetry
 from gateway.usage.consumer.exactly_once_insert import ExactlyOnceInsert
 from gateway.usage.consumer.insert_then_ack import BatchDelivery
-from gateway.usage.consumer.lease import Lease, LeaseLost
 from gateway.usage.consumer.read_your_writes import wait_for_flush_request
 from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.consumer.writer_state import WriterHealth, WriterState

@@ -8,8 +8,8 @@ import pytest
 import redis.asyncio
 
 from gateway.redis import names as redis_names
+from gateway.redis.lease import Lease, LeaseLost
 from gateway.usage.consumer.batch import RejectedEvent
-from gateway.usage.consumer.lease import Lease, LeaseLost
 from gateway.usage.consumer.stream_consumer import TAKE_EVENTS, StreamConsumer
 from gateway.usage.event import pack, unpack
 from tests.usage.support import add, entries, event

@@ -9,7 +9,7 @@ import pytest
 import redis.asyncio
 
 from gateway.redis import names as redis_names
-from gateway.usage.consumer.lease import Lease
+from gateway.redis.lease import Lease
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.producer.stream import UsageStream

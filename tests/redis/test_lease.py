@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis.asyncio
 
-from gateway.usage.consumer.lease import Lease
+from gateway.redis.lease import Lease
 
 
 def lease(client: redis.asyncio.Redis, holder: str, seconds: float = 10) -> Lease:
