@@ -18,10 +18,11 @@ from aiohttp import hdrs, web
 
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints import audit, health, info, usage
+from admin_api.endpoints import audit, health, info
 from admin_api.endpoints.auth import acceptance, login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, revocation, suspension, transfer
 from admin_api.endpoints.system import dead_letters, status
+from admin_api.endpoints.usage import balance, calls, readers, statistics
 from admin_api.endpoints.users import endpoints as users
 from admin_api.endpoints.users import links
 from admin_api.http.addresses import host_name
@@ -40,7 +41,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *revocation.ENDPOINTS,
     *suspension.ENDPOINTS,
     *transfer.ENDPOINTS,
-    *usage.ENDPOINTS,
+    *calls.ENDPOINTS,
+    *statistics.ENDPOINTS,
+    *readers.ENDPOINTS,
+    *balance.ENDPOINTS,
     *users.ENDPOINTS,
     *links.ENDPOINTS,
     *audit.ENDPOINTS,

@@ -115,7 +115,9 @@ def _responses(endpoint: Endpoint[Any]) -> dict[str, Any]:
 
 def _response(endpoint: Endpoint[Any]) -> dict[str, Any]:
     if not isinstance(endpoint.response, tuple):
-        return _json_response(endpoint.response, endpoint.response_example)
+        described = _json_response(endpoint.response, endpoint.response_example)
+        described["content"] |= {media_type: {} for media_type in endpoint.other_media_types}
+        return described
     # OpenAPI 3.1 describes binary content by its media type, without a schema.
     first, *others = endpoint.response
     content = {first: {"example": endpoint.response_example}} | {media_type: {} for media_type in others}

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts", "password_policy", "tls"}
+LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts", "password_policy", "tls", "zones"}
 """Packages that import no other package of the project."""
 STORES = {"keys", "accounts", "usage"}
 """Packages that store data in Redis or ClickHouse."""
@@ -21,7 +21,7 @@ ALLOWED = {
     "redis": {"event_loop"},
     "keys": {"redis", "event_loop", "timestamps", "protocol"},
     "accounts": {"keys", "redis", "event_loop", "timestamps", "protocol", "password_policy"},
-    "usage": {"redis", "event_loop", "timestamps"},
+    "usage": {"redis", "event_loop", "timestamps", "zones"},
     "settings": {"metering", "password_policy", "tls"},
     "observability": {*STORES, "timestamps"},
     "client_snippets": set[str](),

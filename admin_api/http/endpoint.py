@@ -103,6 +103,8 @@ class Endpoint(Generic[Params]):
     request_example: Params
     response_example: msgspec.Struct | str
     """A response struct, or the text of a download in the first of its media types."""
+    other_media_types: tuple[str, ...] = ()
+    """Media types of downloads that a parameter selects instead of the struct."""
     status: int = 200
     errors: tuple[int, ...] = ()
     """Error statuses in addition to those of its access and its input."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -13,9 +13,6 @@ from gateway.accounts import user
 from gateway.accounts.user import Kind, Role
 from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
-from gateway.timestamps import parse_timestamp
-from gateway.usage import reconciliation
-from gateway.usage.store.queries import MAX_PAGE_SIZE, MAX_STATISTICS_DAYS
 
 _STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
 
@@ -27,11 +24,6 @@ def _key_field(name: str) -> Callable[[Any], Any]:
 
 def _email(value: str) -> str:
     return user.normalize_email(value)
-
-
-def _timestamp(value: str) -> str:
-    parse_timestamp(value)
-    return value
 
 
 def _stream_id(value: str) -> str:
@@ -251,40 +243,6 @@ UserKind = Annotated[
 ]
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]
 
-Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
-PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
-Days = Annotated[
-    int,
-    Meta(ge=1, le=MAX_STATISTICS_DAYS, extra={"must": f"be a whole number of days from 1 to {MAX_STATISTICS_DAYS}"}),
-]
-BalanceDays = Annotated[
-    int,
-    Meta(
-        ge=1,
-        le=reconciliation.MAX_RECONCILED_DAYS,
-        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_RECONCILED_DAYS}"},
-    ),
-]
-_TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"
-From = Annotated[
-    str,
-    Meta(
-        description="Calls at or after this date or time; a date starts at 00:00 UTC.",
-        extra={"must": _TIMESTAMP, "parse": _timestamp},
-    ),
-]
-To = Annotated[
-    str,
-    Meta(
-        description="Calls before this time; a date includes the whole day, in UTC.",
-        extra={"must": _TIMESTAMP, "parse": _timestamp},
-    ),
-]
-Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a string of at most 256 characters"})]
-CallStatus = Annotated[
-    Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
-]
-ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
 AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
 AuditEntryId = Annotated[
     str,

@@ -131,9 +131,11 @@ async def _load_stats(stores: Stores, days: int) -> dict[str, Any]:
             query = {"days": str(days), "all": "true"}
             return dict(await admin_client.get_json(stores, "/api/mcp-usage/stats", query))
         # Imported here because the other commands need no ClickHouse client.
-        from gateway.usage.store.queries import stats
+        from gateway.usage.store.queries.period import last_days
+        from gateway.usage.store.queries.statistics import StatsRequest, stats
 
-        return dict(msgspec.to_builtins(await stats(table, days)))
+        request = StatsRequest(period=last_days(days, table.now_ms()))
+        return dict(msgspec.to_builtins(await stats(table, request)))
 
 
 def _read(name: str) -> str:

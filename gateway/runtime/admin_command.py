@@ -16,6 +16,9 @@ from gateway.runtime.supervision.supervisor import Child
 from gateway.settings import Settings
 from gateway.timestamps import now_ms
 
+MIGRATION_TIMEOUT = 3600.0
+"""Seconds that the admin process gets to start; a migration may add up all calls that are stored."""
+
 
 def run_admin(settings: Settings) -> int:
     """Run the admin API and the usage writer until SIGINT or SIGTERM. Returns the exit code."""
@@ -28,6 +31,7 @@ def admin_child(settings: Settings) -> Child:
         name="the admin process",
         command=[sys.executable, "-m", "gateway.runtime.admin_process"],
         stdin=settings.to_json().encode(),
+        start_timeout=MIGRATION_TIMEOUT,
         stop_timeout=settings.drain_timeout + SHUTDOWN_GRACE,
     )
 

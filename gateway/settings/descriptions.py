@@ -262,7 +262,7 @@ SECTIONS: dict[str, dict[str, Description]] = {
         ),
         "usage_ttl_days": Description(
             "Days after which rows of the usage tables are deleted.",
-            "Applies to the history and to the daily sums.",
+            "Applies to the history and to the roll-ups.",
             "400",
             "never",
         ),

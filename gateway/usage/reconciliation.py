@@ -3,7 +3,7 @@
 Each number is counted at its source; none is derived from another:
 - `accepted`: by the gateway workers, before anything is sent; the count travels to Redis with each batch. Events that
   two workers accepted under one id are subtracted once.
-- `written`: rows of the table; and, separately, calls in the daily sums.
+- `written`: rows of the table; and, separately, calls in the roll-ups.
 - `waiting`: events in the usage stream.
 - `spooled`: events that only the spools of the workers have, as they report.
 - `dead_lettered`: events in the dead letters, and those that an operator dropped from there.
@@ -31,8 +31,9 @@ from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import COUNT_EVENTS_LUA, EPOCH
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.roll_up import repair_sums
-from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
+from gateway.usage.store.table import UsageTable
 
 MAX_RECONCILED_DAYS = 365
 PATIENCE = 3.0
@@ -80,7 +81,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     """The part of `dead_lettered` that an operator dropped."""
     summed: int
-    """Calls in the daily sums; equal to `written`."""
+    """Calls in the roll-ups that statistics are read from; equal to `written`."""
     balanced: bool
 
     @property
@@ -158,7 +159,7 @@ async def monitor_balance(
 ) -> None:
     """Reconcile the last days every `seconds`, while `is_enabled`. Runs until cancelled.
 
-    Repairs daily sums that differ from the rows. Logs any other difference as an error and reports it to `metrics`.
+    Repairs roll-ups that differ from the rows. Logs any other difference as an error and reports it to `metrics`.
     """
     while True:
         await asyncio.sleep(seconds)
@@ -175,7 +176,7 @@ async def monitor_balance(
         metrics.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
         if not balance.balanced:
             log.error(
-                "usage does not balance since %s: %d accepted; %d written (%d in the daily sums), %d waiting, "
+                "usage does not balance since %s: %d accepted; %d written (%d in the roll-ups), %d waiting, "
                 "%d spooled, %d dead letters",
                 *(balance.since, balance.accepted, balance.written, balance.summed, balance.waiting),
                 *(balance.spooled, balance.dead_lettered),
@@ -203,10 +204,14 @@ class _EventCounter:
         since = {"since": self._since}
         rows = await self._table.query_async(
             f"SELECT (SELECT count() FROM {LOG_TABLE} WHERE created_at >= toDateTime64({{since:Date}}, 3, 'UTC')), "  # noqa: S608
-            f"(SELECT sum(calls) FROM {DAILY_TABLE} WHERE day >= {{since:Date}})",
+            f"(SELECT sum(calls + denied) FROM {QUARTER_HOURLY_TABLE} "
+            "WHERE since >= toDateTime({since:Date}, 'UTC')), "
+            f"(SELECT sum(calls + denied) FROM {BY_DIMENSION_TABLE} "
+            "WHERE dimension = 'total' AND since >= toDateTime({since:Date}, 'UTC'))",
             since,
         )
-        counts.written, counts.summed = rows[0]
+        counts.written, quarters, totals = rows[0]
+        counts.summed = totals if quarters == counts.written else quarters
 
     async def in_redis(self, counts: _Counts) -> None:
         """Count waiting, spooled and accepted events, the latter two in the script that reads the end of the stream."""

@@ -21,7 +21,8 @@ from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
-from gateway.usage.store.table import LOG_TABLE, UsageTable
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
+from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, PASSWORD, SECRET, USER, Api, Served
 from tests.support.clock import Clock
 
@@ -39,7 +40,8 @@ def usage_table(chdb_url: str) -> Iterator[UsageTable]:
 async def table(usage_table: UsageTable) -> UsageTable:
     """The shared table, emptied."""
     await usage_table.query_async(f"TRUNCATE TABLE {LOG_TABLE}")
-    await usage_table.query_async("TRUNCATE TABLE mcp_tool_usage_daily")
+    for name in (QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
+        await usage_table.query_async(f"TRUNCATE TABLE {name}")
     return usage_table
 
 

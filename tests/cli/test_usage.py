@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.cli import main
+from gateway.keys.store import KeyStore
 from gateway.redis import names as redis_names
 from gateway.timestamps import now_ms
 from gateway.usage.event import pack
@@ -20,7 +21,7 @@ from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
 from tests.support.clickhouse_front import clickhouse_front
 from tests.support.running_up import Running
-from tests.usage.support import DAY_MS, drop_database, event
+from tests.usage.support import DAY_MS, NOW_MS, drop_database, event
 
 pytestmark = pytest.mark.usefixtures("redis_url")
 
@@ -117,10 +118,11 @@ def test_statistics_are_a_table_or_json(
     )
     code, out, _ = usage(capsys)
     assert code == 0
-    assert [line.split()[-5:] for line in out.splitlines()[1:]] == [
-        ["1", "0", "0", "1", "1,234"],
-        ["1", "0", "1,500", "0", "1,234"],
-        ["2", "0", "1,500", "1", "2,468"],
+    percentiles = ["12.55"] * 3
+    assert [line.split()[-9:] for line in out.splitlines()[1:]] == [
+        ["1", "0", "0", "0", "1", "1,234", *percentiles],
+        ["1", "0", "0", "1,500", "0", "1,234", *percentiles],
+        ["2", "0", "0", "1,500", "1", "2,468", *percentiles],
     ]
     assert "\x1b" not in out
     _, out, err = usage(capsys, "--by", "table")
@@ -130,6 +132,78 @@ def test_statistics_are_a_table_or_json(
     assert out.splitlines()[1].split()[:3] == ["key_1", "Analytics", "2"]
     _, out, _ = usage(capsys, "--json")
     assert json.loads(out)["totals"]["calls"] == 2
+
+
+def test_statistics_are_grouped_by_time_owner_client_and_label(
+    clickhouse: UsageTable, redis_url: str, capsys: Capture
+) -> None:
+    async def create(redis: Redis) -> str:
+        keys = KeyStore(redis, pepper=None, now_ms=now_ms)
+        return (await keys.create(owner="ada@example.com", key_name="a", labels={"team": "red"}))[0].key_id
+
+    key_id = on_redis(redis_url, create)
+    clickhouse.insert(
+        [
+            event(created_at=NOW_MS - 1, key_id=key_id, client_name="cursor"),
+            event(created_at=NOW_MS, status="denied", is_error=True, owner="eve@example.com"),
+        ],
+        "token",
+    )
+    kathmandu = ("--tz", "Asia/Kathmandu", "--from", "2026-06-21", "--to", "2026-06-21")
+    for by, first in (
+        (("day",), ["2026-06-21", "1"]),
+        (("hour",), ["2026-06-21T05:00:00+05:45", "1"]),
+        (("owner",), ["ada@example.com", "1"]),
+        (("client",), ["cursor", "1"]),
+        (("label", "--label", "team"), ["red", "1"]),
+    ):
+        code, out, err = usage(capsys, "--by", *by, *kathmandu)
+        assert (code, out.splitlines()[1].split()[:2]) == (0, first), err
+    _, out, _ = usage(capsys, "--by", "owner", *kathmandu)
+    assert out.splitlines()[2].split() == ["eve@example.com", "0", "0", "1", "0", "0", "0", "-", "-", "-"]
+    _, out, _ = usage(capsys, "--by", "client", "--json", "--days", "1", "--to", "2026-06-20")
+    assert (json.loads(out)["by_client"][0]["client_name"], json.loads(out)["days"]) == ("cursor", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tz", "Mars/Olympus"), "--tz must be an IANA time zone"),
+        (("--from", "yesterday"), "--from must be a date"),
+        (("--from", "2026-02-01", "--to", "2026-01-01"), "--from must be before"),
+        (("--from", "2026-02-01", "--days", "3"), "--days must not be combined with from"),
+        (("--by", "label"), "--label NAME"),
+        (("--label", "team"), "--by label"),
+        (("--by", "hour", "--days", "1000"), "--by hour needs a period of at most"),
+    ],
+)
+def test_an_invalid_period_or_grouping_is_named(
+    clickhouse: UsageTable, capsys: Capture, arguments: tuple[str, ...], message: str
+) -> None:
+    clickhouse.insert([event(created_at=now_ms())], "token")
+    code, out, err = usage(capsys, *arguments)
+    assert (code, out, message in err) == (1, "", True), err
+
+
+def test_the_readers_of_a_table_are_shown(clickhouse: UsageTable, capsys: Capture) -> None:
+    clickhouse.insert(
+        [
+            event(client_name="cursor \x1b[31m", created_at=NOW_MS, record_count=1500),
+            event(owner="eve@example.com", table_names=("stock_basic",), created_at=NOW_MS),
+        ],
+        "token",
+    )
+    code, out, _ = usage(capsys, "readers", "stock_daily")
+    assert (code, "\x1b" in out) == (0, False)
+    header, row = out.splitlines()
+    assert header.split()[:2] == ["OWNER", "KEY"]
+    assert row.split()[-4:] == ["1", "1,500", "2026-06-21T00:00:00.000Z", "2026-06-21T00:00:00.000Z"]
+    _, out, _ = usage(capsys, "readers", "stock_*", "--json")
+    assert len(json.loads(out)["readers"]) == 2
+    _, out, _ = usage(capsys, "readers", "stock_*", "--json", "--owner", "EVE@example.com", "--from", "2026-06-21")
+    assert [one["owner"] for one in json.loads(out)["readers"]] == ["eve@example.com"]
+    _, out, _ = usage(capsys, "readers", "stock_*", "--json", "--days", "1", "--to", "2026-06-20")
+    assert json.loads(out) == {"readers": [], "truncated": False}
 
 
 def test_options_before_a_subcommand_are_refused(capsys: Capture) -> None:

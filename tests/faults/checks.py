@@ -31,7 +31,7 @@ def final_balance(reconcile: Callable[[], Any], seconds: float = 60) -> dict[str
 def assert_each_answer_is_stored_once(load: Load, rows: list[tuple[str, int]], calls: int) -> None:
     """Assert that every answered call has one row with its record count, and that only requested calls have one.
 
-    `calls`: the calls in the daily sums.
+    `calls`: the calls in the roll-ups.
     """
     log.info(
         "%d requested, %d answered, %d stored; %s",
@@ -44,5 +44,5 @@ def assert_each_answer_is_stored_once(load: Load, rows: list[tuple[str, int]], c
     assert {call_id: count for call_id, count in found.items() if count > 1} == {}, "stored more than once"
     assert load.answered - set(found) == set(), "answered, but not stored"
     assert dict(rows).items() <= load.requested.items(), "stored with another count, or never requested"
-    assert calls == len(rows), "the daily sums differ from the rows"
+    assert calls == len(rows), "the roll-ups differ from the rows"
     assert len(load.answered) > MIN_ANSWERED, "too few answers to prove anything"

@@ -157,7 +157,7 @@ async def test_every_answered_call_is_stored_once_whichever_replica_fails(
     )
     table = UsageTable(chdb_url, database=database)
     found = await table.query_async("SELECT request_id, record_count FROM mcp_tool_usage_log")
-    calls = await table.query_async("SELECT sum(calls) FROM mcp_tool_usage_daily")
+    calls = await table.query_async("SELECT sum(calls + denied) FROM mcp_tool_usage_quarter_hourly")
     table.close()
     log.info("%d faults: %s", len(happened), ", ".join(happened))
     assert_each_answer_is_stored_once(load, [(json.loads(call_id), count) for call_id, count in found], calls[0][0])

@@ -13,11 +13,17 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
+
 from gateway.timestamps import now_ms
 from gateway.usage.store.columns import COLUMN_NAMES
-from gateway.usage.store.models import HistoryFilters
-from gateway.usage.store.queries import MAX_OFFSET, history, stats
-from gateway.usage.store.table import DAILY_TABLE, LOG_TABLE, UsageTable
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE
+from gateway.usage.store.queries.filters import CallFilters
+from gateway.usage.store.queries.history import MAX_OFFSET, history
+from gateway.usage.store.queries.period import Period, statistics_period
+from gateway.usage.store.queries.readers import readers
+from gateway.usage.store.queries.statistics import StatsRequest, stats
+from gateway.usage.store.table import UsageTable
 
 OWNER = "user003@example.com"
 """The owner whose usage is timed: the one with the fourth most calls."""
@@ -76,18 +82,30 @@ async def seed(table: UsageTable, rows: int, days: int = 90) -> None:
 
 async def time_queries(table: UsageTable) -> dict[str, float]:
     """Return the median milliseconds of the queries of the admin API."""
-    own, everybody = HistoryFilters(owner=OWNER), HistoryFilters()
+    own, everybody = CallFilters(owner=OWNER), CallFilters()
+    kathmandu = last_days("Asia/Kathmandu")
+    page = StatsRequest(period=kathmandu, by=frozenset({"owner", "client", "hour"}))
     timed: dict[str, Callable[[], Awaitable[object]]] = {
-        "stats of 30 days, one owner": lambda: stats(table, 30, OWNER),
-        "stats of 30 days, all": lambda: stats(table, 30),
+        "stats of 30 days, one owner": lambda: stats(table, StatsRequest(period=last_days(), filters=own)),
+        "stats of 30 days, all": lambda: stats(table, StatsRequest(period=last_days())),
+        "the same in Asia/Kathmandu, one owner": lambda: stats(table, StatsRequest(period=kathmandu, filters=own)),
+        "the same in Asia/Kathmandu, all": lambda: stats(table, StatsRequest(period=kathmandu)),
+        "and by owner, client and hour, all": lambda: stats(table, page),
+        "of one tool, all": lambda: stats(table, msgspec.structs.replace(page, filters=CallFilters(tool="query_7"))),
+        "of one client, all": lambda: stats(table, msgspec.structs.replace(page, filters=CallFilters(client="curl"))),
+        "readers of a table in 30 days, all": lambda: readers(table, "table_7", kathmandu),
         "first page, one owner": lambda: history(table, own),
         "first page, all": lambda: history(table, everybody),
         "last page, one owner": lambda: history(table, own, MAX_OFFSET // 100, 100),
         "last page, all": lambda: history(table, everybody, MAX_OFFSET // 100, 100),
-        "first page of a tool, one owner": lambda: history(table, HistoryFilters(owner=OWNER, tool="query_7")),
-        "first page of a key, all": lambda: history(table, HistoryFilters(key_id="key_0031")),
+        "first page of a tool, one owner": lambda: history(table, CallFilters(owner=OWNER, tool="query_7")),
+        "first page of a key, all": lambda: history(table, CallFilters(key_id="key_0031")),
     }
     return {name: await _median(query) for name, query in timed.items()}
+
+
+def last_days(zone: str | None = None) -> Period:
+    return statistics_period(30, None, None, zone, now_ms())
 
 
 async def _median(query: Callable[[], Awaitable[object]]) -> float:
@@ -111,12 +129,15 @@ async def _main() -> None:
     await seed(table, options.rows, options.days)
     (count,), (summed,) = [
         (await table.query_async(sql))[0]
-        for sql in (f"SELECT count() FROM {LOG_TABLE}", f"SELECT sum(calls) FROM {DAILY_TABLE}")
+        for sql in (
+            f"SELECT count() FROM {LOG_TABLE}",
+            f"SELECT sum(calls) FROM {BY_DIMENSION_TABLE} WHERE dimension = 'total'",
+        )
     ]
-    print(f"{count:,} rows, {summed:,} in the daily sums; seeded in {time.perf_counter() - started:.0f} s")
+    print(f"{count:,} rows, {summed:,} in the roll-ups; seeded in {time.perf_counter() - started:.0f} s")
     if options.time:
         for name, milliseconds in (await time_queries(table)).items():
-            print(f"{name:35}{milliseconds:8.0f} ms")
+            print(f"{name:40}{milliseconds:8.0f} ms")
     table.close()
 
 

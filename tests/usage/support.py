@@ -21,6 +21,10 @@ from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.connection import Connector, Timeouts
+from gateway.usage.store.queries.filters import CallFilters
+from gateway.usage.store.queries.models import Stats
+from gateway.usage.store.queries.period import statistics_period
+from gateway.usage.store.queries.statistics import StatsRequest, stats
 from gateway.usage.store.table import UsageTable
 
 NOW_MS = 1_782_000_000_000
@@ -192,9 +196,15 @@ async def logged(table: UsageTable) -> list[str]:
 
 
 async def rolled_up(table: UsageTable) -> tuple[int, int]:
-    """Return the calls and the records of the daily roll-up."""
-    rows = await table.query_async("SELECT sum(calls), sum(records) FROM mcp_tool_usage_daily")
+    """Return the calls and the records of the roll-up."""
+    rows = await table.query_async("SELECT sum(calls), sum(records) FROM mcp_tool_usage_quarter_hourly")
     return rows[0]
+
+
+async def last_days(table: UsageTable, days: int = 30, owner: str | None = None) -> Stats:
+    """Return the statistics of the last days (UTC)."""
+    period = statistics_period(days, None, None, None, table.now_ms())
+    return await stats(table, StatsRequest(period=period, filters=CallFilters(owner=owner)))
 
 
 def refuse_poison(table: UsageTable) -> None:

@@ -19,6 +19,7 @@ from gateway.usage.event import pack
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.reconciliation import Balance, monitor_balance, reconcile
+from gateway.usage.store.names import BY_DIMENSION_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.support import DAY_MS, NOW_MS, RecordedMetrics, RunningWriter, add, drained, event, until
@@ -135,13 +136,19 @@ async def test_an_additional_row_is_a_difference(
     assert (found.balanced, found.difference) == (False, -1)
 
 
-async def test_daily_sums_that_differ_from_the_rows_are_found(
-    redis: redis.asyncio.Redis, stream: UsageStream, table: UsageTable, balance: Callable[..., Any], start_writer: Start
+@pytest.mark.parametrize("name", [QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE])
+async def test_sums_that_differ_from_the_rows_are_found(
+    redis: redis.asyncio.Redis,
+    stream: UsageStream,
+    table: UsageTable,
+    balance: Callable[..., Any],
+    start_writer: Start,
+    name: str,
 ) -> None:
     start_writer()
     await append(stream, 4)
     await drained(redis)
-    await table.query_async("TRUNCATE TABLE mcp_tool_usage_daily")
+    await table.query_async(f"TRUNCATE TABLE {name}")
     found = await balance()
     assert (found.balanced, found.difference, found.summed) == (False, 0, 0)
 

@@ -67,7 +67,7 @@ async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
     await running.cancel()
     await redis.aclose()
     ids = table.query("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
-    calls = table.query("SELECT sum(calls) FROM mcp_tool_usage_daily")
+    calls = table.query("SELECT sum(calls + denied) FROM mcp_tool_usage_quarter_hourly")
     print(json.dumps([[row[0] for row in ids], calls[0][0]]))
     table.close()
 
@@ -88,7 +88,7 @@ async def kill_writer_at(valkey: Valkey, folder: Path, point: str, seconds: floa
 
 
 async def drain_with_new_process(valkey: Valkey, folder: Path) -> tuple[list[str], int]:
-    """Have a new writer drain the stream; return the event ids in the table, and the calls in the daily sums."""
+    """Have a new writer drain the stream; return the event ids in the table, and the calls in the roll-up."""
     return await contents_at_the_end(start_writer_process(valkey, folder, "none"))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from admin_api.endpoints import usage_examples
+from admin_api.endpoints.usage import examples as usage_examples
 from admin_api.http.field_types import Flag
 from admin_api.http.paging import Cursor, PageLimit
 from gateway.usage.reconciliation import Balance

@@ -9,14 +9,18 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated, NamedTuple
+from typing import IO, TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
+from gateway.cli.usage import period
 from gateway.cli.usage.database import usage_table
+
+if TYPE_CHECKING:
+    from gateway.usage.store.queries.period import Period
 
 _PROGRESS_SECONDS = 0.2
 
@@ -42,12 +46,14 @@ def export(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to write.", show_default="standard output")
     ] = None,
-    since: Annotated[str | None, typer.Option("--from", metavar="DATE", help="First date, or earliest time.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last date, or latest time.")] = None,
+    since: period.Since = None,
+    until: period.Until = None,
+    zone: period.Zone = None,
     owner: Annotated[str | None, typer.Option(metavar="EMAIL", help="Calls of one user.", show_default="all")] = None,
     key_id: Annotated[str | None, typer.Option(metavar="ID", help="Calls with one key.")] = None,
     tool: Annotated[str | None, typer.Option(metavar="NAME", help="Calls of one tool.")] = None,
     table: Annotated[str | None, typer.Option(metavar="NAME", help="Calls that read one table.")] = None,
+    client: Annotated[str | None, typer.Option(metavar="NAME", help="Calls of one client.")] = None,
     status: Annotated[str | None, typer.Option(help="Calls with ok, tool_error, rpc_error or denied.")] = None,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -61,14 +67,15 @@ def export(
     """
     if output is None and sys.stdout.isatty() and fmt is Format.PARQUET:
         raise CliError("a terminal cannot show Parquet: name a file with --output")
+    bounds = period.Chosen(None, since, until, zone).for_calls()
     values = {
-        "from": since, "to": until, "owner": owner and owner.strip().casefold(), "key_id": key_id,
-        "tool": tool, "table": table, "status": status,
+        "owner": owner and owner.strip().casefold(), "key_id": key_id, "tool": tool, "table": table,
+        "client": client, "status": status,
     }  # fmt: skip
     filters = {name: value for name, value in values.items() if value is not None}
 
     async def work(stores: Stores) -> None:
-        async with _started(stores, filters, fmt) as started:
+        async with _started(stores, filters, bounds, fmt) as started:
             with _file(output) as file:
                 await _write(started, fmt, file)
 
@@ -76,42 +83,24 @@ def export(
 
 
 @asynccontextmanager
-async def _started(stores: Stores, filters: Mapping[str, str], fmt: Format) -> AsyncIterator[_Export]:
+async def _started(stores: Stores, filters: Mapping[str, str], bounds: Period, fmt: Format) -> AsyncIterator[_Export]:
     async with usage_table(stores) as table:
         if table is None:
-            query = dict(filters) if "owner" in filters else {**filters, "all": "true"}
+            query = {**filters, **period.bounds_query(bounds)} | ({} if "owner" in filters else {"all": "true"})
             page = await admin_client.get_json(stores, "/api/mcp-usage/history", {**query, "page_size": "1"})
             chunks = admin_client.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield _Export(page["total"], chunks)
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
-        from gateway.usage.store import queries
         from gateway.usage.store.export import Format as TableFormat
         from gateway.usage.store.export import export as exported
-        from gateway.usage.store.models import HistoryFilters
+        from gateway.usage.store.queries.filters import CallFilters
+        from gateway.usage.store.queries.history import history
 
-        since = _timestamp("from", filters, end_of_day=False)
-        until = _timestamp("to", filters, end_of_day=True)
-        if since is not None and until is not None and since >= until:
-            raise CliError("--from must be before --to")
-        others = {name: value for name, value in filters.items() if name not in ("from", "to")}
-        history_filters = HistoryFilters(since=since, until=until, **others)
+        history_filters = CallFilters(since=bounds.since, until=bounds.until, **filters)
         await wait_until_stored(stores.redis)
-        page = await queries.history(table, history_filters, 1, 1)
+        page = await history(table, history_filters, 1, 1)
         yield _Export(page.total, exported(table, history_filters, TableFormat(fmt.value)))
-
-
-def _timestamp(name: str, filters: Mapping[str, str], *, end_of_day: bool) -> int | None:
-    from gateway.timestamps import parse_timestamp
-
-    if name not in filters:
-        return None
-    try:
-        return parse_timestamp(filters[name], end_of_day=end_of_day)
-    except ValueError:
-        raise CliError(
-            f"--{name} must be a date such as 2026-01-31 or a time with its offset such as 2026-01-31T12:00:00Z"
-        ) from None
 
 
 @contextmanager

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 _MIN_RESTART_DELAY = 0.2
 _MAX_RESTART_DELAY = 10.0
 _DELAY_RESET_AFTER = 30.0
-_START_TIMEOUT = 30.0
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -50,6 +49,8 @@ class Child(msgspec.Struct, frozen=True, kw_only=True):
     """File descriptors that each process inherits, such as a listening socket that survives restarts."""
     is_ready: Callable[[], Awaitable[bool]] | None = None
     """Polled until it returns True; if None, the child's first line of output means that it is ready."""
+    start_timeout: float = 30.0
+    """Seconds until it must be ready."""
     stop_timeout: float = 30.0
     """Seconds between SIGTERM and SIGKILL."""
     reloads: bool = False
@@ -70,10 +71,10 @@ class Supervisor:
         """Start a child, wait until it is ready, and restart it from then on. Returns its ready line."""
         process = await self._spawn(child)
         try:
-            line = await asyncio.wait_for(self._wait_until_ready(child, process), _START_TIMEOUT)
+            line = await asyncio.wait_for(self._wait_until_ready(child, process), child.start_timeout)
         except TimeoutError:
             await _terminate(child, process)
-            raise StartError(f"{child.name} did not become ready within {_START_TIMEOUT:.0f} s") from None
+            raise StartError(f"{child.name} did not become ready within {child.start_timeout:.0f} s") from None
         except BaseException:
             await _terminate(child, process)
             raise

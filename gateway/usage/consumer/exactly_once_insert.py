@@ -52,8 +52,8 @@ class ExactlyOnceInsert:
             return {}
         return await self._retry.run(lambda: find_stored(self._table, events))
 
-    async def complete_daily_sums(self, events: Sequence[UsageEvent]) -> None:
-        """Add stored events to the daily sums if they are only in the log table."""
+    async def complete_sums(self, events: Sequence[UsageEvent]) -> None:
+        """Add stored events to the sums if they are only in the log table."""
         if events:
             await self._retry.run(lambda: complete_sums(self._table, events))
 

@@ -9,7 +9,7 @@ Events are looked up before the insert if an earlier batch may have stored them:
 - The batch has entry ids that were acknowledged before: all of its events are looked up.
 - An entry is marked as possibly duplicate, for example by the replay of a spool: its events are looked up.
 
-Only the events that the table lacks are inserted. The daily sums of the others are completed (`roll_up`).
+Only the events that the table lacks are inserted. The sums of the others are completed (`roll_up`).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class BatchDelivery:
             *(event for event in batch.events if stored.get(event.event_id, event.created_at) != event.created_at),
             *(event for event in batch.duplicates if stored.get(event.event_id) != event.created_at),
         ]
-        await self._inserter.complete_daily_sums([event for event in batch.events if event.event_id in stored])
+        await self._inserter.complete_sums([event for event in batch.events if event.event_id in stored])
         events = [event for event in batch.events if event.event_id not in stored]
         rejected = list(batch.rejected)
         try:
@@ -61,7 +61,7 @@ class BatchDelivery:
         except UsageRefused as error:
             log.error("usage writer: ClickHouse refuses a batch of %d events: %s", len(events), error)
             stored = await self._inserter.find_stored(events)
-            await self._inserter.complete_daily_sums([event for event in events if event.event_id in stored])
+            await self._inserter.complete_sums([event for event in events if event.event_id in stored])
             rejected += await self._inserter.insert_by_halves([one for one in events if one.event_id not in stored])
         else:
             if self.redis_may_redeliver and events and not stored:

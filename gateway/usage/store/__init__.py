@@ -6,7 +6,7 @@
 | --- | --- |
 | `queries`, `models` | the history and the statistics, in the response shapes of the admin API |
 | `export`, `export_stream`, `restore` | single calls as a file, and back |
-| `lookup`, `roll_up` | for the writer: which events are stored, and repairing the daily sums |
+| `lookup`, `roll_up` | for the writer: which events are stored, and repairing the roll-ups |
 | `columns`, `migrations` | the columns, and the numbered migrations with retention and cluster tables |
 
 Imported by `gateway.usage.consumer`, `gateway.usage.reconciliation`, `admin_api`, `gateway.runtime` and `gateway.cli`.

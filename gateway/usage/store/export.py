@@ -17,9 +17,9 @@ import asyncio
 from collections.abc import AsyncGenerator
 from enum import StrEnum
 
-from gateway.usage.store.models import HistoryFilters
-from gateway.usage.store.queries import where
-from gateway.usage.store.table import LOG_TABLE, UsageTable
+from gateway.usage.store.names import LOG_TABLE
+from gateway.usage.store.queries.filters import CallFilters, where
+from gateway.usage.store.table import UsageTable
 
 MAX_SECONDS = 3600
 """ClickHouse cancels an export that takes longer."""
@@ -68,7 +68,7 @@ MEDIA_TYPES = {
 _ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
 
 
-async def export(table: UsageTable, filters: HistoryFilters, fmt: Format) -> AsyncGenerator[bytes]:
+async def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerator[bytes]:
     """Yield the file in chunks. Raises `ExportsBusy` and `UsageTableUnavailable`, the latter also after some chunks:
     then the file is incomplete.
     """

@@ -7,7 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.usage.event import UsageEvent
-from gateway.usage.store.table import LOG_TABLE, UsageTable
+from gateway.usage.store.names import LOG_TABLE
+from gateway.usage.store.table import UsageTable
 
 LATENESS_MS = 3_600_000
 """Search window for a duplicate of an event: up to so much later than the event."""

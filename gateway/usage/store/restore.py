@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES
-from gateway.usage.store.table import LOG_TABLE, UsageTable
+from gateway.usage.store.names import LOG_TABLE
+from gateway.usage.store.table import UsageTable
 
 _STRUCTURE = ", ".join(f"{name} {type_}" for name, type_ in zip(COLUMN_NAMES, COLUMN_TYPES, strict=True))
 """Columns that the file of an earlier version lacks get their default."""
@@ -20,7 +21,7 @@ SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 2
 
 
 def restore_usage(folder: Path, parquet: Path) -> None:
-    """Create a chDB folder with the calls of a Parquet export and their daily sums. Raises `UsageTableUnavailable`."""
+    """Create a chDB folder with the calls of a Parquet export and their roll-ups. Raises `UsageTableUnavailable`."""
     table = UsageTable(f"chdb://{quote(str(folder))}")
     try:
         table.open()

@@ -4,7 +4,7 @@ Rules:
 - Blocking calls run on two threads, one for inserts and one for queries, each with its own connection, so that a slow
   query never delays the writer. The `…_async` methods await them.
 - An insert always carries a deduplication token: repeated under the same token it adds nothing, neither to the table
-  nor to the daily sums. (Without a token, chDB was observed to drop near-equal batches.)
+  nor to the roll-ups. (Without a token, chDB was observed to drop near-equal batches.)
 - Connections are opened when first needed, and again after a failure. Until then every call raises
   `UsageTableUnavailable`, whose message names the fix.
 - Values reach ClickHouse as bound parameters only.
@@ -29,9 +29,8 @@ from gateway.usage.store.connection import Connector, Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, classify_error, unavailable
 from gateway.usage.store.export_stream import ExportStream, GuardedExportStream, open_export_stream
 from gateway.usage.store.migrations.cluster import INSERT_SETTINGS
+from gateway.usage.store.names import LOG_TABLE
 
-LOG_TABLE = "mcp_tool_usage_log"
-DAILY_TABLE = "mcp_tool_usage_daily"
 QUERY_BYTES = 1 << 30
 """ClickHouse cancels a query that needs more memory."""
 MAX_EXPORTS = 2
@@ -78,7 +77,7 @@ class UsageTable:
         self.is_on_cluster = cluster is not None
         self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
         self._query_seconds = timeouts.query
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._opening = threading.Lock()
         self._clients: dict[str, Client] = {}
         self._exports = threading.BoundedSemaphore(MAX_EXPORTS)
@@ -91,7 +90,7 @@ class UsageTable:
     @property
     def today(self) -> datetime.date:
         """The current day in UTC."""
-        return datetime.datetime.fromtimestamp(self._now_ms() / 1000, datetime.UTC).date()
+        return datetime.datetime.fromtimestamp(self.now_ms() / 1000, datetime.UTC).date()
 
     @property
     def first_day(self) -> datetime.date | None:

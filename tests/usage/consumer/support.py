@@ -37,7 +37,7 @@ class FaultyTable(UsageTable):
         if fault == "reply lost":
             raise UsageTableUnavailable("away")
         if "rows lost" in fault:
-            for name in ("log", "daily"):
+            for name in ("log", "quarter_hourly", "by_dimension"):
                 # A mutation keeps the token.
                 self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
         if fault.startswith("hangs"):

@@ -67,9 +67,10 @@ async def test_a_batch_is_repeated_while_clickhouse_is_away_and_arrives_once(
     [
         (("log",), ("after-insert",)),
         (("log",), ("after-insert", "after-second-insert")),
-        (("log", "daily"), ("after-insert",)),
-        (("log", "daily"), ("after-insert", "after-second-insert")),
-        (("daily",), ("after-insert",)),
+        (("log", "quarter_hourly", "by_dimension"), ("after-insert",)),
+        (("log", "quarter_hourly", "by_dimension"), ("after-insert", "after-second-insert")),
+        (("quarter_hourly",), ("after-insert",)),
+        (("by_dimension",), ("after-insert",)),
     ],
 )
 async def test_rows_of_which_a_killed_clickhouse_has_only_the_token_are_inserted_again(

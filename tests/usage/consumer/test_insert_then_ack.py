@@ -68,7 +68,7 @@ async def test_a_writer_killed_at_any_point_loses_and_duplicates_nothing(
 async def test_a_writer_killed_during_inserts_into_many_months_loses_and_duplicates_nothing(
     valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path
 ) -> None:
-    # Such an insert writes one part for each month, to the log and to the daily sums, one after another.
+    # Such an insert writes one part for each month, to the log and to the roll-ups, one after another.
     events = [event(created_at=NOW_MS + number % 24 * 31 * DAY_MS) for number in range(240)]
     await add(client, *events)
     for milliseconds in (5, 15, 30, 60, 100):

@@ -17,13 +17,14 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store import export_stream
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export import Format, export
-from gateway.usage.store.models import HistoryFilters, HistoryItem
-from gateway.usage.store.queries import history
+from gateway.usage.store.queries.filters import CallFilters
+from gateway.usage.store.queries.history import history
+from gateway.usage.store.queries.models import HistoryItem
 from gateway.usage.store.table import MAX_EXPORTS, ExportsBusy, UsageTable
 from tests.support.clickhouse_front import ClickHouseFront, clickhouse_front
 from tests.usage.support import NOW_MS, event, run_python, until
 
-ALL = HistoryFilters()
+ALL = CallFilters()
 
 
 @pytest.fixture
@@ -43,11 +44,11 @@ def reader(request: pytest.FixtureRequest, table: UsageTable, front: ClickHouseF
     remote.close()
 
 
-async def exported(table: UsageTable, fmt: Format, filters: HistoryFilters = ALL) -> bytes:
+async def exported(table: UsageTable, fmt: Format, filters: CallFilters = ALL) -> bytes:
     return b"".join([chunk async for chunk in export(table, filters, fmt)])
 
 
-async def as_rows(table: UsageTable, filters: HistoryFilters = ALL) -> list[dict[str, str]]:
+async def as_rows(table: UsageTable, filters: CallFilters = ALL) -> list[dict[str, str]]:
     text = (await exported(table, Format.CSV, filters)).decode()
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
@@ -101,7 +102,7 @@ async def test_text_in_csv_is_never_a_formula(table: UsageTable, evil: str) -> N
     await table.insert_async(
         [event(**dict.fromkeys(names, evil), table_names=(evil, "b"), written_tables=(evil,))], "token"
     )
-    (row,) = await as_rows(table, HistoryFilters(owner=evil))
+    (row,) = await as_rows(table, CallFilters(owner=evil))
     assert {row[name] for name in names} == {"'" + evil}
     assert (row["table_name"], row["written_tables"]) == (f"'{evil}, b", f"'{evil}")
     (line,) = (await exported(table, Format.NDJSON)).splitlines()
@@ -128,7 +129,7 @@ async def test_filters_and_retention_are_those_of_the_history(table: UsageTable)
         ({"since": NOW_MS + 1}, 2), ({"until": NOW_MS + 1}, 2), ({"status": "ok"}, 4), ({"owner": "' OR 1 --"}, 0),
     ]  # fmt: skip
     for params, count in filters:
-        assert len(await as_rows(table, HistoryFilters(**params))) == count, params
+        assert len(await as_rows(table, CallFilters(**params))) == count, params
     table.ttl_days = 1
     assert len(await as_rows(table)) == 3
 
@@ -217,7 +218,7 @@ async def test_a_truncated_response_during_an_export_is_raised(table: UsageTable
 def test_a_large_export_takes_constant_memory(tmp_path: Path) -> None:
     found = run_python(f"""
         import asyncio, resource
-        from gateway.usage.store.models import HistoryFilters
+        from gateway.usage.store.queries.filters import CallFilters
         from gateway.usage.store.export import Format, export
         from gateway.usage.store.table import UsageTable
         from tests.usage.seed import seed
@@ -232,7 +233,7 @@ def test_a_large_export_takes_constant_memory(tmp_path: Path) -> None:
             size = {{}}
             for fmt in Format:
                 before = peak()
-                size[fmt] = sum([len(chunk) async for chunk in export(table, HistoryFilters(), fmt)])
+                size[fmt] = sum([len(chunk) async for chunk in export(table, CallFilters(), fmt)])
                 assert peak() - before < 60, (fmt, before, peak())
             assert size[Format.NDJSON] > 100_000_000, size
             table.close()

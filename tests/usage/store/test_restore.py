@@ -11,8 +11,8 @@ import pytest
 
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.export import Format, export
-from gateway.usage.store.models import HistoryFilters
-from gateway.usage.store.queries import history
+from gateway.usage.store.queries.filters import CallFilters
+from gateway.usage.store.queries.history import history
 from gateway.usage.store.table import UsageTable
 from tests.usage.support import NOW_MS, event, run_python
 
@@ -28,7 +28,7 @@ def calls() -> list[UsageEvent]:
 async def parquet_of(table: UsageTable, file: Path, *, without: tuple[str, ...]) -> None:
     """Export the table into a file that lacks some columns, as that of an earlier version."""
     whole = file.with_suffix(".whole")
-    whole.write_bytes(b"".join([chunk async for chunk in export(table, HistoryFilters(), Format.PARQUET)]))
+    whole.write_bytes(b"".join([chunk async for chunk in export(table, CallFilters(), Format.PARQUET)]))
     kept = f"* EXCEPT ({', '.join(without)})" if without else "*"
     sql = f"INSERT INTO FUNCTION file('{file}', 'Parquet') SELECT {kept} FROM file('{whole}', 'Parquet')"
     await table.write_async(sql, {})
@@ -39,8 +39,8 @@ def restored(folder: Path, parquet: Path) -> dict[str, Any]:
     found = run_python(f"""
         import asyncio, json, msgspec
         from pathlib import Path
-        from gateway.usage.store.models import HistoryFilters
-        from gateway.usage.store.queries import history
+        from gateway.usage.store.queries.filters import CallFilters
+        from gateway.usage.store.queries.history import history
         from gateway.usage.store.restore import restore_usage
         from gateway.usage.store.table import UsageTable
         from tests.usage.support import rolled_up
@@ -48,7 +48,7 @@ def restored(folder: Path, parquet: Path) -> dict[str, Any]:
         async def main():
             restore_usage(Path({str(folder)!r}), Path({str(parquet)!r}))
             table = UsageTable({f"chdb://{folder}"!r})
-            page = await history(table, HistoryFilters())
+            page = await history(table, CallFilters())
             print(json.dumps({{"items": msgspec.to_builtins(page.items), "sums": await rolled_up(table)}}))
             table.close()
 
@@ -64,7 +64,7 @@ async def test_a_file_restores_the_calls_and_their_sums(
     table: UsageTable, tmp_path: Path, without: tuple[str, ...]
 ) -> None:
     await table.insert_async(calls(), "token")
-    expected = [msgspec.to_builtins(item) for item in (await history(table, HistoryFilters())).items]
+    expected = [msgspec.to_builtins(item) for item in (await history(table, CallFilters())).items]
     if without:
         assert sum(bool(item["written_tables"]) for item in expected) == 1
         expected = [{**item, "written_tables": []} for item in expected]

@@ -14,8 +14,21 @@ import pytest
 
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
-from tests.usage.support import DAY_MS, NOW_MS, event, finish, ids, logged, rolled_up, run_python, start_python, until
+from tests.usage.support import (
+    DAY_MS,
+    NOW_MS,
+    event,
+    finish,
+    ids,
+    last_days,
+    logged,
+    rolled_up,
+    run_python,
+    start_python,
+    until,
+)
 
 MakeTable = Callable[..., UsageTable]
 
@@ -67,23 +80,24 @@ async def test_near_equal_batches_under_different_tokens_all_count(table: UsageT
     assert await rolled_up(table) == (5, 100)
 
 
-async def test_a_repeated_insert_completes_a_roll_up_that_failed(table: UsageTable) -> None:
+@pytest.mark.parametrize("name", ["mcp_tool_usage_quarter_hourly", "mcp_tool_usage_by_dimension"])
+async def test_a_repeated_insert_completes_a_roll_up_that_failed(table: UsageTable, name: str) -> None:
     await table.insert_async([event()], "first")
     view = table.query(
-        "SELECT create_table_query FROM system.tables WHERE name = 'mcp_tool_usage_daily_view'"
-        " AND database = {database:String}",
-        {"database": table.database},
+        "SELECT create_table_query FROM system.tables WHERE name = {name:String} AND database = {database:String}",
+        {"name": f"{name}_view", "database": table.database},
     )[0][0]
-    table.write("DROP VIEW mcp_tool_usage_daily_view", {})
-    table.write(view.replace("count() AS calls", "throwIf(count() > 0) AS calls"), {})
+    table.write(f"DROP VIEW {name}_view", {})
+    table.write(view.replace("countIf(status = 'denied') AS denied", "throwIf(count() > 0) AS denied"), {})
     events = [event(), event()]
     with pytest.raises(UsageTableUnavailable, match="answers with an error"):
         await table.insert_async(events, "second")
-    table.write("DROP VIEW mcp_tool_usage_daily_view", {})
+    table.write(f"DROP VIEW {name}_view", {})
     table.write(view, {})
     await table.insert_async(events, "second")
     assert len(await logged(table)) == 3
     assert await rolled_up(table) == (3, 60)
+    assert (await last_days(table)).totals.calls == 3
 
 
 async def test_every_field_comes_back_as_it_went_in(table: UsageTable) -> None:
@@ -144,14 +158,14 @@ async def test_values_are_bound_and_not_formatted(table: UsageTable) -> None:
 def ttl(table: UsageTable) -> list[str]:
     rows = table.query(
         "SELECT engine_full FROM system.tables WHERE database = {name:String}"
-        " AND name IN ('mcp_tool_usage_log', 'mcp_tool_usage_daily') ORDER BY name",
-        {"name": table.database},
+        " AND name IN {tables:Array(String)} ORDER BY name",
+        {"name": table.database, "tables": [LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE]},
     )
     return [row[0].partition(" TTL ")[2].partition(" SETTINGS ")[0] for row in rows]
 
 
 def test_retention_is_set_changed_and_removed(make_table: MakeTable) -> None:
-    for days, expected in ((None, ["", ""]), (30, ["30", "30"]), (7, ["7", "7"]), (None, ["", ""])):
+    for days, expected in ((None, [""] * 3), (30, ["30"] * 3), (7, ["7"] * 3), (None, [""] * 3)):
         table = make_table(ttl_days=days)
         table.open()
         assert [found.partition("toIntervalDay(")[2].rstrip(")") for found in ttl(table)] == expected
@@ -163,10 +177,12 @@ async def test_old_rows_leave_the_table_and_the_roll_up_on_the_same_day(make_tab
     now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
     kept = [event(created_at=now), event(created_at=now - DAY_MS)]
     await table.insert_async([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")
-    for name in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
+    for name in (LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
         table.write(f"OPTIMIZE TABLE {name} FINAL", {})
     assert await logged(table) == ids(kept)
     assert (await rolled_up(table))[0] == 2
+    totals = f"SELECT sum(calls) FROM {BY_DIMENSION_TABLE} WHERE dimension = 'total'"
+    assert await table.query_async(totals) == [(2,)]
 
 
 # Errors.

@@ -1,7 +1,7 @@
 """Migrations for a cluster of ClickHouse servers: the same tables, replicated and distributed.
 
 Each usage table becomes two: a replicated `…_local` table on every server, and a `Distributed` table over all of them
-under the plain name. Rows are sharded by owner, so that both copies of an event that was inserted twice, and its daily
+under the plain name. Rows are sharded by owner, so that both copies of an event that was inserted twice, and its
 sums, are on one shard. The replica path is the servers' `default_replica_path` (which has `{uuid}` and `{shard}` unless
 it was changed).
 """
@@ -16,10 +16,11 @@ be longer than the longest outage, and needs to hold only the blocks of a few ba
 INSERT_SETTINGS = {"distributed_foreground_insert": 1, "insert_quorum": "auto"}
 """An insert is acknowledged when the majority of its shard's replicas have it: the stream deletes it then."""
 
-_TABLES = r"\bmcp_tool_usage_(?:log|daily)\b"
+_TABLES = r"\bmcp_tool_usage_(?:log|daily|quarter_hourly|by_dimension)\b"
 _CREATE_TABLE = re.compile(rf"CREATE TABLE IF NOT EXISTS ({_TABLES})\s")
 _CREATE_VIEW = re.compile(r"(CREATE MATERIALIZED VIEW IF NOT EXISTS \w+) (.*)", re.DOTALL)
 _ALTER_TABLE = re.compile(rf"ALTER TABLE ({_TABLES})\s")
+_DROP = re.compile(r"DROP (TABLE|VIEW) IF EXISTS (\w+)")
 _ENGINE = re.compile(r"ENGINE = (\w*MergeTree)")
 _WINDOW = re.compile(r"non_replicated_deduplication_window = (\d+)")
 
@@ -50,6 +51,9 @@ def on_cluster(statement: str, cluster: str, database: str) -> tuple[str, ...]:
     if match := _ALTER_TABLE.match(statement):
         rest = statement[match.end(1) :]
         return tuple(f"ALTER TABLE {name} ON CLUSTER `{cluster}`{rest}" for name in (local_name(match[1]), match[1]))
+    if match := _DROP.fullmatch(statement):
+        names = (match[2],) if match[1] == "VIEW" else (match[2], local_name(match[2]))
+        return tuple(f"DROP {match[1]} IF EXISTS {name} ON CLUSTER `{cluster}` SYNC" for name in names)
     raise ValueError(f"unknown type of statement, it cannot run on a cluster: {statement[:60]}")
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 
 from gateway.usage.store.migrations.cluster import history_table, local_name, on_cluster
+from gateway.usage.store.migrations.fill import fill_roll_ups
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,12 @@ _HISTORY = """
 CREATE TABLE IF NOT EXISTS schema_migrations (version UInt32, name String, applied_at DateTime DEFAULT now())
 ENGINE = MergeTree ORDER BY version
 """
+_ROLL_UPS = 3
+"""The migration that creates the roll-ups."""
+_DAYS = {LOG_TABLE: "toStartOfDay(created_at, 'UTC')"} | dict.fromkeys(
+    (QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE), "toStartOfDay(since)"
+)
+"""The day of a row, by table."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -66,6 +74,8 @@ def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str 
         for statement in migration.statements:
             for executed in on_cluster(statement, cluster, client.database) if cluster else (statement,):
                 client.command(executed)
+        if migration.version == _ROLL_UPS:
+            fill_roll_ups(client, cluster)
         client.command(
             "INSERT INTO schema_migrations (version, name) VALUES ({version:UInt32}, {name:String})",
             parameters={"version": migration.version, "name": migration.name},
@@ -75,8 +85,8 @@ def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str 
 
 
 def set_retention(client: Any, days: int | None, cluster: str | None) -> None:
-    """Have both tables remove rows at the end of the same day; `None` keeps all."""
-    for name, day in (("mcp_tool_usage_log", "toStartOfDay(created_at, 'UTC')"), ("mcp_tool_usage_daily", "day")):
+    """Have all tables remove rows at the end of the same day; `None` keeps all."""
+    for name, day in _DAYS.items():
         table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
         rows = client.query(
             "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",

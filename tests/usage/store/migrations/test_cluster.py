@@ -31,14 +31,14 @@ class Recorder:
     def command(self, sql: str, **_: Any) -> None:
         self.commands.append(sql)
 
-    def query(self, sql: str, *_: Any) -> Recorder:
+    def query(self, sql: str, *_: Any, **__: Any) -> Recorder:
         self.result_rows = [(self.engine,)] if "engine_full" in sql else []
         return self
 
 
 def test_every_table_is_replicated_and_distributed_by_owner() -> None:
     made = statements()
-    for table in ("mcp_tool_usage_log", "mcp_tool_usage_daily"):
+    for table in ("mcp_tool_usage_log", "mcp_tool_usage_quarter_hourly", "mcp_tool_usage_by_dimension"):
         (local,) = [
             one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table}_local ON CLUSTER `prod-1`")
         ]
@@ -51,15 +51,24 @@ def test_every_table_is_replicated_and_distributed_by_owner() -> None:
 
 def test_tokens_are_remembered_for_longer_than_any_outage() -> None:
     made = "\n".join(statements())
-    assert made.count("replicated_deduplication_window_seconds = 2592000") == 2
+    assert made.count("replicated_deduplication_window_seconds = 2592000") == 4
     assert "non_replicated" not in made
 
 
-def test_the_daily_sums_are_on_the_server_of_their_rows() -> None:
-    (view,) = [one for one in statements() if "MATERIALIZED VIEW" in one]
-    assert "mcp_tool_usage_daily_view ON CLUSTER `prod-1` TO mcp_tool_usage_daily_local AS" in view
+@pytest.mark.parametrize("name", ["quarter_hourly", "by_dimension"])
+def test_the_sums_are_on_the_server_of_their_rows(name: str) -> None:
+    (view,) = [one for one in statements() if f"VIEW IF NOT EXISTS mcp_tool_usage_{name}_view" in one]
+    assert f"mcp_tool_usage_{name}_view ON CLUSTER `prod-1` TO mcp_tool_usage_{name}_local AS" in view
     assert "FROM mcp_tool_usage_log_local" in view
-    assert set(re.findall(r"mcp_tool_usage_(?:log|daily)\b(?!_)", view)) == set()
+    assert set(re.findall(r"mcp_tool_usage_(?:log|quarter_hourly|by_dimension)\b(?!_)", view)) == set()
+
+
+def test_replaced_tables_are_dropped_on_every_server() -> None:
+    dropped = [one for one in statements() if one.startswith("DROP")]
+    assert dropped == [
+        f"DROP {kind} IF EXISTS mcp_tool_usage_{name} ON CLUSTER `prod-1` SYNC"
+        for kind, name in (("VIEW", "daily_view"), ("TABLE", "daily"), ("TABLE", "daily_local"))
+    ]
 
 
 def test_clickhouse_parses_every_statement(table: UsageTable) -> None:
@@ -78,8 +87,9 @@ def test_a_cluster_is_migrated_with_these_statements_only() -> None:
 def test_retention_is_set_on_every_server(days: int | None, engine: str, change: str) -> None:
     client: Any = Recorder(engine)
     set_retention(client, days, "prod-1")
-    starts = [f"ALTER TABLE mcp_tool_usage_{name}_local ON CLUSTER `prod-1` {change}" for name in ("log", "daily")]
-    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True, True]
+    names = ("log", "quarter_hourly", "by_dimension")
+    starts = [f"ALTER TABLE mcp_tool_usage_{name}_local ON CLUSTER `prod-1` {change}" for name in names]
+    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True] * 3
 
 
 def test_a_later_column_reaches_both_tables() -> None:

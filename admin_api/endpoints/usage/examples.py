@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from gateway.usage.reconciliation import Balance
-from gateway.usage.store.models import DayRow, HistoryItem, HistoryPage, KeyRow, Stats, Sums, TableRow, ToolRow
+from typing import Any
 
-_SUMS: dict[str, int] = {"calls": 12, "errors": 1, "records": 340, "unknown_records": 0, "bytes": 52_100}
+from gateway.usage.reconciliation import Balance
+from gateway.usage.store.queries.models import (
+    DayRow,
+    HistoryItem,
+    HistoryPage,
+    KeyRow,
+    OwnerRow,
+    Reader,
+    Readers,
+    Stats,
+    Sums,
+    TableRow,
+    ToolRow,
+)
+
+_SUMS: dict[str, Any] = {
+    "calls": 12,
+    "errors": 1,
+    "denied": 0,
+    "records": 340,
+    "unknown_records": 0,
+    "bytes": 52_100,
+    "p50_ms": 12.1,
+    "p95_ms": 48.8,
+    "p99_ms": 61.7,
+}
 STATS = Stats(
     days=7,
     since="2026-01-01",
+    from_="2025-12-31T23:00:00.000Z",
+    to=None,
+    tz="Europe/Berlin",
     totals=Sums(**_SUMS),
     by_tool=(ToolRow(tool_name="query", **_SUMS),),
     by_table=(TableRow(table_name="stock_daily", **_SUMS),),
     by_key=(KeyRow(key_id="key_2xKqT0aZ7bLm9cNd4Pe8", key_name="laptop", **_SUMS),),
     by_day=(DayRow(day="2026-01-01", **_SUMS),),
+    by_owner=(OwnerRow(owner="ada@example.com", **_SUMS),),
     truncated=False,
 )
 HISTORY = HistoryPage(
@@ -47,6 +75,22 @@ HISTORY = HistoryPage(
     total=1,
     page=1,
     page_size=20,
+)
+READERS = Readers(
+    (
+        Reader(
+            key_id="key_2xKqT0aZ7bLm9cNd4Pe8",
+            key_name="laptop",
+            owner="ada@example.com",
+            client_name="claude-code",
+            tool_name="query",
+            calls=12,
+            records=340,
+            first_at="2026-01-01T12:00:00.123Z",
+            last_at="2026-01-07T08:30:00.456Z",
+        ),
+    ),
+    truncated=False,
 )
 EXPORT = "event_id,created_at,key_id,owner,tool_name,record_count\n"
 BALANCE = Balance(

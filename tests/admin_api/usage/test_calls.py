@@ -1,4 +1,4 @@
-"""The endpoints of usage, on a real chDB."""
+"""History and exports, on a real chDB."""
 
 from __future__ import annotations
 
@@ -6,35 +6,21 @@ import asyncio
 import datetime
 import json
 from contextlib import suppress
-from typing import Any
 
 import aiohttp
 import pytest
 
 from gateway.timestamps import now_ms
-from gateway.usage.event import UsageEvent
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export_stream import ExportStream
 from gateway.usage.store.table import MAX_EXPORTS, UsageTable
+from tests.admin_api.usage.support import DAY_MS, OTHER, history, insert
 from tests.support.admin_api import ADMIN, USER, Api, Response, event
 from tests.usage.support import until
 
-DAY_MS = 86_400_000
-OTHER = "bob@example.com"
-
-
-async def insert(table: UsageTable, *events: UsageEvent) -> None:
-    await table.insert_async(events, f"token {events[0].event_id}")
-
-
-async def history(api: Api, **query: Any) -> Any:
-    response = await api.get("/api/mcp-usage/history", **query)
-    assert response.status == 200, response
-    return response.body
-
 
 async def test_an_empty_history_is_an_empty_page(user: Api, table: UsageTable) -> None:
-    assert await history(user) == {"items": [], "total": 0, "page": 1, "page_size": 20}
+    assert await history(user) == {"items": [], "total": 0, "page": 1, "page_size": 20, "next_cursor": None}
 
 
 async def test_an_item_has_all_documented_fields(user: Api, table: UsageTable) -> None:
@@ -106,6 +92,15 @@ async def test_filters_select_calls(user: Api, table: UsageTable) -> None:
         ("to=2026-02-30", {"to"}),
         ("from=2026-01-31T12:00:00", {"from"}),
         ("from=2026-02-01&to=2026-01-01", {"from"}),
+        ("tz=Mars/Olympus", {"tz"}),
+        ("tz=europe/berlin", {"tz"}),
+        ("tz=../../etc/passwd", {"tz"}),
+        ("tz=UTC&from=2026-01-31T25:00:00", {"from"}),
+        ("limit=0", {"limit"}),
+        ("limit=201", {"limit"}),
+        ("limit=5&page_size=7", {"limit"}),
+        ("cursor=x", {"cursor"}),
+        ("cursor=1-a&page=2", {"cursor"}),
         ("status=fine", {"status"}),
         ("key_id=" + "x" * 65, {"key_id"}),
         ("tool=" + "x" * 257, {"tool"}),
@@ -132,59 +127,43 @@ async def test_users_see_their_own_usage_and_admins_see_all(user: Api, admin: Ap
     assert (await user.get("/api/mcp-usage/stats")).body["totals"]["calls"] == 1
 
 
-async def stats(api: Api, **query: Any) -> Response:
-    return await api.get("/api/mcp-usage/stats", **query)
-
-
-async def test_statistics_agree_with_the_history(user: Api, table: UsageTable) -> None:
-    now = now_ms()
+async def test_dates_are_those_of_the_zone(user: Api, table: UsageTable) -> None:
+    midnight = 1_782_000_000_000  # 2026-06-21T00:00Z, 05:45 in Kathmandu
+    offset = 20_700_000
     await insert(
         table,
-        event(created_at=now - 1000, record_count=20, response_bytes=100),
-        event(created_at=now - 900, record_count=None, response_bytes=10, tool_name="run_sql", table_names=()),
-        event(created_at=now - 800, record_count=0, response_bytes=1, is_error=True, status="tool_error"),
-        event(created_at=now - 40 * DAY_MS, record_count=5),
+        event(request_id="1", created_at=midnight - offset - 1),
+        event(request_id="2", created_at=midnight - offset),
+        event(request_id="3", created_at=midnight - offset + DAY_MS - 1),
+        event(request_id="4", created_at=midnight - offset + DAY_MS, client_name="cursor"),
     )
-    response = await stats(user)
-    assert response.status == 200
-    body = response.body
-    assert body["days"] == 30
-    assert {name: body["totals"][name] for name in ("calls", "errors", "records", "bytes")} == {
-        "calls": 3, "errors": 1, "records": 20, "bytes": 111,
-    }  # fmt: skip
-    items = (await history(user, **{"from": body["since"]}))["items"]
-    assert len(items) == body["totals"]["calls"]
-    assert sum(item["record_count"] or 0 for item in items) == body["totals"]["records"]
-    for rows, name in (("by_tool", "tool_name"), ("by_table", "table_name"), ("by_key", "key_id"), ("by_day", "day")):
-        assert {name, "calls", "errors", "records"} <= set(body[rows][0])
-    for rows in ("by_tool", "by_key", "by_day"):
-        assert sum(row["calls"] for row in body[rows]) == 3
-    assert {row["table_name"] for row in body["by_table"]} == {"stock_daily", None}
-    assert body["by_key"][0]["key_name"] == "laptop"
-    assert (await stats(user, days=60)).body["totals"]["calls"] == 4
+    expected: list[tuple[dict[str, str], set[str]]] = [
+        ({"from": "2026-06-21", "to": "2026-06-21"}, {"2", "3"}),
+        ({"from": "2026-06-22"}, {"4"}),
+        ({"to": "2026-06-20"}, {"1"}),
+        ({"from": "2026-06-21T00:00:00", "to": "2026-06-21T23:59:59.999"}, {"2"}),
+        ({"from": "2026-06-20T18:15:00Z", "to": "2026-06-22T00:00:00+05:45"}, {"2", "3"}),
+        ({"client": "cursor"}, {"4"}),
+    ]
+    for query, numbers in expected:
+        page = await history(user, tz="Asia/Kathmandu", **query)
+        assert {item["request_id"] for item in page["items"]} == numbers, query
+        body, _ = await exported(user, format="ndjson", tz="Asia/Kathmandu", **query)
+        assert {json.loads(line)["request_id"] for line in body.splitlines()} == numbers, query
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "1001", "x", "1.5", "30d"])
-async def test_an_invalid_number_of_days_is_400(user: Api, days: str) -> None:
-    response = await stats(user, days=days)
-    assert (response.status, response.fields) == (400, {"days"})
-
-
-async def test_an_admin_can_reconcile_accepted_and_stored_events(admin: Api, table: UsageTable) -> None:
-    assert (await admin.get("/api/mcp-usage/reconcile")).body == {
-        "days": 30, "since": (datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=29)).isoformat(),
-        "accepted": 0, "written": 0, "waiting": 0, "spooled": 0, "dead_lettered": 0, "dropped": 0, "summed": 0,
-        "balanced": True,
-    }  # fmt: skip
-    await insert(table, event(created_at=now_ms()))
-    balance = (await admin.get("/api/mcp-usage/reconcile", days=1)).body
-    assert (balance["accepted"], balance["written"], balance["balanced"]) == (0, 1, False)
-    response = await admin.get("/api/mcp-usage/reconcile", days=366)
-    assert (response.status, response.fields) == (400, {"days"})
-
-
-async def test_reconciliation_is_for_admins_only(user: Api) -> None:
-    assert (await user.get("/api/mcp-usage/reconcile")).status == 403
+async def test_a_cursor_leads_through_all_calls(user: Api, table: UsageTable) -> None:
+    start = now_ms() - 10_000
+    await insert(table, *(event(created_at=start + number, request_id=str(number)) for number in range(7)))
+    page = await history(user, limit=3)
+    assert (page["page_size"], page["total"]) == (3, 7)
+    shown = [item["request_id"] for item in page["items"]]
+    while page["next_cursor"]:
+        page = await history(user, limit=3, cursor=page["next_cursor"])
+        assert page["total"] == 7
+        shown += [item["request_id"] for item in page["items"]]
+    assert shown == ["6", "5", "4", "3", "2", "1", "0"]
+    assert (await history(user, page=2, page_size=6))["next_cursor"] is None
 
 
 async def exported(api: Api, **query: str) -> tuple[bytes, Response]:

@@ -1,0 +1,13 @@
+"""Usage: single calls, statistics, readers of a table, and reconciliation.
+
+| module | content |
+| --- | --- |
+| `calls` | history and export |
+| `statistics` | sums and percentiles by tool, table, key, time and more |
+| `readers` | who read a table |
+| `balance` | reconciliation |
+| `parameters` | the filters and periods that they share |
+| `field_types`, `examples` | types of fields, and examples for the OpenAPI document |
+
+Responses come from `gateway.usage.store.queries`. `calls` is the place to begin reading.
+"""

@@ -1,0 +1,97 @@
+"""Types of the fields that the endpoints of usage take."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gateway.keys.validation import MAX_NAME_LENGTH
+from gateway.timestamps import parse_timestamp
+from gateway.usage import reconciliation
+from gateway.usage.store.queries.history import MAX_PAGE_SIZE
+from gateway.usage.store.queries.period import DEFAULT_DAYS, MAX_STATISTICS_DAYS
+from gateway.zones import time_zone
+
+
+def _timestamp(value: str) -> str:
+    # Times without an offset are refused later, unless there is a zone.
+    parse_timestamp(value, zone=UTC)
+    return value
+
+
+def _time_zone(value: str) -> str:
+    time_zone(value)
+    return value
+
+
+Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
+Days = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=MAX_STATISTICS_DAYS,
+        description=f"Days up to `to`, or today; {DEFAULT_DAYS} by default. Not with `from`.",
+        extra={"must": f"be a whole number of days from 1 to {MAX_STATISTICS_DAYS}"},
+    ),
+]
+BalanceDays = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=reconciliation.MAX_RECONCILED_DAYS,
+        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_RECONCILED_DAYS}"},
+    ),
+]
+_TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"
+From = Annotated[
+    str,
+    Meta(
+        description="Calls at or after this date or time.",
+        extra={"must": _TIMESTAMP, "parse": _timestamp},
+    ),
+]
+To = Annotated[
+    str,
+    Meta(
+        description="Calls before this time; a date includes the whole day.",
+        extra={"must": _TIMESTAMP, "parse": _timestamp},
+    ),
+]
+Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a string of at most 256 characters"})]
+CallStatus = Annotated[
+    Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
+]
+ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
+TimeZone = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        description="IANA time zone of days and hours, and of dates and times without a UTC offset; `UTC` by default.",
+        examples=["Europe/Berlin"],
+        extra={"must": "be an IANA time zone such as Europe/Berlin", "parse": _time_zone},
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+        description="Name of a label of keys.",
+        extra={"must": f"be the name of a label, of at most {MAX_NAME_LENGTH} characters"},
+    ),
+]
+Table = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=256,
+        description="Name of a table, or a glob (`*`, `?`, `[abc]`), in upper or lower case.",
+        examples=["stock_*"],
+        extra={"must": "be a table name or pattern of at most 256 characters"},
+    ),
+]
+ReadersFormat = Annotated[Literal["json", "csv"], Meta(extra={"must": "be json or csv"})]

@@ -1,0 +1,81 @@
+"""Parameters that the endpoints of usage share: whose calls, in which period, and which of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from admin_api.endpoints.ownership import requested_owner
+from admin_api.endpoints.usage.field_types import CallStatus, Days, From, Search, TimeZone, To
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.endpoint import ApiCaller
+from admin_api.http.field_types import AnyEmail, Flag, KeyId
+from gateway.usage.store.queries.filters import CallFilters
+from gateway.usage.store.queries.period import InvalidPeriod, Period, parse_period, statistics_period
+
+
+class OwnersQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whose calls: by default those of the caller."""
+
+    owner: AnyEmail | None = None
+    all: Flag = False
+
+    def requested_owner(self, caller: ApiCaller) -> str | None:
+        """Return the owner, `None` for all. Raises `Problem` 403 if the caller may not read them."""
+        return requested_owner(caller, self.owner, self.all)
+
+
+class PeriodQuery(OwnersQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A period in a time zone."""
+
+    from_: From | None = msgspec.field(name="from", default=None)
+    to: To | None = None
+    tz: TimeZone | None = None
+
+    def period(self) -> Period:
+        """Return the period. Raises `InvalidFields`."""
+        try:
+            return parse_period(self.from_, self.to, self.tz)
+        except InvalidPeriod as error:
+            raise invalid_field(error) from None
+
+    def statistics_period(self, days: Days | None, now_ms: int) -> Period:
+        """Return the period, by default one of so many days. Raises `InvalidFields`."""
+        try:
+            return statistics_period(days, self.from_, self.to, self.tz, now_ms)
+        except InvalidPeriod as error:
+            raise invalid_field(error) from None
+
+
+class FilteredQuery(PeriodQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters on calls, in a period."""
+
+    key_id: KeyId | None = None
+    tool: Search | None = None
+    table: Search | None = None
+    client: Search | None = None
+
+    def filters(self, caller: ApiCaller) -> CallFilters:
+        """Return the filters without the period. Raises `Problem` 403."""
+        return CallFilters(
+            owner=self.requested_owner(caller),
+            key_id=self.key_id,
+            tool=self.tool,
+            table=self.table,
+            client=self.client,
+        )
+
+
+class CallsQuery(FilteredQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters on single calls."""
+
+    status: CallStatus | None = None
+
+    def filters(self, caller: ApiCaller) -> CallFilters:
+        """Return all filters. Raises `InvalidFields` and `Problem` 403."""
+        filters, period = FilteredQuery.filters(self, caller), self.period()
+        return msgspec.structs.replace(filters, since=period.since, until=period.until, status=self.status)
+
+
+def invalid_field(error: InvalidPeriod) -> InvalidFields:
+    """Return the exception for a field of a period."""
+    return InvalidFields([FieldFault(error.field, error.detail)])

@@ -1,0 +1,188 @@
+"""Statistics: sums and percentiles of a period, by tool, table, key, time and more."""
+
+# ruff: noqa: S608 - constants of this package are all that is formatted into queries
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from gateway.timestamps import format_rfc3339, start_of_day
+from gateway.usage.store.difference import DURATION_BASE, SUMS
+from gateway.usage.store.names import BY_DIMENSION_TABLE
+from gateway.usage.store.queries.filters import CallFilters, array_parameter
+from gateway.usage.store.queries.models import (
+    ClientRow,
+    DayRow,
+    HourRow,
+    KeyRow,
+    LabelRow,
+    MinuteRow,
+    OwnerRow,
+    QuarterHourRow,
+    Stats,
+    Sums,
+    TableRow,
+    ToolRow,
+)
+from gateway.usage.store.queries.period import EARLIEST_MS, MAX_STARTS, MAX_STATISTICS_DAYS, Period, Step, day_of
+from gateway.usage.store.queries.sources import LEVELS, Grouping, Sources
+from gateway.usage.store.table import UsageTable
+
+MAX_ROWS = 1000
+"""Rows of each list, except those by time: those with the most calls."""
+
+Optional = Literal["owner", "client", "hour", "quarter_hour", "minute"]
+OPTIONAL: tuple[Optional, ...] = ("owner", "client", "hour", "quarter_hour", "minute")
+_DEFAULT: tuple[Grouping, ...] = ("total", "tool", "table", "key", "day")
+_STEPS: tuple[Step, ...] = ("day", "hour", "quarter_hour", "minute")
+_SUMS = ", ".join(f"sum({name})" for name in SUMS)
+
+Row = TypeVar("Row", bound=Sums)
+Found = dict[str, list[tuple[Any, ...]]]
+"""Rows by list: the value, the sums and the percentiles."""
+
+
+class StatsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Selects statistics. The filters have no times and no status."""
+
+    period: Period
+    filters: CallFilters = CallFilters()
+    by: frozenset[Optional] = frozenset()
+    """Lists in addition to those by tool, table, key and day."""
+    label_values: Mapping[str, str] | None = None
+    """The value of a label, by key id; `None` for no list by label."""
+
+
+async def stats(table: UsageTable, request: StatsRequest) -> Stats:
+    """Return statistics. Raises `InvalidPeriod` for lists with too many rows, and `UsageTableUnavailable`."""
+    period = await _within_data(table, request)
+    groupings: list[Grouping] = [*_DEFAULT, *sorted(request.by)]
+    starts = {step: period.starts(step, table.now_ms()) for step in _STEPS if step in groupings}
+    filters = msgspec.structs.replace(request.filters, since=period.since, until=period.until)
+    sql, parameters = Sources(filters, groupings, starts).query()
+    expanded, labels = _expanded(request.label_values)
+    rows = await table.query_async(
+        f"SELECT item.1 AS item_list, item.2 AS item_value, {_SUMS}, "
+        f"quantilesExactWeightedArrayMerge({LEVELS})(state) FROM ({sql}) ARRAY JOIN {expanded} AS item "
+        "GROUP BY item_list, item_value HAVING sum(calls) > 0 OR sum(denied) > 0 "
+        "ORDER BY sum(calls) DESC, sum(denied) DESC, item_value "
+        "LIMIT {limit:UInt32} BY item_list",
+        {**parameters, **labels, "limit": MAX_STARTS + 1},
+    )
+    found: Found = {}
+    for name, value, *numbers in rows:
+        found.setdefault(name, []).append((value, *numbers))
+    names = await key_names(table, request.filters.owner, [row[0] for row in found.get("key", ())[:MAX_ROWS]])
+    return _stats(table.now_ms(), period, request, found, names)
+
+
+async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
+    """Return the period without what is before the retention or, if it is long, before the first call."""
+    period, owner = request.period, request.filters.owner
+    since = EARLIEST_MS if period.since is None else period.since
+    if table.first_day is not None:
+        since = max(since, start_of_day(table.first_day, datetime.UTC))
+    if period.days(table.now_ms()) > MAX_STATISTICS_DAYS:
+        rows = await table.query_async(
+            f"SELECT count(), toInt64(toUnixTimestamp(min(since))) * 1000 FROM {BY_DIMENSION_TABLE} "
+            f"WHERE dimension = 'total'{'' if owner is None else ' AND owner = {owner:String}'}",
+            {} if owner is None else {"owner": owner},
+        )
+        count, first = rows[0]
+        since = max(since, first if count else table.now_ms())
+    return msgspec.structs.replace(period, since=since if period.until is None else min(since, period.until - 1))
+
+
+def _expanded(label_values: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
+    """Return an expression for the rows of lists that a row of the sources belongs to, and its parameters."""
+    tables = "list = 'table', arrayMap(name -> ('table', name), if(empty(names), [''], names))"
+    if label_values is None:
+        return f"multiIf({tables}, [(list, value)])", {}
+    keys, key_parameters = array_parameter("label_keys", list(label_values))
+    values, value_parameters = array_parameter("label_values", list(label_values.values()))
+    label = f"transform(value, {keys}, {values}, '')" if label_values else "''"
+    parameters = key_parameters | value_parameters
+    return f"multiIf({tables}, list = 'key', [('key', value), ('label', {label})], [(list, value)])", parameters
+
+
+async def key_names(table: UsageTable, owner: str | None, key_ids: Sequence[str]) -> dict[str, str]:
+    """Return the latest names of keys."""
+    if not key_ids:
+        return {}
+    rows = await table.query_async(
+        f"SELECT value, argMaxMerge(key_name) FROM {BY_DIMENSION_TABLE} "
+        f"WHERE dimension = 'key' AND value IN {{key_ids:Array(String)}}"
+        f"{'' if owner is None else ' AND owner = {owner:String}'} GROUP BY value",
+        {"key_ids": list(key_ids), "owner": owner},
+    )
+    return dict(rows)
+
+
+def _stats(now_ms: int, period: Period, request: StatsRequest, found: Found, names: Mapping[str, str]) -> Stats:
+    zone = period.tzinfo
+    totals = found.get("total")
+    by_time = {step: sorted(found.get(step, ()), key=lambda row: int(row[0])) for step in _STEPS}
+    bounded = ["tool", "table", "key", "owner", "client", "label"]
+    optional: dict[str, Any] = {
+        "owner": lambda: _rows(OwnerRow, "owner", found.get("owner")),
+        "client": lambda: _rows(ClientRow, "client_name", found.get("client")),
+        "hour": lambda: _rows(HourRow, "hour", by_time["hour"], _time_in(zone)),
+        "quarter_hour": lambda: _rows(QuarterHourRow, "quarter_hour", by_time["quarter_hour"], _time_in(zone)),
+        "minute": lambda: _rows(MinuteRow, "minute", by_time["minute"], _time_in(zone)),
+    }
+    lists = {f"by_{name}": optional[name]() for name in request.by}
+    if request.label_values is not None:
+        lists["by_label"] = _rows(LabelRow, "value", found.get("label"), lambda value: value or None)
+    since = EARLIEST_MS if period.since is None else period.since
+    return Stats(
+        days=period.days(now_ms),
+        since=day_of(since, zone).isoformat(),
+        from_=format_rfc3339(since),
+        to=format_rfc3339(period.until),
+        tz=period.zone,
+        totals=_rows(Sums, None, totals or [("", *(0,) * len(SUMS))])[0],
+        by_tool=_rows(ToolRow, "tool_name", found.get("tool")),
+        by_table=_rows(TableRow, "table_name", found.get("table"), lambda name: name or None),
+        by_key=tuple(
+            KeyRow(key_id=key_id, key_name=names.get(key_id, ""), **_numbers(row))
+            for key_id, *row in found.get("key", ())[:MAX_ROWS]
+        ),
+        by_day=_rows(DayRow, "day", by_time["day"], lambda start: day_of(int(start) * 1000, zone).isoformat()),
+        **lists,
+        truncated=any(len(found.get(name, ())) > MAX_ROWS for name in bounded),
+    )
+
+
+def _rows(
+    row_type: type[Row],
+    field: str | None,
+    rows: Sequence[tuple[Any, ...]] | None,
+    convert: Callable[[str], str | None] = lambda value: value,
+) -> tuple[Row, ...]:
+    limit = MAX_STARTS if field in _STEPS else MAX_ROWS
+    return tuple(
+        row_type(**{**_numbers(row), **({} if field is None else {field: convert(value)})})
+        for value, *row in (rows or ())[:limit]
+    )
+
+
+def _time_in(zone: datetime.tzinfo) -> Callable[[str], str]:
+    return lambda start: datetime.datetime.fromtimestamp(int(start), zone).isoformat()
+
+
+def _numbers(row: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields of `Sums` from the sums and the buckets of the percentiles."""
+    *sums, buckets = row if len(row) > len(SUMS) else (*row, ())
+    numbers = dict(zip(SUMS, sums, strict=True))
+    milliseconds = [_milliseconds(bucket) for bucket in buckets] if numbers["calls"] else [None] * 3
+    return numbers | dict(zip(("p50_ms", "p95_ms", "p99_ms"), milliseconds, strict=True))
+
+
+def _milliseconds(bucket: float) -> float:
+    """Return the duration with the smallest relative error for a bucket."""
+    exact = 2 * DURATION_BASE**bucket / (DURATION_BASE + 1)
+    return float(f"{exact:.4g}")
