@@ -1,4 +1,6 @@
-// Client of the admin API. The token is in a cookie that no script can read; the header of the page goes with it.
+// Client of the admin API. The session is a cookie that scripts cannot read; acts by cookie need the header below.
+
+const PAGE_HEADERS = { "X-Gateway-Page": "1" };
 
 let unauthorizedCallback = () => {};
 
@@ -7,7 +9,7 @@ export function onUnauthorized(callback) {
 }
 
 export class ApiError extends Error {
-  constructor(status, detail, errors) {
+  constructor(status, detail, errors = []) {
     super(detail);
     this.status = status;
     this.errors = errors;
@@ -15,23 +17,26 @@ export class ApiError extends Error {
 }
 
 export async function get(path, query = {}) {
-  return (await request("GET", withQuery(path, query))).json();
+  return (await load(path, query)).data;
 }
 
-export async function post(path, body) {
-  return (await request("POST", path, body)).json();
+// Loads data with its entity tag, which a change sends as `If-Match`.
+export async function load(path, query, { signal } = {}) {
+  const response = await request("GET", withQuery(path, query), { signal });
+  return { data: await readJson(response), etag: response.headers.get("ETag") };
+}
+
+export async function post(path, body, headers = {}) {
+  return readJson(await request("POST", path, { body, headers }));
 }
 
 // Downloads a file under the name that the API gives it.
 export async function download(path, query = {}) {
   const response = await request("GET", withQuery(path, query));
   const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "download";
-  let file;
-  try {
-    file = await response.blob();
-  } catch {
-    throw new ApiError(0, "The download was interrupted. Try again.", []);
-  }
+  const file = await response.blob().catch(() => {
+    throw new ApiError(0, "The download was interrupted. Try again.");
+  });
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = name;
@@ -45,18 +50,25 @@ function withQuery(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-async function request(method, path, body) {
-  const headers = { "X-Gateway-Page": "1" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+async function readJson(response) {
+  return response.json().catch(() => {
+    throw new ApiError(0, "The answer of the gateway cannot be read. Reload the page.");
+  });
+}
+
+async function request(method, path, { body, headers = {}, signal } = {}) {
+  const sent = { ...PAGE_HEADERS, ...headers };
+  if (body !== undefined) sent["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch {
-    throw new ApiError(0, "The gateway does not respond. Check that it is running, then try again.", []);
+    response = await fetch(path, { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The gateway does not respond. Check that it is running, then try again.");
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const error = new ApiError(response.status, problem.detail ?? `The gateway responded with status ${response.status}.`, problem.errors ?? []);
-  if (response.status === 401) unauthorizedCallback();
+  if (response.status === 401 && !path.startsWith("api/auth/login")) unauthorizedCallback();
   throw error;
 }

@@ -1,190 +1,113 @@
-// The frame of the page: login, navigation, and the account of the user.
+// The frame of the page: login, navigation, the account of the user, and the view that the address names.
 
 import { get, onUnauthorized, post } from "./api.js";
-import { el, field, form, openDialog, toast } from "./dom.js";
-import { keysView } from "./keys.js";
-import { usageView } from "./usage.js";
+import { html, render, useEffect, useRef, useState } from "./html.js";
+import { RouteProvider, href, useHash } from "./router.js";
+import { SessionProvider, sessionOf } from "./session.js";
+import { toast } from "./components/toast.js";
+import { Accept } from "./views/accept.js";
+import { AuditView } from "./views/audit.js";
+import { CallsView } from "./views/calls.js";
+import { KeyView } from "./views/key.js";
+import { KeysView } from "./views/keys.js";
+import { Login } from "./views/login.js";
+import { OverviewView } from "./views/overview.js";
+import { PasswordDialog } from "./views/password_dialog.js";
+import { ReadersView } from "./views/readers.js";
+import { UsersView } from "./views/users.js";
 
-const VIEWS = { keys: ["API keys", keysView], usage: ["Usage", usageView] };
+// `access` as for endpoints of the API: everybody, or those who read everything.
+const VIEWS = {
+  overview: { title: "Overview", view: OverviewView },
+  keys: { title: "API keys", view: KeysView },
+  calls: { title: "Calls", view: CallsView },
+  readers: { title: "Tables", view: ReadersView },
+  users: { title: "Users", view: UsersView, readsAll: true },
+  audit: { title: "Audit", view: AuditView, readsAll: true },
+};
+const HOME = "keys";
 
-const root = document.getElementById("app");
-let session = null;
-
-function brand() {
-  return el("span", { class: "brand" }, el("img", { src: "assets/icon.svg", alt: "", width: 24, height: 24 }), "MCP Gateway");
-}
-
-function showLogin(message = "") {
-  session = null;
-  document.title = "Log in · MCP Gateway";
-  const fields = {
-    email: field("Email", el("input", { type: "email", autocomplete: "username", name: "email", required: true })),
-    password: field("Password", el("input", { type: "password", autocomplete: "current-password", name: "password", required: true })),
-  };
-  const send = async () => {
-    await post("api/auth/login", { email: fields.email.control.value, password: fields.password.control.value });
-    await start();
-  };
-  root.replaceChildren(
-    el(
-      "main",
-      { id: "main", class: "login" },
-      el(
-        "div",
-        { class: "card" },
-        brand(),
-        el("h1", {}, "Log in"),
-        message && el("p", { class: "notice" }, message),
-        form(fields, { submit: "Log in", send }),
-      ),
-      el("p", { class: "below" }, "The first user and password are printed when the gateway starts for the first time."),
-    ),
-  );
-  fields.email.control.focus();
-}
-
-function endSession(message) {
-  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
-  showLogin(message);
-}
-
-// The token of a one-time link is in the fragment, which reaches no server and no log.
-function linkToken() {
-  const [view, query] = location.hash.slice(1).split("?");
-  return view === "/accept" ? new URLSearchParams(query).get("token") : null;
-}
-
-function showAccept(token) {
-  session = null;
-  document.title = "Set your password · MCP Gateway";
-  const fields = {
-    password: field("New password", el("input", { type: "password", autocomplete: "new-password", name: "password", required: true }), "At least 10 characters."),
-  };
-  const send = async () => {
+function App() {
+  const [session, setSession] = useState(null);
+  const [state, setState] = useState({ name: "starting", message: "" });
+  const route = useHash();
+  const start = async () => {
     try {
-      await post("api/auth/accept-invite", { token, password: fields.password.control.value });
+      const [me, info] = await Promise.all([get("api/auth/me"), get("api/info")]);
+      setSession(sessionOf(me, info));
+      setState({ name: "in", message: "" });
     } catch (error) {
-      // The link has no field on this page.
-      const errors = (error.errors ?? []).map(({ field: name, detail }) => (name === "token" ? `This link ${detail}.` : ""));
-      throw errors.some(Boolean) ? new Error(errors.find(Boolean)) : error;
+      setSession(null);
+      if (error.status !== 401) setState({ name: "failed", message: error.message });
     }
-    history.replaceState(null, "", location.pathname);
-    await start();
   };
-  root.replaceChildren(
-    el(
-      "main",
-      { id: "main", class: "login" },
-      el("div", { class: "card" }, brand(), el("h1", {}, "Set your password"), form(fields, { submit: "Set password", send })),
-    ),
-  );
-  fields.password.control.focus();
-}
-
-async function logOut() {
-  try {
-    await post("api/auth/logout", {});
-    endSession("You are logged out.");
-  } catch (error) {
-    // With 401 the session has ended already, and the login is shown.
-    if (error.status !== 401) toast(error.message);
-  }
-}
-
-function changePassword() {
-  const fields = {
-    current_password: field("Current password", el("input", { type: "password", autocomplete: "current-password" })),
-    new_password: field("New password", el("input", { type: "password", autocomplete: "new-password" }), "At least 10 characters. All other sessions are logged out."),
+  const end = (message) => {
+    setSession(null);
+    setState({ name: "out", message });
   };
-  const send = async () => {
-    const body = Object.fromEntries(Object.entries(fields).map(([name, input]) => [name, input.control.value]));
-    await post("api/auth/password", body);
-    dialog.close();
-    toast("Password changed");
+  const logOut = async () => {
+    await post("api/auth/logout", {}).catch(() => {});
+    end("You are logged out.");
   };
-  const dialog = openDialog("Change password", form(fields, { submit: "Change password", send, cancel: () => dialog.close() }));
-}
-
-function showFrame() {
-  const current = currentView();
-  const links = Object.entries(VIEWS).map(([name, [title]]) =>
-    el("a", { href: `#${name}`, "aria-current": name === current ? "page" : undefined }, title),
-  );
-  const main = el("main", { id: "main", tabindex: "-1" });
-  root.replaceChildren(
-    el(
-      "header",
-      { class: "top" },
-      el(
-        "div",
-        { class: "inner" },
-        brand(),
-        el("nav", { "aria-label": "Views" }, links),
-        el(
-          "div",
-          { class: "account" },
-          el("span", { class: "email", title: session.me.email }, session.me.email),
-          el("button", { type: "button", class: "button quiet", onclick: changePassword }, "Password"),
-          el("button", { type: "button", class: "button quiet", onclick: logOut }, "Log out"),
-        ),
-      ),
-    ),
-    main,
-    el("footer", {}, `MCP Gateway ${session.info.version}`, el("a", { href: "api/openapi.json" }, "OpenAPI document")),
-  );
-  const [title, view] = VIEWS[current];
-  document.title = `${title} · MCP Gateway`;
-  view(main, session);
-}
-
-function currentView() {
-  const name = location.hash.slice(1);
-  return Object.hasOwn(VIEWS, name) ? name : "keys";
-}
-
-async function start() {
-  const token = linkToken();
-  if (token !== null) {
-    showAccept(token);
-    return;
-  }
-  try {
-    const me = await get("api/auth/me");
-    session = { me, info: await get("api/info") };
-  } catch (error) {
-    if (error.status === 401) {
-      showLogin();
-      return;
-    }
-    root.replaceChildren(
-      el(
-        "main",
-        { id: "main", class: "login" },
-        el(
-          "div",
-          { class: "card" },
-          brand(),
-          el("p", { class: "problem", role: "alert" }, error.message),
-          el("button", { type: "button", class: "button", onclick: start }, "Try again"),
-        ),
-      ),
-    );
-    return;
-  }
-  showFrame();
-}
-
-onUnauthorized(() => {
-  // Without a session, a 401 is a wrong password, or the page was loaded without a login.
-  if (session !== null) endSession("Your session has ended. Log in again.");
-});
-addEventListener("hashchange", () => {
-  if (linkToken() !== null) {
+  useEffect(() => {
+    // Without a session there is nothing to say: the page has just been opened.
+    onUnauthorized(() => setState((before) => {
+      setSession(null);
+      return { name: "out", message: before.name === "in" ? "Your session has ended. Log in again." : before.message };
+    }));
     start();
-    return;
-  }
-  if (session === null || location.hash === "#main") return;
-  showFrame();
-  document.getElementById("main").focus();
-});
-start();
+  }, []);
+  if (route.view === "accept") return html`<${Accept} token=${route.query.token ?? ""} onDone=${(message) => end(message)} />`;
+  if (state.name === "out") return html`<${Login} message=${state.message} onDone=${start} />`;
+  if (state.name === "failed") return html`<${Failed} message=${state.message} onRetry=${start} />`;
+  if (session === null) return null;
+  return html`<${RouteProvider} value=${route}><${SessionProvider} value=${session}><${Frame} route=${route} session=${session} onLogOut=${logOut} /><//><//>`;
+}
+
+function Failed({ message, onRetry }) {
+  return html`
+    <main id="main" class="login">
+      <div class="card">
+        <p class="problem" role="alert">${message}</p>
+        <button type="button" class="button" onClick=${onRetry}>Try again</button>
+      </div>
+    </main>
+  `;
+}
+
+function Frame({ route, session, onLogOut }) {
+  const main = useRef(null);
+  const isFirst = useRef(true);
+  const [changesPassword, setChangesPassword] = useState(false);
+  const allowed = Object.entries(VIEWS).filter(([, { readsAll }]) => !readsAll || session.readsAll);
+  const views = Object.fromEntries(allowed);
+  const current = Object.hasOwn(views, route.view) ? route.view : HOME;
+  const { title, view } = views[current];
+  const shown = current === "keys" && route.name ? KeyView : view;
+  useEffect(() => {
+    document.title = `${title} · MCP Gateway`;
+    document.querySelector("nav [aria-current]").scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (!isFirst.current) main.current.focus({ preventScroll: true });
+    isFirst.current = false;
+  }, [current, route.name]);
+  return html`
+    <header class="top">
+      <div class="inner">
+        <a class="brand" href=${href(HOME)}><img src="assets/icon.svg" alt="" width="24" height="24" />MCP Gateway</a>
+        <nav aria-label="Views">
+          ${allowed.map(([name, one]) => html`<a key=${name} href=${href(name)} aria-current=${name === current ? "page" : undefined}>${one.title}</a>`)}
+        </nav>
+        <div class="account">
+          <bdi class="email" title=${session.me.email}>${session.me.email}</bdi>
+          <button type="button" class="button quiet" onClick=${() => setChangesPassword(true)}>Password</button>
+          <button type="button" class="button quiet" onClick=${onLogOut}>Log out</button>
+        </div>
+      </div>
+    </header>
+    <main id="main" tabindex="-1" ref=${main}><${shown} key=${`${current}/${route.name}`} name=${route.name} /></main>
+    <footer><span>MCP Gateway ${session.info.version}</span><a href="api/openapi.json">OpenAPI document</a></footer>
+    ${changesPassword && html`<${PasswordDialog} onClose=${() => setChangesPassword(false)} onDone=${() => toast("Password changed")} />`}
+  `;
+}
+
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,22 +1,7 @@
-// Formatting of numbers, times and sizes.
-
-import { el } from "./dom.js";
+// Formatting of numbers, sizes and durations.
 
 const number = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const dateAndTime = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const shortDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
-
-const UNITS = [
-  ["year", 31_536_000],
-  ["month", 2_592_000],
-  ["day", 86_400],
-  ["hour", 3600],
-  ["minute", 60],
-];
 
 export function count(value) {
   return number.format(value);
@@ -38,6 +23,7 @@ export function bytes(value) {
 }
 
 export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
   if (value >= 10_000) return `${(value / 1000).toFixed(0)} s`;
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
@@ -47,32 +33,13 @@ export function plural(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-// A percentage, rounded down; `whole` must not be 0. A share above zero is never shown as 0 %.
+// A percentage, rounded down; a share above zero is never shown as 0 %.
 export function share(part, whole) {
+  if (part === 0 || whole === 0) return "0 %";
   const percent = (100 * part) / whole;
   return percent < 1 ? "less than 1 %" : `${Math.floor(percent)} %`;
 }
 
-// A time relative to now, with the exact time as its tooltip.
-export function relativeTime(text) {
-  const seconds = (new Date(text) - Date.now()) / 1000;
-  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  const phrase = Math.abs(seconds) < 45 ? "just now" : relative.format(Math.round(seconds / size), unit);
-  return el("time", { datetime: text, title: full.format(new Date(text)) }, phrase);
-}
-
-export function date(text) {
-  return el("time", { datetime: text, title: full.format(new Date(text)) }, dateOnly.format(new Date(text)));
-}
-
-export function dateTime(text) {
-  return el("time", { datetime: text, title: full.format(new Date(text)) }, dateAndTime.format(new Date(text)));
-}
-
-export function day(text) {
-  return shortDay.format(new Date(`${text}T00:00:00Z`));
-}
-
-export function unknown() {
-  return el("span", { class: "unknown", title: "The number of records in the response could not be determined" }, "unknown");
+export function sentence(text) {
+  return text === "" ? "" : `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 }

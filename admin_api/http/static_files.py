@@ -6,7 +6,9 @@ Each file is served under its own name and no other path is looked up, so there 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
 from aiohttp import hdrs, web
@@ -23,14 +25,22 @@ class Asset(NamedTuple):
 
 
 def load_assets() -> dict[str, Asset]:
-    """Return the files of the dashboard by name."""
+    """Return the files of the dashboard by their path in its folder."""
     assets = {}
-    for file in files("admin_api").joinpath("dashboard").iterdir():
-        media_type = _MEDIA_TYPES.get("." + file.name.rpartition(".")[2])
-        if media_type is not None and file.is_file():
+    for path, file in _files(files("admin_api").joinpath("dashboard")):
+        media_type = _MEDIA_TYPES.get("." + path.rpartition(".")[2])
+        if media_type is not None:
             body = file.read_bytes()
-            assets[file.name] = Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+            assets[path] = Asset(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
     return assets
+
+
+def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry
 
 
 def serve_asset(asset: Asset, request: web.Request) -> web.Response:

@@ -1,0 +1,34 @@
+// Modal dialogs.
+
+import { html, useEffect, useId, useRef } from "../html.js";
+
+// A modal dialog that is open as long as it is rendered. With `persistent`, Escape does not close it: its content is
+// not shown again.
+export function Dialog({ title, onClose, persistent = false, wide = false, children }) {
+  const id = useId();
+  const dialog = useRef(null);
+  useEffect(() => {
+    const opener = document.activeElement;
+    const element = dialog.current;
+    element.showModal();
+    element.querySelector("[data-focus]")?.focus();
+    return () => {
+      document.body.append(document.getElementById("toast"));
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
+  const onCancel = (event) => {
+    if (event.target !== dialog.current) return;
+    event.preventDefault();
+    if (!persistent) onClose();
+  };
+  const onKeyDown = (event) => {
+    if (persistent && event.key === "Escape") event.preventDefault();
+  };
+  return html`
+    <dialog ref=${dialog} aria-labelledby=${id} class=${wide ? "wide" : ""} onCancel=${onCancel} onKeyDown=${onKeyDown}>
+      <h2 id=${id}>${title}</h2>
+      ${children}
+    </dialog>
+  `;
+}

@@ -1,0 +1,83 @@
+// Tables that scroll by keyboard where they are too wide, and become cards on narrow screens.
+
+import { html, useState } from "../html.js";
+
+// A column: `key`, `title`, `cell` (a function of the row), and optionally `right`, `sort` (its name in the query) and
+// `class`. `details`, a function of the row, makes rows that open.
+export function Table({ caption, columns, rows, rowKey, details = null, sort = "", onSort = null, isInactive = () => false }) {
+  return html`
+    <div class="scroll" role="region" aria-label=${caption} tabindex="0">
+      <table class="stacking">
+        <caption class="offscreen">${caption}</caption>
+        <thead>
+          <tr>
+            ${columns.map((column) => html`<${HeadCell} key=${column.key} column=${column} sort=${sort} onSort=${onSort} />`)}
+            ${details && html`<th scope="col"><span class="offscreen">Details</span></th>`}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map((row) => html`<${Row} key=${rowKey(row)} row=${row} columns=${columns} details=${details} isInactive=${isInactive(row)} />`)}
+        </tbody>
+      </table>
+    </div>
+  `;
+}
+
+function HeadCell({ column, sort, onSort }) {
+  const isSorted = sort === column.sort || sort === `-${column.sort}`;
+  const isDescending = sort === `-${column.sort}`;
+  if (!column.sort || !onSort) return html`<th scope="col" class=${column.right ? "right" : ""}>${column.title}</th>`;
+  const next = sort === column.sort ? `-${column.sort}` : column.sort;
+  return html`
+    <th scope="col" class=${column.right ? "right" : ""} aria-sort=${isSorted ? (isDescending ? "descending" : "ascending") : undefined}>
+      <button type="button" class="sort" onClick=${() => onSort(next)}>${column.title}<span aria-hidden="true">${isSorted ? (isDescending ? " ↓" : " ↑") : ""}</span></button>
+    </th>
+  `;
+}
+
+function Row({ row, columns, details, isInactive }) {
+  const [isOpen, setOpen] = useState(false);
+  return html`
+    <tr class=${isInactive ? "inactive" : ""}>
+      ${columns.map((column, index) => html`<${Cell} key=${column.key} column=${column} row=${row} isHead=${index === 0} />`)}
+      ${details && html`
+        <td class="row-actions">
+          <button type="button" class="button small" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>Details</button>
+        </td>
+      `}
+    </tr>
+    ${details && isOpen && html`<tr class="details"><td colspan=${columns.length + 1}>${details(row)}</td></tr>`}
+  `;
+}
+
+function Cell({ column, row, isHead }) {
+  const className = `${column.right ? "right" : ""} ${column.class ?? ""}`;
+  if (isHead) return html`<th scope="row" class=${className} data-label=${column.title}>${column.cell(row)}</th>`;
+  return html`<td class=${className} data-label=${column.title}>${column.cell(row)}</td>`;
+}
+
+// A text that others chose: cut on wide screens if it is long, and isolated if it runs from right to left.
+export function Name({ text, as = null }) {
+  const name = html`<bdi class="cut" title=${text}>${text}</bdi>`;
+  return as === "code" ? html`<code>${name}</code>` : name;
+}
+
+// A list of names and values.
+export function Properties({ rows }) {
+  return html`
+    <dl class="properties">
+      ${rows.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+    </dl>
+  `;
+}
+
+// Buttons to the next and the first page of a list with cursors.
+export function CursorPager({ cursor, next, onChange, label }) {
+  if (!cursor && !next) return null;
+  return html`
+    <nav class="pager" aria-label=${label}>
+      <button type="button" class="button small" disabled=${!cursor} onClick=${() => history.back()}>Previous</button>
+      <button type="button" class="button small" disabled=${!next} onClick=${() => onChange(next)}>Next</button>
+    </nav>
+  `;
+}

@@ -1,0 +1,13 @@
+// A short message at the bottom of the page, announced by screen readers.
+
+let timer = 0;
+
+export function toast(message) {
+  const box = document.getElementById("toast");
+  // Elements outside an open modal dialog are hidden and not announced.
+  (document.querySelector("dialog[open]") ?? document.body).append(box);
+  box.textContent = message;
+  box.classList.add("shown");
+  clearTimeout(timer);
+  timer = setTimeout(() => box.classList.remove("shown"), 4000);
+}

@@ -1,0 +1,53 @@
+// The state of the page in its address: `#/view/name?filter=value`. Reload, Back and a shared link restore it.
+
+import { createContext, useCallback, useContext, useEffect, useState } from "./html.js";
+
+const Route = createContext(null);
+
+export const RouteProvider = Route.Provider;
+
+// The view, the name after it (such as a key id), and the filters of the present address.
+export function parseHash(hash) {
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const [view = "", name = ""] = path.split("/").map(decode);
+  return { view, name, query: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+export function href(view, query = {}, name = "") {
+  const present = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
+  const text = new URLSearchParams(present).toString();
+  return `#/${view}${name && `/${encodeURIComponent(name)}`}${text && `?${text}`}`;
+}
+
+export function navigate(view, query = {}, name = "") {
+  location.hash = href(view, query, name);
+}
+
+export function useHash() {
+  const [route, setRoute] = useState(() => parseHash(location.hash));
+  useEffect(() => {
+    const update = () => setRoute(parseHash(location.hash));
+    addEventListener("hashchange", update);
+    return () => removeEventListener("hashchange", update);
+  }, []);
+  return route;
+}
+
+export function useRoute() {
+  return useContext(Route);
+}
+
+// The filters in the address, and a function that changes some of them. An empty value removes a filter.
+export function useQuery(defaults = {}) {
+  const { view, name, query } = useRoute();
+  const change = useCallback((changes) => navigate(view, { ...query, ...changes }, name), [view, name, query]);
+  return [{ ...defaults, ...query }, change];
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,151 @@
+// One key: its secrets, limits, scopes and usage, and the acts on it.
+
+import { post } from "../api.js";
+import { count } from "../format.js";
+import { html, useState } from "../html.js";
+import { useData } from "../data.js";
+import { href } from "../router.js";
+import { useSession } from "../session.js";
+import { DateOf, DateTime, RelativeTime, ZONE, ZoneNote } from "../times.js";
+import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../components/state.js";
+import { Name, Properties, Table } from "../components/table.js";
+import { toast } from "../components/toast.js";
+import { ConfirmDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
+import { pairsText } from "./key_fields.js";
+import { Expiry, Limits, STATUSES } from "./keys.js";
+
+const LIMIT_NAMES = {
+  rate_limit_per_minute: "Requests per minute",
+  tool_rate_limits: "Calls per minute",
+  calls_per_day: "Calls per day",
+  calls_per_month: "Calls per month",
+  records_per_day: "Records per day",
+  records_per_month: "Records per month",
+  max_concurrent: "Calls at a time",
+};
+
+export function KeyView({ name: keyId }) {
+  const loaded = useData("api/mcp-keys/show", { key_id: keyId }, { seconds: 15 });
+  return html`
+    <nav aria-label="Path"><a href=${href("keys")}>API keys</a></nav>
+    <${Loaded} ...${loaded}>${(key) => html`<${Key} shown=${key} etag=${loaded.etag} reload=${loaded.reload} />`}<//>
+    <${ZoneNote} />
+  `;
+}
+
+function Key({ shown, etag, reload }) {
+  const { me, isAdmin } = useSession();
+  const [dialog, setDialog] = useState(null);
+  const mayChange = isAdmin || shown.owner === me.email;
+  return html`
+    <${Heading} title=${html`<bdi>${shown.key_name}</bdi>`} lead=${html`<code>${shown.key_prefix}…</code> <${Status} kind=${shown.status}>${STATUSES[shown.status]}<//>`}>
+      ${mayChange && html`<${Acts} shown=${shown} etag=${etag} setDialog=${setDialog} reload=${reload} />`}
+    <//>
+    <${Panel} title="About this key">
+      <${Properties} rows=${[
+        ["Key id", html`<code>${shown.key_id}</code>`],
+        ["Owner", html`<bdi>${shown.owner}</bdi>`],
+        ["Created", html`<${DateOf} at=${shown.created_at} />`],
+        ["Expires", html`<${Expiry} of=${shown} />`],
+        ["Last used", shown.last_used_at ? html`<${RelativeTime} at=${shown.last_used_at} />` : html`<${Unknown}>never<//>`],
+        shown.suspended_at && ["Suspended", html`<${DateTime} at=${shown.suspended_at} /> by ${shown.suspended_by === "admin" ? "an admin" : "its owner"}`],
+        shown.revoked_at && ["Revoked", html`<${DateTime} at=${shown.revoked_at} />`],
+        ["Labels", pairsText(shown.labels) || "none"],
+        ["Scopes and limits", html`<${Limits} of=${shown} />`],
+        ["Ceiling set by an admin", html`<${Limits} of=${shown.ceiling} />`],
+      ]} />
+    <//>
+    <${LimitUse} limits=${shown.limits} />
+    <${Secrets} shown=${shown} mayChange=${mayChange} setDialog=${setDialog} reload=${reload} />
+    <${Usage} keyId=${shown.key_id} owner=${shown.owner} />
+    ${dialog}
+  `;
+}
+
+function Acts({ shown, etag, setDialog, reload }) {
+  const { isAdmin } = useSession();
+  const close = () => setDialog(null);
+  const done = (message) => () => {
+    close();
+    reload();
+    toast(message);
+  };
+  const act = (path, message) => async () => {
+    await post(path, { key_id: shown.key_id });
+    done(message)();
+  };
+  const confirm = (title, submit, text, send) => setDialog(html`<${ConfirmDialog} title=${title} submit=${submit} send=${send} onClose=${close}><p>${text}</p><//>`);
+  const rotated = (created) => {
+    setDialog(html`<${SecretDialog} title="New secret" created=${created} onClose=${close} />`);
+    reload();
+  };
+  const isLive = shown.status === "active" || shown.status === "suspended";
+  const button = (text, onClick, danger = false) => html`<button type="button" class="button ${danger ? "danger" : ""}" onClick=${onClick}>${text}</button>`;
+  return html`
+    ${shown.status !== "revoked" && button("Edit", () => setDialog(html`<${EditDialog} shown=${shown} etag=${etag} onClose=${close} onDone=${done("The key is changed")} />`))}
+    ${shown.status === "active" && button("Rotate", () => setDialog(html`<${RotateDialog} shown=${shown} onClose=${close} onDone=${rotated} />`))}
+    ${isAdmin && isLive && button("Transfer", () => setDialog(html`<${TransferDialog} shown=${shown} onClose=${close} onDone=${done("The key is transferred")} />`))}
+    ${shown.status === "active" && button("Suspend", () => confirm("Suspend this key?", "Suspend key", "Clients that use it are rejected until it is resumed.", act("api/mcp-keys/suspend", "The key is suspended")))}
+    ${shown.status === "suspended" && button("Resume", () => confirm("Resume this key?", "Resume key", "Clients that use it are accepted again.", act("api/mcp-keys/resume", "The key is resumed")))}
+    ${shown.status !== "revoked" && button("Revoke", () => confirm("Revoke this key?", "Revoke key", "Clients that use this key are rejected immediately, and their open streams are closed. This cannot be undone. Its usage data is kept.", act("api/mcp-keys/revoke", "The key is revoked")), true)}
+  `;
+}
+
+function LimitUse({ limits }) {
+  if (limits.length === 0) return null;
+  const title = (limit) => `${LIMIT_NAMES[limit.name] ?? limit.name}${limit.tool ? ` of ${limit.tool}` : ""}`;
+  const columns = [
+    { key: "name", title: "Limit", cell: (limit) => html`${title(limit)}${limit.of === "owner" && html` <span class="hint">all keys of the owner</span>`}` },
+    { key: "used", title: "Used", right: true, cell: (limit) => `${count(limit.used)} of ${count(limit.limit)}` },
+    { key: "left", title: "Left", right: true, cell: (limit) => count(limit.left) },
+    { key: "meter", title: "Share used", cell: (limit) => html`<meter aria-label=${title(limit)} min="0" max=${limit.limit} high=${0.8 * limit.limit} value=${Math.min(limit.used, limit.limit)}></meter>` },
+    { key: "resets", title: "Resets", class: "nowrap", cell: (limit) => (limit.resets_at ? html`<${RelativeTime} at=${limit.resets_at} />` : "as calls end") },
+  ];
+  return html`<${Panel} title="Limits"><${Table} caption="Limits of this key" columns=${columns} rows=${limits} rowKey=${(limit) => [limit.of, limit.name, limit.tool].join(" ")} /><//>`;
+}
+
+function Secrets({ shown, mayChange, setDialog, reload }) {
+  const close = () => setDialog(null);
+  const end = async () => {
+    await post("api/mcp-keys/end-overlap", { key_id: shown.key_id });
+    reload();
+    toast("Only the newest secret is left");
+  };
+  const ask = () => setDialog(html`<${ConfirmDialog} title="End the overlap?" submit="End overlap" send=${end} onClose=${close}><p>Clients that still use an older secret are rejected immediately.</p><//>`);
+  const actions = mayChange && shown.secrets.length > 1 && html`<button type="button" class="button small" onClick=${ask}>End overlap</button>`;
+  const none = html`<${Unknown}>never<//>`;
+  const columns = [
+    { key: "prefix", title: "Secret", cell: (secret) => (secret.prefix ? html`<code>${secret.prefix}…</code>` : html`<${Unknown} />`) },
+    { key: "since", title: "Since", cell: (secret) => (secret.since ? html`<${DateTime} at=${secret.since} />` : html`<${Unknown} />`) },
+    { key: "until", title: "Until", cell: (secret) => (secret.until ? html`<${DateTime} at=${secret.until} />` : "the key ends") },
+    { key: "used", title: "Last used", cell: (secret) => (secret.last_used_at ? html`<${RelativeTime} at=${secret.last_used_at} />` : none) },
+    { key: "client", title: "Client", cell: (secret) => html`<${Name} text=${secret.client || "–"} />` },
+    { key: "address", title: "Address", cell: (secret) => html`<code>${secret.address || "–"}</code>` },
+  ];
+  return html`
+    <${Panel} title="Secrets" actions=${actions}>
+      ${shown.secrets.length === 0 ? html`<${Empty}>No secret of this key works any more.<//>` : html`<${Table} caption="Secrets of this key" columns=${columns} rows=${shown.secrets} rowKey=${(secret) => `${secret.prefix} ${secret.since}`} />`}
+    <//>
+  `;
+}
+
+function Usage({ keyId, owner }) {
+  const scope = { owner, key_id: keyId };
+  const stats = useData("api/mcp-usage/stats", { ...scope, days: 30, tz: ZONE });
+  const denials = useData("api/mcp-usage/denials", { ...scope, days: 30 });
+  const columns = [
+    { key: "tool", title: "Tool", cell: (row) => html`<${Name} as="code" text=${row.tool_name || "–"} />` },
+    { key: "status", title: "Status", cell: (row) => row.status },
+    { key: "reason", title: "Reason", cell: (row) => row.reason },
+    { key: "count", title: "Times", right: true, cell: (row) => count(row.count) },
+    { key: "last", title: "Last", cell: (row) => html`<${RelativeTime} at=${row.last_at} />` },
+  ];
+  return html`
+    <${Panel} title="Usage in the last 30 days" actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}>
+      <${Loaded} ...${stats}>${({ totals }) => html`<${Properties} rows=${[["Calls", count(totals.calls)], ["Records", count(totals.records)], ["Errors", count(totals.errors)]]} />`}<//>
+    <//>
+    <${Panel} title="Denials in the last 30 days">
+      <${Loaded} ...${denials}>${(page) => (page.denials.length === 0 ? html`<${Empty}>No request of this key was denied.<//>` : html`<${Table} caption="Denied requests" columns=${columns} rows=${page.denials} rowKey=${(row) => [row.tool_name, row.status, row.reason].join(" ")} />`)}<//>
+    <//>
+  `;
+}

@@ -1,0 +1,126 @@
+"""The frame of the page in a real browser: sessions, accessibility, and the places from which it is served."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from gateway.usage.store.table import UsageTable
+from tests.admin_api.dashboard.support import calls, log_in, take_screenshots
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
+from tests.support.browser import NEEDS_CHROMIUM
+from tests.support.prefix_proxy import prefix_proxy
+
+pytestmark = list(NEEDS_CHROMIUM)
+
+VIEWS = ("overview?owner=*", "keys?owner=*", "calls?owner=*", "readers?owner=*", "users", "audit")
+
+
+async def test_an_ended_session_returns_to_the_login(page: Page, api: Api) -> None:
+    await log_in(page, api, view="keys")
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    await api.deps.users.set_password(USER, "changed elsewhere")
+    await page.get_by_role("button", name="Create key").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("laptop")
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_text("Your session has ended. Log in again.")).to_be_visible()
+
+
+async def test_no_script_can_read_the_session_and_logging_out_ends_it(page: Page, api: Api) -> None:
+    await log_in(page, api, view="keys")
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    assert await page.evaluate("[document.cookie, sessionStorage.length, localStorage.length]") == ["", 0, 0]
+    (cookie,) = await page.context.cookies()
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_text("You are logged out.")).to_be_visible()
+    headers = {"Cookie": f"{cookie['name']}={cookie['value']}", "X-Gateway-Page": "1"}
+    assert (await api.request("GET", "/api/auth/me", headers=headers)).status == 401
+
+
+async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> None:
+    await log_in(page, api, view="keys")
+    await page.get_by_role("button", name="Password").click()
+    await page.get_by_label("Current password").fill("not the password")
+    await page.get_by_label("New password").fill("another good one")
+    await page.get_by_role("button", name="Change password").click()
+    await expect(page.get_by_text("Is not your password.")).to_be_visible()
+    await page.get_by_label("Current password").fill(PASSWORD)
+    await page.get_by_role("button", name="Change password").click()
+    await expect(page.get_by_text("Password changed")).to_be_visible()
+    await page.get_by_role("link", name="Calls").click()
+    await expect(page.get_by_role("heading", name="Calls").first).to_be_visible()
+    await api.logged_in(USER, "another good one")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(page: Page, api: Api, table: UsageTable, scheme: str) -> None:
+    user = await api.logged_in(USER)
+    key = await user.create_key("laptop", calls_per_day=100)
+    await table.insert_async(calls(key["key_id"]), f"axe {scheme}")
+    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await log_in(page, api, ADMIN, view="keys")
+    for view in (*VIEWS, f"keys/{key['key_id']}"):
+        await page.goto(f"{api.client.make_url('/')}#/{view}")
+        await expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
+        await expect(page.locator(".loading")).to_have_count(0)
+        results = await Axe().run(page)
+        assert results.response["violations"] == [], view
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    assert (await Axe().run(page)).response["violations"] == []
+
+
+async def test_the_first_tab_leads_to_the_content(page: Page, api: Api) -> None:
+    await log_in(page, api, view="keys")
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+
+
+async def test_the_page_loads_only_from_its_own_origin(page: Page, api: Api, table: UsageTable) -> None:
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    await log_in(page, api, ADMIN)
+    for name in ("Overview", "Calls", "Tables", "Users", "Audit"):
+        await page.get_by_role("link", name=name, exact=True).click()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    origin = str(api.client.make_url("/"))
+    assert [url for url in requested if not url.startswith(origin)] == []
+
+
+async def test_the_page_works_below_a_prefix_that_a_proxy_removes(page: Page, api: Api) -> None:
+    async with prefix_proxy("/team/admin", str(api.client.make_url("")).rstrip("/")) as url:
+        paths: list[str] = []
+        page.on("request", lambda request: paths.append(request.url))
+        await page.goto(url)
+        await page.get_by_label("Email").fill(USER)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+        await page.get_by_role("link", name="Overview").click()
+        await expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
+        link = page.get_by_role("link", name="OpenAPI document")
+        assert await link.evaluate("link => link.href") == f"{url}api/openapi.json"
+        assert {path for path in paths if not path.startswith(url)} == set()
+        # No request is left when the proxy ends.
+        await page.goto("about:blank")
+
+
+async def test_users_are_listed_for_admins(page: Page, api: Api) -> None:
+    await log_in(page, api, ADMIN, view="users")
+    await expect(page.get_by_role("row", name=USER)).to_contain_text("Member")
+    await take_screenshots(page, "users")
+
+
+async def test_the_audit_trail_shows_acts_with_values_before_and_after(page: Page, api: Api) -> None:
+    user = await api.logged_in(USER)
+    key = await user.create_key("laptop", calls_per_day=100)
+    await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "calls_per_day": 50})
+    await log_in(page, api, ADMIN, view="audit?act=key.update")
+    row = page.get_by_role("row", name=key["key_id"])
+    await row.get_by_role("button", name="Details").click()
+    await expect(page.locator("table.changes")).to_contain_text("calls_per_day")
+    await take_screenshots(page, "audit")
