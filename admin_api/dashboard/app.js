@@ -33,8 +33,8 @@ function App() {
   const route = useHash();
   const start = async () => {
     try {
-      const [me, info] = await Promise.all([get("api/auth/me"), get("api/info")]);
-      setSession(sessionOf(me, info));
+      const me = await get("api/auth/me");
+      setSession(sessionOf(me, await get("api/info")));
       setState({ name: "in", message: "" });
     } catch (error) {
       setSession(null);

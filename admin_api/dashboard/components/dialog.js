@@ -1,6 +1,7 @@
 // Modal dialogs.
 
 import { html, useEffect, useId, useRef } from "../html.js";
+import { keepToast } from "./toast.js";
 
 // A modal dialog that is open as long as it is rendered. With `persistent`, Escape does not close it: its content is
 // not shown again.
@@ -13,7 +14,7 @@ export function Dialog({ title, onClose, persistent = false, wide = false, child
     element.showModal();
     element.querySelector("[data-focus]")?.focus();
     return () => {
-      document.body.append(document.getElementById("toast"));
+      keepToast();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, []);

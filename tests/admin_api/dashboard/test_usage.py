@@ -107,9 +107,7 @@ async def test_calls_are_filtered_and_paged(page: Page, api: Api, table: UsageTa
     await expect(rows).to_have_count(40)
 
 
-async def test_a_call_opens_with_its_details_in_the_zone_of_the_viewer(
-    page: Page, api: Api, table: UsageTable
-) -> None:
+async def test_a_call_opens_with_its_details_in_the_zone_of_the_viewer(page: Page, api: Api, table: UsageTable) -> None:
     await table.insert_async(calls("key_1"), "details")
     await table.insert_async([event(count_method="declared", arguments_hash="0123456789abcdef")], "one more")
     await log_in(page, api, view="calls")
