@@ -49,6 +49,12 @@ function App() {
     await post("api/auth/logout", {}).catch(() => {});
     end("You are logged out.");
   };
+  const accepted = async () => {
+    // Neither the address nor the history keeps the token.
+    history.replaceState(null, "", location.pathname);
+    dispatchEvent(new HashChangeEvent("hashchange"));
+    await start();
+  };
   useEffect(() => {
     // Without a session there is nothing to say: the page has just been opened.
     onUnauthorized(() => setState((before) => {
@@ -57,7 +63,7 @@ function App() {
     }));
     start();
   }, []);
-  if (route.view === "accept") return html`<${Accept} token=${route.query.token ?? ""} onDone=${(message) => end(message)} />`;
+  if (route.view === "accept") return html`<${Accept} token=${route.query.token ?? ""} onDone=${accepted} />`;
   if (state.name === "out") return html`<${Login} message=${state.message} onDone=${start} />`;
   if (state.name === "failed") return html`<${Failed} message=${state.message} onRetry=${start} />`;
   if (session === null) return null;

@@ -10,9 +10,12 @@ export function Accept({ token, onDone }) {
     document.querySelector("input[name=password]").focus();
   }, []);
   const send = async ({ password }) => {
-    await post("api/auth/accept-invite", { token, password });
-    location.hash = "";
-    onDone("The password is set. Log in with it.");
+    await post("api/auth/accept-invite", { token, password }).catch((error) => {
+      // The link has no field on this page.
+      const fault = (error.errors ?? []).find(({ field }) => field === "token");
+      throw fault ? new Error(`This link ${fault.detail}.`) : error;
+    });
+    await onDone();
   };
   return html`
     <main id="main" class="login">

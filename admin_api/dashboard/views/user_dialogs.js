@@ -80,7 +80,7 @@ export function DeleteDialog({ user, onClose, onDone }) {
 }
 
 export function LinkDialog({ title, invitation, onClose }) {
-  const url = invitation.url ?? invitation.link;
+  const url = invitation.link;
   return html`
     <${Dialog} title=${title} persistent wide onClose=${onClose}>
       <p>Send this link to <bdi>${invitation.email}</bdi>. It works once.</p>

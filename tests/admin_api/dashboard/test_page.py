@@ -35,8 +35,30 @@ async def test_no_script_can_read_the_session_and_logging_out_ends_it(page: Page
     (cookie,) = await page.context.cookies()
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_text("You are logged out.")).to_be_visible()
-    headers = {"Cookie": f"{cookie['name']}={cookie['value']}", "X-Gateway-Page": "1"}
-    assert (await api.request("GET", "/api/auth/me", headers=headers)).status == 401
+    assert await page.context.cookies() == []
+    assert (await api.with_token(cookie.get("value")).get("/api/auth/me")).status == 401
+    await page.reload()
+    await expect(page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+async def test_an_invited_user_sets_the_password_and_is_logged_in(page: Page, api: Api, admin: Api) -> None:
+    link = (await admin.post("/api/users/invite", {"email": "new@example.com"})).body["link"]
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    await page.goto(link)
+    await page.get_by_label("New password").fill("new@example.com")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_text("Must not be the email", exact=False)).to_be_visible()
+    await page.get_by_label("New password").fill("another good one")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_text("new@example.com")).to_be_visible()
+    token = link.partition("token=")[2]
+    assert token not in page.url
+    assert [url for url in requested if token in url.partition("#")[0]] == []
+    await page.goto(link)
+    await page.get_by_label("New password").fill("yet another one")
+    await page.get_by_role("button", name="Set password").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This link is not valid any more")
 
 
 async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> None:
