@@ -44,8 +44,8 @@ function valuesOf(form) {
   return { ...Object.fromEntries(new FormData(form)), ...Object.fromEntries(checked) };
 }
 
-// A labelled control. Screen readers read `hint` with it, or the error in its place. `options` makes a select, `rows` a
-// text area; other properties are those of the control.
+// A labelled control. Screen readers read `hint` with it, or the error in its place. `options` makes a select; other
+// properties are those of the control.
 export function Field({ label, name, hint = "", options = null, class: className = "", ...properties }) {
   const id = useId();
   const error = useContext(Errors)[name];
@@ -59,22 +59,24 @@ export function Field({ label, name, hint = "", options = null, class: className
   `;
 }
 
-function control(properties, options) {
-  if (options) return html`<${Select} ...${properties} options=${options} />`;
-  if (properties.rows) return html`<textarea ...${properties}></textarea>`;
-  return html`<input type="text" autocomplete="off" spellcheck=${false} ...${properties} />`;
+// Without `onChange`, the value is that of the beginning: what the user has typed stays when the form is drawn again.
+function control({ value, ...properties }, options) {
+  const given = properties.onChange ? { value } : { defaultValue: value };
+  if (options) return html`<${Select} ...${properties} value=${value} options=${options} />`;
+  return html`<input type="text" autocomplete="off" spellcheck=${false} ...${properties} ...${given} />`;
 }
 
 export function Select({ options, value, ...properties }) {
+  const given = properties.onChange ? { value } : {};
   return html`
-    <select value=${value} ...${properties}>
+    <select ...${properties} ...${given}>
       ${options.map(([key, text]) => html`<option key=${key} value=${key} selected=${key === value}>${text}</option>`)}
     </select>
   `;
 }
 
-export function Checkbox({ label, name, ...properties }) {
-  return html`<label class="checkbox"><input type="checkbox" name=${name} ...${properties} /> ${label}</label>`;
+export function Checkbox({ label, name, checked = false }) {
+  return html`<label class="checkbox"><input type="checkbox" name=${name} defaultChecked=${checked} /> ${label}</label>`;
 }
 
 // A group of buttons, exactly one of which is pressed.
