@@ -1,9 +1,9 @@
 // The frame of the page: login, navigation, the account of the user, and the view that the address names.
 
-import { get, onUnauthorized, post } from "./api.js";
+import { onUnauthorized, post } from "./api.js";
 import { html, render, useEffect, useRef, useState } from "./html.js";
 import { RouteProvider, href, useHash } from "./router.js";
-import { SessionProvider, sessionOf } from "./session.js";
+import { SessionProvider, loadSession } from "./session.js";
 import { toast } from "./components/toast.js";
 import { Accept } from "./views/accept.js";
 import { AuditView } from "./views/audit.js";
@@ -14,6 +14,7 @@ import { Login } from "./views/login.js";
 import { OverviewView } from "./views/overview.js";
 import { PasswordDialog } from "./views/password_dialog.js";
 import { ReadersView } from "./views/readers.js";
+import { SessionsDialog } from "./views/sessions_dialog.js";
 import { UsersView } from "./views/users.js";
 
 // `access` as for endpoints of the API: everybody, or those who read everything.
@@ -33,8 +34,7 @@ function App() {
   const route = useHash();
   const start = async () => {
     try {
-      const me = await get("api/auth/me");
-      setSession(sessionOf(me, await get("api/info")));
+      setSession(await loadSession());
       setState({ name: "in", message: "" });
     } catch (error) {
       setSession(null);
@@ -84,7 +84,8 @@ function Failed({ message, onRetry }) {
 function Frame({ route, session, onLogOut }) {
   const main = useRef(null);
   const isFirst = useRef(true);
-  const [changesPassword, setChangesPassword] = useState(false);
+  const [dialog, setDialog] = useState("");
+  const close = () => setDialog("");
   const allowed = Object.entries(VIEWS).filter(([, { readsAll }]) => !readsAll || session.readsAll);
   const views = Object.fromEntries(allowed);
   const current = Object.hasOwn(views, route.view) ? route.view : HOME;
@@ -105,14 +106,16 @@ function Frame({ route, session, onLogOut }) {
         </nav>
         <div class="account">
           <bdi class="email" title=${session.me.email}>${session.me.email}</bdi>
-          <button type="button" class="button quiet" onClick=${() => setChangesPassword(true)}>Password</button>
+          <button type="button" class="button quiet" onClick=${() => setDialog("sessions")}>Sessions</button>
+          <button type="button" class="button quiet" onClick=${() => setDialog("password")}>Password</button>
           <button type="button" class="button quiet" onClick=${onLogOut}>Log out</button>
         </div>
       </div>
     </header>
     <main id="main" tabindex="-1" ref=${main}><${shown} key=${`${current}/${route.name}`} name=${route.name} /></main>
     <footer><span>MCP Gateway ${session.info.version}</span><a href="api/openapi.json">OpenAPI document</a></footer>
-    ${changesPassword && html`<${PasswordDialog} onClose=${() => setChangesPassword(false)} onDone=${() => toast("Password changed")} />`}
+    ${dialog === "password" && html`<${PasswordDialog} onClose=${close} onDone=${() => toast("Password changed")} />`}
+    ${dialog === "sessions" && html`<${SessionsDialog} onClose=${close} />`}
   `;
 }
 

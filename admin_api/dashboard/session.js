@@ -1,5 +1,6 @@
 // The user who is logged in, and facts about the installation.
 
+import { get } from "./api.js";
 import { createContext, useContext } from "./html.js";
 
 const Session = createContext(null);
@@ -11,7 +12,8 @@ export function useSession() {
   return useContext(Session);
 }
 
-export function sessionOf(me, info) {
-  const role = me.role ?? (me.is_admin ? "admin" : "member");
-  return { me, info, isAdmin: role === "admin", readsAll: role !== "member" };
+export async function loadSession() {
+  const me = await get("api/auth/me");
+  const [info, { role }] = await Promise.all([get("api/info"), get("api/auth/sessions")]);
+  return { me, info, role, isAdmin: role === "admin", readsAll: role !== "member" };
 }

@@ -33,7 +33,7 @@ export function KeysView() {
   const isFiltered = ["q", "label", "status", "cursor"].some((name) => query[name]);
   return html`
     <${Heading} title="API keys" lead="Each MCP client sends a key, and its usage is counted under that key.">
-      ${session.me.role !== "auditor" && html`<button type="button" class="button primary" id="create-key" onClick=${create}>Create key</button>`}
+      ${session.role !== "auditor" && html`<button type="button" class="button primary" id="create-key" onClick=${create}>Create key</button>`}
     <//>
     <div class="endpoint">
       <span class="name">MCP endpoint</span><code>${session.info.proxy_url}</code>

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from admin_api.http.field_types import Email, LinkToken, NewPassword, Password, SessionId
+from gateway.accounts.user import Role
 
 
 class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,8 +67,9 @@ class SessionItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionList(msgspec.Struct, frozen=True):
-    """The logins of the user, the one that was used last first."""
+    """The role of the user, and the user's logins, the one that was used last first."""
 
+    role: Role
     sessions: list[SessionItem]
 
 

@@ -44,7 +44,8 @@ async def list_sessions(deps: Dependencies, caller: ApiCaller, params: Nothing) 
     """List the logins of the caller."""
     sessions = await deps.sessions.list(caller.user)
     current_id = _current_id(caller)
-    return SessionList([SessionItem(**session.values(), current=session.id == current_id) for session in sessions])
+    items = [SessionItem(**session.values(), current=session.id == current_id) for session in sessions]
+    return SessionList(caller.user.role, items)
 
 
 async def end_sessions(deps: Dependencies, caller: ApiCaller, params: EndSessions) -> EndedSessions:
@@ -113,13 +114,13 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
         path="/api/auth/sessions",
-        summary="List your logins",
+        summary="Your role, and your logins",
         access="user",
         params=Nothing,
         handler=list_sessions,
         response=SessionList,
         request_example=Nothing(),
-        response_example=SessionList([_SESSION]),
+        response_example=SessionList("member", [_SESSION]),
     ),
     Endpoint(
         method="POST",

@@ -61,6 +61,18 @@ async def test_an_invited_user_sets_the_password_and_is_logged_in(page: Page, ap
     await expect(page.get_by_role("alert")).to_contain_text("This link is not valid any more")
 
 
+async def test_other_sessions_are_listed_and_ended(page: Page, api: Api) -> None:
+    other = await api.logged_in(USER)
+    await log_in(page, api, view="keys")
+    await page.get_by_role("button", name="Sessions").click()
+    rows = page.get_by_role("table", name="Your sessions").locator("tbody tr")
+    await expect(rows).to_have_count(2)
+    await take_screenshots(page, "sessions-dialog", (768, 360))
+    await page.get_by_role("button", name="End", exact=True).click()
+    await expect(rows).to_have_count(1)
+    assert (await other.get("/api/auth/me")).status == 401
+
+
 async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> None:
     await log_in(page, api, view="keys")
     await page.get_by_role("button", name="Password").click()
