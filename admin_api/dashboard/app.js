@@ -5,17 +5,17 @@ import { html, render, useEffect, useRef, useState } from "./html.js";
 import { RouteProvider, href, useHash } from "./router.js";
 import { SessionProvider, loadSession } from "./session.js";
 import { toast } from "./components/toast.js";
-import { Accept } from "./views/accept.js";
-import { AuditView } from "./views/audit.js";
-import { CallsView } from "./views/calls.js";
-import { KeyView } from "./views/key.js";
-import { KeysView } from "./views/keys.js";
-import { Login } from "./views/login.js";
-import { OverviewView } from "./views/overview.js";
-import { PasswordDialog } from "./views/password_dialog.js";
-import { ReadersView } from "./views/readers.js";
-import { SessionsDialog } from "./views/sessions_dialog.js";
-import { UsersView } from "./views/users.js";
+import { Accept } from "./views/account/accept.js";
+import { AuditView } from "./views/audit/audit.js";
+import { CallsView } from "./views/usage/calls.js";
+import { KeyView } from "./views/keys/key.js";
+import { KeysView } from "./views/keys/keys.js";
+import { Login } from "./views/account/login.js";
+import { OverviewView } from "./views/usage/overview.js";
+import { PasswordDialog } from "./views/account/password_dialog.js";
+import { ReadersView } from "./views/usage/readers.js";
+import { SessionsDialog } from "./views/account/sessions_dialog.js";
+import { UsersView } from "./views/users/users.js";
 
 // `access` as for endpoints of the API: everybody, or those who read everything.
 const VIEWS = {

@@ -1,16 +1,16 @@
 // Single calls of a period, with filters and downloads.
 
-import { download } from "../api.js";
-import { bytes, count, milliseconds } from "../format.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { href, useQuery } from "../router.js";
-import { DateTime, ZONE, ZoneNote } from "../times.js";
-import { Filter } from "../components/form.js";
-import { PeriodPicker, rangeOf } from "../components/period.js";
-import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../components/state.js";
-import { CursorPager, Name, Properties, Table } from "../components/table.js";
-import { OwnerFilter, ownerQuery } from "./owner_filter.js";
+import { download } from "../../api.js";
+import { bytes, count, milliseconds } from "../../format.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { href, useQuery } from "../../router.js";
+import { DateTime, ZONE, ZoneNote } from "../../times.js";
+import { Filter } from "../../components/form.js";
+import { PeriodPicker, rangeOf } from "../../components/period.js";
+import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { CursorPager, Name, Properties, Table } from "../../components/table.js";
+import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
 const PAGE_SIZE = 50;
 const STATUSES = { ok: "OK", tool_error: "Tool error", rpc_error: "Protocol error", denied: "Denied" };

@@ -1,17 +1,17 @@
 // Users and service accounts.
 
-import { post } from "../api.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { href, useQuery } from "../router.js";
-import { useSession } from "../session.js";
-import { DateOf, ZoneNote } from "../times.js";
-import { Filter } from "../components/form.js";
-import { Empty, Heading, Loaded, Panel, Status } from "../components/state.js";
-import { CursorPager, Name, Table } from "../components/table.js";
-import { toast } from "../components/toast.js";
-import { ConfirmDialog } from "./key_dialogs.js";
-import { Limits } from "./keys.js";
+import { post } from "../../api.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { href, useQuery } from "../../router.js";
+import { useSession } from "../../session.js";
+import { DateOf, ZoneNote } from "../../times.js";
+import { Filter } from "../../components/form.js";
+import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
+import { CursorPager, Name, Table } from "../../components/table.js";
+import { toast } from "../../components/toast.js";
+import { ConfirmDialog } from "../keys/key_dialogs.js";
+import { Limits } from "../keys/keys.js";
 import { AddDialog, DeleteDialog, EditUserDialog, InviteDialog, LinkDialog } from "./user_dialogs.js";
 
 const PAGE_SIZE = 50;

@@ -1,11 +1,11 @@
 // Dialogs of users: add, invite, edit, delete; a one-time link is shown once.
 
-import { post } from "../api.js";
-import { html, useState } from "../html.js";
-import { CopyButton } from "../components/code.js";
-import { Dialog } from "../components/dialog.js";
-import { Field, Form } from "../components/form.js";
-import { RestrictionFields, restrictionsOf } from "./key_fields.js";
+import { post } from "../../api.js";
+import { html, useState } from "../../html.js";
+import { CopyButton } from "../../components/code.js";
+import { Dialog } from "../../components/dialog.js";
+import { Field, Form } from "../../components/form.js";
+import { RestrictionFields, restrictionsOf } from "../keys/key_fields.js";
 
 const ROLES = [["member", "Member: own keys and usage"], ["auditor", "Auditor: reads everything, changes nothing"], ["admin", "Admin: changes everything"]];
 const KINDS = [["service", "Service account: owns keys, cannot log in"], ["user", "User with a password"]];

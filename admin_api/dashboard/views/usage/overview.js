@@ -1,20 +1,20 @@
 // Totals and breakdowns of a period.
 
-import { bytes, count, milliseconds, plural, share, short } from "../format.js";
-import { html } from "../html.js";
-import { useData } from "../data.js";
-import { href, navigate, useQuery } from "../router.js";
-import { useSession } from "../session.js";
-import { ZONE, ZoneNote, formatClock, formatDay, formatMinute } from "../times.js";
-import { Breakdown } from "../components/breakdown.js";
-import { Chart } from "../components/chart.js";
-import { curlCall } from "../components/client_chooser.js";
-import { CodeBlock } from "../components/code.js";
-import { ToggleGroup } from "../components/form.js";
-import { PeriodPicker, bucketOf, rangeOf } from "../components/period.js";
-import { Empty, Heading, Loaded, Panel, Unknown } from "../components/state.js";
-import { bucketEnd, bucketTimes, valuesOf } from "../components/timeline.js";
-import { OwnerFilter, ownerQuery } from "./owner_filter.js";
+import { bytes, count, milliseconds, plural, share, short } from "../../format.js";
+import { html } from "../../html.js";
+import { useData } from "../../data.js";
+import { href, navigate, useQuery } from "../../router.js";
+import { useSession } from "../../session.js";
+import { ZONE, ZoneNote, formatClock, formatDay, formatMinute } from "../../times.js";
+import { Breakdown } from "../../components/breakdown.js";
+import { Chart } from "../../components/chart.js";
+import { curlCall } from "../../components/client_chooser.js";
+import { CodeBlock } from "../../components/code.js";
+import { ToggleGroup } from "../../components/form.js";
+import { PeriodPicker, bucketOf, rangeOf } from "../../components/period.js";
+import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
+import { bucketEnd, bucketTimes, valuesOf } from "../../components/timeline.js";
+import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
 const MEASURES = [["records", "Records"], ["calls", "Calls"], ["errors", "Errors and denials"], ["latency", "Latency"]];
 const BUCKET_NAMES = { minute: "minute", quarter_hour: "quarter of an hour", hour: "hour", day: "day" };

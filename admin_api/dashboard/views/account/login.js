@@ -1,8 +1,8 @@
 // The login.
 
-import { post } from "../api.js";
-import { html, useEffect } from "../html.js";
-import { Field, Form } from "../components/form.js";
+import { post } from "../../api.js";
+import { html, useEffect } from "../../html.js";
+import { Field, Form } from "../../components/form.js";
 
 export function Login({ message, onDone }) {
   useEffect(() => {

@@ -1,12 +1,12 @@
 // One's logins, and ending them.
 
-import { post } from "../api.js";
-import { useData } from "../data.js";
-import { html, useState } from "../html.js";
-import { DateTime, RelativeTime } from "../times.js";
-import { Dialog } from "../components/dialog.js";
-import { Loaded } from "../components/state.js";
-import { Name, Table } from "../components/table.js";
+import { post } from "../../api.js";
+import { useData } from "../../data.js";
+import { html, useState } from "../../html.js";
+import { DateTime, RelativeTime } from "../../times.js";
+import { Dialog } from "../../components/dialog.js";
+import { Loaded } from "../../components/state.js";
+import { Name, Table } from "../../components/table.js";
 
 export function SessionsDialog({ onClose }) {
   const loaded = useData("api/auth/sessions");

@@ -1,7 +1,7 @@
 // The fields of scopes and limits, which keys and policies share.
 
-import { html } from "../html.js";
-import { Checkbox, Field, asList, asNumber } from "../components/form.js";
+import { html } from "../../html.js";
+import { Checkbox, Field, asList, asNumber } from "../../components/form.js";
 
 const LISTS = [
   ["allowed_tools", "Tools", "all tools", "Separated by commas. * is a wildcard, as in query_*."],

@@ -1,10 +1,10 @@
 // Changing one's password.
 
-import { post } from "../api.js";
-import { html } from "../html.js";
-import { useSession } from "../session.js";
-import { Dialog } from "../components/dialog.js";
-import { Field, Form } from "../components/form.js";
+import { post } from "../../api.js";
+import { html } from "../../html.js";
+import { useSession } from "../../session.js";
+import { Dialog } from "../../components/dialog.js";
+import { Field, Form } from "../../components/form.js";
 
 export function PasswordDialog({ onClose, onDone }) {
   const { me } = useSession();

@@ -1,12 +1,12 @@
 // Dialogs of keys: create, edit, rotate, transfer; a new secret is shown once.
 
-import { post } from "../api.js";
-import { html, useState } from "../html.js";
-import { useSession } from "../session.js";
-import { ClientChooser } from "../components/client_chooser.js";
-import { CopyButton } from "../components/code.js";
-import { Dialog } from "../components/dialog.js";
-import { Field, Form, asNumber } from "../components/form.js";
+import { post } from "../../api.js";
+import { html, useState } from "../../html.js";
+import { useSession } from "../../session.js";
+import { ClientChooser } from "../../components/client_chooser.js";
+import { CopyButton } from "../../components/code.js";
+import { Dialog } from "../../components/dialog.js";
+import { Field, Form, asNumber } from "../../components/form.js";
 import { RestrictionFields, pairsOf, pairsText, restrictionsOf } from "./key_fields.js";
 
 const EXPIRY = [["", "Never"], ["7", "In 7 days"], ["30", "In 30 days"], ["90", "In 90 days"], ["365", "In 1 year"], ["other", "Custom"]];

@@ -1,15 +1,15 @@
 // One key: its secrets, limits, scopes and usage, and the acts on it.
 
-import { post } from "../api.js";
-import { count } from "../format.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { href } from "../router.js";
-import { useSession } from "../session.js";
-import { DateOf, DateTime, RelativeTime, ZONE, ZoneNote } from "../times.js";
-import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../components/state.js";
-import { Name, Properties, Table } from "../components/table.js";
-import { toast } from "../components/toast.js";
+import { post } from "../../api.js";
+import { count } from "../../format.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { href } from "../../router.js";
+import { useSession } from "../../session.js";
+import { DateOf, DateTime, RelativeTime, ZONE, ZoneNote } from "../../times.js";
+import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { Name, Properties, Table } from "../../components/table.js";
+import { toast } from "../../components/toast.js";
 import { ConfirmDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
 import { pairsText } from "./key_fields.js";
 import { Expiry, Limits, STATUSES } from "./keys.js";

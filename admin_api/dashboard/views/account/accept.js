@@ -1,8 +1,8 @@
 // An invitation or a password reset by a one-time link. The token is in the fragment, which reaches no server.
 
-import { post } from "../api.js";
-import { html, useEffect } from "../html.js";
-import { Field, Form } from "../components/form.js";
+import { post } from "../../api.js";
+import { html, useEffect } from "../../html.js";
+import { Field, Form } from "../../components/form.js";
 
 export function Accept({ token, onDone }) {
   useEffect(() => {

@@ -1,14 +1,14 @@
 // The audit trail: acts, with the values before and after.
 
-import { download } from "../api.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { useQuery } from "../router.js";
-import { DateTime, ZoneNote } from "../times.js";
-import { Filter } from "../components/form.js";
-import { PeriodPicker, rangeOf } from "../components/period.js";
-import { Empty, Heading, Loaded, Panel, Status } from "../components/state.js";
-import { CursorPager, Name, Table } from "../components/table.js";
+import { download } from "../../api.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { useQuery } from "../../router.js";
+import { DateTime, ZoneNote } from "../../times.js";
+import { Filter } from "../../components/form.js";
+import { PeriodPicker, rangeOf } from "../../components/period.js";
+import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
+import { CursorPager, Name, Table } from "../../components/table.js";
 
 const PAGE_SIZE = 50;
 const RESULTS = { ok: ["active", "OK"], denied: ["suspended", "Denied"], failed: ["error", "Failed"] };

@@ -1,16 +1,16 @@
 // Readers of a table: from a table to owners, keys, clients and tools.
 
-import { download } from "../api.js";
-import { count } from "../format.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { href, useQuery } from "../router.js";
-import { DateTime, ZONE, ZoneNote } from "../times.js";
-import { Filter } from "../components/form.js";
-import { PeriodPicker, rangeOf } from "../components/period.js";
-import { Empty, Heading, Loaded, Panel, Unknown } from "../components/state.js";
-import { Name, Table } from "../components/table.js";
-import { OwnerFilter, ownerQuery } from "./owner_filter.js";
+import { download } from "../../api.js";
+import { count } from "../../format.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { href, useQuery } from "../../router.js";
+import { DateTime, ZONE, ZoneNote } from "../../times.js";
+import { Filter } from "../../components/form.js";
+import { PeriodPicker, rangeOf } from "../../components/period.js";
+import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
+import { Name, Table } from "../../components/table.js";
+import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
 export function ReadersView() {
   const [query, change] = useQuery();

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { useSession } from "../session.js";
-import { ToggleGroup } from "../components/form.js";
+import { ToggleGroup } from "./form.js";
 
 export function ownerQuery(query) {
   if (query.owner === "*") return { all: "true" };

@@ -1,18 +1,18 @@
 // The list of API keys.
 
-import { plural } from "../format.js";
-import { html, useState } from "../html.js";
-import { useData } from "../data.js";
-import { href, navigate, useQuery } from "../router.js";
-import { useSession } from "../session.js";
-import { DateOf, RelativeTime, ZoneNote } from "../times.js";
-import { curlCall } from "../components/client_chooser.js";
-import { CodeBlock, CopyButton } from "../components/code.js";
-import { Filter } from "../components/form.js";
-import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../components/state.js";
-import { CursorPager, Name, Table } from "../components/table.js";
+import { plural } from "../../format.js";
+import { html, useState } from "../../html.js";
+import { useData } from "../../data.js";
+import { href, navigate, useQuery } from "../../router.js";
+import { useSession } from "../../session.js";
+import { DateOf, RelativeTime, ZoneNote } from "../../times.js";
+import { curlCall } from "../../components/client_chooser.js";
+import { CodeBlock, CopyButton } from "../../components/code.js";
+import { Filter } from "../../components/form.js";
+import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { CursorPager, Name, Table } from "../../components/table.js";
 import { ConnectDialog, CreateDialog, SecretDialog } from "./key_dialogs.js";
-import { OwnerFilter, ownerQuery } from "./owner_filter.js";
+import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
 const PAGE_SIZE = 50;
 export const STATUSES = { active: "Active", suspended: "Suspended", expired: "Expired", revoked: "Revoked" };
