@@ -23,6 +23,20 @@ export function navigate(view, query = {}, name = "") {
   location.hash = href(view, query, name);
 }
 
+const NEXT_PAGE = "next page";
+
+// The next page of a list, from which `toPreviousPage` goes back.
+export function toNextPage(change, cursor) {
+  change({ cursor });
+  history.replaceState(NEXT_PAGE, "");
+}
+
+// The page before, or the first one if the address of this page was opened directly.
+export function toPreviousPage(change) {
+  if (history.state === NEXT_PAGE) history.back();
+  else change({ cursor: "" });
+}
+
 export function useHash() {
   const [route, setRoute] = useState(() => parseHash(location.hash));
   useEffect(() => {

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
 
 import pytest
 import redis.asyncio
-from aiohttp import DummyCookieJar
-from aiohttp.test_utils import TestClient
 
-from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
@@ -21,9 +18,8 @@ from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.keys.store import KeyStore
-from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
-from tests.support.admin_api import ADMIN, PASSWORD, SECRET, USER, Api, Served
+from tests.support.admin_api import ADMIN, SECRET, USER, Api, add_users, empty, serving
 from tests.support.clock import Clock
 
 
@@ -39,9 +35,7 @@ def usage_table(chdb_url: str) -> Iterator[UsageTable]:
 @pytest.fixture
 async def table(usage_table: UsageTable) -> UsageTable:
     """The shared table, emptied."""
-    await usage_table.query_async(f"TRUNCATE TABLE {LOG_TABLE}")
-    for name in (QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
-        await usage_table.query_async(f"TRUNCATE TABLE {name}")
+    await empty(usage_table)
     return usage_table
 
 
@@ -66,25 +60,14 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[[Dependencies], Awaitable[Api]]]:
     """A function that serves the app with these dependencies for the duration of the test."""
-    clients: list[TestClient[Any, Any]] = []
-
-    async def start(deps: Dependencies) -> Api:
-        # Tests send cookies themselves.
-        client = TestClient(Served(make_app(deps)), cookie_jar=DummyCookieJar())
-        await client.start_server()
-        clients.append(client)
-        return Api(client, deps)
-
-    yield start
-    for client in clients:
-        await client.close()
+    async with contextlib.AsyncExitStack() as servers:
+        yield lambda deps: servers.enter_async_context(serving(deps))
 
 
 @pytest.fixture
 async def api(serve: Callable[[Dependencies], Awaitable[Api]], deps: Dependencies) -> Api:
     """The app with an admin and a user."""
-    await deps.users.add(ADMIN, PASSWORD, "admin")
-    await deps.users.add(USER, PASSWORD)
+    await add_users(deps)
     return await serve(deps)
 
 

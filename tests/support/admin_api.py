@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 import jwt
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
 
+from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from admin_api.http.connection import Runner
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
+from gateway.usage.store.table import UsageTable
 from tests.usage.support import event as usage_event
 
 ADMIN = "root@example.com"
@@ -108,6 +113,26 @@ class Api:
         assert response.status == 200, response
         keys: list[dict[str, Any]] = response.body["keys"]
         return keys
+
+
+@contextlib.asynccontextmanager
+async def serving(deps: Dependencies) -> AsyncIterator[Api]:
+    """Serve the app with these dependencies."""
+    # Tests send cookies themselves.
+    async with TestClient(Served(make_app(deps)), cookie_jar=DummyCookieJar()) as client:
+        yield Api(client, deps)
+
+
+async def add_users(deps: Dependencies) -> None:
+    """Add an admin and a user."""
+    await deps.users.add(ADMIN, PASSWORD, "admin")
+    await deps.users.add(USER, PASSWORD)
+
+
+async def empty(table: UsageTable) -> None:
+    """Delete all calls, and their roll-ups."""
+    for name in (LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
+        await table.query_async(f"TRUNCATE TABLE {name}")
 
 
 def forged(payload: dict[str, Any], secret: str = SECRET, algorithm: str = "HS256") -> str:

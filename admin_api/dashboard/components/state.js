@@ -3,6 +3,7 @@
 import { html } from "../html.js";
 
 // The content of loaded data. Data that was loaded before stays, also while it is loaded again and after an error.
+// `children` is a function of the data, and true while it is loaded again.
 export function Loaded({ data, error, isLoading, reload, children }) {
   return html`
     ${error && html`
@@ -12,7 +13,7 @@ export function Loaded({ data, error, isLoading, reload, children }) {
       </div>
     `}
     ${data === null && isLoading && html`<p class="loading" role="status">Loading…</p>`}
-    ${data !== null && html`<div class="loaded" aria-busy=${isLoading ? "true" : undefined}>${children(data)}</div>`}
+    ${data !== null && html`<div class="loaded" aria-busy=${isLoading ? "true" : undefined}>${children(data, isLoading)}</div>`}
   `;
 }
 

@@ -1,10 +1,13 @@
 // Tables that scroll by keyboard where they are too wide, and become cards on narrow screens.
 
+import { count } from "../format.js";
 import { html, useState } from "../html.js";
+import { toNextPage, toPreviousPage } from "../router.js";
 
 // A column: `key`, `title`, `cell` (a function of the row), and optionally `right`, `sort` (its name in the query) and
-// `class`. `details`, a function of the row, makes rows that open.
-export function Table({ caption, columns, rows, rowKey, details = null, sort = "", onSort = null, isInactive = () => false }) {
+// `class`. `sort` of the table is the `name` of the sorted column and its `order`, `asc` or `desc`; `onSort` takes such
+// a value. `details`, a function of the row, makes rows that open.
+export function Table({ caption, columns, rows, rowKey, details = null, sort = null, onSort = null, isInactive = () => false }) {
   return html`
     <div class="scroll" role="region" aria-label=${caption} tabindex="0">
       <table class="stacking">
@@ -24,13 +27,14 @@ export function Table({ caption, columns, rows, rowKey, details = null, sort = "
 }
 
 function HeadCell({ column, sort, onSort }) {
-  const isSorted = sort === column.sort || sort === `-${column.sort}`;
-  const isDescending = sort === `-${column.sort}`;
-  if (!column.sort || !onSort) return html`<th scope="col" class=${column.right ? "right" : ""}>${column.title}</th>`;
-  const next = sort === column.sort ? `-${column.sort}` : column.sort;
+  const className = column.right ? "right" : "";
+  if (!column.sort || !onSort) return html`<th scope="col" class=${className}>${column.title}</th>`;
+  const order = sort.name === column.sort ? sort.order : null;
   return html`
-    <th scope="col" class=${column.right ? "right" : ""} aria-sort=${isSorted ? (isDescending ? "descending" : "ascending") : undefined}>
-      <button type="button" class="sort" onClick=${() => onSort(next)}>${column.title}<span aria-hidden="true">${isSorted ? (isDescending ? " ↓" : " ↑") : ""}</span></button>
+    <th scope="col" class=${className} aria-sort=${order && `${order}ending`}>
+      <button type="button" class="sort" onClick=${() => onSort({ name: column.sort, order: order === "asc" ? "desc" : "asc" })}>
+        ${column.title}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[order]}</span>
+      </button>
     </th>
   `;
 }
@@ -71,13 +75,15 @@ export function Properties({ rows }) {
   `;
 }
 
-// Buttons to the next and the first page of a list with cursors.
-export function CursorPager({ cursor, next, onChange, label }) {
+// Buttons to the next and the previous page of a list with cursors, and the number of all its rows. While a page is
+// loaded, the cursor of the next one is unknown.
+export function CursorPager({ cursor, next, total = null, isLoading, change, label }) {
   if (!cursor && !next) return null;
   return html`
     <nav class="pager" aria-label=${label}>
-      <button type="button" class="button small" disabled=${!cursor} onClick=${() => history.back()}>Previous</button>
-      <button type="button" class="button small" disabled=${!next} onClick=${() => onChange(next)}>Next</button>
+      <button type="button" class="button small" disabled=${!cursor} onClick=${() => toPreviousPage(change)}>Previous</button>
+      ${total !== null && html`<span>${count(total)} in all</span>`}
+      <button type="button" class="button small" disabled=${!next || isLoading} onClick=${() => toNextPage(change, next)}>Next</button>
     </nav>
   `;
 }

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page
 
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from tests.support.admin_api import PASSWORD, USER, Api, event
+from tests.support.browser import NEEDS_CHROMIUM
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+BROWSER_TEST = [*NEEDS_CHROMIUM, pytest.mark.asyncio(loop_scope="session")]
+"""Marks of a test in the browser that these tests share."""
 WIDTHS = (360, 768, 1024, 1440)
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
+"""Folder of the screenshots; without it, only the layout is checked."""
 SCRIPT = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
 LONG = "quarterly-reconciliation-of-regional-inventory-and-sales-forecasts-for-the-nordics"
 NAMES = ("laptop", "nightly report", "مفتاح التقارير", "🚀 launch", LONG)
@@ -31,26 +37,24 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
     await page.get_by_role("button", name="Log in").click()
 
 
-async def take_screenshots(page: Page, name: str, widths: tuple[int, ...] = (1440, 768, 360)) -> None:
-    """Write screenshots of the page, light and dark, and assert that it never scrolls horizontally."""
-    ARTIFACTS.mkdir(exist_ok=True)
-    await page.evaluate("document.getElementById('toast').classList.remove('shown')")
-    is_dialog = await page.locator("dialog").count() > 0
+async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) -> None:
+    """Assert that the page never scrolls horizontally. Write screenshots in both themes if `SCREENSHOTS` is set."""
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
-        await assert_fits(page, width)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)
-            path = ARTIFACTS / f"dashboard-{name}-{width}-{scheme}.png"
-            await page.screenshot(path=path, full_page=not is_dialog)
+        assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)
+        if SCREENSHOTS:
+            await _take_screenshots(page, Path(SCREENSHOTS), f"{name}-{width}")
     await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def _take_screenshots(page: Page, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
+    await page.evaluate("document.getElementById('toast').classList.remove('shown')")
+    is_dialog = await page.locator("dialog").count() > 0
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=not is_dialog)
     await page.emulate_media(color_scheme="light")
-
-
-async def assert_fits(page: Page, width: int) -> None:
-    """Assert that the page does not scroll horizontally at this width."""
-    await page.set_viewport_size({"width": width, "height": 900})
-    assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)
 
 
 def calls(key_id: str, owner: str = USER, days: int = 30) -> list[UsageEvent]:

@@ -7,12 +7,11 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.dashboard.support import calls, log_in, take_screenshots
+from tests.admin_api.dashboard.support import BROWSER_TEST, calls, check_layout, log_in
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
-from tests.support.browser import NEEDS_CHROMIUM
 from tests.support.prefix_proxy import prefix_proxy
 
-pytestmark = list(NEEDS_CHROMIUM)
+pytestmark = BROWSER_TEST
 
 VIEWS = ("overview?owner=*", "keys?owner=*", "calls?owner=*", "readers?owner=*", "users", "audit")
 
@@ -67,7 +66,7 @@ async def test_other_sessions_are_listed_and_ended(page: Page, api: Api) -> None
     await page.get_by_role("button", name="Sessions").click()
     rows = page.get_by_role("table", name="Your sessions").locator("tbody tr")
     await expect(rows).to_have_count(2)
-    await take_screenshots(page, "sessions-dialog", (768, 360))
+    await check_layout(page, "sessions-dialog")
     await page.get_by_role("button", name="End", exact=True).click()
     await expect(rows).to_have_count(1)
     assert (await other.get("/api/auth/me")).status == 401
@@ -146,7 +145,7 @@ async def test_the_page_works_below_a_prefix_that_a_proxy_removes(page: Page, ap
 async def test_users_are_listed_for_admins(page: Page, api: Api) -> None:
     await log_in(page, api, ADMIN, view="users")
     await expect(page.get_by_role("row", name=USER)).to_contain_text("Member")
-    await take_screenshots(page, "users")
+    await check_layout(page, "users")
 
 
 async def test_the_audit_trail_shows_acts_with_values_before_and_after(page: Page, api: Api) -> None:
@@ -157,4 +156,4 @@ async def test_the_audit_trail_shows_acts_with_values_before_and_after(page: Pag
     row = page.get_by_role("row", name=key["key_id"])
     await row.get_by_role("button", name="Details").click()
     await expect(page.locator("table.changes")).to_contain_text("calls_per_day")
-    await take_screenshots(page, "audit")
+    await check_layout(page, "audit")

@@ -36,13 +36,13 @@ export function AuditView() {
         <button type="reset" class="button">Clear</button>
       </form>
       <p class="problem" role="alert">${problem}</p>
-      <${Loaded} ...${loaded}>${(page) => html`<${ActTable} page=${page} query=${query} change=${change} />`}<//>
+      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
     <//>
     <${ZoneNote} />
   `;
 }
 
-function ActTable({ page, query, change }) {
+function ActTable({ page, isLoading, query, change }) {
   if (page.items.length === 0) return html`<${Empty}>No acts match these filters.<//>`;
   const columns = [
     { key: "time", title: "Time", class: "nowrap", cell: (item) => html`<${DateTime} at=${item.created_at} />` },
@@ -54,7 +54,7 @@ function ActTable({ page, query, change }) {
   ];
   return html`
     <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} details=${changes} />
-    <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next_cursor} onChange=${(cursor) => change({ cursor })} />
+    <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
   `;
 }
 

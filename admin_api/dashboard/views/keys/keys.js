@@ -21,7 +21,7 @@ export function KeysView() {
   const session = useSession();
   const [query, change] = useQuery();
   const [dialog, setDialog] = useState(null);
-  const filters = { q: query.q, label: query.label, status: query.status, sort: query.sort };
+  const filters = { q: query.q, label: query.label, status: query.status, sort: query.sort, order: query.order };
   const loaded = useData("api/mcp-keys/list", { ...ownerQuery(query), ...filters, limit: PAGE_SIZE, cursor: query.cursor });
   const filter = (name) => (value) => change({ [name]: value, cursor: "" });
   const close = () => setDialog(null);
@@ -49,7 +49,7 @@ export function KeysView() {
         <button type="reset" class="button">Clear</button>
       </form>
       <${Loaded} ...${loaded}>
-        ${(page) => (page.keys.length === 0 && !isFiltered ? html`<${NoKeys} info=${session.info} onCreate=${create} />` : html`<${KeyTable} page=${page} query=${query} change=${change} />`)}
+        ${(page, isLoading) => (page.keys.length === 0 && !isFiltered ? html`<${NoKeys} info=${session.info} onCreate=${create} />` : html`<${KeyTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`)}
       <//>
     <//>
     <${ZoneNote} />
@@ -67,7 +67,7 @@ function NoKeys({ info, onCreate }) {
   `;
 }
 
-function KeyTable({ page, query, change }) {
+function KeyTable({ page, isLoading, query, change }) {
   if (page.keys.length === 0) return html`<${Empty}>No keys match these filters.<//>`;
   const columns = [
     { key: "name", title: "Name", sort: "name", cell: (key) => html`<a class="key-name" href=${href("keys", {}, key.key_id)}><${Name} text=${key.key_name} /></a><code class="prefix" title=${key.key_id}>${key.key_prefix}…</code>` },
@@ -80,8 +80,8 @@ function KeyTable({ page, query, change }) {
     { key: "expires", title: "Expires", sort: "expires", class: "nowrap", cell: (key) => html`<${Expiry} of=${key} />` },
   ].filter(Boolean);
   return html`
-    <${Table} caption="API keys" columns=${columns} rows=${page.keys} rowKey=${(key) => key.key_id} sort=${query.sort ?? "-created"} onSort=${(sort) => change({ sort, cursor: "" })} isInactive=${(key) => key.status !== "active"} />
-    <${CursorPager} label="Pages of keys" cursor=${query.cursor} next=${page.next_cursor} onChange=${(cursor) => change({ cursor })} />
+    <${Table} caption="API keys" columns=${columns} rows=${page.keys} rowKey=${(key) => key.key_id} sort=${{ name: query.sort ?? "created", order: query.order ?? "desc" }} onSort=${({ name, order }) => change({ sort: name, order, cursor: "" })} isInactive=${(key) => key.status !== "active"} />
+    <${CursorPager} label="Pages of keys" cursor=${query.cursor} next=${page.next_cursor} total=${page.total} isLoading=${isLoading} change=${change} />
   `;
 }
 

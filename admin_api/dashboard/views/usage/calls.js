@@ -49,13 +49,13 @@ export function CallsView() {
         <button type="reset" class="button">Clear</button>
       </form>
       <p class="problem" role="alert">${problem}</p>
-      <${Loaded} ...${loaded}>${(page) => html`<${CallTable} page=${page} query=${query} onCursor=${(cursor) => change({ cursor })} />`}<//>
+      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${CallTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
     <//>
     <${ZoneNote} />
   `;
 }
 
-function CallTable({ page, query, onCursor }) {
+function CallTable({ page, isLoading, query, change }) {
   if (page.items.length === 0) return html`<${Empty}>No calls match these filters.<//>`;
   const isEverybody = query.owner === "*";
   const columns = [
@@ -72,7 +72,7 @@ function CallTable({ page, query, onCursor }) {
   ].filter(Boolean);
   return html`
     <${Table} caption="Calls, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.event_id} details=${callDetails} />
-    <${CursorPager} label="Pages of calls" cursor=${query.cursor} next=${page.next_cursor} onChange=${onCursor} />
+    <${CursorPager} label="Pages of calls" cursor=${query.cursor} next=${page.next_cursor} total=${page.total} isLoading=${isLoading} change=${change} />
   `;
 }
 

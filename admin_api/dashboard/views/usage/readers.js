@@ -28,7 +28,7 @@ export function ReadersView() {
       <${PeriodPicker} query=${query} onChange=${change} />
     </div>
     <${Panel} title="Readers" actions=${query.table && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}>
-      <form class="filter-bar" aria-label="Table" onSubmit=${(event) => event.preventDefault()}>
+      <form class="filter-bar" aria-label="Choose a table" onSubmit=${(event) => event.preventDefault()}>
         <${Filter} label="Table" value=${query.table} placeholder="stock_daily, or sales.*" suggestions=${names} onChange=${(table) => change({ table })} />
       </form>
       <p class="problem" role="alert">${problem}</p>

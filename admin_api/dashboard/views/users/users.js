@@ -44,14 +44,14 @@ export function UsersView() {
       <form class="filter-bar" aria-label="Filter users" onSubmit=${(event) => event.preventDefault()}>
         <${Filter} label="Search" value=${query.q} placeholder="part of an email" onChange=${(q) => change({ q, cursor: "" })} />
       </form>
-      <${Loaded} ...${loaded}>${(page) => html`<${UserTable} page=${page} query=${query} change=${change} actions=${actions} />`}<//>
+      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${UserTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${actions} />`}<//>
     <//>
     <${ZoneNote} />
     ${dialog}
   `;
 }
 
-function UserTable({ page, query, change, actions }) {
+function UserTable({ page, isLoading, query, change, actions }) {
   const { isAdmin } = useSession();
   if (page.users.length === 0) return html`<${Empty}>No users match this search.<//>`;
   const columns = [
@@ -65,7 +65,7 @@ function UserTable({ page, query, change, actions }) {
   ].filter(Boolean);
   return html`
     <${Table} caption="Users" columns=${columns} rows=${page.users} rowKey=${(user) => user.email} isInactive=${(user) => user.disabled} />
-    <${CursorPager} label="Pages of users" cursor=${query.cursor} next=${page.next_cursor} onChange=${(cursor) => change({ cursor })} />
+    <${CursorPager} label="Pages of users" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
   `;
 }
 
