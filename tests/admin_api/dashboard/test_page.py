@@ -148,12 +148,9 @@ async def test_users_are_listed_for_admins(page: Page, api: Api) -> None:
     await check_layout(page, "users")
 
 
-async def test_the_audit_trail_shows_acts_with_values_before_and_after(page: Page, api: Api) -> None:
+async def test_the_audit_trail_is_listed_for_admins(page: Page, api: Api) -> None:
     user = await api.logged_in(USER)
     key = await user.create_key("laptop", calls_per_day=100)
-    await user.post("/api/mcp-keys/update", {"key_id": key["key_id"], "calls_per_day": 50})
-    await log_in(page, api, ADMIN, view="audit?act=key.update")
-    row = page.get_by_role("row", name=key["key_id"])
-    await row.get_by_role("button", name="Details").click()
-    await expect(page.locator("table.changes")).to_contain_text("calls_per_day")
+    await log_in(page, api, ADMIN, view="audit")
+    await expect(page.get_by_role("row", name=key["key_id"])).to_contain_text("key.create")
     await check_layout(page, "audit")

@@ -1,76 +1,37 @@
-// The audit trail: acts, with the values before and after.
+// The audit trail: acts on keys and users.
 
-import { download } from "../../api.js";
-import { html, useState } from "../../html.js";
+import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { useQuery } from "../../router.js";
 import { DateTime, ZoneNote } from "../../times.js";
-import { Filter } from "../../components/form.js";
-import { PeriodPicker, rangeOf } from "../../components/period.js";
-import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
+import { Empty, Heading, Loaded, Panel } from "../../components/state.js";
 import { CursorPager, Name, Table } from "../../components/table.js";
 
 const PAGE_SIZE = 50;
-const RESULTS = { ok: ["active", "OK"], denied: ["suspended", "Denied"], failed: ["error", "Failed"] };
 
 export function AuditView() {
   const [query, change] = useQuery();
-  const [problem, setProblem] = useState("");
-  const filters = { ...rangeOf(query), actor: query.actor, act: query.act, object: query.object };
-  const loaded = useData("api/audit", { ...filters, limit: PAGE_SIZE, cursor: query.cursor });
-  const filter = (name) => (value) => change({ [name]: value, cursor: "" });
-  const save = (format) => download("api/audit/export", { ...filters, format }).then(() => setProblem(""), (error) => setProblem(error.message));
-  const downloads = html`
-    <span class="hint">Download</span>
-    <button type="button" class="button small" onClick=${() => save("csv")}>CSV</button>
-    <button type="button" class="button small" onClick=${() => save("ndjson")}>NDJSON</button>
-  `;
+  const loaded = useData("api/audit", { limit: PAGE_SIZE, before: query.cursor });
   return html`
-    <${Heading} title="Audit" lead="Logins, changes of keys and users, exports, and denied acts, the newest first." />
-    <div class="filters"><${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} /></div>
-    <${Panel} title="Acts" actions=${downloads}>
-      <form class="filter-bar" aria-label="Filter acts" onSubmit=${(event) => event.preventDefault()} onReset=${() => change({ actor: "", act: "", object: "", cursor: "" })}>
-        <${Filter} label="Actor" value=${query.actor} onChange=${filter("actor")} />
-        <${Filter} label="Act" value=${query.act} placeholder="key.create, or key.*" onChange=${filter("act")} />
-        <${Filter} label="Object" value=${query.object} placeholder="a key id or an email" onChange=${filter("object")} />
-        <button type="reset" class="button">Clear</button>
-      </form>
-      <p class="problem" role="alert">${problem}</p>
-      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
-    <//>
+    <${Heading} title="Audit" lead="Logins and changes of keys and users, the newest first." />
+    <${Panel} title="Acts"><${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//><//>
     <${ZoneNote} />
   `;
 }
 
 function ActTable({ page, isLoading, query, change }) {
-  if (page.items.length === 0) return html`<${Empty}>No acts match these filters.<//>`;
+  if (page.items.length === 0) return html`<${Empty}>No acts are recorded.<//>`;
+  const details = (item) => Object.entries(item.details).map(([name, value]) => `${name}: ${value}`).join(", ");
   const columns = [
     { key: "time", title: "Time", class: "nowrap", cell: (item) => html`<${DateTime} at=${item.created_at} />` },
     { key: "actor", title: "Actor", cell: (item) => html`<${Name} text=${item.actor} />` },
-    { key: "act", title: "Act", cell: (item) => html`<code>${item.act}</code>` },
-    { key: "object", title: "Object", cell: (item) => html`<${Name} text=${item.object ?? "–"} />` },
+    { key: "act", title: "Act", cell: (item) => html`<code>${item.action}</code>` },
+    { key: "object", title: "Object", cell: (item) => html`<${Name} text=${item.key_id ?? item.user ?? item.owner ?? "–"} />` },
     { key: "address", title: "Address", cell: (item) => html`<code>${item.address}</code>` },
-    { key: "result", title: "Result", cell: (item) => html`<${Status} kind=${RESULTS[item.result]?.[0]}>${RESULTS[item.result]?.[1] ?? item.result}<//>` },
+    { key: "details", title: "Details", cell: (item) => html`<${Name} text=${details(item) || "–"} />` },
   ];
   return html`
-    <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} details=${changes} />
-    <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
-  `;
-}
-
-function changes(item) {
-  const before = item.before ?? {};
-  const after = item.after ?? {};
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-  if (names.length === 0) return html`<p class="hint">This act has no values.</p>`;
-  const text = (value) => (value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value));
-  return html`
-    <table class="changes">
-      <caption class="offscreen">Values before and after</caption>
-      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>
-        ${names.map((name) => html`<tr key=${name}><th scope="row">${name}</th><td><bdi>${text(before[name])}</bdi></td><td><bdi>${text(after[name])}</bdi></td></tr>`)}
-      </tbody>
-    </table>
+    <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} />
+    <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next} isLoading=${isLoading} change=${change} />
   `;
 }

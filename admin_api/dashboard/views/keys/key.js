@@ -99,7 +99,7 @@ function LimitUse({ limits }) {
     { key: "used", title: "Used", right: true, cell: (limit) => `${count(limit.used)} of ${count(limit.limit)}` },
     { key: "left", title: "Left", right: true, cell: (limit) => count(limit.left) },
     { key: "meter", title: "Share used", cell: (limit) => html`<meter aria-label=${title(limit)} min="0" max=${limit.limit} high=${0.8 * limit.limit} value=${Math.min(limit.used, limit.limit)}></meter>` },
-    { key: "resets", title: "Resets", class: "nowrap", cell: (limit) => (limit.resets_at ? html`<${RelativeTime} at=${limit.resets_at} />` : "as calls end") },
+    { key: "resets", title: "Resets", class: "nowrap", cell: (limit) => (limit.resets_at ? html`<${RelativeTime} at=${limit.resets_at} />` : limit.name === "max_concurrent" ? "as calls end" : "nothing used") },
   ];
   return html`<${Panel} title="Limits"><${Table} caption="Limits of this key" columns=${columns} rows=${limits} rowKey=${(limit) => [limit.of, limit.name, limit.tool].join(" ")} /><//>`;
 }
@@ -132,20 +132,9 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
 function Usage({ keyId, owner }) {
   const scope = { owner, key_id: keyId };
   const stats = useData("api/mcp-usage/stats", { ...scope, days: 30, tz: ZONE });
-  const denials = useData("api/mcp-usage/denials", { ...scope, days: 30 });
-  const columns = [
-    { key: "tool", title: "Tool", cell: (row) => html`<${Name} as="code" text=${row.tool_name || "–"} />` },
-    { key: "status", title: "Status", cell: (row) => row.status },
-    { key: "reason", title: "Reason", cell: (row) => row.reason },
-    { key: "count", title: "Times", right: true, cell: (row) => count(row.count) },
-    { key: "last", title: "Last", cell: (row) => html`<${RelativeTime} at=${row.last_at} />` },
-  ];
   return html`
     <${Panel} title="Usage in the last 30 days" actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}>
       <${Loaded} ...${stats}>${({ totals }) => html`<${Properties} rows=${[["Calls", count(totals.calls)], ["Records", count(totals.records)], ["Errors", count(totals.errors)]]} />`}<//>
-    <//>
-    <${Panel} title="Denials in the last 30 days">
-      <${Loaded} ...${denials}>${(page) => (page.denials.length === 0 ? html`<${Empty}>No request of this key was denied.<//>` : html`<${Table} caption="Denied requests" columns=${columns} rows=${page.denials} rowKey=${(row) => [row.tool_name, row.status, row.reason].join(" ")} />`)}<//>
     <//>
   `;
 }
