@@ -56,6 +56,7 @@ STATUSES = {
     "GET /api/mcp-usage/export": LOGGED_IN,
     "GET /api/mcp-usage/stats": LOGGED_IN,
     "GET /api/mcp-usage/reconcile": READERS,
+    "GET /api/mcp-usage/readers": LOGGED_IN,
     "GET /api/users": READERS,
     "POST /api/users/add": ADMINS_ADD,
     "POST /api/users/invite": ADMINS_ADD,
