@@ -12,6 +12,7 @@ import gateway
 from gateway.cli import backup, client_config, diagnostics, jwt_secret, metering, run
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
+from gateway.cli.top import command as top_command
 from gateway.cli.usage import commands as usage
 from gateway.cli.users import commands as users
 from gateway.settings import SettingsError
@@ -50,6 +51,7 @@ app.command()(run.admin)
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(usage.app, name="usage")
+app.command()(top_command.top)
 app.add_typer(metering.app, name="metering")
 app.command()(backup.backup)
 app.command()(backup.restore)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gateway.usage.store.table import UsageTable
 from tests.cli.support import flush
+from tests.support.clickhouse_front import clickhouse_front
+from tests.usage.support import drop_database
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +30,15 @@ def redis_url(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
     flush(valkey_url)
     return valkey_url
+
+
+@pytest.fixture
+def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageTable]:
+    """The ClickHouse that the command line is configured for."""
+    with clickhouse_front(chdb_url) as front:
+        url = f"{front.url}/test_{secrets.token_hex(6)}"
+        monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", url)
+        table = UsageTable(url)
+        yield table
+        drop_database(chdb_url, table.database)
+        table.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +17,10 @@ from gateway.timestamps import now_ms
 from gateway.usage.event import pack
 from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
-from tests.support.clickhouse_front import clickhouse_front
 from tests.support.running_up import Running
-from tests.usage.support import DAY_MS, NOW_MS, drop_database, event
+from tests.usage.support import DAY_MS, NOW_MS, event
 
 pytestmark = pytest.mark.usefixtures("redis_url")
-
-
-@pytest.fixture
-def clickhouse(chdb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[UsageTable]:
-    """The ClickHouse that the command line is configured for."""
-    with clickhouse_front(chdb_url) as front:
-        url = f"{front.url}/test_{secrets.token_hex(6)}"
-        monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", url)
-        table = UsageTable(url)
-        yield table
-        drop_database(chdb_url, table.database)
-        table.close()
 
 
 def usage(capsys: Capture, *arguments: str) -> tuple[int, str, str]:

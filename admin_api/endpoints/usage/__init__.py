@@ -1,10 +1,11 @@
-"""Usage: single calls, statistics, readers of a table, and reconciliation.
+"""Usage: single calls, statistics, readers of a table, recent calls, and reconciliation.
 
 | module | content |
 | --- | --- |
 | `calls` | history and export |
 | `statistics` | sums and percentiles by tool, table, key, time and more |
 | `readers` | who read a table |
+| `recent` | the calls of the last seconds |
 | `balance` | reconciliation |
 | `parameters` | the filters and periods that they share |
 | `field_types`, `examples` | types of fields, and examples for the OpenAPI document |

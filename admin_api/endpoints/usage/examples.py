@@ -13,6 +13,8 @@ from gateway.usage.store.queries.models import (
     OwnerRow,
     Reader,
     Readers,
+    RecentCalls,
+    RecentRow,
     Stats,
     Sums,
     TableRow,
@@ -88,6 +90,21 @@ READERS = Readers(
             records=340,
             first_at="2026-01-01T12:00:00.123Z",
             last_at="2026-01-07T08:30:00.456Z",
+        ),
+    ),
+    truncated=False,
+)
+RECENT = RecentCalls(
+    seconds=60,
+    from_="2026-01-01T12:00:00.000Z",
+    totals=Sums(**_SUMS),
+    rows=(
+        RecentRow(
+            owner="ada@example.com",
+            key_id="key_2xKqT0aZ7bLm9cNd4Pe8",
+            key_name="laptop",
+            tool_name="query",
+            **_SUMS,
         ),
     ),
     truncated=False,

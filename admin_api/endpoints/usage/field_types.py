@@ -10,6 +10,7 @@ from msgspec import Meta
 from gateway.keys.validation import MAX_NAME_LENGTH
 from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
+from gateway.usage.store.queries import recent
 from gateway.usage.store.queries.history import MAX_PAGE_SIZE
 from gateway.usage.store.queries.period import DEFAULT_DAYS, MAX_STATISTICS_DAYS
 from gateway.zones import time_zone
@@ -26,6 +27,16 @@ def _time_zone(value: str) -> str:
     return value
 
 
+Seconds = Annotated[
+    int,
+    Meta(
+        ge=recent.MIN_SECONDS,
+        le=recent.MAX_SECONDS,
+        description="Calls in so many seconds up to now.",
+        extra={"must": f"be a whole number of seconds from {recent.MIN_SECONDS} to {recent.MAX_SECONDS}"},
+    ),
+]
+RecentGrouping = Annotated[recent.RecentGrouping, Meta(extra={"must": "be key_tool, key, tool, owner or client"})]
 Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
 Days = Annotated[

@@ -154,6 +154,28 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """True if a list has more than `statistics.MAX_ROWS` rows and shows only the first; the totals include all."""
 
 
+class RecentRow(Sums, frozen=True, kw_only=True):
+    """The recent calls of one group; it has the members that the calls are grouped by."""
+
+    owner: str | msgspec.UnsetType = msgspec.UNSET
+    key_id: str | msgspec.UnsetType = msgspec.UNSET
+    key_name: str | msgspec.UnsetType = msgspec.UNSET
+    """The latest name."""
+    tool_name: str | msgspec.UnsetType = msgspec.UNSET
+    client_name: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class RecentCalls(msgspec.Struct, frozen=True, kw_only=True):
+    """The calls of the last seconds. Percentiles are exact."""
+
+    seconds: int
+    from_: str = msgspec.field(name="from")
+    totals: Sums
+    rows: tuple[RecentRow, ...]
+    truncated: bool
+    """True if there are more than `recent.MAX_ROWS`; the totals include all."""
+
+
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """The calls with which one key read a table, from one client, by one tool; those that were denied read nothing."""
 

@@ -1,0 +1,103 @@
+"""A full screen on a terminal that is drawn again and again, until `q` or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import termios
+import tty
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import NamedTuple
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+_MIN_NAME_WIDTH = 6
+
+
+class Frame(NamedTuple):
+    """One state of the screen."""
+
+    status: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    """The first one is the total."""
+    name_columns: int
+    """Columns that are aligned left and shortened where they do not fit."""
+
+
+class Screen:
+    """The alternate screen of a terminal; what was there before comes back at the end."""
+
+    def __init__(self, live: Live, quit_pressed: asyncio.Event) -> None:
+        self._live = live
+        self._quit = quit_pressed
+
+    def show(self, frame: Frame) -> None:
+        """Draw a frame; lines below the end of the terminal are not drawn."""
+        self._live.update(_layout(frame, self._live.console.width), refresh=True)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait. Return True as soon as `q` is pressed."""
+        try:
+            await asyncio.wait_for(self._quit.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def full_screen() -> AsyncIterator[Screen]:
+    """Use the whole terminal."""
+    quit_pressed = asyncio.Event()
+    with (
+        Live(console=Console(highlight=False), screen=True, auto_refresh=False, vertical_overflow="crop") as live,
+        _keys(quit_pressed),
+    ):
+        yield Screen(live, quit_pressed)
+
+
+@contextmanager
+def _keys(quit_pressed: asyncio.Event) -> Iterator[None]:
+    """Set the event when `q` is pressed, without Enter and without echo; not if standard input is no terminal."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        pressed = os.read(descriptor, 64)
+        if not pressed or b"q" in pressed.lower():
+            loop.remove_reader(descriptor)
+            quit_pressed.set()
+
+    tty.setcbreak(descriptor)
+    loop.add_reader(descriptor, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _layout(frame: Frame, width: int) -> Group:
+    names = frame.name_columns
+    lines = [frame.header, *frame.rows]
+    numbers = sum(max(len(line[column]) for line in lines) + 1 for column in range(names, len(frame.header)))
+    # The columns share what the numbers leave, so that a long name hides none of them.
+    share = max(_MIN_NAME_WIDTH, (width - numbers) // names - 1)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="reverse")
+    for title in frame.header[:names]:
+        table.add_column(title, no_wrap=True, overflow="ellipsis", max_width=share)
+    for title in frame.header[names:]:
+        table.add_column(title, justify="right", no_wrap=True)
+    for number, row in enumerate(frame.rows):
+        # Text objects: names may look like markup.
+        table.add_row(*(Text(cell) for cell in row), style="bold" if number == 0 else None)
+    return Group(Text(frame.status, no_wrap=True, overflow="ellipsis"), Text(), table)
