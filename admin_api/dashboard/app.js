@@ -15,6 +15,7 @@ import { OverviewView } from "./views/usage/overview.js";
 import { PasswordDialog } from "./views/account/password_dialog.js";
 import { ReadersView } from "./views/usage/readers.js";
 import { SessionsDialog } from "./views/account/sessions_dialog.js";
+import { SystemView } from "./views/system/system.js";
 import { UsersView } from "./views/users/users.js";
 
 // `access` as for endpoints of the API: everybody, or those who read everything.
@@ -25,6 +26,7 @@ const VIEWS = {
   readers: { title: "Tables", view: ReadersView },
   users: { title: "Users", view: UsersView, readsAll: true },
   audit: { title: "Audit", view: AuditView, readsAll: true },
+  system: { title: "System", view: SystemView, readsAll: true },
 };
 const HOME = "keys";
 

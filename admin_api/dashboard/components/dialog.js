@@ -1,6 +1,7 @@
 // Modal dialogs.
 
 import { html, useEffect, useId, useRef } from "../html.js";
+import { Form } from "./form.js";
 import { keepToast } from "./toast.js";
 
 // A modal dialog that is open as long as it is rendered. With `persistent`, Escape does not close it: its content is
@@ -31,5 +32,19 @@ export function Dialog({ title, onClose, persistent = false, wide = false, child
       <h2 id=${id}>${title}</h2>
       ${children}
     </dialog>
+  `;
+}
+
+// Asks before an act. `send` does it.
+export function ConfirmDialog({ title, submit, children, send, onClose, danger = true }) {
+  const confirm = async () => {
+    await send();
+    onClose();
+  };
+  return html`
+    <${Dialog} title=${title} onClose=${onClose}>
+      ${children}
+      <${Form} send=${confirm} submit=${submit} onCancel=${onClose} danger=${danger} />
+    <//>
   `;
 }

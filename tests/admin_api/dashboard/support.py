@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
@@ -39,6 +39,7 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
 
 async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) -> None:
     """Assert that the page never scrolls horizontally. Write screenshots in both themes if `SCREENSHOTS` is set."""
+    await expect(page.locator(".loading")).to_have_count(0)
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)

@@ -7,10 +7,11 @@ import { useData } from "../../data.js";
 import { href } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateOf, DateTime, RelativeTime, ZONE, ZoneNote } from "../../times.js";
+import { ConfirmDialog } from "../../components/dialog.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Name, Properties, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
-import { ConfirmDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
+import { EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
 import { pairsText } from "./key_fields.js";
 import { Expiry, Limits, STATUSES } from "./keys.js";
 

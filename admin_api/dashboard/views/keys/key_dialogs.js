@@ -93,20 +93,6 @@ export function TransferDialog({ shown, onClose, onDone }) {
   `;
 }
 
-// Asks before an act. `send` does it.
-export function ConfirmDialog({ title, submit, children, send, onClose, danger = true }) {
-  const confirm = async () => {
-    await send();
-    onClose();
-  };
-  return html`
-    <${Dialog} title=${title} onClose=${onClose}>
-      ${children}
-      <${Form} send=${confirm} submit=${submit} onCancel=${onClose} danger=${danger} />
-    <//>
-  `;
-}
-
 export function SecretDialog({ title, created, onClose }) {
   const { info } = useSession();
   return html`

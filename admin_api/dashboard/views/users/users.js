@@ -6,11 +6,11 @@ import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateOf, ZoneNote } from "../../times.js";
+import { ConfirmDialog } from "../../components/dialog.js";
 import { Filter } from "../../components/form.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
 import { CursorPager, Name, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
-import { ConfirmDialog } from "../keys/key_dialogs.js";
 import { Limits } from "../keys/keys.js";
 import { AddDialog, DeleteDialog, EditUserDialog, InviteDialog, LinkDialog } from "./user_dialogs.js";
 
