@@ -46,10 +46,6 @@ class Owners:
         """Return a user with the policy. Raises `UnknownUser`."""
         return await self._with_policy(_require(await self._users.get(email)))
 
-    async def list(self) -> Sequence[Owner]:
-        """Return all users with their policies, sorted by email."""
-        return await self._with_policies(await self._users.list())
-
     async def page(self, limit: int, cursor: str, search: str) -> tuple[Sequence[Owner], str | None]:
         """Return a page of users with their policies, as `UserStore.page` does, and the next cursor."""
         users, next_cursor = await self._users.page(limit, cursor, search)

@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="API keys and usage metering in front of any MCP server.",
-    epilog="Start with: mcp-gateway up",
+    epilog="Start with: mcp-gateway up\n\nExit codes: 0 success, 1 failure, 2 wrong usage, 130 ended by Ctrl-C.",
 )
 
 

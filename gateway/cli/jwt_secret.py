@@ -25,6 +25,11 @@ def rotate_secret(
 
     The next start of `up` signs the tokens of the admin API with it. Tokens of the old secret stay valid until they
     expire, at most 12 hours; a second rotation forgets it.
+
+    \b
+    Examples:
+      mcp-gateway rotate-secret
+      mcp-gateway rotate-secret --end-logins   # after the old secret has leaked
     """
     settings = load_settings(config, {"data_dir": data_dir})
     if settings.jwt_secret is not None:

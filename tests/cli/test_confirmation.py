@@ -78,12 +78,28 @@ def test_many_keys_are_revoked_only_after_a_yes_or_with_yes(capsys: Capture, mon
 
 
 def test_users_and_dead_letters_are_deleted_only_after_a_yes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    for command in (["user", "delete", OWNER], ["usage", "dead-letters", "drop", "--all"]):
+    delete_user, drop_letters = ["user", "delete", OWNER], ["usage", "dead-letters", "drop", "--all"]
+    for command in (delete_user, drop_letters):
         answer(monkeypatch, "n\n")
         assert main(command) == 1
         assert "permanently. Continue?" in capsys.readouterr().err
     without_terminal(monkeypatch)
-    assert main(["usage", "dead-letters", "drop", "--all"]) == 0
+    assert main(drop_letters) == 0
+    assert main(delete_user) == 1
+    assert "permanently, which cannot be undone: add --yes" in capsys.readouterr().err
+
+
+def test_secrets_end_only_after_a_yes_if_there_are_several(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = new_key(capsys)
+    answer(monkeypatch, "n\n")
+    assert main(["key", "end-overlap", key_id]) == 0
+    assert main(["key", "rotate", key_id, "--overlap-seconds", "600"]) == 0
+    answer(monkeypatch, "n\n")
+    assert main(["key", "end-overlap", key_id]) == 1
+    assert "permanently. Continue?" in capsys.readouterr().err
+    answer(monkeypatch, "")
+    assert main(["key", "end-overlap", key_id, "--yes", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ended_secrets"] == 1
 
 
 def test_a_list_that_does_not_fit_a_terminal_goes_through_the_pager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def test_invalid_input_adds_no_user(
     assert main(["user", "add", email, "--password-stdin"]) == 1
     assert capsys.readouterr().err == f"mcp-gateway: {message}\n"
     assert main(["user", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"users": []}
+    assert json.loads(capsys.readouterr().out) == {"users": [], "next_cursor": None}
 
 
 def test_without_a_terminal_there_is_no_prompt(piped: Callable[[str], None], capsys: Capture) -> None:
@@ -118,6 +118,26 @@ def test_users_are_listed(piped: Callable[[str], None], capsys: Capture) -> None
         ["ada@example.com", "admin", "user", "active"],
         ["bob@example.com", "member", "user", "active"],
     ]
+
+
+def test_users_are_listed_by_a_part_of_the_email_and_in_pages(url: str, capsys: Capture) -> None:
+    async def add(users: UserStore) -> None:
+        for email in ("a@example.com", "b@example.org", "c@example.com"):
+            await users.add(email, None)
+
+    on_users(url, add)
+
+    def listed(*flags: str) -> tuple[list[str], str | None]:
+        assert main(["user", "list", "--json", *flags]) == 0
+        page = json.loads(capsys.readouterr().out)
+        return [user["email"][0] for user in page["users"]], page["next_cursor"]
+
+    assert listed("--q", "EXAMPLE.COM") == (["a", "c"], None)
+    first, cursor = listed("--limit", "2")
+    assert first == ["a", "b"]
+    assert listed("--limit", "2", "--cursor", str(cursor)) == (["c"], None)
+    assert main(["user", "list", "--limit", "1"]) == 0
+    assert "the first 1 users: raise --limit to see more" in capsys.readouterr().err
 
 
 def test_a_new_password_replaces_the_old_one(url: str, piped: Callable[[str], None]) -> None:
@@ -221,7 +241,7 @@ def test_options_that_contradict_each_other_add_no_user(flags: list[str], messag
     assert main(["user", "add", "ci@example.com", *flags]) == 1
     assert message in capsys.readouterr().err
     assert main(["user", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"users": []}
+    assert json.loads(capsys.readouterr().out) == {"users": [], "next_cursor": None}
 
 
 def test_a_service_account_gets_no_password(piped: Callable[[str], None], capsys: Capture) -> None:
@@ -252,18 +272,18 @@ def test_a_user_is_deleted_once_the_keys_are_transferred(piped: Callable[[str], 
     add_user("ada@example.com", piped)
     assert main(["key", "create", "--owner", "ada@example.com", "--name", "one"]) == 0
     capsys.readouterr()
-    assert main(["user", "delete", "ada@example.com"]) == 1
+    assert main(["user", "delete", "ada@example.com", "--yes"]) == 1
     assert "ada@example.com owns 1 key: revoke them first, or name their new owner with --transfer-to" in (
         capsys.readouterr().err
     )
-    assert main(["user", "delete", "ada@example.com", "--transfer-to", "nobody@example.com"]) == 1
+    assert main(["user", "delete", "ada@example.com", "--transfer-to", "nobody@example.com", "--yes"]) == 1
     assert "--transfer-to must be the email of a user" in capsys.readouterr().err
-    assert main(["user", "delete", "ada@example.com", "--transfer-to", "root@example.com"]) == 0
+    assert main(["user", "delete", "ada@example.com", "--transfer-to", "root@example.com", "--yes"]) == 0
     assert capsys.readouterr().out == "ada@example.com is deleted; 1 key transferred to root@example.com\n"
     assert main(["key", "list", "--owner", "root@example.com", "--json"]) == 0
     assert [key["key_name"] for key in json.loads(capsys.readouterr().out)["keys"]] == ["one"]
-    assert main(["user", "delete", "ada@example.com"]) == 1
-    assert main(["user", "delete", "root@example.com"]) == 1
+    assert main(["user", "delete", "ada@example.com", "--yes"]) == 1
+    assert main(["user", "delete", "root@example.com", "--yes"]) == 1
     assert "root@example.com is the last admin" in capsys.readouterr().err
 
 
@@ -317,7 +337,11 @@ def test_the_logins_of_a_user_are_listed_and_ended(url: str, piped: Callable[[st
         assert user is not None
         return (await Sessions(redis, now_ms=now_ms).start(user, "192.0.2.7", "curl/8\x1b[31m")).id
 
-    session_id = on_redis(url, start)
+    session_id, other_id = on_redis(url, start), on_redis(url, start)
+    assert main(["user", "sessions", "ada@example.com", "--end", "--session-id", other_id]) == 0
+    assert capsys.readouterr().out == "1 login of ada@example.com ended\n"
+    assert main(["user", "sessions", "ada@example.com", "--end", "--session-id", other_id]) == 1
+    assert f"ada@example.com has no login {other_id}" in capsys.readouterr().err
     assert main(["user", "sessions", "ada@example.com"]) == 0
     shown = capsys.readouterr().out
     assert session_id in shown

@@ -31,8 +31,8 @@ _COMMAND_LINE = """\
 Every command takes its settings from the environment and from `--config`, as [settings](settings.md) describes.
 Commands for users, keys and usage find a running `mcp-gateway up` through its data folder, or use the configured URLs.
 
-Exit codes: 0 success, 1 failure (one line on standard error names it and the fix), 2 wrong usage. With `--json` only
-JSON goes to standard output.
+Exit codes: 0 success, 1 failure (one line on standard error names it and the fix), 2 wrong usage, 130 ended by Ctrl-C.
+With `--json` only JSON goes to standard output.
 """
 
 _HTTP_API = """\

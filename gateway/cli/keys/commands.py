@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.keys import creation, reading, revocation, suspension, transfer
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys import reading, revocation, suspension, transfer
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, get_key, no_such_key, revoked
+from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
@@ -18,45 +18,14 @@ from gateway.keys.changes import OPERATOR, BeyondPolicy
 from gateway.keys.limit_use import warn_of_use
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
+from gateway.keys.storage.details import VersionMismatch
 from gateway.keys.validation import InvalidField
 from gateway.timestamps import now_ms
 
 app = typer.Typer(no_args_is_help=True, help="API keys of MCP clients.")
 
 
-@app.command()
-@key_options.with_restrictions
-def create(
-    name: Annotated[str, typer.Option(help="Name of the key.")],
-    owner: key_options.Owner = None,
-    expires_days: key_options.ExpiresDays = None,
-    restrictions: key_options.Used = key_options.NONE_USED,
-    labels: key_options.Labels = None,
-    label_list: key_options.LabelList = None,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Create a key. The API key is shown only this once.
-
-    Options that are not given have the defaults of the owner's policy. Without such defaults, the key never expires,
-    may call every tool, and has no limits. Through the admin API and the dashboard, its owner can narrow what is set
-    here but not widen it.
-
-    \b
-    Examples:
-      mcp-gateway key create --name laptop
-      mcp-gateway key create --name etl --labels team=data,env=prod
-      mcp-gateway key create --owner ada@example.com --name ci --expires-days 90 --allowed-tool 'query_*'
-      KEY=$(mcp-gateway key create --name script --json | jq -r .api_key)
-    """
-    fields = key_options.key_fields(
-        restrictions, expires_days=expires_days, labels=key_options.all_labels(labels, label_list)
-    )
-    record, key = with_stores(config, data_dir, lambda stores: _create(stores, name, owner, fields))
-    key_output.print_new_key(record, key, as_json)
-
-
+app.command()(creation.create)
 app.command(name="list")(reading.list_keys)
 app.command()(reading.show)
 app.command()(revocation.revoke)
@@ -110,6 +79,14 @@ def update(
     labels: key_options.Labels = None,
     label_list: key_options.LabelList = None,
     clear: key_options.Clear = None,
+    if_match: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ETAG",
+            help="Change nothing if the key has changed since `key show --json` had this `etag`.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -122,6 +99,7 @@ def update(
     Examples:
       mcp-gateway key update key_… --calls-per-day 1000 --expires-days 30
       mcp-gateway key update key_… --clear calls-per-day --clear expires
+      mcp-gateway key update key_… --name etl --if-match "$ETAG"   # of: key show key_… --json | jq -r .etag
     """
     changes = key_options.changed_fields(
         clear or [],
@@ -130,7 +108,9 @@ def update(
         expires_days=expires_days,
         labels=key_options.all_labels(labels, label_list),
     )
-    record, last_used_at, warnings = with_stores(config, data_dir, lambda stores: _update(stores, key_id, changes))
+    record, last_used_at, warnings = with_stores(
+        config, data_dir, lambda stores: _update(stores, key_id, changes, if_match)
+    )
     for warning in warnings:
         print_stderr(f"mcp-gateway: warning: {warning}")
     if as_json:
@@ -139,22 +119,18 @@ def update(
         typer.echo(f"{key_id} was changed: {', '.join(sorted(changes))}")
 
 
-async def _create(stores: Stores, name: str, owner: str | None, fields: dict[str, Any]) -> tuple[KeyRecord, ApiKey]:
-    email = await _owner_email(stores, owner)
-    try:
-        record, key = await stores.keys.create(owner=email, key_name=name, actor=OPERATOR, **fields)
-    except InvalidField as error:
-        raise CliError(key_options.flag_message(error)) from None
-    except BeyondPolicy as error:
-        raise CliError(str(error)) from None
-    await audit(stores, "key.create", record, {"key_name": record.key_name})
-    return record, key
-
-
-async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple[KeyRecord, int | None, Sequence[str]]:
+async def _update(
+    stores: Stores, key_id: str, changes: dict[str, Any], if_match: str | None
+) -> tuple[KeyRecord, int | None, Sequence[str]]:
     await get_changeable_key(stores, key_id)
+    # With quotes, it is the header of the admin API.
+    accepted = None if if_match in (None, "*") else if_match.strip().strip('"')
     try:
-        updated = await stores.keys.update(key_id, OPERATOR, **changes)
+        updated = await stores.keys.update(
+            key_id, OPERATOR, accepts_version=lambda version: accepted in (None, version), **changes
+        )
+    except VersionMismatch:
+        raise CliError(f"{key_id} has changed since it was shown: show it again, and repeat the change") from None
     except InvalidField as error:
         raise CliError(key_options.flag_message(error)) from None
     except BeyondPolicy as error:
@@ -165,12 +141,3 @@ async def _update(stores: Stores, key_id: str, changes: dict[str, Any]) -> tuple
     last_used = await stores.keys.last_uses.of_keys([key_id])
     warnings = await warn_of_use(stores.redis, updated.record, changes, now_ms())
     return updated.record, last_used.get(key_id), warnings
-
-
-async def _owner_email(stores: Stores, email: str | None) -> str:
-    if email is None:
-        users = [user for user in await stores.users.list() if not user.disabled]
-        if len(users) != 1:
-            raise CliError(f"there are {len(users)} users: name the owner of the key with --owner EMAIL")
-        return users[0].email
-    return await get_enabled_owner(stores, email)

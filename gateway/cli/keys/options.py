@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.support.completion import complete_email, complete_key_id
 from gateway.cli.support.output import CliError
 from gateway.keys.listing import LabelFilter
 from gateway.keys.validation import InvalidField
@@ -31,8 +32,16 @@ _FLAGS = {
 }
 """The flag of a field whose names differ."""
 
-KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="Id of the key, key_….", show_default=False)]
-Owner = Annotated[str | None, typer.Option(metavar="EMAIL", help="Owner of the key.", show_default="the only user")]
+KeyId = Annotated[
+    str,
+    typer.Argument(metavar="KEY_ID", help="Id of the key, key_….", show_default=False, autocompletion=complete_key_id),
+]
+Owner = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EMAIL", help="Owner of the key.", show_default="the only user", autocompletion=complete_email
+    ),
+]
 NewName = Annotated[str | None, typer.Option("--name", help="Name of the key.", show_default=False)]
 ExpiresDays = Annotated[
     int | None, typer.Option(min=1, max=_MAX_DAYS, help="Days from now until the key expires.", show_default=False)

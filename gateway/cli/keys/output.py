@@ -16,16 +16,7 @@ from gateway.timestamps import format_minute, format_rfc3339, now_ms
 def print_new_key(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
     """Print a key that was created or rotated, with its secret."""
     if as_json:
-        print_json(
-            {
-                "key_id": record.key_id,
-                "key_name": record.key_name,
-                "api_key": key.text,
-                "key_prefix": record.key_prefix,
-                "created_at": format_rfc3339(record.created_at),
-                "expires_at": format_rfc3339(record.expires_at),
-            }
-        )
+        print_json({**public_fields(record), "api_key": key.text})
         return
     print_pairs(
         [
@@ -40,6 +31,17 @@ def print_new_key(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
         "\nThe API key is shown only this once. To configure a client:\n"
         "  mcp-gateway client-config claude-code --key <the API key>"
     )
+
+
+def public_fields(record: KeyRecord) -> dict[str, Any]:
+    """Return the fields of a new key but its secret, as the admin API does."""
+    return {
+        "key_id": record.key_id,
+        "key_name": record.key_name,
+        "key_prefix": record.key_prefix,
+        "created_at": format_rfc3339(record.created_at),
+        "expires_at": format_rfc3339(record.expires_at),
+    }
 
 
 def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:

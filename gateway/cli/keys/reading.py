@@ -11,6 +11,7 @@ from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
 from gateway.cli.keys.lookup import no_such_key
 from gateway.cli.support import options
+from gateway.cli.support.completion import complete_email
 from gateway.cli.support.output import print_json, print_stderr, print_table
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.limit_use import read_uses
@@ -39,7 +40,13 @@ class Sort(StrEnum):
 
 def list_keys(
     owner: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="List only the keys of this user.", show_default="all users")
+        str | None,
+        typer.Option(
+            metavar="EMAIL",
+            help="List only the keys of this user.",
+            show_default="all users",
+            autocompletion=complete_email,
+        ),
     ] = None,
     text: Annotated[
         str | None, typer.Option("--q", metavar="TEXT", help="A part of the name, id, prefix or owner.")
@@ -47,7 +54,7 @@ def list_keys(
     label: key_options.LabelFilterOption = None,
     status: Annotated[Status | None, typer.Option(help="Only keys in this state.", show_default=False)] = None,
     sort: Annotated[Sort, typer.Option(help="Newest and latest used first; names and ends in order.")] = Sort.CREATED,
-    limit: Annotated[int, typer.Option(min=1, max=MAX_LISTED, help="Maximum number of keys.")] = MAX_LISTED,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of keys.")] = MAX_LISTED,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -73,7 +80,8 @@ def list_keys(
         print_stderr(f"{len(page.records)} of {page.total} keys: raise --limit to see more")
     records, last_used = page.records, page.last_used
     if as_json:
-        print_json({"keys": [key_output.key_to_json(record, last_used.get(record.key_id)) for record in records]})
+        keys = [key_output.key_to_json(record, last_used.get(record.key_id)) for record in records]
+        print_json({"keys": keys, "total": page.total})
         return
     now = now_ms()
     rows = [
@@ -97,7 +105,15 @@ def show(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Show one key: scopes, limits with what is used and left of them, and its secrets without their text."""
+    """Show one key: scopes, limits with what is used and left of them, and its secrets without their text.
+
+    `etag` is for `key update --if-match`.
+
+    \b
+    Examples:
+      mcp-gateway key show key_…
+      mcp-gateway key show key_… --json | jq .limits
+    """
     fields = with_stores(config, data_dir, lambda stores: _details(stores, key_id))
     if as_json:
         print_json(fields)
@@ -116,4 +132,5 @@ async def _details(stores: Stores, key_id: str) -> dict[str, Any]:
         **key_output.key_to_json(record, last_used.get(key_id)),
         "secrets": [secret.values() for secret in details.secrets],
         "limits": [status.values() for status in limits],
+        "etag": details.version,
     }

@@ -10,6 +10,7 @@ import typer
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, revoked
 from gateway.cli.support import options
+from gateway.cli.support.completion import complete_email
 from gateway.cli.support.confirmation import Yes, confirm, require_confirmation
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
@@ -26,6 +27,11 @@ def revoke(
     """Revoke a key permanently. All workers reject it immediately. Revoking it again changes nothing.
 
     On a terminal it asks first; elsewhere it does not.
+
+    \b
+    Examples:
+      mcp-gateway key revoke key_…
+      mcp-gateway key revoke key_… --yes
     """
 
     async def work(stores: Stores) -> None:
@@ -44,7 +50,10 @@ def revoke(
 
 def bulk_revoke(
     owner: Annotated[
-        str | None, typer.Option(metavar="EMAIL", help="Revoke all keys of this user.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="EMAIL", help="Revoke all keys of this user.", show_default=False, autocompletion=complete_email
+        ),
     ] = None,
     label: key_options.LabelFilterOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the keys that would be revoked.")] = False,
@@ -90,14 +99,25 @@ def bulk_revoke(
 
 def end_overlap(
     key_id: key_options.KeyId,
+    yes: Yes = False,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """End the overlap of a rotation: only the newest secret of the key is left. Again, it changes nothing."""
+    """End the overlap of a rotation: only the newest secret of the key is left. Again, it changes nothing.
+
+    On a terminal it asks first; elsewhere it does not. `key show` tells when the older secrets were last used.
+
+    \b
+    Example:
+      mcp-gateway key end-overlap key_…
+    """
 
     async def work(stores: Stores) -> tuple[KeyRecord, int]:
         await get_changeable_key(stores, key_id)
+        details = await stores.keys.details(key_id)
+        if details is not None and len(details.secrets) > 1:
+            confirm(f"This ends all secrets of {key_id} but {details.record.key_prefix}… permanently", yes)
         ended = await stores.keys.end_overlap(key_id)
         if ended is None:
             raise revoked(key_id)

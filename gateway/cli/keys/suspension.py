@@ -23,6 +23,10 @@ def suspend(
     """Suspend a key until `key resume`. All workers reject it immediately; its owner cannot resume it.
 
     Nothing else of the key changes. Suspending it again changes nothing.
+
+    \b
+    Example:
+      mcp-gateway key suspend key_…
     """
 
     async def work(stores: Stores) -> Status:
@@ -38,7 +42,12 @@ def resume(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Resume a suspended key. Resuming it again changes nothing."""
+    """Resume a suspended key. Resuming it again changes nothing.
+
+    \b
+    Example:
+      mcp-gateway key resume key_…
+    """
 
     async def work(stores: Stores) -> Status:
         before = await get_changeable_key(stores, key_id)

@@ -9,6 +9,7 @@ import typer
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, revoked
 from gateway.cli.support import options
+from gateway.cli.support.completion import complete_email
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.changes import BeyondPolicy
@@ -18,7 +19,10 @@ from gateway.timestamps import now_ms
 
 def transfer(
     key_id: key_options.KeyId,
-    to: Annotated[str, typer.Option(metavar="EMAIL", help="The new owner.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(metavar="EMAIL", help="The new owner.", show_default=False, autocompletion=complete_email),
+    ],
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
@@ -26,6 +30,10 @@ def transfer(
     """Give a key to another owner. Its sessions end; its ceiling and its own counts go with it.
 
     Past usage stays with the former owner. The limits of the new owner's policy apply immediately.
+
+    \b
+    Example:
+      mcp-gateway key transfer key_… --to bob@example.com
     """
 
     async def work(stores: Stores) -> KeyRecord:

@@ -1,7 +1,7 @@
 """Confirmation of what cannot be undone: a question on a terminal, or `--yes`.
 
-Commands of the first version ask only on a terminal, so that scripts that call them go on working. Later ones need
-`--yes` where there is none (`require_confirmation`).
+What ends one key or secret asks only on a terminal, and so do the commands of the first version: scripts that call them
+go on working. What ends more needs `--yes` where there is none (`require_confirmation`).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.support.completion import complete_email
 from gateway.cli.support.output import CliError
 
 ConfigFile = Annotated[
@@ -30,7 +31,11 @@ def whole_url(value: str | None) -> str | None:
     return value
 
 
-UserEmail = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
+NewEmail = Annotated[str, typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False)]
+UserEmail = Annotated[
+    str,
+    typer.Argument(metavar="EMAIL", help="The user's email.", show_default=False, autocompletion=complete_email),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 ProxyPort = Annotated[int | None, typer.Option(help="Port for MCP clients.", show_default="8001")]

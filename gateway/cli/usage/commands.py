@@ -13,7 +13,7 @@ from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage import dead_letters, export, readers, stats
 from gateway.cli.usage.database import usage_table
 
-app = typer.Typer(help="Usage statistics, exports, and delivery.")
+app = typer.Typer()
 app.callback(invoke_without_command=True)(stats.show)
 app.command()(export.export)
 app.command()(readers.readers)
@@ -30,6 +30,10 @@ def reconcile(
     """Compare accepted calls with those that are written, waiting, spooled or dead letters.
 
     The exit code is 1 if they do not balance.
+
+    \b
+    Example:
+      mcp-gateway usage reconcile --days 7
     """
     balance = with_stores(config, data_dir, lambda stores: _balance(stores, days))
     if as_json:

@@ -30,7 +30,12 @@ def list_dead_letters(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """List dead letters with the reason of each."""
+    """List dead letters with the reason of each.
+
+    \b
+    Example:
+      mcp-gateway usage dead-letters list --limit 20
+    """
 
     async def work(stores: Stores) -> list[DeadLetter]:
         letters = []
@@ -61,7 +66,12 @@ def retry(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Insert dead letters again, after their fault was fixed."""
+    """Insert dead letters again, after their fault was fixed.
+
+    \b
+    Example:
+      mcp-gateway usage dead-letters retry --all
+    """
     count = _remove("retry", _selected(ids, all_), data_dir, config)
     _print_count("retried", count, as_json)
 
@@ -75,7 +85,12 @@ def drop(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Delete dead letters permanently. `reconcile` still counts them. On a terminal it asks first."""
+    """Delete dead letters permanently. `reconcile` still counts them. On a terminal it asks first.
+
+    \b
+    Example:
+      mcp-gateway usage dead-letters drop --all
+    """
     selected = _selected(ids, all_)
     letters = "all dead letters" if selected is None else f"{len(selected)} dead letters"
     confirm(f"This deletes {letters} permanently", yes)

@@ -62,7 +62,9 @@ def show(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Show what was called and read: calls, errors, records, bytes and durations, the most calls first.
+    """Usage statistics, exports, and delivery.
+
+    Without a command, show what was called and read: calls, errors, records, bytes and durations, the most calls first.
 
     \b
     Examples:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from gateway.cli.keys.lookup import audit
 from gateway.cli.support import options
-from gateway.cli.support.confirmation import Yes, confirm
-from gateway.cli.support.output import CliError, print_json, print_table
+from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
 from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.users import removal
 from gateway.cli.users.logins import issue_link, print_link, reset_link, sessions
-from gateway.cli.users.output import keys, no_such_user, user_errors, user_to_json
+from gateway.cli.users.output import no_such_user, owners_of, user_errors, user_to_json
 from gateway.cli.users.passwords import check_email, invalid_message, read_password
 from gateway.cli.users.policy import policy
-from gateway.keys.record import KeyRecord
 from gateway.timestamps import format_minute
 
 if TYPE_CHECKING:
-    from gateway.accounts.owners import Owner, Owners
+    from gateway.accounts.owners import Owner
     from gateway.accounts.user import User
 
 app = typer.Typer(no_args_is_help=True, help="Users, service accounts, and their policies.")
@@ -39,7 +38,7 @@ RoleOption = Annotated[
 
 @app.command()
 def add(
-    email: options.UserEmail,
+    email: options.NewEmail,
     admin: Annotated[bool, typer.Option("--admin", help="The same as --role admin.")] = False,
     role: RoleOption = None,
     service: Annotated[
@@ -91,7 +90,7 @@ def _require_one_login(*, service: bool, invite: bool, password_stdin: bool) -> 
 async def _add(stores: Stores, email: str, password: str | None, role: Role) -> Owner:
     try:
         with user_errors(email):
-            owner = await _owners(stores).add(email, password, role, {})
+            owner = await owners_of(stores).add(email, password, role, {})
     except ValueError as error:
         raise CliError(invalid_message(email, error)) from None
     details = {"role": owner.user.role, "kind": owner.user.kind}
@@ -102,7 +101,7 @@ async def _add(stores: Stores, email: str, password: str | None, role: Role) -> 
 def _invite(email: str, role: Role | None, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
     async def work(stores: Stores) -> dict[str, str]:
         with user_errors(email):
-            owner = await _owners(stores).invite(email, role, {})
+            owner = await owners_of(stores).invite(email, role, {})
         return await issue_link(stores, owner.user, "invite")
 
     link = with_stores(config, data_dir, work)
@@ -111,17 +110,32 @@ def _invite(email: str, role: Role | None, as_json: bool, data_dir: Path | None,
 
 @app.command(name="list")
 def list_users(
-    as_json: options.Json = False, data_dir: options.DataDir = None, config: options.ConfigFile = None
+    text: Annotated[str | None, typer.Option("--q", metavar="TEXT", help="A part of the email.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Maximum number of users.", show_default="all")] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="`next_cursor` of the page before, as --json has it.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
 ) -> None:
-    """List all users and service accounts."""
+    """List users and service accounts, sorted by email.
 
-    async def work(stores: Stores) -> Sequence[Owner]:
-        return await _owners(stores).list()
+    \b
+    Examples:
+      mcp-gateway user list
+      mcp-gateway user list --q @example.com --limit 20
+    """
 
-    owners = with_stores(config, data_dir, work)
+    async def work(stores: Stores) -> tuple[Sequence[Owner], str | None]:
+        return await owners_of(stores).page(limit or sys.maxsize, cursor or "", text or "")
+
+    owners, next_cursor = with_stores(config, data_dir, work)
     if as_json:
-        print_json({"users": [user_to_json(owner) for owner in owners]})
+        print_json({"users": [user_to_json(owner) for owner in owners], "next_cursor": next_cursor})
         return
+    if next_cursor is not None:
+        print_stderr(f"the first {len(owners)} users: raise --limit to see more")
     rows = [
         (
             user.email,
@@ -143,11 +157,16 @@ def update(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Change the role of a user; it counts from the user's next request."""
+    """Change the role of a user; it counts from the user's next request.
+
+    \b
+    Example:
+      mcp-gateway user update ada@example.com --role auditor
+    """
 
     async def work(stores: Stores) -> Owner:
         with user_errors(email):
-            owner = await _owners(stores).update(email, role, {})
+            owner = await owners_of(stores).update(email, role, {})
         await record_audit(stores, "user.update", user=owner.user.email, details={"role": role})
         return owner
 
@@ -171,7 +190,13 @@ def password(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Set a user's password and end all of the user's logins."""
+    """Set a user's password and end all of the user's logins.
+
+    \b
+    Examples:
+      mcp-gateway user password ada@example.com
+      printf %s "$PASSWORD" | mcp-gateway user password ada@example.com --password-stdin
+    """
     new_password = read_password(password_stdin)
 
     async def work(stores: Stores) -> User:
@@ -192,91 +217,6 @@ def password(
     typer.echo(f"{email} has a new password{suffix}")
 
 
-@app.command()
-def disable(
-    email: options.UserEmail,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Disable a user and suspend the user's keys, until `user enable`."""
-
-    async def work(stores: Stores) -> tuple[User, int]:
-        with user_errors(email):
-            user, suspended = await _owners(stores).disable(email)
-        await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
-        return user, suspended
-
-    user, suspended = with_stores(config, data_dir, work)
-    if as_json:
-        print_json({"email": user.email, "disabled": True, "suspended_keys": suspended})
-    else:
-        typer.echo(f"{email} is disabled; {keys(suspended)} suspended")
-
-
-@app.command()
-def enable(
-    email: options.UserEmail,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Enable a disabled user and resume the keys that disabling suspended."""
-
-    async def work(stores: Stores) -> tuple[Owner, int]:
-        with user_errors(email):
-            owner, resumed = await _owners(stores).enable(email)
-        await record_audit(stores, "user.enable", user=owner.user.email, details={"resumed_keys": str(resumed)})
-        return owner, resumed
-
-    owner, resumed = with_stores(config, data_dir, work)
-    enabled = "is enabled" if owner.user.kind == "service" else "can log in"
-    if as_json:
-        print_json({**user_to_json(owner), "resumed_keys": resumed})
-    else:
-        typer.echo(f"{email} {enabled} again; {keys(resumed)} resumed")
-
-
-@app.command()
-def delete(
-    email: options.UserEmail,
-    transfer_to: Annotated[
-        str | None,
-        typer.Option(metavar="EMAIL", help="New owner of the keys that are not revoked.", show_default=False),
-    ] = None,
-    yes: Yes = False,
-    as_json: options.Json = False,
-    data_dir: options.DataDir = None,
-    config: options.ConfigFile = None,
-) -> None:
-    """Delete a user without keys, or transfer the keys. Revoked keys do not count and stay, as does past usage.
-
-    On a terminal it asks first.
-    """
-    confirm(f"This deletes {email} permanently", yes)
-
-    async def work(stores: Stores) -> list[str]:
-        transferred: list[str] = []
-
-        async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
-            transferred.append(after.key_id)
-            await audit(stores, "key.transfer", after, {"from": before.owner, "to": after.owner})
-
-        with user_errors(email):
-            user = await _owners(stores).delete(email, transfer_to, audit_transfer)
-        await record_audit(stores, "user.delete", user=user.email, details={"transferred_keys": str(len(transferred))})
-        return transferred
-
-    transferred = with_stores(config, data_dir, work)
-    if as_json:
-        print_json({"email": email, "deleted": True, "transferred_keys": transferred})
-    else:
-        moved = f"; {keys(len(transferred))} transferred to {transfer_to}" if transferred else ""
-        typer.echo(f"{email} is deleted{moved}")
-
-
-def _owners(stores: Stores) -> Owners:
-    # Not at the top: it loads argon2, which the other commands do without.
-    from gateway.accounts.owners import Owners
-
-    return Owners(stores.users, stores.keys)
+app.command()(removal.disable)
+app.command()(removal.enable)
+app.command()(removal.delete)

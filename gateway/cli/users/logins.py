@@ -48,7 +48,12 @@ def reset_link(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Print a link with which a user sets a new password; it is valid for one hour. Using it ends the user's logins."""
+    """Print a link with which a user sets a new password; it is valid for one hour. Using it ends the user's logins.
+
+    \b
+    Example:
+      mcp-gateway user reset-link ada@example.com
+    """
 
     async def work(stores: Stores) -> dict[str, str]:
         return await issue_link(stores, await _user(stores, email), "reset")
@@ -59,18 +64,30 @@ def reset_link(
 
 def sessions(
     email: options.UserEmail,
-    end: Annotated[bool, typer.Option("--end", help="End all of them: the user logs in again.")] = False,
+    end: Annotated[bool, typer.Option("--end", help="End them: the user logs in again.")] = False,
+    session_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only this login, ses_….", show_default=False)
+    ] = None,
     as_json: options.Json = False,
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """List the logins of a user to the admin API and the dashboard, or end them."""
+    """List the logins of a user to the admin API and the dashboard, or end them.
+
+    \b
+    Examples:
+      mcp-gateway user sessions ada@example.com
+      mcp-gateway user sessions ada@example.com --end
+      mcp-gateway user sessions ada@example.com --end --session-id ses_…
+    """
 
     async def work(stores: Stores) -> Sequence[Session]:
         from gateway.accounts.sessions import Sessions
 
         user, logins = await _user(stores, email), Sessions(stores.redis, now_ms=now_ms)
-        found = await logins.list(user)
+        found = [one for one in await logins.list(user) if session_id in (None, one.id)]
+        if session_id is not None and not found:
+            raise CliError(f"{email} has no login {session_id}: it may have ended, or list them without --session-id")
         if end and found:
             await logins.end(user, [session.id for session in found])
             details = {"sessions": ", ".join(session.id for session in found)}

@@ -1,4 +1,4 @@
-"""Output of the user commands, and their errors."""
+"""The users of a gateway, the output of the user commands, and their errors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ import msgspec
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.support.output import CliError
+from gateway.cli.support.stores import Stores
 from gateway.keys.changes import BeyondPolicy
 from gateway.keys.validation import InvalidField
 from gateway.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
-    from gateway.accounts.owners import Owner
+    from gateway.accounts.owners import Owner, Owners
     from gateway.keys.record import OwnerPolicy
+
+
+def owners_of(stores: Stores) -> Owners:
+    """Return the users of a gateway, with their keys and policies."""
+    # Not at the top: it loads argon2, which the other commands do without.
+    from gateway.accounts.owners import Owners
+
+    return Owners(stores.users, stores.keys)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from gateway.cli.keys.output import format_value
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
 from gateway.cli.support.stores import Stores, record_audit, with_stores
-from gateway.cli.users.output import policy_to_json, user_errors
+from gateway.cli.users.output import owners_of, policy_to_json, user_errors
 from gateway.keys.limit_use import warn_of_pool_use
 from gateway.keys.record import OwnerPolicy, Restrictions
 from gateway.keys.validation import InvalidField, validate_policy
@@ -83,9 +83,7 @@ def policy(
 
 
 async def _show_or_update(stores: Stores, email: str, fields: dict[str, Any]) -> tuple[OwnerPolicy, list[str]]:
-    from gateway.accounts.owners import Owners
-
-    owners = Owners(stores.users, stores.keys)
+    owners = owners_of(stores)
     with user_errors(email):
         if not fields:
             return (await owners.get(email)).policy, []
