@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 
 from admin_api import openapi
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints import audit, health, info
+from admin_api.endpoints import alerts, audit, health, info
 from admin_api.endpoints.auth import acceptance, login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, revocation, suspension, transfer
 from admin_api.endpoints.system import dead_letters, status
@@ -49,6 +49,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *users.ENDPOINTS,
     *links.ENDPOINTS,
     *audit.ENDPOINTS,
+    *alerts.ENDPOINTS,
     *status.ENDPOINTS,
     *dead_letters.ENDPOINTS,
     *info.ENDPOINTS,

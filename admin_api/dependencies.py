@@ -15,6 +15,8 @@ from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.alerts.queue import AlertQueue
+from gateway.alerts.webhook import WebhookAddress
 from gateway.doctor.deployment import Check
 from gateway.keys.store import KeyStore
 from gateway.protocol.forwarded import Network
@@ -38,6 +40,7 @@ class Dependencies:
     login_limits: LoginLimits
     creation_limits: CreationLimits
     audit: AuditTrail
+    alerts: AlertQueue
     now_ms: Callable[[], int]
     version: str
     proxy_port: int = 8001
@@ -53,6 +56,8 @@ class Dependencies:
     """Accepted host names in the `Host` header, in lower case; `None` accepts any."""
     trusted_proxies: tuple[Network, ...] = ()
     """Peers whose `X-Forwarded-For` and `Forwarded` are trusted."""
+    webhook: WebhookAddress | None = None
+    """The receiver of alerts."""
     diagnose: Callable[[], Awaitable[Sequence[Check]]] = _no_checks
     """The checks of `mcp-gateway doctor`."""
     system_status: CachedStatus = field(default_factory=CachedStatus)

@@ -22,18 +22,22 @@ ALLOWED = {
     "keys": {"redis", "event_loop", "timestamps", "protocol"},
     "accounts": {"keys", "redis", "event_loop", "timestamps", "protocol", "password_policy"},
     "usage": {"redis", "event_loop", "timestamps", "zones"},
+    "alerts": {*STORES, "redis", "event_loop", "timestamps"},
     "settings": {"metering", "password_policy", "tls"},
-    "observability": {*STORES, "timestamps"},
+    "observability": {*STORES, "alerts", "timestamps"},
     "client_snippets": set[str](),
-    "proxy": {*LEAVES, *STORES, "redis"},
+    "proxy": {*LEAVES, *STORES, "redis", "alerts"},
     "preflight": {"event_loop", "redis", "settings", "tls", "proxy"},
     "doctor": {*LEAVES, *STORES, "redis", "settings", "preflight"},
-    "admin_api": {*LEAVES, *STORES, "redis", "client_snippets", "doctor"},
+    "admin_api": {*LEAVES, *STORES, "redis", "alerts", "client_snippets", "doctor"},
     "runtime": {
-        *(*LEAVES, *STORES, "redis", "settings", "observability", "client_snippets"),
+        *(*LEAVES, *STORES, "redis", "alerts", "settings", "observability", "client_snippets"),
         *("proxy", "admin_api", "preflight", "doctor"),
     },
-    "cli": {*LEAVES, *STORES, "redis", "settings", "runtime", "preflight", "doctor", "client_snippets", "proxy"},
+    "cli": {
+        *(*LEAVES, *STORES, "redis", "alerts", "settings", "runtime", "preflight"),
+        *("doctor", "client_snippets", "proxy"),
+    },
     "mcp_backend": set[str](),
 }
 """The packages that each package, or module directly under `gateway`, may import.

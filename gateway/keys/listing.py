@@ -7,11 +7,15 @@ were never used before those that were; a descending order is the reverse.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, NamedTuple, cast
+
+from redis.asyncio import Redis
 
 from gateway.keys.record import KeyRecord, Status
+from gateway.keys.storage.stored_key import decode_record
 from gateway.keys.store import KeyStore
+from gateway.redis import names
 
 MAX_LISTED = 10_000
 """Keys of a list that names no limit."""
@@ -115,3 +119,15 @@ def _position(record: KeyRecord, sort: SortBy, last_used: Mapping[str, int]) -> 
             return Position(_NEVER if record.expires_at is None else record.expires_at, record.key_id)
         case "last_used":
             return Position(last_used.get(record.key_id, 0), record.key_id)
+
+
+async def record_pages(redis: Redis, size: int) -> AsyncIterator[list[KeyRecord]]:
+    """Yield all keys without their owners' policies, the oldest first, `size` at a time.
+
+    Keys that are created or deleted meanwhile may be missing. Raises `redis.exceptions.RedisError`.
+    """
+    start = 0
+    while key_ids := cast(list[bytes], await redis.zrange(names.KEY_IDS, start, start + size - 1)):
+        values = await redis.mget([names.KEY_RECORD + key_id.decode() for key_id in key_ids])
+        yield [decode_record(raw) for raw in values if raw is not None]
+        start += size

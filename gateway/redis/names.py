@@ -128,6 +128,23 @@ USAGE_DROPPED_DEAD_LETTERS = PREFIX + "usage-dropped"
 USAGE_DEAD_LETTERS = PREFIX + "usage-dead-letters"
 """Stream: events that ClickHouse rejected because of their content."""
 
+# Alerts.
+
+ALERTS = PREFIX + "alerts"
+"""Hash: alert id to the JSON of an `Alert`."""
+ALERT_IDS = PREFIX + "alert-ids"
+"""Sorted set: ids of all alerts by time (milliseconds)."""
+WAITING_ALERTS = PREFIX + "waiting-alerts"
+"""Sorted set: ids of alerts to send, by the time of the next attempt (milliseconds); 0 before the first one."""
+ALERT_WINDOW = PREFIX + "alert-window:"
+"""+ digest of a cause and its window: id of the alert that it has, with a time to live."""
+ALERT_LEASE = PREFIX + "alert-sender"
+"""String with a time to live: the admin process that looks for causes and sends alerts."""
+WEBHOOK = PREFIX + "webhook"
+"""String with a time to live: JSON of the host that the holder of that lease sends to."""
+UPSTREAM_REPORTS = PREFIX + "upstream-reports"
+"""Hash: gateway worker to the JSON of an `UpstreamReport`; without workers for which the upstream is well."""
+
 FSYNC_MARKER = PREFIX + "disk-mark"
 """String that is written to find out whether Redis has all earlier writes on disk."""
 

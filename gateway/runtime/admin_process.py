@@ -7,6 +7,7 @@ import sys
 import uvloop
 
 from gateway.observability import logs, metrics
+from gateway.observability.alert_metrics import AlertMetrics
 from gateway.preflight.startup_checks import CannotStartError
 from gateway.runtime.admin_services import running
 from gateway.runtime.supervision.child_process import announce_ready, read_settings_line, wait_for_stop
@@ -26,7 +27,7 @@ def main() -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    async with running(settings, metrics.UsageMetrics()):
+    async with running(settings, metrics.UsageMetrics(), AlertMetrics()):
         announce_ready(f"admin API listening on {settings.host}:{settings.admin_port}")
         await wait_for_stop()
 

@@ -28,6 +28,10 @@ from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.alerts.metrics_sink import AlertMetricsSink
+from gateway.alerts.queue import AlertQueue
+from gateway.alerts.running import alerting
+from gateway.alerts.webhook import WebhookAddress
 from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
@@ -37,7 +41,7 @@ from gateway.redis import client as redis_client
 from gateway.redis import names as redis_names
 from gateway.runtime.diagnosis import diagnosis
 from gateway.settings import Settings
-from gateway.settings.values import split_secrets
+from gateway.settings.secret_values import split_secrets
 from gateway.timestamps import now_ms
 from gateway.tls.pair import PairError
 from gateway.tls.server import ServerTls, server_tls
@@ -56,7 +60,9 @@ _log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -> AsyncIterator[None]:
+async def running(
+    settings: Settings, metrics: UsageMetricsSink | None = None, alert_metrics: AlertMetricsSink | None = None
+) -> AsyncIterator[None]:
     """Run the admin process for the duration of the context. Raises `CannotStartError`."""
     if settings.redis_url is None or settings.clickhouse_url is None or settings.jwt_secret is None:
         raise CannotStartError(["redis_url, clickhouse_url and jwt_secret are required"])
@@ -72,8 +78,9 @@ async def running(settings: Settings, metrics: UsageMetricsSink | None = None) -
         await _check_databases(redis, table)
         deps = _dependencies(settings, _access_tokens(settings), redis, table, users)
         writer = UsageWriter(redis, table, metrics=metrics)
-        reconciling = _reconciling(redis, table, writer, metrics)
-        async with _writing(redis, writer), reconciling, _serving(settings, deps, listeners, tls):
+        reconciling = _reconciling(deps, writer, metrics)
+        sending = alerting(redis, deps.webhook, alert_metrics)
+        async with _writing(redis, writer), reconciling, sending, _serving(settings, deps, listeners, tls):
             yield
     finally:
         listening.close_all(listeners)
@@ -97,6 +104,8 @@ def _dependencies(
         login_limits=LoginLimits(redis, now_ms=now_ms),
         creation_limits=CreationLimits(redis, now_ms=now_ms),
         audit=AuditTrail(redis, now_ms=now_ms),
+        alerts=AlertQueue(redis, now_ms=now_ms),
+        webhook=WebhookAddress.of(settings.webhook_url, settings.webhook_secret),
         now_ms=now_ms,
         version=gateway.__version__,
         proxy_port=settings.proxy_port,
@@ -173,12 +182,15 @@ async def _writing(redis: Redis, writer: UsageWriter) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _reconciling(
-    redis: Redis, table: UsageTable, writer: UsageWriter, metrics: UsageMetricsSink | None
+    deps: Dependencies, writer: UsageWriter, metrics: UsageMetricsSink | None
 ) -> AsyncIterator[None]:
     """Run the periodic reconciliation, in the process that holds the writer's lease and while the writer works."""
     task = asyncio.create_task(
         monitor_balance(
-            redis, table, metrics or UsageMetricsSink(), lambda: writer.state.is_leading and not writer.state.problem
+            deps.redis,
+            deps.usage,
+            metrics or UsageMetricsSink(),
+            lambda: writer.state.is_leading and not writer.state.problem,
         ),
         name="usage-reconciliation",
     )

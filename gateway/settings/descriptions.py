@@ -267,6 +267,22 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "never",
         ),
     },
+    "Alerts": {
+        "webhook_url": Description(
+            "URL to which alerts are sent with POST, such as the URL of an incoming webhook of Slack.",
+            "The admin process tells it about limits that are nearly used up, keys that end, dead letters, usage that "
+            "does not balance, an upstream that is away and attacks on logins. It may contain a token, and is never "
+            "shown.",
+            "https://alerts.example.com/gateway",
+            "none: no alerts",
+        ),
+        "webhook_secret": Description(
+            "Secret that signs alerts, in the header `X-Gateway-Signature`.",
+            "Lets the receiver tell them from requests of others. Make one with `openssl rand -hex 32`.",
+            "5eed005eed005eed005eed005eed005eed005eed005eed005eed005eed005eed",
+            "none: alerts are not signed",
+        ),
+    },
     "Logs": {
         "log_level": Description(
             "Lowest severity that is logged: `debug`, `info`, `warning` or `error`.",

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field, PrivateAttr, SecretStr, SerializationInfo, field_serializer
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gateway.settings import secret_values
 from gateway.settings import values as v
 from gateway.settings.descriptions import DESCRIPTIONS
 
@@ -21,7 +22,10 @@ ENV_PREFIX = "GATEWAY_"
 
 Source = Literal["default", "file", "environment", "flag"]
 
-SECRETS = ("upstream_authorization", "jwt_secret", "jwt_previous_secrets", "admin_password", "key_pepper")
+SECRETS = (
+    *("upstream_authorization", "jwt_secret", "jwt_previous_secrets", "admin_password", "key_pepper"),
+    *("webhook_url", "webhook_secret"),
+)
 FILE_SETTINGS = (*SECRETS, "upstream_url", "redis_url", "clickhouse_url")
 """Settings that can also be given by the path of a file that contains the value, as `…_FILE`."""
 _REVEAL = {"reveal": True}
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
 
     # Upstream and engines
     upstream_url: v.UpstreamUrl | None = None
-    upstream_authorization: v.HeaderValue | None = None
+    upstream_authorization: secret_values.HeaderValue | None = None
     upstream_challenge: Literal["hide", "pass"] = "hide"
     redis_url: v.RedisUrl | None = None
     clickhouse_url: v.ClickHouseUrl | None = None
@@ -64,9 +68,9 @@ class Settings(BaseSettings):
     metering_rules: v.PathSetting | None = None
 
     # Secrets and the first admin
-    jwt_secret: v.LongSecret | None = None
-    jwt_previous_secrets: v.LongSecrets | None = None
-    key_pepper: v.LongSecret | None = None
+    jwt_secret: secret_values.LongSecret | None = None
+    jwt_previous_secrets: secret_values.LongSecrets | None = None
+    key_pepper: secret_values.LongSecret | None = None
     admin_email: v.Email | None = None
     admin_password: SecretStr | None = None
 
@@ -116,6 +120,10 @@ class Settings(BaseSettings):
     usage_stream_max_entries: v.Count = 5_000_000
     usage_spool_max_bytes: v.Count = 268_435_456
     usage_ttl_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
+
+    # Alerts
+    webhook_url: secret_values.WebhookUrl | None = None
+    webhook_secret: secret_values.TextSecret | None = None
 
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = "info"

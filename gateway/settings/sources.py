@@ -182,7 +182,8 @@ def _service_link_warning(variables: list[str]) -> str:
 
 def _unknown(name: str, spelled: Callable[[str], str]) -> str:
     names: Iterable[str] = (*Settings.model_fields, *(setting + FILE_SUFFIX for setting in FILE_SETTINGS))
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    setting = name.removesuffix(FILE_SUFFIX)
+    near = [setting] if setting in Settings.model_fields else difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"is not a setting: did you mean {spelled(near[0])}?"
     return "is not a setting: remove it (`mcp-gateway config` lists all settings)"

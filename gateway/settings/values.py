@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 MASK = "********"
-MIN_SECRET_BYTES = 32
 LOOPBACK_ORIGINS = "loopback"
 """The word that stands for every origin on this machine, on any port."""
 
@@ -55,7 +54,7 @@ def _each(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(lambda items: tuple(dict.fromkeys(check(item) for item in items)))
 
 
-def _text(value: str) -> str:
+def printable_text(value: str) -> str:
     if not value.strip():
         raise ValueError("is blank: give it a value or remove it")
     if not value.isprintable():
@@ -72,7 +71,7 @@ def _path(value: Path) -> Path:
 
 
 def _no_empty_path(value: Any) -> Any:
-    return _text(value) if isinstance(value, str) else value
+    return printable_text(value) if isinstance(value, str) else value
 
 
 def _no_pem(value: Any) -> Any:
@@ -81,7 +80,7 @@ def _no_pem(value: Any) -> Any:
     return value
 
 
-def _split_url(value: str, *, one_host: bool = True) -> SplitResult:
+def split_url(value: str, *, one_host: bool = True) -> SplitResult:
     if not value.isprintable() or " " in value:
         raise ValueError("contains white space or a control character: check for a stray space or line break")
     try:
@@ -94,7 +93,7 @@ def _split_url(value: str, *, one_host: bool = True) -> SplitResult:
 
 
 def _upstream_url(value: str) -> str:
-    parts = _split_url(value)
+    parts = split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be a full URL, such as http://127.0.0.1:9000/mcp")
     if parts.username is not None or parts.password is not None:
@@ -105,14 +104,14 @@ def _upstream_url(value: str) -> str:
 
 
 def _public_url(value: str) -> str:
-    parts = _split_url(value)
+    parts = split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path in {"", "/"}:
         raise ValueError("must be the full URL of the MCP endpoint, such as https://mcp.example.com/mcp")
     return _shown_url(value, parts)
 
 
 def _admin_public_url(value: str) -> str:
-    parts = _split_url(value)
+    parts = split_url(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be the full URL of the dashboard, such as https://admin.example.com/")
     return _shown_url(value, parts)
@@ -127,7 +126,7 @@ def _shown_url(value: str, parts: SplitResult) -> str:
 
 
 def _redis_url(value: str) -> str:
-    parts = _split_url(value, one_host="+" not in value.partition("://")[0])
+    parts = split_url(value, one_host="+" not in value.partition("://")[0])
     if parts.scheme not in _REDIS_SCHEMES:
         raise ValueError("must start with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://")
     if parts.scheme == "unix":
@@ -141,7 +140,7 @@ def _redis_url(value: str) -> str:
 
 
 def _clickhouse_url(value: str) -> str:
-    parts = _split_url(value)
+    parts = split_url(value)
     if parts.scheme == "chdb":
         if parts.netloc or not parts.path.strip("/"):
             raise ValueError("must have a full path, such as chdb:///var/lib/gateway/chdb")
@@ -188,7 +187,7 @@ def _public_method(value: str) -> str:
 def _origin(value: str) -> str:
     if value == LOOPBACK_ORIGINS:
         return value
-    parts = _split_url(value)
+    parts = split_url(value)
     bare = parts._replace(netloc=parts.netloc.lower())
     if parts.scheme not in {"http", "https"} or not parts.hostname or urlunsplit(bare) != value.lower():
         raise ValueError("must contain origins such as https://app.example.com, or the word loopback")
@@ -219,27 +218,7 @@ def _email(value: str) -> str:
     return value
 
 
-def _long_secret(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value().encode()) < MIN_SECRET_BYTES:
-        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`")
-    return value
-
-
-def _long_secrets(value: SecretStr) -> SecretStr:
-    secrets = split_secrets(value)
-    if not secrets or any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
-        raise ValueError(f"must be secrets of at least {MIN_SECRET_BYTES} bytes, separated by commas or line ends")
-    return value
-
-
-def _header_value(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.strip() or not text.isascii() or not text.isprintable():
-        raise ValueError('must be a header value in plain ASCII, such as "Bearer …"')
-    return value
-
-
-Text = Annotated[str, AfterValidator(_text)]
+Text = Annotated[str, AfterValidator(printable_text)]
 Host = Annotated[str, AfterValidator(_host)]
 Email = Annotated[str, AfterValidator(_email)]
 PathSetting = Annotated[Path, BeforeValidator(_no_empty_path), AfterValidator(_path)]
@@ -258,10 +237,6 @@ RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 ClickHouseUrl = Annotated[str, AfterValidator(_clickhouse_url)]
 Cluster = Annotated[str, AfterValidator(_cluster), Field(max_length=128)]
 
-LongSecret = Annotated[SecretStr, AfterValidator(_long_secret)]
-LongSecrets = Annotated[SecretStr, AfterValidator(_long_secrets)]
-HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
-
 Paths = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_endpoint_path), Field(min_length=1)]
 KeyHeaders = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_key_header), Field(min_length=1)]
 Methods = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_public_method)]
@@ -270,15 +245,10 @@ Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_hos
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), _each(_network)]
 
 
-def split_secrets(value: SecretStr) -> tuple[str, ...]:
-    """Return the secrets in a list with commas or line ends."""
-    return tuple(filter(None, map(str.strip, re.split(r"[,\r\n]", value.get_secret_value()))))
-
-
 def mask_url(value: str) -> str:
     """Mask the password and the values of the query in a URL, so that it may be logged or displayed."""
     try:
-        parts = _split_url(value, one_host=False)
+        parts = split_url(value, one_host=False)
     except ValueError:
         return MASK
     user, at, hosts = parts.netloc.rpartition("@")

@@ -17,6 +17,7 @@ from gateway.accounts.passwords import Passwords
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.alerts.queue import AlertQueue
 from gateway.keys.store import KeyStore
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, SECRET, USER, Api, add_users, empty, serving
@@ -51,6 +52,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
         login_limits=LoginLimits(redis, now_ms=clock.now_ms),
         creation_limits=CreationLimits(redis, now_ms=clock.now_ms),
         audit=AuditTrail(redis, now_ms=clock.now_ms),
+        alerts=AlertQueue(redis, now_ms=clock.now_ms),
         now_ms=clock.now_ms,
         version="0.0.0-test",
         trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),

@@ -12,7 +12,7 @@ from gateway.cli import main
 from gateway.runtime import data_dir
 from gateway.runtime.embedded import with_embedded_engines
 from gateway.settings import Settings
-from gateway.settings.values import split_secrets
+from gateway.settings.secret_values import split_secrets
 from gateway.timestamps import now_ms
 
 ADA = User(

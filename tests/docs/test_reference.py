@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from admin_api.http.problem import ProblemDetails
 from gateway.metering import MeteringResult
-from gateway.observability import metrics
+from gateway.observability import alert_metrics, metrics
 from gateway.usage.event import UsageEvent
 from tests.docs.pages import DOCS, ROOT, mentions, resolve
 from tests.docs.reference import pages
@@ -41,7 +41,8 @@ def test_every_metric_is_described_and_every_described_metric_exists() -> None:
 
 
 def test_the_labels_of_the_metrics_are_those_of_the_code() -> None:
-    counted = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
+    defined = {**vars(metrics), **vars(alert_metrics)}.values()
+    counted = [one for one in defined if isinstance(one, MetricWrapperBase)]
     labels = {metric._name: set(metric._labelnames) for metric in counted}
     for name, shown in re.findall(
         r"^\| `mcp_gateway_(\w+?)(?:_total)?` \| ([^|]*)\|", METRICS.read_text(), re.MULTILINE

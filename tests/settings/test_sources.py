@@ -21,6 +21,8 @@ VALUES = {
     "upstream_url": "https://mcp.example.com/mcp?token=hunter2",
     "redis_url": "redis://:hunter2@redis:6379/0",
     "clickhouse_url": "http://u:hunter2@clickhouse:8123/usage",
+    "webhook_url": "https://hooks.example.com/services/hunter2",
+    "webhook_secret": "hunter2",
 }
 
 

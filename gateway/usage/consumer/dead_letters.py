@@ -78,6 +78,15 @@ class DeadLetters:
         """Return at most `limit` dead letters after the one with this id, the oldest first."""
         return [_dead_letter(*found) for found in await self._range(f"({after}", "+", limit)]
 
+    async def newest(self) -> DeadLetter | None:
+        """Return the last dead letter; `None` if there is none."""
+        found: Any = await self._redis.xrevrange(redis_names.USAGE_DEAD_LETTERS, count=1)
+        return _dead_letter(*found[0]) if found else None
+
+    async def length(self) -> int:
+        """Return the number of dead letters."""
+        return int(await self._redis.xlen(redis_names.USAGE_DEAD_LETTERS))
+
     async def get(self, letter_id: str) -> DeadLetter | None:
         """Return one dead letter; `None` for an unknown or malformed id."""
         time, _, number = letter_id.partition("-")
