@@ -7,6 +7,7 @@ export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dateAndTimeOfYear = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const dateAndMinute = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const shortDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
@@ -39,7 +40,9 @@ export function DateOf({ at }) {
 }
 
 export function DateTime({ at }) {
-  return html`<${Time} at=${at}>${dateAndTime.format(new Date(at))}<//>`;
+  const date = new Date(at);
+  const format = date.getFullYear() === new Date().getFullYear() ? dateAndTime : dateAndTimeOfYear;
+  return html`<${Time} at=${at}>${format.format(date)}<//>`;
 }
 
 // The labels of a chart: a day, or a time with its day.
@@ -47,8 +50,9 @@ export function formatDay(date) {
   return shortDay.format(date);
 }
 
+// The time, and at midnight the day.
 export function formatClock(date) {
-  return clock.format(date);
+  return date.getHours() === 0 && date.getMinutes() === 0 ? shortDay.format(date) : clock.format(date);
 }
 
 export function formatMinute(date) {

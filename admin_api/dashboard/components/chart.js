@@ -6,7 +6,8 @@ const HEIGHT = 220;
 const { uPlot } = window;
 
 // `times` are the beginnings of the buckets in milliseconds. A series has `label`, `values` (null: none), `color` (the
-// name of a CSS variable), `kind` ("bars" or "line") and `format`. `formatTick` makes the labels of the time axis.
+// name of a CSS variable), `kind` ("bars" or "line"), `format`, and `formatTick` for the labels of its axis. That of the
+// chart makes the labels of the time axis.
 // `onChoose(index)` is called for a bucket.
 export function Chart({ title, times, series, formatTime, formatTick, onChoose = null }) {
   const plot = useRef(null);
@@ -92,12 +93,13 @@ function options(element, times, series, formatTick, onIndex) {
   return {
     width: element.clientWidth,
     height: HEIGHT,
+    padding: [8, 4, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false, x: false }, points: { size: 7 } },
     scales: { x: { range: (_, first, last) => [first - margin, last + margin] }, y: { range: (_, _low, high) => [0, niceCeiling(high ?? 0)] } },
     axes: [
       { ...axis, size: 28, grid: { show: false }, values: (_, values) => values.map((value) => formatTick(new Date(value * 1000))), space: 80 },
-      { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) || series[0].kind === "line" ? series[0].format(value) : "")) },
+      { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) || series[0].kind === "line" ? (series[0].formatTick ?? series[0].format)(value) : "")) },
     ],
     series: [{}, ...series.map((one) => plotted(one, color(one.color)))],
     hooks: { setCursor: [(plot) => onIndex(plot.cursor.idx ?? null)] },

@@ -9,6 +9,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const PRESETS = { "1h": ["1 hour", HOUR], "24h": ["24 hours", DAY], "7d": ["7 days", 7 * DAY], "30d": ["30 days", 30 * DAY], "90d": ["90 days", 90 * DAY] };
 export const DEFAULT_PERIOD = "30d";
+export const LONGEST_PERIOD = "90d";
 
 // The beginning and the end of the period in the address; the end of a preset is now, and then `to` is left out.
 export function rangeOf({ period = DEFAULT_PERIOD, from, to }, now = Date.now()) {

@@ -22,7 +22,7 @@ async def test_the_overview_shows_totals_a_chart_and_breakdowns(page: Page, api:
     await check_layout(page, "overview")
     for measure, period, name in (
         ("Latency", "7 days", "Latency by hour"),
-        ("Errors and denials", "24 hours", "Errors and denials by quarter of an hour"),
+        ("Errors", "24 hours", "Errors by quarter of an hour"),
         ("Calls", "1 hour", "Calls by minute"),
     ):
         await page.get_by_role("group", name="Measure").get_by_role("button", name=measure).click()
@@ -83,7 +83,7 @@ async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: 
     await expect(page.locator(".tiles")).to_contain_text("and 3 calls with unknown count")
     rows = page.get_by_role("list", name="Calls with unknown count, unknown counts by tool").get_by_role("listitem")
     await expect(rows).to_have_count(1)
-    await expect(rows).to_contain_text("4 calls · 75 % with unknown count")
+    await expect(rows).to_contain_text("75 % of 4 calls")
     await expect(page.get_by_role("main")).to_contain_text("mcp-gateway metering suggest --from-history")
 
 

@@ -1,18 +1,20 @@
 // One key: its secrets, limits, scopes and usage, and the acts on it.
 
 import { post } from "../../api.js";
-import { count } from "../../format.js";
+import { count, milliseconds } from "../../format.js";
 import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { href } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateOf, DateTime, RelativeTime, ZONE, ZoneNote } from "../../times.js";
 import { ConfirmDialog } from "../../components/dialog.js";
+import { rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Name, Properties, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
-import { EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
+import { ConnectDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
 import { pairsText } from "./key_fields.js";
+import { UsageChart } from "../usage/usage_chart.js";
 import { Expiry, Limits, STATUSES } from "./keys.js";
 
 const LIMIT_NAMES = {
@@ -52,7 +54,10 @@ function Key({ shown, etag, reload }) {
         shown.suspended_at && ["Suspended", html`<${DateTime} at=${shown.suspended_at} /> by ${shown.suspended_by === "admin" ? "an admin" : "its owner"}`],
         shown.revoked_at && ["Revoked", html`<${DateTime} at=${shown.revoked_at} />`],
         ["Labels", pairsText(shown.labels) || "none"],
-        ["Scopes and limits", html`<${Limits} of=${shown} />`],
+        ["Tools", listed(shown.allowed_tools, "all")],
+        ["Tables", listed(shown.allowed_tables, "all")],
+        ["Addresses", listed(shown.allowed_ips, "any")],
+        ["Read only", shown.read_only ? "yes" : "no"],
         ["Ceiling set by an admin", html`<${Limits} of=${shown.ceiling} />`],
       ]} />
     <//>
@@ -61,6 +66,10 @@ function Key({ shown, etag, reload }) {
     <${Usage} keyId=${shown.key_id} owner=${shown.owner} />
     ${dialog}
   `;
+}
+
+function listed(items, otherwise) {
+  return items ? html`<bdi>${items.join(", ")}</bdi>` : otherwise;
 }
 
 function Acts({ shown, etag, setDialog, reload }) {
@@ -83,6 +92,7 @@ function Acts({ shown, etag, setDialog, reload }) {
   const isLive = shown.status === "active" || shown.status === "suspended";
   const button = (text, onClick, danger = false) => html`<button type="button" class="button ${danger ? "danger" : ""}" onClick=${onClick}>${text}</button>`;
   return html`
+    ${button("Connect a client", () => setDialog(html`<${ConnectDialog} onClose=${close} />`))}
     ${shown.status !== "revoked" && button("Edit", () => setDialog(html`<${EditDialog} shown=${shown} etag=${etag} onClose=${close} onDone=${done("The key is changed")} />`))}
     ${shown.status === "active" && button("Rotate", () => setDialog(html`<${RotateDialog} shown=${shown} onClose=${close} onDone=${rotated} />`))}
     ${isAdmin && isLive && button("Transfer", () => setDialog(html`<${TransferDialog} shown=${shown} onClose=${close} onDone=${done("The key is transferred")} />`))}
@@ -132,10 +142,22 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
 
 function Usage({ keyId, owner }) {
   const scope = { owner, key_id: keyId };
-  const stats = useData("api/mcp-usage/stats", { ...scope, days: 30, tz: ZONE });
+  const range = rangeOf({});
+  const stats = useData("api/mcp-usage/stats", { ...scope, ...range, tz: ZONE });
   return html`
     <${Panel} title="Usage in the last 30 days" actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}>
-      <${Loaded} ...${stats}>${({ totals }) => html`<${Properties} rows=${[["Calls", count(totals.calls)], ["Records", count(totals.records)], ["Errors", count(totals.errors)]]} />`}<//>
+      <${Loaded} ...${stats}>${(loaded) => html`<${Sums} totals=${loaded.totals} /><${UsageChart} stats=${loaded} measure="calls" range=${range} bucket="day" filters=${scope} />`}<//>
     <//>
   `;
+}
+
+function Sums({ totals }) {
+  const rows = [
+    ["Calls", count(totals.calls)],
+    ["Records", count(totals.records)],
+    ["Errors", count(totals.errors)],
+    ["Denied calls", count(totals.denied)],
+    ["Median duration", milliseconds(totals.p50_ms)],
+  ];
+  return html`<${Properties} rows=${rows} />`;
 }

@@ -17,7 +17,7 @@ export function ReadersView() {
   const [problem, setProblem] = useState("");
   const range = rangeOf(query);
   const scope = { ...range, ...ownerQuery(query), tz: ZONE };
-  const known = useData("api/mcp-usage/stats", scope);
+  const known = useData(query.table ? null : "api/mcp-usage/stats", scope);
   const names = (known.data?.by_table ?? []).map((row) => row.table_name).filter(Boolean);
   const readers = useData(query.table ? "api/mcp-usage/readers" : null, { ...scope, table: query.table });
   const save = () => download("api/mcp-usage/readers", { ...scope, table: query.table, format: "csv" }).then(() => setProblem(""), (error) => setProblem(error.message));
@@ -50,7 +50,7 @@ function TableList({ rows, query }) {
 }
 
 function ReaderTable({ page, query }) {
-  if (page.readers.length === 0) return html`<${Empty}>Nobody read <bdi>${query.table}</bdi> in this period.<//>`;
+  if (page.readers.length === 0) return html`<${Empty}>Nobody read <bdi>${query.table}</bdi> in this period. <a href=${href("readers", { ...query, table: "" })}>All tables</a><//>`;
   const calls = (row) => href("calls", { owner: row.owner, table: query.table, tool: row.tool_name, key_id: row.key_id, period: query.period, from: query.from, to: query.to });
   const columns = [
     { key: "owner", title: "Owner", cell: (row) => html`<${Name} text=${row.owner} />` },
