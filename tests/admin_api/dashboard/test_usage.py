@@ -25,7 +25,7 @@ async def test_the_overview_shows_totals_a_chart_and_breakdowns(page: Page, api:
         ("Errors", "24 hours", "Errors by quarter of an hour"),
         ("Calls", "1 hour", "Calls by minute"),
     ):
-        await page.get_by_role("group", name="Measure").get_by_role("button", name=measure).click()
+        await page.get_by_role("group", name="Measure").get_by_role("button", name=measure, exact=True).click()
         await page.get_by_role("button", name=period).click()
         await expect(page.get_by_role("slider", name=name, exact=True)).to_be_visible()
     await page.reload()
