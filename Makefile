@@ -22,6 +22,7 @@ test: $(VENV)/installed-dev  ## Install what the tests need, and run them all
 	@# Separately, because older systems have no package of Caddy.
 	@$(BIN)/python -m bench.system_packages nginx haproxy
 	@$(BIN)/python -m bench.system_packages caddy
+	@$(BIN)/python -m tests.deploy.helm_program
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES)
 
 test-oldest: $(OLDEST)/installed  ## Test the HTTP server with the oldest aiohttp that pyproject.toml allows
