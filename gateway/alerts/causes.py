@@ -5,7 +5,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gateway.alerts.alert import AlertType, Cause
 from gateway.keys.limit_use import LimitUse
@@ -44,7 +44,7 @@ class LimitOf:
         return cls(owner, f"The keys of {owner} have reached", f"mcp-gateway user policy {owner}")
 
 
-def limit_causes(of: LimitOf, use: LimitUse) -> Iterator[Cause]:
+def limit_causes(describe: Callable[[], LimitOf], use: LimitUse) -> Iterator[Cause]:
     """Yield a cause for each threshold that the use of a limit has reached."""
     limit, used = use.limit, use.used
     if limit.period is None or not limit.cap:
@@ -53,6 +53,7 @@ def limit_causes(of: LimitOf, use: LimitUse) -> Iterator[Cause]:
     for alert_type, percent in thresholds:
         if used * 100 < limit.cap * percent:
             return
+        of = describe()
         yield Cause(
             type=alert_type,
             subject=of.subject,

@@ -30,6 +30,7 @@ LEASE_SECONDS = 5.0
 POLL_SECONDS = 1.0
 """Interval at which the lease is renewed and due alerts are sent."""
 _ANNOUNCED_MS = 15_000
+_LONGEST_PAUSE_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ class Check(NamedTuple):
     name: str
     seconds: float
     find: Find
+    is_expensive: bool = False
+    """True if the check is made less often where it takes long."""
 
 
 class AnnouncedWebhook(msgspec.Struct, frozen=True):
@@ -91,14 +94,17 @@ class AlertService:
                     await self._lease.release()
 
     async def _repeat(self, job: Check) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            started = loop.time()
             try:
                 await self._queue.raise_alerts(await job.find())
             except (RedisError, OSError) as error:
                 log.debug("alerts: %s: %s", job.name, error)
             except Exception:
                 log.exception("alerts: %s failed, trying again", job.name)
-            await asyncio.sleep(job.seconds)
+            pause = min(_LONGEST_PAUSE_SECONDS, 2 * (loop.time() - started)) if job.is_expensive else 0.0
+            await asyncio.sleep(max(job.seconds, pause))
 
     def _while_leading(
         self, find: Callable[[], Awaitable[Sequence[Cause]]]

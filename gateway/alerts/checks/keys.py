@@ -7,6 +7,7 @@ for the use of its limits. Limits of calls in flight have no window, and are not
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 
 from redis.asyncio import Redis
 
@@ -16,9 +17,14 @@ from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import Limit, limits_of, limits_of_policy
 from gateway.keys.listing import record_pages
 from gateway.keys.policies import PolicyStore
-from gateway.keys.record import OwnerPolicy
+from gateway.keys.record import KeyRecord, OwnerPolicy
 
-_PAGE = 500
+_PAGE = 200
+"""Keys or limits that are handled in one turn of the event loop, which takes a few milliseconds."""
+
+
+_Limits = Mapping[Limit, Callable[[], LimitOf]]
+"""Limits, and descriptions of the keys or owners that they belong to."""
 
 
 class KeyCheck:
@@ -41,28 +47,32 @@ class KeyCheck:
             for record in living:
                 if (cause := key_end_cause(record, now)) is not None:
                     yield cause
-            limits = {limit: LimitOf.key(record) for record in living for limit in _windows(limits_of(record))}
-            limits |= await self._limits_of_owners({record.owner for record in living} - owners)
-            owners |= {record.owner for record in living}
-            for cause in await self._limit_causes(limits):
-                yield cause
+            new_owners = {record.owner for record in living} - owners
+            owners |= new_owners
+            for limits in (_limits_of_keys(living), await self._limits_of_owners(new_owners)):
+                for cause in await self._limit_causes(limits):
+                    yield cause
 
-    async def _limits_of_owners(self, owners: set[str]) -> Mapping[Limit, LimitOf]:
+    async def _limits_of_owners(self, owners: set[str]) -> _Limits:
         names = sorted(owners)
         policies: Sequence[OwnerPolicy] = await self._policies.get_all(names)
         return {
-            limit: LimitOf.owner(owner)
+            limit: partial(LimitOf.owner, owner)
             for owner, policy in zip(names, policies, strict=True)
             for limit in _windows(limits_of_policy(owner, policy))
         }
 
-    async def _limit_causes(self, limits: Mapping[Limit, LimitOf]) -> Sequence[Cause]:
+    async def _limit_causes(self, limits: _Limits) -> Sequence[Cause]:
         ordered = list(limits)
         causes: list[Cause] = []
         for start in range(0, len(ordered), _PAGE):
             for use in await read_uses(self._redis, ordered[start : start + _PAGE], self._now_ms()):
                 causes += limit_causes(limits[use.limit], use)
         return causes
+
+
+def _limits_of_keys(records: Sequence[KeyRecord]) -> _Limits:
+    return {limit: partial(LimitOf.key, record) for record in records for limit in _windows(limits_of(record))}
 
 
 def _windows(limits: Sequence[Limit]) -> list[Limit]:

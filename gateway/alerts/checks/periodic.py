@@ -30,7 +30,7 @@ def periodic_checks(redis: Redis, queue: AlertQueue, *, now_ms: Callable[[], int
         return ()
 
     return (
-        Check("keys", KEYS_SECONDS, KeyCheck(redis, now_ms=now_ms).find),
+        Check("keys", KEYS_SECONDS, KeyCheck(redis, now_ms=now_ms).find, is_expensive=True),
         Check("dead letters", STATE_SECONDS, state.dead_letters),
         Check("upstream", STATE_SECONDS, state.upstream),
         Check("accounts", STATE_SECONDS, state.attacks),
