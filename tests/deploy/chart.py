@@ -21,6 +21,8 @@ NAME = "team-mcp-gateway"
 Values = Mapping[str, Any]
 Manifest = dict[str, Any]
 
+_OPTIONAL_SECRETS = ("jwt_previous_secrets", "key_pepper", "webhook_url", "webhook_secret")
+
 REQUIRED: Values = {
     "image": {"repository": "registry.example.com/mcp-gateway"},
     "settings": {"upstream_url": "http://mcp.tools:9000/mcp"},
@@ -43,7 +45,7 @@ EVERYTHING: Values = {
     },
     "secrets": {
         "name": "gateway-secrets",
-        "keys": {name: name.replace("_", "-") for name in ("jwt_previous_secrets", "key_pepper")}
+        "keys": {name: name.replace("_", "-") for name in _OPTIONAL_SECRETS}
         | {"upstream_authorization": "upstream-token"},
     },
     "meteringRules": '[[metering.rule]]\ntool = "query"\nrecords = "length(structuredContent.rows)"\n',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ SECRETS = {
     "key_pepper": "k" * 32,
     "admin_password": "correct horse battery",
     "upstream_authorization": "Bearer token",
+    "webhook_url": "https://hooks.example.com/token",
+    "webhook_secret": "w" * 32,
 }
 FOLDER = "/etc/mcp-gateway/"
 
@@ -95,10 +98,13 @@ def test_no_manifest_is_a_secret_or_has_one() -> None:
             assert not secret & chart.environment(manifests, role).keys()
 
 
-def test_every_secret_of_the_values_is_a_setting_with_a_file() -> None:
+def test_every_setting_with_a_file_belongs_into_the_secret() -> None:
     values = yaml.safe_load((chart.FOLDER / "values.yaml").read_text())
-    assert set(values["secrets"]["keys"]) <= set(FILE_SETTINGS)
-    assert set(values["settings"]) <= set(Settings.model_fields)
+    schema = json.loads((chart.FOLDER / "values.schema.json").read_text())
+    [elsewhere, _] = schema["properties"]["settings"]["propertyNames"]["not"]["anyOf"]
+    assert set(values["secrets"]["keys"]) == set(FILE_SETTINGS)
+    assert set(FILE_SETTINGS) - set(elsewhere["enum"]) == {"upstream_url"}
+    assert set(values["settings"]) | set(elsewhere["enum"]) <= set(Settings.model_fields)
 
 
 def test_the_url_of_the_upstream_can_be_in_the_secret() -> None:
