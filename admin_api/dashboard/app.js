@@ -6,6 +6,7 @@ import { RouteProvider, href, useHash } from "./router.js";
 import { SessionProvider, loadSession } from "./session.js";
 import { toast } from "./components/toast.js";
 import { Accept } from "./views/account/accept.js";
+import { AlertsView } from "./views/system/alerts.js";
 import { AuditView } from "./views/audit/audit.js";
 import { CallsView } from "./views/usage/calls.js";
 import { KeyView } from "./views/keys/key.js";
@@ -26,6 +27,7 @@ const VIEWS = {
   readers: { title: "Tables", view: ReadersView },
   users: { title: "Users", view: UsersView, readsAll: true },
   audit: { title: "Audit", view: AuditView, readsAll: true },
+  alerts: { title: "Alerts", view: AlertsView, readsAll: true },
   system: { title: "System", view: SystemView, readsAll: true },
 };
 const HOME = "keys";

@@ -13,7 +13,7 @@ from tests.support.prefix_proxy import prefix_proxy
 
 pytestmark = BROWSER_TEST
 
-VIEWS = ("overview?owner=*", "keys?owner=*", "calls?owner=*", "readers?owner=*", "users", "audit", "system")
+VIEWS = ("overview?owner=*", "keys?owner=*", "calls?owner=*", "readers?owner=*", "users", "audit", "alerts", "system")
 
 
 async def test_an_ended_session_returns_to_the_login(page: Page, api: Api) -> None:
@@ -117,7 +117,7 @@ async def test_the_page_loads_only_from_its_own_origin(page: Page, api: Api, tab
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))
     await log_in(page, api, ADMIN)
-    for name in ("Overview", "Calls", "Tables", "Users", "Audit", "System"):
+    for name in ("Overview", "Calls", "Tables", "Users", "Audit", "Alerts", "System"):
         await page.get_by_role("link", name=name, exact=True).click()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
     origin = str(api.client.make_url("/"))
