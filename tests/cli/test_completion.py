@@ -83,6 +83,15 @@ def test_at_most_fifty_are_offered(redis_url: str, capsys: Capture, monkeypatch:
     assert len(complete(capsys, monkeypatch, "mcp-gateway key show ")) == 50
 
 
+def test_a_long_name_is_cut_and_never_a_second_completion(
+    redis_url: str, capsys: Capture, monkeypatch: Environment
+) -> None:
+    add_user(redis_url, OWNER)
+    key_id = create_key(capsys, "--name", "many words " * 9)["key_id"]
+    shown = completed_by("fish", monkeypatch, "mcp-gateway key show ")
+    assert shown.splitlines() == [f"{key_id}\t{('many words ' * 9)[:60]}"]
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_what_users_named_is_never_code_for_the_shell(
     redis_url: str, capsys: Capture, monkeypatch: Environment, shell: str

@@ -87,6 +87,8 @@ def test_users_and_dead_letters_are_deleted_only_after_a_yes(capsys: Capture, mo
     assert main(drop_letters) == 0
     assert main(delete_user) == 1
     assert "permanently, which cannot be undone: add --yes" in capsys.readouterr().err
+    assert main(["user", "delete", "nobody@example.com"]) == 1
+    assert "there is no user nobody@example.com" in capsys.readouterr().err
 
 
 def test_secrets_end_only_after_a_yes_if_there_are_several(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from gateway.settings import SettingsError
 
 _MAX_SHOWN = 50
 _TIMEOUT_SECONDS = 2.0
+_MAX_DESCRIPTION = 60
+"""Characters. Longer ones would be wrapped, and fish would offer the second line, too."""
 _HARMFUL = re.compile(r"[^\w .,@+-]")
 
 Completions = list[tuple[str, str]]
@@ -57,5 +59,7 @@ def _complete(context: typer.Context, find: Callable[[Stores], Awaitable[Complet
         found = with_stores(context.params.get("config"), context.params.get("data_dir"), in_time)
     except (CliError, SettingsError, TimeoutError):
         return []
-    harmless = [(value, _HARMFUL.sub("?", text)) for value, text in found if not _HARMFUL.search(value)]
+    harmless = [
+        (value, _HARMFUL.sub("?", text)[:_MAX_DESCRIPTION]) for value, text in found if not _HARMFUL.search(value)
+    ]
     return harmless[:_MAX_SHOWN]

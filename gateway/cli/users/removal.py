@@ -98,9 +98,8 @@ def delete(
       mcp-gateway user delete ada@example.com
       mcp-gateway user delete ada@example.com --transfer-to bob@example.com --yes
     """
-    require_confirmation(f"This deletes {email} permanently", yes)
 
-    async def work(stores: Stores) -> list[str]:
+    async def work(stores: Stores) -> tuple[User, list[str]]:
         transferred: list[str] = []
 
         async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
@@ -108,13 +107,14 @@ def delete(
             await audit(stores, "key.transfer", after, {"from": before.owner, "to": after.owner})
 
         with user_errors(email):
+            require_confirmation(f"This deletes {(await owners_of(stores).get(email)).user.email} permanently", yes)
             user = await owners_of(stores).delete(email, transfer_to, audit_transfer)
         await record_audit(stores, "user.delete", user=user.email, details={"transferred_keys": str(len(transferred))})
-        return transferred
+        return user, transferred
 
-    transferred = with_stores(config, data_dir, work)
+    user, transferred = with_stores(config, data_dir, work)
     if as_json:
-        print_json({"email": email, "deleted": True, "transferred_keys": transferred})
+        print_json({"email": user.email, "deleted": True, "transferred_keys": transferred})
     else:
         moved = f"; {keys(len(transferred))} transferred to {transfer_to}" if transferred else ""
-        typer.echo(f"{email} is deleted{moved}")
+        typer.echo(f"{user.email} is deleted{moved}")
