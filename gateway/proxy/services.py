@@ -126,7 +126,12 @@ def _make_forwarding(
             first_byte=config.first_byte_timeout,
             idle=config.idle_timeout,
         ),
-        ResponseCheck(address, metrics.upstream_refused, pass_challenges=config.upstream_challenge == "pass"),
+        ResponseCheck(
+            address,
+            metrics.upstream_refused,
+            pass_challenges=config.upstream_challenge == "pass",
+            on_refused=stores.upstream_watch.refused,
+        ),
     )
     correlation = Correlation(stores.correlation, stores.limiter, stores.keys.get)
     streams = ResponseStreams(UsageRecorder(stores.usage, stores.limiter).record, correlation)

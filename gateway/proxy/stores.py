@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.alerts.upstream_reports import UpstreamReports
 from gateway.keys.cache import KeyCache
 from gateway.keys.store import KeyStore
 from gateway.proxy.accounting.correlation_store import CorrelationStore
@@ -17,6 +18,8 @@ from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.tools.catalog import ToolCatalog
+from gateway.proxy.upstream.config import UpstreamAddress
+from gateway.proxy.upstream_watch import UpstreamWatch
 from gateway.redis import client as redis_client
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.producer.spool import Spool
@@ -36,6 +39,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     correlation: CorrelationStore
     tools: ToolCatalog
     usage: UsageStream
+    upstream_watch: UpstreamWatch
 
     async def start(self) -> None:
         """Begin to follow changes in Redis, and to send usage events. Redis may be down."""
@@ -50,6 +54,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         await self.limiter.close()
         await self.tools.stop()
         await self.keys.stop()
+        await self.upstream_watch.close()
         await self.redis.aclose()
         await self.usage_redis.aclose()
 
@@ -84,4 +89,10 @@ def make_stores(
         correlation=CorrelationStore(redis, now_ms=now_ms),
         tools=ToolCatalog(redis, config.upstream_url, now_ms=now_ms),
         usage=UsageStream(usage_redis, spool, stream_bound=config.usage_stream_max_entries, metrics=usage_metrics),
+        upstream_watch=UpstreamWatch(
+            UpstreamReports(redis, now_ms=now_ms),
+            clock,
+            gateway=config.gateway_id,
+            upstream=UpstreamAddress(config.upstream_url),
+        ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from redis.exceptions import RedisError
 
@@ -59,6 +60,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         reaper = SessionReaper(self.stores.sessions, forwarding.requests, forwarding.pool)
         tasks = [loop.create_task(reaper.run(REAP_SECONDS)), loop.create_task(self._publish_metrics())]
+        is_reachable = partial(forwarding.pool.is_reachable, with_tls=True)
+        tasks.append(loop.create_task(self.stores.upstream_watch.run(is_reachable)))
         if self._tls is not None:
             tasks.append(loop.create_task(self._tls.watch()))
         try:

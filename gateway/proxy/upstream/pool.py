@@ -109,10 +109,10 @@ class UpstreamPool:
             connection.abort()
             self._open.discard(connection)
 
-    async def is_reachable(self) -> bool:
-        """Return True if the upstream accepts a TCP connection; no byte is sent on it."""
+    async def is_reachable(self, *, with_tls: bool = False) -> bool:
+        """Return True if the upstream accepts a TCP connection; no byte is sent on it, or only the TLS handshake."""
         try:
-            connection = await self._open_connection(tls=None)
+            connection = await self._open_connection(tls=self._tls if with_tls else None)
         except ConnectError:
             return False
         connection.abort()

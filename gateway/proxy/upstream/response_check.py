@@ -42,11 +42,22 @@ _MAX_ADDRESS = 500
 class ResponseCheck:
     """Checks the heads of the responses of one upstream."""
 
-    def __init__(self, address: UpstreamAddress, count: Callable[[str], None], *, pass_challenges: bool) -> None:
-        """`count` is called with the kind of each refusal: `redirect`, or the status of a challenge."""
+    def __init__(
+        self,
+        address: UpstreamAddress,
+        count: Callable[[str], None],
+        *,
+        pass_challenges: bool,
+        on_refused: Callable[[str], None] = lambda kind: None,
+    ) -> None:
+        """`count` is called with the kind of each refusal: `redirect`, or the status of a challenge.
+
+        So is `on_refused`, but not for a challenge that passes.
+        """
         scheme = "https" if address.is_tls else "http"
         self._url = f"{scheme}://{address.host.decode('ascii')}{address.path.decode('ascii')}"
         self._count = count
+        self._on_refused = on_refused
         self._pass_challenges = pass_challenges
         self._logged: dict[tuple[str, str], float] = {}
 
@@ -56,12 +67,14 @@ class ResponseCheck:
             self._count("redirect")
             location = self._absolute(response.header(b"location"))
             self._log("redirect", location, f"a redirect ({response.status})", "GATEWAY_UPSTREAM_URL to this address")
+            self._on_refused("redirect")
             raise RefusedError(REDIRECTED)
         if response.status in CHALLENGES:
             kind = str(response.status)
             self._count(kind)
             if not (self._pass_challenges and response.status in _PASSED_CHALLENGES):
                 self._log(kind, self._url, kind, "GATEWAY_UPSTREAM_AUTHORIZATION")
+                self._on_refused(kind)
                 raise RefusedError(CHALLENGED)
         if len(set(session_ids(response.headers))) > 1:
             raise ResponseError("The upstream sent two different session ids (Mcp-Session-Id)")
