@@ -11,6 +11,7 @@ from gateway.alerts.alert import AlertType, Cause
 from gateway.keys.limit_use import LimitUse
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import DAY_MS, format_minute
+from gateway.usage.reconciliation import Balance
 
 NEAR_PERCENT = 80
 DAYS_BEFORE_END = (1, 3, 14)
@@ -124,16 +125,20 @@ def dead_letters_cause(entries: int, newest_at: int) -> Cause:
     )
 
 
-def unbalanced_cause(since: str, accepted: int, found: int) -> Cause:
+def unbalanced_cause(balance: Balance) -> Cause:
     """Return the cause of usage that does not balance."""
-    return Cause(
-        type="usage_unbalanced",
-        subject="usage",
-        text=f"Usage does not balance since {since}: {accepted} events were accepted and {found} are found; see which "
-        "number differs at `/api/mcp-usage/reconcile`, and the log of the admin process.",
-        hold_ms=_UNBALANCED_HOLD_MS,
-        extends=True,
+    missing = balance.difference
+    if missing > 0:
+        what = f"of {balance.accepted} accepted events, {missing} cannot be found"
+    elif missing < 0:
+        what = f"{-missing} more are found than the {balance.accepted} that were accepted"
+    else:
+        what = f"the sums of {balance.summed} calls differ from the {balance.written} rows"
+    text = (
+        f"Usage does not balance since {balance.since}: {what}; compare the numbers of `/api/mcp-usage/reconcile`, and "
+        "see the log of the admin process."
     )
+    return Cause(type="usage_unbalanced", subject="usage", text=text, hold_ms=_UNBALANCED_HOLD_MS, extends=True)
 
 
 def upstream_cause(upstream: str, problem: str, gateways: list[str]) -> Cause:

@@ -28,6 +28,7 @@ from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
+from gateway.alerts.causes import unbalanced_cause
 from gateway.alerts.metrics_sink import AlertMetricsSink
 from gateway.alerts.queue import AlertQueue
 from gateway.alerts.running import alerting
@@ -48,13 +49,15 @@ from gateway.tls.server import ServerTls, server_tls
 from gateway.usage.consumer.read_your_writes import request_flush
 from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.metrics_sink import UsageMetricsSink
-from gateway.usage.reconciliation import monitor_balance
+from gateway.usage.reconciliation import MONITOR_SECONDS, Balance, BalanceReporter, monitor_balance
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.table import UsageTable
 
 FINAL_FLUSH_SECONDS = 5.0
 _FLUSH_POLL_SECONDS = 0.02
 LISTEN_BACKLOG = 512
+ALERTED_MONITOR_SECONDS = 15.0
+"""Interval of the reconciliation if differences are sent as alerts, which must leave within 30 s."""
 
 _log = logging.getLogger(__name__)
 
@@ -185,12 +188,20 @@ async def _reconciling(
     deps: Dependencies, writer: UsageWriter, metrics: UsageMetricsSink | None
 ) -> AsyncIterator[None]:
     """Run the periodic reconciliation, in the process that holds the writer's lease and while the writer works."""
+    reporter = BalanceReporter(metrics or UsageMetricsSink())
+
+    async def report(balance: Balance) -> None:
+        reporter.report(balance)
+        if deps.webhook is not None and not balance.balanced:
+            await deps.alerts.raise_alerts([unbalanced_cause(balance)])
+
     task = asyncio.create_task(
         monitor_balance(
             deps.redis,
             deps.usage,
-            metrics or UsageMetricsSink(),
+            report,
             lambda: writer.state.is_leading and not writer.state.problem,
+            seconds=MONITOR_SECONDS if deps.webhook is None else ALERTED_MONITOR_SECONDS,
         ),
         name="usage-reconciliation",
     )

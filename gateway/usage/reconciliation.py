@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -151,36 +152,63 @@ async def reconcile(
 async def monitor_balance(
     redis: redis.asyncio.Redis,
     table: UsageTable,
-    metrics: UsageMetricsSink,
+    report: Callable[[Balance], Awaitable[None]],
     is_enabled: Callable[[], bool],
     *,
     seconds: float = MONITOR_SECONDS,
     patience: float = PATIENCE,
 ) -> None:
-    """Reconcile the last days every `seconds`, while `is_enabled`. Runs until cancelled.
+    """Reconcile the last days every `seconds`, while `is_enabled`, and report each result. Runs until cancelled.
 
-    Repairs roll-ups that differ from the rows. Logs any other difference as an error and reports it to `metrics`.
+    Repairs roll-ups that differ from the rows, before it reports.
     """
     while True:
         await asyncio.sleep(seconds)
         if not is_enabled():
             continue
         try:
-            balance = await reconcile(redis, table, MONITOR_DAYS, patience)
-            if not balance.balanced and await repair_sums(table, datetime.date.fromisoformat(balance.since)):
-                balance = await reconcile(redis, table, MONITOR_DAYS, patience)
+            await report(await _repaired_balance(redis, table, patience))
         except (UsageTableUnavailable, RedisError, OSError) as error:
             # The usage writer reports errors of Redis and ClickHouse.
             log.debug("usage was not reconciled: %s", error)
-            continue
-        metrics.unbalanced(0 if balance.balanced else balance.difference or balance.written - balance.summed)
-        if not balance.balanced:
-            log.error(
-                "usage does not balance since %s: %d accepted; %d written (%d in the roll-ups), %d waiting, "
-                "%d spooled, %d dead letters",
-                *(balance.since, balance.accepted, balance.written, balance.summed, balance.waiting),
-                *(balance.spooled, balance.dead_lettered),
-            )
+
+
+async def _repaired_balance(redis: redis.asyncio.Redis, table: UsageTable, patience: float) -> Balance:
+    # Usually one count in each direction is enough, and waiting for events in flight would need many.
+    balance = await reconcile(redis, table, MONITOR_DAYS, patience=0)
+    if not balance.balanced:
+        balance = await reconcile(redis, table, MONITOR_DAYS, patience)
+    if not balance.balanced and await repair_sums(table, datetime.date.fromisoformat(balance.since)):
+        balance = await reconcile(redis, table, MONITOR_DAYS, patience)
+    return balance
+
+
+class BalanceReporter:
+    """Reports balances to the metrics, and differences to the log."""
+
+    def __init__(self, metrics: UsageMetricsSink, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._logged: tuple[int, float] | None = None
+        """The difference that was logged last, and when."""
+
+    def report(self, balance: Balance) -> None:
+        """Report a balance; the same difference is logged once in `MONITOR_SECONDS`."""
+        difference = 0 if balance.balanced else balance.difference or balance.written - balance.summed
+        self._metrics.unbalanced(difference)
+        if balance.balanced:
+            self._logged = None
+            return
+        now = self._monotonic()
+        if self._logged is not None and self._logged[0] == difference and now < self._logged[1] + MONITOR_SECONDS:
+            return
+        self._logged = difference, now
+        log.error(
+            "usage does not balance since %s: %d accepted; %d written (%d in the roll-ups), %d waiting, "
+            "%d spooled, %d dead letters",
+            *(balance.since, balance.accepted, balance.written, balance.summed, balance.waiting),
+            *(balance.spooled, balance.dead_lettered),
+        )
 
 
 class _EventCounter:

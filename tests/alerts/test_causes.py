@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.alerts.causes import LimitOf, key_end_cause, limit_causes
+from gateway.alerts.causes import LimitOf, key_end_cause, limit_causes, unbalanced_cause
 from gateway.keys.limit_use import LimitUse
 from gateway.keys.limits import Limit, Period
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import DAY_MS
+from gateway.usage.reconciliation import Balance
 
 NOW = 1_767_225_600_000
 LONG_AGO = NOW - 100 * DAY_MS
@@ -123,6 +124,23 @@ def test_a_new_key_is_told_only_if_its_lifetime_is_one_of_the_times(lifetime: fl
 def test_a_key_that_is_revoked_or_has_no_end_is_not_told() -> None:
     assert key_end_cause(key(), NOW) is None
     assert key_end_cause(key(expires_in=1, revoked_at=NOW), NOW) is None
+
+
+def balance(**counts: int) -> Balance:
+    numbers = dict.fromkeys(("accepted", "written", "waiting", "spooled", "dead_lettered", "dropped", "summed"), 0)
+    return Balance(days=2, since="2026-01-01", balanced=False, **{**numbers, **counts})
+
+
+@pytest.mark.parametrize(
+    ("counts", "told_counts"),
+    [
+        ({"accepted": 10, "written": 7, "summed": 7}, "of 10 accepted events, 3 cannot be found"),
+        ({"accepted": 10, "written": 12, "summed": 12}, "2 more are found than the 10 that were accepted"),
+        ({"accepted": 10, "written": 10, "summed": 9}, "the sums of 9 calls differ from the 10 rows"),
+    ],
+)
+def test_the_text_of_a_difference_says_which_one(counts: dict[str, int], told_counts: str) -> None:
+    assert told_counts in unbalanced_cause(balance(**counts)).text
 
 
 def test_each_end_of_a_key_is_its_own_window() -> None:

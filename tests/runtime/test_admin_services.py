@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,63 +14,9 @@ import redis.asyncio
 from gateway.accounts.users import UserStore
 from gateway.redis import names as redis_names
 from gateway.usage.event import pack
+from tests.runtime.admin_process import Start
 from tests.support import ports
-from tests.support.admin_api import PASSWORD, SECRET, USER, event
-
-Start = Callable[..., Awaitable["Process"]]
-
-
-class Process:
-    """A running admin process."""
-
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.url = f"http://127.0.0.1:{port}"
-
-    async def ready(self) -> str:
-        """Wait until it is ready and return the line that says so."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(30):
-            return (await self.process.stdout.readline()).decode()
-
-    async def wait(self) -> tuple[int, str]:
-        """Wait until it exits and return its exit code and standard error."""
-        assert self.process.stderr is not None
-        async with asyncio.timeout(30):
-            said = await self.process.stderr.read()
-            return await self.process.wait(), said.decode()
-
-
-@pytest.fixture
-async def start(valkey_url: str, tmp_path: Path, free_port: int) -> AsyncIterator[Start]:
-    processes: list[Process] = []
-
-    async def starter(**changes: Any) -> Process:
-        settings = {
-            "redis_url": valkey_url,
-            "clickhouse_url": f"chdb://{tmp_path / 'chdb'}",
-            "data_dir": str(tmp_path),
-            "jwt_secret": SECRET,
-            "admin_port": free_port,
-            "log_format": "json",
-            **changes,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway.runtime.admin_process"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        processes.append(Process(process, settings["admin_port"]))
-        return processes[-1]
-
-    yield starter
-    for one in processes:
-        if one.process.returncode is None:
-            one.process.kill()
-            await one.process.wait()
+from tests.support.admin_api import PASSWORD, USER, event
 
 
 async def add_user(client: redis.asyncio.Redis) -> None:

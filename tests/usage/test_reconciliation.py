@@ -18,9 +18,10 @@ from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import pack
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
-from gateway.usage.reconciliation import Balance, monitor_balance, reconcile
+from gateway.usage.reconciliation import MONITOR_SECONDS, Balance, BalanceReporter, monitor_balance, reconcile
 from gateway.usage.store.names import BY_DIMENSION_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
+from tests.support.clock import Clock
 from tests.support.valkey import Valkey
 from tests.usage.support import DAY_MS, NOW_MS, RecordedMetrics, RunningWriter, add, drained, event, until
 
@@ -206,7 +207,12 @@ async def test_a_difference_is_an_alarm(
     redis: redis.asyncio.Redis, table: UsageTable, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics = RecordedMetrics()
-    monitoring = asyncio.create_task(monitor_balance(redis, table, metrics, lambda: True, seconds=0.01, patience=0))
+    reporter = BalanceReporter(metrics)
+
+    async def report(balance: Balance) -> None:
+        reporter.report(balance)
+
+    monitoring = asyncio.create_task(monitor_balance(redis, table, report, lambda: True, seconds=0.01, patience=0))
     await until(lambda: bool(metrics.differences))
     assert set(metrics.differences) == {0}
     with caplog.at_level(logging.ERROR):
@@ -215,6 +221,35 @@ async def test_a_difference_is_an_alarm(
     monitoring.cancel()
     assert metrics.differences[-1] == -1
     assert "usage does not balance since" in caplog.text
+
+
+def test_a_lasting_difference_is_logged_at_intervals(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
+    reporter = BalanceReporter(RecordedMetrics(), clock.monotonic)
+
+    def logged(accepted: int) -> int:
+        caplog.clear()
+        reporter.report(unbalanced(accepted))
+        return len(caplog.records)
+
+    assert (logged(1), logged(1), logged(2), logged(0), logged(2)) == (1, 0, 1, 0, 1)
+    clock.advance(MONITOR_SECONDS)
+    assert logged(2) == 1
+
+
+def unbalanced(accepted: int) -> Balance:
+    """Return a balance of accepted events of which none is found."""
+    return Balance(
+        days=2,
+        since="2026-01-01",
+        accepted=accepted,
+        written=0,
+        waiting=0,
+        spooled=0,
+        dead_lettered=0,
+        dropped=0,
+        summed=0,
+        balanced=not accepted,
+    )
 
 
 @pytest.mark.parametrize("days", [0, 366])
