@@ -32,7 +32,7 @@ Every command takes its settings from the environment and from `--config`, as [s
 Commands for users, keys and usage find a running `mcp-gateway up` through its data folder, or use the configured URLs.
 
 Exit codes: 0 success, 1 failure (one line on standard error names it and the fix), 2 wrong usage, 130 ended by Ctrl-C.
-With `--json` only JSON goes to standard output.
+With `--json` only JSON goes to standard output; for users and keys it has the members of the [HTTP API](http-api.md).
 """
 
 _HTTP_API = """\

@@ -114,7 +114,7 @@ def update(
     for warning in warnings:
         print_stderr(f"mcp-gateway: warning: {warning}")
     if as_json:
-        print_json(key_output.key_to_json(record, last_used_at))
+        print_json({**key_output.key_to_json(record, last_used_at), "warnings": list(warnings)})
     else:
         typer.echo(f"{key_id} was changed: {', '.join(sorted(changes))}")
 
