@@ -28,7 +28,7 @@ ALLOWED = {
     "client_snippets": set[str](),
     "proxy": {*LEAVES, *STORES, "redis", "alerts"},
     "preflight": {"event_loop", "redis", "settings", "tls", "proxy"},
-    "doctor": {*LEAVES, *STORES, "redis", "settings", "preflight"},
+    "doctor": {*LEAVES, *STORES, "redis", "alerts", "settings", "preflight"},
     "admin_api": {*LEAVES, *STORES, "redis", "alerts", "client_snippets", "doctor"},
     "runtime": {
         *(*LEAVES, *STORES, "redis", "alerts", "settings", "observability", "client_snippets"),

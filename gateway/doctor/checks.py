@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from gateway.doctor.certificate import check_certificate
 from gateway.doctor.deployment import Check, Deployment
 from gateway.doctor.proxy_checks import check_key, check_proxy, rejected_certificate
+from gateway.doctor.webhook import check_webhook
 from gateway.preflight import startup_checks
 from gateway.redis.client import connect
 from gateway.settings.values import mask_url
@@ -45,6 +46,7 @@ async def run_checks(deployment: Deployment, seconds: float | None = None) -> li
             "upstream": _upstream(deployment),
             "API key": check_key(deployment),
             "TLS certificate": check_certificate(deployment),
+            "webhook": check_webhook(deployment),
             "proxy": check_proxy(deployment, to_proxy),
         }
         groups = await asyncio.gather(*(_within(seconds, name, check) for name, check in checks.items()))
