@@ -16,7 +16,7 @@ from gateway.alerts.alert import Alert, AlertType, Status
 from gateway.alerts.causes import test_cause
 from gateway.timestamps import format_rfc3339
 
-TEST_SECONDS = 12.0
+TEST_SECONDS = 9.0
 """Time for which a test waits for its first attempt."""
 _POLL_SECONDS = 0.1
 

@@ -5,7 +5,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
-FIRST_PAUSE_SECONDS = 5
+FIRST_PAUSE_SECONDS = 2
 LONGEST_PAUSE_SECONDS = 900
 RETRY_SECONDS = 86_400
 """Time after which an alert that could not be sent has failed."""

@@ -17,9 +17,9 @@ import gateway
 from gateway.alerts.alert import Alert
 from gateway.alerts.signature import SIGNATURE_HEADER, signature
 
-TIMEOUT_SECONDS = 10.0
-"""Time for one attempt."""
-CONNECT_SECONDS = 5.0
+TIMEOUT_SECONDS = 6.0
+"""Time for one attempt. With the first pause, the second attempt begins within 10 s after the first one."""
+CONNECT_SECONDS = 4.0
 _CONNECTIONS = 8
 
 _HINTS = {
