@@ -46,7 +46,11 @@ class AlertSender:
     async def send_due(self) -> int:
         """Try some alerts that are due, concurrently, and return their number."""
         alerts = await self._queue.due(CONCURRENT_ATTEMPTS)
-        await asyncio.gather(*map(self.send, alerts))
+        outcomes = await asyncio.gather(*map(self.send, alerts), return_exceptions=True)
+        for outcome in outcomes:
+            # Only now: while an attempt goes on, its alert must not be due again.
+            if isinstance(outcome, BaseException):
+                raise outcome
         self._metrics.waiting(await self._queue.waiting())
         return len(alerts)
 

@@ -39,7 +39,7 @@ def list_alerts(
     alerts = with_stores(config, data_dir, lambda stores: _queue(stores).page(None, limit + 1))
     shown = alerts[:limit]
     if as_json:
-        print_json({"alerts": [_to_json(alert) for alert in shown]})
+        print_json({"items": [_to_json(alert) for alert in shown]})
     else:
         rows = [
             (format_minute(alert.time), alert.type, printable(alert.subject), _delivery(alert), _short(alert.text))

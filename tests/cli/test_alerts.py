@@ -53,7 +53,7 @@ def running(redis_url: str | None, status: int = 200) -> Iterator[Receiver]:
 def listed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     capsys.readouterr()
     assert run_command_line(["alert", "list", "--json"]) == 0
-    alerts: list[dict[str, object]] = json.loads(capsys.readouterr().out)["alerts"]
+    alerts: list[dict[str, object]] = json.loads(capsys.readouterr().out)["items"]
     return alerts
 
 

@@ -78,6 +78,7 @@ def test_every_optional_setting_reaches_its_role(
         assert settings.workers == 2
     else:
         assert settings.usage_ttl_days == 400
+        assert settings.webhook_url is not None
 
 
 @pytest.mark.parametrize("name", sorted(compose.FILLED_IN))
