@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 import redis.asyncio
@@ -12,10 +13,13 @@ from gateway.proxy import upstream_watch
 from gateway.proxy.clock import Clock as WorkerClock
 from gateway.proxy.upstream.config import UpstreamAddress
 from gateway.proxy.upstream_watch import FAILURES, REFUSAL_SECONDS, UpstreamWatch
+from gateway.timestamps import now_ms
 from tests.support.clock import Clock
+from tests.support.gateway import INITIALIZE, Gateway, running_gateway
+from tests.support.scripted_upstream import ScriptedUpstream, answer_raw, http
 
 
-class Upstream:
+class Probe:
     """An upstream that is there or not."""
 
     def __init__(self) -> None:
@@ -26,8 +30,8 @@ class Upstream:
 
 
 @pytest.fixture
-def upstream() -> Upstream:
-    return Upstream()
+def probe() -> Probe:
+    return Probe()
 
 
 @pytest.fixture
@@ -49,16 +53,16 @@ AWAY = ("eu", "mcp.example.com:443", "unreachable")
 
 
 async def test_an_upstream_that_is_away_is_reported_until_it_is_back(
-    upstream: Upstream, watch: UpstreamWatch, reports: UpstreamReports
+    probe: Probe, watch: UpstreamWatch, reports: UpstreamReports
 ) -> None:
-    upstream.is_there = False
-    await watch.check(upstream.is_reachable)
+    probe.is_there = False
+    await watch.check(probe.is_reachable)
     assert await reported(reports) == [], "a single failure is not reported"
     for _ in range(FAILURES):
-        await watch.check(upstream.is_reachable)
+        await watch.check(probe.is_reachable)
     assert await reported(reports) == [AWAY]
-    upstream.is_there = True
-    await watch.check(upstream.is_reachable)
+    probe.is_there = True
+    await watch.check(probe.is_reachable)
     assert await reported(reports) == []
 
 
@@ -77,20 +81,45 @@ async def test_an_upstream_that_does_not_answer_is_away(
 
 
 async def test_a_refusal_is_reported_for_some_time(
-    upstream: Upstream, watch: UpstreamWatch, reports: UpstreamReports, clock: Clock
+    probe: Probe, watch: UpstreamWatch, reports: UpstreamReports, clock: Clock
 ) -> None:
     watch.refused("401")
-    await watch.check(upstream.is_reachable)
+    await watch.check(probe.is_reachable)
     assert await reported(reports) == [("eu", "mcp.example.com:443", "401")]
     clock.advance(REFUSAL_SECONDS + 1)
-    await watch.check(upstream.is_reachable)
+    await watch.check(probe.is_reachable)
     assert await reported(reports) == []
 
 
 async def test_a_worker_that_ends_withdraws_its_report(
-    upstream: Upstream, watch: UpstreamWatch, reports: UpstreamReports
+    probe: Probe, watch: UpstreamWatch, reports: UpstreamReports
 ) -> None:
     watch.refused("redirect")
-    await watch.check(upstream.is_reachable)
+    await watch.check(probe.is_reachable)
     await watch.close()
     assert await reported(reports) == []
+
+
+async def watched(gateway: Gateway) -> list[str]:
+    """Let the worker check its upstream; return the problems that it has reported."""
+    await gateway.worker.stores.upstream_watch.check(gateway.worker.services.forwarding.pool.is_reachable)
+    return [report.problem for report in await UpstreamReports(gateway.redis, now_ms=now_ms).recent()]
+
+
+@pytest.mark.parametrize(("status", "kind"), [("307", "redirect"), ("401", "401"), ("403", "403")])
+async def test_a_response_that_refuses_the_gateway_is_reported(
+    gateway: Gateway, upstream: ScriptedUpstream, status: str, kind: str
+) -> None:
+    assert await watched(gateway) == []
+    upstream.answer = answer_raw(http(b"no", status=f"{status} No"))
+    await gateway.post(INITIALIZE)
+    assert await watched(gateway) == [kind]
+
+
+async def test_a_challenge_that_passes_is_none_of_the_gateway(
+    redis: redis.asyncio.Redis, valkey_url: str, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    async with running_gateway(redis, valkey_url, upstream.url, tmp_path, upstream_challenge="pass") as gateway:
+        upstream.answer = answer_raw(http(b"no", status="401 No"))
+        assert (await gateway.post(INITIALIZE)).status == 401
+        assert await watched(gateway) == []
