@@ -1,4 +1,5 @@
-// Tables that scroll by keyboard where they are too wide, and become cards on narrow screens.
+// Tables that scroll by keyboard where they are too wide, and become cards on narrow screens. The roles are stated since
+// cells that are no table cells lose theirs.
 
 import { count } from "../format.js";
 import { html, useState } from "../html.js";
@@ -9,29 +10,34 @@ import { toNextPage, toPreviousPage } from "../router.js";
 // a value. `details`, a function of the row, makes rows that open.
 export function Table({ caption, columns, rows, rowKey, details = null, sort = null, onSort = null, isInactive = () => false }) {
   return html`
-    <div class="scroll" role="region" aria-label=${caption} tabindex="0">
-      <table class="stacking">
+    <${Scrolling} label=${caption}>
+      <table class="stacking" role="table">
         <caption class="offscreen">${caption}</caption>
-        <thead>
-          <tr>
+        <thead role="rowgroup">
+          <tr role="row">
             ${columns.map((column) => html`<${HeadCell} key=${column.key} column=${column} sort=${sort} onSort=${onSort} />`)}
-            ${details && html`<th scope="col"><span class="offscreen">Details</span></th>`}
+            ${details && html`<th scope="col" role="columnheader"><span class="offscreen">Details</span></th>`}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           ${rows.map((row) => html`<${Row} key=${rowKey(row)} row=${row} columns=${columns} details=${details} isInactive=${isInactive(row)} />`)}
         </tbody>
       </table>
-    </div>
+    <//>
   `;
+}
+
+// A part of the page that scrolls, also by keyboard.
+export function Scrolling({ label, children }) {
+  return html`<div class="scroll" role="region" aria-label=${label} tabindex="0">${children}</div>`;
 }
 
 function HeadCell({ column, sort, onSort }) {
   const className = column.right ? "right" : "";
-  if (!column.sort || !onSort) return html`<th scope="col" class=${className}>${column.title}</th>`;
+  if (!column.sort || !onSort) return html`<th scope="col" role="columnheader" class=${className}>${column.title}</th>`;
   const order = sort.name === column.sort ? sort.order : null;
   return html`
-    <th scope="col" class=${className} aria-sort=${order && `${order}ending`}>
+    <th scope="col" role="columnheader" class=${className} aria-sort=${order && `${order}ending`}>
       <button type="button" class="sort" onClick=${() => onSort({ name: column.sort, order: order === "asc" ? "desc" : "asc" })}>
         ${column.title}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[order]}</span>
       </button>
@@ -42,22 +48,22 @@ function HeadCell({ column, sort, onSort }) {
 function Row({ row, columns, details, isInactive }) {
   const [isOpen, setOpen] = useState(false);
   return html`
-    <tr class=${isInactive ? "inactive" : ""}>
+    <tr role="row" class=${isInactive ? "inactive" : ""}>
       ${columns.map((column, index) => html`<${Cell} key=${column.key} column=${column} row=${row} isHead=${index === 0} />`)}
       ${details && html`
-        <td class="row-actions">
+        <td role="cell" class="row-actions">
           <button type="button" class="button small" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>Details</button>
         </td>
       `}
     </tr>
-    ${details && isOpen && html`<tr class="details"><td colspan=${columns.length + 1}>${details(row)}</td></tr>`}
+    ${details && isOpen && html`<tr role="row" class="details"><td role="cell" colspan=${columns.length + 1}>${details(row)}</td></tr>`}
   `;
 }
 
 function Cell({ column, row, isHead }) {
   const className = `${column.right ? "right" : ""} ${column.class ?? ""}`;
-  if (isHead) return html`<th scope="row" class=${className} data-label=${column.title}>${column.cell(row)}</th>`;
-  return html`<td class=${className} data-label=${column.title}>${column.cell(row)}</td>`;
+  if (isHead) return html`<th scope="row" role="rowheader" class=${className} data-label=${column.title}>${column.cell(row)}</th>`;
+  return html`<td role="cell" class=${className} data-label=${column.title}>${column.cell(row)}</td>`;
 }
 
 // A text that others chose: cut on wide screens if it is long, and isolated if it runs from right to left.

@@ -38,24 +38,23 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
 
 
 async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) -> None:
-    """Assert that the page never scrolls horizontally. Write screenshots in both themes if `SCREENSHOTS` is set."""
+    """Assert that the page never scrolls horizontally. Write screenshots if `SCREENSHOTS` is set."""
     await expect(page.locator(".loading")).to_have_count(0)
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)
         if SCREENSHOTS:
-            await _take_screenshots(page, Path(SCREENSHOTS), f"{name}-{width}")
+            await _take_screenshot(page, Path(SCREENSHOTS), f"{name}-{width}")
     await page.set_viewport_size({"width": 1280, "height": 900})
 
 
-async def _take_screenshots(page: Page, folder: Path, name: str) -> None:
+async def _take_screenshot(page: Page, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
     await page.evaluate("document.getElementById('toast').classList.remove('shown')")
+    is_dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     is_dialog = await page.locator("dialog").count() > 0
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        await page.screenshot(path=folder / f"{name}-{scheme}.png", full_page=not is_dialog)
-    await page.emulate_media(color_scheme="light")
+    path = folder / f"{name}-{'dark' if is_dark else 'light'}.png"
+    await page.screenshot(path=path, full_page=not is_dialog)
 
 
 def calls(key_id: str, owner: str = USER, days: int = 30) -> list[UsageEvent]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.dashboard.support import BROWSER_TEST, calls, check_layout, log_in
+from tests.admin_api.dashboard.support import BROWSER_TEST, check_layout, log_in
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 from tests.support.prefix_proxy import prefix_proxy
 
 pytestmark = BROWSER_TEST
-
-VIEWS = ("overview?owner=*", "keys?owner=*", "calls?owner=*", "readers?owner=*", "users", "audit", "alerts", "system")
 
 
 async def test_an_ended_session_returns_to_the_login(page: Page, api: Api) -> None:
@@ -87,23 +83,6 @@ async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> 
     await api.logged_in(USER, "another good one")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(page: Page, api: Api, table: UsageTable, scheme: str) -> None:
-    user = await api.logged_in(USER)
-    key = await user.create_key("laptop", calls_per_day=100)
-    await table.insert_async(calls(key["key_id"]), f"axe {scheme}")
-    await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    await log_in(page, api, ADMIN, view="keys")
-    for view in (*VIEWS, f"keys/{key['key_id']}"):
-        await page.goto(f"{api.client.make_url('/')}#/{view}")
-        await expect(page.get_by_role("main").get_by_role("heading", level=1)).to_be_visible()
-        await expect(page.locator(".loading")).to_have_count(0)
-        results = await Axe().run(page)
-        assert results.response["violations"] == [], view
-    await page.get_by_role("button", name="Edit", exact=True).click()
-    assert (await Axe().run(page)).response["violations"] == []
-
-
 async def test_the_first_tab_leads_to_the_content(page: Page, api: Api) -> None:
     await log_in(page, api, view="keys")
     await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
@@ -145,7 +124,6 @@ async def test_the_page_works_below_a_prefix_that_a_proxy_removes(page: Page, ap
 async def test_users_are_listed_for_admins(page: Page, api: Api) -> None:
     await log_in(page, api, ADMIN, view="users")
     await expect(page.get_by_role("row", name=USER)).to_contain_text("Member")
-    await check_layout(page, "users")
 
 
 async def test_the_audit_trail_is_listed_for_admins(page: Page, api: Api) -> None:
@@ -153,4 +131,3 @@ async def test_the_audit_trail_is_listed_for_admins(page: Page, api: Api) -> Non
     key = await user.create_key("laptop", calls_per_day=100)
     await log_in(page, api, ADMIN, view="audit")
     await expect(page.get_by_role("row", name=key["key_id"])).to_contain_text("key.create")
-    await check_layout(page, "audit")

@@ -86,7 +86,11 @@ function KeyTable({ page, isLoading, query, change }) {
 }
 
 function Labels({ labels = {} }) {
-  return Object.entries(labels).map(([name, value]) => html`<button key=${name} type="button" class="label-tag" onClick=${() => navigate("keys", { label: `${name}=${value}` })}><bdi>${name}=${value}</bdi></button>`);
+  return html`
+    <span class="labels">
+      ${Object.entries(labels).map(([name, value]) => html`<button key=${name} type="button" class="label-tag" title="${name}=${value}" onClick=${() => navigate("keys", { label: `${name}=${value}` })}><bdi>${name}=${value}</bdi></button>`)}
+    </span>
+  `;
 }
 
 export function Expiry({ of: key }) {

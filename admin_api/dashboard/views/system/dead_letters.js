@@ -9,7 +9,7 @@ import { useSession } from "../../session.js";
 import { DateTime } from "../../times.js";
 import { ConfirmDialog } from "../../components/dialog.js";
 import { Empty, Loaded, Panel } from "../../components/state.js";
-import { CursorPager, Name, Table } from "../../components/table.js";
+import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
 
 const PAGE_SIZE = 20;
@@ -78,7 +78,7 @@ function content(letter) {
 
 function Events({ events }) {
   return html`
-    <table class="changes">
+    <${Scrolling} label="Events of this letter"><table class="changes">
       <caption class="offscreen">Events of this letter</caption>
       <thead><tr><th scope="col">Event</th><th scope="col">Time</th><th scope="col">Owner</th><th scope="col">Key</th><th scope="col">Tool</th></tr></thead>
       <tbody>
@@ -89,6 +89,6 @@ function Events({ events }) {
           </tr>
         `)}
       </tbody>
-    </table>
+    </table><//>
   `;
 }
