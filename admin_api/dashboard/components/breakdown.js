@@ -15,7 +15,7 @@ export function Breakdown({ title, rows, measure, name, format = count, label, l
   const others = sorted.length - SHOWN;
   return html`
     <${Panel} title=${title} class="breakdown">
-      ${sorted.length === 0 && html`<${Empty}>No data in this period.<//>`}
+      ${sorted.length === 0 && html`<${Empty}>None in this period.<//>`}
       <ol aria-label="${name}, ${title.toLowerCase()}">
         ${sorted.slice(0, isOpen ? undefined : SHOWN).map((row, index) => html`
           <${BreakdownRow} key=${index} label=${label(row)} link=${link?.(row)} value=${format(row[measure])} name=${name} notes=${notes(row).filter(Boolean)} part=${(row[measure] ?? 0) / largest} />

@@ -13,6 +13,12 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
   const plot = useRef(null);
   const box = useRef(null);
   const [index, setIndex] = useState(null);
+  // The bucket that was shown when a finger touched the chart; undefined for a mouse.
+  const touched = useRef(undefined);
+  const onCursor = (at) => {
+    // Browsers say that a mouse has left when a finger is lifted.
+    if (at !== null || touched.current === undefined) setIndex(at);
+  };
   const chosen = index !== null && index < times.length ? index : null;
   const last = times.length - 1;
 
@@ -21,7 +27,7 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
     const element = box.current;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element, times, series, formatTick, setIndex), [times.map((time) => time / 1000), ...series.map((one) => one.values)], element);
+      plot.current = new uPlot(options(element, times, series, formatTick, onCursor), [times.map((time) => time / 1000), ...series.map((one) => one.values)], element);
       touchCursor(plot.current);
     };
     draw();
@@ -50,6 +56,14 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
       show(chosen === null ? last : to);
     } else if (event.key === "Enter" && chosen !== null) onChoose?.(chosen);
   };
+  const onPointer = ({ type, pointerType }) => {
+    if (pointerType !== "touch") touched.current = undefined;
+    else if (type === "pointerdown") touched.current = chosen;
+  };
+  // A mouse has shown the values before it clicks. Of fingers, the first tap shows them and the second one chooses.
+  const onClick = () => {
+    if (chosen !== null && (touched.current === undefined || touched.current === chosen)) onChoose?.(chosen);
+  };
   if (times.length === 0) return null;
   return html`
     <div class="chart">
@@ -58,7 +72,7 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
         ref=${box} class="plot ${onChoose ? "clickable" : ""}" style=${{ height: `${HEIGHT}px` }}
         role="slider" tabindex="0" aria-label=${title}
         aria-valuemin="0" aria-valuemax=${last} aria-valuenow=${chosen ?? last} aria-valuetext=${spoken(times, series, chosen ?? last, formatTime)}
-        onKeyDown=${onKeyDown} onClick=${() => chosen !== null && onChoose?.(chosen)}
+        onKeyDown=${onKeyDown} onPointerDownCapture=${onPointer} onPointerMove=${onPointer} onClick=${onClick}
       ></div>
     </div>
   `;
@@ -118,10 +132,12 @@ function niceCeiling(value) {
   return [1, 2, 4, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= value);
 }
 
-// A finger moves the cursor without scrolling away from it.
+// A finger moves the cursor as a mouse does.
 function touchCursor(plot) {
-  plot.over.addEventListener("pointermove", (event) => {
+  const move = (event) => {
     if (event.pointerType !== "touch") return;
     plot.setCursor({ left: event.clientX - plot.over.getBoundingClientRect().left, top: 0 });
-  });
+  };
+  plot.over.addEventListener("pointerdown", move);
+  plot.over.addEventListener("pointermove", move);
 }

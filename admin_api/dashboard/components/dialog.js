@@ -35,11 +35,12 @@ export function Dialog({ title, onClose, persistent = false, wide = false, child
   `;
 }
 
-// Asks before an act. `send` does it.
-export function ConfirmDialog({ title, submit, children, send, onClose, danger = true }) {
+// Asks before an act. `send` does it; then the dialog is closed, and `onDone` gets the answer.
+export function ConfirmDialog({ title, submit, children, send, onClose, onDone = null, danger = true }) {
   const confirm = async () => {
-    await send();
+    const answer = await send();
     onClose();
+    onDone?.(answer);
   };
   return html`
     <${Dialog} title=${title} onClose=${onClose}>

@@ -50,7 +50,7 @@ async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) 
 
 async def _take_screenshot(page: Page, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-    await page.evaluate("document.getElementById('toast').classList.remove('shown')")
+    await page.evaluate("scrollTo(0, 0); document.getElementById('toast').classList.remove('shown')")
     is_dark = await page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     is_dialog = await page.locator("dialog").count() > 0
     path = folder / f"{name}-{'dark' if is_dark else 'light'}.png"

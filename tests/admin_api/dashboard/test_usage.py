@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.dashboard.support import BROWSER_TEST, calls, check_layout, log_in
@@ -57,6 +57,25 @@ async def test_the_chart_works_by_mouse_touch_and_keyboard_and_leads_to_the_call
     await expect(readout).to_contain_text("Calls 3")
     await page.mouse.click(box["x"] + box["width"] - 20, box["y"] + 60)
     await expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
+
+
+async def test_the_first_tap_on_a_chart_shows_values_and_the_second_one_leads_to_the_calls(
+    browser: Browser, api: Api, table: UsageTable
+) -> None:
+    await table.insert_async([event() for _ in range(3)], "touch")
+    context = await browser.new_context(has_touch=True, viewport={"width": 400, "height": 900})
+    page = await context.new_page()
+    await log_in(page, api, view="overview?measure=calls")
+    canvas = page.get_by_role("slider", name="Calls by day").locator("canvas")
+    await canvas.scroll_into_view_if_needed()
+    box = await canvas.bounding_box()
+    assert box is not None
+    place = (box["x"] + box["width"] - 10, box["y"] + 60)
+    await page.touchscreen.tap(*place)
+    await expect(page.locator(".readout")).to_contain_text("Calls 3")
+    await page.touchscreen.tap(*place)
+    await expect(page.get_by_role("table").get_by_role("row")).to_have_count(4)
+    await context.close()
 
 
 async def test_a_breakdown_filters_the_view_and_the_filter_can_be_removed(

@@ -4,7 +4,7 @@ import { count, milliseconds } from "../../format.js";
 import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { DateTime, RelativeTime, ZoneNote } from "../../times.js";
-import { Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Properties, Table } from "../../components/table.js";
 import { DeadLetters } from "./dead_letters.js";
 
@@ -99,5 +99,9 @@ function Findings({ findings }) {
     { key: "finding", title: "Finding", class: "wrap", cell: (one) => html`<span>${one.finding}</span>` },
     { key: "fix", title: "Fix", class: "wrap", cell: (one) => html`<span>${one.fix || "–"}</span>` },
   ];
-  return html`<${Panel} title="Findings of the doctor"><${Table} caption="Findings, the worst first" columns=${columns} rows=${sorted} rowKey=${(one) => one.name} /><//>`;
+  return html`
+    <${Panel} title="Findings of the doctor">
+      ${sorted.length === 0 ? html`<${Empty}>Nothing was checked.<//>` : html`<${Table} caption="Findings, the worst first" columns=${columns} rows=${sorted} rowKey=${(one) => one.name} />`}
+    <//>
+  `;
 }

@@ -71,7 +71,7 @@ function UserTable({ page, isLoading, query, change, actions }) {
 
 function Acts({ user, actions: { setDialog, close, done, showLink } }) {
   const confirm = (title, submit, text, path, finish) => setDialog(html`
-    <${ConfirmDialog} title=${title} submit=${submit} onClose=${close} send=${async () => finish(await post(path, { email: user.email }))}><p>${text}</p><//>
+    <${ConfirmDialog} title=${title} submit=${submit} onClose=${close} onDone=${finish} send=${() => post(path, { email: user.email })}><p>${text}</p><//>
   `);
   const button = (text, onClick, danger = false) => html`<button type="button" class="button small ${danger ? "danger" : ""}" aria-label="${text} ${user.email}" onClick=${onClick}>${text}</button>`;
   const disable = () => confirm("Disable this user?", "Disable", "The user cannot log in, and the user's keys are suspended.", "api/users/disable", () => done("Disabled"));
