@@ -37,7 +37,9 @@ async def test_a_service_account_is_added_edited_disabled_enabled_and_deleted(pa
     await dialog.get_by_role("button", name="Add").click()
     row = page.get_by_role("row", name="reports@example.com")
     await expect(row).to_contain_text("Service account")
-    assert (await api.deps.keys.policies.find("reports@example.com")).max_keys == 3
+    policy = await api.deps.keys.policies.find("reports@example.com")
+    assert policy is not None
+    assert policy.max_keys == 3
     await api.deps.keys.create(owner="reports@example.com", key_name="nightly")
 
     await row.get_by_role("button", name="Edit").click()
