@@ -13,7 +13,7 @@ from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from admin_api.http.problem import Problem
 from gateway.alerts.alert import Alert, AlertType, Status
-from gateway.alerts.causes import test_cause
+from gateway.alerts.causes import webhook_test_cause
 from gateway.timestamps import format_rfc3339
 
 TEST_SECONDS = 9.0
@@ -73,11 +73,11 @@ async def list_alerts(deps: Dependencies, caller: ApiCaller, params: AlertsQuery
     )
 
 
-async def test_webhook(deps: Dependencies, caller: ApiCaller, params: Nothing) -> AlertItem:
+async def send_test(deps: Dependencies, caller: ApiCaller, params: Nothing) -> AlertItem:
     """Send a test alert, and return it after its first attempt, or as waiting if that takes too long."""
     if deps.webhook is None:
         raise Problem(409, "No webhook is set. Set GATEWAY_WEBHOOK_URL for the admin process, and restart it.")
-    [alert] = await deps.alerts.raise_alerts([test_cause(caller.user.email, secrets.token_hex(8))])
+    [alert] = await deps.alerts.raise_alerts([webhook_test_cause(caller.user.email, secrets.token_hex(8))])
     await deps.audit.record(actor=caller.user.email, action="alert.test", address=caller.address)
     try:
         async with asyncio.timeout(TEST_SECONDS):
@@ -143,7 +143,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         summary="Send a test alert, and report its first attempt",
         access="admin",
         params=Nothing,
-        handler=test_webhook,
+        handler=send_test,
         response=AlertItem,
         request_example=Nothing(),
         response_example=_TEST_EXAMPLE,

@@ -174,7 +174,7 @@ def attack_cause(email: str) -> Cause:
     )
 
 
-def test_cause(actor: str, unique: str) -> Cause:
+def webhook_test_cause(actor: str, unique: str) -> Cause:
     """Return the cause of a test alert; `unique` makes it differ from others of the same actor."""
     return Cause(
         type="test",

@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from gateway.alerts.alert import Alert
-from gateway.alerts.causes import test_cause
+from gateway.alerts.causes import webhook_test_cause
 from gateway.alerts.queue import AlertQueue
 from gateway.alerts.sender import AlertSender
 from gateway.alerts.service import announced_webhook
@@ -77,7 +77,7 @@ async def _send_test(stores: Stores) -> tuple[Alert, str]:
         raise CliError(
             "no webhook is set: set GATEWAY_WEBHOOK_URL for `mcp-gateway up` or `mcp-gateway admin`, and restart it"
         )
-    [alert] = await _queue(stores).raise_alerts([test_cause(f"{_user()} (command line)", secrets.token_hex(8))])
+    [alert] = await _queue(stores).raise_alerts([webhook_test_cause(f"{_user()} (command line)", secrets.token_hex(8))])
     await record_audit(stores, "alert.test")
     if announced is not None:
         return await _attempted(stores, alert), announced.host
