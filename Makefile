@@ -57,7 +57,7 @@ docs: $(VENV)/installed-dev  ## Generate the reference pages that come from the 
 	@$(BIN)/python -m tests.docs.reference
 
 clean:  ## Remove the virtual environments and caches; data stay
-	rm -rf $(VENV) $(OLDEST) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/artifacts
+	rm -rf $(VENV) $(OLDEST) .venv-mcp1 .node .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

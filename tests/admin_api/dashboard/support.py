@@ -38,11 +38,14 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
 
 
 async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) -> None:
-    """Assert that the page never scrolls horizontally. Write screenshots if `SCREENSHOTS` is set."""
+    """Assert that the page never scrolls horizontally and shows all views. `SCREENSHOTS` makes it write screenshots."""
     await expect(page.locator(".loading")).to_have_count(0)
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)
+        if width >= 768 and await page.get_by_role("navigation", name="Views").count():
+            hidden = await page.locator("nav[aria-label=Views]").evaluate("nav => nav.scrollWidth - nav.clientWidth")
+            assert hidden <= 0, ("a view is out of sight", width)
         if SCREENSHOTS:
             await _take_screenshot(page, Path(SCREENSHOTS), f"{name}-{width}")
     await page.set_viewport_size({"width": 1280, "height": 900})

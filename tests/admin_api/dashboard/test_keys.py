@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from gateway.client_snippets import CLIENTS, Target
 from gateway.keys.secret import ApiKey
@@ -179,6 +179,25 @@ async def test_an_admin_creates_a_key_for_somebody_else_and_transfers_it(page: P
     await page.get_by_role("dialog").get_by_label("New owner").fill(ADMIN)
     await page.get_by_role("dialog").get_by_role("button", name="Transfer key").click()
     await expect(page.get_by_role("region", name="About this key")).to_contain_text(ADMIN)
+
+
+async def test_a_creation_whose_answer_was_lost_makes_one_key(page: Page, api: Api) -> None:
+    async def lose_the_answer(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await log_in(page, api, view="keys")
+    await page.get_by_role("button", name="Create the first key").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name", exact=True).fill("laptop")
+    await page.route("**/api/mcp-keys/create", lose_the_answer)
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("The gateway does not respond")
+    await page.unroute("**/api/mcp-keys/create")
+    await dialog.get_by_role("button", name="Create key").click()
+    await expect(page.get_by_text("its secret was lost on the way")).to_be_visible()
+    await expect(page.get_by_role("heading", name="laptop")).to_be_visible()
+    assert len(await api.deps.keys.list(USER)) == 1
 
 
 async def test_a_script_in_a_name_is_never_executed(page: Page, api: Api, table: UsageTable) -> None:

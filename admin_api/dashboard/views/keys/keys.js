@@ -11,6 +11,7 @@ import { CodeBlock, CopyButton } from "../../components/code.js";
 import { Filter } from "../../components/form.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { CursorPager, Name, Table } from "../../components/table.js";
+import { toast } from "../../components/toast.js";
 import { ConnectDialog, CreateDialog, SecretDialog } from "./key_dialogs.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
@@ -26,6 +27,13 @@ export function KeysView() {
   const filter = (name) => (value) => change({ [name]: value, cursor: "" });
   const close = () => setDialog(null);
   const created = (key) => {
+    if (key.replayed) {
+      // The answer to the first request was lost, and with it the secret.
+      close();
+      navigate("keys", {}, key.key_id);
+      toast("The key exists, but its secret was lost on the way. Rotate the key to get a new one.");
+      return;
+    }
     setDialog(html`<${SecretDialog} title="Key created" created=${key} onClose=${close} />`);
     loaded.reload();
   };
