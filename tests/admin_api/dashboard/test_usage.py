@@ -90,6 +90,19 @@ async def test_a_breakdown_filters_the_view_and_the_filter_can_be_removed(
     await expect(page.get_by_role("region", name="By tool").get_by_role("listitem")).to_have_count(2)
 
 
+async def test_usage_is_broken_down_by_a_label_of_keys(page: Page, api: Api, table: UsageTable) -> None:
+    user = await api.logged_in(USER)
+    red = await user.create_key("red", labels={"team": "red"})
+    await table.insert_async([event(key_id=red["key_id"]), event(key_id=red["key_id"]), event()], "labels")
+    await log_in(page, api, view="overview?measure=calls")
+    await page.get_by_label("Name of the label of keys").fill("team")
+    await page.keyboard.press("Enter")
+    rows = page.get_by_role("list", name="Calls, by label").get_by_role("listitem")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("red")
+    await expect(rows.last).to_contain_text("without this label")
+
+
 async def test_unknown_counts_are_shown_as_unknown(page: Page, api: Api, table: UsageTable) -> None:
     unknown = [event(tool_name="run_sql", record_count=None) for _ in range(3)]
     await table.insert_async([*unknown, event(tool_name="run_sql", record_count=0)], "unknown")

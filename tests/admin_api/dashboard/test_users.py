@@ -23,7 +23,9 @@ async def test_a_user_is_invited_with_a_link_that_is_shown_once(page: Page, api:
     link = await shown.locator(".secret code").inner_text()
     await shown.get_by_role("button", name="Close").click()
     assert link not in await page.content()
-    await expect(page.get_by_role("row", name="new@example.com")).to_contain_text("Auditor")
+    row = page.get_by_role("row", name="new@example.com")
+    await expect(row).to_contain_text("Auditor")
+    await expect(row).to_contain_text("Invited")
 
 
 async def test_a_service_account_is_added_edited_disabled_enabled_and_deleted(page: Page, api: Api) -> None:

@@ -9,7 +9,7 @@ import { ZONE, ZoneNote } from "../../times.js";
 import { Breakdown } from "../../components/breakdown.js";
 import { curlCall } from "../../components/client_chooser.js";
 import { CodeBlock } from "../../components/code.js";
-import { ToggleGroup } from "../../components/form.js";
+import { Filter, ToggleGroup } from "../../components/form.js";
 import { LONGEST_PERIOD, PeriodPicker, bucketOf, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
@@ -26,8 +26,9 @@ export function OverviewView() {
   const series = bucket === "day" ? {} : { [`by_${bucket}`]: "true" };
   const filters = { ...ownerQuery(query), key_id: query.key_id, tool: query.tool, table: query.table, client: query.client };
   const isLive = query.live === "on";
+  const label = query.label ? { by_label: query.label } : {};
   const everybody = query.owner === "*" ? { by_owner: "true" } : {};
-  const loaded = useData("api/mcp-usage/stats", { ...range, tz: ZONE, by_client: "true", ...everybody, ...series, ...filters }, { seconds: isLive ? LIVE_SECONDS : 0 });
+  const loaded = useData("api/mcp-usage/stats", { ...range, tz: ZONE, by_client: "true", ...label, ...everybody, ...series, ...filters }, { seconds: isLive ? LIVE_SECONDS : 0 });
   const measures = Object.entries(MEASURES).map(([key, { title }]) => [key, title]);
   return html`
     <${Heading} title="Overview" lead="Tool calls that got a response, each counted once.">
@@ -65,7 +66,8 @@ function Statistics({ stats, query, range, bucket, change }) {
     <${Panel} title=${chartTitle(measure, bucket)}>
       <${UsageChart} stats=${stats} measure=${measure} range=${range} bucket=${bucket} filters=${{ owner, tool, table, key_id, client }} />
     <//>
-    <${Breakdowns} stats=${stats} query=${query} measure=${MEASURES[measure]} />
+    <${Breakdowns} stats=${stats} query=${query} measure=${MEASURES[measure]} change=${change} />
+    ${stats.truncated && html`<p class="hint">Long lists have only their first rows; the totals include all.</p>`}
   `;
 }
 
@@ -89,11 +91,13 @@ function Tiles({ totals, measure, onChoose }) {
   `;
 }
 
-function Breakdowns({ stats, query, measure }) {
+function Breakdowns({ stats, query, measure, change }) {
   // Filters of a breakdown stay within the period and the owner of the view.
   const only = (filter) => href("overview", { ...query, ...filter });
   const isUnique = (row) => row.key_name && stats.by_key.filter((other) => other.key_name === row.key_name).length === 1;
   const keyLabel = (row) => (isUnique(row) ? row.key_name : html`${row.key_name} <code>${row.key_id}</code>`);
+  const rowsOf = (rows) => rows.filter((row) => row[measure.member] || measure.member === "records");
+  const common = { measure: measure.member, name: measure.name, format: measure.format, notes: measure.notes };
   const breakdowns = [
     ["By tool", stats.by_tool, (row) => row.tool_name, (row) => only({ tool: row.tool_name })],
     ["By table", stats.by_table, (row) => row.table_name ?? html`<${Unknown}>no table found<//>`, (row) => row.table_name && only({ table: row.table_name })],
@@ -103,7 +107,12 @@ function Breakdowns({ stats, query, measure }) {
   ].filter(Boolean);
   return html`
     <div class="breakdowns">
-      ${breakdowns.map(([title, rows, label, link]) => html`<${Breakdown} key=${title} title=${title} rows=${rows.filter((row) => row[measure.member] || measure.member === "records")} measure=${measure.member} name=${measure.name} format=${measure.format} label=${label} link=${link} notes=${measure.notes} />`)}
+      ${breakdowns.map(([title, rows, label, link]) => html`<${Breakdown} key=${title} title=${title} rows=${rowsOf(rows)} label=${label} link=${link} ...${common} />`)}
+      <${Breakdown} title="By label" rows=${rowsOf(stats.by_label ?? [])} label=${(row) => row.value ?? html`<${Unknown}>without this label<//>`} empty=${query.label ? undefined : "Name a label, such as team, to see its values."} ...${common}>
+        <form class="label-name" onSubmit=${(event) => event.preventDefault()}>
+          <${Filter} label="Name of the label of keys" value=${query.label} placeholder="team" onChange=${(label) => change({ label })} />
+        </form>
+      <//>
       ${stats.totals.unknown_records > 0 && html`<${UnknownCounts} rows=${stats.by_tool} />`}
     </div>
   `;

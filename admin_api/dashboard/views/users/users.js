@@ -57,7 +57,7 @@ function UserTable({ page, isLoading, query, change, actions }) {
   const columns = [
     { key: "email", title: "Email", cell: (user) => html`<${Name} text=${user.email} />` },
     { key: "role", title: "Role", cell: (user) => (user.kind === "service" ? "Service account" : ROLES[user.role]) },
-    { key: "status", title: "Status", cell: (user) => html`<${Status} kind=${user.disabled ? "suspended" : "active"}>${user.disabled ? "Disabled" : "Active"}<//>` },
+    { key: "status", title: "Status", cell: (user) => html`<${StatusOf} user=${user} />` },
     { key: "policy", title: "Policy", cell: (user) => html`<span class="cut"><${Limits} of=${user.policy} /></span>` },
     { key: "created", title: "Created", class: "nowrap", cell: (user) => html`<${DateOf} at=${user.created_at} />` },
     { key: "links", title: "Keys and usage", class: "nowrap", cell: (user) => html`<span><a href=${href("keys", { owner: user.email })}>Keys</a> · <a href=${href("overview", { owner: user.email })}>Usage</a></span>` },
@@ -67,6 +67,11 @@ function UserTable({ page, isLoading, query, change, actions }) {
     <${Table} caption="Users" columns=${columns} rows=${page.users} rowKey=${(user) => user.email} isInactive=${(user) => user.disabled} />
     <${CursorPager} label="Pages of users" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
   `;
+}
+
+function StatusOf({ user }) {
+  if (user.disabled) return html`<${Status} kind="suspended">Disabled<//>`;
+  return user.invited ? html`<${Status}>Invited<//>` : html`<${Status} kind="active">Active<//>`;
 }
 
 function Acts({ user, actions: { setDialog, close, done, showLink } }) {
