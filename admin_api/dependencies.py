@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from asyncio import Event
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from redis.asyncio import Redis
 
 from admin_api.http.cached_status import CachedStatus
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
@@ -17,6 +16,8 @@ from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.alerts.queue import AlertQueue
 from gateway.alerts.webhook import WebhookAddress
+from gateway.audit.audit_log import AuditLog
+from gateway.audit.author import Author
 from gateway.doctor.deployment import Check
 from gateway.keys.store import KeyStore
 from gateway.protocol.forwarded import Network
@@ -39,7 +40,7 @@ class Dependencies:
     sessions: Sessions
     login_limits: LoginLimits
     creation_limits: CreationLimits
-    audit: AuditTrail
+    audit: AuditLog
     alerts: AlertQueue
     now_ms: Callable[[], int]
     version: str
@@ -63,3 +64,7 @@ class Dependencies:
     system_status: CachedStatus = field(default_factory=CachedStatus)
     draining: Event = field(default_factory=Event)
     """Set when the process shuts down; `/readyz` then reports `draining`."""
+
+    def by(self, author: Author) -> Dependencies:
+        """Return the dependencies for an author, whose changes are recorded in the audit log."""
+        return replace(self, users=self.users.by(author), keys=self.keys.by(author), audit=self.audit.by(author))

@@ -11,18 +11,22 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LEAVES = {"event_loop", "timestamps", "protocol", "metering", "refused_hosts", "password_policy", "tls", "zones"}
+LEAVES = {
+    *("event_loop", "timestamps", "uuid7", "protocol", "metering"),
+    *("refused_hosts", "password_policy", "tls", "zones"),
+}
 """Packages that import no other package of the project."""
-STORES = {"keys", "accounts", "usage"}
+STORES = {"audit", "keys", "accounts", "usage"}
 """Packages that store data in Redis or ClickHouse."""
 
 ALLOWED = {
     **{leaf: set[str]() for leaf in LEAVES},
     "redis": {"event_loop"},
-    "keys": {"redis", "event_loop", "timestamps", "protocol"},
-    "accounts": {"keys", "redis", "event_loop", "timestamps", "protocol", "password_policy"},
-    "usage": {"redis", "event_loop", "timestamps", "zones"},
-    "alerts": {*STORES, "redis", "event_loop", "timestamps"},
+    "audit": {"redis", "timestamps", "uuid7"},
+    "keys": {"audit", "redis", "event_loop", "timestamps", "protocol"},
+    "accounts": {"audit", "keys", "redis", "event_loop", "timestamps", "protocol", "password_policy"},
+    "usage": {"audit", "redis", "event_loop", "timestamps", "zones"},
+    "alerts": {*STORES, "redis", "event_loop", "timestamps", "uuid7"},
     "settings": {"metering", "password_policy", "tls"},
     "observability": {*STORES, "alerts", "timestamps"},
     "client_snippets": set[str](),

@@ -1,95 +1,135 @@
-"""The audit trail, for admins and auditors."""
+"""The audit log, for admins and auditors."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.exports import download, record_export
+from admin_api.endpoints.usage.field_types import ExportFormat, From, TimeZone, To
+from admin_api.endpoints.usage.parameters import invalid_field
+from admin_api.http.decoding import FieldFault, InvalidFields
+from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
-from admin_api.http.field_types import AuditEntryId, AuditLimit
-from gateway.accounts.audit_trail import StoredEntry
-from gateway.timestamps import format_rfc3339
+from admin_api.http.paging import Cursor, InvalidCursor, PageLimit, decode_cursor, encode_cursor
+from gateway.usage.consumer.read_your_writes import wait_until_stored
+from gateway.usage.store.export import MEDIA_TYPES, Format
+from gateway.usage.store.logs import audit
+from gateway.usage.store.logs.audit import AuditFilters, AuditItem, Position
+from gateway.usage.store.queries.period import InvalidPeriod, parse_period
+
+Glob = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=256,
+        description="A text, or a glob: `*` is any text, `?` one character.",
+        extra={"must": "be a string of at most 256 characters"},
+    ),
+]
 
 
-class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Page of the audit trail."""
+class AuditSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters on entries."""
 
-    limit: AuditLimit = 100
-    before: AuditEntryId | None = None
-
-
-class AuditItem(msgspec.Struct, frozen=True):
-    """A change: who made it, and the key or user it changed. Fields that do not apply are `null`."""
-
-    id: str
-    created_at: str
-    actor: str
-    action: str
-    address: str
-    key_id: str | None
-    owner: str | None
-    user: str | None
-    details: dict[str, str]
+    actor: Glob | None = None
+    act: Glob | None = None
+    object: Glob | None = None
+    from_: From | None = msgspec.field(name="from", default=None)
+    to: To | None = None
+    tz: TimeZone | None = None
 
 
-class AuditPage(msgspec.Struct, frozen=True):
-    """Entries, newest first; `next` is the `before` of the next page, `null` on the last page."""
+class AuditQuery(AuditSelection, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters on entries, and a page."""
+
+    limit: PageLimit = 100
+    cursor: Cursor | None = None
+
+
+class AuditExportQuery(AuditSelection, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Filters on entries, and a file format."""
+
+    format: ExportFormat = "csv"
+
+
+class AuditItems(msgspec.Struct, frozen=True):
+    """Entries, newest first."""
 
     items: list[AuditItem]
-    next: str | None
+    next_cursor: str | None
 
 
-async def read_audit(deps: Dependencies, caller: ApiCaller, params: AuditQuery) -> AuditPage:
-    """Return one page of the audit trail."""
-    entries = await deps.audit.newest(params.limit, params.before)
-    next_id = entries[-1].id if len(entries) == params.limit else None
-    return AuditPage([_item(entry) for entry in entries], next_id)
+async def read_audit(deps: Dependencies, caller: ApiCaller, params: AuditQuery) -> AuditItems:
+    """Return one page of the audit log."""
+    filters, after = _filters(params), _position(params.cursor)
+    await wait_until_stored(deps.redis)
+    page = await audit.read_page(deps.usage, filters, params.limit, after)
+    return AuditItems(page.items, None if page.next_position is None else encode_cursor(page.next_position))
 
 
-def _item(stored: StoredEntry) -> AuditItem:
-    entry = stored.entry
-    return AuditItem(
-        id=stored.id,
-        created_at=format_rfc3339(entry.at),
-        actor=entry.actor,
-        action=entry.action,
-        address=entry.address,
-        key_id=entry.key_id,
-        owner=entry.owner,
-        user=entry.user,
-        details=entry.details,
+async def export_audit(deps: Dependencies, caller: ApiCaller, params: AuditExportQuery) -> Download:
+    """Return the audit log as a file."""
+    filters, fmt = _filters(params), Format(params.format)
+    await record_export(deps, "audit.export", params)
+    return download(deps, "audit", fmt, audit.export(deps.usage, filters, fmt))
+
+
+def _filters(params: AuditSelection) -> AuditFilters:
+    try:
+        period = parse_period(params.from_, params.to, params.tz)
+    except InvalidPeriod as error:
+        raise invalid_field(error) from None
+    return AuditFilters(
+        actor=params.actor, act=params.act, object_=params.object, since=period.since, until=period.until
     )
 
 
-_EXAMPLE = AuditPage(
-    [
-        AuditItem(
-            id="1767225600000-0",
-            created_at="2026-01-01T00:00:00.000Z",
-            actor="root@example.com",
-            action="key.create",
-            address="192.0.2.7",
-            key_id="key_2xKqT0aZ7bLm9cNd4Pe8",
-            owner="ada@example.com",
-            user=None,
-            details={"key_name": "laptop"},
-        )
-    ],
-    next="1767225600000-0",
+def _position(cursor: str | None) -> Position | None:
+    if cursor is None:
+        return None
+    try:
+        created_at, entry_id = decode_cursor(cursor, (int, str))
+    except InvalidCursor:
+        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    return Position(int(created_at), str(entry_id))
+
+
+_ITEM = AuditItem(
+    id="0198f3c2a7d04e6f8b1c2d3e4f5a6b7c",
+    created_at="2026-01-01T12:00:00.123Z",
+    actor="ada@example.com",
+    act="key.update",
+    object="key_2xKqT0aZ7bLm9cNd4Pe8",
+    address="192.0.2.7",
+    before={"calls_per_day": None},
+    after={"calls_per_day": 1000},
+    result="ok",
 )
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint(
         method="GET",
         path="/api/audit",
-        summary="Read the audit trail, newest first",
+        summary="Read the audit log, newest first",
         access="auditor",
         params=AuditQuery,
         handler=read_audit,
-        response=AuditPage,
-        request_example=AuditQuery(limit=1),
-        response_example=_EXAMPLE,
+        response=AuditItems,
+        request_example=AuditQuery(act="key.*", limit=50),
+        response_example=AuditItems([_ITEM], None),
+    ),
+    Endpoint(
+        method="GET",
+        path="/api/audit/export",
+        summary="The audit log as a file, oldest first",
+        access="auditor",
+        params=AuditExportQuery,
+        handler=export_audit,
+        response=tuple(MEDIA_TYPES.values()),
+        request_example=AuditExportQuery(from_="2026-01-01"),
+        response_example="id,created_at,actor,act,object,address,before,after,result\n",
     ),
 )

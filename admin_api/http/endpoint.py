@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 
 from admin_api.access.authentication import Login, authenticate
 from admin_api.access.client import Client, client_of
+from admin_api.access.denied_acts import record_denied
 from admin_api.access.page_cookie import is_page, require_own_site
 from admin_api.dependencies import Dependencies
 from admin_api.http.decoding import FieldFault, InvalidFields, decode_json, decode_query
@@ -23,6 +24,8 @@ from admin_api.http.download import Download
 from admin_api.http.problem import Problem
 from admin_api.http.request_headers import RequestHeader
 from gateway.accounts.user import Role, User
+from gateway.audit.author import Author
+from gateway.keys.changes import BeyondPolicy
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_TIMEOUT_SECONDS = 30.0
@@ -56,6 +59,11 @@ class ApiCaller:
     def address(self) -> str:
         """Return the address of the client."""
         return self.client.address
+
+    @property
+    def author(self) -> Author:
+        """Return the caller as the author of what the request does."""
+        return Author("" if self.authenticated is None else self.user.email, self.address)
 
     @property
     def login(self) -> Login:
@@ -117,11 +125,19 @@ class Endpoint(Generic[Params]):
         """Serve one request."""
         client = client_of(deps, request)
         caller = ApiCaller(client, None if self.access == "open" else await authenticate(deps, client, request))
+        deps = deps.by(caller.author)
         if caller.authenticated is not None and (refusal := _REFUSED.get(self.access, {}).get(caller.user.role)):
+            await record_denied(deps, caller.author, self.path, refusal)
             raise Problem(403, refusal)
         if self.access == "open" and is_page(client):
             require_own_site(client, request)
-        result = await self.handler(deps, caller, await self._decode(request))
+        params = await self._decode(request)
+        try:
+            result = await self.handler(deps, caller, params)
+        except (Problem, BeyondPolicy) as error:
+            if caller.authenticated is not None and getattr(error, "status", 403) == 403:
+                await record_denied(deps, caller.author, self.path, str(error), params)
+            raise
         if isinstance(result, Download):
             return await result.send(request)
         reply = result if isinstance(result, Reply) else Reply(result)

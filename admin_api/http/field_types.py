@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -14,8 +13,6 @@ from gateway.accounts.user import Kind, Role
 from gateway.keys import validation
 from gateway.keys.store import MAX_OVERLAP_SECONDS
 
-_STREAM_ID = re.compile(r"\d{1,20}(-\d{1,20})?")
-
 
 def _key_field(name: str) -> Callable[[Any], Any]:
     """Return the key store's validation of a field: what is accepted here, the store accepts."""
@@ -24,12 +21,6 @@ def _key_field(name: str) -> Callable[[Any], Any]:
 
 def _email(value: str) -> str:
     return user.normalize_email(value)
-
-
-def _stream_id(value: str) -> str:
-    if not _STREAM_ID.fullmatch(value):
-        raise ValueError("not a stream id")
-    return value
 
 
 _Item = Annotated[str, Meta(min_length=1, max_length=validation.MAX_ITEM_LENGTH)]
@@ -242,12 +233,3 @@ UserKind = Annotated[
     ),
 ]
 Flag = Annotated[bool, Meta(extra={"must": "be true or false"})]
-
-AuditLimit = Annotated[int, Meta(ge=1, le=500, extra={"must": "be a whole number from 1 to 500"})]
-AuditEntryId = Annotated[
-    str,
-    Meta(
-        description="The `id` of the last entry of the previous page.",
-        extra={"must": "be the id of an entry", "parse": _stream_id},
-    ),
-]

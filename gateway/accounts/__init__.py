@@ -1,9 +1,10 @@
-"""Accounts of the admin API: users, service accounts, passwords, access tokens, login limits and the audit trail.
+"""Accounts of the admin API: users, service accounts, passwords, access tokens, and login limits.
 
 | module | holds |
 | --- | --- |
 | `user` | `User`: a user or service account, its role and stored form |
 | `users` | `UserStore`: users in Redis, and checking their passwords |
+| `user_scripts` | the scripts that change them |
 | `owners` | `Owners`: users with their keys and policies |
 | `password_links` | `PasswordLinks`: one-time links with which users set their password |
 | `passwords` | `Passwords`: argon2id in a bounded thread pool |
@@ -11,7 +12,6 @@
 | `sessions` | `Sessions`: the sessions to which these tokens belong |
 | `login_limits` | `LoginLimits`: slows down wrong logins per source, and per pair of account and source |
 | `creation_limits` | `CreationLimits`: limits on created keys and users per user and minute |
-| `audit_trail` | `AuditTrail`: a Redis stream of changes to keys and users |
 
 May import `gateway.keys`, `gateway.redis` and `gateway.timestamps`. Imported by `admin_api`, `gateway.runtime` and
 `gateway.cli`. Begin reading at `users`.

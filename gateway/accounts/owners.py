@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gateway.accounts.user import NoOwner, Role, User, possible_owner
@@ -11,9 +11,6 @@ from gateway.keys.policies import merged
 from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField, validate_policy
-
-OnTransfer = Callable[[KeyRecord, KeyRecord], Awaitable[None]]
-"""Called with the records of a key before and after its transfer."""
 
 
 class UnknownUser(Exception):
@@ -99,8 +96,8 @@ class Owners:
         user = _require(await self._users.enable(email))
         return await self._with_policy(user), await self._keys.enable_owner(user.email)
 
-    async def delete(self, email: str, transfer_to: str | None, on_transfer: OnTransfer) -> User:
-        """Delete a user and the policy, after the transfer of all keys that are not revoked.
+    async def delete(self, email: str, transfer_to: str | None) -> tuple[User, Sequence[str]]:
+        """Delete a user and the policy, after the transfer of all keys that are not revoked. Return their ids.
 
         All keys fit or none is transferred. After a crash between two transfers, deleting the user again transfers the
         others.
@@ -111,6 +108,7 @@ class Owners:
         user = _require(await self._users.get(email))
         new_owner = None if transfer_to is None else await self._new_owner(user, transfer_to)
         await self._users.require_other_admin(user)
+        transferred: list[str] = []
         while True:
             records = await self._keys.list(user.email)
             kept = [record for record in records if record.revoked_at is None]
@@ -118,9 +116,9 @@ class Owners:
                 raise OwnsKeys(len(kept))
             if new_owner is not None and kept:
                 await self._keys.require_room(new_owner, kept)
-                await self._transfer(kept, new_owner, on_transfer)
+                transferred += await self._transfer(kept, new_owner)
             if not kept and await self._users.delete(user.email, len(records)):
-                return user
+                return user, transferred
 
     async def _new_owner(self, user: User, email: str) -> str:
         new_owner = await self._users.get(email)
@@ -131,15 +129,15 @@ class Owners:
         except NoOwner as error:
             raise InvalidField("transfer_to", str(error)) from None
 
-    async def _transfer(self, records: Sequence[KeyRecord], new_owner: str, on_transfer: OnTransfer) -> None:
-        for record in records:
-            transferred = await self._keys.transfer(record.key_id, new_owner)
-            if transferred is not None:
-                await on_transfer(record, transferred)
+    async def _transfer(self, records: Sequence[KeyRecord], new_owner: str) -> Sequence[str]:
+        transferred = [
+            record.key_id for record in records if await self._keys.transfer(record.key_id, new_owner) is not None
+        ]
         user = await self._users.get(new_owner)
         if user is None or user.disabled:
             # `disable` may have run meanwhile, and listed the keys before these were among them.
             await self._keys.disable_owner(new_owner)
+        return transferred
 
     async def _with_policy(self, user: User) -> Owner:
         return Owner(user, await self._keys.policies.get(user.email))

@@ -11,9 +11,10 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -29,47 +30,14 @@ from gateway.accounts.user import (
     normalize_email,
     validate_role,
 )
-from gateway.keys.policies import encode_policy
+from gateway.accounts.user_scripts import ADD, COMPARE_AND_DELETE, COMPARE_AND_SET
+from gateway.audit.author import Author, act_of, packed_change
+from gateway.audit.entry import described
+from gateway.keys.policies import decode_policy, encode_policy
 from gateway.keys.record import OwnerPolicy
 from gateway.password_policy import validate_new_password
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
-
-# The scripts return 1 if they have made the change, and are idempotent.
-
-# KEYS: the user, the policy, the set of users. ARGV: the new JSON, the email, the policy ("" for none), the channel,
-# the message, and "1" to add the user only if there is none yet.
-_ADD = """
-local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[1] then return 1 end
-if stored or (ARGV[6] == '1' and redis.call('SCARD', KEYS[3]) > 0) then return 0 end
-if ARGV[3] == '' then redis.call('DEL', KEYS[2]) else redis.call('SET', KEYS[2], ARGV[3]) end
-redis.call('PUBLISH', ARGV[4], ARGV[5])
-redis.call('SET', KEYS[1], ARGV[1])
-redis.call('SADD', KEYS[3], ARGV[2])
-return 1
-"""
-# KEYS: the user, and an admin who must remain, if there must be one. ARGV: the expected JSON, the new JSON, the JSON of
-# that admin.
-_COMPARE_AND_SET = """
-local stored = redis.call('GET', KEYS[1])
-if stored == ARGV[2] then return 1 end
-if stored ~= ARGV[1] or (KEYS[2] and redis.call('GET', KEYS[2]) ~= ARGV[3]) then return 0 end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
-"""
-# KEYS: the user, the policy, the set of users, the user's key ids, and an admin who must remain, if there must be one.
-# ARGV: the expected JSON, the email, the expected number of key ids, the channel, the message, the JSON of that admin.
-_COMPARE_AND_DELETE = """
-local stored = redis.call('GET', KEYS[1])
-if not stored then return 1 end
-if stored ~= ARGV[1] or redis.call('ZCARD', KEYS[4]) ~= tonumber(ARGV[3]) then return 0 end
-if KEYS[5] and redis.call('GET', KEYS[5]) ~= ARGV[6] then return 0 end
-redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('SREM', KEYS[3], ARGV[2])
-redis.call('PUBLISH', ARGV[4], ARGV[5])
-return 1
-"""
 
 
 class UserExists(Exception):
@@ -98,6 +66,13 @@ class UserStore:
         self._redis = redis
         self._now_ms = now_ms
         self.passwords = passwords or Passwords()
+        self._author: Author | None = None
+
+    def by(self, author: Author) -> UserStore:
+        """Return the same store for an author, whose changes are recorded in the audit log."""
+        store = copy.copy(self)
+        store._author = author
+        return store
 
     async def add(
         self,
@@ -127,10 +102,11 @@ class UserStore:
             created_at=now,
             password_changed_at=now,
         )
-        keys = (_redis_key(email), names.OWNER_POLICY + email, names.USER_EMAILS)
+        keys = (_redis_key(email), names.OWNER_POLICY + email, names.USER_EMAILS, names.USAGE)
+        entry = self._entry("user.add", email, {}, _audit_fields(user, policy))
         values = (encode_user(user), email, encode_policy(policy or OwnerPolicy()))
-        arguments = (*values, names.INVALIDATIONS, names.POLICY_CHANGES + email, str(int(only_if_empty)))
-        if not await eval_durable(self._redis, _ADD, keys, arguments):
+        arguments = (*values, names.INVALIDATIONS, names.POLICY_CHANGES + email, str(int(only_if_empty)), entry)
+        if not await eval_durable(self._redis, ADD, keys, arguments):
             raise UserExists(email)
         return user
 
@@ -172,12 +148,12 @@ class UserStore:
             changed_at = max(self._now_ms(), user.password_changed_at + 1)
             return msgspec.structs.replace(user, password_hash=password_hash, password_changed_at=changed_at)
 
-        return await self._change(email, change)
+        return await self._change(email, "user.password", change)
 
     async def set_role(self, email: str, role: Role) -> User | None:
         """Change a role. Returns `None` for an unknown user. Raises `LastAdmin` and `InvalidRole`."""
         return await self._change(
-            email, lambda user: msgspec.structs.replace(user, role=validate_role(user.kind, role))
+            email, "user.update", lambda user: msgspec.structs.replace(user, role=validate_role(user.kind, role))
         )
 
     async def disable(self, email: str) -> User | None:
@@ -191,24 +167,31 @@ class UserStore:
             changed_at = max(self._now_ms(), user.password_changed_at + 1)
             return msgspec.structs.replace(user, disabled=True, password_changed_at=changed_at)
 
-        return await self._change(email, change)
+        return await self._change(email, "user.disable", change)
 
     async def enable(self, email: str) -> User | None:
         """Enable a disabled user with the same password. Returns `None` for an unknown user. Idempotent."""
-        return await self._change(email, lambda user: msgspec.structs.replace(user, disabled=False))
+        return await self._change(email, "user.enable", lambda user: msgspec.structs.replace(user, disabled=False))
 
     async def delete(self, email: str, key_count: int) -> bool:
         """Delete a user and the policy if the user has `key_count` keys, revoked ones included; else return False.
 
         Idempotent. Raises `LastAdmin`.
         """
-        keys = (_redis_key(email), names.OWNER_POLICY + email, names.USER_EMAILS, names.KEY_IDS_OF_OWNER + email)
+        policy_key, ids_key = names.OWNER_POLICY + email, names.KEY_IDS_OF_OWNER + email
+        keys = (_redis_key(email), policy_key, names.USER_EMAILS, ids_key, names.USAGE)
         while (stored := cast(bytes | None, await self._redis.get(keys[0]))) is not None:
-            if await self._redis.zcard(keys[3]) != key_count:
+            if await self._redis.zcard(ids_key) != key_count:
                 return False
-            admin = await self._remaining_admin(decode_user(stored), None)
-            values = (stored, email, key_count, names.INVALIDATIONS, names.POLICY_CHANGES + email, *admin.values())
-            if await eval_durable(self._redis, _COMPARE_AND_DELETE, (*keys, *admin), values):
+            user = decode_user(stored)
+            admin = await self._remaining_admin(user, None)
+            policy = cast(bytes | None, await self._redis.get(policy_key))
+            entry = self._entry(
+                "user.delete", email, _audit_fields(user, decode_policy(policy) if policy else None), {}
+            )
+            channel = (names.INVALIDATIONS, names.POLICY_CHANGES + email)
+            values = (stored, email, key_count, *channel, entry, *admin.values())
+            if await eval_durable(self._redis, COMPARE_AND_DELETE, (*keys, *admin), values):
                 return True
         return True
 
@@ -239,9 +222,9 @@ class UserStore:
                 return current
             return msgspec.structs.replace(current, password_hash=password_hash)
 
-        return await self._change(user.email, change)
+        return await self._change(user.email, None, change)
 
-    async def _change(self, email: str, change: Callable[[User], User]) -> User | None:
+    async def _change(self, email: str, act: str | None, change: Callable[[User], User]) -> User | None:
         """Apply `change` to the stored user, again on conflict. Returns `None` for an unknown user."""
         try:
             user_key = _redis_key(normalize_email(email))
@@ -251,10 +234,15 @@ class UserStore:
             before = decode_user(stored)
             after = change(before)
             admin = await self._remaining_admin(before, after)
-            values = (stored, encode_user(after), *admin.values())
-            if await eval_durable(self._redis, _COMPARE_AND_SET, (user_key, *admin), values):
+            entry = self._entry(act, before.email, _audit_fields(before), _audit_fields(after))
+            values = (stored, encode_user(after), entry, *admin.values())
+            if await eval_durable(self._redis, COMPARE_AND_SET, (user_key, names.USAGE, *admin), values):
                 return after
         return None
+
+    def _entry(self, act: str | None, email: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bytes:
+        recorded = None if act is None else act_of(self._author, act)
+        return packed_change(recorded, email, before, after, self._now_ms())
 
     async def _remaining_admin(self, before: User, after: User | None) -> dict[str, bytes]:
         """Return the Redis key and value of an active admin that a change must find unchanged; empty if none is needed.
@@ -281,6 +269,12 @@ class UserStore:
 def _no_password() -> str:
     """Return a value that no password matches. It is random so that two additions of one email differ."""
     return NO_PASSWORD + secrets.token_hex(8)
+
+
+def _audit_fields(user: User, policy: OwnerPolicy | None = None) -> dict[str, Any]:
+    """Return the fields for the audit log: without the hash of the password."""
+    described_policy = {} if policy is None else {"policy": msgspec.to_builtins(policy)}
+    return {**described(user, without={"email", "password_hash"}), **described_policy}
 
 
 def _redis_key(email: str) -> str:

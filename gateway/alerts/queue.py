@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from gateway.alerts.alert import Alert, Cause, new_alert
 from gateway.redis import names as redis_names
-from gateway.usage.event import new_event_id
+from gateway.uuid7 import new_uuid7
 
 MAX_ALERTS = 10_000
 MAX_AGE_SECONDS = 30 * 86_400
@@ -78,7 +78,7 @@ class AlertQueue:
         redis: Redis,
         *,
         now_ms: Callable[[], int],
-        new_id: Callable[[int], str] = new_event_id,
+        new_id: Callable[[int], str] = new_uuid7,
         max_alerts: int = MAX_ALERTS,
     ) -> None:
         self._redis = redis

@@ -18,7 +18,7 @@ from gateway.alerts.service import announced_webhook
 from gateway.alerts.webhook import TIMEOUT_SECONDS, Webhook, WebhookAddress
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
 
 _PATIENCE_SECONDS = TIMEOUT_SECONDS + 5
@@ -78,7 +78,7 @@ async def _send_test(stores: Stores) -> tuple[Alert, str]:
             "no webhook is set: set GATEWAY_WEBHOOK_URL for `mcp-gateway up` or `mcp-gateway admin`, and restart it"
         )
     [alert] = await _queue(stores).raise_alerts([webhook_test_cause(f"{_user()} (command line)", secrets.token_hex(8))])
-    await record_audit(stores, "alert.test")
+    await stores.audit.record("alert.test")
     if announced is not None:
         return await _attempted(stores, alert), announced.host
     assert address is not None

@@ -9,7 +9,8 @@ import re
 from typing import NamedTuple
 
 from gateway.keys.secret import ALPHABET, KEY_LENGTH, ApiKey, MalformedKey
-from gateway.keys.store import KeyLookup, KeyStore
+from gateway.keys.storage.details import KeyLookup
+from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
 from gateway.timestamps import format_minute, now_ms
 

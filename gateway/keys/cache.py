@@ -23,7 +23,8 @@ from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.last_used import LastUsedWriter
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.keys.store import KeyLookup, KeyStore
+from gateway.keys.storage.details import KeyLookup
+from gateway.keys.store import KeyStore
 from gateway.redis.names import INVALIDATIONS, POLICY_CHANGES
 from gateway.redis.subscription import Subscription
 

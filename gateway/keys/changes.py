@@ -12,7 +12,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -136,3 +136,8 @@ def disable_owner(key: Key, now_ms: int) -> Key:
 def enable_owner(key: Key) -> Key:
     """End the suspension by `disable_owner`, and no other."""
     return msgspec.structs.replace(key, owner_disabled_at=None)
+
+
+def if_owned(owner: str, make: Callable[[Key], Key]) -> Callable[[Key], Key | None]:
+    """Return the change for keys of an owner, without those that were transferred in the meantime."""
+    return lambda key: make(key) if key.owner == owner else None

@@ -9,20 +9,22 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import msgspec
 from redis.asyncio import Redis
 
+from gateway.audit.author import Author, act_of
 from gateway.keys import changes
 from gateway.keys.changes import Actor
 from gateway.keys.policies import PolicyStore
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey, base62
 from gateway.keys.storage.creations import CreatedBefore, IdempotencyKey, find_created
-from gateway.keys.storage.details import KeyDetails, LiveSecret, UpdatedKey, VersionMismatch
+from gateway.keys.storage.details import KeyDetails, KeyLookup, LiveSecret, UpdatedKey, VersionMismatch
 from gateway.keys.storage.last_uses import LastUses
 from gateway.keys.storage.stored_key import (
     Secret,
@@ -43,13 +45,6 @@ _PAGE = 500
 _KEY_ID_LENGTH = 20
 
 
-class KeyLookup(NamedTuple):
-    """The record that a secret belongs to, and the end of its overlap if the secret was replaced."""
-
-    record: KeyRecord
-    secret_expires_at: int | None
-
-
 class KeyStore:
     """API keys in Redis. Every method raises `redis.exceptions.RedisError` if Redis is unavailable."""
 
@@ -65,10 +60,17 @@ class KeyStore:
         self._pepper = pepper
         self._now_ms = now_ms
         self._random = random
-        self.policies = PolicyStore(redis)
+        self._author: Author | None = None
+        self.policies = PolicyStore(redis, now_ms=now_ms)
         """The policies of the owners of keys."""
         self.last_uses = LastUses(redis)
         """When keys and secrets were last used."""
+
+    def by(self, author: Author) -> KeyStore:
+        """Return the same store for an author, whose changes are recorded in the audit log."""
+        store = copy.copy(self)
+        store._author, store.policies = author, self.policies.by(author)
+        return store
 
     async def create(
         self,
@@ -103,7 +105,8 @@ class KeyStore:
             **changes.new_fields(owner, policy, given, now),
         )
         # The key is shown only once: a crash of Redis must not lose it.
-        await add(self._redis, stored, now, None if once is None else once.marker(stored.key_id))
+        marker = None if once is None else once.marker(stored.key_id)
+        await add(self._redis, stored, now, act_of(self._author, "key.create"), marker=marker)
         return stored.record(), key
 
     async def get(self, key_id: str) -> KeyRecord | None:
@@ -156,18 +159,18 @@ class KeyStore:
         def revoke(key: StoredKey) -> StoredKey:
             return key if key.revoked_at is not None else msgspec.structs.replace(key, revoked_at=self._now_ms())
 
-        return await self._change(key_id, revoke)
+        return await self._change(key_id, "key.revoke", revoke)
 
     async def suspend(self, key_id: str, actor: Actor) -> KeyRecord | None:
         """Suspend a key; idempotent. Returns `None` if the key does not exist."""
-        return await self._change(key_id, lambda key: changes.suspend(key, actor, self._now_ms()))
+        return await self._change(key_id, "key.suspend", lambda key: changes.suspend(key, actor, self._now_ms()))
 
     async def resume(self, key_id: str, actor: Actor) -> KeyRecord | None:
         """End the suspension of a key; idempotent. Returns `None` if the key does not exist.
 
         Raises `changes.SuspendedByAdmin` and `changes.OwnerDisabled`.
         """
-        return await self._change(key_id, lambda key: changes.resume(key, actor))
+        return await self._change(key_id, "key.resume", lambda key: changes.resume(key, actor))
 
     async def revoke_all(self, records: Sequence[KeyRecord], condition: Callable[[KeyRecord], bool]) -> Sequence[str]:
         """Revoke those of the keys that still fulfil the condition, and return their ids."""
@@ -178,20 +181,22 @@ class KeyStore:
                 return None
             return msgspec.structs.replace(key, revoked_at=now)
 
-        return [record.key_id for record in await self._change_all(records, revoke)]
+        return [record.key_id for record in await self._change_all(records, "key.revoke", revoke)]
 
     async def disable_owner(self, owner: str) -> int:
         """Suspend every key of an owner. Returns how many were active before."""
         now = self._now_ms()
         records = await self.list(owner)
         found = [record for record in records if record.owner_disabled_at is None and record.revoked_at is None]
-        await self._change_all(found, _if_owned(owner, lambda key: changes.disable_owner(key, now)))
+        await self._change_all(
+            found, "key.suspend", changes.if_owned(owner, lambda key: changes.disable_owner(key, now))
+        )
         return sum(record.status(now) == "active" for record in found)
 
     async def enable_owner(self, owner: str) -> int:
         """Undo `disable_owner`; keys that were suspended otherwise stay so. Returns how many are active again."""
         found = [record for record in await self.list(owner) if record.owner_disabled_at is not None]
-        await self._change_all(found, _if_owned(owner, changes.enable_owner))
+        await self._change_all(found, "key.resume", changes.if_owned(owner, changes.enable_owner))
         return sum(changes.enable_owner(record).status(self._now_ms()) == "active" for record in found)
 
     async def transfer(self, key_id: str, owner: str) -> KeyRecord | None:
@@ -204,7 +209,7 @@ class KeyStore:
         def transfer(key: StoredKey) -> StoredKey | None:
             return None if key.revoked_at is not None else changes.transfer(key, owner, policy)
 
-        return await self._change(key_id, transfer)
+        return await self._change(key_id, "key.transfer", transfer)
 
     async def require_room(self, owner: str, records: Sequence[KeyRecord]) -> None:
         """Raise `changes.BeyondPolicy` if an owner may not have these keys in addition to the present ones."""
@@ -215,17 +220,18 @@ class KeyStore:
         if len(counted) > policy.max_keys:
             raise changes.too_many_keys(msgspec.structs.replace(counted[0], owner=owner, owner_policy=policy))
 
-    async def _change(self, key_id: str, make: Callable[[StoredKey], StoredKey | None]) -> KeyRecord | None:
-        changed = await change(self._redis, key_id, make, self._now_ms())
+    async def _change(self, key_id: str, act: str, make: Callable[[StoredKey], StoredKey | None]) -> KeyRecord | None:
+        changed = await change(self._redis, key_id, make, self._now_ms(), act_of(self._author, act))
         return None if changed is None else changed.record()
 
     async def _change_all(
-        self, records: Sequence[KeyRecord], make: Callable[[StoredKey], StoredKey | None]
+        self, records: Sequence[KeyRecord], act: str, make: Callable[[StoredKey], StoredKey | None]
     ) -> Sequence[StoredKey]:
         """Change keys, and return those that were changed."""
         changed = []
+        recorded = act_of(self._author, act)
         for record in records:
-            after = await change(self._redis, record.key_id, make, self._now_ms(), durable=False)
+            after = await change(self._redis, record.key_id, make, self._now_ms(), recorded, durable=False)
             if after is not None:
                 changed.append(after)
         if changed:
@@ -241,14 +247,13 @@ class KeyStore:
         if isinstance(overlap_seconds, bool) or not 0 <= overlap_seconds <= MAX_OVERLAP_SECONDS:
             raise InvalidField("overlap_seconds", f"must be from 0 to {MAX_OVERLAP_SECONDS}")
         key = ApiKey.generate(self._random)
-        digest = key.digest(self._pepper)
         overlap_ends_at = self._now_ms() + overlap_seconds * 1000
 
         def rotate(stored: StoredKey) -> StoredKey | None:
-            newest = Secret(digest, prefix=key.prefix, created_at=self._now_ms())
+            newest = Secret(key.digest(self._pepper), prefix=key.prefix, created_at=self._now_ms())
             return None if stored.revoked_at is not None else stored.with_secret(newest, overlap_ends_at)
 
-        rotated = await self._change(key_id, rotate)
+        rotated = await self._change(key_id, "key.rotate", rotate)
         return None if rotated is None else (rotated, key)
 
     async def end_overlap(self, key_id: str) -> tuple[KeyRecord, int] | None:
@@ -265,7 +270,7 @@ class KeyStore:
             ended = len(stored.live_secrets(self._now_ms())) - 1
             return msgspec.structs.replace(stored, secrets=stored.secrets[:1])
 
-        record = await self._change(key_id, end)
+        record = await self._change(key_id, "key.end_overlap", end)
         return None if record is None else (record, ended)
 
     async def update(
@@ -288,10 +293,5 @@ class KeyStore:
                 raise VersionMismatch(key_id)
             return changes.update(key, valid, actor or Actor(key.owner, is_admin=False), self._now_ms())
 
-        changed = await change(self._redis, key_id, update, self._now_ms())
+        changed = await change(self._redis, key_id, update, self._now_ms(), act_of(self._author, "key.update"))
         return None if changed is None else UpdatedKey(changed.record(), changed.version())
-
-
-def _if_owned(owner: str, make: Callable[[StoredKey], StoredKey]) -> Callable[[StoredKey], StoredKey | None]:
-    """Return the change for keys of an owner, without those that were transferred in the meantime."""
-    return lambda key: make(key) if key.owner == owner else None

@@ -32,8 +32,8 @@ from gateway.proxy.stores import Stores
 from gateway.proxy.upstream.config import UpstreamAddress, UpstreamTimeouts
 from gateway.proxy.upstream.pool import UpstreamPool
 from gateway.proxy.upstream.response_check import ResponseCheck
-from gateway.usage.event import new_event_id
 from gateway.usage.producer.stream import UsageStream
+from gateway.uuid7 import new_uuid7
 
 
 class ForwardingServices(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +110,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
         concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
         usage=stores.usage,
         meter=meter,
-        accounting=AccountingServices(clock, new_event_id, meter, stores.tools),
+        accounting=AccountingServices(clock, new_uuid7, meter, stores.tools),
         forwarding=_make_forwarding(config, metrics, stores, authenticator),
     )
 

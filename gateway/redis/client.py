@@ -5,8 +5,8 @@
 - A command whose connection broke is sent a second time, on a new connection, because a pooled one may be stale after a
   restart of the server. A command that timed out is not sent again.
 - Commands should therefore be idempotent. Exceptions: counting against a limit (`proxy.admission.limits`), releasing a
-  reservation and removing an expired session (`proxy.admission.sessions`), and adding to the audit trail
-  (`accounts.audit_trail`). Sent twice, they count twice, release two, report no session, or add two entries.
+  reservation and removing an expired session (`proxy.admission.sessions`). Sent twice, they count twice, release two,
+  or report no session. An audit entry that is added twice has one id, under which it counts once.
 - All replies are bytes in the types of RESP2, whatever the server speaks.
 """
 

@@ -71,8 +71,10 @@ CREATIONS = PREFIX + "creations:"
 """+ keys or users, minute since the epoch, and email: how many the user has created in that minute."""
 ATTACKED_ACCOUNTS = PREFIX + "attacked-accounts"
 """Sorted set: emails on which many wrong logins were made, by the time of the last one (milliseconds)."""
-AUDIT = PREFIX + "audit"
-"""Stream: the audit trail of changes to keys and users."""
+EARLIER_AUDIT = PREFIX + "audit"
+"""Stream: the audit trail of earlier versions, until it is moved to the usage stream."""
+REPEATED_ACTS = PREFIX + "repeated-acts:"
+"""+ minute (since the epoch), and an act or the digest of an act and a source: how often it was repeated."""
 
 # Sessions, and requests that are answered on another stream.
 
@@ -104,7 +106,7 @@ TASK_OWNER = PREFIX + "task-owner:"
 # Usage.
 
 USAGE = PREFIX + "usage"
-"""Stream: packed usage events on their way to ClickHouse."""
+"""Stream: packed usage events, audit entries and counts of denials on their way to ClickHouse."""
 USAGE_GROUP = "writer"
 """Consumer group of the usage stream."""
 USAGE_CONSUMER = "writer"

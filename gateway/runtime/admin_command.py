@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sys
 
+from gateway.audit.author import Author
 from gateway.keys.store import KeyStore
 from gateway.preflight import startup_checks
 from gateway.redis import client as redis_client
@@ -18,6 +19,7 @@ from gateway.timestamps import now_ms
 
 MIGRATION_TIMEOUT = 3600.0
 """Seconds that the admin process gets to start; a migration may add up all calls that are stored."""
+_AUTHOR = Author("mcp-gateway", "first start")
 
 
 def run_admin(settings: Settings) -> int:
@@ -43,7 +45,7 @@ async def create_first_admin(settings: Settings, *, with_key: bool) -> FirstCred
 
     assert settings.redis_url is not None
     redis = redis_client.connect(settings.redis_url)
-    users = UserStore(redis, now_ms=now_ms)
+    users = UserStore(redis, now_ms=now_ms).by(_AUTHOR)
     email = settings.admin_email or "admin@localhost"
     configured = settings.admin_password.get_secret_value() if settings.admin_password else None
     password = configured or secrets.token_urlsafe(15)
@@ -52,7 +54,8 @@ async def create_first_admin(settings: Settings, *, with_key: bool) -> FirstCred
         api_key = None
         if with_key:
             pepper = settings.key_pepper.get_secret_value() if settings.key_pepper else None
-            _, key = await KeyStore(redis, pepper=pepper, now_ms=now_ms).create(owner=email, key_name="first key")
+            keys = KeyStore(redis, pepper=pepper, now_ms=now_ms).by(_AUTHOR)
+            _, key = await keys.create(owner=email, key_name="first key")
             api_key = key.text
         return FirstCredentials(email, None if configured else password, api_key)
     except UserExists:

@@ -22,7 +22,6 @@ from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
 from admin_api.http.connection import Runner, Site
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.sessions import Sessions
@@ -33,6 +32,8 @@ from gateway.alerts.metrics_sink import AlertMetricsSink
 from gateway.alerts.queue import AlertQueue
 from gateway.alerts.running import alerting
 from gateway.alerts.webhook import WebhookAddress
+from gateway.audit.audit_log import AuditLog
+from gateway.audit.earlier_versions import move_earlier_entries
 from gateway.event_loop import listening
 from gateway.event_loop.tasks import cancel_and_wait
 from gateway.keys.store import KeyStore
@@ -106,7 +107,7 @@ def _dependencies(
         sessions=Sessions(redis, now_ms=now_ms),
         login_limits=LoginLimits(redis, now_ms=now_ms),
         creation_limits=CreationLimits(redis, now_ms=now_ms),
-        audit=AuditTrail(redis, now_ms=now_ms),
+        audit=AuditLog(redis, now_ms=now_ms),
         alerts=AlertQueue(redis, now_ms=now_ms),
         webhook=WebhookAddress.of(settings.webhook_url, settings.webhook_secret),
         now_ms=now_ms,
@@ -135,6 +136,7 @@ def _access_tokens(settings: Settings) -> AccessTokens:
 async def _check_databases(redis: Redis, table: UsageTable) -> None:
     try:
         await redis.ping()
+        await move_earlier_entries(redis)
     except (RedisError, OSError) as error:
         raise CannotStartError([f"Redis cannot be reached, check GATEWAY_REDIS_URL: {error}"]) from None
     try:

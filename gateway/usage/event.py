@@ -7,8 +7,6 @@ version reads the events of every earlier one.
 from __future__ import annotations
 
 import datetime
-import random
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -125,16 +123,3 @@ end
 def unpack(packed: bytes) -> tuple[UsageEvent, ...]:
     """Unpack the events of one entry. Raises `msgspec.DecodeError` for other bytes."""
     return _decoder.decode(packed)
-
-
-_random = random.Random(secrets.randbits(512))  # noqa: S311
-"""Event ids must differ, also between processes; they need not be unguessable."""
-_48_BITS = (1 << 48) - 1
-_62_BITS = (1 << 62) - 1
-_VARIANT = 0b10 << 62
-
-
-def new_event_id(now_ms: int) -> str:
-    """Return a UUIDv7 (RFC 9562, section 5.7) as 32 hexadecimal digits: unique, and sortable by time."""
-    bits = _random.getrandbits(74)
-    return f"{now_ms & _48_BITS:012x}7{bits >> 62:03x}{_VARIANT | bits & _62_BITS:016x}"

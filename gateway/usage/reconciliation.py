@@ -50,7 +50,9 @@ _COUNT_IN_REDIS = (
     COUNT_EVENTS_LUA
     + """
 local found, events = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', 500), 0
-for _, entry in ipairs(found) do events = events + count_events(entry[2][2]) end
+for _, entry in ipairs(found) do
+  if entry[2][1] == 'e' then events = events + count_events(entry[2][2]) end
+end
 if #found == 500 then return {events, found[500][1]} end
 local spooled, accepted = 0, 0
 for _, number in ipairs(redis.call('HVALS', KEYS[2])) do spooled = spooled + number end

@@ -10,7 +10,6 @@ import pytest
 import redis.asyncio
 
 from admin_api.dependencies import Dependencies
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
@@ -18,10 +17,17 @@ from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
 from gateway.alerts.queue import AlertQueue
+from gateway.audit.audit_log import AuditLog
 from gateway.keys.store import KeyStore
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import ADMIN, SECRET, USER, Api, add_users, empty, serving
 from tests.support.clock import Clock
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No writer stores here what logins add to the usage stream, so that nothing is worth waiting for."""
+    monkeypatch.setattr("gateway.usage.consumer.read_your_writes.PATIENCE", 0.0)
 
 
 @pytest.fixture(scope="package")
@@ -51,7 +57,7 @@ def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, chea
         sessions=Sessions(redis, now_ms=clock.now_ms),
         login_limits=LoginLimits(redis, now_ms=clock.now_ms),
         creation_limits=CreationLimits(redis, now_ms=clock.now_ms),
-        audit=AuditTrail(redis, now_ms=clock.now_ms),
+        audit=AuditLog(redis, now_ms=clock.now_ms),
         alerts=AlertQueue(redis, now_ms=clock.now_ms),
         now_ms=clock.now_ms,
         version="0.0.0-test",

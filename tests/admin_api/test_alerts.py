@@ -108,7 +108,7 @@ async def test_a_test_reports_its_delivery_and_is_audited(
     assert (refused.status, refused.body["status"], refused.body["attempts"]) == (200, "waiting", 1)
     assert refused.body["last_error"] == "the receiver answered with status 500: check its log"
     assert ADMIN in receiver.alerts[0]["text"]
-    assert [entry["action"] for entry in await admin.audited_changes()] == ["alert.test", "alert.test"]
+    assert [act.act for act in await admin.audited_changes()] == ["alert.test", "alert.test"]
 
 
 async def test_a_test_that_nobody_sends_is_waiting(

@@ -57,6 +57,7 @@ STATUSES = {
     "GET /api/mcp-usage/stats": LOGGED_IN,
     "GET /api/mcp-usage/reconcile": READERS,
     "GET /api/mcp-usage/readers": LOGGED_IN,
+    "GET /api/mcp-usage/recent": LOGGED_IN,
     "GET /api/users": READERS,
     "POST /api/users/add": ADMINS_ADD,
     "POST /api/users/invite": ADMINS_ADD,
@@ -66,6 +67,7 @@ STATUSES = {
     "POST /api/users/enable": ADMINS,
     "POST /api/users/delete": ADMINS,
     "GET /api/audit": READERS,
+    "GET /api/audit/export": READERS,
     "GET /api/alerts": READERS,
     # No webhook is set.
     "POST /api/alerts/test": (401, 403, 403, 403, 409),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.cli import main
 from gateway.keys.store import KeyStore
 from gateway.redis import names as redis_names
@@ -17,6 +16,7 @@ from gateway.timestamps import now_ms
 from gateway.usage.event import pack
 from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
+from tests.support.audit import recorded_acts
 from tests.support.running_up import Running
 from tests.usage.support import DAY_MS, NOW_MS, event
 
@@ -70,11 +70,11 @@ def test_dead_letters_are_retried_and_dropped_by_id_or_all_together(redis_url: s
     assert (code, json.loads(out)) == (0, {"dropped": 3})
     assert usage(capsys, "dead-letters", "drop", "--all")[:2] == (0, "0 dead letters dropped\n")
 
-    async def trail(redis: Redis) -> list[str]:
-        entries = await AuditTrail(redis, now_ms=now_ms).newest(10)
-        return [f"{stored.entry.action} {stored.entry.details['count']}" for stored in entries]
-
-    assert on_redis(redis_url, trail) == ["dead_letter.drop 3", "dead_letter.retry 1"]
+    acts = on_redis(redis_url, recorded_acts)
+    assert [(act.act, act.after) for act in acts] == [
+        ("dead_letter.drop", {"count": 3}),
+        ("dead_letter.retry", {"count": 1}),
+    ]
 
 
 @pytest.mark.parametrize("arguments", [(), ("1-1", "--all")])

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from redis.asyncio import Redis
 
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.cli import main
-from gateway.timestamps import now_ms
 from tests.cli.support import Capture, on_redis
+from tests.support.audit import recorded_acts
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +44,9 @@ def test_a_policy_is_shown_and_changed(url: str, capsys: Capture) -> None:
     assert main(["user", "policy", "ada@example.com", "--clear", "defaults", "--clear", "max-keys", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"calls_per_day": 1000}
 
-    async def actions(redis: Redis) -> list[tuple[str, str]]:
-        trail = await AuditTrail(redis, now_ms=now_ms).newest(1)
-        return [(stored.entry.action, stored.entry.details["policy"]) for stored in trail]
-
-    assert on_redis(url, actions) == [("user.update", '{"defaults":null,"max_keys":null}')]
+    newest = on_redis(url, recorded_acts)[0]
+    assert (newest.act, newest.object, newest.after["policy"]["max_keys"]) == ("user.update", "ada@example.com", None)
+    assert newest.before["policy"]["defaults"] == {"expires_days": 30}
 
 
 @pytest.mark.parametrize(

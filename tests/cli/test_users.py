@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
-from gateway.accounts.audit_trail import AuditTrail
 from gateway.accounts.password_links import PasswordLinks
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.user import User
@@ -19,6 +18,7 @@ from gateway.cli import main
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
 from tests.cli.support import Capture, on_redis, on_users
+from tests.support.audit import recorded_acts
 
 PASSWORD = "correct horse battery"
 
@@ -168,14 +168,17 @@ def test_disabling_a_user_suspends_the_keys_until_it_is_enabled_and_is_audited(
 
     async def statuses_and_actions(redis: Redis) -> tuple[list[str], list[str]]:
         keys = await KeyStore(redis, pepper=None, now_ms=now_ms).list("ada@example.com")
-        trail = await AuditTrail(redis, now_ms=now_ms).newest(10)
-        return [key.status(now_ms()) for key in keys], [stored.entry.action for stored in trail]
+        acts = await recorded_acts(redis)
+        return [key.status(now_ms()) for key in keys], [act.act for act in acts]
 
     on_redis(url, create_key)
     capsys.readouterr()
     assert main(["user", "disable", "ada@example.com"]) == 0
     assert capsys.readouterr().out == "ada@example.com is disabled; 1 key suspended\n"
-    assert on_redis(url, statuses_and_actions) == (["suspended"], ["user.disable", "user.add", "user.add"])
+    assert on_redis(url, statuses_and_actions) == (
+        ["suspended"],
+        ["key.suspend", "user.disable", "user.add", "user.add"],
+    )
     assert main(["user", "enable", "ada@example.com"]) == 0
     assert capsys.readouterr().out == "ada@example.com can log in again; 1 key resumed\n"
     assert on_redis(url, statuses_and_actions)[0] == ["active"]

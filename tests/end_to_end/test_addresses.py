@@ -72,7 +72,7 @@ def test_on_sockets_for_both_a_client_with_ipv4_has_its_ipv4_address_everywhere(
         wait_until(lambda: last_address() is not None)
         assert last_address() == "127.0.0.1"
         acts = items(running, "/api/audit?limit=100", token)
-        assert {item["address"] for item in acts} - {""} == {"127.0.0.1"}
+        assert {item["address"] for item in acts} - {"first start", "command line"} == {"127.0.0.1"}
 
         def login(address: str, password: str) -> int:
             url = f"http://{address}:{running.admin_port}/api/auth/login"

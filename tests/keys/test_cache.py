@@ -12,7 +12,8 @@ from gateway.keys import cache as cache_module
 from gateway.keys.cache import KeyCache, KeysUnavailable
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.keys.store import KeyLookup, KeyStore
+from gateway.keys.storage.details import KeyLookup
+from gateway.keys.store import KeyStore
 from gateway.redis import client as redis_client
 from gateway.redis import subscription as subscription_module
 from tests.support.clock import Clock

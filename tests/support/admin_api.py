@@ -17,8 +17,9 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.connection import Runner
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
-from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
+from gateway.usage.store.names import AUDIT_TABLE, BY_DIMENSION_TABLE, DENIALS_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
+from tests.support.audit import RecordedAct, recorded_acts
 from tests.usage.support import event as usage_event
 
 ADMIN = "root@example.com"
@@ -92,7 +93,7 @@ class Api:
         if self.token is not None:
             headers.setdefault("Authorization", f"Bearer {self.token}")
         async with self.client.request(method, path, headers=headers, **options) as received:
-            is_json = "json" in received.content_type
+            is_json = received.content_type in ("application/json", "application/problem+json")
             body = await (received.json(content_type=None) if is_json else received.text())
             return Response(received.status, body, received.headers)
 
@@ -102,11 +103,13 @@ class Api:
         body: dict[str, Any] = response.body
         return body
 
-    async def audited_changes(self) -> list[dict[str, Any]]:
-        """Return the entries of the audit trail, newest first, but for logins."""
-        response = await self.get("/api/audit", limit=500)
-        assert response.status == 200, response
-        return [entry for entry in response.body["items"] if not entry["action"].startswith("auth.")]
+    async def audited_changes(self) -> list[RecordedAct]:
+        """Return the entries of the audit log, newest first, but for logins and denied acts."""
+        return [
+            act
+            for act in await recorded_acts(self.deps.redis)
+            if not act.act.startswith("auth.") and act.result == "ok"
+        ]
 
     async def keys(self, **query: Any) -> list[dict[str, Any]]:
         response = await self.get("/api/mcp-keys/list", **query)
@@ -130,8 +133,8 @@ async def add_users(deps: Dependencies) -> None:
 
 
 async def empty(table: UsageTable) -> None:
-    """Delete all calls, and their roll-ups."""
-    for name in (LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
+    """Delete all rows of all tables."""
+    for name in (LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE, AUDIT_TABLE, DENIALS_TABLE):
         await table.query_async(f"TRUNCATE TABLE {name}")
 
 

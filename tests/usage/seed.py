@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from gateway.timestamps import now_ms
-from gateway.usage.store.columns import COLUMN_NAMES
+from gateway.usage.store.columns import COLUMN_TYPES
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE
 from gateway.usage.store.queries.filters import CallFilters
 from gateway.usage.store.queries.history import MAX_OFFSET, history
@@ -31,7 +31,7 @@ _STEP = 1_000_000
 _DAY_MS = 86_400_000
 _ROUNDS = 7
 _SEED = f"""
-INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_NAMES)})
+INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_TYPES)})
 WITH
     {{first:Int64}} + intDiv(number * {{span:Int64}}, {{rows:Int64}}) AS ms,
     cityHash64(number) AS random,

@@ -152,7 +152,8 @@ async def entries(client: redis.asyncio.Redis, name: str) -> list[tuple[bytes, d
 
 async def streamed(client: redis.asyncio.Redis) -> list[UsageEvent]:
     """Return all events of the usage stream, in order."""
-    return [event for _, fields in await entries(client, redis_names.USAGE) for event in unpack(fields[b"e"])]
+    found = await entries(client, redis_names.USAGE)
+    return [event for _, fields in found if b"e" in fields for event in unpack(fields[b"e"])]
 
 
 async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:

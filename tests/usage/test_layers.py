@@ -8,9 +8,10 @@ from tests.test_imports import MODULES, imports_of
 
 ALLOWED = {
     "event": set[str](),
+    "denial_count": set[str](),
     "metrics_sink": set[str](),
     "producer": {"event", "metrics_sink"},
-    "store": {"event"},
+    "store": {"event", "denial_count"},
     "consumer": {"event", "metrics_sink", "store"},
     "reconciliation": {"event", "metrics_sink", "store", "consumer"},
 }

@@ -12,6 +12,7 @@ from admin_api.endpoints.new_passwords import password_faults
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
 from gateway.accounts.password_links import InvalidLink, PasswordLinks
+from gateway.audit.author import Author
 
 
 async def accept_link(deps: Dependencies, caller: ApiCaller, params: AcceptLink) -> Reply:
@@ -21,17 +22,13 @@ async def accept_link(deps: Dependencies, caller: ApiCaller, params: AcceptLink)
         link = await links.find(params.token)
         if faults := password_faults("password", params.password, link.email):
             raise InvalidFields(faults)
-        user = await links.redeem(params.token, params.password)
+        author = Author(link.email, caller.address)
+        by_user = PasswordLinks(deps.redis, deps.users.by(author), now_ms=deps.now_ms)
+        user = await by_user.redeem(params.token, params.password)
     except InvalidLink:
         problem = "is not valid any more: the link was used, replaced or has expired; ask an admin for a new one"
         raise InvalidFields([FieldFault("token", problem)]) from None
-    await deps.audit.record(
-        actor=user.email,
-        action="user.password",
-        address=caller.address,
-        user=user.email,
-        details={"link": link.purpose},
-    )
+    await deps.audit.by(author).record("auth.login", user.email, after={"link": link.purpose})
     return await start_session(deps, caller, user)
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.auth.models import AccessToken, Credentials, CurrentUser, PasswordChange
@@ -18,6 +18,8 @@ from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing, Reply
 from admin_api.http.problem import Problem
 from gateway.accounts.login_limits import TooManyLogins
 from gateway.accounts.user import User
+from gateway.audit.author import Author
+from gateway.protocol.forwarded import source_of
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ async def login(deps: Dependencies, caller: ApiCaller, params: Credentials) -> R
     if user is None:
         raise Problem(401, "Wrong email or password.")
     reply = await start_session(deps, caller, user)
-    await deps.audit.record(actor=user.email, action="auth.login", address=caller.address, user=user.email)
+    await deps.audit.by(Author(user.email, caller.address)).record("auth.login", user.email)
     return reply
 
 
@@ -47,7 +49,6 @@ async def change_password(deps: Dependencies, caller: ApiCaller, params: Passwor
     user = await deps.users.set_password(email, params.new_password)
     if user is None:
         raise Problem(404, "This user no longer exists.")
-    await deps.audit.record(actor=email, action="user.password", address=caller.address, user=email)
     return await start_session(deps, caller, user)
 
 
@@ -57,6 +58,7 @@ async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, passw
         attempt = await deps.login_limits.acquire(email, caller.address)
     except TooManyLogins as error:
         _log.warning("Too many failed logins of %r from %s", email, caller.address)
+        await _audit_failure(deps, caller, email, error.retry_after, "denied")
         raise Problem(
             429,
             f"Too many failed logins; try again in {error.retry_after} seconds.",
@@ -69,19 +71,21 @@ async def _authenticate(deps: Dependencies, caller: ApiCaller, email: str, passw
         raise
     if user is None:
         await deps.login_limits.failed(attempt)
-        await _audit_failure(deps, caller, email, attempt.wait_after_failure)
+        await _audit_failure(deps, caller, email, attempt.wait_after_failure, "failed")
         _log.info("Failed login of %r from %s", email, caller.address)
     else:
         await deps.login_limits.succeeded(attempt)
     return user
 
 
-async def _audit_failure(deps: Dependencies, caller: ApiCaller, email: str, wait_seconds: int) -> None:
-    actor = email if caller.authenticated is None else caller.user.email
-    details = {"slowed_down_seconds": str(wait_seconds)} if wait_seconds else {}
-    await deps.audit.record(
-        actor=actor, action="auth.login_failed", address=caller.address, user=email, details=details
-    )
+async def _audit_failure(
+    deps: Dependencies, caller: ApiCaller, email: str, wait_seconds: int, result: Literal["failed", "denied"]
+) -> None:
+    """Record a wrong password (`failed`), or an attempt that came too early (`denied`)."""
+    author = Author(email, caller.address)
+    wait = {"wait_seconds": wait_seconds} if wait_seconds else {}
+    source = source_of(caller.address)
+    await deps.audit.by(author).record_repeatable(source, "auth.login", email, after=wait, result=result)
 
 
 _PHRASE = "correct horse battery staple"

@@ -23,7 +23,7 @@ from admin_api.http.problem import Problem
 async def logout(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Reply:
     """End the login of the request: its token is invalid from now on."""
     await _end_current(deps, caller)
-    await _audit(deps, caller, "auth.logout", [_current_id(caller) or "none"])
+    await _audit(deps, caller, "auth.logout", [one for one in [_current_id(caller)] if one])
     headers = set_cookie(caller.client, "", 0) if caller.login.by_cookie else {}
     return Reply(LoggedOut(), headers)
 
@@ -73,9 +73,7 @@ async def _end_current(deps: Dependencies, caller: ApiCaller) -> None:
 
 
 async def _audit(deps: Dependencies, caller: ApiCaller, action: str, ids: list[str]) -> None:
-    email = caller.user.email
-    details = {"sessions": ", ".join(ids)}
-    await deps.audit.record(actor=email, action=action, address=caller.address, user=email, details=details)
+    await deps.audit.record(action, caller.user.email, after={"sessions": ids})
 
 
 _SESSION = SessionItem(

@@ -1,4 +1,4 @@
-"""Access to the key and the owner that a request names, and the audit of a change.
+"""Access to the key and the owner that a request names.
 
 The key of another owner is 404, like an unknown key. An admin may act on every key, an auditor may read every key.
 """
@@ -58,17 +58,3 @@ def revoked() -> Problem:
 def actor(caller: ApiCaller) -> Actor:
     """Return the caller as the author of a change."""
     return Actor(caller.user.email, caller.user.is_admin)
-
-
-async def audit(
-    deps: Dependencies, caller: ApiCaller, action: str, record: KeyRecord, details: dict[str, str] | None = None
-) -> None:
-    """Record the change of a key."""
-    await deps.audit.record(
-        actor=caller.user.email,
-        action=action,
-        address=caller.address,
-        key_id=record.key_id,
-        owner=record.owner,
-        details=details,
-    )

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from aiohttp import hdrs
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import accessible_key, actor, audit, not_found, revoked
+from admin_api.endpoints.keys.access import accessible_key, actor, not_found, revoked
 from admin_api.endpoints.keys.models import UpdatedKey, UpdateKey, expiry, item_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
@@ -41,8 +40,6 @@ async def update_key(deps: Dependencies, caller: ApiCaller, params: UpdateKey) -
     if updated is None:
         raise not_found()
     record = updated.record
-    details = {name: msgspec.json.encode(value).decode()[:500] for name, value in changes.items()}
-    await audit(deps, caller, "key.update", record, details)
     used = await deps.keys.last_uses.of_keys([record.key_id])
     now = deps.now_ms()
     warnings = await warn_of_use(deps.redis, record, changes, now)

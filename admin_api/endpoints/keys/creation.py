@@ -9,7 +9,7 @@ from typing import Any
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import accessible_key, actor, audit, enabled_owner, revoked, suspend_if_disabled
+from admin_api.endpoints.keys.access import accessible_key, actor, enabled_owner, revoked, suspend_if_disabled
 from admin_api.endpoints.keys.models import CreatedKey, CreateKey, ReplayedKey, RotateKey, expiry
 from admin_api.http.decoding import FieldFault
 from admin_api.http.endpoint import ApiCaller, Endpoint, OtherResponse, Reply
@@ -40,7 +40,6 @@ async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -
             raise
         return replayed
     await suspend_if_disabled(deps, record.owner)
-    await audit(deps, caller, "key.create", record, {"key_name": record.key_name})
     return _created(record, key)
 
 
@@ -75,7 +74,6 @@ async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -
     if rotated is None:
         raise revoked()
     record, key = rotated
-    await audit(deps, caller, "key.rotate", record, {"overlap_seconds": str(params.overlap_seconds)})
     return _created(record, key)
 
 

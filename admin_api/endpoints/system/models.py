@@ -119,6 +119,8 @@ class DeadLetterItem(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     events: list[DeadEvent]
     """None if they cannot be decoded."""
+    log: str | None = None
+    """The table of rows other than calls, such as `mcp_audit_log`; `null` for calls."""
 
 
 class DeadLetterList(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage import examples
 from admin_api.endpoints.usage.field_types import ExportFormat, Page, PageSize
 from admin_api.endpoints.usage.parameters import CallsQuery
@@ -71,10 +72,9 @@ async def read_history(deps: Dependencies, caller: ApiCaller, params: HistoryQue
 async def export_usage(deps: Dependencies, caller: ApiCaller, params: ExportQuery) -> Download:
     """Return single calls as a file."""
     filters = params.filters(caller)
-    await wait_until_stored(deps.redis)
+    await record_export(deps, "usage.export", params)
     fmt = Format(params.format)
-    name = f"usage-{deps.usage.today.isoformat()}.{fmt}"
-    return Download(MEDIA_TYPES[fmt], name, export(deps.usage, filters, fmt))
+    return download(deps, "usage", fmt, export(deps.usage, filters, fmt))
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -60,14 +60,14 @@ _TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2
 From = Annotated[
     str,
     Meta(
-        description="Calls at or after this date or time.",
+        description="At or after this date or time.",
         extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]
 To = Annotated[
     str,
     Meta(
-        description="Calls before this time; a date includes the whole day.",
+        description="Before this time; a date includes the whole day.",
         extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
+from admin_api.endpoints.exports import record_export
 from admin_api.endpoints.usage import examples
 from admin_api.endpoints.usage.field_types import ReadersFormat, Table
 from admin_api.endpoints.usage.parameters import PeriodQuery
@@ -27,10 +28,11 @@ class ReadersQuery(PeriodQuery, frozen=True, forbid_unknown_fields=True, kw_only
 async def read_readers(deps: Dependencies, caller: ApiCaller, params: ReadersQuery) -> Readers | Download:
     """Return who read a table: by which key, from which client, by which tool, how often and when."""
     owner, period = params.requested_owner(caller), params.period()
-    await wait_until_stored(deps.redis)
     if params.format == "csv":
+        await record_export(deps, "usage.export_readers", params)
         found = await readers(deps.usage, params.table, period, owner, MAX_EXPORTED_READERS)
         return Download(_CSV, f"readers-{deps.usage.today.isoformat()}.csv", csv_file(found))
+    await wait_until_stored(deps.redis)
     return await readers(deps.usage, params.table, period, owner, MAX_READERS)
 
 

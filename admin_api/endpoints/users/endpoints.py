@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.keys.access import audit
 from admin_api.endpoints.users import examples
 from admin_api.endpoints.users.models import (
     DeletedUser,
@@ -33,7 +30,6 @@ from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from gateway.accounts.owners import Owners
 from gateway.keys.limit_use import warn_of_pool_use
-from gateway.keys.record import KeyRecord
 
 
 async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
@@ -49,8 +45,6 @@ async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> Us
     policy = policy_fields(params.policy)
     await deps.creation_limits.acquire(caller.user.email, "users")
     owner = await _owners(deps).add(params.email, params.password, params.given_role, policy)
-    details = {"role": owner.user.role, "kind": owner.user.kind, "policy": _json(policy)}
-    await _audit(deps, caller, "user.add", owner.user.email, details)
     return UserItem(**item_fields(owner))
 
 
@@ -62,8 +56,6 @@ async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser)
     if params.kind is not None and (await _owners(deps).get(params.email)).user.kind != params.kind:
         raise InvalidFields([FieldFault("kind", "must be left out: a user does not become a service account")])
     owner = await _owners(deps).update(params.email, params.role, policy)
-    details = ({"role": params.role} if params.role else {}) | ({"policy": _json(policy)} if policy else {})
-    await _audit(deps, caller, "user.update", owner.user.email, details)
     warnings = await warn_of_pool_use(deps.redis, owner.user.email, owner.policy, policy, deps.now_ms())
     return UpdatedUser(**item_fields(owner), warnings=warnings)
 
@@ -71,40 +63,23 @@ async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser)
 async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
     """Disable a user and suspend the user's keys. Idempotent."""
     user, suspended = await _owners(deps).disable(params.email)
-    await _audit(deps, caller, "user.disable", user.email, {"suspended_keys": str(suspended)})
     return DisabledUser(user.email, disabled=True, suspended_keys=suspended)
 
 
 async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> EnabledUser:
     """Enable a disabled user and resume the keys that this suspended. Idempotent."""
     owner, resumed = await _owners(deps).enable(params.email)
-    await _audit(deps, caller, "user.enable", owner.user.email, {"resumed_keys": str(resumed)})
     return EnabledUser(**item_fields(owner), resumed_keys=resumed)
 
 
 async def delete_user(deps: Dependencies, caller: ApiCaller, params: DeleteUser) -> DeletedUser:
     """Delete a user without keys, or transfer them."""
-    transferred: list[str] = []
-
-    async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
-        transferred.append(after.key_id)
-        await audit(deps, caller, "key.transfer", after, {"from": before.owner, "to": after.owner})
-
-    user = await _owners(deps).delete(params.email, params.transfer_to, audit_transfer)
-    await _audit(deps, caller, "user.delete", user.email, {"transferred_keys": str(len(transferred))})
-    return DeletedUser(email=user.email, transferred_keys=transferred)
+    user, transferred = await _owners(deps).delete(params.email, params.transfer_to)
+    return DeletedUser(email=user.email, transferred_keys=list(transferred))
 
 
 def _owners(deps: Dependencies) -> Owners:
     return Owners(deps.users, deps.keys)
-
-
-async def _audit(deps: Dependencies, caller: ApiCaller, action: str, email: str, details: dict[str, str]) -> None:
-    await deps.audit.record(actor=caller.user.email, action=action, address=caller.address, user=email, details=details)
-
-
-def _json(policy: dict[str, Any]) -> str:
-    return msgspec.json.encode(policy).decode()[:500]
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -35,10 +35,7 @@ async def _issue(deps: Dependencies, caller: ApiCaller, user: User, purpose: Pur
     except NoLinkFor as error:
         raise InvalidFields([FieldFault("email", str(error))]) from None
     action = "user.invite" if purpose == "invite" else "user.reset_link"
-    details = {"role": user.role} if purpose == "invite" else {}
-    await deps.audit.record(
-        actor=caller.user.email, action=action, address=caller.address, user=user.email, details=details
-    )
+    await deps.audit.record(action, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return PasswordLink(user.email, link.url(caller.client.dashboard_url), format_rfc3339(link.expires_at))
 
 

@@ -10,7 +10,7 @@ import typer
 from gateway.cli.keys import creation, reading, revocation, suspension, transfer
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, no_such_key, revoked
+from gateway.cli.keys.lookup import get_changeable_key, get_key, no_such_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
@@ -63,7 +63,6 @@ def rotate(
             raise CliError(key_options.flag_message(error)) from None
         if rotated is None:
             raise revoked(key_id)
-        await audit(stores, "key.rotate", rotated[0], {"overlap_seconds": str(overlap_seconds)})
         return rotated
 
     key_output.print_new_key(*with_stores(config, data_dir, work), as_json)
@@ -137,7 +136,6 @@ async def _update(
         raise CliError(str(error)) from None
     if updated is None:
         raise no_such_key(key_id)
-    await audit(stores, "key.update", updated.record, {field: str(value)[:500] for field, value in changes.items()})
     last_used = await stores.keys.last_uses.of_keys([key_id])
     warnings = await warn_of_use(stores.redis, updated.record, changes, now_ms())
     return updated.record, last_used.get(key_id), warnings

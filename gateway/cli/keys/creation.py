@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys import output as key_output
-from gateway.cli.keys.lookup import audit, get_enabled_owner
+from gateway.cli.keys.lookup import get_enabled_owner
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
@@ -86,7 +86,7 @@ async def _create(
         return before, None
     email = await _owner_email(stores, owner)
     try:
-        record, key = await stores.keys.create(owner=email, actor=OPERATOR, once=once, **fields)
+        return await stores.keys.create(owner=email, actor=OPERATOR, once=once, **fields)
     except MarkerExists:
         if once is None or not (before := await _created_before(stores, once)):
             raise
@@ -95,8 +95,6 @@ async def _create(
         raise CliError(key_options.flag_message(error)) from None
     except BeyondPolicy as error:
         raise CliError(str(error)) from None
-    await audit(stores, "key.create", record, {"key_name": record.key_name})
-    return record, key
 
 
 async def _created_before(stores: Stores, once: IdempotencyKey) -> KeyRecord | None:

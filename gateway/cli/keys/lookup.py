@@ -1,9 +1,9 @@
-"""Finding the key and the owner that a command names, and recording a change in the audit trail."""
+"""Finding the key and the owner that a command names."""
 
 from __future__ import annotations
 
 from gateway.cli.support.output import CliError
-from gateway.cli.support.stores import Stores, record_audit
+from gateway.cli.support.stores import Stores
 from gateway.keys.record import KeyRecord
 
 
@@ -45,8 +45,3 @@ def no_such_key(key_id: str) -> CliError:
 def revoked(key_id: str) -> CliError:
     """Return the error for a change of a revoked key."""
     return CliError(f"{key_id} is revoked, which is permanent: create a new key")
-
-
-async def audit(stores: Stores, action: str, record: KeyRecord, details: dict[str, str] | None = None) -> None:
-    """Record the change of a key."""
-    await record_audit(stores, action, key_id=record.key_id, owner=record.owner, details=details)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.keys import options as key_options
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_key, revoked
+from gateway.cli.keys.lookup import get_changeable_key, get_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.confirmation import Yes, confirm, require_confirmation
@@ -39,7 +39,6 @@ def revoke(
         if record.revoked_at is None:
             confirm(f"This revokes {record.key_name} ({key_id}) of {record.owner} permanently", yes)
             await stores.keys.revoke(record.key_id)
-            await audit(stores, "key.revoke", record)
 
     with_stores(config, data_dir, work)
     if as_json:
@@ -82,11 +81,7 @@ def bulk_revoke(
         if dry_run or not records:
             return [record.key_id for record in records]
         require_confirmation(f"This revokes {_keys(len(records))} {_described(email, label)} permanently", yes)
-        key_ids = await stores.keys.revoke_all(records, condition)
-        for record in records:
-            if record.key_id in key_ids:
-                await audit(stores, "key.revoke", record, {"by": "bulk-revoke"})
-        return key_ids
+        return await stores.keys.revoke_all(records, condition)
 
     key_ids = with_stores(config, data_dir, work)
     if as_json:
@@ -121,8 +116,6 @@ def end_overlap(
         ended = await stores.keys.end_overlap(key_id)
         if ended is None:
             raise revoked(key_id)
-        if ended[1]:
-            await audit(stores, "key.end_overlap", ended[0], {"ended_secrets": str(ended[1])})
         return ended
 
     record, count = with_stores(config, data_dir, work)

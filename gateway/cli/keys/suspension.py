@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.keys import options as key_options
-from gateway.cli.keys.lookup import audit, get_changeable_key, no_such_key
+from gateway.cli.keys.lookup import get_changeable_key, no_such_key
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
@@ -31,7 +31,7 @@ def suspend(
 
     async def work(stores: Stores) -> Status:
         before = await get_changeable_key(stores, key_id)
-        return await _finish(stores, "key.suspend", before, await stores.keys.suspend(key_id, OPERATOR))
+        return _status(before, await stores.keys.suspend(key_id, OPERATOR))
 
     _print_status(key_id, with_stores(config, data_dir, work), as_json)
 
@@ -57,17 +57,14 @@ def resume(
             raise CliError(
                 f"the owner of {key_id} is disabled: enable the user first (`mcp-gateway user enable {before.owner}`)"
             ) from None
-        return await _finish(stores, "key.resume", before, record)
+        return _status(before, record)
 
     _print_status(key_id, with_stores(config, data_dir, work), as_json)
 
 
-async def _finish(stores: Stores, action: str, before: KeyRecord, after: KeyRecord | None) -> Status:
-    """Record a change in the audit trail, if there was one, and return the new status."""
+def _status(before: KeyRecord, after: KeyRecord | None) -> Status:
     if after is None:
         raise no_such_key(before.key_id)
-    if after.suspended_by != before.suspended_by:
-        await audit(stores, action, after)
     return after.status(now_ms())
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.keys import options as key_options
-from gateway.cli.keys.lookup import audit, get_changeable_key, get_enabled_owner, revoked
+from gateway.cli.keys.lookup import get_changeable_key, get_enabled_owner, revoked
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.output import CliError, print_json
@@ -37,7 +37,7 @@ def transfer(
     """
 
     async def work(stores: Stores) -> KeyRecord:
-        before = await get_changeable_key(stores, key_id)
+        await get_changeable_key(stores, key_id)
         owner = await get_enabled_owner(stores, to)
         try:
             record = await stores.keys.transfer(key_id, owner)
@@ -45,8 +45,6 @@ def transfer(
             raise CliError(str(error)) from None
         if record is None:
             raise revoked(key_id)
-        if before.owner != owner:
-            await audit(stores, "key.transfer", record, {"from": before.owner, "to": owner})
         return record
 
     record = with_stores(config, data_dir, work)

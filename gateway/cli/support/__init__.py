@@ -2,7 +2,7 @@
 
 | module | content |
 | --- | --- |
-| `stores` | users, keys and the audit trail in Redis; begin reading here |
+| `stores` | users, keys and the audit log; begin reading here |
 | `admin_client` | requests to the admin API of a running `up` |
 | `options`, `output` | options of several commands; tables, JSON, and the error that ends a command |
 """

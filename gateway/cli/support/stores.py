@@ -1,10 +1,10 @@
-"""Access to a gateway's users, keys and audit trail, in the configured Redis or in that of a running `up`."""
+"""Access to a gateway's users, keys and audit log, in the configured Redis or in that of a running `up`."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.audit.audit_log import AuditLog
+from gateway.audit.author import Author
 from gateway.cli.support.output import CliError
 from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
@@ -21,46 +23,24 @@ from gateway.settings.values import mask_url
 from gateway.timestamps import now_ms
 
 if TYPE_CHECKING:
-    from gateway.accounts.audit_trail import AuditTrail
     from gateway.accounts.users import UserStore
 
 Result = TypeVar("Result")
 
-_AUDIT_ADDRESS = "command line"
-"""Recorded in the audit trail instead of a client address."""
+_ADDRESS = "command line"
+"""Recorded in the audit log instead of a client address."""
 
 
 class Stores(NamedTuple):
-    """The users, the keys and the audit trail of one gateway, and the Redis that they are in."""
+    """The users, the keys and the audit log of one gateway, and the Redis that they are in."""
 
     users: UserStore
     keys: KeyStore
-    audit: AuditTrail
+    audit: AuditLog
     redis: Redis
     instance: Instance | None
     """The running `up`; None if Redis was configured by its URL."""
     settings: Settings
-
-
-async def record_audit(
-    stores: Stores,
-    action: str,
-    *,
-    key_id: str | None = None,
-    owner: str | None = None,
-    user: str | None = None,
-    details: Mapping[str, str] | None = None,
-) -> None:
-    """Add an entry to the audit trail; its actor is the user of the operating system."""
-    await stores.audit.record(
-        actor=_audit_actor(),
-        action=action,
-        address=_AUDIT_ADDRESS,
-        key_id=key_id,
-        owner=owner,
-        user=user,
-        details=details,
-    )
 
 
 def find_instance(data_dir: Path) -> Instance | None:
@@ -86,7 +66,6 @@ def with_stores(config: Path | None, data_dir: Path | None, work: Callable[[Stor
 
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[Stores]:
-    from gateway.accounts.audit_trail import AuditTrail
     from gateway.accounts.users import UserStore
 
     redis_url, instance = _locate_redis(settings)
@@ -94,8 +73,9 @@ async def _connected(settings: Settings) -> AsyncIterator[Stores]:
     redis = connect(redis_url)
     users = UserStore(redis, now_ms=now_ms)
     try:
-        keys, audit = KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditTrail(redis, now_ms=now_ms)
-        yield Stores(users, keys, audit, redis, instance, settings)
+        author = _author()
+        keys, audit = KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditLog(redis, now_ms=now_ms, author=author)
+        yield Stores(users.by(author), keys.by(author), audit, redis, instance, settings)
     except (RedisError, OSError) as error:
         fix = "check GATEWAY_REDIS_URL" if instance is None else "check the log of `mcp-gateway up`"
         raise CliError(f"Redis at {mask_url(redis_url)} cannot be used: {str(error).rstrip('.')}; {fix}") from error
@@ -104,11 +84,12 @@ async def _connected(settings: Settings) -> AsyncIterator[Stores]:
         await redis.aclose()
 
 
-def _audit_actor() -> str:
+def _author() -> Author:
+    """Return the user of the operating system as the author of what a command does."""
     try:
-        return f"{getpass.getuser()} (command line)"
+        return Author(f"{getpass.getuser()} (command line)", _ADDRESS)
     except (KeyError, OSError):
-        return "command line"
+        return Author(_ADDRESS, _ADDRESS)
 
 
 def _locate_redis(settings: Settings) -> tuple[str, Instance | None]:

@@ -11,7 +11,7 @@ import typer
 from gateway.cli.support import options
 from gateway.cli.support.confirmation import Yes, confirm
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
 from gateway.usage.consumer.dead_letters import DeadLetter, DeadLetters
 
@@ -106,7 +106,7 @@ def _selected(ids: list[str] | None, all_: bool) -> list[str] | None:
 
 
 def _remove(action: Literal["retry", "drop"], ids: list[str] | None, data_dir: Path | None, config: Path | None) -> int:
-    """Retry or drop dead letters, record it in the audit trail, and return their number."""
+    """Retry or drop dead letters, record it in the audit log, and return their number."""
 
     async def work(stores: Stores) -> int:
         dead_letters = DeadLetters(stores.redis)
@@ -116,7 +116,7 @@ def _remove(action: Literal["retry", "drop"], ids: list[str] | None, data_dir: P
             chosen = [await _existing(dead_letters, letter_id) for letter_id in ids]
         count = await (dead_letters.retry(chosen) if action == "retry" else dead_letters.drop(chosen))
         if count:
-            await record_audit(stores, f"dead_letter.{action}", details={"count": str(count)})
+            await stores.audit.record(f"dead_letter.{action}", after={"count": count})
         return count
 
     return with_stores(config, data_dir, work)
@@ -144,11 +144,12 @@ def _to_json(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason,
         "size": letter.size,
         "events": events,
+        "log": letter.log or None,
     }
 
 
 def _field(letter: DeadLetter, name: str) -> str:
-    return str(getattr(letter.events[0], name)) if letter.events else "-"
+    return str(getattr(letter.events[0], name)) if letter.events else letter.log or "-"
 
 
 def _reason(letter: DeadLetter) -> str:

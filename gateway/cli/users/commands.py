@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.users import removal
 from gateway.cli.users.logins import issue_link, print_link, reset_link, sessions
 from gateway.cli.users.output import no_such_user, owners_of, user_errors, user_to_json
@@ -90,12 +90,9 @@ def _require_one_login(*, service: bool, invite: bool, password_stdin: bool) -> 
 async def _add(stores: Stores, email: str, password: str | None, role: Role) -> Owner:
     try:
         with user_errors(email):
-            owner = await owners_of(stores).add(email, password, role, {})
+            return await owners_of(stores).add(email, password, role, {})
     except ValueError as error:
         raise CliError(invalid_message(email, error)) from None
-    details = {"role": owner.user.role, "kind": owner.user.kind}
-    await record_audit(stores, "user.add", user=owner.user.email, details=details)
-    return owner
 
 
 def _invite(email: str, role: Role | None, as_json: bool, data_dir: Path | None, config: Path | None) -> None:
@@ -166,9 +163,7 @@ def update(
 
     async def work(stores: Stores) -> Owner:
         with user_errors(email):
-            owner = await owners_of(stores).update(email, role, {})
-        await record_audit(stores, "user.update", user=owner.user.email, details={"role": role})
-        return owner
+            return await owners_of(stores).update(email, role, {})
 
     owner = with_stores(config, data_dir, work)
     if as_json:
@@ -206,7 +201,6 @@ def password(
             raise CliError(invalid_message(email, error)) from None
         if user is None:
             raise no_such_user(email)
-        await record_audit(stores, "user.password", user=user.email)
         return user
 
     user = with_stores(config, data_dir, work)

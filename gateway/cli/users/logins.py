@@ -9,7 +9,7 @@ import typer
 
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_table, printable
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.users.output import no_such_user
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
 
@@ -28,7 +28,7 @@ async def issue_link(stores: Stores, user: User, purpose: Purpose) -> dict[str, 
     except NoLinkFor as error:
         raise CliError(f"{user.email} {error}") from None
     action = "user.invite" if purpose == "invite" else "user.reset_link"
-    await record_audit(stores, action, user=user.email)
+    await stores.audit.record(action, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return {
         "email": user.email,
         "link": link.url(_dashboard_url(stores)),
@@ -90,8 +90,8 @@ def sessions(
             raise CliError(f"{email} has no login {session_id}: it may have ended, or list them without --session-id")
         if end and found:
             await logins.end(user, [session.id for session in found])
-            details = {"sessions": ", ".join(session.id for session in found)}
-            await record_audit(stores, "auth.end_sessions", user=user.email, details=details)
+            ids = [session.id for session in found]
+            await stores.audit.record("auth.end_sessions", user.email, after={"sessions": ids})
         return found
 
     found = with_stores(config, data_dir, work)

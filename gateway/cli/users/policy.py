@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from gateway.cli.keys import options as key_options
 from gateway.cli.keys.output import format_value
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.users.output import owners_of, policy_to_json, user_errors
 from gateway.keys.limit_use import warn_of_pool_use
 from gateway.keys.record import OwnerPolicy, Restrictions
@@ -88,8 +87,6 @@ async def _show_or_update(stores: Stores, email: str, fields: dict[str, Any]) ->
         if not fields:
             return (await owners.get(email)).policy, []
         user, changed = await owners.update(email, None, fields)
-    details = {"policy": msgspec.json.encode(fields).decode()[:500]}
-    await record_audit(stores, "user.update", user=user.email, details=details)
     return changed, await warn_of_pool_use(stores.redis, user.email, changed, fields, now_ms())
 
 

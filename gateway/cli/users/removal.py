@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.keys.lookup import audit
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.confirmation import Yes, require_confirmation
 from gateway.cli.support.output import print_json
-from gateway.cli.support.stores import Stores, record_audit, with_stores
+from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.users.output import keys, owners_of, user_errors, user_to_json
-from gateway.keys.record import KeyRecord
 
 if TYPE_CHECKING:
     from gateway.accounts.owners import Owner
@@ -35,9 +34,7 @@ def disable(
 
     async def work(stores: Stores) -> tuple[User, int]:
         with user_errors(email):
-            user, suspended = await owners_of(stores).disable(email)
-        await record_audit(stores, "user.disable", user=user.email, details={"suspended_keys": str(suspended)})
-        return user, suspended
+            return await owners_of(stores).disable(email)
 
     user, suspended = with_stores(config, data_dir, work)
     if as_json:
@@ -61,9 +58,7 @@ def enable(
 
     async def work(stores: Stores) -> tuple[Owner, int]:
         with user_errors(email):
-            owner, resumed = await owners_of(stores).enable(email)
-        await record_audit(stores, "user.enable", user=owner.user.email, details={"resumed_keys": str(resumed)})
-        return owner, resumed
+            return await owners_of(stores).enable(email)
 
     owner, resumed = with_stores(config, data_dir, work)
     enabled = "is enabled" if owner.user.kind == "service" else "can log in"
@@ -99,22 +94,14 @@ def delete(
       mcp-gateway user delete ada@example.com --transfer-to bob@example.com --yes
     """
 
-    async def work(stores: Stores) -> tuple[User, list[str]]:
-        transferred: list[str] = []
-
-        async def audit_transfer(before: KeyRecord, after: KeyRecord) -> None:
-            transferred.append(after.key_id)
-            await audit(stores, "key.transfer", after, {"from": before.owner, "to": after.owner})
-
+    async def work(stores: Stores) -> tuple[User, Sequence[str]]:
         with user_errors(email):
             require_confirmation(f"This deletes {(await owners_of(stores).get(email)).user.email} permanently", yes)
-            user = await owners_of(stores).delete(email, transfer_to, audit_transfer)
-        await record_audit(stores, "user.delete", user=user.email, details={"transferred_keys": str(len(transferred))})
-        return user, transferred
+            return await owners_of(stores).delete(email, transfer_to)
 
     user, transferred = with_stores(config, data_dir, work)
     if as_json:
-        print_json({"email": user.email, "deleted": True, "transferred_keys": transferred})
+        print_json({"email": user.email, "deleted": True, "transferred_keys": list(transferred)})
     else:
         moved = f"; {keys(len(transferred))} transferred to {transfer_to}" if transferred else ""
         typer.echo(f"{user.email} is deleted{moved}")

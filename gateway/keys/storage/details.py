@@ -51,3 +51,10 @@ class UpdatedKey(NamedTuple):
 
 class VersionMismatch(Exception):
     """The key has changed since the version that a change names."""
+
+
+class KeyLookup(NamedTuple):
+    """The record that a secret belongs to, and the end of its overlap if the secret was replaced."""
+
+    record: KeyRecord
+    secret_expires_at: int | None

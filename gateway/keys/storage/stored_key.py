@@ -18,74 +18,18 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from gateway.audit.author import Act, packed_change
+from gateway.audit.entry import described
 from gateway.keys.changes import Key, too_many_keys
 from gateway.keys.policies import decode_policy
 from gateway.keys.record import KeyRecord
+from gateway.keys.storage.change_script import COMPARE_AND_SET, MARKER_EXISTS, TOO_MANY_KEYS
 from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
 
 _MAX_ATTEMPTS = 32
 _VERSION_LENGTH = 32
-_TOO_MANY_KEYS = -1
-_MARKER_EXISTS = -2
 _NAMES_OF_DIGEST = (names.KEY_ID_OF_DIGEST, names.SECRET_USE)
-
-# KEYS: the record, the index of all keys, those of the owner before and of the owner after the change, the living keys
-# of these owners, the marker of the creation, the digests to delete, the digests to set, each followed by the last use
-# of its secret. ARGV: the expected record ("" for none), the new record, the channel, the key id, its creation time,
-# the keys that the owner may have ("" for any number), the time, the prefix of records, the end of its life ("" if it
-# has ended), the value and the lifetime of the marker ("" for none), the number of digests to delete, then for each
-# digest to set its value and its expiry ("" for none). Returns 1 if the new record is stored, 0 on conflict, -1 if the
-# owner has too many living keys, and -2 if the marker exists.
-# Idempotent: a script that is sent twice because its reply was lost finds the new record and succeeds.
-_COMPARE_AND_SET = """
-local function count_living()
-  if not redis.call('ZSCORE', KEYS[6], '') then
-    redis.call('ZADD', KEYS[6], 0, '')
-    for _, key_id in ipairs(redis.call('ZRANGE', KEYS[4], 0, -1)) do
-      local stored = redis.call('GET', ARGV[8] .. key_id)
-      local key = stored and cjson.decode(stored)
-      if key and type(key.revoked_at) ~= 'number' then
-        local is_endless = type(key.expires_at) ~= 'number'
-        redis.call('ZADD', KEYS[6], is_endless and '+inf' or string.format('%.0f', key.expires_at), key_id)
-      end
-    end
-  end
-  return redis.call('ZCOUNT', KEYS[6], '(' .. ARGV[7], '+inf')
-end
-
-local stored = redis.call('GET', KEYS[1]) or ''
-if stored ~= ARGV[2] then
-  if stored ~= ARGV[1] then return 0 end
-  if ARGV[11] ~= '' and redis.call('EXISTS', KEYS[7]) == 1 then return -2 end
-  if ARGV[6] ~= '' and count_living() >= tonumber(ARGV[6]) then return -1 end
-  redis.call('SET', KEYS[1], ARGV[2])
-  if ARGV[11] ~= '' then redis.call('SET', KEYS[7], ARGV[10], 'PX', ARGV[11]) end
-  redis.call('ZADD', KEYS[2], ARGV[5], ARGV[4])
-  if KEYS[3] ~= KEYS[4] then
-    redis.call('ZREM', KEYS[3], ARGV[4])
-    redis.call('ZREM', KEYS[5], ARGV[4])
-  end
-  redis.call('ZADD', KEYS[4], ARGV[5], ARGV[4])
-  if ARGV[9] == '' then
-    redis.call('ZREM', KEYS[6], ARGV[4])
-  elseif redis.call('ZSCORE', KEYS[6], '') then
-    redis.call('ZADD', KEYS[6], ARGV[9], ARGV[4])
-  end
-  local drops = tonumber(ARGV[12])
-  for i = 8, 7 + 2 * drops do redis.call('DEL', KEYS[i]) end
-  for i = 8 + 2 * drops, #KEYS, 2 do
-    local at = 13 + i - 8 - 2 * drops
-    redis.call('SET', KEYS[i], ARGV[at])
-    if ARGV[at + 1] ~= '' then
-      redis.call('PEXPIREAT', KEYS[i], ARGV[at + 1])
-      redis.call('PEXPIREAT', KEYS[i + 1], ARGV[at + 1])
-    end
-  end
-end
-redis.call('PUBLISH', ARGV[3], ARGV[4])
-return 1
-"""
 
 # The scripts of lookups name keys that KEYS does not contain. A Cluster allows that, because all names share one slot.
 # ARGV: the prefixes of policies and records. They return nil or the record, the policy (nil for none) and the rest.
@@ -122,6 +66,11 @@ class StoredKey(KeyRecord, frozen=True, kw_only=True, omit_defaults=True):
     def record(self) -> KeyRecord:
         """Return the record without its digests."""
         return KeyRecord(**{name: getattr(self, name) for name in KeyRecord.__struct_fields__})
+
+    def audit_fields(self) -> dict[str, Any]:
+        """Return the fields for the audit log: the record, and its secrets without their digests."""
+        secrets = [described(secret, without={"digest"}) for secret in self.secrets]
+        return {**described(self, without={"owner_policy", "secrets"}), "secrets": secrets}
 
     def with_secret(self, newest: Secret, overlap_ends_at: int) -> StoredKey:
         """Return the key with a new secret; older ones expire at the end of the overlap, or earlier as before."""
@@ -198,13 +147,21 @@ class MarkerExists(Exception):
     """Another creation with the same marker has stored its key."""
 
 
-async def add(redis: Redis, key: StoredKey, now_ms: int, marker: Marker | None = None) -> None:
+async def add(
+    redis: Redis, key: StoredKey, now_ms: int, act: Act | None = None, *, marker: Marker | None = None
+) -> None:
     """Store a new key, and return once Redis has it on disk. Raises `BeyondPolicy` and `MarkerExists`."""
-    await _compare_and_set(redis, None, key, now_ms, durable=True, marker=marker)
+    await _compare_and_set(redis, None, key, now_ms, act, durable=True, marker=marker)
 
 
 async def change(
-    redis: Redis, key_id: str, make: Callable[[StoredKey], StoredKey | None], now_ms: int, *, durable: bool = True
+    redis: Redis,
+    key_id: str,
+    make: Callable[[StoredKey], StoredKey | None],
+    now_ms: int,
+    act: Act | None = None,
+    *,
+    durable: bool = True,
 ) -> StoredKey | None:
     """Apply `make` to the stored key with its owner's policy, several times on conflict.
 
@@ -217,7 +174,7 @@ async def change(
         after = None if before is None else make(before)
         if before is None or after is None:
             return None
-        if await _compare_and_set(redis, _Stored(found[0], before), after, now_ms, durable=durable):
+        if await _compare_and_set(redis, _Stored(found[0], before), after, now_ms, act, durable=durable):
             return after
     raise RedisError(f"the key {key_id} was changed concurrently {_MAX_ATTEMPTS} times; try again")
 
@@ -234,16 +191,19 @@ async def _compare_and_set(
     before: _Stored | None,
     after: StoredKey,
     now_ms: int,
+    act: Act | None,
     *,
     durable: bool,
     marker: Marker | None = None,
 ) -> bool:
     keys, arguments = _script_arguments(before, after, now_ms, marker)
+    fields_before = {} if before is None else before.key.audit_fields()
+    entry = packed_change(act, after.key_id, fields_before, after.audit_fields(), now_ms)
     script = eval_durable if durable else _eval
-    result = await script(redis, _COMPARE_AND_SET, keys, arguments)
-    if result == _MARKER_EXISTS:
+    result = await script(redis, COMPARE_AND_SET, keys, [*arguments, names.USAGE, entry])
+    if result == MARKER_EXISTS:
         raise MarkerExists
-    if result == _TOO_MANY_KEYS:
+    if result == TOO_MANY_KEYS:
         raise too_many_keys(after)
     return bool(result)
 

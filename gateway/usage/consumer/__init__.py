@@ -7,6 +7,7 @@
 | `stream_consumer`, `batch` | making entries pending, reading the pending set as one batch, acknowledging it |
 | `insert_then_ack` | the order of a delivery: look up, insert, acknowledge |
 | `exactly_once_insert`, `clickhouse_retry` | inserting until ClickHouse gives a definite result |
+| `log_insert` | the same for rows of the other logs that travel in the stream |
 | `dead_letters` | events that ClickHouse refuses, and what an operator does with them |
 | `read_your_writes` | readers that wait until earlier events are stored |
 

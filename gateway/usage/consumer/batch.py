@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.store.columns import rejection_reason
+from gateway.usage.store.logs import log_table
+from gateway.usage.store.logs.log_table import LOGS, LogRow, LogTable
+
+EVENTS_FIELD = b"e"
+"""Field of an entry with packed usage events; those of the other logs are in `LOGS`."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -20,14 +26,24 @@ class Entry(msgspec.Struct, frozen=True):
     possibly_duplicate: bool = False
     """Its events may have been in an earlier entry: it was replayed from a spool, retried from the dead letters, or has
     events that two workers may have made. The stream marks it with the field `again`."""
+    field: bytes = EVENTS_FIELD
+    """The name of the field with its content."""
 
 
 class RejectedEvent(msgspec.Struct, frozen=True):
     """Content that cannot be stored."""
 
     packed: bytes
-    """One packed event, or the bytes of an entry that cannot be unpacked."""
+    """One packed event or row of a log, or the bytes of an entry that cannot be unpacked."""
     reason: str
+    field: bytes = EVENTS_FIELD
+
+
+class LogRows(msgspec.Struct, frozen=True):
+    """Rows of one log."""
+
+    log: LogTable[Any]
+    rows: tuple[LogRow, ...]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -44,6 +60,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Events that two workers made; `events` has them once, with another time."""
     deleted_entries: int
     """Entries that were deleted from the stream before they were acknowledged."""
+    logs: tuple[LogRows, ...] = ()
+    """Rows of other logs, each row once."""
 
     @property
     def span(self) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -58,32 +76,62 @@ class Batch(msgspec.Struct, frozen=True):
 
 def batch_of(entries: Sequence[Entry]) -> Batch:
     """Unpack the entries of a pending set."""
-    events: dict[str, UsageEvent] = {}
-    possibly_duplicate_ids: set[str] = set()
-    rejected: list[RejectedEvent] = []
-    duplicates: list[UsageEvent] = []
-    deleted = 0
+    contents = _Contents()
     for entry in entries:
-        if entry.packed is None:
-            deleted += 1
-            continue
-        try:
-            unpacked = unpack(entry.packed)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            rejected.append(RejectedEvent(entry.packed, f"entry {entry.id.decode()} cannot be read: {error}"))
-            continue
-        for event in unpacked:
-            if reason := rejection_reason(event):
-                rejected.append(RejectedEvent(pack((event,)), reason))
-                continue
-            if events.setdefault(event.event_id, event).created_at != event.created_at:
-                duplicates.append(event)
-            if entry.possibly_duplicate:
-                possibly_duplicate_ids.add(event.event_id)
-    ids = tuple(entry.id for entry in entries)
+        contents.add(entry)
     return Batch(
-        ids, tuple(events.values()), tuple(rejected), frozenset(possibly_duplicate_ids), tuple(duplicates), deleted
+        ids=tuple(entry.id for entry in entries),
+        events=tuple(contents.events.values()),
+        rejected=tuple(contents.rejected),
+        possibly_duplicate_ids=frozenset(contents.possibly_duplicate_ids),
+        duplicates=tuple(contents.duplicates),
+        deleted_entries=contents.deleted_entries,
+        logs=tuple(LogRows(LOGS[field], tuple(rows.values())) for field, rows in contents.logs.items()),
     )
+
+
+class _Contents:
+    """What the entries of a batch contain."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, UsageEvent] = {}
+        self.possibly_duplicate_ids: set[str] = set()
+        self.duplicates: list[UsageEvent] = []
+        self.logs: dict[bytes, dict[str, LogRow]] = {}
+        self.rejected: list[RejectedEvent] = []
+        self.deleted_entries = 0
+
+    def add(self, entry: Entry) -> None:
+        if entry.packed is None:
+            self.deleted_entries += 1
+            return
+        try:
+            if entry.field in LOGS:
+                self._add_rows(entry.field, LOGS[entry.field].unpack(entry.packed))
+            else:
+                self._add_events(unpack(entry.packed), possibly_duplicate=entry.possibly_duplicate)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            reason = f"entry {entry.id.decode()} cannot be read: {error}"
+            self.rejected.append(RejectedEvent(entry.packed, reason, entry.field))
+
+    def _add_events(self, events: Sequence[UsageEvent], *, possibly_duplicate: bool) -> None:
+        for event in events:
+            if reason := rejection_reason(event):
+                self.rejected.append(RejectedEvent(pack((event,)), reason))
+                continue
+            if self.events.setdefault(event.event_id, event).created_at != event.created_at:
+                self.duplicates.append(event)
+            if possibly_duplicate:
+                self.possibly_duplicate_ids.add(event.event_id)
+
+    def _add_rows(self, field: bytes, rows: Sequence[LogRow]) -> None:
+        log: LogTable[Any] = LOGS[field]
+        known = self.logs.setdefault(field, {})
+        for row in rows:
+            if reason := log_table.rejection_reason(row):
+                self.rejected.append(RejectedEvent(log.pack([row]), reason, field))
+            else:
+                known.setdefault(row.id, row)
 
 
 def entry_order(entry_id: bytes) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Dead letters: events that ClickHouse refused for their content, and what an operator does with them.
+"""Dead letters: events, and rows of other logs, that ClickHouse refused for their content.
 
 Rules:
 - A dead letter leaves only by being retried or dropped. Each is one script, so that a retry that is repeated after a
@@ -17,7 +17,9 @@ import redis.asyncio
 
 from gateway.redis import names as redis_names
 from gateway.timestamps import DAY_MS
+from gateway.usage.consumer.batch import EVENTS_FIELD
 from gateway.usage.event import UsageEvent, unpack
+from gateway.usage.store.logs.log_table import LOGS
 
 _PAGE = 500
 
@@ -25,7 +27,7 @@ _PAGE = 500
 _RETRY = """
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
 if #found == 0 then return 0 end
-redis.call('XADD', KEYS[2], '*', 'e', found[1][2][2], 'again', 1)
+redis.call('XADD', KEYS[2], '*', found[1][2][1], found[1][2][2], 'again', 1)
 return redis.call('XDEL', KEYS[1], ARGV[1])
 """
 # KEYS: the dead letters, the dropped events by day. ARGV: the entry id, the day, the number of its events. Returns 1 if
@@ -47,12 +49,14 @@ class DeadLetter(msgspec.Struct, frozen=True):
     size: int
     """Packed size in bytes."""
     events: tuple[UsageEvent, ...]
-    """Usually one; none if it cannot be unpacked."""
+    """Usually one; none if it cannot be unpacked, and for rows of another log."""
+    log: str = ""
+    """The table of another log, such as `mcp_audit_log`; empty for usage events."""
 
     @property
     def count(self) -> int:
-        """The number of its events; 1 if it cannot be unpacked."""
-        return max(1, len(self.events))
+        """The number of its events, for reconciliation: 1 if it cannot be unpacked, 0 for rows of another log."""
+        return 0 if self.log else max(1, len(self.events))
 
     @property
     def day(self) -> int:
@@ -119,11 +123,15 @@ class DeadLetters:
 
 
 def _dead_letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
-    packed = fields.get(b"e", b"")
+    text = entry_id.decode()
+    at = int(text.partition("-")[0])
+    reason = fields.get(b"reason", b"").decode("utf-8", "replace")
+    for field, log in LOGS.items():
+        if field in fields:
+            return DeadLetter(text, at, reason, len(fields[field]), (), log.name)
+    packed = fields.get(EVENTS_FIELD, b"")
     try:
         events = unpack(packed)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         events = ()
-    text = entry_id.decode()
-    reason = fields.get(b"reason", b"").decode("utf-8", "replace")
-    return DeadLetter(text, int(text.partition("-")[0]), reason, len(packed), events)
+    return DeadLetter(text, at, reason, len(packed), events)

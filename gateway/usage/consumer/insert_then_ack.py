@@ -10,6 +10,9 @@ Events are looked up before the insert if an earlier batch may have stored them:
 - An entry is marked as possibly duplicate, for example by the replay of a spool: its events are looked up.
 
 Only the events that the table lacks are inserted. The sums of the others are completed (`roll_up`).
+
+A batch also has rows of other logs (audit entries, counts of denials). They are inserted after the events, and
+acknowledged with them.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from collections.abc import Sequence
 
 from gateway.usage.consumer.batch import Batch
 from gateway.usage.consumer.exactly_once_insert import ExactlyOnceInsert
+from gateway.usage.consumer.log_insert import LogInsert
 from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.event import UsageEvent
 from gateway.usage.metrics_sink import UsageMetricsSink
@@ -30,9 +34,12 @@ log = logging.getLogger(__name__)
 class BatchDelivery:
     """Inserts and acknowledges batches, one after another."""
 
-    def __init__(self, consumer: StreamConsumer, inserter: ExactlyOnceInsert, metrics: UsageMetricsSink) -> None:
+    def __init__(
+        self, consumer: StreamConsumer, inserter: ExactlyOnceInsert, logs: LogInsert, metrics: UsageMetricsSink
+    ) -> None:
         self._consumer = consumer
         self._inserter = inserter
+        self._logs = logs
         self._metrics = metrics
         self.redis_may_redeliver = True
         """True if Redis may have lost acknowledgements, and may therefore deliver stored events again."""
@@ -47,6 +54,7 @@ class BatchDelivery:
         """
         if batch.deleted_entries:
             log.error("usage writer: %d entries were deleted before they were stored", batch.deleted_entries)
+        may_be_stored = is_recovered or self._is_redelivered(batch)
         suspects = self._possibly_stored(batch)
         stored = await self._inserter.find_stored(suspects)
         duplicates = [
@@ -67,6 +75,8 @@ class BatchDelivery:
             if self.redis_may_redeliver and events and not stored:
                 self.redis_may_redeliver = False
                 await self._consumer.trust_server()
+        for one in batch.logs:
+            rejected += await self._logs.insert(one, batch.token, may_be_stored=may_be_stored)
         self._inserted_up_to = max(self._inserted_up_to, batch.span[1])
         if await self._consumer.ack(batch, rejected, duplicates) and rejected:
             log.error("usage writer: %d events went to the dead letters: %s", len(rejected), rejected[0].reason)
@@ -74,6 +84,10 @@ class BatchDelivery:
 
     def _possibly_stored(self, batch: Batch) -> Sequence[UsageEvent]:
         """Return the events that an earlier batch may have stored."""
-        if self.redis_may_redeliver or batch.span[0] <= self._inserted_up_to:
+        if self._is_redelivered(batch):
             return batch.events
         return [event for event in batch.events if event.event_id in batch.possibly_duplicate_ids]
+
+    def _is_redelivered(self, batch: Batch) -> bool:
+        """Return True if Redis may have lost the acknowledgement of entries of the batch."""
+        return self.redis_may_redeliver or batch.span[0] <= self._inserted_up_to

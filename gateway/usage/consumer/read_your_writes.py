@@ -27,14 +27,14 @@ _MAX_POP_SECONDS = 1.0
 """Length of one blocking pop. It must be shorter than the client's reply time-out."""
 
 
-async def wait_until_stored(redis: Redis, patience: float = PATIENCE) -> bool:
+async def wait_until_stored(redis: Redis, patience: float | None = None) -> bool:
     """Wait until all events that are in the usage stream now are stored. Return False if the time passes first.
 
     Later events are not waited for, so that a busy gateway does not delay its readers. If Redis or ClickHouse is
     unavailable, the reader loses at most `patience` seconds.
     """
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience
+    deadline = loop.time() + (PATIENCE if patience is None else patience)
     try:
         async with asyncio.timeout_at(deadline):
             newest = await _stream_info(redis, "last-generated-id")

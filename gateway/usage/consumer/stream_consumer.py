@@ -29,8 +29,9 @@ from redis.exceptions import ResponseError
 
 from gateway.redis import names as redis_names
 from gateway.redis.lease import LeaseLost
-from gateway.usage.consumer.batch import Batch, Entry, RejectedEvent, batch_of, entry_order
+from gateway.usage.consumer.batch import EVENTS_FIELD, Batch, Entry, RejectedEvent, batch_of, entry_order
 from gateway.usage.event import COUNT_EVENTS_LUA, UsageEvent
+from gateway.usage.store.logs.log_table import LOGS
 
 TAKE_ENTRIES = 50
 """Entries that one read makes pending. An entry holds up to 256 events, so a batch may exceed its limit by 12,800."""
@@ -59,8 +60,9 @@ return weight
 # KEYS: the stream. ARGV: the group, the consumer. Returns the reply of XREADGROUP.
 _READ_PENDING = "return redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'STREAMS', KEYS[1], '0')"
 # KEYS: the stream, the dead letters, the duplicates by day. ARGV: the group, the entry ids (separated by spaces), the
-# number of rejected events, for each of them the packed event and the reason, then for each day of duplicates the day
-# and their number. Returns the number of entries acknowledged; 0 if that was done before: then nothing else changes.
+# number of rejected events, for each of them its field, the packed event and the reason, then for each day of
+# duplicates the day and their number. Returns the number of entries acknowledged; 0 if that was done before: then
+# nothing else changes.
 _ACK = """
 local ids, acknowledged = {}, 0
 for id in string.gmatch(ARGV[2], '%S+') do ids[#ids + 1] = id end
@@ -70,9 +72,9 @@ for first = 1, #ids, 1000 do
   redis.call('XDEL', KEYS[1], unpack(ids, first, last))
 end
 if acknowledged > 0 then
-  local duplicates_from = 4 + 2 * ARGV[3]
-  for at = 4, duplicates_from - 1, 2 do
-    redis.call('XADD', KEYS[2], '*', 'e', ARGV[at], 'reason', ARGV[at + 1])
+  local duplicates_from = 4 + 3 * ARGV[3]
+  for at = 4, duplicates_from - 1, 3 do
+    redis.call('XADD', KEYS[2], '*', ARGV[at], ARGV[at + 1], 'reason', ARGV[at + 2])
   end
   for at = duplicates_from, #ARGV, 2 do redis.call('HINCRBY', KEYS[3], ARGV[at], ARGV[at + 1]) end
 end
@@ -159,7 +161,7 @@ class StreamConsumer:
         """
         dead_letters: list[bytes | str] = []
         for one in rejected:
-            dead_letters += one.packed, one.reason
+            dead_letters += one.field, one.packed, one.reason
         days = Counter(event.day for event in duplicates)
         acknowledged = await self._redis.eval(
             _ACK,
@@ -191,8 +193,9 @@ async def stream_backlog(redis: redis.asyncio.Redis, stream: str) -> tuple[int, 
 
 
 def _entry(entry_id: bytes, fields: list[bytes] | None) -> Entry:
-    """Decode an entry as a script returns it: field `e`, and field `again` if it may be a duplicate."""
+    """Decode an entry as a script returns it: its content, and field `again` if it may be a duplicate."""
     if fields is None:
         return Entry(entry_id, None)
     values = dict(zip(fields[::2], fields[1::2], strict=True))
-    return Entry(entry_id, values.get(b"e", b""), b"again" in values)
+    field = next((name for name in LOGS if name in values), EVENTS_FIELD)
+    return Entry(entry_id, values.get(field, b""), b"again" in values, field)

@@ -37,6 +37,7 @@ from gateway.usage.consumer.batch import Batch
 from gateway.usage.consumer.clickhouse_retry import PAUSES, ClickHouseRetry
 from gateway.usage.consumer.exactly_once_insert import ExactlyOnceInsert
 from gateway.usage.consumer.insert_then_ack import BatchDelivery
+from gateway.usage.consumer.log_insert import LogInsert
 from gateway.usage.consumer.read_your_writes import wait_for_flush_request
 from gateway.usage.consumer.stream_consumer import StreamConsumer
 from gateway.usage.consumer.writer_state import WriterHealth, WriterState
@@ -82,8 +83,9 @@ class UsageWriter:
         self._health = WriterHealth(self._metrics)
         self._lease = Lease(redis, redis_names.USAGE_LEASE, holder, self._settings.lease_seconds)
         self._consumer = StreamConsumer(redis, holder)
-        inserter = ExactlyOnceInsert(table, ClickHouseRetry(self._lease, self._health), self._metrics)
-        self._delivery = BatchDelivery(self._consumer, inserter, self._metrics)
+        retry = ClickHouseRetry(self._lease, self._health)
+        inserter = ExactlyOnceInsert(table, retry, self._metrics)
+        self._delivery = BatchDelivery(self._consumer, inserter, LogInsert(table, retry), self._metrics)
         self._last_batch_was_full = False
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.usage.event import UsageEvent
 
-_TYPES = {
+COLUMN_TYPES = {
     "event_id": "String",
     "created_at": "DateTime64(3, 'UTC')",
     "owner": "LowCardinality(String)",
@@ -31,8 +31,6 @@ _TYPES = {
     "arguments_hash": "String",
     "written_tables": "Array(LowCardinality(String))",
 }
-COLUMN_NAMES = tuple(_TYPES)
-COLUMN_TYPES = tuple(_TYPES.values())
 
 _EARLIEST_MS = 946_684_800_000
 _LATEST_MS = 4_102_444_800_000
@@ -41,13 +39,18 @@ _UINT64 = 1 << 64
 
 
 def columns(events: Sequence[UsageEvent]) -> list[list[Any]]:
-    """Return the events as one list for each of `COLUMN_NAMES`."""
-    return [[getattr(event, name) for event in events] for name in COLUMN_NAMES]
+    """Return the events as one list for each of `COLUMN_TYPES`."""
+    return [[getattr(event, name) for event in events] for name in COLUMN_TYPES]
+
+
+def is_storable_time(created_at: int) -> bool:
+    """Return True for a time that ClickHouse returns as it was inserted."""
+    return _EARLIEST_MS <= created_at < _LATEST_MS
 
 
 def rejection_reason(event: UsageEvent) -> str | None:
     """Return the reason why the table cannot hold an event; `None` if it can."""
-    if not _EARLIEST_MS <= event.created_at < _LATEST_MS:
+    if not is_storable_time(event.created_at):
         return f"created_at {event.created_at} is not between the years 2000 and 2100"
     if event.record_count is not None and not 0 <= event.record_count < _UINT64:
         return f"record_count {event.record_count} is out of range"

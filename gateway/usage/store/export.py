@@ -14,8 +14,9 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from gateway.usage.store.names import LOG_TABLE
 from gateway.usage.store.queries.filters import CallFilters, where
@@ -26,7 +27,7 @@ MAX_SECONDS = 3600
 MAX_MEMORY_BYTES = 1 << 30
 """ClickHouse cancels an export that needs more memory."""
 
-_SETTINGS = (
+SETTINGS = (
     # Small blocks and one thread bound the memory, which depends on the number of parts.
     "max_threads = 1, max_block_size = 8192, optimize_read_in_order = 1, prefer_column_name_to_alias = 1, "
     f"max_execution_time = {MAX_SECONDS}, max_memory_usage = {MAX_MEMORY_BYTES}, "
@@ -68,16 +69,23 @@ MEDIA_TYPES = {
 _ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
 
 
-async def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerator[bytes]:
+def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerator[bytes]:
     """Yield the file in chunks. Raises `ExportsBusy` and `UsageTableUnavailable`, the latter also after some chunks:
     then the file is incomplete.
     """
     conditions, parameters = where(filters, table.first_day)
     sql = (
         f"SELECT {', '.join(_columns(fmt))} FROM {LOG_TABLE} FINAL {conditions} "
-        f"ORDER BY owner, created_at, event_id SETTINGS {_SETTINGS}"
+        f"ORDER BY owner, created_at, event_id SETTINGS {SETTINGS}"
     )
-    stream = await asyncio.to_thread(table.export_stream, sql, parameters, _ENGINE_FORMATS[fmt])
+    return stream_result(table, sql, parameters, _ENGINE_FORMATS[fmt])
+
+
+async def stream_result(
+    table: UsageTable, sql: str, parameters: Mapping[str, Any], engine_format: str
+) -> AsyncGenerator[bytes]:
+    """Yield the result of a query in a format of ClickHouse in chunks. Raises what `export` raises."""
+    stream = await asyncio.to_thread(table.export_stream, sql, parameters, engine_format)
     try:
         while chunk := await asyncio.to_thread(stream.read):
             yield chunk
@@ -94,5 +102,9 @@ def _columns(fmt: Format) -> list[str]:
 def _without_formula(name: str) -> str:
     if name not in _FREE_TEXTS:
         return name
-    text = f"arrayStringConcat({_JOINED[name]}, ', ')" if name in _JOINED else name
+    return without_formula(name, f"arrayStringConcat({_JOINED[name]}, ', ')" if name in _JOINED else name)
+
+
+def without_formula(name: str, text: str) -> str:
+    """Return the column `name` of a CSV: a text that no spreadsheet takes for a formula."""
     return f"if(match({text}, '{_FORMULA}'), concat('''', {text}), {text}) AS {name}"

@@ -7,15 +7,15 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES
+from gateway.usage.store.columns import COLUMN_TYPES
 from gateway.usage.store.names import LOG_TABLE
 from gateway.usage.store.table import UsageTable
 
-_STRUCTURE = ", ".join(f"{name} {type_}" for name, type_ in zip(COLUMN_NAMES, COLUMN_TYPES, strict=True))
+_STRUCTURE = ", ".join(f"{name} {type_}" for name, type_ in COLUMN_TYPES.items())
 """Columns that the file of an earlier version lacks get their default."""
 _INSERT_FROM_FILE = f"""
-INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_NAMES)})
-SELECT {", ".join(COLUMN_NAMES)} FROM file({{path:String}}, 'Parquet', {{structure:String}})
+INSERT INTO {LOG_TABLE} ({", ".join(COLUMN_TYPES)})
+SELECT {", ".join(COLUMN_TYPES)} FROM file({{path:String}}, 'Parquet', {{structure:String}})
 SETTINGS max_threads = 1, max_insert_threads = 1, min_insert_block_size_rows = 200000, min_insert_block_size_bytes = 0
 """
 

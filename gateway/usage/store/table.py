@@ -24,7 +24,7 @@ from clickhouse_connect.driver.client import Client
 
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
-from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES, columns
+from gateway.usage.store.columns import COLUMN_TYPES, columns
 from gateway.usage.store.connection import Connector, Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, classify_error, unavailable
 from gateway.usage.store.export_stream import ExportStream, GuardedExportStream, open_export_stream
@@ -110,15 +110,18 @@ class UsageTable:
         Raises `UsageRefused` if it refuses their content: then none of them is stored, except by an earlier attempt.
         Raises `UsageTableUnavailable` if they may or may not be stored: repeat it with the same token.
         """
+        self.insert_columns(LOG_TABLE, COLUMN_TYPES, columns(events), token)
+
+    def insert_columns(self, name: str, types: Mapping[str, str], data: Sequence[Sequence[Any]], token: str) -> None:
+        """Insert rows into a table as one block; `data` has a list for each column of `types`. Raises as `insert`."""
         settings = {**self._insert_settings, "insert_deduplication_token": token}
-        data = columns(events)
         self._call(
             "insert",
             lambda client: client.insert(
-                LOG_TABLE,
+                name,
                 data,
-                column_names=COLUMN_NAMES,
-                column_type_names=COLUMN_TYPES,
+                column_names=tuple(types),
+                column_type_names=tuple(types.values()),
                 column_oriented=True,
                 settings=settings,
             ),
@@ -155,6 +158,12 @@ class UsageTable:
     async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
         """Run `insert` on the inserting thread. Cancelling the caller does not stop it."""
         await self._run("insert", self.insert, events, token)
+
+    async def insert_columns_async(
+        self, name: str, types: Mapping[str, str], data: Sequence[Sequence[Any]], token: str
+    ) -> None:
+        """Run `insert_columns` on the inserting thread."""
+        await self._run("insert", self.insert_columns, name, types, data, token)
 
     async def query_async(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run `query` on the querying thread."""

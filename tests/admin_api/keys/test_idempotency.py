@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.accounts.creation_limits import CREATIONS_PER_MINUTE
-from tests.support.admin_api import ADMIN, USER, Api, Response
+from tests.support.admin_api import USER, Api, Response
 from tests.support.clock import Clock
 
 
@@ -26,14 +26,8 @@ async def test_a_repeated_creation_answers_with_the_same_key_without_its_secret(
     assert again.body == {**first.body, "replayed": True}
     assert secret not in str(again.body)
     assert len(await user.keys()) == 1
-    created = [item for item in await audited(user) if item["action"] == "key.create"]
+    created = [act for act in await user.audited_changes() if act.act == "key.create"]
     assert len(created) == 1
-
-
-async def audited(api: Api) -> list[dict[str, Any]]:
-    response = await (await api.logged_in(ADMIN)).get("/api/audit")
-    items: list[dict[str, Any]] = response.body["items"]
-    return items
 
 
 async def test_concurrent_creations_make_one_key(user: Api) -> None:

@@ -80,8 +80,10 @@ async def test_a_transferred_key_is_the_new_owners_with_its_ceiling(admin: Api, 
     assert await other.keys() == [{**before, "owner": OTHER}]
     assert (await user.get("/api/mcp-keys/show", key_id=key["key_id"])).status == 404
     assert (await update(other, key, calls_per_day=6)).status == 403
-    entries = [item for item in (await admin.get("/api/audit")).body["items"] if item["action"] == "key.transfer"]
-    assert [(entry["owner"], entry["details"]) for entry in entries] == [(OTHER, {"from": USER, "to": OTHER})]
+    entries = [entry for entry in await admin.audited_changes() if entry.act == "key.transfer"]
+    assert [(entry.object, entry.before, entry.after) for entry in entries] == [
+        (key["key_id"], {"owner": USER}, {"owner": OTHER})
+    ]
 
 
 async def test_only_admins_transfer_keys(user: Api, other: Api) -> None:

@@ -39,7 +39,7 @@ async def test_only_an_admin_resumes_what_an_admin_suspended(user: Api, admin: A
     )
     assert (await user.keys())[0]["suspended_by"] == "admin"
     assert (await admin.post("/api/mcp-keys/resume", key)).body["status"] == "active"
-    actions = [item["action"] for item in await admin.audited_changes()]
+    actions = [entry.act for entry in await admin.audited_changes()]
     assert actions == ["key.resume", "key.suspend", "key.suspend", "key.create"]
 
 

@@ -10,7 +10,8 @@ import redis.asyncio
 from gateway.redis import names
 from gateway.usage.consumer.dead_letters import DeadLetters
 from gateway.usage.event import pack
-from tests.support.admin_api import USER, Api, event
+from tests.support.admin_api import ADMIN, USER, Api, event
+from tests.usage.support import streamed
 
 LIST, RETRY, DROP = (f"/api/system/dead-letters{path}" for path in ("", "/retry", "/drop"))
 
@@ -42,7 +43,7 @@ async def test_retried_letters_are_in_the_stream_again(admin: Api, ids: list[str
     body = {"ids": [ids[0], ids[0], "1-1"]}
     response = await admin.post(RETRY, body)
     assert (response.status, response.body) == (200, {"retried": 1})
-    assert await redis.xlen(names.USAGE) == 1
+    assert len(await streamed(redis)) == 1
     assert await left(admin) == ids[1:]
     assert (await admin.post(RETRY, body)).body == {"retried": 0}
     assert (await admin.post(RETRY, {"all": True})).body == {"retried": 2}
@@ -54,6 +55,10 @@ async def test_dropped_letters_are_gone_and_each_act_is_audited(admin: Api, ids:
     assert (await admin.post(DROP, {"all": True})).body == {"dropped": 2}
     assert (await admin.post(DROP, {"all": True})).body == {"dropped": 0}
     assert await left(admin) == []
+    assert [(act.actor, act.act, act.after) for act in await admin.audited_changes()] == [
+        (ADMIN, "dead_letter.drop", {"count": 2}),
+        (ADMIN, "dead_letter.drop", {"count": 1}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def deps(deps: Dependencies, checks: Checks) -> Dependencies:
 
 
 @pytest.mark.usefixtures("table")
-async def test_every_part_of_a_healthy_installation_is_shown(admin: Api) -> None:
+async def test_every_part_of_a_healthy_installation_is_shown(admin: Api, redis: redis.asyncio.Redis) -> None:
+    await redis.delete(names.USAGE)
     response = await admin.get("/api/system")
     assert response.status == 200
     body = response.body
@@ -62,6 +63,7 @@ async def test_every_part_of_a_healthy_installation_is_shown(admin: Api) -> None
 
 
 async def test_what_waits_is_counted(admin: Api, redis: redis.asyncio.Redis) -> None:
+    await redis.delete(names.USAGE)
     await redis.xadd(names.USAGE, {"e": "x"}, id="1767225600000-0")
     await redis.xadd(names.USAGE, {"e": "x"})
     await redis.xadd(names.USAGE_DEAD_LETTERS, {"e": "x"}, id="1767225600001-0")

@@ -99,8 +99,8 @@ async def test_enabling_a_user_restores_the_login_and_the_keys_but_no_token(admi
     assert {key["key_name"]: key["status"] for key in await again.keys()} == {"one": "active", "two": "suspended"}
     assert (await again.post("/api/mcp-keys/resume", suspended)).body["status"] == "active"
     assert (await admin.post("/api/users/enable", {"email": "nobody@example.com"})).status == 404
-    entries = [entry["action"] for entry in await admin.audited_changes()]
-    assert entries[:2] == ["key.resume", "user.enable"]
+    entries = [entry.act for entry in await admin.audited_changes()]
+    assert entries[:4] == ["key.resume", "key.resume", "key.resume", "user.enable"]
 
 
 async def test_the_last_admin_cannot_be_disabled(admin: Api) -> None:
@@ -192,11 +192,15 @@ async def test_changes_of_users_are_audited(admin: Api) -> None:
     await admin.post("/api/users/update", {"email": USER, "role": "auditor"})
     await admin.post("/api/users/update", {"email": USER, "policy": {"calls_per_day": 5, "read_only": True}})
     entries = await admin.audited_changes()
-    assert [(entry["action"], entry["user"], entry["details"]) for entry in entries] == [
-        ("user.update", USER, {"policy": '{"calls_per_day":5,"read_only":true}'}),
-        ("user.update", USER, {"role": "auditor"}),
-        ("user.add", "ci@example.com", {"role": "member", "kind": "service", "policy": '{"max_keys":1}'}),
+    limits_before = {"policy": {"calls_per_day": None, "read_only": False}}
+    assert [(entry.act, entry.object, entry.before, entry.after) for entry in entries[:2]] == [
+        ("user.update", USER, limits_before, {"policy": {"calls_per_day": 5, "read_only": True}}),
+        ("user.update", USER, {"role": "member"}, {"role": "auditor"}),
     ]
+    added = entries[2]
+    assert (added.act, added.object, added.before) == ("user.add", "ci@example.com", {})
+    expected = {"role": "member", "kind": "service", "policy": {"max_keys": 1}}
+    assert expected.items() <= added.after.items()
 
 
 async def test_a_user_is_deleted_with_the_login_and_the_tokens(admin: Api, user: Api) -> None:
@@ -220,10 +224,9 @@ async def test_the_keys_of_a_deleted_user_are_transferred(admin: Api, user: Api)
     assert (response.status, response.body["transferred_keys"]) == (200, [key_id])
     assert [(key["key_id"], key["status"]) for key in await admin.keys()] == [(key_id, "active")]
     entries = await admin.audited_changes()
-    assert [(entry["action"], entry["user"] or entry["owner"], entry["details"]) for entry in entries[:2]] == [
-        ("user.delete", USER, {"transferred_keys": "1"}),
-        ("key.transfer", ADMIN, {"from": USER, "to": ADMIN}),
-    ]
+    assert [(entry.act, entry.object) for entry in entries[:2]] == [("user.delete", USER), ("key.transfer", key_id)]
+    assert (entries[0].before["role"], entries[0].after) == ("member", {})
+    assert (entries[1].before, entries[1].after) == ({"owner": USER}, {"owner": ADMIN})
 
 
 async def test_the_last_admin_is_not_deleted(admin: Api) -> None:

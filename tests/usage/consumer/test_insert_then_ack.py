@@ -11,11 +11,12 @@ import redis.asyncio
 
 from gateway.redis import names as redis_names
 from gateway.redis.durable_writes import eval_durable
-from gateway.usage.event import UsageEvent, new_event_id, pack
+from gateway.usage.event import UsageEvent, pack
 from gateway.usage.producer.spool import Spool
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.reconciliation import reconcile
 from gateway.usage.store.table import UsageTable
+from gateway.uuid7 import new_uuid7
 from tests.support.valkey import Valkey
 from tests.usage.consumer.support import FaultyTable, Snapshot, Start, append, dead_letters, interrupt
 from tests.usage.support import (
@@ -219,7 +220,7 @@ async def test_an_event_that_two_workers_made_is_stored_once(
     later_ms: int,
 ) -> None:
     # A worker was killed after it made an event and before it recorded that for the others.
-    made = event(event_id=new_event_id(NOW_MS - 60_000))
+    made = event(event_id=new_uuid7(NOW_MS - 60_000))
     again = msgspec.structs.replace(made, created_at=made.created_at + later_ms)
     first, second = (UsageStream(redis, Spool(tmp_path / name)) for name in ("first", "second"))
     await asyncio.gather(first.submit(event()), first.submit(made, possibly_duplicate=True))
@@ -243,7 +244,7 @@ async def test_a_possible_duplicate_without_a_twin_is_counted_although_its_write
     redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start, tmp_path: Path
 ) -> None:
     stream = UsageStream(redis, Spool(tmp_path))
-    await stream.submit(event(event_id=new_event_id(NOW_MS)), possibly_duplicate=True)
+    await stream.submit(event(event_id=new_uuid7(NOW_MS)), possibly_duplicate=True)
     faulty.faults = ["hangs after insert"]
     running = start_writer(table=faulty)
     await faulty.inserting.wait()

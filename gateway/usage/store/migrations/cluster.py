@@ -2,13 +2,15 @@
 
 Each usage table becomes two: a replicated `…_local` table on every server, and a `Distributed` table over all of them
 under the plain name. Rows are sharded by owner, so that both copies of an event that was inserted twice, and its
-sums, are on one shard. The replica path is the servers' `default_replica_path` (which has `{uuid}` and `{shard}` unless
-it was changed).
+sums, are on one shard; those of the audit log, which have no owner, by id. The replica path is the servers'
+`default_replica_path` (which has `{uuid}` and `{shard}` unless it was changed).
 """
 
 from __future__ import annotations
 
 import re
+
+from gateway.usage.store.names import AUDIT_TABLE
 
 DEDUPLICATION_SECONDS = 2_592_000
 """30 days. The writer repeats only the batch that was in progress when ClickHouse became unavailable: the window must
@@ -16,7 +18,9 @@ be longer than the longest outage, and needs to hold only the blocks of a few ba
 INSERT_SETTINGS = {"distributed_foreground_insert": 1, "insert_quorum": "auto"}
 """An insert is acknowledged when the majority of its shard's replicas have it: the stream deletes it then."""
 
-_TABLES = r"\bmcp_tool_usage_(?:log|daily|quarter_hourly|by_dimension)\b"
+_TABLES = r"\bmcp_(?:tool_usage_(?:log|daily|quarter_hourly|by_dimension)|audit_log|denials_log)\b"
+_SHARDING_COLUMNS = {AUDIT_TABLE: "id"}
+"""The column that selects the shard, where it is not the owner."""
 _CREATE_TABLE = re.compile(rf"CREATE TABLE IF NOT EXISTS ({_TABLES})\s")
 _CREATE_VIEW = re.compile(r"(CREATE MATERIALIZED VIEW IF NOT EXISTS \w+) (.*)", re.DOTALL)
 _ALTER_TABLE = re.compile(rf"ALTER TABLE ({_TABLES})\s")
@@ -37,6 +41,7 @@ def on_cluster(statement: str, cluster: str, database: str) -> tuple[str, ...]:
     """
     if match := _CREATE_TABLE.match(statement):
         table, rest = match[1], statement[match.end(1) :]
+        shard = f"cityHash64({_SHARDING_COLUMNS.get(table, 'owner')})"
         replicated = _WINDOW.sub(
             rf"replicated_deduplication_window = \1, replicated_deduplication_window_seconds = {DEDUPLICATION_SECONDS}",
             _ENGINE.sub(r"ENGINE = Replicated\1", rest),
@@ -44,7 +49,7 @@ def on_cluster(statement: str, cluster: str, database: str) -> tuple[str, ...]:
         return (
             f"CREATE TABLE IF NOT EXISTS {local_name(table)} ON CLUSTER `{cluster}`{replicated}",
             f"CREATE TABLE IF NOT EXISTS {table} ON CLUSTER `{cluster}` AS {local_name(table)}\n"
-            f"ENGINE = Distributed(`{cluster}`, `{database}`, {local_name(table)}, cityHash64(owner))",
+            f"ENGINE = Distributed(`{cluster}`, `{database}`, {local_name(table)}, {shard})",
         )
     if match := _CREATE_VIEW.match(statement):
         return (f"{match[1]} ON CLUSTER `{cluster}` {re.sub(_TABLES, lambda found: local_name(found[0]), match[2])}",)

@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.usage.store.migrations.cluster import history_table, local_name, on_cluster
 from gateway.usage.store.migrations.fill import fill_roll_ups
-from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
+from gateway.usage.store.names import BY_DIMENSION_TABLE, DENIALS_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,11 @@ ENGINE = MergeTree ORDER BY version
 """
 _ROLL_UPS = 3
 """The migration that creates the roll-ups."""
-_DAYS = {LOG_TABLE: "toStartOfDay(created_at, 'UTC')"} | dict.fromkeys(
-    (QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE), "toStartOfDay(since)"
-)
-"""The day of a row, by table."""
+_DAYS = {
+    **dict.fromkeys((LOG_TABLE, DENIALS_TABLE), "toStartOfDay(created_at, 'UTC')"),
+    **dict.fromkeys((QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE), "toStartOfDay(since)"),
+}
+"""The day of a row, by table with the retention of usage."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -85,7 +86,7 @@ def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str 
 
 
 def set_retention(client: Any, days: int | None, cluster: str | None) -> None:
-    """Have all tables remove rows at the end of the same day; `None` keeps all."""
+    """Have the tables of usage remove rows at the end of the same day; `None` keeps all."""
     for name, day in _DAYS.items():
         table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
         rows = client.query(

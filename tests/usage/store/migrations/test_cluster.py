@@ -36,22 +36,27 @@ class Recorder:
         return self
 
 
-def test_every_table_is_replicated_and_distributed_by_owner() -> None:
+@pytest.mark.parametrize(
+    ("table", "shard"),
+    [
+        ("mcp_tool_usage_log", "owner"),
+        ("mcp_tool_usage_quarter_hourly", "owner"),
+        ("mcp_tool_usage_by_dimension", "owner"),
+        ("mcp_denials_log", "owner"),
+        ("mcp_audit_log", "id"),
+    ],
+)
+def test_every_table_is_replicated_and_distributed(table: str, shard: str) -> None:
     made = statements()
-    for table in ("mcp_tool_usage_log", "mcp_tool_usage_quarter_hourly", "mcp_tool_usage_by_dimension"):
-        (local,) = [
-            one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table}_local ON CLUSTER `prod-1`")
-        ]
-        assert re.search(r"ENGINE = Replicated(Replacing|Aggregating)MergeTree\n", local)
-        (distributed,) = [
-            one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table} ON CLUSTER `prod-1`")
-        ]
-        assert f"Distributed(`prod-1`, `db`, {table}_local, cityHash64(owner))" in distributed
+    (local,) = [one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table}_local ON CLUSTER `prod-1`")]
+    assert re.search(r"ENGINE = Replicated(Replacing|Aggregating)MergeTree\n", local)
+    (distributed,) = [one for one in made if one.startswith(f"CREATE TABLE IF NOT EXISTS {table} ON CLUSTER `prod-1`")]
+    assert f"Distributed(`prod-1`, `db`, {table}_local, cityHash64({shard}))" in distributed
 
 
 def test_tokens_are_remembered_for_longer_than_any_outage() -> None:
     made = "\n".join(statements())
-    assert made.count("replicated_deduplication_window_seconds = 2592000") == 4
+    assert made.count("replicated_deduplication_window_seconds = 2592000") == 6
     assert "non_replicated" not in made
 
 
@@ -87,9 +92,9 @@ def test_a_cluster_is_migrated_with_these_statements_only() -> None:
 def test_retention_is_set_on_every_server(days: int | None, engine: str, change: str) -> None:
     client: Any = Recorder(engine)
     set_retention(client, days, "prod-1")
-    names = ("log", "quarter_hourly", "by_dimension")
-    starts = [f"ALTER TABLE mcp_tool_usage_{name}_local ON CLUSTER `prod-1` {change}" for name in names]
-    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True] * 3
+    names = ("tool_usage_log", "denials_log", "tool_usage_quarter_hourly", "tool_usage_by_dimension")
+    starts = [f"ALTER TABLE mcp_{name}_local ON CLUSTER `prod-1` {change}" for name in names]
+    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True] * 4
 
 
 def test_a_later_column_reaches_both_tables() -> None:

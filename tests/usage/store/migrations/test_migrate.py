@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from gateway.usage.store.columns import COLUMN_NAMES, COLUMN_TYPES, columns
+from gateway.usage.store.columns import COLUMN_TYPES, columns
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.migrations.fill import fill_roll_ups
 from gateway.usage.store.migrations.migrate import Migration, migrate, migrations
@@ -89,7 +89,11 @@ async def old_database(make_table: MakeTable) -> UsageTable:
     older = table.connector.open_client()
     older.database = table.database
     older.insert(
-        LOG_TABLE, columns(events), column_names=COLUMN_NAMES, column_type_names=COLUMN_TYPES, column_oriented=True
+        LOG_TABLE,
+        columns(events),
+        column_names=tuple(COLUMN_TYPES),
+        column_type_names=tuple(COLUMN_TYPES.values()),
+        column_oriented=True,
     )
     older.close()
     return table
