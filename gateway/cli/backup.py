@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,8 +40,8 @@ def backup(
     """Back up a running gateway into one file.
 
     Works for `mcp-gateway up` with embedded engines, which keeps serving meanwhile. For Redis and ClickHouse servers of
-    your own, use their backup tools. The file contains users, keys, usage and the secret of the admin API's tokens:
-    protect it.
+    your own, use their backup tools. The file contains users, keys, usage, the audit log and the secret of the admin
+    API's tokens: protect it.
 
     \b
     Example:
@@ -97,7 +98,8 @@ async def _backup(stores: Stores, file: Path) -> None:
             folder = Path(temporary)
             await _save_snapshot(stores.redis, data_dir / "valkey", folder / backup_file.RDB)
             made_at = format_rfc3339(now_ms())
-            await _export_usage(stores, folder / backup_file.USAGE)
+            await _export(stores, "/api/audit/export", {}, folder / backup_file.AUDIT)
+            await _export(stores, "/api/mcp-usage/export", {"all": "true"}, folder / backup_file.USAGE)
             if (data_dir / "jwt_secret").exists():
                 shutil.copyfile(data_dir / "jwt_secret", folder / backup_file.SECRET)
             await asyncio.to_thread(backup_file.pack, folder, unfinished, made_at=made_at, gateway=gateway.__version__)
@@ -130,10 +132,9 @@ async def _persistence(redis: Redis) -> dict[str, Any]:
     return dict(await redis.info("persistence"))
 
 
-async def _export_usage(stores: Stores, target: Path) -> None:
-    query = {"format": "parquet", "all": "true"}
+async def _export(stores: Stores, path: str, query: Mapping[str, str], target: Path) -> None:
     with await asyncio.to_thread(open, target, "wb") as file:
-        async with aclosing(admin_client.download(stores, "/api/mcp-usage/export", query)) as chunks:
+        async with aclosing(admin_client.download(stores, path, {"format": "parquet", **query})) as chunks:
             async for chunk in chunks:
                 file.write(chunk)
 
@@ -143,13 +144,17 @@ def _restore(file: Path, folder: Path) -> str:
     if existing := [name for name in _RESTORED_ENTRIES if (folder / name).exists()]:
         raise CliError(f"{folder} has data already ({', '.join(existing)}): restore into a new folder")
     from gateway.usage.store.errors import UsageTableUnavailable
-    from gateway.usage.store.restore import restore_usage
+    from gateway.usage.store.names import AUDIT_TABLE, LOG_TABLE
+    from gateway.usage.store.restore import restore_tables
 
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as temporary:
             members = Path(temporary)
             manifest = backup_file.unpack(file, members)
-            restore_usage(folder / "clickhouse", members / backup_file.USAGE)
+            exports = {AUDIT_TABLE: members / backup_file.AUDIT, LOG_TABLE: members / backup_file.USAGE}
+            if backup_file.AUDIT not in manifest.sha256:
+                del exports[AUDIT_TABLE]
+            restore_tables(folder / "clickhouse", exports)
             if (members / backup_file.SECRET).exists():
                 shutil.copyfile(members / backup_file.SECRET, folder / "jwt_secret")
                 os.chmod(folder / "jwt_secret", 0o600)

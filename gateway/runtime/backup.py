@@ -3,12 +3,15 @@
 | member | content |
 | --- | --- |
 | `manifest.json` | version of the format, time of the backup, and SHA-256 of the other members |
-| `valkey.rdb` | a snapshot of Valkey: keys, users, audit trail, sessions, usage events not yet stored |
+| `valkey.rdb` | a snapshot of Valkey: keys, users, sessions, usage events and audit entries not yet stored |
+| `audit.parquet` | every row of the audit log; absent in version 1 |
 | `usage.parquet` | every row of the usage table |
 | `jwt_secret` | the generated secret of the admin API's tokens; absent if the operator set one |
 
-- The snapshot of Valkey is taken before the usage is exported. Events that are stored in between are in both members;
-  the usage writer drops them as duplicates after a restore. In the opposite order they would be lost.
+- The snapshot of Valkey is taken before the tables are exported. What is stored in between is in both members, and the
+  usage writer drops it as a duplicate after a restore. In the opposite order it would be lost.
+- The audit log is exported before the usage, in the opposite order of the writer's inserts: after a batch without
+  stored calls, the writer looks up no audit entries either.
 - `unpack` verifies every checksum before anything is restored.
 - The file contains digests of keys and passwords, usage data and the secret, so its mode is 0600.
 """
@@ -24,8 +27,11 @@ from pathlib import Path
 
 import msgspec
 
-RDB, USAGE, SECRET, MANIFEST = "valkey.rdb", "usage.parquet", "jwt_secret", "manifest.json"
-VERSION = 1
+RDB, AUDIT, USAGE, SECRET = "valkey.rdb", "audit.parquet", "usage.parquet", "jwt_secret"
+MANIFEST = "manifest.json"
+VERSION = 2
+_READ_VERSIONS = (1, 2)
+_MEMBERS = (RDB, AUDIT, USAGE, SECRET)
 _AOF_BASE = "appendonly.aof.1.base.rdb"
 _MAX_MANIFEST_BYTES = 64 * 1024
 
@@ -45,7 +51,7 @@ class InvalidBackup(Exception):
 
 def pack(folder: Path, file: Path, *, made_at: str, gateway: str) -> None:
     """Write the members in a folder into a backup file. Raises `OSError`."""
-    members = [folder / name for name in (RDB, USAGE, SECRET) if (folder / name).exists()]
+    members = [folder / name for name in _MEMBERS if (folder / name).exists()]
     manifest = Manifest(VERSION, made_at, gateway, {member.name: _sha256(member) for member in members})
     (folder / MANIFEST).write_bytes(msgspec.json.encode(manifest))
     with (
@@ -64,7 +70,7 @@ def unpack(file: Path, folder: Path) -> Manifest:
             manifest = _read_manifest(file, tar, members)
             for name in manifest.sha256:
                 # Only regular files with these exact names are written: no links, no absolute paths, no "..".
-                if name not in (RDB, USAGE, SECRET) or name not in members:
+                if name not in _MEMBERS or name not in members:
                     raise InvalidBackup(f"{file} lacks {name}")
                 _extract(tar, members[name], folder / name)
     except (tarfile.TarError, msgspec.DecodeError, KeyError, EOFError):
@@ -97,8 +103,8 @@ def _read_manifest(file: Path, tar: tarfile.TarFile, members: Mapping[str, tarfi
     with source:
         content = source.read(_MAX_MANIFEST_BYTES)
     version = msgspec.json.decode(content, type=dict[str, object]).get("version")
-    if version != VERSION:
-        raise InvalidBackup(f"{file} has version {version} of the format; this gateway reads version {VERSION}")
+    if version not in _READ_VERSIONS:
+        raise InvalidBackup(f"{file} has version {version} of the format; this gateway reads versions up to {VERSION}")
     return msgspec.json.decode(content, type=Manifest)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.cli import main
-from gateway.runtime.backup import RDB, USAGE, pack
+from gateway.runtime.backup import MANIFEST, RDB, USAGE, pack
 from tests.cli.support import Capture
 from tests.support.running_up import Running
+from tests.usage.support import run_python
 
 
 def call(number: int) -> dict[str, Any]:
@@ -68,6 +72,100 @@ def test_a_restored_gateway_has_the_keys_and_the_usage_of_the_backup(capsys: Cap
         assert balance["balanced"], balance
     finally:
         second.stop()
+
+
+def test_a_restored_gateway_has_each_audit_entry_of_the_backup_once(tmp_path: Path) -> None:
+    file, restored = tmp_path / "backup.tar", tmp_path / "restored"
+    first = Running("up", data_dir=tmp_path / "data")
+    try:
+        first.until_ready()
+        token = first.token()
+        stored = audit_log(first, token)
+        # These entries wait in the usage stream when the snapshot is taken, and are stored before the export.
+        for name in ("a", "b"):
+            body = {"key_name": name, "expires_days": 1}
+            assert first.admin("POST", "/api/mcp-keys/create", token, json=body).status_code == 201
+        assert main(["backup", str(file), "--data-dir", str(first.data_dir)]) == 0
+        before = audit_log(first, token)
+        assert [entry["act"] for entry in before[: len(before) - len(stored)]] == [
+            "usage.export", "audit.export", "key.create", "key.create",
+        ]  # fmt: skip
+    finally:
+        first.stop()
+    assert main(["restore", str(file), "--data-dir", str(restored)]) == 0
+    second = Running("up", data_dir=restored)
+    try:
+        second.until_ready()
+        # The export of the usage was recorded after that of the audit log.
+        assert audit_log(second, token) == before[1:]
+    finally:
+        second.stop()
+    assert rows_and_ids(restored) == (len(before) - 1, len(before) - 1)
+
+
+def test_a_backup_of_an_earlier_version_without_an_audit_log_is_restored(tmp_path: Path) -> None:
+    folder, file, restored = tmp_path / "members", tmp_path / "backup.tar", tmp_path / "restored"
+    folder.mkdir()
+    (folder / RDB).write_bytes(b"REDIS")
+    made = run_python(f"""
+        import asyncio
+        from pathlib import Path
+        from gateway.usage.store.export import Format, export
+        from gateway.usage.store.queries.filters import CallFilters
+        from gateway.usage.store.table import UsageTable
+        from tests.usage.support import event
+
+        async def main():
+            table = UsageTable("chdb://{tmp_path}/clickhouse")
+            await table.insert_async([event()], "token")
+            chunks = [chunk async for chunk in export(table, CallFilters(), Format.PARQUET)]
+            Path({str(folder / USAGE)!r}).write_bytes(b"".join(chunks))
+            table.close()
+
+        asyncio.run(main())
+    """)
+    assert made.returncode == 0, made.stderr
+    pack(folder, file, made_at="2026-01-01T00:00:00.000Z", gateway="0")
+    first_version = with_manifest(file, lambda manifest: {**manifest, "version": 1})
+    assert main(["restore", str(first_version), "--data-dir", str(restored)]) == 0
+    assert rows_and_ids(restored) == (0, 0)
+    assert rows_and_ids(restored, "mcp_tool_usage_log", "event_id") == (1, 1)
+
+
+def audit_log(running: Running, token: str) -> list[dict[str, Any]]:
+    """Return all entries, newest first."""
+    answer = running.admin("GET", "/api/audit?limit=200", token)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+def rows_and_ids(data_dir: Path, table: str = "mcp_audit_log", column: str = "id") -> tuple[int, int]:
+    """Return the rows of a table of a stopped gateway, and the number of different ids in them."""
+    counted = run_python(f"""
+        from gateway.usage.store.table import UsageTable
+
+        table = UsageTable("chdb://{data_dir}/clickhouse")
+        print(*table.query("SELECT count(), uniqExact({column}) FROM {table}")[0])
+        table.close()
+    """)
+    assert counted.returncode == 0, counted.stderr
+    rows, ids = counted.stdout.split()
+    return int(rows), int(ids)
+
+
+def with_manifest(file: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
+    """Return a backup file with another manifest."""
+    other = file.with_name("other.tar")
+    with tarfile.open(file) as tar, tarfile.open(other, "w") as into:
+        for member in tar.getmembers():
+            source = tar.extractfile(member)
+            assert source is not None
+            content = source.read()
+            if member.name == MANIFEST:
+                content = json.dumps(change(json.loads(content))).encode()
+                member.size = len(content)
+            into.addfile(member, io.BytesIO(content))
+    return other
 
 
 def test_a_damaged_backup_restores_nothing(capsys: Capture, tmp_path: Path) -> None:

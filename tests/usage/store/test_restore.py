@@ -41,12 +41,12 @@ def restored(folder: Path, parquet: Path) -> dict[str, Any]:
         from pathlib import Path
         from gateway.usage.store.queries.filters import CallFilters
         from gateway.usage.store.queries.history import history
-        from gateway.usage.store.restore import restore_usage
+        from gateway.usage.store.restore import restore_tables
         from gateway.usage.store.table import UsageTable
         from tests.usage.support import rolled_up
 
         async def main():
-            restore_usage(Path({str(folder)!r}), Path({str(parquet)!r}))
+            restore_tables(Path({str(folder)!r}), {{"mcp_tool_usage_log": Path({str(parquet)!r})}})
             table = UsageTable({f"chdb://{folder}"!r})
             page = await history(table, CallFilters())
             print(json.dumps({{"items": msgspec.to_builtins(page.items), "sums": await rolled_up(table)}}))
