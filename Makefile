@@ -34,7 +34,7 @@ bench: $(VENV)/installed-dev  ## Measure the gateway against nginx; BENCH="--hel
 
 faults: $(VENV)/installed-dev  ## Kill and stop processes under load, in twenty rounds, and run the slow tests
 	@FAULT_ROUNDS=20 FAULT_SECONDS=12 FAULT_SEED=$${FAULT_SEED:-$$(date +%s)} SLOW_TESTS=1 \
-		$(BIN)/python -m pytest tests/faults tests/limits --log-cli-level=INFO
+		$(BIN)/python -m pytest tests/faults tests/limits tests/admin_api/test_schemathesis.py --log-cli-level=INFO
 
 seed: $(VENV)/installed-dev  ## Make 50 million rows of usage, and time the queries on them; SEED="--help" lists how
 	@$(BIN)/python -m tests.usage.seed $${SEED:---rows 50000000 --time}

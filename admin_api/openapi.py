@@ -71,6 +71,7 @@ def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, An
         examples = _example(endpoint.request_example)
         operation["parameters"] = [
             {"name": name, "in": "query", "required": name in params["required"], "schema": schema}
+            | ({} if name in params["required"] else {"allowEmptyValue": True})
             | ({"example": examples[name]} if name in examples else {})
             for name, schema in params["properties"].items()
         ]

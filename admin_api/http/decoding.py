@@ -50,7 +50,19 @@ def decode_json(struct: type[Params], body: bytes) -> Params:
         raise InvalidFields([FieldFault("body", "must be a JSON object")]) from None
     if not isinstance(values, dict):
         raise InvalidFields([FieldFault("body", "must be a JSON object")])
-    return _convert(struct, values, strict=True)
+    return _convert(struct, _with_whole_numbers(values), strict=True)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return a JSON value in which numbers such as `3.0` are integers, as JSON Schema has it."""
+    match value:
+        case dict():
+            return {name: _with_whole_numbers(member) for name, member in value.items()}
+        case list():
+            return [_with_whole_numbers(item) for item in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
 
 
 def _without_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ _REFUSED: Mapping[Access, Mapping[Role, str]] = {
 """The reasons of the 403s, by access and role."""
 
 
-class Nothing(msgspec.Struct, frozen=True):
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The input of endpoints without parameters."""
 
 

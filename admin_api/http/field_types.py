@@ -45,6 +45,7 @@ KeyId = Annotated[
         min_length=1,
         max_length=64,
         description="The public, immutable id of a key.",
+        examples=["key_2xKqT0aZ7bLm9cNd4Pe8"],
         extra={"must": "be a key id, such as key_…"},
     ),
 ]
@@ -161,6 +162,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=user.MAX_EMAIL_LENGTH,
+        pattern=user.EMAIL_PATTERN,
         examples=["you@example.com"],
         extra={"must": "be an email address of at most 254 characters", "parse": _email},
     ),
@@ -170,6 +172,7 @@ AnyEmail = Annotated[
     Meta(
         min_length=1,
         max_length=user.MAX_EMAIL_LENGTH,
+        examples=["ada@example.com"],
         extra={"must": "be an email address of at most 254 characters"},
     ),
 ]

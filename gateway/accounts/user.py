@@ -19,7 +19,10 @@ Kind = Literal["user", "service"]
 
 NO_PASSWORD = "!"  # noqa: S105
 """First character of a value, in the place of a hash, that no password matches."""
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]{1,64}@[^@\s\x00-\x1f\x7f-\x9f]{1,189}")
+_CHARACTER = r"[^@\s\x00-\x1f\x7f-\x9f]"
+_EMAIL = re.compile(f"{_CHARACTER}{{1,64}}@{_CHARACTER}{{1,189}}")
+EMAIL_PATTERN = rf"^\s*{_EMAIL.pattern}\s*$"
+"""An email as somebody may write it, with white space around it; for JSON Schema, too."""
 
 
 class InvalidRole(ValueError):

@@ -88,6 +88,17 @@ async def test_a_member_that_is_repeated_is_400_and_named(user: Api, body: bytes
     assert (await user.get("/api/mcp-keys/list")).body["keys"] == []
 
 
+@pytest.mark.parametrize(("number", "status"), [("3.0", 201), ("3e0", 201), ("3.5", 400), ('"3"', 400), ("1e400", 400)])
+async def test_a_whole_number_may_be_written_with_a_fraction_of_zero(user: Api, number: str, status: int) -> None:
+    body = f'{{"key_name":"x","calls_per_day":{number}}}'
+    response = await user.request(
+        "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status == status
+    if status == 201:
+        assert [key["calls_per_day"] for key in await user.keys()] == [3]
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_body_over_64_kib_is_413(user: Api, chunked: bool) -> None:
     body = b" " * (64 * 1024 + 1)
