@@ -99,6 +99,7 @@ async def _backup(stores: Stores, file: Path) -> None:
             await _save_snapshot(stores.redis, data_dir / "valkey", folder / backup_file.RDB)
             made_at = format_rfc3339(now_ms())
             await _export(stores, "/api/audit/export", {}, folder / backup_file.AUDIT)
+            await _export(stores, "/api/mcp-usage/denials/export", {"all": "true"}, folder / backup_file.DENIALS)
             await _export(stores, "/api/mcp-usage/export", {"all": "true"}, folder / backup_file.USAGE)
             if (data_dir / "jwt_secret").exists():
                 shutil.copyfile(data_dir / "jwt_secret", folder / backup_file.SECRET)
@@ -144,16 +145,15 @@ def _restore(file: Path, folder: Path) -> str:
     if existing := [name for name in _RESTORED_ENTRIES if (folder / name).exists()]:
         raise CliError(f"{folder} has data already ({', '.join(existing)}): restore into a new folder")
     from gateway.usage.store.errors import UsageTableUnavailable
-    from gateway.usage.store.names import AUDIT_TABLE, LOG_TABLE
+    from gateway.usage.store.names import AUDIT_TABLE, DENIALS_TABLE, LOG_TABLE
     from gateway.usage.store.restore import restore_tables
 
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=folder) as temporary:
             members = Path(temporary)
             manifest = backup_file.unpack(file, members)
-            exports = {AUDIT_TABLE: members / backup_file.AUDIT, LOG_TABLE: members / backup_file.USAGE}
-            if backup_file.AUDIT not in manifest.sha256:
-                del exports[AUDIT_TABLE]
+            tables = {AUDIT_TABLE: backup_file.AUDIT, DENIALS_TABLE: backup_file.DENIALS, LOG_TABLE: backup_file.USAGE}
+            exports = {table: members / name for table, name in tables.items() if name in manifest.sha256}
             restore_tables(folder / "clickhouse", exports)
             if (members / backup_file.SECRET).exists():
                 shutil.copyfile(members / backup_file.SECRET, folder / "jwt_secret")

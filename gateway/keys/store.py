@@ -31,8 +31,8 @@ from gateway.keys.storage.stored_key import (
     StoredKey,
     add,
     change,
-    decode_record,
     read,
+    read_all,
     read_by_digest,
     read_stored_key,
 )
@@ -41,7 +41,6 @@ from gateway.redis import names
 
 MAX_OWNER_LENGTH = 254
 MAX_OVERLAP_SECONDS = 30 * 86_400
-_PAGE = 500
 _KEY_ID_LENGTH = 20
 
 
@@ -145,13 +144,11 @@ class KeyStore:
         """Return all keys of an owner, or of all owners for `None`; newest first."""
         index = names.KEY_IDS if owner is None else names.KEY_IDS_OF_OWNER + owner
         members = cast(list[bytes], await self._redis.zrange(index, 0, -1, desc=True))
-        key_ids = [member.decode() for member in members]
-        records: list[KeyRecord] = []
-        for start in range(0, len(key_ids), _PAGE):
-            page = key_ids[start : start + _PAGE]
-            values = await self._redis.mget([names.KEY_RECORD + key_id for key_id in page])
-            records += (decode_record(raw) for raw in values if raw is not None)
-        return records
+        return await read_all(self._redis, [member.decode() for member in members])
+
+    async def get_all(self, key_ids: Sequence[str]) -> Sequence[KeyRecord]:
+        """Return the records of those of the keys that exist."""
+        return await read_all(self._redis, key_ids)
 
     async def revoke(self, key_id: str) -> KeyRecord | None:
         """Revoke a key permanently; idempotent. Returns `None` if the key does not exist."""

@@ -98,6 +98,12 @@ class Body(msgspec.Struct, frozen=True):
     messages: tuple[Message, ...]
     is_batch: bool
 
+    @property
+    def only_tool(self) -> str:
+        """The tool that the body calls; empty if it calls none or several."""
+        tools = {message.tool or "" for message in self.messages if message.method == "tools/call"}
+        return tools.pop() if len(tools) == 1 else ""
+
 
 def is_public(body: Body, public_methods: Collection[str]) -> bool:
     """Return True if the body is one public request, not in a batch; it needs no key.

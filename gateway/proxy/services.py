@@ -19,6 +19,7 @@ from gateway.proxy.admission.credentials.wrong_keys import WrongKeys
 from gateway.proxy.admission.policy import Policy
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.denials.sending import Denials
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.pipeline.detached_calls import DetachedCalls
 from gateway.proxy.pipeline.open_streams import OpenStreams
@@ -60,6 +61,7 @@ class ProxyServices(msgspec.Struct, frozen=True, kw_only=True):
     wrong_keys: WrongKeys
     admission: Admission
     concurrency: ConcurrencyLimiter
+    denials: Denials
     usage: UsageStream
     meter: CallMeter
     accounting: AccountingServices
@@ -108,6 +110,7 @@ def make_services(config: ProxyConfig, clock: Clock, metrics: ProxyMetricsSink, 
             task_owners=stores.correlation,
         ),
         concurrency=ConcurrencyLimiter(config.max_concurrent_requests),
+        denials=stores.denials,
         usage=stores.usage,
         meter=meter,
         accounting=AccountingServices(clock, new_uuid7, meter, stores.tools),

@@ -16,6 +16,8 @@ from gateway.proxy.admission.limits.limiter import Limiter
 from gateway.proxy.admission.sessions import Sessions
 from gateway.proxy.clock import Clock
 from gateway.proxy.config import ProxyConfig
+from gateway.proxy.denials.counts import DenialCounts
+from gateway.proxy.denials.sending import Denials
 from gateway.proxy.metrics_sink import ProxyMetricsSink
 from gateway.proxy.tools.catalog import ToolCatalog
 from gateway.proxy.upstream.config import UpstreamAddress
@@ -38,6 +40,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     sessions: Sessions
     correlation: CorrelationStore
     tools: ToolCatalog
+    denials: Denials
     usage: UsageStream
     upstream_watch: UpstreamWatch
 
@@ -46,11 +49,13 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
         await self.keys.start()
         await self.usage.start()
         self.limiter.start()
+        self.denials.start()
         await self.tools.start()
 
     async def close(self) -> None:
         """Write what is pending, and disconnect."""
         await self.usage.close()
+        await self.denials.close()
         await self.limiter.close()
         await self.tools.stop()
         await self.keys.stop()
@@ -66,6 +71,8 @@ def make_stores(
     redis = redis_client.connect(config.redis_url)
     usage_redis = redis_client.connect(config.redis_url)
     now_ms = clock.now_ms
+    tools = ToolCatalog(redis, config.upstream_url, now_ms=now_ms)
+    denials = DenialCounts(lambda tool: tools.read_only_hint(tool) is not None)
     spool = Spool(Path(config.data_dir) / "spool", limit_bytes=config.usage_spool_max_bytes, metrics=usage_metrics)
     return Stores(
         redis=redis,
@@ -87,7 +94,8 @@ def make_stores(
             open_per_address=config.open_handshakes_per_address,
         ),
         correlation=CorrelationStore(redis, now_ms=now_ms),
-        tools=ToolCatalog(redis, config.upstream_url, now_ms=now_ms),
+        tools=tools,
+        denials=Denials(redis, clock, denials, config.gateway_id),
         usage=UsageStream(usage_redis, spool, stream_bound=config.usage_stream_max_entries, metrics=usage_metrics),
         upstream_watch=UpstreamWatch(
             UpstreamReports(redis, now_ms=now_ms),

@@ -3,15 +3,16 @@
 | member | content |
 | --- | --- |
 | `manifest.json` | version of the format, time of the backup, and SHA-256 of the other members |
-| `valkey.rdb` | a snapshot of Valkey: keys, users, sessions, usage events and audit entries not yet stored |
+| `valkey.rdb` | a snapshot of Valkey: keys, users, sessions, and what waits in the usage stream |
 | `audit.parquet` | every row of the audit log; absent in version 1 |
+| `denials.parquet` | every count of refused requests; absent in version 1 |
 | `usage.parquet` | every row of the usage table |
 | `jwt_secret` | the generated secret of the admin API's tokens; absent if the operator set one |
 
 - The snapshot of Valkey is taken before the tables are exported. What is stored in between is in both members, and the
   usage writer drops it as a duplicate after a restore. In the opposite order it would be lost.
-- The audit log is exported before the usage, in the opposite order of the writer's inserts: after a batch without
-  stored calls, the writer looks up no audit entries either.
+- The logs are exported before the usage, in the opposite order of the writer's inserts: after a batch without stored
+  calls, the writer looks up no entries of logs either.
 - `unpack` verifies every checksum before anything is restored.
 - The file contains digests of keys and passwords, usage data and the secret, so its mode is 0600.
 """
@@ -27,11 +28,11 @@ from pathlib import Path
 
 import msgspec
 
-RDB, AUDIT, USAGE, SECRET = "valkey.rdb", "audit.parquet", "usage.parquet", "jwt_secret"
-MANIFEST = "manifest.json"
+RDB, AUDIT, DENIALS, USAGE = "valkey.rdb", "audit.parquet", "denials.parquet", "usage.parquet"
+SECRET, MANIFEST = "jwt_secret", "manifest.json"
 VERSION = 2
 _READ_VERSIONS = (1, 2)
-_MEMBERS = (RDB, AUDIT, USAGE, SECRET)
+_MEMBERS = (RDB, AUDIT, DENIALS, USAGE, SECRET)
 _AOF_BASE = "appendonly.aof.1.base.rdb"
 _MAX_MANIFEST_BYTES = 64 * 1024
 

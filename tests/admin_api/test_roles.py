@@ -58,6 +58,8 @@ STATUSES = {
     "GET /api/mcp-usage/reconcile": READERS,
     "GET /api/mcp-usage/readers": LOGGED_IN,
     "GET /api/mcp-usage/recent": LOGGED_IN,
+    "GET /api/mcp-usage/denials": LOGGED_IN,
+    "GET /api/mcp-usage/denials/export": LOGGED_IN,
     "GET /api/users": READERS,
     "POST /api/users/add": ADMINS_ADD,
     "POST /api/users/invite": ADMINS_ADD,

@@ -16,6 +16,7 @@ from gateway.cli import main
 from gateway.runtime.backup import MANIFEST, RDB, USAGE, pack
 from tests.cli.support import Capture
 from tests.support.running_up import Running
+from tests.support.waiting import wait_until
 from tests.usage.support import run_python
 
 
@@ -38,6 +39,18 @@ def history(running: Running, token: str, calls: int = 0) -> dict[str, Any]:
         time.sleep(0.2)
 
 
+def denials(running: Running, token: str, refused: int) -> list[dict[str, Any]]:
+    """Return the refused requests when they are this number."""
+    found: list[dict[str, Any]] = []
+
+    def are_stored() -> bool:
+        found[:] = running.admin("GET", "/api/mcp-usage/denials", token).json()["denials"]
+        return sum(int(one["count"]) for one in found) >= refused
+
+    wait_until(are_stored)
+    return found
+
+
 def test_a_restored_gateway_has_the_keys_and_the_usage_of_the_backup(capsys: Capture, tmp_path: Path) -> None:
     file, restored = tmp_path / "backup.tar", tmp_path / "restored"
     first = Running("up", data_dir=tmp_path / "data")
@@ -45,8 +58,12 @@ def test_a_restored_gateway_has_the_keys_and_the_usage_of_the_backup(capsys: Cap
         first.until_ready()
         key, token = first.key, first.token()
         before = history(first, token)
+        body = {"key_name": "refused", "expires_days": 1, "allowed_tools": ["none"]}
+        refused = first.admin("POST", "/api/mcp-keys/create", token, json=body).json()["api_key"]
         for number in range(5):
             assert first.rpc(call(number), key).status_code == 200
+            assert first.rpc(call(number), refused).status_code == 403
+        refused_before = denials(first, token, 5)
         assert main(["backup", str(file), "--data-dir", str(first.data_dir)]) == 0
         assert first.rpc(call(5), key).status_code == 200
         before = history(first, token, 6)
@@ -65,6 +82,7 @@ def test_a_restored_gateway_has_the_keys_and_the_usage_of_the_backup(capsys: Cap
         second.until_ready()
         after = history(second, token)
         assert after["items"] == before["items"][1:]
+        assert denials(second, token, 5) == refused_before
         assert second.rpc(call(6), key).status_code == 200
         assert history(second, token, 6)["total"] == 6
         assert second.admin("GET", "/api/mcp-usage/stats", token).json()["totals"]["calls"] == 6
@@ -88,7 +106,7 @@ def test_a_restored_gateway_has_each_audit_entry_of_the_backup_once(tmp_path: Pa
         assert main(["backup", str(file), "--data-dir", str(first.data_dir)]) == 0
         before = audit_log(first, token)
         assert [entry["act"] for entry in before[: len(before) - len(stored)]] == [
-            "usage.export", "audit.export", "key.create", "key.create",
+            "usage.export", "usage.export_denials", "audit.export", "key.create", "key.create",
         ]  # fmt: skip
     finally:
         first.stop()
@@ -96,11 +114,11 @@ def test_a_restored_gateway_has_each_audit_entry_of_the_backup_once(tmp_path: Pa
     second = Running("up", data_dir=restored)
     try:
         second.until_ready()
-        # The export of the usage was recorded after that of the audit log.
-        assert audit_log(second, token) == before[1:]
+        # The two other exports were recorded after that of the audit log.
+        assert audit_log(second, token) == before[2:]
     finally:
         second.stop()
-    assert rows_and_ids(restored) == (len(before) - 1, len(before) - 1)
+    assert rows_and_ids(restored) == (len(before) - 2, len(before) - 2)
 
 
 def test_a_backup_of_an_earlier_version_without_an_audit_log_is_restored(tmp_path: Path) -> None:

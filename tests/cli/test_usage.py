@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
 from tests.support.audit import recorded_acts
 from tests.support.running_up import Running
+from tests.usage.denials import denial, insert_denials
 from tests.usage.support import DAY_MS, NOW_MS, event
 
 pytestmark = pytest.mark.usefixtures("redis_url")
@@ -189,6 +191,45 @@ def test_the_readers_of_a_table_are_shown(clickhouse: UsageTable, capsys: Captur
     assert [one["owner"] for one in json.loads(out)["readers"]] == ["eve@example.com"]
     _, out, _ = usage(capsys, "readers", "stock_*", "--json", "--days", "1", "--to", "2026-06-20")
     assert json.loads(out) == {"readers": [], "truncated": False}
+
+
+def test_refused_requests_are_shown(clickhouse: UsageTable, redis_url: str, capsys: Capture) -> None:
+    async def create_key(redis: Redis) -> str:
+        key, _ = await KeyStore(redis, pepper=None, now_ms=now_ms).create(owner="ada@example.com", key_name="laptop")
+        return key.key_id
+
+    key_id = on_redis(redis_url, create_key)
+    counts = [
+        denial(key_id=key_id, count=1500, tool_name="run \x1b[31m"),
+        denial(owner="eve@example.com", count=2, status=429, reason="rate", created_at=NOW_MS + DAY_MS),
+    ]
+    asyncio.run(insert_denials(clickhouse, *counts))
+    code, out, _ = usage(capsys, "denials")
+    assert (code, "\x1b" in out) == (0, False)
+    header, first, second = out.splitlines()
+    assert header.split()[:2] == ["OWNER", "KEY"]
+    assert first.split()[:3] == ["ada@example.com", "laptop", key_id]
+    assert first.split()[-4:] == ["403", "tool", "1,500", "2026-06-21T00:00:00.000Z"]
+    assert second.split()[-4:-1] == ["429", "rate", "2"]
+    narrowed = (
+        "--owner",
+        "EVE@example.com",
+        "--status",
+        "429",
+        "--reason",
+        "rate",
+        "--tool",
+        "run_sql",
+        "--key",
+        "key_1",
+    )
+    _, out, _ = usage(capsys, "denials", "--json", *narrowed)
+    assert [one["count"] for one in json.loads(out)["denials"]] == [2]
+    _, out, _ = usage(capsys, "denials", "--json", "--from", "2026-06-22", "--owner", "ada@example.com")
+    assert json.loads(out) == {"denials": [], "truncated": False}
+    code, out, err = usage(capsys, "denials", "--limit", "1")
+    assert (code, len(out.splitlines()), "--limit" in err) == (0, 2, True)
+    assert usage(capsys, "denials", "--status", "401")[0] == 1
 
 
 def test_options_before_a_subcommand_are_refused(capsys: Capture) -> None:

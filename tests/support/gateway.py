@@ -184,7 +184,7 @@ class Gateway:
     async def events(self) -> list[UsageEvent]:
         """Return the usage events in the stream."""
         entries: Any = await self.redis.xrange(redis_names.USAGE)
-        return [event for _, fields in entries for event in unpack(fields[b"e"])]
+        return [event for _, fields in entries if b"e" in fields for event in unpack(fields[b"e"])]
 
 
 @contextlib.asynccontextmanager

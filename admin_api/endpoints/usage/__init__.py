@@ -1,4 +1,4 @@
-"""Usage: single calls, statistics, readers of a table, recent calls, and reconciliation.
+"""Usage: single calls, statistics, readers of a table, recent calls, refused requests, and reconciliation.
 
 | module | content |
 | --- | --- |
@@ -6,9 +6,10 @@
 | `statistics` | sums and percentiles by tool, table, key, time and more |
 | `readers` | who read a table |
 | `recent` | the calls of the last seconds |
+| `denials` | requests that were refused with 403 or 429 |
 | `balance` | reconciliation |
 | `parameters` | the filters and periods that they share |
 | `field_types`, `examples` | types of fields, and examples for the OpenAPI document |
 
-Responses come from `gateway.usage.store.queries`. `calls` is the place to begin reading.
+Responses come from `gateway.usage.store.queries` and `logs`. `calls` is the place to begin reading.
 """

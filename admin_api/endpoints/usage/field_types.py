@@ -75,6 +75,7 @@ Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a 
 CallStatus = Annotated[
     Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
 ]
+DenialStatus = Annotated[Literal[403, 429], Meta(description="HTTP status.", extra={"must": "be 403 or 429"})]
 ExportFormat = Annotated[Literal["csv", "ndjson", "parquet"], Meta(extra={"must": "be csv, ndjson or parquet"})]
 TimeZone = Annotated[
     str,

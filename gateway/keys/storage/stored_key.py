@@ -28,6 +28,7 @@ from gateway.redis import names
 from gateway.redis.durable_writes import eval_durable
 
 _MAX_ATTEMPTS = 32
+_PAGE = 500
 _VERSION_LENGTH = 32
 _NAMES_OF_DIGEST = (names.KEY_ID_OF_DIGEST, names.SECRET_USE)
 
@@ -111,6 +112,15 @@ async def read(redis: Redis, key_id: str) -> KeyRecord | None:
     """Return the record of a key id, with the policy of its owner."""
     found = await _eval(redis, _GET, [names.KEY_RECORD + key_id], [names.OWNER_POLICY])
     return None if found is None else _joined(decode_record(found[0]), found[1])
+
+
+async def read_all(redis: Redis, key_ids: Sequence[str]) -> list[KeyRecord]:
+    """Return the records of those of the keys that exist, without the policies of their owners."""
+    records: list[KeyRecord] = []
+    for start in range(0, len(key_ids), _PAGE):
+        values = await redis.mget([names.KEY_RECORD + key_id for key_id in key_ids[start : start + _PAGE]])
+        records += (decode_record(raw) for raw in values if raw is not None)
+    return records
 
 
 async def read_by_digest(redis: Redis, digest: str) -> tuple[KeyRecord, int | None] | None:

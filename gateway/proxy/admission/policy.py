@@ -90,7 +90,7 @@ class Policy(msgspec.Struct, frozen=True):
         if has_scopes and (credential.is_limited_to_tools or credential.is_limited_to_tables):
             for message in body.messages:
                 if deny := self._check_call(credential, message):
-                    return deny
+                    return msgspec.structs.replace(deny, tool=message.tool or "") if body.is_batch else deny
         return Allow(credential)
 
     def _decide_public(self, credential: KeyRecord | Deny, inputs: PolicyInputs, difference: str) -> Allow | Deny:

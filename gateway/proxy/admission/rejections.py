@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from gateway.keys.limits import Limit, Of
+from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
 MAX_LISTED = 10
@@ -44,20 +45,33 @@ class Deny(msgspec.Struct, frozen=True, kw_only=True):
     """Further header lines."""
     is_oauth_error: bool = False
     """True if the body is an error object of OAuth instead of JSON-RPC."""
+    tool: str = ""
+    """The tool of the call for which a batch was rejected, if it was for one call."""
 
 
 class RequestRejected(Exception):
     """Raised to reject a request, or to withhold its response.
 
     `id` is the JSON-RPC id that the error object carries. `close_connection` is true where the beginning of the next
-    request on the connection would be in doubt.
+    request on the connection would be in doubt. `key` is the valid key of the request, and `tool` the tool that it
+    calls; they are for the counts of rejections.
     """
 
-    def __init__(self, deny: Deny, id: object = None, *, close_connection: bool = False) -> None:  # noqa: A002
+    def __init__(
+        self,
+        deny: Deny,
+        id: object = None,  # noqa: A002
+        *,
+        close_connection: bool = False,
+        key: KeyRecord | None = None,
+        tool: str = "",
+    ) -> None:
         super().__init__(deny.reason)
         self.deny = deny
         self.id = id
         self.close_connection = close_connection
+        self.key = key
+        self.tool = tool
 
 
 # Authentication and authorization.

@@ -171,7 +171,7 @@ class FastPathCall:
         # The general path does not state the length of a stream of which it may replace a part.
         is_chunked = head.is_event_stream and (upstream_response.content_length is None or self._may_redact)
         response, lines = Response(head=head.head, body=body, chunked=is_chunked), self._header_lines
-        self._response = PreparedResponse(response, lines, "forwarded", serialize_response(response, lines))
+        self._response = PreparedResponse(response, lines, None, serialize_response(response, lines))
         self._settle(outcome)
         # Redis works in the meantime.
         self._received.services.forwarding.pool.release(upstream)

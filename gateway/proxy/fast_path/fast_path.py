@@ -69,8 +69,7 @@ class FastPath:
         call: SentCall | None = None
         permit = None
         try:
-            tool = received.request.messages[0].tool or ""
-            permit = services.admission.limiter.admit_call_now(received.record, tool)
+            permit = services.admission.limiter.admit_call_now(received.record, received.tool)
             if permit is not None:
                 call = self._send(received, permit)
             else:

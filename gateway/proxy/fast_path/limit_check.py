@@ -40,7 +40,7 @@ class LimitCheck:
         received = self._received
         received.services.admission.limiter.check_call(
             received.record,
-            received.request.messages[0].tool or "",
+            received.tool,
             self._on_checked,
             is_alone=received.services.concurrency.is_sole("request"),
         )

@@ -26,8 +26,8 @@ class PreparedResponse(NamedTuple):
     response: Response
     header_lines: bytes
     """Further lines of its head."""
-    reason: str
-    """The reason for the metrics."""
+    deny: Deny | None
+    """The rejection that it is; `None` for a response of the upstream."""
     serialized: tuple[Chunk, ...]
 
 
@@ -49,11 +49,16 @@ class ReceivedCall(msgspec.Struct, frozen=True):
         assert principal is not None
         return principal.record
 
+    @property
+    def tool(self) -> str:
+        """The tool that is called; empty if the call names none."""
+        return self.request.messages[0].tool or ""
+
     def prepare_rejection(self, deny: Deny, header_lines: bytes) -> PreparedResponse:
         """Return the response to the call if it is rejected."""
         cors = cors_headers(self.request.head.origin)
         response = deny_response(deny, self.request.messages[0].id, cors=cors)
-        return PreparedResponse(response, header_lines, deny.reason, serialize_response(response, header_lines))
+        return PreparedResponse(response, header_lines, deny, serialize_response(response, header_lines))
 
     def send(self, prepared: PreparedResponse) -> None:
         """Send the response, and end the call."""
@@ -61,7 +66,11 @@ class ReceivedCall(msgspec.Struct, frozen=True):
         if self.client.is_stopping:
             serialized = serialize_response(prepared.response, prepared.header_lines + CONNECTION_CLOSE)
         self.client.finish(*serialized)
-        self.end(prepared.response.head.status, prepared.reason)
+        reason, deny = "forwarded", prepared.deny
+        if deny is not None:
+            reason = deny.reason
+            self.services.denials.count(deny, self.record, self.tool)
+        self.end(prepared.response.head.status, reason)
 
     def end(self, status: int, reason: str) -> None:
         """Release the place in the concurrency limit, and count the response."""
@@ -76,6 +85,7 @@ class ReceivedCall(msgspec.Struct, frozen=True):
         try:
             yield
         except RequestRejected as rejected:
-            raise RequestRejected(rejected.deny, self.request.messages[0].id) from None
+            id_ = self.request.messages[0].id
+            raise RequestRejected(rejected.deny, id_, key=self.record, tool=self.tool) from None
         finally:
             self.services.concurrency.release("request")

@@ -47,6 +47,7 @@ class Handler:
         self._endpoint = McpEndpoint(services)
         self._readiness = readiness
         self._metrics = services.metrics
+        self._denials = services.denials
         self._monotonic = services.accounting.clock.monotonic
         self._routes = Routes(config.proxy_paths)
         self._refused_hosts = RefusedHosts(log)
@@ -72,6 +73,7 @@ class Handler:
                 response = await (self._serve(request, writer) if call is None else call.respond(writer))
             except RequestRejected as rejected:
                 reason = rejected.deny.reason
+                self._denials.count(rejected.deny, rejected.key, rejected.tool)
                 if rejected.deny is rejections.FOREIGN_HOST:
                     self._refused_hosts.warn(request.headers.get(hdrs.HOST, ""))
                 response = _rejection(rejected.deny, rejected.id, context, close_connection=rejected.close_connection)

@@ -57,6 +57,7 @@ class McpEndpoint:
             return await self._get_or_delete(writer, head, credential)
         except RequestRejected as rejected:
             rejected.deny = await self._wrong_keys.throttled(rejected.deny, head.client_ip)
+            rejected.key = None if isinstance(credential, Deny) else credential.record
             raise
         finally:
             self._concurrency.release(type_)
@@ -96,7 +97,8 @@ class McpEndpoint:
             sent = await self._send(upstream_head, admitted, exchange, permit)
             return await self._services.forwarding.delivery.deliver(writer, sent, is_listening=is_listening)
         except RequestRejected as rejected:
-            raise RequestRejected(rejected.deny, None if parsed.is_batch else parsed.messages[0].id) from None
+            id_ = None if parsed.is_batch else parsed.messages[0].id
+            raise RequestRejected(rejected.deny, id_, tool=rejected.deny.tool or parsed.only_tool) from None
 
     async def _send(
         self, upstream_head: bytes, request: AdmittedRequest, exchange: Exchange, permit: Permit

@@ -66,7 +66,8 @@ MEDIA_TYPES = {
     Format.NDJSON: "application/x-ndjson",
     Format.PARQUET: "application/vnd.apache.parquet",
 }
-_ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
+ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
+"""The names of the formats in ClickHouse."""
 
 
 def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerator[bytes]:
@@ -78,7 +79,7 @@ def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerat
         f"SELECT {', '.join(_columns(fmt))} FROM {LOG_TABLE} FINAL {conditions} "
         f"ORDER BY owner, created_at, event_id SETTINGS {SETTINGS}"
     )
-    return stream_result(table, sql, parameters, _ENGINE_FORMATS[fmt])
+    return stream_result(table, sql, parameters, ENGINE_FORMATS[fmt])
 
 
 async def stream_result(

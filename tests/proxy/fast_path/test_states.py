@@ -171,6 +171,7 @@ async def test_a_call_that_its_limits_refuse_is_429_and_is_not_sent(limited: Pla
         client   << 429
     """)
     assert limited.metrics.reasons == ["forwarded", "records"]
+    assert limited.denials == [("records", "get")]
     assert limited.services.concurrency.active["request"] == 0
 
 
@@ -188,6 +189,7 @@ async def test_a_result_whose_records_exceed_a_limit_is_429_and_recorded_as_deni
         client   << 429
     """)
     assert limited.metrics.reasons == ["forwarded", "records"]
+    assert limited.denials == [("records", "get")]
 
 
 async def test_a_client_that_disconnects_while_its_limits_are_checked_gets_back_what_was_consumed(

@@ -141,12 +141,14 @@ class Player:
         self.sent: list[str] = []
         self.metrics = RecordingMetrics()
         self.limiter = FakeLimiter(self.sent)
+        self.denials: list[tuple[str, str]] = []
         self._callbacks: list[Callable[[Exception | None], None]] = []
         patch.setattr(asyncio.get_running_loop(), "create_connection", self._connect)
         tools = SimpleNamespace(hints=lambda _tool: None, read_only_hint=lambda _tool: None, refresh=None)
         fakes = dict.fromkeys(Stores.__struct_fields__, cast(Any, None)) | {
             "keys": FakeKeys(),
             "limiter": self.limiter,
+            "denials": SimpleNamespace(count=lambda deny, key, tool: self.denials.append((deny.reason, tool))),
             "tools": tools,
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }

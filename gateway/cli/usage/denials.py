@@ -1,0 +1,101 @@
+"""`mcp-gateway usage denials`: what was refused with 403 or 429."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+import typer
+
+from gateway.cli.support import admin_client, options
+from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
+from gateway.cli.support.stores import Stores, with_stores
+from gateway.cli.usage import period
+from gateway.cli.usage.database import usage_table
+
+_NAMES = ("owner", "key_name", "key_id", "tool_name", "status", "reason")
+_PAGE = 200
+
+
+class _Wanted(NamedTuple):
+    period: period.Chosen
+    filters: Mapping[str, str | int | None]
+    """By the name of the parameter of the admin API."""
+    limit: int
+
+
+def denials(
+    days: period.AllDays = None,
+    since: period.Since = None,
+    until: period.Until = None,
+    zone: period.Zone = None,
+    owner: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Requests with keys of one user.", show_default="all")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(metavar="KEY_ID", help="Requests with one key.", show_default="all")
+    ] = None,
+    tool: Annotated[str | None, typer.Option(help="Calls of one tool.", show_default="all")] = None,
+    status: Annotated[int | None, typer.Option(help="403 or 429.", show_default="both")] = None,
+    reason: Annotated[str | None, typer.Option(help="Requests refused for one reason.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Number of rows at most.")] = 1000,
+    as_json: options.Json = False,
+    data_dir: options.DataDir = None,
+    config: options.ConfigFile = None,
+) -> None:
+    """Show how many requests the proxy refused with 403 or 429: by key, tool and reason, the most frequent first.
+
+    \b
+    Examples:
+      mcp-gateway usage denials --days 1
+      mcp-gateway usage denials --status 429 --owner ada@example.com --json
+    """
+    if status not in (None, 403, 429):
+        raise CliError("--status must be 403 or 429")
+    whose = owner and owner.strip().casefold()
+    filters = {"owner": whose, "key_id": key, "tool": tool, "status": status, "reason": reason}
+    wanted = _Wanted(period.Chosen(days, since, until, zone), filters, limit)
+    found, has_more = with_stores(config, data_dir, lambda stores: _denials(stores, wanted))
+    if as_json:
+        print_json({"denials": found, "truncated": has_more})
+        return
+    header = tuple(name.replace("_", " ").upper() for name in (*_NAMES, "count", "last_at"))
+    print_table(header, [_columns(row) for row in found])
+    if has_more:
+        print_stderr("only the most frequent are shown: use --limit for more rows")
+
+
+async def _denials(stores: Stores, wanted: _Wanted) -> tuple[list[dict[str, Any]], bool]:
+    """Return the rows, and True if there are more."""
+    async with usage_table(stores) as table:
+        if table is None:
+            return await _from_admin_api(stores, wanted)
+        # Imported here: the other commands need no ClickHouse client.
+        from gateway.usage.consumer.read_your_writes import wait_until_stored
+        from gateway.usage.store.logs import denials as queries
+
+        bounds = wanted.period.for_calls()
+        filters: dict[str, Any] = {**wanted.filters, "since": bounds.since, "until": bounds.until}
+        await wait_until_stored(stores.redis)
+        page = await queries.read_page(table, queries.DenialFilters(**filters), wanted.limit)
+        page = page.named({key.key_id: key.key_name for key in await stores.keys.get_all(page.key_ids)})
+        return msgspec.to_builtins(page.denials), page.next_position is not None
+
+
+async def _from_admin_api(stores: Stores, wanted: _Wanted) -> tuple[list[dict[str, Any]], bool]:
+    query = {name: str(value) for name, value in wanted.filters.items() if value is not None}
+    query |= period.bounds_query(wanted.period.for_calls())
+    query |= {} if "owner" in query else {"all": "true"}
+    rows: list[dict[str, Any]] = []
+    while True:
+        query["limit"] = str(min(_PAGE, wanted.limit - len(rows)))
+        page = await admin_client.get_json(stores, "/api/mcp-usage/denials", query)
+        rows += page["denials"]
+        if page["next_cursor"] is None or len(rows) >= wanted.limit:
+            return rows, page["next_cursor"] is not None
+        query["cursor"] = page["next_cursor"]
+
+
+def _columns(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*(printable(str(row[name])) for name in _NAMES), f"{row['count']:,}", row["last_at"])
