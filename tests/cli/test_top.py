@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -20,6 +21,7 @@ from gateway.cli import main
 from gateway.timestamps import now_ms
 from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture
+from tests.usage.denials import denial, insert_denials
 from tests.usage.support import event
 
 pytestmark = pytest.mark.usefixtures("redis_url")
@@ -36,6 +38,7 @@ def insert(table: UsageTable) -> None:
         ],
         f"token {now}",
     )
+    asyncio.run(insert_denials(table, denial(created_at=now, tool_name="query", key_id="key_9", count=4)))
 
 
 def top(capsys: Capture, *arguments: str) -> str:
@@ -47,17 +50,21 @@ def test_without_a_terminal_one_table_is_printed(clickhouse: UsageTable, capsys:
     insert(clickhouse)
     lines = [line.split() for line in top(capsys, "--by", "tool").splitlines()]
     assert lines[0][:3] == ["TOOL", "CALLS/S", "CALLS"]
-    assert lines[1][:6] == ["total", "0.1", "7", "1", "0", "80"]
-    assert lines[2][:6] == ["query", "0.1", "6", "0", "0", "60"]
+    assert lines[1][:7] == ["total", "0.1", "7", "1", "0", "4", "80"]
+    assert lines[2][:7] == ["query", "0.1", "6", "0", "0", "4", "60"]
     assert lines[3][0] == "run_sql?[31m"
     lines = [line.split() for line in top(capsys, "--by", "tool", "--sort", "errors").splitlines()]
     assert [line[0] for line in lines] == ["TOOL", "total", "run_sql?[31m", "query"]
+    lines = [line.split() for line in top(capsys, "--by", "key", "--sort", "refused").splitlines()]
+    assert lines[2][:7] == ["ada@example.com", "key_9", "0.0", "0", "0", "0", "4"]
+    lines = [line.split() for line in top(capsys, "--by", "client").splitlines()]
+    assert lines[1][:7] == ["total", "0.1", "7", "1", "0", "-", "80"]
 
 
 def test_json_has_the_names_of_the_api(clickhouse: UsageTable, capsys: Capture) -> None:
     insert(clickhouse)
     found = json.loads(top(capsys, "--json", "--owner", "ADA@example.com"))
-    assert (found["seconds"], found["totals"]["calls"], len(found["rows"])) == (60, 7, 2)
+    assert (found["seconds"], found["totals"]["calls"], len(found["rows"])) == (60, 7, 3)
 
 
 class Terminal:
@@ -112,6 +119,8 @@ def test_a_terminal_shows_new_calls_until_a_key_ends_it(
     terminal.read_until("query")
     assert "\x1b[?1049h" in terminal.seen
     assert "\x1b[31m" not in terminal.seen
+    # A narrow terminal leaves columns out instead of the names.
+    assert ("DENIED" in terminal.seen, "REFUSED" in terminal.seen) == (key == b"q", True)
     clickhouse.insert([event(created_at=now_ms(), tool_name="fresh")], "fresh")
     terminal.read_until("fresh")
     assert terminal.press(key) == code

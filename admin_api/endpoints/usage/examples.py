@@ -15,6 +15,7 @@ from gateway.usage.store.queries.models import (
     Readers,
     RecentCalls,
     RecentRow,
+    RecentSums,
     Stats,
     Sums,
     TableRow,
@@ -97,13 +98,14 @@ READERS = Readers(
 RECENT = RecentCalls(
     seconds=60,
     from_="2026-01-01T12:00:00.000Z",
-    totals=Sums(**_SUMS),
+    totals=RecentSums(**_SUMS, refused=3),
     rows=(
         RecentRow(
             owner="ada@example.com",
             key_id="key_2xKqT0aZ7bLm9cNd4Pe8",
             key_name="laptop",
             tool_name="query",
+            refused=3,
             **_SUMS,
         ),
     ),

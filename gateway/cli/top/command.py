@@ -37,7 +37,8 @@ def top(
     """Show live calls by key and tool.
 
     \b
-    Shown are rate, errors, records and durations of the last minute, of all replicas; `q` ends it. Without a terminal,
+    Shown are rate, errors, records and durations of the last minute, of all replicas, calls whose result was withheld
+    (denied), and requests that were answered with 403 or 429 (refused); `q` ends it. Without a terminal,
     and with --once or --json, one table is printed.
     \b
     Examples:
@@ -65,7 +66,7 @@ async def _watch(stores: Stores, wanted: _Wanted) -> None:
         while True:
             status = fault or f"calls of the last {found['seconds']} s, by {wanted.by}; q ends"
             rows = view.rows(found, wanted.by, wanted.sort)
-            screen.show(Frame(status, view.header(wanted.by), rows, view.name_columns(wanted.by)))
+            screen.show(Frame(status, view.header(wanted.by), rows, view.name_columns(wanted.by), view.OPTIONAL))
             if await screen.wait(wanted.interval):
                 return
             try:

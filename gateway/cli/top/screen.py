@@ -28,6 +28,8 @@ class Frame(NamedTuple):
     """The first one is the total."""
     name_columns: int
     """Columns that are aligned left and shortened where they do not fit."""
+    optional: Sequence[str] = ()
+    """Titles of columns that are left out, in this order, where the terminal is too narrow for the names."""
 
 
 class Screen:
@@ -88,16 +90,29 @@ def _keys(quit_pressed: asyncio.Event) -> Iterator[None]:
 
 def _layout(frame: Frame, width: int) -> Group:
     names = frame.name_columns
-    lines = [frame.header, *frame.rows]
-    numbers = sum(max(len(line[column]) for line in lines) + 1 for column in range(names, len(frame.header)))
+    numbers = _numbers(frame, width - names * (_MIN_NAME_WIDTH + 1))
     # The columns share what the numbers leave, so that a long name hides none of them.
-    share = max(_MIN_NAME_WIDTH, (width - numbers) // names - 1)
+    share = max(_MIN_NAME_WIDTH, (width - sum(numbers.values())) // names - 1)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="reverse")
     for title in frame.header[:names]:
         table.add_column(title, no_wrap=True, overflow="ellipsis", max_width=share)
-    for title in frame.header[names:]:
-        table.add_column(title, justify="right", no_wrap=True)
+    for column in numbers:
+        table.add_column(frame.header[column], justify="right", no_wrap=True)
     for number, row in enumerate(frame.rows):
+        cells = (*row[:names], *(row[column] for column in numbers))
         # Text objects: names may look like markup.
-        table.add_row(*(Text(cell) for cell in row), style="bold" if number == 0 else None)
+        table.add_row(*(Text(cell) for cell in cells), style="bold" if number == 0 else None)
     return Group(Text(frame.status, no_wrap=True, overflow="ellipsis"), Text(), table)
+
+
+def _numbers(frame: Frame, room: int) -> dict[int, int]:
+    """Return the columns of numbers to show, with the room that each takes; optional ones only as far as they fit."""
+    lines = [frame.header, *frame.rows]
+    widths = {
+        column: max(len(line[column]) for line in lines) + 1 for column in range(frame.name_columns, len(frame.header))
+    }
+    for title in frame.optional:
+        if sum(widths.values()) <= room:
+            break
+        del widths[frame.header.index(title)]
+    return widths

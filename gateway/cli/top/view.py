@@ -25,6 +25,7 @@ class Sort(StrEnum):
     CALLS = "calls"
     ERRORS = "errors"
     DENIED = "denied"
+    REFUSED = "refused"
     RECORDS = "records"
     P95 = "p95"
 
@@ -37,7 +38,10 @@ _NAMES: dict[By, tuple[str, ...]] = {
     By.CLIENT: ("client_name",),
 }
 _HEADERS = {"key_name": "KEY", "tool_name": "TOOL", "client_name": "CLIENT", "owner": "OWNER"}
-_NUMBERS = ("CALLS/S", "CALLS", "ERRORS", "DENIED", "RECORDS", "P50 MS", "P95 MS")
+_NUMBERS = ("CALLS/S", "CALLS", "ERRORS", "DENIED", "REFUSED", "RECORDS", "P50 MS", "P95 MS")
+
+OPTIONAL = ("DENIED", "CALLS", "P50 MS", "RECORDS")
+"""Columns that a narrow terminal leaves out, in this order."""
 
 
 def header(by: By) -> tuple[str, ...]:
@@ -54,15 +58,21 @@ def rows(found: Mapping[str, Any], by: By, sort: Sort) -> list[tuple[str, ...]]:
     """Return the rows, the total first."""
     seconds = found["seconds"]
     field = "p95_ms" if sort is Sort.P95 else sort.value
-    groups = sorted(found["rows"], key=lambda row: row[field] or 0, reverse=True)
+    groups = sorted(found["rows"], key=lambda row: row.get(field) or 0, reverse=True)
     blank = ("",) * (len(_NAMES[by]) - 1)
     return [
         ("total", *blank, *_numbers(found["totals"], seconds)),
-        *((*(printable(str(row[name])) or "-" for name in _NAMES[by]), *_numbers(row, seconds)) for row in groups),
+        *((*(_name(row, name) for name in _NAMES[by]), *_numbers(row, seconds)) for row in groups),
     ]
 
 
+def _name(row: Mapping[str, Any], field: str) -> str:
+    # A key whose requests were all refused has no name in the calls.
+    text = row[field] or (row["key_id"] if field == "key_name" else "")
+    return printable(str(text)) or "-"
+
+
 def _numbers(row: Mapping[str, Any], seconds: int) -> tuple[str, ...]:
-    sums = (f"{row[name]:,}" for name in ("calls", "errors", "denied", "records"))
+    sums = (f"{row[name]:,}" if name in row else "-" for name in ("calls", "errors", "denied", "refused", "records"))
     percentiles = ("-" if row[name] is None else f"{row[name]:,.4g}" for name in ("p50_ms", "p95_ms"))
     return (f"{row['calls'] / seconds:,.1f}", *sums, *percentiles)

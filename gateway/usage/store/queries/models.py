@@ -154,7 +154,14 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """True if a list has more than `statistics.MAX_ROWS` rows and shows only the first; the totals include all."""
 
 
-class RecentRow(Sums, frozen=True, kw_only=True):
+class RecentSums(Sums, frozen=True, kw_only=True):
+    """Totals of recent calls."""
+
+    refused: int | msgspec.UnsetType = msgspec.UNSET
+    """Requests that were answered with 403 or 429, which are no calls. Absent by client: nobody counts them so."""
+
+
+class RecentRow(RecentSums, frozen=True, kw_only=True):
     """The recent calls of one group; it has the members that the calls are grouped by."""
 
     owner: str | msgspec.UnsetType = msgspec.UNSET
@@ -170,7 +177,7 @@ class RecentCalls(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: int
     from_: str = msgspec.field(name="from")
-    totals: Sums
+    totals: RecentSums
     rows: tuple[RecentRow, ...]
     truncated: bool
     """True if there are more than `recent.MAX_ROWS`; the totals include all."""

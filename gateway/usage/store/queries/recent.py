@@ -1,4 +1,8 @@
-"""Sums and percentiles of the calls of the last seconds, by key and tool or another grouping, from the log table."""
+"""Sums and percentiles of the calls of the last seconds, by key and tool or another grouping, from the log table.
+
+Requests that were refused with 403 or 429 are no calls. Their sums come from their own table, except by client, which
+it lacks.
+"""
 
 # ruff: noqa: S608 - constants of this package are all that is formatted into queries
 
@@ -6,10 +10,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from msgspec import UNSET
+
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.difference import LOG_SUMS, SUMS
-from gateway.usage.store.names import LOG_TABLE
-from gateway.usage.store.queries.models import RecentCalls, RecentRow, Sums
+from gateway.usage.store.names import DENIALS_TABLE, LOG_TABLE
+from gateway.usage.store.queries.models import RecentCalls, RecentRow, RecentSums
 from gateway.usage.store.queries.sources import LEVELS
 from gateway.usage.store.table import UsageTable
 
@@ -25,6 +31,16 @@ _COLUMNS: dict[RecentGrouping, tuple[str, ...]] = {
     "owner": ("owner",),
     "client": ("client_name",),
 }
+_TIMES = "created_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')"
+_CALLS = (
+    "SELECT owner, key_id, key_name, tool_name, client_name, created_at, status, is_error, record_count, "
+    f"response_bytes, duration_ms, 0 AS refused FROM {LOG_TABLE} FINAL WHERE {_TIMES}"
+)
+_REFUSED = (
+    "SELECT owner, key_id, '', tool_name, '', created_at, 'denied', false, 0, 0, 0, "
+    f"count FROM {DENIALS_TABLE} FINAL WHERE {_TIMES}"
+)
+"""Rows that add to no sum of calls but that of denied ones, from which they are subtracted."""
 _PERCENTILES = ("p50_ms", "p95_ms", "p99_ms")
 
 
@@ -37,35 +53,40 @@ async def recent_calls(
     """
     since = table.now_ms() - seconds * 1000
     columns = _COLUMNS[by]
+    whose = "" if owner is None else " AND owner = {owner:String}"
+    sources = [f"{source}{whose}" for source in ((_CALLS,) if by == "client" else (_CALLS, _REFUSED))]
     rows = await table.query_async(
-        f"SELECT {', '.join(columns)}, argMax(toString({LOG_TABLE}.key_name), created_at), grouping({columns[0]}), "
-        f"{LOG_SUMS}, quantilesExactIf({LEVELS})(duration_ms, status != 'denied') "
-        f"FROM {LOG_TABLE} FINAL WHERE created_at >= fromUnixTimestamp64Milli({{since:Int64}}, 'UTC')"
-        f"{'' if owner is None else ' AND owner = {owner:String}'} "
+        f"SELECT {', '.join(columns)}, argMaxIf(toString(key_name), created_at, refused = 0), grouping({columns[0]}), "
+        f"{LOG_SUMS}, quantilesExactIf({LEVELS})(duration_ms, status != 'denied'), "
+        f"countIf(refused > 0), sum(refused) AS all_refused FROM ({' UNION ALL '.join(sources)}) "
         f"GROUP BY GROUPING SETS (({', '.join(columns)}), ()) "
-        f"ORDER BY grouping({columns[0]}) DESC, calls DESC, denied DESC, {', '.join(columns)} LIMIT {{limit:UInt32}}",
+        f"ORDER BY grouping({columns[0]}) DESC, calls DESC, all_refused DESC, denied DESC, {', '.join(columns)} "
+        "LIMIT {limit:UInt32}",
         {"since": since, "owner": owner, "limit": MAX_ROWS + 2},
     )
     groups = [row for row in rows if not row[len(columns) + 1]]
-    totals = [_numbers(row[len(columns) + 2 :]) for row in rows if row[len(columns) + 1]]
+    totals = [_numbers(row[len(columns) + 2 :], by) for row in rows if row[len(columns) + 1]]
     return RecentCalls(
         seconds=seconds,
         from_=format_rfc3339(since),
-        totals=Sums(**(totals[0] if totals else _numbers([*(0,) * len(SUMS), ()]))),
-        rows=tuple(_row(columns, row) for row in groups[:MAX_ROWS]),
+        totals=RecentSums(**(totals[0] if totals else _numbers([*(0,) * len(SUMS), (), 0, 0], by))),
+        rows=tuple(_row(by, row) for row in groups[:MAX_ROWS]),
         truncated=len(groups) > MAX_ROWS,
     )
 
 
-def _row(columns: tuple[str, ...], row: tuple[Any, ...]) -> RecentRow:
+def _row(by: RecentGrouping, row: tuple[Any, ...]) -> RecentRow:
+    columns = _COLUMNS[by]
     names: dict[str, Any] = dict(zip(columns, row, strict=False))
     if "key_id" in names:
         names["key_name"] = row[len(columns)]
-    return RecentRow(**names, **_numbers(row[len(columns) + 2 :]))
+    return RecentRow(**names, **_numbers(row[len(columns) + 2 :], by))
 
 
-def _numbers(row: Any) -> dict[str, Any]:
-    *sums, durations = row
-    numbers = dict(zip(SUMS, sums, strict=True))
+def _numbers(row: Any, by: RecentGrouping) -> dict[str, Any]:
+    *sums, durations, refused_rows, refused = row
+    numbers: dict[str, Any] = dict(zip(SUMS, sums, strict=True))
+    numbers["denied"] -= refused_rows
+    numbers["refused"] = UNSET if by == "client" else refused
     percentiles = [float(f"{one:.4g}") for one in durations] if numbers["calls"] else [None] * len(_PERCENTILES)
     return numbers | dict(zip(_PERCENTILES, percentiles, strict=True))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from gateway.usage.store.queries import recent
 from gateway.usage.store.queries.recent import RecentGrouping, recent_calls
 from gateway.usage.store.table import UsageTable
+from tests.usage.denials import denial, insert_denials
 from tests.usage.support import NOW_MS, event
 
 
@@ -55,6 +57,31 @@ async def test_a_grouping_has_its_members_alone(
     rows = msgspec.to_builtins((await recent_calls(table, by)).rows)
     assert [row["calls"] for row in rows] == calls
     assert set(rows[0]) - set(msgspec.to_builtins((await recent_calls(table)).totals)) == members
+
+
+async def test_refused_requests_are_counted_apart_from_calls(table: UsageTable) -> None:
+    await insert(table)
+    await insert_denials(
+        table,
+        denial(created_at=NOW_MS - 1, tool_name="query", count=5),
+        denial(created_at=NOW_MS - 2, tool_name="query", count=6, status=429),
+        denial(created_at=NOW_MS - 3, key_id="key_9", count=7),
+        denial(created_at=NOW_MS - 60_001, count=100),
+    )
+    found = await recent_calls(table)
+    assert [(row.key_id, row.tool_name, row.calls, row.denied, row.refused) for row in found.rows] == [
+        ("key_1", "query", 2, 1, 11),
+        ("key_1", "run_sql", 1, 0, 0),
+        ("key_2", "query_stock_daily", 1, 0, 0),
+        ("key_9", "run_sql", 0, 0, 7),
+    ]
+    assert [row.key_name for row in found.rows] == ["laptop", "Analytics", "Analytics", ""]
+    totals = found.totals
+    assert (totals.calls, totals.errors, totals.denied, totals.refused, totals.records) == (4, 1, 1, 18, 4)
+    assert (found.rows[0].p50_ms, found.rows[3].p50_ms) == (30.0, None)
+    by_client = await recent_calls(table, "client")
+    assert [(row.client_name, row.refused) for row in by_client.rows] == [("curl", UNSET), ("cursor", UNSET)]
+    assert (by_client.totals.denied, by_client.totals.refused) == (1, UNSET)
 
 
 async def test_an_owner_sees_own_calls_alone_in_rows_and_total(table: UsageTable) -> None:
