@@ -39,7 +39,7 @@ async def log_in(page: Page, api: Api, email: str = USER, password: str = PASSWO
 
 async def check_layout(page: Page, name: str, widths: tuple[int, ...] = WIDTHS) -> None:
     """Assert that the page never scrolls horizontally and shows all views. `SCREENSHOTS` makes it write screenshots."""
-    await expect(page.locator(".loading")).to_have_count(0)
+    await expect(page.locator(".loading, [aria-busy]")).to_have_count(0)
     for width in widths:
         await page.set_viewport_size({"width": width, "height": 900})
         assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (page.url, width)

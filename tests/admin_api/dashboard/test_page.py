@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.dashboard.support import BROWSER_TEST, check_layout, log_in
 from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
-from tests.support.audit import audit_entries
 from tests.support.prefix_proxy import prefix_proxy
 
 pytestmark = BROWSER_TEST
@@ -121,11 +119,3 @@ async def test_the_page_works_below_a_prefix_that_a_proxy_removes(page: Page, ap
         assert {path for path in paths if not path.startswith(url)} == set()
         # No request is left when the proxy ends.
         await page.goto("about:blank")
-
-
-async def test_the_audit_log_is_listed_for_admins(page: Page, api: Api, table: UsageTable) -> None:
-    user = await api.logged_in(USER)
-    key = await user.create_key("laptop", calls_per_day=100)
-    await AUDIT_LOG.insert(table, await audit_entries(api.deps.redis), "token")
-    await log_in(page, api, ADMIN, view="audit")
-    await expect(page.get_by_role("row", name=key["key_id"])).to_contain_text("key.create")

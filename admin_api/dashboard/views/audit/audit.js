@@ -1,41 +1,82 @@
-// The audit log: who did what.
+// The audit log: who did what, with the values before and after.
 
-import { html } from "../../html.js";
+import { download } from "../../api.js";
+import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
-import { useQuery } from "../../router.js";
+import { href, useQuery } from "../../router.js";
 import { DateTime, ZoneNote } from "../../times.js";
+import { Filter } from "../../components/form.js";
+import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
-import { CursorPager, Name, Table } from "../../components/table.js";
+import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
 
 const PAGE_SIZE = 50;
-const RESULTS = { ok: "Done", denied: "Denied", failed: "Failed" };
+const RESULTS = { ok: ["active", "Done"], denied: ["suspended", "Denied"], failed: ["error", "Failed"] };
+const ACTS = ["key.*", "user.*", "auth.*", "usage.export", "audit.export", "dead_letter.*", "alert.test"];
 
 export function AuditView() {
   const [query, change] = useQuery();
-  const loaded = useData("api/audit", { limit: PAGE_SIZE, cursor: query.cursor });
+  const [problem, setProblem] = useState("");
+  const filters = { ...rangeOf(query), actor: query.actor, act: query.act, object: query.object };
+  const loaded = useData("api/audit", { ...filters, limit: PAGE_SIZE, cursor: query.cursor });
+  const filter = (name) => (value) => change({ [name]: value, cursor: "" });
+  const save = (format) => download("api/audit/export", { ...filters, format }).then(() => setProblem(""), (error) => setProblem(error.message));
+  const downloads = [["csv", "CSV"], ["ndjson", "NDJSON"], ["parquet", "Parquet"]].map(([format, title]) => html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>${title}</button>`);
   return html`
-    <${Heading} title="Audit" lead="Logins, exports, denied requests and changes of keys and users, the newest first." />
-    <${Panel} title="Acts"><${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//><//>
+    <${Heading} title="Audit" lead="Logins, exports, denied requests, and changes of keys and users, the newest first." />
+    <div class="filters"><${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} /></div>
+    <${Panel} title="Acts" actions=${html`<span class="hint">Download</span>${downloads}`}>
+      <form class="filter-bar" aria-label="Filter acts" onSubmit=${(event) => event.preventDefault()} onReset=${() => change({ actor: "", act: "", object: "", cursor: "" })}>
+        <${Filter} label="Actor" value=${query.actor} onChange=${filter("actor")} />
+        <${Filter} label="Act" value=${query.act} placeholder="key.create, or key.*" suggestions=${ACTS} onChange=${filter("act")} />
+        <${Filter} label="Object" value=${query.object} placeholder="key id or email" onChange=${filter("object")} />
+        <button type="reset" class="button">Clear</button>
+      </form>
+      <p class="problem" role="alert">${problem}</p>
+      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
+    <//>
     <${ZoneNote} />
   `;
 }
 
 function ActTable({ page, isLoading, query, change }) {
-  if (page.items.length === 0) return html`<${Empty}>No acts are recorded.<//>`;
-  const text = (value) => (typeof value === "string" ? value : JSON.stringify(value ?? null));
-  const changed = (item, name) => (name in item.before ? `${text(item.before[name])} → ${text(item.after[name])}` : text(item.after[name]));
-  const details = (item) => Object.keys({ ...item.before, ...item.after }).map((name) => `${name}: ${changed(item, name)}`).join(", ");
+  if (page.items.length === 0) return html`<${Empty}>No acts match these filters.<//>`;
   const columns = [
     { key: "time", title: "Time", class: "nowrap", cell: (item) => html`<${DateTime} at=${item.created_at} />` },
     { key: "actor", title: "Actor", cell: (item) => html`<${Name} text=${item.actor} />` },
     { key: "act", title: "Act", cell: (item) => html`<code>${item.act}</code>` },
-    { key: "object", title: "Object", cell: (item) => html`<${Name} text=${item.object || "–"} />` },
-    { key: "result", title: "Result", cell: (item) => html`<${Status} kind=${item.result === "ok" ? "active" : "suspended"}>${RESULTS[item.result] ?? item.result}<//>` },
-    { key: "address", title: "Address", cell: (item) => html`<code>${item.address}</code>` },
-    { key: "details", title: "Details", cell: (item) => html`<${Name} text=${details(item) || "–"} />` },
+    { key: "object", title: "Object", cell: (item) => html`<${ObjectOf} item=${item} />` },
+    { key: "result", title: "Result", cell: (item) => html`<${Status} kind=${RESULTS[item.result]?.[0]}>${RESULTS[item.result]?.[1] ?? item.result}<//>` },
+    { key: "address", title: "Address", cell: (item) => html`<code>${item.address || "–"}</code>` },
   ];
   return html`
-    <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} />
+    <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} details=${changes} />
     <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
   `;
+}
+
+function ObjectOf({ item }) {
+  const name = html`<${Name} text=${item.object || "–"} />`;
+  return item.object?.startsWith("key_") ? html`<a href=${href("keys", {}, item.object)}>${name}</a>` : name;
+}
+
+function changes({ before, after }) {
+  const names = Object.keys({ ...before, ...after }).sort();
+  if (names.length === 0) return html`<p class="hint">This act has no values.</p>`;
+  return html`
+    <${Scrolling} label="Values before and after"><table class="changes">
+      <caption class="offscreen">Values before and after</caption>
+      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
+      <tbody>
+        ${names.map((name) => html`<tr key=${name}><th scope="row">${name}</th><td><bdi>${text(before, name)}</bdi></td><td><bdi>${text(after, name)}</bdi></td></tr>`)}
+      </tbody>
+    </table><//>
+  `;
+}
+
+// A field that is absent has no value at that time; `null` is one that was not set.
+function text(values, name) {
+  if (!Object.hasOwn(values, name)) return "";
+  if (values[name] === null) return "not set";
+  return typeof values[name] === "string" ? values[name] : JSON.stringify(values[name], null, 1);
 }
