@@ -24,7 +24,7 @@ from admin_api.http.download import Download
 from admin_api.http.problem import Problem
 from admin_api.http.request_headers import RequestHeader
 from gateway.accounts.user import Role, User
-from gateway.audit.author import Author
+from gateway.audit.author import COMMAND_LINE, Author
 from gateway.keys.changes import BeyondPolicy
 
 MAX_BODY_BYTES = 64 * 1024
@@ -63,7 +63,10 @@ class ApiCaller:
     @property
     def author(self) -> Author:
         """Return the caller as the author of what the request does."""
-        return Author("" if self.authenticated is None else self.user.email, self.address)
+        if self.authenticated is None:
+            return Author("", self.address)
+        operator = self.authenticated.claims.operator
+        return Author(operator, COMMAND_LINE) if operator else Author(self.user.email, self.address)
 
     @property
     def login(self) -> Login:

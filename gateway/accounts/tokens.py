@@ -5,6 +5,7 @@
   and is derived from it. Tokens of earlier versions have no `kid`.
 - `exp`, `iat`, `sub`, `aud` and `pwd` are required and type-checked; the lifetime of a token is bounded.
 - `pwd` is the user's `password_changed_at`: tokens issued before a password change are invalid.
+- `operator` is the user of the operating system who runs a command with the rights of `sub`.
 - `sid` is the session of the token (`gateway.accounts.sessions`), if it has one.
 - All invalid tokens are treated alike: they identify no user.
 """
@@ -38,6 +39,7 @@ class Claims(msgspec.Struct, frozen=True, omit_defaults=True):
     exp: int
     pwd: int
     sid: str = ""
+    operator: str = ""
 
 
 class AccessTokens:
@@ -58,7 +60,7 @@ class AccessTokens:
         self._now_ms = now_ms
         self.lifetime_seconds = lifetime_seconds
 
-    def issue(self, user: User, *, session_id: str = "", expires_at_ms: int | None = None) -> str:
+    def issue(self, user: User, *, session_id: str = "", expires_at_ms: int | None = None, operator: str = "") -> str:
         """Return a token for this user, valid until it expires, its session ends, or the password changes."""
         now = self._now_ms() // 1000
         claims = Claims(
@@ -68,6 +70,7 @@ class AccessTokens:
             exp=now + self.lifetime_seconds if expires_at_ms is None else expires_at_ms // 1000,
             pwd=user.password_changed_at,
             sid=session_id,
+            operator=operator,
         )
         headers = {"kid": key_id(self._secret)}
         return jwt.encode(msgspec.to_builtins(claims), self._secret, algorithm=ALGORITHM, headers=headers)

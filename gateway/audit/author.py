@@ -18,6 +18,10 @@ Call it where the script makes its change, and not where a repeated script finds
 """
 
 
+COMMAND_LINE = "command line"
+"""Recorded instead of a client address for commands."""
+
+
 class Author(NamedTuple):
     """The person or program that makes a change."""
 

@@ -10,6 +10,7 @@ import typer
 
 import gateway
 from gateway.cli import alerts, backup, client_config, diagnostics, jwt_secret, metering, run
+from gateway.cli.audit import commands as audit
 from gateway.cli.keys import commands as keys
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.top import command as top_command
@@ -52,6 +53,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(usage.app, name="usage")
 app.command()(top_command.top)
+app.add_typer(audit.app, name="audit")
 app.add_typer(alerts.app, name="alert")
 app.add_typer(metering.app, name="metering")
 app.command()(backup.backup)

@@ -10,7 +10,7 @@ from gateway.cli import main
 from tests.cli.catalog import COMMANDS, options_of
 from tests.cli.support import Capture
 
-WITHOUT_JSON = {"up", "proxy", "admin", "usage export"}
+WITHOUT_JSON = {"up", "proxy", "admin", "usage export", "audit export"}
 """They run until they are stopped, or write a file in a format of their own."""
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from gateway.cli.support.output import CliError
-from gateway.cli.support.stores import Stores
+from gateway.cli.support.stores import Stores, command_author
 from gateway.runtime.data_dir import JWT_SECRET_FILE, read_jwt_secrets
 from gateway.timestamps import now_ms
 from gateway.tls.local_client import local_verification
@@ -67,7 +67,8 @@ async def _token(stores: Stores) -> str:
     admins = [user for user in await stores.users.list() if user.is_active_admin]
     if not admins:
         raise CliError("there is no admin: add one with `mcp-gateway user add EMAIL --admin`")
-    return AccessTokens(_jwt_secret(stores), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS)).issue(admins[0])
+    tokens = AccessTokens(_jwt_secret(stores), now_ms=now_ms, lifetime_seconds=int(_TIMEOUT_SECONDS))
+    return tokens.issue(admins[0], operator=command_author().actor)
 
 
 def _jwt_secret(stores: Stores) -> str:

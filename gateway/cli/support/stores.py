@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway.audit.audit_log import AuditLog
-from gateway.audit.author import Author
+from gateway.audit.author import COMMAND_LINE, Author
 from gateway.cli.support.output import CliError
 from gateway.keys.store import KeyStore
 from gateway.redis.client import connect
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from gateway.accounts.users import UserStore
 
 Result = TypeVar("Result")
-
-_ADDRESS = "command line"
-"""Recorded in the audit log instead of a client address."""
 
 
 class Stores(NamedTuple):
@@ -73,7 +70,7 @@ async def _connected(settings: Settings) -> AsyncIterator[Stores]:
     redis = connect(redis_url)
     users = UserStore(redis, now_ms=now_ms)
     try:
-        author = _author()
+        author = command_author()
         keys, audit = KeyStore(redis, pepper=pepper, now_ms=now_ms), AuditLog(redis, now_ms=now_ms, author=author)
         yield Stores(users.by(author), keys.by(author), audit, redis, instance, settings)
     except (RedisError, OSError) as error:
@@ -84,12 +81,12 @@ async def _connected(settings: Settings) -> AsyncIterator[Stores]:
         await redis.aclose()
 
 
-def _author() -> Author:
+def command_author() -> Author:
     """Return the user of the operating system as the author of what a command does."""
     try:
-        return Author(f"{getpass.getuser()} (command line)", _ADDRESS)
+        return Author(f"{getpass.getuser()} ({COMMAND_LINE})", COMMAND_LINE)
     except (KeyError, OSError):
-        return Author(_ADDRESS, _ADDRESS)
+        return Author(COMMAND_LINE, COMMAND_LINE)
 
 
 def _locate_redis(settings: Settings) -> tuple[str, Instance | None]:

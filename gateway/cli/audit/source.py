@@ -1,0 +1,76 @@
+"""Entries of the audit log, from a ClickHouse server or else from the admin process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from gateway.cli.support import admin_client
+from gateway.cli.support.export import Export, Format
+from gateway.cli.support.stores import Stores
+from gateway.cli.usage.database import usage_table
+from gateway.timestamps import parse_timestamp
+
+if TYPE_CHECKING:
+    from gateway.usage.store.logs.audit import AuditFilters
+
+_PAGE = 200
+
+
+async def read_entries(stores: Stores, query: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+    """Return at most `limit` entries, newest first, as the admin API has them. Raises `CliError`."""
+    async with usage_table(stores) as table:
+        if table is None:
+            return await _read_pages(stores, query, limit)
+        # Imported here: the other commands need no ClickHouse client.
+        from gateway.usage.consumer.read_your_writes import wait_until_stored
+        from gateway.usage.store.logs.audit import read_page
+
+        await wait_until_stored(stores.redis)
+        page = await read_page(table, _filters(query), limit)
+        return [msgspec.to_builtins(item) for item in page.items]
+
+
+async def _read_pages(stores: Stores, query: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    page = dict(query)
+    while True:
+        page["limit"] = str(min(_PAGE, limit - len(entries)))
+        answer = await admin_client.get_json(stores, "/api/audit", page)
+        entries += answer["items"]
+        if answer["next_cursor"] is None or len(entries) >= limit:
+            return entries
+        page["cursor"] = answer["next_cursor"]
+
+
+@asynccontextmanager
+async def started_export(stores: Stores, query: Mapping[str, str], fmt: Format) -> AsyncIterator[Export]:
+    """Start an export of the entries, and record it."""
+    parameters = {**query, "format": fmt.value}
+    async with usage_table(stores) as table:
+        if table is None:
+            yield Export(admin_client.download(stores, "/api/audit/export", parameters))
+            return
+        from gateway.usage.consumer.read_your_writes import wait_until_stored
+        from gateway.usage.store.export import Format as TableFormat
+        from gateway.usage.store.logs.audit import export
+
+        await stores.audit.record("audit.export", after=parameters)
+        await wait_until_stored(stores.redis)
+        yield Export(export(table, _filters(query), TableFormat(fmt.value)))
+
+
+def _filters(query: Mapping[str, str]) -> AuditFilters:
+    from gateway.usage.store.logs.audit import AuditFilters
+
+    times = {name: parse_timestamp(query[name]) if name in query else None for name in ("from", "to")}
+    return AuditFilters(
+        actor=query.get("actor"),
+        act=query.get("act"),
+        object_=query.get("object"),
+        since=times["from"],
+        until=times["to"],
+    )
