@@ -8,15 +8,18 @@ it lacks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.difference import LOG_SUMS, SUMS
 from gateway.usage.store.names import DENIALS_TABLE, LOG_TABLE
 from gateway.usage.store.queries.models import RecentCalls, RecentRow, RecentSums
 from gateway.usage.store.queries.sources import LEVELS
+from gateway.usage.store.queries.statistics import key_names
 from gateway.usage.store.table import UsageTable
 
 DEFAULT_SECONDS = 60
@@ -66,13 +69,21 @@ async def recent_calls(
     )
     groups = [row for row in rows if not row[len(columns) + 1]]
     totals = [_numbers(row[len(columns) + 2 :], by) for row in rows if row[len(columns) + 1]]
+    found = await _named(table, owner, [_row(by, row) for row in groups[:MAX_ROWS]])
     return RecentCalls(
         seconds=seconds,
         from_=format_rfc3339(since),
         totals=RecentSums(**(totals[0] if totals else _numbers([*(0,) * len(SUMS), (), 0, 0], by))),
-        rows=tuple(_row(by, row) for row in groups[:MAX_ROWS]),
+        rows=found,
         truncated=len(groups) > MAX_ROWS,
     )
+
+
+async def _named(table: UsageTable, owner: str | None, rows: Sequence[RecentRow]) -> tuple[RecentRow, ...]:
+    """Return the rows with the names of keys that had no call in these seconds, as far as they had one before."""
+    unnamed = {row.key_id for row in rows if row.key_name == "" and row.key_id is not UNSET}
+    names = await key_names(table, owner, sorted(unnamed)) if unnamed else {}
+    return tuple(replace(row, key_name=names.get(row.key_id, "")) if row.key_id in unnamed else row for row in rows)
 
 
 def _row(by: RecentGrouping, row: tuple[Any, ...]) -> RecentRow:

@@ -66,6 +66,7 @@ async def test_refused_requests_are_counted_apart_from_calls(table: UsageTable) 
         denial(created_at=NOW_MS - 1, tool_name="query", count=5),
         denial(created_at=NOW_MS - 2, tool_name="query", count=6, status=429),
         denial(created_at=NOW_MS - 3, key_id="key_9", count=7),
+        denial(created_at=NOW_MS - 3, tool_name="drop", count=2),
         denial(created_at=NOW_MS - 60_001, count=100),
     )
     found = await recent_calls(table)
@@ -74,10 +75,11 @@ async def test_refused_requests_are_counted_apart_from_calls(table: UsageTable) 
         ("key_1", "run_sql", 1, 0, 0),
         ("key_2", "query_stock_daily", 1, 0, 0),
         ("key_9", "run_sql", 0, 0, 7),
+        ("key_1", "drop", 0, 0, 2),
     ]
-    assert [row.key_name for row in found.rows] == ["laptop", "Analytics", "Analytics", ""]
+    assert [row.key_name for row in found.rows] == ["laptop", "laptop", "Analytics", "", "laptop"]
     totals = found.totals
-    assert (totals.calls, totals.errors, totals.denied, totals.refused, totals.records) == (4, 1, 1, 18, 4)
+    assert (totals.calls, totals.errors, totals.denied, totals.refused, totals.records) == (4, 1, 1, 20, 4)
     assert (found.rows[0].p50_ms, found.rows[3].p50_ms) == (30.0, None)
     by_client = await recent_calls(table, "client")
     assert [(row.client_name, row.refused) for row in by_client.rows] == [("curl", UNSET), ("cursor", UNSET)]
