@@ -10,10 +10,9 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage.field_types import ExportFormat, From, TimeZone, To
 from admin_api.endpoints.usage.parameters import invalid_field
-from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
-from admin_api.http.paging import Cursor, InvalidCursor, PageLimit, decode_cursor, encode_cursor
+from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.export import MEDIA_TYPES, Format
 from gateway.usage.store.logs import audit
@@ -90,10 +89,7 @@ def _filters(params: AuditSelection) -> AuditFilters:
 def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
-    try:
-        created_at, entry_id = decode_cursor(cursor, (int, str))
-    except InvalidCursor:
-        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    created_at, entry_id = decode_cursor(cursor, (int, str))
     return Position(int(created_at), str(entry_id))
 
 

@@ -40,7 +40,7 @@ class HistoryQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def after(self) -> Cursor | None:
-        """Return the end of the page before. Raises `InvalidFields`."""
+        """Return the last call of the page before. Raises `InvalidFields` and `InvalidCursor`."""
         if self.cursor is None:
             return None
         if self.page != 1:
@@ -48,7 +48,7 @@ class HistoryQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=
         try:
             return Cursor.parse(self.cursor)
         except ValueError:
-            raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+            raise paging.InvalidCursor(self.cursor) from None
 
 
 class ExportQuery(CallsQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -10,11 +10,10 @@ from admin_api.dependencies import Dependencies
 from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage.field_types import DenialStatus, ExportFormat, Search
 from admin_api.endpoints.usage.parameters import PeriodQuery
-from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import KeyId
-from admin_api.http.paging import Cursor, InvalidCursor, PageLimit, decode_cursor, encode_cursor
+from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.export import MEDIA_TYPES, Format
 from gateway.usage.store.logs import denials
@@ -82,10 +81,7 @@ async def export_denials(deps: Dependencies, caller: ApiCaller, params: DenialsE
 def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
-    try:
-        parts: Any = decode_cursor(cursor, (int, int, str, str, str, int, str))
-    except InvalidCursor:
-        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    parts: Any = decode_cursor(cursor, (int, int, str, str, str, int, str))
     return Position(*parts)
 
 
