@@ -1,8 +1,9 @@
 """A usage writer in a separate process that a test kills. Arguments: Redis URL, ClickHouse URL, fault point.
 
-At `before-insert`, `after-insert`, `after-second-insert` and `after-ack` it prints `there` and stops; at
-`during-insert` it prints `there` and continues. With `none` it ends when the stream is empty, and prints the contents
-of the table; with `until-eof` not before the end of its standard input.
+At `before-insert`, `after-insert`, `after-second-insert`, `before-log-insert`, `after-log-insert` and `after-ack` it
+prints `there` and stops; at `during-insert` and `during-log-insert` it prints `there` and continues. With `none` it
+ends when the stream is empty, and prints the contents of the tables; with `until-eof` not before the end of its
+standard input.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ class StoppingTable(UsageTable):
         if self.point == {1: "after-insert", 2: "after-second-insert"}.get(self.inserts):
             await stop_here()
 
+    async def insert_columns_async(
+        self, name: str, types: Mapping[str, str], data: Sequence[Sequence[Any]], token: str
+    ) -> None:
+        if self.point == "before-log-insert":
+            await stop_here()
+        if self.point == "during-log-insert":
+            print("there", flush=True)
+        await super().insert_columns_async(name, types, data, token)
+        if self.point == "after-log-insert":
+            await stop_here()
+
 
 async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
     table = StoppingTable(clickhouse_url)
@@ -68,7 +80,8 @@ async def main(redis_url: str, clickhouse_url: str, point: str) -> None:
     await redis.aclose()
     ids = table.query("SELECT event_id FROM mcp_tool_usage_log ORDER BY event_id")
     calls = table.query("SELECT sum(calls + denied) FROM mcp_tool_usage_quarter_hourly")
-    print(json.dumps([[row[0] for row in ids], calls[0][0]]))
+    entries = table.query("SELECT id FROM mcp_audit_log ORDER BY id")
+    print(json.dumps([[row[0] for row in ids], calls[0][0], [row[0] for row in entries]]))
     table.close()
 
 
@@ -92,14 +105,25 @@ async def drain_with_new_process(valkey: Valkey, folder: Path) -> tuple[list[str
     return await contents_at_the_end(start_writer_process(valkey, folder, "none"))
 
 
+async def drain_audit_log(valkey: Valkey, folder: Path) -> list[str]:
+    """Have a new writer drain the stream; return the ids in the audit log."""
+    _, _, entries = await _contents(start_writer_process(valkey, folder, "none"))
+    return entries
+
+
 async def contents_at_the_end(process: subprocess.Popen[bytes]) -> tuple[list[str], int]:
-    """Wait until a writer process has drained the stream, and return the contents of its table."""
+    """Wait until a writer process has drained the stream, and return the contents of its usage table."""
+    ids, calls, _ = await _contents(process)
+    return ids, calls
+
+
+async def _contents(process: subprocess.Popen[bytes]) -> tuple[list[str], int, list[str]]:
     try:
         output, _ = await asyncio.to_thread(process.communicate, timeout=60)
     finally:
         finish(process)
-    ids, calls = json.loads(output)
-    return ids, calls
+    ids, calls, entries = json.loads(output)
+    return ids, calls, entries
 
 
 if __name__ == "__main__":

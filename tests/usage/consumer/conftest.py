@@ -27,6 +27,7 @@ def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     """A faulty connection to the database of `table`."""
     found = FaultyTable(usage_url, database=table.database)
     found.faults = []
+    found.log_faults = []
     found.inserting = asyncio.Event()
     yield found
     found.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import redis.asyncio
@@ -12,7 +12,7 @@ import redis.asyncio
 from gateway.redis import names as redis_names
 from gateway.usage.event import UsageEvent
 from gateway.usage.producer.stream import UsageStream
-from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.support import (
@@ -27,6 +27,8 @@ class FaultyTable(UsageTable):
     """The real table behind a faulty connection: `faults` has the outcomes of the next inserts."""
 
     faults: list[str]
+    log_faults: list[str]
+    """The outcomes of the next inserts into other tables than that of the calls."""
     inserting: asyncio.Event
 
     async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
@@ -43,6 +45,21 @@ class FaultyTable(UsageTable):
         if fault.startswith("hangs"):
             self.inserting.set()
             await asyncio.Event().wait()
+
+    async def insert_columns_async(
+        self, name: str, types: Mapping[str, str], data: Sequence[Sequence[Any]], token: str
+    ) -> None:
+        fault = self.log_faults.pop(0) if self.log_faults else "none"
+        if fault == "content refused":
+            raise UsageRefused("odd")
+        if fault == "refused":
+            raise UsageTableUnavailable("away")
+        await super().insert_columns_async(name, types, data, token)
+        if "rows lost" in fault:
+            # A mutation keeps the token.
+            self.write(f"ALTER TABLE {name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
+        if fault.startswith("reply lost"):
+            raise UsageTableUnavailable("away")
 
 
 class Snapshot:
