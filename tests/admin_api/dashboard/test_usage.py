@@ -6,9 +6,11 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
+from gateway.timestamps import now_ms
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.dashboard.support import BROWSER_TEST, calls, check_layout, log_in
+from tests.admin_api.dashboard.support import BROWSER_TEST, LONG, calls, check_layout, log_in
 from tests.support.admin_api import ADMIN, USER, Api, event
+from tests.usage.denials import denial, insert_denials
 
 pytestmark = BROWSER_TEST
 
@@ -88,6 +90,30 @@ async def test_a_breakdown_filters_the_view_and_the_filter_can_be_removed(
     await expect(page.get_by_role("region", name="By tool").get_by_role("listitem")).to_have_count(1)
     await page.get_by_role("button", name="tool: run_sql").click()
     await expect(page.get_by_role("region", name="By tool").get_by_role("listitem")).to_have_count(2)
+
+
+async def test_refused_requests_are_shown_for_the_period_and_on_the_page_of_the_key(
+    page: Page, api: Api, table: UsageTable
+) -> None:
+    key_id = (await (await api.logged_in(USER)).create_key("laptop"))["key_id"]
+    common = {"owner": USER, "created_at": now_ms() - 60_000}
+    await insert_denials(
+        table,
+        denial(**common, key_id=key_id, tool_name="run_sql", count=12),
+        denial(**common, key_id=key_id, tool_name="", status=429, reason="rate", count=3456),
+        denial(**common, key_id="key_other", tool_name=LONG, status=429, reason="tool_rate"),
+    )
+    await log_in(page, api, view="overview")
+    rows = page.get_by_role("table", name="Refused requests, the most frequent first").locator("tbody tr")
+    await expect(rows).to_have_count(3)
+    await expect(rows.first).to_contain_text("3,456")
+    await expect(rows.first).to_contain_text("Limit used up")
+    async with page.expect_download() as download:
+        await page.get_by_role("region", name="Refused requests").get_by_role("button", name="CSV").first.click()
+    assert (await download.value).suggested_filename.endswith(".csv")
+    await rows.nth(1).get_by_role("link", name="laptop").click()
+    await expect(rows).to_have_count(2)
+    await expect(rows.nth(1)).to_contain_text("tool not allowed")
 
 
 async def test_usage_is_broken_down_by_a_label_of_keys(page: Page, api: Api, table: UsageTable) -> None:

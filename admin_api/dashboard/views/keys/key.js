@@ -14,6 +14,7 @@ import { Name, Properties, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
 import { ConnectDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
 import { pairsText } from "./key_fields.js";
+import { Denials } from "../usage/denials.js";
 import { UsageChart } from "../usage/usage_chart.js";
 import { Expiry, Limits, STATUSES } from "./keys.js";
 
@@ -64,6 +65,7 @@ function Key({ shown, etag, reload }) {
     <${LimitUse} limits=${shown.limits} />
     <${Secrets} shown=${shown} mayChange=${mayChange} setDialog=${setDialog} reload=${reload} />
     <${Usage} keyId=${shown.key_id} owner=${shown.owner} />
+    <${Denials} scope=${{ ...rangeOf({}), owner: shown.owner, key_id: shown.key_id }} title="Refused requests in the last 30 days" />
     ${dialog}
   `;
 }

@@ -13,6 +13,7 @@ import { Filter, ToggleGroup } from "../../components/form.js";
 import { LONGEST_PERIOD, PeriodPicker, bucketOf, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
+import { Denials } from "./denials.js";
 import { MEASURES, measureOf } from "./measures.js";
 import { UsageChart, chartTitle } from "./usage_chart.js";
 
@@ -42,6 +43,7 @@ export function OverviewView() {
     </div>
     <${ActiveFilters} query=${query} onChange=${change} />
     <${Loaded} ...${loaded}>${(stats) => html`<${Statistics} stats=${stats} query=${query} range=${range} bucket=${bucket} change=${change} />`}<//>
+    ${!query.table && !query.client && html`<${Denials} scope=${{ ...range, ...ownerQuery(query), key_id: query.key_id, tool: query.tool }} seconds=${isLive ? LIVE_SECONDS : 0} />`}
     <${ZoneNote} />
   `;
 }
