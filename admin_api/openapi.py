@@ -35,7 +35,7 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str, public_url: str |
         "info": {
             "title": "MCP gateway admin API",
             "version": version,
-            "description": "API keys for MCP clients, their usage, users and the audit trail.",
+            "description": "API keys for MCP clients, their usage, users and the audit log.",
         },
         **({"servers": [{"url": public_url.rstrip("/")}]} if public_url else {}),
         "paths": paths,

@@ -45,9 +45,9 @@ has no API besides MCP.
 
 Authentication: `POST /api/auth/login` returns a token; send it as `Authorization: Bearer …`. With the header
 `X-Gateway-Page: 1`, a login sets the cookie of the dashboard instead ([logins](../how-to/logins.md#the-cookie)).
-Endpoints marked *admin* need a user who is an admin (403 otherwise). Request bodies are JSON with
-`Content-Type: application/json`; a GET takes query parameters. Users see their own keys and calls; for an admin,
-`owner` selects another user's and `all=true` everybody's.
+Endpoints that name roles need a user with one of them (403 otherwise). Request bodies are JSON with
+`Content-Type: application/json`; a GET takes query parameters. Users see their own keys and calls; for admins and
+auditors, `owner` selects another user's and `all=true` everybody's.
 Errors are `application/problem+json` ([errors](errors.md#the-admin-api-on-8000)).
 """
 

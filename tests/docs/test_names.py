@@ -88,3 +88,15 @@ def test_every_name_in_redis_and_clickhouse_exists() -> None:
 def test_every_endpoint_exists() -> None:
     known = {endpoint.path for endpoint in ENDPOINTS} | {"/api/openapi.json"}
     assert [one for one in mentions(r"`(?:GET |POST )?(/api/[\w./-]+)") if one.text not in known] == []
+
+
+def test_every_act_of_the_audit_log_is_described() -> None:
+    described = (ROOT / "docs/how-to/audit.md").read_text()
+    code = [
+        path.read_text()
+        for folder in ("gateway/keys", "gateway/accounts", "gateway/cli", "admin_api/endpoints")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    acts = set(re.findall(r'"((?:alert|audit|auth|dead_letter|key|usage|user)\.[a-z_]+)"', "".join(code)))
+    assert len(acts) > 20
+    assert {act for act in acts if f"`{act}`" not in described} == set()

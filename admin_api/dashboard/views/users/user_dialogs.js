@@ -71,7 +71,7 @@ export function DeleteDialog({ user, onClose, onDone }) {
   const send = async ({ transfer_to }) => onDone(await post("api/users/delete", { email: user.email, ...(transfer_to.trim() && { transfer_to: transfer_to.trim() }) }));
   return html`
     <${Dialog} title="Delete this user?" onClose=${onClose}>
-      <p><bdi>${user.email}</bdi> is deleted. This cannot be undone. Usage data and the audit trail are kept.</p>
+      <p><bdi>${user.email}</bdi> is deleted. This cannot be undone. Usage data and the audit log are kept.</p>
       <${Form} send=${send} submit="Delete" onCancel=${onClose} danger>
         <${Field} label="Transfer the keys to" name="transfer_to" type="email" hint="Only needed for a user with keys." />
       <//>
