@@ -52,6 +52,7 @@ from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.reconciliation import MONITOR_SECONDS, Balance, BalanceReporter, monitor_balance
 from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.table import UsageTable
 
 FINAL_FLUSH_SECONDS = 5.0
@@ -76,7 +77,8 @@ async def running(
     tls = _tls(settings)
     listeners = _bind(settings.host, settings.admin_port)
     redis = redis_client.connect(settings.redis_url)
-    table = UsageTable(settings.clickhouse_url, ttl_days=settings.usage_ttl_days, cluster=settings.clickhouse_cluster)
+    retention = Retention(usage_days=settings.usage_ttl_days, audit_days=settings.audit_ttl_days)
+    table = UsageTable(settings.clickhouse_url, retention=retention, cluster=settings.clickhouse_cluster)
     users = UserStore(redis, now_ms=now_ms)
     try:
         await _check_databases(redis, table)

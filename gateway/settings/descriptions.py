@@ -266,6 +266,12 @@ SECTIONS: dict[str, dict[str, Description]] = {
             "400",
             "never",
         ),
+        "audit_ttl_days": Description(
+            "Days after which entries of the audit log are deleted.",
+            "ClickHouse deletes them in the background, by days in UTC.",
+            "730",
+            "never",
+        ),
     },
     "Alerts": {
         "webhook_url": Description(

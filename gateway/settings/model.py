@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     usage_stream_max_entries: v.Count = 5_000_000
     usage_spool_max_bytes: v.Count = 268_435_456
     usage_ttl_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
+    audit_ttl_days: Annotated[int | None, Field(ge=1, le=36_500)] = None
 
     # Alerts
     webhook_url: secret_values.WebhookUrl | None = None

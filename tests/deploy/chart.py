@@ -42,6 +42,7 @@ EVERYTHING: Values = {
         "usage_stream_max_entries": 5_000_000,
         "usage_spool_max_bytes": 1_073_741_824,
         "usage_ttl_days": None,
+        "audit_ttl_days": None,
     },
     "secrets": {
         "name": "gateway-secrets",

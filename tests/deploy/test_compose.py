@@ -77,7 +77,7 @@ def test_every_optional_setting_reaches_its_role(
         assert settings.upstream_authorization is not None
         assert settings.workers == 2
     else:
-        assert settings.usage_ttl_days == 400
+        assert (settings.usage_ttl_days, settings.audit_ttl_days) == (400, 730)
         assert settings.webhook_url is not None
 
 

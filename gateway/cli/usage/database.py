@@ -25,9 +25,12 @@ async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
         return
     # Imported here: the other commands need no ClickHouse client.
     from gateway.usage.store.errors import UsageTableUnavailable
+    from gateway.usage.store.migrations.retention import Retention
     from gateway.usage.store.table import UsageTable
 
-    table = UsageTable(url, ttl_days=stores.settings.usage_ttl_days, cluster=stores.settings.clickhouse_cluster)
+    settings = stores.settings
+    retention = Retention(usage_days=settings.usage_ttl_days, audit_days=settings.audit_ttl_days)
+    table = UsageTable(url, retention=retention, cluster=settings.clickhouse_cluster)
     try:
         yield table
     except UsageTableUnavailable as error:

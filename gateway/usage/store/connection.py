@@ -14,7 +14,8 @@ import msgspec
 from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 
-from gateway.usage.store.migrations.migrate import migrate, set_retention
+from gateway.usage.store.migrations.migrate import migrate
+from gateway.usage.store.migrations.retention import Retention, set_retention
 
 DATABASE = "mcp_gateway"
 """The database of a URL that names none."""
@@ -40,9 +41,9 @@ class Connector:
     """Opens connections to the database at a URL. Two threads may both migrate it, which does no harm."""
 
     def __init__(
-        self, url: str, *, database: str | None, ttl_days: int | None, cluster: str | None, timeouts: Timeouts
+        self, url: str, *, database: str | None, retention: Retention, cluster: str | None, timeouts: Timeouts
     ) -> None:
-        """Opens nothing yet. `ttl_days` and `cluster` are those of `UsageTable`."""
+        """Opens nothing yet. `retention` and `cluster` are those of `UsageTable`."""
         parts = urlsplit(url)
         self.is_embedded = parts.scheme == "chdb"
         named = None if self.is_embedded else unquote(parts.path.strip("/")) or None
@@ -50,7 +51,7 @@ class Connector:
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         """The URL without credentials, for messages."""
         self._cluster = cluster
-        self._ttl_days = ttl_days
+        self._retention = retention
         self._options = _client_options(url, timeouts)
         self._is_prepared = False
 
@@ -63,7 +64,7 @@ class Connector:
             client.database = self.database
             if not self._is_prepared:
                 migrate(client, cluster=self._cluster)
-                set_retention(client, self._ttl_days, self._cluster)
+                set_retention(client, self._retention, self._cluster)
                 self._is_prepared = True
         except BaseException:
             client.close()

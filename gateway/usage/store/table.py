@@ -29,6 +29,7 @@ from gateway.usage.store.connection import Connector, Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, classify_error, unavailable
 from gateway.usage.store.export_stream import ExportStream, GuardedExportStream, open_export_stream
 from gateway.usage.store.migrations.cluster import INSERT_SETTINGS
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.names import LOG_TABLE
 
 QUERY_BYTES = 1 << 30
@@ -61,19 +62,18 @@ class UsageTable:
         url: str,
         *,
         database: str | None = None,
-        ttl_days: int | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - immutable
         cluster: str | None = None,
         timeouts: Timeouts | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         """Opens nothing yet.
 
-        `ttl_days`: rows older than so many whole days (UTC) are removed; `None` keeps all. `cluster`: the tables are on
-        all servers of that cluster.
+        `cluster`: the tables are on all servers of that cluster.
         """
         timeouts = timeouts or Timeouts()
-        self.connector = Connector(url, database=database, ttl_days=ttl_days, cluster=cluster, timeouts=timeouts)
-        self.ttl_days = ttl_days
+        self.connector = Connector(url, database=database, retention=retention, cluster=cluster, timeouts=timeouts)
+        self.ttl_days = retention.usage_days
         self.is_on_cluster = cluster is not None
         self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
         self._query_seconds = timeouts.query

@@ -14,6 +14,7 @@ import redis.asyncio
 
 from gateway.usage.event import unpack
 from gateway.usage.producer.stream import UsageStream
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
 from tests.usage.consumer.support import FaultyTable, Start, append, dead_letters, interrupt
@@ -111,9 +112,9 @@ async def test_expired_rows_do_not_count_as_lost(
 ) -> None:
     # Retention uses ClickHouse's own clock.
     now_ms = time.time_ns() // 1_000_000
-    table = make_table(ttl_days=3, now_ms=lambda: now_ms)
+    table = make_table(retention=Retention(usage_days=3), now_ms=lambda: now_ms)
     table.open()
-    faulty = FaultyTable(usage_url, database=table.database, ttl_days=3, now_ms=lambda: now_ms)
+    faulty = FaultyTable(usage_url, database=table.database, retention=Retention(usage_days=3), now_ms=lambda: now_ms)
     faulty.faults, faulty.inserting = ["reply lost"], asyncio.Event()
     young = event(created_at=now_ms)
     await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)

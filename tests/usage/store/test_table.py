@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.audit.entry import new_entry
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
+from gateway.usage.store.logs.log_table import AUDIT_LOG
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
 from tests.usage.support import (
@@ -166,14 +169,38 @@ def ttl(table: UsageTable) -> list[str]:
 
 def test_retention_is_set_changed_and_removed(make_table: MakeTable) -> None:
     for days, expected in ((None, [""] * 3), (30, ["30"] * 3), (7, ["7"] * 3), (None, [""] * 3)):
-        table = make_table(ttl_days=days)
+        table = make_table(retention=Retention(usage_days=days))
         table.open()
         assert [found.partition("toIntervalDay(")[2].rstrip(")") for found in ttl(table)] == expected
 
 
+async def test_the_audit_log_has_its_own_retention(make_table: MakeTable) -> None:
+    table = make_table(retention=Retention(audit_days=2))
+    table.open()
+    assert ttl(table) == [""] * 3
+    now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
+    entries = [
+        new_entry(
+            created_at=now - age * DAY_MS,
+            actor="a",
+            act="b",
+            object=str(age),
+            address="",
+            before="",
+            after="",
+            result="",
+        )
+        for age in (0, 1, 2, 9)
+    ]
+    await AUDIT_LOG.insert(table, entries, "token")
+    table.write(f"OPTIMIZE TABLE {AUDIT_LOG.name} FINAL", {})
+    found = await table.query_async(f"SELECT object FROM {AUDIT_LOG.name} ORDER BY object")
+    assert found == [("0",), ("1",)]
+
+
 async def test_old_rows_leave_the_table_and_the_roll_up_on_the_same_day(make_table: MakeTable) -> None:
     # Retention uses the engine's own clock.
-    table = make_table(ttl_days=2)
+    table = make_table(retention=Retention(usage_days=2))
     now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
     kept = [event(created_at=now), event(created_at=now - DAY_MS)]
     await table.insert_async([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")

@@ -1,4 +1,4 @@
-"""Migrating a database to the schema of this version, and setting its retention.
+"""Migrating a database to the schema of this version.
 
 Migrations are the numbered SQL files of this folder, applied in order and recorded in `schema_migrations`. Each
 statement may run twice (`IF NOT EXISTS`), so that an interrupted start is simply repeated, and two processes may start
@@ -15,9 +15,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.usage.store.migrations.cluster import history_table, local_name, on_cluster
+from gateway.usage.store.migrations.cluster import history_table, on_cluster
 from gateway.usage.store.migrations.fill import fill_roll_ups
-from gateway.usage.store.names import BY_DIMENSION_TABLE, DENIALS_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +26,6 @@ ENGINE = MergeTree ORDER BY version
 """
 _ROLL_UPS = 3
 """The migration that creates the roll-ups."""
-_DAYS = {
-    **dict.fromkeys((LOG_TABLE, DENIALS_TABLE), "toStartOfDay(created_at, 'UTC')"),
-    **dict.fromkeys((QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE), "toStartOfDay(since)"),
-}
-"""The day of a row, by table with the retention of usage."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -83,18 +77,3 @@ def migrate(client: Any, known: Sequence[Migration] | None = None, cluster: str 
         )
         log.info("usage table: applied migration %03d %s", migration.version, migration.name)
     return tuple(migration.version for migration in missing)
-
-
-def set_retention(client: Any, days: int | None, cluster: str | None) -> None:
-    """Have the tables of usage remove rows at the end of the same day; `None` keeps all."""
-    for name, day in _DAYS.items():
-        table, where = (local_name(name), f" ON CLUSTER `{cluster}`") if cluster else (name, "")
-        rows = client.query(
-            "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
-            {"name": table},
-        ).result_rows
-        has_ttl = " TTL " in rows[0][0]
-        if days is not None and f"toIntervalDay({days:d})" not in rows[0][0]:
-            client.command(f"ALTER TABLE {table}{where} MODIFY TTL {day} + toIntervalDay({days:d})")
-        elif days is None and has_ttl:
-            client.command(f"ALTER TABLE {table}{where} REMOVE TTL")

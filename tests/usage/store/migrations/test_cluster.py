@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.usage.store.migrations.cluster import history_table, on_cluster
-from gateway.usage.store.migrations.migrate import migrate, migrations, set_retention
+from gateway.usage.store.migrations.migrate import migrate, migrations
+from gateway.usage.store.migrations.retention import Retention, set_retention
 from gateway.usage.store.table import UsageTable
 
 
@@ -91,10 +92,10 @@ def test_a_cluster_is_migrated_with_these_statements_only() -> None:
 @pytest.mark.parametrize(("days", "engine", "change"), [(7, "", "MODIFY TTL"), (None, "x TTL y", "REMOVE TTL")])
 def test_retention_is_set_on_every_server(days: int | None, engine: str, change: str) -> None:
     client: Any = Recorder(engine)
-    set_retention(client, days, "prod-1")
-    names = ("tool_usage_log", "denials_log", "tool_usage_quarter_hourly", "tool_usage_by_dimension")
+    set_retention(client, Retention(usage_days=days, audit_days=days), "prod-1")
+    names = ("tool_usage_log", "denials_log", "tool_usage_quarter_hourly", "tool_usage_by_dimension", "audit_log")
     starts = [f"ALTER TABLE mcp_{name}_local ON CLUSTER `prod-1` {change}" for name in names]
-    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True] * 4
+    assert [command.startswith(start) for command, start in zip(client.commands, starts, strict=True)] == [True] * 5
 
 
 def test_a_later_column_reaches_both_tables() -> None:
