@@ -44,13 +44,13 @@ class InvalidFields(Exception):
 def decode_json(struct: type[Params], body: bytes) -> Params:
     """Decode a JSON object. Raises `InvalidFields`."""
     try:
-        values = msgspec.json.decode(body)
+        values = _with_whole_numbers(msgspec.json.decode(body))
         json.loads(body, object_pairs_hook=_without_repeated, parse_int=str, parse_float=str)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise InvalidFields([FieldFault("body", "must be a JSON object")]) from None
     if not isinstance(values, dict):
         raise InvalidFields([FieldFault("body", "must be a JSON object")])
-    return _convert(struct, _with_whole_numbers(values), strict=True)
+    return _convert(struct, values, strict=True)
 
 
 def _with_whole_numbers(value: Any) -> Any:

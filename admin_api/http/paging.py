@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 MAX_LIMIT = 200
-MAX_CURSOR_LENGTH = 1024
+MAX_CURSOR_LENGTH = 2048
 
 PageLimit = Annotated[
     int,

@@ -60,8 +60,13 @@ def _validate(values: Mapping[str, Any], validators: Mapping[str, Callable[[Any]
     return result
 
 
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
+"""Invisible characters inside emoji and inside words of Persian and of Indic languages."""
+
+
 def _text(value: Any, max_length: int) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > max_length or not value.isprintable():
+    visible = value.translate(_JOINERS) if isinstance(value, str) else ""
+    if not visible.strip() or len(value) > max_length or not visible.isprintable():
         raise ValueError(f"must be a string of 1 to {max_length} printable characters")
     return value.strip()
 

@@ -58,6 +58,16 @@ async def test_an_encoded_body_is_415(user: Api) -> None:
     assert_problem(response, 415)
 
 
+@pytest.mark.parametrize("depth", [400, 600, 900])
+async def test_deep_nesting_is_400(user: Api, depth: int) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        body = b'{"labels":' + opening * depth + b"1" + closing * depth + b"}"
+        response = await user.request(
+            "POST", "/api/mcp-keys/create", data=body, headers={"Content-Type": "application/json"}
+        )
+        assert_problem(response, 400)
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 60_000, b'{"key_name":"\\ud800"}', b"\xef\xbb\xbf{}"],

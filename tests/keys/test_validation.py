@@ -45,6 +45,8 @@ def test_valid_fields_are_returned_in_their_stored_form() -> None:
         ("key_name", " "),
         ("key_name", "x" * 101),
         ("key_name", "a\nb"),
+        ("key_name", "a\u202eb"),
+        ("key_name", "\u200d \u200c"),
         ("key_name", None),
         ("key_name", 1),
         ("expires_at", 0),

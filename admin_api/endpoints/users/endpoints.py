@@ -28,14 +28,26 @@ from admin_api.endpoints.users.models import (
 from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.paging import InvalidCursor, decode_cursor, encode_cursor
 from gateway.accounts.owners import Owners
 from gateway.keys.limit_use import warn_of_pool_use
 
 
 async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
     """List users."""
-    owners, next_cursor = await _owners(deps).page(params.limit, params.cursor or "", params.q or "")
-    return UserList([UserItem(**item_fields(owner)) for owner in owners], next_cursor)
+    owners, last = await _owners(deps).page(params.limit, _last_email(params.cursor), params.q or "")
+    return UserList([UserItem(**item_fields(owner)) for owner in owners], encode_cursor((last,)) if last else None)
+
+
+def _last_email(cursor: str | None) -> str:
+    """Return the last email of the previous page. Raises `InvalidFields`."""
+    if cursor is None:
+        return ""
+    try:
+        (email,) = decode_cursor(cursor, (str,))
+    except InvalidCursor:
+        raise InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]) from None
+    return str(email)
 
 
 async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> UserItem:

@@ -127,7 +127,14 @@ async def test_an_unknown_field_is_reported_with_the_known_ones(user: Api) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["<script>alert(1)</script>", "Ærøskøbing 東京 🔑", "'; DROP TABLE keys; --", "a" * 100]
+    "name",
+    [
+        "<script>alert(1)</script>",
+        "Ærøskøbing 東京 🔑",
+        "'; DROP TABLE keys; --",
+        "a" * 100,
+        "\N{WOMAN}\N{ZERO WIDTH JOINER}\N{PERSONAL COMPUTER}",
+    ],
 )
 async def test_any_printable_name_is_stored_unchanged(user: Api, name: str) -> None:
     await user.create_key(name)
