@@ -66,7 +66,7 @@ _JOINERS = str.maketrans("", "", "\u200c\u200d")
 
 def _text(value: Any, max_length: int) -> str:
     visible = value.translate(_JOINERS) if isinstance(value, str) else ""
-    if not visible.strip() or len(value) > max_length or not visible.isprintable():
+    if not isinstance(value, str) or not visible.strip() or len(value) > max_length or not visible.isprintable():
         raise ValueError(f"must be a string of 1 to {max_length} printable characters")
     return value.strip()
 

@@ -93,10 +93,11 @@ def parse_period(since: str | None, until: str | None, zone: str | None) -> Peri
             raise InvalidPeriod(
                 field, "must be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"
             ) from None
-        ends.append(None if parsed is None else min(max(parsed, EARLIEST_MS), LATEST_MS))
+        ends.append(parsed)
     if ends[0] is not None and ends[1] is not None and ends[0] >= ends[1]:
         raise InvalidPeriod("from", "must be before to")
-    return Period(ends[0], ends[1], zone or "UTC")
+    first, last = (None if end is None else min(max(end, EARLIEST_MS), LATEST_MS) for end in ends)
+    return Period(first, last, zone or "UTC")
 
 
 def statistics_period(days: int | None, since: str | None, until: str | None, zone: str | None, now_ms: int) -> Period:

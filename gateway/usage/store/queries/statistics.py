@@ -28,7 +28,15 @@ from gateway.usage.store.queries.models import (
     TableRow,
     ToolRow,
 )
-from gateway.usage.store.queries.period import EARLIEST_MS, MAX_STARTS, MAX_STATISTICS_DAYS, Period, Step, day_of
+from gateway.usage.store.queries.period import (
+    EARLIEST_MS,
+    LATEST_MS,
+    MAX_STARTS,
+    MAX_STATISTICS_DAYS,
+    Period,
+    Step,
+    day_of,
+)
 from gateway.usage.store.queries.sources import LEVELS, Grouping, Sources
 from gateway.usage.store.table import UsageTable
 
@@ -94,7 +102,7 @@ async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
         )
         count, first = rows[0]
         since = max(since, first if count else table.now_ms())
-    return msgspec.structs.replace(period, since=since if period.until is None else min(since, period.until - 1))
+    return msgspec.structs.replace(period, since=min(since, (period.until or LATEST_MS) - 1))
 
 
 def _expanded(label_values: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:

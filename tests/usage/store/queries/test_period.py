@@ -127,3 +127,9 @@ def test_bounds_far_away_are_those_of_the_table() -> None:
     for zone in ("UTC", "Asia/Kathmandu", "America/New_York"):
         period = parse_period("0001-01-01", "9999-12-31", zone)
         assert (period.since, period.until) == (946_684_800_000, 4_102_444_800_000)
+
+
+@pytest.mark.parametrize(("since", "until"), [("1998-01-01", "1999-01-01"), ("9999-12-30", "9999-12-31")])
+def test_a_period_outside_the_times_of_the_table_is_valid_and_empty(since: str, until: str) -> None:
+    period = parse_period(since, until, None)
+    assert period.since == period.until

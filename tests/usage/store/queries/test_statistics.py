@@ -95,6 +95,17 @@ async def test_without_calls_everything_is_zero_or_empty(table: UsageTable) -> N
     assert found.by_minute is msgspec.UNSET
 
 
+@pytest.mark.parametrize(
+    ("since", "until"), [("2100-01-01", None), ("9999-12-30", "9999-12-31"), ("1998-01-01", "1999-01-01")]
+)
+async def test_a_period_outside_the_times_of_the_table_has_no_calls(
+    table: UsageTable, since: str, until: str | None
+) -> None:
+    await insert(table, event())
+    found = await stats(table, StatsRequest(period=period(since, until), by=ALL_LISTS))
+    assert (found.totals.calls, found.by_day) == (0, ())
+
+
 async def test_unknown_counts_are_not_zero(table: UsageTable) -> None:
     await insert(table, event(record_count=None, table_names=()), event(record_count=0), event(record_count=7))
     found = await last_days(table)
