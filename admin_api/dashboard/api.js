@@ -61,14 +61,23 @@ async function request(method, path, { body, headers = {}, signal } = {}) {
   if (body !== undefined) sent["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal });
+    response = await fetch(path, {
+      method,
+      headers: sent,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The gateway does not respond. Check that it is running, then try again.");
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  const error = new ApiError(response.status, problem.detail ?? `The gateway responded with status ${response.status}.`, problem.errors ?? []);
+  const error = new ApiError(
+    response.status,
+    problem.detail ?? `The gateway responded with status ${response.status}.`,
+    problem.errors ?? [],
+  );
   if (response.status === 401 && !path.startsWith("api/auth/login")) unauthorizedCallback();
   throw error;
 }

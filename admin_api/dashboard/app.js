@@ -61,17 +61,24 @@ function App() {
   };
   useEffect(() => {
     // Without a session there is nothing to say: the page has just been opened.
-    onUnauthorized(() => setState((before) => {
-      setSession(null);
-      return { name: "out", message: before.name === "in" ? "Your session has ended. Log in again." : before.message };
-    }));
+    onUnauthorized(() =>
+      setState((before) => {
+        setSession(null);
+        return {
+          name: "out",
+          message: before.name === "in" ? "Your session has ended. Log in again." : before.message,
+        };
+      }),
+    );
     start();
   }, []);
   if (route.view === "accept") return html`<${Accept} token=${route.query.token ?? ""} onDone=${accepted} />`;
   if (state.name === "out") return html`<${Login} message=${state.message} onDone=${start} />`;
   if (state.name === "failed") return html`<${Failed} message=${state.message} onRetry=${start} />`;
   if (session === null) return null;
-  return html`<${RouteProvider} value=${route}><${SessionProvider} value=${session}><${Frame} route=${route} session=${session} onLogOut=${logOut} /><//><//>`;
+  return html`<${RouteProvider} value=${route}
+    ><${SessionProvider} value=${session}><${Frame} route=${route} session=${session} onLogOut=${logOut} /><//
+  ><//>`;
 }
 
 function Failed({ message, onRetry }) {

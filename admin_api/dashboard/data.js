@@ -21,7 +21,8 @@ export function useData(path, query = {}, { seconds = 0 } = {}) {
       const loaded = await fetchData(path, query, { signal: controller.signal });
       if (request.current === controller) setState({ ...loaded, error: null, isLoading: false });
     } catch (error) {
-      if (request.current === controller && error.name !== "AbortError") setState((before) => ({ ...before, error, isLoading: false }));
+      if (request.current === controller && error.name !== "AbortError")
+        setState((before) => ({ ...before, error, isLoading: false }));
     }
   }, [key]);
   useEffect(() => {

@@ -5,4 +5,13 @@ import { h } from "./vendor/preact.js";
 
 export const html = htm.bind(h);
 export { createContext, render } from "./vendor/preact.js";
-export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+export {
+  useCallback,
+  useContext,
+  useEffect,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "./vendor/hooks.js";

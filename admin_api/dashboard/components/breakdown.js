@@ -8,20 +8,49 @@ const SHOWN = 8;
 
 // `measure` is a member of the rows, `name` its title and `format` makes its text; `label`, `link` and `notes` (a list)
 // are functions of a row.
-export function Breakdown({ title, rows, measure, name, format = count, label, link, notes, empty = "None in this period.", children }) {
+export function Breakdown({
+  title,
+  rows,
+  measure,
+  name,
+  format = count,
+  label,
+  link,
+  notes,
+  empty = "None in this period.",
+  children,
+}) {
   const [isOpen, setOpen] = useState(false);
   const sorted = [...rows].sort((a, b) => (b[measure] ?? 0) - (a[measure] ?? 0) || b.calls - a.calls);
   const largest = Math.max(1, ...sorted.map((row) => row[measure]));
+  const toggle = () => setOpen(!isOpen);
   const others = sorted.length - SHOWN;
   return html`
     <${Panel} title=${title} class="breakdown">
       ${sorted.length === 0 && html`<${Empty}>${empty}<//>`}
       <ol aria-label="${name}, ${title.toLowerCase()}">
-        ${sorted.slice(0, isOpen ? undefined : SHOWN).map((row, index) => html`
-          <${BreakdownRow} key=${index} label=${label(row)} link=${link?.(row)} value=${format(row[measure])} name=${name} notes=${notes(row).filter(Boolean)} part=${(row[measure] ?? 0) / largest} />
-        `)}
+        ${sorted
+          .slice(0, isOpen ? undefined : SHOWN)
+          .map(
+            (row, index) => html`
+              <${BreakdownRow}
+                key=${index}
+                label=${label(row)}
+                link=${link?.(row)}
+                value=${format(row[measure])}
+                name=${name}
+                notes=${notes(row).filter(Boolean)}
+                part=${(row[measure] ?? 0) / largest}
+              />
+            `,
+          )}
       </ol>
-      ${others > 0 && html`<button type="button" class="button small" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>${isOpen ? "Show fewer" : `Show ${count(others)} more`}</button>`}
+      ${
+        others > 0 &&
+        html`<button type="button" class="button small" aria-expanded=${String(isOpen)} onClick=${toggle}>
+          ${isOpen ? "Show fewer" : `Show ${count(others)} more`}
+        </button>`
+      }
       ${children}
     <//>
   `;

@@ -27,7 +27,11 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
     const element = box.current;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = new uPlot(options(element, times, series, formatTick, onCursor), [times.map((time) => time / 1000), ...series.map((one) => one.values)], element);
+      plot.current = new uPlot(
+        options(element, times, series, formatTick, onCursor),
+        [times.map((time) => time / 1000), ...series.map((one) => one.values)],
+        element,
+      );
       touchCursor(plot.current);
     };
     draw();
@@ -67,12 +71,26 @@ export function Chart({ title, times, series, formatTime, formatTick, onChoose =
   if (times.length === 0) return null;
   return html`
     <div class="chart">
-      <${Readout} time=${chosen === null ? null : formatTime(new Date(times[chosen]))} series=${series} index=${chosen} />
+      <${Readout}
+        time=${chosen === null ? null : formatTime(new Date(times[chosen]))}
+        series=${series}
+        index=${chosen}
+      />
       <div
-        ref=${box} class="plot ${onChoose ? "clickable" : ""}" style=${{ height: `${HEIGHT}px` }}
-        role="slider" tabindex="0" aria-label=${title}
-        aria-valuemin="0" aria-valuemax=${last} aria-valuenow=${chosen ?? last} aria-valuetext=${spoken(times, series, chosen ?? last, formatTime)}
-        onKeyDown=${onKeyDown} onPointerDownCapture=${onPointer} onPointerMove=${onPointer} onClick=${onClick}
+        ref=${box}
+        class="plot ${onChoose ? "clickable" : ""}"
+        style=${{ height: `${HEIGHT}px` }}
+        role="slider"
+        tabindex="0"
+        aria-label=${title}
+        aria-valuemin="0"
+        aria-valuemax=${last}
+        aria-valuenow=${chosen ?? last}
+        aria-valuetext=${spoken(times, series, chosen ?? last, formatTime)}
+        onKeyDown=${onKeyDown}
+        onPointerDownCapture=${onPointer}
+        onPointerMove=${onPointer}
+        onClick=${onClick}
       ></div>
     </div>
   `;
@@ -82,9 +100,14 @@ function Readout({ time, series, index }) {
   return html`
     <p class="readout" aria-hidden="true">
       ${time && html`<span class="at">${time}</span>`}
-      ${series.map((one) => html`
-        <span key=${one.label} class="entry"><span class="swatch" style=${{ background: `var(${one.color})` }}></span>${one.label}${index !== null && html` <b>${formatValue(one, index)}</b>`}</span>
-      `)}
+      ${series.map(
+        (one) => html`
+          <span key=${one.label} class="entry"
+            ><span class="swatch" style=${{ background: `var(${one.color})` }}></span
+            >${one.label}${index !== null && html` <b>${formatValue(one, index)}</b>`}</span
+          >
+        `,
+      )}
     </p>
   `;
 }
@@ -103,17 +126,40 @@ function options(element, times, series, formatTick, onIndex) {
   const margin = times.length > 1 ? (times[1] - times[0]) / 2000 : 1800;
   const style = getComputedStyle(element);
   const color = (name) => style.getPropertyValue(name).trim();
-  const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
+  const axis = {
+    stroke: color("--muted"),
+    grid: { stroke: color("--line"), width: 1 },
+    ticks: { show: false },
+    font: `12px ${style.fontFamily}`,
+  };
   return {
     width: element.clientWidth,
     height: HEIGHT,
     padding: [8, 4, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { setScale: false, x: false }, points: { size: 7 } },
-    scales: { x: { range: (_, first, last) => [first - margin, last + margin] }, y: { range: (_, _low, high) => [0, niceCeiling(high ?? 0)] } },
+    scales: {
+      x: { range: (_, first, last) => [first - margin, last + margin] },
+      y: { range: (_, _low, high) => [0, niceCeiling(high ?? 0)] },
+    },
     axes: [
-      { ...axis, size: 28, grid: { show: false }, values: (_, values) => values.map((value) => formatTick(new Date(value * 1000))), space: 80 },
-      { ...axis, size: 56, values: (_, values) => values.map((value) => (Number.isInteger(value) || series[0].kind === "line" ? (series[0].formatTick ?? series[0].format)(value) : "")) },
+      {
+        ...axis,
+        size: 28,
+        grid: { show: false },
+        values: (_, values) => values.map((value) => formatTick(new Date(value * 1000))),
+        space: 80,
+      },
+      {
+        ...axis,
+        size: 56,
+        values: (_, values) =>
+          values.map((value) =>
+            Number.isInteger(value) || series[0].kind === "line"
+              ? (series[0].formatTick ?? series[0].format)(value)
+              : "",
+          ),
+      },
     ],
     series: [{}, ...series.map((one) => plotted(one, color(one.color)))],
     hooks: { setCursor: [(plot) => onIndex(plot.cursor.idx ?? null)] },
@@ -123,7 +169,13 @@ function options(element, times, series, formatTick, onIndex) {
 function plotted(one, color) {
   const common = { label: one.label, stroke: color, spanGaps: false };
   if (one.kind === "line") return { ...common, width: 2, points: { show: true, size: 4 } };
-  return { ...common, fill: color, width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.8, 48], radius: 0.15 }) };
+  return {
+    ...common,
+    fill: color,
+    width: 0,
+    points: { show: false },
+    paths: uPlot.paths.bars({ size: [0.8, 48], radius: 0.15 }),
+  };
 }
 
 function niceCeiling(value) {

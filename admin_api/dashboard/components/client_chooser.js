@@ -17,15 +17,24 @@ export function ClientChooser({ info, secret = null }) {
   const link = secret && client.link;
   return html`
     <div class="chooser">
-      <${Field} label="Client" name="client" value=${chosen} options=${info.clients.map((one) => [one.client, one.title])} onChange=${(event) => setChosen(event.currentTarget.value)} />
+      <${Field}
+        label="Client"
+        name="client"
+        value=${chosen}
+        options=${info.clients.map((one) => [one.client, one.title])}
+        onChange=${(event) => setChosen(event.currentTarget.value)}
+      />
       <div class="snippet" aria-live="polite">
         ${link && html`<a class="button small" href=${linkUrl(link, fill)}>Add to ${client.title}</a>`}
         <p class="hint">${link ? "Or put this into " : "Put this into "}${client.where}:</p>
         <${CodeBlock} text=${fill(client.text)} label="For ${client.title}" />
-        ${client.powershell && html`
-          <p class="hint">In PowerShell:</p>
-          <${CodeBlock} text=${fill(client.powershell)} label="For ${client.title} in PowerShell" />
-        `}
+        ${
+          client.powershell &&
+          html`
+            <p class="hint">In PowerShell:</p>
+            <${CodeBlock} text=${fill(client.powershell)} label="For ${client.title} in PowerShell" />
+          `
+        }
         ${client.notes.map((note) => html`<p key=${note} class="hint">${note}</p>`)}
       </div>
     </div>

@@ -31,7 +31,9 @@ export function CopyButton({ text, label = "Copy", ...properties }) {
       toast("The browser does not allow copying. Select the text and copy it manually.");
     }
   };
-  return html`<button type="button" class="button small" onClick=${copy} ...${properties}>${isCopied ? "Copied" : label}</button>`;
+  return html`<button type="button" class="button small" onClick=${copy} ...${properties}>
+    ${isCopied ? "Copied" : label}
+  </button>`;
 }
 
 export function CodeBlock({ text, label }) {

@@ -19,7 +19,9 @@ export function Form({ send, submit, onCancel = null, danger = false, children }
     } catch (error) {
       const named = (error.errors ?? []).filter(({ field }) => form.elements[field]);
       // In the form an empty field stands for `null`.
-      const errors = Object.fromEntries(named.map(({ field, detail }) => [field, sentence(detail.replace(/, or null\b.*/, ""))]));
+      const errors = Object.fromEntries(
+        named.map(({ field, detail }) => [field, sentence(detail.replace(/, or null\b.*/, ""))]),
+      );
       const isShown = named.length > 0 && named.length === error.errors.length;
       setState({ isSending: false, errors, problem: isShown ? "" : error.message });
       const first = named[0] && form.elements[named[0].field];
@@ -33,14 +35,18 @@ export function Form({ send, submit, onCancel = null, danger = false, children }
       <p class="problem" role="alert">${state.problem}</p>
       <div class="actions">
         ${onCancel && html`<button type="button" class="button" onClick=${onCancel}>Cancel</button>`}
-        <button type="submit" class="button primary ${danger ? "danger" : ""}" disabled=${state.isSending}>${submit}</button>
+        <button type="submit" class="button primary ${danger ? "danger" : ""}" disabled=${state.isSending}>
+          ${submit}
+        </button>
       </div>
     </form>
   `;
 }
 
 function valuesOf(form) {
-  const checked = [...form.elements].filter((control) => control.type === "checkbox").map((control) => [control.name, control.checked]);
+  const checked = [...form.elements]
+    .filter((control) => control.type === "checkbox")
+    .map((control) => [control.name, control.checked]);
   return { ...Object.fromEntries(new FormData(form)), ...Object.fromEntries(checked) };
 }
 
@@ -49,7 +55,13 @@ function valuesOf(form) {
 export function Field({ label, name, hint = "", options = null, class: className = "", ...properties }) {
   const id = useId();
   const error = useContext(Errors)[name];
-  const common = { id, name, "aria-describedby": `${id}-hint`, "aria-invalid": error ? "true" : undefined, ...properties };
+  const common = {
+    id,
+    name,
+    "aria-describedby": `${id}-hint`,
+    "aria-invalid": error ? "true" : undefined,
+    ...properties,
+  };
   return html`
     <div class="field ${error ? "invalid" : ""} ${className}">
       <label for=${id}>${label}</label>
@@ -76,7 +88,9 @@ export function Select({ options, value, ...properties }) {
 }
 
 export function Checkbox({ label, name, checked = false }) {
-  return html`<label class="checkbox"><input type="checkbox" name=${name} defaultChecked=${checked} /> ${label}</label>`;
+  return html`<label class="checkbox"
+    ><input type="checkbox" name=${name} defaultChecked=${checked} /> ${label}</label
+  >`;
 }
 
 // A group of buttons, exactly one of which is pressed.
@@ -91,13 +105,18 @@ export function ToggleGroup({ label, options, value, onChange }) {
 // A filter of a list: it takes effect when it is changed, and is empty for none.
 export function Filter({ label, value = "", onChange, options = null, suggestions = null, ...properties }) {
   const id = useId();
+  const list = suggestions ? `${id}-list` : undefined;
   const change = (event) => onChange(event.currentTarget.value.trim());
   const common = { id, value, onChange: change, ...properties };
+  const text = { list, autocomplete: "off", spellcheck: false, placeholder: "any", ...common };
   return html`
     <div class="field">
       <label for=${id}>${label}</label>
-      ${options ? html`<${Select} ...${common} options=${options} />` : html`<input type="search" autocomplete="off" spellcheck=${false} placeholder="any" list=${suggestions && `${id}-list`} ...${common} />`}
-      ${suggestions && html`<datalist id="${id}-list">${suggestions.map((text) => html`<option key=${text} value=${text} />`)}</datalist>`}
+      ${options ? html`<${Select} ...${common} options=${options} />` : html`<input type="search" ...${text} />`}
+      ${
+        suggestions &&
+        html`<datalist id=${list}>${suggestions.map((one) => html`<option key=${one} value=${one} />`)}</datalist>`
+      }
     </div>
   `;
 }
@@ -105,7 +124,10 @@ export function Filter({ label, value = "", onChange, options = null, suggestion
 // Values of a form as the API takes them.
 
 export function asList(text) {
-  const items = text.split(",").map((item) => item.trim()).filter(Boolean);
+  const items = text
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean);
   return items.length > 0 ? items : null;
 }
 

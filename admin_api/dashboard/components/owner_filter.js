@@ -13,7 +13,15 @@ export function OwnerFilter({ query, onChange }) {
   const { readsAll, me } = useSession();
   if (!readsAll) return null;
   const owner = query.owner ?? "";
-  const options = [["", "Mine"], ["*", "All users"]];
+  const options = [
+    ["", "Mine"],
+    ["*", "All users"],
+  ];
   if (owner && owner !== "*" && owner !== me.email) options.push([owner, owner]);
-  return html`<${ToggleGroup} label="Owner" options=${options} value=${owner} onChange=${(value) => onChange({ owner: value, cursor: "" })} />`;
+  return html`<${ToggleGroup}
+    label="Owner"
+    options=${options}
+    value=${owner}
+    onChange=${(value) => onChange({ owner: value, cursor: "" })}
+  />`;
 }

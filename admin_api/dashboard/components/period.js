@@ -7,7 +7,13 @@ import { ToggleGroup } from "./form.js";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const PRESETS = { "1h": ["1 hour", HOUR], "24h": ["24 hours", DAY], "7d": ["7 days", 7 * DAY], "30d": ["30 days", 30 * DAY], "90d": ["90 days", 90 * DAY] };
+const PRESETS = {
+  "1h": ["1 hour", HOUR],
+  "24h": ["24 hours", DAY],
+  "7d": ["7 days", 7 * DAY],
+  "30d": ["30 days", 30 * DAY],
+  "90d": ["90 days", 90 * DAY],
+};
 export const DEFAULT_PERIOD = "30d";
 export const LONGEST_PERIOD = "90d";
 
@@ -35,11 +41,20 @@ export function PeriodPicker({ query, onChange }) {
   const options = [...Object.entries(PRESETS).map(([key, [title]]) => [key, title]), ["custom", "Custom"]];
   const choose = (key) => {
     const range = rangeOf(query);
-    onChange(key === "custom" ? { period: key, from: range.from, to: range.to ?? new Date().toISOString() } : { period: key === DEFAULT_PERIOD ? "" : key, from: "", to: "" });
+    onChange(
+      key === "custom"
+        ? { period: key, from: range.from, to: range.to ?? new Date().toISOString() }
+        : { period: key === DEFAULT_PERIOD ? "" : key, from: "", to: "" },
+    );
   };
   const input = (name, label) => html`
-    <label class="inline">${label}
-      <input type="datetime-local" value=${query[name] && toLocalInput(query[name])} onChange=${(event) => event.currentTarget.value && onChange({ [name]: fromLocalInput(event.currentTarget.value) })} />
+    <label class="inline"
+      >${label}
+      <input
+        type="datetime-local"
+        value=${query[name] && toLocalInput(query[name])}
+        onChange=${(event) => event.currentTarget.value && onChange({ [name]: fromLocalInput(event.currentTarget.value) })}
+      />
     </label>
   `;
   return html`

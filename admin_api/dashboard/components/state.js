@@ -6,12 +6,15 @@ import { html } from "../html.js";
 // `children` is a function of the data, and true while it is loaded again.
 export function Loaded({ data, error, isLoading, reload, children }) {
   return html`
-    ${error && html`
-      <div class="notice failed" role="alert">
-        <span>${error.message}</span>
-        <button type="button" class="button small" onClick=${reload}>Try again</button>
-      </div>
-    `}
+    ${
+      error &&
+      html`
+        <div class="notice failed" role="alert">
+          <span>${error.message}</span>
+          <button type="button" class="button small" onClick=${reload}>Try again</button>
+        </div>
+      `
+    }
     ${data === null && isLoading && html`<p class="loading" role="status">Loading…</p>`}
     ${data !== null && html`<div class="loaded" aria-busy=${isLoading ? "true" : undefined}>${children(data, isLoading)}</div>`}
   `;
@@ -32,7 +35,10 @@ export function Status({ kind, children }) {
 export function Panel({ title, actions = null, id, class: className = "", children }) {
   return html`
     <section class="panel ${className}" id=${id} aria-label=${title}>
-      <div class="panel-head"><h2>${title}</h2>${actions && html`<div class="panel-actions">${actions}</div>`}</div>
+      <div class="panel-head">
+        <h2>${title}</h2>
+        ${actions && html`<div class="panel-actions">${actions}</div>`}
+      </div>
       ${children}
     </section>
   `;
@@ -41,7 +47,10 @@ export function Panel({ title, actions = null, id, class: className = "", childr
 export function Heading({ title, lead, children }) {
   return html`
     <div class="heading">
-      <div><h1>${title}</h1>${lead && html`<p class="lead">${lead}</p>`}</div>
+      <div>
+        <h1>${title}</h1>
+        ${lead && html`<p class="lead">${lead}</p>`}
+      </div>
       ${children && html`<div class="heading-actions">${children}</div>`}
     </div>
   `;

@@ -8,11 +8,22 @@ import { toNextPage, toPreviousPage } from "../router.js";
 // A column: `key`, `title`, `cell` (a function of the row), and optionally `right`, `sort` (its name in the query) and
 // `class`. `sort` of the table is the `name` of the sorted column and its `order`, `asc` or `desc`; `onSort` takes such
 // a value. `details`, a function of the row, makes rows that open.
-export function Table({ caption, columns, rows, rowKey, details = null, sort = null, onSort = null, isInactive = () => false }) {
+export function Table({
+  caption,
+  columns,
+  rows,
+  rowKey,
+  details = null,
+  sort = null,
+  onSort = null,
+  isInactive = () => false,
+}) {
   return html`
     <${Scrolling} label=${caption}>
       <table class="stacking" role="table">
-        <caption class="offscreen">${caption}</caption>
+        <caption class="offscreen">
+          ${caption}
+        </caption>
         <thead role="rowgroup">
           <tr role="row">
             ${columns.map((column) => html`<${HeadCell} key=${column.key} column=${column} sort=${sort} onSort=${onSort} />`)}
@@ -38,7 +49,11 @@ function HeadCell({ column, sort, onSort }) {
   const order = sort.name === column.sort ? sort.order : null;
   return html`
     <th scope="col" role="columnheader" class=${className} aria-sort=${order && `${order}ending`}>
-      <button type="button" class="sort" onClick=${() => onSort({ name: column.sort, order: order === "asc" ? "desc" : "asc" })}>
+      <button
+        type="button"
+        class="sort"
+        onClick=${() => onSort({ name: column.sort, order: order === "asc" ? "desc" : "asc" })}
+      >
         ${column.title}<span aria-hidden="true">${{ asc: " ↑", desc: " ↓" }[order]}</span>
       </button>
     </th>
@@ -50,19 +65,38 @@ function Row({ row, columns, details, isInactive }) {
   return html`
     <tr role="row" class=${isInactive ? "inactive" : ""}>
       ${columns.map((column, index) => html`<${Cell} key=${column.key} column=${column} row=${row} isHead=${index === 0} />`)}
-      ${details && html`
-        <td role="cell" class="row-actions">
-          <button type="button" class="button small" aria-expanded=${String(isOpen)} onClick=${() => setOpen(!isOpen)}>Details</button>
-        </td>
-      `}
+      ${
+        details &&
+        html`
+          <td role="cell" class="row-actions">
+            <button
+              type="button"
+              class="button small"
+              aria-expanded=${String(isOpen)}
+              onClick=${() => setOpen(!isOpen)}
+            >
+              Details
+            </button>
+          </td>
+        `
+      }
     </tr>
-    ${details && isOpen && html`<tr role="row" class="details"><td role="cell" colspan=${columns.length + 1}>${details(row)}</td></tr>`}
+    ${
+      details &&
+      isOpen &&
+      html`<tr role="row" class="details">
+        <td role="cell" colspan=${columns.length + 1}>${details(row)}</td>
+      </tr>`
+    }
   `;
 }
 
 function Cell({ column, row, isHead }) {
   const className = `${column.right ? "right" : ""} ${column.class ?? ""}`;
-  if (isHead) return html`<th scope="row" role="rowheader" class=${className} data-label=${column.title}>${column.cell(row)}</th>`;
+  if (isHead)
+    return html`<th scope="row" role="rowheader" class=${className} data-label=${column.title}>
+      ${column.cell(row)}
+    </th>`;
   return html`<td role="cell" class=${className} data-label=${column.title}>${column.cell(row)}</td>`;
 }
 
@@ -76,7 +110,13 @@ export function Name({ text, as = null }) {
 export function Properties({ rows }) {
   return html`
     <dl class="properties">
-      ${rows.filter(Boolean).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+      ${rows.filter(Boolean).map(
+        ([name, value]) =>
+          html`<div key=${name}>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
     </dl>
   `;
 }
@@ -87,9 +127,18 @@ export function CursorPager({ cursor, next, total = null, isLoading, change, lab
   if (!cursor && !next) return null;
   return html`
     <nav class="pager" aria-label=${label}>
-      <button type="button" class="button small" disabled=${!cursor} onClick=${() => toPreviousPage(change)}>Previous</button>
+      <button type="button" class="button small" disabled=${!cursor} onClick=${() => toPreviousPage(change)}>
+        Previous
+      </button>
       ${total !== null && html`<span>${count(total)} in all</span>`}
-      <button type="button" class="button small" disabled=${!next || isLoading} onClick=${() => toNextPage(change, next)}>Next</button>
+      <button
+        type="button"
+        class="button small"
+        disabled=${!next || isLoading}
+        onClick=${() => toNextPage(change, next)}
+      >
+        Next
+      </button>
     </nav>
   `;
 }

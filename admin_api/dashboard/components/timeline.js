@@ -18,7 +18,12 @@ export function bucketTimes({ from, to }, bucket, now = Date.now()) {
   const length = LENGTH[bucket];
   // Hours of a zone with a half-hour offset begin at the half hours of UTC.
   const offset = bucket === "hour" ? (new Date(from).getTimezoneOffset() * 60_000) % length : 0;
-  for (let time = Math.floor((Date.parse(from) - offset) / length) * length + offset; time < end && times.length < MAX_BUCKETS; time += length) times.push(time);
+  for (
+    let time = Math.floor((Date.parse(from) - offset) / length) * length + offset;
+    time < end && times.length < MAX_BUCKETS;
+    time += length
+  )
+    times.push(time);
   return times;
 }
 

@@ -23,7 +23,13 @@ export function Accept({ token, onDone }) {
         <span class="brand"><img src="assets/icon.svg" alt="" width="24" height="24" />MCP Gateway</span>
         <h1>Set a password</h1>
         <${Form} send=${send} submit="Set password">
-          <${Field} label="New password" name="password" type="password" autocomplete="new-password" hint="At least 10 characters, and no common password." />
+          <${Field}
+            label="New password"
+            name="password"
+            type="password"
+            autocomplete="new-password"
+            hint="At least 10 characters, and no common password."
+          />
         <//>
       </div>
       <p class="below">The link works once. If it no longer does, ask an admin for a new one.</p>

@@ -18,7 +18,13 @@ export function PasswordDialog({ onClose, onDone }) {
       <${Form} send=${send} submit="Change password" onCancel=${onClose}>
         <input type="text" name="username" autocomplete="username" value=${me.email} readonly hidden />
         <${Field} label="Current password" name="current_password" type="password" autocomplete="current-password" />
-        <${Field} label="New password" name="new_password" type="password" autocomplete="new-password" hint="At least 10 characters, and no common password. All other sessions end." />
+        <${Field}
+          label="New password"
+          name="new_password"
+          type="password"
+          autocomplete="new-password"
+          hint="At least 10 characters, and no common password. All other sessions end."
+        />
       <//>
     <//>
   `;

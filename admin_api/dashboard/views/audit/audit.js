@@ -20,20 +20,49 @@ export function AuditView() {
   const filters = { ...rangeOf(query), actor: query.actor, act: query.act, object: query.object };
   const loaded = useData("api/audit", { ...filters, limit: PAGE_SIZE, cursor: query.cursor });
   const filter = (name) => (value) => change({ [name]: value, cursor: "" });
-  const save = (format) => download("api/audit/export", { ...filters, format }).then(() => setProblem(""), (error) => setProblem(error.message));
-  const downloads = [["csv", "CSV"], ["ndjson", "NDJSON"], ["parquet", "Parquet"]].map(([format, title]) => html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>${title}</button>`);
+  const save = (format) =>
+    download("api/audit/export", { ...filters, format }).then(
+      () => setProblem(""),
+      (error) => setProblem(error.message),
+    );
+  const downloads = [
+    ["csv", "CSV"],
+    ["ndjson", "NDJSON"],
+    ["parquet", "Parquet"],
+  ].map(
+    ([format, title]) =>
+      html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>${title}</button>`,
+  );
   return html`
-    <${Heading} title="Audit" lead="Logins, exports, denied requests, and changes of keys and users, the newest first." />
-    <div class="filters"><${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} /></div>
+    <${Heading}
+      title="Audit"
+      lead="Logins, exports, denied requests, and changes of keys and users, the newest first."
+    />
+    <div class="filters">
+      <${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} />
+    </div>
     <${Panel} title="Acts" actions=${html`<span class="hint">Download</span>${downloads}`}>
-      <form class="filter-bar" aria-label="Filter acts" onSubmit=${(event) => event.preventDefault()} onReset=${() => change({ actor: "", act: "", object: "", cursor: "" })}>
+      <form
+        class="filter-bar"
+        aria-label="Filter acts"
+        onSubmit=${(event) => event.preventDefault()}
+        onReset=${() => change({ actor: "", act: "", object: "", cursor: "" })}
+      >
         <${Filter} label="Actor" value=${query.actor} onChange=${filter("actor")} />
-        <${Filter} label="Act" value=${query.act} placeholder="key.create, or key.*" suggestions=${ACTS} onChange=${filter("act")} />
+        <${Filter}
+          label="Act"
+          value=${query.act}
+          placeholder="key.create, or key.*"
+          suggestions=${ACTS}
+          onChange=${filter("act")}
+        />
         <${Filter} label="Object" value=${query.object} placeholder="key id or email" onChange=${filter("object")} />
         <button type="reset" class="button">Clear</button>
       </form>
       <p class="problem" role="alert">${problem}</p>
-      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
+      <${Loaded} ...${loaded}
+        >${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//
+      >
     <//>
     <${ZoneNote} />
   `;
@@ -46,12 +75,29 @@ function ActTable({ page, isLoading, query, change }) {
     { key: "actor", title: "Actor", cell: (item) => html`<${Name} text=${item.actor} />` },
     { key: "act", title: "Act", cell: (item) => html`<code>${item.act}</code>` },
     { key: "object", title: "Object", cell: (item) => html`<${ObjectOf} item=${item} />` },
-    { key: "result", title: "Result", cell: (item) => html`<${Status} kind=${RESULTS[item.result]?.[0]}>${RESULTS[item.result]?.[1] ?? item.result}<//>` },
+    {
+      key: "result",
+      title: "Result",
+      cell: (item) =>
+        html`<${Status} kind=${RESULTS[item.result]?.[0]}>${RESULTS[item.result]?.[1] ?? item.result}<//>`,
+    },
     { key: "address", title: "Address", cell: (item) => html`<code>${item.address || "–"}</code>` },
   ];
   return html`
-    <${Table} caption="Acts, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.id} details=${changes} />
-    <${CursorPager} label="Pages of acts" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
+    <${Table}
+      caption="Acts, newest first"
+      columns=${columns}
+      rows=${page.items}
+      rowKey=${(item) => item.id}
+      details=${changes}
+    />
+    <${CursorPager}
+      label="Pages of acts"
+      cursor=${query.cursor}
+      next=${page.next_cursor}
+      isLoading=${isLoading}
+      change=${change}
+    />
   `;
 }
 
@@ -64,13 +110,30 @@ function changes({ before, after }) {
   const names = Object.keys({ ...before, ...after }).sort();
   if (names.length === 0) return html`<p class="hint">This act has no values.</p>`;
   return html`
-    <${Scrolling} label="Values before and after"><table class="changes">
-      <caption class="offscreen">Values before and after</caption>
-      <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
-      <tbody>
-        ${names.map((name) => html`<tr key=${name}><th scope="row">${name}</th><td><bdi>${text(before, name)}</bdi></td><td><bdi>${text(after, name)}</bdi></td></tr>`)}
-      </tbody>
-    </table><//>
+    <${Scrolling} label="Values before and after"
+      ><table class="changes">
+        <caption class="offscreen">
+          Values before and after
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Field</th>
+            <th scope="col">Before</th>
+            <th scope="col">After</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${names.map(
+            (name) =>
+              html`<tr key=${name}>
+                <th scope="row">${name}</th>
+                <td><bdi>${text(before, name)}</bdi></td>
+                <td><bdi>${text(after, name)}</bdi></td>
+              </tr>`,
+          )}
+        </tbody>
+      </table><//
+    >
   `;
 }
 

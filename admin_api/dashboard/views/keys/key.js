@@ -12,7 +12,7 @@ import { rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Name, Properties, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
-import { ConnectDialog, EditDialog, RotateDialog, SecretDialog, TransferDialog } from "./key_dialogs.js";
+import { KeyActs } from "./key_acts.js";
 import { pairsText } from "./key_fields.js";
 import { Denials } from "../usage/denials.js";
 import { UsageChart } from "../usage/usage_chart.js";
@@ -42,30 +42,45 @@ function Key({ shown, etag, reload }) {
   const [dialog, setDialog] = useState(null);
   const mayChange = isAdmin || shown.owner === me.email;
   return html`
-    <${Heading} title=${html`<bdi>${shown.key_name}</bdi>`} lead=${html`<code>${shown.key_prefix}…</code> <${Status} kind=${shown.status}>${STATUSES[shown.status]}<//>`}>
-      ${mayChange && html`<${Acts} shown=${shown} etag=${etag} setDialog=${setDialog} reload=${reload} />`}
+    <${Heading}
+      title=${html`<bdi>${shown.key_name}</bdi>`}
+      lead=${html`<code>${shown.key_prefix}…</code> <${Status} kind=${shown.status}>${STATUSES[shown.status]}<//>`}
+    >
+      ${mayChange && html`<${KeyActs} shown=${shown} etag=${etag} setDialog=${setDialog} reload=${reload} />`}
     <//>
     <${Panel} title="About this key">
-      <${Properties} rows=${[
-        ["Key id", html`<code>${shown.key_id}</code>`],
-        ["Owner", html`<bdi>${shown.owner}</bdi>`],
-        ["Created", html`<${DateOf} at=${shown.created_at} />`],
-        ["Expires", html`<${Expiry} of=${shown} />`],
-        ["Last used", shown.last_used_at ? html`<${RelativeTime} at=${shown.last_used_at} />` : html`<${Unknown}>never<//>`],
-        shown.suspended_at && ["Suspended", html`<${DateTime} at=${shown.suspended_at} /> by ${shown.suspended_by === "admin" ? "an admin" : "its owner"}`],
-        shown.revoked_at && ["Revoked", html`<${DateTime} at=${shown.revoked_at} />`],
-        ["Labels", pairsText(shown.labels) || "none"],
-        ["Tools", listed(shown.allowed_tools, "all")],
-        ["Tables", listed(shown.allowed_tables, "all")],
-        ["Addresses", listed(shown.allowed_ips, "any")],
-        ["Read only", shown.read_only ? "yes" : "no"],
-        ["Ceiling set by an admin", html`<${Limits} of=${shown.ceiling} />`],
-      ]} />
+      <${Properties}
+        rows=${[
+          ["Key id", html`<code>${shown.key_id}</code>`],
+          ["Owner", html`<bdi>${shown.owner}</bdi>`],
+          ["Created", html`<${DateOf} at=${shown.created_at} />`],
+          ["Expires", html`<${Expiry} of=${shown} />`],
+          [
+            "Last used",
+            shown.last_used_at ? html`<${RelativeTime} at=${shown.last_used_at} />` : html`<${Unknown}>never<//>`,
+          ],
+          shown.suspended_at && [
+            "Suspended",
+            html`<${DateTime} at=${shown.suspended_at} /> by${" "}
+              ${shown.suspended_by === "admin" ? "an admin" : "its owner"}`,
+          ],
+          shown.revoked_at && ["Revoked", html`<${DateTime} at=${shown.revoked_at} />`],
+          ["Labels", pairsText(shown.labels) || "none"],
+          ["Tools", listed(shown.allowed_tools, "all")],
+          ["Tables", listed(shown.allowed_tables, "all")],
+          ["Addresses", listed(shown.allowed_ips, "any")],
+          ["Read only", shown.read_only ? "yes" : "no"],
+          ["Ceiling set by an admin", html`<${Limits} of=${shown.ceiling} />`],
+        ]}
+      />
     <//>
     <${LimitUse} limits=${shown.limits} />
     <${Secrets} shown=${shown} mayChange=${mayChange} setDialog=${setDialog} reload=${reload} />
     <${Usage} keyId=${shown.key_id} owner=${shown.owner} />
-    <${Denials} scope=${{ ...rangeOf({}), owner: shown.owner, key_id: shown.key_id }} title="Refused requests in the last 30 days" />
+    <${Denials}
+      scope=${{ ...rangeOf({}), owner: shown.owner, key_id: shown.key_id }}
+      title="Refused requests in the last 30 days"
+    />
     ${dialog}
   `;
 }
@@ -74,47 +89,49 @@ function listed(items, otherwise) {
   return items ? html`<bdi>${items.join(", ")}</bdi>` : otherwise;
 }
 
-function Acts({ shown, etag, setDialog, reload }) {
-  const { isAdmin } = useSession();
-  const close = () => setDialog(null);
-  const done = (message) => () => {
-    close();
-    reload();
-    toast(message);
-  };
-  const act = (path, message) => async () => {
-    await post(path, { key_id: shown.key_id });
-    done(message)();
-  };
-  const confirm = (title, submit, text, send) => setDialog(html`<${ConfirmDialog} title=${title} submit=${submit} send=${send} onClose=${close}><p>${text}</p><//>`);
-  const rotated = (created) => {
-    setDialog(html`<${SecretDialog} title="New secret" created=${created} onClose=${close} />`);
-    reload();
-  };
-  const isLive = shown.status === "active" || shown.status === "suspended";
-  const button = (text, onClick, danger = false) => html`<button type="button" class="button ${danger ? "danger" : ""}" onClick=${onClick}>${text}</button>`;
-  return html`
-    ${button("Connect a client", () => setDialog(html`<${ConnectDialog} onClose=${close} />`))}
-    ${shown.status !== "revoked" && button("Edit", () => setDialog(html`<${EditDialog} shown=${shown} etag=${etag} onClose=${close} onDone=${done("The key is changed")} />`))}
-    ${shown.status === "active" && button("Rotate", () => setDialog(html`<${RotateDialog} shown=${shown} onClose=${close} onDone=${rotated} />`))}
-    ${isAdmin && isLive && button("Transfer", () => setDialog(html`<${TransferDialog} shown=${shown} onClose=${close} onDone=${done("The key is transferred")} />`))}
-    ${shown.status === "active" && button("Suspend", () => confirm("Suspend this key?", "Suspend key", "Clients that use it are rejected until it is resumed.", act("api/mcp-keys/suspend", "The key is suspended")))}
-    ${shown.status === "suspended" && button("Resume", () => confirm("Resume this key?", "Resume key", "Clients that use it are accepted again.", act("api/mcp-keys/resume", "The key is resumed")))}
-    ${shown.status !== "revoked" && button("Revoke", () => confirm("Revoke this key?", "Revoke key", "Clients that use this key are rejected immediately, and their open streams are closed. This cannot be undone. Its usage data is kept.", act("api/mcp-keys/revoke", "The key is revoked")), true)}
-  `;
-}
-
 function LimitUse({ limits }) {
   if (limits.length === 0) return null;
   const title = (limit) => `${LIMIT_NAMES[limit.name] ?? limit.name}${limit.tool ? ` of ${limit.tool}` : ""}`;
   const columns = [
-    { key: "name", title: "Limit", cell: (limit) => html`${title(limit)}${limit.of === "owner" && html` <span class="hint">all keys of the owner</span>`}` },
+    {
+      key: "name",
+      title: "Limit",
+      cell: (limit) =>
+        html`${title(limit)}${limit.of === "owner" && html` <span class="hint">all keys of the owner</span>`}`,
+    },
     { key: "used", title: "Used", right: true, cell: (limit) => `${count(limit.used)} of ${count(limit.limit)}` },
     { key: "left", title: "Left", right: true, cell: (limit) => count(limit.left) },
-    { key: "meter", title: "Share used", cell: (limit) => html`<meter aria-label=${title(limit)} min="0" max=${limit.limit} high=${0.8 * limit.limit} value=${Math.min(limit.used, limit.limit)}></meter>` },
-    { key: "resets", title: "Resets", class: "nowrap", cell: (limit) => (limit.resets_at ? html`<${RelativeTime} at=${limit.resets_at} />` : limit.name === "max_concurrent" ? "as calls end" : "nothing used") },
+    {
+      key: "meter",
+      title: "Share used",
+      cell: (limit) =>
+        html`<meter
+          aria-label=${title(limit)}
+          min="0"
+          max=${limit.limit}
+          high=${0.8 * limit.limit}
+          value=${Math.min(limit.used, limit.limit)}
+        ></meter>`,
+    },
+    {
+      key: "resets",
+      title: "Resets",
+      class: "nowrap",
+      cell: (limit) =>
+        limit.resets_at
+          ? html`<${RelativeTime} at=${limit.resets_at} />`
+          : limit.name === "max_concurrent"
+            ? "as calls end"
+            : "nothing used",
+    },
   ];
-  return html`<${Panel} title="Limits"><${Table} caption="Limits of this key" columns=${columns} rows=${limits} rowKey=${(limit) => [limit.of, limit.name, limit.tool].join(" ")} /><//>`;
+  return html`<${Panel} title="Limits"
+    ><${Table}
+      caption="Limits of this key"
+      columns=${columns}
+      rows=${limits}
+      rowKey=${(limit) => [limit.of, limit.name, limit.tool].join(" ")}
+  /><//>`;
 }
 
 function Secrets({ shown, mayChange, setDialog, reload }) {
@@ -124,14 +141,38 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
     reload();
     toast("Only the newest secret is left");
   };
-  const ask = () => setDialog(html`<${ConfirmDialog} title="End the overlap?" submit="End overlap" send=${end} onClose=${close}><p>Clients that still use an older secret are rejected immediately.</p><//>`);
-  const actions = mayChange && shown.secrets.length > 1 && html`<button type="button" class="button small" onClick=${ask}>End overlap</button>`;
+  const ask = () =>
+    setDialog(
+      html`<${ConfirmDialog} title="End the overlap?" submit="End overlap" send=${end} onClose=${close}
+        ><p>Clients that still use an older secret are rejected immediately.</p><//
+      >`,
+    );
+  const actions =
+    mayChange &&
+    shown.secrets.length > 1 &&
+    html`<button type="button" class="button small" onClick=${ask}>End overlap</button>`;
   const none = html`<${Unknown}>never<//>`;
   const columns = [
-    { key: "prefix", title: "Secret", cell: (secret) => (secret.prefix ? html`<code>${secret.prefix}…</code>` : html`<${Unknown} />`) },
-    { key: "since", title: "Since", cell: (secret) => (secret.since ? html`<${DateTime} at=${secret.since} />` : html`<${Unknown} />`) },
-    { key: "until", title: "Until", cell: (secret) => (secret.until ? html`<${DateTime} at=${secret.until} />` : "the key ends") },
-    { key: "used", title: "Last used", cell: (secret) => (secret.last_used_at ? html`<${RelativeTime} at=${secret.last_used_at} />` : none) },
+    {
+      key: "prefix",
+      title: "Secret",
+      cell: (secret) => (secret.prefix ? html`<code>${secret.prefix}…</code>` : html`<${Unknown} />`),
+    },
+    {
+      key: "since",
+      title: "Since",
+      cell: (secret) => (secret.since ? html`<${DateTime} at=${secret.since} />` : html`<${Unknown} />`),
+    },
+    {
+      key: "until",
+      title: "Until",
+      cell: (secret) => (secret.until ? html`<${DateTime} at=${secret.until} />` : "the key ends"),
+    },
+    {
+      key: "used",
+      title: "Last used",
+      cell: (secret) => (secret.last_used_at ? html`<${RelativeTime} at=${secret.last_used_at} />` : none),
+    },
     { key: "client", title: "Client", cell: (secret) => html`<${Name} text=${secret.client || "–"} />` },
     { key: "address", title: "Address", cell: (secret) => html`<code>${secret.address || "–"}</code>` },
   ];
@@ -147,8 +188,16 @@ function Usage({ keyId, owner }) {
   const range = rangeOf({});
   const stats = useData("api/mcp-usage/stats", { ...scope, ...range, tz: ZONE });
   return html`
-    <${Panel} title="Usage in the last 30 days" actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}>
-      <${Loaded} ...${stats}>${(loaded) => html`<${Sums} totals=${loaded.totals} /><${UsageChart} stats=${loaded} measure="calls" range=${range} bucket="day" filters=${scope} />`}<//>
+    <${Panel}
+      title="Usage in the last 30 days"
+      actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}
+    >
+      <${Loaded} ...${stats}>
+        ${(loaded) => html`
+          <${Sums} totals=${loaded.totals} />
+          <${UsageChart} stats=${loaded} measure="calls" range=${range} bucket="day" filters=${scope} />
+        `}
+      <//>
     <//>
   `;
 }

@@ -23,9 +23,22 @@ export function RestrictionFields({ of = {}, extra = [], isOpen = false }) {
     <details class="limits" open=${isOpen}>
       <summary>Limits and scopes</summary>
       <div class="grid">
-        ${LISTS.map(([name, label, placeholder, hint]) => html`<${Field} key=${name} label=${label} name=${name} class="whole" placeholder=${placeholder} hint=${hint} value=${(of[name] ?? []).join(", ")} />`)}
-        ${[...NUMBERS, ...extra].map(([name, label]) => html`<${Field} key=${name} label=${label} name=${name} inputmode="numeric" placeholder="no limit" value=${of[name] ?? ""} />`)}
-        <${Field} label="Calls per minute of single tools" name="tool_rate_limits" class="whole" placeholder="run_sql=10, query_*=60" hint="Globs of tools and numbers, separated by commas." value=${pairsText(of.tool_rate_limits)} />
+        ${LISTS.map(([name, label, placeholder, hint]) => {
+          const value = (of[name] ?? []).join(", ");
+          return html`<${Field} key=${name} class="whole" ...${{ label, name, placeholder, hint, value }} />`;
+        })}
+        ${[...NUMBERS, ...extra].map(([name, label]) => {
+          const value = of[name] ?? "";
+          return html`<${Field} key=${name} inputmode="numeric" placeholder="no limit" ...${{ label, name, value }} />`;
+        })}
+        <${Field}
+          label="Calls per minute of single tools"
+          name="tool_rate_limits"
+          class="whole"
+          placeholder="run_sql=10, query_*=60"
+          hint="Globs of tools and numbers, separated by commas."
+          value=${pairsText(of.tool_rate_limits)}
+        />
         <${Checkbox} label="Only tools that read (read only)" name="read_only" checked=${of.read_only ?? false} />
       </div>
     </details>
@@ -40,7 +53,8 @@ export function restrictionsOf(values, before = {}, extra = []) {
     tool_rate_limits: pairsOf(values.tool_rate_limits, asNumber),
     read_only: values.read_only,
   };
-  const isChanged = ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name] ?? (name === "read_only" ? false : null));
+  const isChanged = ([name, value]) =>
+    JSON.stringify(value) !== JSON.stringify(before[name] ?? (name === "read_only" ? false : null));
   return Object.fromEntries(Object.entries(given).filter(isChanged));
 }
 
@@ -54,5 +68,7 @@ export function pairsOf(text, convert = (value) => value) {
 }
 
 export function pairsText(pairs) {
-  return Object.entries(pairs ?? {}).map(([name, value]) => `${name}=${value}`).join(", ");
+  return Object.entries(pairs ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
 }

@@ -23,7 +23,12 @@ export function KeysView() {
   const [query, change] = useQuery();
   const [dialog, setDialog] = useState(null);
   const filters = { q: query.q, label: query.label, status: query.status, sort: query.sort, order: query.order };
-  const loaded = useData("api/mcp-keys/list", { ...ownerQuery(query), ...filters, limit: PAGE_SIZE, cursor: query.cursor });
+  const loaded = useData("api/mcp-keys/list", {
+    ...ownerQuery(query),
+    ...filters,
+    limit: PAGE_SIZE,
+    cursor: query.cursor,
+  });
   const filter = (name) => (value) => change({ [name]: value, cursor: "" });
   const close = () => setDialog(null);
   const created = (key) => {
@@ -46,18 +51,37 @@ export function KeysView() {
     <div class="endpoint">
       <span class="name">MCP endpoint</span><code>${session.info.proxy_url}</code>
       <${CopyButton} text=${session.info.proxy_url} />
-      <button type="button" class="button small" onClick=${() => setDialog(html`<${ConnectDialog} onClose=${close} />`)}>Connect a client</button>
+      <button
+        type="button"
+        class="button small"
+        onClick=${() => setDialog(html`<${ConnectDialog} onClose=${close} />`)}
+      >
+        Connect a client
+      </button>
     </div>
     <div class="filters"><${OwnerFilter} query=${query} onChange=${change} /></div>
     <${Panel} title="Keys">
-      <form class="filter-bar" aria-label="Filter keys" onSubmit=${(event) => event.preventDefault()} onReset=${() => change({ q: "", label: "", status: "", cursor: "" })}>
+      <form
+        class="filter-bar"
+        aria-label="Filter keys"
+        onSubmit=${(event) => event.preventDefault()}
+        onReset=${() => change({ q: "", label: "", status: "", cursor: "" })}
+      >
         <${Filter} label="Search" value=${query.q} placeholder="name, id or prefix" onChange=${filter("q")} />
         <${Filter} label="Label" value=${query.label} placeholder="team, or team=red" onChange=${filter("label")} />
-        <${Filter} label="Status" value=${query.status ?? ""} options=${[["", "Any"], ...Object.entries(STATUSES)]} onChange=${filter("status")} />
+        <${Filter}
+          label="Status"
+          value=${query.status ?? ""}
+          options=${[["", "Any"], ...Object.entries(STATUSES)]}
+          onChange=${filter("status")}
+        />
         <button type="reset" class="button">Clear</button>
       </form>
       <${Loaded} ...${loaded}>
-        ${(page, isLoading) => (page.keys.length === 0 && !isFiltered ? html`<${NoKeys} info=${session.info} onCreate=${create} />` : html`<${KeyTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`)}
+        ${(page, isLoading) =>
+          page.keys.length === 0 && !isFiltered
+            ? html`<${NoKeys} info=${session.info} onCreate=${create} />`
+            : html`<${KeyTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}
       <//>
     <//>
     <${ZoneNote} />
@@ -68,7 +92,11 @@ export function KeysView() {
 function NoKeys({ info, onCreate }) {
   return html`
     <${Empty} title="No keys yet">
-      <p>Create a key and configure an MCP client with it. To test a key, send a first request, with the key in place of <code>${info.key_placeholder}</code>:</p>
+      <p>
+        Create a key and configure an MCP client with it. To test a key, send a first request, with the key in place
+        of${" "}
+        <code>${info.key_placeholder}</code>:
+      </p>
       <${CodeBlock} text=${curlCall(info)} label="First request" />
       <button type="button" class="button primary" onClick=${onCreate}>Create the first key</button>
     <//>
@@ -78,25 +106,72 @@ function NoKeys({ info, onCreate }) {
 function KeyTable({ page, isLoading, query, change }) {
   if (page.keys.length === 0) return html`<${Empty}>No keys match these filters.<//>`;
   const columns = [
-    { key: "name", title: "Name", sort: "name", cell: (key) => html`<a class="key-name" href=${href("keys", {}, key.key_id)}><${Name} text=${key.key_name} /></a><code class="prefix" title=${key.key_id}>${key.key_prefix}…</code>` },
+    {
+      key: "name",
+      title: "Name",
+      sort: "name",
+      cell: (key) =>
+        html`<a class="key-name" href=${href("keys", {}, key.key_id)}><${Name} text=${key.key_name} /></a
+          ><code class="prefix" title=${key.key_id}>${key.key_prefix}…</code>`,
+    },
     query.owner && { key: "owner", title: "Owner", cell: (key) => html`<${Name} text=${key.owner} />` },
     { key: "status", title: "Status", cell: (key) => html`<${Status} kind=${key.status}>${STATUSES[key.status]}<//>` },
     { key: "labels", title: "Labels", cell: (key) => html`<${Labels} labels=${key.labels} />` },
     { key: "limits", title: "Limits", cell: (key) => html`<span class="cut"><${Limits} of=${key} /></span>` },
-    { key: "used", title: "Last used", sort: "last_used", class: "nowrap", cell: (key) => (key.last_used_at ? html`<${RelativeTime} at=${key.last_used_at} />` : html`<${Unknown}>never<//>`) },
-    { key: "created", title: "Created", sort: "created", class: "nowrap", cell: (key) => html`<${DateOf} at=${key.created_at} />` },
-    { key: "expires", title: "Expires", sort: "expires", class: "nowrap", cell: (key) => html`<${Expiry} of=${key} />` },
+    {
+      key: "used",
+      title: "Last used",
+      sort: "last_used",
+      class: "nowrap",
+      cell: (key) =>
+        key.last_used_at ? html`<${RelativeTime} at=${key.last_used_at} />` : html`<${Unknown}>never<//>`,
+    },
+    {
+      key: "created",
+      title: "Created",
+      sort: "created",
+      class: "nowrap",
+      cell: (key) => html`<${DateOf} at=${key.created_at} />`,
+    },
+    {
+      key: "expires",
+      title: "Expires",
+      sort: "expires",
+      class: "nowrap",
+      cell: (key) => html`<${Expiry} of=${key} />`,
+    },
   ].filter(Boolean);
   return html`
-    <${Table} caption="API keys" columns=${columns} rows=${page.keys} rowKey=${(key) => key.key_id} sort=${{ name: query.sort ?? "created", order: query.order ?? "desc" }} onSort=${({ name, order }) => change({ sort: name, order, cursor: "" })} isInactive=${(key) => key.status !== "active"} />
-    <${CursorPager} label="Pages of keys" cursor=${query.cursor} next=${page.next_cursor} total=${page.total} isLoading=${isLoading} change=${change} />
+    <${Table}
+      caption="API keys"
+      columns=${columns}
+      rows=${page.keys}
+      rowKey=${(key) => key.key_id}
+      sort=${{ name: query.sort ?? "created", order: query.order ?? "desc" }}
+      onSort=${({ name, order }) => change({ sort: name, order, cursor: "" })}
+      isInactive=${(key) => key.status !== "active"}
+    />
+    <${CursorPager}
+      label="Pages of keys"
+      cursor=${query.cursor}
+      next=${page.next_cursor}
+      total=${page.total}
+      isLoading=${isLoading}
+      change=${change}
+    />
   `;
 }
 
 function Labels({ labels = {} }) {
+  const texts = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   return html`
     <span class="labels">
-      ${Object.entries(labels).map(([name, value]) => html`<button key=${name} type="button" class="label-tag" title="${name}=${value}" onClick=${() => navigate("keys", { label: `${name}=${value}` })}><bdi>${name}=${value}</bdi></button>`)}
+      ${texts.map((label) => {
+        const filter = () => navigate("keys", { label });
+        return html`<button key=${label} type="button" class="label-tag" title=${label} onClick=${filter}>
+          <bdi>${label}</bdi>
+        </button>`;
+      })}
     </span>
   `;
 }
@@ -104,7 +179,8 @@ function Labels({ labels = {} }) {
 export function Expiry({ of: key }) {
   if (!key.expires_at) return "never";
   const days = (new Date(key.expires_at) - Date.now()) / 86_400_000;
-  if (key.status === "active" && days < 14) return html`<span class="expires-soon"><${RelativeTime} at=${key.expires_at} /></span>`;
+  if (key.status === "active" && days < 14)
+    return html`<span class="expires-soon"><${RelativeTime} at=${key.expires_at} /></span>`;
   return html`<${DateOf} at=${key.expires_at} />`;
 }
 

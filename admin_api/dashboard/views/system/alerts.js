@@ -36,7 +36,13 @@ export function AlertsView() {
     try {
       const alert = await post("api/alerts/test", {});
       if (alert.status === "sent") toast("The test alert was received");
-      setTest({ isSending: false, problem: alert.status === "sent" ? "" : `The test alert was not received: ${alert.last_error ?? "there was no attempt yet"}. It is sent again.` });
+      setTest({
+        isSending: false,
+        problem:
+          alert.status === "sent"
+            ? ""
+            : `The test alert was not received: ${alert.last_error ?? "there was no attempt yet"}. It is sent again.`,
+      });
       loaded.reload();
     } catch (error) {
       setTest({ isSending: false, problem: error.message });
@@ -48,7 +54,9 @@ export function AlertsView() {
       ${isAdmin && isConfigured && html`<button type="button" class="button" disabled=${test.isSending} onClick=${send}>${test.isSending ? "Sending…" : "Send a test alert"}</button>`}
     <//>
     <p class="problem" role="alert">${test.problem}</p>
-    <${Loaded} ...${loaded}>${(page, isLoading) => html`<${Alerts} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
+    <${Loaded} ...${loaded}
+      >${(page, isLoading) => html`<${Alerts} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//
+    >
     <${ZoneNote} />
   `;
 }
@@ -56,12 +64,31 @@ export function AlertsView() {
 function Alerts({ page, isLoading, query, change }) {
   const { webhook, items } = page;
   return html`
-    ${webhook.configured ? html`<p>Alerts are sent to <code>${webhook.host}</code>.</p>` : html`<p class="warning">No webhook is set, so alerts are sent nowhere. Set <code>GATEWAY_WEBHOOK_URL</code> for the admin process, and restart it.</p>`}
+    <${Receiver} webhook=${webhook} />
     <${Panel} title="Alerts">
-      ${items.length === 0 ? html`<${Empty}>There was no cause for an alert in the last 30 days. <a href=${href("system")}>State of the system</a><//>` : html`<${AlertTable} items=${items} />`}
-      <${CursorPager} label="Pages of alerts" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
+      ${items.length === 0 ? html`<${NoAlerts} />` : html`<${AlertTable} items=${items} />`}
+      <${CursorPager}
+        label="Pages of alerts"
+        cursor=${query.cursor}
+        next=${page.next_cursor}
+        isLoading=${isLoading}
+        change=${change}
+      />
     <//>
   `;
+}
+
+function Receiver({ webhook }) {
+  if (webhook.configured) return html`<p>Alerts are sent to <code>${webhook.host}</code>.</p>`;
+  return html`<p class="warning">
+    No webhook is set, so alerts are sent nowhere. Set <code>GATEWAY_WEBHOOK_URL</code> for the admin process, and
+    restart it.
+  </p>`;
+}
+
+function NoAlerts() {
+  const system = html`<a href=${href("system")}>State of the system</a>`;
+  return html`<${Empty}>There was no cause for an alert in the last 30 days. ${system}<//>`;
 }
 
 function AlertTable({ items }) {
@@ -72,7 +99,12 @@ function AlertTable({ items }) {
     { key: "text", title: "Text", class: "wrap", cell: (alert) => html`<bdi>${alert.text}</bdi>` },
     { key: "status", title: "Delivery", class: "wrap", cell: (alert) => html`<${Delivery} alert=${alert} />` },
   ];
-  return html`<${Table} caption="Alerts, newest first" columns=${columns} rows=${items} rowKey=${(alert) => alert.id} />`;
+  return html`<${Table}
+    caption="Alerts, newest first"
+    columns=${columns}
+    rows=${items}
+    rowKey=${(alert) => alert.id}
+  />`;
 }
 
 function Subject({ text }) {

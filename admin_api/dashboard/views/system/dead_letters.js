@@ -28,27 +28,63 @@ export function DeadLetters({ onChanged }) {
     onChanged();
   };
   const close = () => setDialog(null);
-  const retry = (chosen, title) => setDialog(html`
-    <${ConfirmDialog} title=${title} submit="Retry" danger=${false} send=${act("api/system/dead-letters/retry", chosen, "retried", "sent to ClickHouse again")} onClose=${close}>
-      <p>The events are sent to ClickHouse again. What it refuses again comes back here.</p>
-    <//>
-  `);
-  const drop = (chosen, title) => setDialog(html`
-    <${ConfirmDialog} title=${title} submit="Drop" send=${act("api/system/dead-letters/drop", chosen, "dropped", "dropped")} onClose=${close}>
-      <p>The events are deleted, and are missing in statistics and invoices. This cannot be undone.</p>
-    <//>
-  `);
-  const all = isAdmin && loaded.data?.dead_letters.length > 0 && html`
-    <button type="button" class="button small" onClick=${() => retry({ all: true }, "Retry all dead letters?")}>Retry all</button>
-    <button type="button" class="button small danger" onClick=${() => drop({ all: true }, "Drop all dead letters?")}>Drop all</button>
-  `;
+  const retry = (chosen, title) =>
+    setDialog(html`
+      <${ConfirmDialog}
+        title=${title}
+        submit="Retry"
+        danger=${false}
+        send=${act("api/system/dead-letters/retry", chosen, "retried", "sent to ClickHouse again")}
+        onClose=${close}
+      >
+        <p>The events are sent to ClickHouse again. What it refuses again comes back here.</p>
+      <//>
+    `);
+  const drop = (chosen, title) =>
+    setDialog(html`
+      <${ConfirmDialog}
+        title=${title}
+        submit="Drop"
+        send=${act("api/system/dead-letters/drop", chosen, "dropped", "dropped")}
+        onClose=${close}
+      >
+        <p>The events are deleted, and are missing in statistics and invoices. This cannot be undone.</p>
+      <//>
+    `);
+  const all =
+    isAdmin &&
+    loaded.data?.dead_letters.length > 0 &&
+    html`
+      <button type="button" class="button small" onClick=${() => retry({ all: true }, "Retry all dead letters?")}>
+        Retry all
+      </button>
+      <button type="button" class="button small danger" onClick=${() => drop({ all: true }, "Drop all dead letters?")}>
+        Drop all
+      </button>
+    `;
   const one = (letter) => html`
-    <button type="button" class="button small" aria-label="Retry ${letter.id}" onClick=${() => retry({ ids: [letter.id] }, "Retry this dead letter?")}>Retry</button>
-    <button type="button" class="button small danger" aria-label="Drop ${letter.id}" onClick=${() => drop({ ids: [letter.id] }, "Drop this dead letter?")}>Drop</button>
+    <button
+      type="button"
+      class="button small"
+      aria-label="Retry ${letter.id}"
+      onClick=${() => retry({ ids: [letter.id] }, "Retry this dead letter?")}
+    >
+      Retry
+    </button>
+    <button
+      type="button"
+      class="button small danger"
+      aria-label="Drop ${letter.id}"
+      onClick=${() => drop({ ids: [letter.id] }, "Drop this dead letter?")}
+    >
+      Drop
+    </button>
   `;
   return html`
     <${Panel} title="Dead letters" actions=${all}>
-      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${LetterTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${isAdmin && one} />`}<//>
+      <${Loaded} ...${loaded}
+        >${(page, isLoading) => html`<${LetterTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${isAdmin && one} />`}<//
+      >
     <//>
     ${dialog}
   `;
@@ -58,14 +94,37 @@ function LetterTable({ page, isLoading, query, change, actions }) {
   if (page.dead_letters.length === 0) return html`<${Empty}>ClickHouse has refused no events.<//>`;
   const columns = [
     { key: "at", title: "Refused", class: "nowrap", cell: (letter) => html`<${DateTime} at=${letter.at} />` },
-    { key: "reason", title: "Reason", class: "wrap", cell: (letter) => html`<bdi class="lines" title=${letter.reason}>${letter.reason}</bdi>` },
-    { key: "events", title: "Events", right: true, class: "nowrap", cell: (letter) => (letter.events.length > 0 ? plural(letter.events.length, "event") : "unreadable") },
+    {
+      key: "reason",
+      title: "Reason",
+      class: "wrap",
+      cell: (letter) => html`<bdi class="lines" title=${letter.reason}>${letter.reason}</bdi>`,
+    },
+    {
+      key: "events",
+      title: "Events",
+      right: true,
+      class: "nowrap",
+      cell: (letter) => (letter.events.length > 0 ? plural(letter.events.length, "event") : "unreadable"),
+    },
     { key: "size", title: "Size", right: true, class: "nowrap", cell: (letter) => bytes(letter.size) },
     actions && { key: "acts", title: "Actions", class: "row-actions", cell: actions },
   ].filter(Boolean);
   return html`
-    <${Table} caption="Dead letters, the oldest first" columns=${columns} rows=${page.dead_letters} rowKey=${(letter) => letter.id} details=${content} />
-    <${CursorPager} label="Pages of dead letters" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
+    <${Table}
+      caption="Dead letters, the oldest first"
+      columns=${columns}
+      rows=${page.dead_letters}
+      rowKey=${(letter) => letter.id}
+      details=${content}
+    />
+    <${CursorPager}
+      label="Pages of dead letters"
+      cursor=${query.cursor}
+      next=${page.next_cursor}
+      isLoading=${isLoading}
+      change=${change}
+    />
   `;
 }
 
@@ -78,17 +137,34 @@ function content(letter) {
 
 function Events({ events }) {
   return html`
-    <${Scrolling} label="Events of this letter"><table class="changes">
-      <caption class="offscreen">Events of this letter</caption>
-      <thead><tr><th scope="col">Event</th><th scope="col">Time</th><th scope="col">Owner</th><th scope="col">Key</th><th scope="col">Tool</th></tr></thead>
-      <tbody>
-        ${events.map((event) => html`
-          <tr key=${event.event_id}>
-            <th scope="row"><code>${event.event_id}</code></th><td><${DateTime} at=${event.created_at} /></td>
-            <td><bdi>${event.owner}</bdi></td><td><code>${event.key_id}</code></td><td><${Name} as="code" text=${event.tool_name} /></td>
+    <${Scrolling} label="Events of this letter"
+      ><table class="changes">
+        <caption class="offscreen">
+          Events of this letter
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Event</th>
+            <th scope="col">Time</th>
+            <th scope="col">Owner</th>
+            <th scope="col">Key</th>
+            <th scope="col">Tool</th>
           </tr>
-        `)}
-      </tbody>
-    </table><//>
+        </thead>
+        <tbody>
+          ${events.map(
+            (event) => html`
+              <tr key=${event.event_id}>
+                <th scope="row"><code>${event.event_id}</code></th>
+                <td><${DateTime} at=${event.created_at} /></td>
+                <td><bdi>${event.owner}</bdi></td>
+                <td><code>${event.key_id}</code></td>
+                <td><${Name} as="code" text=${event.tool_name} /></td>
+              </tr>
+            `,
+          )}
+        </tbody>
+      </table><//
+    >
   `;
 }

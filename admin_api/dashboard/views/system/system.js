@@ -9,7 +9,13 @@ import { Properties, Table } from "../../components/table.js";
 import { DeadLetters } from "./dead_letters.js";
 
 const REFRESH_SECONDS = 15;
-const STATUSES = { ok: ["active", "OK"], warning: ["suspended", "Warning"], failed: ["error", "Failed"], skipped: ["", "Not checked"] };
+const STATUSES = {
+  ok: ["active", "OK"],
+  warning: ["suspended", "Warning"],
+  failed: ["error", "Failed"],
+  skipped: ["", "Not checked"],
+};
+const PRODUCTS = { gateway: "MCP Gateway", python: "Python", redis: "Redis", clickhouse: "ClickHouse" };
 const ORDER = ["failed", "warning", "skipped", "ok"];
 
 export function SystemView() {
@@ -34,9 +40,13 @@ function State({ system }) {
     <${Delivery} system=${system} />
     <${Findings} findings=${system.findings} />
     <${Panel} title="Versions">
-      <${Properties} rows=${["gateway", "python", "redis", "clickhouse"].map((name) => [{ gateway: "MCP Gateway", python: "Python", redis: "Redis", clickhouse: "ClickHouse" }[name], system.versions[name] ?? html`<${Unknown} />`])} />
+      <${Properties}
+        rows=${Object.entries(PRODUCTS).map(([name, title]) => [title, system.versions[name] ?? html`<${Unknown} />`])}
+      />
     <//>
-    <p class="hint">Checked <${RelativeTime} at=${system.checked_at} />; checked again every ${REFRESH_SECONDS} seconds.</p>
+    <p class="hint">
+      Checked <${RelativeTime} at=${system.checked_at} />; checked again every ${REFRESH_SECONDS} seconds.
+    </p>
   `;
 }
 
@@ -48,7 +58,9 @@ function StatusOf({ status }) {
 function Engine({ title, state }) {
   return html`
     <${Panel} title=${title} actions=${html`<${StatusOf} status=${state.status} />`}>
-      <p class="finding">${state.detail}${state.latency_ms !== null && html` <span class="hint">in ${milliseconds(state.latency_ms)}</span>`}</p>
+      <p class="finding">
+        ${state.detail}${state.latency_ms !== null && html` <span class="hint">in ${milliseconds(state.latency_ms)}</span>`}
+      </p>
       ${state.fix && html`<p class="fix"><strong>Fix:</strong> ${state.fix}</p>`}
     <//>
   `;
@@ -59,7 +71,10 @@ function Delivery({ system: { stream, spool, dead_letters, balance } }) {
   const since = (at) => at && html` <span class="hint">oldest: <${DateTime} at=${at} /></span>`;
   const rows = [
     ["Entries in the stream", html`${known(stream.entries)}${since(stream.oldest_at)}`],
-    ["Events only in spools", html`${known(spool.events)}${spool.processes > 0 && html` <span class="hint">of ${count(spool.processes)} workers</span>`}`],
+    [
+      "Events only in spools",
+      html`${known(spool.events)}${spool.processes > 0 && html` <span class="hint">of ${count(spool.processes)} workers</span>`}`,
+    ],
     ["Dead letters", html`${known(dead_letters.entries)}${since(dead_letters.oldest_at)}`],
   ];
   return html`
@@ -84,7 +99,8 @@ function Books({ balance }) {
   ];
   return html`
     <p class="result">
-      <${Status} kind=${balance.balanced ? "active" : "error"}>${balance.balanced ? "Balanced" : "Out of balance"}<//>${" "}
+      <${Status} kind=${balance.balanced ? "active" : "error"}>${balance.balanced ? "Balanced" : "Out of balance"}<//
+      >${" "}
       ${!balance.balanced && (difference > 0 ? `${count(difference)} accepted events are not found.` : `${count(-difference)} more events are found than were accepted.`)}
     </p>
     <${Properties} rows=${rows.map(([name, value]) => [name, count(value)])} />

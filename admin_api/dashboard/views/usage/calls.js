@@ -25,14 +25,27 @@ const COUNT_METHODS = {
 export function CallsView() {
   const [query, change] = useQuery();
   const [problem, setProblem] = useState("");
-  const filters = { ...rangeOf(query), ...ownerQuery(query), tool: query.tool, table: query.table, key_id: query.key_id, client: query.client, status: query.status };
+  const filters = {
+    ...rangeOf(query),
+    ...ownerQuery(query),
+    tool: query.tool,
+    table: query.table,
+    key_id: query.key_id,
+    client: query.client,
+    status: query.status,
+  };
   const loaded = useData("api/mcp-usage/history", { ...filters, tz: ZONE, limit: PAGE_SIZE, cursor: query.cursor });
   const filter = (name) => (value) => change({ [name]: value, cursor: "" });
   const save = async (format) => {
     setProblem("");
     await download("api/mcp-usage/export", { ...filters, format }).catch((error) => setProblem(error.message));
   };
-  const downloads = ["csv", "ndjson", "parquet"].map((format) => html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>${format === "parquet" ? "Parquet" : format.toUpperCase()}</button>`);
+  const downloads = ["csv", "ndjson", "parquet"].map(
+    (format) =>
+      html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>
+        ${format === "parquet" ? "Parquet" : format.toUpperCase()}
+      </button>`,
+  );
   return html`
     <${Heading} title="Calls" lead="Each answered tools/call, the newest first." />
     <div class="filters">
@@ -40,16 +53,28 @@ export function CallsView() {
       <${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} />
     </div>
     <${Panel} title="Calls" id="history" actions=${html`<span class="hint">Download</span>${downloads}`}>
-      <form class="filter-bar" aria-label="Filter calls" onSubmit=${(event) => event.preventDefault()} onReset=${() => change({ tool: "", table: "", key_id: "", client: "", status: "", cursor: "" })}>
+      <form
+        class="filter-bar"
+        aria-label="Filter calls"
+        onSubmit=${(event) => event.preventDefault()}
+        onReset=${() => change({ tool: "", table: "", key_id: "", client: "", status: "", cursor: "" })}
+      >
         <${Filter} label="Tool" value=${query.tool} onChange=${filter("tool")} />
         <${Filter} label="Table" value=${query.table} onChange=${filter("table")} />
         <${Filter} label="Key" value=${query.key_id} onChange=${filter("key_id")} />
         <${Filter} label="Client" value=${query.client} onChange=${filter("client")} />
-        <${Filter} label="Status" value=${query.status ?? ""} options=${[["", "Any"], ...Object.entries(STATUSES)]} onChange=${filter("status")} />
+        <${Filter}
+          label="Status"
+          value=${query.status ?? ""}
+          options=${[["", "Any"], ...Object.entries(STATUSES)]}
+          onChange=${filter("status")}
+        />
         <button type="reset" class="button">Clear</button>
       </form>
       <p class="problem" role="alert">${problem}</p>
-      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${CallTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//>
+      <${Loaded} ...${loaded}
+        >${(page, isLoading) => html`<${CallTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//
+      >
     <//>
     <${ZoneNote} />
   `;
@@ -63,16 +88,47 @@ function CallTable({ page, isLoading, query, change }) {
     { key: "tool", title: "Tool", cell: (item) => html`<${Name} as="code" text=${item.tool_name} />` },
     { key: "tables", title: "Tables", cell: (item) => tables(item) },
     { key: "records", title: "Records", right: true, cell: (item) => records(item) },
-    { key: "status", title: "Status", cell: (item) => html`<${Status} kind=${item.status === "denied" ? "suspended" : item.is_error ? "error" : "active"}>${STATUSES[item.status] ?? item.status}<//>` },
-    { key: "duration", title: "Duration", right: true, class: "nowrap", cell: (item) => milliseconds(item.duration_ms) },
+    {
+      key: "status",
+      title: "Status",
+      cell: (item) =>
+        html`<${Status} kind=${item.status === "denied" ? "suspended" : item.is_error ? "error" : "active"}
+          >${STATUSES[item.status] ?? item.status}<//
+        >`,
+    },
+    {
+      key: "duration",
+      title: "Duration",
+      right: true,
+      class: "nowrap",
+      cell: (item) => milliseconds(item.duration_ms),
+    },
     { key: "size", title: "Size", right: true, class: "nowrap", cell: (item) => bytes(item.response_bytes) },
-    { key: "key", title: "Key", cell: (item) => html`<a href=${href("keys", {}, item.key_id)}><${Name} text=${item.key_name || item.key_id} /></a>` },
+    {
+      key: "key",
+      title: "Key",
+      cell: (item) =>
+        html`<a href=${href("keys", {}, item.key_id)}><${Name} text=${item.key_name || item.key_id} /></a>`,
+    },
     isEverybody && { key: "owner", title: "Owner", cell: (item) => html`<${Name} text=${item.owner} />` },
     { key: "client", title: "Client", cell: (item) => client(item) },
   ].filter(Boolean);
   return html`
-    <${Table} caption="Calls, newest first" columns=${columns} rows=${page.items} rowKey=${(item) => item.event_id} details=${callDetails} />
-    <${CursorPager} label="Pages of calls" cursor=${query.cursor} next=${page.next_cursor} total=${page.total} isLoading=${isLoading} change=${change} />
+    <${Table}
+      caption="Calls, newest first"
+      columns=${columns}
+      rows=${page.items}
+      rowKey=${(item) => item.event_id}
+      details=${callDetails}
+    />
+    <${CursorPager}
+      label="Pages of calls"
+      cursor=${query.cursor}
+      next=${page.next_cursor}
+      total=${page.total}
+      isLoading=${isLoading}
+      change=${change}
+    />
   `;
 }
 
@@ -92,15 +148,18 @@ function client(item) {
 }
 
 function callDetails(item) {
-  const method = COUNT_METHODS[item.count_method] ?? `by the form of the result: ${item.count_method.replaceAll("_", " ")}`;
-  return html`<${Properties} rows=${[
-    ["Counted", html`${method} (<code>${item.count_method}</code>)`],
-    ["Arguments", html`<code>${item.arguments_hash}</code> (hash)`],
-    ["Address", html`<code>${item.client_ip}</code>`],
-    ["Protocol", item.protocol_version || html`<${Unknown}>not sent<//>`],
-    ["Session", item.session_id ? html`<code>${item.session_id}</code>` : "none"],
-    ["Request id", html`<code>${item.request_id}</code>`],
-    ["Event", html`<code>${item.event_id}</code>`],
-    ["Gateway", html`<code>${item.gateway_id}</code>`],
-  ]} />`;
+  const method =
+    COUNT_METHODS[item.count_method] ?? `by the form of the result: ${item.count_method.replaceAll("_", " ")}`;
+  return html`<${Properties}
+    rows=${[
+      ["Counted", html`${method} (<code>${item.count_method}</code>)`],
+      ["Arguments", html`<code>${item.arguments_hash}</code> (hash)`],
+      ["Address", html`<code>${item.client_ip}</code>`],
+      ["Protocol", item.protocol_version || html`<${Unknown}>not sent<//>`],
+      ["Session", item.session_id ? html`<code>${item.session_id}</code>` : "none"],
+      ["Request id", html`<code>${item.request_id}</code>`],
+      ["Event", html`<code>${item.event_id}</code>`],
+      ["Gateway", html`<code>${item.gateway_id}</code>`],
+    ]}
+  />`;
 }

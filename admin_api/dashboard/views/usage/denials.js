@@ -32,9 +32,16 @@ export function Denials({ scope, title = "Refused requests", seconds = 0 }) {
   const [limit, setLimit] = useState(FIRST);
   const [problem, setProblem] = useState("");
   const loaded = useData("api/mcp-usage/denials", { ...scope, tz: ZONE, limit }, { seconds });
-  const save = () => download("api/mcp-usage/denials/export", { ...scope, tz: ZONE }).then(() => setProblem(""), (error) => setProblem(error.message));
+  const save = () =>
+    download("api/mcp-usage/denials/export", { ...scope, tz: ZONE }).then(
+      () => setProblem(""),
+      (error) => setProblem(error.message),
+    );
   return html`
-    <${Panel} title=${title} actions=${loaded.data?.denials.length > 0 && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}>
+    <${Panel}
+      title=${title}
+      actions=${loaded.data?.denials.length > 0 && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}
+    >
       <p class="problem" role="alert">${problem}</p>
       <${Loaded} ...${loaded}>${(page) => html`<${DenialTable} page=${page} scope=${scope} />`}<//>
       ${loaded.data?.next_cursor && limit < MOST && html`<button type="button" class="button small" onClick=${() => setLimit(MOST)}>Show more</button>`}
@@ -45,13 +52,33 @@ export function Denials({ scope, title = "Refused requests", seconds = 0 }) {
 function DenialTable({ page, scope }) {
   if (page.denials.length === 0) return html`<${Empty}>No request was refused in this period.<//>`;
   const columns = [
-    { key: "tool", title: "Tool", cell: (row) => (row.tool_name ? html`<${Name} as="code" text=${row.tool_name} />` : html`<${Unknown}>none<//>`) },
-    { key: "status", title: "Status", cell: (row) => html`<${Status} kind=${STATUSES[row.status]?.[0]}>${STATUSES[row.status]?.[1] ?? row.status}<//>` },
+    {
+      key: "tool",
+      title: "Tool",
+      cell: (row) => (row.tool_name ? html`<${Name} as="code" text=${row.tool_name} />` : html`<${Unknown}>none<//>`),
+    },
+    {
+      key: "status",
+      title: "Status",
+      cell: (row) => html`<${Status} kind=${STATUSES[row.status]?.[0]}>${STATUSES[row.status]?.[1] ?? row.status}<//>`,
+    },
     { key: "reason", title: "Reason", cell: (row) => REASONS[row.reason] ?? row.reason },
-    !scope.key_id && { key: "key", title: "Key", cell: (row) => (row.key_id ? html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>` : html`<${Unknown}>none<//>`) },
+    !scope.key_id && {
+      key: "key",
+      title: "Key",
+      cell: (row) =>
+        row.key_id
+          ? html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>`
+          : html`<${Unknown}>none<//>`,
+    },
     scope.all && { key: "owner", title: "Owner", cell: (row) => html`<${Name} text=${row.owner || "–"} />` },
     { key: "count", title: "Times", right: true, cell: (row) => count(row.count) },
     { key: "last", title: "Last", class: "nowrap", cell: (row) => html`<${RelativeTime} at=${row.last_at} />` },
   ].filter(Boolean);
-  return html`<${Table} caption="Refused requests, the most frequent first" columns=${columns} rows=${page.denials} rowKey=${(row) => [row.key_id, row.owner, row.tool_name, row.status, row.reason].join(" ")} />`;
+  return html`<${Table}
+    caption="Refused requests, the most frequent first"
+    columns=${columns}
+    rows=${page.denials}
+    rowKey=${(row) => [row.key_id, row.owner, row.tool_name, row.status, row.reason].join(" ")}
+  />`;
 }

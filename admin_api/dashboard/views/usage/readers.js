@@ -20,19 +20,36 @@ export function ReadersView() {
   const known = useData(query.table ? null : "api/mcp-usage/stats", scope);
   const names = (known.data?.by_table ?? []).map((row) => row.table_name).filter(Boolean);
   const readers = useData(query.table ? "api/mcp-usage/readers" : null, { ...scope, table: query.table });
-  const save = () => download("api/mcp-usage/readers", { ...scope, table: query.table, format: "csv" }).then(() => setProblem(""), (error) => setProblem(error.message));
+  const save = () =>
+    download("api/mcp-usage/readers", { ...scope, table: query.table, format: "csv" }).then(
+      () => setProblem(""),
+      (error) => setProblem(error.message),
+    );
   return html`
     <${Heading} title="Tables" lead="The owners, keys and clients that read a table." />
     <div class="filters">
       <${OwnerFilter} query=${query} onChange=${change} />
       <${PeriodPicker} query=${query} onChange=${change} />
     </div>
-    <${Panel} title="Readers" actions=${query.table && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}>
+    <${Panel}
+      title="Readers"
+      actions=${query.table && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}
+    >
       <form class="filter-bar" aria-label="Choose a table" onSubmit=${(event) => event.preventDefault()}>
-        <${Filter} label="Table" value=${query.table} placeholder="stock_daily, or sales.*" suggestions=${names} onChange=${(table) => change({ table })} />
+        <${Filter}
+          label="Table"
+          value=${query.table}
+          placeholder="stock_daily, or sales.*"
+          suggestions=${names}
+          onChange=${(table) => change({ table })}
+        />
       </form>
       <p class="problem" role="alert">${problem}</p>
-      ${query.table ? html`<${Loaded} ...${readers}>${(page) => html`<${ReaderTable} page=${page} query=${query} />`}<//>` : html`<${Loaded} ...${known}>${(stats) => html`<${TableList} rows=${stats.by_table} query=${query} />`}<//>`}
+      ${
+        query.table
+          ? html`<${Loaded} ...${readers}>${(page) => html`<${ReaderTable} page=${page} query=${query} />`}<//>`
+          : html`<${Loaded} ...${known}>${(stats) => html`<${TableList} rows=${stats.by_table} query=${query} />`}<//>`
+      }
     <//>
     <${ZoneNote} />
   `;
@@ -42,20 +59,49 @@ function TableList({ rows, query }) {
   const named = rows.filter((row) => row.table_name);
   if (named.length === 0) return html`<${Empty}>No tables were read in this period.<//>`;
   const columns = [
-    { key: "table", title: "Table", cell: (row) => html`<a href=${href("readers", { ...query, table: row.table_name })}><${Name} text=${row.table_name} /></a>` },
+    {
+      key: "table",
+      title: "Table",
+      cell: (row) =>
+        html`<a href=${href("readers", { ...query, table: row.table_name })}><${Name} text=${row.table_name} /></a>`,
+    },
     { key: "calls", title: "Calls", right: true, cell: (row) => count(row.calls) },
     { key: "records", title: "Records", right: true, cell: (row) => count(row.records) },
   ];
-  return html`<${Table} caption="Tables that were read" columns=${columns} rows=${named} rowKey=${(row) => row.table_name} />`;
+  return html`<${Table}
+    caption="Tables that were read"
+    columns=${columns}
+    rows=${named}
+    rowKey=${(row) => row.table_name}
+  />`;
 }
 
 function ReaderTable({ page, query }) {
-  if (page.readers.length === 0) return html`<${Empty}>Nobody read <bdi>${query.table}</bdi> in this period. <a href=${href("readers", { ...query, table: "" })}>All tables</a><//>`;
-  const calls = (row) => href("calls", { owner: row.owner, table: query.table, tool: row.tool_name, key_id: row.key_id, period: query.period, from: query.from, to: query.to });
+  const all = href("readers", { ...query, table: "" });
+  if (page.readers.length === 0)
+    return html`<${Empty}>Nobody read <bdi>${query.table}</bdi> in this period. <a href=${all}>All tables</a><//>`;
+  const calls = (row) =>
+    href("calls", {
+      owner: row.owner,
+      table: query.table,
+      tool: row.tool_name,
+      key_id: row.key_id,
+      period: query.period,
+      from: query.from,
+      to: query.to,
+    });
   const columns = [
     { key: "owner", title: "Owner", cell: (row) => html`<${Name} text=${row.owner} />` },
-    { key: "key", title: "Key", cell: (row) => html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>` },
-    { key: "client", title: "Client", cell: (row) => (row.client_name ? html`<${Name} text=${row.client_name} />` : html`<${Unknown}>not sent<//>`) },
+    {
+      key: "key",
+      title: "Key",
+      cell: (row) => html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>`,
+    },
+    {
+      key: "client",
+      title: "Client",
+      cell: (row) => (row.client_name ? html`<${Name} text=${row.client_name} />` : html`<${Unknown}>not sent<//>`),
+    },
     { key: "tool", title: "Tool", cell: (row) => html`<${Name} as="code" text=${row.tool_name} />` },
     { key: "calls", title: "Calls", right: true, cell: (row) => html`<a href=${calls(row)}>${count(row.calls)}</a>` },
     { key: "records", title: "Records", right: true, cell: (row) => count(row.records) },
@@ -63,7 +109,12 @@ function ReaderTable({ page, query }) {
     { key: "last", title: "Last", class: "nowrap", cell: (row) => html`<${DateTime} at=${row.last_at} />` },
   ];
   return html`
-    <${Table} caption="Readers of ${query.table}" columns=${columns} rows=${page.readers} rowKey=${(row) => [row.key_id, row.client_name, row.tool_name].join(" ")} />
+    <${Table}
+      caption="Readers of ${query.table}"
+      columns=${columns}
+      rows=${page.readers}
+      rowKey=${(row) => [row.key_id, row.client_name, row.tool_name].join(" ")}
+    />
     ${page.truncated && html`<p class="hint">Only the readers with the most calls are shown. Narrow the period or the table.</p>`}
   `;
 }

@@ -17,11 +17,21 @@ export function chartTitle(measure, bucket) {
 export function UsageChart({ stats, measure, range, bucket, filters }) {
   const rows = stats[`by_${bucket}`] ?? [];
   const times = bucketTimes(range, bucket);
-  const series = MEASURES[measure].series.map((one) => ({ ...one, values: valuesOf(rows, times, bucket, one.member, one.absent) }));
+  const series = MEASURES[measure].series.map((one) => ({
+    ...one,
+    values: valuesOf(rows, times, bucket, one.member, one.absent),
+  }));
   const choose = (index) => {
     const [from, to] = [times[index], bucketEnd(times[index], bucket)].map((time) => new Date(time).toISOString());
     navigate("calls", { ...filters, period: "custom", from, to });
   };
   const isDay = bucket === "day";
-  return html`<${Chart} title=${chartTitle(measure, bucket)} times=${times} series=${series} formatTime=${isDay ? formatDay : formatMinute} formatTick=${isDay ? formatDay : formatClock} onChoose=${choose} />`;
+  return html`<${Chart}
+    title=${chartTitle(measure, bucket)}
+    times=${times}
+    series=${series}
+    formatTime=${isDay ? formatDay : formatMinute}
+    formatTick=${isDay ? formatDay : formatClock}
+    onChoose=${choose}
+  />`;
 }

@@ -7,9 +7,19 @@ import { Dialog } from "../../components/dialog.js";
 import { Field, Form } from "../../components/form.js";
 import { RestrictionFields, restrictionsOf } from "../keys/key_fields.js";
 
-const ROLES = [["member", "Member: own keys and usage"], ["auditor", "Auditor: reads everything, changes nothing"], ["admin", "Admin: changes everything"]];
-const KINDS = [["service", "Service account: owns keys, cannot log in"], ["user", "User with a password"]];
-const POLICY_NUMBERS = [["max_keys", "Keys at most"], ["max_key_days", "Days of a key at most"]];
+const ROLES = [
+  ["member", "Member: own keys and usage"],
+  ["auditor", "Auditor: reads everything, changes nothing"],
+  ["admin", "Admin: changes everything"],
+];
+const KINDS = [
+  ["service", "Service account: owns keys, cannot log in"],
+  ["user", "User with a password"],
+];
+const POLICY_NUMBERS = [
+  ["max_keys", "Keys at most"],
+  ["max_key_days", "Days of a key at most"],
+];
 
 export function AddDialog({ onClose, onDone }) {
   const [kind, setKind] = useState("service");
@@ -23,12 +33,33 @@ export function AddDialog({ onClose, onDone }) {
   return html`
     <${Dialog} title="Add a user or a service account" wide onClose=${onClose}>
       <${Form} send=${send} submit="Add" onCancel=${onClose}>
-        <${Field} label="Kind" name="kind" value=${kind} options=${KINDS} onChange=${(event) => setKind(event.currentTarget.value)} />
-        <${Field} label="Email" name="email" type="email" data-focus hint=${kind === "service" ? "A name in the form of an email, such as reports@example.com." : ""} />
-        ${kind === "user" && html`
-          <${Field} label="Role" name="role" value="member" options=${ROLES} />
-          <${Field} label="Password" name="password" type="password" autocomplete="new-password" hint="At least 10 characters, and no common password." />
-        `}
+        <${Field}
+          label="Kind"
+          name="kind"
+          value=${kind}
+          options=${KINDS}
+          onChange=${(event) => setKind(event.currentTarget.value)}
+        />
+        <${Field}
+          label="Email"
+          name="email"
+          type="email"
+          data-focus
+          hint=${kind === "service" ? "A name in the form of an email, such as reports@example.com." : ""}
+        />
+        ${
+          kind === "user" &&
+          html`
+            <${Field} label="Role" name="role" value="member" options=${ROLES} />
+            <${Field}
+              label="Password"
+              name="password"
+              type="password"
+              autocomplete="new-password"
+              hint="At least 10 characters, and no common password."
+            />
+          `
+        }
         <${RestrictionFields} extra=${POLICY_NUMBERS} />
       <//>
     <//>
@@ -68,12 +99,23 @@ export function EditUserDialog({ user, onClose, onDone }) {
 }
 
 export function DeleteDialog({ user, onClose, onDone }) {
-  const send = async ({ transfer_to }) => onDone(await post("api/users/delete", { email: user.email, ...(transfer_to.trim() && { transfer_to: transfer_to.trim() }) }));
+  const send = async ({ transfer_to }) =>
+    onDone(
+      await post("api/users/delete", {
+        email: user.email,
+        ...(transfer_to.trim() && { transfer_to: transfer_to.trim() }),
+      }),
+    );
   return html`
     <${Dialog} title="Delete this user?" onClose=${onClose}>
       <p><bdi>${user.email}</bdi> is deleted. This cannot be undone. Usage data and the audit log are kept.</p>
       <${Form} send=${send} submit="Delete" onCancel=${onClose} danger>
-        <${Field} label="Transfer the keys to" name="transfer_to" type="email" hint="Only needed for a user with keys." />
+        <${Field}
+          label="Transfer the keys to"
+          name="transfer_to"
+          type="email"
+          hint="Only needed for a user with keys."
+        />
       <//>
     <//>
   `;
@@ -85,7 +127,9 @@ export function LinkDialog({ title, invitation, onClose }) {
     <${Dialog} title=${title} persistent wide onClose=${onClose}>
       <p>Send this link to <bdi>${invitation.email}</bdi>. It works once.</p>
       <p class="warning">Copy it now: it is shown only once.</p>
-      <div class="secret"><code tabindex="0">${url}</code><${CopyButton} text=${url} label="Copy link" data-focus /></div>
+      <div class="secret">
+        <code tabindex="0">${url}</code><${CopyButton} text=${url} label="Copy link" data-focus />
+      </div>
       <div class="actions"><button type="button" class="button primary" onClick=${onClose}>Close</button></div>
     <//>
   `;

@@ -35,16 +35,38 @@ export function UsersView() {
   const actions = { setDialog, close, done, showLink };
   return html`
     <${Heading} title="Users" lead="Users log in to this page; service accounts own keys of programs.">
-      ${isAdmin && html`
-        <button type="button" class="button" onClick=${() => setDialog(html`<${AddDialog} onClose=${close} onDone=${() => done("Added")} />`)}>Add</button>
-        <button type="button" class="button primary" onClick=${() => setDialog(html`<${InviteDialog} onClose=${close} onDone=${showLink("Invitation")} />`)}>Invite</button>
-      `}
+      ${
+        isAdmin &&
+        html`
+          <button
+            type="button"
+            class="button"
+            onClick=${() => setDialog(html`<${AddDialog} onClose=${close} onDone=${() => done("Added")} />`)}
+          >
+            Add
+          </button>
+          <button
+            type="button"
+            class="button primary"
+            onClick=${() => setDialog(html`<${InviteDialog} onClose=${close} onDone=${showLink("Invitation")} />`)}
+          >
+            Invite
+          </button>
+        `
+      }
     <//>
     <${Panel} title="Users and service accounts">
       <form class="filter-bar" aria-label="Filter users" onSubmit=${(event) => event.preventDefault()}>
-        <${Filter} label="Search" value=${query.q} placeholder="part of an email" onChange=${(q) => change({ q, cursor: "" })} />
+        <${Filter}
+          label="Search"
+          value=${query.q}
+          placeholder="part of an email"
+          onChange=${(q) => change({ q, cursor: "" })}
+        />
       </form>
-      <${Loaded} ...${loaded}>${(page, isLoading) => html`<${UserTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${actions} />`}<//>
+      <${Loaded} ...${loaded}
+        >${(page, isLoading) => html`<${UserTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${actions} />`}<//
+      >
     <//>
     <${ZoneNote} />
     ${dialog}
@@ -60,13 +82,41 @@ function UserTable({ page, isLoading, query, change, actions }) {
     { key: "status", title: "Status", cell: (user) => html`<${StatusOf} user=${user} />` },
     { key: "policy", title: "Policy", cell: (user) => html`<span class="cut"><${Limits} of=${user.policy} /></span>` },
     { key: "created", title: "Created", class: "nowrap", cell: (user) => html`<${DateOf} at=${user.created_at} />` },
-    { key: "links", title: "Keys and usage", class: "nowrap", cell: (user) => html`<span><a href=${href("keys", { owner: user.email })}>Keys</a> · <a href=${href("overview", { owner: user.email })}>Usage</a></span>` },
-    isAdmin && { key: "acts", title: "Actions", class: "row-actions", cell: (user) => html`<${Acts} user=${user} actions=${actions} />` },
+    {
+      key: "links",
+      title: "Keys and usage",
+      class: "nowrap",
+      cell: (user) => html`<${Links} owner=${user.email} />`,
+    },
+    isAdmin && {
+      key: "acts",
+      title: "Actions",
+      class: "row-actions",
+      cell: (user) => html`<${Acts} user=${user} actions=${actions} />`,
+    },
   ].filter(Boolean);
   return html`
-    <${Table} caption="Users" columns=${columns} rows=${page.users} rowKey=${(user) => user.email} isInactive=${(user) => user.disabled} />
-    <${CursorPager} label="Pages of users" cursor=${query.cursor} next=${page.next_cursor} isLoading=${isLoading} change=${change} />
+    <${Table}
+      caption="Users"
+      columns=${columns}
+      rows=${page.users}
+      rowKey=${(user) => user.email}
+      isInactive=${(user) => user.disabled}
+    />
+    <${CursorPager}
+      label="Pages of users"
+      cursor=${query.cursor}
+      next=${page.next_cursor}
+      isLoading=${isLoading}
+      change=${change}
+    />
   `;
+}
+
+function Links({ owner }) {
+  return html`<span
+    ><a href=${href("keys", { owner })}>Keys</a> · <a href=${href("overview", { owner })}>Usage</a></span
+  >`;
 }
 
 function StatusOf({ user }) {
@@ -75,13 +125,50 @@ function StatusOf({ user }) {
 }
 
 function Acts({ user, actions: { setDialog, close, done, showLink } }) {
-  const confirm = (title, submit, text, path, finish) => setDialog(html`
-    <${ConfirmDialog} title=${title} submit=${submit} onClose=${close} onDone=${finish} send=${() => post(path, { email: user.email })}><p>${text}</p><//>
-  `);
-  const button = (text, onClick, danger = false) => html`<button type="button" class="button small ${danger ? "danger" : ""}" aria-label="${text} ${user.email}" onClick=${onClick}>${text}</button>`;
-  const disable = () => confirm("Disable this user?", "Disable", "The user cannot log in, and the user's keys are suspended.", "api/users/disable", () => done("Disabled"));
-  const enable = () => confirm("Enable this user?", "Enable", "Keys that were suspended with the user work again.", "api/users/enable", () => done("Enabled"));
-  const reset = () => confirm("Reset the password?", "Make a link", "You get a link that works once. Sessions of the user end when it is used.", "api/users/reset-link", showLink("Password reset"));
+  const confirm = (title, submit, text, path, finish) =>
+    setDialog(html`
+      <${ConfirmDialog}
+        title=${title}
+        submit=${submit}
+        onClose=${close}
+        onDone=${finish}
+        send=${() => post(path, { email: user.email })}
+        ><p>${text}</p><//
+      >
+    `);
+  const button = (text, onClick, danger = false) =>
+    html`<button
+      type="button"
+      class="button small ${danger ? "danger" : ""}"
+      aria-label="${text} ${user.email}"
+      onClick=${onClick}
+    >
+      ${text}
+    </button>`;
+  const disable = () =>
+    confirm(
+      "Disable this user?",
+      "Disable",
+      "The user cannot log in, and the user's keys are suspended.",
+      "api/users/disable",
+      () => done("Disabled"),
+    );
+  const enable = () =>
+    confirm(
+      "Enable this user?",
+      "Enable",
+      "Keys that were suspended with the user work again.",
+      "api/users/enable",
+      () => done("Enabled"),
+    );
+  const reset = () =>
+    confirm(
+      "Reset the password?",
+      "Make a link",
+      "You get a link that works once. Sessions of the user end when it is used.",
+      "api/users/reset-link",
+      showLink("Password reset"),
+    );
   return html`
     ${button("Edit", () => setDialog(html`<${EditUserDialog} user=${user} onClose=${close} onDone=${() => done("Saved")} />`))}
     ${user.kind === "user" && button("Reset password", reset)}
