@@ -7,7 +7,8 @@
 | `webhook` | one HTTP request |
 | `sender` | sends what is due |
 | `checks` | find the causes |
-| `running`, `service` | run checks and sender in one of several admin processes; begin reading here |
+| `service` | runs checks and sender in one of several admin processes |
+| `running` | composes these parts for an admin process; begin reading here |
 | `upstream_reports` | what the gateway workers report of the upstream |
 
 Imported by `admin_api`, `gateway.runtime`, `gateway.cli`, `gateway.observability`, and for the reports by

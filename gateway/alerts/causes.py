@@ -1,4 +1,4 @@
-"""The causes of alerts, and their texts: one sentence that names the fix.
+"""The causes of alerts, and their texts: one sentence each, with the fix.
 
 Pure: does no I/O.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from gateway.accounts.login_limits import ATTACK_FAILURES
 from gateway.alerts.alert import AlertType, Cause
 from gateway.keys.limit_use import LimitUse
 from gateway.keys.record import KeyRecord
@@ -17,35 +18,35 @@ NEAR_PERCENT = 80
 DAYS_BEFORE_END = (1, 3, 14)
 HOUR_MS = 3_600_000
 _MINUTE_MS = 60_000
-"""A minute's limit is told again only after it was not reached for so long."""
+"""Time below a limit per minute after which reaching it is a new cause."""
 _ATTACK_HOLD_MS = 60_000
 _UPSTREAM_HOLD_MS = 300_000
 _DEAD_LETTERS_HOLD_MS = 7 * DAY_MS
 _UNBALANCED_HOLD_MS = HOUR_MS
 
 
-class LimitOf:
-    """The key or owner that limits belong to, in the words of an alert."""
+class LimitHolder:
+    """The key or owner whose limit it is, in the words of an alert."""
 
     def __init__(self, subject: str, phrase: str, fix: str) -> None:
         self.subject = subject
         self.phrase = phrase
-        """The beginning of a sentence."""
+        """Subject and verb of the sentence."""
         self.fix = fix
 
     @classmethod
-    def key(cls, record: KeyRecord) -> LimitOf:
+    def key(cls, record: KeyRecord) -> LimitHolder:
         """Describe a key."""
         phrase = f"{_key(record)} has reached"
         return cls(record.key_id, phrase, f"mcp-gateway key update {record.key_id}")
 
     @classmethod
-    def owner(cls, owner: str) -> LimitOf:
+    def owner(cls, owner: str) -> LimitHolder:
         """Describe an owner, whose keys share limits."""
         return cls(owner, f"The keys of {owner} have reached", f"mcp-gateway user policy {owner}")
 
 
-def limit_causes(describe: Callable[[], LimitOf], use: LimitUse) -> Iterator[Cause]:
+def limit_causes(describe: Callable[[], LimitHolder], use: LimitUse) -> Iterator[Cause]:
     """Yield a cause for each threshold that the use of a limit has reached."""
     limit, used = use.limit, use.used
     if limit.period is None or not limit.cap:
@@ -65,7 +66,7 @@ def limit_causes(describe: Callable[[], LimitOf], use: LimitUse) -> Iterator[Cau
         )
 
 
-def _limit_text(of: LimitOf, use: LimitUse, percent: int) -> str:
+def _limit_text(of: LimitHolder, use: LimitUse, percent: int) -> str:
     limit = use.limit
     return (
         f"{of.phrase} {percent} % of {limit.field} ({use.used} of {limit.describe()}): "
@@ -110,7 +111,7 @@ def _key_end_cause(record: KeyRecord, expires_at: int, days: int) -> Cause:
 
 
 def dead_letters_cause(entries: int, newest_at: int) -> Cause:
-    """Return the cause of dead letters; in an hour they are told once."""
+    """Return the cause of dead letters; one alert in an hour."""
     counted = "1 usage record" if entries == 1 else f"{entries} usage records"
     text = (
         f"ClickHouse refused {counted} for their content: see the reason with `mcp-gateway usage dead-letters list`, "
@@ -167,8 +168,8 @@ def attack_cause(email: str) -> Cause:
     return Cause(
         type="account_attacked",
         subject=email,
-        text=f"At least 10 wrong logins on the account {email} within a minute: find their addresses in `/api/audit`, "
-        "block them in front of the admin API, and make sure that the password is strong.",
+        text=f"At least {ATTACK_FAILURES} wrong logins on the account {email} within a minute: find their addresses in "
+        "`/api/audit`, block them in front of the admin API, and make sure that the password is strong.",
         hold_ms=_ATTACK_HOLD_MS,
         extends=True,
     )

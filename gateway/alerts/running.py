@@ -1,4 +1,4 @@
-"""Runs the alerts of one admin process."""
+"""Composes queue, webhook, sender and checks, and runs them in an admin process."""
 
 from __future__ import annotations
 

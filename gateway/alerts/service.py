@@ -34,12 +34,11 @@ _LONGEST_PAUSE_SECONDS = 20.0
 
 log = logging.getLogger(__name__)
 
-
 Find = Callable[[], Awaitable[Sequence[Cause]]]
 
 
 class Check(NamedTuple):
-    """A check that is made periodically."""
+    """A job that is done periodically, and finds causes, if any."""
 
     name: str
     seconds: float
@@ -106,9 +105,7 @@ class AlertService:
             pause = min(_LONGEST_PAUSE_SECONDS, 2 * (loop.time() - started)) if job.is_expensive else 0.0
             await asyncio.sleep(max(job.seconds, pause))
 
-    def _while_leading(
-        self, find: Callable[[], Awaitable[Sequence[Cause]]]
-    ) -> Callable[[], Awaitable[Sequence[Cause]]]:
+    def _while_leading(self, find: Find) -> Find:
         async def find_if_leading() -> Sequence[Cause]:
             return await find() if self._lease.is_held else ()
 

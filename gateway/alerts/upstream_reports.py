@@ -17,7 +17,7 @@ from gateway.redis import names as redis_names
 Problem = Literal["unreachable", "redirect", "401", "403", "407"]
 
 REPORT_SECONDS = 60
-"""Age at which a report is old."""
+"""Age from which a report counts as old."""
 
 
 class UpstreamReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class UpstreamReports:
         self._now_ms = now_ms
 
     async def add(self, worker: str, report: UpstreamReport) -> None:
-        """Store the report of a worker, in place of its earlier one."""
+        """Store the report of a worker instead of its earlier one."""
         await self._redis.hset(redis_names.UPSTREAM_REPORTS, worker, msgspec.json.encode(report).decode())
 
     async def withdraw(self, worker: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import secrets
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from gateway.alerts.service import announced_webhook
 from gateway.alerts.webhook import TIMEOUT_SECONDS, Webhook, WebhookAddress
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
-from gateway.cli.support.stores import Stores, with_stores
+from gateway.cli.support.stores import Stores, command_author, with_stores
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
 
 _PATIENCE_SECONDS = TIMEOUT_SECONDS + 5
@@ -35,7 +34,13 @@ def list_alerts(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """List the alerts of the last 30 days, with the state of their delivery."""
+    """List the alerts of the last 30 days, with the state of their delivery.
+
+    \b
+    Examples:
+      mcp-gateway alert list
+      mcp-gateway alert list --limit 500 --json
+    """
     alerts = with_stores(config, data_dir, lambda stores: _queue(stores).page(None, limit + 1))
     shown = alerts[:limit]
     if as_json:
@@ -57,6 +62,10 @@ def send_test(
     """Send a test alert, and tell whether it arrived.
 
     The admin process sends it. If none runs with a webhook, this command sends it to GATEWAY_WEBHOOK_URL.
+
+    \b
+    Example:
+      mcp-gateway alert test
     """
     alert, host = with_stores(config, data_dir, _send_test)
     if as_json:
@@ -77,7 +86,7 @@ async def _send_test(stores: Stores) -> tuple[Alert, str]:
         raise CliError(
             "no webhook is set: set GATEWAY_WEBHOOK_URL for `mcp-gateway up` or `mcp-gateway admin`, and restart it"
         )
-    [alert] = await _queue(stores).raise_alerts([webhook_test_cause(f"{_user()} (command line)", secrets.token_hex(8))])
+    [alert] = await _queue(stores).raise_alerts([webhook_test_cause(command_author().actor, secrets.token_hex(8))])
     await stores.audit.record("alert.test")
     if announced is not None:
         return await _attempted(stores, alert), announced.host
@@ -97,13 +106,6 @@ async def _attempted(stores: Stores, alert: Alert) -> Alert:
 
 def _queue(stores: Stores) -> AlertQueue:
     return AlertQueue(stores.redis, now_ms=now_ms)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"
 
 
 def _delivery(alert: Alert) -> str:

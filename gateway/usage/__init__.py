@@ -1,6 +1,7 @@
 """Usage events: one for each answered `tools/call`, delivered to ClickHouse exactly once.
 
 - `event`: the event and its packed form.
+- `denial_count`: the counts of refused requests, which travel in the same stream.
 - `producer`: in the gateway workers. Makes events durable, on disk and in a Redis stream.
 - `consumer`: in the admin process. Moves them from the stream to ClickHouse, then acknowledges them.
 - `store`: the ClickHouse tables, their queries and exports.

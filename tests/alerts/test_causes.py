@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.alerts.causes import LimitOf, key_end_cause, limit_causes, unbalanced_cause
+from gateway.alerts.causes import LimitHolder, key_end_cause, limit_causes, unbalanced_cause
 from gateway.keys.limit_use import LimitUse
 from gateway.keys.limits import Limit, Period
 from gateway.keys.record import KeyRecord
@@ -31,8 +31,8 @@ def use(used: int, cap: int = 100, period: Period | None = "day") -> LimitUse:
     return LimitUse(Limit("calls_per_day", "key", "key_1", cap, "calls", period), used, NOW + DAY_MS)
 
 
-def of_key() -> LimitOf:
-    return LimitOf.key(key())
+def of_key() -> LimitHolder:
+    return LimitHolder.key(key())
 
 
 def told(limit_use: LimitUse) -> list[str]:
@@ -80,7 +80,7 @@ def test_the_window_of_a_minute_lasts_while_the_limit_is_reached() -> None:
 
 
 def test_the_text_of_a_limit_names_the_fix() -> None:
-    [near] = limit_causes(lambda: LimitOf.owner("ada@example.com"), use(81))
+    [near] = limit_causes(lambda: LimitHolder.owner("ada@example.com"), use(81))
     assert near.text == (
         "The keys of ada@example.com have reached 80 % of calls_per_day (81 of 100 tool calls a day): raise the limit "
         "with `mcp-gateway user policy ada@example.com`, or wait until it resets at 2026-01-02 00:00 UTC."

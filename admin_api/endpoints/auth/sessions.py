@@ -72,8 +72,8 @@ async def _end_current(deps: Dependencies, caller: ApiCaller) -> None:
         await deps.sessions.end(login.user, [login.session.id])
 
 
-async def _audit(deps: Dependencies, caller: ApiCaller, action: str, ids: list[str]) -> None:
-    await deps.audit.record(action, caller.user.email, after={"sessions": ids})
+async def _audit(deps: Dependencies, caller: ApiCaller, act: str, ids: list[str]) -> None:
+    await deps.audit.record(act, caller.user.email, after={"sessions": ids})
 
 
 _SESSION = SessionItem(

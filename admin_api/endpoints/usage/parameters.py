@@ -1,4 +1,4 @@
-"""Parameters that the endpoints of usage share: whose calls, in which period, and which of them."""
+"""Parameters that the endpoints of usage share: owner, period and filters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.usage.store.queries.period import InvalidPeriod, Period, parse_peri
 
 
 class OwnersQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Whose calls: by default those of the caller."""
+    """The owner of the calls, by default the caller."""
 
     owner: AnyEmail | None = None
     all: Flag = False

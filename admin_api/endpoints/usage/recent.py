@@ -15,7 +15,7 @@ from gateway.usage.store.queries.recent import DEFAULT_SECONDS, recent_calls
 
 
 class RecentQuery(OwnersQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Whose calls, in how many seconds, and how they are grouped."""
+    """Owner, number of seconds, and grouping of the calls."""
 
     by: RecentGrouping = "key_tool"
     seconds: Seconds = DEFAULT_SECONDS

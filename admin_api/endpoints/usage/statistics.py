@@ -14,7 +14,7 @@ from gateway.keys.store import KeyStore
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.queries.models import Stats
 from gateway.usage.store.queries.period import InvalidPeriod
-from gateway.usage.store.queries.statistics import OPTIONAL, StatsRequest, stats
+from gateway.usage.store.queries.statistics import OPTIONAL_LISTS, StatsRequest, stats
 
 
 class StatsQuery(FilteredQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,7 +35,7 @@ async def read_stats(deps: Dependencies, caller: ApiCaller, params: StatsQuery) 
     request = StatsRequest(
         period=params.statistics_period(params.days, deps.usage.now_ms()),
         filters=filters,
-        by=frozenset(name for name in OPTIONAL if getattr(params, f"by_{name}")),
+        by=frozenset(name for name in OPTIONAL_LISTS if getattr(params, f"by_{name}")),
         label_values=await label_values(deps.keys, filters.owner, params.by_label) if params.by_label else None,
     )
     await wait_until_stored(deps.redis)

@@ -34,8 +34,8 @@ async def _issue(deps: Dependencies, caller: ApiCaller, user: User, purpose: Pur
         link = await PasswordLinks(deps.redis, deps.users, now_ms=deps.now_ms).issue(user, purpose)
     except NoLinkFor as error:
         raise InvalidFields([FieldFault("email", str(error))]) from None
-    action = "user.invite" if purpose == "invite" else "user.reset_link"
-    await deps.audit.record(action, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
+    act = "user.invite" if purpose == "invite" else "user.reset_link"
+    await deps.audit.record(act, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return PasswordLink(user.email, link.url(caller.client.dashboard_url), format_rfc3339(link.expires_at))
 
 

@@ -1,7 +1,7 @@
 """Finds keys and owners that have nearly used a limit, and keys that end soon.
 
 All keys are read in pages, with one round trip for the records of a page, one for the policies of its owners, and one
-for the use of its limits. Limits of calls in flight have no window, and are not told.
+for the use of its limits. Limits of calls in flight have no window and cause no alert.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from redis.asyncio import Redis
 
 from gateway.alerts.alert import Cause
-from gateway.alerts.causes import LimitOf, key_end_cause, limit_causes
+from gateway.alerts.causes import LimitHolder, key_end_cause, limit_causes
 from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import Limit, limits_of, limits_of_policy
 from gateway.keys.listing import record_pages
@@ -23,7 +23,7 @@ _PAGE = 200
 """Keys or limits that are handled in one turn of the event loop, which takes a few milliseconds."""
 
 
-_Limits = Mapping[Limit, Callable[[], LimitOf]]
+_Limits = Mapping[Limit, Callable[[], LimitHolder]]
 """Limits, and descriptions of the keys or owners that they belong to."""
 
 
@@ -57,7 +57,7 @@ class KeyCheck:
         names = sorted(owners)
         policies: Sequence[OwnerPolicy] = await self._policies.get_all(names)
         return {
-            limit: partial(LimitOf.owner, owner)
+            limit: partial(LimitHolder.owner, owner)
             for owner, policy in zip(names, policies, strict=True)
             for limit in _windows(limits_of_policy(owner, policy))
         }
@@ -72,7 +72,7 @@ class KeyCheck:
 
 
 def _limits_of_keys(records: Sequence[KeyRecord]) -> _Limits:
-    return {limit: partial(LimitOf.key, record) for record in records for limit in _windows(limits_of(record))}
+    return {limit: partial(LimitHolder.key, record) for record in records for limit in _windows(limits_of(record))}
 
 
 def _windows(limits: Sequence[Limit]) -> list[Limit]:

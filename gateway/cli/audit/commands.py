@@ -18,12 +18,11 @@ from gateway.cli.usage import period
 _DETAILS_WIDTH = 100
 
 Actor = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Acts of this user; a glob, as below.", autocompletion=complete_email),
+    str | None, typer.Option(metavar="NAME", help="Acts of this user, or a glob.", autocompletion=complete_email)
 ]
-Act = Annotated[str | None, typer.Option(metavar="ACT", help="Acts of this kind, such as key.create or 'key.*'.")]
+Act = Annotated[str | None, typer.Option(metavar="ACT", help="Acts of this kind, or a glob such as 'key.*'.")]
 Object = Annotated[
-    str | None, typer.Option("--object", metavar="ID", help="Acts on this key id, email or path; a glob, too.")
+    str | None, typer.Option("--object", metavar="ID", help="Acts on this key id, email or path, or a glob.")
 ]
 
 app = typer.Typer()

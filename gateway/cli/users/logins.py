@@ -27,8 +27,8 @@ async def issue_link(stores: Stores, user: User, purpose: Purpose) -> dict[str, 
         link = await PasswordLinks(stores.redis, stores.users, now_ms=now_ms).issue(user, purpose)
     except NoLinkFor as error:
         raise CliError(f"{user.email} {error}") from None
-    action = "user.invite" if purpose == "invite" else "user.reset_link"
-    await stores.audit.record(action, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
+    act = "user.invite" if purpose == "invite" else "user.reset_link"
+    await stores.audit.record(act, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return {
         "email": user.email,
         "link": link.url(_dashboard_url(stores)),

@@ -91,7 +91,7 @@ def batch_of(entries: Sequence[Entry]) -> Batch:
 
 
 class _Contents:
-    """What the entries of a batch contain."""
+    """The contents of the entries of a batch, while they are unpacked."""
 
     def __init__(self) -> None:
         self.events: dict[str, UsageEvent] = {}

@@ -16,7 +16,7 @@ from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOU
 DURATION_BASE = 1.04
 """Bucket b of `durations` holds the calls above this to the power of b-1, up to the power of b (milliseconds)."""
 BUCKET = f"toInt16(ceil(log(greatest(least(duration_ms, 1e9), 0.001)) / log({DURATION_BASE})))"
-QUARTER_HOUR = "toStartOfFifteenMinutes(toDateTime(created_at))"
+QUARTER_HOUR_START = "toStartOfFifteenMinutes(toDateTime(created_at))"
 SUMS = ("calls", "errors", "denied", "records", "unknown_records", "bytes")
 LOG_SUMS = (
     "countIf(status != 'denied') AS calls, "
@@ -95,7 +95,7 @@ class RollUp(msgspec.Struct, frozen=True):
 _QUARTER_HOURLY = RollUp(
     table=QUARTER_HOURLY_TABLE,
     key="owner, since, key_id, tool_name, table_names, client_name",
-    log_key=f"owner, {QUARTER_HOUR} AS since, key_id, tool_name, table_names, client_name",
+    log_key=f"owner, {QUARTER_HOUR_START} AS since, key_id, tool_name, table_names, client_name",
     array_join="",
     others={
         name: (
@@ -111,8 +111,8 @@ _BY_DIMENSION = RollUp(
     table=BY_DIMENSION_TABLE,
     key="dimension, owner, since, value",
     log_key=(
-        f"entry.1 AS dimension, owner, if(dimension = 'total', {QUARTER_HOUR}, toStartOfDay(toDateTime(created_at))) "
-        "AS since, entry.2 AS value"
+        f"entry.1 AS dimension, owner, if(dimension = 'total', {QUARTER_HOUR_START}, "
+        "toStartOfDay(toDateTime(created_at))) AS since, entry.2 AS value"
     ),
     array_join=(
         "ARRAY JOIN arrayConcat([('total', ''), ('tool', toString(tool_name)), ('key', toString(key_id)), "

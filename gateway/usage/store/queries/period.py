@@ -17,8 +17,7 @@ from gateway.zones import time_zone
 
 MAX_STATISTICS_DAYS = 1000
 DEFAULT_DAYS = 30
-QUARTER_HOUR = 900
-"""Seconds."""
+_QUARTER_HOUR_SECONDS = 900
 EARLIEST_MS = 946_684_800_000
 LATEST_MS = 4_102_444_800_000
 """The years 2000 and 2100, between which all calls are."""
@@ -132,9 +131,9 @@ def _day_starts(since: int, zone: datetime.tzinfo) -> Iterator[int]:
 
 
 def _hour_starts(since: int, zone: datetime.tzinfo) -> Iterator[int]:
-    start = since // QUARTER_HOUR * QUARTER_HOUR
+    start = since // _QUARTER_HOUR_SECONDS * _QUARTER_HOUR_SECONDS
     while not _is_hour_start(start, zone):
-        start -= QUARTER_HOUR
+        start -= _QUARTER_HOUR_SECONDS
     while True:
         yield start
         local = datetime.datetime.fromtimestamp(start, zone)
@@ -142,9 +141,9 @@ def _hour_starts(since: int, zone: datetime.tzinfo) -> Iterator[int]:
             start += 3600
             continue
         # Where the offset changes, an hour may be shorter, or begin anew.
-        start += QUARTER_HOUR
+        start += _QUARTER_HOUR_SECONDS
         while not _is_hour_start(start, zone):
-            start += QUARTER_HOUR
+            start += _QUARTER_HOUR_SECONDS
 
 
 def _is_hour_start(seconds: int, zone: datetime.tzinfo) -> bool:
@@ -169,6 +168,6 @@ def _regular(seconds: int) -> Callable[[int, datetime.tzinfo], Iterator[int]]:
 _STARTS: dict[Step, Callable[[int, datetime.tzinfo], Iterator[Any]]] = {
     "day": _day_starts,
     "hour": _hour_starts,
-    "quarter_hour": _regular(QUARTER_HOUR),
+    "quarter_hour": _regular(_QUARTER_HOUR_SECONDS),
     "minute": _regular(60),
 }

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.timestamps import DAY_MS
-from gateway.usage.store.difference import BUCKET, LOG_SUMS, QUARTER_HOUR, SUMS
+from gateway.usage.store.difference import BUCKET, LOG_SUMS, QUARTER_HOUR_START, SUMS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import CallFilters, column_conditions
 from gateway.usage.store.queries.period import EARLIEST_MS, LATEST_MS, Step
@@ -64,7 +64,7 @@ class Range(msgspec.Struct, frozen=True):
 
 
 class Sources(msgspec.Struct, frozen=True):
-    """What to read: the calls of a period that pass the filters, in groups."""
+    """A selection to read: the calls of a period that pass the filters, in groups."""
 
     filters: CallFilters
     groupings: Sequence[Grouping]
@@ -92,7 +92,7 @@ class Sources(msgspec.Struct, frozen=True):
         return " UNION ALL ".join(part for part in parts if part), parameters
 
     def _logged(self, ranges: Sequence[Range], groupings: Sequence[Grouping]) -> str:
-        time = "toDateTime(created_at)" if "minute" in groupings else QUARTER_HOUR
+        time = "toDateTime(created_at)" if "minute" in groupings else QUARTER_HOUR_START
         return self._grouped(
             f"{LOG_TABLE} FINAL",
             [in_ranges("created_at", ranges)],

@@ -43,8 +43,8 @@ from gateway.usage.store.table import UsageTable
 MAX_ROWS = 1000
 """Rows of each list, except those by time: those with the most calls."""
 
-Optional = Literal["owner", "client", "hour", "quarter_hour", "minute"]
-OPTIONAL: tuple[Optional, ...] = ("owner", "client", "hour", "quarter_hour", "minute")
+OptionalList = Literal["owner", "client", "hour", "quarter_hour", "minute"]
+OPTIONAL_LISTS: tuple[OptionalList, ...] = ("owner", "client", "hour", "quarter_hour", "minute")
 _DEFAULT: tuple[Grouping, ...] = ("total", "tool", "table", "key", "day")
 _STEPS: tuple[Step, ...] = ("day", "hour", "quarter_hour", "minute")
 _SUMS = ", ".join(f"sum({name})" for name in SUMS)
@@ -59,7 +59,7 @@ class StatsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     period: Period
     filters: CallFilters = CallFilters()
-    by: frozenset[Optional] = frozenset()
+    by: frozenset[OptionalList] = frozenset()
     """Lists in addition to those by tool, table, key and day."""
     label_values: Mapping[str, str] | None = None
     """The value of a label, by key id; `None` for no list by label."""
