@@ -97,7 +97,11 @@ export function Checkbox({ label, name, checked = false }) {
 export function ToggleGroup({ label, options, value, onChange }) {
   return html`
     <div class="toggle-group" role="group" aria-label=${label}>
-      ${options.map(([key, text]) => html`<button key=${key} type="button" aria-pressed=${String(key === value)} onClick=${() => onChange(key)}>${text}</button>`)}
+      ${options.map(([key, text]) => {
+        const choose = () => onChange(key);
+        const isPressed = String(key === value);
+        return html`<button key=${key} type="button" aria-pressed=${isPressed} onClick=${choose}>${text}</button>`;
+      })}
     </div>
   `;
 }

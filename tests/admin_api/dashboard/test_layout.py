@@ -55,7 +55,7 @@ async def add_worst_data(api: Api, table: UsageTable, redis: redis.asyncio.Redis
     for name in NAMES:
         key = await user.create_key(name, labels={"team": "red", "project": LONG}, **limits, **scopes)
     await user.post("/api/mcp-keys/rotate", {"key_id": key["key_id"], "overlap_seconds": 3600})
-    await table.insert_async(calls(key["key_id"]) + calls("key_2", owner), "worst")
+    await table.insert_async(calls(key["key_id"], days=5) + calls("key_2", owner, days=2), "worst")
     await api.deps.alerts.raise_alerts(
         [Cause(type="upstream_unreachable", subject=f"{LONG}.example.com", text=f"{LONG} is away.", hold_ms=1)]
     )

@@ -176,9 +176,13 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
     { key: "client", title: "Client", cell: (secret) => html`<${Name} text=${secret.client || "–"} />` },
     { key: "address", title: "Address", cell: (secret) => html`<code>${secret.address || "–"}</code>` },
   ];
+  const rowKey = (secret) => `${secret.prefix} ${secret.since}`;
+  const table = html`
+    <${Table} caption="Secrets of this key" columns=${columns} rows=${shown.secrets} rowKey=${rowKey} />
+  `;
   return html`
     <${Panel} title="Secrets" actions=${actions}>
-      ${shown.secrets.length === 0 ? html`<${Empty}>No secret of this key works any more.<//>` : html`<${Table} caption="Secrets of this key" columns=${columns} rows=${shown.secrets} rowKey=${(secret) => `${secret.prefix} ${secret.since}`} />`}
+      ${shown.secrets.length === 0 ? html`<${Empty}>No secret of this key works any more.<//>` : table}
     <//>
   `;
 }
@@ -190,7 +194,10 @@ function Usage({ keyId, owner }) {
   return html`
     <${Panel}
       title="Usage in the last 30 days"
-      actions=${html`<a class="button small" href=${href("overview", { owner, key_id: keyId })}>Overview</a><a class="button small" href=${href("calls", { owner, key_id: keyId })}>Calls</a>`}
+      actions=${html`
+        <a class="button small" href=${href("overview", scope)}>Overview</a>
+        <a class="button small" href=${href("calls", scope)}>Calls</a>
+      `}
     >
       <${Loaded} ...${stats}>
         ${(loaded) => html`

@@ -51,7 +51,13 @@ export function AlertsView() {
   const isConfigured = loaded.data?.webhook.configured;
   return html`
     <${Heading} title="Alerts" lead="What needs attention, as the webhook was told in the last 30 days.">
-      ${isAdmin && isConfigured && html`<button type="button" class="button" disabled=${test.isSending} onClick=${send}>${test.isSending ? "Sending…" : "Send a test alert"}</button>`}
+      ${
+        isAdmin &&
+        isConfigured &&
+        html`<button type="button" class="button" disabled=${test.isSending} onClick=${send}>
+          ${test.isSending ? "Sending…" : "Send a test alert"}
+        </button>`
+      }
     <//>
     <p class="problem" role="alert">${test.problem}</p>
     <${Loaded} ...${loaded}

@@ -87,8 +87,6 @@ function Delivery({ system: { stream, spool, dead_letters, balance } }) {
 }
 
 function Books({ balance }) {
-  const found = balance.written + balance.waiting + balance.spooled + balance.dead_lettered;
-  const difference = balance.accepted - found;
   const rows = [
     ["Accepted by the workers", balance.accepted],
     ["Stored in ClickHouse", balance.written],
@@ -99,12 +97,21 @@ function Books({ balance }) {
   ];
   return html`
     <p class="result">
-      <${Status} kind=${balance.balanced ? "active" : "error"}>${balance.balanced ? "Balanced" : "Out of balance"}<//
-      >${" "}
-      ${!balance.balanced && (difference > 0 ? `${count(difference)} accepted events are not found.` : `${count(-difference)} more events are found than were accepted.`)}
+      ${
+        balance.balanced
+          ? html`<${Status} kind="active">Balanced<//>`
+          : html`<${Status} kind="error">Out of balance<//> ${difference(balance)}`
+      }
     </p>
     <${Properties} rows=${rows.map(([name, value]) => [name, count(value)])} />
   `;
+}
+
+function difference({ accepted, written, waiting, spooled, dead_lettered, summed }) {
+  const missing = accepted - written - waiting - spooled - dead_lettered;
+  if (missing > 0) return `${count(missing)} accepted events are not found.`;
+  if (missing < 0) return `${count(-missing)} more events are found than were accepted.`;
+  return `The statistics have ${count(summed)} calls, and ClickHouse has ${count(written)}.`;
 }
 
 function Findings({ findings }) {
@@ -115,9 +122,12 @@ function Findings({ findings }) {
     { key: "finding", title: "Finding", class: "wrap", cell: (one) => html`<span>${one.finding}</span>` },
     { key: "fix", title: "Fix", class: "wrap", cell: (one) => html`<span>${one.fix || "–"}</span>` },
   ];
+  const table = html`
+    <${Table} caption="Findings, the worst first" columns=${columns} rows=${sorted} rowKey=${(one) => one.name} />
+  `;
   return html`
     <${Panel} title="Findings of the doctor">
-      ${sorted.length === 0 ? html`<${Empty}>Nothing was checked.<//>` : html`<${Table} caption="Findings, the worst first" columns=${columns} rows=${sorted} rowKey=${(one) => one.name} />`}
+      ${sorted.length === 0 ? html`<${Empty}>Nothing was checked.<//>` : table}
     <//>
   `;
 }

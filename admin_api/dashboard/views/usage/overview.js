@@ -179,7 +179,10 @@ function Breakdowns({ stats, query, measure, change }) {
   ].filter(Boolean);
   return html`
     <div class="breakdowns">
-      ${breakdowns.map(([title, rows, label, link]) => html`<${Breakdown} key=${title} title=${title} rows=${rowsOf(rows)} label=${label} link=${link} ...${common} />`)}
+      ${breakdowns.map(
+        ([title, rows, label, link]) =>
+          html`<${Breakdown} key=${title} rows=${rowsOf(rows)} ...${{ title, label, link, ...common }} />`,
+      )}
       <${Breakdown}
         title="By label"
         rows=${rowsOf(stats.by_label ?? [])}
