@@ -19,7 +19,7 @@ import { SessionsDialog } from "./views/account/sessions_dialog.js";
 import { SystemView } from "./views/system/system.js";
 import { UsersView } from "./views/users/users.js";
 
-// `access` as for endpoints of the API: everybody, or those who read everything.
+// `readsAll` marks views for admins and auditors only.
 const VIEWS = {
   overview: { title: "Overview", view: OverviewView },
   keys: { title: "API keys", view: KeysView },

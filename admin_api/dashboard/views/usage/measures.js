@@ -37,7 +37,7 @@ export const MEASURES = {
     member: "denied",
     name: "Denied calls",
     format: count,
-    notes: (row) => [`beside ${plural(row.calls, "call")}`],
+    notes: (row) => [`in addition to ${plural(row.calls, "call")}`],
   },
   latency: {
     title: "Latency",

@@ -163,7 +163,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* What the pods of both roles have in common. No service links: their variables would look like settings. */}}
+{{/* The pod spec of a role. No service links: their variables would look like settings. */}}
 {{- define "mcp-gateway.podSpec" -}}
 {{- $values := index .root.Values .role }}
 serviceAccountName: {{ include "mcp-gateway.serviceAccountName" .root }}
@@ -217,7 +217,7 @@ ports:
     containerPort: {{ .port }}
   - name: metrics
     containerPort: 8003
-# The command waits for its engines for GATEWAY_START_TIMEOUT (30 s), then exits.
+# Two minutes: the command waits for its engines for GATEWAY_START_TIMEOUT (30 s), and may migrate tables.
 startupProbe:
   httpGet: {path: /healthz, port: {{ .role }}, scheme: {{ $scheme }}}
   periodSeconds: 2
