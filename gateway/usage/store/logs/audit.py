@@ -93,16 +93,36 @@ async def read_page(table: UsageTable, filters: AuditFilters, limit: int, after:
     """Return at most `limit` entries, newest first. Raises `UsageTableUnavailable`."""
     where, parameters = _where(filters)
     if after is not None:
-        where += " AND (created_at, id) < (fromUnixTimestamp64Milli({after:Int64}, 'UTC'), {after_id:String})"
+        # The first condition alone prunes by the primary key.
+        where += (
+            " AND created_at <= fromUnixTimestamp64Milli({after:Int64}, 'UTC')"
+            " AND (created_at, id) < (fromUnixTimestamp64Milli({after:Int64}, 'UTC'), {after_id:String})"
+        )
         parameters |= {"after": after.created_at, "after_id": after.id}
-    rows = await table.query_async(
-        "SELECT id, toUnixTimestamp64Milli(created_at), actor, act, object, address, before, after, result "
-        f"FROM {AUDIT_LOG.name} {where} ORDER BY created_at DESC, id DESC LIMIT 1 BY id LIMIT {{limit:UInt32}}",
-        {**parameters, "limit": limit + 1},
-    )
+    rows = await _distinct_rows(table, where, parameters, limit + 1)
     page = rows[:limit]
     next_position = Position(page[-1][1], page[-1][0]) if len(rows) > limit else None
     return AuditPage([_item(row) for row in page], next_position)
+
+
+async def _distinct_rows(
+    table: UsageTable, where: str, parameters: dict[str, Any], limit: int
+) -> list[tuple[Any, ...]]:
+    """Return the first rows, each once.
+
+    `LIMIT BY` would read the whole table; copies of a row are next to each other.
+    """
+    size = limit
+    while True:
+        size *= 2
+        rows = await table.query_async(
+            "SELECT id, toUnixTimestamp64Milli(created_at), actor, act, object, address, before, after, result "
+            f"FROM {AUDIT_LOG.name} {where} ORDER BY created_at DESC, id DESC LIMIT {{limit:UInt32}}",
+            {**parameters, "limit": size},
+        )
+        distinct = list({row[0]: row for row in rows}.values())
+        if len(distinct) >= limit or len(rows) < size:
+            return distinct[:limit]
 
 
 def export(table: UsageTable, filters: AuditFilters, fmt: Format) -> AsyncGenerator[bytes]:
