@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 
 import pytest
@@ -19,6 +20,17 @@ class Terminal(io.StringIO):
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """Let the standard input be a terminal on which somebody answers."""
     monkeypatch.setattr(sys, "stdin", Terminal(text))
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the standard input be a terminal on which somebody presses Ctrl-C."""
+
+    def press_ctrl_c() -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "\n"
+
+    answer(monkeypatch, "")
+    monkeypatch.setattr(sys.stdin, "readline", press_ctrl_c)
 
 
 def without_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from gateway.cli import main
 from gateway.cli.support.output import print_table
 from tests.cli.support import Capture, on_users
-from tests.cli.terminal import Terminal, answer, screen_of, without_terminal
+from tests.cli.terminal import Terminal, answer, interrupt, screen_of, without_terminal
 
 OWNER = "ada@example.com"
 
@@ -44,6 +44,14 @@ def test_on_a_terminal_a_key_is_revoked_only_after_a_yes(
     assert f"This revokes laptop ({key_id}) of {OWNER} permanently. Continue?" in printed.err
     assert ("nothing was changed" in printed.err) == (status == "active")
     assert status_of(capsys, key_id) == status
+
+
+def test_ctrl_c_ends_a_question_without_a_change(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_id = new_key(capsys)
+    interrupt(monkeypatch)
+    assert main(["key", "revoke", key_id]) == 1
+    assert "nothing was changed" in capsys.readouterr().err
+    assert status_of(capsys, key_id) == "active"
 
 
 def test_a_script_revokes_a_key_without_a_question(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,10 @@ go on working. What ends more needs `--yes` where there is none (`require_confir
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -21,11 +24,22 @@ def confirm(question: str, yes: bool) -> None:
     if yes or not sys.stdin.isatty():
         return
     try:
-        is_confirmed = typer.confirm(f"{question}. Continue?", err=True)
+        with _interruptible():
+            is_confirmed = typer.confirm(f"{question}. Continue?", err=True)
     except typer.Abort:
         is_confirmed = False
     if not is_confirmed:
         raise CliError("nothing was changed")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C interrupt a blocking read: asyncio's handler only cancels the task, which waits for the read."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def require_confirmation(question: str, yes: bool) -> None:
