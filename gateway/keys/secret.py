@@ -117,6 +117,11 @@ def contains_key(text: str) -> bool:
     return _KEY_WORD.search(text) is not None
 
 
+def without_keys(text: str) -> str:
+    """Return a text without the API keys in it. Clients may send theirs by mistake where texts are stored."""
+    return _KEY_WORD.sub("sk-…", text) if _FIXED_PREFIX in text else text
+
+
 def base62(number: int, length: int) -> str:
     """Format `number` in base62, padded to `length` characters."""
     digits = []

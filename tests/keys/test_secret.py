@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.keys.secret import ALPHABET, ApiKey, MalformedKey
+from gateway.keys.secret import ALPHABET, ApiKey, MalformedKey, without_keys
 
 
 def fixed(size: int) -> bytes:
@@ -96,3 +96,8 @@ def test_only_text_exposes_the_secret() -> None:
     with pytest.raises(TypeError):
         ApiKey()
     assert not hasattr(key, "__dict__")
+
+
+def test_a_stored_text_has_no_key() -> None:
+    assert without_keys(f"client/{GOOD} ({GOOD})") == "client/sk-… (sk-…)"
+    assert without_keys("sk-learn 1.7") == "sk-learn 1.7"

@@ -10,13 +10,14 @@ import msgspec
 
 from gateway import metering
 from gateway.keys.record import KeyRecord
+from gateway.keys.secret import without_keys
 from gateway.metering import MeteringResult
 from gateway.proxy.accounting.correlation_models import MAX_ARGUMENTS, KnownRequest, RecordCost, RegisteredRequest
 from gateway.proxy.accounting.redaction import is_restricted
 from gateway.proxy.accounting.response_decoder import ToolResponse
 from gateway.proxy.accounting.services import Meter, NewEventId
 from gateway.proxy.accounting.tracked_request import TrackedRequest
-from gateway.proxy.admission.admitted_request import MAX_CLIENT_TEXT_CHARACTERS, Caller
+from gateway.proxy.admission.admitted_request import Caller, stored_text
 from gateway.proxy.clock import Clock
 from gateway.usage.event import UsageEvent
 
@@ -95,7 +96,7 @@ class UsageEventBuilder:
             method=request.method,
             caller=msgspec.structs.replace(self.caller, session_id=""),
             started_ms=self.started_ms(),
-            tool=request.tool[:MAX_CLIENT_TEXT_CHARACTERS],
+            tool=stored_text(request.tool),
             arguments=request.arguments if is_small else {},
             arguments_hash=arguments_hash(request.arguments) if request.method == "tools/call" else "",
             tables=tables,
@@ -125,8 +126,8 @@ def build_usage_event(
         key_id=caller.key_id,
         key_name=caller.key_name,
         owner=caller.owner,
-        tool_name=call.tool[:MAX_CLIENT_TEXT_CHARACTERS],
-        table_names=metered.tables,
+        tool_name=stored_text(call.tool),
+        table_names=tuple(map(without_keys, metered.tables)),
         record_count=0 if status == "denied" else metered.records,
         count_method=metered.method,
         is_error=status != "ok",
@@ -136,12 +137,12 @@ def build_usage_event(
         client_name=caller.client_name,
         client_version=caller.client_version,
         session_id=caller.session_id,
-        request_id=call.id_json[:MAX_CLIENT_TEXT_CHARACTERS],
+        request_id=stored_text(call.id_json),
         protocol_version=caller.protocol_version,
         client_ip=caller.client_ip,
         gateway_id=caller.gateway_id,
         arguments_hash=identity.arguments_hash,
-        written_tables=metered.written,
+        written_tables=tuple(map(without_keys, metered.written)),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.keys.record import KeyRecord
-from gateway.keys.secret import ApiKey
+from gateway.keys.secret import ApiKey, without_keys
 from gateway.protocol.message import Message
 from gateway.proxy.admission.head import RequestHead
 
@@ -82,7 +82,7 @@ def caller_of(request: AdmittedRequest, gateway_id: str, cached: Caller | None =
         name, version = session.client_name, session.client_version
     if not name:
         name, version = head.user_agent
-    name, version = name[:MAX_CLIENT_TEXT_CHARACTERS], version[:MAX_CLIENT_TEXT_CHARACTERS]
+    name, version = stored_text(name), stored_text(version)
     if cached is not None and cached.client_name == name and cached.client_version == version:
         return cached
     record = request.principal.record if request.principal else None
@@ -92,8 +92,13 @@ def caller_of(request: AdmittedRequest, gateway_id: str, cached: Caller | None =
         owner=record.owner if record else "",
         client_name=name,
         client_version=version,
-        session_id=head.session_ids[-1] if head.session_ids else "",
-        protocol_version=(head.protocol_version or session.protocol_version)[:MAX_CLIENT_TEXT_CHARACTERS],
+        session_id=without_keys(head.session_ids[-1]) if head.session_ids else "",
+        protocol_version=stored_text(head.protocol_version or session.protocol_version),
         client_ip=head.client_ip,
         gateway_id=gateway_id,
     )
+
+
+def stored_text(text: str) -> str:
+    """Return a text that a client chose as it is stored: bounded, and without API keys."""
+    return without_keys(text)[:MAX_CLIENT_TEXT_CHARACTERS]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gateway.keys.record import KeyRecord
-from gateway.proxy.admission.admitted_request import MAX_CLIENT_TEXT_CHARACTERS
+from gateway.proxy.admission.admitted_request import stored_text
 from gateway.proxy.admission.rejections import Deny
 from gateway.usage.denial_count import DenialCount
 from gateway.uuid7 import new_uuid7
@@ -83,7 +83,7 @@ class DenialCounts:
         """Return the name under which a tool is counted. Lone surrogates, which JSON allows, are replaced by `?`."""
         if not tool:
             return ""
-        name = tool[:MAX_CLIENT_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
+        name = stored_text(tool).encode("utf-8", "replace").decode()
         if self._is_listed(tool) or name in self._unlisted:
             return name
         if len(self._unlisted) >= MAX_UNLISTED_TOOLS:
