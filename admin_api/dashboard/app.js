@@ -1,7 +1,7 @@
 // The frame of the page: login, navigation, the account of the user, and the view that the address names.
 
 import { onUnauthorized, post } from "./api.js";
-import { html, render, useEffect, useRef, useState } from "./html.js";
+import { Component, html, render, useEffect, useRef, useState } from "./html.js";
 import { RouteProvider, href, useHash } from "./router.js";
 import { SessionProvider, loadSession } from "./session.js";
 import { toast } from "./components/toast.js";
@@ -123,11 +123,30 @@ function Frame({ route, session, onLogOut }) {
         </div>
       </div>
     </header>
-    <main id="main" tabindex="-1" ref=${main}><${shown} key=${`${current}/${route.name}`} name=${route.name} /></main>
+    <main id="main" tabindex="-1" ref=${main}>
+      <${Guard} key=${`${current}/${route.name}`}><${shown} name=${route.name} /><//>
+    </main>
     <footer><span>MCP Gateway ${session.info.version}</span><a href="api/openapi.json">OpenAPI document</a></footer>
     ${dialog === "password" && html`<${PasswordDialog} onClose=${close} onDone=${() => toast("Password changed")} />`}
     ${dialog === "sessions" && html`<${SessionsDialog} onClose=${close} />`}
   `;
+}
+
+// The views, and what is shown if one of them fails: the rest of the page stays.
+class Guard extends Component {
+  static getDerivedStateFromError(error) {
+    return { error };
+  }
+
+  render({ children }, { error }) {
+    if (!error) return children;
+    return html`
+      <p class="notice failed" role="alert">
+        <span>This view cannot be shown (${error.message}). Page and gateway may have different versions.</span>
+        <button type="button" class="button small" onClick=${() => location.reload()}>Reload</button>
+      </p>
+    `;
+  }
 }
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -4,7 +4,7 @@ import htm from "./vendor/htm.js";
 import { h } from "./vendor/preact.js";
 
 export const html = htm.bind(h);
-export { createContext, render } from "./vendor/preact.js";
+export { Component, createContext, render } from "./vendor/preact.js";
 export {
   useCallback,
   useContext,

@@ -83,6 +83,16 @@ async def test_changing_the_password_keeps_the_session(page: Page, api: Api) -> 
     await api.logged_in(USER, "another good one")
 
 
+async def test_an_answer_that_a_view_cannot_show_leaves_the_rest_of_the_page(page: Page, api: Api) -> None:
+    await log_in(page, api, view="keys")
+    await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+    await page.route("**/api/mcp-usage/stats*", lambda route: route.fulfill(json={}))
+    await page.get_by_role("link", name="Overview").click()
+    await expect(page.get_by_role("alert").first).to_contain_text("This view cannot be shown")
+    await page.get_by_role("link", name="API keys").click()
+    await expect(page.get_by_role("heading", name="No keys yet")).to_be_visible()
+
+
 async def test_the_first_tab_leads_to_the_content(page: Page, api: Api) -> None:
     await log_in(page, api, view="keys")
     await expect(page.get_by_role("heading", name="API keys")).to_be_visible()
