@@ -199,6 +199,15 @@ async def test_an_act_fails_if_its_entry_cannot_be_added() -> None:
     await down.aclose()
 
 
+async def test_a_password_in_the_field_of_the_email_is_neither_recorded_nor_logged(
+    api: Api, redis: redis.asyncio.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await api.post("/api/auth/login", {"email": PASSWORD, "password": USER})
+    assert await recorded_acts(redis) == []
+    assert PASSWORD not in caplog.text
+
+
 async def test_a_change_that_is_sent_twice_has_one_entry(user: Api, redis: redis.asyncio.Redis) -> None:
     key_id = (await user.create_key())["key_id"]
     keys = user.deps.keys.by(Author(USER, "192.0.2.7"))
