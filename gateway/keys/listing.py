@@ -131,3 +131,8 @@ async def record_pages(redis: Redis, size: int) -> AsyncIterator[list[KeyRecord]
         values = await redis.mget([names.KEY_RECORD + key_id.decode() for key_id in key_ids])
         yield [decode_record(raw) for raw in values if raw is not None]
         start += size
+
+
+async def label_values(keys: KeyStore, owner: str | None, label: str) -> dict[str, str]:
+    """Return the value of a label, by the id of the keys of an owner, or of all, that have it."""
+    return {key.key_id: key.labels[label] for key in await keys.list(owner) if label in key.labels}

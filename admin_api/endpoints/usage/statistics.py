@@ -10,7 +10,7 @@ from admin_api.endpoints.usage.field_types import Days, Label
 from admin_api.endpoints.usage.parameters import FilteredQuery, invalid_field
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import Flag
-from gateway.keys.store import KeyStore
+from gateway.keys.listing import label_values
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.queries.models import Stats
 from gateway.usage.store.queries.period import InvalidPeriod
@@ -43,11 +43,6 @@ async def read_stats(deps: Dependencies, caller: ApiCaller, params: StatsQuery) 
         return await stats(deps.usage, request)
     except InvalidPeriod as error:
         raise invalid_field(error) from None
-
-
-async def label_values(keys: KeyStore, owner: str | None, label: str) -> dict[str, str]:
-    """Return the value of a label, by the id of the keys that have it."""
-    return {key.key_id: key.labels[label] for key in await keys.list(owner) if label in key.labels}
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -1,7 +1,7 @@
 """Confirmation of what cannot be undone: a question on a terminal, or `--yes`.
 
-What ends one key or secret asks only on a terminal, and so do the commands of the first version: scripts that call them
-go on working. What ends more needs `--yes` where there is none (`require_confirmation`).
+Commands that end one key or secret, and those of the first version, ask only on a terminal, so that scripts go on
+working. Commands that end more need `--yes` without a terminal (`require_confirmation`).
 """
 
 from __future__ import annotations

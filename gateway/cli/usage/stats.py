@@ -14,6 +14,7 @@ from gateway.cli.support.output import CliError, print_json, print_stderr, print
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.usage import period
 from gateway.cli.usage.database import usage_table
+from gateway.keys.listing import label_values
 
 if TYPE_CHECKING:
     from gateway.usage.store.queries.models import Stats
@@ -129,15 +130,11 @@ async def _read(stores: Stores, table: UsageTable, wanted: _Wanted) -> Stats:
     from gateway.usage.store.queries.period import InvalidPeriod
     from gateway.usage.store.queries.statistics import StatsRequest, stats
 
-    label_values = None
-    if wanted.label is not None:
-        keys = await stores.keys.list(wanted.owner)
-        label_values = {key.key_id: key.labels[wanted.label] for key in keys if wanted.label in key.labels}
     request = StatsRequest(
         period=wanted.period.for_statistics(),
         filters=CallFilters(owner=wanted.owner),
         by=frozenset(name for by, name in _OPTIONAL.items() if by is wanted.by),
-        label_values=label_values,
+        label_values=None if wanted.label is None else await label_values(stores.keys, wanted.owner, wanted.label),
     )
     await wait_until_stored(stores.redis)
     try:

@@ -19,8 +19,6 @@ from gateway.usage.store.export import SETTINGS, Format, stream_result, without_
 from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.table import UsageTable
 
-MAX_PAGE = 200
-
 _CONDITIONS = {
     "actor": "actor LIKE {actor:String}",
     "act": "act LIKE {act:String}",
