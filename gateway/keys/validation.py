@@ -12,6 +12,8 @@ from typing import Any
 
 from gateway.keys.record import Restrictions
 
+JOINERS = "\u200c\u200d"
+"""Invisible characters inside emoji and inside words of Persian and of Indic languages, which texts may contain."""
 MAX_NAME_LENGTH = 100
 MAX_ITEMS = 100
 MAX_ITEM_LENGTH = 200
@@ -60,12 +62,8 @@ def _validate(values: Mapping[str, Any], validators: Mapping[str, Callable[[Any]
     return result
 
 
-_JOINERS = str.maketrans("", "", "\u200c\u200d")
-"""Invisible characters inside emoji and inside words of Persian and of Indic languages."""
-
-
 def _text(value: Any, max_length: int) -> str:
-    visible = value.translate(_JOINERS) if isinstance(value, str) else ""
+    visible = value.translate(dict.fromkeys(map(ord, JOINERS))) if isinstance(value, str) else ""
     if not isinstance(value, str) or not visible.strip() or len(value) > max_length or not visible.isprintable():
         raise ValueError(f"must be a string of 1 to {max_length} printable characters")
     return value.strip()

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gateway.cli import main
-from gateway.cli.support.output import print_table
+from gateway.cli.support.output import print_table, printable
 from tests.cli.support import Capture, on_users
 from tests.cli.terminal import Terminal, answer, interrupt, screen_of, without_terminal
 
@@ -110,6 +110,11 @@ def test_secrets_end_only_after_a_yes_if_there_are_several(capsys: Capture, monk
     answer(monkeypatch, "")
     assert main(["key", "end-overlap", key_id, "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ended_secrets"] == 1
+
+
+def test_emoji_of_several_characters_are_printed_whole() -> None:
+    programmer = "\N{WOMAN}\N{ZERO WIDTH JOINER}\N{PERSONAL COMPUTER}"
+    assert printable(f"{programmer}\x1b[31m\n\u202e") == f"{programmer}?[31m??"
 
 
 def test_a_list_that_does_not_fit_a_terminal_goes_through_the_pager(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+from gateway.keys.validation import JOINERS
+
 
 class CliError(Exception):
     """A command failed; the message is one line that names the fix."""
@@ -50,5 +52,8 @@ def print_stderr(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Replace control characters, among them terminal escapes and line breaks, by question marks."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """Replace control characters, among them terminal escapes and line breaks, by question marks.
+
+    The joiners of emoji and of words, which names may contain, are kept.
+    """
+    return "".join(character if character.isprintable() or character in JOINERS else "?" for character in text)
