@@ -67,7 +67,7 @@ def list_keys(
       mcp-gateway key list --label team=data --sort last_used
     """
     query = KeyQuery(
-        owner=owner and owner.strip().casefold(),
+        owner=options.stored_email(owner),
         text=text or "",
         label=None if label is None else key_options.parse_label_filter(label),
         status=None if status is None else status.value,

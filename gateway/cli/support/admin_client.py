@@ -35,6 +35,11 @@ async def download(stores: Stores, path: str, query: Mapping[str, str]) -> Async
             yield chunk
 
 
+def owner_query(owner: str | None) -> dict[str, str]:
+    """Return the parameters that select the data of an owner; `None` for all."""
+    return {"all": "true"} if owner is None else {"owner": owner}
+
+
 @asynccontextmanager
 async def _get(
     stores: Stores, path: str, query: Mapping[str, str], *, total_timeout: float | None

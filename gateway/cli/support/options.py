@@ -24,6 +24,11 @@ DataDir = Annotated[
 ]
 
 
+def stored_email(value: str | None) -> str | None:
+    """Return an email in the form in which it is stored; it need not exist."""
+    return None if value is None else value.strip().casefold()
+
+
 def whole_url(value: str | None) -> str | None:
     """Return the value of `--url`. Raises `CliError` unless it is a URL with scheme and host."""
     if value is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):

@@ -46,7 +46,7 @@ def top(
       mcp-gateway top --by owner --sort errors
       mcp-gateway top --once --json
     """
-    wanted = _Wanted(by, sort, owner and owner.strip().casefold(), seconds, interval)
+    wanted = _Wanted(by, sort, options.stored_email(owner), seconds, interval)
     if as_json:
         print_json(with_stores(config, data_dir, lambda stores: _fetch(stores, wanted)))
     elif once or not sys.stdout.isatty():
@@ -79,7 +79,7 @@ async def _fetch(stores: Stores, wanted: _Wanted) -> dict[str, Any]:
     async with usage_table(stores) as table:
         if table is None:
             query = {"by": wanted.by.value, "seconds": str(wanted.seconds)}
-            query |= {"all": "true"} if wanted.owner is None else {"owner": wanted.owner}
+            query |= admin_client.owner_query(wanted.owner)
             return dict(await admin_client.get_json(stores, "/api/mcp-usage/recent", query))
         # Imported here: the other commands need no ClickHouse client.
         from gateway.usage.consumer.read_your_writes import wait_until_stored

@@ -53,7 +53,7 @@ def denials(
     """
     if status not in (None, 403, 429):
         raise CliError("--status must be 403 or 429")
-    whose = owner and owner.strip().casefold()
+    whose = options.stored_email(owner)
     filters = {"owner": whose, "key_id": key, "tool": tool, "status": status, "reason": reason}
     wanted = _Wanted(period.Chosen(days, since, until, zone), filters, limit)
     found, has_more = with_stores(config, data_dir, lambda stores: _denials(stores, wanted))

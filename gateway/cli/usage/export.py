@@ -43,7 +43,7 @@ def export(
     check_output(output, fmt)
     bounds = period.Chosen(None, since, until, zone).for_calls()
     values = {
-        "owner": owner and owner.strip().casefold(), "key_id": key_id, "tool": tool, "table": table,
+        "owner": options.stored_email(owner), "key_id": key_id, "tool": tool, "table": table,
         "client": client, "status": status,
     }  # fmt: skip
     filters = {name: value for name, value in values.items() if value is not None}

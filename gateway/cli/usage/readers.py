@@ -36,7 +36,7 @@ def readers(
       mcp-gateway usage readers 'stock_*' --days 90 --json
     """
     chosen = period.Chosen(days, since, until, zone)
-    whose = owner and owner.strip().casefold()
+    whose = options.stored_email(owner)
     found = with_stores(config, data_dir, lambda stores: _readers(stores, table, chosen, whose))
     if as_json:
         print_json(found)
@@ -51,8 +51,7 @@ async def _readers(stores: Stores, name: str, chosen: period.Chosen, owner: str 
     bounds = chosen.for_calls()
     async with usage_table(stores) as table:
         if table is None:
-            query = {"table": name, **period.bounds_query(bounds)}
-            query |= {"all": "true"} if owner is None else {"owner": owner}
+            query = {"table": name, **period.bounds_query(bounds), **admin_client.owner_query(owner)}
             return dict(await admin_client.get_json(stores, "/api/mcp-usage/readers", query))
         # Imported here: the other commands need no ClickHouse client.
         from gateway.usage.consumer.read_your_writes import wait_until_stored

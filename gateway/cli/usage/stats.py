@@ -80,7 +80,7 @@ def show(
     if (by is By.LABEL) != (label is not None):
         raise CliError("`--by label` needs the name of a label: --label NAME")
     chosen = period.Chosen(days, since, until, zone)
-    wanted = _Wanted(chosen, owner and owner.strip().casefold(), by, label)
+    wanted = _Wanted(chosen, options.stored_email(owner), by, label)
     found = with_stores(config, data_dir, lambda stores: _stats(stores, wanted))
     if as_json:
         print_json(found)
@@ -117,7 +117,7 @@ def _refuse_options_of(context: typer.Context) -> None:
 async def _stats(stores: Stores, wanted: _Wanted) -> dict[str, Any]:
     async with usage_table(stores) as table:
         if table is None:
-            query = wanted.period.query() | ({"all": "true"} if wanted.owner is None else {"owner": wanted.owner})
+            query = wanted.period.query() | admin_client.owner_query(wanted.owner)
             query |= {f"by_{wanted.by}": "true"} if wanted.by in _OPTIONAL else {}
             query |= {} if wanted.label is None else {"by_label": wanted.label}
             return dict(await admin_client.get_json(stores, "/api/mcp-usage/stats", query))
