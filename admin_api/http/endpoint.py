@@ -174,6 +174,8 @@ class Endpoint(Generic[Params]):
                 return await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise self._body_too_large() from None
+        except ConnectionResetError:
+            raise web.RequestPayloadError("the client closed the connection") from None
         except TimeoutError:
             raise Problem(408, "The request body took too long to arrive.") from None
 

@@ -73,3 +73,17 @@ async def test_the_connection_is_closed_if_the_head_of_a_second_request_is_late(
         assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_client_that_leaves_before_the_end_of_its_body_is_no_error_of_the_server(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = "POST /api/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"{")
+    writer.close()
+    await writer.wait_closed()
+    await exchange(port, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert caplog.text == ""
