@@ -126,6 +126,7 @@ async def test_entries_are_selected_by_actor_act_object_and_time(admin: Api, use
     assert acts(await audit(act="*.s?spend")) == [(ADMIN, "key.suspend", "ok")]
     assert acts(await audit(object=key_id, actor=USER)) == [(USER, "key.create", "ok")]
     assert acts(await audit(object="key_*", actor="root@*")) == [(ADMIN, "key.suspend", "ok")]
+    assert acts(await audit(object="key_*", actor="ROOT@Example.com")) == [(ADMIN, "key.suspend", "ok")]
     assert acts(await audit(object=USER, act="user.*")) == [(ADMIN, "user.update", "ok")]
     assert acts(await audit(to="2020-01-01")) == []
     assert acts(await audit(act="user.*", **{"from": "2020-01-01"}))[0] == (ADMIN, "user.update", "ok")

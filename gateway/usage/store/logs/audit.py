@@ -1,7 +1,8 @@
 """Queries on the audit log.
 
 - Entries are read newest first, and a page continues below the last entry of the one before it.
-- The actor, the act and the object may be globs: `*` is any text, `?` one character.
+- The actor, the act and the object may be globs: `*` is any text, `?` one character. The case of actors and
+  objects does not matter, since it does not in emails.
 - An export has the same fields. `before` and `after` are JSON objects in NDJSON, and their texts in CSV and Parquet.
 """
 
@@ -20,9 +21,9 @@ from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.table import UsageTable
 
 _CONDITIONS = {
-    "actor": "actor LIKE {actor:String}",
+    "actor": "actor ILIKE {actor:String}",
     "act": "act LIKE {act:String}",
-    "object_": "object LIKE {object_:String}",
+    "object_": "object ILIKE {object_:String}",
     "since": "created_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
     "until": "created_at < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
 }
