@@ -21,7 +21,6 @@ from gateway.usage.consumer.writer import UsageWriter
 from gateway.usage.event import UsageEvent, pack, unpack
 from gateway.usage.metrics_sink import UsageMetricsSink
 from gateway.usage.store.connection import Connector, Timeouts
-from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.queries.filters import CallFilters
 from gateway.usage.store.queries.models import Stats
 from gateway.usage.store.queries.period import statistics_period
@@ -217,7 +216,7 @@ def refuse_poison(table: UsageTable) -> None:
 
 def drop_database(chdb_url: str, database: str) -> None:
     """Drop a database, and wait until it is gone: chDB loads all databases of its folder whenever it starts."""
-    connector = Connector(chdb_url, database=None, retention=Retention(), cluster=None, timeouts=Timeouts())
+    connector = Connector(chdb_url, database=None, cluster=None, timeouts=Timeouts())
     client = connector.open_client()
     client.command(f"DROP DATABASE IF EXISTS {database} SYNC")
     client.close()

@@ -74,7 +74,7 @@ class ExactlyOnceInsert:
         started = self._monotonic()
         await self._retry.run(attempt)
         self._metrics.inserted(len(events), self._monotonic() - started)
-        if (is_retry or attempts > 1) and not self._table.is_on_cluster:
+        if (is_retry or attempts > 1) and self._table.cluster is None:
             await self._insert_lost_rows(events, token)
 
     async def insert_by_halves(self, events: Sequence[UsageEvent]) -> list[RejectedEvent]:

@@ -15,7 +15,6 @@ from clickhouse_connect.driver import options
 from clickhouse_connect.driver.client import Client
 
 from gateway.usage.store.migrations.migrate import migrate
-from gateway.usage.store.migrations.retention import Retention, set_retention
 
 DATABASE = "mcp_gateway"
 """The database of a URL that names none."""
@@ -40,10 +39,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 class Connector:
     """Opens connections to the database at a URL. Two threads may both migrate it, which does no harm."""
 
-    def __init__(
-        self, url: str, *, database: str | None, retention: Retention, cluster: str | None, timeouts: Timeouts
-    ) -> None:
-        """Opens nothing yet. `retention` and `cluster` are those of `UsageTable`."""
+    def __init__(self, url: str, *, database: str | None, cluster: str | None, timeouts: Timeouts) -> None:
+        """Opens nothing yet. `cluster` is that of `UsageTable`."""
         parts = urlsplit(url)
         self.is_embedded = parts.scheme == "chdb"
         named = None if self.is_embedded else unquote(parts.path.strip("/")) or None
@@ -51,7 +48,6 @@ class Connector:
         self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         """The URL without credentials, for messages."""
         self._cluster = cluster
-        self._retention = retention
         self._options = _client_options(url, timeouts)
         self._is_prepared = False
 
@@ -64,7 +60,6 @@ class Connector:
             client.database = self.database
             if not self._is_prepared:
                 migrate(client, cluster=self._cluster)
-                set_retention(client, self._retention, self._cluster)
                 self._is_prepared = True
         except BaseException:
             client.close()

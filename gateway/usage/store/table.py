@@ -29,7 +29,7 @@ from gateway.usage.store.connection import Connector, Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable, classify_error, unavailable
 from gateway.usage.store.export_stream import ExportStream, GuardedExportStream, open_export_stream
 from gateway.usage.store.migrations.cluster import INSERT_SETTINGS
-from gateway.usage.store.migrations.retention import Retention
+from gateway.usage.store.migrations.retention import Retention, set_retention
 from gateway.usage.store.names import LOG_TABLE
 
 QUERY_BYTES = 1 << 30
@@ -72,9 +72,9 @@ class UsageTable:
         `cluster`: the tables are on all servers of that cluster.
         """
         timeouts = timeouts or Timeouts()
-        self.connector = Connector(url, database=database, retention=retention, cluster=cluster, timeouts=timeouts)
-        self.ttl_days = retention.usage_days
-        self.is_on_cluster = cluster is not None
+        self.connector = Connector(url, database=database, cluster=cluster, timeouts=timeouts)
+        self.retention = retention
+        self.cluster = cluster
         self._insert_settings = {**_INSERT_SETTINGS, **(INSERT_SETTINGS if cluster else {})}
         self._query_seconds = timeouts.query
         self.now_ms = now_ms
@@ -95,14 +95,15 @@ class UsageTable:
     @property
     def first_day(self) -> datetime.date | None:
         """The first day within the retention. Older rows may exist until ClickHouse removes them."""
-        return self.today - datetime.timedelta(days=self.ttl_days - 1) if self.ttl_days else None
+        days = self.retention.usage_days
+        return self.today - datetime.timedelta(days=days - 1) if days else None
 
     def open(self) -> None:
         """Connect, create and migrate the database, and set the retention. Raises `UsageTableUnavailable`.
 
-        Optional: the first call of another method does the same.
+        The first call of another method does the same, but for the retention: a reader must not change it.
         """
-        self._call("insert", lambda client: None)
+        self._call("insert", lambda client: set_retention(client, self.retention, self.cluster))
 
     def insert(self, events: Sequence[UsageEvent], token: str) -> None:
         """Insert events as one block. Return when ClickHouse acknowledged it.

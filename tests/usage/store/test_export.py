@@ -17,6 +17,7 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store import export_stream
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export import Format, export
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.queries.filters import CallFilters
 from gateway.usage.store.queries.history import history
 from gateway.usage.store.queries.models import HistoryItem
@@ -130,7 +131,7 @@ async def test_filters_and_retention_are_those_of_the_history(table: UsageTable)
     ]  # fmt: skip
     for params, count in filters:
         assert len(await as_rows(table, CallFilters(**params))) == count, params
-    table.ttl_days = 1
+    table.retention = Retention(usage_days=1)
     assert len(await as_rows(table)) == 3
 
 

@@ -174,6 +174,13 @@ def test_retention_is_set_changed_and_removed(make_table: MakeTable) -> None:
         assert [found.partition("toIntervalDay(")[2].rstrip(")") for found in ttl(table)] == expected
 
 
+def test_a_reader_with_another_retention_leaves_that_of_the_tables(make_table: MakeTable) -> None:
+    make_table(retention=Retention(usage_days=30)).open()
+    reader = make_table()
+    assert reader.query("SELECT count() FROM system.one") == [(1,)]
+    assert all("toIntervalDay(30)" in found for found in ttl(reader))
+
+
 async def test_the_audit_log_has_its_own_retention(make_table: MakeTable) -> None:
     table = make_table(retention=Retention(audit_days=2))
     table.open()
@@ -201,6 +208,7 @@ async def test_the_audit_log_has_its_own_retention(make_table: MakeTable) -> Non
 async def test_old_rows_leave_the_table_and_the_roll_up_on_the_same_day(make_table: MakeTable) -> None:
     # Retention uses the engine's own clock.
     table = make_table(retention=Retention(usage_days=2))
+    table.open()
     now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
     kept = [event(created_at=now), event(created_at=now - DAY_MS)]
     await table.insert_async([*kept, event(created_at=now - 2 * DAY_MS), event(created_at=now - 9 * DAY_MS)], "a")

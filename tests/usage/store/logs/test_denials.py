@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.usage.store.logs.denials import DenialFilters, read_page
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.table import UsageTable
 from tests.usage.denials import denial, insert_denials
 from tests.usage.support import DAY_MS, NOW_MS
@@ -73,7 +74,7 @@ async def test_rows_before_the_retention_are_not_read(make_table: Callable[..., 
     await insert_denials(make_table(), denial(created_at=NOW_MS - 2 * DAY_MS, count=5), denial())
     # The retention of the reader alone: ClickHouse goes by its own clock.
     table = make_table()
-    table.ttl_days = 2
+    table.retention = Retention(usage_days=2)
     assert await counts(table) == [1]
 
 

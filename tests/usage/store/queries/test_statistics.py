@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from gateway.usage.event import UsageEvent
+from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries import statistics
 from gateway.usage.store.queries.filters import CallFilters
@@ -207,7 +208,7 @@ async def test_a_period_since_forever_begins_with_the_first_call(table: UsageTab
 async def test_calls_beyond_the_retention_are_not_shown(table: UsageTable) -> None:
     # The engine has not removed it: it uses its own clock.
     await insert(table, event(created_at=NOW_MS), event(created_at=NOW_MS - 1))
-    table.ttl_days = 1
+    table.retention = Retention(usage_days=1)
     assert (await history(table, CallFilters())).total == 1
     for found in (await last_days(table), await stats(table, StatsRequest(period=period("2026-01-01")))):
         assert (found.totals.calls, found.since) == (1, "2026-06-21")
