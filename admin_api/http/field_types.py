@@ -150,7 +150,7 @@ Labels = Annotated[
         description="Any names and values, such as a cost centre.",
         extra={
             "must": f"be an object of at most {validation.MAX_LABELS} labels: "
-            f"names up to {validation.MAX_NAME_LENGTH} and "
+            f"names up to {validation.MAX_NAME_LENGTH} without =, and "
             f"strings up to {validation.MAX_ITEM_LENGTH} printable characters",
             "parse": _key_field("labels"),
         },

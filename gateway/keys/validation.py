@@ -136,6 +136,8 @@ def _timestamp(value: Any) -> int:
 def _labels(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or len(value) > MAX_LABELS:
         raise ValueError(f"must be an object of at most {MAX_LABELS} strings")
+    if any("=" in name for name in value):
+        raise ValueError("must have names without =, which ends the name in a filter such as team=red")
     return {_text(name, MAX_NAME_LENGTH): _text(text, MAX_ITEM_LENGTH) for name, text in value.items()}
 
 

@@ -78,6 +78,7 @@ def test_valid_fields_are_returned_in_their_stored_form() -> None:
         ("tool_rate_limits", {str(n): 1 for n in range(101)}),
         ("labels", []),
         ("labels", {"a": 1}),
+        ("labels", {"te=am": "red"}),
         ("labels", {str(n): "x" for n in range(21)}),
         ("revoked_at", None),
         ("suspended_at", None),
