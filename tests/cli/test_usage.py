@@ -85,6 +85,12 @@ def test_dead_letters_must_be_selected_by_id_or_all(capsys: Capture, arguments: 
     assert (code, "--all" in err) == (1, True)
 
 
+@pytest.mark.parametrize("arguments", [(), ("reconcile",), ("readers", "t"), ("denials",)])
+def test_a_missing_clickhouse_is_named(capsys: Capture, arguments: tuple[str, ...]) -> None:
+    code, _, err = usage(capsys, *arguments)
+    assert (code, "set GATEWAY_CLICKHOUSE_URL" in err) == (1, True)
+
+
 def test_an_unreachable_clickhouse_is_named(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_CLICKHOUSE_URL", "http://127.0.0.1:9")
     code, _, err = usage(capsys, "reconcile")

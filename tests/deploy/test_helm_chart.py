@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import gateway
+from gateway.runtime.admin_command import MIGRATION_TIMEOUT
 from gateway.settings import Settings
 from tests.deploy import chart
 from tests.deploy.chart import EVERYTHING, NAME, REQUIRED
@@ -137,7 +138,8 @@ def test_probes_ask_the_port_of_the_role(role: str) -> None:
         port = settings.proxy_port if role == "proxy" else settings.admin_port
         assert ports == {role: port, "metrics": settings.metrics_port}
         startup = container["startupProbe"]
-        assert startup["periodSeconds"] * startup["failureThreshold"] > 2 * settings.start_timeout
+        longest = MIGRATION_TIMEOUT if role == "admin" else 2 * settings.start_timeout
+        assert startup["periodSeconds"] * startup["failureThreshold"] >= longest
         assert container["args"] == [role]
 
 

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 async def usage_table(stores: Stores) -> AsyncIterator[UsageTable | None]:
     """Yield the usage table of a ClickHouse server; `None` for chDB, which only the admin process can open.
 
-    Raises `CliError` if ClickHouse fails inside.
+    Raises `CliError` if ClickHouse fails inside, and if neither is known.
     """
     url = stores.settings.clickhouse_url
+    if url is None and stores.instance is None:
+        raise CliError("set GATEWAY_CLICKHOUSE_URL, too: with GATEWAY_REDIS_URL alone this command cannot find usage")
     if url is None or url.startswith("chdb:"):
         yield None
         return

@@ -217,11 +217,11 @@ ports:
     containerPort: {{ .port }}
   - name: metrics
     containerPort: 8003
-# Two minutes: the command waits for its engines for GATEWAY_START_TIMEOUT (30 s), and may migrate tables.
+# The command waits for its engines for GATEWAY_START_TIMEOUT (30 s); the admin process may migrate tables for an hour.
 startupProbe:
   httpGet: {path: /healthz, port: {{ .role }}, scheme: {{ $scheme }}}
   periodSeconds: 2
-  failureThreshold: 60
+  failureThreshold: {{ ternary 1800 60 (eq .role "admin") }}
 livenessProbe:
   httpGet: {path: /healthz, port: {{ .role }}, scheme: {{ $scheme }}}
   periodSeconds: 10
