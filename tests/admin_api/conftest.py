@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import redis.asyncio
 
 from admin_api.dependencies import Dependencies
-from gateway.accounts.creation_limits import CreationLimits
-from gateway.accounts.login_limits import LoginLimits
 from gateway.accounts.passwords import Passwords
-from gateway.accounts.sessions import Sessions
-from gateway.accounts.tokens import AccessTokens
-from gateway.accounts.users import UserStore
-from gateway.alerts.queue import AlertQueue
-from gateway.audit.audit_log import AuditLog
-from gateway.keys.store import KeyStore
 from gateway.usage.store.table import UsageTable
-from tests.support.admin_api import ADMIN, SECRET, USER, Api, add_users, empty, serving
+from tests.support.admin_api import ADMIN, USER, Api, add_users, dependencies, empty, serving
 from tests.support.clock import Clock
 
 
@@ -48,21 +39,7 @@ async def table(usage_table: UsageTable) -> UsageTable:
 
 @pytest.fixture
 def deps(redis: redis.asyncio.Redis, usage_table: UsageTable, clock: Clock, cheap_passwords: Passwords) -> Dependencies:
-    return Dependencies(
-        redis=redis,
-        users=UserStore(redis, now_ms=clock.now_ms, passwords=cheap_passwords),
-        keys=KeyStore(redis, pepper=None, now_ms=clock.now_ms),
-        usage=usage_table,
-        tokens=AccessTokens(SECRET, now_ms=clock.now_ms),
-        sessions=Sessions(redis, now_ms=clock.now_ms),
-        login_limits=LoginLimits(redis, now_ms=clock.now_ms),
-        creation_limits=CreationLimits(redis, now_ms=clock.now_ms),
-        audit=AuditLog(redis, now_ms=clock.now_ms),
-        alerts=AlertQueue(redis, now_ms=clock.now_ms),
-        now_ms=clock.now_ms,
-        version="0.0.0-test",
-        trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
-    )
+    return dependencies(redis, usage_table, clock.now_ms, cheap_passwords)
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple
 
 import jwt
+import redis.asyncio
 from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDictProxy
@@ -15,6 +17,15 @@ from multidict import CIMultiDictProxy
 from admin_api.app import make_app
 from admin_api.dependencies import Dependencies
 from admin_api.http.connection import Runner
+from gateway.accounts.creation_limits import CreationLimits
+from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.passwords import Passwords
+from gateway.accounts.sessions import Sessions
+from gateway.accounts.tokens import AccessTokens
+from gateway.accounts.users import UserStore
+from gateway.alerts.queue import AlertQueue
+from gateway.audit.audit_log import AuditLog
+from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
 from gateway.usage.event import UsageEvent
 from gateway.usage.store.names import AUDIT_TABLE, BY_DIMENSION_TABLE, DENIALS_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
@@ -124,6 +135,27 @@ async def serving(deps: Dependencies) -> AsyncIterator[Api]:
     # Tests send cookies themselves.
     async with TestClient(Served(make_app(deps)), cookie_jar=DummyCookieJar()) as client:
         yield Api(client, deps)
+
+
+def dependencies(
+    redis: redis.asyncio.Redis, usage: UsageTable, now_ms: Callable[[], int], passwords: Passwords
+) -> Dependencies:
+    """Return the dependencies of the app on these engines."""
+    return Dependencies(
+        redis=redis,
+        users=UserStore(redis, now_ms=now_ms, passwords=passwords),
+        keys=KeyStore(redis, pepper=None, now_ms=now_ms),
+        usage=usage,
+        tokens=AccessTokens(SECRET, now_ms=now_ms),
+        sessions=Sessions(redis, now_ms=now_ms),
+        login_limits=LoginLimits(redis, now_ms=now_ms),
+        creation_limits=CreationLimits(redis, now_ms=now_ms),
+        audit=AuditLog(redis, now_ms=now_ms),
+        alerts=AlertQueue(redis, now_ms=now_ms),
+        now_ms=now_ms,
+        version="0.0.0-test",
+        trusted_proxies=(ipaddress.ip_network("127.0.0.1"),),
+    )
 
 
 async def add_users(deps: Dependencies) -> None:
