@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.keys.record import Restrictions
+from gateway.keys.secret import contains_key
 
 JOINERS = "\u200c\u200d"
 """Invisible characters inside emoji and inside words of Persian and of Indic languages, which texts may contain."""
@@ -66,6 +67,8 @@ def _text(value: Any, max_length: int) -> str:
     visible = value.translate(dict.fromkeys(map(ord, JOINERS))) if isinstance(value, str) else ""
     if not isinstance(value, str) or not visible.strip() or len(value) > max_length or not visible.isprintable():
         raise ValueError(f"must be a string of 1 to {max_length} printable characters")
+    if contains_key(value):
+        raise ValueError("must not contain an API key: it is stored and shown as it is")
     return value.strip()
 
 

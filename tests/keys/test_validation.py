@@ -6,7 +6,26 @@ from typing import Any
 
 import pytest
 
+from gateway.keys.secret import ApiKey
 from gateway.keys.validation import InvalidField, validate_fields, validate_policy
+
+API_KEY = ApiKey.generate().text
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"key_name": API_KEY},
+        {"key_name": f"key {API_KEY} of the laptop"},
+        {"labels": {"secret": API_KEY}},
+        {"labels": {API_KEY: "secret"}},
+        {"allowed_tools": [API_KEY]},
+    ],
+)
+def test_a_text_with_an_api_key_is_refused_and_not_repeated(values: dict[str, Any]) -> None:
+    with pytest.raises(InvalidField, match="must not contain an API key") as error:
+        validate_fields(values)
+    assert API_KEY not in str(error.value)
 
 
 def test_valid_fields_are_returned_in_their_stored_form() -> None:
