@@ -123,11 +123,12 @@ async def test_a_result_that_is_withheld_with_429_is_counted(gateway: Gateway, u
 
 async def test_requests_without_a_valid_key_are_counted_without_a_key(gateway: Gateway) -> None:
     assert (await gateway.post(INITIALIZE, Origin="https://evil.example")).status == 403
-    wrong = [await gateway.post(call(), ApiKey.generate().text) for _ in range(MAX_PER_SLOT + 1)]
-    refused = sum(response.status == 429 for response in wrong)
-    assert refused
+    # Twice as many as are allowed, because the first ones may belong to the minute before.
+    for _ in range(2 * MAX_PER_SLOT + 1):
+        if (await gateway.post(call(), ApiKey.generate().text)).status == 429:
+            break
     found = await counted(gateway)
-    assert sums(found) == {("", 403, "origin"): 1, ("get", 429, "wrong_keys"): refused}
+    assert sums(found) == {("", 403, "origin"): 1, ("get", 429, "wrong_keys"): 1}
     assert {(one.key_id, one.owner) for one in found} == {("", "")}
 
 
