@@ -6,13 +6,16 @@ Pure: does no I/O.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from gateway.accounts.login_limits import ATTACK_FAILURES
 from gateway.alerts.alert import AlertType, Cause
 from gateway.keys.limit_use import LimitUse
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import DAY_MS, format_minute
-from gateway.usage.reconciliation import Balance
+
+if TYPE_CHECKING:
+    from gateway.usage.reconciliation import Balance
 
 NEAR_PERCENT = 80
 DAYS_BEFORE_END = (1, 3, 14)

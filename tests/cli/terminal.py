@@ -40,4 +40,4 @@ def without_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def screen_of(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
     """Let the terminal have so many lines."""
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, lines)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda fallback=(80, 24): os.terminal_size((80, lines)))

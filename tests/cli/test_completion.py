@@ -128,5 +128,7 @@ def test_the_gateway_of_the_given_folder_is_asked(redis_url: str, capsys: Captur
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_each_shell_is_printed(capsys: Capture, monkeypatch: Environment, shell: str) -> None:
     monkeypatch.setattr(sys, "argv", ["mcp-gateway"])
+    # Otherwise the script is that of the shell that runs the tests, if a shell does.
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     assert main(["--show-completion", shell]) == 0
     assert "_MCP_GATEWAY_COMPLETE" in capsys.readouterr().out

@@ -42,7 +42,7 @@ def show(
     data_dir: options.DataDir = None,
     config: options.ConfigFile = None,
 ) -> None:
-    """Show who did what, when, from which address, and what it changed.
+    """Show who did what, and what it changed.
 
     \b
     Examples:
