@@ -150,6 +150,7 @@ class Player:
             "limiter": self.limiter,
             "denials": SimpleNamespace(count=lambda deny, key, tool: self.denials.append((deny.reason, tool))),
             "tools": tools,
+            "upstream_watch": SimpleNamespace(refused=None),
             "usage": SimpleNamespace(submit=self._submit, submit_callback=self._submit_callback),
         }
         self.services = make_services(config, SYSTEM_CLOCK, self.metrics, Stores(**fakes))
