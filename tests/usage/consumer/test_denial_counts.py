@@ -41,7 +41,7 @@ async def test_counts_whose_writer_ends_between_insert_and_acknowledgement_are_s
     redis: redis.asyncio.Redis, table: UsageTable, usage_url: str, start_writer: Start
 ) -> None:
     hanging = HangingTable(usage_url, database=table.database)
-    hanging.faults, hanging.inserting = [], asyncio.Event()
+    hanging.faults, hanging.log_faults, hanging.inserting = [], [], asyncio.Event()
     counts = [denial(count=3), denial(count=4)]
     await add_denials(redis, *counts)
     running = start_writer(table=hanging)
