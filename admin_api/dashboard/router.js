@@ -7,7 +7,7 @@ const Route = createContext(null);
 export const RouteProvider = Route.Provider;
 
 // The view, the name after it (such as a key id), and the filters of the present address.
-export function parseHash(hash) {
+function parseHash(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view = "", name = ""] = path.split("/").map(decode);
   return { view, name, query: Object.fromEntries(new URLSearchParams(query)) };
@@ -47,15 +47,15 @@ export function useHash() {
   return route;
 }
 
-export function useRoute() {
-  return useContext(Route);
-}
-
-// The filters in the address, and a function that changes some of them. An empty value removes a filter.
-export function useQuery(defaults = {}) {
-  const { view, name, query } = useRoute();
-  const change = useCallback((changes) => navigate(view, { ...query, ...changes }, name), [view, name, query]);
-  return [{ ...defaults, ...query }, change];
+// The filters in the address, and a function that changes some of them. An empty value removes a filter. A cursor
+// belongs to its filters: changes without one lead to the first page.
+export function useQuery() {
+  const { view, name, query } = useContext(Route);
+  const change = useCallback(
+    (changes) => navigate(view, { ...query, cursor: "", ...changes }, name),
+    [view, name, query],
+  );
+  return [query, change];
 }
 
 function decode(text) {

@@ -106,6 +106,15 @@ export function ToggleGroup({ label, options, value, onChange }) {
   `;
 }
 
+// The filters of a list; `onClear` empties them.
+export function FilterBar({ label, onClear = null, children }) {
+  return html`
+    <form class="filter-bar" aria-label=${label} onSubmit=${(event) => event.preventDefault()} onReset=${onClear}>
+      ${children} ${onClear && html`<button type="reset" class="button">Clear</button>`}
+    </form>
+  `;
+}
+
 // A filter of a list: it takes effect when it is changed, and is empty for none.
 export function Filter({ label, value = "", onChange, options = null, suggestions = null, ...properties }) {
   const id = useId();

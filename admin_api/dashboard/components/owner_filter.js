@@ -22,6 +22,6 @@ export function OwnerFilter({ query, onChange }) {
     label="Owner"
     options=${options}
     value=${owner}
-    onChange=${(value) => onChange({ owner: value, cursor: "" })}
+    onChange=${(owner) => onChange({ owner })}
   />`;
 }

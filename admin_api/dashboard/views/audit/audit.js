@@ -5,7 +5,7 @@ import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZoneNote } from "../../times.js";
-import { Filter } from "../../components/form.js";
+import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
 import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
@@ -19,7 +19,7 @@ export function AuditView() {
   const [problem, setProblem] = useState("");
   const filters = { ...rangeOf(query), actor: query.actor, act: query.act, object: query.object };
   const loaded = useData("api/audit", { ...filters, limit: PAGE_SIZE, cursor: query.cursor });
-  const filter = (name) => (value) => change({ [name]: value, cursor: "" });
+  const filter = (name) => (value) => change({ [name]: value });
   const save = (format) =>
     download("api/audit/export", { ...filters, format }).then(
       () => setProblem(""),
@@ -39,15 +39,10 @@ export function AuditView() {
       lead="Logins, exports, denied requests, and changes of keys and users, the newest first."
     />
     <div class="filters">
-      <${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} />
+      <${PeriodPicker} query=${query} onChange=${change} />
     </div>
     <${Panel} title="Acts" actions=${html`<span class="hint">Download</span>${downloads}`}>
-      <form
-        class="filter-bar"
-        aria-label="Filter acts"
-        onSubmit=${(event) => event.preventDefault()}
-        onReset=${() => change({ actor: "", act: "", object: "", cursor: "" })}
-      >
+      <${FilterBar} label="Filter acts" onClear=${() => change({ actor: "", act: "", object: "" })}>
         <${Filter} label="Actor" value=${query.actor} onChange=${filter("actor")} />
         <${Filter}
           label="Act"
@@ -57,8 +52,7 @@ export function AuditView() {
           onChange=${filter("act")}
         />
         <${Filter} label="Object" value=${query.object} placeholder="key id or email" onChange=${filter("object")} />
-        <button type="reset" class="button">Clear</button>
-      </form>
+      <//>
       <p class="problem" role="alert">${problem}</p>
       <${Loaded} ...${loaded}
         >${(page, isLoading) => html`<${ActTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//

@@ -8,7 +8,7 @@ import { useSession } from "../../session.js";
 import { DateOf, RelativeTime, ZoneNote } from "../../times.js";
 import { curlCall } from "../../components/client_chooser.js";
 import { CodeBlock, CopyButton } from "../../components/code.js";
-import { Filter } from "../../components/form.js";
+import { Filter, FilterBar } from "../../components/form.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { CursorPager, Name, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
@@ -29,7 +29,7 @@ export function KeysView() {
     limit: PAGE_SIZE,
     cursor: query.cursor,
   });
-  const filter = (name) => (value) => change({ [name]: value, cursor: "" });
+  const filter = (name) => (value) => change({ [name]: value });
   const close = () => setDialog(null);
   const created = (key) => {
     if (key.replayed) {
@@ -61,12 +61,7 @@ export function KeysView() {
     </div>
     <div class="filters"><${OwnerFilter} query=${query} onChange=${change} /></div>
     <${Panel} title="Keys">
-      <form
-        class="filter-bar"
-        aria-label="Filter keys"
-        onSubmit=${(event) => event.preventDefault()}
-        onReset=${() => change({ q: "", label: "", status: "", cursor: "" })}
-      >
+      <${FilterBar} label="Filter keys" onClear=${() => change({ q: "", label: "", status: "" })}>
         <${Filter} label="Search" value=${query.q} placeholder="name, id or prefix" onChange=${filter("q")} />
         <${Filter} label="Label" value=${query.label} placeholder="team, or team=red" onChange=${filter("label")} />
         <${Filter}
@@ -75,8 +70,7 @@ export function KeysView() {
           options=${[["", "Any"], ...Object.entries(STATUSES)]}
           onChange=${filter("status")}
         />
-        <button type="reset" class="button">Clear</button>
-      </form>
+      <//>
       <${Loaded} ...${loaded}>
         ${(page, isLoading) =>
           page.keys.length === 0 && !isFiltered
@@ -148,7 +142,7 @@ function KeyTable({ page, isLoading, query, change }) {
       rows=${page.keys}
       rowKey=${(key) => key.key_id}
       sort=${{ name: query.sort ?? "created", order: query.order ?? "desc" }}
-      onSort=${({ name, order }) => change({ sort: name, order, cursor: "" })}
+      onSort=${({ name, order }) => change({ sort: name, order })}
       isInactive=${(key) => key.status !== "active"}
     />
     <${CursorPager}

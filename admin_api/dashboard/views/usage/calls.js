@@ -6,7 +6,7 @@ import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZONE, ZoneNote } from "../../times.js";
-import { Filter } from "../../components/form.js";
+import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { CursorPager, Name, Properties, Table } from "../../components/table.js";
@@ -35,7 +35,7 @@ export function CallsView() {
     status: query.status,
   };
   const loaded = useData("api/mcp-usage/history", { ...filters, tz: ZONE, limit: PAGE_SIZE, cursor: query.cursor });
-  const filter = (name) => (value) => change({ [name]: value, cursor: "" });
+  const filter = (name) => (value) => change({ [name]: value });
   const save = async (format) => {
     setProblem("");
     await download("api/mcp-usage/export", { ...filters, format }).catch((error) => setProblem(error.message));
@@ -50,14 +50,12 @@ export function CallsView() {
     <${Heading} title="Calls" lead="Each answered tools/call, the newest first." />
     <div class="filters">
       <${OwnerFilter} query=${query} onChange=${change} />
-      <${PeriodPicker} query=${query} onChange=${(changes) => change({ ...changes, cursor: "" })} />
+      <${PeriodPicker} query=${query} onChange=${change} />
     </div>
     <${Panel} title="Calls" id="history" actions=${html`<span class="hint">Download</span>${downloads}`}>
-      <form
-        class="filter-bar"
-        aria-label="Filter calls"
-        onSubmit=${(event) => event.preventDefault()}
-        onReset=${() => change({ tool: "", table: "", key_id: "", client: "", status: "", cursor: "" })}
+      <${FilterBar}
+        label="Filter calls"
+        onClear=${() => change({ tool: "", table: "", key_id: "", client: "", status: "" })}
       >
         <${Filter} label="Tool" value=${query.tool} onChange=${filter("tool")} />
         <${Filter} label="Table" value=${query.table} onChange=${filter("table")} />
@@ -69,8 +67,7 @@ export function CallsView() {
           options=${[["", "Any"], ...Object.entries(STATUSES)]}
           onChange=${filter("status")}
         />
-        <button type="reset" class="button">Clear</button>
-      </form>
+      <//>
       <p class="problem" role="alert">${problem}</p>
       <${Loaded} ...${loaded}
         >${(page, isLoading) => html`<${CallTable} page=${page} isLoading=${isLoading} query=${query} change=${change} />`}<//

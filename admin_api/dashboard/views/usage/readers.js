@@ -6,7 +6,7 @@ import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZONE, ZoneNote } from "../../times.js";
-import { Filter } from "../../components/form.js";
+import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
 import { Name, Table } from "../../components/table.js";
@@ -35,7 +35,7 @@ export function ReadersView() {
       title="Readers"
       actions=${query.table && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}
     >
-      <form class="filter-bar" aria-label="Choose a table" onSubmit=${(event) => event.preventDefault()}>
+      <${FilterBar} label="Choose a table">
         <${Filter}
           label="Table"
           value=${query.table}
@@ -43,7 +43,7 @@ export function ReadersView() {
           suggestions=${names}
           onChange=${(table) => change({ table })}
         />
-      </form>
+      <//>
       <p class="problem" role="alert">${problem}</p>
       ${
         query.table

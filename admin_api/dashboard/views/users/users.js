@@ -7,7 +7,7 @@ import { href, useQuery } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateOf, ZoneNote } from "../../times.js";
 import { ConfirmDialog } from "../../components/dialog.js";
-import { Filter } from "../../components/form.js";
+import { Filter, FilterBar } from "../../components/form.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
 import { CursorPager, Name, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
@@ -56,14 +56,9 @@ export function UsersView() {
       }
     <//>
     <${Panel} title="Users and service accounts">
-      <form class="filter-bar" aria-label="Filter users" onSubmit=${(event) => event.preventDefault()}>
-        <${Filter}
-          label="Search"
-          value=${query.q}
-          placeholder="part of an email"
-          onChange=${(q) => change({ q, cursor: "" })}
-        />
-      </form>
+      <${FilterBar} label="Filter users">
+        <${Filter} label="Search" value=${query.q} placeholder="part of an email" onChange=${(q) => change({ q })} />
+      <//>
       <${Loaded} ...${loaded}
         >${(page, isLoading) => html`<${UserTable} page=${page} isLoading=${isLoading} query=${query} change=${change} actions=${actions} />`}<//
       >
