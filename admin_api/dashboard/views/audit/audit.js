@@ -1,10 +1,10 @@
 // The audit log: who did what, with the values before and after.
 
-import { download } from "../../api.js";
-import { html, useState } from "../../html.js";
+import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZoneNote } from "../../times.js";
+import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
@@ -16,23 +16,10 @@ const ACTS = ["key.*", "user.*", "auth.*", "usage.export", "audit.export", "dead
 
 export function AuditView() {
   const [query, change] = useQuery();
-  const [problem, setProblem] = useState("");
   const filters = { ...rangeOf(query), actor: query.actor, act: query.act, object: query.object };
   const loaded = useData("api/audit", { ...filters, limit: PAGE_SIZE, cursor: query.cursor });
   const filter = (name) => (value) => change({ [name]: value });
-  const save = (format) =>
-    download("api/audit/export", { ...filters, format }).then(
-      () => setProblem(""),
-      (error) => setProblem(error.message),
-    );
-  const downloads = [
-    ["csv", "CSV"],
-    ["ndjson", "NDJSON"],
-    ["parquet", "Parquet"],
-  ].map(
-    ([format, title]) =>
-      html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>${title}</button>`,
-  );
+  const [save, problem] = useDownload("api/audit/export", filters);
   return html`
     <${Heading}
       title="Audit"
@@ -41,7 +28,7 @@ export function AuditView() {
     <div class="filters">
       <${PeriodPicker} query=${query} onChange=${change} />
     </div>
-    <${Panel} title="Acts" actions=${html`<span class="hint">Download</span>${downloads}`}>
+    <${Panel} title="Acts" actions=${html`<${FormatButtons} save=${save} />`}>
       <${FilterBar} label="Filter acts" onClear=${() => change({ actor: "", act: "", object: "" })}>
         <${Filter} label="Actor" value=${query.actor} onChange=${filter("actor")} />
         <${Filter}

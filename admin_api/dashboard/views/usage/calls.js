@@ -1,11 +1,11 @@
 // Single calls of a period, with filters and downloads.
 
-import { download } from "../../api.js";
 import { bytes, count, milliseconds } from "../../format.js";
-import { html, useState } from "../../html.js";
+import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZONE, ZoneNote } from "../../times.js";
+import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
@@ -24,7 +24,6 @@ const COUNT_METHODS = {
 
 export function CallsView() {
   const [query, change] = useQuery();
-  const [problem, setProblem] = useState("");
   const filters = {
     ...rangeOf(query),
     ...ownerQuery(query),
@@ -36,23 +35,14 @@ export function CallsView() {
   };
   const loaded = useData("api/mcp-usage/history", { ...filters, tz: ZONE, limit: PAGE_SIZE, cursor: query.cursor });
   const filter = (name) => (value) => change({ [name]: value });
-  const save = async (format) => {
-    setProblem("");
-    await download("api/mcp-usage/export", { ...filters, format }).catch((error) => setProblem(error.message));
-  };
-  const downloads = ["csv", "ndjson", "parquet"].map(
-    (format) =>
-      html`<button key=${format} type="button" class="button small" onClick=${() => save(format)}>
-        ${format === "parquet" ? "Parquet" : format.toUpperCase()}
-      </button>`,
-  );
+  const [save, problem] = useDownload("api/mcp-usage/export", filters);
   return html`
     <${Heading} title="Calls" lead="Each answered tools/call, the newest first." />
     <div class="filters">
       <${OwnerFilter} query=${query} onChange=${change} />
       <${PeriodPicker} query=${query} onChange=${change} />
     </div>
-    <${Panel} title="Calls" id="history" actions=${html`<span class="hint">Download</span>${downloads}`}>
+    <${Panel} title="Calls" id="history" actions=${html`<${FormatButtons} save=${save} />`}>
       <${FilterBar}
         label="Filter calls"
         onClear=${() => change({ tool: "", table: "", key_id: "", client: "", status: "" })}

@@ -1,11 +1,11 @@
 // Requests that were refused with 403 or 429, the most frequent first.
 
-import { download } from "../../api.js";
 import { count } from "../../format.js";
 import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { href } from "../../router.js";
 import { RelativeTime, ZONE } from "../../times.js";
+import { CsvButton, useDownload } from "../../components/downloads.js";
 import { Empty, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Name, Table } from "../../components/table.js";
 
@@ -30,18 +30,10 @@ const REASONS = {
 // `scope` selects requests as the API does; with the `key_id` in it, there is no column for keys.
 export function Denials({ scope, title = "Refused requests", seconds = 0 }) {
   const [limit, setLimit] = useState(FIRST);
-  const [problem, setProblem] = useState("");
   const loaded = useData("api/mcp-usage/denials", { ...scope, tz: ZONE, limit }, { seconds });
-  const save = () =>
-    download("api/mcp-usage/denials/export", { ...scope, tz: ZONE }).then(
-      () => setProblem(""),
-      (error) => setProblem(error.message),
-    );
+  const [save, problem] = useDownload("api/mcp-usage/denials/export", { ...scope, tz: ZONE });
   return html`
-    <${Panel}
-      title=${title}
-      actions=${loaded.data?.denials.length > 0 && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}
-    >
+    <${Panel} title=${title} actions=${loaded.data?.denials.length > 0 && html`<${CsvButton} save=${save} />`}>
       <p class="problem" role="alert">${problem}</p>
       <${Loaded} ...${loaded}>${(page) => html`<${DenialTable} page=${page} scope=${scope} />`}<//>
       ${loaded.data?.next_cursor && limit < MOST && html`<button type="button" class="button small" onClick=${() => setLimit(MOST)}>Show more</button>`}

@@ -1,11 +1,11 @@
 // Readers of a table: from a table to owners, keys, clients and tools.
 
-import { download } from "../../api.js";
 import { count } from "../../format.js";
-import { html, useState } from "../../html.js";
+import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { DateTime, ZONE, ZoneNote } from "../../times.js";
+import { CsvButton, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
@@ -14,27 +14,19 @@ import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 
 export function ReadersView() {
   const [query, change] = useQuery();
-  const [problem, setProblem] = useState("");
   const range = rangeOf(query);
   const scope = { ...range, ...ownerQuery(query), tz: ZONE };
   const known = useData(query.table ? null : "api/mcp-usage/stats", scope);
   const names = (known.data?.by_table ?? []).map((row) => row.table_name).filter(Boolean);
   const readers = useData(query.table ? "api/mcp-usage/readers" : null, { ...scope, table: query.table });
-  const save = () =>
-    download("api/mcp-usage/readers", { ...scope, table: query.table, format: "csv" }).then(
-      () => setProblem(""),
-      (error) => setProblem(error.message),
-    );
+  const [save, problem] = useDownload("api/mcp-usage/readers", { ...scope, table: query.table });
   return html`
     <${Heading} title="Tables" lead="The owners, keys and clients that read a table." />
     <div class="filters">
       <${OwnerFilter} query=${query} onChange=${change} />
       <${PeriodPicker} query=${query} onChange=${change} />
     </div>
-    <${Panel}
-      title="Readers"
-      actions=${query.table && html`<button type="button" class="button small" onClick=${save}>Download as CSV</button>`}
-    >
+    <${Panel} title="Readers" actions=${query.table && html`<${CsvButton} save=${save} />`}>
       <${FilterBar} label="Choose a table">
         <${Filter}
           label="Table"

@@ -4,8 +4,8 @@ import { html } from "../../html.js";
 import { navigate } from "../../router.js";
 import { formatClock, formatDay, formatMinute } from "../../times.js";
 import { Chart } from "../../components/chart.js";
-import { bucketEnd, bucketTimes, valuesOf } from "../../components/timeline.js";
 import { MEASURES } from "./measures.js";
+import { bucketEnd, bucketTimes, valuesOf } from "./timeline.js";
 
 const BUCKET_NAMES = { minute: "minute", quarter_hour: "quarter of an hour", hour: "hour", day: "day" };
 

@@ -1,6 +1,6 @@
 // The buckets of a period, without gaps: statistics have rows only for buckets with calls.
 
-import { startOf } from "../times.js";
+import { startOf } from "../../times.js";
 
 const LENGTH = { minute: 60_000, quarter_hour: 900_000, hour: 3_600_000 };
 const MAX_BUCKETS = 2000;
