@@ -2,13 +2,14 @@
 
 import { html } from "../../html.js";
 import { useData } from "../../data.js";
-import { href, useQuery } from "../../router.js";
+import { useQuery } from "../../router.js";
 import { DateTime, ZoneNote } from "../../times.js";
 import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
 import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
+import { Subject } from "../keys/key_link.js";
 
 const PAGE_SIZE = 50;
 const RESULTS = { ok: ["active", "Done"], denied: ["suspended", "Denied"], failed: ["error", "Failed"] };
@@ -55,7 +56,7 @@ function ActTable({ page, isLoading, query, change }) {
     { key: "time", title: "Time", class: "nowrap", cell: (item) => html`<${DateTime} at=${item.created_at} />` },
     { key: "actor", title: "Actor", cell: (item) => html`<${Name} text=${item.actor} />` },
     { key: "act", title: "Act", cell: (item) => html`<code>${item.act}</code>` },
-    { key: "object", title: "Object", cell: (item) => html`<${ObjectOf} item=${item} />` },
+    { key: "object", title: "Object", cell: (item) => html`<${Subject} text=${item.object} />` },
     {
       key: "result",
       title: "Result",
@@ -80,11 +81,6 @@ function ActTable({ page, isLoading, query, change }) {
       change=${change}
     />
   `;
-}
-
-function ObjectOf({ item }) {
-  const name = html`<${Name} text=${item.object || "–"} />`;
-  return item.object?.startsWith("key_") ? html`<a href=${href("keys", {}, item.object)}>${name}</a>` : name;
 }
 
 function changes({ before, after }) {

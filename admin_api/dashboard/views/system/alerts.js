@@ -8,8 +8,9 @@ import { href, useQuery } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateTime, ZoneNote } from "../../times.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
-import { CursorPager, Name, Table } from "../../components/table.js";
+import { CursorPager, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
+import { Subject } from "../keys/key_link.js";
 
 const PAGE_SIZE = 50;
 const REFRESH_SECONDS = 15;
@@ -111,11 +112,6 @@ function AlertTable({ items }) {
     rows=${items}
     rowKey=${(alert) => alert.id}
   />`;
-}
-
-function Subject({ text }) {
-  const name = html`<${Name} text=${text} />`;
-  return text.startsWith("key_") ? html`<a href=${href("keys", {}, text)}>${name}</a>` : name;
 }
 
 function Delivery({ alert }) {

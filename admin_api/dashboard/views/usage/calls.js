@@ -3,7 +3,7 @@
 import { bytes, count, milliseconds } from "../../format.js";
 import { html } from "../../html.js";
 import { useData } from "../../data.js";
-import { href, useQuery } from "../../router.js";
+import { useQuery } from "../../router.js";
 import { DateTime, ZONE, ZoneNote } from "../../times.js";
 import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
@@ -11,6 +11,7 @@ import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { CursorPager, Name, Properties, Table } from "../../components/table.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
+import { KeyLink } from "../keys/key_link.js";
 
 const PAGE_SIZE = 50;
 const STATUSES = { ok: "OK", tool_error: "Tool error", rpc_error: "Protocol error", denied: "Denied" };
@@ -91,12 +92,7 @@ function CallTable({ page, isLoading, query, change }) {
       cell: (item) => milliseconds(item.duration_ms),
     },
     { key: "size", title: "Size", right: true, class: "nowrap", cell: (item) => bytes(item.response_bytes) },
-    {
-      key: "key",
-      title: "Key",
-      cell: (item) =>
-        html`<a href=${href("keys", {}, item.key_id)}><${Name} text=${item.key_name || item.key_id} /></a>`,
-    },
+    { key: "key", title: "Key", cell: (item) => html`<${KeyLink} id=${item.key_id} name=${item.key_name} />` },
     isEverybody && { key: "owner", title: "Owner", cell: (item) => html`<${Name} text=${item.owner} />` },
     { key: "client", title: "Client", cell: (item) => client(item) },
   ].filter(Boolean);

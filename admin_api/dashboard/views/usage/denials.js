@@ -3,11 +3,11 @@
 import { count } from "../../format.js";
 import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
-import { href } from "../../router.js";
 import { RelativeTime, ZONE } from "../../times.js";
 import { CsvButton, useDownload } from "../../components/downloads.js";
 import { Empty, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Name, Table } from "../../components/table.js";
+import { KeyLink } from "../keys/key_link.js";
 
 const FIRST = 10;
 const MOST = 200;
@@ -59,9 +59,7 @@ function DenialTable({ page, scope }) {
       key: "key",
       title: "Key",
       cell: (row) =>
-        row.key_id
-          ? html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>`
-          : html`<${Unknown}>none<//>`,
+        row.key_id ? html`<${KeyLink} id=${row.key_id} name=${row.key_name} />` : html`<${Unknown}>none<//>`,
     },
     scope.all && { key: "owner", title: "Owner", cell: (row) => html`<${Name} text=${row.owner || "–"} />` },
     { key: "count", title: "Times", right: true, cell: (row) => count(row.count) },

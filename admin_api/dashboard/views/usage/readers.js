@@ -11,6 +11,7 @@ import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Unknown } from "../../components/state.js";
 import { Name, Table } from "../../components/table.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
+import { KeyLink } from "../keys/key_link.js";
 
 export function ReadersView() {
   const [query, change] = useQuery();
@@ -84,11 +85,7 @@ function ReaderTable({ page, query }) {
     });
   const columns = [
     { key: "owner", title: "Owner", cell: (row) => html`<${Name} text=${row.owner} />` },
-    {
-      key: "key",
-      title: "Key",
-      cell: (row) => html`<a href=${href("keys", {}, row.key_id)}><${Name} text=${row.key_name || row.key_id} /></a>`,
-    },
+    { key: "key", title: "Key", cell: (row) => html`<${KeyLink} id=${row.key_id} name=${row.key_name} />` },
     {
       key: "client",
       title: "Client",
