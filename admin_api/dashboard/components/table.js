@@ -38,8 +38,29 @@ export function Table({
   `;
 }
 
+// The table within the details of a row; `children` are its rows.
+export function InnerTable({ caption, titles, children }) {
+  return html`
+    <${Scrolling} label=${caption}>
+      <table class="changes">
+        <caption class="offscreen">
+          ${caption}
+        </caption>
+        <thead>
+          <tr>
+            ${titles.map((title) => html`<th key=${title} scope="col">${title}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${children}
+        </tbody>
+      </table>
+    <//>
+  `;
+}
+
 // A part of the page that scrolls, also by keyboard.
-export function Scrolling({ label, children }) {
+function Scrolling({ label, children }) {
   return html`<div class="scroll" role="region" aria-label=${label} tabindex="0">${children}</div>`;
 }
 

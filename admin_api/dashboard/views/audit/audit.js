@@ -8,7 +8,7 @@ import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
 import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
-import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
+import { CursorPager, InnerTable, Name, Table } from "../../components/table.js";
 import { Subject } from "../keys/key_link.js";
 
 const PAGE_SIZE = 50;
@@ -87,30 +87,16 @@ function changes({ before, after }) {
   const names = Object.keys({ ...before, ...after }).sort();
   if (names.length === 0) return html`<p class="hint">This act has no values.</p>`;
   return html`
-    <${Scrolling} label="Values before and after"
-      ><table class="changes">
-        <caption class="offscreen">
-          Values before and after
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Field</th>
-            <th scope="col">Before</th>
-            <th scope="col">After</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${names.map(
-            (name) =>
-              html`<tr key=${name}>
-                <th scope="row">${name}</th>
-                <td><bdi>${text(before, name)}</bdi></td>
-                <td><bdi>${text(after, name)}</bdi></td>
-              </tr>`,
-          )}
-        </tbody>
-      </table><//
-    >
+    <${InnerTable} caption="Values before and after" titles=${["Field", "Before", "After"]}>
+      ${names.map(
+        (name) =>
+          html`<tr key=${name}>
+            <th scope="row">${name}</th>
+            <td><bdi>${text(before, name)}</bdi></td>
+            <td><bdi>${text(after, name)}</bdi></td>
+          </tr>`,
+      )}
+    <//>
   `;
 }
 

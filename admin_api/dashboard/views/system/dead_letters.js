@@ -9,7 +9,7 @@ import { useSession } from "../../session.js";
 import { DateTime } from "../../times.js";
 import { ConfirmDialog } from "../../components/dialog.js";
 import { Empty, Loaded, Panel } from "../../components/state.js";
-import { CursorPager, Name, Scrolling, Table } from "../../components/table.js";
+import { CursorPager, InnerTable, Name, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
 
 const PAGE_SIZE = 20;
@@ -137,34 +137,18 @@ function content(letter) {
 
 function Events({ events }) {
   return html`
-    <${Scrolling} label="Events of this letter"
-      ><table class="changes">
-        <caption class="offscreen">
-          Events of this letter
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">Event</th>
-            <th scope="col">Time</th>
-            <th scope="col">Owner</th>
-            <th scope="col">Key</th>
-            <th scope="col">Tool</th>
+    <${InnerTable} caption="Events of this letter" titles=${["Event", "Time", "Owner", "Key", "Tool"]}>
+      ${events.map(
+        (event) => html`
+          <tr key=${event.event_id}>
+            <th scope="row"><code>${event.event_id}</code></th>
+            <td><${DateTime} at=${event.created_at} /></td>
+            <td><bdi>${event.owner}</bdi></td>
+            <td><code>${event.key_id}</code></td>
+            <td><${Name} as="code" text=${event.tool_name} /></td>
           </tr>
-        </thead>
-        <tbody>
-          ${events.map(
-            (event) => html`
-              <tr key=${event.event_id}>
-                <th scope="row"><code>${event.event_id}</code></th>
-                <td><${DateTime} at=${event.created_at} /></td>
-                <td><bdi>${event.owner}</bdi></td>
-                <td><code>${event.key_id}</code></td>
-                <td><${Name} as="code" text=${event.tool_name} /></td>
-              </tr>
-            `,
-          )}
-        </tbody>
-      </table><//
-    >
+        `,
+      )}
+    <//>
   `;
 }
