@@ -32,6 +32,12 @@ export function Status({ kind, children }) {
   return html`<span class="status ${kind}">${children}</span>`;
 }
 
+// The status `value`: `known` has its kind and text. One that this page does not know is shown as it is.
+export function KnownStatus({ value, known }) {
+  const [kind, text] = known[value] ?? ["", value];
+  return html`<${Status} kind=${kind}>${text}<//>`;
+}
+
 export function Panel({ title, actions = null, id, class: className = "", children }) {
   return html`
     <section class="panel ${className}" id=${id} aria-label=${title}>

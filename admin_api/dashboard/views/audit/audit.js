@@ -7,7 +7,7 @@ import { DateTime, ZoneNote } from "../../times.js";
 import { FormatButtons, useDownload } from "../../components/downloads.js";
 import { Filter, FilterBar } from "../../components/form.js";
 import { PeriodPicker, rangeOf } from "../../components/period.js";
-import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
+import { Empty, Heading, KnownStatus, Loaded, Panel } from "../../components/state.js";
 import { CursorPager, InnerTable, Name, Table } from "../../components/table.js";
 import { Subject } from "../keys/key_link.js";
 
@@ -60,8 +60,7 @@ function ActTable({ page, isLoading, query, change }) {
     {
       key: "result",
       title: "Result",
-      cell: (item) =>
-        html`<${Status} kind=${RESULTS[item.result]?.[0]}>${RESULTS[item.result]?.[1] ?? item.result}<//>`,
+      cell: (item) => html`<${KnownStatus} value=${item.result} known=${RESULTS} />`,
     },
     { key: "address", title: "Address", cell: (item) => html`<code>${item.address || "–"}</code>` },
   ];

@@ -7,7 +7,7 @@ import { useData } from "../../data.js";
 import { href, useQuery } from "../../router.js";
 import { useSession } from "../../session.js";
 import { DateTime, ZoneNote } from "../../times.js";
-import { Empty, Heading, Loaded, Panel, Status } from "../../components/state.js";
+import { Empty, Heading, KnownStatus, Loaded, Panel } from "../../components/state.js";
 import { CursorPager, Table } from "../../components/table.js";
 import { toast } from "../../components/toast.js";
 import { Subject } from "../keys/key_link.js";
@@ -115,11 +115,10 @@ function AlertTable({ items }) {
 }
 
 function Delivery({ alert }) {
-  const [kind, text] = STATUSES[alert.status] ?? ["", alert.status];
   const notes = [alert.attempts > 1 && plural(alert.attempts, "attempt"), alert.last_error].filter(Boolean);
   return html`
     <span>
-      <${Status} kind=${kind}>${text}<//>
+      <${KnownStatus} value=${alert.status} known=${STATUSES} />
       ${alert.delivered_at && html` <span class="hint"><${DateTime} at=${alert.delivered_at} /></span>`}
       ${notes.length > 0 && html`<span class="hint note"><bdi>${notes.join(" · ")}</bdi></span>`}
     </span>

@@ -4,7 +4,7 @@ import { count, milliseconds } from "../../format.js";
 import { html } from "../../html.js";
 import { useData } from "../../data.js";
 import { DateTime, RelativeTime, ZoneNote } from "../../times.js";
-import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { Empty, Heading, KnownStatus, Loaded, Panel, Status, Unknown } from "../../components/state.js";
 import { Properties, Table } from "../../components/table.js";
 import { DeadLetters } from "./dead_letters.js";
 
@@ -50,14 +50,9 @@ function State({ system }) {
   `;
 }
 
-function StatusOf({ status }) {
-  const [kind, text] = STATUSES[status] ?? ["", status];
-  return html`<${Status} kind=${kind}>${text}<//>`;
-}
-
 function Engine({ title, state }) {
   return html`
-    <${Panel} title=${title} actions=${html`<${StatusOf} status=${state.status} />`}>
+    <${Panel} title=${title} actions=${html`<${KnownStatus} value=${state.status} known=${STATUSES} />`}>
       <p class="finding">
         ${state.detail}${state.latency_ms !== null && html` <span class="hint">in ${milliseconds(state.latency_ms)}</span>`}
       </p>
@@ -118,7 +113,7 @@ function Findings({ findings }) {
   const sorted = [...findings].sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
   const columns = [
     { key: "name", title: "Check", class: "nowrap", cell: (one) => one.name },
-    { key: "status", title: "Status", cell: (one) => html`<${StatusOf} status=${one.status} />` },
+    { key: "status", title: "Status", cell: (one) => html`<${KnownStatus} value=${one.status} known=${STATUSES} />` },
     { key: "finding", title: "Finding", class: "wrap", cell: (one) => html`<span>${one.finding}</span>` },
     { key: "fix", title: "Fix", class: "wrap", cell: (one) => html`<span>${one.fix || "–"}</span>` },
   ];

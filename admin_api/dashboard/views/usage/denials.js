@@ -5,7 +5,7 @@ import { html, useState } from "../../html.js";
 import { useData } from "../../data.js";
 import { RelativeTime, ZONE } from "../../times.js";
 import { CsvButton, useDownload } from "../../components/downloads.js";
-import { Empty, Loaded, Panel, Status, Unknown } from "../../components/state.js";
+import { Empty, KnownStatus, Loaded, Panel, Unknown } from "../../components/state.js";
 import { Name, Table } from "../../components/table.js";
 import { KeyLink } from "../keys/key_link.js";
 
@@ -49,11 +49,7 @@ function DenialTable({ page, scope }) {
       title: "Tool",
       cell: (row) => (row.tool_name ? html`<${Name} as="code" text=${row.tool_name} />` : html`<${Unknown}>none<//>`),
     },
-    {
-      key: "status",
-      title: "Status",
-      cell: (row) => html`<${Status} kind=${STATUSES[row.status]?.[0]}>${STATUSES[row.status]?.[1] ?? row.status}<//>`,
-    },
+    { key: "status", title: "Status", cell: (row) => html`<${KnownStatus} value=${row.status} known=${STATUSES} />` },
     { key: "reason", title: "Reason", cell: (row) => REASONS[row.reason] ?? row.reason },
     !scope.key_id && {
       key: "key",
