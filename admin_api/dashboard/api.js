@@ -44,7 +44,8 @@ export async function download(path, query = {}) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-function withQuery(path, query) {
+// The address with the values that are set.
+export function withQuery(path, query) {
   const present = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
   const text = new URLSearchParams(present).toString();
   return text ? `${path}?${text}` : path;

@@ -1,5 +1,6 @@
 // The state of the page in its address: `#/view/name?filter=value`. Reload, Back and a shared link restore it.
 
+import { withQuery } from "./api.js";
 import { createContext, useCallback, useContext, useEffect, useState } from "./html.js";
 
 const Route = createContext(null);
@@ -14,9 +15,7 @@ function parseHash(hash) {
 }
 
 export function href(view, query = {}, name = "") {
-  const present = Object.entries(query).filter(([, value]) => value !== "" && value !== null && value !== undefined);
-  const text = new URLSearchParams(present).toString();
-  return `#/${view}${name && `/${encodeURIComponent(name)}`}${text && `?${text}`}`;
+  return withQuery(`#/${view}${name && `/${encodeURIComponent(name)}`}`, query);
 }
 
 export function navigate(view, query = {}, name = "") {
