@@ -6,29 +6,14 @@ export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const dateAndTime = new Intl.DateTimeFormat(undefined, {
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-const dateAndTimeOfYear = new Intl.DateTimeFormat(undefined, {
-  year: "numeric",
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
-const dateAndMinute = new Intl.DateTimeFormat(undefined, {
-  month: "short",
-  day: "numeric",
-  hour: "2-digit",
-  minute: "2-digit",
-});
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const shortDay = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const DAY = { month: "short", day: "numeric" };
+const CLOCK = { hour: "2-digit", minute: "2-digit" };
+const SECOND = { ...DAY, ...CLOCK, second: "2-digit" };
+const dateAndTime = new Intl.DateTimeFormat(undefined, SECOND);
+const dateAndTimeOfYear = new Intl.DateTimeFormat(undefined, { ...SECOND, year: "numeric" });
+const dateAndMinute = new Intl.DateTimeFormat(undefined, { ...DAY, ...CLOCK });
+const clock = new Intl.DateTimeFormat(undefined, CLOCK);
+const shortDay = new Intl.DateTimeFormat(undefined, DAY);
 
 const UNITS = [
   ["year", 31_536_000],
