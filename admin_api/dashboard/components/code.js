@@ -36,6 +36,14 @@ export function CopyButton({ text, label = "Copy", ...properties }) {
   </button>`;
 }
 
+export function Secret({ text, label, id }) {
+  return html`
+    <div class="secret">
+      <code id=${id} tabindex="0">${text}</code><${CopyButton} text=${text} label=${label} data-focus />
+    </div>
+  `;
+}
+
 export function CodeBlock({ text, label }) {
   return html`
     <div class="code" role="group" aria-label=${label}>

@@ -4,7 +4,7 @@ import { post } from "../../api.js";
 import { html, useState } from "../../html.js";
 import { useSession } from "../../session.js";
 import { ClientChooser } from "../../components/client_chooser.js";
-import { CopyButton } from "../../components/code.js";
+import { Secret } from "../../components/code.js";
 import { Dialog } from "../../components/dialog.js";
 import { Field, Form, asNumber } from "../../components/form.js";
 import { RestrictionFields, pairsOf, pairsText, restrictionsOf } from "./key_fields.js";
@@ -149,10 +149,7 @@ export function SecretDialog({ title, created, onClose }) {
         >.
       </p>
       <p class="warning">Copy it now: it is shown only once and cannot be recovered.</p>
-      <div class="secret">
-        <code id="new-key" tabindex="0">${created.api_key}</code>
-        <${CopyButton} text=${created.api_key} label="Copy key" data-focus />
-      </div>
+      <${Secret} text=${created.api_key} label="Copy key" id="new-key" />
       <h3>Configure a client</h3>
       <${ClientChooser} info=${info} secret=${created.api_key} />
       <div class="actions">

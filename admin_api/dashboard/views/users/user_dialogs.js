@@ -2,7 +2,7 @@
 
 import { post } from "../../api.js";
 import { html, useState } from "../../html.js";
-import { CopyButton } from "../../components/code.js";
+import { Secret } from "../../components/code.js";
 import { Dialog } from "../../components/dialog.js";
 import { Field, Form } from "../../components/form.js";
 import { RestrictionFields, restrictionsOf } from "../keys/key_fields.js";
@@ -122,14 +122,11 @@ export function DeleteDialog({ user, onClose, onDone }) {
 }
 
 export function LinkDialog({ title, invitation, onClose }) {
-  const url = invitation.link;
   return html`
     <${Dialog} title=${title} persistent wide onClose=${onClose}>
       <p>Send this link to <bdi>${invitation.email}</bdi>. It works once.</p>
       <p class="warning">Copy it now: it is shown only once.</p>
-      <div class="secret">
-        <code tabindex="0">${url}</code><${CopyButton} text=${url} label="Copy link" data-focus />
-      </div>
+      <${Secret} text=${invitation.link} label="Copy link" />
       <div class="actions"><button type="button" class="button primary" onClick=${onClose}>Close</button></div>
     <//>
   `;
