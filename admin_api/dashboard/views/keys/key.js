@@ -16,7 +16,7 @@ import { KeyActs } from "./key_acts.js";
 import { pairsText } from "./key_fields.js";
 import { Denials } from "../usage/denials.js";
 import { UsageChart } from "../usage/usage_chart.js";
-import { Expiry, Limits, STATUSES } from "./keys.js";
+import { Expiry, LastUsed, Limits, STATUSES } from "./keys.js";
 
 const LIMIT_NAMES = {
   rate_limit_per_minute: "Requests per minute",
@@ -55,10 +55,7 @@ function Key({ shown, etag, reload }) {
           ["Owner", html`<bdi>${shown.owner}</bdi>`],
           ["Created", html`<${DateOf} at=${shown.created_at} />`],
           ["Expires", html`<${Expiry} of=${shown} />`],
-          [
-            "Last used",
-            shown.last_used_at ? html`<${RelativeTime} at=${shown.last_used_at} />` : html`<${Unknown}>never<//>`,
-          ],
+          ["Last used", html`<${LastUsed} at=${shown.last_used_at} />`],
           shown.suspended_at && [
             "Suspended",
             html`<${DateTime} at=${shown.suspended_at} /> by${" "}
@@ -151,7 +148,6 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
     mayChange &&
     shown.secrets.length > 1 &&
     html`<button type="button" class="button small" onClick=${ask}>End overlap</button>`;
-  const none = html`<${Unknown}>never<//>`;
   const columns = [
     {
       key: "prefix",
@@ -168,11 +164,7 @@ function Secrets({ shown, mayChange, setDialog, reload }) {
       title: "Until",
       cell: (secret) => (secret.until ? html`<${DateTime} at=${secret.until} />` : "the key ends"),
     },
-    {
-      key: "used",
-      title: "Last used",
-      cell: (secret) => (secret.last_used_at ? html`<${RelativeTime} at=${secret.last_used_at} />` : none),
-    },
+    { key: "used", title: "Last used", cell: (secret) => html`<${LastUsed} at=${secret.last_used_at} />` },
     { key: "client", title: "Client", cell: (secret) => html`<${Name} text=${secret.client || "–"} />` },
     { key: "address", title: "Address", cell: (secret) => html`<code>${secret.address || "–"}</code>` },
   ];

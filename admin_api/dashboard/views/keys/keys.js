@@ -117,8 +117,7 @@ function KeyTable({ page, isLoading, query, change }) {
       title: "Last used",
       sort: "last_used",
       class: "nowrap",
-      cell: (key) =>
-        key.last_used_at ? html`<${RelativeTime} at=${key.last_used_at} />` : html`<${Unknown}>never<//>`,
+      cell: (key) => html`<${LastUsed} at=${key.last_used_at} />`,
     },
     {
       key: "created",
@@ -176,6 +175,10 @@ export function Expiry({ of: key }) {
   if (key.status === "active" && days < 14)
     return html`<span class="expires-soon"><${RelativeTime} at=${key.expires_at} /></span>`;
   return html`<${DateOf} at=${key.expires_at} />`;
+}
+
+export function LastUsed({ at }) {
+  return at ? html`<${RelativeTime} at=${at} />` : html`<${Unknown}>never<//>`;
 }
 
 // The scopes and limits of a key or a policy in one line; the names are in the tooltip.
