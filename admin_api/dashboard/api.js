@@ -8,7 +8,7 @@ export function onUnauthorized(callback) {
   unauthorizedCallback = callback;
 }
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(status, detail, errors = []) {
     super(detail);
     this.status = status;

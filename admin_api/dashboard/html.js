@@ -5,13 +5,4 @@ import { h } from "./vendor/preact.js";
 
 export const html = htm.bind(h);
 export { Component, createContext, render } from "./vendor/preact.js";
-export {
-  useCallback,
-  useContext,
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-} from "./vendor/hooks.js";
+export { useCallback, useContext, useEffect, useId, useRef, useState } from "./vendor/hooks.js";

@@ -78,7 +78,7 @@ function control({ value, ...properties }, options) {
   return html`<input type="text" autocomplete="off" spellcheck=${false} ...${properties} ...${given} />`;
 }
 
-export function Select({ options, value, ...properties }) {
+function Select({ options, value, ...properties }) {
   const given = properties.onChange ? { value } : {};
   return html`
     <select ...${properties} ...${given}>

@@ -14,7 +14,7 @@ const PRESETS = {
   "30d": ["30 days", 30 * DAY],
   "90d": ["90 days", 90 * DAY],
 };
-export const DEFAULT_PERIOD = "30d";
+const DEFAULT_PERIOD = "30d";
 export const LONGEST_PERIOD = "90d";
 
 // The beginning and the end of the period in the address; the end of a preset is now, and then `to` is left out.

@@ -48,7 +48,7 @@ export const MEASURES = {
     notes: (row) => [`p50 ${milliseconds(row.p50_ms)}`, `p99 ${milliseconds(row.p99_ms)}`, plural(row.calls, "call")],
   },
 };
-export const DEFAULT_MEASURE = "records";
+const DEFAULT_MEASURE = "records";
 
 export function measureOf(query) {
   return Object.hasOwn(MEASURES, query.measure) ? query.measure : DEFAULT_MEASURE;

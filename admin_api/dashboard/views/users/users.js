@@ -15,7 +15,7 @@ import { Limits } from "../keys/keys.js";
 import { AddDialog, DeleteDialog, EditUserDialog, InviteDialog, LinkDialog } from "./user_dialogs.js";
 
 const PAGE_SIZE = 50;
-export const ROLES = { admin: "Admin", auditor: "Auditor", member: "Member" };
+const ROLES = { admin: "Admin", auditor: "Auditor", member: "Member" };
 
 export function UsersView() {
   const { isAdmin } = useSession();
