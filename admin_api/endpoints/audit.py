@@ -9,7 +9,6 @@ import msgspec
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage.field_types import ExportFormat, From, TimeZone, To
-from admin_api.endpoints.usage.parameters import invalid_field
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
@@ -17,7 +16,7 @@ from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.export import MEDIA_TYPES, Format
 from gateway.usage.store.logs import audit
 from gateway.usage.store.logs.audit import AuditFilters, AuditItem, Position
-from gateway.usage.store.queries.period import InvalidPeriod, parse_period
+from gateway.usage.store.queries.period import parse_period
 
 Glob = Annotated[
     str,
@@ -77,10 +76,7 @@ async def export_audit(deps: Dependencies, caller: ApiCaller, params: AuditExpor
 
 
 def _filters(params: AuditSelection) -> AuditFilters:
-    try:
-        period = parse_period(params.from_, params.to, params.tz)
-    except InvalidPeriod as error:
-        raise invalid_field(error) from None
+    period = parse_period(params.from_, params.to, params.tz)
     return AuditFilters(
         actor=params.actor, act=params.act, object_=params.object, since=period.since, until=period.until
     )

@@ -27,6 +27,7 @@ from gateway.keys.changes import BeyondPolicy
 from gateway.keys.storage.details import VersionMismatch
 from gateway.keys.validation import InvalidField
 from gateway.usage.store.errors import UsageTableUnavailable
+from gateway.usage.store.queries.period import InvalidPeriod
 from gateway.usage.store.table import ExportsBusy
 
 MEDIA_TYPE = "application/problem+json"
@@ -94,6 +95,8 @@ def to_problem(error: Exception, request: web.Request) -> Problem:
             return Problem(400, str(error), errors=error.faults)
         case InvalidCursor():
             return to_problem(InvalidFields([FieldFault("cursor", "must be the next_cursor of a page")]), request)
+        case InvalidPeriod():
+            return Problem(400, f"{error}.", errors=[FieldFault(error.field, error.detail)])
         case web.RequestPayloadError():
             return Problem(400, "The request body could not be read.")
         case web.HTTPException():

@@ -29,7 +29,7 @@ class DenialsSelection(PeriodQuery, frozen=True, forbid_unknown_fields=True, kw_
     reason: Search | None = None
 
     def filters(self, caller: ApiCaller) -> DenialFilters:
-        """Return all filters. Raises `InvalidFields` and `Problem` 403."""
+        """Return all filters. Raises `InvalidFields`, `InvalidPeriod` and `Problem` 403."""
         period = self.period()
         return DenialFilters(
             owner=self.requested_owner(caller),

@@ -6,11 +6,10 @@ import msgspec
 
 from admin_api.endpoints.ownership import requested_owner
 from admin_api.endpoints.usage.field_types import CallStatus, Days, From, Search, TimeZone, To
-from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller
 from admin_api.http.field_types import AnyEmail, Flag, KeyId
 from gateway.usage.store.queries.filters import CallFilters
-from gateway.usage.store.queries.period import InvalidPeriod, Period, parse_period, statistics_period
+from gateway.usage.store.queries.period import Period, parse_period, statistics_period
 
 
 class OwnersQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -32,18 +31,12 @@ class PeriodQuery(OwnersQuery, frozen=True, forbid_unknown_fields=True, kw_only=
     tz: TimeZone | None = None
 
     def period(self) -> Period:
-        """Return the period. Raises `InvalidFields`."""
-        try:
-            return parse_period(self.from_, self.to, self.tz)
-        except InvalidPeriod as error:
-            raise invalid_field(error) from None
+        """Return the period. Raises `InvalidPeriod`."""
+        return parse_period(self.from_, self.to, self.tz)
 
     def statistics_period(self, days: Days | None, now_ms: int) -> Period:
-        """Return the period, by default one of so many days. Raises `InvalidFields`."""
-        try:
-            return statistics_period(days, self.from_, self.to, self.tz, now_ms)
-        except InvalidPeriod as error:
-            raise invalid_field(error) from None
+        """Return the period, by default one of so many days. Raises `InvalidPeriod`."""
+        return statistics_period(days, self.from_, self.to, self.tz, now_ms)
 
 
 class FilteredQuery(PeriodQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -71,11 +64,6 @@ class CallsQuery(FilteredQuery, frozen=True, forbid_unknown_fields=True, kw_only
     status: CallStatus | None = None
 
     def filters(self, caller: ApiCaller) -> CallFilters:
-        """Return all filters. Raises `InvalidFields` and `Problem` 403."""
+        """Return all filters. Raises `InvalidFields`, `InvalidPeriod` and `Problem` 403."""
         filters, period = FilteredQuery.filters(self, caller), self.period()
         return msgspec.structs.replace(filters, since=period.since, until=period.until, status=self.status)
-
-
-def invalid_field(error: InvalidPeriod) -> InvalidFields:
-    """Return the exception for a field of a period."""
-    return InvalidFields([FieldFault(error.field, error.detail)])

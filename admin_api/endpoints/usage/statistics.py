@@ -7,13 +7,12 @@ from typing import Any
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.usage import examples
 from admin_api.endpoints.usage.field_types import Days, Label
-from admin_api.endpoints.usage.parameters import FilteredQuery, invalid_field
+from admin_api.endpoints.usage.parameters import FilteredQuery
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import Flag
 from gateway.keys.listing import label_values
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.queries.models import Stats
-from gateway.usage.store.queries.period import InvalidPeriod
 from gateway.usage.store.queries.statistics import OPTIONAL_LISTS, StatsRequest, stats
 
 
@@ -39,10 +38,7 @@ async def read_stats(deps: Dependencies, caller: ApiCaller, params: StatsQuery) 
         label_values=await label_values(deps.keys, filters.owner, params.by_label) if params.by_label else None,
     )
     await wait_until_stored(deps.redis)
-    try:
-        return await stats(deps.usage, request)
-    except InvalidPeriod as error:
-        raise invalid_field(error) from None
+    return await stats(deps.usage, request)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
