@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from admin_api.dependencies import Dependencies
-from admin_api.endpoints.exports import record_export
+from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage import examples
 from admin_api.endpoints.usage.field_types import ReadersFormat, Table
 from admin_api.endpoints.usage.parameters import PeriodQuery
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from gateway.usage.consumer.read_your_writes import wait_until_stored
+from gateway.usage.store.export import MEDIA_TYPES, Format
 from gateway.usage.store.queries.models import Readers
 from gateway.usage.store.queries.readers import MAX_EXPORTED_READERS, MAX_READERS, csv_file, readers
-
-_CSV = "text/csv"
 
 
 class ReadersQuery(PeriodQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,7 +30,7 @@ async def read_readers(deps: Dependencies, caller: ApiCaller, params: ReadersQue
     if params.format == "csv":
         await record_export(deps, "usage.export_readers", params)
         found = await readers(deps.usage, params.table, period, owner, MAX_EXPORTED_READERS)
-        return Download(_CSV, f"readers-{deps.usage.today.isoformat()}.csv", csv_file(found))
+        return download(deps, "readers", Format.CSV, csv_file(found))
     await wait_until_stored(deps.redis)
     return await readers(deps.usage, params.table, period, owner, MAX_READERS)
 
@@ -45,7 +44,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
         params=ReadersQuery,
         handler=read_readers,
         response=Readers,
-        other_media_types=(_CSV,),
+        other_media_types=(MEDIA_TYPES[Format.CSV],),
         request_example=ReadersQuery(table="stock_*", from_="2026-01-01", tz="Europe/Berlin"),
         response_example=examples.READERS,
         errors=(403,),
