@@ -22,9 +22,14 @@ from admin_api.http.problem import Problem
 
 async def logout(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Reply:
     """End the login of the request: its token is invalid from now on."""
-    await _end_current(deps, caller)
-    await _audit(deps, caller, "auth.logout", [one for one in [_current_id(caller)] if one])
-    headers = set_cookie(caller.client, "", 0) if caller.login.by_cookie else {}
+    login = caller.login
+    ids = [] if login.session is None else [login.session.id]
+    if ids:
+        await deps.sessions.end(login.user, ids)
+    else:
+        await deps.sessions.end_token(login.claims, login.token)
+    await _audit(deps, caller, "auth.logout", ids)
+    headers = set_cookie(caller.client, "", 0) if login.by_cookie else {}
     return Reply(LoggedOut(), headers)
 
 
@@ -32,7 +37,7 @@ async def refresh(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Rep
     """Return a new token, and end that of the request."""
     login = caller.login
     if login.session is None:
-        await _end_current(deps, caller)
+        await deps.sessions.end_token(login.claims, login.token)
         return await start_session(deps, caller, login.user)
     renewed = await deps.sessions.renew(login.user, login.session)
     if renewed is None:
@@ -53,8 +58,7 @@ async def end_sessions(deps: Dependencies, caller: ApiCaller, params: EndSession
     living = [session.id for session in await deps.sessions.list(caller.user)]
     if params.session_id is not None and params.session_id not in living:
         raise Problem(404, "You have no login with this session_id. It may have ended.")
-    chosen = (params.session_id,) if params.session_id else (one for one in living if one != _current_id(caller))
-    ids = list(chosen)
+    ids = [params.session_id] if params.session_id else [one for one in living if one != _current_id(caller)]
     await deps.sessions.end(caller.user, ids)
     await _audit(deps, caller, "auth.end_sessions", ids)
     return EndedSessions(ids)
@@ -62,14 +66,6 @@ async def end_sessions(deps: Dependencies, caller: ApiCaller, params: EndSession
 
 def _current_id(caller: ApiCaller) -> str | None:
     return caller.login.session.id if caller.login.session else None
-
-
-async def _end_current(deps: Dependencies, caller: ApiCaller) -> None:
-    login = caller.login
-    if login.session is None:
-        await deps.sessions.end_token(login.claims, login.token)
-    else:
-        await deps.sessions.end(login.user, [login.session.id])
 
 
 async def _audit(deps: Dependencies, caller: ApiCaller, act: str, ids: list[str]) -> None:
