@@ -34,23 +34,24 @@ async def authenticate(deps: Dependencies, client: Client, request: web.Request)
     """Return the login of a request. Raises `Problem` 401, and 403 for a request by cookie from another site."""
     by_cookie = hdrs.AUTHORIZATION not in request.headers
     token = token_in_cookie(request) if by_cookie else _bearer_token(request)
-    if token is None and by_cookie:
+    if token is None:
         raise _unauthorized("Log in first: send Authorization: Bearer with the token of /api/auth/login.", "")
-    claims = deps.tokens.verify(token or "")
-    found = None if claims is None else await deps.sessions.find(claims, token or "")
+    claims = deps.tokens.verify(token)
+    found = None if claims is None else await deps.sessions.find(claims, token)
     if claims is None or found is None:
         raise _unauthorized("Invalid or expired token; log in again.", ', error="invalid_token"')
     if by_cookie:
         require_own_page(client, request)
     if found.session is not None:
         await deps.sessions.touch(found.user, found.session)
-    return Login(found.user, found.session, claims, token or "", by_cookie)
+    return Login(found.user, found.session, claims, token, by_cookie)
 
 
-def _bearer_token(request: web.Request) -> str | None:
+def _bearer_token(request: web.Request) -> str:
+    """Return the token in `Authorization`; empty if it has another form."""
     values = request.headers.getall(hdrs.AUTHORIZATION)
     scheme, _, token = values[0].partition(" ")
-    return token.strip() if len(values) == 1 and scheme.lower() == "bearer" else None
+    return token.strip() if len(values) == 1 and scheme.lower() == "bearer" else ""
 
 
 def _unauthorized(detail: str, error: str) -> Problem:
