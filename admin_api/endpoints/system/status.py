@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -51,8 +51,8 @@ async def read_system(deps: Dependencies, caller: ApiCaller, params: Nothing) ->
 async def _read(deps: Dependencies) -> SystemStatus:
     # Alone, so that the work of the checks does not count as their latency.
     redis, clickhouse = await asyncio.gather(
-        _probe(lambda: _redis_version(deps.redis), "see the check of Redis, and its log"),
-        _probe(lambda: _clickhouse_version(deps), "see the log of the admin process; usage waits in Redis until then"),
+        _probe(_redis_version(deps.redis), "see the check of Redis, and its log"),
+        _probe(_clickhouse_version(deps), "see the log of the admin process; usage waits in Redis until then"),
     )
     stream, letters, spool, balance, checks = await asyncio.gather(
         _within(PROBE_SECONDS, stream_backlog(deps.redis, redis_names.USAGE), (None, None)),
@@ -94,12 +94,10 @@ async def _within(seconds: float, reading: Awaitable[Result], otherwise: Result)
         return otherwise
 
 
-async def _probe(read_version: Callable[[], Awaitable[str]], fix: str) -> _Probe:
+async def _probe(version: Awaitable[str], fix: str) -> _Probe:
     started = time.perf_counter()
-    try:
-        async with asyncio.timeout(PROBE_SECONDS):
-            product = await read_version()
-    except (RedisError, UsageTableUnavailable, TimeoutError, OSError):
+    product = await _within(PROBE_SECONDS, version, None)
+    if product is None:
         return _Probe(EngineState(status="failed", detail=f"gave no answer within {PROBE_SECONDS:g} s", fix=fix), None)
     latency_ms = round((time.perf_counter() - started) * 1000, 1)
     return _Probe(EngineState(status="ok", detail=f"{product} answers", latency_ms=latency_ms), product.split()[-1])
