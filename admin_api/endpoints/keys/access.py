@@ -17,9 +17,14 @@ from gateway.keys.record import KeyRecord
 async def accessible_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:
     """Return a key that the caller may act on; it may be revoked. Raises `Problem` 404."""
     record = await deps.keys.get(key_id)
-    if record is None or (record.owner != caller.user.email and not caller.user.reads_all):
+    if record is None or not is_accessible(caller, record):
         raise not_found()
     return record
+
+
+def is_accessible(caller: ApiCaller, record: KeyRecord) -> bool:
+    """Return True for a key of the caller, and for every key if the caller reads all."""
+    return record.owner == caller.user.email or caller.user.reads_all
 
 
 async def changeable_key(deps: Dependencies, caller: ApiCaller, key_id: str) -> KeyRecord:

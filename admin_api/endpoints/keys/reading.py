@@ -8,7 +8,7 @@ from aiohttp import hdrs
 
 from admin_api.dependencies import Dependencies
 from admin_api.endpoints.keys import examples
-from admin_api.endpoints.keys.access import accessible_key, not_found
+from admin_api.endpoints.keys.access import is_accessible, not_found
 from admin_api.endpoints.keys.models import (
     KeyDetails,
     KeyList,
@@ -64,9 +64,8 @@ def _position(params: ListQuery, is_descending: bool) -> Position | None:
 
 async def show_key(deps: Dependencies, caller: ApiCaller, params: ShowQuery) -> Reply:
     """Show a key, its secrets without their text, and what is used of its limits."""
-    await accessible_key(deps, caller, params.key_id)
     details = await deps.keys.details(params.key_id)
-    if details is None:
+    if details is None or not is_accessible(caller, details.record):
         raise not_found()
     record = details.record
     used = await deps.keys.last_uses.of_keys([record.key_id])
