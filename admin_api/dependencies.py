@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 from admin_api.http.cached_status import CachedStatus
 from gateway.accounts.creation_limits import CreationLimits
 from gateway.accounts.login_limits import LoginLimits
+from gateway.accounts.owners import Owners
+from gateway.accounts.password_links import PasswordLinks
 from gateway.accounts.sessions import Sessions
 from gateway.accounts.tokens import AccessTokens
 from gateway.accounts.users import UserStore
@@ -64,6 +66,16 @@ class Dependencies:
     system_status: CachedStatus = field(default_factory=CachedStatus)
     draining: Event = field(default_factory=Event)
     """Set when the process shuts down; `/readyz` then reports `draining`."""
+
+    @property
+    def owners(self) -> Owners:
+        """The users with their keys and policies."""
+        return Owners(self.users, self.keys)
+
+    @property
+    def password_links(self) -> PasswordLinks:
+        """The one-time links with which users set their passwords."""
+        return PasswordLinks(self.redis, self.users, now_ms=self.now_ms)
 
     def by(self, author: Author) -> Dependencies:
         """Return the dependencies for an author, whose changes are recorded in the audit log."""

@@ -16,7 +16,9 @@ from redis.asyncio import Redis
 
 from gateway.accounts.user import User
 from gateway.accounts.users import ChangedMeanwhile, UserStore
+from gateway.audit.audit_log import AuditLog
 from gateway.redis import names
+from gateway.timestamps import format_rfc3339
 
 Purpose = Literal["invite", "reset"]
 
@@ -77,6 +79,13 @@ class PasswordLinks:
             pipe.set(names.PASSWORD_LINK_OF_USER + user.email, digest, px=lifetime_ms)
             await pipe.execute()
         return IssuedLink(token, expires_at)
+
+    async def issue_recorded(self, user: User, purpose: Purpose, audit: AuditLog) -> IssuedLink:
+        """Return a new link, as `issue` does, and record it in the audit log. Raises `NoLinkFor`."""
+        link = await self.issue(user, purpose)
+        act = "user.invite" if purpose == "invite" else "user.reset_link"
+        await audit.record(act, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
+        return link
 
     async def find(self, token: str) -> StoredLink:
         """Return the link with this token. Raises `InvalidLink`."""

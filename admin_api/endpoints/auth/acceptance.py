@@ -11,24 +11,22 @@ from admin_api.endpoints.auth.tokens import start_session
 from admin_api.endpoints.new_passwords import password_faults
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint, Reply
-from gateway.accounts.password_links import InvalidLink, PasswordLinks
+from gateway.accounts.password_links import InvalidLink
 from gateway.audit.author import Author
 
 
 async def accept_link(deps: Dependencies, caller: ApiCaller, params: AcceptLink) -> Reply:
     """Set the password of the user of the link, and return an access token."""
-    links = PasswordLinks(deps.redis, deps.users, now_ms=deps.now_ms)
     try:
-        link = await links.find(params.token)
+        link = await deps.password_links.find(params.token)
         if faults := password_faults("password", params.password, link.email):
             raise InvalidFields(faults)
-        author = Author(link.email, caller.address)
-        by_user = PasswordLinks(deps.redis, deps.users.by(author), now_ms=deps.now_ms)
-        user = await by_user.redeem(params.token, params.password)
+        by_user = deps.by(Author(link.email, caller.address))
+        user = await by_user.password_links.redeem(params.token, params.password)
     except InvalidLink:
         problem = "is not valid any more: the link was used, replaced or has expired; ask an admin for a new one"
         raise InvalidFields([FieldFault("token", problem)]) from None
-    await deps.audit.by(author).record("auth.login", user.email, after={"link": link.purpose})
+    await by_user.audit.record("auth.login", user.email, after={"link": link.purpose})
     return await start_session(deps, caller, user)
 
 

@@ -29,13 +29,12 @@ from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.paging import decode_cursor, encode_cursor
-from gateway.accounts.owners import Owners
 from gateway.keys.limit_use import warn_of_pool_use
 
 
 async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
     """List users."""
-    owners, last = await _owners(deps).page(params.limit, _last_email(params.cursor), params.q or "")
+    owners, last = await deps.owners.page(params.limit, _last_email(params.cursor), params.q or "")
     return UserList([UserItem(**item_fields(owner)) for owner in owners], encode_cursor((last,)) if last else None)
 
 
@@ -50,7 +49,7 @@ async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> Us
         raise InvalidFields(faults)
     policy = policy_fields(params.policy)
     await deps.creation_limits.acquire(caller.user.email, "users")
-    owner = await _owners(deps).add(params.email, params.password, params.given_role, policy)
+    owner = await deps.owners.add(params.email, params.password, params.given_role, policy)
     return UserItem(**item_fields(owner))
 
 
@@ -59,33 +58,29 @@ async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser)
     policy = policy_fields(params.policy)
     if params.role is None and not policy:
         raise InvalidFields([FieldFault("body", "must contain role or a field of policy in addition to email")])
-    if params.kind is not None and (await _owners(deps).get(params.email)).user.kind != params.kind:
+    if params.kind is not None and (await deps.owners.get(params.email)).user.kind != params.kind:
         raise InvalidFields([FieldFault("kind", "must be left out: a user does not become a service account")])
-    owner = await _owners(deps).update(params.email, params.role, policy)
+    owner = await deps.owners.update(params.email, params.role, policy)
     warnings = await warn_of_pool_use(deps.redis, owner.user.email, owner.policy, policy, deps.now_ms())
     return UpdatedUser(**item_fields(owner), warnings=warnings)
 
 
 async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
     """Disable a user and suspend the user's keys. Idempotent."""
-    user, suspended = await _owners(deps).disable(params.email)
+    user, suspended = await deps.owners.disable(params.email)
     return DisabledUser(user.email, disabled=True, suspended_keys=suspended)
 
 
 async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> EnabledUser:
     """Enable a disabled user and resume the keys that this suspended. Idempotent."""
-    owner, resumed = await _owners(deps).enable(params.email)
+    owner, resumed = await deps.owners.enable(params.email)
     return EnabledUser(**item_fields(owner), resumed_keys=resumed)
 
 
 async def delete_user(deps: Dependencies, caller: ApiCaller, params: DeleteUser) -> DeletedUser:
     """Delete a user without keys, or transfer them."""
-    user, transferred = await _owners(deps).delete(params.email, params.transfer_to)
+    user, transferred = await deps.owners.delete(params.email, params.transfer_to)
     return DeletedUser(email=user.email, transferred_keys=list(transferred))
-
-
-def _owners(deps: Dependencies) -> Owners:
-    return Owners(deps.users, deps.keys)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

@@ -10,8 +10,7 @@ from admin_api.endpoints.users.models import InviteUser, PasswordLink, ResetPass
 from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.endpoint import ApiCaller, Endpoint
-from gateway.accounts.owners import Owners
-from gateway.accounts.password_links import NoLinkFor, PasswordLinks, Purpose
+from gateway.accounts.password_links import NoLinkFor, Purpose
 from gateway.accounts.user import User
 from gateway.timestamps import format_rfc3339
 
@@ -19,28 +18,22 @@ from gateway.timestamps import format_rfc3339
 async def invite_user(deps: Dependencies, caller: ApiCaller, params: InviteUser) -> PasswordLink:
     """Add a user without a password, and return the link of the invitation."""
     await deps.creation_limits.acquire(caller.user.email, "users")
-    owner = await _owners(deps).invite(params.email, params.role, policy_fields(params.policy))
+    owner = await deps.owners.invite(params.email, params.role, policy_fields(params.policy))
     return await _issue(deps, caller, owner.user, "invite")
 
 
 async def reset_link(deps: Dependencies, caller: ApiCaller, params: ResetPassword) -> PasswordLink:
     """Return a link with which a user sets a new password; the old one works until then."""
-    owner = await _owners(deps).get(params.email)
+    owner = await deps.owners.get(params.email)
     return await _issue(deps, caller, owner.user, "reset")
 
 
 async def _issue(deps: Dependencies, caller: ApiCaller, user: User, purpose: Purpose) -> PasswordLink:
     try:
-        link = await PasswordLinks(deps.redis, deps.users, now_ms=deps.now_ms).issue(user, purpose)
+        link = await deps.password_links.issue_recorded(user, purpose, deps.audit)
     except NoLinkFor as error:
         raise InvalidFields([FieldFault("email", str(error))]) from None
-    act = "user.invite" if purpose == "invite" else "user.reset_link"
-    await deps.audit.record(act, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return PasswordLink(user.email, link.url(caller.client.dashboard_url), format_rfc3339(link.expires_at))
-
-
-def _owners(deps: Dependencies) -> Owners:
-    return Owners(deps.users, deps.keys)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

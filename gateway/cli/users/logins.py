@@ -23,12 +23,11 @@ async def issue_link(stores: Stores, user: User, purpose: Purpose) -> dict[str, 
     """Make a link and return it as the admin API does. Raises `CliError`."""
     from gateway.accounts.password_links import NoLinkFor, PasswordLinks
 
+    links = PasswordLinks(stores.redis, stores.users, now_ms=now_ms)
     try:
-        link = await PasswordLinks(stores.redis, stores.users, now_ms=now_ms).issue(user, purpose)
+        link = await links.issue_recorded(user, purpose, stores.audit)
     except NoLinkFor as error:
         raise CliError(f"{user.email} {error}") from None
-    act = "user.invite" if purpose == "invite" else "user.reset_link"
-    await stores.audit.record(act, user.email, after={"expires_at": format_rfc3339(link.expires_at)})
     return {
         "email": user.email,
         "link": link.url(_dashboard_url(stores)),
