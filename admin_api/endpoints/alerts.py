@@ -12,9 +12,8 @@ from admin_api.dependencies import Dependencies
 from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from admin_api.http.problem import Problem
-from gateway.alerts.alert import Alert, AlertType, Status
+from gateway.alerts.alert import AlertType, Status
 from gateway.alerts.causes import webhook_test_cause
-from gateway.timestamps import format_rfc3339
 
 TEST_SECONDS = 9.0
 """Time for which a test waits for its first attempt."""
@@ -65,7 +64,7 @@ async def list_alerts(deps: Dependencies, caller: ApiCaller, params: AlertsQuery
     alerts = await deps.alerts.page(after, params.limit + 1)
     shown = alerts[: params.limit]
     return AlertList(
-        items=[_item(alert) for alert in shown],
+        items=[AlertItem(**alert.values()) for alert in shown],
         next_cursor=encode_cursor((shown[-1].id,)) if len(alerts) > params.limit else None,
         webhook=WebhookState(
             configured=deps.webhook is not None, host=None if deps.webhook is None else deps.webhook.host
@@ -86,21 +85,7 @@ async def send_test(deps: Dependencies, caller: ApiCaller, params: Nothing) -> A
                 await asyncio.sleep(_POLL_SECONDS)
     except TimeoutError:
         stored = None
-    return _item(stored or alert)
-
-
-def _item(alert: Alert) -> AlertItem:
-    return AlertItem(
-        id=alert.id,
-        type=alert.type,
-        time=format_rfc3339(alert.time),
-        subject=alert.subject,
-        text=alert.text,
-        status=alert.status,
-        attempts=alert.attempts,
-        delivered_at=format_rfc3339(alert.delivered_at),
-        last_error=alert.last_error,
-    )
+    return AlertItem(**(stored or alert).values())
 
 
 _EXAMPLE = AlertItem(

@@ -5,7 +5,7 @@ Pure: does no I/O.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -57,6 +57,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     delivered_at: int | None = None
     last_error: str | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Return the members by which the admin API and the command line describe it."""
+        return {
+            **msgspec.structs.asdict(self),
+            "time": format_rfc3339(self.time),
+            "delivered_at": format_rfc3339(self.delivered_at),
+        }
 
     def body(self) -> bytes:
         """Return the body of its request, the same in all attempts; `text` is escaped as Slack requires."""

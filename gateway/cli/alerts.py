@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from gateway.alerts.alert import Alert
@@ -15,7 +14,7 @@ from gateway.alerts.queue import AlertQueue
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
 from gateway.cli.support.stores import Stores, command_author, with_stores
-from gateway.timestamps import format_minute, format_rfc3339, now_ms
+from gateway.timestamps import format_minute, now_ms
 
 _PATIENCE_SECONDS = 11.0
 """Longer than the time-out of one attempt."""
@@ -42,7 +41,7 @@ def list_alerts(
     alerts = with_stores(config, data_dir, lambda stores: _queue(stores).page(None, limit + 1))
     shown = alerts[:limit]
     if as_json:
-        print_json({"items": [_to_json(alert) for alert in shown]})
+        print_json({"items": [alert.values() for alert in shown]})
     else:
         rows = [
             (format_minute(alert.time), alert.type, printable(alert.subject), _delivery(alert), _short(alert.text))
@@ -67,7 +66,7 @@ def send_test(
     """
     alert, host = with_stores(config, data_dir, _send_test)
     if as_json:
-        print_json(_to_json(alert))
+        print_json(alert.values())
     if alert.status == "sent":
         if not as_json:
             typer.echo(f"the test alert was delivered to {host}")
@@ -118,11 +117,3 @@ def _delivery(alert: Alert) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
-
-
-def _to_json(alert: Alert) -> dict[str, Any]:
-    return {
-        **msgspec.structs.asdict(alert),
-        "time": format_rfc3339(alert.time),
-        "delivered_at": format_rfc3339(alert.delivered_at),
-    }
