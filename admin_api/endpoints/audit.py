@@ -11,6 +11,7 @@ from admin_api.endpoints.exports import download, record_export
 from admin_api.endpoints.usage.field_types import ExportFormat, From, TimeZone, To
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
+from admin_api.http.field_types import search_text
 from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from gateway.usage.consumer.read_your_writes import wait_until_stored
 from gateway.usage.store.export import MEDIA_TYPES, Format
@@ -18,15 +19,7 @@ from gateway.usage.store.logs import audit
 from gateway.usage.store.logs.audit import AuditFilters, AuditItem, Position
 from gateway.usage.store.queries.period import parse_period
 
-Glob = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1,
-        max_length=256,
-        description="A text, or a glob: `*` is any text, `?` one character.",
-        extra={"must": "be a string of at most 256 characters"},
-    ),
-]
+Glob = Annotated[str, search_text(256, "A text, or a glob: `*` is any text, `?` one character.")]
 
 
 class AuditSelection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

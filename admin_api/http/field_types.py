@@ -19,6 +19,18 @@ def _key_field(name: str) -> Callable[[Any], Any]:
     return lambda value: validation.validate_fields({name: value})[name]
 
 
+def whole_number(low: int, high: int, unit: str = "", description: str | None = None) -> Meta:
+    """Return the bounds of a whole number, and the requirement that names them and the unit."""
+    number = f"a whole number of {unit}" if unit else "a whole number"
+    return Meta(ge=low, le=high, description=description, extra={"must": f"be {number} from {low} to {high}"})
+
+
+def search_text(max_length: int, description: str | None = None) -> Meta:
+    """Return the bounds of a text that is searched for."""
+    must = f"be a string of at most {max_length} characters"
+    return Meta(min_length=1, max_length=max_length, description=description, extra={"must": must})
+
+
 def _email(value: str) -> str:
     return user.normalize_email(value)
 
@@ -66,13 +78,7 @@ MaxKeyDays = Annotated[
     ),
 ]
 OverlapSeconds = Annotated[
-    int,
-    Meta(
-        ge=0,
-        le=MAX_OVERLAP_SECONDS,
-        description="Seconds for which the old secret still works.",
-        extra={"must": f"be a whole number of seconds from 0 to {MAX_OVERLAP_SECONDS}"},
-    ),
+    int, whole_number(0, MAX_OVERLAP_SECONDS, "seconds", "Seconds for which the old secret still works.")
 ]
 AllowedTools = Annotated[
     _Items | None,
@@ -219,15 +225,7 @@ UserRole = Annotated[
         extra={"must": "be admin, auditor or member"},
     ),
 ]
-UserSearch = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=user.MAX_EMAIL_LENGTH,
-        description="A part of the email.",
-        extra={"must": "be a string of at most 254 characters"},
-    ),
-]
+UserSearch = Annotated[str, search_text(user.MAX_EMAIL_LENGTH, "A part of the email.")]
 UserKind = Annotated[
     Kind,
     Meta(

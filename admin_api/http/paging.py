@@ -13,18 +13,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from admin_api.http.field_types import whole_number
+
 MAX_LIMIT = 200
 MAX_CURSOR_LENGTH = 2048
 
-PageLimit = Annotated[
-    int,
-    Meta(
-        ge=1,
-        le=MAX_LIMIT,
-        description="Items of a page at most.",
-        extra={"must": f"be a whole number from 1 to {MAX_LIMIT}"},
-    ),
-]
+PageLimit = Annotated[int, whole_number(1, MAX_LIMIT, description="Items of a page at most.")]
 Cursor = Annotated[
     str,
     Meta(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from admin_api.http.field_types import search_text
 from gateway.keys import validation
 from gateway.keys.listing import LabelFilter, SortBy
 from gateway.keys.record import Status
@@ -18,15 +19,7 @@ def _label(value: str) -> str:
     return value
 
 
-KeySearch = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=256,
-        description="A part of the name, id, prefix or owner.",
-        extra={"must": "be a string of at most 256 characters"},
-    ),
-]
+KeySearch = Annotated[str, search_text(256, "A part of the name, id, prefix or owner.")]
 KeyLabel = Annotated[
     str,
     Meta(

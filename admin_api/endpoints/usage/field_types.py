@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from admin_api.http.field_types import search_text, whole_number
 from gateway.keys.validation import MAX_NAME_LENGTH
 from gateway.timestamps import parse_timestamp
 from gateway.usage import reconciliation
@@ -28,34 +29,14 @@ def _time_zone(value: str) -> str:
 
 
 Seconds = Annotated[
-    int,
-    Meta(
-        ge=recent.MIN_SECONDS,
-        le=recent.MAX_SECONDS,
-        description="Calls in so many seconds up to now.",
-        extra={"must": f"be a whole number of seconds from {recent.MIN_SECONDS} to {recent.MAX_SECONDS}"},
-    ),
+    int, whole_number(recent.MIN_SECONDS, recent.MAX_SECONDS, "seconds", "Calls in so many seconds up to now.")
 ]
 RecentGrouping = Annotated[recent.RecentGrouping, Meta(extra={"must": "be key_tool, key, tool, owner or client"})]
-Page = Annotated[int, Meta(ge=1, le=1_000_000, extra={"must": "be a whole number from 1 to 1000000"})]
-PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, extra={"must": f"be a whole number from 1 to {MAX_PAGE_SIZE}"})]
-Days = Annotated[
-    int,
-    Meta(
-        ge=1,
-        le=MAX_STATISTICS_DAYS,
-        description=f"Days up to `to`, or today; {DEFAULT_DAYS} by default. Not with `from`.",
-        extra={"must": f"be a whole number of days from 1 to {MAX_STATISTICS_DAYS}"},
-    ),
-]
-BalanceDays = Annotated[
-    int,
-    Meta(
-        ge=1,
-        le=reconciliation.MAX_RECONCILED_DAYS,
-        extra={"must": f"be a whole number of days from 1 to {reconciliation.MAX_RECONCILED_DAYS}"},
-    ),
-]
+Page = Annotated[int, whole_number(1, 1_000_000)]
+PageSize = Annotated[int, whole_number(1, MAX_PAGE_SIZE)]
+_DAYS = f"Days up to `to`, or today; {DEFAULT_DAYS} by default. Not with `from`."
+Days = Annotated[int, whole_number(1, MAX_STATISTICS_DAYS, "days", _DAYS)]
+BalanceDays = Annotated[int, whole_number(1, reconciliation.MAX_RECONCILED_DAYS, "days")]
 _TIMESTAMP = "be a date such as 2026-01-31 or a time with a UTC offset such as 2026-01-31T12:00:00Z"
 From = Annotated[
     str,
@@ -71,7 +52,7 @@ To = Annotated[
         extra={"must": _TIMESTAMP, "parse": _timestamp},
     ),
 ]
-Search = Annotated[str, Meta(min_length=1, max_length=256, extra={"must": "be a string of at most 256 characters"})]
+Search = Annotated[str, search_text(256)]
 CallStatus = Annotated[
     Literal["ok", "tool_error", "rpc_error", "denied"], Meta(extra={"must": "be ok, tool_error, rpc_error or denied"})
 ]
