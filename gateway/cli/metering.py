@@ -12,7 +12,7 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.usage.database import usage_table
+from gateway.cli.support.usage_table import usage_table
 from gateway.settings import load_settings, read_rules_file
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from gateway.cli.audit.source import read_entries, started_export
-from gateway.cli.support import options
+from gateway.cli.support import options, period
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.export import Format, FormatOption, Output, check_output, write_export
 from gateway.cli.support.output import print_json, print_stderr, print_table, printable
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.usage import period
 
 _DETAILS_WIDTH = 100
 

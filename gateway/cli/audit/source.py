@@ -11,7 +11,7 @@ import msgspec
 from gateway.cli.support import admin_client
 from gateway.cli.support.export import Export, Format
 from gateway.cli.support.stores import Stores
-from gateway.cli.usage.database import usage_table
+from gateway.cli.support.usage_table import usage_table
 from gateway.timestamps import parse_timestamp
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@
 | --- | --- |
 | `stores` | users, keys and the audit log; begin reading here |
 | `admin_client` | requests to the admin API of a running `up` |
-| `options`, `output` | options of several commands; tables, JSON, and the error that ends a command |
+| `usage_table` | where usage is read from: ClickHouse, or the admin process |
+| `options`, `period` | options of several commands, and those for a period of time |
+| `output` | tables, JSON, and the error that ends a command |
 | `completion`, `confirmation` | values that shells complete; questions before what cannot be undone |
 | `export` | writing exports to a file |
 """

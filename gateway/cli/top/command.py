@@ -11,8 +11,8 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_table
 from gateway.cli.support.stores import Stores, with_stores
+from gateway.cli.support.usage_table import usage_table
 from gateway.cli.top import view
-from gateway.cli.usage.database import usage_table
 
 
 class _Wanted(NamedTuple):

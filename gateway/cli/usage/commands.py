@@ -10,8 +10,8 @@ import typer
 from gateway.cli.support import admin_client, options
 from gateway.cli.support.output import CliError, print_json, print_pairs
 from gateway.cli.support.stores import Stores, with_stores
+from gateway.cli.support.usage_table import usage_table
 from gateway.cli.usage import dead_letters, denials, export, readers, stats
-from gateway.cli.usage.database import usage_table
 
 app = typer.Typer()
 app.callback(invoke_without_command=True)(stats.show)

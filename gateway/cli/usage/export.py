@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.support import admin_client, options
+from gateway.cli.support import admin_client, options, period
 from gateway.cli.support.export import Export, Format, FormatOption, Output, check_output, write_export
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.usage import period
-from gateway.cli.usage.database import usage_table
+from gateway.cli.support.usage_table import usage_table
 
 if TYPE_CHECKING:
     from gateway.usage.store.queries.period import Period

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from gateway.cli.support import admin_client, options
+from gateway.cli.support import admin_client, options, period
 from gateway.cli.support.output import print_json, print_stderr, print_table, printable
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.usage import period
-from gateway.cli.usage.database import usage_table
+from gateway.cli.support.usage_table import usage_table
 
 _NAMES = ("owner", "key_name", "key_id", "client_name", "tool_name")
 _TIMES = ("first_at", "last_at")

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import msgspec
 import typer
 
-from gateway.cli.support import admin_client, options
+from gateway.cli.support import admin_client, options, period
 from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.usage import period
-from gateway.cli.usage.database import usage_table
+from gateway.cli.support.usage_table import usage_table
 from gateway.keys.listing import label_values
 
 if TYPE_CHECKING:
