@@ -52,14 +52,13 @@ def show(
     if context.invoked_subcommand is not None:
         return
     query = _query(actor, act, object_, period.Chosen(None, since, until, zone))
-    entries = with_stores(config, data_dir, lambda stores: read_entries(stores, query, limit + 1))
-    shown = entries[:limit]
+    entries, has_more = with_stores(config, data_dir, lambda stores: read_entries(stores, query, limit))
     if as_json:
-        print_json({"items": shown})
+        print_json({"items": entries})
     else:
         header = ("TIME (UTC)", "ACTOR", "ACT", "OBJECT", "RESULT", "ADDRESS", "CHANGES")
-        print_table(header, [_row(entry) for entry in shown])
-    if len(entries) > limit:
+        print_table(header, [_row(entry) for entry in entries])
+    if has_more:
         print_stderr(f"there are more than {limit} entries: raise --limit to see them")
 
 

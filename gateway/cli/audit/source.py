@@ -17,33 +17,22 @@ from gateway.timestamps import parse_timestamp
 if TYPE_CHECKING:
     from gateway.usage.store.logs.audit import AuditFilters
 
-_PAGE = 200
 
+async def read_entries(stores: Stores, query: Mapping[str, str], limit: int) -> tuple[list[dict[str, Any]], bool]:
+    """Return at most `limit` entries, newest first, as the admin API has them, and True if there are more.
 
-async def read_entries(stores: Stores, query: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
-    """Return at most `limit` entries, newest first, as the admin API has them. Raises `CliError`."""
+    Raises `CliError`.
+    """
     async with usage_table(stores) as table:
         if table is None:
-            return await _read_pages(stores, query, limit)
+            return await admin_client.get_items(stores, "/api/audit", query, "items", limit)
         # Imported here: the other commands need no ClickHouse client.
         from gateway.usage.consumer.read_your_writes import wait_until_stored
         from gateway.usage.store.logs.audit import read_page
 
         await wait_until_stored(stores.redis)
         page = await read_page(table, _filters(query), limit)
-        return [msgspec.to_builtins(item) for item in page.items]
-
-
-async def _read_pages(stores: Stores, query: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
-    page = dict(query)
-    while True:
-        page["limit"] = str(min(_PAGE, limit - len(entries)))
-        answer = await admin_client.get_json(stores, "/api/audit", page)
-        entries += answer["items"]
-        if answer["next_cursor"] is None or len(entries) >= limit:
-            return entries
-        page["cursor"] = answer["next_cursor"]
+        return msgspec.to_builtins(page.items), page.next_position is not None
 
 
 @asynccontextmanager

@@ -20,12 +20,28 @@ if TYPE_CHECKING:
     import aiohttp
 
 _TIMEOUT_SECONDS = 60.0
+_PAGE = 200
 
 
 async def get_json(stores: Stores, path: str, query: Mapping[str, str]) -> Any:
     """Send a GET and return the JSON response. Raises `CliError`."""
     async with _get(stores, path, query, total_timeout=_TIMEOUT_SECONDS) as response:
         return await response.json(content_type=None)
+
+
+async def get_items(
+    stores: Stores, path: str, query: Mapping[str, str], member: str, limit: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return at most `limit` items, which each page of a list has in `member`, and True if there are more."""
+    items: list[dict[str, Any]] = []
+    page = dict(query)
+    while True:
+        page["limit"] = str(min(_PAGE, limit - len(items)))
+        answer = await get_json(stores, path, page)
+        items += answer[member]
+        if answer["next_cursor"] is None or len(items) >= limit:
+            return items, answer["next_cursor"] is not None
+        page["cursor"] = answer["next_cursor"]
 
 
 async def download(stores: Stores, path: str, query: Mapping[str, str]) -> AsyncGenerator[bytes]:

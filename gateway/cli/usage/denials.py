@@ -14,7 +14,6 @@ from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.support.usage_table import usage_table
 
 _NAMES = ("owner", "key_name", "key_id", "tool_name", "status", "reason")
-_PAGE = 200
 
 
 class _Wanted(NamedTuple):
@@ -86,14 +85,7 @@ async def _from_admin_api(stores: Stores, wanted: _Wanted) -> tuple[list[dict[st
     query = {name: str(value) for name, value in wanted.filters.items() if value is not None}
     query |= period.bounds_query(wanted.period.for_calls())
     query |= {} if "owner" in query else {"all": "true"}
-    rows: list[dict[str, Any]] = []
-    while True:
-        query["limit"] = str(min(_PAGE, wanted.limit - len(rows)))
-        page = await admin_client.get_json(stores, "/api/mcp-usage/denials", query)
-        rows += page["denials"]
-        if page["next_cursor"] is None or len(rows) >= wanted.limit:
-            return rows, page["next_cursor"] is not None
-        query["cursor"] = page["next_cursor"]
+    return await admin_client.get_items(stores, "/api/mcp-usage/denials", query, "denials", wanted.limit)
 
 
 def _columns(row: Mapping[str, Any]) -> tuple[str, ...]:
