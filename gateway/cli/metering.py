@@ -128,7 +128,7 @@ async def _load_history(stores: Stores, days: int) -> tuple[list[ToolUsage], dic
 async def _load_stats(stores: Stores, days: int) -> dict[str, Any]:
     async with usage_table(stores) as table:
         if table is None:
-            query = {"days": str(days), "all": "true"}
+            query = {"days": str(days), **admin_client.owner_query(None)}
             return dict(await admin_client.get_json(stores, "/api/mcp-usage/stats", query))
         # Imported here because the other commands need no ClickHouse client.
         from gateway.usage.store.queries.period import last_days

@@ -18,7 +18,8 @@ _NAMES = ("owner", "key_name", "key_id", "tool_name", "status", "reason")
 
 class _Wanted(NamedTuple):
     period: period.Chosen
-    filters: Mapping[str, str | int | None]
+    owner: str | None
+    filters: Mapping[str, Any]
     """By the name of the parameter of the admin API."""
     limit: int
 
@@ -51,9 +52,8 @@ def denials(
     """
     if status not in (None, 403, 429):
         raise CliError("--status must be 403 or 429")
-    whose = options.stored_email(owner)
-    filters = {"owner": whose, "key_id": key, "tool": tool, "status": status, "reason": reason}
-    wanted = _Wanted(period.Chosen(days, since, until, zone), filters, limit)
+    filters = {"key_id": key, "tool": tool, "status": status, "reason": reason}
+    wanted = _Wanted(period.Chosen(days, since, until, zone), options.stored_email(owner), filters, limit)
     found, has_more = with_stores(config, data_dir, lambda stores: _denials(stores, wanted))
     if as_json:
         print_json({"denials": found, "truncated": has_more})
@@ -74,17 +74,16 @@ async def _denials(stores: Stores, wanted: _Wanted) -> tuple[list[dict[str, Any]
         from gateway.usage.store.logs import denials as queries
 
         bounds = wanted.period.for_calls()
-        filters: dict[str, Any] = {**wanted.filters, "since": bounds.since, "until": bounds.until}
+        filters = queries.DenialFilters(owner=wanted.owner, since=bounds.since, until=bounds.until, **wanted.filters)
         await wait_until_stored(stores.redis)
-        page = await queries.read_page(table, queries.DenialFilters(**filters), wanted.limit)
+        page = await queries.read_page(table, filters, wanted.limit)
         page = page.named({key.key_id: key.key_name for key in await stores.keys.get_all(page.key_ids)})
         return msgspec.to_builtins(page.denials), page.next_position is not None
 
 
 async def _from_admin_api(stores: Stores, wanted: _Wanted) -> tuple[list[dict[str, Any]], bool]:
     query = {name: str(value) for name, value in wanted.filters.items() if value is not None}
-    query |= period.bounds_query(wanted.period.for_calls())
-    query |= {} if "owner" in query else {"all": "true"}
+    query |= period.bounds_query(wanted.period.for_calls()) | admin_client.owner_query(wanted.owner)
     return await admin_client.get_items(stores, "/api/mcp-usage/denials", query, "denials", wanted.limit)
 
 

@@ -58,7 +58,7 @@ def export(
 async def _started(stores: Stores, filters: Mapping[str, str], bounds: Period, fmt: Format) -> AsyncIterator[Export]:
     async with usage_table(stores) as table:
         if table is None:
-            query = {**filters, **period.bounds_query(bounds)} | ({} if "owner" in filters else {"all": "true"})
+            query = {**filters, **period.bounds_query(bounds), **admin_client.owner_query(filters.get("owner"))}
             page = await admin_client.get_json(stores, "/api/mcp-usage/history", {**query, "page_size": "1"})
             chunks = admin_client.download(stores, "/api/mcp-usage/export", {**query, "format": fmt.value})
             yield Export(chunks, page["total"], "calls")
