@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -44,38 +45,32 @@ class Chosen(NamedTuple):
     def for_statistics(self) -> Period:
         """Return the period; without any option the last 30 days."""
         # Imported here: most commands need none of it.
-        from gateway.usage.store.queries.period import InvalidPeriod, statistics_period
+        from gateway.usage.store.queries.period import statistics_period
 
-        self._check_zone()
-        try:
-            return statistics_period(self.days, self.since, self.until, self.zone, now_ms())
-        except InvalidPeriod as error:
-            raise _cli_error(error.field, error.detail) from None
+        return self._parsed(lambda: statistics_period(self.days, self.since, self.until, self.zone, now_ms()))
 
     def for_calls(self) -> Period:
         """Return the period; without any option all time."""
-        from gateway.usage.store.queries.period import InvalidPeriod, parse_period
+        from gateway.usage.store.queries.period import parse_period
 
         if self.days is not None:
             return self.for_statistics()
-        self._check_zone()
-        try:
-            return parse_period(self.since, self.until, self.zone)
-        except InvalidPeriod as error:
-            raise _cli_error(error.field, error.detail) from None
+        return self._parsed(lambda: parse_period(self.since, self.until, self.zone))
 
-    def _check_zone(self) -> None:
+    def _parsed(self, parse: Callable[[], Period]) -> Period:
+        from gateway.usage.store.queries.period import InvalidPeriod
+
         try:
             time_zone(self.zone or "UTC")
         except ValueError:
             raise CliError("--tz must be an IANA time zone such as Europe/Berlin") from None
+        try:
+            return parse()
+        except InvalidPeriod as error:
+            raise CliError(f"--{error}") from None
 
 
 def bounds_query(period: Period) -> dict[str, str]:
     """Return the bounds of a period as parameters of the admin API."""
     bounds = {"from": format_rfc3339(period.since), "to": format_rfc3339(period.until)}
     return {name: text for name, text in bounds.items() if text is not None}
-
-
-def _cli_error(field: str, detail: str) -> CliError:
-    return CliError(f"--{field} {detail}")
