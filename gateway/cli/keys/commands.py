@@ -14,12 +14,11 @@ from gateway.cli.keys.lookup import get_changeable_key, get_key, no_such_key, re
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json, print_stderr
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.changes import OPERATOR, BeyondPolicy
+from gateway.keys.changes import OPERATOR
 from gateway.keys.limit_use import warn_of_use
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.storage.details import VersionMismatch
-from gateway.keys.validation import InvalidField
 from gateway.timestamps import now_ms
 
 app = typer.Typer(no_args_is_help=True, help="API keys of MCP clients.")
@@ -57,10 +56,8 @@ def rotate(
             raise CliError(
                 f"{key_id} has expired: set a new expiry first (`mcp-gateway key update {key_id} --expires-days N`)"
             )
-        try:
+        with key_options.refusals():
             rotated = await stores.keys.rotate(key_id, overlap_seconds)
-        except InvalidField as error:
-            raise CliError(key_options.flag_message(error)) from None
         if rotated is None:
             raise revoked(key_id)
         return rotated
@@ -125,15 +122,12 @@ async def _update(
     # With quotes, it is the header of the admin API.
     accepted = None if if_match in (None, "*") else if_match.strip().strip('"')
     try:
-        updated = await stores.keys.update(
-            key_id, OPERATOR, accepts_version=lambda version: accepted in (None, version), **changes
-        )
+        with key_options.refusals():
+            updated = await stores.keys.update(
+                key_id, OPERATOR, accepts_version=lambda version: accepted in (None, version), **changes
+            )
     except VersionMismatch:
         raise CliError(f"{key_id} has changed since it was shown: show it again, and repeat the change") from None
-    except InvalidField as error:
-        raise CliError(key_options.flag_message(error)) from None
-    except BeyondPolicy as error:
-        raise CliError(str(error)) from None
     if updated is None:
         raise no_such_key(key_id)
     last_used = await stores.keys.last_uses.of_keys([key_id])

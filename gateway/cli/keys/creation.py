@@ -12,12 +12,11 @@ from gateway.cli.keys.lookup import get_enabled_owner
 from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.changes import OPERATOR, BeyondPolicy
+from gateway.keys.changes import OPERATOR
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.storage.creations import IdempotencyKey
 from gateway.keys.storage.stored_key import MarkerExists
-from gateway.keys.validation import InvalidField
 
 _IDEMPOTENCY_USER = "command line"
 """No email, so that the idempotency keys of the admin API are others."""
@@ -86,15 +85,12 @@ async def _create(
         return before, None
     email = await _owner_email(stores, owner)
     try:
-        return await stores.keys.create(owner=email, actor=OPERATOR, once=once, **fields)
+        with key_options.refusals():
+            return await stores.keys.create(owner=email, actor=OPERATOR, once=once, **fields)
     except MarkerExists:
         if once is None or not (before := await _created_before(stores, once)):
             raise
         return before, None
-    except InvalidField as error:
-        raise CliError(key_options.flag_message(error)) from None
-    except BeyondPolicy as error:
-        raise CliError(str(error)) from None
 
 
 async def _created_before(stores: Stores, once: IdempotencyKey) -> KeyRecord | None:

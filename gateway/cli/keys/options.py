@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 
 from gateway.cli.support.completion import complete_email, complete_key_id
 from gateway.cli.support.output import CliError
+from gateway.keys.changes import BeyondPolicy
 from gateway.keys.listing import LabelFilter
 from gateway.keys.validation import InvalidField
 from gateway.timestamps import DAY_MS, now_ms
@@ -220,9 +222,15 @@ def _cleared_fields(names: list[str]) -> dict[str, Any]:
     return fields
 
 
-def flag_message(error: InvalidField) -> str:
-    """Describe an invalid field by its flag."""
-    return f"{flag(error.field)} {error.problem}"
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn an invalid field, which is named by its flag, and a change beyond a policy into `CliError`."""
+    try:
+        yield
+    except InvalidField as error:
+        raise CliError(f"{flag(error.field)} {error.problem}") from None
+    except BeyondPolicy as error:
+        raise CliError(str(error)) from None
 
 
 def flag(field: str) -> str:

@@ -10,9 +10,8 @@ from gateway.cli.keys import options as key_options
 from gateway.cli.keys.lookup import get_changeable_key, get_enabled_owner, revoked
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
-from gateway.cli.support.output import CliError, print_json
+from gateway.cli.support.output import print_json
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.keys.changes import BeyondPolicy
 from gateway.keys.record import KeyRecord
 from gateway.timestamps import now_ms
 
@@ -39,10 +38,8 @@ def transfer(
     async def work(stores: Stores) -> KeyRecord:
         await get_changeable_key(stores, key_id)
         owner = await get_enabled_owner(stores, to)
-        try:
+        with key_options.refusals():
             record = await stores.keys.transfer(key_id, owner)
-        except BeyondPolicy as error:
-            raise CliError(str(error)) from None
         if record is None:
             raise revoked(key_id)
         return record

@@ -11,8 +11,6 @@ import msgspec
 from gateway.cli.keys import options as key_options
 from gateway.cli.support.output import CliError
 from gateway.cli.support.stores import Stores
-from gateway.keys.changes import BeyondPolicy
-from gateway.keys.validation import InvalidField
 from gateway.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -37,7 +35,8 @@ def user_errors(email: str) -> Iterator[None]:
     from gateway.accounts.users import LastAdmin, UserExists
 
     try:
-        yield
+        with key_options.refusals():
+            yield
     except UnknownUser:
         raise no_such_user(email) from None
     except UserExists:
@@ -52,10 +51,6 @@ def user_errors(email: str) -> Iterator[None]:
         ) from None
     except InvalidRole as error:
         raise CliError(f"--role {error}") from None
-    except InvalidField as error:
-        raise CliError(key_options.flag_message(error)) from None
-    except BeyondPolicy as error:
-        raise CliError(str(error)) from None
 
 
 def no_such_user(email: str) -> CliError:
