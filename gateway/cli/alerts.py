@@ -12,7 +12,7 @@ from gateway.alerts.alert import Alert
 from gateway.alerts.causes import webhook_test_cause
 from gateway.alerts.queue import AlertQueue
 from gateway.cli.support import options
-from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
+from gateway.cli.support.output import CliError, counted, print_json, print_stderr, print_table, printable, shortened
 from gateway.cli.support.stores import Stores, command_author, with_stores
 from gateway.timestamps import format_minute, now_ms
 
@@ -44,7 +44,13 @@ def list_alerts(
         print_json({"items": [alert.values() for alert in shown]})
     else:
         rows = [
-            (format_minute(alert.time), alert.type, printable(alert.subject), _delivery(alert), _short(alert.text))
+            (
+                format_minute(alert.time),
+                alert.type,
+                printable(alert.subject),
+                _delivery(alert),
+                shortened(alert.text, _TEXT_WIDTH),
+            )
             for alert in shown
         ]
         print_table(("TIME (UTC)", "TYPE", "SUBJECT", "DELIVERY", "TEXT"), rows)
@@ -111,9 +117,4 @@ def _queue(stores: Stores) -> AlertQueue:
 
 
 def _delivery(alert: Alert) -> str:
-    attempts = "1 attempt" if alert.attempts == 1 else f"{alert.attempts} attempts"
-    return alert.status if alert.status == "sent" else f"{alert.status}, {attempts}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_WIDTH else text[: _TEXT_WIDTH - 1] + "…"
+    return alert.status if alert.status == "sent" else f"{alert.status}, {counted(alert.attempts, 'attempt')}"

@@ -11,7 +11,7 @@ from gateway.cli.audit.source import read_entries, started_export
 from gateway.cli.support import options, period
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.export import Format, FormatOption, Output, check_output, write_export
-from gateway.cli.support.output import print_json, print_stderr, print_table, printable
+from gateway.cli.support.output import print_json, print_stderr, print_table, printable, shortened
 from gateway.cli.support.stores import Stores, with_stores
 
 _DETAILS_WIDTH = 100
@@ -104,7 +104,7 @@ def _row(entry: dict[str, Any]) -> tuple[str, ...]:
     return (
         entry["created_at"][:19].replace("T", " "),
         *(printable(entry[name]) or "-" for name in ("actor", "act", "object", "result", "address")),
-        printable(changes if len(changes) <= _DETAILS_WIDTH else f"{changes[: _DETAILS_WIDTH - 1]}…"),
+        printable(shortened(changes, _DETAILS_WIDTH)),
     )
 
 

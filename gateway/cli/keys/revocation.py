@@ -12,7 +12,7 @@ from gateway.cli.keys.lookup import get_changeable_key, get_key, revoked
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.confirmation import Yes, confirm, require_confirmation
-from gateway.cli.support.output import CliError, print_json
+from gateway.cli.support.output import CliError, counted, print_json
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.record import KeyRecord
 
@@ -80,7 +80,7 @@ def bulk_revoke(
         ]
         if dry_run or not records:
             return [record.key_id for record in records]
-        require_confirmation(f"This revokes {_keys(len(records))} {_described(email, label)} permanently", yes)
+        require_confirmation(f"This revokes {counted(len(records), 'key')} {_described(email, label)} permanently", yes)
         return await stores.keys.revoke_all(records, condition)
 
     key_ids = with_stores(config, data_dir, work)
@@ -89,7 +89,7 @@ def bulk_revoke(
         return
     for key_id in key_ids:
         typer.echo(key_id)
-    typer.echo(f"{_keys(len(key_ids))} {'would be' if dry_run else 'are'} revoked", err=True)
+    typer.echo(f"{counted(len(key_ids), 'key')} {'would be' if dry_run else 'are'} revoked", err=True)
 
 
 def end_overlap(
@@ -122,8 +122,8 @@ def end_overlap(
     if as_json:
         print_json({"key_id": key_id, "key_prefix": record.key_prefix, "ended_secrets": count})
     else:
-        secrets = "1 older secret" if count == 1 else f"{count} older secrets"
-        typer.echo(f"{key_id} has only the secret {record.key_prefix}… left; {secrets} ended")
+        ended = counted(count, "older secret")
+        typer.echo(f"{key_id} has only the secret {record.key_prefix}… left; {ended} ended")
 
 
 async def _selection(
@@ -140,7 +140,3 @@ async def _selection(
 
 def _described(email: str | None, label: str | None) -> str:
     return f"of {email}" if label is None else f"with the label {label}"
-
-
-def _keys(count: int) -> str:
-    return "1 key" if count == 1 else f"{count} keys"

@@ -51,6 +51,16 @@ def print_stderr(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number of things in words."""
+    return f"{count} {noun if count == 1 else noun + 's'}"
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text that fits into a column of this width; an ellipsis is in the place of what does not."""
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def printable(text: str) -> str:
     """Replace control characters, among them terminal escapes and line breaks, by question marks.
 

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.support import options
 from gateway.cli.support.confirmation import Yes, confirm
-from gateway.cli.support.output import CliError, print_json, print_stderr, print_table, printable
+from gateway.cli.support.output import CliError, counted, print_json, print_stderr, print_table, printable, shortened
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.timestamps import format_minute, format_rfc3339
 from gateway.usage.consumer.dead_letters import DeadLetter, DeadLetters
@@ -50,7 +50,13 @@ def list_dead_letters(
         print_json({"dead_letters": [_to_json(letter) for letter in letters[:limit]]})
     else:
         rows = [
-            (letter.id, format_minute(letter.at), _field(letter, "owner"), _field(letter, "tool_name"), _reason(letter))
+            (
+                letter.id,
+                format_minute(letter.at),
+                _field(letter, "owner"),
+                _field(letter, "tool_name"),
+                shortened(printable(letter.reason), _REASON_WIDTH),
+            )
             for letter in letters[:limit]
         ]
         print_table(("ID", "REFUSED (UTC)", "OWNER", "TOOL", "REASON"), rows)
@@ -126,7 +132,7 @@ def _print_count(done: str, count: int, as_json: bool) -> None:
     if as_json:
         print_json({done: count})
     else:
-        typer.echo(f"{count} {'dead letter' if count == 1 else 'dead letters'} {done}")
+        typer.echo(f"{counted(count, 'dead letter')} {done}")
 
 
 async def _existing(dead_letters: DeadLetters, letter_id: str) -> DeadLetter:
@@ -150,8 +156,3 @@ def _to_json(letter: DeadLetter) -> dict[str, Any]:
 
 def _field(letter: DeadLetter, name: str) -> str:
     return str(getattr(letter.events[0], name)) if letter.events else letter.log or "-"
-
-
-def _reason(letter: DeadLetter) -> str:
-    text = printable(letter.reason)
-    return text if len(text) <= _REASON_WIDTH else text[: _REASON_WIDTH - 1] + "…"

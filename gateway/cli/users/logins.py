@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.support import options
-from gateway.cli.support.output import CliError, print_json, print_table, printable
+from gateway.cli.support.output import CliError, counted, print_json, print_table, printable
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.users.output import no_such_user
 from gateway.timestamps import format_minute, format_rfc3339, now_ms
@@ -97,7 +97,7 @@ def sessions(
     if as_json:
         print_json({"sessions": [session.values() for session in found], "ended": end})
     elif end:
-        typer.echo(f"{len(found)} {'login' if len(found) == 1 else 'logins'} of {email} ended")
+        typer.echo(f"{counted(len(found), 'login')} of {email} ended")
     else:
         rows = [
             (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.cli.keys import options as key_options
-from gateway.cli.support.output import CliError
+from gateway.cli.support.output import CliError, counted
 from gateway.cli.support.stores import Stores
 from gateway.timestamps import format_rfc3339
 
@@ -47,7 +47,7 @@ def user_errors(email: str) -> Iterator[None]:
         ) from None
     except OwnsKeys as error:
         raise CliError(
-            f"{email} owns {keys(error.count)}: revoke them first, or name their new owner with --transfer-to"
+            f"{email} owns {counted(error.count, 'key')}: revoke them first, or name their new owner with --transfer-to"
         ) from None
     except InvalidRole as error:
         raise CliError(f"--role {error}") from None
@@ -56,11 +56,6 @@ def user_errors(email: str) -> Iterator[None]:
 def no_such_user(email: str) -> CliError:
     """Return the error for an unknown email."""
     return CliError(f"there is no user {email}: list them with `mcp-gateway user list`")
-
-
-def keys(count: int) -> str:
-    """Return a number of keys in words."""
-    return f"{count} {'key' if count == 1 else 'keys'}"
 
 
 def user_to_json(owner: Owner) -> dict[str, Any]:

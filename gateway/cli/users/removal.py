@@ -10,9 +10,9 @@ import typer
 from gateway.cli.support import options
 from gateway.cli.support.completion import complete_email
 from gateway.cli.support.confirmation import Yes, require_confirmation
-from gateway.cli.support.output import print_json
+from gateway.cli.support.output import counted, print_json
 from gateway.cli.support.stores import Stores, with_stores
-from gateway.cli.users.output import keys, owners_of, user_errors, user_to_json
+from gateway.cli.users.output import owners_of, user_errors, user_to_json
 
 if TYPE_CHECKING:
     from gateway.accounts.owners import Owner
@@ -40,7 +40,7 @@ def disable(
     if as_json:
         print_json({"email": user.email, "disabled": True, "suspended_keys": suspended})
     else:
-        typer.echo(f"{email} is disabled; {keys(suspended)} suspended")
+        typer.echo(f"{email} is disabled; {counted(suspended, 'key')} suspended")
 
 
 def enable(
@@ -65,7 +65,7 @@ def enable(
     if as_json:
         print_json({**user_to_json(owner), "resumed_keys": resumed})
     else:
-        typer.echo(f"{email} {enabled} again; {keys(resumed)} resumed")
+        typer.echo(f"{email} {enabled} again; {counted(resumed, 'key')} resumed")
 
 
 def delete(
@@ -103,5 +103,5 @@ def delete(
     if as_json:
         print_json({"email": user.email, "deleted": True, "transferred_keys": list(transferred)})
     else:
-        moved = f"; {keys(len(transferred))} transferred to {transfer_to}" if transferred else ""
+        moved = f"; {counted(len(transferred), 'key')} transferred to {transfer_to}" if transferred else ""
         typer.echo(f"{user.email} is deleted{moved}")
