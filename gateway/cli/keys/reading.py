@@ -16,7 +16,7 @@ from gateway.cli.support.output import print_json, print_stderr, print_table
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.limit_use import read_uses
 from gateway.keys.limits import limits_of
-from gateway.keys.listing import MAX_LISTED, KeyQuery, read_page
+from gateway.keys.listing import MAX_LISTED, KeyPage, KeyQuery, read_page
 from gateway.timestamps import format_minute, now_ms
 
 
@@ -76,6 +76,10 @@ def list_keys(
         limit=limit,
     )
     page = with_stores(config, data_dir, lambda stores: read_page(stores.keys, query, now_ms()))
+    _print_page(page, as_json)
+
+
+def _print_page(page: KeyPage, as_json: bool) -> None:
     if page.total > len(page.records):
         print_stderr(f"{len(page.records)} of {page.total} keys: raise --limit to see more")
     records, last_used = page.records, page.last_used

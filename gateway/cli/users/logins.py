@@ -80,20 +80,7 @@ def sessions(
       mcp-gateway user sessions ada@example.com --end --session-id ses_…
     """
 
-    async def work(stores: Stores) -> Sequence[Session]:
-        from gateway.accounts.sessions import Sessions
-
-        user, logins = await _user(stores, email), Sessions(stores.redis, now_ms=now_ms)
-        found = [one for one in await logins.list(user) if session_id in (None, one.id)]
-        if session_id is not None and not found:
-            raise CliError(f"{email} has no login {session_id}: it may have ended, or list them without --session-id")
-        if end and found:
-            await logins.end(user, [session.id for session in found])
-            ids = [session.id for session in found]
-            await stores.audit.record("auth.end_sessions", user.email, after={"sessions": ids})
-        return found
-
-    found = with_stores(config, data_dir, work)
+    found = with_stores(config, data_dir, lambda stores: _list_or_end(stores, email, session_id, end))
     if as_json:
         print_json({"sessions": [session.values() for session in found], "ended": end})
     elif end:
@@ -110,6 +97,20 @@ def sessions(
             for session in found
         ]
         print_table(("ID", "STARTED (UTC)", "LAST USED (UTC)", "ADDRESS", "USER AGENT"), rows)
+
+
+async def _list_or_end(stores: Stores, email: str, session_id: str | None, end: bool) -> Sequence[Session]:
+    from gateway.accounts.sessions import Sessions
+
+    user, logins = await _user(stores, email), Sessions(stores.redis, now_ms=now_ms)
+    found = [one for one in await logins.list(user) if session_id in (None, one.id)]
+    if session_id is not None and not found:
+        raise CliError(f"{email} has no login {session_id}: it may have ended, or list them without --session-id")
+    if end and found:
+        ids = [session.id for session in found]
+        await logins.end(user, ids)
+        await stores.audit.record("auth.end_sessions", user.email, after={"sessions": ids})
+    return found
 
 
 async def _user(stores: Stores, email: str) -> User:
