@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, cast
 from redis.asyncio import Redis
 
 from gateway.keys.record import KeyRecord, Status
-from gateway.keys.storage.stored_key import decode_record
+from gateway.keys.storage.stored_key import read_all
 from gateway.keys.store import KeyStore
 from gateway.redis import names
 
@@ -128,8 +128,7 @@ async def record_pages(redis: Redis, size: int) -> AsyncIterator[list[KeyRecord]
     """
     start = 0
     while key_ids := cast(list[bytes], await redis.zrange(names.KEY_IDS, start, start + size - 1)):
-        values = await redis.mget([names.KEY_RECORD + key_id.decode() for key_id in key_ids])
-        yield [decode_record(raw) for raw in values if raw is not None]
+        yield await read_all(redis, [key_id.decode() for key_id in key_ids])
         start += size
 
 
