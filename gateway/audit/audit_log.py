@@ -12,8 +12,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.audit.author import Author
-from gateway.audit.entry import STREAM_FIELD, Result, json_text, new_entry, pack
+from gateway.audit.author import Act, Author, packed_entry
+from gateway.audit.entry import STREAM_FIELD, Result
 from gateway.redis import names
 
 REPEATED_PER_SOURCE = 20
@@ -46,18 +46,8 @@ class AuditLog:
         result: Result = "ok",
     ) -> None:
         """Add an entry of an act of the author."""
-        now = self._now_ms()
-        entry = new_entry(
-            created_at=now,
-            actor=self._author.actor,
-            act=act,
-            object=object_,
-            address=self._author.address,
-            before=json_text(before or {}),
-            after=json_text(after or {}),
-            result=result,
-        )
-        await self._redis.xadd(names.USAGE, {STREAM_FIELD: pack([entry])})
+        entry = packed_entry(Act(self._author, act), object_, before or {}, after or {}, self._now_ms(), result)
+        await self._redis.xadd(names.USAGE, {STREAM_FIELD: entry})
 
     async def record_repeatable(
         self, source: str, act: str, object_: str = "", *, after: Mapping[str, Any] | None = None, result: Result

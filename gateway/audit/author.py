@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.audit.entry import changed_fields, json_text, new_entry, pack
+from gateway.audit.entry import Result, changed_fields, json_text, new_entry, pack
 
 ADD_ENTRY_LUA = """
 local function add_audit_entry(stream, packed)
@@ -47,17 +47,22 @@ def packed_change(
     act: Act | None, object_: str, before: Mapping[str, Any], after: Mapping[str, Any], now_ms: int
 ) -> bytes:
     """Return the packed entry of a change of `object_`; empty without an act or a difference."""
-    changed_before, changed_after = changed_fields(before, after)
-    if act is None or not (changed_before or changed_after):
-        return b""
+    changed = changed_fields(before, after)
+    return packed_entry(act, object_, *changed, now_ms) if act is not None and any(changed) else b""
+
+
+def packed_entry(
+    act: Act, object_: str, before: Mapping[str, Any], after: Mapping[str, Any], now_ms: int, result: Result = "ok"
+) -> bytes:
+    """Return the packed entry of an act."""
     entry = new_entry(
         created_at=now_ms,
         actor=act.author.actor,
         act=act.name,
         object=object_,
         address=act.author.address,
-        before=json_text(changed_before),
-        after=json_text(changed_after),
-        result="ok",
+        before=json_text(before),
+        after=json_text(after),
+        result=result,
     )
     return pack([entry])
