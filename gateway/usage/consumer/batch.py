@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,11 @@ from gateway.usage.store.logs.log_table import LOGS, LogRow, LogTable
 
 EVENTS_FIELD = b"e"
 """Field of an entry with packed usage events; those of the other logs are in `LOGS`."""
+
+
+def content_field(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return the name of the field with the content of an entry."""
+    return next((name for name in LOGS if name in fields), EVENTS_FIELD)
 
 
 class Entry(msgspec.Struct, frozen=True):

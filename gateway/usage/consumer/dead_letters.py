@@ -17,7 +17,7 @@ import redis.asyncio
 
 from gateway.redis import names as redis_names
 from gateway.timestamps import DAY_MS
-from gateway.usage.consumer.batch import EVENTS_FIELD
+from gateway.usage.consumer.batch import content_field
 from gateway.usage.event import UsageEvent, unpack
 from gateway.usage.store.logs.log_table import LOGS
 
@@ -126,10 +126,10 @@ def _dead_letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     text = entry_id.decode()
     at = int(text.partition("-")[0])
     reason = fields.get(b"reason", b"").decode("utf-8", "replace")
-    for field, log in LOGS.items():
-        if field in fields:
-            return DeadLetter(text, at, reason, len(fields[field]), (), log.name)
-    packed = fields.get(EVENTS_FIELD, b"")
+    field = content_field(fields)
+    packed = fields.get(field, b"")
+    if field in LOGS:
+        return DeadLetter(text, at, reason, len(packed), (), LOGS[field].name)
     try:
         events = unpack(packed)
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -29,9 +29,8 @@ from redis.exceptions import ResponseError
 
 from gateway.redis import names as redis_names
 from gateway.redis.lease import LeaseLost
-from gateway.usage.consumer.batch import EVENTS_FIELD, Batch, Entry, RejectedEvent, batch_of, entry_order
+from gateway.usage.consumer.batch import Batch, Entry, RejectedEvent, batch_of, content_field, entry_order
 from gateway.usage.event import COUNT_EVENTS_LUA, UsageEvent
-from gateway.usage.store.logs.log_table import LOGS
 
 TAKE_ENTRIES = 50
 """Entries that one read makes pending. An entry holds up to 256 events, so a batch may exceed its limit by 12,800."""
@@ -197,5 +196,5 @@ def _entry(entry_id: bytes, fields: list[bytes] | None) -> Entry:
     if fields is None:
         return Entry(entry_id, None)
     values = dict(zip(fields[::2], fields[1::2], strict=True))
-    field = next((name for name in LOGS if name in values), EVENTS_FIELD)
+    field = content_field(values)
     return Entry(entry_id, values.get(field, b""), b"again" in values, field)
