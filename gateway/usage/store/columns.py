@@ -32,8 +32,8 @@ COLUMN_TYPES = {
     "written_tables": "Array(LowCardinality(String))",
 }
 
-_EARLIEST_MS = 946_684_800_000
-_LATEST_MS = 4_102_444_800_000
+EARLIEST_MS = 946_684_800_000
+LATEST_MS = 4_102_444_800_000
 """The years 2000 and 2100. ClickHouse silently accepts times beyond its own range, and returns others."""
 _UINT64 = 1 << 64
 
@@ -45,7 +45,7 @@ def columns(events: Sequence[UsageEvent]) -> list[list[Any]]:
 
 def is_storable_time(created_at: int) -> bool:
     """Return True for a time that ClickHouse returns as it was inserted."""
-    return _EARLIEST_MS <= created_at < _LATEST_MS
+    return EARLIEST_MS <= created_at < LATEST_MS
 
 
 def rejection_reason(event: UsageEvent) -> str | None:

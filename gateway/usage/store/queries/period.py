@@ -13,14 +13,12 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.timestamps import DAY_MS, parse_timestamp, start_of_day
+from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
 from gateway.zones import time_zone
 
 MAX_STATISTICS_DAYS = 1000
 DEFAULT_DAYS = 30
 _QUARTER_HOUR_SECONDS = 900
-EARLIEST_MS = 946_684_800_000
-LATEST_MS = 4_102_444_800_000
-"""The years 2000 and 2100, between which all calls are."""
 MAX_STARTS = 10_000
 """Rows of a list by time."""
 MAX_MINUTES = 26 * 60

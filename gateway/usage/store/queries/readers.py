@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 
 from gateway.timestamps import format_rfc3339, start_of_day
+from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import array_parameter
 from gateway.usage.store.queries.models import Reader, Readers
-from gateway.usage.store.queries.period import EARLIEST_MS, LATEST_MS, Period
+from gateway.usage.store.queries.period import Period
 from gateway.usage.store.queries.sources import QUARTER_HOUR_MS, Range, in_ranges, seconds
 from gateway.usage.store.queries.statistics import key_names
 from gateway.usage.store.table import UsageTable

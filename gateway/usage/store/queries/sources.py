@@ -20,10 +20,11 @@ from typing import Any, Literal
 import msgspec
 
 from gateway.timestamps import DAY_MS
+from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
 from gateway.usage.store.difference import BUCKET, LOG_SUMS, QUARTER_HOUR_START, SUMS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import CallFilters, column_conditions
-from gateway.usage.store.queries.period import EARLIEST_MS, LATEST_MS, Step
+from gateway.usage.store.queries.period import Step
 
 QUARTER_HOUR_MS = 900_000
 LEVELS = "0.5, 0.95, 0.99"

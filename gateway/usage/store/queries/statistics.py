@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from gateway.timestamps import format_rfc3339, start_of_day
+from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
 from gateway.usage.store.difference import DURATION_BASE, SUMS
 from gateway.usage.store.names import BY_DIMENSION_TABLE
 from gateway.usage.store.queries.filters import CallFilters, array_parameter
@@ -29,8 +30,6 @@ from gateway.usage.store.queries.models import (
     ToolRow,
 )
 from gateway.usage.store.queries.period import (
-    EARLIEST_MS,
-    LATEST_MS,
     MAX_STARTS,
     MAX_STATISTICS_DAYS,
     Period,
