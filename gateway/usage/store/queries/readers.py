@@ -8,7 +8,6 @@ Tables that a call only wrote are not read, and calls that were denied read noth
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -17,14 +16,14 @@ from typing import Any
 
 import msgspec
 
-from gateway.timestamps import format_rfc3339, start_of_day
-from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
+from gateway.timestamps import format_rfc3339
+from gateway.usage.store.columns import LATEST_MS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import array_parameter
 from gateway.usage.store.queries.models import Reader, Readers
 from gateway.usage.store.queries.period import Period
 from gateway.usage.store.queries.sources import QUARTER_HOUR_MS, Range, in_ranges, seconds
-from gateway.usage.store.queries.statistics import key_names
+from gateway.usage.store.queries.statistics import key_names, start_within_retention
 from gateway.usage.store.table import UsageTable
 
 MAX_READERS = 1000
@@ -93,9 +92,7 @@ async def _matching(table: UsageTable, name: str, owner: str | None) -> list[str
 async def _rows(
     table: UsageTable, tables: Sequence[str], period: Period, owner: str | None, limit: int
 ) -> list[tuple[Any, ...]]:
-    since = EARLIEST_MS if period.since is None else period.since
-    if table.first_day is not None:
-        since = max(since, start_of_day(table.first_day, datetime.UTC))
+    since = start_within_retention(table, period)
     whole = Range(since, max(since, LATEST_MS if period.until is None else period.until))
     quarters = whole.whole(QUARTER_HOUR_MS)
     names, parameters = array_parameter("tables", tables)

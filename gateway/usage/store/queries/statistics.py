@@ -90,9 +90,7 @@ async def stats(table: UsageTable, request: StatsRequest) -> Stats:
 async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
     """Return the period without what is before the retention or, if it is long, before the first call."""
     period, owner = request.period, request.filters.owner
-    since = EARLIEST_MS if period.since is None else period.since
-    if table.first_day is not None:
-        since = max(since, start_of_day(table.first_day, datetime.UTC))
+    since = start_within_retention(table, period)
     if period.days(table.now_ms()) > MAX_STATISTICS_DAYS:
         rows = await table.query_async(
             f"SELECT count(), toInt64(toUnixTimestamp(min(since))) * 1000 FROM {BY_DIMENSION_TABLE} "
@@ -102,6 +100,12 @@ async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
         count, first = rows[0]
         since = max(since, first if count else table.now_ms())
     return msgspec.structs.replace(period, since=min(since, (period.until or LATEST_MS) - 1))
+
+
+def start_within_retention(table: UsageTable, period: Period) -> int:
+    """Return the start of a period, or of the retention if that is later."""
+    since = EARLIEST_MS if period.since is None else period.since
+    return since if table.first_day is None else max(since, start_of_day(table.first_day, datetime.UTC))
 
 
 def _expanded(label_values: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
