@@ -18,14 +18,14 @@ import msgspec
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.export import SETTINGS, Format, stream_result, without_formula
 from gateway.usage.store.logs.log_table import AUDIT_LOG
+from gateway.usage.store.queries.filters import TIMES, selected
 from gateway.usage.store.table import UsageTable
 
 _CONDITIONS = {
     "actor": "actor ILIKE {actor:String}",
     "act": "act LIKE {act:String}",
     "object_": "object ILIKE {object_:String}",
-    "since": "created_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
-    "until": "created_at < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+    **TIMES,
 }
 _GLOBS = ("actor", "act", "object_")
 _LIKE = str.maketrans({"\\": r"\\", "%": r"\%", "_": r"\_", "*": "%", "?": "_"})
@@ -136,12 +136,9 @@ def export(table: UsageTable, filters: AuditFilters, fmt: Format) -> AsyncGenera
 
 
 def _where(filters: AuditFilters) -> tuple[str, dict[str, Any]]:
-    parameters: dict[str, Any] = {
-        name: value.translate(_LIKE) if name in _GLOBS else value
-        for name in _CONDITIONS
-        if (value := getattr(filters, name)) is not None
-    }
-    return f"WHERE {' AND '.join(['1', *(_CONDITIONS[name] for name in parameters)])}", parameters
+    conditions, parameters = selected(filters, _CONDITIONS)
+    parameters |= {name: parameters[name].translate(_LIKE) for name in _GLOBS if name in parameters}
+    return f"WHERE {' AND '.join(['1', *conditions])}", parameters
 
 
 def _columns(fmt: Format) -> tuple[str, str]:

@@ -17,6 +17,7 @@ import msgspec
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.export import ENGINE_FORMATS, SETTINGS, Format, stream_result, without_formula
 from gateway.usage.store.logs.log_table import DENIALS_LOG
+from gateway.usage.store.queries.filters import TIMES, where
 from gateway.usage.store.table import UsageTable
 
 _CONDITIONS = {
@@ -25,8 +26,7 @@ _CONDITIONS = {
     "tool": "tool_name = {tool:String}",
     "status": "status = {status:UInt16}",
     "reason": "reason = {reason:String}",
-    "since": "created_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
-    "until": "created_at < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
+    **TIMES,
 }
 _FREE_TEXTS = ("owner", "tool_name", "gateway_id")
 _KIND = "key_id, owner, tool_name, status, reason"
@@ -101,13 +101,13 @@ async def read_page(
     if after is not None:
         until = after.until if filters.until is None else min(after.until, filters.until)
         filters = msgspec.structs.replace(filters, until=until)
-    where, parameters = _where(table, filters)
+    condition, parameters = where(filters, table.first_day, _CONDITIONS)
     if after is not None:
         names = ("after", "after_key", "after_owner", "after_tool", "after_status", "after_reason")
         parameters |= dict(zip(names, after[1:], strict=True))
     rows = await table.query_async(
         f"SELECT {_KIND}, sum(count) AS refused, toUnixTimestamp64Milli(max(created_at)) AS last_ms, "
-        f"max(last_ms) OVER () FROM {DENIALS_LOG.name} FINAL {where} GROUP BY {_KIND} "
+        f"max(last_ms) OVER () FROM {DENIALS_LOG.name} FINAL {condition} GROUP BY {_KIND} "
         f"{'' if after is None else _AFTER} ORDER BY refused DESC, {_KIND} LIMIT {{limit:UInt32}}",
         {**parameters, "limit": limit + 1},
     )
@@ -124,23 +124,14 @@ def export(table: UsageTable, filters: DenialFilters, fmt: Format) -> AsyncGener
 
     Raises `ExportsBusy` and `UsageTableUnavailable`, the latter also after some chunks: then the file is incomplete.
     """
-    where, parameters = _where(table, filters)
+    condition, parameters = where(filters, table.first_day, _CONDITIONS)
     is_csv = fmt is Format.CSV
     columns = [without_formula(name, name) if is_csv and name in _FREE_TEXTS else name for name in DENIALS_LOG.types]
     sql = (
-        f"SELECT {', '.join(columns)} FROM {DENIALS_LOG.name} FINAL {where} "
+        f"SELECT {', '.join(columns)} FROM {DENIALS_LOG.name} FINAL {condition} "
         f"ORDER BY owner, created_at, id SETTINGS {SETTINGS}"
     )
     return stream_result(table, sql, parameters, ENGINE_FORMATS[fmt])
-
-
-def _where(table: UsageTable, filters: DenialFilters) -> tuple[str, dict[str, Any]]:
-    parameters = {name: value for name in _CONDITIONS if (value := getattr(filters, name)) is not None}
-    conditions = [_CONDITIONS[name] for name in parameters]
-    if table.first_day is not None:
-        conditions.append("created_at >= toDateTime64({first_day:Date}, 3, 'UTC')")
-        parameters["first_day"] = table.first_day
-    return f"WHERE {' AND '.join(['1', *conditions])}", parameters
 
 
 def _denial(row: tuple[Any, ...]) -> Denial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,10 +28,11 @@ class CallFilters(msgspec.Struct, frozen=True, kw_only=True):
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-_TIMES = {
+TIMES = {
     "since": "created_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
     "until": "created_at < fromUnixTimestamp64Milli({until:Int64}, 'UTC')",
 }
+"""The conditions on the time of a row, for filters of any log."""
 _COLUMNS = {
     "owner": "owner = {owner:String}",
     "key_id": "key_id = {key_id:String}",
@@ -39,13 +40,15 @@ _COLUMNS = {
     "table": "has(table_names, {table:String})",
     "client": "client_name = {client:String}",
 }
+_CALLS = _COLUMNS | TIMES | {"status": "status = {status:String}"}
 _VALUES_PER_PARAMETER = 500
-_STATUS = {"status": "status = {status:String}"}
 
 
-def where(filters: CallFilters, first_day: datetime.date | None) -> tuple[str, dict[str, Any]]:
-    """Return the `WHERE` clause for the log table, empty if there is none, and its parameters."""
-    conditions, parameters = _selected(filters, _COLUMNS | _TIMES | _STATUS)
+def where(
+    filters: msgspec.Struct, first_day: datetime.date | None, known: Mapping[str, str] = _CALLS
+) -> tuple[str, dict[str, Any]]:
+    """Return the `WHERE` clause for a log, empty if there is none, and its parameters; `known` as in `selected`."""
+    conditions, parameters = selected(filters, known)
     if first_day is not None:
         conditions.append("created_at >= toDateTime64({first_day:Date}, 3, 'UTC')")
         parameters["first_day"] = first_day
@@ -54,7 +57,7 @@ def where(filters: CallFilters, first_day: datetime.date | None) -> tuple[str, d
 
 def column_conditions(filters: CallFilters) -> tuple[list[str], dict[str, Any]]:
     """Return the conditions but those on times and status, on columns of the log table and roll-ups, and parameters."""
-    return _selected(filters, _COLUMNS)
+    return selected(filters, _COLUMNS)
 
 
 def array_parameter(name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
@@ -64,6 +67,7 @@ def array_parameter(name: str, values: Sequence[str]) -> tuple[str, dict[str, An
     return f"arrayConcat({', '.join(f'{{{one}:Array(String)}}' for one in parameters)})", parameters
 
 
-def _selected(filters: CallFilters, known: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
+def selected(filters: msgspec.Struct, known: Mapping[str, str]) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions on the filters that are set, and their parameters; `known` are the conditions by filter."""
     parameters = {name: value for name in known if (value := getattr(filters, name)) is not None}
     return [known[name] for name in parameters], parameters
