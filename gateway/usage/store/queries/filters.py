@@ -60,6 +60,11 @@ def column_conditions(filters: CallFilters) -> tuple[list[str], dict[str, Any]]:
     return selected(filters, _COLUMNS)
 
 
+def and_owner(owner: str | None) -> str:
+    """Return the condition on the owner, to be appended to others; empty for all owners."""
+    return "" if owner is None else " AND owner = {owner:String}"
+
+
 def array_parameter(name: str, values: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return an expression for an array of strings, and its parameters, whose size ClickHouse bounds."""
     starts = range(0, max(len(values), 1), _VALUES_PER_PARAMETER)

@@ -19,7 +19,7 @@ import msgspec
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.columns import LATEST_MS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
-from gateway.usage.store.queries.filters import array_parameter
+from gateway.usage.store.queries.filters import and_owner, array_parameter
 from gateway.usage.store.queries.models import Reader, Readers
 from gateway.usage.store.queries.period import Period
 from gateway.usage.store.queries.sources import QUARTER_HOUR_MS, Range, in_ranges, seconds
@@ -83,7 +83,7 @@ async def _matching(table: UsageTable, name: str, owner: str | None) -> list[str
         return [name, wanted]
     rows = await table.query_async(
         f"SELECT DISTINCT value FROM {BY_DIMENSION_TABLE} WHERE dimension = 'table' AND value != ''"
-        f"{'' if owner is None else ' AND owner = {owner:String}'} LIMIT {{limit:UInt32}}",
+        f"{and_owner(owner)} LIMIT {{limit:UInt32}}",
         {"owner": owner, "limit": _MAX_TABLES},
     )
     return [known for (known,) in rows if fnmatchcase(known.lower(), wanted)]
@@ -96,7 +96,7 @@ async def _rows(
     whole = Range(since, max(since, LATEST_MS if period.until is None else period.until))
     quarters = whole.whole(QUARTER_HOUR_MS)
     names, parameters = array_parameter("tables", tables)
-    condition = f"hasAny(table_names, {names}){'' if owner is None else ' AND owner = {owner:String}'}"
+    condition = f"hasAny(table_names, {names}){and_owner(owner)}"
     sources = []
     if quarters.since < quarters.until:
         sources.append(

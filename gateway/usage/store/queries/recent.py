@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.difference import LOG_SUMS, SUMS
 from gateway.usage.store.names import DENIALS_TABLE, LOG_TABLE
+from gateway.usage.store.queries.filters import and_owner
 from gateway.usage.store.queries.models import RecentCalls, RecentRow, RecentSums
 from gateway.usage.store.queries.sources import LEVELS
 from gateway.usage.store.queries.statistics import key_names
@@ -56,8 +57,7 @@ async def recent_calls(
     """
     since = table.now_ms() - seconds * 1000
     columns = _COLUMNS[by]
-    whose = "" if owner is None else " AND owner = {owner:String}"
-    sources = [f"{source}{whose}" for source in ((_CALLS,) if by == "client" else (_CALLS, _REFUSED))]
+    sources = [source + and_owner(owner) for source in ((_CALLS,) if by == "client" else (_CALLS, _REFUSED))]
     rows = await table.query_async(
         f"SELECT {', '.join(columns)}, argMaxIf(toString(key_name), created_at, refused = 0), grouping({columns[0]}), "
         f"{LOG_SUMS}, quantilesExactIf({LEVELS})(duration_ms, status != 'denied'), "

@@ -14,7 +14,7 @@ from gateway.timestamps import format_rfc3339, start_of_day
 from gateway.usage.store.columns import EARLIEST_MS, LATEST_MS
 from gateway.usage.store.difference import DURATION_BASE, SUMS
 from gateway.usage.store.names import BY_DIMENSION_TABLE
-from gateway.usage.store.queries.filters import CallFilters, array_parameter
+from gateway.usage.store.queries.filters import CallFilters, and_owner, array_parameter
 from gateway.usage.store.queries.models import (
     ClientRow,
     DayRow,
@@ -94,7 +94,7 @@ async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
     if period.days(table.now_ms()) > MAX_STATISTICS_DAYS:
         rows = await table.query_async(
             f"SELECT count(), toInt64(toUnixTimestamp(min(since))) * 1000 FROM {BY_DIMENSION_TABLE} "
-            f"WHERE dimension = 'total'{'' if owner is None else ' AND owner = {owner:String}'}",
+            f"WHERE dimension = 'total'{and_owner(owner)}",
             {} if owner is None else {"owner": owner},
         )
         count, first = rows[0]
@@ -127,7 +127,7 @@ async def key_names(table: UsageTable, owner: str | None, key_ids: Sequence[str]
     rows = await table.query_async(
         f"SELECT value, argMaxMerge(key_name) FROM {BY_DIMENSION_TABLE} "
         f"WHERE dimension = 'key' AND value IN {{key_ids:Array(String)}}"
-        f"{'' if owner is None else ' AND owner = {owner:String}'} GROUP BY value",
+        f"{and_owner(owner)} GROUP BY value",
         {"key_ids": list(key_ids), "owner": owner},
     )
     return dict(rows)
