@@ -19,7 +19,7 @@ from gateway.usage.store.difference import LOG_SUMS, SUMS
 from gateway.usage.store.names import DENIALS_TABLE, LOG_TABLE
 from gateway.usage.store.queries.filters import and_owner
 from gateway.usage.store.queries.models import RecentCalls, RecentRow, RecentSums
-from gateway.usage.store.queries.sources import LEVELS
+from gateway.usage.store.queries.sources import LEVELS, percentiles
 from gateway.usage.store.queries.statistics import key_names
 from gateway.usage.store.table import UsageTable
 
@@ -45,7 +45,6 @@ _REFUSED = (
     f"count FROM {DENIALS_TABLE} FINAL WHERE {_TIMES}"
 )
 """Rows that add to no sum of calls but that of denied ones, from which they are subtracted."""
-_PERCENTILES = ("p50_ms", "p95_ms", "p99_ms")
 
 
 async def recent_calls(
@@ -99,5 +98,4 @@ def _numbers(row: Any, by: RecentGrouping) -> dict[str, Any]:
     numbers: dict[str, Any] = dict(zip(SUMS, sums, strict=True))
     numbers["denied"] -= refused_rows
     numbers["refused"] = UNSET if by == "client" else refused
-    percentiles = [float(f"{one:.4g}") for one in durations] if numbers["calls"] else [None] * len(_PERCENTILES)
-    return numbers | dict(zip(_PERCENTILES, percentiles, strict=True))
+    return numbers | percentiles(durations, has_calls=numbers["calls"] > 0)

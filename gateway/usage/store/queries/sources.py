@@ -14,7 +14,7 @@ A row has `list`, its `value`, for tables `names` instead, the sums, and the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -28,6 +28,8 @@ from gateway.usage.store.queries.period import Step
 
 QUARTER_HOUR_MS = 900_000
 LEVELS = "0.5, 0.95, 0.99"
+_PERCENTILES = ("p50_ms", "p95_ms", "p99_ms")
+"""The fields of `Sums` for these levels."""
 Grouping = Literal["total", "tool", "key", "client", "table", "owner", "day", "hour", "quarter_hour", "minute"]
 
 _COLUMNS: dict[Grouping, str] = {
@@ -156,6 +158,13 @@ def _stored(ranges: Sequence[Range]) -> tuple[str, str, str] | None:
 def _choose(branches: Sequence[str]) -> str:
     """Return an expression for the first branch that holds; the last one is the default."""
     return f"multiIf({', '.join(branches)})" if len(branches) > 1 else branches[0]
+
+
+def percentiles(durations: Iterable[float], *, has_calls: bool) -> dict[str, float | None]:
+    """Return the percentiles as fields of `Sums`, from the durations at `LEVELS` in milliseconds."""
+    if not has_calls:
+        return dict.fromkeys(_PERCENTILES)
+    return {name: float(f"{duration:.4g}") for name, duration in zip(_PERCENTILES, durations, strict=True)}
 
 
 def milliseconds(ms: int) -> str:

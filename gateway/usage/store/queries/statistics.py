@@ -36,7 +36,7 @@ from gateway.usage.store.queries.period import (
     Step,
     day_of,
 )
-from gateway.usage.store.queries.sources import LEVELS, Grouping, Sources
+from gateway.usage.store.queries.sources import LEVELS, Grouping, Sources, percentiles
 from gateway.usage.store.table import UsageTable
 
 MAX_ROWS = 1000
@@ -155,7 +155,7 @@ def _stats(now_ms: int, period: Period, request: StatsRequest, found: Found, nam
         from_=format_rfc3339(since),
         to=format_rfc3339(period.until),
         tz=period.zone,
-        totals=_rows(Sums, None, totals or [("", *(0,) * len(SUMS))])[0],
+        totals=_rows(Sums, None, totals or [("", *(0,) * len(SUMS), ())])[0],
         by_tool=_rows(ToolRow, "tool_name", found.get("tool")),
         by_table=_rows(TableRow, "table_name", found.get("table"), lambda name: name or None),
         by_key=tuple(
@@ -187,13 +187,12 @@ def _time_in(zone: datetime.tzinfo) -> Callable[[str], str]:
 
 def _numbers(row: Sequence[Any]) -> dict[str, Any]:
     """Return the fields of `Sums` from the sums and the buckets of the percentiles."""
-    *sums, buckets = row if len(row) > len(SUMS) else (*row, ())
+    *sums, buckets = row
     numbers = dict(zip(SUMS, sums, strict=True))
-    milliseconds = [_milliseconds(bucket) for bucket in buckets] if numbers["calls"] else [None] * 3
-    return numbers | dict(zip(("p50_ms", "p95_ms", "p99_ms"), milliseconds, strict=True))
+    return numbers | percentiles(map(_milliseconds, buckets), has_calls=numbers["calls"] > 0)
 
 
 def _milliseconds(bucket: float) -> float:
     """Return the duration with the smallest relative error for a bucket."""
-    exact = 2 * DURATION_BASE**bucket / (DURATION_BASE + 1)
-    return float(f"{exact:.4g}")
+    exact: float = 2 * DURATION_BASE**bucket / (DURATION_BASE + 1)
+    return exact
