@@ -49,8 +49,10 @@ _FREE_TEXTS = frozenset(
 )
 _JOINED = {"table_name": "table_names", "written_tables": "written_tables"}
 """Fields of CSV that join the names in a column."""
-_FORMULA = r"^[=+\\-@\\t\\r\\n\\x{FF1D}\\x{FF0B}\\x{FF0D}\\x{FF20}]"
-"""First characters of a formula, full-width forms included (OWASP, CSV injection), as a ClickHouse string."""
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First characters of a formula, full-width forms included (OWASP, CSV injection)."""
+_FORMULA = "^[" + "".join(rf"\\x{{{ord(start):04X}}}" for start in FORMULA_STARTS) + "]"
+"""The same as a regular expression, in a string of ClickHouse."""
 
 
 class Format(StrEnum):

@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.columns import LATEST_MS
+from gateway.usage.store.export import FORMULA_STARTS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import and_owner, array_parameter
 from gateway.usage.store.queries.models import Reader, Readers
@@ -30,8 +31,6 @@ MAX_READERS = 1000
 MAX_EXPORTED_READERS = 100_000
 _MAX_TABLES = 20_000
 _GLOB = re.compile(r"[*?\[]")
-_FORMULA = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""First characters of a formula, full-width forms included (OWASP, CSV injection)."""
 _COLUMNS = "key_id, owner, client_name, tool_name"
 
 
@@ -73,7 +72,7 @@ async def csv_file(found: Readers) -> AsyncGenerator[bytes]:
 
 
 def _without_formula(value: str | int) -> str | int:
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 async def _matching(table: UsageTable, name: str, owner: str | None) -> list[str]:
