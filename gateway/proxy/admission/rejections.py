@@ -5,18 +5,17 @@ A `Deny` is a value and knows nothing of HTTP responses. Code of any layer raise
 
 The texts that say which rule of a format was broken are where the rule is: framing in
 `gateway.proxy.downstream.framing`, headers in `gateway.proxy.admission.headers` and `credentials.key_headers`, JSON and
-JSON-RPC in `gateway.protocol.message_parser`. Those of upstream failures (502, 504) are in the modules of
-`gateway.proxy.upstream`.
+JSON-RPC in `gateway.protocol.message_parser`. So are those of limits, in `gateway.proxy.admission.limits.status`. Those
+of upstream failures (502, 504) are in the modules of `gateway.proxy.upstream`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 
 import msgspec
 
-from gateway.keys.limits import Limit, Of
+from gateway.keys.limits import Of
 from gateway.keys.record import KeyRecord
 from gateway.protocol.errors import DENIED, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST
 
@@ -191,51 +190,6 @@ TOO_MANY_HANDSHAKES = Deny(
     reason="handshakes",
     retry_after=60,
 )
-
-# Limits.
-
-
-def limit_exceeded(limit: Limit, now: int, resets_at: int, header_lines: bytes = b"", *, left: int = 0) -> Deny:
-    """Return the rejection of a request that needs more than is left of a limit; times are seconds since the epoch."""
-    if limit.period is None:
-        what = limit.describe()
-        text = f"This API key has reached its limit of {what}; try again when one has ended"
-        if limit.of == "owner":
-            text = f"The owner of this API key has reached the limit of {what}; try again when one has ended"
-        return _exceeded(text, resets_at - now, header_lines, "concurrency")
-    text = _used_up_text(limit, left, datetime.fromtimestamp(resets_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    if limit.glob is not None:
-        return _exceeded(text, resets_at - now, header_lines, "tool_rate")
-    if limit.unit == "requests":
-        return _exceeded(text, resets_at - now, header_lines, "rate")
-    if limit.unit == "calls":
-        return _exceeded(text, resets_at - now, header_lines, "calls")
-    return _exceeded(text, resets_at - now, header_lines, "records")
-
-
-def _used_up_text(limit: Limit, left: int, when: str) -> str:
-    what = limit.describe()
-    if limit.of == "owner" and left:
-        return (
-            f"The owner of this API key has only {left} left of the limit of {what} for all keys; it resets at {when}"
-        )
-    if limit.of == "owner":
-        return f"The owner of this API key has used up the limit of {what} for all keys; it resets at {when}"
-    if left:
-        return f"This API key has only {left} left of its limit of {what}; it resets at {when}"
-    return f"This API key has used up its limit of {what}; it resets at {when}"
-
-
-def _exceeded(message: str, retry_after: int, header_lines: bytes, reason: str) -> Deny:
-    return Deny(
-        status=429,
-        code=DENIED,
-        message=message,
-        reason=reason,
-        retry_after=max(1, retry_after),
-        header_lines=header_lines,
-    )
-
 
 # The form of the request.
 

@@ -30,7 +30,8 @@ from gateway.keys.limits import limits_of
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.proxy.admission.limits.permit import NO_LIMITS, Permit
-from gateway.proxy.admission.rejections import Deny, limit_exceeded
+from gateway.proxy.admission.limits.status import limit_exceeded
+from gateway.proxy.admission.rejections import Deny
 from gateway.proxy.clock import SYSTEM_CLOCK
 from gateway.proxy.config import ProxyConfig
 from gateway.proxy.downstream.connection import ClientConnection

@@ -16,7 +16,7 @@
 | `slots` | the calls in flight |
 | `usage_counts` | requests, calls and records that no limit covers |
 | `state` | the objects that all checks of a worker share |
-| `demand`, `status` | the costs of a request or result; what is left of a limit, as header fields |
+| `demand`, `status` | the costs of a request or result; what is left of a limit: header fields, rejection |
 | `checks`, `script` | the connection to Redis; the Lua script and its operations |
 
 `gateway.keys.limits` defines what each limit counts.

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from gateway.keys.limits import DAY, MINUTE, Limit, period_end
 from gateway.proxy.admission.limits.script import Bucket, Operation
-from gateway.proxy.admission.limits.status import LimitStatus
-from gateway.proxy.admission.rejections import Deny, limit_exceeded
+from gateway.proxy.admission.limits.status import LimitStatus, limit_exceeded
+from gateway.proxy.admission.rejections import Deny
 
 _KEPT_SECONDS = {"minute": MINUTE + 4, "day": 2 * DAY, "month": 32 * DAY}
 """Seconds for which Redis keeps a window or counter after its last or first use."""
