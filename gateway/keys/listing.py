@@ -8,14 +8,16 @@ were never used before those that were; a descending order is the reverse.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from redis.asyncio import Redis
 
+from gateway.keys.ceilings import set_values, values
 from gateway.keys.record import KeyRecord, Status
 from gateway.keys.storage.stored_key import read_all
 from gateway.keys.store import KeyStore
 from gateway.redis import names
+from gateway.timestamps import format_rfc3339
 
 MAX_LISTED = 10_000
 """Keys of a list that names no limit."""
@@ -119,6 +121,38 @@ def _position(record: KeyRecord, sort: SortBy, last_used: Mapping[str, int]) -> 
             return Position(_NEVER if record.expires_at is None else record.expires_at, record.key_id)
         case "last_used":
             return Position(last_used.get(record.key_id, 0), record.key_id)
+
+
+def public_fields(record: KeyRecord) -> dict[str, Any]:
+    """Return the members by which the admin API and the command line describe a new key, without its secret."""
+    return {
+        "key_id": record.key_id,
+        "key_name": record.key_name,
+        "key_prefix": record.key_prefix,
+        "created_at": format_rfc3339(record.created_at),
+        "expires_at": format_rfc3339(record.expires_at),
+    }
+
+
+def listed_fields(record: KeyRecord, now_ms: int, last_used: int | None) -> dict[str, Any]:
+    """Return the members by which the admin API and the command line list a key."""
+    return {
+        "key_id": record.key_id,
+        "key_name": record.key_name,
+        "key_prefix": record.key_prefix,
+        "owner": record.owner,
+        "status": record.status(now_ms),
+        "created_at": format_rfc3339(record.created_at),
+        # Among the restrictions, too, but shown here.
+        "expires_at": format_rfc3339(record.expires_at),
+        "revoked_at": format_rfc3339(record.revoked_at),
+        "suspended_at": format_rfc3339(record.suspended_since),
+        "suspended_by": record.suspender,
+        "last_used_at": format_rfc3339(last_used),
+        **values(record),
+        "ceiling": set_values(record.ceiling),
+        "labels": record.labels,
+    }
 
 
 async def record_pages(redis: Redis, size: int) -> AsyncIterator[list[KeyRecord]]:

@@ -15,11 +15,11 @@ from admin_api.http.decoding import FieldFault
 from admin_api.http.endpoint import ApiCaller, Endpoint, OtherResponse, Reply
 from admin_api.http.problem import Problem
 from admin_api.http.request_headers import IDEMPOTENCY_KEY, ONCE, idempotency_key
+from gateway.keys.listing import public_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.storage.creations import IdempotencyKey
 from gateway.keys.storage.stored_key import MarkerExists
-from gateway.timestamps import format_rfc3339
 
 
 async def create_key(deps: Dependencies, caller: ApiCaller, params: CreateKey) -> CreatedKey | Reply:
@@ -54,7 +54,7 @@ async def _replayed(deps: Dependencies, once: IdempotencyKey) -> Reply | None:
     record = await deps.keys.get(before.key_id)
     if record is None:
         return None
-    return Reply(ReplayedKey(**_public_fields(record)), status=200)
+    return Reply(ReplayedKey(**public_fields(record)), status=200)
 
 
 async def _owner(deps: Dependencies, caller: ApiCaller, email: str | None) -> str:
@@ -78,17 +78,7 @@ async def rotate_key(deps: Dependencies, caller: ApiCaller, params: RotateKey) -
 
 
 def _created(record: KeyRecord, key: ApiKey) -> CreatedKey:
-    return CreatedKey(**_public_fields(record), api_key=key.text)
-
-
-def _public_fields(record: KeyRecord) -> dict[str, Any]:
-    return {
-        "key_id": record.key_id,
-        "key_name": record.key_name,
-        "key_prefix": record.key_prefix,
-        "created_at": format_rfc3339(record.created_at),
-        "expires_at": format_rfc3339(record.expires_at),
-    }
+    return CreatedKey(**public_fields(record), api_key=key.text)
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

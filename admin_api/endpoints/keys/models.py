@@ -11,10 +11,10 @@ from admin_api.endpoints.keys.filters import KeyLabel, KeySearch, KeySort, KeySt
 from admin_api.endpoints.restrictions import RestrictionFields
 from admin_api.http.field_types import AnyEmail, ExpiresDays, Flag, KeyId, KeyName, Labels, OverlapSeconds
 from admin_api.http.paging import Cursor, PageLimit
-from gateway.keys import ceilings
 from gateway.keys.limits import Of
+from gateway.keys.listing import listed_fields
 from gateway.keys.record import KeyRecord, Restrictions, Status, Suspender
-from gateway.timestamps import DAY_MS, format_rfc3339
+from gateway.timestamps import DAY_MS
 
 
 class KeyFields(RestrictionFields, frozen=True, kw_only=True):
@@ -262,18 +262,5 @@ def key_item(record: KeyRecord, now_ms: int, last_used: int | None) -> KeyItem:
 
 def item_fields(record: KeyRecord, now_ms: int, last_used: int | None) -> dict[str, Any]:
     """Return the fields of a `KeyItem`."""
-    return {
-        "key_id": record.key_id,
-        "key_name": record.key_name,
-        "key_prefix": record.key_prefix,
-        "owner": record.owner,
-        "status": record.status(now_ms),
-        "created_at": format_rfc3339(record.created_at),
-        "revoked_at": format_rfc3339(record.revoked_at),
-        "suspended_at": format_rfc3339(record.suspended_since),
-        "suspended_by": record.suspender,
-        "last_used_at": format_rfc3339(last_used),
-        **ceilings.values(record),
-        "ceiling": KeyCeiling(**ceilings.set_values(record.ceiling)),
-        "labels": record.labels,
-    }
+    fields = listed_fields(record, now_ms, last_used)
+    return {**fields, "ceiling": KeyCeiling(**fields["ceiling"])}

@@ -13,6 +13,7 @@ from gateway.cli.support import options
 from gateway.cli.support.output import CliError, print_json
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.keys.changes import OPERATOR
+from gateway.keys.listing import public_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
 from gateway.keys.storage.creations import IdempotencyKey
@@ -64,7 +65,7 @@ def create(
     if key is not None:
         key_output.print_new_key(record, key, as_json)
     elif as_json:
-        print_json({**key_output.public_fields(record), "replayed": True})
+        print_json({**public_fields(record), "replayed": True})
     else:
         typer.echo(f"{record.key_id} was created before with this idempotency key; its API key is not shown again")
 

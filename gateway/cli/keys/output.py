@@ -7,10 +7,10 @@ from typing import Any
 import typer
 
 from gateway.cli.support.output import print_json, print_pairs, print_table
-from gateway.keys.ceilings import set_values, values
+from gateway.keys.listing import listed_fields, public_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.timestamps import format_minute, format_rfc3339, now_ms
+from gateway.timestamps import format_minute, now_ms
 
 
 def print_new_key(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
@@ -33,36 +33,9 @@ def print_new_key(record: KeyRecord, key: ApiKey, as_json: bool) -> None:
     )
 
 
-def public_fields(record: KeyRecord) -> dict[str, Any]:
-    """Return the fields of a new key but its secret, as the admin API does."""
-    return {
-        "key_id": record.key_id,
-        "key_name": record.key_name,
-        "key_prefix": record.key_prefix,
-        "created_at": format_rfc3339(record.created_at),
-        "expires_at": format_rfc3339(record.expires_at),
-    }
-
-
 def key_to_json(record: KeyRecord, last_used_at: int | None) -> dict[str, Any]:
     """Return the fields of a key as the admin API lists them."""
-    return {
-        "key_id": record.key_id,
-        "key_name": record.key_name,
-        "key_prefix": record.key_prefix,
-        "owner": record.owner,
-        "status": record.status(now_ms()),
-        "created_at": format_rfc3339(record.created_at),
-        # Among the restrictions, too, but shown here.
-        "expires_at": format_rfc3339(record.expires_at),
-        "revoked_at": format_rfc3339(record.revoked_at),
-        "suspended_at": format_rfc3339(record.suspended_since),
-        "suspended_by": record.suspender,
-        "last_used_at": format_rfc3339(last_used_at),
-        **values(record),
-        "ceiling": set_values(record.ceiling),
-        "labels": record.labels,
-    }
+    return listed_fields(record, now_ms(), last_used_at)
 
 
 def print_details(fields: dict[str, Any]) -> None:
