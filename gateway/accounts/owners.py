@@ -11,6 +11,7 @@ from gateway.keys.policies import merged
 from gateway.keys.record import KeyRecord, OwnerPolicy
 from gateway.keys.store import KeyStore
 from gateway.keys.validation import InvalidField, validate_policy
+from gateway.timestamps import format_rfc3339
 
 
 class UnknownUser(Exception):
@@ -30,6 +31,19 @@ class Owner(NamedTuple):
 
     user: User
     policy: OwnerPolicy
+
+    def values(self) -> dict[str, Any]:
+        """Return the members by which the admin API and the command line describe them."""
+        return {
+            "email": self.user.email,
+            "role": self.user.role,
+            "kind": self.user.kind,
+            "is_admin": self.user.is_admin,
+            "disabled": self.user.disabled,
+            "invited": self.user.is_invited,
+            "created_at": format_rfc3339(self.user.created_at),
+            "policy": self.policy,
+        }
 
 
 class Owners:

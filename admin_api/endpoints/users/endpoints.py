@@ -23,7 +23,6 @@ from admin_api.endpoints.users.models import (
     UserItem,
     UserList,
     UsersQuery,
-    item_fields,
 )
 from admin_api.endpoints.users.policies import policy_fields
 from admin_api.http.decoding import FieldFault, InvalidFields
@@ -35,7 +34,7 @@ from gateway.keys.limit_use import warn_of_pool_use
 async def list_users(deps: Dependencies, caller: ApiCaller, params: UsersQuery) -> UserList:
     """List users."""
     owners, last = await deps.owners.page(params.limit, _last_email(params.cursor), params.q or "")
-    return UserList([UserItem(**item_fields(owner)) for owner in owners], encode_cursor((last,)) if last else None)
+    return UserList([UserItem(**owner.values()) for owner in owners], encode_cursor((last,)) if last else None)
 
 
 def _last_email(cursor: str | None) -> str:
@@ -50,7 +49,7 @@ async def add_user(deps: Dependencies, caller: ApiCaller, params: NewUser) -> Us
     policy = policy_fields(params.policy)
     await deps.creation_limits.acquire(caller.user.email, "users")
     owner = await deps.owners.add(params.email, params.password, params.given_role, policy)
-    return UserItem(**item_fields(owner))
+    return UserItem(**owner.values())
 
 
 async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser) -> UpdatedUser:
@@ -62,7 +61,7 @@ async def update_user(deps: Dependencies, caller: ApiCaller, params: UpdateUser)
         raise InvalidFields([FieldFault("kind", "must be left out: a user does not become a service account")])
     owner = await deps.owners.update(params.email, params.role, policy)
     warnings = await warn_of_pool_use(deps.redis, owner.user.email, owner.policy, policy, deps.now_ms())
-    return UpdatedUser(**item_fields(owner), warnings=warnings)
+    return UpdatedUser(**owner.values(), warnings=warnings)
 
 
 async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUser) -> DisabledUser:
@@ -74,7 +73,7 @@ async def disable_user(deps: Dependencies, caller: ApiCaller, params: DisableUse
 async def enable_user(deps: Dependencies, caller: ApiCaller, params: EnableUser) -> EnabledUser:
     """Enable a disabled user and resume the keys that this suspended. Idempotent."""
     owner, resumed = await deps.owners.enable(params.email)
-    return EnabledUser(**item_fields(owner), resumed_keys=resumed)
+    return EnabledUser(**owner.values(), resumed_keys=resumed)
 
 
 async def delete_user(deps: Dependencies, caller: ApiCaller, params: DeleteUser) -> DeletedUser:

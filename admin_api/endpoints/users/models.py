@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -20,10 +18,8 @@ from admin_api.http.field_types import (
     UserSearch,
 )
 from admin_api.http.paging import MAX_LIMIT, Cursor, PageLimit
-from gateway.accounts.owners import Owner
 from gateway.accounts.user import Kind, Role
 from gateway.keys.record import OwnerPolicy
-from gateway.timestamps import format_rfc3339
 
 
 class UserItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,18 +158,3 @@ class DeletedUser(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     deleted: bool = True
     transferred_keys: list[str]
-
-
-def item_fields(owner: Owner) -> dict[str, Any]:
-    """Return the fields of a `UserItem`."""
-    user, policy = owner
-    return {
-        "email": user.email,
-        "role": user.role,
-        "kind": user.kind,
-        "is_admin": user.is_admin,
-        "disabled": user.disabled,
-        "invited": user.is_invited,
-        "created_at": format_rfc3339(user.created_at),
-        "policy": policy,
-    }

@@ -11,7 +11,6 @@ import msgspec
 from gateway.cli.keys import options as key_options
 from gateway.cli.support.output import CliError, counted
 from gateway.cli.support.stores import Stores
-from gateway.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
     from gateway.accounts.owners import Owner, Owners
@@ -60,17 +59,7 @@ def no_such_user(email: str) -> CliError:
 
 def user_to_json(owner: Owner) -> dict[str, Any]:
     """Return the fields of a user as the admin API lists them."""
-    user, policy = owner
-    return {
-        "email": user.email,
-        "role": user.role,
-        "kind": user.kind,
-        "is_admin": user.is_admin,
-        "disabled": user.disabled,
-        "invited": user.is_invited,
-        "created_at": format_rfc3339(user.created_at),
-        "policy": policy_to_json(policy),
-    }
+    return {**owner.values(), "policy": policy_to_json(owner.policy)}
 
 
 def policy_to_json(policy: OwnerPolicy) -> dict[str, Any]:
