@@ -9,7 +9,7 @@ import msgspec
 from admin_api.dependencies import Dependencies
 from admin_api.http.download import Download
 from gateway.usage.consumer.read_your_writes import wait_until_stored
-from gateway.usage.store.export import MEDIA_TYPES, Format
+from gateway.usage.store.formats import MEDIA_TYPES, Format
 
 
 async def record_export(deps: Dependencies, act: str, params: msgspec.Struct) -> None:

@@ -128,7 +128,8 @@ def test_a_backup_of_an_earlier_version_without_an_audit_log_is_restored(tmp_pat
     made = run_python(f"""
         import asyncio
         from pathlib import Path
-        from gateway.usage.store.export import Format, export
+        from gateway.usage.store.export import export
+        from gateway.usage.store.formats import Format
         from gateway.usage.store.queries.filters import CallFilters
         from gateway.usage.store.table import UsageTable
         from tests.usage.support import event

@@ -14,7 +14,8 @@ from admin_api.http.decoding import FieldFault, InvalidFields
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from gateway.usage.consumer.read_your_writes import wait_until_stored
-from gateway.usage.store.export import MEDIA_TYPES, Format, export
+from gateway.usage.store.export import export
+from gateway.usage.store.formats import MEDIA_TYPES, Format
 from gateway.usage.store.queries.history import Cursor, PageTooDeep, history, history_after
 from gateway.usage.store.queries.models import HistoryPage
 

@@ -15,7 +15,7 @@ from admin_api.http.endpoint import ApiCaller, Endpoint
 from admin_api.http.field_types import KeyId
 from admin_api.http.paging import Cursor, PageLimit, decode_cursor, encode_cursor
 from gateway.usage.consumer.read_your_writes import wait_until_stored
-from gateway.usage.store.export import MEDIA_TYPES, Format
+from gateway.usage.store.formats import MEDIA_TYPES, Format
 from gateway.usage.store.logs import denials
 from gateway.usage.store.logs.denials import Denial, DenialFilters, Position
 

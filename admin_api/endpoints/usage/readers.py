@@ -12,7 +12,7 @@ from admin_api.endpoints.usage.parameters import PeriodQuery
 from admin_api.http.download import Download
 from admin_api.http.endpoint import ApiCaller, Endpoint
 from gateway.usage.consumer.read_your_writes import wait_until_stored
-from gateway.usage.store.export import MEDIA_TYPES, Format
+from gateway.usage.store.formats import MEDIA_TYPES, Format
 from gateway.usage.store.queries.models import Readers
 from gateway.usage.store.queries.readers import MAX_EXPORTED_READERS, MAX_READERS, csv_file, readers
 

@@ -10,9 +10,10 @@ import typer
 from gateway.cli.audit.source import read_entries, started_export
 from gateway.cli.support import options, period
 from gateway.cli.support.completion import complete_email
-from gateway.cli.support.export import Format, FormatOption, Output, check_output, write_export
+from gateway.cli.support.export import FormatOption, Output, check_output, write_export
 from gateway.cli.support.output import print_json, print_stderr, print_table, printable, shortened
 from gateway.cli.support.stores import Stores, with_stores
+from gateway.usage.store.formats import Format
 
 _DETAILS_WIDTH = 100
 

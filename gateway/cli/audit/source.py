@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gateway.cli.support import admin_client
-from gateway.cli.support.export import Export, Format
+from gateway.cli.support.export import Export
 from gateway.cli.support.stores import Stores
 from gateway.cli.support.usage_table import usage_table
 from gateway.timestamps import parse_timestamp
+from gateway.usage.store.formats import Format
 
 if TYPE_CHECKING:
     from gateway.usage.store.logs.audit import AuditFilters
@@ -44,12 +45,11 @@ async def started_export(stores: Stores, query: Mapping[str, str], fmt: Format) 
             yield Export(admin_client.download(stores, "/api/audit/export", parameters))
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
-        from gateway.usage.store.export import Format as TableFormat
         from gateway.usage.store.logs.audit import export
 
         await stores.audit.record("audit.export", after=parameters)
         await wait_until_stored(stores.redis)
-        yield Export(export(table, _filters(query), TableFormat(fmt.value)))
+        yield Export(export(table, _filters(query), fmt))
 
 
 def _filters(query: Mapping[str, str]) -> AuditFilters:

@@ -7,23 +7,15 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Annotated, NamedTuple
 
 import typer
 
 from gateway.cli.support.output import CliError, print_stderr
+from gateway.usage.store.formats import Format
 
 _PROGRESS_SECONDS = 0.2
-
-
-class Format(StrEnum):
-    """File formats."""
-
-    CSV = "csv"
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="Format of the file.")]

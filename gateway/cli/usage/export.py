@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.support import admin_client, options, period
-from gateway.cli.support.export import Export, Format, FormatOption, Output, check_output, write_export
+from gateway.cli.support.export import Export, FormatOption, Output, check_output, write_export
 from gateway.cli.support.stores import Stores, with_stores
 from gateway.cli.support.usage_table import usage_table
+from gateway.usage.store.formats import Format
 
 if TYPE_CHECKING:
     from gateway.usage.store.queries.period import Period
@@ -64,7 +65,6 @@ async def _started(stores: Stores, filters: Mapping[str, str], bounds: Period, f
             yield Export(chunks, page["total"], "calls")
             return
         from gateway.usage.consumer.read_your_writes import wait_until_stored
-        from gateway.usage.store.export import Format as TableFormat
         from gateway.usage.store.export import export as exported
         from gateway.usage.store.queries.filters import CallFilters
         from gateway.usage.store.queries.history import history
@@ -73,4 +73,4 @@ async def _started(stores: Stores, filters: Mapping[str, str], bounds: Period, f
         await stores.audit.record("usage.export", after={**filters, **period.bounds_query(bounds), "format": fmt.value})
         await wait_until_stored(stores.redis)
         page = await history(table, history_filters, 1, 1)
-        yield Export(exported(table, history_filters, TableFormat(fmt.value)), page.total, "calls")
+        yield Export(exported(table, history_filters, fmt), page.total, "calls")

@@ -6,7 +6,7 @@
 | --- | --- |
 | `queries` | the history, statistics, readers and recent calls, in the response shapes of the admin API |
 | `logs` | the audit log and the counts of refused requests |
-| `export`, `export_stream`, `restore` | single calls as a file, and back |
+| `export`, `export_stream`, `formats`, `restore` | single calls as a file, and back |
 | `lookup`, `roll_up`, `difference` | for the writer: looking up stored events, and repairing the roll-ups |
 | `columns`, `names`, `migrations` | columns and names of tables; numbered migrations, retention and cluster tables |
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from enum import StrEnum
 from typing import Any
 
+from gateway.usage.store.formats import ENGINE_FORMATS, Format
 from gateway.usage.store.names import LOG_TABLE
 from gateway.usage.store.queries.filters import CallFilters, where
 from gateway.usage.store.table import UsageTable
@@ -53,23 +53,6 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 """First characters of a formula, full-width forms included (OWASP, CSV injection)."""
 _FORMULA = "^[" + "".join(rf"\\x{{{ord(start):04X}}}" for start in FORMULA_STARTS) + "]"
 """The same as a regular expression, in a string of ClickHouse."""
-
-
-class Format(StrEnum):
-    """File formats."""
-
-    CSV = "csv"
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
-
-
-MEDIA_TYPES = {
-    Format.CSV: "text/csv",
-    Format.NDJSON: "application/x-ndjson",
-    Format.PARQUET: "application/vnd.apache.parquet",
-}
-ENGINE_FORMATS = {Format.CSV: "CSVWithNames", Format.NDJSON: "JSONEachRow", Format.PARQUET: "Parquet"}
-"""The names of the formats in ClickHouse."""
 
 
 def export(table: UsageTable, filters: CallFilters, fmt: Format) -> AsyncGenerator[bytes]:

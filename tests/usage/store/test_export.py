@@ -16,7 +16,8 @@ import pytest
 from gateway.usage.event import UsageEvent
 from gateway.usage.store import export_stream
 from gateway.usage.store.errors import UsageTableUnavailable
-from gateway.usage.store.export import Format, export
+from gateway.usage.store.export import export
+from gateway.usage.store.formats import Format
 from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.queries.filters import CallFilters
 from gateway.usage.store.queries.history import history
@@ -220,7 +221,8 @@ def test_a_large_export_takes_constant_memory(tmp_path: Path) -> None:
     found = run_python(f"""
         import asyncio, resource
         from gateway.usage.store.queries.filters import CallFilters
-        from gateway.usage.store.export import Format, export
+        from gateway.usage.store.export import export
+        from gateway.usage.store.formats import Format
         from gateway.usage.store.table import UsageTable
         from tests.usage.seed import seed
 

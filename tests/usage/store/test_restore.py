@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from gateway.usage.event import UsageEvent
-from gateway.usage.store.export import Format, export
+from gateway.usage.store.export import export
+from gateway.usage.store.formats import Format
 from gateway.usage.store.queries.filters import CallFilters
 from gateway.usage.store.queries.history import history
 from gateway.usage.store.table import UsageTable

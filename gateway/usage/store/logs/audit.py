@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.timestamps import format_rfc3339
-from gateway.usage.store.export import SETTINGS, Format, stream_result, without_formula
+from gateway.usage.store.export import SETTINGS, stream_result, without_formula
+from gateway.usage.store.formats import Format
 from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.queries.filters import TIMES, selected
 from gateway.usage.store.table import UsageTable

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from gateway.timestamps import format_rfc3339
-from gateway.usage.store.export import ENGINE_FORMATS, SETTINGS, Format, stream_result, without_formula
+from gateway.usage.store.export import SETTINGS, stream_result, without_formula
+from gateway.usage.store.formats import ENGINE_FORMATS, Format
 from gateway.usage.store.logs.log_table import DENIALS_LOG
 from gateway.usage.store.queries.filters import TIMES, where
 from gateway.usage.store.table import UsageTable
