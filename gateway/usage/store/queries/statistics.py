@@ -43,7 +43,15 @@ MAX_ROWS = 1000
 """Rows of each list, except those by time: those with the most calls."""
 
 OptionalList = Literal["owner", "client", "hour", "quarter_hour", "minute"]
-OPTIONAL_LISTS: tuple[OptionalList, ...] = ("owner", "client", "hour", "quarter_hour", "minute")
+_OPTIONAL: dict[OptionalList, tuple[type[Sums], str]] = {
+    "owner": (OwnerRow, "owner"),
+    "client": (ClientRow, "client_name"),
+    "hour": (HourRow, "hour"),
+    "quarter_hour": (QuarterHourRow, "quarter_hour"),
+    "minute": (MinuteRow, "minute"),
+}
+"""The types of the rows, and their members with the value."""
+OPTIONAL_LISTS: tuple[OptionalList, ...] = tuple(_OPTIONAL)
 _DEFAULT: tuple[Grouping, ...] = ("total", "tool", "table", "key", "day")
 _STEPS: tuple[Step, ...] = ("day", "hour", "quarter_hour", "minute")
 _SUMS = ", ".join(f"sum({name})" for name in SUMS)
@@ -136,16 +144,12 @@ async def key_names(table: UsageTable, owner: str | None, key_ids: Sequence[str]
 def _stats(now_ms: int, period: Period, request: StatsRequest, found: Found, names: Mapping[str, str]) -> Stats:
     zone = period.tzinfo
     totals = found.get("total")
-    by_time = {step: sorted(found.get(step, ()), key=lambda row: int(row[0])) for step in _STEPS}
+    found |= {step: sorted(found[step], key=lambda row: int(row[0])) for step in _STEPS if step in found}
     bounded = ["tool", "table", "key", "owner", "client", "label"]
-    optional: dict[str, Any] = {
-        "owner": lambda: _rows(OwnerRow, "owner", found.get("owner")),
-        "client": lambda: _rows(ClientRow, "client_name", found.get("client")),
-        "hour": lambda: _rows(HourRow, "hour", by_time["hour"], _time_in(zone)),
-        "quarter_hour": lambda: _rows(QuarterHourRow, "quarter_hour", by_time["quarter_hour"], _time_in(zone)),
-        "minute": lambda: _rows(MinuteRow, "minute", by_time["minute"], _time_in(zone)),
+    lists: dict[str, Any] = {
+        f"by_{name}": _rows(*_OPTIONAL[name], found.get(name), _time_in(zone) if name in _STEPS else str)
+        for name in request.by
     }
-    lists = {f"by_{name}": optional[name]() for name in request.by}
     if request.label_values is not None:
         lists["by_label"] = _rows(LabelRow, "value", found.get("label"), lambda value: value or None)
     since = EARLIEST_MS if period.since is None else period.since
@@ -162,7 +166,7 @@ def _stats(now_ms: int, period: Period, request: StatsRequest, found: Found, nam
             KeyRow(key_id=key_id, key_name=names.get(key_id, ""), **_numbers(row))
             for key_id, *row in found.get("key", ())[:MAX_ROWS]
         ),
-        by_day=_rows(DayRow, "day", by_time["day"], lambda start: day_of(int(start) * 1000, zone).isoformat()),
+        by_day=_rows(DayRow, "day", found.get("day"), lambda start: day_of(int(start) * 1000, zone).isoformat()),
         **lists,
         truncated=any(len(found.get(name, ())) > MAX_ROWS for name in bounded),
     )
@@ -172,7 +176,7 @@ def _rows(
     row_type: type[Row],
     field: str | None,
     rows: Sequence[tuple[Any, ...]] | None,
-    convert: Callable[[str], str | None] = lambda value: value,
+    convert: Callable[[str], str | None] = str,
 ) -> tuple[Row, ...]:
     limit = MAX_STARTS if field in _STEPS else MAX_ROWS
     return tuple(
