@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from multidict import MultiMapping
 
 from admin_api.http.decoding import FieldFault, InvalidFields
+from gateway.keys.storage.creations import MAX_IDEMPOTENCY_KEY, is_idempotency_key
 
 _IF_MATCH = "If-Match"
 IDEMPOTENCY_KEY = "Idempotency-Key"
-MAX_IDEMPOTENCY_KEY = 255
 
 _ENTITY_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ENTITY_TAGS = re.compile(rf"[ \t,]*{_ENTITY_TAG}(?:[ \t]*,[ \t]*(?:{_ENTITY_TAG})?)*[ \t]*")
@@ -65,7 +65,7 @@ def idempotency_key(headers: MultiMapping[str]) -> str | None:
     if not values:
         return None
     text = values[0].strip()
-    if len(values) > 1 or not 0 < len(text) <= MAX_IDEMPOTENCY_KEY or not (text.isascii() and text.isprintable()):
+    if len(values) > 1 or not is_idempotency_key(text):
         must = f"must be one text of 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters"
         raise InvalidFields([FieldFault(IDEMPOTENCY_KEY, must)])
     return text

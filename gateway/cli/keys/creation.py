@@ -16,12 +16,11 @@ from gateway.keys.changes import OPERATOR
 from gateway.keys.listing import public_fields
 from gateway.keys.record import KeyRecord
 from gateway.keys.secret import ApiKey
-from gateway.keys.storage.creations import IdempotencyKey
+from gateway.keys.storage.creations import MAX_IDEMPOTENCY_KEY, IdempotencyKey, is_idempotency_key
 from gateway.keys.storage.stored_key import MarkerExists
 
 _IDEMPOTENCY_USER = "command line"
 """No email, so that the idempotency keys of the admin API are others."""
-_MAX_IDEMPOTENCY_KEY = 255
 
 
 @key_options.with_restrictions
@@ -73,8 +72,8 @@ def create(
 def _once(text: str | None, request: dict[str, Any]) -> IdempotencyKey | None:
     if text is None:
         return None
-    if not 0 < len(text) <= _MAX_IDEMPOTENCY_KEY or not (text.isascii() and text.isprintable()):
-        raise CliError(f"--idempotency-key must be 1 to {_MAX_IDEMPOTENCY_KEY} printable ASCII characters")
+    if not is_idempotency_key(text):
+        raise CliError(f"--idempotency-key must be 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters")
     return IdempotencyKey.of(_IDEMPOTENCY_USER, text, request)
 
 

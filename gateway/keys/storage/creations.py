@@ -15,6 +15,14 @@ from gateway.keys.storage.stored_key import Marker
 from gateway.redis import names
 from gateway.timestamps import DAY_MS
 
+MAX_IDEMPOTENCY_KEY = 255
+"""Characters of the text that a user chooses."""
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Return True for 1 to `MAX_IDEMPOTENCY_KEY` printable ASCII characters."""
+    return 0 < len(text) <= MAX_IDEMPOTENCY_KEY and text.isascii() and text.isprintable()
+
 
 class CreatedBefore(msgspec.Struct, frozen=True, array_like=True):
     """The key that was created under an idempotency key, and a digest of the request that created it."""
