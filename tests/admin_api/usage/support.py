@@ -8,7 +8,6 @@ from gateway.usage.event import UsageEvent
 from gateway.usage.store.table import UsageTable
 from tests.support.admin_api import Api
 
-DAY_MS = 86_400_000
 OTHER = "bob@example.com"
 
 

@@ -14,9 +14,9 @@ from gateway.timestamps import now_ms
 from gateway.usage.store.errors import UsageTableUnavailable
 from gateway.usage.store.export_stream import ExportStream
 from gateway.usage.store.table import MAX_EXPORTS, UsageTable
-from tests.admin_api.usage.support import DAY_MS, OTHER, history, insert
+from tests.admin_api.usage.support import OTHER, history, insert
 from tests.support.admin_api import ADMIN, USER, Api, Response, event
-from tests.usage.support import until
+from tests.usage.support import DAY_MS, NOW_MS, until
 
 
 async def test_an_empty_history_is_an_empty_page(user: Api, table: UsageTable) -> None:
@@ -128,14 +128,14 @@ async def test_users_see_their_own_usage_and_admins_see_all(user: Api, admin: Ap
 
 
 async def test_dates_are_those_of_the_zone(user: Api, table: UsageTable) -> None:
-    midnight = 1_782_000_000_000  # 2026-06-21T00:00Z, 05:45 in Kathmandu
+    # NOW_MS is midnight in UTC, and 05:45 in Kathmandu.
     offset = 20_700_000
     await insert(
         table,
-        event(request_id="1", created_at=midnight - offset - 1),
-        event(request_id="2", created_at=midnight - offset),
-        event(request_id="3", created_at=midnight - offset + DAY_MS - 1),
-        event(request_id="4", created_at=midnight - offset + DAY_MS, client_name="cursor"),
+        event(request_id="1", created_at=NOW_MS - offset - 1),
+        event(request_id="2", created_at=NOW_MS - offset),
+        event(request_id="3", created_at=NOW_MS - offset + DAY_MS - 1),
+        event(request_id="4", created_at=NOW_MS - offset + DAY_MS, client_name="cursor"),
     )
     expected: list[tuple[dict[str, str], set[str]]] = [
         ({"from": "2026-06-21", "to": "2026-06-21"}, {"2", "3"}),

@@ -13,10 +13,10 @@ from gateway.usage.store.table import UsageTable
 from tests.admin_api.usage.support import OTHER
 from tests.support.admin_api import ADMIN, USER, Api
 from tests.usage.denials import denial, insert_denials
+from tests.usage.support import DAY_MS, NOW_MS
 
 PATH = "/api/mcp-usage/denials"
 KEY_ID = "key_2xKqT0aZ7bLm9cNd4Pe8"
-START = 1_782_000_000_000  # 2026-06-21T00:00Z
 
 
 async def denials(api: Api, **query: Any) -> list[dict[str, Any]]:
@@ -33,8 +33,8 @@ async def test_a_denial_has_the_fields_of_the_contract_and_the_present_name_of_t
     await user.post("/api/mcp-keys/update", {"key_id": key_id, "key_name": "laptop"})
     await insert_denials(
         table,
-        denial(owner=USER, key_id=key_id, count=3, created_at=START),
-        denial(owner=USER, key_id=key_id, count=4, created_at=START + 5000),
+        denial(owner=USER, key_id=key_id, count=3, created_at=NOW_MS),
+        denial(owner=USER, key_id=key_id, count=4, created_at=NOW_MS + 5000),
     )
     assert await denials(user) == [
         {
@@ -73,7 +73,7 @@ async def test_filters_and_periods_select_denials(user: Api, table: UsageTable) 
         denial(owner=USER, count=8, key_id=KEY_ID),
         denial(owner=USER, count=4, tool_name="get"),
         denial(owner=USER, count=2, status=429, reason="rate"),
-        denial(owner=USER, count=1, created_at=START + 86_400_000),
+        denial(owner=USER, count=1, created_at=NOW_MS + DAY_MS),
     )
     expected: list[tuple[dict[str, Any], list[int]]] = [
         ({"key_id": KEY_ID}, [8]),
@@ -101,7 +101,7 @@ async def test_pages_are_consecutive(user: Api, table: UsageTable) -> None:
 
 
 async def test_an_export_has_each_count_of_the_owner_and_is_recorded(user: Api, table: UsageTable) -> None:
-    one = denial(owner=USER, count=3, created_at=START)
+    one = denial(owner=USER, count=3, created_at=NOW_MS)
     await insert_denials(table, one, denial(owner=USER, tool_name="=x"), denial(owner=OTHER))
     await insert_denials(table, one)
     response = await user.get(f"{PATH}/export", format="ndjson", tool="run_sql")

@@ -12,6 +12,7 @@ from gateway.usage.store.queries import readers as queries
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.usage.support import OTHER, insert
 from tests.support.admin_api import ADMIN, USER, Api, event
+from tests.usage.support import NOW_MS
 
 PATH = "/api/mcp-usage/readers"
 
@@ -24,13 +25,12 @@ async def readers(api: Api, **query: Any) -> list[dict[str, Any]]:
 
 
 async def test_a_reader_has_the_fields_of_the_contract(user: Api, table: UsageTable) -> None:
-    start = 1_782_000_000_000
     await insert(
         table,
-        event(created_at=start, table_names=("stock_daily",), record_count=3, client_name="cursor", key_name="old"),
-        event(created_at=start + 5_000_000, table_names=("a", "stock_daily"), record_count=4, client_name="cursor"),
-        event(created_at=start + 1, table_names=("stock_daily",), record_count=None, client_name="cursor"),
-        event(created_at=start - 1, table_names=("a",), client_name="cursor"),
+        event(created_at=NOW_MS, table_names=("stock_daily",), record_count=3, client_name="cursor", key_name="old"),
+        event(created_at=NOW_MS + 5_000_000, table_names=("a", "stock_daily"), record_count=4, client_name="cursor"),
+        event(created_at=NOW_MS + 1, table_names=("stock_daily",), record_count=None, client_name="cursor"),
+        event(created_at=NOW_MS - 1, table_names=("a",), client_name="cursor"),
     )
     one = event()
     assert await readers(user, table="stock_daily") == [
@@ -102,8 +102,8 @@ async def test_a_table_is_a_name_or_a_glob(user: Api, table: UsageTable, name: s
 
 
 async def test_the_period_is_exact(user: Api, table: UsageTable) -> None:
-    start = 1_782_000_000_000  # 2026-06-21T00:00Z, 05:45 in Kathmandu
-    moments = [start, start + 1, start + 900_000, start + 3_600_000, start + 3_600_001]
+    # NOW_MS is midnight in UTC, and 05:45 in Kathmandu.
+    moments = [NOW_MS + after for after in (0, 1, 900_000, 3_600_000, 3_600_001)]
     await insert(table, *(event(created_at=one) for one in moments))
     expected: list[tuple[dict[str, str], int]] = [
         ({"from": "2026-06-21T00:00:00.001Z"}, 4),

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.timestamps import now_ms
 from gateway.usage.store.table import UsageTable
-from tests.admin_api.usage.support import DAY_MS, OTHER, history, insert
+from tests.admin_api.usage.support import OTHER, history, insert
 from tests.support.admin_api import ADMIN, USER, Api, Response, event
+from tests.usage.support import DAY_MS, NOW_MS
 
 
 async def stats(api: Api, **query: Any) -> Response:
@@ -96,8 +97,8 @@ async def test_keys_are_grouped_by_the_value_of_a_label(admin: Api, user: Api, t
 
 
 async def test_a_period_is_given_by_dates_times_or_days(user: Api, table: UsageTable) -> None:
-    midnight = 1_782_000_000_000  # 2026-06-21T00:00Z, 05:45 in Kathmandu
-    await insert(table, *(event(created_at=midnight + hour * 3_600_000) for hour in (-6, -5, 18, 19)))
+    # NOW_MS is midnight in UTC, and 05:45 in Kathmandu.
+    await insert(table, *(event(created_at=NOW_MS + hour * 3_600_000) for hour in (-6, -5, 18, 19)))
     expected: list[tuple[dict[str, str], str, int, list[int]]] = [
         ({"from": "2026-06-21", "to": "2026-06-21"}, "2026-06-21", 1, [2]),
         ({"days": "1", "to": "2026-06-21"}, "2026-06-21", 1, [2]),
