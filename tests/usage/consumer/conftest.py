@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -26,8 +25,5 @@ def usage_url(request: pytest.FixtureRequest, chdb_url: str) -> Iterator[str]:
 def faulty(usage_url: str, table: UsageTable) -> Iterator[FaultyTable]:
     """A faulty connection to the database of `table`."""
     found = FaultyTable(usage_url, database=table.database)
-    found.faults = []
-    found.log_faults = []
-    found.inserting = asyncio.Event()
     yield found
     found.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import redis.asyncio
@@ -13,12 +14,10 @@ from gateway.redis import names as redis_names
 from gateway.usage.event import UsageEvent
 from gateway.usage.producer.stream import UsageStream
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
+from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
 from tests.support.valkey import Valkey
-from tests.usage.support import (
-    RunningWriter,
-    entries,
-)
+from tests.usage.support import RunningWriter, entries
 
 Start = Callable[..., RunningWriter]
 
@@ -26,40 +25,42 @@ Start = Callable[..., RunningWriter]
 class FaultyTable(UsageTable):
     """The real table behind a faulty connection: `faults` has the outcomes of the next inserts."""
 
-    faults: list[str]
-    log_faults: list[str]
-    """The outcomes of the next inserts into other tables than that of the calls."""
-    inserting: asyncio.Event
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self.faults: list[str] = []
+        self.log_faults: list[str] = []
+        """The outcomes of the next inserts into other tables than that of the calls."""
+        self.inserting = asyncio.Event()
+        """Set while an insert hangs."""
 
     async def insert_async(self, events: Sequence[UsageEvent], token: str) -> None:
-        fault = self.faults.pop(0) if self.faults else "none"
-        if fault == "refused":
-            raise UsageTableUnavailable("away")
-        await super().insert_async(events, token)
-        if fault == "reply lost":
-            raise UsageTableUnavailable("away")
-        if "rows lost" in fault:
-            for name in ("log", "quarter_hourly", "by_dimension"):
-                # A mutation keeps the token.
-                self.write(f"ALTER TABLE mcp_tool_usage_{name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
-        if fault.startswith("hangs"):
-            self.inserting.set()
-            await asyncio.Event().wait()
+        async with self._next_of(self.faults, LOG_TABLE, QUARTER_HOURLY_TABLE, BY_DIMENSION_TABLE):
+            await super().insert_async(events, token)
 
     async def insert_columns_async(
         self, name: str, types: Mapping[str, str], data: Sequence[Sequence[Any]], token: str
     ) -> None:
-        fault = self.log_faults.pop(0) if self.log_faults else "none"
+        async with self._next_of(self.log_faults, name):
+            await super().insert_columns_async(name, types, data, token)
+
+    @asynccontextmanager
+    async def _next_of(self, faults: list[str], *tables: str) -> AsyncIterator[None]:
+        """Let the next of these faults happen to an insert into these tables."""
+        fault = faults.pop(0) if faults else "none"
         if fault == "content refused":
             raise UsageRefused("odd")
         if fault == "refused":
             raise UsageTableUnavailable("away")
-        await super().insert_columns_async(name, types, data, token)
+        yield
         if "rows lost" in fault:
-            # A mutation keeps the token.
-            self.write(f"ALTER TABLE {name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
+            for name in tables:
+                # A mutation keeps the token.
+                self.write(f"ALTER TABLE {name} DELETE WHERE 1 SETTINGS mutations_sync = 1", {})
         if fault.startswith("reply lost"):
             raise UsageTableUnavailable("away")
+        if fault.startswith("hangs"):
+            self.inserting.set()
+            await asyncio.Event().wait()
 
 
 class Snapshot:

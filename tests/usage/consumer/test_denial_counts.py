@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import redis.asyncio
 
 from gateway.redis import names as redis_names
 from gateway.usage.reconciliation import reconcile
 from gateway.usage.store.table import UsageTable
-from tests.usage.consumer.support import FaultyTable, Start
+from tests.usage.consumer.support import FaultyTable, Start, interrupt
 from tests.usage.denials import add_denials, denial, stored_denials
 from tests.usage.support import add, drained, event, flushed, ids, logged
-
-
-class HangingTable(FaultyTable):
-    """Hangs after it has inserted rows of other logs than that of the calls."""
-
-    async def insert_columns_async(self, *arguments: object) -> None:
-        await super().insert_columns_async(*arguments)  # type: ignore[arg-type]
-        self.inserting.set()
-        await asyncio.Event().wait()
 
 
 async def test_counts_and_calls_of_one_batch_are_stored(
@@ -38,16 +27,12 @@ async def test_counts_and_calls_of_one_batch_are_stored(
 
 
 async def test_counts_whose_writer_ends_between_insert_and_acknowledgement_are_stored_once(
-    redis: redis.asyncio.Redis, table: UsageTable, usage_url: str, start_writer: Start
+    redis: redis.asyncio.Redis, table: UsageTable, faulty: FaultyTable, start_writer: Start
 ) -> None:
-    hanging = HangingTable(usage_url, database=table.database)
-    hanging.faults, hanging.log_faults, hanging.inserting = [], [], asyncio.Event()
+    faulty.log_faults = ["hangs after insert"]
     counts = [denial(count=3), denial(count=4)]
     await add_denials(redis, *counts)
-    running = start_writer(table=hanging)
-    await hanging.inserting.wait()
-    await running.cancel()
-    hanging.close()
+    await interrupt(start_writer, faulty)
     assert await redis.xlen(redis_names.USAGE) == 1
     counts.append(denial())
     await add_denials(redis, counts[-1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shutil
 import time
@@ -115,7 +114,7 @@ async def test_expired_rows_do_not_count_as_lost(
     table = make_table(retention=Retention(usage_days=3), now_ms=lambda: now_ms)
     table.open()
     faulty = FaultyTable(usage_url, database=table.database, retention=Retention(usage_days=3), now_ms=lambda: now_ms)
-    faulty.faults, faulty.inserting = ["reply lost"], asyncio.Event()
+    faulty.faults = ["reply lost"]
     young = event(created_at=now_ms)
     await add(redis, event(created_at=now_ms - 10 * DAY_MS), young)
     metrics = RecordedMetrics()
