@@ -1,4 +1,4 @@
-"""What help texts teach: examples that are correct, exit codes, and JSON from every command that ends."""
+"""Help texts have correct examples and the exit codes, and every command that ends can print JSON."""
 
 from __future__ import annotations
 

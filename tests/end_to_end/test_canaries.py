@@ -59,7 +59,7 @@ class Passage:
         self.errors: dict[str, str] = {}
         """Headers and bodies of errors."""
         self.found: dict[str, dict[str, str | bytes]] = {}
-        """What the stores, metrics and files held, by place."""
+        """Contents of the stores, metrics and files, by place."""
 
     def __enter__(self) -> Passage:
         self.running.until_ready()
