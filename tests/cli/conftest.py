@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.usage.store.table import UsageTable
+from tests.cli.keys import OWNER, add_user
 from tests.cli.support import flush
 from tests.support.clickhouse_front import clickhouse_front
 from tests.usage.support import drop_database
@@ -30,6 +31,13 @@ def redis_url(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("GATEWAY_REDIS_URL", valkey_url)
     flush(valkey_url)
     return valkey_url
+
+
+@pytest.fixture
+def url(redis_url: str) -> str:
+    """A Redis with one user, configured as GATEWAY_REDIS_URL."""
+    add_user(redis_url, OWNER)
+    return redis_url
 
 
 @pytest.fixture

@@ -40,3 +40,9 @@ def create_key(capsys: Capture, *flags: str) -> dict[str, Any]:
     assert main(["key", "create", "--name", "laptop", "--json", *flags]) == 0
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result
+
+
+def show_key(capsys: Capture, key_id: str) -> dict[str, Any]:
+    assert main(["key", "show", key_id, "--json"]) == 0
+    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return fields

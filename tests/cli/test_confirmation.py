@@ -9,68 +9,51 @@ import pytest
 
 from gateway.cli import main
 from gateway.cli.support.output import print_table, printable
-from tests.cli.support import Capture, on_users
+from tests.cli.keys import OWNER, create_key, show_key
+from tests.cli.support import Capture
 from tests.cli.terminal import Terminal, answer, interrupt, screen_of, without_terminal
 
-OWNER = "ada@example.com"
-
-
-@pytest.fixture(autouse=True)
-def url(redis_url: str) -> str:
-    on_users(redis_url, lambda users: users.add(OWNER, "correct horse battery"))
-    return redis_url
-
-
-def new_key(capsys: Capture, *flags: str) -> str:
-    assert main(["key", "create", "--name", "laptop", "--json", *flags]) == 0
-    key_id: str = json.loads(capsys.readouterr().out)["key_id"]
-    return key_id
-
-
-def status_of(capsys: Capture, key_id: str) -> str:
-    assert main(["key", "show", key_id, "--json"]) == 0
-    status: str = json.loads(capsys.readouterr().out)["status"]
-    return status
+pytestmark = pytest.mark.usefixtures("url")
 
 
 @pytest.mark.parametrize(("text", "status"), [("y\n", "revoked"), ("n\n", "active"), ("\n", "active"), ("", "active")])
 def test_on_a_terminal_a_key_is_revoked_only_after_a_yes(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch, text: str, status: str
 ) -> None:
-    key_id = new_key(capsys)
+    key_id = create_key(capsys)["key_id"]
     answer(monkeypatch, text)
     assert main(["key", "revoke", key_id]) == (0 if status == "revoked" else 1)
     printed = capsys.readouterr()
     assert f"This revokes laptop ({key_id}) of {OWNER} permanently. Continue?" in printed.err
     assert ("nothing was changed" in printed.err) == (status == "active")
-    assert status_of(capsys, key_id) == status
+    assert show_key(capsys, key_id)["status"] == status
 
 
 def test_ctrl_c_ends_a_question_without_a_change(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_id = new_key(capsys)
+    key_id = create_key(capsys)["key_id"]
     interrupt(monkeypatch)
     assert main(["key", "revoke", key_id]) == 1
     assert "nothing was changed" in capsys.readouterr().err
-    assert status_of(capsys, key_id) == "active"
+    assert show_key(capsys, key_id)["status"] == "active"
 
 
 def test_a_script_revokes_a_key_without_a_question(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_id = new_key(capsys)
+    key_id = create_key(capsys)["key_id"]
     without_terminal(monkeypatch)
     assert main(["key", "revoke", key_id]) == 0
     assert "Continue?" not in capsys.readouterr().err
-    assert status_of(capsys, key_id) == "revoked"
+    assert show_key(capsys, key_id)["status"] == "revoked"
 
 
 def test_yes_answers_the_question(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_id = new_key(capsys)
+    key_id = create_key(capsys)["key_id"]
     answer(monkeypatch, "n\n")
     assert main(["key", "revoke", key_id, "--yes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"key_id": key_id, "status": "revoked"}
 
 
 def test_many_keys_are_revoked_only_after_a_yes_or_with_yes(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_id = new_key(capsys, "--label", "team=red")
+    key_id = create_key(capsys, "--label", "team=red")["key_id"]
     command = ["key", "bulk-revoke", "--label", "team=red"]
     without_terminal(monkeypatch)
     assert main(command) == 1
@@ -78,7 +61,7 @@ def test_many_keys_are_revoked_only_after_a_yes_or_with_yes(capsys: Capture, mon
     answer(monkeypatch, "n\n")
     assert main(command) == 1
     assert "This revokes 1 key with the label team=red permanently. Continue?" in capsys.readouterr().err
-    assert status_of(capsys, key_id) == "active"
+    assert show_key(capsys, key_id)["status"] == "active"
     without_terminal(monkeypatch)
     assert main([*command, "--yes"]) == 0
     assert capsys.readouterr().out == f"{key_id}\n"
@@ -100,7 +83,7 @@ def test_users_and_dead_letters_are_deleted_only_after_a_yes(capsys: Capture, mo
 
 
 def test_secrets_end_only_after_a_yes_if_there_are_several(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_id = new_key(capsys)
+    key_id = create_key(capsys)["key_id"]
     answer(monkeypatch, "n\n")
     assert main(["key", "end-overlap", key_id]) == 0
     assert main(["key", "rotate", key_id, "--overlap-seconds", "600"]) == 0

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from gateway.cli import main
-from tests.cli.keys import OWNER, add_user, create_key
+from tests.cli.keys import create_key, show_key
 from tests.cli.support import Capture
 
-
-@pytest.fixture(autouse=True)
-def url(redis_url: str) -> str:
-    """A Redis with one user, configured as GATEWAY_REDIS_URL."""
-    add_user(redis_url, OWNER)
-    return redis_url
-
-
-def shown(capsys: Capture, key_id: str) -> dict[str, Any]:
-    assert main(["key", "show", key_id, "--json"]) == 0
-    fields: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return fields
+pytestmark = pytest.mark.usefixtures("url")
 
 
 def listed(capsys: Capture) -> int:
@@ -62,10 +50,10 @@ def test_an_idempotency_key_of_another_creation_or_an_invalid_one_makes_no_key(
 @pytest.mark.parametrize("form", ["{}", '"{}"'])
 def test_a_key_that_has_changed_since_it_was_shown_is_not_updated(form: str, capsys: Capture) -> None:
     key_id = create_key(capsys)["key_id"]
-    etag = form.format(shown(capsys, key_id)["etag"])
+    etag = form.format(show_key(capsys, key_id)["etag"])
     assert main(["key", "update", key_id, "--name", "first", "--if-match", etag]) == 0
     capsys.readouterr()
     assert main(["key", "update", key_id, "--name", "second", "--if-match", etag]) == 1
     assert f"{key_id} has changed since it was shown" in capsys.readouterr().err
-    assert shown(capsys, key_id)["key_name"] == "first"
+    assert show_key(capsys, key_id)["key_name"] == "first"
     assert main(["key", "update", key_id, "--name", "third", "--if-match", "*"]) == 0

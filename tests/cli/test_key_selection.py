@@ -7,15 +7,10 @@ import json
 import pytest
 
 from gateway.cli import main
-from tests.cli.keys import OWNER, add_user, create_key, find_key
+from tests.cli.keys import OWNER, add_user, create_key, find_key, show_key
 from tests.cli.support import Capture
 
-
-@pytest.fixture(autouse=True)
-def url(redis_url: str) -> str:
-    """A Redis with one user, configured as GATEWAY_REDIS_URL."""
-    add_user(redis_url, OWNER)
-    return redis_url
+pytestmark = pytest.mark.usefixtures("url")
 
 
 def names(capsys: Capture, *flags: str) -> list[str]:
@@ -45,8 +40,7 @@ def test_keys_are_listed_by_label_text_status_and_owner(url: str, capsys: Captur
 
 def test_labels_are_given_one_by_one_or_in_a_list(url: str, capsys: Capture) -> None:
     key = create_key(capsys, "--label", "note=a,b", "--labels", "team=red, env=prod")
-    assert main(["key", "show", key["key_id"], "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["labels"] == {"note": "a,b", "team": "red", "env": "prod"}
+    assert show_key(capsys, key["key_id"])["labels"] == {"note": "a,b", "team": "red", "env": "prod"}
     assert main(["key", "update", key["key_id"], "--labels", "team=blue"]) == 0
     assert main(["key", "create", "--name", "x", "--labels", "team"]) == 1
     assert "write it as NAME=VALUE" in capsys.readouterr().err

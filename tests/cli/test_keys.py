@@ -17,19 +17,13 @@ from gateway.keys import limits
 from gateway.keys.record import KeyRestrictions, Restrictions
 from gateway.keys.store import KeyStore
 from gateway.timestamps import now_ms
-from tests.cli.keys import OWNER, add_user, create_key, find_key, on_keys
+from tests.cli.keys import OWNER, add_user, create_key, find_key, on_keys, show_key
 from tests.cli.support import Capture, on_redis
 from tests.support.audit import recorded_acts
 from tests.support.keys import record_use
+from tests.usage.support import DAY_MS
 
-DAY_MS = 86_400_000
-
-
-@pytest.fixture(autouse=True)
-def url(redis_url: str) -> str:
-    """A Redis with one user, configured as GATEWAY_REDIS_URL."""
-    add_user(redis_url, OWNER)
-    return redis_url
+pytestmark = pytest.mark.usefixtures("url")
 
 
 def test_a_created_key_is_valid_and_its_json_is_that_of_the_api(url: str, capsys: Capture) -> None:
@@ -121,8 +115,7 @@ def test_a_shown_key_has_the_fields_of_the_api(url: str, capsys: Capture) -> Non
     key_id = create_key(capsys, "--calls-per-day", "5", "--tool-rate-limit", "run_*=6")["key_id"]
     assert main(["key", "list", "--json"]) == 0
     [listed] = json.loads(capsys.readouterr().out)["keys"]
-    assert main(["key", "show", key_id, "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    shown = show_key(capsys, key_id)
     msgspec.convert(shown, KeyDetails)
     limits, secrets, etag = shown.pop("limits"), shown.pop("secrets"), shown.pop("etag")
     assert etag.isalnum()
