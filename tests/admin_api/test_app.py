@@ -14,16 +14,7 @@ from gateway.client_snippets import CLIENTS, Target
 from gateway.redis import client as redis_client
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.table import UsageTable
-from tests.support.admin_api import PASSWORD, USER, Api, Response
-
-
-def assert_problem(response: Response, status: int) -> None:
-    assert response.status == status
-    assert response.headers["Content-Type"].startswith("application/problem+json")
-    assert response.body["status"] == status
-    assert response.body["type"] == "about:blank"
-    assert response.body["title"]
-    assert response.body["detail"]
+from tests.support.admin_api import PASSWORD, USER, Api, assert_problem
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/nothing", "/api//mcp-keys/list", "/assets/../app.py"])

@@ -10,7 +10,7 @@ from admin_api.access.page_cookie import COOKIE_NAME, PAGE_HEADER
 from gateway.accounts.password_links import PasswordLinks
 from gateway.accounts.user import Role
 from gateway.usage.store.table import UsageTable
-from tests.support.admin_api import ADMIN, USER, Api, Response, event
+from tests.support.admin_api import ADMIN, USER, Api, Response, assert_problem, event
 from tests.support.api_document import OPERATIONS, Operation
 
 AUDITOR = "eve@example.com"
@@ -122,14 +122,6 @@ async def new_world(api: Api, *, by_cookie: bool = False) -> World:
         EXAMPLE_LINK_TOKEN: link.token,
     }
     return World(clients, replaced)
-
-
-def assert_problem(response: Response, status: int) -> None:
-    assert response.status == status
-    assert response.headers["Content-Type"].startswith("application/problem+json")
-    assert (response.body["status"], response.body["type"]) == (status, "about:blank")
-    assert response.body["title"]
-    assert response.body["detail"]
 
 
 def test_every_operation_has_its_line_in_the_table() -> None:

@@ -61,6 +61,15 @@ class Response(NamedTuple):
         return {error["field"] for error in self.body.get("errors", [])}
 
 
+def assert_problem(response: Response, status: int) -> None:
+    """Check that a response is a problem (RFC 9457) with this status."""
+    assert response.status == status
+    assert response.headers["Content-Type"].startswith("application/problem+json")
+    assert (response.body["status"], response.body["type"]) == (status, "about:blank")
+    assert response.body["title"]
+    assert response.body["detail"]
+
+
 class Api:
     """A client of the app, with or without a token, and headers of all its requests."""
 
