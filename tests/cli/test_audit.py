@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entry import AuditEntry, json_text, new_entry
+from gateway.audit.entry import AuditEntry, json_text
 from gateway.cli import main
 from gateway.timestamps import format_rfc3339
 from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.table import UsageTable
 from tests.cli.support import Capture, on_redis
-from tests.support.audit import recorded_acts
+from tests.support.audit import audit_entry, recorded_acts
 from tests.support.running_up import Running
 from tests.usage.support import NOW_MS
 
@@ -33,11 +33,9 @@ def audit(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
 
 
 def entry(number: int, **values: Any) -> AuditEntry:
-    fields = {
-        "actor": "root@example.com", "act": "key.update", "object": f"key_{number}", "address": "192.0.2.7",
-        "before": json_text({"calls_per_day": None}), "after": json_text({"calls_per_day": number}), "result": "ok",
-    }  # fmt: skip
-    return new_entry(created_at=NOW_MS + number, **(fields | values))
+    before, after = json_text({"calls_per_day": None}), json_text({"calls_per_day": number})
+    fields = {"object": f"key_{number}", "before": before, "after": after, **values}
+    return audit_entry(created_at=NOW_MS + number, **fields)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The entries of the audit log that are on their way to ClickHouse."""
+"""Entries of the audit log, and those that are on their way to ClickHouse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from gateway.audit.entry import AuditEntry, unpack
+from gateway.audit.entry import AuditEntry, new_entry, unpack
 from gateway.redis import names
+from tests.usage.support import NOW_MS
 
 
 class RecordedAct(NamedTuple):
@@ -21,6 +22,23 @@ class RecordedAct(NamedTuple):
     before: dict[str, Any]
     after: dict[str, Any]
     result: str
+
+
+def audit_entry(**values: Any) -> AuditEntry:
+    """Return an entry with a unique id."""
+    return new_entry(
+        **{
+            "created_at": NOW_MS,
+            "actor": "root@example.com",
+            "act": "key.update",
+            "object": "key_1",
+            "address": "192.0.2.7",
+            "before": "{}",
+            "after": "{}",
+            "result": "ok",
+            **values,
+        }
+    )
 
 
 async def audit_entries(redis: Redis) -> list[AuditEntry]:

@@ -8,17 +8,15 @@ import pytest
 import redis.asyncio
 
 from gateway.audit.audit_log import AuditLog
-from gateway.audit.entry import STREAM_FIELD, AuditEntry, new_entry, pack
+from gateway.audit.entry import STREAM_FIELD, AuditEntry, pack
 from gateway.redis import names as redis_names
 from gateway.redis.durable_writes import eval_durable
 from gateway.usage.store.table import UsageTable
-from tests.support.audit import audit_entries
+from tests.support.audit import audit_entries, audit_entry
 from tests.support.valkey import Valkey
 from tests.usage.consumer.support import FaultyTable, Snapshot, Start
-from tests.usage.support import NOW_MS, add, drained, entries, event
+from tests.usage.support import DAY_MS, NOW_MS, add, drained, entries, event
 from tests.usage.writer_process import drain_audit_log, kill_writer_at
-
-_MONTH_MS = 31 * 86_400_000
 
 
 async def record(client: redis.asyncio.Redis, count: int, created_at: int = NOW_MS) -> list[str]:
@@ -52,7 +50,7 @@ async def test_a_writer_killed_during_inserts_stores_each_entry_once(
     valkey: Valkey, client: redis.asyncio.Redis, tmp_path: Path
 ) -> None:
     # Such an insert writes one part for each month.
-    recorded = [one for month in range(12) for one in await record(client, 2, NOW_MS + month * _MONTH_MS)]
+    recorded = [one for month in range(12) for one in await record(client, 2, NOW_MS + month * 31 * DAY_MS)]
     for milliseconds in (5, 20):
         await kill_writer_at(valkey, tmp_path, "during-log-insert", milliseconds / 1000)
     assert await drain_audit_log(valkey, tmp_path) == sorted(recorded)
@@ -65,7 +63,7 @@ async def test_killing_redis_under_a_writer_stores_each_entry_once(
     recorded: list[AuditEntry] = []
     for _ in range(3):
         for _ in range(20):
-            recorded.append(entry())
+            recorded.append(audit_entry())
             await client.xadd(redis_names.USAGE, {STREAM_FIELD: pack([recorded[-1]])})
         await eval_durable(client, "return redis.call('SET', KEYS[1], 1)", ["mark"], [])
         valkey.kill()
@@ -115,10 +113,3 @@ async def test_an_entry_that_clickhouse_refuses_is_a_dead_letter_and_the_others_
     assert await stored(table) == recorded[1:]
     ((_, letter),) = await entries(redis, redis_names.USAGE_DEAD_LETTERS)
     assert (b"a" in letter, letter[b"reason"]) == (True, b"odd")
-
-
-def entry() -> AuditEntry:
-    return new_entry(
-        created_at=NOW_MS, actor="ada@example.com", act="key.create", object="key_1", address="192.0.2.7",
-        before="{}", after="{}", result="ok",
-    )  # fmt: skip

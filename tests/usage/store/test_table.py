@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.audit.entry import new_entry
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.errors import UsageRefused, UsageTableUnavailable
 from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.migrations.retention import Retention
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.table import UsageTable
+from tests.support.audit import audit_entry
 from tests.usage.support import (
     DAY_MS,
     NOW_MS,
@@ -186,19 +186,7 @@ async def test_the_audit_log_has_its_own_retention(make_table: MakeTable) -> Non
     table.open()
     assert ttl(table) == [""] * 3
     now = int((await table.query_async("SELECT toUnixTimestamp64Milli(now64(3))"))[0][0])
-    entries = [
-        new_entry(
-            created_at=now - age * DAY_MS,
-            actor="a",
-            act="b",
-            object=str(age),
-            address="",
-            before="",
-            after="",
-            result="",
-        )
-        for age in (0, 1, 2, 9)
-    ]
+    entries = [audit_entry(created_at=now - age * DAY_MS, object=str(age)) for age in (0, 1, 2, 9)]
     await AUDIT_LOG.insert(table, entries, "token")
     table.write(f"OPTIMIZE TABLE {AUDIT_LOG.name} FINAL", {})
     found = await table.query_async(f"SELECT object FROM {AUDIT_LOG.name} ORDER BY object")

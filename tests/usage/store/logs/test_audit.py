@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.audit.entry import AuditEntry, new_entry
 from gateway.usage.store.logs.audit import AuditFilters, Position, read_page
 from gateway.usage.store.logs.log_table import AUDIT_LOG
 from gateway.usage.store.table import UsageTable
+from tests.support.audit import audit_entry
 from tests.usage.support import NOW_MS
-
-
-def entry(created_at: int) -> AuditEntry:
-    return new_entry(
-        created_at=created_at, actor="root@example.com", act="key.update", object="key_1", address="192.0.2.7",
-        before="{}", after="{}", result="ok",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("copies", [1, 2, 5])
@@ -23,7 +16,7 @@ async def test_pages_have_each_entry_once_newest_first_even_if_it_was_inserted_a
     table: UsageTable, copies: int
 ) -> None:
     # Some have the same time.
-    entries = [entry(NOW_MS + number // 3) for number in range(10)]
+    entries = [audit_entry(created_at=NOW_MS + number // 3) for number in range(10)]
     for copy in range(copies):
         await AUDIT_LOG.insert(table, entries, f"token {copy}")
     found: list[str] = []
