@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis.asyncio
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway.accounts.passwords import Passwords
 from gateway.redis.client import connect
@@ -16,18 +18,32 @@ from tests.support.clock import Clock
 from tests.support.passwords import CountingHasher
 from tests.support.valkey import Valkey, running_valkey
 
+GATEWAY_FOLDERS = frozenset({"clients", "conformance", "end_to_end", "faults", "limits"})
+"""Folders whose tests start whole gateways."""
+
+
+class FolderScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """With several test processes, runs the tests of such a folder one after another in one of them.
+
+    Each gateway of their fixtures is started once. Other tests run one by one in any process.
+    """
+
+    # `--dist loadgroup` of xdist 3.8 has no effect with pytest 9.2.
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.removeprefix("tests/").partition("/")[0]
+        return folder if folder in GATEWAY_FOLDERS else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduling:
+    return FolderScheduling(config, log)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes, run the tests that start whole gateways one after another in one of them.
-
-    Slow tests are skipped unless `SLOW_TESTS` is set.
-    """
+    """Skip slow tests unless `SLOW_TESTS` is set."""
     for item in items:
         if item.get_closest_marker("slow") and "SLOW_TESTS" not in os.environ:
             item.add_marker(pytest.mark.skip(reason="slow; `make faults` runs it"))
-        for folder in ("end_to_end", "clients", "faults", "limits"):
-            if folder in item.path.parts:
-                item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture

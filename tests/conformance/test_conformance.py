@@ -19,8 +19,6 @@ from tests.support.production import login, production_engines
 from tests.support.running_up import Running
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.xdist_group("conformance")
-
 REFUSED_HOST = "was refused; if clients may use it"
 """The warning about a `Host` that the suite makes up."""
 
