@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +16,9 @@ import requests
 from gateway.alerts.signature import signature
 from tests.support.admin_client import AdminClient
 from tests.support.clean_run import clean_run
-from tests.support.running_up import Running
+from tests.support.running_up import COMMAND, Running
 from tests.support.waiting import wait_until
 
-COMMAND = str(Path(sys.executable).parent / "mcp-gateway")
 SECRET = "the secret of the webhook"
 TELL_SECONDS = 30.0
 

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,10 @@ from tests.support.canaries import (
     json_or_text,
 )
 from tests.support.ports import free_port
-from tests.support.running_up import Running, processes_under
+from tests.support.running_up import COMMAND, Running, processes_under
 from tests.support.valkey import running_valkey
 from tests.support.waiting import wait_until
 
-COMMAND = str(Path(sys.executable).parent / "mcp-gateway")
 ADMIN = "root@example.com"
 USER = "ada@example.com"
 

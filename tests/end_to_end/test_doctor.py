@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,9 +14,7 @@ import pytest
 
 from tests.support.clean_run import clean_run, warnings_in_log
 from tests.support.ports import free_port
-from tests.support.running_up import Running
-
-COMMAND = str(Path(sys.executable).parent / "mcp-gateway")
+from tests.support.running_up import COMMAND, Running
 
 
 class _Upstream(BaseHTTPRequestHandler):

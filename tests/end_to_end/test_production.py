@@ -6,7 +6,6 @@ import http.client
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import requests
 from tests.support.admin_client import AdminClient
 from tests.support.metrics import Scrape, scraped
 from tests.support.production import EMAIL, JWT_SECRET, PASSWORD, Production, login, production_engines
-from tests.support.running_up import Running
+from tests.support.running_up import COMMAND, Running
 from tests.support.waiting import wait_until
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -29,7 +28,6 @@ CALL = {
     "params": {"name": "query_stock_daily", "arguments": {"symbol": "IBM", "start": "2010-01-04", "limit": 7}},
 }
 MODERN = {"MCP-Protocol-Version": "2026-07-28"}
-COMMAND = str(Path(sys.executable).parent / "mcp-gateway")
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,10 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from gateway.tls.pair import PairFiles
-from tests.end_to_end.test_doctor import COMMAND, doctor
+from tests.end_to_end.test_doctor import doctor
 from tests.support.certificates import make_pair, trusting
 from tests.support.clean_run import clean_run
-from tests.support.running_up import Running
+from tests.support.running_up import COMMAND, Running
 from tests.support.waiting import wait_until
 
 MONTH = datetime.timedelta(days=30)

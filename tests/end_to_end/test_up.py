@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 import requests
 
 from tests.support.ports import free_port
-from tests.support.running_up import Running, is_alive, processes_under, resident_kib
+from tests.support.running_up import COMMAND, Running, is_alive, processes_under, resident_kib
 
 CALL = {
     "jsonrpc": "2.0",
@@ -237,7 +236,7 @@ def test_no_secret_is_in_a_command_line_an_environment_or_a_log(start: Callable[
 
 
 def test_the_other_commands_find_a_running_up_through_the_data_folder(running: Running) -> None:
-    command = [str(Path(sys.executable).parent / "mcp-gateway"), "key", "create", "--owner", "admin@localhost"]
+    command = [COMMAND, "key", "create", "--owner", "admin@localhost"]
     made = subprocess.run(
         [*command, "--name", "second", "--json"], env=running.environment, capture_output=True, text=True
     )

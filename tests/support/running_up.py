@@ -17,6 +17,7 @@ import requests
 
 from tests.support.ports import free_port
 
+COMMAND = str(Path(sys.executable).parent / "mcp-gateway")
 INHERITED = {"GATEWAY_FAST_PATH"}
 """Settings that commands get from the environment of the tests, so that all tests can run without the fast path."""
 
@@ -59,7 +60,7 @@ class Running:
         self,
         *arguments: str,
         data_dir: Path,
-        command: Sequence[str] = (str(Path(sys.executable).parent / "mcp-gateway"),),
+        command: Sequence[str] = (COMMAND,),
         cwd: Path | None = None,
         **environment: str,
     ) -> None:
