@@ -82,6 +82,11 @@ async def test_a_wrong_query_names_its_field(admin: Api, query: dict[str, str], 
     assert (response.status, response.fields) == (400, {field})
 
 
+async def test_members_neither_see_nor_send_alerts(user: Api) -> None:
+    assert (await user.get(ALERTS)).status == 403
+    assert (await user.post(TEST, {})).status == 403
+
+
 async def test_a_test_without_a_webhook_names_the_setting(admin: Api) -> None:
     response = await admin.post(TEST, {})
     assert (response.status, response.body["detail"]) == (

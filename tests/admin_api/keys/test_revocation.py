@@ -73,6 +73,10 @@ async def test_invalid_selections_are_400_and_named(admin: Api, body: dict[str, 
     assert (response.status, response.fields) == (400, fields)
 
 
+async def test_only_admins_revoke_many_keys(user: Api) -> None:
+    assert (await user.post(BULK, {"owner": USER})).status == 403
+
+
 async def test_ending_the_overlap_leaves_the_newest_secret(user: Api) -> None:
     key = await user.create_key()
     secrets = [key["api_key"]]

@@ -66,6 +66,7 @@ async def test_only_the_owner_and_admins_are_shown_a_key(user: Api, other: Api, 
     responses = [await other.get("/api/mcp-keys/show", key_id=key_id) for key_id in (key["key_id"], "key_none")]
     assert [response.status for response in responses] == [404, 404]
     assert responses[0].body == responses[1].body
+    assert (await user.with_token(None).get("/api/mcp-keys/show", key_id=key["key_id"])).status == 401
     missing = await user.get("/api/mcp-keys/show")
     assert (missing.status, missing.fields) == (400, {"key_id"})
 

@@ -83,3 +83,9 @@ async def test_invalid_selections_are_400_and_named(admin: Api, path: str, body:
 async def test_invalid_pages_are_400_and_named(admin: Api, query: dict[str, str]) -> None:
     response = await admin.get(LIST, **query)
     assert (response.status, response.fields) == (400, set(query))
+
+
+async def test_members_neither_see_nor_change_them(user: Api) -> None:
+    assert (await user.get(LIST)).status == 403
+    for path in (RETRY, DROP):
+        assert (await user.post(path, {"all": True})).status == 403

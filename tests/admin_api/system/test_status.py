@@ -15,7 +15,7 @@ from admin_api.http import cached_status
 from gateway.doctor import Check
 from gateway.redis import client as redis_client
 from gateway.redis import names
-from tests.support.admin_api import ADMIN, PASSWORD, Api
+from tests.support.admin_api import ADMIN, PASSWORD, USER, Api
 from tests.support.valkey import Valkey
 
 UPSTREAM = Check("upstream", "failed", "http://127.0.0.1:9/mcp cannot be reached", "start it")
@@ -116,3 +116,10 @@ async def test_without_redis_the_other_parts_are_shown(
     assert response.body["balance"] is None
     assert response.body["versions"]["redis"] is None
     await client.aclose()
+
+
+async def test_auditors_see_the_state_and_members_do_not(api: Api, user: Api) -> None:
+    await api.deps.users.add("eve@example.com", PASSWORD, "auditor")
+    assert (await (await api.logged_in("eve@example.com")).get("/api/system")).status == 200
+    assert (await (await api.logged_in(USER)).get("/api/system")).status == 403
+    assert (await api.get("/api/system")).status == 401

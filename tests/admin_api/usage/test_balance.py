@@ -21,3 +21,7 @@ async def test_an_admin_can_reconcile_accepted_and_stored_events(admin: Api, tab
     assert (balance["accepted"], balance["written"], balance["balanced"]) == (0, 1, False)
     response = await admin.get("/api/mcp-usage/reconcile", days=366)
     assert (response.status, response.fields) == (400, {"days"})
+
+
+async def test_reconciliation_is_for_admins_only(user: Api) -> None:
+    assert (await user.get("/api/mcp-usage/reconcile")).status == 403

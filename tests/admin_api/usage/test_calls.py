@@ -214,6 +214,7 @@ async def test_an_invalid_export_query_is_400_and_names_every_field(user: Api) -
     for query, fields in (("format=xlsx", {"format"}), ("page=1", {"page"}), ("from=x&to=y", {"from", "to"})):
         response = await user.request("GET", f"/api/mcp-usage/export?{query}")
         assert (response.status, response.fields) == (400, fields)
+    assert (await user.request("GET", "/api/mcp-usage/export", headers={"Authorization": ""})).status == 401
 
 
 async def test_too_many_concurrent_exports_are_503(user: Api, table: UsageTable) -> None:

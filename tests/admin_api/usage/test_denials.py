@@ -58,6 +58,7 @@ async def test_members_see_denials_of_their_own_keys_and_admins_all(user: Api, a
     assert [one["owner"] for one in await denials(admin)] == [ADMIN]
     assert [one["owner"] for one in await denials(admin, owner=OTHER)] == [OTHER]
     assert {one["owner"] for one in await denials(admin, all="true")} == {USER, OTHER, ADMIN, ""}
+    assert (await user.request("GET", PATH, headers={"Authorization": ""})).status == 401
 
 
 async def test_auditors_see_all(api: Api, admin: Api, table: UsageTable) -> None:

@@ -123,6 +123,7 @@ async def test_members_see_their_own_reads_and_admins_all(user: Api, admin: Api,
     assert [one["owner"] for one in await readers(user, table="*")] == [USER]
     assert [one["owner"] for one in await readers(admin, table="*", owner=OTHER)] == [OTHER]
     assert {one["owner"] for one in await readers(admin, table="*", all="true")} == {USER, OTHER, ADMIN}
+    assert (await user.request("GET", f"{PATH}?table=*", headers={"Authorization": ""})).status == 401
 
 
 async def test_csv_is_a_file_without_formulas(user: Api, table: UsageTable) -> None:

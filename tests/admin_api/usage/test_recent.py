@@ -20,6 +20,7 @@ async def test_members_see_their_own_recent_calls_and_admins_all(user: Api, admi
     body = (await admin.get(PATH, all="true", by="owner", seconds="30")).body
     assert ({row["owner"] for row in body["rows"]}, body["totals"]["calls"]) == ({USER, OTHER, ADMIN}, 3)
     assert (body["seconds"], body["truncated"]) == (30, False)
+    assert (await user.with_token(None).get(PATH)).status == 401
 
 
 @pytest.mark.parametrize(

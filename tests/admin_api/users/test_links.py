@@ -168,6 +168,12 @@ async def test_users_who_cannot_have_a_link_are_refused(admin: Api) -> None:
     assert (await admin.post("/api/users/invite", {"email": USER})).status == 409
 
 
+@pytest.mark.parametrize("path", ["invite", "reset-link"])
+async def test_only_admins_make_links(user: Api, api: Api, path: str) -> None:
+    assert (await user.post(f"/api/users/{path}", {"email": NEW})).status == 403
+    assert (await api.post(f"/api/users/{path}", {"email": NEW})).status == 401
+
+
 async def test_no_token_is_stored_or_audited(admin: Api, redis: redis.asyncio.Redis) -> None:
     token = await invite(admin)
     (name,) = await redis.keys(names.PASSWORD_LINK + "*")
