@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import result_count, structured_shortcut, tool_result, vocabulary
+from gateway.metering import result_count, structured_shortcut, tool_result
 from gateway.metering.arguments import (
     ParsedArguments,
     judged_tables,
@@ -36,6 +36,7 @@ from gateway.metering.rules.rules import Rule
 from gateway.metering.sql import cache as sql_cache
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
+from gateway.metering.vocabulary.tools import is_describing_tool
 
 
 def meter(
@@ -108,7 +109,7 @@ def _combine(count: Count, arguments: ParsedArguments) -> MeteringResult:
         return MeteringResult(tables, 0, WRITE_STATEMENT, written=written)
     if count.confidence is Confidence.NONE or (count.confidence is Confidence.OBJECT and not tables):
         return MeteringResult(tables, None, UNKNOWN, written=written)
-    is_data = count.method.endswith("_text") and not vocabulary.is_describing_tool(arguments.tool)
+    is_data = count.method.endswith("_text") and not is_describing_tool(arguments.tool)
     if not tables and arguments.files and is_data and count.records and not arguments.tables_named:
         tables = tuple(sorted(set(arguments.files)))
     return MeteringResult(tables, count.records, count.method, written=written)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import tool_result, vocabulary
+from gateway.metering import tool_result
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
@@ -22,6 +22,7 @@ from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence,
 from gateway.metering.text import formats
 from gateway.metering.text.lines import stated_count
 from gateway.metering.tool_result import ContentBlock, ToolResult
+from gateway.metering.vocabulary.tools import is_listing_tool
 
 MAX_MIRRORED = 768 * 1024
 """Bytes of structured content without a count; with more of it the content blocks, which mirror it, are not read."""
@@ -88,7 +89,7 @@ class ResultCounter:
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return _count_objects(all_texts)
-        if vocabulary.is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
+        if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
             return counted(entries, "blocks_text")
         counts = [self.count_text(text, depth) for text in all_texts]
         if len(texts) == 2 and len(counts) == 2 and _is_repeated(counts[:1], counts[1:]):

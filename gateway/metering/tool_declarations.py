@@ -15,7 +15,16 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import vocabulary
+from gateway.metering.vocabulary.arguments import (
+    DATASET_ARGUMENTS,
+    FILE_ARGUMENTS,
+    SHEET_ARGUMENTS,
+    SQL_ARGUMENTS,
+    TABLE_ARGUMENTS,
+)
+from gateway.metering.vocabulary.members import METADATA_MEMBERS
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import MAX_TOOL_NAME
 
 MAX_LIST = 1_048_576
 """Bytes of a `tools/list` result that is read."""
@@ -114,7 +123,7 @@ def parse_tool_list(result: bytes) -> ToolList:
     writing: set[str] = set()
     for raw in page.tools[:MAX_TOOLS]:
         tool = _decode_tool(raw)
-        if tool is not None and 0 < len(tool.name) <= vocabulary.MAX_TOOL_NAME:
+        if tool is not None and 0 < len(tool.name) <= MAX_TOOL_NAME:
             tools[tool.name] = tool
             if not tool.is_read_only:
                 writing.add(tool.name)
@@ -140,9 +149,7 @@ def is_read_only(schemas: bytes) -> bool:
 
 def parse_hints(schemas: bytes) -> ToolHints:
     """Return the hints in a tool's schemas."""
-    arguments = frozenset(
-        vocabulary.normalize(name) for name, schema in _properties(schemas) if _names_a_table(name, schema)
-    )
+    arguments = frozenset(normalize_name(name) for name, schema in _properties(schemas) if _names_a_table(name, schema))
     return ToolHints(arguments)
 
 
@@ -151,9 +158,7 @@ def table_arguments(schemas: bytes) -> list[str]:
     return [
         name
         for name, schema in _properties(schemas)
-        if vocabulary.normalize(name)
-        in vocabulary.TABLE_ARGUMENTS | vocabulary.SHEET_ARGUMENTS | vocabulary.DATASET_ARGUMENTS
-        or _names_a_table(name, schema)
+        if normalize_name(name) in TABLE_ARGUMENTS | SHEET_ARGUMENTS | DATASET_ARGUMENTS or _names_a_table(name, schema)
     ]
 
 
@@ -173,7 +178,7 @@ def _list_paths(
         yield int(items.get("type") != "object"), path
     elif depth < MAX_SCHEMA_LEVELS and isinstance(properties := schema.get("properties"), dict):
         for name, inner in list(properties.items())[:MAX_PROPERTIES]:
-            if vocabulary.normalize(name) not in vocabulary.METADATA_MEMBERS:
+            if normalize_name(name) not in METADATA_MEMBERS:
                 yield from _list_paths(inner, (*path, name), root, depth + 1)
 
 
@@ -209,7 +214,7 @@ def _decode(schemas: bytes) -> dict[str, Any]:
 
 
 def _names_a_table(name: str, schema: dict[str, Any]) -> bool:
-    if vocabulary.normalize(name) in vocabulary.SQL_ARGUMENTS | vocabulary.FILE_ARGUMENTS | vocabulary.SHEET_ARGUMENTS:
+    if normalize_name(name) in SQL_ARGUMENTS | FILE_ARGUMENTS | SHEET_ARGUMENTS:
         return False
     text = schema.get("description") or schema.get("title")
     if not isinstance(text, str) or schema.get("type", "string") not in ("string", "array"):

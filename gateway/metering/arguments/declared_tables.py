@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering import vocabulary
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
+from gateway.metering.vocabulary.arguments import (
+    DATASET_ARGUMENTS,
+    INDEX_ARGUMENTS,
+    OBJECT_ARGUMENTS,
+    RANGE_ARGUMENTS,
+    SCHEMA_ARGUMENTS,
+    SHEET_ARGUMENTS,
+    SOURCE_ARGUMENTS,
+    TABLE_ARGUMENTS,
+    UNQUALIFIED_ARGUMENTS,
+    WRITTEN_ARGUMENTS,
+)
+from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
-_OTHER_TABLE_ARGUMENTS = vocabulary.TABLE_ARGUMENTS - vocabulary.INDEX_ARGUMENTS | vocabulary.SHEET_ARGUMENTS
+_OTHER_TABLE_ARGUMENTS = TABLE_ARGUMENTS - INDEX_ARGUMENTS | SHEET_ARGUMENTS
 _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
@@ -25,30 +37,26 @@ class DeclaredTables:
         self.possible: set[str] = set()
         self.is_complete = True
         self._values = dict(strings)
-        self._schema = next((self._values[name] for name in vocabulary.SCHEMA_ARGUMENTS if self._values.get(name)), "")
-        self._writes = vocabulary.is_writing_tool(tool)
-        has_table = any(name in vocabulary.TABLE_ARGUMENTS for name, _ in strings)
+        self._schema = next((self._values[name] for name in SCHEMA_ARGUMENTS if self._values.get(name)), "")
+        self._writes = is_writing_tool(tool)
+        has_table = any(name in TABLE_ARGUMENTS for name, _ in strings)
         has_other = any(name in _OTHER_TABLE_ARGUMENTS for name, _ in strings)
         for name, value in strings:
-            if name in vocabulary.INDEX_ARGUMENTS and has_other:
+            if name in INDEX_ARGUMENTS and has_other:
                 self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
-            elif name in vocabulary.SHEET_ARGUMENTS:
+            elif name in SHEET_ARGUMENTS:
                 self._add(name, value)
-            elif (
-                name in vocabulary.TABLE_ARGUMENTS
-                or name in table_arguments
-                or (name in vocabulary.OBJECT_ARGUMENTS and self._is_table())
-            ):
+            elif name in TABLE_ARGUMENTS or name in table_arguments or (name in OBJECT_ARGUMENTS and self._is_table()):
                 for part in value[: 64 * MAX_TABLE_NAME].split(","):
                     self._add(name, part)
-            elif name in vocabulary.DATASET_ARGUMENTS and not has_table and "tables" not in vocabulary.words(tool):
+            elif name in DATASET_ARGUMENTS and not has_table and "tables" not in tool_words(tool):
                 self._add(name, value)
-            elif name in vocabulary.RANGE_ARGUMENTS and (sheet := self._sheet(value)):
+            elif name in RANGE_ARGUMENTS and (sheet := self._sheet(value)):
                 self._add("sheet", sheet)
 
     def _add(self, name: str, value: str) -> None:
         text = value.strip()
-        is_sheet = name in vocabulary.SHEET_ARGUMENTS
+        is_sheet = name in SHEET_ARGUMENTS
         if text.lower() in _NOT_NAMES or len(text) > MAX_TABLE_NAME or text.isdecimal():
             self.is_complete = False
             return
@@ -57,10 +65,10 @@ class DeclaredTables:
             if "*" in text or "%" in text:
                 return
         table = normalize_table(text)
-        if self._schema and "." not in table and name not in vocabulary.UNQUALIFIED_ARGUMENTS:
+        if self._schema and "." not in table and name not in UNQUALIFIED_ARGUMENTS:
             table = f"{normalize_table(self._schema)}.{table}"
         self.tables.add(table)
-        if (self._writes and name not in vocabulary.SOURCE_ARGUMENTS) or name in vocabulary.WRITTEN_ARGUMENTS:
+        if (self._writes and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
             self.written.add(table)
 
     def _sheet(self, reference: str) -> str:

@@ -17,12 +17,20 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering import vocabulary
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.sql import cache as sql_cache
 from gateway.metering.sql.analysis import SqlAnalysis
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
+from gateway.metering.vocabulary.arguments import (
+    CONDITION_ARGUMENTS,
+    FILE_ARGUMENTS,
+    PIPELINE_STAGES,
+    SQL_ARGUMENTS,
+    WRITTEN_ARGUMENTS,
+)
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import is_writing_tool
 
 MAX_ARGUMENT_LEVELS = 6
 """Levels of nested objects and lists."""
@@ -92,7 +100,7 @@ class _StringCollector:
 
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
-            self.found.append((vocabulary.PIPELINE_STAGES.get((parent, name), name), value))
+            self.found.append((PIPELINE_STAGES.get((parent, name), name), value))
             if value.lstrip()[:1] in _CONTAINER_STARTS and (inner := _parse_container(value)) is not None:
                 self._add_bounded(inner, name, parent, depth)
         elif not isinstance(value, Mapping | list | tuple):
@@ -101,7 +109,7 @@ class _StringCollector:
             self.is_complete = False
         elif isinstance(value, Mapping):
             for key, inner in value.items():
-                self._add_bounded(inner, vocabulary.normalize(str(key)), name, depth)
+                self._add_bounded(inner, normalize_name(str(key)), name, depth)
         else:
             for inner in value:
                 self._add_bounded(inner, name, parent, depth)
@@ -151,7 +159,7 @@ class _TableNames:
 
     def certain(self, tool: str) -> tuple[str, ...] | None:
         """Return `named` if it is all that the call can reach, else `None`."""
-        if not self.is_exhaustive or (not self.named and vocabulary.is_writing_tool(tool)):
+        if not self.is_exhaustive or (not self.named and is_writing_tool(tool)):
             return None
         return None if any(one.lists_names for one in self.known) else self.named
 
@@ -172,14 +180,14 @@ def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | No
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
     """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
-    if vocabulary.is_writing_tool(tool):
+    if is_writing_tool(tool):
         return True
     for name, value in arguments.items():
         if type(value) in _SCALARS:
             continue
         if type(value) is list and _TEXTS.issuperset(map(type, value)):
             value = " ".join(item for item in value if type(item) is str)
-        if type(value) is not str or vocabulary.normalize(name) in vocabulary.WRITTEN_ARGUMENTS:
+        if type(value) is not str or normalize_name(name) in WRITTEN_ARGUMENTS:
             return True
         if len(value) >= _MIN_SQL and _WRITE_WORD.search(value, 0, sql_cache.MAX_SQL_CHARACTERS):
             return True
@@ -213,7 +221,7 @@ def sql_statements(arguments: Mapping[str, Any]) -> list[str]:
     found = []
     for name, value in arguments.items():
         if type(value) is str:
-            if len(value) >= _MIN_SQL and looks_like_sql(vocabulary.normalize(name), value):
+            if len(value) >= _MIN_SQL and looks_like_sql(normalize_name(name), value):
                 found.append(value)
         elif type(value) not in _SCALARS:
             return _split(_StringCollector(arguments).found)[0]
@@ -240,7 +248,7 @@ def looks_like_sql(name: str, value: str) -> bool:
         return True
     if "sql" in name:
         return True
-    if name not in vocabulary.SQL_ARGUMENTS:
+    if name not in SQL_ARGUMENTS:
         return False
     return _STATEMENT_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS) is not None
 
@@ -254,12 +262,12 @@ def _may_hold_sql(name: str, value: str) -> bool:
         return True
     if len(value) < _MIN_SQL:
         # Too short to name a table, but a statement like `BEGIN` is executed all the same.
-        is_sql = "sql" in name or (name in vocabulary.SQL_ARGUMENTS and _STATEMENT_START.match(value) is not None)
+        is_sql = "sql" in name or (name in SQL_ARGUMENTS and _STATEMENT_START.match(value) is not None)
         return is_sql and not value.isspace() and value != ""
     text = value.lower()
     if ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES)):
         return True
-    if name in vocabulary.CONDITION_ARGUMENTS and "(" in value:
+    if name in CONDITION_ARGUMENTS and "(" in value:
         condition = sql_cache.analyze(f"SELECT 1 WHERE {value}")
         return condition is None or not condition.is_exhaustive or bool(condition.named)
     return _TABLE_IN_EXPRESSION.search(text) is not None
@@ -275,5 +283,5 @@ _DATA_FILES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx"
 
 def _files(strings: list[tuple[str, str]]) -> Iterator[str]:
     for name, value in strings:
-        if name in vocabulary.FILE_ARGUMENTS and value[-10:].lower().endswith(_DATA_FILES):
+        if name in FILE_ARGUMENTS and value[-10:].lower().endswith(_DATA_FILES):
             yield value[-MAX_TABLE_NAME:].replace("\\", "/").rpartition("/")[2].lower()

@@ -1,6 +1,6 @@
 """Counts the records in a JSON object by its members.
 
-A member is one of these: a list or wrapper under a common name (`vocabulary.ROW_MEMBERS`); a member that only describes
+A member is one of these: a list or wrapper under a common name (`ROW_MEMBERS`); a member that only describes
 or surrounds the records (`objects.WRAPPER_MEMBERS`); or one under a name that only this server uses.
 """
 
@@ -10,12 +10,29 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
 from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.vocabulary.members import (
+    AFFECTED_MEMBERS,
+    COLUMN_MEMBERS,
+    COUNT_MEMBERS,
+    ENVELOPE_MEMBERS,
+    METADATA_MEMBERS,
+    RETURNED_COUNT_MEMBERS,
+    ROW_COUNT_MEMBERS,
+    ROW_MEMBERS,
+    TABLE_MEMBERS,
+)
+from gateway.metering.vocabulary.tools import (
+    is_describing_tool,
+    is_listing_or_describing_tool,
+    is_named_after_tool,
+    is_overwriting_tool,
+    is_writing_tool,
+)
 
 MAX_WRAPPERS = 5
 """Wrappers around the records."""
@@ -54,7 +71,7 @@ class ObjectShape:
         members = self._members
         if objects.is_failure(members):
             return FAILURE
-        if True in (members.get("success"), members.get("ok")) and vocabulary.is_overwriting_tool(self._arguments.tool):
+        if True in (members.get("success"), members.get("ok")) and is_overwriting_tool(self._arguments.tool):
             return self._counted(0) if self._arguments.returns_rows is None else self._count_members()
         found = self._count_members()
         tables = objects.named_tables(members) or found.tables
@@ -64,7 +81,7 @@ class ObjectShape:
 
     def _stated_number(self) -> int | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
-        return None if vocabulary.is_describing_tool(self._arguments.tool) else objects.stated_number(self._members)
+        return None if is_describing_tool(self._arguments.tool) else objects.stated_number(self._members)
 
     def _count_members(self) -> Count:
         members, value = self._members, self._value
@@ -76,9 +93,7 @@ class ObjectShape:
         if wrapped.confidence >= Confidence.STATED:
             return wrapped
         # A list of rows is more reliable than an object next to it whose member names may be data.
-        total = (
-            None if vocabulary.is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
-        )
+        total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
         is_map = maps.is_map(value, self._arguments.strings) or not any(isinstance(one, list) for one in value.values())
         if is_map and total is not None:
             return self._counted(total)
@@ -88,16 +103,16 @@ class ObjectShape:
             return self._counted(total)
         if (found := self._count_inner()) is not None:
             return found
-        if members.keys() <= WRAPPER_MEMBERS | set(vocabulary.ROW_MEMBERS):
+        if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
             return wrapped if wrapped.confidence else self.count_message()
         if objects.is_acknowledgement(members):
             if (message := self.count_message()).confidence:
                 return message
-            if vocabulary.is_writing_tool(self._arguments.tool):
+            if is_writing_tool(self._arguments.tool):
                 return self._counted(0)
         if wrapped.confidence:
             return wrapped
-        if vocabulary.is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
+        if is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
             return self._counted(0)
         if objects.is_summary(members):
             return UNKNOWN_COUNT
@@ -106,9 +121,7 @@ class ObjectShape:
     def _count_single(self) -> Count:
         """Count an object as one record; if it states a number of rows, only a map with as many entries is counted."""
         members, value = self._members, self._value
-        sizes = {
-            value for name, value in members.items() if name in vocabulary.ROW_COUNT_MEMBERS and type(value) is int
-        }
+        sizes = {value for name, value in members.items() if name in ROW_COUNT_MEMBERS and type(value) is int}
         if not sizes:
             return Count(1, self._parts.method, Confidence.OBJECT)
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
@@ -117,7 +130,7 @@ class ObjectShape:
     def _count_rows_member(self) -> Count | None:
         """Count the list under a common name for lists of records."""
         members = self._members
-        for name in vocabulary.ROW_MEMBERS:
+        for name in ROW_MEMBERS:
             rows = members.get(name)
             if rows is UNREAD:
                 return UNKNOWN_COUNT
@@ -144,14 +157,14 @@ class ObjectShape:
         """Count what is inside a member that wraps the whole result."""
         members = self._members
         best = UNKNOWN_COUNT
-        for name in vocabulary.ROW_MEMBERS:
+        for name in ROW_MEMBERS:
             inner = members.get(name)
             if type(inner) in (int, float) and self._arguments.has_one_column and self._is_wrapper(name):
                 return self._counted(1)
             if (
                 inner is None
                 and name in members
-                and 0 in (members.get(one) for one in vocabulary.COUNT_MEMBERS | vocabulary.RETURNED_COUNT_MEMBERS)
+                and 0 in (members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
             ):
                 return self._counted(0)
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(name)):
@@ -163,7 +176,7 @@ class ObjectShape:
         """Return True if all members except `name` only wrap it, or repeat arguments of the call."""
         members = self._members
         return all(
-            other == name or other in vocabulary.ROW_MEMBERS or self._is_wrapper_member(other, value)
+            other == name or other in ROW_MEMBERS or self._is_wrapper_member(other, value)
             for other, value in members.items()
         )
 
@@ -175,19 +188,17 @@ class ObjectShape:
         members = self._members
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
         for name, value in lists.items():
-            if vocabulary.is_named_after_tool(name, self._arguments.tool) and not vocabulary.is_writing_tool(
-                self._arguments.tool
-            ):
+            if is_named_after_tool(name, self._arguments.tool) and not is_writing_tool(self._arguments.tool):
                 return self._parts.count_list(value, self._depth + 1)  # `list_keys` returns `keys`
-        custom = {name: value for name, value in lists.items() if name not in vocabulary.METADATA_MEMBERS}
-        if not custom and not vocabulary.is_describing_tool(self._arguments.tool):
-            lists = {name: value for name, value in lists.items() if name not in vocabulary.COLUMN_MEMBERS}
+        custom = {name: value for name, value in lists.items() if name not in METADATA_MEMBERS}
+        if not custom and not is_describing_tool(self._arguments.tool):
+            lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
         of_objects = [value for value in (custom or lists).values() if value and isinstance(value[0], dict | list)]
         if custom and "id" in members:
             return None  # a record with lists in it
         if len(of_objects) == 1:
             return None if custom and self._is_fact_sheet() else self._parts.count_list(of_objects[0], self._depth + 1)
-        if not custom and vocabulary.is_listing_or_describing_tool(self._arguments.tool):
+        if not custom and is_listing_or_describing_tool(self._arguments.tool):
             return self._count_columns()
         rest = {name: value for name, value in members.items() if name not in custom}
         is_wrapped = all(
@@ -214,7 +225,7 @@ class ObjectShape:
             for name, value in self._members.items()
             if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
         ]
-        return vocabulary.is_describing_tool(self._arguments.tool) and len(facts) > 1
+        return is_describing_tool(self._arguments.tool) and len(facts) > 1
 
     def _count_columns(self) -> Count | None:
         """Count the columns in a description of a table."""
@@ -222,7 +233,7 @@ class ObjectShape:
         columns = members.get("columns", members.get("fields", members.get("columnnames")))
         if not isinstance(columns, list) or not columns:
             return None
-        is_description = isinstance(columns[0], dict) and vocabulary.is_describing_tool(self._arguments.tool)
+        is_description = isinstance(columns[0], dict) and is_describing_tool(self._arguments.tool)
         if not is_description and not members.keys() <= WRAPPER_MEMBERS:
             return None
         return self._counted(length(columns))
@@ -232,7 +243,7 @@ class ObjectShape:
         custom = [
             value
             for name, value in self._members.items()
-            if not self._is_wrapper_member(name, value) or (name in vocabulary.TABLE_MEMBERS and _is_multiline(value))
+            if not self._is_wrapper_member(name, value) or (name in TABLE_MEMBERS and _is_multiline(value))
         ]
         inner = [value for value in custom if isinstance(value, dict) or _is_multiline(value)]
         if len(inner) != 1 or len(custom) != 1:
@@ -251,14 +262,14 @@ class ObjectShape:
 
     def is_message(self) -> bool:
         """Return True if an object holds only a message about the call, and not a selected column named `message`."""
-        return self._members.keys() <= vocabulary.ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
+        return self._members.keys() <= ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
 
     def is_write_report(self) -> bool:
         """Return True if an object reports the effect of a write, and not selected columns with such names."""
         members = self._members
-        if self._arguments.returns_rows or vocabulary.AFFECTED_MEMBERS.isdisjoint(members):
+        if self._arguments.returns_rows or AFFECTED_MEMBERS.isdisjoint(members):
             return False
-        return members.keys() <= vocabulary.AFFECTED_MEMBERS | vocabulary.ENVELOPE_MEMBERS | vocabulary.COUNT_MEMBERS
+        return members.keys() <= AFFECTED_MEMBERS | ENVELOPE_MEMBERS | COUNT_MEMBERS
 
 
 def _is_multiline(value: Any) -> bool:

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.metering import vocabulary
 from gateway.metering.json.partial_values import length
 from gateway.metering.table_names import read_table_name
+from gateway.metering.vocabulary.members import (
+    AFFECTED_MEMBERS,
+    COUNT_MEMBERS,
+    ENVELOPE_MEMBERS,
+    ERROR_MEMBERS,
+    METADATA_MEMBERS,
+    RETURNED_COUNT_MEMBERS,
+    ROW_MEMBERS,
+    TABLE_MEMBERS,
+    TOTAL_MEMBERS,
+)
+from gateway.metering.vocabulary.names import normalize_name
 
 MAX_NAMED_TABLES = 64
 """Tables that a result may name."""
 
 Members = dict[str, Any]
-"""The members of an object by their normalized names (`vocabulary.normalize`)."""
+"""The members of an object by their normalized names (`normalize_name`)."""
 
 WRAPPER_MEMBERS = (
-    vocabulary.ENVELOPE_MEMBERS
-    | vocabulary.METADATA_MEMBERS
-    | vocabulary.COUNT_MEMBERS
-    | vocabulary.RETURNED_COUNT_MEMBERS
-    | vocabulary.TOTAL_MEMBERS
-    | vocabulary.AFFECTED_MEMBERS
-    | vocabulary.ERROR_MEMBERS
+    ENVELOPE_MEMBERS
+    | METADATA_MEMBERS
+    | COUNT_MEMBERS
+    | RETURNED_COUNT_MEMBERS
+    | TOTAL_MEMBERS
+    | AFFECTED_MEMBERS
+    | ERROR_MEMBERS
 )
 """Members that describe or surround the records and hold none."""
 
@@ -31,7 +42,7 @@ _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "value
 
 def normalize_members(value: dict[str, Any]) -> Members:
     """Return the members of an object by their normalized names."""
-    return {vocabulary.normalize(name): value[name] for name in sorted(value)}
+    return {normalize_name(name): value[name] for name in sorted(value)}
 
 
 def is_content_block(value: Any) -> bool:
@@ -64,10 +75,8 @@ def is_failure(members: Members) -> bool:
         return False
     if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
         return True
-    errors = [
-        name for name in vocabulary.ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]
-    ]
-    custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in vocabulary.ROW_MEMBERS]
+    errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
+    custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS]
     if errors:
         return len(custom) <= 2
     status = members.get("status")
@@ -100,13 +109,13 @@ def named_tables(members: Members) -> tuple[str, ...]:
 
 def table_member(members: Members) -> str | None:
     """Return the table in a member such as `table`; `None` if there is none."""
-    values = (read_table_name(members.get(name)) for name in vocabulary.TABLE_MEMBERS)
+    values = (read_table_name(members.get(name)) for name in TABLE_MEMBERS)
     return next((value for value in values if value is not None), None)
 
 
 def stated_number(members: Members) -> int | None:
     """Return the stated number of returned records; `None` if it is not stated."""
-    numbers = (members[name] for name in sorted(members) if name in vocabulary.RETURNED_COUNT_MEMBERS)
+    numbers = (members[name] for name in sorted(members) if name in RETURNED_COUNT_MEMBERS)
     return next((number for number in numbers if type(number) is int and number >= 0), None)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from itertools import takewhile
 
-from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import stated_count
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import is_listing_or_describing_tool, is_listing_tool, is_named_after_tool
 
 MAX_LIST_LINES = 4_000
 """Lines (about 0.4 µs each)."""
@@ -54,7 +55,7 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
     if (marked := _count_marked(text)) is not None:
         return counted(marked, "lines_text")
     if (
-        vocabulary.is_listing_or_describing_tool(arguments.tool)
+        is_listing_or_describing_tool(arguments.tool)
         and (entries := _count_column_section(text.split("\n"))) is not None
     ):
         return counted(entries, "lines_text")
@@ -62,7 +63,7 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
         return counted(rows, "rows_text")
     if arguments.lists_names and (named := _count_under_header(text)) is not None:
         return counted(named, "lines_text")
-    return _count_names(text, arguments) if vocabulary.is_listing_tool(arguments.tool) else None
+    return _count_names(text, arguments) if is_listing_tool(arguments.tool) else None
 
 
 def _count_names(text: str, arguments: ParsedArguments) -> Count | None:
@@ -168,12 +169,8 @@ def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None
-    is_several = len(lines) > 1 and vocabulary.is_listing_tool(arguments.tool)
-    return (
-        len(lines)
-        if is_several or vocabulary.is_named_after_tool(vocabulary.normalize(labels.pop() + "s"), arguments.tool)
-        else None
-    )
+    is_several = len(lines) > 1 and is_listing_tool(arguments.tool)
+    return len(lines) if is_several or is_named_after_tool(normalize_name(labels.pop() + "s"), arguments.tool) else None
 
 
 def _count_numbered(lines: list[str]) -> int | None:

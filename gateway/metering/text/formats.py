@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
 from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
@@ -27,6 +26,7 @@ from gateway.metering.text import (
     python_repr,
 )
 from gateway.metering.text.lines import EDGE, split_lines, trim_blank_lines
+from gateway.metering.vocabulary.tools import is_writing_tool
 
 MAX_TEXT_CHARACTERS = 2_000_000
 """Characters; a longer text is unknown."""
@@ -125,9 +125,7 @@ def _confirmed_write(text: str, arguments: ParsedArguments) -> Count | None:
     """Return 0 records if a writing tool confirms the write in a few words."""
     is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
     return (
-        messages.AFFECTED_ROWS
-        if is_short and vocabulary.is_writing_tool(arguments.tool) and _CONFIRMATION.search(text)
-        else None
+        messages.AFFECTED_ROWS if is_short and is_writing_tool(arguments.tool) and _CONFIRMATION.search(text) else None
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering import vocabulary
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
 from gateway.metering.text.lines import EDGE, stated_count
+from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
 MAX_LINES_BEFORE = 5
 """First lines, in which the heading of the first record has to be."""
@@ -38,13 +38,9 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     if lines is None:
         return _count_long_blocks(text)
     found = _count_yaml(lines) or _count_key_value_blocks(
-        lines, vocabulary.is_listing_tool(arguments.tool) and not vocabulary.is_describing_tool(arguments.tool)
+        lines, is_listing_tool(arguments.tool) and not is_describing_tool(arguments.tool)
     )
-    if (
-        found is not None
-        and found.confidence is Confidence.OBJECT
-        and vocabulary.is_listing_or_describing_tool(arguments.tool)
-    ):
+    if found is not None and found.confidence is Confidence.OBJECT and is_listing_or_describing_tool(arguments.tool):
         return None  # a description of a table is not a record of it
     return found
 

@@ -1,0 +1,64 @@
+"""Names of the arguments of calls."""
+
+from __future__ import annotations
+
+from gateway.metering.vocabulary.names import word_set
+
+TABLE_ARGUMENTS = word_set(
+    "table tablename tableid tables tablenames collection collectionname collections index indexname indices viewname "
+    "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable"
+)
+"""Arguments with the name of a table."""
+
+INDEX_ARGUMENTS = word_set("index indexname indices")
+"""Arguments that name a table only if no other argument does."""
+
+SHEET_ARGUMENTS = word_set(
+    "sheet sheetname sheets sheetnames worksheet worksheetname worksheets leftsheet rightsheet sourcesheet targetsheet "
+    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname"
+)
+"""Arguments with the name of a spreadsheet's sheet, in which any character is allowed."""
+
+RANGE_ARGUMENTS = word_set("range ranges cellrange cellranges rangea1 a1range a1notation rangeaddress datarange")
+"""Arguments with a cell range, optionally preceded by its sheet: `Orders!A1:B5`."""
+
+DATASET_ARGUMENTS = word_set("dataset datasetname datasetid datasets")
+"""Arguments that name a table if no other argument does; otherwise they name its schema."""
+
+UNQUALIFIED_ARGUMENTS = (
+    SHEET_ARGUMENTS | DATASET_ARGUMENTS | word_set("index indexname indices collection collectionname collections")
+)
+"""Arguments with names that take no schema."""
+
+SOURCE_ARGUMENTS = word_set("sourcetable fromtable sourcesheet fromsheet srcsheet srcsheetname")
+"""Arguments with a table that a write reads from."""
+
+WRITTEN_ARGUMENTS = word_set("targettable totable targetsheet tosheet dstsheet dstsheetname")
+"""Arguments with a table that is written, whatever the tool."""
+
+OBJECT_ARGUMENTS = word_set("objectname object entityname")
+"""Arguments that name a table if another argument says that the object is one, or gives its schema."""
+
+PIPELINE_STAGES = {
+    ("$lookup", "from"): "collection",
+    ("$graphlookup", "from"): "collection",
+    ("$unionwith", "coll"): "collection",
+    ("", "$unionwith"): "collection",
+    ("pipeline", "$unionwith"): "collection",
+    ("$merge", "into"): "targettable",
+    ("pipeline", "$merge"): "targettable",
+    ("$out", "coll"): "targettable",
+    ("pipeline", "$out"): "targettable",
+}
+"""(stage, member) of an aggregation pipeline's stages, and the argument name that the member is treated as."""
+
+SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
+SQL_ARGUMENTS = word_set(
+    "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
+    "querystring querytext"
+)
+CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition conditions having")
+"""Arguments with an SQL condition."""
+FILE_ARGUMENTS = word_set(
+    "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
+)

@@ -1,0 +1,70 @@
+"""Names of the members of results."""
+
+from __future__ import annotations
+
+from gateway.metering.vocabulary.names import word_list, word_set
+
+ROW_MEMBERS = word_list(
+    "rows records recordset resultset resultrows documents docs hits results items entries matches result data "
+    "values value list response output payload body content structuredcontent objects grid "
+    "json csv"
+)
+"""Members that hold the records, the most reliable first."""
+
+COLUMN_MEMBERS = word_set(
+    "columns fields schema columnnames fieldnames headers header columntypes types dtypes columninfo constraints "
+    "indexes indices primarykey primarykeys foreignkeys uniqueconstraints triggers"
+)
+"""Members that describe a table; they hold records only in results of describing tools."""
+
+METADATA_MEMBERS = COLUMN_MEMBERS | word_set(
+    "description warnings messages notes errors keys links params parameters args bindings suggestions tags labels "
+    "facets aggregations index metadata meta sort order details annotations permissions options"
+)
+"""Members that describe the records; they hold records only if no other member does."""
+
+RETURNED_COUNT_MEMBERS = word_set(
+    "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "
+    "countreturned returned rowsfetched numberreturned"
+)
+"""Members with the number of records returned."""
+
+COUNT_MEMBERS = word_set(
+    "rowcount count numrows nrows rowscount numrecords numresults resultcount resultscount totalreturned "
+    "itemcount length size"
+)
+"""Members with a count, usually of the records returned."""
+
+ROW_COUNT_MEMBERS = frozenset(
+    name for name in RETURNED_COUNT_MEMBERS | COUNT_MEMBERS if "row" in name or "record" in name or "result" in name
+)
+"""Members with a count whose name cannot be a column of a record."""
+
+TOTAL_MEMBERS = word_set(
+    "total totalcount totalrows totalrecords totalresults totalitems totalhits totalpages matched found available"
+)
+"""Members with the number of records that exist, as opposed to those returned."""
+
+AFFECTED_MEMBERS = word_set(
+    "affectedrows rowsaffected affected changes changedrows lastinsertid lastinsertrowid lastrowid insertid "
+    "insertedid insertedids insertedcount matchedcount modifiedcount deletedcount upsertedcount upsertedid "
+    "acknowledged rowsinserted rowsupdated rowsdeleted inserted updated deleted nmodified nmatched ninserted"
+)
+"""Members that report the effect of a write."""
+
+ENVELOPE_MEMBERS = word_set(
+    "success ok status message page pagesize perpage pages limit offset skip hasmore more next nextcursor "
+    "nextpage cursor previous truncated partial complete executiontime executiontimems executionms elapsed "
+    "elapsedms duration durationms time timems took timedout query sql statement command operation database "
+    "databasename db schema schemaname namespace catalog table tablename tables tablenames dataset collection "
+    "collectionname view objecttype objectname source sourceid warning warnings note notes requestid jobid "
+    "queryid timestamp generatedat createdat format currency unit units timezone code type kind cached version "
+    "engine dialect range nextrange pattern detaillevel info hint majordimension statementid columncount "
+    "nextpagetoken"
+)
+"""Members that commonly surround a list of records and hold none."""
+
+ERROR_MEMBERS = frozenset(["error", "err", "exception", "errormessage", "errors"])
+
+TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "collectionname")
+"""Members of a result with the name of the table that its records come from."""

@@ -1,0 +1,88 @@
+"""Words of the names of tools."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from gateway.metering.vocabulary.names import word_set
+
+MAX_TOOL_NAME = 256
+"""Characters of a tool's name that is stored."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WRITE_VERBS = word_set(
+    "create insert update delete drop write append add remove truncate import upload put set upsert rename alter "
+    "save copy merge clear patch push move edit store register unset commit replace "
+    "complete archive restore undo cancel close assign schedule"
+)
+_READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
+_DESCRIBE_WORDS = word_set(
+    "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
+    "definition health status overview"
+)
+_LIST_VERBS = word_set("list ls search find glob grep enumerate all names filter browse describe schema show")
+_LISTED_THINGS = word_set(
+    "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
+    "indexes indices objects documents items entries resources datasets symbols tags branches issues users "
+    "matches values unique distinct groups categories"
+)
+
+
+_SINGULARS_IN_S = word_set(
+    "status stats statistics address access process progress analysis class details settings series news press metrics "
+    "diagnostics options analytics synopsis basis axis bus canvas radius focus"
+)
+"""Last words of a tool's name that end in `s` without being a plural."""
+_OVERWRITE_VERBS = word_set("update insert delete write set append remove drop rename put upsert edit replace")
+
+
+@lru_cache(maxsize=1_024)
+def is_overwriting_tool(tool: str) -> bool:
+    """Return True if the tool's name says that it changes existing data, so that its result only echoes the change."""
+    return is_writing_tool(tool) and not tool_words(tool).isdisjoint(_OVERWRITE_VERBS)
+
+
+@lru_cache(maxsize=1_024)
+def tool_words(tool: str) -> frozenset[str]:
+    """Return the words of a tool's name, in lower case."""
+    return frozenset(word.lower() for word in _WORD.findall(tool[:200]))
+
+
+@lru_cache(maxsize=1_024)
+def is_writing_tool(tool: str) -> bool:
+    """Return True if the tool's name begins with a verb such as `insert`, possibly after a product name."""
+    first = [word.lower() for word in _WORD.findall(tool[:200])[:3]]
+    first = first if first[1:2] == ["and"] else first[:2]
+    return "replace" in first or (
+        any(word in _WRITE_VERBS for word in first) and not any(word in _READ_VERBS for word in first)
+    )
+
+
+@lru_cache(maxsize=1_024)
+def is_listing_tool(tool: str) -> bool:
+    """Return True if the tool's name says that it returns a list of names."""
+    last = _WORD.findall(tool[:200])[-1:]
+    is_plural = bool(last) and len(last[0]) > 3 and last[0][-1:] == "s" and last[0].lower() not in _SINGULARS_IN_S
+    return is_plural or not tool_words(tool).isdisjoint(_LIST_VERBS | _LISTED_THINGS)
+
+
+@lru_cache(maxsize=1_024)
+def is_describing_tool(tool: str) -> bool:
+    """Return True if the tool's name says that it returns metadata, such as a schema, and not the data itself."""
+    return not tool_words(tool).isdisjoint(_DESCRIBE_WORDS)
+
+
+@lru_cache(maxsize=4_096)
+def is_named_after_tool(member: str, tool: str) -> bool:
+    """Return True if a result's member (normalized) has the name of what the tool lists.
+
+    Examples: `keys` of `scan_keys`, `workbooks` of `workbook_list`.
+    """
+    known = tool_words(tool)
+    return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known)
+
+
+def is_listing_or_describing_tool(tool: str) -> bool:
+    """Return True if the tool lists names or describes metadata."""
+    return is_listing_tool(tool) or is_describing_tool(tool)
