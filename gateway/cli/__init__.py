@@ -8,7 +8,7 @@
 | --- | --- |
 | `app` | puts the commands together; begin reading here |
 | `run` | `up`, `proxy` and `admin` |
-| `users/`, `keys/`, `usage/`, `audit/`, `top/`, `alerts`, `metering`, `backup`, `jwt_secret` | their commands |
+| `users/`, `keys/`, `usage/`, `audit/`, `metering/`, `top/`, `alerts`, `backup`, `jwt_secret` | their commands |
 | `diagnostics`, `client_config` | `config` and `doctor`; `client-config` |
 | `support/` | shared options, output, and access to the stores and the admin API |
 

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 import gateway
-from gateway.cli import alerts, backup, client_config, diagnostics, jwt_secret, metering, run
+from gateway.cli import alerts, backup, client_config, diagnostics, jwt_secret, run
 from gateway.cli.audit import commands as audit
 from gateway.cli.keys import commands as keys
+from gateway.cli.metering import commands as metering
 from gateway.cli.support.output import CliError, print_stderr
 from gateway.cli.top import command as top_command
 from gateway.cli.usage import commands as usage

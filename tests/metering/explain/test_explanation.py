@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.metering import meter
-from gateway.metering.explain import Explanation, explain
+from gateway.metering.explain.explanation import Explanation, explain
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.rules.rules import Rules
 from tests.metering.score import cases

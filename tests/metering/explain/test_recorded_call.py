@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering.recorded_call import RecordedCall, read_call
+from gateway.metering.explain.recorded_call import RecordedCall, read_call
 
 REQUEST = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "query", "arguments": {"sql": "x"}}}
 RESPONSE = {"jsonrpc": "2.0", "id": 7, "result": {"content": []}}

@@ -1,0 +1,5 @@
+"""`mcp-gateway metering`: explanations of counts, and suggested rules.
+
+`commands` registers the commands and is the place to begin reading; `explain` and `suggest` implement them, `call_file`
+reads a recorded call. Imported by `gateway.cli.app`.
+"""
