@@ -26,8 +26,8 @@ from gateway.metering.metering_result import (
     RULE,
     UNKNOWN,
     WRITE_STATEMENT,
-    Confidence,
     Count,
+    CountKind,
     MeteringResult,
 )
 from gateway.metering.rules import evaluation
@@ -94,7 +94,7 @@ def meter_decoded(
         return msgspec.structs.replace(declared, written=written) if written else declared
     parsed = parse_arguments(tool, arguments, hints)
     count = result_count.count_records(result, parsed)
-    if count.confidence is Confidence.FAILED:
+    if count.kind is CountKind.FAILED:
         return MeteringResult((), 0, ERROR)
     return _combine(count, parsed)
 
@@ -107,7 +107,7 @@ def _combine(count: Count, arguments: ParsedArguments) -> MeteringResult:
     tables = _merge_tables(count.tables, arguments.tables_read)
     if arguments.returns_rows is False and count.method != DECLARED:
         return MeteringResult(tables, 0, WRITE_STATEMENT, written=written)
-    if count.confidence is Confidence.NONE or (count.confidence is Confidence.OBJECT and not tables):
+    if count.kind is CountKind.NONE or (count.kind is CountKind.OBJECT and not tables):
         return MeteringResult(tables, None, UNKNOWN, written=written)
     is_data = count.method.endswith("_text") and not is_describing_tool(arguments.tool)
     if not tables and arguments.files and is_data and count.records and not arguments.tables_named:

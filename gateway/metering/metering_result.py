@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import msgspec
 
+from gateway.metering.confidence import Sign
+
 UNKNOWN = "unknown"
 RULE = "rule"
 """The operator's rule for the tool gave the number."""
@@ -38,10 +40,19 @@ class MeteringResult(msgspec.Struct, frozen=True):
     """Error of the operator's rule for the tool; `None` without one. Contains no data of the call."""
     written: tuple[str, ...] = ()
     """The tables that the call wrote, by its arguments; in the form of `tables`."""
+    confidence: float | None = None
+    """The probability that the number is right, from 0 to 1; `None` without a count. Below
+    `gateway.metering.confidence.THRESHOLD` the number is unknown."""
+    path: str = ""
+    """The place of the records, such as `structuredContent.data.rows`; never values."""
+    witness: str = ""
+    """The member or line that states the number of records, such as `structuredContent.row_count`."""
+    signs: tuple[Sign, ...] = ()
+    """Observations for and against the number."""
 
 
-class Confidence(IntEnum):
-    """Reliability of a count; if several parts of a result give a count, the highest confidence wins."""
+class CountKind(IntEnum):
+    """Kind of a count; if several parts of a result give a count, the highest kind wins."""
 
     NONE = 0
     OBJECT = 1
@@ -59,15 +70,21 @@ class Count(msgspec.Struct, frozen=True):
 
     records: int | None
     method: str
-    confidence: Confidence
+    kind: CountKind
     tables: tuple[str, ...] = ()
     """Tables that this part names as its source."""
+    signs: tuple[Sign, ...] = ()
+    """Observations for and against the number."""
+    path: str = ""
+    """The place of the records within the part."""
+    witness: str = ""
+    """The place of the number that the part states."""
 
 
-UNKNOWN_COUNT = Count(None, UNKNOWN, Confidence.NONE)
-FAILURE = Count(0, ERROR, Confidence.FAILED)
+UNKNOWN_COUNT = Count(None, UNKNOWN, CountKind.NONE)
+FAILURE = Count(0, ERROR, CountKind.FAILED)
 
 
-def counted(records: int, method: str, tables: tuple[str, ...] = ()) -> Count:
+def counted(records: int, method: str, tables: tuple[str, ...] = (), signs: tuple[Sign, ...] = ()) -> Count:
     """Return a `Count` of records that are present."""
-    return Count(records, method, Confidence.COUNTED, tables)
+    return Count(records, method, CountKind.COUNTED, tables, signs)

@@ -18,7 +18,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
-from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import formats
 from gateway.metering.text.lines import stated_count
 from gateway.metering.tool_result import ContentBlock, ToolResult
@@ -41,7 +41,7 @@ def count_records(result: ToolResult, arguments: ParsedArguments) -> Count:
     counter = ResultCounter(arguments)
     data = tool_result.structured_content(result)
     structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
-    if structured.confidence >= Confidence.COUNTED:
+    if structured.kind >= CountKind.COUNTED:
         return structured
     if data is not None and len(memoryview(data)) > MAX_MIRRORED:
         return structured
@@ -51,7 +51,7 @@ def count_records(result: ToolResult, arguments: ParsedArguments) -> Count:
     if not blocks:
         return counted(0, "no_content") if data is None else structured
     content = counter.count_blocks(blocks, 0)
-    if content.confidence > structured.confidence:
+    if content.kind > structured.kind:
         return msgspec.structs.replace(content, tables=content.tables or structured.tables)
     return structured
 
@@ -101,7 +101,7 @@ class ResultCounter:
 
 def _is_repeated(first: list[Count], second: list[Count]) -> bool:
     """Return True if the second blocks hold as many records as the first, in another format: the same data again."""
-    counts = [[one.records for one in part if one.confidence is Confidence.COUNTED] for part in (first, second)]
+    counts = [[one.records for one in part if one.kind is CountKind.COUNTED] for part in (first, second)]
     return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
 
 
@@ -138,14 +138,14 @@ def _count_objects(texts: list[str]) -> Count:
 
 def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
     """Add up the counts of several texts; `UNKNOWN_COUNT` if they do not fit together."""
-    if any(one.confidence is Confidence.FAILED for one in counts):
-        is_failure = all(one.confidence in (Confidence.FAILED, Confidence.NONE) for one in counts)
+    if any(one.kind is CountKind.FAILED for one in counts):
+        is_failure = all(one.kind in (CountKind.FAILED, CountKind.NONE) for one in counts)
         return FAILURE if is_failure else UNKNOWN_COUNT
-    remarks = [text for one, text in zip(counts, texts, strict=True) if one.confidence is Confidence.NONE]
+    remarks = [text for one, text in zip(counts, texts, strict=True) if one.kind is CountKind.NONE]
     if any(len(remark) > MAX_REMARK for remark in remarks):
         return UNKNOWN_COUNT
-    objects = [one for one in counts if one.confidence is Confidence.OBJECT]
-    lists = [one for one in counts if one.confidence is Confidence.COUNTED]
+    objects = [one for one in counts if one.kind is CountKind.OBJECT]
+    lists = [one for one in counts if one.kind is CountKind.COUNTED]
     if lists and not objects:
         tables = tuple(sorted({name for one in lists for name in one.tables}))
         return counted(sum(one.records or 0 for one in lists), lists[0].method, tables)
@@ -154,5 +154,5 @@ def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
     if links and not lists and not objects:
         return counted(links, "resource_links")
     if len(counts) - len(remarks) == 1:
-        return next(one for one in counts if one.confidence > Confidence.NONE)
+        return next(one for one in counts if one.kind > CountKind.NONE)
     return UNKNOWN_COUNT

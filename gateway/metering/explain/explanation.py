@@ -20,8 +20,8 @@ from gateway.metering.metering_result import (
     RULE,
     UNKNOWN,
     WRITE_STATEMENT,
-    Confidence,
     Count,
+    CountKind,
     MeteringResult,
 )
 from gateway.metering.result_count import ResultCounter
@@ -36,11 +36,11 @@ MAX_PATHS = 5
 MAX_TEXTS = 20
 """Texts that are explained one by one."""
 
-_CONFIDENCE_TEXTS = {
-    Confidence.NONE: "nothing that can be counted",
-    Confidence.OBJECT: "one object: a record only if the call is known to read a table",
-    Confidence.STATED: "a number without the records that it counts",
-    Confidence.FAILED: "reports an error",
+_KIND_TEXTS = {
+    CountKind.NONE: "nothing that can be counted",
+    CountKind.OBJECT: "one object: a record only if the call is known to read a table",
+    CountKind.STATED: "a number without the records that it counts",
+    CountKind.FAILED: "reports an error",
 }
 
 
@@ -132,14 +132,14 @@ def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any]) -
 
 def _describe_count(count: Count) -> str:
     records = f"{count.records} {'record' if count.records == 1 else 'records'}"
-    text = _CONFIDENCE_TEXTS.get(count.confidence, records)
+    text = _KIND_TEXTS.get(count.kind, records)
     tables = f", tables {', '.join(count.tables)}" if count.tables else ""
-    return f"{text} ({count.method}){tables}" if count.confidence is not Confidence.NONE else text + tables
+    return f"{text} ({count.method}){tables}" if count.kind is not CountKind.NONE else text + tables
 
 
 def _describe_lists(count: Count, data: msgspec.Raw) -> str:
     """Name the lists in the structured content that are as long as the count."""
-    if count.records is None or count.confidence is not Confidence.COUNTED:
+    if count.records is None or count.kind is not CountKind.COUNTED:
         return ""
     paths = list(_list_paths(msgspec.json.decode(data), "structuredContent", count.records, 0))[:MAX_PATHS]
     return f": the length of {' and of '.join(paths)}" if paths else ""

@@ -14,7 +14,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
 from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
-from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
     COLUMN_MEMBERS,
@@ -75,8 +75,8 @@ class ObjectShape:
             return self._counted(0) if self._arguments.returns_rows is None else self._count_members()
         found = self._count_members()
         tables = objects.named_tables(members) or found.tables
-        if found.confidence < Confidence.STATED and (number := self._stated_number()) is not None:
-            found = Count(number, DECLARED, Confidence.STATED)
+        if found.kind < CountKind.STATED and (number := self._stated_number()) is not None:
+            found = Count(number, DECLARED, CountKind.STATED)
         return msgspec.structs.replace(found, tables=tables) if tables else found
 
     def _stated_number(self) -> int | None:
@@ -90,7 +90,7 @@ class ObjectShape:
         if self.is_write_report():
             return self._counted(0)
         wrapped = self._count_wrapped()
-        if wrapped.confidence >= Confidence.STATED:
+        if wrapped.kind >= CountKind.STATED:
             return wrapped
         # A list of rows is more reliable than an object next to it whose member names may be data.
         total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
@@ -104,13 +104,13 @@ class ObjectShape:
         if (found := self._count_inner()) is not None:
             return found
         if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
-            return wrapped if wrapped.confidence else self.count_message()
+            return wrapped if wrapped.kind else self.count_message()
         if objects.is_acknowledgement(members):
-            if (message := self.count_message()).confidence:
+            if (message := self.count_message()).kind:
                 return message
             if is_writing_tool(self._arguments.tool):
                 return self._counted(0)
-        if wrapped.confidence:
+        if wrapped.kind:
             return wrapped
         if is_writing_tool(self._arguments.tool) and True in (members.get("success"), members.get("ok")):
             return self._counted(0)
@@ -123,7 +123,7 @@ class ObjectShape:
         members, value = self._members, self._value
         sizes = {value for name, value in members.items() if name in ROW_COUNT_MEMBERS and type(value) is int}
         if not sizes:
-            return Count(1, self._parts.method, Confidence.OBJECT)
+            return Count(1, self._parts.method, CountKind.OBJECT)
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
         return self._counted(map_sizes[0]) if len(map_sizes) == 1 and map_sizes[0] in sizes else UNKNOWN_COUNT
 
@@ -169,7 +169,7 @@ class ObjectShape:
                 return self._counted(0)
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(name)):
                 found = self._parts.count(inner, self._depth + 1)
-                best = max(best, found, key=lambda one: one.confidence)
+                best = max(best, found, key=lambda one: one.kind)
         return best
 
     def _is_wrapper(self, name: str) -> bool:
@@ -249,14 +249,14 @@ class ObjectShape:
         if len(inner) != 1 or len(custom) != 1:
             return None
         found = self._parts.count(inner[0], self._depth + 1)
-        return found if found.confidence is Confidence.COUNTED else None
+        return found if found.kind is CountKind.COUNTED else None
 
     def count_message(self) -> Count:
         """Return 0 records if a member holds a message that there are none, or that the call failed."""
         for name in ("message", "info", "status", "note"):
             if isinstance(text := self._members.get(name), str):
                 found = self._parts.count_text(text, MAX_WRAPPERS)
-                if found.confidence >= Confidence.COUNTED:
+                if found.kind >= CountKind.COUNTED:
                     return found
         return UNKNOWN_COUNT
 

@@ -2,7 +2,7 @@
 
 - Lists are counted; a stated number is used only if there is no list.
 - Members that describe (`columns`, `warnings`, …) or wrap (`success`, `page`, …) are not records.
-- A single object is a record only if the call reads a table, which the caller decides (`Confidence.OBJECT`).
+- A single object is a record only if the call reads a table, which the caller decides (`CountKind.OBJECT`).
 - The order of members has no effect.
 """
 
@@ -15,7 +15,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import maps, objects
 from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
 from gateway.metering.json.partial_values import UNREAD, length
-from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 
 MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
@@ -65,10 +65,10 @@ class ShapeCounter:
         if sample and all(isinstance(one, list) for one in sample):
             return self._counted(total - self._has_header(values))
         if sample and self._is_one_row(values):
-            return Count(1, self.method, Confidence.OBJECT)
+            return Count(1, self.method, CountKind.OBJECT)
         if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
             inner = self.count_text(sample[0], depth + 1)
-            return inner if inner.confidence >= Confidence.COUNTED else self._counted(1)
+            return inner if inner.kind >= CountKind.COUNTED else self._counted(1)
         return self._counted(total)
 
     def _is_one_row(self, values: list[Any]) -> bool:
@@ -101,14 +101,14 @@ class ShapeCounter:
         shape = ObjectShape(value, members, depth, self)
         if shape.is_write_report():
             return self._counted(0)
-        if shape.is_message() and (message := shape.count_message()).confidence:
+        if shape.is_message() and (message := shape.count_message()).kind:
             return message
         if objects.is_result_set(members):
             return self._count_result_sets([value], depth)
         if (rows := maps.count_columns(value)) is not None:
             return self._counted(rows)
         inner = self._count_object(value, depth + 1) if objects.is_wrapper_of_tables(members) else UNKNOWN_COUNT
-        return inner if inner.confidence is Confidence.COUNTED else self._counted(1)
+        return inner if inner.kind is CountKind.COUNTED else self._counted(1)
 
     def _count_result_sets(self, values: list[Any], depth: int) -> Count:
         if length(values) != len(values) or not all(isinstance(one, dict) for one in values):

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
-from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import (
     bullet_lists,
     delimited,
@@ -93,7 +93,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
     if (rows := _named_rows(text)) is not None and (found := _count_data(rows, depth, count_value)) is not None:
         return found
     found = _count_formatted(text, original, arguments)
-    if (found is None or found.confidence is Confidence.OBJECT) and (
+    if (found is None or found.kind is CountKind.OBJECT) and (
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
@@ -153,7 +153,7 @@ def _count_data(text: str, depth: int, count_value: CountsValues) -> Count | Non
     except ValueError:
         return None
     if as_json is not None and python_repr.is_one_tuple(text):
-        return messages.count(text) or Count(1, "repr_text", Confidence.OBJECT)
+        return messages.count(text) or Count(1, "repr_text", CountKind.OBJECT)
     return None if as_json is None else count_value(value, "repr_text", depth)
 
 
@@ -223,7 +223,7 @@ def _count_embedded(text: str, depth: int, count_value: CountsValues) -> Count |
         if is_inline and text[start + 1 : end].lstrip()[:1] not in ("{", "[", "(") and 2 * (end - start) < len(text):
             continue  # a few words in brackets, in prose
         found = _count_data(text[start:end], depth, count_value)
-        if found is not None and found.confidence >= Confidence.OBJECT:
+        if found is not None and found.kind >= CountKind.OBJECT:
             return found
     return None
 

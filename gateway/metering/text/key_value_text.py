@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import ParsedArguments
-from gateway.metering.metering_result import UNKNOWN_COUNT, Confidence, Count, counted
+from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text.lines import EDGE, stated_count
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
@@ -40,7 +40,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     found = _count_yaml(lines) or _count_key_value_blocks(
         lines, is_listing_tool(arguments.tool) and not is_describing_tool(arguments.tool)
     )
-    if found is not None and found.confidence is Confidence.OBJECT and is_listing_or_describing_tool(arguments.tool):
+    if found is not None and found.kind is CountKind.OBJECT and is_listing_or_describing_tool(arguments.tool):
         return None  # a description of a table is not a record of it
     return found
 
@@ -146,5 +146,5 @@ def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
         return counted(1, "blocks_text")
     if len(found) == 1:
         is_list = any(_BULLETS.match(line) for line in found[0])
-        return None if is_list else Count(1, "fields_text", Confidence.OBJECT)
+        return None if is_list else Count(1, "fields_text", CountKind.OBJECT)
     return counted(len(found), "blocks_text")

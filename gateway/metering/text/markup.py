@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from gateway.metering.arguments import ParsedArguments
-from gateway.metering.metering_result import Confidence, Count, counted
+from gateway.metering.metering_result import Count, CountKind, counted
 
 MAX_OUTSIDE_CHARACTERS = 1_000
 """Characters before and after a table."""
@@ -63,4 +63,4 @@ def _count_root(text: str, outer: re.Match[str]) -> Count:
     body = text[outer.end() : text.rfind("</")].rstrip()
     if inner is not None and (total := _count_siblings(body, inner.group(1))) is not None and total > 1:
         return counted(total, "xml_text")
-    return Count(1, "xml_text", Confidence.OBJECT)
+    return Count(1, "xml_text", CountKind.OBJECT)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.metering_result import FAILURE, Confidence, Count
+from gateway.metering.metering_result import FAILURE, Count, CountKind
 
 MAX_MESSAGE_CHARACTERS = 4_000
 """Characters of a message."""
@@ -75,8 +75,8 @@ _WRITTEN = re.compile(
 )
 """A single line that reports a write."""
 
-NO_RECORDS = Count(0, "no_records_text", Confidence.COUNTED)
-AFFECTED_ROWS = Count(0, "affected_rows_text", Confidence.COUNTED)
+NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
+AFFECTED_ROWS = Count(0, "affected_rows_text", CountKind.COUNTED)
 
 
 def count(text: str) -> Count | None:

@@ -1,0 +1,75 @@
+"""The confidence in a count: independent signs for and against it, each with a weight.
+
+The weights are log-odds, so they add up. Below `THRESHOLD` a count is unknown. Weights and threshold are chosen on the
+corpus, with the calls of each server held out in turn.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+THRESHOLD = 0.8
+"""Confidence below which a count is reported as unknown."""
+
+
+class Sign(StrEnum):
+    """An observation for or against a count."""
+
+    DECLARED = "declared"
+    COMMON_LIST = "common_list"
+    OTHER_LIST = "other_list"
+    WHOLE_LIST = "whole_list"
+    MAP = "map"
+    SINGLE_OBJECT = "single_object"
+    STATED_ONLY = "stated_only"
+    FORMAT = "format"
+    MESSAGE = "message"
+    LINKS = "links"
+    SEVERAL_LISTS = "several_lists"
+    EMPTY_BESIDE_FULL = "empty_beside_full"
+    WITNESS_AGREES = "witness_agrees"
+    WITNESS_DISAGREES = "witness_disagrees"
+    SCHEMA_AGREES = "schema_agrees"
+    SCHEMA_DISAGREES = "schema_disagrees"
+    COLUMNS_AGREE = "columns_agree"
+    AT_LIMIT = "at_limit"
+    BEYOND_LIMIT = "beyond_limit"
+
+    @property
+    def weight(self) -> float:
+        """The log-odds that the sign adds to a count."""
+        return _SIGNS[self][0]
+
+    @property
+    def text(self) -> str:
+        """The observation, for people."""
+        return _SIGNS[self][1]
+
+
+_SIGNS: dict[Sign, tuple[float, str]] = {
+    Sign.DECLARED: (5, "the result names its table and holds its rows"),
+    Sign.COMMON_LIST: (3, "a list under a common name"),
+    Sign.OTHER_LIST: (2.5, "a list under a name that only this server uses"),
+    Sign.WHOLE_LIST: (3.5, "the result is a list"),
+    Sign.MAP: (2, "an object with one member for each record"),
+    Sign.SINGLE_OBJECT: (2, "one object, for a call that reads a table"),
+    Sign.STATED_ONLY: (2, "a number without the records that it counts"),
+    Sign.FORMAT: (3, "a text in one format from beginning to end"),
+    Sign.MESSAGE: (3, "a message that there are no records"),
+    Sign.LINKS: (3, "resource links"),
+    Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
+    Sign.EMPTY_BESIDE_FULL: (-0.5, "an empty list beside it"),
+    Sign.WITNESS_AGREES: (4, "the result states the same number"),
+    Sign.WITNESS_DISAGREES: (-6, "the result states another number"),
+    Sign.SCHEMA_AGREES: (3, "the output schema names the list"),
+    Sign.SCHEMA_DISAGREES: (-3, "the output schema names another list"),
+    Sign.COLUMNS_AGREE: (2, "the columns of the statement are the members of the rows"),
+    Sign.AT_LIMIT: (1, "as many records as the call's limit"),
+    Sign.BEYOND_LIMIT: (-3, "more records than the call's limit"),
+}
+
+
+def confidence(signs: tuple[Sign, ...]) -> float:
+    """Return the probability that a count with these signs is right, from 0 to 1; repeated signs count once."""
+    return 1 / (1 + math.exp(-sum(_SIGNS[sign][0] for sign in set(signs))))
