@@ -11,7 +11,8 @@ table in tests/test_imports.py says which packages import it.
 
 Begin reading in `api`: `meter` runs the steps in their order. `result_count` counts the records of a result, with
 `json` for values and `text` for texts. `arguments` finds tables, with `sql` for statements. `rules` has the operator's
-metering rules. `tool_declarations` reads hints from `tools/list`. `explain` shows each step for one call.
+metering rules. `tool_declarations` reads hints from `tools/list`. `explain` shows each step for one call, and
+anonymizes it for a report.
 """
 
 from gateway.metering.api import (

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.cli import main
+from gateway.metering.explain import report
 from tests.support.running_up import Running
 
 Capture = pytest.CaptureFixture[str]
@@ -70,6 +71,44 @@ def test_explain_reports_a_fault_of_a_rule_like_the_start(capsys: Capture) -> No
     Path("gateway.toml").write_text(RULES.replace("length", "size"))
     assert main(["metering", "explain", "call.json", "--config", "gateway.toml"]) == 1
     assert "metering.rule 1 (find_*) records in" in capsys.readouterr().err
+
+
+def test_report_prints_an_anonymized_call_that_counts_alike(capsys: Capture) -> None:
+    assert main(["metering", "report", "call.json", "--expected-records", "2", "--expected-tables", "eu"]) == 0
+    printed = capsys.readouterr()
+    made = json.loads(printed.out)
+    assert (made["tool"], made["expected"]["records"]) == ("find_parts", 2)
+    assert made["expected"]["tables"] == [made["arguments"]["area"]] != ["eu"]
+    assert list(made["result"]["structuredContent"]) == ["pieces", "weight", "maker"]
+    assert printed.err.startswith("The anonymized call reproduces the count: an unknown count (unknown), 0 tables.")
+
+
+def test_report_writes_a_file_and_prints_the_comparison_as_json(capsys: Capture) -> None:
+    assert main(["metering", "report", "call.json", "--output", "report.json", "--json"]) == 0
+    metered = {"records": None, "count_method": "unknown", "tables": 0}
+    assert json.loads(capsys.readouterr().out) == {"reproduces": True, "original": metered, "anonymized": metered}
+    assert main(["metering", "explain", "report.json"]) == 0
+
+
+def test_report_says_that_the_call_does_not_reproduce_the_count(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    unlike = report.Report({"tool": "x"}, report.Metered(2, "csv_text", 1), report.Metered(None, "unknown", 0))
+    monkeypatch.setattr(report, "report", lambda *_: unlike)
+    assert main(["metering", "report", "call.json"]) == 1
+    assert capsys.readouterr().err == (
+        "mcp-gateway: the anonymized call has an unknown count (unknown), 0 tables, the original 2 records (csv_text), "
+        "1 table: it does not reproduce the count. Run the command again, or change the values by hand and compare "
+        "both calls with mcp-gateway metering explain\n"
+    )
+
+
+def test_report_names_what_is_wrong_with_its_files(capsys: Capture) -> None:
+    Path("empty.json").write_text("")
+    assert main(["metering", "report", "empty.json"]) == 1
+    assert capsys.readouterr().err.startswith("mcp-gateway: empty.json holds no call: expected ")
+    assert main(["metering", "report", "call.json", "--output", "none/report.json"]) == 1
+    assert capsys.readouterr().err == "mcp-gateway: none/report.json cannot be written: No such file or directory\n"
 
 
 def test_suggest_requires_from_history(capsys: Capture) -> None:

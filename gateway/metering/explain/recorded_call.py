@@ -21,6 +21,8 @@ class RecordedCall(msgspec.Struct, frozen=True):
     result_json: bytes
     hints: ToolHints = ToolHints()
     """From the tool's `inputSchema`, if it was recorded with the call."""
+    declaration: dict[str, Any] = {}
+    """The recorded `inputSchema` and `outputSchema` of the tool."""
 
 
 def read_call(text: str) -> RecordedCall:
@@ -30,8 +32,9 @@ def read_call(text: str) -> RecordedCall:
         values = values[0]
     if not values or not all(isinstance(value, dict) for value in values):
         raise ValueError(f"holds no call: expected {FILE_FORMAT}")
-    hints = ToolHints()
+    hints, declaration = ToolHints(), {}
     if len(values) == 1 and "tool" in values[0]:
+        declaration = {name: values[0][name] for name in ("inputSchema", "outputSchema") if values[0].get(name)}
         hints = parse_hints(msgspec.json.encode({"input": values[0].get("inputSchema")}))
         tool, arguments, result = values[0]["tool"], values[0].get("arguments"), values[0].get("result")
     else:
@@ -42,7 +45,7 @@ def read_call(text: str) -> RecordedCall:
         raise ValueError("has arguments that are not an object")
     if not isinstance(result, dict):
         raise ValueError("has no result: expected an object with content or structuredContent")
-    return RecordedCall(tool, arguments or {}, msgspec.json.encode(result), hints)
+    return RecordedCall(tool, arguments or {}, msgspec.json.encode(result), hints, declaration)
 
 
 def _json_values(text: str) -> list[Any]:
