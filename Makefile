@@ -50,8 +50,8 @@ format: $(VENV)/installed-dev  ## Format the code and fix what the linter can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP servers
-	@$(BIN)/python -m tests.metering.score
+score: $(VENV)/installed-dev  ## Score the metering on real calls of real MCP servers; SCORE="--leave-one-out" at first sight
+	@$(BIN)/python -m tests.metering.score $(SCORE)
 
 docs: $(VENV)/installed-dev  ## Generate the reference pages that come from the code
 	@$(BIN)/python -m tests.docs.reference

@@ -1,7 +1,7 @@
-"""Scores the metering on the corpus: `python -m tests.metering.score [--misses]`.
+"""Scores the metering on the corpora: `python -m tests.metering.score [--misses] [--leave-one-out] [--json]`.
 
 `tables` and `count` are exact (an alternative that the label allows is exact too); `unknown` is a missing count;
-`wrong` is a count that differs from the label. Ambiguous cases are scored separately.
+`wrong` is a count that differs from the label. Ambiguous cases are scored separately. Begin with `main`.
 """
 
 from __future__ import annotations
@@ -9,60 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from tests.metering.corpus_cases import CORPORA, Case, all_cases, cases
+from tests.metering.first_sight import first_sight_cases, record_first_sight
+from tests.metering.thresholds import MAX_WRONG, curve, leave_one_server_out, without_threshold
 
-from gateway.metering import MeteringResult, meter, parse_sql
+__all__ = ["Case", "cases", "totals"]
 
-CORPUS = Path(__file__).with_name("corpus") / "calls.jsonl"
 COLUMNS = ("cases", "both", "tables", "count", "unknown", "wrong")
-
-
-class Case(msgspec.Struct, frozen=True):
-    """One call of the corpus with its metering result."""
-
-    call: dict[str, Any]
-    result: MeteringResult
-
-    @property
-    def is_ambiguous(self) -> bool:
-        return bool(self.call["truth"].get("ambiguous"))
-
-    @property
-    def has_tables(self) -> bool:
-        """True if the tables are right. For a failed call, tables that it named without reading them are right too."""
-        truth = self.call["truth"]
-        right = [set(truth["tables"])]
-        if "alt_tables" in truth:
-            right.append(set(truth["alt_tables"]))
-        got = set(self.result.tables)
-        return got in right or (bool(got) and got <= set(truth["tables"]) | set(truth.get("tables_named", ())))
-
-    @property
-    def has_count(self) -> bool:
-        truth = self.call["truth"]
-        return self.result.records in [truth["records"], *truth.get("alt_records", ())]
-
-    @property
-    def is_unknown(self) -> bool:
-        return not self.has_count and self.result.records is None
-
-    @property
-    def is_wrong(self) -> bool:
-        return not self.has_count and self.result.records is not None
-
-
-def cases(path: Path = CORPUS) -> Iterator[Case]:
-    """Meter the calls of the corpus."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            call = json.loads(line)
-            parse_sql(call["arguments"])
-            result = json.dumps(call["result"], ensure_ascii=False, separators=(",", ":")).encode()
-            yield Case(call, meter(call["tool"], call["arguments"], result))
 
 
 def totals(scored: Iterable[Case]) -> Counter[str]:
@@ -78,38 +35,91 @@ def totals(scored: Iterable[Case]) -> Counter[str]:
     return total
 
 
-def _print(title: str, groups: dict[str, list[Case]]) -> None:
+def by_group(scored: Iterable[Case], key: str = "group") -> dict[str, Counter[str]]:
+    """Count the outcomes of the cases of each corpus, server or shape."""
+    groups: dict[str, list[Case]] = defaultdict(list)
+    for case in scored:
+        groups[{"group": case.group, "server": case.server, "shape": case.result.method}[key]].append(case)
+    return {name: totals(members) for name, members in sorted(groups.items())}
+
+
+def clear(scored: Iterable[Case]) -> list[Case]:
+    """Return the cases with a clear label."""
+    return [case for case in scored if not case.is_ambiguous]
+
+
+def figures(scored: list[Case], is_leave_one_out: bool) -> dict[str, Any]:
+    """Return all figures, for people and programs."""
+    ambiguous = [case for case in scored if case.is_ambiguous]
+    found: dict[str, Any] = {
+        "server": by_group(clear(scored), "server"),
+        "shape": by_group(clear(scored), "shape"),
+        "corpus": by_group(clear(scored)),
+        "in all": {"clear": totals(clear(scored)), "ambiguous": totals(ambiguous)},
+    }
+    counted = clear(without_threshold(scored))
+    if is_leave_one_out:
+        first = clear(first_sight_cases(scored))
+        held_out = leave_one_server_out(counted)
+        found = {
+            "at first sight": {**by_group(first), "in all": totals(first)},
+            "threshold chosen without the server": {**by_group(held_out), "in all": totals(held_out)},
+        }
+    return found | {"wrong versus unknown, by threshold": {f"{at:.3f}": totals(at_it) for at, at_it in curve(counted)}}
+
+
+def _print(title: str, groups: dict[str, Counter[str]]) -> None:
     width = max(map(len, [*groups, title]))
-    print(f"{title:{width}} " + " ".join(f"{name:>8}" for name in COLUMNS))
-    for name, members in sorted(groups.items()):
-        total = totals(members)
-        print(f"{name:{width}} " + " ".join(f"{total[column]:>8}" for column in COLUMNS))
+    print(f"{title:{width}} " + " ".join(f"{name:>14}" for name in COLUMNS))
+    for name, total in groups.items():
+        print(f"{name:{width}} " + " ".join(_cell(total, column) for column in COLUMNS))
     print()
 
 
-def _group(scored: Iterable[Case], by: str) -> dict[str, list[Case]]:
-    groups: dict[str, list[Case]] = defaultdict(list)
+def _cell(total: Counter[str], column: str) -> str:
+    if column == "cases" or not total["cases"]:
+        return f"{total[column]:>14}"
+    return f"{total[column]:>6} {100 * total[column] / total['cases']:>5.1f} %"
+
+
+def _print_misses(scored: Iterable[Case]) -> None:
     for case in scored:
-        groups[case.call["server"] if by == "server" else case.result.method].append(case)
-    return groups
+        if not (case.has_tables and case.has_count):
+            print(case.call["id"], case.call["tool"], json.dumps(case.call["arguments"])[:200])
+            print("   truth", case.call["truth"], "\n   result", case.result)
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--misses", action="store_true", help="print each case that is unknown or wrong")
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--corpus", type=Path, action="append", help="only this file; may be repeated")
+    parser.add_argument(
+        "--leave-one-out",
+        action="store_true",
+        help="print the outcomes when each server was first met, and with a threshold that was chosen without it "
+        f"(the fewest unknown with at most {MAX_WRONG:.1%} wrong)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--record-first-sight",
+        type=Path,
+        metavar="FILE",
+        help="store the present outcomes of the calls in FILE as those at first sight, unless they are stored",
+    )
     options = parser.parse_args()
-    scored = list(cases(options.corpus))
-    clear = [case for case in scored if not case.is_ambiguous]
-    _print("server", _group(clear, "server"))
-    _print("shape", _group(clear, "shape"))
-    _print("in all", {"clear": clear, "ambiguous": [case for case in scored if case.is_ambiguous]})
+    if options.record_first_sight:
+        print(f"{record_first_sight(options.record_first_sight)} calls recorded")
+        return
+    scored = list(all_cases(options.corpus or sorted(CORPORA)))
+    found = figures(scored, options.leave_one_out)
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return
+    for title, groups in found.items():
+        _print(title, groups)
     if options.misses:
-        for case in scored:
-            if not (case.has_tables and case.has_count):
-                print(case.call["id"], case.call["tool"], json.dumps(case.call["arguments"])[:200])
-                print("   truth", case.call["truth"], "\n   result", case.result)
+        _print_misses(scored)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from gateway.metering import meter
 from gateway.metering.explain.explanation import Explanation, explain
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.rules.rules import Rules
-from tests.metering.score import cases
+from tests.metering.corpus_cases import cases, hints
 from tests.metering.support import structured, texts, wire
 
 
@@ -23,7 +23,7 @@ def steps(explanation: Explanation) -> dict[str, str]:
 def test_the_result_is_that_of_the_metering() -> None:
     for case in cases():
         call = case.call
-        explanation = explain(call["tool"], call["arguments"], wire(call["result"]), Rules())
+        explanation = explain(call["tool"], call["arguments"], wire(call["result"]), Rules(), hints(call))
         assert explanation.result == case.result, call["id"]
         assert explanation.reason
 
