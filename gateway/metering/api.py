@@ -20,15 +20,19 @@ from gateway.metering.arguments import (
     parse_arguments,
     sql_statements,
 )
+from gateway.metering.arguments.limits import has_id, largest_result
+from gateway.metering.confidence import THRESHOLD, Sign, confidence
 from gateway.metering.metering_result import (
     DECLARED,
     ERROR,
     RULE,
     UNKNOWN,
+    UNKNOWN_COUNT,
     WRITE_STATEMENT,
     Count,
     CountKind,
     MeteringResult,
+    counted,
 )
 from gateway.metering.rules import evaluation
 from gateway.metering.rules.evaluation import ExpressionFailure
@@ -36,7 +40,7 @@ from gateway.metering.rules.rules import Rule
 from gateway.metering.sql import cache as sql_cache
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
-from gateway.metering.vocabulary.tools import is_describing_tool
+from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_writing_tool
 
 
 def meter(
@@ -71,7 +75,7 @@ def _meter_with_rule(
     ruled = evaluation.evaluate(rule, arguments, result_json, result)
     if isinstance(ruled.tables, tuple) and isinstance(ruled.records, int):
         written = tables_written(tool, arguments, hints)
-        return MeteringResult(ruled.tables, ruled.records, RULE, written=written)
+        return MeteringResult(ruled.tables, ruled.records, RULE, None, written, 1.0)
     shape = meter_decoded(tool, arguments, result, hints)
     if shape.method == ERROR:
         return shape
@@ -79,10 +83,10 @@ def _meter_with_rule(
         shape.tables if ruled.tables is None else () if isinstance(ruled.tables, ExpressionFailure) else ruled.tables
     )
     if ruled.records is None:
-        return MeteringResult(tables, shape.records, shape.method, ruled.error, shape.written)
+        return msgspec.structs.replace(shape, tables=tables, rule_error=ruled.error)
     if isinstance(ruled.records, ExpressionFailure):
         return MeteringResult(tables, None, UNKNOWN, ruled.error, shape.written)
-    return MeteringResult(tables, ruled.records, RULE, ruled.error, shape.written)
+    return MeteringResult(tables, ruled.records, RULE, ruled.error, shape.written, 1.0)
 
 
 def meter_decoded(
@@ -93,26 +97,54 @@ def meter_decoded(
         written = tables_written(tool, arguments, hints)
         return msgspec.structs.replace(declared, written=written) if written else declared
     parsed = parse_arguments(tool, arguments, hints)
-    count = result_count.count_records(result, parsed)
+    count = result_count.count_records(result, parsed, hints)
     if count.kind is CountKind.FAILED:
-        return MeteringResult((), 0, ERROR)
-    return _combine(count, parsed)
+        return _result((), 0, ERROR, (), count)
+    return _combine(count, parsed, arguments)
 
 
-def _combine(count: Count, arguments: ParsedArguments) -> MeteringResult:
+def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]) -> MeteringResult:
     """Combine the count in the result with the tables in the arguments."""
-    written = arguments.tables_written
-    if arguments.is_plan:
+    written = parsed.tables_written
+    if parsed.is_plan:
         return MeteringResult((), None, UNKNOWN, written=written)
-    tables = _merge_tables(count.tables, arguments.tables_read)
-    if arguments.returns_rows is False and count.method != DECLARED:
-        return MeteringResult(tables, 0, WRITE_STATEMENT, written=written)
-    if count.kind is CountKind.NONE or (count.kind is CountKind.OBJECT and not tables):
+    tables = _merge_tables(count.tables, parsed.tables_read)
+    if parsed.returns_rows is False and count.method != DECLARED:
+        return _result(tables, 0, WRITE_STATEMENT, written, count.with_signs(Sign.NO_ROWS))
+    if count.kind is CountKind.OBJECT:
+        count = _count_object(count, parsed, arguments, tables)
+    if count.kind is CountKind.NONE or count.records is None:
         return MeteringResult(tables, None, UNKNOWN, written=written)
-    is_data = count.method.endswith("_text") and not is_describing_tool(arguments.tool)
-    if not tables and arguments.files and is_data and count.records and not arguments.tables_named:
-        tables = tuple(sorted(set(arguments.files)))
-    return MeteringResult(tables, count.records, count.method, written=written)
+    if (limit := largest_result(arguments)) is not None and count.records >= limit:
+        count = count.with_signs(Sign.AT_LIMIT if count.records == limit else Sign.BEYOND_LIMIT)
+    is_data = count.method.endswith("_text") and not is_describing_tool(parsed.tool)
+    if not tables and parsed.files and is_data and count.records and not parsed.tables_named:
+        tables = tuple(sorted(set(parsed.files)))
+    return _result(tables, count.records, count.method, written, count)
+
+
+def _count_object(
+    count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any], tables: tuple[str, ...]
+) -> Count:
+    """Decide whether one object is a record: if the call reads a table, runs a query or fetches an entity by its id."""
+    if is_writing_tool(parsed.tool) and parsed.returns_rows is None:
+        return counted(0, count.method, (), (Sign.WRITE,)).at(count.path)
+    if tables or parsed.returns_rows:
+        return count
+    if is_fetching_tool(parsed.tool) and has_id(arguments):
+        return count.with_signs(Sign.IDENTIFIED)
+    return UNKNOWN_COUNT
+
+
+def _result(
+    tables: tuple[str, ...], records: int | None, method: str, written: tuple[str, ...], count: Count
+) -> MeteringResult:
+    """Return the metering result for a count; without a number of records if its confidence is below the threshold."""
+    signs = tuple(dict.fromkeys(count.signs))
+    certainty = confidence(signs)
+    if certainty < THRESHOLD:
+        return MeteringResult(tables, None, UNKNOWN, None, written, certainty, count.path, count.witness, signs)
+    return MeteringResult(tables, records, method, None, written, certainty, count.path, count.witness, signs)
 
 
 def _merge_tables(in_result: tuple[str, ...], in_arguments: tuple[str, ...]) -> tuple[str, ...]:

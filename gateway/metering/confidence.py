@@ -20,15 +20,26 @@ class Sign(StrEnum):
     COMMON_LIST = "common_list"
     OTHER_LIST = "other_list"
     WHOLE_LIST = "whole_list"
+    NAMED_LIST = "named_list"
+    COLUMN_LIST = "column_list"
+    PARALLEL_LISTS = "parallel_lists"
+    SUM = "sum"
     MAP = "map"
+    SCALAR = "scalar"
     SINGLE_OBJECT = "single_object"
     STATED_ONLY = "stated_only"
     FORMAT = "format"
     MESSAGE = "message"
+    WRITE = "write"
     LINKS = "links"
+    ONE_EACH = "one_each"
+    ERROR = "error"
+    NO_ROWS = "no_rows"
+    IDENTIFIED = "identified"
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
     WITNESS_AGREES = "witness_agrees"
+    WITNESS_LARGER = "witness_larger"
     WITNESS_DISAGREES = "witness_disagrees"
     SCHEMA_AGREES = "schema_agrees"
     SCHEMA_DISAGREES = "schema_disagrees"
@@ -52,15 +63,26 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.COMMON_LIST: (3, "a list under a common name"),
     Sign.OTHER_LIST: (2.5, "a list under a name that only this server uses"),
     Sign.WHOLE_LIST: (3.5, "the result is a list"),
+    Sign.NAMED_LIST: (3, "a list with the name of what the tool returns"),
+    Sign.COLUMN_LIST: (2.5, "the columns that describe a table"),
+    Sign.PARALLEL_LISTS: (2, "lists of one length, one for each column"),
+    Sign.SUM: (1.5, "several lists added up"),
+    Sign.SCALAR: (3, "one value, for a statement that selects one column"),
     Sign.MAP: (2, "an object with one member for each record"),
     Sign.SINGLE_OBJECT: (2, "one object, for a call that reads a table"),
     Sign.STATED_ONLY: (2, "a number without the records that it counts"),
     Sign.FORMAT: (3, "a text in one format from beginning to end"),
     Sign.MESSAGE: (3, "a message that there are no records"),
+    Sign.WRITE: (3, "the report of a write"),
+    Sign.ONE_EACH: (2.5, "one record in each text"),
+    Sign.ERROR: (3, "the report of an error"),
+    Sign.NO_ROWS: (4, "a statement that returns no rows"),
+    Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
     Sign.EMPTY_BESIDE_FULL: (-0.5, "an empty list beside it"),
     Sign.WITNESS_AGREES: (4, "the result states the same number"),
+    Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),
     Sign.SCHEMA_AGREES: (3, "the output schema names the list"),
     Sign.SCHEMA_DISAGREES: (-3, "the output schema names another list"),

@@ -51,6 +51,18 @@ class MeteringResult(msgspec.Struct, frozen=True):
     """Observations for and against the number."""
 
 
+MAX_PATH = 120
+"""Characters of a path."""
+MAX_PATH_NAME = 40
+"""Characters of a member's name in a path."""
+
+
+def join_path(name: str, path: str) -> str:
+    """Return the path of the value at `path` within the member `name`; `*` for a name that may be data."""
+    step = name if len(name) <= MAX_PATH_NAME and name.isascii() and name.isidentifier() else "*"
+    return f"{step}.{path}"[:MAX_PATH] if path else step
+
+
 class CountKind(IntEnum):
     """Kind of a count; if several parts of a result give a count, the highest kind wins."""
 
@@ -80,9 +92,22 @@ class Count(msgspec.Struct, frozen=True):
     witness: str = ""
     """The place of the number that the part states."""
 
+    def under(self, name: str, *signs: Sign) -> Count:
+        """Return the count of a part in which this one is the member `name`, with further signs."""
+        path, witness = join_path(name, self.path), self.witness and join_path(name, self.witness)
+        return msgspec.structs.replace(self, path=path, witness=witness, signs=self.signs + signs)
+
+    def at(self, path: str) -> Count:
+        """Return the count with its path."""
+        return msgspec.structs.replace(self, path=path)
+
+    def with_signs(self, *signs: Sign) -> Count:
+        """Return the count with further signs."""
+        return msgspec.structs.replace(self, signs=self.signs + signs) if signs else self
+
 
 UNKNOWN_COUNT = Count(None, UNKNOWN, CountKind.NONE)
-FAILURE = Count(0, ERROR, CountKind.FAILED)
+FAILURE = Count(0, ERROR, CountKind.FAILED, (), (Sign.ERROR,))
 
 
 def counted(records: int, method: str, tables: tuple[str, ...] = (), signs: tuple[Sign, ...] = ()) -> Count:

@@ -15,12 +15,14 @@ import msgspec
 
 from gateway.metering import tool_result
 from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
 from gateway.metering.json import structure
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
-from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import formats
-from gateway.metering.text.lines import stated_count
+from gateway.metering.text.lines import MAX_LINES_WITH_COUNT, split_lines, stated_count
+from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
 from gateway.metering.vocabulary.tools import is_listing_tool
 
@@ -34,11 +36,38 @@ MAX_REMARK = 800
 """Characters of a text without records that may accompany those with records."""
 
 
-def count_records(result: ToolResult, arguments: ParsedArguments) -> Count:
-    """Count the records in `result`."""
+_FORMATS = {
+    "json_text": "JSON",
+    "ndjson_text": "NDJSON",
+    "repr_text": "Python repr",
+    "csv_text": "CSV",
+    "tsv_text": "TSV",
+    "markdown_text": "Markdown table",
+    "box_text": "drawn table",
+    "columns_text": "columns",
+    "frame_text": "data frame",
+    "rows_text": "numbered rows",
+    "blocks_text": "blocks",
+    "fields_text": "fields",
+    "yaml_text": "YAML",
+    "html_text": "HTML table",
+    "xml_text": "XML",
+    "names_text": "names",
+    "lines_text": "lines",
+    "scalar_text": "one value",
+    "no_records_text": "message",
+    "affected_rows_text": "message",
+    "empty_text": "empty text",
+}
+"""Names of the formats in paths, by method."""
+_MESSAGES = frozenset(("no_records_text", "affected_rows_text", "empty_text"))
+
+
+def count_records(result: ToolResult, arguments: ParsedArguments, hints: ToolHints | None = None) -> Count:
+    """Count the records in `result`; `hints` are from the tool's declaration."""
     if result.isError is True:
         return FAILURE
-    counter = ResultCounter(arguments)
+    counter = ResultCounter(arguments, hints)
     data = tool_result.structured_content(result)
     structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
     if structured.kind >= CountKind.COUNTED:
@@ -49,7 +78,7 @@ def count_records(result: ToolResult, arguments: ParsedArguments) -> Count:
     if blocks is None:
         return structured
     if not blocks:
-        return counted(0, "no_content") if data is None else structured
+        return counted(0, "no_content", (), (Sign.MESSAGE,)) if data is None else structured
     content = counter.count_blocks(blocks, 0)
     if content.kind > structured.kind:
         return msgspec.structs.replace(content, tables=content.tables or structured.tables)
@@ -62,20 +91,48 @@ class ResultCounter:
     `depth` is the number of wrappers around what is counted.
     """
 
-    def __init__(self, arguments: ParsedArguments) -> None:
+    def __init__(self, arguments: ParsedArguments, hints: ToolHints | None = None) -> None:
         self._arguments = arguments
+        self._record_paths = hints.record_paths if hints is not None else ()
 
     def count_structured(self, data: msgspec.Raw) -> Count:
         try:
-            return self.count_value(structure.read(data), "structured", 0)
+            value = structure.read(data)
         except ValueError:
             return UNKNOWN_COUNT
+        found = self.count_value(value, "structured", 0)
+        if self._record_paths and found.kind < CountKind.FAILED:
+            found = self._choose_by_schema(value, found)
+        return found.under("structuredContent")
+
+    def _choose_by_schema(self, value: Any, found: Count) -> Count:
+        """Prefer the list that the output schema names to one that only the shape suggests."""
+        named = [path for path in self._record_paths if isinstance(_value_at(value, path), list)]
+        paths = [".".join(path) for path in named]
+        if len(paths) != 1:
+            return found
+        if found.kind is CountKind.COUNTED and (found.path == paths[0] or found.path.startswith(paths[0] + ".")):
+            return found.with_signs(Sign.SCHEMA_AGREES)
+        if found.witness and Sign.WITNESS_AGREES in found.signs:
+            return found
+        listed = self.count_value(_value_at(value, named[0]), "structured", len(named[0]))
+        for name in reversed(named[0]):
+            listed = listed.under(name)
+        if listed.kind is not CountKind.COUNTED or listed.records == found.records:
+            return found
+        return listed.with_signs(Sign.SCHEMA_AGREES, *((Sign.SEVERAL_LISTS,) if found.records else ()))
 
     def count_value(self, value: Any, method: str, depth: int) -> Count:
         return ShapeCounter(self._arguments, method, self.count_text, self.count_inner_blocks).count(value, depth)
 
     def count_text(self, text: str, depth: int) -> Count:
-        return formats.count(text, self._arguments, depth, self.count_value)
+        found = formats.count(text, self._arguments, depth, self.count_value)
+        if found.signs or found.kind in (CountKind.NONE, CountKind.FAILED):
+            return found
+        is_object = found.kind is CountKind.OBJECT
+        return found.with_signs(
+            Sign.SINGLE_OBJECT if is_object else Sign.MESSAGE if found.method in _MESSAGES else Sign.FORMAT
+        )
 
     def count_inner_blocks(self, values: list[Any], depth: int) -> Count:
         """Count content blocks that a server has put into its structured content."""
@@ -90,13 +147,32 @@ class ResultCounter:
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return _count_objects(all_texts)
         if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
-            return counted(entries, "blocks_text")
-        counts = [self.count_text(text, depth) for text in all_texts]
+            return _one_each(entries, "blocks_text")
+        counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
         if len(texts) == 2 and len(counts) == 2 and _is_repeated(counts[:1], counts[1:]):
             counts, all_texts, texts = counts[:1], all_texts[:1], texts[:1]
         if _is_repeated(counts[: len(texts)], counts[len(texts) :]):
             counts, all_texts = counts[: len(texts)], texts
         return _sum(counts, all_texts, links)
+
+
+def _value_at(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _placed(found: Count, number: int) -> Count:
+    """Return the count of a text with the text's number and format in its path."""
+    if found.kind is CountKind.NONE:
+        return found
+    place = f"text {number}: {_FORMATS.get(found.method, 'JSON')}"
+    path, witness = f"{place} {found.path}".rstrip()[:MAX_PATH], found.witness and f"text {number}: {found.witness}"
+    return msgspec.structs.replace(found, path=path, witness=witness)
+
+
+def _one_each(records: int, method: str) -> Count:
+    return counted(records, method, (), (Sign.ONE_EACH,)).at("each text")
 
 
 def _is_repeated(first: list[Count], second: list[Count]) -> bool:
@@ -133,7 +209,7 @@ def _count_objects(texts: list[str]) -> Count:
             _object.decode(text)
     except (ValueError, RecursionError):
         return UNKNOWN_COUNT
-    return counted(len(texts), "json_text")
+    return _one_each(len(texts), "json_text")
 
 
 def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
@@ -147,12 +223,32 @@ def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
     objects = [one for one in counts if one.kind is CountKind.OBJECT]
     lists = [one for one in counts if one.kind is CountKind.COUNTED]
     if lists and not objects:
-        tables = tuple(sorted({name for one in lists for name in one.tables}))
-        return counted(sum(one.records or 0 for one in lists), lists[0].method, tables)
+        return _checked_by_remarks(_add(lists), remarks)
     if len(objects) > 1 and not lists:
-        return counted(len(objects), objects[0].method)
+        return _checked_by_remarks(_one_each(len(objects), objects[0].method), remarks)
     if links and not lists and not objects:
-        return counted(links, "resource_links")
+        return counted(links, "resource_links", (), (Sign.LINKS,)).at("resource links")
     if len(counts) - len(remarks) == 1:
         return next(one for one in counts if one.kind > CountKind.NONE)
     return UNKNOWN_COUNT
+
+
+def _add(lists: list[Count]) -> Count:
+    if len(lists) == 1:
+        return lists[0]
+    tables = tuple(sorted({name for one in lists for name in one.tables}))
+    signs = tuple(sorted({sign for one in lists for sign in one.signs}))
+    return counted(sum(one.records or 0 for one in lists), lists[0].method, tables, signs).at("each text")
+
+
+def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
+    """Compare a count with the numbers in the short texts beside it; one of several pages may have a larger total."""
+    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_LINES_WITH_COUNT]]
+    stated = {number for line in lines if (number := stated_count(line)) is not None}
+    if not stated or found.records is None or found.witness:
+        return found
+    if found.records in stated:
+        return msgspec.structs.replace(found, witness="remark").with_signs(Sign.WITNESS_AGREES)
+    if max(stated) < found.records:
+        return msgspec.structs.replace(found, witness="remark").with_signs(Sign.WITNESS_DISAGREES)
+    return found

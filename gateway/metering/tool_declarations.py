@@ -36,6 +36,8 @@ MAX_PROPERTIES = 100
 """Properties of a schema that are read."""
 MAX_SCHEMA_LEVELS = 3
 """Levels of nested objects, and of references, in a schema."""
+MAX_RECORD_PATHS = 8
+"""Lists of records in an output schema."""
 
 _TABLE_WORD = r"(?:tables?|collections?|worksheets?|sheets?|views?|indexes|indices)"
 _TABLE_DESCRIPTION = re.compile(
@@ -55,6 +57,8 @@ class ToolHints(msgspec.Struct, frozen=True):
 
     table_arguments: frozenset[str] = frozenset()
     """Normalized names of arguments that name a table."""
+    record_paths: tuple[tuple[str, ...], ...] = ()
+    """Paths of the lists of records in `structuredContent`, by the output schema."""
 
 
 class ToolList(msgspec.Struct, frozen=True):
@@ -150,7 +154,15 @@ def is_read_only(schemas: bytes) -> bool:
 def parse_hints(schemas: bytes) -> ToolHints:
     """Return the hints in a tool's schemas."""
     arguments = frozenset(normalize_name(name) for name, schema in _properties(schemas) if _names_a_table(name, schema))
-    return ToolHints(arguments)
+    return ToolHints(arguments, _record_paths(schemas))
+
+
+def _record_paths(schemas: bytes) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of the lists of objects in the output schema; of the lists of other values if it has none."""
+    schema = _decode(schemas).get("output")
+    found = [one for one in _list_paths(schema, (), schema, 0) if one[1]] if isinstance(schema, dict) else []
+    best = min((is_other for is_other, _ in found), default=0)
+    return tuple(path for is_other, path in found if is_other == best)[:MAX_RECORD_PATHS]
 
 
 def table_arguments(schemas: bytes) -> list[str]:

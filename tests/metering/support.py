@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
 from gateway.metering import MeteringResult, meter
 
 
@@ -24,8 +26,13 @@ def structured(value: Any, **members: Any) -> dict[str, Any]:
 
 
 def metered(result: dict[str, Any], tool: str = "query", **arguments: Any) -> MeteringResult:
-    """Meter a call of `tool` with `arguments`."""
-    return meter(tool, arguments, wire(result))
+    """Meter a call of `tool` with `arguments`, and return the tables, the number and the method."""
+    return outcome(meter(tool, arguments, wire(result)))
+
+
+def outcome(result: MeteringResult) -> MeteringResult:
+    """Return a metering result without the details of the count."""
+    return msgspec.structs.replace(result, confidence=None, path="", witness="", signs=())
 
 
 def records(result: dict[str, Any], tool: str = "query", **arguments: Any) -> int | None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.metering import MeteringResult, meter, tables_in_arguments
+from gateway.metering.confidence import Sign
 from tests.metering.support import metered, records, structured, texts, wire
 
 ROWS = [{"date": "2024-01-02", "close": 1.5}, {"date": "2024-01-03", "close": 2.5}]
@@ -21,6 +22,40 @@ def test_the_list_takes_precedence_over_a_stated_number() -> None:
     assert metered(structured({"table_name": "t", "row_count": 12154, "rows": ROWS})) == MeteringResult(
         ("t",), 2, "declared"
     )
+
+
+@pytest.mark.parametrize(
+    "stated", [{"row_count": 1}, {"rows_returned": 3}, {"metadata": {"returned": 1}}, {"total": 1}]
+)
+def test_a_list_and_a_stated_number_that_contradicts_it_are_unknown(stated: dict[str, Any]) -> None:
+    assert records(structured({"rows": ROWS, **stated})) is None
+
+
+def test_a_count_has_a_confidence_its_place_its_witness_and_its_signs() -> None:
+    result = meter("query", {}, wire(structured({"data": {"rows": ROWS, "row_count": 2}})))
+    assert (result.path, result.witness) == ("structuredContent.data.rows", "structuredContent.data.row_count")
+    assert result.signs == (Sign.COMMON_LIST, Sign.WITNESS_AGREES)
+    assert result.confidence is not None
+    assert 0.99 < result.confidence < 1
+
+
+def test_an_unknown_count_in_doubt_keeps_its_place_its_witness_and_its_signs() -> None:
+    result = meter("query", {}, wire(structured({"rows": ROWS, "returned": 3})))
+    assert (result.records, result.method) == (None, "unknown")
+    assert (result.path, result.witness) == ("structuredContent.rows", "structuredContent.returned")
+    assert result.signs == (Sign.COMMON_LIST, Sign.WITNESS_DISAGREES)
+    assert result.confidence is not None
+    assert result.confidence < 0.1
+
+
+def test_names_in_a_path_that_may_be_data_are_left_out() -> None:
+    result = meter("query", {}, wire(structured({"2024-01-02 Müller": {"rows": ROWS}})))
+    assert result.path == "structuredContent.*.rows"
+
+
+def test_more_records_than_the_limit_of_the_call_are_doubtful() -> None:
+    assert records(structured({"weights": ROWS}), limit=2) == 2
+    assert records(structured({"weights": ROWS}), limit=1) is None
 
 
 def test_the_number_that_exists_is_not_the_number_returned() -> None:

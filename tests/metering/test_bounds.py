@@ -23,7 +23,7 @@ from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS, MAX_TOKENS_ON_LOOP
 from gateway.metering.text.formats import MAX_TEXT_CHARACTERS
 from gateway.metering.tool_result import MAX_BLOCKS
-from tests.metering.support import records, texts, wire
+from tests.metering.support import outcome, records, texts, wire
 
 MAX_CALLS = 100_000
 """Calls for a result of any size."""
@@ -84,7 +84,7 @@ def test_a_result_with_its_table_and_rows_takes_the_shortcut() -> None:
     rows = [{"date": "2024-01-02", "close": 185.64, "ticker": "AAPL", "volume": 82488700}] * 8
     content = {"table": "stocks", "record_count": 8, "rows": rows}
     result = wire({"content": [], "structuredContent": content, "isError": False})
-    assert meter("get_prices", {"symbol": "AAPL"}, result) == MeteringResult(("stocks",), 8, "declared")
+    assert outcome(meter("get_prices", {"symbol": "AAPL"}, result)) == MeteringResult(("stocks",), 8, "declared")
     assert count_calls(lambda: meter("get_prices", {"symbol": "AAPL"}, result)) < MAX_CALLS_DECLARED
 
 

@@ -38,6 +38,7 @@ WRAPPER_MEMBERS = (
 
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
+_GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
 def normalize_members(value: dict[str, Any]) -> Members:
@@ -56,10 +57,16 @@ def is_content_block(value: Any) -> bool:
 
 def is_result_set(members: Members) -> bool:
     """Return True if an object is a set of rows, as opposed to a row with a list in it."""
-    lists = [name for name in _ROW_LISTS if isinstance(members.get(name), list)]
+    lists = [name for name in _GROUP_LISTS if isinstance(members.get(name), list)]
     if not lists:
         return False
     return "columns" in members or all(name in WRAPPER_MEMBERS or name in lists for name in members)
+
+
+def is_named_result(members: Members) -> bool:
+    """Return True if an object is one of several results by name: a list or text of rows, and what describes it."""
+    rows = [name for name in ROW_MEMBERS if isinstance(members.get(name), list | str) and members[name] != ""]
+    return bool(rows) and all(name in WRAPPER_MEMBERS or name in ROW_MEMBERS for name in members)
 
 
 def is_wrapper_of_tables(members: Members) -> bool:
@@ -113,10 +120,12 @@ def table_member(members: Members) -> str | None:
     return next((value for value in values if value is not None), None)
 
 
-def stated_number(members: Members) -> int | None:
-    """Return the stated number of returned records; `None` if it is not stated."""
-    numbers = (members[name] for name in sorted(members) if name in RETURNED_COUNT_MEMBERS)
-    return next((number for number in numbers if type(number) is int and number >= 0), None)
+def stated_number(members: Members) -> tuple[str, int] | None:
+    """Return the stated number of returned records, with its member; `None` if it is not stated."""
+    for name in sorted(RETURNED_COUNT_MEMBERS & members.keys()):
+        if type(number := members[name]) is int and number >= 0:
+            return name, number
+    return None
 
 
 def has_header_row(rows: list[Any]) -> bool:

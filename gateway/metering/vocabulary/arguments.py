@@ -62,3 +62,26 @@ CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition condi
 FILE_ARGUMENTS = word_set(
     "path paths file files filepath filepaths filename filenames csvpath csvfile inputpath inputfile uri url"
 )
+
+LIMIT_ARGUMENTS = word_set(
+    "limit maxresults maxrows maxrecords maxitems pagesize perpage top topk topn numresults nresults resultlimit "
+    "rowlimit maxcount maxhits first"
+)
+"""Arguments with the largest number of records of the result."""
+
+ID_ENDINGS = (
+    "id",
+    "key",
+    "uuid",
+    "guid",
+    "number",
+    "slug",
+    "identifier",
+    "iid",
+    "ref",
+    "sha",
+    "permalink",
+    "uri",
+    "url",
+)
+"""Endings of the names of arguments that identify one entity."""

@@ -45,6 +45,24 @@ TOTAL_MEMBERS = word_set(
 )
 """Members with the number of records that exist, as opposed to those returned."""
 
+COUNTED_NOUNS = word_set(
+    "row record result item entry document doc hit match line message object event point series node file key "
+    "table view issue log comment task element feature edge value"
+)
+"""Nouns in the names of members that count records, such as `num_rows`."""
+
+SUMMARY_MEMBERS = word_set(
+    "meta metadata pagination paging page pageinfo pagemeta pagingmetadata summary stats statistics info header "
+    "responsemetadata resultmetadata resultsummary querymetadata querystats resultsetmetadata searchinformation"
+)
+"""Members with an object that describes the records beside it, such as a page."""
+
+PAGE_MEMBERS = word_set(
+    "hasmore hasnext hasnextpage more next nextcursor nexttoken nextpagetoken nextpage nextlink nexturl truncated "
+    "istruncated partial offset skip morerecords moreresults cursor nextoffset resultstruncated limitreached"
+)
+"""Members that say that there are more records than were returned."""
+
 AFFECTED_MEMBERS = word_set(
     "affectedrows rowsaffected affected changes changedrows lastinsertid lastinsertrowid lastrowid insertid "
     "insertedid insertedids insertedcount matchedcount modifiedcount deletedcount upsertedcount upsertedid "

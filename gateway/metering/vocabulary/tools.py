@@ -17,6 +17,7 @@ _WRITE_VERBS = word_set(
     "complete archive restore undo cancel close assign schedule"
 )
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
+_FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
 _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
     "definition health status overview"
@@ -57,6 +58,13 @@ def is_writing_tool(tool: str) -> bool:
     return "replace" in first or (
         any(word in _WRITE_VERBS for word in first) and not any(word in _READ_VERBS for word in first)
     )
+
+
+@lru_cache(maxsize=1_024)
+def is_fetching_tool(tool: str) -> bool:
+    """Return True if the tool's name says that it fetches one entity: `get_issue`, but not `get_stats`."""
+    words = [word.lower() for word in _WORD.findall(tool[:200])]
+    return not _FETCH_VERBS.isdisjoint(words[:3]) and not is_listing_tool(tool) and not is_describing_tool(tool)
 
 
 @lru_cache(maxsize=1_024)

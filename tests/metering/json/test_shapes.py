@@ -129,7 +129,7 @@ def test_the_count_does_not_depend_on_the_size_of_the_result(size: int, wrap: st
     rows = [{"a": number, "b": "x" * 20} for number in range(size // 40)]
     cells = [[number, "x" * 20] for number in range(size // 40)]
     value = {
-        "rows": {"rows": rows, "row_count": 1},
+        "rows": {"rows": rows, "row_count": len(rows)},
         "result": {"result": rows},
         "prices": {"symbol": "AAPL", "prices": rows},
         "deep": {"result": {"data": {"items": rows}}},

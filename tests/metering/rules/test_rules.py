@@ -10,7 +10,7 @@ from gateway.metering import MeteringResult, meter
 from gateway.metering.rules.expressions import MAX_STEPS
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.rules.rules import MAX_RULES, Rules, RulesError
-from tests.metering.support import structured, texts, wire
+from tests.metering.support import outcome, structured, texts, wire
 
 
 def rules(*entries: dict[str, Any]) -> Rules:
@@ -18,7 +18,7 @@ def rules(*entries: dict[str, Any]) -> Rules:
 
 
 def ruled(rule: dict[str, Any], result: dict[str, Any], tool: str = "get_orders", **arguments: Any) -> MeteringResult:
-    return meter(tool, arguments, wire(result), rules({"tool": "*", **rule}).find(tool))
+    return outcome(meter(tool, arguments, wire(result), rules({"tool": "*", **rule}).find(tool)))
 
 
 def faults(*entries: object) -> list[str]:

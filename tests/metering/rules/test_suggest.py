@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
-from gateway.metering import MeteringResult, meter
+from gateway.metering import meter
 from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.rules.suggest import ToolUsage, suggest, to_toml
 from gateway.metering.tool_declarations import parse_tool_list
@@ -37,7 +37,8 @@ def test_a_suggested_rule_is_valid_and_counts() -> None:
     assert '# or: records = "length(structuredContent.weights)"' in toml
     rules = parse_rules(tomllib.loads(toml)["metering"])
     result = wire({"content": [], "structuredContent": {"found-parts": [{}, {}], "weights": [1.5]}})
-    assert meter("find*", {"area": "EU"}, result, rules.find("find*")) == MeteringResult(("eu",), 2, "rule")
+    metered = meter("find*", {"area": "EU"}, result, rules.find("find*"))
+    assert (metered.tables, metered.records, metered.method) == (("eu",), 2, "rule")
     assert rules.find("find_more") is None
 
 

@@ -1,0 +1,36 @@
+"""The arguments of a call that bound its result: the largest number of records, and the id of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.metering.vocabulary.arguments import ID_ENDINGS, LIMIT_ARGUMENTS
+from gateway.metering.vocabulary.names import normalize_name
+
+MAX_LIMIT_ARGUMENTS = 64
+"""Arguments that are read."""
+
+_SQL_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\s*;?\s*\Z", re.IGNORECASE)
+_SQL_END = 64
+"""Characters at the end of a statement in which its limit is sought."""
+
+
+def largest_result(arguments: Mapping[str, Any]) -> int | None:
+    """Return the number of records that a call asks for at most; `None` if it sets no limit, or several."""
+    found = set()
+    for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]:
+        if type(value) is int and value > 0 and normalize_name(name) in LIMIT_ARGUMENTS:
+            found.add(value)
+        elif type(value) is str and ";" not in value[:-1] and (match := _SQL_LIMIT.search(value[-_SQL_END:])):
+            found.add(int(match.group(1)))
+    return found.pop() if len(found) == 1 else None
+
+
+def has_id(arguments: Mapping[str, Any]) -> bool:
+    """Return True if an argument identifies one entity."""
+    return any(
+        type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
+        for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]
+    )

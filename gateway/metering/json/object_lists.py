@@ -1,0 +1,158 @@
+"""Counts the records in the lists of a JSON object, and checks the number against those that the object states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from gateway.metering.confidence import Sign
+from gateway.metering.json import objects, witnesses
+from gateway.metering.json.object_members import ObjectMembers
+from gateway.metering.json.objects import WRAPPER_MEMBERS
+from gateway.metering.json.partial_values import length
+from gateway.metering.json.witnesses import Meaning, Witness
+from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.vocabulary.members import (
+    COLUMN_MEMBERS,
+    METADATA_MEMBERS,
+    ROW_MEMBERS,
+)
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import (
+    is_describing_tool,
+    is_listing_or_describing_tool,
+    is_named_after_tool,
+    is_writing_tool,
+)
+
+
+class ObjectLists(ObjectMembers):
+    """The lists among the members of one object."""
+
+    __slots__ = ()
+
+    def _under(self, name: str, found: Count, *signs: Sign) -> Count:
+        """Return the count of the member with the normalized `name`."""
+        return found.under(self._original(name), *signs)
+
+    def _count_list(self, name: str, *signs: Sign) -> Count:
+        """Count the list in the member with the normalized `name`."""
+        return self._under(name, self._parts.count_list(self._members[name], self._depth + 1), *signs)
+
+    def _count_rows_member(self) -> Count | None:
+        """Count the list under a common name for lists of records, preferably one that is not empty."""
+        names = [name for name in ROW_MEMBERS if isinstance(self._members.get(name), list) or self._is_unread(name)]
+        full = [name for name in names if self._is_unread(name) or self._members[name]]
+        for name in full:
+            if self._is_unread(name):
+                return UNKNOWN_COUNT
+            if (found := self._count_full(name)) is not None:
+                return found.with_signs(Sign.EMPTY_BESIDE_FULL) if len(full) < len(names) else found
+        empty = [name for name in names if name not in full]
+        if not empty or self._has_records_elsewhere():
+            return None
+        return self._under(empty[0], self._counted(0, Sign.COMMON_LIST))
+
+    def _count_full(self, name: str) -> Count | None:
+        """Count the list in the member with the common `name`; `None` if it is a property of the result."""
+        members, rows = self._members, self._members[name]
+        if name in ("rows", "records") and objects.table_member(members):
+            return self._under(name, counted(length(rows), DECLARED, (), (Sign.DECLARED,)))
+        if not isinstance(rows[0], dict | list) and not self._is_wrapper(name):
+            return None
+        if isinstance(rows[0], list):
+            return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
+        signs = (Sign.COMMON_LIST, Sign.SEVERAL_LISTS) if self._has_other_list(name) else (Sign.COMMON_LIST,)
+        return self._count_list(name, *signs)
+
+    def _count_rows_of_cells(self, rows: list[Any]) -> Count:
+        members = self._members
+        if isinstance(columns := members.get("columns"), list):
+            return self._counted(length(rows) - (rows[0] == columns))
+        if (inner := objects.length_of_nested_lists(members)) is not None:
+            return self._counted(inner)
+        return self._parts.count_list(rows, self._depth + 1)
+
+    def _count_other_lists(self) -> Count | None:
+        """Count the lists under names that only this server uses."""
+        members = self._members
+        lists = {name: value for name, value in members.items() if isinstance(value, list)}
+        for name in lists:
+            if is_named_after_tool(name, self._arguments.tool) and not is_writing_tool(self._arguments.tool):
+                return self._count_list(name, Sign.NAMED_LIST)  # `list_keys` returns `keys`
+        custom = {name: value for name, value in lists.items() if name not in METADATA_MEMBERS}
+        if not custom and not is_describing_tool(self._arguments.tool):
+            lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
+        of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
+        if custom and "id" in members:
+            return None  # a record with lists in it
+        if len(of_objects) == 1:
+            signs = (Sign.OTHER_LIST, Sign.EMPTY_BESIDE_FULL) if self._has_empty_list() else (Sign.OTHER_LIST,)
+            return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
+        if not custom and is_listing_or_describing_tool(self._arguments.tool):
+            return self._count_columns()
+        return self._count_parallel_lists(custom, of_objects) if custom else None
+
+    def _count_parallel_lists(self, custom: dict[str, list[Any]], of_objects: list[str]) -> Count | None:
+        """Add up several lists of objects; count lists of scalars as columns if they have the same length."""
+        rest = {name: value for name, value in self._members.items() if name not in custom}
+        if not all(isinstance(value, dict) or self._is_wrapper_member(name, value) for name, value in rest.items()):
+            return None
+        if of_objects or not any(custom.values()):
+            total = sum(length(custom[name]) for name in of_objects)
+            return self._under("*", self._counted(total, Sign.SUM if of_objects else Sign.OTHER_LIST))
+        lengths = {length(value) for value in custom.values()}
+        is_alone = not any(isinstance(value, dict) for value in rest.values())
+        is_one_each = lengths == {1} and len(custom) > 1 and not self._arguments.tables_read
+        if len(lengths) != 1 or not is_alone or is_one_each:
+            return None
+        sign = Sign.PARALLEL_LISTS if len(custom) > 1 else Sign.OTHER_LIST
+        return self._under(next(iter(custom)) if len(custom) == 1 else "*", self._counted(lengths.pop(), sign))
+
+    def _count_columns(self) -> Count | None:
+        """Count the columns in a description of a table."""
+        members = self._members
+        name = next((one for one in ("columns", "fields", "columnnames") if one in members), "")
+        columns = members.get(name)
+        if not isinstance(columns, list) or not columns:
+            return None
+        is_description = isinstance(columns[0], dict) and is_describing_tool(self._arguments.tool)
+        if not is_description and not members.keys() <= WRAPPER_MEMBERS:
+            return None
+        return self._under(name, self._counted(length(columns), Sign.COLUMN_LIST))
+
+    def _checked(self, found: Count) -> Count:
+        """Compare a count with the numbers that the object states; prefer a list with the stated length."""
+        if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
+            return found
+        list_name = normalize_name(found.path.partition(".")[0])
+        if not (stated := witnesses.find(self._members, list_name)):
+            return found
+        if is_describing_tool(self._arguments.tool):
+            stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
+        is_page = witnesses.is_page(self._members, found.records)
+        verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page)
+        if verdict.sign is None:
+            return found
+        if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
+            return other
+        return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)
+
+    def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:
+        """Return the count of the only list of records whose length is stated as the number of returned records."""
+        numbers = {one.number: one.name for one in stated if one.meaning >= Meaning.COUNT}
+        names = [
+            name
+            for name, value in self._members.items()
+            if isinstance(value, list) and name not in METADATA_MEMBERS and name != list_name and value
+        ]
+        fitting = [one for one in names if length(self._members[one]) in numbers]
+        if len(fitting) != 1:
+            return None
+        found = self._count_list(fitting[0], Sign.SEVERAL_LISTS, Sign.WITNESS_AGREES)
+        return (
+            msgspec.structs.replace(found, witness=self._original(numbers[found.records]))
+            if found.records in numbers
+            else None
+        )

@@ -1,0 +1,114 @@
+"""The members of a JSON object: which of them hold records, describe them or surround them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
+from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
+from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.metering_result import Count, counted
+from gateway.metering.vocabulary.members import (
+    AFFECTED_MEMBERS,
+    COUNT_MEMBERS,
+    ENVELOPE_MEMBERS,
+    METADATA_MEMBERS,
+    RETURNED_COUNT_MEMBERS,
+    ROW_MEMBERS,
+)
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import (
+    is_describing_tool,
+)
+
+
+class CountsParts(Protocol):
+    """Counts the records in the parts of an object; `depth` is the number of wrappers around a part."""
+
+    arguments: ParsedArguments
+    method: str
+
+    def count(self, value: Any, depth: int) -> Count: ...
+
+    def count_list(self, values: list[Any], depth: int) -> Count: ...
+
+    def count_text(self, text: str, depth: int) -> Count: ...
+
+
+class ObjectMembers:
+    """The members of one object, by their normalized names, inside `depth` wrappers."""
+
+    __slots__ = ("_arguments", "_depth", "_members", "_parts", "_value")
+
+    def __init__(self, value: dict[str, Any], members: Members, depth: int, parts: CountsParts) -> None:
+        self._value = value
+        self._members = members
+        self._depth = depth
+        self._parts = parts
+        self._arguments = parts.arguments
+
+    def _counted(self, records: int, *signs: Sign) -> Count:
+        return counted(records, self._parts.method, (), signs)
+
+    def _original(self, path: str) -> str:
+        """Return a path from a normalized name on with that name as it is in the object."""
+        name, point, rest = path.partition(".")
+        return next((one for one in self._value if normalize_name(one) == name), name) + point + rest
+
+    def _is_unread(self, name: str) -> bool:
+        return self._members.get(name) is UNREAD
+
+    def _has_records_elsewhere(self) -> bool:
+        """Return True if a list of objects, other than one that describes the records, is beside an empty list."""
+        return any(
+            isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
+            for name, value in self._members.items()
+            if name not in METADATA_MEMBERS
+        )
+
+    def _has_other_list(self, name: str) -> bool:
+        """Return True if there is another list of objects of another length."""
+        total = length(self._members[name])
+        return any(
+            isinstance(value, list) and bool(value) and isinstance(value[0], dict) and length(value) != total
+            for other, value in self._members.items()
+            if other != name and other not in METADATA_MEMBERS
+        )
+
+    def _has_empty_list(self) -> bool:
+        return any(self._members.get(name) == [] for name in ROW_MEMBERS)
+
+    def _states_none(self) -> bool:
+        return 0 in (self._members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
+
+    def _is_wrapper(self, name: str) -> bool:
+        """Return True if all members except `name` only wrap it, or repeat arguments of the call."""
+        members = self._members
+        return all(
+            other == name or other in ROW_MEMBERS or self._is_wrapper_member(other, value)
+            for other, value in members.items()
+        )
+
+    def _is_wrapper_member(self, name: str, value: Any) -> bool:
+        return name in WRAPPER_MEMBERS or (isinstance(value, str) and value in self._arguments.strings)
+
+    def _is_fact_sheet(self) -> bool:
+        """Return True if a describing tool returns several scalars, so that a list is one property among others."""
+        facts = [
+            name
+            for name, value in self._members.items()
+            if not isinstance(value, list | dict) and name not in WRAPPER_MEMBERS
+        ]
+        return is_describing_tool(self._arguments.tool) and len(facts) > 1
+
+    def is_message(self) -> bool:
+        """Return True if an object holds only a message about the call, and not a selected column named `message`."""
+        return self._members.keys() <= ENVELOPE_MEMBERS and "message" not in (self._arguments.columns or ())
+
+    def is_write_report(self) -> bool:
+        """Return True if an object reports the effect of a write, and not selected columns with such names."""
+        members = self._members
+        if self._arguments.returns_rows or AFFECTED_MEMBERS.isdisjoint(members):
+            return False
+        return members.keys() <= AFFECTED_MEMBERS | ENVELOPE_MEMBERS | COUNT_MEMBERS

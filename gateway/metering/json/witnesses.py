@@ -1,0 +1,166 @@
+"""Checks a count against the numbers that an object states beside the records.
+
+A number states how many records were returned, or how many there are, or it is a count that may mean either. The rule
+for a count from the shape and a stated number that differ:
+
+- The number of returned records has to be equal.
+- Any other count is equal, or larger if the result is one page of several; a larger one is else a sign of doubt.
+- A total may be larger, never smaller.
+- A number that is the length of another list beside counts that list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from gateway.metering.confidence import Sign
+from gateway.metering.json.objects import Members, normalize_members
+from gateway.metering.json.partial_values import length
+from gateway.metering.vocabulary.members import (
+    COUNT_MEMBERS,
+    COUNTED_NOUNS,
+    PAGE_MEMBERS,
+    RETURNED_COUNT_MEMBERS,
+    SUMMARY_MEMBERS,
+    TOTAL_MEMBERS,
+)
+
+_CAPS = frozenset((10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000))
+"""Common sizes of a page."""
+_NOTES = ("warning", "note", "message", "hint", "info")
+_CUT = re.compile(r"truncat|limited|showing|first|only|more|cut|capped", re.IGNORECASE)
+MEASURES = frozenset(("size", "length"))
+MAX_STATED_DIGITS = 9
+"""Digits of a stated number."""
+
+
+class Meaning(IntEnum):
+    """The meaning of a stated number."""
+
+    MEASURE = 0
+    """It may measure something else, so it can only agree."""
+    TOTAL = 1
+    COUNT = 2
+    RETURNED = 3
+
+
+class Witness(NamedTuple):
+    """A number that an object states about the records in it."""
+
+    name: str
+    number: int
+    meaning: Meaning
+
+
+class Verdict(NamedTuple):
+    """The sign of the witnesses for a count, and the name of the witness that decided."""
+
+    sign: Sign | None
+    name: str = ""
+
+
+_UNDECIDED = Verdict(None)
+
+
+def find(members: Members, list_name: str) -> list[Witness]:
+    """Return the witnesses among `members` and in the objects beside that describe the page, for `list_name`."""
+    found = list(_in(members, list_name))
+    for name, inner in members.items():
+        if name in SUMMARY_MEMBERS and isinstance(inner, dict) and name != list_name:
+            found += [one._replace(name=f"{name}.{one.name}") for one in _in(normalize_members(inner), list_name)]
+    return found
+
+
+def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: bool) -> Verdict:
+    """Compare a count with the witnesses; those with the most certain meaning decide."""
+    if _is_sum(witnesses, records):
+        return Verdict(Sign.WITNESS_AGREES, "*")
+    lengths = {length(value) for value in members.values() if isinstance(value, list)} - {records}
+    verdict = _UNDECIDED
+    for witness in sorted(witnesses, key=lambda one: (-one.meaning, one.name)):
+        if witness.number == records:
+            return Verdict(Sign.WITNESS_AGREES, witness.name)
+        is_larger = witness.number > records
+        may_be_larger = witness.meaning is Meaning.TOTAL or (witness.meaning is Meaning.COUNT and is_page)
+        if witness.meaning is Meaning.MEASURE or (is_larger and may_be_larger) or witness.number in lengths:
+            continue
+        if witness.meaning is Meaning.RETURNED:
+            return Verdict(Sign.WITNESS_DISAGREES, witness.name)
+        if verdict.sign is not Sign.WITNESS_DISAGREES:
+            verdict = Verdict(Sign.WITNESS_LARGER if is_larger else Sign.WITNESS_DISAGREES, witness.name)
+    return verdict
+
+
+def _is_sum(witnesses: list[Witness], records: int) -> bool:
+    """Return True if several numbers count the parts of the records: `table_count` and `view_count`."""
+    parts = [one.number for one in witnesses if one.meaning is Meaning.COUNT]
+    return len(parts) > 1 and sum(parts) == records
+
+
+def is_page(members: Members, records: int) -> bool:
+    """Return True if an object says that there are more records than it holds."""
+    if records in _CAPS or any(
+        isinstance(text := members.get(name), str) and _CUT.search(text[:200]) for name in _NOTES
+    ):
+        return True
+    values = [members, *(one for name, one in members.items() if name in SUMMARY_MEMBERS and isinstance(one, dict))]
+    for value in values:
+        inner = value if value is members else normalize_members(value)
+        if any(inner.get(name) not in (None, False, "", 0) for name in PAGE_MEMBERS):
+            return True
+        if any(inner.get(name) == records for name in ("limit", "pagesize", "perpage", "maxresults")):
+            return True
+    return False
+
+
+def _in(members: Members, list_name: str) -> Iterator[Witness]:
+    for name in sorted(members):
+        number = _number(members[name])
+        if number is not None and (meaning := _meaning(name, list_name)) is not None:
+            yield Witness(name, number, meaning)
+
+
+def _number(value: Any) -> int | None:
+    if type(value) is int:
+        return value if value >= 0 else None
+    is_decimal = type(value) is str and len(value) <= MAX_STATED_DIGITS and value.isascii() and value.isdecimal()
+    return int(value) if is_decimal else None
+
+
+@lru_cache(maxsize=4_096)
+def _meaning(name: str, list_name: str) -> Meaning | None:
+    """Return the meaning of a number under the normalized `name`, in an object with records under `list_name`."""
+    if "page" in name and not list_name.startswith("page"):
+        return None
+    if name in MEASURES:
+        return Meaning.MEASURE
+    if name in RETURNED_COUNT_MEMBERS:
+        return Meaning.RETURNED
+    if name in TOTAL_MEMBERS:
+        return Meaning.TOTAL
+    if name in COUNT_MEMBERS:
+        return Meaning.COUNT
+    noun, is_returned, is_total = name, False, False
+    for word in ("returned", "fetched", "retrieved", "shown", "displayed"):
+        if word in noun:
+            noun, is_returned = noun.replace(word, ""), True
+    for word in ("total", "matching", "matched", "found", "available", "all"):
+        if noun.startswith(word) or noun.endswith(word):
+            noun, is_total = noun.replace(word, ""), True
+    is_count = is_returned or is_total
+    for word in ("numberof", "count", "number", "num"):
+        if noun.startswith(word) or noun.endswith(word):
+            noun, is_count = noun.replace(word, ""), True
+            break
+    nouns = COUNTED_NOUNS | {list_name}
+    if (
+        not is_count
+        or not noun
+        or not (noun in nouns or noun + "s" in nouns or (noun.endswith("s") and noun[:-1] in nouns))
+    ):
+        return None
+    return Meaning.RETURNED if is_returned else Meaning.TOTAL if is_total else Meaning.COUNT
