@@ -19,7 +19,7 @@ import msgspec
 
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.sql import cache as sql_cache
-from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.vocabulary.arguments import (
@@ -273,7 +273,7 @@ def _may_hold_sql(name: str, value: str) -> bool:
     return _TABLE_IN_EXPRESSION.search(text) is not None
 
 
-def _returns_rows(analyses: list[SqlAnalysis | None]) -> bool | None:
+def _returns_rows(analyses: list[QueryAnalysis | None]) -> bool | None:
     values = {one.returns_rows if one is not None else None for one in analyses}
     return values.pop() if len(values) == 1 else None
 

@@ -15,7 +15,7 @@ import sys
 from collections import OrderedDict
 from hashlib import blake2b
 
-from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis
 
 MAX_SQL_CHARACTERS = 20_000
 """Characters; a longer text is not parsed."""
@@ -31,10 +31,10 @@ MAX_CACHED_TEXTS = 2_048
 """Texts whose analysis is cached; the least recently used is dropped first."""
 
 
-_cache: OrderedDict[bytes, SqlAnalysis | None] = OrderedDict()
+_cache: OrderedDict[bytes, QueryAnalysis | None] = OrderedDict()
 
 
-def analyze(sql: str) -> SqlAnalysis | None:
+def analyze(sql: str) -> QueryAnalysis | None:
     """Return the analysis of `sql`; `None` if it cannot be parsed, is too long, or needs `parse_sql` first."""
     return _analyze(sql, MAX_TOKENS_ON_LOOP)
 
@@ -55,7 +55,7 @@ def is_parsed(sql: str) -> bool:
     return tokens > MAX_TOKENS or (tokens <= MAX_TOKENS_UNPARSED and "sqlglot" in sys.modules)
 
 
-def _analyze(sql: str, max_tokens: int, *, is_final: bool = False) -> SqlAnalysis | None:
+def _analyze(sql: str, max_tokens: int, *, is_final: bool = False) -> QueryAnalysis | None:
     """Analyze `sql` within `max_tokens`; cache the result if it is final: a larger bound could not change it."""
     if len(sql) > MAX_SQL_CHARACTERS:
         return None

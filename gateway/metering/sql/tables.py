@@ -20,7 +20,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from gateway.metering.sql import functions
-from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.name_scopes import is_cte, possible_tables
 from gateway.metering.table_names import normalize_table
 
@@ -63,7 +63,7 @@ for _name in (*_DIALECTS, *_BACKTICK_DIALECTS):
     sqlglot.parse("SELECT 1", dialect=_name)  # imports the dialect now instead of during a call
 
 
-def parse(sql: str, tries: int) -> SqlAnalysis | None:
+def parse(sql: str, tries: int) -> QueryAnalysis | None:
     """Analyze `sql`; `None` if none of the first `tries` dialects parses it, or its effect is unknown."""
     text = _without_leading_comments(sql)
     word = text[:8].lower()
@@ -83,7 +83,7 @@ def parse(sql: str, tries: int) -> SqlAnalysis | None:
     return msgspec.structs.replace(found, is_exhaustive=False)
 
 
-def _agrees(text: str, found: SqlAnalysis, dialect: str) -> bool:
+def _agrees(text: str, found: QueryAnalysis, dialect: str) -> bool:
     """Return True if the dialect finds the same tables in the text, or cannot parse it."""
     other = _parse_as(text, dialect)
     return other is None or (other.named == found.named and other.is_exhaustive)
@@ -96,7 +96,7 @@ def _without_leading_comments(sql: str) -> str:
     return sql[at:]
 
 
-def _parse_explain(text: str, tries: int) -> SqlAnalysis | None:
+def _parse_explain(text: str, tries: int) -> QueryAnalysis | None:
     match = _EXPLAIN.match(text)
     if match is None or match.end() == len(text) or (inner := parse(text[match.end() :], tries)) is None:
         return None
@@ -105,7 +105,7 @@ def _parse_explain(text: str, tries: int) -> SqlAnalysis | None:
     return msgspec.structs.replace(plan, written=inner.written) if "analyze" in match[0].lower() else plan
 
 
-def _parse_metadata_statement(text: str, tries: int) -> SqlAnalysis | None:
+def _parse_metadata_statement(text: str, tries: int) -> QueryAnalysis | None:
     if (match := _DESCRIBE.match(text)) or (match := _SHOW.match(text)):
         owner = match.group(2) if match.re is _SHOW else None
         name = normalize_table(f"{owner}.{match.group(1)}" if owner else match.group(1))
@@ -119,18 +119,18 @@ def _parse_metadata_statement(text: str, tries: int) -> SqlAnalysis | None:
     if not _ONE_STATEMENT.match(text):
         return None
     is_listing = _LISTING.match(text) is not None
-    return SqlAnalysis((), (), (), returns_rows=True, is_exhaustive=is_listing, lists_names=is_listing)
+    return QueryAnalysis((), (), (), returns_rows=True, is_exhaustive=is_listing, lists_names=is_listing)
 
 
-def _plan_of(inner: SqlAnalysis) -> SqlAnalysis:
-    return SqlAnalysis((), (), inner.named, returns_rows=True, is_exhaustive=inner.is_exhaustive, is_plan=True)
+def _plan_of(inner: QueryAnalysis) -> QueryAnalysis:
+    return QueryAnalysis((), (), inner.named, returns_rows=True, is_exhaustive=inner.is_exhaustive, is_plan=True)
 
 
-def _description_of(table: str) -> SqlAnalysis:
-    return SqlAnalysis((table,), (), (table,), returns_rows=True, is_exhaustive=True)
+def _description_of(table: str) -> QueryAnalysis:
+    return QueryAnalysis((table,), (), (table,), returns_rows=True, is_exhaustive=True)
 
 
-def _parse_as(sql: str, dialect: str) -> SqlAnalysis | None:
+def _parse_as(sql: str, dialect: str) -> QueryAnalysis | None:
     try:
         statements = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
         if not statements or not all(isinstance(one, _STATEMENTS) for one in statements):
@@ -147,7 +147,7 @@ _SESSION = (exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback)
 _STATEMENTS = (*_ROWS, *_WRITES, *_CHANGES, *_SESSION)
 
 
-def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
+def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
     read: set[str] = set()
     written: set[str] = set()
     possible: set[str] = set()
@@ -173,7 +173,7 @@ def _analyze(statements: list[exp.Expr]) -> SqlAnalysis | None:
         return None
     rows = {_returns_rows(statement) for statement in statements}
     columns = _columns(statements[0]) if len(statements) == 1 else None
-    return SqlAnalysis(
+    return QueryAnalysis(
         tuple(sorted(read)),
         tuple(sorted(written)),
         tuple(sorted(read | written | possible)),

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.metering.sql import cache as sql_cache
-from gateway.metering.sql.analysis import SqlAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis
 
 
-def analyzed(text: str) -> SqlAnalysis:
+def analyzed(text: str) -> QueryAnalysis:
     found = sql_cache.analyze(text)
     assert found is not None, text
     return found

@@ -1,11 +1,11 @@
-"""The result of analyzing SQL."""
+"""The result of analyzing a statement or query, in SQL or in another language."""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class SqlAnalysis(msgspec.Struct, frozen=True):
+class QueryAnalysis(msgspec.Struct, frozen=True):
     """The tables and the result of a text of one or more statements."""
 
     read: tuple[str, ...]

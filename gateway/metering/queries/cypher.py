@@ -1,0 +1,142 @@
+"""Cypher: the labels of nodes are its tables. `MATCH` reads them, `CREATE`, `MERGE`, `SET` and `DELETE` write them.
+
+The tables are exhaustive only if each node of a pattern has a label, itself or by its variable. A path of any length
+passes through nodes of any label; procedures, `LOAD CSV` and functions with a namespace may reach anything.
+"""
+
+from __future__ import annotations
+
+from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.lexer import (
+    BACKTICKS,
+    BLOCK_COMMENT,
+    DOUBLE_QUOTED,
+    LINE_COMMENT,
+    NAME,
+    SINGLE_QUOTED,
+    STRING,
+    WORD,
+    Lexer,
+    Node,
+    Nodes,
+)
+from gateway.metering.queries.sources import Sources
+
+_LEXER = Lexer(
+    skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
+    quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
+    marks=r"/\*|::|<>|<=|>=|=~|\.\.",
+)
+_READING = frozenset("match optional where return with unwind union order skip limit explain profile".split())
+_WRITING = frozenset("create merge set delete detach remove foreach drop insert".split())
+_OTHER = frozenset("call load use show start terminate copy alter grant revoke deny import export attach install".split())
+_CLAUSES = _READING | _WRITING | _OTHER
+_CHANGING = ("set", "delete", "detach", "remove")
+_PATH_FUNCTIONS = ("shortestpath", "allshortestpaths")
+_NOTHING = Node("", "")
+_NOT_FUNCTIONS = _CLAUSES | frozenset(
+    "and or not xor in as by then else when case end on distinct is all any none single yield".split()
+)
+
+
+def read(text: str) -> QueryAnalysis | None:
+    """Return the labels of a query; `None` if it is not understood."""
+    nodes = _LEXER.parse(text)
+    if not nodes:
+        return None
+    words = [node.word for node in nodes]
+    if not {*words} & (_READING | _WRITING | _OTHER):
+        return None
+    reader = _Reader(text)
+    reader.read(nodes)
+    returns_rows = None if "call" in words or "show" in words else "return" in words
+    return reader.sources.analysis(returns_rows=returns_rows, is_plan=words[0] == "explain")
+
+
+class _Reader:
+    def __init__(self, text: str) -> None:
+        self.sources = Sources(text)
+        if "\\" in text or "``" in text:
+            self.sources.reach_more()  # escapes may stand for any character, also outside strings
+        self._labels: dict[str, list[str]] = {}
+        """The labels of each variable."""
+        self._bound: set[str] = set()
+        """The variables in scope that have a label."""
+
+    def read(self, nodes: Nodes, *, is_write: bool = False) -> None:
+        """Read clauses, or the inside of a group."""
+        clause = ""
+        for at, node in enumerate(nodes):
+            before = nodes[at - 1] if at else _NOTHING
+            if node.word and not before.is_mark(".") and not before.is_mark(":"):
+                if node.word in _CLAUSES:
+                    clause = node.word
+                    is_write = clause in _WRITING
+                    self._begin_clause(clause, is_first=at == 0)
+                elif clause in _CHANGING:
+                    self._write_variable(node)
+            elif node.kind == "(":
+                self._group(node, before, clause, is_write=is_write)
+                if at > 1 and nodes[at - 2].is_mark("."):
+                    self.sources.reach_more()  # a function or procedure with a namespace
+            elif _is_repetition(node, before):
+                self.sources.reach_more()
+            if node.nodes:
+                bound = self._bound.copy()
+                self.read(node.nodes, is_write=is_write)
+                self._bound = bound
+
+    def _begin_clause(self, clause: str, *, is_first: bool) -> None:
+        if clause in _WRITING or clause in _OTHER:
+            self.sources.reach_more()
+        if clause in ("union", "with"):
+            self._bound.clear()
+        if clause == "show" and is_first:
+            self.sources.lists_names = True
+
+    def _group(self, group: Node, before: Node, clause: str, *, is_write: bool) -> None:
+        """Read a group that may be the pattern of a node, `(n:Person {name: 'a'})`, an expression or arguments."""
+        nodes = group.nodes
+        variable = nodes[0].text if nodes and nodes[0].kind in (WORD, NAME) else ""
+        rest = nodes[1:] if variable else nodes
+        is_match = clause in ("match", "optional")
+        is_function = before.kind in (WORD, NAME) and before.word not in _NOT_FUNCTIONS
+        if rest and rest[0].is_mark(":"):
+            labels = self._read_labels(rest)
+            if variable:
+                self._labels.setdefault(variable, []).extend(labels)
+                self._bound.update((variable,) if is_match or is_write else ())
+            for label in labels:
+                self.sources.add(label, self.sources.written if is_write else None)
+        elif is_function:
+            if is_match and before.word not in _PATH_FUNCTIONS:
+                self.sources.reach_more()
+        elif not rest or rest[0].kind == "{" or rest[0].word in ("where", "is") or is_match:
+            if variable not in self._bound or (rest and rest[0].word == "is"):
+                self.sources.reach_more()
+
+    def _read_labels(self, nodes: Nodes) -> list[str]:
+        """Return the labels in `:A`, `:A:B`, `:A|B`, `:A&B`."""
+        labels = []
+        for at, node in enumerate(nodes):
+            if node.kind in (WORD, NAME) and nodes[at - 1].kind not in (WORD, NAME):
+                labels.append(node.text)
+            elif node.kind == "(":
+                labels.extend(self._read_labels((Node("mark", ":"), *node.nodes)))
+            elif not any(map(node.is_mark, (":", "|", "&"))):
+                if node.kind != "{" and node.word != "where":
+                    self.sources.reach_more()
+                break
+        return labels
+
+    def _write_variable(self, node: Node) -> None:
+        for label in self._labels.get(node.text, ()):
+            self.sources.write(label)
+
+
+def _is_repetition(node: Node, before: Node) -> bool:
+    """Return True for the length of a path, as in `[*1..3]`, `->+` and `->{1,3}`: it passes through other nodes."""
+    if node.kind == "[":
+        return any(one.is_mark("*") for one in node.nodes)
+    is_after_arrow = before.is_mark(">") or before.is_mark("-")
+    return is_after_arrow and (node.kind == "{" or node.is_mark("*") or node.is_mark("+"))

@@ -1,0 +1,125 @@
+"""InfluxQL: the measurements are in `FROM`, qualified by database and retention policy as in the query.
+
+The language resembles SQL, but a parser of SQL fails at regular expressions, `fill(…)` and durations. It has no
+functions of users. A regular expression in `FROM` names no measurement; the tables are then not exhaustive.
+"""
+
+from __future__ import annotations
+
+from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.lexer import (
+    BLOCK_COMMENT,
+    DOUBLE_QUOTED,
+    NAME,
+    REGEX,
+    SINGLE_QUOTED,
+    STRING,
+    WORD,
+    Lexer,
+    Nodes,
+    find_word,
+    split,
+)
+from gateway.metering.queries.sources import Sources
+
+_LEXER = Lexer(
+    skipped=rf"--[^\n]*|{BLOCK_COMMENT}",
+    quoted=[(STRING, SINGLE_QUOTED), (NAME, DOUBLE_QUOTED)],
+    marks=r"/\*|=~|!~|!=|<>|<=|>=|::",
+    before_regex=frozenset(("select", "from", "by", ",", "(", "=~", "!~", ".", "=", "measurement", "into")),
+)
+_CLAUSES = ("where", "group", "order", "limit", "offset", "slimit", "soffset", "fill", "tz", "with")
+
+
+def read(text: str) -> QueryAnalysis | None:
+    """Return the measurements of statements; `None` if they are not understood."""
+    nodes = _LEXER.parse(text)
+    if not nodes:
+        return None
+    sources = Sources(text)
+    is_plan = returns_rows = False
+    for statement in split(nodes, ";"):
+        if not statement:
+            continue
+        first = statement[0].word
+        if first == "explain":
+            is_plan = len(statement) < 2 or statement[1].word != "analyze"
+            statement = statement[1 if is_plan else 2 :]
+            first = statement[0].word if statement else ""
+        if first == "select":
+            returns_rows = _read_select(statement, sources) or returns_rows
+        elif first == "show":
+            _read_show(statement, sources)
+            returns_rows = True
+        elif first in ("delete", "drop", "create", "alter", "grant", "revoke", "kill", "set"):
+            _read_change(statement, sources)
+        else:
+            return None
+    return sources.analysis(returns_rows=returns_rows, is_plan=is_plan)
+
+
+def _read_select(nodes: Nodes, sources: Sources) -> bool:
+    """Read a `SELECT`; return True if its rows are returned and not written."""
+    start = find_word(nodes, "from")
+    into = find_word(nodes[:start], "into")
+    if into < start:
+        name, _ = _measurement(nodes[into + 1 : start])
+        sources.write(name)
+    if start == len(nodes):
+        sources.reach_more()
+        return True
+    rest = nodes[start + 1 :]
+    end = find_word(rest, *_CLAUSES)
+    for source in split(rest[:end], ","):
+        if len(source) == 1 and source[0].kind == "(" and source[0].nodes and source[0].nodes[0].word == "select":
+            _read_select(source[0].nodes, sources)
+        else:
+            _read_source(source, sources)
+    return into >= start
+
+
+def _read_source(nodes: Nodes, sources: Sources) -> None:
+    name, rest = _measurement(nodes)
+    if name:
+        sources.add(name)
+    if not name or rest:
+        sources.reach_more()
+
+
+def _measurement(nodes: Nodes) -> tuple[str, Nodes]:
+    """Return the name in `m`, `"rp"."m"` or `"db".."m"`, and what follows it; an empty name for another source."""
+    parts: list[str] = []
+    at = 0
+    while at < len(nodes):
+        node = nodes[at]
+        if node.kind == REGEX:
+            return "", nodes[at + 1 :]
+        if node.kind in (WORD, NAME):
+            parts.append(node.text)
+        elif not node.is_mark("."):
+            break
+        elif at + 1 < len(nodes) and nodes[at + 1].is_mark(":"):
+            return "", nodes[at:]
+        at += 1
+        if at < len(nodes) and node.kind in (WORD, NAME) and not nodes[at].is_mark("."):
+            break
+    return ".".join(parts), nodes[at:]
+
+
+def _read_show(nodes: Nodes, sources: Sources) -> None:
+    """Read `SHOW FIELD KEYS FROM m` and the like; without a measurement, it lists names."""
+    start = find_word(nodes, "from")
+    sources.lists_names = start == len(nodes)
+    sources.is_exhaustive = sources.is_exhaustive and not sources.lists_names
+    rest = nodes[start + 1 :]
+    for source in split(rest[: find_word(rest, *_CLAUSES)], ",") if rest else ():
+        _read_source(source, sources)
+
+
+def _read_change(nodes: Nodes, sources: Sources) -> None:
+    sources.reach_more()
+    at = min(find_word(nodes, "from"), find_word(nodes, "measurement"))
+    rest = nodes[at + 1 :]
+    name, _ = _measurement(rest[: find_word(rest, *_CLAUSES)])
+    if name:
+        sources.write(name)

@@ -1,0 +1,141 @@
+"""The query languages other than SQL: how a language is known, and its reader.
+
+The name of an argument or the words of a tool's name tell the language. Without them it is told by the text, if it is
+unmistakable; the server may then read it differently, so its tables are not exhaustive.
+
+`PromQL`, `LogQL`, `SPARQL`, `Gremlin` and `GraphQL` have no tables. They are known so that they are not taken for SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from gateway.metering.queries import cypher, esql, flux, influxql, kql, ppl, soql, spl
+from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
+
+
+class Language(StrEnum):
+    """A query language other than SQL."""
+
+    KQL = "kql"
+    ESQL = "esql"
+    SPL = "spl"
+    PPL = "ppl"
+    INFLUXQL = "influxql"
+    FLUX = "flux"
+    CYPHER = "cypher"
+    SOQL = "soql"
+    PROMQL = "promql"
+    LOGQL = "logql"
+    SPARQL = "sparql"
+    GREMLIN = "gremlin"
+    GRAPHQL = "graphql"
+
+
+_READERS: dict[Language, Callable[[str], QueryAnalysis | None]] = {
+    Language.KQL: kql.read,
+    Language.ESQL: esql.read,
+    Language.SPL: spl.read,
+    Language.PPL: ppl.read,
+    Language.INFLUXQL: influxql.read,
+    Language.FLUX: flux.read,
+    Language.CYPHER: cypher.read,
+    Language.SOQL: soql.read,
+}
+_WITHOUT_TABLES = QueryAnalysis((), (), (), returns_rows=True, is_exhaustive=False)
+
+_WORDS = {language.value: language for language in Language} | {
+    "kusto": Language.KQL,
+    "splunk": Language.SPL,
+    "sosl": Language.SOQL,
+    "salesforce": Language.SOQL,
+    "opencypher": Language.CYPHER,
+    "neo4j": Language.CYPHER,
+    "prometheus": Language.PROMQL,
+    "loki": Language.LOGQL,
+}
+_COMMANDS = {
+    Language.KQL: r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|top|"
+    r"union|join\s+(?:kind|\()|search|render|make-series|sample)\s+\S|(?:count|getschema)\s*(?:\||\Z)",
+    Language.ESQL: "where|eval|stats|keep|drop|limit|sort|rename|dissect|grok|enrich|lookup|mv_expand|inlinestats|fork",
+    Language.PPL: "where|fields|stats|eval|head|sort|dedup|rename|top|rare|parse|join|lookup|eventstats|table",
+}
+_UNMISTAKABLE = tuple(
+    (language, re.compile(pattern, re.IGNORECASE))
+    for language, pattern in (
+        (Language.ESQL, rf"\s*(?:from|ts)\s+[^|\s][^|]{{0,500}}\|\s*(?:{_COMMANDS[Language.ESQL]})\s"),
+        (Language.ESQL, r"\s*(?:from\s+[^|\s][^|]{0,500}\smetadata\s+_\w|row\s+\w+\s*=[^|]{1,500}(?:\||\Z))"),
+        (
+            Language.KQL,
+            r"\s*(?:let\s+\w+\s*=|search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
+            r"\.(?:show|drop|create|alter|set|append|set-or-append|set-or-replace|ingest|clear|delete)\s+\S)",
+        ),
+        (Language.KQL, rf"\s*(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_COMMANDS[Language.KQL]})"),
+        (Language.PPL, rf"\s*(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*(?:\Z|\|\s*(?:{_COMMANDS[Language.PPL]})\s)"),
+        (Language.SPL, r"\s*(?:search\s[^|\n]{0,300}?)?\(*\bindex(?:\s*=|\s+in\s*\()\s*[\"\w*]"),
+        (Language.SPL, r"[^|\[\n]{0,300}?\bindex\s*=\s*[\"\w*][^|]{0,500}\|\s*\w"),
+        (
+            Language.SPL,
+            r"\s*\|\s*(?:tstats|mstats|inputlookup|makeresults|metadata|savedsearch|datamodel|eventcount|rest|dbinspect|"
+            r"from\s+(?:datamodel|lookup|savedsearch)\s*:)\s",
+        ),
+        (
+            Language.CYPHER,
+            r"\s*(?:(?:explain|profile)\s+)?(?:(?:optional\s+)?match|create|merge)\s*(?:\w+\s*=\s*)?(?:\w+\s*\(\s*)?\(\s*"
+            r"[\w`]*\s*(?:[:{]|where\s|\)\s*(?:[-<,]|(?:return|where|with|detach|delete|set)\b))",
+        ),
+        (Language.CYPHER, r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+yield\s)"),
+        (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
+        (Language.INFLUXQL, r"\s*show\s+(?:measurements|(?:field|tag)\s+(?:keys|values)|series|retention\s+policies)\b"),
+        (Language.SOQL, r"\s*find\s*\{[^{}]{1,500}\}[^()]{0,100}\sreturning\s+\w"),
+        (Language.LOGQL, r"\s*(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"),
+        (Language.PROMQL, r"[^|;]{0,500}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]"),
+        (Language.SPARQL, r"\s*(?:prefix\s+\w*:\s*<|base\s+<|select\s+(?:distinct\s+)?\?\w|ask\s*\{|construct\s*\{)"),
+        (Language.GREMLIN, r"\s*g\.(?:V|E|addV|addE)\("),
+        (Language.GRAPHQL, r"\s*(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"),
+    )
+)
+_INFLUXQL_ONLY = re.compile(
+    r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b", re.IGNORECASE
+)
+
+
+def named_language(words: frozenset[str]) -> Language | None:
+    """Return the language that one of the words names."""
+    return next((language for word, language in _WORDS.items() if word in words), None)
+
+
+def language_in(name: str) -> Language | None:
+    """Return the language in an argument's name (normalized), such as `kqlquery`."""
+    return next((language for word, language in _WORDS.items() if name.startswith(word) or name.endswith(word)), None)
+
+
+def unmistakable_language(text: str) -> Language | None:
+    """Return the language of a text by its first words."""
+    return next((language for language, pattern in _UNMISTAKABLE if pattern.match(text)), None)
+
+
+def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis | None:
+    """Return the analysis of a query; `None` if it is not understood, or too long.
+
+    `is_certain` is False if the server may read it as another language.
+    """
+    if len(text) > MAX_QUERY_CHARACTERS:
+        return None
+    reader = _READERS.get(language)
+    found = _WITHOUT_TABLES if reader is None else reader(text)
+    if found is None or is_certain or not found.is_exhaustive:
+        return found
+    return msgspec.structs.replace(found, is_exhaustive=False)
+
+
+def analyze_like_sql(text: str) -> QueryAnalysis | None:
+    """Return the analysis of a text that begins like SQL, but has syntax of InfluxQL."""
+    if len(text) > MAX_QUERY_CHARACTERS or not _INFLUXQL_ONLY.search(text):
+        return None
+    return analyze(text, Language.INFLUXQL, is_certain=False)

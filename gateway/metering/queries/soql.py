@@ -1,0 +1,88 @@
+"""SOQL and SOSL: the objects in `FROM` and `RETURNING`.
+
+A sub-query among the fields reads a relation, whose object the query does not name; so does a field with a path. The
+objects are then not exhaustive.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.lexer import DOUBLE_QUOTED, SINGLE_QUOTED, STRING, WORD, Lexer, Nodes, find_word, split
+from gateway.metering.queries.sources import Sources
+
+_LEXER = Lexer(
+    skipped=r"(?!)",
+    quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED)],
+    word_characters=r"\w.",
+    marks=r"!=|<=|>=",
+)
+_CLAUSES = ("using", "where", "with", "group", "having", "order", "limit", "offset", "for", "all", "update")
+_FIND = re.compile(r"\s*find\s*(?:\{(?:[^{}\\]|\\.)*\}|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.IGNORECASE)
+
+
+def read(text: str) -> QueryAnalysis | None:
+    """Return the objects of a query or search; `None` if it is not understood."""
+    sources = Sources(text)
+    if match := _FIND.match(text):
+        nodes = _LEXER.parse(text[match.end() :])
+        if nodes is None:
+            return None
+        _read_returning(nodes, sources)
+        return sources.analysis()
+    nodes = _LEXER.parse(text)
+    if not nodes or nodes[0].word != "select" or not _read_select(nodes, sources):
+        return None
+    return sources.analysis()
+
+
+def _read_select(nodes: Nodes, sources: Sources) -> bool:
+    """Read a `SELECT`; return False if it has no object."""
+    start = find_word(nodes, "from")
+    rest = nodes[start + 1 :]
+    end = find_word(rest, *_CLAUSES)
+    names: set[str] = set()
+    for at, source in enumerate(split(rest[:end], ",")):
+        words = [node.text for node in source if node.kind == WORD and node.word != "as"]
+        if not words or len(words) != len([node for node in source if node.word != "as"]):
+            return False
+        names.update(word.lower() for word in words)
+        if at and "." in words[0]:
+            sources.reach_more()  # a relation of the first object
+        else:
+            sources.add(words[0])
+    _read_paths(nodes[1:start], names, sources)
+    _read_paths(rest[end:], names, sources)
+    return bool(names)
+
+
+def _read_paths(nodes: Nodes, names: set[str], sources: Sources) -> None:
+    """Read the fields and semi-joins among `nodes`."""
+    for at, node in enumerate(nodes):
+        owner, _, field = node.word.partition(".")
+        if field and not owner.isdigit() and (owner not in names or "." in field):
+            sources.reach_more()
+        if node.word == "typeof":
+            sources.reach_more()
+        if not node.nodes:
+            continue
+        if node.nodes[0].word == "select":
+            is_semi_join = at > 0 and nodes[at - 1].word == "in"
+            if not is_semi_join or not _read_select(node.nodes, sources):
+                sources.reach_more()
+        else:
+            _read_paths(node.nodes, names, sources)
+
+
+def _read_returning(nodes: Nodes, sources: Sources) -> None:
+    start = find_word(nodes, "returning")
+    rest = nodes[start + 1 :]
+    if not rest:
+        sources.reach_more()
+    for one in split(rest[: find_word(rest, "with", "limit", "update")], ",") if rest else ():
+        if one and one[0].kind == WORD:
+            sources.add(one[0].text)
+            _read_paths(one[1:], {one[0].word}, sources)
+        else:
+            sources.reach_more()
