@@ -6,7 +6,7 @@ passes through nodes of any label; procedures, `LOAD CSV` and functions with a n
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
     BACKTICKS,
     BLOCK_COMMENT,
@@ -20,22 +20,22 @@ from gateway.metering.queries.lexer import (
     Node,
     Nodes,
 )
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
     quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
     marks=r"/\*|::|<>|<=|>=|=~|\.\.",
 )
-_READING = frozenset("match optional where return with unwind union order skip limit explain profile".split())
-_WRITING = frozenset("create merge set delete detach remove foreach drop insert".split())
-_OTHER = frozenset("call load use show start terminate copy alter grant revoke deny import export attach install".split())
+_READING = word_set("match optional where return with unwind union order skip limit explain profile")
+_WRITING = word_set("create merge set delete detach remove foreach drop insert")
+_OTHER = word_set("call load use show start terminate copy alter grant revoke deny import export attach install")
 _CLAUSES = _READING | _WRITING | _OTHER
 _CHANGING = ("set", "delete", "detach", "remove")
 _PATH_FUNCTIONS = ("shortestpath", "allshortestpaths")
 _NOTHING = Node("", "")
-_NOT_FUNCTIONS = _CLAUSES | frozenset(
-    "and or not xor in as by then else when case end on distinct is all any none single yield".split()
+_NOT_FUNCTIONS = _CLAUSES | word_set(
+    "and or not xor in as by then else when case end on distinct is all any none single yield"
 )
 
 
@@ -111,9 +111,10 @@ class _Reader:
         elif is_function:
             if is_match and before.word not in _PATH_FUNCTIONS:
                 self.sources.reach_more()
-        elif not rest or rest[0].kind == "{" or rest[0].word in ("where", "is") or is_match:
-            if variable not in self._bound or (rest and rest[0].word == "is"):
-                self.sources.reach_more()
+        elif rest and rest[0].word == "is" and variable:
+            self.sources.reach_more()  # `(n IS Person)`
+        elif (not rest or rest[0].kind == "{" or rest[0].word == "where" or is_match) and variable not in self._bound:
+            self.sources.reach_more()
 
     def _read_labels(self, nodes: Nodes) -> list[str]:
         """Return the labels in `:A`, `:A:B`, `:A|B`, `:A&B`."""

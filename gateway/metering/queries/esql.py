@@ -6,7 +6,7 @@ written; the tables are then not exhaustive.
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
     BACKTICKS,
     BLOCK_COMMENT,
@@ -20,7 +20,7 @@ from gateway.metering.queries.lexer import (
     find_word,
     split,
 )
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
@@ -29,9 +29,9 @@ _LEXER = Lexer(
     marks=r"/\*|==|=~|!=|<=|>=",
 )
 _SOURCES = ("from", "ts")
-_COMMANDS = frozenset(
+_COMMANDS = word_set(
     "where eval stats inlinestats inline keep drop rename sort limit dissect grok mv_expand change_point sample fuse "
-    "row show fork completion rerank".split()
+    "row show fork completion rerank"
 )
 """Commands that read no other index."""
 

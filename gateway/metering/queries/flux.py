@@ -5,12 +5,12 @@ Flux is a programming language whose functions can read other systems, so the ta
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import DOUBLE_QUOTED, LINE_COMMENT, STRING, Lexer, Node, Nodes, split
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(skipped=LINE_COMMENT, quoted=[(STRING, DOUBLE_QUOTED)], marks=r"\|>|=>|==|=~|!=|!~|<=|>=")
-_LISTINGS = frozenset("buckets databases measurements tagkeys tagvalues fieldkeys cardinality".split())
+_LISTINGS = word_set("buckets databases measurements tagkeys tagvalues fieldkeys cardinality")
 
 
 def read(text: str) -> QueryAnalysis | None:

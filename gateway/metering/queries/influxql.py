@@ -6,7 +6,7 @@ functions of users. A regular expression in `FROM` names no measurement; the tab
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
     BLOCK_COMMENT,
     DOUBLE_QUOTED,
@@ -20,7 +20,6 @@ from gateway.metering.queries.lexer import (
     find_word,
     split,
 )
-from gateway.metering.queries.sources import Sources
 
 _LEXER = Lexer(
     skipped=rf"--[^\n]*|{BLOCK_COMMENT}",

@@ -6,9 +6,9 @@ tables not exhaustive: functions and operators that are not listed here, plugins
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import MARK, NAME, STRING, WORD, Lexer, Node, Nodes, find_word, skip_options, split
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     skipped=r"//[^\n]*",
@@ -25,22 +25,23 @@ _LEXER = Lexer(
 )
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_PURE_OPERATORS = _set(
+_PURE_OPERATORS = word_set(
     "consume count distinct extend filter getschema limit mv mvexpand order parse project render sample scan "
     "serialize sort summarize take top where reduce assert as"
 )
-_IMPLICIT = _set("fork facet mv partition")
+_IMPLICIT = word_set("fork facet mv partition")
 """Operators whose operands in parentheses are pipelines without a source."""
-_GENERATORS = _set("print range datatable")
-_SOURCE_FUNCTIONS = _set("table external_table materialized_view stored_query_result")
-_OUTER_FUNCTIONS = _set("database cluster workspace app resource adx arg")
-_PURE_PLUGINS = _set("bag_unpack pivot narrow autocluster basket diffpatterns rolling_percentile sliding_window_counts")
-_NOT_FUNCTIONS = _set("and or not by on in has_any has_all between where with kind to from step of asc desc matches")
-_FUNCTIONS = _set(
+_OPERATORS = _PURE_OPERATORS | _IMPLICIT | word_set("join lookup union find search evaluate invoke make graph")
+_GENERATORS = word_set("print range datatable")
+_SOURCE_FUNCTIONS = word_set("table external_table materialized_view stored_query_result")
+_OUTER_FUNCTIONS = word_set("database cluster workspace app resource adx arg")
+_PURE_PLUGINS = word_set(
+    "bag_unpack pivot narrow autocluster basket diffpatterns rolling_percentile sliding_window_counts"
+)
+_NOT_FUNCTIONS = word_set(
+    "and or not by on in has_any has_all between where with kind to from step of asc desc matches"
+)
+_FUNCTIONS = word_set(
     "abs ago arg_max arg_min array_concat array_index_of array_length array_slice array_sort_asc array_sort_desc "
     "array_sum avg avgif bag_keys bag_merge bag_pack base64_decode_tostring base64_encode_tostring bin bin_at case "
     "ceiling coalesce column_ifexists count count_distinct countif countof datetime datetime_add datetime_diff "
@@ -48,14 +49,15 @@ _FUNCTIONS = _set(
     "extract extract_all extractjson floor format_bytes format_datetime format_timespan gettype guid hash hash_sha256 "
     "hourofday iff iif indexof int isempty isfinite isnan isnotempty isnotnull isnull isascii log log10 log2 long "
     "make_bag make_datetime make_list make_list_if make_set make_set_if make_timespan max max_of maxif min min_of "
-    "minif monthofyear next not now pack pack_all pack_array parse_ipv4 parse_json parse_path parse_url parse_urlquery "
-    "parse_user_agent parse_version percentile percentiles percentilesw percentilew pow prev rand range real repeat "
-    "replace_regex replace_string reverse round row_cumsum row_number row_rank series_stats set_difference set_has_element "
-    "set_intersect set_union sign split sqrt startofday startofmonth startofweek startofyear stdev stdevif strcat "
-    "strcat_array strcat_delim string strlen strrep substring sum sumif take_any take_anyif any tobool todatetime "
-    "todecimal todouble todynamic toguid tohex toint tolong tolower toreal tostring totimespan toupper translate trim "
-    "trim_end trim_start typeof unixtime_milliseconds_todatetime unixtime_seconds_todatetime url_decode url_encode "
-    "variance week_of_year zip timespan bool decimal double ipv4_is_match ipv4_is_private has_any_index"
+    "minif monthofyear next not now pack pack_all pack_array parse_ipv4 parse_json parse_path parse_url "
+    "parse_urlquery parse_user_agent parse_version percentile percentiles percentilesw percentilew pow prev rand "
+    "range real repeat replace_regex replace_string reverse round row_cumsum row_number row_rank series_stats "
+    "set_difference set_has_element set_intersect set_union sign split sqrt startofday startofmonth startofweek "
+    "startofyear stdev stdevif strcat strcat_array strcat_delim string strlen strrep substring sum sumif take_any "
+    "take_anyif any tobool todatetime todecimal todouble todynamic toguid tohex toint tolong tolower toreal tostring "
+    "totimespan toupper translate trim trim_end trim_start typeof unixtime_milliseconds_todatetime "
+    "unixtime_seconds_todatetime url_decode url_encode variance week_of_year zip timespan bool decimal double "
+    "ipv4_is_match ipv4_is_private has_any_index"
 )
 
 
@@ -199,11 +201,12 @@ class _Reader:
     def _implicit(self, nodes: Nodes) -> None:
         """Read an operator that applies pipelines without a source to its input."""
         others: list[Node] = []
-        for node in nodes:
+        for at, node in enumerate(nodes):
             first = node.nodes[0].word if node.nodes else ""
+            is_call = at > 0 and _is_call(nodes[at - 1]) and first not in _OPERATORS
             if node.kind == "{":
                 self._pipeline(node.nodes)
-            elif node.kind == "(" and (first in _PURE_OPERATORS or any(one.is_mark("|") for one in node.nodes)):
+            elif node.kind == "(" and (not is_call or any(one.is_mark("|") for one in node.nodes)):
                 for operator in split(node.nodes, "|"):
                     self._operator(operator)
             else:

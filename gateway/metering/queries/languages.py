@@ -59,9 +59,13 @@ _WORDS = {language.value: language for language in Language} | {
     "prometheus": Language.PROMQL,
     "loki": Language.LOGQL,
 }
+_AFFIXES = frozenset(("", "query", "queries", "search", "text", "string", "statement", "expr", "expression", "script"))
+"""The rest of an argument's name that names a language: `kql_query`, `search_spl`."""
+_PRODUCTS = frozenset(("splunk", "salesforce", "neo4j", "prometheus", "loki"))
+"""Words that name a language only in the name of a tool, or with `query`."""
 _COMMANDS = {
-    Language.KQL: r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|top|"
-    r"union|join\s+(?:kind|\()|search|render|make-series|sample)\s+\S|(?:count|getschema)\s*(?:\||\Z)",
+    Language.KQL: r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|"
+    r"top|union|join\s+(?:kind|\()|search|render|make-series|sample)\s+\S|(?:count|getschema)\s*(?:\||\Z)",
     Language.ESQL: "where|eval|stats|keep|drop|limit|sort|rename|dissect|grok|enrich|lookup|mv_expand|inlinestats|fork",
     Language.PPL: "where|fields|stats|eval|head|sort|dedup|rename|top|rare|parse|join|lookup|eventstats|table",
 }
@@ -75,7 +79,10 @@ _UNMISTAKABLE = tuple(
             r"\s*(?:let\s+\w+\s*=|search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
             r"\.(?:show|drop|create|alter|set|append|set-or-append|set-or-replace|ingest|clear|delete)\s+\S)",
         ),
-        (Language.KQL, rf"\s*(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_COMMANDS[Language.KQL]})"),
+        (
+            Language.KQL,
+            rf"\s*(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_COMMANDS[Language.KQL]})",
+        ),
         (Language.PPL, rf"\s*(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*(?:\Z|\|\s*(?:{_COMMANDS[Language.PPL]})\s)"),
         (Language.SPL, r"\s*(?:search\s[^|\n]{0,300}?)?\(*\bindex(?:\s*=|\s+in\s*\()\s*[\"\w*]"),
         (Language.SPL, r"[^|\[\n]{0,300}?\bindex\s*=\s*[\"\w*][^|]{0,500}\|\s*\w"),
@@ -91,7 +98,10 @@ _UNMISTAKABLE = tuple(
         ),
         (Language.CYPHER, r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+yield\s)"),
         (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
-        (Language.INFLUXQL, r"\s*show\s+(?:measurements|(?:field|tag)\s+(?:keys|values)|series|retention\s+policies)\b"),
+        (
+            Language.INFLUXQL,
+            r"\s*show\s+(?:measurements|(?:field|tag)\s+(?:keys|values)|series|retention\s+policies)\b",
+        ),
         (Language.SOQL, r"\s*find\s*\{[^{}]{1,500}\}[^()]{0,100}\sreturning\s+\w"),
         (Language.LOGQL, r"\s*(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"),
         (Language.PROMQL, r"[^|;]{0,500}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]"),
@@ -100,6 +110,10 @@ _UNMISTAKABLE = tuple(
         (Language.GRAPHQL, r"\s*(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"),
     )
 )
+_MAX_START = 1_000
+"""Characters of a text by which its language is told."""
+_QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|\.)|\smetadata\s", re.IGNORECASE)
+"""Marks without which no text is unmistakable."""
 _INFLUXQL_ONLY = re.compile(
     r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b", re.IGNORECASE
 )
@@ -112,12 +126,19 @@ def named_language(words: frozenset[str]) -> Language | None:
 
 def language_in(name: str) -> Language | None:
     """Return the language in an argument's name (normalized), such as `kqlquery`."""
-    return next((language for word, language in _WORDS.items() if name.startswith(word) or name.endswith(word)), None)
+    for word, language in _WORDS.items():
+        before, found, after = name.partition(word)
+        if found and before in _AFFIXES and after in _AFFIXES and (name != word or word not in _PRODUCTS):
+            return language
+    return None
 
 
 def unmistakable_language(text: str) -> Language | None:
     """Return the language of a text by its first words."""
-    return next((language for language, pattern in _UNMISTAKABLE if pattern.match(text)), None)
+    start = text[:_MAX_START].lstrip()
+    if not _QUERY_MARK.search(start):
+        return None
+    return next((language for language, pattern in _UNMISTAKABLE if pattern.match(start)), None)
 
 
 def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis | None:

@@ -36,8 +36,8 @@ BLOCK_COMMENT = r"/\*(?:[^*]|\*(?!/))*\*/"
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _OPENING = frozenset(_CLOSING.values())
-_ODD_SPACES = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028\u2029]")
-"""Characters that end a line in some engines and not in others."""
+_ODD_CHARACTERS = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x85\u2028\u2029\u0130\u212a]")
+"""Characters that end a line in some engines and not in others, and letters whose lower case is in ASCII."""
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):
@@ -179,4 +179,4 @@ def skip_options(nodes: Nodes) -> Nodes:
 
 def reads_alike(text: str) -> bool:
     """Return False if engines may read `text` differently: odd line ends, or letters with several lower cases."""
-    return _ODD_SPACES.search(text) is None and (text.isascii() or text.casefold() == text.lower())
+    return _ODD_CHARACTERS.search(text) is None and (text.isascii() or text.casefold() == text.lower())

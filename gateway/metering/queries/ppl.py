@@ -1,4 +1,4 @@
-"""PPL, the piped language of OpenSearch: the indices are in `source=`, in `join`, `lookup`, and in sub-queries in `[ ]`.
+"""PPL, the piped language of OpenSearch: the indices are in `source=`, `join`, `lookup`, and sub-queries in `[ ]`.
 
 The language has no functions of users. An index with a wildcard is named as it is written; the tables are then not
 exhaustive, as with commands that are not listed here.
@@ -6,7 +6,7 @@ exhaustive, as with commands that are not listed here.
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
     BACKTICKS,
     BLOCK_COMMENT,
@@ -23,7 +23,7 @@ from gateway.metering.queries.lexer import (
     skip_options,
     split,
 )
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
@@ -31,10 +31,10 @@ _LEXER = Lexer(
     word_characters=r"\w*.@:\-",
     marks=r"/\*|==|!=|<=|>=",
 )
-_COMMANDS = frozenset(
-    "where fields table dedup eval stats eventstats streamstats sort head rename top rare parse grok patterns regex rex "
-    "bin timechart chart trendline fillnull flatten expand reverse spath kmeans ad ml append appendcol appendpipe "
-    "multisearch subquery replace addtotals mvexpand".split()
+_COMMANDS = word_set(
+    "where fields table dedup eval stats eventstats streamstats sort head rename top rare parse grok patterns regex "
+    "rex bin timechart chart trendline fillnull flatten expand reverse spath kmeans ad ml append appendcol appendpipe "
+    "multisearch subquery replace addtotals mvexpand"
 )
 """Commands that read no other index, except in sub-queries."""
 

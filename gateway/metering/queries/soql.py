@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import DOUBLE_QUOTED, SINGLE_QUOTED, STRING, WORD, Lexer, Nodes, find_word, split
-from gateway.metering.queries.sources import Sources
 
 _LEXER = Lexer(
     skipped=r"(?!)",

@@ -6,9 +6,9 @@ indices too) and every command is known to read nothing else. Macros and saved s
 
 from __future__ import annotations
 
-from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import NAME, STRING, WORD, Lexer, Node, Nodes, find_word, split
-from gateway.metering.queries.sources import Sources
+from gateway.metering.vocabulary.names import word_set
 
 _MACRO = NAME
 _LEXER = Lexer(
@@ -19,24 +19,20 @@ _LEXER = Lexer(
 )
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_COMMANDS = _set(
-    "stats timechart chart eval where fields table sort head tail top rare dedup rename rex regex bin bucket eventstats "
-    "streamstats sistats sitimechart transaction fillnull filldown mvexpand makemv mvcombine nomv spath extract kv "
-    "convert addtotals addcoltotals replace reverse xmlkv xpath iplocation cluster anomalies anomalydetection predict "
-    "trendline untable xyseries transpose accum delta contingency correlate associate format return gauge highlight "
-    "outlier setfields strcat uniq foreach appendpipe makeresults gentimes kmeans geostats autoregress "
-    "concurrency diff rangemap fieldsummary search join append appendcols multisearch set union"
+_COMMANDS = word_set(
+    "stats timechart chart eval where fields table sort head tail top rare dedup rename rex regex bin bucket "
+    "eventstats streamstats sistats sitimechart transaction fillnull filldown mvexpand makemv mvcombine nomv spath "
+    "extract kv convert addtotals addcoltotals replace reverse xmlkv xpath iplocation cluster anomalies "
+    "anomalydetection predict trendline untable xyseries transpose accum delta contingency correlate associate format "
+    "return gauge highlight outlier setfields strcat uniq foreach appendpipe makeresults gentimes kmeans geostats "
+    "autoregress concurrency diff rangemap fieldsummary search join append appendcols multisearch set union"
 )
 """Commands that read nothing else, except in sub-searches."""
-_SEARCHES = _set("search metasearch tstats mstats metadata eventcount walklex dbinspect mcatalog mpreview")
+_SEARCHES = word_set("search metasearch tstats mstats metadata eventcount walklex dbinspect mcatalog mpreview")
 """Commands that restrict their data by `index=`."""
-_LOOKUPS = _set("inputlookup inputcsv lookup")
-_WRITES = _set("outputlookup outputcsv collect mcollect meventcollect summaryindex stash overlap")
-_WITHOUT_SOURCE = _set("foreach appendpipe")
+_LOOKUPS = word_set("inputlookup inputcsv lookup")
+_WRITES = word_set("outputlookup outputcsv collect mcollect meventcollect summaryindex stash overlap")
+_WITHOUT_SOURCE = word_set("foreach appendpipe")
 """Commands whose groups in brackets are commands, not searches."""
 _DATASET_KINDS = ("datamodel:", "lookup:", "savedsearch:")
 
@@ -152,11 +148,11 @@ def _may_reach_more(nodes: Nodes) -> bool:
     """Return True for macros, the function `lookup`, data sets by name, and escapes outside strings."""
     return any(
         node.kind == _MACRO
-        or node.word == "lookup"
+        or (node.word == "lookup" and nodes[at + 1 : at + 2] and nodes[at + 1].kind == "(")
         or node.word.startswith(_DATASET_KINDS)
         or (node.kind == WORD and "\\" in node.text)
         or _may_reach_more(node.nodes)
-        for node in nodes
+        for at, node in enumerate(nodes)
     )
 
 

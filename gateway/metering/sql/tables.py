@@ -19,8 +19,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from gateway.metering.sql import functions
 from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.sql import functions
 from gateway.metering.sql.name_scopes import is_cte, possible_tables
 from gateway.metering.table_names import normalize_table
 

@@ -57,6 +57,14 @@ SQL_ARGUMENTS = word_set(
     "sql query statement sqlquery querysql sqltext sqlstatement stmt q queries statements command script "
     "querystring querytext"
 )
+QUERY_ARGUMENTS = SQL_ARGUMENTS | word_set(
+    "search searchquery searchstring querystr queryexpression expr expression selector searchtext pipeline"
+)
+"""Arguments that may hold a query in a language other than SQL."""
+LANGUAGE_ARGUMENTS = word_set("language querylanguage querytype lang querylang syntax")
+"""Arguments that may name the language of a query."""
+FIELD_ARGUMENTS = word_set("fields columns attributes properties")
+"""Arguments with a list of fields to return."""
 CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition conditions having")
 """Arguments with an SQL condition."""
 FILE_ARGUMENTS = word_set(

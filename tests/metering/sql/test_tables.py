@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.metering.sql import cache as sql_cache
 from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.sql import cache as sql_cache
 
 
 def analyzed(text: str) -> QueryAnalysis:

@@ -1,0 +1,154 @@
+"""Tells statements and queries from other strings among the arguments, and analyzes them.
+
+SQL is told by its first words, in any argument, or by the name of the argument. Queries in other languages are told by
+the name of the argument, by the words of the tool's name, or, in an argument whose name says that it holds a query, by
+the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
+from gateway.metering.queries import languages
+from gateway.metering.queries.analysis import QueryAnalysis
+from gateway.metering.queries.languages import Language
+from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
+from gateway.metering.sql import cache as sql_cache
+from gateway.metering.vocabulary.arguments import (
+    CONDITION_ARGUMENTS,
+    FIELD_ARGUMENTS,
+    LANGUAGE_ARGUMENTS,
+    OBJECT_ARGUMENTS,
+    QUERY_ARGUMENTS,
+    SQL_ARGUMENTS,
+)
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import tool_words
+
+MIN_STATEMENT = 6
+"""Characters; a shorter text is no statement."""
+
+_SQL_START = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:select\s|"
+    r"with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
+    r"update\s+\S+\s+(?:as\s+\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|replace\s+into\s|truncate\s+table\s|"
+    r"(?:create|drop|alter)\s+(?:or\s+replace\s+|temp\s+|temporary\s+|unique\s+)*"
+    r"(?:table|view|index|schema|database|materialized|function)\s)",
+    re.IGNORECASE,
+)
+_STATEMENT_START = re.compile(
+    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
+    r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
+    re.IGNORECASE,
+)
+_TABLE_IN_EXPRESSION = re.compile(
+    r"\(\s*(?:from|table)\s+[\w\"`]|\b(?:union|intersect|except)\s+(?:all\s+|distinct\s+)?\(?\s*(?:from|table|select|with)\s"
+)
+"""Queries without `SELECT … FROM` (`TABLE t`, `FROM t`) within an expression, in lower case."""
+
+
+class Statements:
+    """The analyses of the statements and queries among strings; `others` are the remaining strings.
+
+    An analysis is `None` if the text is not understood, or if there is more text than `MAX_QUERY_CHARACTERS`.
+    """
+
+    def __init__(self, tool: str, strings: list[tuple[str, str]]) -> None:
+        self.analyses: list[QueryAnalysis | None] = []
+        self.others: list[tuple[str, str]] = []
+        has_object = any(name in OBJECT_ARGUMENTS for name, _ in strings)
+        self._characters = 0
+        of_tool = _language_of_tool(tool)
+        declared = next((value for name, value in strings if name in LANGUAGE_ARGUMENTS), "")
+        of_argument = languages.named_language(frozenset((normalize_name(declared),))) if declared else None
+        for name, value in strings:
+            if (language := _language_of_argument(name)) is not None:
+                self._add_query(value, language, is_certain=True)
+            elif of_tool is not None and name in QUERY_ARGUMENTS:
+                self._add_query(value, of_tool, is_certain=True)
+            elif len(value) < MIN_STATEMENT or (name in FIELD_ARGUMENTS and has_object):
+                self.others.append((name, value))  # a sub-query among fields reads a relation of the object
+            elif name in QUERY_ARGUMENTS and (language := of_argument or _language_of_text(value)) is not None:
+                self._add_query(value, language, is_certain=False)
+            elif looks_like_sql(name, value):
+                found = sql_cache.analyze(value)
+                self.analyses.append(found or languages.analyze_like_sql(value))
+            else:
+                self.others.append((name, value))
+
+    def _add_query(self, text: str, language: Language, *, is_certain: bool) -> None:
+        self._characters += len(text)
+        is_within = self._characters <= MAX_QUERY_CHARACTERS
+        self.analyses.append(languages.analyze(text, language, is_certain=is_certain) if is_within else None)
+
+
+@lru_cache(maxsize=1_024)
+def _language_of_tool(tool: str) -> Language | None:
+    return languages.named_language(tool_words(tool))
+
+
+@lru_cache(maxsize=1_024)
+def _language_of_argument(name: str) -> Language | None:
+    return languages.language_in(name)
+
+
+def _language_of_text(text: str) -> Language | None:
+    """Return the language of a text that is not SQL by its first words."""
+    if text.isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
+        return None
+    return languages.unmistakable_language(text)
+
+
+def sql_statements(arguments: Mapping[str, Any]) -> list[str]:
+    """Return the strings in `arguments` that are SQL."""
+    # Called for every call, and most arguments are a few scalars: collect them only if they are nested.
+    found = []
+    for name, value in arguments.items():
+        if type(value) is str:
+            if len(value) >= MIN_STATEMENT and looks_like_sql(normalize_name(name), value):
+                found.append(value)
+        elif type(value) not in SCALARS:
+            return _nested_statements(arguments)
+    return found if len(arguments) <= MAX_ARGUMENT_STRINGS else _nested_statements(arguments)
+
+
+def _nested_statements(arguments: Mapping[str, Any]) -> list[str]:
+    return [value for name, value in StringCollector(arguments).found if looks_like_sql(name, value)]
+
+
+def looks_like_sql(name: str, value: str) -> bool:
+    """Return True if the argument `name` (normalized) holds SQL, judged by its first words or its name."""
+    if len(value) < MIN_STATEMENT:
+        return False
+    # Most arguments are one word and no statement is: skip the regular expression.
+    if not value.isalnum() and _SQL_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS):
+        return True
+    if "sql" in name:
+        return True
+    if name not in SQL_ARGUMENTS:
+        return False
+    return _STATEMENT_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS) is not None
+
+
+_STAGE_NAMES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
+
+
+def may_hold_sql(name: str, value: str) -> bool:
+    """Return True if a text may be a statement or reach tables as part of one, or is a pipeline as text."""
+    if len(value) > sql_cache.MAX_SQL_CHARACTERS:
+        return True
+    if len(value) < MIN_STATEMENT:
+        # Too short to name a table, but a statement like `BEGIN` is executed all the same.
+        is_sql = "sql" in name or (name in SQL_ARGUMENTS and _STATEMENT_START.match(value) is not None)
+        return is_sql and not value.isspace() and value != ""
+    text = value.lower()
+    if ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES)):
+        return True
+    if name in CONDITION_ARGUMENTS and "(" in value:
+        condition = sql_cache.analyze(f"SELECT 1 WHERE {value}")
+        return condition is None or not condition.is_exhaustive or bool(condition.named)
+    return _TABLE_IN_EXPRESSION.search(text) is not None
