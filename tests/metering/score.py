@@ -98,7 +98,7 @@ def main() -> None:
         "--leave-one-out",
         action="store_true",
         help="print the outcomes when each server was first met, and with a threshold that was chosen without it "
-        f"(the fewest unknown with at most {MAX_WRONG:.1%} wrong)",
+        f"(the fewest unknown with at most {100 * MAX_WRONG:.1f} %% wrong)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
