@@ -38,9 +38,10 @@ from gateway.metering.rules import evaluation
 from gateway.metering.rules.evaluation import ExpressionFailure
 from gateway.metering.rules.rules import Rule
 from gateway.metering.sql import cache as sql_cache
+from gateway.metering.text.messages import AFFECTED_ROWS
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
-from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_writing_tool
+from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_sure_write, is_writing_tool
 
 
 def meter(
@@ -111,7 +112,10 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
     tables = _merge_tables(count.tables, parsed.tables_read)
     if parsed.returns_rows is False and count.method != DECLARED:
         return _result(tables, 0, WRITE_STATEMENT, written, count.with_signs(Sign.NO_ROWS))
-    if count.kind is CountKind.OBJECT:
+    if parsed.returns_rows is None and is_sure_write(parsed.tool):
+        method = AFFECTED_ROWS.method if count.kind is CountKind.NONE else count.method
+        count = counted(0, method, (), (Sign.WRITE,)).at(count.path)
+    elif count.kind is CountKind.OBJECT:
         count = _count_object(count, parsed, arguments, tables)
     if count.kind is CountKind.NONE or count.records is None:
         return MeteringResult(tables, None, UNKNOWN, written=written)

@@ -35,6 +35,10 @@ class Sign(StrEnum):
     ONE_EACH = "one_each"
     ERROR = "error"
     NO_ROWS = "no_rows"
+    PENDING = "pending"
+    STATED_ZERO = "stated_zero"
+    DESCRIBING_TOOL = "describing_tool"
+    OTHER_TEXTS = "other_texts"
     IDENTIFIED = "identified"
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
@@ -77,6 +81,10 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.ONE_EACH: (2.5, "one record in each text"),
     Sign.ERROR: (3, "the report of an error"),
     Sign.NO_ROWS: (4, "a statement that returns no rows"),
+    Sign.PENDING: (3, "an answer that the work goes on"),
+    Sign.STATED_ZERO: (3, "the result states that there are no records"),
+    Sign.DESCRIBING_TOOL: (-1.5, "a tool that describes, so a list may be a property"),
+    Sign.OTHER_TEXTS: (-2.5, "longer texts without records beside it"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),

@@ -32,6 +32,10 @@ MAX_READ_TEXTS = 48
 """Texts that are read in every format; if there are more, each has to be one JSON object."""
 MAX_READ_TOGETHER = 64 * 1024
 """Characters of several texts that are read in every format."""
+MAX_ANNOUNCEMENT = 100
+"""Characters of a text that states the number of the following texts."""
+MAX_REMARK_LINES = 4
+"""Lines of a text without records that raise no doubt."""
 MAX_REMARK = 800
 """Characters of a text without records that may accompany those with records."""
 
@@ -146,6 +150,8 @@ class ResultCounter:
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return _count_objects(all_texts)
+        if not resources and (stated := _count_announced(texts)) is not None:
+            return stated
         if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
             return _one_each(entries, "blocks_text")
         counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
@@ -179,6 +185,18 @@ def _is_repeated(first: list[Count], second: list[Count]) -> bool:
     """Return True if the second blocks hold as many records as the first, in another format: the same data again."""
     counts = [[one.records for one in part if one.kind is CountKind.COUNTED] for part in (first, second)]
     return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
+
+
+_ANNOUNCEMENT = re.compile(r"[^\d\n]{0,40}?\b(\d{1,6}) [A-Za-z][\w ()]{1,40}[:.]?\s*\Z")
+
+
+def _count_announced(texts: list[str]) -> Count | None:
+    """Count texts below a first one that states their number: `Found 2 invoices:`."""
+    match = _ANNOUNCEMENT.match(texts[0]) if len(texts) > 1 and len(texts[0]) < MAX_ANNOUNCEMENT else None
+    if match is None or int(match.group(1)) != len(texts) - 1:
+        return None
+    found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
+    return msgspec.structs.replace(found, path="each text", witness="text 1")
 
 
 _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
@@ -223,7 +241,9 @@ def _sum(counts: list[Count], texts: list[str], links: int) -> Count:
     objects = [one for one in counts if one.kind is CountKind.OBJECT]
     lists = [one for one in counts if one.kind is CountKind.COUNTED]
     if lists and not objects:
-        return _checked_by_remarks(_add(lists), remarks)
+        is_long = any(remark.strip().count("\n") >= MAX_REMARK_LINES for remark in remarks)
+        found = _add(lists).with_signs(Sign.OTHER_TEXTS) if is_long else _add(lists)
+        return _checked_by_remarks(found, remarks)
     if len(objects) > 1 and not lists:
         return _checked_by_remarks(_one_each(len(objects), objects[0].method), remarks)
     if links and not lists and not objects:

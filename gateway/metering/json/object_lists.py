@@ -15,14 +15,15 @@ from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
-    METADATA_MEMBERS,
     ROW_MEMBERS,
+    describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_listing_or_describing_tool,
     is_named_after_tool,
+    is_schema_tool,
     is_writing_tool,
 )
 
@@ -78,17 +79,21 @@ class ObjectLists(ObjectMembers):
         """Count the lists under names that only this server uses."""
         members = self._members
         lists = {name: value for name, value in members.items() if isinstance(value, list)}
+        if is_schema_tool(self._arguments.tool) and (columns := self._count_columns()) is not None:
+            return columns
         for name in lists:
             if is_named_after_tool(name, self._arguments.tool) and not is_writing_tool(self._arguments.tool):
                 return self._count_list(name, Sign.NAMED_LIST)  # `list_keys` returns `keys`
-        custom = {name: value for name, value in lists.items() if name not in METADATA_MEMBERS}
+        custom = {name: value for name, value in lists.items() if not describes_records(name)}
         if not custom and not is_describing_tool(self._arguments.tool):
             lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
         if custom and "id" in members:
             return None  # a record with lists in it
         if len(of_objects) == 1:
-            signs = (Sign.OTHER_LIST, Sign.EMPTY_BESIDE_FULL) if self._has_empty_list() else (Sign.OTHER_LIST,)
+            signs = [Sign.OTHER_LIST]
+            signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list() else []
+            signs += [Sign.DESCRIBING_TOOL] if is_describing_tool(self._arguments.tool) else []
             return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
         if not custom and is_listing_or_describing_tool(self._arguments.tool):
             return self._count_columns()
@@ -145,7 +150,7 @@ class ObjectLists(ObjectMembers):
         names = [
             name
             for name, value in self._members.items()
-            if isinstance(value, list) and name not in METADATA_MEMBERS and name != list_name and value
+            if isinstance(value, list) and not describes_records(name) and name != list_name and value
         ]
         fitting = [one for one in names if length(self._members[one]) in numbers]
         if len(fitting) != 1:

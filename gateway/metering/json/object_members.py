@@ -13,9 +13,9 @@ from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
-    METADATA_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
+    describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
@@ -64,7 +64,7 @@ class ObjectMembers:
         return any(
             isinstance(value, list) and bool(value) and isinstance(value[0], dict | list)
             for name, value in self._members.items()
-            if name not in METADATA_MEMBERS
+            if not describes_records(name)
         )
 
     def _has_other_list(self, name: str) -> bool:
@@ -73,7 +73,7 @@ class ObjectMembers:
         return any(
             isinstance(value, list) and bool(value) and isinstance(value[0], dict) and length(value) != total
             for other, value in self._members.items()
-            if other != name and other not in METADATA_MEMBERS
+            if other != name and not describes_records(other)
         )
 
     def _has_empty_list(self) -> bool:

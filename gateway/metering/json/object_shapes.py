@@ -11,15 +11,18 @@ from typing import Any
 import msgspec
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json import maps, objects
+from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
+from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind
 from gateway.metering.vocabulary.members import (
+    PAGE_MEMBERS,
     ROW_COUNT_MEMBERS,
     ROW_MEMBERS,
     TABLE_MEMBERS,
 )
+from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_overwriting_tool,
@@ -40,6 +43,8 @@ class ObjectShape(ObjectLists):
         members = self._members
         if objects.is_failure(members):
             return FAILURE
+        if objects.is_pending(members) and not self._is_selected():
+            return self._counted(0, Sign.PENDING)
         if True in (members.get("success"), members.get("ok")) and is_overwriting_tool(self._arguments.tool):
             found = self._counted(0, Sign.WRITE) if self._arguments.returns_rows is None else self._count_members()
         else:
@@ -48,6 +53,11 @@ class ObjectShape(ObjectLists):
             found = stated
         tables = objects.named_tables(members) or found.tables
         return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
+
+    def _is_selected(self) -> bool:
+        """Return True if the members are the columns of the call's statement."""
+        columns = self._arguments.columns
+        return columns is not None and {normalize_name(one) for one in columns} == self._members.keys()
 
     def _stated_number(self) -> Count | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
@@ -74,6 +84,8 @@ class ObjectShape(ObjectLists):
             return self._counted(total, Sign.MAP)
         if (found := self._count_other_lists()) is not None:
             return found
+        if (found := self._count_none()) is not None:
+            return found
         if total is not None:
             return self._counted(total, Sign.MAP)
         if (found := self._count_inner()) is not None:
@@ -81,6 +93,19 @@ class ObjectShape(ObjectLists):
         if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
             return wrapped if wrapped.kind else self.count_message()
         return self._count_without_list(wrapped)
+
+    def _count_none(self) -> Count | None:
+        """Return 0 records if an object without a list states that there are none, or its only list is empty."""
+        members = self._members
+        lists = [name for name, value in members.items() if isinstance(value, list)]
+        if is_describing_tool(self._arguments.tool) or any(members[name] for name in lists) or "id" in members:
+            return None
+        stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
+        if stated and all(one.number == 0 for one in stated):
+            found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
+            return msgspec.structs.replace(found, witness=self._original(stated[0].name))
+        is_envelope = not members.keys().isdisjoint(PAGE_MEMBERS | {"ok", "success"})
+        return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if len(lists) == 1 and is_envelope else None
 
     def _count_without_list(self, wrapped: Count) -> Count:
         """Count an object without a list of records: an acknowledgement, a summary, or one record."""

@@ -36,8 +36,36 @@ WRAPPER_MEMBERS = (
 )
 """Members that describe or surround the records and hold none."""
 
+_UNFINISHED_STATES = frozenset(
+    (
+        "pending",
+        "running",
+        "queued",
+        "submitted",
+        "in progress",
+        "accepted",
+        "processing",
+        "executing",
+        "started",
+        "waiting",
+    )
+)
+_HANDLE_ENDINGS = ("id", "handle", "token", "url", "uri", "operation", "name")
+_PENDING_ENDINGS = (
+    *_HANDLE_ENDINGS,
+    "at",
+    "time",
+    "state",
+    "status",
+    "progress",
+    "percent",
+    "seconds",
+    "ms",
+    "message",
+)
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
+_GROUP_LABELS = frozenset(("stream", "labels", "group"))
 _GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
@@ -60,7 +88,15 @@ def is_result_set(members: Members) -> bool:
     lists = [name for name in _GROUP_LISTS if isinstance(members.get(name), list)]
     if not lists:
         return False
-    return "columns" in members or all(name in WRAPPER_MEMBERS or name in lists for name in members)
+    return "columns" in members or all(
+        name in WRAPPER_MEMBERS or name in _GROUP_LABELS or name in lists for name in members
+    )
+
+
+def described_columns(value: Any) -> int:
+    """Return the number of columns that the description of a table lists."""
+    columns = value.get("columns", value.get("fields")) if isinstance(value, dict) else None
+    return length(columns) if isinstance(columns, list) and columns and isinstance(columns[0], dict) else 0
 
 
 def is_named_result(members: Members) -> bool:
@@ -86,8 +122,27 @@ def is_failure(members: Members) -> bool:
     custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS]
     if errors:
         return len(custom) <= 2
-    status = members.get("status")
-    return not custom and isinstance(status, str) and status.lower() in ("error", "failed", "failure", "fail")
+    return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
+
+
+def state_of(members: Members) -> str:
+    """Return the state of the call that an object reports, in lower case; empty if it reports none."""
+    for name in ("status", "state"):
+        value = members.get(name)
+        value = value.get("state", value.get("status")) if isinstance(value, dict) else value
+        if isinstance(value, str):
+            return value.lower()[:32]
+    return ""
+
+
+def is_pending(members: Members) -> bool:
+    """Return True if an object says only that the work goes on: a state, a handle, and no data."""
+    if normalize_name(state_of(members)) not in _UNFINISHED_STATES:
+        return False
+    has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
+    is_flat = not any(isinstance(value, list) and value for value in members.values())
+    known = all(name in WRAPPER_MEMBERS or name.endswith(_PENDING_ENDINGS) for name in members)
+    return has_handle and is_flat and known
 
 
 def is_acknowledgement(members: Members) -> bool:

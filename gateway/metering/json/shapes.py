@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.metering.arguments import ParsedArguments
+from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects
 from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.vocabulary.tools import is_schema_tool
 
 MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
@@ -86,12 +88,21 @@ class ShapeCounter:
         total, sample = length(values), values[:SAMPLE]
         if all(map(objects.is_content_block, sample)):
             return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
+        if (columns := self._count_described_columns(values)) is not None:
+            return columns
         if total == 1:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
             return self._count_result_sets(values, depth)
         rows = objects.rows_of_cells(values)
         return self._counted(total if rows is None else rows)
+
+    def _count_described_columns(self, values: list[Any]) -> Count | None:
+        """Add up the columns of the tables that a tool describes."""
+        if not is_schema_tool(self.arguments.tool) or length(values) != len(values):
+            return None
+        columns = [objects.described_columns(one) for one in values]
+        return counted(sum(columns), self.method, (), (Sign.COLUMN_LIST,)) if all(columns) else None
 
     def _count_only_object(self, value: dict[str, Any], depth: int) -> Count:
         """Count the only object of a list: one record, unless it reports an error or a write, or wraps the records."""

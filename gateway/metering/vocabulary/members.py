@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.metering.vocabulary.names import word_list, word_set
 
 ROW_MEMBERS = word_list(
@@ -22,6 +24,15 @@ METADATA_MEMBERS = COLUMN_MEMBERS | word_set(
     "facets aggregations index metadata meta sort order details annotations permissions options"
 )
 """Members that describe the records; they hold records only if no other member does."""
+
+
+@lru_cache(maxsize=4_096)
+def describes_records(name: str) -> bool:
+    """Return True if a member (normalized) describes the records, so that they are in another one if there is one."""
+    return name in METADATA_MEMBERS or name == "cols" or any(part in name for part in _DESCRIBING_PARTS)
+
+
+_DESCRIBING_PARTS = ("column", "field", "header", "schema", "dtype", "warning")
 
 RETURNED_COUNT_MEMBERS = word_set(
     "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "
@@ -52,8 +63,8 @@ COUNTED_NOUNS = word_set(
 """Nouns in the names of members that count records, such as `num_rows`."""
 
 SUMMARY_MEMBERS = word_set(
-    "meta metadata pagination paging page pageinfo pagemeta pagingmetadata summary stats statistics info header "
-    "responsemetadata resultmetadata resultsummary querymetadata querystats resultsetmetadata searchinformation"
+    "meta metadata manifest pagination paging page pageinfo pagemeta pagingmetadata summary stats statistics info "
+    "header responsemetadata resultmetadata resultsummary querymetadata querystats resultsetmetadata searchinformation"
 )
 """Members with an object that describes the records beside it, such as a page."""
 

@@ -16,8 +16,25 @@ _WRITE_VERBS = word_set(
     "save copy merge clear patch push move edit store register unset commit replace "
     "complete archive restore undo cancel close assign schedule"
 )
+_SURE_WRITE_VERBS = word_set(
+    "create insert update delete add append remove upsert rename write upload edit send submit post drop"
+)
+_QUANTITIES = word_set("batch bulk multi multiple many mass one single")
+"""Words that may precede the verb."""
+_RECORDS_OF_WRITES = word_set(
+    "history log logs query sql statement report reports status stats search job jobs comments posts updates "
+    "read export preview validate check run execute session connection"
+)
+"""Words of a tool's name with which a verb may be part of a noun, or the tool may return rows as well."""
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
+_SCHEMA_WORDS = word_set("describe schema structure columns fields definition")
+_PERSONAL_WORDS = word_set("profile info")
+"""Describing words with which an entity may be meant: the profile of a user."""
+_CONTAINERS = word_set(
+    "table sheet worksheet spreadsheet workbook dataset database file collection index schema column field server "
+    "cluster system data view project"
+)
 _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
     "definition health status overview"
@@ -52,19 +69,36 @@ def tool_words(tool: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1_024)
 def is_writing_tool(tool: str) -> bool:
-    """Return True if the tool's name begins with a verb such as `insert`, possibly after a product name."""
+    """Return True if the tool's name begins with a verb such as `insert`, possibly after a product name, or ends so."""
     first = [word.lower() for word in _WORD.findall(tool[:200])[:3]]
     first = first if first[1:2] == ["and"] else first[:2]
-    return "replace" in first or (
-        any(word in _WRITE_VERBS for word in first) and not any(word in _READ_VERBS for word in first)
+    return (
+        "replace" in first
+        or (any(word in _WRITE_VERBS for word in first) and not any(word in _READ_VERBS for word in first))
+        or is_sure_write(tool)
     )
+
+
+@lru_cache(maxsize=1_024)
+def is_sure_write(tool: str) -> bool:
+    """Return True if the tool's name can only mean a write, so that its result is an acknowledgement or an echo."""
+    words = [word.lower() for word in _WORD.findall(tool[:200])]
+    acting = [word for word in words if word not in _QUANTITIES]
+    if acting[:1] == ["new"] and acting[-1][-1:] != "s":
+        return True
+    is_write = not _SURE_WRITE_VERBS.isdisjoint(acting[:2] + acting[-1:])
+    return is_write and _READ_VERBS.isdisjoint(words) and _RECORDS_OF_WRITES.isdisjoint(words)
 
 
 @lru_cache(maxsize=1_024)
 def is_fetching_tool(tool: str) -> bool:
     """Return True if the tool's name says that it fetches one entity: `get_issue`, but not `get_stats`."""
     words = [word.lower() for word in _WORD.findall(tool[:200])]
-    return not _FETCH_VERBS.isdisjoint(words[:3]) and not is_listing_tool(tool) and not is_describing_tool(tool)
+    if _FETCH_VERBS.isdisjoint(words[:3]) or is_listing_tool(tool):
+        return False
+    return _DESCRIBE_WORDS.isdisjoint(words) or (
+        not _PERSONAL_WORDS.isdisjoint(words) and _CONTAINERS.isdisjoint(words)
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -89,6 +123,11 @@ def is_named_after_tool(member: str, tool: str) -> bool:
     """
     known = tool_words(tool)
     return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known)
+
+
+def is_schema_tool(tool: str) -> bool:
+    """Return True if the tool describes the columns of a table."""
+    return not tool_words(tool).isdisjoint(_SCHEMA_WORDS)
 
 
 def is_listing_or_describing_tool(tool: str) -> bool:
