@@ -21,7 +21,8 @@ from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import formats
-from gateway.metering.text.lines import MAX_LINES_WITH_COUNT, split_lines, stated_count
+from gateway.metering.text.lines import split_lines
+from gateway.metering.text.statements.witnesses import Verdict, stated, verdict
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
 from gateway.metering.vocabulary.tools import is_listing_tool
@@ -38,7 +39,8 @@ MAX_REMARK_LINES = 4
 """Lines of a text without records that raise no doubt."""
 MAX_REMARK = 800
 """Characters of a text without records that may accompany those with records."""
-
+MAX_REMARK_LINES = 12
+"""Lines of such a text that may state a number."""
 
 _FORMATS = {
     "json_text": "JSON",
@@ -204,7 +206,7 @@ _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")
 
 def _count_entries(texts: list[str]) -> int | None:
     """Count texts that each describe one entry and begin with the same label: `Name: "a"`, `Name: "b"`."""
-    has_heading = len(texts) > 2 and (stated_count(texts[0]) is not None or texts[0].rstrip().endswith(":"))
+    has_heading = len(texts) > 2 and (stated(texts[0]).number is not None or texts[0].rstrip().endswith(":"))
     entries = texts[1:] if has_heading else texts
     labels = [_LABEL.match(one) for one in entries]
     if len(entries) < 2 or not all(labels):
@@ -263,12 +265,11 @@ def _add(lists: list[Count]) -> Count:
 
 def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
     """Compare a count with the numbers in the short texts beside it; one of several pages may have a larger total."""
-    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_LINES_WITH_COUNT]]
-    stated = {number for line in lines if (number := stated_count(line)) is not None}
-    if not stated or found.records is None or found.witness:
+    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_REMARK_LINES]]
+    if found.records is None or found.witness:
         return found
-    if found.records in stated:
-        return msgspec.structs.replace(found, witness="remark").with_signs(Sign.WITNESS_AGREES)
-    if max(stated) < found.records:
-        return msgspec.structs.replace(found, witness="remark").with_signs(Sign.WITNESS_DISAGREES)
-    return found
+    judged = verdict(list(map(stated, lines)), found.records)
+    if judged is Verdict.SILENT:
+        return found
+    sign = Sign.WITNESS_AGREES if judged is Verdict.AGREES else Sign.WITNESS_DISAGREES
+    return msgspec.structs.replace(found, witness="remark").with_signs(sign)

@@ -2,7 +2,8 @@
 
 - The formats are tried from the strictest to the loosest. One has to match the whole text except short headings and
   footers. Prose is unknown.
-- A count stated in a footer ("5 rows") only confirms a count, and is never the count itself.
+- A number stated in a heading or footer ("5 rows") confirms or contradicts a count, and is never the count itself. A
+  count that it contradicts is unknown.
 - A text that begins like JSON and is not JSON, usually because it is truncated, is unknown.
 """
 
@@ -16,17 +17,13 @@ import msgspec
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.json import structure
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text import (
-    bullet_lists,
-    delimited,
-    drawn_tables,
-    key_value_text,
-    markup,
-    messages,
-    python_repr,
-)
+from gateway.metering.text import key_value_text, markup, python_repr
 from gateway.metering.text.lines import EDGE, split_lines, trim_blank_lines
-from gateway.metering.vocabulary.tools import is_writing_tool
+from gateway.metering.text.lists import bullet_lists, log_lines, program_output
+from gateway.metering.text.statements import messages, units
+from gateway.metering.text.statements.witnesses import Verdict, verdict
+from gateway.metering.text.tables import aligned_columns, delimited, drawn_tables, single_value
+from gateway.metering.vocabulary.tools import is_listing_tool, is_writing_tool, tool_words
 
 MAX_TEXT_CHARACTERS = 2_000_000
 """Characters; a longer text is unknown."""
@@ -57,6 +54,10 @@ _CONFIRMATION = re.compile(
     r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,
 )
+_CHECK_BOX = re.compile(r"\[[ xX*-]?\] \w")
+_DIGIT = re.compile(r"\d")
+_LOG_WORDS = frozenset(("log", "logs", "journal", "tail", "syslog", "loki"))
+_COMMIT_WORDS = frozenset(("log", "git", "commits", "commit", "history"))
 _CODE = re.compile(r"[{};]|\w\(|=\s*\Z")
 """Characters around JSON that show that the text is source code."""
 
@@ -81,8 +82,9 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         if (found := _count_data(text, depth, count_value)) is not None:
             return found
         if _begins_as_data(text):
-            return _count_embedded(text, depth, count_value) or UNKNOWN_COUNT
-    if (message := messages.count(_below_heading(text)) or messages.count(text)) is not None:
+            message = messages.count(text) if text[0] == "(" else None
+            return message or _count_embedded(text, depth, count_value) or UNKNOWN_COUNT
+    if (message := _count_message(text, arguments)) is not None:
         return message
     if (tag := _TAG.match(text)) is not None:
         original = text = text[tag.end() :]
@@ -97,21 +99,60 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
         confirmed := _confirmed_write(text, arguments)
     ) is not None:
         return confirmed
-    return found or _count_embedded(text, depth, count_value) or _count_listed(text, arguments) or UNKNOWN_COUNT
+    return found or _count_embedded(text, depth, count_value) or bullet_lists.count(text, arguments) or UNKNOWN_COUNT
+
+
+def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
+    """Return 0 records for a message or an empty collection."""
+    if python_repr.is_empty(text):
+        return messages.NO_RECORDS
+    message = messages.count(_below_heading(text)) or messages.count(text)
+    if message is messages.NO_RECORDS and "count" in tool_words(arguments.tool) and _DIGIT.search(text):
+        return None  # the number is the answer
+    is_listing = is_listing_tool(arguments.tool)
+    if message is None and (
+        messages.is_empty_list(text, is_listing) or (is_listing and text.lower() in ("none", "empty"))
+    ):
+        return messages.NO_RECORDS
+    return message
 
 
 def _count_formatted(text: str, original: str, arguments: ParsedArguments) -> Count | None:
+    """Count the records in a text by the strict formats, or by a looser one that its statements do not contradict."""
     lines = split_lines(trim_blank_lines(original))
-    for count_format in (markup.count, drawn_tables.count, key_value_text.count, delimited.count):
-        if (found := count_format(text, lines, arguments)) is not None:
-            return found
-    return None
+    if lines is None:
+        strict = markup.count(text, lines, arguments) or drawn_tables.count(text, lines, arguments)
+        return strict or key_value_text.count(text, lines, arguments) or delimited.count(text, lines, arguments, [])
+    if arguments.returns_rows and arguments.has_one_column and (values := single_value.count(text)) is not None:
+        return counted(values, "scalar_text")
+    outline = units.outline(lines)
+    if (found := markup.count(text, lines, arguments) or drawn_tables.count(text, lines, arguments)) is not None:
+        is_contradicted = verdict(outline.statements, found.records or 0) is Verdict.DISAGREES
+        return UNKNOWN_COUNT if is_contradicted else found
+    if (entries := _count_program_lines(outline.body, arguments)) is not None:
+        return _confirmed(counted(entries, "lines_text"), outline, arguments)
+    found = key_value_text.count(text, lines, arguments) or delimited.count(text, lines, arguments, outline.statements)
+    return _confirmed(found, outline, arguments)
 
 
-def _count_listed(text: str, arguments: ParsedArguments) -> Count | None:
-    if arguments.returns_rows and arguments.has_one_column and _is_scalar(text):
-        return counted(1, "scalar_text")
-    return bullet_lists.count(text, arguments)
+def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | None:
+    """Count the lines of a log, the entries in the output of a program, or the rows of aligned columns."""
+    known = tool_words(arguments.tool)
+    entries = log_lines.count(body, not known.isdisjoint(_LOG_WORDS))
+    if entries is None:
+        entries = program_output.count(body, not known.isdisjoint(_COMMIT_WORDS))
+    return aligned_columns.count(body) if entries is None else entries
+
+
+def _confirmed(found: Count | None, outline: units.Outline, arguments: ParsedArguments) -> Count | None:
+    """Compare a count with the numbers that the text states; use its parts if they agree better."""
+    is_list = found is not None and found.kind is CountKind.COUNTED
+    judged = verdict(outline.statements, found.records or 0) if found is not None and is_list else Verdict.SILENT
+    if judged is Verdict.AGREES or is_writing_tool(arguments.tool):
+        return found
+    if (entries := units.count(outline)) is not None:
+        return counted(entries, "blocks_text")
+    return UNKNOWN_COUNT if judged is Verdict.DISAGREES else found
 
 
 def _below_heading(text: str) -> str:
@@ -129,11 +170,9 @@ def _confirmed_write(text: str, arguments: ParsedArguments) -> Count | None:
     )
 
 
-def _is_scalar(text: str) -> bool:
-    return len(text) < 64 and text.replace(",", "").replace(".", "").removeprefix("-").isdecimal()
-
-
 def _begins_as_data(text: str) -> bool:
+    if _CHECK_BOX.match(text):
+        return False
     return text[0] in "{(" or text[1:].lstrip()[:1] in ("{", "[", "(", '"', "'", "]")
 
 
@@ -217,6 +256,8 @@ def _count_embedded(text: str, depth: int, count_value: CountsValues) -> Count |
         end = text.rfind("]" if text[start] == "[" else "}") + 1
         if end <= start or start + len(text) - end > MAX_PROSE_CHARACTERS or (start == 0 and end == len(text)):
             continue
+        if start > 0 and text[start - 1] == "\n" and text[end : end + 1] not in ("", "\n", "\r"):
+            continue  # a mark at the beginning of a line
         if _CODE.search(text[:start]) or _CODE.search(text[end:]):
             continue
         is_inline = start > 0 and text[start - 1] != "\n"

@@ -10,7 +10,10 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text.lines import EDGE, stated_count
+from gateway.metering.text.lines import EDGE
+from gateway.metering.text.lists import grouped_lists
+from gateway.metering.text.statements.units import ITEM
+from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
 MAX_LINES_BEFORE = 5
@@ -18,11 +21,11 @@ MAX_LINES_BEFORE = 5
 
 _WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
-    rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?))(\d{{1,8}})\b|"
+    rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?|\u7b2c ?))(\d{{1,8}})(?:\b|(?=[\u4e00-\u9fff]))|"
     rf"([\W_]{{0,40}})(\d{{1,8}})([.)\]:#] ?{_WORD}\b[\W_]{{0,40}})\Z",
     re.IGNORECASE,
 )
-_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?:(?:\s|\Z)")
+_KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?(?::(?:\s|\Z)|\uff1a)")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
 _CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
 _BULLETS = re.compile(r"\s{0,8}[-*•] ")
@@ -33,7 +36,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     """Count the records in `text`; `None` if it is not key-value text."""
     if (total := _count_numbered(text)) is not None:
         return counted(total, "rows_text")
-    if ":" not in text[:EDGE]:
+    if ":" not in text[:EDGE] and "\uff1a" not in text[:EDGE]:
         return None
     if lines is None:
         return _count_long_blocks(text)
@@ -110,7 +113,7 @@ def _count_yaml(lines: list[str]) -> Count | None:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
     if outer and len(outer) < len(lines) and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
-        return counted(len(outer), "yaml_text")
+        return counted(grouped_lists.count(lines) or len(outer), "yaml_text")
     return None
 
 
@@ -129,7 +132,7 @@ def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
         else:
             blocks[-1].append(line)
     found = [block for block in blocks if block]
-    while found and len(found[-1]) == 1 and (stated_count(found[-1][0]) is not None or _key(found[-1][0]) is None):
+    while found and len(found[-1]) == 1 and (stated(found[-1][0]).number is not None or _key(found[-1][0]) is None):
         found.pop()
     has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1
     if has_heading:
@@ -142,9 +145,11 @@ def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
     keys = {_key(block[0]) for block in found}
     if len(keys) != 1 or None in keys or any(len(block) < 2 for block in found):
         return None
-    if len(found) == 1 and has_heading and is_listing:
-        return counted(1, "blocks_text")
     if len(found) == 1:
-        is_list = any(_BULLETS.match(line) for line in found[0])
+        outer = [line for line in found[0] if not line.startswith((" ", "\t"))]
+        is_repeated = len({_key(line) for line in outer}) < len(outer)
+        if has_heading and is_listing and not is_repeated and not any(ITEM.match(line[:200]) for line in outer):
+            return counted(1, "blocks_text")
+        is_list = is_repeated or any(_BULLETS.match(line) for line in found[0])
         return None if is_list else Count(1, "fields_text", CountKind.OBJECT)
     return counted(len(found), "blocks_text")

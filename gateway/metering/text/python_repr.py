@@ -49,6 +49,11 @@ _SEPARATOR = "\x00"
 # Matches from any quotation mark, up to the end of the text if the string is not closed, so it never backtracks.
 _STRING = re.compile(r"('[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z))", re.DOTALL)
 _LONG_ROWS = re.compile(r"\[(\{(?:'[^'\\]{1,100}'|\"[^\"\\]{1,100}\"): |\()")
+_EMPTY = re.compile(
+    r"(?:(?:set|frozenset|deque|dict|list|tuple|dict_(?:keys|values|items)|Counter|OrderedDict|defaultdict|array|Index|Series|"
+    r"RangeIndex|DatetimeIndex|ResultSet|Collection|Map|Set|Array)\((?:\[\s*\]|\{\s*\}|0)?(?:,\s?[^()\[\]\n]{0,80})?\)|"
+    r"(?:Map|Set|Array)\(0\) ?[\[{]\s*[\]}])\Z"
+)
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
 
 
@@ -82,6 +87,11 @@ def to_json(text: str) -> str | None:
         return None
     parts[0::2] = _outside_as_json(_SEPARATOR.join(parts[0::2])).split(_SEPARATOR)
     return '"'.join(parts)
+
+
+def is_empty(text: str) -> bool:
+    """Return True if a text is the repr of an empty collection, such as `set()` or `Index([], dtype='object')`."""
+    return len(text) <= 200 and _EMPTY.match(text) is not None
 
 
 def is_one_tuple(text: str) -> bool:

@@ -156,7 +156,6 @@ def test_records_are_counted_in(text: str, expected: int, method: str) -> None:
         "| not a table",
         "1. Row your boat\ngently down the stream",
         "-- a comment\nSELECT 1, 2 FROM t;\n",
-        "2024-01-02 10:00:00 INFO started, ok\n2024-01-02 10:00:01 INFO stopped",
     ],
 )
 def test_a_text_in_no_known_format_is_unknown(text: str) -> None:

@@ -11,7 +11,8 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, stated_count, trim_blank_lines
+from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, trim_blank_lines
+from gateway.metering.text.statements.witnesses import Stated, stated
 
 MAX_QUOTED_CHARACTERS = 160 * 1024
 """Characters of a text with quoted fields, which is parsed field by field."""
@@ -24,24 +25,33 @@ MAX_HEADING_LINES = 4
 MAX_WIDTH = 500
 """Fields of a line."""
 
+SAMPLE = 8
+"""Lines in which the types of fields are read."""
+
 _DELIMITERS = "\t,;|"
-_NUMBER = re.compile(r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z")
+_NOT_A_NAME = re.compile(
+    r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z|\S+@\S+\.\w+\Z|\w{2,10}://|/\w|(?:true|false)\Z", re.IGNORECASE
+)
+"""A number, date, address or literal: not the name of a column."""
+_COLUMN_NAME = re.compile(r"[^\W\d][\w .#%()/-]{0,40}\Z")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 
-def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
-    """Count the records in `text`; `None` if it is not delimiter-separated."""
+def count(text: str, lines: list[str] | None, arguments: ParsedArguments, statements: list[Stated]) -> Count | None:
+    """Count the records in `text`, which states `statements`; `None` if it is not delimiter-separated."""
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
-    counts = [_count_part(trim_blank_lines(part), lines, arguments) for part in parts]
+    counts = [_count_part(trim_blank_lines(part), lines, arguments, statements) for part in parts]
     found = [one for one in counts if one is not None]
     if not found or len(found) != len(parts):
         return None
     return counted(sum(one.records or 0 for one in found), found[0].method)
 
 
-def _count_part(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
+def _count_part(
+    text: str, lines: list[str] | None, arguments: ParsedArguments, statements: list[Stated]
+) -> Count | None:
     columns = arguments.columns
     for body in _candidates(text):
         first, _, rest = body.partition("\n")
@@ -66,8 +76,12 @@ def _count_part(text: str, lines: list[str] | None, arguments: ParsedArguments) 
                 if lines is None:
                     return None  # a long text is scanned only once
                 continue
-            method = "tsv_text" if delimiter == "\t" else "csv_text"
-            return counted(total - _is_header_row(fields, columns, is_named), method)
+            has_header = is_named or _has_header(fields, rest, delimiter, columns)
+            if not is_named and (stated_header := _stated_header(statements, total)) is not None:
+                has_header = stated_header
+            if has_header is None:
+                return None
+            return counted(total - has_header, "tsv_text" if delimiter == "\t" else "csv_text")
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
             return counted(count_lines(body) - 1, "csv_text")
     return None
@@ -81,7 +95,7 @@ def _candidates(text: str) -> list[str]:
     if blank and tail.count("\n") < MAX_HEADING_LINES and head:
         body = trim_blank_lines(text[: len(text) - len(tail)])
     before, end, last = body.rpartition("\n")
-    if end and len(last) < 100 and stated_count(last) is not None:
+    if end and len(last) < 100 and stated(last).number is not None:
         body = before
     return whole if body is text else whole + _without_heading(body)
 
@@ -148,10 +162,23 @@ def _is_plausible(fields: list[str], first: str) -> bool:
     return all(len(field.split()) <= 5 and (_HEADER_FIELD.match(field) or len(field) < 40) for field in fields)
 
 
-def _is_header_row(fields: list[str], columns: tuple[str, ...] | None, is_named: bool) -> bool:
-    if is_named:
-        return True
+def _has_header(fields: list[str], rest: str, delimiter: str, columns: tuple[str, ...] | None) -> bool | None:
+    """Return True if the first line is a header row; `None` if fields between bars, all texts, leave it open."""
     if columns is not None and len(columns) == len(fields):
         return False
     texts = [field for field in fields if field]
-    return len(texts) >= len(fields) - 1 and len(set(texts)) == len(texts) and not any(map(_NUMBER.match, texts))
+    if len(texts) < len(fields) - 1 or len(set(texts)) != len(texts) or any(map(_NOT_A_NAME.match, texts)):
+        return False
+    if delimiter != "|":
+        return True
+    rows = [_fields(line, delimiter) for line in rest[:EDGE].split("\n", SAMPLE)[:SAMPLE] if line.strip()]
+    is_typed = any(any(len(row) > at and _NOT_A_NAME.match(row[at]) for row in rows) for at in range(len(fields)))
+    return True if is_typed and all(map(_COLUMN_NAME.match, texts)) else None
+
+
+def _stated_header(statements: list[Stated], total: int) -> bool | None:
+    """Return whether the first line is a header row by the number of rows that the text states."""
+    numbers = {number for one in statements if one.is_of_rows for number in (one.returned, one.total)}
+    if total in numbers:
+        return False
+    return True if total - 1 in numbers else None

@@ -11,7 +11,9 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
-from gateway.metering.text.lines import EDGE, MAX_LINE, any_states, stated_count
+from gateway.metering.text.lines import EDGE, MAX_LINE
+from gateway.metering.text.statements.messages import is_empty_mark
+from gateway.metering.text.statements.witnesses import stated
 
 MAX_OUTSIDE_LINES = 10
 """Lines outside of the tables; more if the tables have more rows."""
@@ -56,8 +58,8 @@ def _count_long(text: str, head: str) -> Count | None:
     breaks = text.count("\n")
     if first[:1] == "|":
         return counted(breaks - 1, "markdown_text") if text.count("\n|") == breaks else UNKNOWN_COUNT
-    stated = stated_count(text[-EDGE:].rpartition("\n")[2])
-    return counted(stated, "box_text") if stated is not None and stated in (breaks - 2, breaks - 3) else UNKNOWN_COUNT
+    number = stated(text[-EDGE:].rpartition("\n")[2]).number
+    return counted(number, "box_text") if number is not None and number in (breaks - 2, breaks - 3) else UNKNOWN_COUNT
 
 
 def _count_long_box(text: str, bar: str) -> Count | None:
@@ -114,6 +116,8 @@ def _count_rows(block: list[tuple[bool, str]]) -> int | None:
     if data and _is_footer(data[-1], header):
         data = data[:-1]
     kept = [[line for line in rows if not _marks_omitted_rows(line)] for rows in data]
+    if sum(map(len, kept)) == 1 and _marks_no_rows(next(line for rows in kept for line in rows)):
+        return 0
     if len(data) > 1 and block[0][0]:
         return sum(1 for rows in kept if rows)  # a grid: rows, possibly of several lines each, between borders
     return sum(map(len, kept))
@@ -142,6 +146,12 @@ def _marks_omitted_rows(line: str) -> bool:
     return all(cell.strip() in _DOTS for cell in _BARS.split(line))
 
 
+def _marks_no_rows(line: str) -> bool:
+    """Return True if the only row of a table says that there are none: `| (no rows) | |`."""
+    cells = [cell.strip() for cell in _BARS.split(line[:MAX_LINE]) if cell.strip()]
+    return len(cells) == 1 and cells[0][:1] in "(<[" and is_empty_mark(cells[0])
+
+
 def _count_under_dashes(lines: list[str]) -> Count | None:
     """Count the rows of columns under a line of dashes each, as `sqlite3` and `tabulate` write them.
 
@@ -165,7 +175,11 @@ def _count_under_dashes(lines: list[str]) -> Count | None:
     commas = lines[at - 1].count(",")
     whole = [row for row in rows if row.count(",") >= commas]  # the others continue the row before
     is_plain = commas > 0 and len(whole) == len(rows)
-    return counted(len(whole), "columns_text") if is_plain or any_states(outside, len(whole)) else None
+    return counted(len(whole), "columns_text") if is_plain or _any_states(outside, len(whole)) else None
+
+
+def _any_states(lines: list[str], records: int) -> bool:
+    return any(stated(line).number == records for line in lines[: MAX_OUTSIDE_LINES + 2])
 
 
 def _ends_rows(line: str) -> bool:
@@ -177,6 +191,8 @@ def _is_aligned(lines: list[str]) -> bool:
     if len(lines) < 3 or not MIN_ALIGNED <= len(lines[0]) <= MAX_LINE or len(set(map(len, lines))) != 1:
         return False
     first = lines[0]
+    if not any("  " in line.strip() for line in lines[:MAX_ALIGNED]):
+        return False
     inner = range(len(first) - len(first.lstrip()) + 1, len(first) - 1)
     return any(all(line[at] == " " for line in lines[:MAX_ALIGNED]) for at in inner)
 

@@ -1,0 +1,217 @@
+"""Lists of names: bullet lists, one name per line, paths, or names separated by commas.
+
+Only a tool whose name says that it lists, finds or describes something returns such a list. Its lines are short and all
+of one type; anything else is prose.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering.arguments import ParsedArguments
+from gateway.metering.metering_result import Count, counted
+from gateway.metering.text.lists import grouped_lists
+from gateway.metering.text.statements.units import ITEM, RULE, outline
+from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.tools import is_listing_or_describing_tool, is_listing_tool, is_named_after_tool
+
+MAX_LIST_LINES = 4_000
+"""Lines (about 0.4 µs each)."""
+MAX_LIST_CHARACTERS = 256 * 1024
+"""Characters."""
+MAX_LIST_HEADINGS = 3
+"""Lines before the list."""
+MAX_NAME = 300
+"""Characters of a line."""
+MAX_NAMES = 20_000
+"""Characters of names separated by commas."""
+
+_BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
+_PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S*\Z")
+_FILE = re.compile(r"(?:[^\n:|<>\"]{1,250}/)?[^\n/:|<>\"]{1,120}?(?:\.\w{1,8}|/)(?: \([\d.,]+ ?\w{1,6}\))?\Z")
+_NAME = re.compile(r"[\w$.\"`-]+\Z")
+_NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
+_LABELLED_NAMES = re.compile(r"[^\W\d][\w '\"`]{1,60}(?:\(\d{1,6}\))?[:\uff1a]\s*")
+_FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
+_NAMES_HEADER = re.compile(
+    r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view|collection|column|index)?_?names?\Z|database\Z|schema\Z",
+    re.IGNORECASE,
+)
+_DETAILED = re.compile(
+    r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|"
+    r"(?::| -) \d[\d,]{0,12}(?: \w{1,20})?| \([A-Za-z][\w ]{0,30}\))\Z"
+)
+"""A value and its frequency, size or type: `red (12)`, `red: 12`, `users - 5 rows`, `orders (BASE TABLE)`."""
+_CODED = re.compile(
+    r"[A-Za-z_.]{0,40}[-_.#]?\d[\w.-]{0,40}\s?(?:[:\u2013\u2014-]\s|\t)\S|`[^`\n]{1,100}`\s?[:\u2013\u2014-]\s?\S"
+)
+"""An entry that begins with its key: `A-1: Fix the door`."""
+_STATUS_WORDS = frozenset(
+    ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty", "n/a")
+)
+_MARKDOWN_HEADING = re.compile(r"(#{1,6}) +\S")
+_LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
+_MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
+_COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
+_COUNT = re.compile(r"\((\d{1,4})\)")
+_NUMBER = re.compile(r"[#\[(*]{0,3}(\d{1,6})(?:[.)\]:]\**\s|\ufe0f?\u20e3)")
+
+
+def count(text: str, arguments: ParsedArguments) -> Count | None:
+    """Count the entries in `text`; `None` if it is not a list."""
+    if len(text) > MAX_LIST_CHARACTERS or text.count("\n") > MAX_LIST_LINES:
+        return None
+    if (marked := _count_marked(text)) is not None:
+        return counted(marked, "lines_text")
+    lines = text.replace("\r\n", "\n").split("\n")
+    if is_listing_or_describing_tool(arguments.tool) and (entries := _count_column_section(lines)) is not None:
+        return counted(entries, "lines_text")
+    if arguments.returns_rows and (rows := _count_numbered(lines)) is not None and rows > 1:
+        return counted(rows, "rows_text")
+    if arguments.lists_names and (named := _count_under_header(lines)) is not None:
+        return counted(named, "lines_text")
+    return _count_list(text, lines, arguments) if is_listing_tool(arguments.tool) else None
+
+
+def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Count | None:
+    """Count the entries in the result of a listing tool."""
+    if text.lower().strip(".!") in _STATUS_WORDS:
+        return None
+    filled = [line for line in lines if line.strip()]
+    if (named := _count_names(filled)) is not None:
+        return counted(named, "names_text")
+    if (entries := _count_labelled(filled, arguments) or _count_under_header(lines)) is not None:
+        return counted(entries, "lines_text")
+    if (entries := grouped_lists.count(lines) or _count_headings(filled)) is not None:
+        return counted(entries, "lines_text")
+    found = outline(lines)
+    for body in [found.body] if found.without_hint is found.body else [found.body, found.without_hint]:
+        rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
+        for _ in range(MAX_LIST_HEADINGS):
+            if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
+                rest = rest[1:]
+        if rest and (entries := _count_names(rest) or _count_numbered(body) or _count_uniform(rest)) is not None:
+            return counted(entries, "lines_text")
+    return None
+
+
+def _count_names(lines: list[str]) -> int | None:
+    """Count the names on a single line, possibly after a label: `Tables: a, b`."""
+    line = lines[0] if len(lines) <= 2 else ""
+    if len(lines) == 2 and not line.rstrip().endswith((":", "\uff1a")):
+        return None
+    line = lines[-1] if len(lines) == 2 else line
+    if not line or len(line) > MAX_NAMES or ("," not in line and len(lines) == 2):
+        return None
+    if (label := _LABELLED_NAMES.match(line)) is not None and ("," in line or len(lines) == 1):
+        line = line[label.end() :].rstrip(".")
+        if "," not in line:
+            return None
+    return line.count(",") + 1 if _NAMES.match(line) else None
+
+
+def _count_uniform(lines: list[str]) -> int | None:
+    """Count the entries of one type, possibly followed by indented details."""
+    depths = list(map(_depth, lines))
+    depth = min(depths)
+    entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
+    if depths[0] != depth or any(len(entry) > MAX_NAME for entry in entries):
+        return None
+    has_details = len(entries) < len(lines)
+    if all(map(ITEM.match, entries)):
+        return len(entries)
+    for pattern in (_DETAILED, _CODED):
+        if all(map(pattern.match, entries)) and len(entries) > 1:
+            return len(entries)
+    if has_details or entries[0].lower() in _STATUS_WORDS:
+        return None
+    return (
+        len(entries)
+        if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries)
+        else None
+    )
+
+
+def _count_under_header(lines: list[str]) -> int | None:
+    """Count the names below the header of a database's listing, such as `Tables_in_shop`."""
+    names = [line.strip() for line in lines if line.strip()]
+    if len(names) < 2 or not _NAMES_HEADER.match(names[0]):
+        return None
+    names = names[2:] if RULE.match(names[1][:MAX_NAME]) else names[1:]
+    return len(names) if all(map(_NAME.match, names)) else None
+
+
+def _count_marked(text: str) -> int | None:
+    """Count the names in a list that marks the current one: `* main`, `  topic`."""
+    lines = text.split("\n")
+    lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its leading white space was stripped
+    if len(lines) < 2 or sum(line[:2] == "* " for line in lines) != 1:
+        return None
+    return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
+
+
+def _count_column_section(lines: list[str]) -> int | None:
+    """Count the columns in a description of a table: the entries below its heading "Columns"."""
+    headings = [at for at, line in enumerate(lines) if _COLUMNS.match(line[:MAX_NAME])]
+    if len(headings) != 1:
+        return None
+    entries, first = 0, ""
+    for line in lines[headings[0] + 1 :]:
+        if not line.strip():
+            continue
+        first = first or line
+        depth, shallowest = _depth(line), _depth(first)
+        is_entry = depth == shallowest and bool(_BULLET.match(line)) == bool(_BULLET.match(first))
+        if depth < shallowest or (depth == shallowest and not is_entry):
+            break
+        entries += is_entry
+    is_plain = _depth(first) == 0 and not _BULLET.match(first)
+    number = _COUNT.search(lines[headings[0]])
+    return None if not entries or is_plain or (number and int(number.group(1)) != entries) else entries
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _count_headings(lines: list[str]) -> int | None:
+    """Count the Markdown headings of one level, with little text before the first."""
+    levels = [match.group(1) for line in lines if (match := _MARKDOWN_HEADING.match(line[:MAX_NAME])) is not None]
+    deepest = max(levels, default="")
+    first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
+    if len(deepest) < 2 or first > MAX_LIST_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
+        return None
+    entries = levels.count(deepest)
+    return entries if entries > 1 or any(stated(line).number == entries for line in lines[:first]) else None
+
+
+def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
+    """Count the lines that begin with the same label: `Table: orders`."""
+    labels = {line.partition(":")[0] for line in lines}
+    if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
+        return None
+    is_several = len(lines) > 1 and is_listing_tool(arguments.tool)
+    is_named = is_named_after_tool(normalize_name(labels.pop() + "s"), arguments.tool)
+    return len(lines) if is_several or is_named else None
+
+
+def _count_numbered(lines: list[str]) -> int | None:
+    """Count the entries "1. …", "2. …", possibly followed by indented details, or by others after a blank line."""
+    filled = [at for at, line in enumerate(lines) if line.strip()]
+    if not filled or not _NUMBER.match(lines[filled[0]][:20]):
+        return None
+    expected, is_spaced = 0, True
+    for at in filled:
+        line = lines[at]
+        match = _NUMBER.match(line[:20])
+        if match and int(match.group(1)) == expected + 1:
+            expected += 1
+            is_spaced = is_spaced and (expected == 1 or not lines[at - 1].strip())
+        elif not line.startswith((" ", "\t")) and not (is_spaced and _has_blank(lines)):
+            return expected if at == filled[-1] and stated(line).number == expected else None
+    return expected
+
+
+def _has_blank(lines: list[str]) -> bool:
+    return any(not line.strip() for line in lines)

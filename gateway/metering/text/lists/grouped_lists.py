@@ -1,0 +1,62 @@
+"""Lists under several headings: the records are the entries of all lists.
+
+Entries that repeat the same labels under each heading (`- **ID**: 1`, `- **Score**: 0.5`) are the fields of one record
+for each heading instead.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_MATCHED = 200
+"""Characters of a line that are matched."""
+
+_BULLET = re.compile(r"\s{0,12}(?:[-*+\u2022\u25e6\u25aa\u00b7]|\d{1,6}[.)])\s+\S")
+_LABEL = re.compile(
+    r"\s{0,12}[-*+\u2022\u25e6\u25aa\u00b7]?\s*\**([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a]\**(?:\s|\Z)"
+)
+_HEADING = re.compile(
+    r"#{1,6}\s+\S|\*\*[^*\n]{1,160}\*\*:?\s*\Z|[^\n]{1,160}[:\uff1a]\**\s*\Z|[^\W\d][\w ]{1,40}: \S{1,80}\s*\Z"
+)
+
+
+def count(lines: list[str]) -> int | None:
+    """Count the entries of lists under two or more headings; `None` for another text."""
+    groups = _groups([line for line in lines if line.strip()])
+    if groups is None or len(groups) < 2:
+        return None
+    labels = [[_label(entry) for entry in group] for group in groups]
+    if any(labels[0]) and all(set(one) & set(labels[0]) for one in labels[1:]):
+        return len(groups) if all(None not in one for one in labels) else None
+    if all(len(set(one)) > 1 and None not in one for one in labels):
+        return None
+    return sum(map(len, groups))
+
+
+def _groups(lines: list[str]) -> list[list[str]] | None:
+    """Return the entries below each heading; `None` if a line is neither, or a heading has none."""
+    groups: list[list[str]] = []
+    depth = -1
+    for line in lines:
+        is_bullet = _BULLET.match(line[:MAX_MATCHED]) is not None
+        if is_bullet and groups:
+            indent = len(line) - len(line.lstrip())
+            depth = indent if not groups[-1] else depth
+            if indent < depth:
+                return None
+            if indent == depth:
+                groups[-1].append(line)
+        elif not is_bullet and _HEADING.match(line[:MAX_MATCHED]) and line[:1] not in (" ", "\t"):
+            if groups and not groups[-1]:
+                if len(groups) > 1:
+                    return None
+                groups.pop()  # the heading of the whole text
+            groups.append([])
+        elif not groups or not groups[-1] or is_bullet or line[:1] not in (" ", "\t"):
+            return None
+    return groups if groups and groups[-1] else None
+
+
+def _label(entry: str) -> str | None:
+    match = _LABEL.match(entry[:MAX_MATCHED])
+    return match.group(1).lower() if match is not None else None

@@ -1,0 +1,154 @@
+"""Stated numbers: the number of records that a heading, a footer or a member's text states, in nine languages.
+
+A statement confirms or contradicts a count by shape and is never the count itself. The number returned ("3 rows",
+"showing 1-20 of 512") has to be the count. The number that exists ("found 512", "total: 512") may be larger.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+import msgspec
+
+from gateway.metering.text.statements import phrases
+from gateway.metering.text.statements.phrases import NUMBER, spaced, unspaced
+
+MAX_STATEMENT = 200
+"""Characters of a line that are read."""
+MAX_BEFORE = 60
+"""Characters of a line before its statement."""
+
+
+class Stated(msgspec.Struct, frozen=True):
+    """The numbers of records that a line states: those returned and those that exist."""
+
+    returned: int | None = None
+    total: int | None = None
+    is_of_rows: bool = True
+    """False if the number may be one of columns, tables or files instead of records."""
+
+    @property
+    def number(self) -> int | None:
+        """The number returned, or else the number that exists."""
+        return self.total if self.returned is None else self.returned
+
+
+class Verdict(Enum):
+    """The relation of a statement to a count."""
+
+    AGREES = "agrees"
+    SILENT = "silent"
+    DISAGREES = "disagrees"
+
+
+NOTHING_STATED = Stated()
+
+_PLURAL = r"(?:\((?:e?s|en|n)\))?(?!\w)"
+_ROW = rf"(?:{spaced(phrases.ROWS)}){_PLURAL}"
+_NOUN = rf"(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)}){_PLURAL}"
+_OF = rf"(?:{spaced(phrases.OF)})"
+_SHOWN = rf"(?:{spaced(phrases.SHOWN)})"
+_FOUND = rf"(?:{spaced(phrases.FOUND)})"
+_TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
+_N = rf"(?<![\w.,-])\**({NUMBER})\**"
+_WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
+
+_PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d", re.IGNORECASE)
+_RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
+_N_OF_M = re.compile(rf"{_N}(?:\s{_WORDS}{_OF}\s(?:the\s|about\s|~)?|\s?/\s?)\**({NUMBER})\**(?=\s|[):;.,]|\Z)")
+_SLASH_ONLY = re.compile(r"\d\s?/\s?\d")
+_SHOWN_N = re.compile(rf"(?<!\w){_SHOWN}(?:\s{_WORDS}|\s?[:=]\s?)\(?{_N}(?![\w%/])")
+_N_SHOWN = re.compile(rf"{_N}\s{_WORDS}{_SHOWN}(?!\w)")
+_FOUND_N = re.compile(rf"(?<!\w){_FOUND}\**(?:\s{_WORDS}|\s?\**[:=]\**\s?)\(?{_N}(?![\w%/]|\.\d)")
+_N_FOUND = re.compile(rf"{_N}\s{_WORDS}{_FOUND}(?!\w)")
+_N_NOUN = re.compile(rf"{_N}\+?\s{_WORDS}{_NOUN}")
+_IS_ROW = re.compile(_ROW)
+_NOUN_N = re.compile(
+    rf"(?<!\w)(?:{_NOUN})(?:\s(?:{spaced(phrases.FOUND)}|{spaced(phrases.SHOWN)}))?\**\s?[:=(]\s?{_N}(?![\w%/:]|\.\d)"
+)
+_MORE = re.compile(rf"\d\s(?:{spaced(phrases.MORE)})(?!\w)")
+_COUNTER = rf"(?:{unspaced(phrases.ROWS)}|{unspaced(phrases.THINGS)})"
+_CJK_RANGE = re.compile(rf"({NUMBER})\s?(?:-|\u2013|~|\u301c|到|至|から)\s?({NUMBER})")
+_CJK_TOTAL = re.compile(
+    rf"(?:{unspaced(phrases.FOUND)})[^\d\n]{{0,8}}({NUMBER})\s?(?:{_COUNTER})?|({NUMBER})\s?{_COUNTER}中"
+)
+_CJK_SHOWN = re.compile(
+    rf"(?:{unspaced(phrases.SHOWN)})[^\d\n]{{0,6}}({NUMBER})\s?(?:{_COUNTER})|({NUMBER})\s?件?[^\d\n]{{0,2}}(?:を表示|表示)"
+)
+_CJK_N = re.compile(rf"({NUMBER})\s?{_COUNTER}|(?:{_COUNTER})[数數]?\s?[:=(]\s?({NUMBER})(?![\d/:.-])")
+_ORDINAL = re.compile(rf"\u7b2c\s?(?:{NUMBER})(?!\s?(?:-|\u2013|~|到|至))")
+_ONLY = re.compile(
+    rf"[\W_]*(?:(?:{_NOUN}|{_SHOWN}|{_FOUND}|{_OF}|{spaced(phrases.LEAD)})\W{{1,6}}){{0,6}}\W{{0,6}}\d|"
+    r"[^\d\n]{0,12}[\u3040-\u30ff\u4e00-\u9fff][^\d\n]{0,12}\d|\W{0,6}\d{1,12}\s?[\u3040-\u30ff\u4e00-\u9fff]"
+)
+_CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def stated(line: str) -> Stated:
+    """Return the numbers of records that `line` states."""
+    if not any(character.isdigit() for character in line[:MAX_STATEMENT]):
+        return NOTHING_STATED
+    text = phrases.fold(line[:MAX_STATEMENT]).strip()
+    if _CJK.search(text):
+        return _stated_unspaced(text)
+    return _stated_spaced(text)
+
+
+def states_only(line: str) -> bool:
+    """Return True if `line` states a number of records and says nothing else before it."""
+    return stated(line).number is not None and _ONLY.match(phrases.fold(line[:MAX_STATEMENT]).strip()) is not None
+
+
+def verdict(statements: list[Stated], records: int) -> Verdict:
+    """Return the relation of all statements of a text to a count of its records."""
+    if any(records in (one.returned, one.total) for one in statements):
+        return Verdict.AGREES
+    numbers = [one.number for one in statements if one.is_of_rows and one.number is not None]
+    if any(number < records for number in numbers):
+        return Verdict.DISAGREES
+    return Verdict.SILENT
+
+
+def _stated_spaced(text: str) -> Stated:
+    if (match := _RANGE.search(text)) is not None:
+        first, last, all_pages = map(phrases.number, match.groups())
+        return Stated(last - first + 1, all_pages) if first <= last <= all_pages else NOTHING_STATED
+    is_page = _PAGE.search(text) is not None
+    if not is_page and (match := _N_OF_M.search(text)) is not None and match.start() <= MAX_BEFORE:
+        part, whole = map(phrases.number, match.groups())
+        is_fraction = _SLASH_ONLY.search(match.group()) and not re.search(_NOUN, text)
+        return NOTHING_STATED if is_fraction or part > whole else Stated(part, whole)
+    if _MORE.search(text) is not None:
+        return NOTHING_STATED
+    found = _N_FOUND.search(text) or _FOUND_N.search(text)
+    shown = (pattern.search(text) for pattern in (_N_SHOWN, _SHOWN_N))
+    returned = next((_group(one) for one in shown if one and not (found and one.span(1) == found.span(1))), None)
+    total = _group(found)
+    if returned is not None or total is not None:
+        return Stated(returned, total)
+    stating = _N_NOUN.search(text) or _NOUN_N.search(text)
+    returned = _group(stating)
+    if stating is None or returned is None:
+        return NOTHING_STATED
+    return Stated(returned, is_of_rows=_IS_ROW.search(stating.group()) is not None)
+
+
+def _stated_unspaced(text: str) -> Stated:
+    text = _ORDINAL.sub("", text)
+    total = _group(_CJK_TOTAL.search(text))
+    if (match := _CJK_RANGE.search(text)) is not None:
+        first, last = map(phrases.number, match.groups())
+        if 0 < first <= last and (total is None or last <= total):
+            return Stated(last - first + 1, total)
+    returned = _group(_CJK_SHOWN.search(text))
+    if returned is None and total is None:
+        returned = _group(_CJK_N.search(text))
+    return NOTHING_STATED if returned is None and total is None else Stated(returned, total)
+
+
+def _group(match: re.Match[str] | None) -> int | None:
+    """Return the number in the first group that matched, near the beginning of the line."""
+    if match is None or match.start() > MAX_BEFORE:
+        return None
+    return next((phrases.number(group) for group in match.groups() if group is not None), None)

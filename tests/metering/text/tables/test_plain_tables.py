@@ -1,0 +1,51 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Tables of one column, one record a line with fields between bars, and single values."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.metering.support import records, texts
+
+
+@pytest.mark.parametrize(
+    ("statement", "text", "expected"),
+    [
+        ("SELECT name FROM t", "name\n----\nalice\nbob", 2),
+        (None, "name\n----\nalice\nbob\n(2 rows)", 2),
+        (None, "| name |\n|---|\n| a |\n| b |", 2),
+        (None, "| name |\n|:-----|\n| a |\n| b |", 2),
+        (None, "+------+\n| name |\n+------+\n| a    |\n+------+\n1 row in set (0.00 sec)", 1),
+        (None, " name \n------\n a\n b\n(2 rows)\n", 2),
+        ("SELECT name FROM t", "name\nalice\nbob", 2),
+        ("SELECT count(*) FROM t", "count(*)\n12154", 1),
+        ("SELECT count(*) FROM t", "count\n-----\n12154", 1),
+        ("SELECT count(*) AS n FROM t", "| n |\n|---|\n| 12154 |", 1),
+        ("SELECT count(*) AS n FROM t", "n: 12154", 1),
+        ("SELECT count(*) AS n FROM t", "Result: 12154", 1),
+        ("SELECT count(*) AS n FROM t", "**Result:** 12154", 1),
+        ("SELECT count(*) AS n FROM t", "Query result:\n12154", 1),
+        ("SELECT count(*) AS n FROM t", "## Query Result\n\n**n**: 12154", 1),
+        ("SELECT max(a) AS m FROM t", "m\n2024-01-02", 1),
+        ("SELECT avg(a) FROM t", "Result: 3.25", 1),
+    ],
+)  # fmt: skip
+def test_the_header_of_one_column_is_not_a_record(statement: str | None, text: str, expected: int) -> None:
+    assert records(texts(text), **({"sql": statement} if statement else {})) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("query", "id | name\n1 | alice\n2 | bob", 2),
+        ("query", "id | name | city\n1 | alice | Rome\n2 | bob | Oslo", 2),
+        ("query", "alice | a@x.org | Rome\nbob | b@x.org | Oslo\ncid | c@x.org | Bern", 3),
+        ("search_contacts", "2 of 41 (showing first 2)\nAlice | a@x.org | Berlin\nBob | b@x.org | Paris", 2),
+        ("search_issues", "3 of 3 (status: open)\nA-1 | Fix the door | open\nA-2 | Fix the roof | open\nA-3 | Paint | open", 3),
+        ("search_issues", "0 of 0 (status: open)", 0),
+        ("search_issues", "0 of 12 (status: open)", 0),
+        ("list_tasks", "Tasks (2):\n#1 | Buy milk | todo\n#2 | Sell car | done", 2),
+    ],
+)  # fmt: skip
+def test_fields_between_bars_are_one_record_a_line(tool: str, text: str, expected: int) -> None:
+    assert records(texts(text), tool) == expected
