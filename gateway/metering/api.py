@@ -38,7 +38,7 @@ from gateway.metering.rules import evaluation
 from gateway.metering.rules.evaluation import ExpressionFailure
 from gateway.metering.rules.rules import Rule
 from gateway.metering.sql import cache as sql_cache
-from gateway.metering.text.messages import AFFECTED_ROWS
+from gateway.metering.text.statements.messages import AFFECTED_ROWS
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
 from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_sure_write, is_writing_tool
