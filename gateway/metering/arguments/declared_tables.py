@@ -6,15 +6,22 @@ import re
 
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
+    ARGUMENTS_BY_TOOL_WORDS,
     DATASET_ARGUMENTS,
+    FIELD_ARGUMENTS,
     INDEX_ARGUMENTS,
+    NOT_OBJECT_TYPES,
     OBJECT_ARGUMENTS,
+    OBJECT_TYPE_ARGUMENTS,
+    OPERATION_ARGUMENTS,
     RANGE_ARGUMENTS,
     SCHEMA_ARGUMENTS,
     SHEET_ARGUMENTS,
     SOURCE_ARGUMENTS,
+    STORAGE_ARGUMENTS,
     TABLE_ARGUMENTS,
     UNQUALIFIED_ARGUMENTS,
+    WRITE_OPERATIONS,
     WRITTEN_ARGUMENTS,
 )
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
@@ -38,21 +45,39 @@ class DeclaredTables:
         self.is_complete = True
         self._values = dict(strings)
         self._schema = next((self._values[name] for name in SCHEMA_ARGUMENTS if self._values.get(name)), "")
-        self._writes = is_writing_tool(tool)
-        has_table = any(name in TABLE_ARGUMENTS for name, _ in strings)
-        has_other = any(name in _OTHER_TABLE_ARGUMENTS for name, _ in strings)
+        self._writes = is_writing_tool(tool) or any(
+            name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings
+        )
+        names = {name for name, _ in strings}
+        self._has_table = not names.isdisjoint(TABLE_ARGUMENTS)
+        self._has_other = not names.isdisjoint(_OTHER_TABLE_ARGUMENTS)
+        words = tool_words(tool)
+        self._is_listing = "tables" in words
+        self._table_arguments = table_arguments.union(
+            *(arguments for arguments, of in ARGUMENTS_BY_TOOL_WORDS if not of.isdisjoint(words))
+        )
         for name, value in strings:
-            if name in INDEX_ARGUMENTS and has_other:
-                self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
-            elif name in SHEET_ARGUMENTS:
-                self._add(name, value)
-            elif name in TABLE_ARGUMENTS or name in table_arguments or (name in OBJECT_ARGUMENTS and self._is_table()):
-                for part in value[: 64 * MAX_TABLE_NAME].split(","):
-                    self._add(name, part)
-            elif name in DATASET_ARGUMENTS and not has_table and "tables" not in tool_words(tool):
-                self._add(name, value)
-            elif name in RANGE_ARGUMENTS and (sheet := self._sheet(value)):
-                self._add("sheet", sheet)
+            self._read(name, value)
+
+    def _read(self, name: str, value: str) -> None:
+        if name in FIELD_ARGUMENTS and "." in value and not OBJECT_ARGUMENTS.isdisjoint(self._values):
+            self.is_complete = False  # a field of another object
+        if name in INDEX_ARGUMENTS and self._has_other:
+            self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
+        elif name in SHEET_ARGUMENTS:
+            self._add(name, value)
+        elif (
+            name in TABLE_ARGUMENTS
+            or name in self._table_arguments
+            or (name in OBJECT_ARGUMENTS and self._is_table(name, value))
+            or (name in OBJECT_TYPE_ARGUMENTS and self._is_type_of_records(value))
+        ):
+            for part in value[: 64 * MAX_TABLE_NAME].split(","):
+                self._add(name, part)
+        elif name in DATASET_ARGUMENTS and not self._has_table and not self._is_listing:
+            self._add(name, value)
+        elif name in RANGE_ARGUMENTS and (sheet := self._sheet(value)):
+            self._add("sheet", sheet)
 
     def _add(self, name: str, value: str) -> None:
         text = value.strip()
@@ -62,7 +87,7 @@ class DeclaredTables:
             return
         if not is_sheet and not _NAME.match(text):
             self.is_complete = False
-            if "*" in text or "%" in text:
+            if ("*" in text and name not in INDEX_ARGUMENTS) or "%" in text:
                 return
         table = normalize_table(text)
         if self._schema and "." not in table and name not in UNQUALIFIED_ARGUMENTS:
@@ -78,6 +103,14 @@ class DeclaredTables:
         is_sheet = _CELLS.match(reference) is None and any(name.startswith("spreadsheet") for name in self._values)
         return reference if is_sheet else ""
 
-    def _is_table(self) -> bool:
+    def _is_table(self, name: str, value: str) -> bool:
         object_type = self._values.get("objecttype", self._values.get("type", "")).lower()
-        return any(word in object_type for word in ("table", "view")) or (not object_type and bool(self._schema))
+        if any(word in object_type for word in ("table", "view")) or (not object_type and self._schema):
+            return True
+        is_record_type = name == "objectname" and not object_type and value.isidentifier()
+        return is_record_type and STORAGE_ARGUMENTS.isdisjoint(self._values)
+
+    def _is_type_of_records(self, value: str) -> bool:
+        """Return True for the type of the records of a CRM, and False for the kind of an object of a database."""
+        has_name = not OBJECT_ARGUMENTS.isdisjoint(self._values) or self._schema or self._has_table
+        return not has_name and value.isidentifier() and value.lower() not in NOT_OBJECT_TYPES

@@ -33,7 +33,7 @@ MIN_STATEMENT = 6
 """Characters; a shorter text is no statement."""
 
 _SQL_START = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:select\s|"
+    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:select\s|"
     r"with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
     r"update\s+\S+\s+(?:as\s+\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|replace\s+into\s|truncate\s+table\s|"
     r"(?:create|drop|alter)\s+(?:or\s+replace\s+|temp\s+|temporary\s+|unique\s+)*"
@@ -41,7 +41,7 @@ _SQL_START = re.compile(
     re.IGNORECASE,
 )
 _STATEMENT_START = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
+    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
     r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
     re.IGNORECASE,
 )
@@ -49,6 +49,10 @@ _TABLE_IN_EXPRESSION = re.compile(
     r"\(\s*(?:from|table)\s+[\w\"`]|\b(?:union|intersect|except)\s+(?:all\s+|distinct\s+)?\(?\s*(?:from|table|select|with)\s"
 )
 """Queries without `SELECT … FROM` (`TABLE t`, `FROM t`) within an expression, in lower case."""
+
+
+MAX_TEXTS_TOLD = 8
+"""Texts of a call whose language is told by the text itself; later ones are no queries, unless names tell it."""
 
 
 class Statements:
@@ -62,6 +66,7 @@ class Statements:
         self.others: list[tuple[str, str]] = []
         has_object = any(name in OBJECT_ARGUMENTS for name, _ in strings)
         self._characters = 0
+        self._texts = 0
         of_tool = _language_of_tool(tool)
         declared = next((value for name, value in strings if name in LANGUAGE_ARGUMENTS), "")
         of_argument = languages.named_language(frozenset((normalize_name(declared),))) if declared else None
@@ -72,7 +77,7 @@ class Statements:
                 self._add_query(value, of_tool, is_certain=True)
             elif len(value) < MIN_STATEMENT or (name in FIELD_ARGUMENTS and has_object):
                 self.others.append((name, value))  # a sub-query among fields reads a relation of the object
-            elif name in QUERY_ARGUMENTS and (language := of_argument or _language_of_text(value)) is not None:
+            elif name in QUERY_ARGUMENTS and (language := of_argument or self._language_of_text(value)):
                 self._add_query(value, language, is_certain=False)
             elif looks_like_sql(name, value):
                 found = sql_cache.analyze(value)
@@ -85,6 +90,13 @@ class Statements:
         is_within = self._characters <= MAX_QUERY_CHARACTERS
         self.analyses.append(languages.analyze(text, language, is_certain=is_certain) if is_within else None)
 
+    def _language_of_text(self, text: str) -> Language | None:
+        """Return the language of a text that is not SQL by its first words."""
+        if text.isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
+            return None
+        self._texts += 1
+        return languages.unmistakable_language(text) if self._texts <= MAX_TEXTS_TOLD else None
+
 
 @lru_cache(maxsize=1_024)
 def _language_of_tool(tool: str) -> Language | None:
@@ -94,13 +106,6 @@ def _language_of_tool(tool: str) -> Language | None:
 @lru_cache(maxsize=1_024)
 def _language_of_argument(name: str) -> Language | None:
     return languages.language_in(name)
-
-
-def _language_of_text(text: str) -> Language | None:
-    """Return the language of a text that is not SQL by its first words."""
-    if text.isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
-        return None
-    return languages.unmistakable_language(text)
 
 
 def sql_statements(arguments: Mapping[str, Any]) -> list[str]:

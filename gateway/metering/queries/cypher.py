@@ -77,6 +77,8 @@ class _Reader:
                     self._write_variable(node)
             elif node.kind == "(":
                 self._group(node, before, clause, is_write=is_write)
+                if before.word == "table_info" and len(node.nodes) == 1 and node.nodes[0].kind == STRING:
+                    self.sources.add(node.nodes[0].text)
                 if at > 1 and nodes[at - 2].is_mark("."):
                     self.sources.reach_more()  # a function or procedure with a namespace
             elif _is_repetition(node, before):

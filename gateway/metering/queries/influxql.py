@@ -1,13 +1,14 @@
-"""InfluxQL: the measurements are in `FROM`, qualified by database and retention policy as in the query.
+"""InfluxQL and NRQL: the measurements, or types of events, are in `FROM`, qualified as in the query.
 
-The language resembles SQL, but a parser of SQL fails at regular expressions, `fill(…)` and durations. It has no
-functions of users. A regular expression in `FROM` names no measurement; the tables are then not exhaustive.
+The languages resemble SQL, but a parser of SQL fails at regular expressions, `fill(…)`, durations and `SINCE`. They
+have no functions of users. A regular expression in `FROM` names no measurement; the tables are then not exhaustive.
 """
 
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
+    BACKTICKS,
     BLOCK_COMMENT,
     DOUBLE_QUOTED,
     NAME,
@@ -16,6 +17,7 @@ from gateway.metering.queries.lexer import (
     STRING,
     WORD,
     Lexer,
+    Node,
     Nodes,
     find_word,
     split,
@@ -23,11 +25,14 @@ from gateway.metering.queries.lexer import (
 
 _LEXER = Lexer(
     skipped=rf"--[^\n]*|{BLOCK_COMMENT}",
-    quoted=[(STRING, SINGLE_QUOTED), (NAME, DOUBLE_QUOTED)],
+    quoted=[(STRING, SINGLE_QUOTED), (NAME, DOUBLE_QUOTED), (NAME, BACKTICKS)],
     marks=r"/\*|=~|!~|!=|<>|<=|>=|::",
     before_regex=frozenset(("select", "from", "by", ",", "(", "=~", "!~", ".", "=", "measurement", "into")),
 )
-_CLAUSES = ("where", "group", "order", "limit", "offset", "slimit", "soffset", "fill", "tz", "with")
+_CLAUSES = (
+    *("where", "group", "order", "limit", "offset", "slimit", "soffset", "fill", "tz", "with"),
+    *("select", "since", "until", "facet", "timeseries", "compare", "extrapolate"),
+)
 
 
 def read(text: str) -> QueryAnalysis | None:
@@ -57,6 +62,16 @@ def read(text: str) -> QueryAnalysis | None:
     return sources.analysis(returns_rows=returns_rows, is_plan=is_plan)
 
 
+def read_nrql(text: str) -> QueryAnalysis | None:
+    """Return the types of events of an NRQL query; `None` if it is not understood."""
+    nodes = _LEXER.parse(text)
+    if not nodes or nodes[0].word not in ("select", "from") or find_word(nodes, "from") == len(nodes):
+        return None
+    sources = Sources(text)
+    _read_select(nodes, sources)
+    return sources.analysis()
+
+
 def _read_select(nodes: Nodes, sources: Sources) -> bool:
     """Read a `SELECT`; return True if its rows are returned and not written."""
     start = find_word(nodes, "from")
@@ -70,11 +85,18 @@ def _read_select(nodes: Nodes, sources: Sources) -> bool:
     rest = nodes[start + 1 :]
     end = find_word(rest, *_CLAUSES)
     for source in split(rest[:end], ","):
-        if len(source) == 1 and source[0].kind == "(" and source[0].nodes and source[0].nodes[0].word == "select":
+        if len(source) == 1 and _is_query(source[0]):
             _read_select(source[0].nodes, sources)
         else:
             _read_source(source, sources)
+    for node in rest[end:]:
+        if _is_query(node):
+            _read_select(node.nodes, sources)
     return into >= start
+
+
+def _is_query(node: Node) -> bool:
+    return node.kind == "(" and bool(node.nodes) and node.nodes[0].word in ("select", "from")
 
 
 def _read_source(nodes: Nodes, sources: Sources) -> None:

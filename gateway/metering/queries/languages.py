@@ -27,6 +27,7 @@ class Language(StrEnum):
     SPL = "spl"
     PPL = "ppl"
     INFLUXQL = "influxql"
+    NRQL = "nrql"
     FLUX = "flux"
     CYPHER = "cypher"
     SOQL = "soql"
@@ -43,6 +44,7 @@ _READERS: dict[Language, Callable[[str], QueryAnalysis | None]] = {
     Language.SPL: spl.read,
     Language.PPL: ppl.read,
     Language.INFLUXQL: influxql.read,
+    Language.NRQL: influxql.read_nrql,
     Language.FLUX: flux.read,
     Language.CYPHER: cypher.read,
     Language.SOQL: soql.read,
@@ -96,7 +98,10 @@ _UNMISTAKABLE = tuple(
             r"\s*(?:(?:explain|profile)\s+)?(?:(?:optional\s+)?match|create|merge)\s*(?:\w+\s*=\s*)?(?:\w+\s*\(\s*)?\(\s*"
             r"[\w`]*\s*(?:[:{]|where\s|\)\s*(?:[-<,]|(?:return|where|with|detach|delete|set)\b))",
         ),
-        (Language.CYPHER, r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+yield\s)"),
+        (
+            Language.CYPHER,
+            r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+(?:yield|return)\s)",
+        ),
         (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
         (
             Language.INFLUXQL,
@@ -104,13 +109,13 @@ _UNMISTAKABLE = tuple(
         ),
         (Language.SOQL, r"\s*find\s*\{[^{}]{1,500}\}[^()]{0,100}\sreturning\s+\w"),
         (Language.LOGQL, r"\s*(?:\w+\s*(?:by\s*\([^)]{0,200}\)\s*)?\(\s*){0,3}\{\s*\w+\s*(?:=~|!~|!=|=)\s*[\"`]"),
-        (Language.PROMQL, r"[^|;]{0,500}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]"),
+        (Language.PROMQL, r"[^|;]{0,300}\w(?:\{[^{}]{0,300}\})?\[\d{1,6}(?:ms|[smhdwy])(?::[^\]]{0,20})?\]"),
         (Language.SPARQL, r"\s*(?:prefix\s+\w*:\s*<|base\s+<|select\s+(?:distinct\s+)?\?\w|ask\s*\{|construct\s*\{)"),
         (Language.GREMLIN, r"\s*g\.(?:V|E|addV|addE)\("),
         (Language.GRAPHQL, r"\s*(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"),
     )
 )
-_MAX_START = 1_000
+_MAX_START = 600
 """Characters of a text by which its language is told."""
 _QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|\.)|\smetadata\s", re.IGNORECASE)
 """Marks without which no text is unmistakable."""

@@ -21,6 +21,7 @@ from sqlglot.errors import SqlglotError
 
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql import functions
+from gateway.metering.sql.macros import expand, has_macros, without_placeholders
 from gateway.metering.sql.name_scopes import is_cte, possible_tables
 from gateway.metering.table_names import normalize_table
 
@@ -65,6 +66,9 @@ for _name in (*_DIALECTS, *_BACKTICK_DIALECTS):
 
 def parse(sql: str, tries: int) -> QueryAnalysis | None:
     """Analyze `sql`; `None` if none of the first `tries` dialects parses it, or its effect is unknown."""
+    if has_macros(sql):
+        expanded = parse(expand(sql), tries)
+        return None if expanded is None else without_placeholders(expanded)
     text = _without_leading_comments(sql)
     word = text[:8].lower()
     if word.startswith("explain"):

@@ -6,7 +6,9 @@ from gateway.metering.vocabulary.names import word_set
 
 TABLE_ARGUMENTS = word_set(
     "table tablename tableid tables tablenames collection collectionname collections index indexname indices viewname "
-    "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable"
+    "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
+    "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
+    "sobject sobjectname sobjecttype objectapiname"
 )
 """Arguments with the name of a table."""
 
@@ -15,7 +17,7 @@ INDEX_ARGUMENTS = word_set("index indexname indices")
 
 SHEET_ARGUMENTS = word_set(
     "sheet sheetname sheets sheetnames worksheet worksheetname worksheets leftsheet rightsheet sourcesheet targetsheet "
-    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname"
+    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname tabname"
 )
 """Arguments with the name of a spreadsheet's sheet, in which any character is allowed."""
 
@@ -26,7 +28,12 @@ DATASET_ARGUMENTS = word_set("dataset datasetname datasetid datasets")
 """Arguments that name a table if no other argument does; otherwise they name its schema."""
 
 UNQUALIFIED_ARGUMENTS = (
-    SHEET_ARGUMENTS | DATASET_ARGUMENTS | word_set("index indexname indices collection collectionname collections")
+    SHEET_ARGUMENTS
+    | DATASET_ARGUMENTS
+    | word_set(
+        "index indexname indices collection collectionname collections measurement measurementname nodelabel "
+        "nodelabels vectorstore vectorstorename vectorstoreid sobject sobjectname sobjecttype objectapiname"
+    )
 )
 """Arguments with names that take no schema."""
 
@@ -38,6 +45,38 @@ WRITTEN_ARGUMENTS = word_set("targettable totable targetsheet tosheet dstsheet d
 
 OBJECT_ARGUMENTS = word_set("objectname object entityname")
 """Arguments that name a table if another argument says that the object is one, or gives its schema."""
+
+OBJECT_TYPE_ARGUMENTS = word_set("objecttype")
+"""Arguments that name a table if no other argument names an object: the records of a CRM are of a type."""
+
+NOT_OBJECT_TYPES = word_set(
+    "table tables view views index indexes function functions procedure procedures sequence sequences trigger triggers "
+    "schema schemas database databases materialized_view column columns constraint file files folder directory blob "
+    "tree commit tag all any object type"
+)
+"""Types of the objects of a database or a file system, which have no records."""
+
+STORAGE_ARGUMENTS = word_set("bucket bucketname container containername key path repo repository owner")
+"""Arguments of calls whose objects are files."""
+
+LABEL_ARGUMENTS = word_set("label labels")
+TOPIC_ARGUMENTS = word_set("topic topicname topics")
+STREAM_ARGUMENTS = word_set("stream streamname streams")
+GRAPH_WORDS = word_set("graph node nodes cypher neo4j vertex vertices")
+BROKER_WORDS = word_set(
+    "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish message messages"
+)
+STREAM_WORDS = BROKER_WORDS | word_set("stream streams kinesis jetstream xadd xread xrange xrevrange xlen")
+ARGUMENTS_BY_TOOL_WORDS = (
+    (LABEL_ARGUMENTS, GRAPH_WORDS),
+    (TOPIC_ARGUMENTS, BROKER_WORDS),
+    (STREAM_ARGUMENTS, STREAM_WORDS),
+)
+"""Arguments that name a table only of tools with one of the words: labels of nodes do, labels of issues do not."""
+
+OPERATION_ARGUMENTS = word_set("operation action op dmloperation")
+WRITE_OPERATIONS = word_set("insert update upsert delete create replace write append remove drop truncate")
+"""Values of `OPERATION_ARGUMENTS` with which a call writes."""
 
 PIPELINE_STAGES = {
     ("$lookup", "from"): "collection",
