@@ -9,6 +9,7 @@ import msgspec
 from admin_api.dependencies import Dependencies
 from admin_api.http.endpoint import ApiCaller, Endpoint, Nothing
 from gateway.client_snippets import CLIENTS, PLACEHOLDER, Target
+from gateway.metering.confidence import THRESHOLD, Sign
 
 
 class LinkTemplate(msgspec.Struct, frozen=True):
@@ -32,6 +33,15 @@ class ClientTemplate(msgspec.Struct, frozen=True):
     link: LinkTemplate | None
 
 
+class CountInfo(msgspec.Struct, frozen=True):
+    """The meaning of `count_signs` and `count_confidence` of a call."""
+
+    signs: dict[str, str]
+    """A sentence for each sign."""
+    threshold: float
+    """The confidence below which a count is unknown."""
+
+
 class Info(msgspec.Struct, frozen=True):
     """The version of the gateway, the URL for MCP clients, and their configurations."""
 
@@ -39,12 +49,16 @@ class Info(msgspec.Struct, frozen=True):
     proxy_url: str
     key_placeholder: str
     clients: tuple[ClientTemplate, ...]
+    counts: CountInfo
 
 
 async def read_info(deps: Dependencies, caller: ApiCaller, params: Nothing) -> Info:
     """Return the version, and what connects MCP clients."""
     url = deps.public_url or _proxy_url(deps, caller.client.host)
-    return Info(deps.version, url, PLACEHOLDER, _client_templates(url, has_own_certificate=deps.is_tls))
+    return Info(deps.version, url, PLACEHOLDER, _client_templates(url, has_own_certificate=deps.is_tls), _COUNTS)
+
+
+_COUNTS = CountInfo({sign.value: sign.text for sign in Sign}, THRESHOLD)
 
 
 def _proxy_url(deps: Dependencies, host: str) -> str:
@@ -75,6 +89,7 @@ _EXAMPLE = Info(
     proxy_url="https://mcp.example.com/mcp",
     key_placeholder=PLACEHOLDER,
     clients=_client_templates("https://mcp.example.com/mcp")[:1],
+    counts=CountInfo({Sign.WITNESS_AGREES.value: Sign.WITNESS_AGREES.text}, THRESHOLD),
 )
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (

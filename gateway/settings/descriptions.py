@@ -173,7 +173,7 @@ SECTIONS: dict[str, dict[str, Description]] = {
         "usage_stream_max_entries": Description(
             "Alarm threshold for the length of the usage stream: above it, an error is logged. Nothing is "
             "dropped, and the stream keeps growing.",
-            "An entry has about 140 bytes for each event. Set it below the memory of Redis.",
+            "An entry has about 230 bytes for each event. Set it below the memory of Redis.",
             "20000000",
         ),
         "usage_spool_max_bytes": Description(

@@ -1,6 +1,6 @@
 """The usage event: one answered `tools/call`, as it travels through Redis.
 
-Events are packed as msgpack arrays of about 140 bytes. New fields are only appended, each with a default, so that this
+Events are packed as msgpack arrays of about 230 bytes. New fields are only appended, each with a default, so that this
 version reads the events of every earlier one.
 """
 
@@ -54,6 +54,16 @@ class UsageEvent(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """SHA-256 of the arguments in canonical JSON, the first 16 hexadecimal digits."""
     written_tables: tuple[str, ...] = ()
     """The tables that the call wrote, by its arguments."""
+    count_path: str = ""
+    """The place of the records in the result, such as `structuredContent.rows`; `*` stands for names that may be data.
+    Empty if it is unknown, as for the calls of earlier versions."""
+    count_witness: str = ""
+    """The member or line of the result that states the number of records; empty without one."""
+    count_signs: tuple[str, ...] = ()
+    """The observations for and against the count (`gateway.metering.confidence.Sign`)."""
+    count_confidence: float | None = None
+    """The probability that the count is right, from 0 to 1; `None` if it is not known. Below a threshold the count is
+    unknown."""
 
     @property
     def day(self) -> int:

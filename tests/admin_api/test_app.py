@@ -11,6 +11,7 @@ import pytest
 from admin_api.dependencies import Dependencies
 from admin_api.http.addresses import allowed_hosts
 from gateway.client_snippets import CLIENTS, Target
+from gateway.metering.confidence import THRESHOLD, Sign
 from gateway.redis import client as redis_client
 from gateway.usage.store.connection import Timeouts
 from gateway.usage.store.table import UsageTable
@@ -243,6 +244,13 @@ async def test_info_contains_the_version_and_the_url_of_the_proxy(user: Api) -> 
     response = await user.get("/api/info")
     assert response.body["version"] == "0.0.0-test"
     assert response.body["proxy_url"] == "http://127.0.0.1:8001/mcp"
+
+
+async def test_info_explains_the_signs_of_a_count_and_has_the_threshold(user: Api) -> None:
+    counts = (await user.get("/api/info")).body["counts"]
+    assert counts["signs"]["witness_agrees"] == "the result states the same number"
+    assert set(counts["signs"]) == {sign.value for sign in Sign}
+    assert counts["threshold"] == THRESHOLD
 
 
 async def test_info_has_the_configurations_of_all_clients_with_a_placeholder_for_the_key(user: Api) -> None:

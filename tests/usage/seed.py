@@ -64,7 +64,11 @@ SELECT
     concat('10.0.', toString(owner_number % 8), '.', toString(random % 250)) AS client_ip,
     concat('gateway-', toString(number % 3)) AS gateway_id,
     lower(hex(cityHash64(number, 1))) AS arguments_hash,
-    [] AS written_tables
+    [] AS written_tables,
+    if(luck < 5, '', 'structuredContent.rows') AS count_path,
+    if(luck < 50, '', 'structuredContent.row_count') AS count_witness,
+    if(luck < 5, [], ['common_list', 'witness_agrees']) AS count_signs,
+    if(luck < 5, NULL, 0.98) AS count_confidence
 FROM numbers({{begin:UInt64}}, {{count:UInt64}})
 SETTINGS max_threads = 2, max_insert_threads = 1
 """

@@ -14,6 +14,28 @@ def test_events_survive_packing() -> None:
     assert unpack(pack(events)) == events
 
 
+def test_the_events_of_earlier_versions_have_no_details_of_the_count() -> None:
+    one = event(
+        written_tables=("w",), count_path="structuredContent.rows", count_signs=("declared",), count_confidence=0.9
+    )
+    without_details = msgspec.msgpack.encode([msgspec.to_builtins(one)[:-4]])
+    (unpacked,) = unpack(without_details)
+    assert unpacked == msgspec.structs.replace(one, count_path="", count_signs=(), count_confidence=None)
+
+
+class EarlierEvent(msgspec.Struct, array_like=True):
+    """The first fields of an event, as an earlier version reads it."""
+
+    event_id: str
+    created_at: int
+
+
+def test_earlier_versions_ignore_later_fields() -> None:
+    one = event(count_path="structuredContent.rows", count_signs=("declared",))
+    (unpacked,) = msgspec.msgpack.decode(pack((one,)), type=tuple[EarlierEvent, ...])
+    assert unpacked == EarlierEvent(one.event_id, one.created_at)
+
+
 @pytest.mark.parametrize("count", [1, 15, 16, 256])
 def test_joining_single_events_gives_the_bytes_of_packing_them_together(count: int) -> None:
     events = [event() for _ in range(count)]

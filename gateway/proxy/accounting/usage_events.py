@@ -143,6 +143,10 @@ def build_usage_event(
         gateway_id=caller.gateway_id,
         arguments_hash=identity.arguments_hash,
         written_tables=tuple(map(without_keys, metered.written)),
+        count_path=metered.path,
+        count_witness=metered.witness,
+        count_signs=metered.signs,
+        count_confidence=None if metered.confidence is None else round(metered.confidence, 3),
     )
 
 

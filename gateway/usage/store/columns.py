@@ -30,6 +30,10 @@ COLUMN_TYPES = {
     "gateway_id": "LowCardinality(String)",
     "arguments_hash": "String",
     "written_tables": "Array(LowCardinality(String))",
+    "count_path": "LowCardinality(String)",
+    "count_witness": "LowCardinality(String)",
+    "count_signs": "Array(LowCardinality(String))",
+    "count_confidence": "Nullable(Float32)",
 }
 
 EARLIEST_MS = 946_684_800_000

@@ -4,7 +4,8 @@ Rules:
 - Each event occurs once, and the calls are those of the history.
 - They are ordered by owner and time, the earliest first: the order of the table.
 - CSV is RFC 4180 with a header. Text that a spreadsheet would take for a formula is prefixed with an apostrophe. An
-  unknown number is an empty field; `table_names` are in `table_name`, joined by `, `, and so are `written_tables`.
+  unknown number is an empty field; `table_names` are in `table_name`, joined by `, `, and so are `written_tables` and
+  `count_signs`.
 - NDJSON has the fields of a history item; an unknown number is `null`.
 - Parquet has the same fields with native types: `created_at` is a time, `table_names` a list.
 """
@@ -41,13 +42,13 @@ _HEAD = ("event_id", "created_at", "key_id", "key_name", "owner", "tool_name")
 _TAIL = (
     *("record_count", "count_method", "is_error", "status", "duration_ms", "response_bytes", "client_name"),
     *("client_version", "session_id", "request_id", "protocol_version", "client_ip", "gateway_id", "arguments_hash"),
-    "written_tables",
+    *("written_tables", "count_path", "count_witness", "count_signs", "count_confidence"),
 )
 _FREE_TEXTS = frozenset(
     {"key_name", "owner", "tool_name", "client_name", "client_version", "session_id", "request_id"}
-    | {"protocol_version", "gateway_id", "table_name", "written_tables"}
+    | {"protocol_version", "gateway_id", "table_name", "written_tables", "count_path", "count_witness", "count_signs"}
 )
-_JOINED = {"table_name": "table_names", "written_tables": "written_tables"}
+_JOINED = {"table_name": "table_names", "written_tables": "written_tables", "count_signs": "count_signs"}
 """Fields of CSV that join the names in a column."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters of a formula, full-width forms included (OWASP, CSV injection)."""

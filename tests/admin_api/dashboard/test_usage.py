@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, Page, expect
 
@@ -176,6 +177,30 @@ async def test_a_call_opens_with_its_details_in_the_zone_of_the_viewer(page: Pag
     await expect(details).to_contain_text("the result says how many there are")
     assert "UTC" in (await row.locator("time").get_attribute("title") or "")
     await expect(page.get_by_role("main")).to_contain_text("Times are in Asia/Kat")
+
+
+async def test_the_details_of_a_call_say_how_its_records_were_counted(page: Page, api: Api, table: UsageTable) -> None:
+    counted: dict[str, Any] = {
+        "count_path": "structuredContent.data.rows",
+        "count_witness": "structuredContent.row_count",
+        "count_signs": ("common_list", "witness_agrees"),
+    }
+    doubtful = {**counted, "record_count": None, "count_method": "unknown", "count_confidence": 0.42}
+    certain = {**counted, "count_confidence": 0.999}
+    events = [event(**certain, created_at=now_ms() - 2000), event(**doubtful, created_at=now_ms() - 1000)]
+    await table.insert_async(events, "counts")
+    await log_in(page, api, view="calls")
+    rows = page.get_by_role("table").locator("tbody tr")
+    await rows.nth(1).get_by_role("button", name="Details").click()
+    details = page.locator("tr.details")
+    await expect(details).to_contain_text("Counted in structuredContent.data.rows.")
+    await expect(details).to_contain_text("Number stated by structuredContent.row_count.")
+    await expect(details).to_contain_text("Practically certain (99.9 %).")
+    signs = details.get_by_role("list", name="Signs").get_by_role("listitem")
+    await expect(signs).to_have_text(["A list under a common name.", "The result states the same number."])
+    await rows.nth(0).get_by_role("button", name="Details").click()
+    await expect(details.first).to_contain_text("In doubt (42.0 %), so the count is unknown: less than")
+    await check_layout(page, "count-details")
 
 
 async def test_the_filtered_calls_can_be_downloaded(page: Page, api: Api, table: UsageTable, tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def calls() -> list[UsageEvent]:
             written_tables=("w",),
             key_name='say "hi",\nthen ☃/\\N',
             tool_name="run_sql",
+            count_path="structuredContent.rows",
+            count_signs=("common_list", "witness_agrees"),
+            count_confidence=0.953,
         ),
     ]
 
@@ -75,8 +78,7 @@ async def test_ndjson_has_the_items_of_the_history(table: UsageTable, reader: Us
     items = [msgspec.to_builtins(item) for item in (await history(table, ALL)).items]
     order = sorted(items, key=lambda item: (item["owner"], item["created_at"]))
     assert lines == [
-        {**item, "table_names": list(item["table_names"]), "written_tables": list(item["written_tables"])}
-        for item in order
+        {name: list(value) if isinstance(value, tuple) else value for name, value in item.items()} for item in order
     ]
     assert [tuple(line) for line in lines] == [HistoryItem.__struct_fields__] * 3
 
@@ -92,6 +94,8 @@ async def test_csv_can_be_read_back(table: UsageTable, reader: UsageTable) -> No
     ]
     assert rows[2]["key_name"] == 'say "hi",\nthen ☃/\\N'
     assert [row["written_tables"] for row in rows] == ["", "", "w"]
+    assert [row["count_signs"] for row in rows] == ["", "", "common_list, witness_agrees"]
+    assert [row["count_confidence"] for row in rows] == ["", "", "0.953"]
     assert rows[1]["request_id"] == '"7"'
 
 
@@ -120,6 +124,7 @@ async def test_parquet_has_native_types(table: UsageTable, reader: UsageTable, t
     assert types["created_at"] == "DateTime64(3, 'UTC')"
     assert types["table_names"] == types["written_tables"] == "Array(String)"
     assert types["record_count"] == "Nullable(UInt64)"
+    assert types["count_confidence"] == "Nullable(Float32)"
     rows = table.query(f"SELECT table_names, table_name, record_count FROM file('{path}', Parquet)")
     assert rows == [(["a", "b"], "a, b", (1 << 64) - 1), ([], None, None), (["stock_daily"], "stock_daily", 20)]
 

@@ -17,12 +17,21 @@ from gateway.usage.store.queries.history import history
 from gateway.usage.store.table import UsageTable
 from tests.usage.support import NOW_MS, event, run_python
 
+DETAILS: dict[str, Any] = {
+    "count_path": "structuredContent.rows",
+    "count_witness": "structuredContent.row_count",
+    "count_signs": ("common_list", "witness_agrees"),
+    "count_confidence": 0.953,
+}
+
 
 def calls() -> list[UsageEvent]:
     return [
         event(created_at=NOW_MS + 2, record_count=None, table_names=(), request_id='"7"'),
         event(created_at=NOW_MS + 1, table_names=("a", "b"), record_count=(1 << 64) - 1, is_error=True),
-        event(created_at=NOW_MS, owner="bob@example.com", written_tables=("w",), key_name='say "hi",\n☃/\\N'),
+        event(
+            created_at=NOW_MS, owner="bob@example.com", written_tables=("w",), key_name='say "hi",\n☃/\\N', **DETAILS
+        ),
     ]
 
 
@@ -60,15 +69,29 @@ def restored(folder: Path, parquet: Path) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("without", [(), ("written_tables",)], ids=["this version", "before written_tables"])
+LATER_COLUMNS: dict[str, Any] = {
+    "written_tables": [],
+    "count_path": "",
+    "count_witness": "",
+    "count_signs": [],
+    "count_confidence": None,
+}
+"""The columns that earlier versions lack, and what their rows have instead."""
+
+
+@pytest.mark.parametrize(
+    "without",
+    [(), tuple(LATER_COLUMNS)[1:], tuple(LATER_COLUMNS)],
+    ids=["this version", "before the details of a count", "before written_tables"],
+)
 async def test_a_file_restores_the_calls_and_their_sums(
     table: UsageTable, tmp_path: Path, without: tuple[str, ...]
 ) -> None:
     await table.insert_async(calls(), "token")
     expected = [msgspec.to_builtins(item) for item in (await history(table, CallFilters())).items]
     if without:
-        assert sum(bool(item["written_tables"]) for item in expected) == 1
-        expected = [{**item, "written_tables": []} for item in expected]
+        assert all(sum(bool(item[name]) for item in expected) == 1 for name in without)
+        expected = [{**item, **{name: LATER_COLUMNS[name] for name in without}} for item in expected]
     file = tmp_path / "usage.parquet"
     await parquet_of(table, file, without=without)
     answer = restored(tmp_path / "clickhouse", file)

@@ -12,17 +12,10 @@ import { Empty, Heading, Loaded, Panel, Status, Unknown } from "../../components
 import { CursorPager, Name, Properties, Table } from "../../components/table.js";
 import { OwnerFilter, ownerQuery } from "../../components/owner_filter.js";
 import { KeyLink } from "../keys/key_link.js";
+import { CountDetails } from "./count_details.js";
 
 const PAGE_SIZE = 50;
 const STATUSES = { ok: "OK", tool_error: "Tool error", rpc_error: "Protocol error", denied: "Denied" };
-const COUNT_METHODS = {
-  declared: "the result says how many there are",
-  rule: "by a rule of the operator",
-  error: "an error has no records",
-  write_statement: "a statement that only writes returns no records",
-  unknown: "nothing in the result says how many there are",
-};
-
 export function CallsView() {
   const [query, change] = useQuery();
   const filters = {
@@ -131,11 +124,9 @@ function client(item) {
 }
 
 function callDetails(item) {
-  const method =
-    COUNT_METHODS[item.count_method] ?? `by the form of the result: ${item.count_method.replaceAll("_", " ")}`;
   return html`<${Properties}
     rows=${[
-      ["Counted", html`${method} (<code>${item.count_method}</code>)`],
+      ["How the records were counted", html`<${CountDetails} item=${item} />`],
       ["Arguments", html`<code>${item.arguments_hash}</code> (hash)`],
       ["Address", html`<code>${item.client_ip}</code>`],
       ["Protocol", item.protocol_version || html`<${Unknown}>not sent<//>`],

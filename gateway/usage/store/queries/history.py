@@ -36,7 +36,8 @@ Row = tuple[Any, ...]
 _ITEM_COLUMNS = (
     "event_id, toUnixTimestamp64Milli(created_at) AS created_ms, key_id, key_name, owner, tool_name, table_names, "
     "record_count, count_method, is_error, status, duration_ms, response_bytes, client_name, client_version, "
-    "session_id, request_id, protocol_version, client_ip, gateway_id, arguments_hash, written_tables"
+    "session_id, request_id, protocol_version, client_ip, gateway_id, arguments_hash, written_tables, "
+    "count_path, count_witness, count_signs, count_confidence"
 )
 _CURSOR_DIGITS = 15
 _COUNTED = {None: "calls + denied", "ok": "calls", "denied": "denied"}
@@ -215,7 +216,8 @@ def _is_whole_days(filters: CallFilters) -> bool:
 
 
 def _item(row: Row) -> HistoryItem:
-    event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others, written_tables = row
+    event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others = row
+    *others, written_tables, count_path, count_witness, count_signs, count_confidence = others
     names = tuple(table_names)
     return HistoryItem(
         event_id=event_id,
@@ -226,6 +228,11 @@ def _item(row: Row) -> HistoryItem:
         tool_name=tool_name,
         table_name=", ".join(names) or None,
         table_names=names,
-        **dict(zip(HistoryItem.__struct_fields__[8:-1], others, strict=True)),
+        **dict(zip(HistoryItem.__struct_fields__[8:-5], others, strict=True)),
         written_tables=tuple(written_tables),
+        count_path=count_path,
+        count_witness=count_witness,
+        count_signs=tuple(count_signs),
+        # Stored with 32 bits: without rounding, 0.95 is 0.949999988079071.
+        count_confidence=None if count_confidence is None else round(count_confidence, 3),
     )

@@ -34,6 +34,10 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     gateway_id: str
     arguments_hash: str
     written_tables: tuple[str, ...]
+    count_path: str
+    count_witness: str
+    count_signs: tuple[str, ...]
+    count_confidence: float | None
 
 
 class HistoryPage(msgspec.Struct, frozen=True):

@@ -88,11 +88,12 @@ async def old_database(make_table: MakeTable) -> UsageTable:
     # A connection without migrations.
     older = table.connector.open_client()
     older.database = table.database
+    earlier = list(COLUMN_TYPES).index("written_tables") + 1
     older.insert(
         LOG_TABLE,
-        columns(events),
-        column_names=tuple(COLUMN_TYPES),
-        column_type_names=tuple(COLUMN_TYPES.values()),
+        columns(events)[:earlier],
+        column_names=tuple(COLUMN_TYPES)[:earlier],
+        column_type_names=tuple(COLUMN_TYPES.values())[:earlier],
         column_oriented=True,
     )
     older.close()

@@ -59,6 +59,10 @@ async def test_a_history_item_has_the_fields_of_the_contract(table: UsageTable) 
                 "gateway_id": "g1",
                 "arguments_hash": "0123456789abcdef",
                 "written_tables": [],
+                "count_path": "",
+                "count_witness": "",
+                "count_signs": [],
+                "count_confidence": None,
             }
         ],
         "total": 1,
