@@ -15,9 +15,11 @@ from typing import Any
 
 import msgspec
 
+from gateway.metering.queries.languages import Language, described_language
 from gateway.metering.vocabulary.arguments import (
     DATASET_ARGUMENTS,
     FILE_ARGUMENTS,
+    QUERY_ARGUMENTS,
     SHEET_ARGUMENTS,
     SQL_ARGUMENTS,
     TABLE_ARGUMENTS,
@@ -59,6 +61,8 @@ class ToolHints(msgspec.Struct, frozen=True):
     """Normalized names of arguments that name a table."""
     record_paths: tuple[tuple[str, ...], ...] = ()
     """Paths of the lists of records in `structuredContent`, by the output schema."""
+    query_languages: tuple[tuple[str, Language], ...] = ()
+    """Normalized names of arguments whose description names a query language, with the language."""
 
 
 class ToolList(msgspec.Struct, frozen=True):
@@ -154,7 +158,15 @@ def is_read_only(schemas: bytes) -> bool:
 def parse_hints(schemas: bytes) -> ToolHints:
     """Return the hints in a tool's schemas."""
     arguments = frozenset(normalize_name(name) for name, schema in _properties(schemas) if _names_a_table(name, schema))
-    return ToolHints(arguments, _record_paths(schemas))
+    return ToolHints(arguments, _record_paths(schemas), tuple(_query_languages(schemas)))
+
+
+def _query_languages(schemas: bytes) -> Iterator[tuple[str, Language]]:
+    for name, schema in _properties(schemas):
+        normalized = normalize_name(name)
+        text = schema.get("description") or schema.get("title")
+        if normalized in QUERY_ARGUMENTS and isinstance(text, str) and (found := described_language(text[:400])):
+            yield normalized, found
 
 
 def _record_paths(schemas: bytes) -> tuple[tuple[str, ...], ...]:

@@ -180,3 +180,18 @@ def test_malformed_schemas_give_no_hints(value: bytes) -> None:
 )
 def test_recursive_schemas_end(output: Any) -> None:
     assert list_paths(stored_schemas(output=output)) == []
+
+
+@pytest.mark.parametrize(
+    ("description", "named"),
+    [
+        ("The KQL query to run", ("t",)),
+        ("A query in Kusto Query Language (KQL)", ("t",)),
+        ("An ES|QL query", None),
+        ("KQL or SQL", None),
+        ("The query to run", None),
+    ],
+)
+def test_a_description_tells_the_language_of_a_query(description: str, named: tuple[str, ...] | None) -> None:
+    declared = {"input": {"type": "object", "properties": {"query": {"type": "string", "description": description}}}}
+    assert tables_in_arguments("execute_query", {"query": "T | take 1"}, parse_hints(wire(declared))) == named

@@ -1,8 +1,9 @@
 """The tables that the arguments of a call name, to read and to write.
 
 `parsing` reads the arguments: begin there. `strings` collects the strings among them, `statements` finds SQL and
-other queries, and `declared_tables` the tables that the other arguments name. Imported by the modules of `metering`;
-imports `metering.sql`, `queries`, `vocabulary`, `table_names` and `tool_declarations`.
+other queries, `declared_tables` the tables that the other arguments name, and `rest_requests` those of HTTP paths.
+Imported by the modules of `metering`; imports `metering.sql`, `queries`, `vocabulary`, `table_names` and
+`tool_declarations`.
 """
 
 from gateway.metering.arguments.parsing import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.arguments import rest_requests
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
     ARGUMENTS_BY_TOOL_WORDS,
@@ -20,6 +21,7 @@ from gateway.metering.vocabulary.arguments import (
     SOURCE_ARGUMENTS,
     STORAGE_ARGUMENTS,
     TABLE_ARGUMENTS,
+    TABLE_ENDINGS,
     UNQUALIFIED_ARGUMENTS,
     WRITE_OPERATIONS,
     WRITTEN_ARGUMENTS,
@@ -58,6 +60,10 @@ class DeclaredTables:
         )
         for name, value in strings:
             self._read(name, value)
+        if (request := rest_requests.read(tool, self._values)) is not None:
+            self.is_complete = False  # relations and functions may reach other tables
+            self.tables.update(request.tables)
+            self.written.update(request.tables[:1] if request.is_write else ())
 
     def _read(self, name: str, value: str) -> None:
         if name in FIELD_ARGUMENTS and "." in value and not OBJECT_ARGUMENTS.isdisjoint(self._values):
@@ -68,6 +74,7 @@ class DeclaredTables:
             self._add(name, value)
         elif (
             name in TABLE_ARGUMENTS
+            or name.endswith(TABLE_ENDINGS)
             or name in self._table_arguments
             or (name in OBJECT_ARGUMENTS and self._is_table(name, value))
             or (name in OBJECT_TYPE_ARGUMENTS and self._is_type_of_records(value))

@@ -29,7 +29,7 @@ from gateway.metering.vocabulary.tools import is_writing_tool
 _TEXTS = SCALARS | {str}
 _WRITE_WORD = re.compile(
     r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy|set|append|ingest|remove|rename|clear|"
-    r"purge|collect|mcollect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(",
+    r"purge|post|put|patch|collect|mcollect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(",
     re.IGNORECASE,
 )
 
@@ -65,7 +65,7 @@ class _TableNames:
 
     def __init__(self, tool: str, arguments: Mapping[str, Any], hints: ToolHints | None) -> None:
         self.strings = StringCollector(arguments)
-        statements = Statements(tool, self.strings.found)
+        statements = Statements(tool, self.strings.found, hints.query_languages if hints is not None else ())
         self.analyses, self.others = statements.analyses, statements.others
         self.known = [one for one in self.analyses if one is not None]
         table_arguments = hints.table_arguments if hints is not None else frozenset[str]()

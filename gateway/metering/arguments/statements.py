@@ -61,17 +61,20 @@ class Statements:
     An analysis is `None` if the text is not understood, or if there is more text than `MAX_QUERY_CHARACTERS`.
     """
 
-    def __init__(self, tool: str, strings: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, tool: str, strings: list[tuple[str, str]], described: tuple[tuple[str, Language], ...] = ()
+    ) -> None:
         self.analyses: list[QueryAnalysis | None] = []
         self.others: list[tuple[str, str]] = []
         has_object = any(name in OBJECT_ARGUMENTS for name, _ in strings)
         self._characters = 0
         self._texts = 0
         of_tool = _language_of_tool(tool)
+        of_description = dict(described)
         declared = next((value for name, value in strings if name in LANGUAGE_ARGUMENTS), "")
         of_argument = languages.named_language(frozenset((normalize_name(declared),))) if declared else None
         for name, value in strings:
-            if (language := _language_of_argument(name)) is not None:
+            if (language := of_description.get(name) or _language_of_argument(name)) is not None:
                 self._add_query(value, language, is_certain=True)
             elif of_tool is not None and name in QUERY_ARGUMENTS:
                 self._add_query(value, of_tool, is_certain=True)

@@ -115,6 +115,9 @@ _UNMISTAKABLE = tuple(
         (Language.GRAPHQL, r"\s*(?:(?:query|mutation|subscription)\b[^{}]{0,300})?\{\s*\w+\s*(?:\{|\(\s*\w+\s*:)"),
     )
 )
+_DESCRIBED = re.compile(
+    r"\b(?:sql|es\|ql|" + "|".join(word for word in _WORDS if word not in _PRODUCTS) + r")\b", re.IGNORECASE
+)
 _MAX_START = 600
 """Characters of a text by which its language is told."""
 _QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|\.)|\smetadata\s", re.IGNORECASE)
@@ -136,6 +139,13 @@ def language_in(name: str) -> Language | None:
         if found and before in _AFFIXES and after in _AFFIXES and (name != word or word not in _PRODUCTS):
             return language
     return None
+
+
+def described_language(text: str) -> Language | None:
+    """Return the language that a description names, if it is the only one."""
+    named = {word.lower().replace("|", "") for word in _DESCRIBED.findall(text)}
+    found = {_WORDS.get(word) for word in named}
+    return found.pop() if len(found) == 1 else None
 
 
 def unmistakable_language(text: str) -> Language | None:

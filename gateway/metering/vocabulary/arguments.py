@@ -11,6 +11,8 @@ TABLE_ARGUMENTS = word_set(
     "sobject sobjectname sobjecttype objectapiname"
 )
 """Arguments with the name of a table."""
+TABLE_ENDINGS = ("tablename", "collectionname")
+"""Ends of further names of such arguments: `hypertable_name`."""
 
 INDEX_ARGUMENTS = word_set("index indexname indices")
 """Arguments that name a table only if no other argument does."""

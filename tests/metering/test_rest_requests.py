@@ -1,0 +1,43 @@
+"""Requests to HTTP interfaces of databases name their tables in the path."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.metering import tables_in_arguments
+from gateway.metering.arguments import parse_arguments
+
+
+@pytest.mark.parametrize(
+    ("tool", "method", "path", "read", "written"),
+    [
+        ("postgrestRequest", "GET", "/Orders", ("orders",), ()),
+        ("request", "GET", "/orders?select=id,items(name)&limit=3", ("items", "orders"), ()),
+        ("request", "get", "/rest/v1/orders?id=eq.5", ("orders",), ()),
+        ("request", "GET", "/orders?select=guest,nights.sum(),count()", ("orders",), ()),
+        ("odata_request", "GET", "Orders('x')?$filter=a eq 1", ("orders",), ()),
+        ("postgrest", "POST", "/orders", (), ("orders",)),
+        ("postgrest", "PATCH", "/orders?id=eq.5", (), ("orders",)),
+    ],
+)
+def test_tables_of_a_request(
+    tool: str, method: str, path: str, read: tuple[str, ...], written: tuple[str, ...]
+) -> None:
+    arguments = {"method": method, "path": path}
+    parsed = parse_arguments(tool, arguments)
+    assert (parsed.tables_read, parsed.tables_written) == (read, written)
+    assert tables_in_arguments(tool, arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("http_request", {"method": "GET", "path": "/orders"}),
+        ("http_request", {"method": "GET", "path": "/api/orders?select=id"}),
+        ("postgrest", {"path": "/orders"}),
+        ("read_file", {"path": "orders"}),
+        ("postgrest", {"method": "GET", "path": "/rpc/report"}),
+    ],
+)
+def test_other_requests_name_no_table(tool: str, arguments: dict[str, str]) -> None:
+    assert parse_arguments(tool, arguments).tables_named == ()
