@@ -174,7 +174,7 @@ async def test_a_call_opens_with_its_details_in_the_zone_of_the_viewer(page: Pag
     await row.get_by_role("button", name="Details").click()
     details = page.locator("tr.details")
     await expect(details).to_contain_text("0123456789abcdef")
-    await expect(details).to_contain_text("the result says how many there are")
+    await expect(details).to_contain_text("The result says how many there are (declared).")
     assert "UTC" in (await row.locator("time").get_attribute("title") or "")
     await expect(page.get_by_role("main")).to_contain_text("Times are in Asia/Kat")
 

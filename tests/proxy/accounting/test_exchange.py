@@ -9,6 +9,7 @@ import pytest
 
 from gateway.keys.record import OwnerPolicy
 from gateway.proxy.accounting.usage_events import arguments_hash
+from gateway.usage.event import pack, unpack
 from tests.proxy.accounting.transcript import call, pending, play, result
 
 ONE_TABLE = {"allowed_tables": ("t",)}
@@ -108,6 +109,16 @@ def test_records_are_denied_unless_their_table_is_known_to_be_allowed(value: dic
     (event,) = inspection.events
     assert "error" in json.loads(inspection.output)
     assert (event.status, event.record_count) == ("denied", 0)
+
+
+def test_an_event_says_how_the_records_were_counted_without_their_values() -> None:
+    rows = {"rows": [{"city": "Oslo"}, {"city": "Bergen"}], "row_count": 2}
+    data = json.dumps({"jsonrpc": "2.0", "id": 1, "result": {"content": [], "structuredContent": rows}}).encode()
+    (event,) = unpack(pack(pending(call()).inspect(data).events))
+    assert (event.count_path, event.count_witness) == ("structuredContent.rows", "structuredContent.row_count")
+    assert event.count_signs == ("common_list", "witness_agrees")
+    assert event.count_confidence == 0.999
+    assert "Oslo" not in str(event)
 
 
 def test_calls_of_an_abandoned_response_are_counted_with_unknown_records() -> None:
