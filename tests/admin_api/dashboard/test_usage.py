@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, expect
 
+from gateway.metering.confidence import THRESHOLD
 from gateway.timestamps import now_ms
 from gateway.usage.store.table import UsageTable
 from tests.admin_api.dashboard.support import BROWSER_TEST, LONG, calls, check_layout, log_in
@@ -174,7 +175,7 @@ async def test_a_call_opens_with_its_details_in_the_zone_of_the_viewer(page: Pag
     await row.get_by_role("button", name="Details").click()
     details = page.locator("tr.details")
     await expect(details).to_contain_text("0123456789abcdef")
-    await expect(details).to_contain_text("The result says how many there are (declared).")
+    await expect(details).to_contain_text("the result says how many there are (declared)")
     assert "UTC" in (await row.locator("time").get_attribute("title") or "")
     await expect(page.get_by_role("main")).to_contain_text("Times are in Asia/Kat")
 
@@ -193,13 +194,18 @@ async def test_the_details_of_a_call_say_how_its_records_were_counted(page: Page
     rows = page.get_by_role("table").locator("tbody tr")
     await rows.nth(1).get_by_role("button", name="Details").click()
     details = page.locator("tr.details")
-    await expect(details).to_contain_text("Counted in structuredContent.data.rows.")
-    await expect(details).to_contain_text("Number stated by structuredContent.row_count.")
-    await expect(details).to_contain_text("Practically certain (99.9 %).")
+    for name, value in (
+        ("Method", "by the form of the result: structured (structured)"),
+        ("Counted in", "structuredContent.data.rows"),
+        ("Number stated by", "structuredContent.row_count"),
+        ("Confidence", "practically certain: 99.9 %"),
+    ):
+        await expect(details.locator("div", has=page.get_by_text(name, exact=True)).last).to_have_text(f"{name}{value}")
     signs = details.get_by_role("list", name="Signs").get_by_role("listitem")
     await expect(signs).to_have_text(["A list under a common name.", "The result states the same number."])
     await rows.nth(0).get_by_role("button", name="Details").click()
-    await expect(details.first).to_contain_text("In doubt (42.0 %), so the count is unknown: less than")
+    await expect(details.first).to_contain_text("too doubtful to report (unknown)")
+    await expect(details.first).to_contain_text(f"in doubt: 42.0 %, less than {100 * THRESHOLD:.0f} %")
     await check_layout(page, "count-details")
 
 

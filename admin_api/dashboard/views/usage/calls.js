@@ -124,16 +124,18 @@ function client(item) {
 }
 
 function callDetails(item) {
-  return html`<${Properties}
-    rows=${[
-      ["How the records were counted", html`<${CountDetails} item=${item} />`],
-      ["Arguments", html`<code>${item.arguments_hash}</code> (hash)`],
-      ["Address", html`<code>${item.client_ip}</code>`],
-      ["Protocol", item.protocol_version || html`<${Unknown}>not sent<//>`],
-      ["Session", item.session_id ? html`<code>${item.session_id}</code>` : "none"],
-      ["Request id", html`<code>${item.request_id}</code>`],
-      ["Event", html`<code>${item.event_id}</code>`],
-      ["Gateway", html`<code>${item.gateway_id}</code>`],
-    ]}
-  />`;
+  return html`
+    <${CountDetails} item=${item} />
+    <${Properties}
+      rows=${[
+        ["Arguments", html`<code>${item.arguments_hash}</code> (hash)`],
+        ["Address", html`<code>${item.client_ip}</code>`],
+        ["Protocol", item.protocol_version || html`<${Unknown}>not sent<//>`],
+        ["Session", item.session_id ? html`<code>${item.session_id}</code>` : "none"],
+        ["Request id", html`<code>${item.request_id}</code>`],
+        ["Event", html`<code>${item.event_id}</code>`],
+        ["Gateway", html`<code>${item.gateway_id}</code>`],
+      ]}
+    />
+  `;
 }

@@ -2,39 +2,49 @@
 
 import { html } from "../../html.js";
 import { useSession } from "../../session.js";
+import { Properties } from "../../components/table.js";
 
 const METHODS = {
-  declared: "The result says how many there are",
-  rule: "By a rule of the operator",
-  error: "An error has no records",
-  write_statement: "A statement that only writes returns no records",
-  unknown: "Unknown: nothing in the result says reliably how many there are",
+  declared: "the result says how many there are",
+  rule: "by a rule of the operator",
+  error: "an error has no records",
+  write_statement: "a statement that only writes returns no records",
+  unknown: "nothing in the result says how many there are",
 };
 const CERTAIN = 0.99;
 const VERY_LIKELY = 0.95;
 
 export function CountDetails({ item }) {
-  const { info } = useSession();
-  const method = METHODS[item.count_method] ?? `By the form of the result: ${item.count_method.replaceAll("_", " ")}`;
+  const { signs, threshold } = useSession().info.counts;
+  const isDoubtful = item.count_confidence !== null && item.count_confidence < threshold;
   return html`
-    <p>${method} (<code>${item.count_method}</code>).</p>
-    ${item.count_path && html`<p>Counted in <code>${item.count_path}</code>.</p>`}
-    ${item.count_witness && html`<p>Number stated by <code>${item.count_witness}</code>.</p>`}
-    ${item.count_confidence !== null && html`<p>${confidence(item.count_confidence, info.counts.threshold)}</p>`}
-    ${item.count_signs.length > 0 &&
-    html`<ul aria-label="Signs">
-      ${item.count_signs.map((sign) => html`<li key=${sign}>${sentence(info.counts.signs[sign] ?? sign)}</li>`)}
-    </ul>`}
+    <section class="count-details" aria-label="How the records were counted">
+      <h3>How the records were counted</h3>
+      <${Properties}
+        rows=${[
+          ["Method", html`${isDoubtful ? "too doubtful to report" : method(item)} (<code>${item.count_method}</code>)`],
+          item.count_path && ["Counted in", html`<code>${item.count_path}</code>`],
+          item.count_witness && ["Number stated by", html`<code>${item.count_witness}</code>`],
+          item.count_confidence !== null && ["Confidence", confidence(item.count_confidence, threshold)],
+        ]}
+      />
+      ${item.count_signs.length > 0 &&
+      html`<ul aria-label="Signs">
+        ${item.count_signs.map((sign) => html`<li key=${sign}>${sentence(signs[sign] ?? sign)}</li>`)}
+      </ul>`}
+    </section>
   `;
+}
+
+function method(item) {
+  return METHODS[item.count_method] ?? `by the form of the result: ${item.count_method.replaceAll("_", " ")}`;
 }
 
 function confidence(value, threshold) {
   const percent = `${(100 * value).toFixed(1)} %`;
-  if (value < threshold) {
-    return `In doubt (${percent}), so the count is unknown: less than ${Math.round(100 * threshold)} %.`;
-  }
-  const words = value >= CERTAIN ? "Practically certain" : value >= VERY_LIKELY ? "Very likely right" : "Likely right";
-  return `${words} (${percent}).`;
+  if (value < threshold) return `in doubt: ${percent}, less than ${Math.round(100 * threshold)} %`;
+  const words = value >= CERTAIN ? "practically certain" : value >= VERY_LIKELY ? "very likely right" : "likely right";
+  return `${words}: ${percent}`;
 }
 
 function sentence(text) {
