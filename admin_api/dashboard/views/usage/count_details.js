@@ -41,8 +41,8 @@ function method(item) {
 }
 
 function confidence(value, threshold) {
-  const percent = `${(100 * value).toFixed(1)} %`;
-  if (value < threshold) return `in doubt: ${percent}, less than ${Math.round(100 * threshold)} %`;
+  const percent = `${(100 * value).toFixed(1)}\u00a0%`;
+  if (value < threshold) return `in doubt: ${percent}, less than ${Math.round(100 * threshold)}\u00a0%`;
   const words = value >= CERTAIN ? "practically certain" : value >= VERY_LIKELY ? "very likely right" : "likely right";
   return `${words}: ${percent}`;
 }
