@@ -135,7 +135,7 @@ def _count_object(
         return counted(0, count.method, (), (Sign.WRITE,)).at(count.path)
     if tables or parsed.returns_rows:
         return count
-    if is_fetching_tool(parsed.tool) and has_id(arguments):
+    if is_fetching_tool(parsed.tool) and (has_id(arguments) or Sign.ECHO in count.signs):
         return count.with_signs(Sign.IDENTIFIED)
     return UNKNOWN_COUNT
 

@@ -39,6 +39,7 @@ class Sign(StrEnum):
     STATED_ZERO = "stated_zero"
     DESCRIBING_TOOL = "describing_tool"
     OTHER_TEXTS = "other_texts"
+    ECHO = "echo"
     IDENTIFIED = "identified"
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
@@ -48,6 +49,10 @@ class Sign(StrEnum):
     SCHEMA_AGREES = "schema_agrees"
     SCHEMA_DISAGREES = "schema_disagrees"
     COLUMNS_AGREE = "columns_agree"
+    COLUMNS_DISAGREE = "columns_disagree"
+    GROUPS = "groups"
+    HEADER_LEFT_OUT = "header_left_out"
+    NO_DATA = "no_data"
     AT_LIMIT = "at_limit"
     BEYOND_LIMIT = "beyond_limit"
 
@@ -85,16 +90,21 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.STATED_ZERO: (3, "the result states that there are no records"),
     Sign.DESCRIBING_TOOL: (-1.5, "a tool that describes, so a list may be a property"),
     Sign.OTHER_TEXTS: (-2.5, "longer texts without records beside it"),
+    Sign.ECHO: (0.5, "a member has the value of an argument"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),
     Sign.SEVERAL_LISTS: (-1, "other lists, of another length, beside it"),
-    Sign.EMPTY_BESIDE_FULL: (-0.5, "an empty list beside it"),
+    Sign.EMPTY_BESIDE_FULL: (-1.5, "an empty list beside it"),
     Sign.WITNESS_AGREES: (4, "the result states the same number"),
     Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),
     Sign.SCHEMA_AGREES: (3, "the output schema names the list"),
     Sign.SCHEMA_DISAGREES: (-3, "the output schema names another list"),
     Sign.COLUMNS_AGREE: (2, "the columns of the statement are the members of the rows"),
+    Sign.COLUMNS_DISAGREE: (-3, "the columns of the statement are not members of the object"),
+    Sign.GROUPS: (1, "lists in groups, added up"),
+    Sign.HEADER_LEFT_OUT: (0, "a first row or line that is a header"),
+    Sign.NO_DATA: (2.5, "a result whose only data is null"),
     Sign.AT_LIMIT: (1, "as many records as the call's limit"),
     Sign.BEYOND_LIMIT: (-3, "more records than the call's limit"),
 }

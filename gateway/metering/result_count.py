@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering import tool_result
+from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import structure
@@ -33,8 +34,6 @@ MAX_READ_TEXTS = 48
 """Texts that are read in every format; if there are more, each has to be one JSON object."""
 MAX_READ_TOGETHER = 64 * 1024
 """Characters of several texts that are read in every format."""
-MAX_ANNOUNCEMENT = 100
-"""Characters of a text that states the number of the following texts."""
 MAX_REMARK_LINES = 4
 """Lines of a text without records that raise no doubt."""
 MAX_REMARK = 800
@@ -189,13 +188,9 @@ def _is_repeated(first: list[Count], second: list[Count]) -> bool:
     return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
 
 
-_ANNOUNCEMENT = re.compile(r"[^\d\n]{0,40}?\b(\d{1,6}) [A-Za-z][\w ()]{1,40}[:.]?\s*\Z")
-
-
 def _count_announced(texts: list[str]) -> Count | None:
     """Count texts below a first one that states their number: `Found 2 invoices:`."""
-    match = _ANNOUNCEMENT.match(texts[0]) if len(texts) > 1 and len(texts[0]) < MAX_ANNOUNCEMENT else None
-    if match is None or int(match.group(1)) != len(texts) - 1:
+    if len(texts) < 2 or announced_number(texts[0]) != len(texts) - 1:
         return None
     found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
     return msgspec.structs.replace(found, path="each text", witness="text 1")

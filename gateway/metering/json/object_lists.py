@@ -23,9 +23,13 @@ from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_listing_or_describing_tool,
     is_named_after_tool,
+    is_plural_tool,
     is_schema_tool,
     is_writing_tool,
 )
+
+_LINE_METHODS = frozenset(("csv_text", "tsv_text", "lines_text", "names_text"))
+"""Methods that may have counted a header line."""
 
 
 class ObjectLists(ObjectMembers):
@@ -65,7 +69,11 @@ class ObjectLists(ObjectMembers):
         if isinstance(rows[0], list):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
         signs = (Sign.COMMON_LIST, Sign.SEVERAL_LISTS) if self._has_other_list(name) else (Sign.COMMON_LIST,)
-        return self._count_list(name, *signs)
+        found = self._count_list(name, *signs)
+        names = objects.column_names(members)
+        if len(names) and found.records == length(rows) > 1 and objects.leaf_strings(rows[0]) == names:
+            return msgspec.structs.replace(found, records=length(rows) - 1).with_signs(Sign.HEADER_LEFT_OUT)
+        return found
 
     def _count_rows_of_cells(self, rows: list[Any]) -> Count:
         members = self._members
@@ -88,16 +96,26 @@ class ObjectLists(ObjectMembers):
         if not custom and not is_describing_tool(self._arguments.tool):
             lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
-        if custom and "id" in members:
+        if custom and members.get("id"):
             return None  # a record with lists in it
         if len(of_objects) == 1:
             signs = [Sign.OTHER_LIST]
             signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list() else []
-            signs += [Sign.DESCRIBING_TOOL] if is_describing_tool(self._arguments.tool) else []
+            signs += [Sign.DESCRIBING_TOOL] if self._is_of_one_thing() else []
             return None if custom and self._is_fact_sheet() else self._count_list(of_objects[0], *signs)
-        if not custom and is_listing_or_describing_tool(self._arguments.tool):
+        if not custom and (is_listing_or_describing_tool(self._arguments.tool) or self._describes_a_table()):
             return self._count_columns()
         return self._count_parallel_lists(custom, of_objects) if custom else None
+
+    def _describes_a_table(self) -> bool:
+        """Return True if the columns of a table, with their types, are all that an object lists."""
+        lists = [value for value in self._members.values() if isinstance(value, list)]
+        is_typed = bool(objects.column_names({"columns": lists[0]})) if len(lists) == 1 else False
+        return is_typed and self._arguments.returns_rows is None
+
+    def _is_of_one_thing(self) -> bool:
+        """Return True if the tool describes one thing: `get_info`, but not `describe_groups`."""
+        return is_describing_tool(self._arguments.tool) and not is_plural_tool(self._arguments.tool)
 
     def _count_parallel_lists(self, custom: dict[str, list[Any]], of_objects: list[str]) -> Count | None:
         """Add up several lists of objects; count lists of scalars as columns if they have the same length."""
@@ -140,6 +158,10 @@ class ObjectLists(ObjectMembers):
         verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page)
         if verdict.sign is None:
             return found
+        is_less = any(one.number + 1 == found.records and one.meaning >= Meaning.COUNT for one in stated)
+        if verdict.sign is Sign.WITNESS_DISAGREES and is_less and found.method in _LINE_METHODS:
+            found = msgspec.structs.replace(found, records=found.records - 1, witness=self._original(verdict.name))
+            return found.with_signs(Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other
         return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)

@@ -17,15 +17,18 @@ from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind
 from gateway.metering.vocabulary.members import (
+    METADATA_MEMBERS,
     PAGE_MEMBERS,
     ROW_COUNT_MEMBERS,
     ROW_MEMBERS,
+    SUMMARY_MEMBERS,
     TABLE_MEMBERS,
 )
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_overwriting_tool,
+    is_schema_tool,
     is_writing_tool,
 )
 
@@ -49,15 +52,37 @@ class ObjectShape(ObjectLists):
             found = self._counted(0, Sign.WRITE) if self._arguments.returns_rows is None else self._count_members()
         else:
             found = self._count_members()
+        if found.records == 0:
+            found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
             found = stated
         tables = objects.named_tables(members) or found.tables
         return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
 
+    def _count_aggregations(self) -> Count | None:
+        """Count the groups of aggregations beside an empty list of hits."""
+        name = next((one for one in ("aggregations", "aggs", "facets") if self._members.get(one)), "")
+        groups = objects.count_buckets(self._members.get(name))
+        return self._under(name, self._counted(groups, Sign.COMMON_LIST)) if groups else None
+
+    def _is_one_scalar(self) -> bool:
+        return len(self._members) == 1 and not isinstance(next(iter(self._members.values())), dict | list | str)
+
     def _is_selected(self) -> bool:
         """Return True if the members are the columns of the call's statement."""
         columns = self._arguments.columns
         return columns is not None and {normalize_name(one) for one in columns} == self._members.keys()
+
+    def _echoes(self) -> bool:
+        """Return True if a member has the value of an argument."""
+        strings = self._arguments.strings
+        values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
+        return any(isinstance(value, str) and value in strings for value in values)
+
+    def _lacks_selected(self) -> bool:
+        """Return True if none of the members is a column of the call's statement."""
+        columns = self._arguments.columns
+        return bool(columns) and self._members.keys().isdisjoint(map(normalize_name, columns or ()))
 
     def _stated_number(self) -> Count | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
@@ -68,6 +93,10 @@ class ObjectShape(ObjectLists):
 
     def _count_members(self) -> Count:
         members, value = self._members, self._value
+        if members.get("resulttype") in ("scalar", "string"):
+            return self._counted(1, Sign.SCALAR)
+        if self._is_selected() or (self._arguments.has_one_column and self._is_one_scalar()):
+            return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
         if (rows := self._count_rows_member()) is not None:
             return rows
         if self.is_write_report():
@@ -97,15 +126,18 @@ class ObjectShape(ObjectLists):
     def _count_none(self) -> Count | None:
         """Return 0 records if an object without a list states that there are none, or its only list is empty."""
         members = self._members
-        lists = [name for name, value in members.items() if isinstance(value, list)]
+        lists = sorted(name for name, value in members.items() if isinstance(value, list))
         if is_describing_tool(self._arguments.tool) or any(members[name] for name in lists) or "id" in members:
             return None
         stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
             return msgspec.structs.replace(found, witness=self._original(stated[0].name))
+        if not lists:
+            return None
         is_envelope = not members.keys().isdisjoint(PAGE_MEMBERS | {"ok", "success"})
-        return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if len(lists) == 1 and is_envelope else None
+        is_none = self.count_message().records == 0 or (len(lists) == 1 and (is_envelope or len(members) == 1))
+        return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if is_none else None
 
     def _count_without_list(self, wrapped: Count) -> Count:
         """Count an object without a list of records: an acknowledgement, a summary, or one record."""
@@ -127,7 +159,12 @@ class ObjectShape(ObjectLists):
         members, value = self._members, self._value
         sizes = {value for name, value in members.items() if name in ROW_COUNT_MEMBERS and type(value) is int}
         if not sizes:
-            return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT,))
+            signs = [Sign.SINGLE_OBJECT]
+            is_statistics = is_describing_tool(self._arguments.tool) and not is_schema_tool(self._arguments.tool)
+            signs += [Sign.DESCRIBING_TOOL] if is_statistics else []
+            signs += [Sign.ECHO] if self._echoes() else []
+            signs += [Sign.COLUMNS_DISAGREE] if self._lacks_selected() else []
+            return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(signs))
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]
         is_stated = len(map_sizes) == 1 and map_sizes[0] in sizes
         return self._counted(map_sizes[0], Sign.MAP) if is_stated else UNKNOWN_COUNT
@@ -155,8 +192,11 @@ class ObjectShape(ObjectLists):
             inner = members.get(name)
             if type(inner) in (int, float) and self._arguments.has_one_column and self._is_wrapper(name):
                 return self._under(name, self._counted(1, Sign.SCALAR))
-            if inner is None and name in members and self._states_none():
-                return self._under(name, self._counted(0, Sign.WITNESS_AGREES))
+            if inner is None and name in members:
+                if self._states_none():
+                    return self._under(name, self._counted(0, Sign.STATED_ZERO))
+                if not best.kind and self._is_wrapper(name) and len(members) == 1:
+                    best = self._under(name, Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,)))
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(name)):
                 found = self._under(name, self._parts.count(inner, self._depth + 1))
                 best = max(best, found, key=lambda one: one.kind)
@@ -169,12 +209,18 @@ class ObjectShape(ObjectLists):
             for name, value in self._members.items()
             if not self._is_wrapper_member(name, value) or (name in TABLE_MEMBERS and _is_multiline(value))
         ]
-        if len(custom) != 1:
+        if not custom:
+            custom = [name for name, value in self._members.items() if _holds_list(name, value)]
+        scalars = [name for name in custom if not isinstance(self._members[name], dict | list | str)]
+        custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
+        if len(custom) != 1 or (scalars and "id" in self._members):
             return None
         inner = self._members[custom[0]]
         if not isinstance(inner, dict) and not _is_multiline(inner):
             return None
         found = self._under(custom[0], self._parts.count(inner, self._depth + 1))
+        if scalars and Sign.COMMON_LIST not in found.signs:
+            return None
         return found if found.kind is CountKind.COUNTED else None
 
     def count_message(self) -> Count:
@@ -189,3 +235,10 @@ class ObjectShape(ObjectLists):
 
 def _is_multiline(value: Any) -> bool:
     return isinstance(value, str) and "\n" in value
+
+
+def _holds_list(name: str, value: Any) -> bool:
+    """Return True if an object under a name that usually surrounds the records holds a list of objects."""
+    if not isinstance(value, dict) or name in METADATA_MEMBERS or name in SUMMARY_MEMBERS:
+        return False
+    return any(isinstance(one, list) and one and isinstance(one[0], dict) for one in value.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from gateway.metering.json.partial_values import length
@@ -17,7 +18,7 @@ from gateway.metering.vocabulary.members import (
     TABLE_MEMBERS,
     TOTAL_MEMBERS,
 )
-from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.names import normalize_name, word_set
 
 MAX_NAMED_TABLES = 64
 """Tables that a result may name."""
@@ -36,19 +37,11 @@ WRAPPER_MEMBERS = (
 )
 """Members that describe or surround the records and hold none."""
 
-_UNFINISHED_STATES = frozenset(
-    (
-        "pending",
-        "running",
-        "queued",
-        "submitted",
-        "in progress",
-        "accepted",
-        "processing",
-        "executing",
-        "started",
-        "waiting",
-    )
+_UNFINISHED = re.compile(
+    r"\b(?:in progress|still (?:running|executing)|queued|not (?:yet )?(?:finished|complete))\b", re.IGNORECASE
+)
+_UNFINISHED_STATES = word_set(
+    "pending running queued submitted inprogress accepted processing executing started waiting"
 )
 _HANDLE_ENDINGS = ("id", "handle", "token", "url", "uri", "operation", "name")
 _PENDING_ENDINGS = (
@@ -66,6 +59,8 @@ _PENDING_ENDINGS = (
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
 _GROUP_LABELS = frozenset(("stream", "labels", "group"))
+_GROUPED = ("buckets", "lines")
+"""Lists that only groups have, whatever labels the groups have."""
 _GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
@@ -88,9 +83,58 @@ def is_result_set(members: Members) -> bool:
     lists = [name for name in _GROUP_LISTS if isinstance(members.get(name), list)]
     if not lists:
         return False
-    return "columns" in members or all(
-        name in WRAPPER_MEMBERS or name in _GROUP_LABELS or name in lists for name in members
-    )
+    others = members.keys() - WRAPPER_MEMBERS - _GROUP_LABELS - set(lists)
+    is_group = len(lists) == 1 and lists[0] in _GROUPED and not any(isinstance(members[one], list) for one in others)
+    return "columns" in members or not others or is_group
+
+
+def frame_rows(value: Any) -> int | None:
+    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
+    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(schema, dict) or not isinstance(data, dict):
+        return None
+    fields, columns = schema.get("fields"), data.get("values")
+    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
+        return None
+    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
+    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
+
+
+def is_list_of_result_sets(values: list[Any]) -> bool:
+    """Return True if lists of objects are the results of several statements, as opposed to rows of named cells."""
+    rows = [row for one in values for row in one[:1]]
+    return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
+
+
+def count_buckets(aggregations: Any) -> int:
+    """Return the number of groups in the results of aggregations by name; one for each single value."""
+    if not isinstance(aggregations, dict):
+        return 0
+    total = 0
+    for one in aggregations.values():
+        buckets = one.get("buckets") if isinstance(one, dict) else None
+        total += length(buckets) if isinstance(buckets, list) else 1 if isinstance(one, dict) and "value" in one else 0
+    return total
+
+
+def column_names(members: Members) -> list[str]:
+    """Return the names of the columns that an object describes beside its rows."""
+    inner = [value for value in members.values() if isinstance(value, dict)][:4]
+    for value in [*members.values(), *(value for one in inner for value in one.values())]:
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            names = [one.get("Name", one.get("name")) for one in value]
+            types = [name for name in value[0] if "type" in name.lower()]
+            if types and all(isinstance(name, str) for name in names):
+                return names
+    return []
+
+
+def leaf_strings(value: Any, depth: int = 0) -> list[str]:
+    """Return the strings in a row, in their order."""
+    if isinstance(value, str):
+        return [value]
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [] if depth == 4 else [text for one in inner[:64] for text in leaf_strings(one, depth + 1)]
 
 
 def described_columns(value: Any) -> int:
@@ -137,7 +181,9 @@ def state_of(members: Members) -> str:
 
 def is_pending(members: Members) -> bool:
     """Return True if an object says only that the work goes on: a state, a handle, and no data."""
-    if normalize_name(state_of(members)) not in _UNFINISHED_STATES:
+    message = members.get("message")
+    is_unfinished = isinstance(message, str) and _UNFINISHED.search(message[:200]) and not state_of(members)
+    if normalize_name(state_of(members)) not in _UNFINISHED_STATES and not is_unfinished:
         return False
     has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
     is_flat = not any(isinstance(value, list) and value for value in members.values())

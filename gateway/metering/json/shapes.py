@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from gateway.metering.announcements import announced_number
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects
@@ -65,9 +66,14 @@ class ShapeCounter:
         if sample and all(isinstance(one, dict) for one in sample):
             return self._count_objects(values, depth)
         if sample and all(isinstance(one, list) for one in sample):
+            if total == len(values) and objects.is_list_of_result_sets(values):
+                return counted(sum(map(length, values)), self.method, (), (Sign.WHOLE_LIST, Sign.GROUPS)).at("*")
             return self._counted(total - self._has_header(values))
         if sample and self._is_one_row(values):
             return Count(1, self.method, CountKind.OBJECT)
+        if sample and isinstance(sample[0], str) and total > 1 and announced_number(sample[0]) == total - 1:
+            signs = (Sign.WHOLE_LIST, Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
+            return counted(total - 1, self.method, (), signs)
         if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
             inner = self.count_text(sample[0], depth + 1)
             return inner if inner.kind >= CountKind.COUNTED else self._counted(1)
@@ -90,12 +96,19 @@ class ShapeCounter:
             return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
         if (columns := self._count_described_columns(values)) is not None:
             return columns
+        if total == len(values) and objects.frame_rows(values[0]) is not None:
+            return counted(sum(objects.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
         if total == 1:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
             return self._count_result_sets(values, depth)
         rows = objects.rows_of_cells(values)
-        return self._counted(total if rows is None else rows)
+        found = self._counted(total if rows is None else rows)
+        return found.with_signs(Sign.COLUMNS_AGREE) if self._has_selected_columns(sample[0]) else found
+
+    def _has_selected_columns(self, row: dict[str, Any]) -> bool:
+        columns = self.arguments.columns
+        return bool(columns) and {name.lower() for name in row} == set(columns or ())
 
     def _count_described_columns(self, values: list[Any]) -> Count | None:
         """Add up the columns of the tables that a tool describes."""
@@ -109,6 +122,8 @@ class ShapeCounter:
         members = objects.normalize_members(value)
         if objects.is_failure(members):
             return FAILURE
+        if members.keys() <= {"statementid", "messages"} and "statementid" in members:
+            return counted(0, self.method, (), (Sign.NO_DATA,))
         shape = ObjectShape(value, members, depth, self)
         if shape.is_write_report():
             return self._counted(0)
@@ -126,7 +141,11 @@ class ShapeCounter:
             return UNKNOWN_COUNT
         parts = [self._count_object(one, depth + 1) for one in values]
         known = [part.records for part in parts if part.records is not None]
-        return self._counted(sum(known)) if len(known) == len(parts) else UNKNOWN_COUNT
+        if len(known) != len(parts):
+            return UNKNOWN_COUNT
+        path = f"*.{parts[0].path}" if parts and parts[0].path else ""
+        signs = (Sign.GROUPS, *parts[0].signs) if len(parts) > 1 else parts[0].signs if parts else ()
+        return counted(sum(known), self.method, (), signs).at(path)
 
     def _count_object(self, value: dict[str, Any], depth: int) -> Count:
         if len(value) > MAX_SHAPE_MEMBERS:

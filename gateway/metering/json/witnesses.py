@@ -29,6 +29,7 @@ from gateway.metering.vocabulary.members import (
     TOTAL_MEMBERS,
 )
 
+_BARE_NOUNS = frozenset(("rows", "records", "results", "items", "documents", "hits", "matches", "entries", "objects"))
 _CAPS = frozenset((10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000))
 """Common sizes of a page."""
 _NOTES = ("warning", "note", "message", "hint", "info")
@@ -142,7 +143,7 @@ def _meaning(name: str, list_name: str) -> Meaning | None:
         return Meaning.RETURNED
     if name in TOTAL_MEMBERS:
         return Meaning.TOTAL
-    if name in COUNT_MEMBERS:
+    if name in COUNT_MEMBERS or name in _BARE_NOUNS:
         return Meaning.COUNT
     noun, is_returned, is_total = name, False, False
     for word in ("returned", "fetched", "retrieved", "shown", "displayed"):

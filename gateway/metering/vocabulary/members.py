@@ -69,8 +69,8 @@ SUMMARY_MEMBERS = word_set(
 """Members with an object that describes the records beside it, such as a page."""
 
 PAGE_MEMBERS = word_set(
-    "hasmore hasnext hasnextpage more next nextcursor nexttoken nextpagetoken nextpage nextlink nexturl truncated "
-    "istruncated partial offset skip morerecords moreresults cursor nextoffset resultstruncated limitreached"
+    "hasmore hasmoreresults hasnext hasnextpage more next nextcursor nexttoken nextpagetoken nextpage nextlink nexturl "
+    "truncated istruncated partial offset skip morerecords moreresults cursor nextoffset resultstruncated limitreached"
 )
 """Members that say that there are more records than were returned."""
 

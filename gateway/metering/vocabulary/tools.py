@@ -17,7 +17,8 @@ _WRITE_VERBS = word_set(
     "complete archive restore undo cancel close assign schedule"
 )
 _SURE_WRITE_VERBS = word_set(
-    "create insert update delete add append remove upsert rename write upload edit send submit post drop"
+    "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
+    "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex"
 )
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
 """Words that may precede the verb."""
@@ -102,11 +103,16 @@ def is_fetching_tool(tool: str) -> bool:
 
 
 @lru_cache(maxsize=1_024)
+def is_plural_tool(tool: str) -> bool:
+    """Return True if the tool's name ends in a plural."""
+    last = _WORD.findall(tool[:200])[-1:]
+    return bool(last) and len(last[0]) > 3 and last[0][-1:] == "s" and last[0].lower() not in _SINGULARS_IN_S
+
+
+@lru_cache(maxsize=1_024)
 def is_listing_tool(tool: str) -> bool:
     """Return True if the tool's name says that it returns a list of names."""
-    last = _WORD.findall(tool[:200])[-1:]
-    is_plural = bool(last) and len(last[0]) > 3 and last[0][-1:] == "s" and last[0].lower() not in _SINGULARS_IN_S
-    return is_plural or not tool_words(tool).isdisjoint(_LIST_VERBS | _LISTED_THINGS)
+    return is_plural_tool(tool) or not tool_words(tool).isdisjoint(_LIST_VERBS | _LISTED_THINGS)
 
 
 @lru_cache(maxsize=1_024)
