@@ -151,7 +151,7 @@ class ResultCounter:
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return _count_objects(all_texts)
-        if not resources and (stated := _count_announced(texts)) is not None:
+        if not resources and (stated := self._count_announced(texts, depth)) is not None:
             return stated
         if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
             return _one_each(entries, "blocks_text")
@@ -161,6 +161,15 @@ class ResultCounter:
         if _is_repeated(counts[: len(texts)], counts[len(texts) :]):
             counts, all_texts = counts[: len(texts)], texts
         return _sum(counts, all_texts, links)
+
+    def _count_announced(self, texts: list[str], depth: int) -> Count | None:
+        """Count texts below a first one that states their number: `Found 2 invoices:`."""
+        if len(texts) < 2 or announced_number(texts[0]) != len(texts) - 1:
+            return None
+        if len(texts) == 2 and self.count_text(texts[1], depth).kind is CountKind.COUNTED:
+            return None
+        found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
+        return msgspec.structs.replace(found, path="each text", witness="text 1")
 
 
 def _value_at(value: Any, path: tuple[str, ...]) -> Any:
@@ -186,14 +195,6 @@ def _is_repeated(first: list[Count], second: list[Count]) -> bool:
     """Return True if the second blocks hold as many records as the first, in another format: the same data again."""
     counts = [[one.records for one in part if one.kind is CountKind.COUNTED] for part in (first, second)]
     return bool(counts[0]) and counts[0] == counts[1] and first[0].method != second[0].method
-
-
-def _count_announced(texts: list[str]) -> Count | None:
-    """Count texts below a first one that states their number: `Found 2 invoices:`."""
-    if len(texts) < 2 or announced_number(texts[0]) != len(texts) - 1:
-        return None
-    found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
-    return msgspec.structs.replace(found, path="each text", witness="text 1")
 
 
 _LABEL = re.compile(r"[A-Za-z][\w ]{1,30}(?=:? \S)")

@@ -155,7 +155,7 @@ class ObjectLists(ObjectMembers):
         if is_describing_tool(self._arguments.tool):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
         is_page = witnesses.is_page(self._members, found.records)
-        verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page)
+        verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
         if verdict.sign is None:
             return found
         is_less = any(one.number + 1 == found.records and one.meaning >= Meaning.COUNT for one in stated)

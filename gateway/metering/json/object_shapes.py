@@ -15,10 +15,9 @@ from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
-from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind
+from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     METADATA_MEMBERS,
-    PAGE_MEMBERS,
     ROW_COUNT_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
@@ -34,6 +33,10 @@ from gateway.metering.vocabulary.tools import (
 
 MAX_WRAPPERS = 5
 """Wrappers around the records."""
+
+
+_ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasnext", "nextcursor", "nextpagetoken"))
+"""Members that only a list of records has beside it."""
 
 
 class ObjectShape(ObjectLists):
@@ -135,8 +138,8 @@ class ObjectShape(ObjectLists):
             return msgspec.structs.replace(found, witness=self._original(stated[0].name))
         if not lists:
             return None
-        is_envelope = not members.keys().isdisjoint(PAGE_MEMBERS | {"ok", "success"})
-        is_none = self.count_message().records == 0 or (len(lists) == 1 and (is_envelope or len(members) == 1))
+        is_envelope = not members.keys().isdisjoint(_ENVELOPE_SIGNS)
+        is_none = is_envelope or len(members) == 1 or self.count_message().records == 0
         return self._under(lists[0], self._counted(0, Sign.OTHER_LIST)) if is_none else None
 
     def _count_without_list(self, wrapped: Count) -> Count:
@@ -199,8 +202,19 @@ class ObjectShape(ObjectLists):
                     best = self._under(name, Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,)))
             if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(name)):
                 found = self._under(name, self._parts.count(inner, self._depth + 1))
+                if isinstance(inner, str) and found.kind is CountKind.NONE:
+                    found = self._count_stated_lines(name, inner)
                 best = max(best, found, key=lambda one: one.kind)
         return best
+
+    def _count_stated_lines(self, name: str, text: str) -> Count:
+        """Count the lines of a text whose number, with or without a header, is stated beside it."""
+        lines = text.strip().count("\n") + 1
+        for one in witnesses.find(self._members, name):
+            if one.meaning >= Meaning.COUNT and one.number in (lines, lines - 1) and one.number > 1:
+                found = self._under(name, counted(one.number, "lines_text", (), (Sign.WITNESS_AGREES,)))
+                return msgspec.structs.replace(found, witness=self._original(one.name))
+        return UNKNOWN_COUNT
 
     def _count_inner(self) -> Count | None:
         """Count the only object or multi-line string under a name that only this server uses."""
@@ -213,7 +227,7 @@ class ObjectShape(ObjectLists):
             custom = [name for name, value in self._members.items() if _holds_list(name, value)]
         scalars = [name for name in custom if not isinstance(self._members[name], dict | list | str)]
         custom = [name for name in custom if name not in scalars and self._members[name] not in ([], {}, "")]
-        if len(custom) != 1 or (scalars and "id" in self._members):
+        if len(custom) != 1 or (scalars and "id" in self._members) or custom[0] in ("preview", "sample"):
             return None
         inner = self._members[custom[0]]
         if not isinstance(inner, dict) and not _is_multiline(inner):

@@ -30,6 +30,9 @@ from gateway.metering.vocabulary.members import (
 )
 
 _BARE_NOUNS = frozenset(("rows", "records", "results", "items", "documents", "hits", "matches", "entries", "objects"))
+_RETURNED_WORDS = ("returned", "fetched", "retrieved", "shown", "displayed")
+_TOTAL_WORDS = ("total", "matching", "matched", "found", "available", "all")
+_COUNT_WORDS = ("numberof", "count", "number", "num", "nb")
 _CAPS = frozenset((10, 20, 25, 30, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 100_000))
 """Common sizes of a page."""
 _NOTES = ("warning", "note", "message", "hint", "info")
@@ -76,11 +79,12 @@ def find(members: Members, list_name: str) -> list[Witness]:
     return found
 
 
-def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: bool) -> Verdict:
-    """Compare a count with the witnesses; those with the most certain meaning decide."""
+def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: bool, is_sum: bool) -> Verdict:
+    """Compare a count, which may be the sum of several lists, with the witnesses; the most certain meaning decides."""
     if _is_sum(witnesses, records):
         return Verdict(Sign.WITNESS_AGREES, "*")
-    lengths = {length(value) for value in members.values() if isinstance(value, list)} - {records}
+    lists = () if is_sum else [value for value in members.values() if isinstance(value, list)]
+    lengths = set(map(length, lists)) - {records}
     verdict = _UNDECIDED
     for witness in sorted(witnesses, key=lambda one: (-one.meaning, one.name)):
         if witness.number == records:
@@ -145,23 +149,23 @@ def _meaning(name: str, list_name: str) -> Meaning | None:
         return Meaning.TOTAL
     if name in COUNT_MEMBERS or name in _BARE_NOUNS:
         return Meaning.COUNT
-    noun, is_returned, is_total = name, False, False
-    for word in ("returned", "fetched", "retrieved", "shown", "displayed"):
-        if word in noun:
-            noun, is_returned = noun.replace(word, ""), True
-    for word in ("total", "matching", "matched", "found", "available", "all"):
-        if noun.startswith(word) or noun.endswith(word):
-            noun, is_total = noun.replace(word, ""), True
-    is_count = is_returned or is_total
-    for word in ("numberof", "count", "number", "num"):
-        if noun.startswith(word) or noun.endswith(word):
-            noun, is_count = noun.replace(word, ""), True
-            break
+    noun, is_returned = _without(name, _RETURNED_WORDS)
+    noun, is_total = _without(noun, _TOTAL_WORDS)
+    noun, is_count = _without(noun, _COUNT_WORDS)
+    if not (is_count or is_returned or is_total):
+        return None
     nouns = COUNTED_NOUNS | {list_name}
-    if (
-        not is_count
-        or not noun
-        or not (noun in nouns or noun + "s" in nouns or (noun.endswith("s") and noun[:-1] in nouns))
-    ):
+    is_known = not noun or noun in nouns or noun + "s" in nouns or noun.removesuffix("s") in nouns
+    if not is_known or (not noun and not is_total):
         return None
     return Meaning.RETURNED if is_returned else Meaning.TOTAL if is_total else Meaning.COUNT
+
+
+def _without(name: str, words: tuple[str, ...]) -> tuple[str, bool]:
+    """Return a name without the first of the words that it begins or ends with, and True if there is one."""
+    for word in words:
+        if name.startswith(word):
+            return name.removeprefix(word), True
+        if name.endswith(word):
+            return name.removesuffix(word), True
+    return name, False

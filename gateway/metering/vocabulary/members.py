@@ -32,7 +32,7 @@ def describes_records(name: str) -> bool:
     return name in METADATA_MEMBERS or name == "cols" or any(part in name for part in _DESCRIBING_PARTS)
 
 
-_DESCRIBING_PARTS = ("column", "field", "header", "schema", "dtype", "warning")
+_DESCRIBING_PARTS = ("column", "field", "header", "schema", "dtype", "warning", "preview", "sample")
 
 RETURNED_COUNT_MEMBERS = word_set(
     "recordcount recordsreturned rowsreturned returnedrows returnedrecords numreturned returnedcount "

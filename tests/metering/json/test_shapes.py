@@ -90,7 +90,6 @@ UNKNOWN: list[Any] = [
     {"name": "Bob", "tags": ["a", "b"]},
     {"thought": 1, "next": True, "branches": [], "length": 1},
     {},
-    None,
     7,
 ]
 

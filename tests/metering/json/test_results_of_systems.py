@@ -1,0 +1,190 @@
+"""Results in the formats of databases, search engines, logs and web APIs that return JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.metering.support import records, structured, texts
+
+ROWS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+COLUMNS = [{"name": "id", "type": "INT"}, {"name": "name", "type": "STRING"}]
+SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+HITS = {"total": {"value": 120, "relation": "eq"}, "max_score": None}
+BUCKETS = {"doc_count_error_upper_bound": 0, "buckets": [{"key": key, "doc_count": 9} for key in "abcd"]}
+LOGS = [{"stream": {"app": "a"}, "values": [["1", "x"], ["2", "y"]]}, {"stream": {"app": "b"}, "values": [["3", "z"]]}]
+
+PAGES: list[tuple[int, dict[str, Any]]] = [
+    (2, {"took": 5, "timed_out": False, "_shards": SHARDS, "hits": {**HITS, "hits": ROWS}}),
+    (0, {"took": 5, "timed_out": False, "_shards": SHARDS, "hits": {**HITS, "hits": []}}),
+    (4, {"took": 5, "hits": {**HITS, "hits": []}, "aggregations": {"by_state": BUCKETS}}),
+    (1, {"took": 5, "hits": {**HITS, "hits": []}, "aggregations": {"average": {"value": 12.5}}}),
+    (2, {"columns": COLUMNS, "values": [[1, "a"], [2, "b"]], "took": 3}),
+    (2, {"schema": {"fields": COLUMNS}, "rows": [{"f": [{"v": 1}]}] * 2, "totalRows": "2", "jobComplete": True}),
+    (2, {"resultSetMetaData": {"numRows": 2, "rowType": COLUMNS}, "data": [["1", "a"], ["2", "b"]], "code": "09"}),
+    (2, {"tables": [{"name": "PrimaryResult", "columns": COLUMNS, "rows": [[1, "a"], [2, "b"]]}]}),
+    (0, {"results": [], "fields": COLUMNS, "preview": False, "messages": [{"type": "INFO", "text": "none"}]}),
+    (2, {"data": ROWS, "meta": {"page": {"after": "x"}, "elapsed": 10, "status": "done"}, "links": {"next": "u"}}),
+    (2, {"status": "Complete", "results": [[{"field": "a", "value": "x"}]] * 2, "statistics": {"recordsMatched": 9.0}}),
+    (3, {"status": "success", "data": {"resultType": "streams", "result": LOGS}}),
+    (2, {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "1"]}] * 2}}),
+    (1, {"status": "success", "data": {"resultType": "scalar", "result": [1777629600, "1"]}}),
+    (2, {"totalSize": 2, "done": True, "records": ROWS}),
+    (2, {"startAt": 0, "maxResults": 50, "total": 120, "issues": ROWS}),
+    (0, {"startAt": 0, "maxResults": 50, "total": 0, "issues": []}),
+    (2, {"data": {"issues": {"nodes": ROWS, "pageInfo": {"hasNextPage": False}}}}),
+    (2, {"data": {"owner": {"issues": {"totalCount": 10, "edges": [{"node": {}}] * 2, "pageInfo": {}}}}}),
+    (2, {"object": "list", "data": ROWS, "has_more": True, "url": "/v1/charges"}),
+    (2, {"tickets": ROWS, "count": 5, "next_page": "u", "previous_page": None}),
+    (2, {"cursor": {"firstBatch": ROWS, "id": 0, "ns": "shop.orders"}, "ok": 1}),
+    (2, {"Items": ROWS, "Count": 2, "ScannedCount": 10, "ConsumedCapacity": None}),
+    (2, {"results": [{"columns": ["n"], "data": [{"row": ["a"]}, {"row": ["b"]}]}], "errors": []}),
+    (2, {"results": [{"statement_id": 0, "series": [{"name": "cpu", "columns": ["t"], "values": [[1], [2]]}]}]}),
+    (0, {"results": [{"statement_id": 0}]}),
+    (2, {"result": {"points": ROWS, "next_page_offset": None}, "status": "ok", "time": 0.001}),
+    (2, {"hits": ROWS, "nbHits": 100, "page": 0, "nbPages": 50, "hitsPerPage": 2, "query": "x"}),
+    (0, {"hits": [], "estimatedTotalHits": 0, "limit": 20, "offset": 0, "query": "x"}),
+    (2, {"ColumnMetadata": COLUMNS, "Records": [[{"stringValue": "a"}], [{"stringValue": "b"}]], "TotalNumRows": 2}),
+    (2, {"meta": COLUMNS, "data": ROWS, "rows": 2, "rows_before_limit_at_least": 10, "statistics": {"rows_read": 9}}),
+    (2, {"resultTable": {"dataSchema": {"columnNames": ["id"]}, "rows": [[1], [2]]}, "totalDocs": 9, "exceptions": []}),
+    (0, {"head": {"vars": ["p"]}, "results": {"bindings": []}}),
+    (0, {"ok": True, "messages": [], "has_more": False, "pin_count": 0}),
+    (0, {"metric_alarms": [], "composite_alarms": [], "has_more_results": False}),
+]
+
+
+@pytest.mark.parametrize(("expected", "page"), PAGES, ids=lambda value: json.dumps(value)[:60])
+def test_the_items_of_a_page_are_counted(expected: int, page: dict[str, Any]) -> None:
+    assert records(texts(json.dumps(page)), "search") == expected
+    assert records(structured(page), "search") == expected
+
+
+def test_a_header_row_that_names_the_described_columns_is_not_counted() -> None:
+    rows = [{"Data": [{"VarCharValue": value}]} for value in ("id", "1", "2")]
+    described = {"ColumnInfo": [{"Name": "id", "Type": "varchar"}]}
+    assert records(structured({"ResultSet": {"Rows": rows, "ResultSetMetadata": described}})) == 2
+
+
+def test_the_rows_of_a_data_frame_that_is_listed_by_column_are_counted() -> None:
+    frame = {"schema": {"refId": "A", "fields": COLUMNS}, "data": {"values": [[1, 2, 3], [4, 5, 6]]}}
+    assert records(structured({"results": {"A": {"status": 200, "frames": [frame]}}})) == 3
+
+
+def test_several_results_by_name_add_up() -> None:
+    results = {"a": {"data": "symbol\nH\nHe", "rows": 2}, "b": {"data": "symbol\nX\nY\nZ", "rows": 3}}
+    assert records(structured(results)) == 5
+    assert records(structured({"a": {"rows": ROWS, "row_count": 2}, "b": {"rows": ROWS[:1], "row_count": 1}})) == 3
+
+
+def test_the_results_of_several_statements_add_up() -> None:
+    assert records(structured({"result": [ROWS, [{"count": 21}]]})) == 3
+
+
+def test_rows_of_cells_are_not_results() -> None:
+    cells = [[{"coordinate": "A1", "value": 1}, {"coordinate": "B1", "value": 2}]] * 3
+    assert records(structured({"data": cells})) == 3
+
+
+def test_facets_count_their_buckets() -> None:
+    facets = [{"field": "brand", "buckets": [{"value": "a"}, {"value": "b"}]}, {"field": "size", "buckets": [{}]}]
+    assert records(structured({"facets": facets}), "facets") == 3
+
+
+def test_json_in_strings_in_json_is_read() -> None:
+    assert records(structured({"result": json.dumps({"data": json.dumps(ROWS)})})) == 2
+
+
+def test_a_table_in_a_member_is_read() -> None:
+    table = "| id | name |\n|---|---|\n| 1 | a |\n| 2 | b |"
+    assert records(structured({"table": table, "rowCount": 2})) == 2
+    assert records(structured({"format": "csv", "data": "id,name\n1,a\n2,b", "row_count": 2})) == 2
+
+
+def test_an_empty_list_beside_the_real_one_does_not_count_as_0() -> None:
+    streams = [{"labels": {"app": "a"}, "lines": [{"line": "x"}, {"line": "y"}]}, {"labels": {}, "lines": [{}]}]
+    assert records(structured({"data": [], "streams": streams})) == 3
+
+
+def test_an_empty_list_beside_a_list_of_unclear_meaning_is_unknown() -> None:
+    assert records(structured({"items": [], "defaultReminders": [{"method": "popup", "minutes": 10}]})) is None
+
+
+def test_an_empty_list_beside_the_columns_of_the_result_is_0() -> None:
+    assert (
+        records(structured({"data": [], "columns": COLUMNS, "selected_columns": COLUMNS, "expanded_columns": []})) == 0
+    )
+    assert records(structured({"data": {"rows": [], "cols": COLUMNS}, "row_count": 0})) == 0
+
+
+def test_a_result_of_null_without_content_is_0() -> None:
+    assert records({"content": [], "structuredContent": {"result": None}}) == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statement_id": "01f0", "status": {"state": "PENDING"}},
+        {"queryId": "q", "status": "Running"},
+        {"message": "Asynchronous execution in progress.", "statementHandle": "01b", "statementStatusUrl": "/api"},
+    ],
+)
+def test_an_answer_that_the_work_goes_on_is_0(answer: dict[str, Any]) -> None:
+    assert records(structured(answer), sql="SELECT id, name FROM t") == 0
+
+
+def test_a_record_with_a_state_is_a_record() -> None:
+    orders = [{"order_id": 1, "status": "pending", "sku": "a"}]
+    assert records(structured({"orders": orders}), "get_orders") == 1
+    assert records(structured({"id": 1, "status": "pending"}), sql="SELECT id, status FROM orders") == 1
+
+
+def test_a_state_of_failure_is_an_error() -> None:
+    failed = {"statement_id": "01f0", "status": {"state": "FAILED", "error": {"message": "no table"}}}
+    assert records(structured(failed), sql="SELECT id FROM t") == 0
+
+
+def test_a_stated_total_of_0_without_a_list_is_0() -> None:
+    manifest = {"schema": {"column_count": 1, "columns": COLUMNS}, "total_row_count": 0, "truncated": False}
+    assert records(structured({"status": {"state": "SUCCEEDED"}, "manifest": manifest, "result": {}})) == 0
+
+
+@pytest.mark.parametrize("value", [{"f0_": 1}, {"count": 5}, [{"count": 5}], {"rows": [[5]]}])
+def test_the_single_value_of_a_statement_is_one_record(value: Any) -> None:
+    assert records(texts(json.dumps(value)), sql="SELECT count(*) FROM t") == 1
+
+
+def test_an_object_without_the_selected_columns_is_not_a_row() -> None:
+    assert records(structured({"engine": "x", "uptime": 5}), sql="SELECT id FROM t") is None
+
+
+def test_one_entity_that_a_tool_fetches_by_its_id_is_one_record() -> None:
+    issue = {"key": "A-1", "title": "x", "labels": ["a"], "comments": 2}
+    assert records(structured(issue), "get_issue", issue_id="A-1") == 1
+    assert records(structured({"inventory": "M006", "title": "Mask"}), "get-exhibit", inventory="M006") == 1
+    assert records(structured({"ok": True, "profile": {"title": ""}}), "get_user_profile", user_id="U02") == 1
+
+
+@pytest.mark.parametrize("tool", ["get_server_status", "get_column_stats", "index_info", "health_check"])
+def test_statistics_have_no_number_of_records(tool: str) -> None:
+    assert records(structured({"minimum": 1, "maximum": 2, "mean": 1.5}), tool, table="t") is None
+
+
+@pytest.mark.parametrize(
+    "tool", ["create_comment", "task_create", "hubspot-batch-create-objects", "new_item", "post_message"]
+)
+def test_the_result_of_a_write_is_0_whatever_it_returns(tool: str) -> None:
+    assert records(structured({"item": {"id": 26, "title": "x"}}), tool) == 0
+    assert records(structured({"results": ROWS}), tool) == 0
+    assert records(texts("File: /srv/a.md\n\nTask 24"), tool) == 0
+
+
+@pytest.mark.parametrize("tool", ["get_new_items", "new_releases", "edit_history", "list_updates"])
+def test_a_verb_of_writing_within_a_noun_does_not_make_a_write(tool: str) -> None:
+    assert records(structured({"results": ROWS}), tool) == 2
+
+
+def test_each_column_that_a_tool_describes_is_one_record() -> None:
+    described = {"sheet": "plants", "columns": [*COLUMNS, {"name": "x"}], "row_count": 25, "sample": ROWS}
+    assert records(structured(described), "describe_table") == 3
