@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import time
 import tomllib
@@ -14,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.cli import main
+from gateway.metering.confidence import Sign
 from gateway.metering.explain import report
 from tests.support.running_up import Running
 
@@ -53,6 +55,29 @@ def test_explain_prints_text_and_reads_standard_input(monkeypatch: pytest.Monkey
     printed = capsys.readouterr().out
     assert "records       2\n" in printed
     assert "because       your rule gives the number of records\n" in printed
+
+
+def test_explain_shows_the_signs_with_their_weights_and_the_candidates(capsys: Capture) -> None:
+    rows = {"rows": [{"id": 1}, {"id": 2}], "row_count": 2, "warnings": []}
+    call = {"tool": "find", "result": {"content": [], "structuredContent": rows}}
+    Path("rows.json").write_text(json.dumps(call))
+    explained_call = explained(capsys, "rows.json")
+    assert explained_call["signs"] == [
+        {"sign": "common_list", "weight": Sign.COMMON_LIST.weight, "text": "a list under a common name"},
+        {"sign": "witness_agrees", "weight": Sign.WITNESS_AGREES.weight, "text": "the result states the same number"},
+    ]
+    assert (explained_call["path"], explained_call["witness"]) == (
+        "structuredContent.rows",
+        "structuredContent.row_count",
+    )
+    assert [(one["where"], one["won"]) for one in explained_call["candidates"]] == [
+        ("structuredContent.rows", True),
+        ("structuredContent.warnings", False),
+    ]
+    assert main(["metering", "explain", "rows.json"]) == 0
+    printed = capsys.readouterr().out
+    assert f"  {Sign.WITNESS_AGREES.weight:+.1f}  the result states the same number\n" in printed
+    assert re.search(r"won: 2 records \(structured\), 9\d\.\d %; it is read first\n", printed)
 
 
 def test_explain_names_what_is_wrong_with_the_file(capsys: Capture) -> None:

@@ -14,6 +14,8 @@ import msgspec
 from gateway.metering import tool_result
 from gateway.metering.api import meter, parse_sql
 from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
+from gateway.metering.confidence import THRESHOLD
+from gateway.metering.explain.candidates import Candidate, candidates
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.metering_result import (
     ERROR,
@@ -57,6 +59,8 @@ class Explanation(msgspec.Struct, frozen=True):
     result: MeteringResult
     reason: str
     steps: tuple[Step, ...]
+    candidates: tuple[Candidate, ...] = ()
+    """The parts that could have given the count, the winner among them."""
 
 
 def explain(
@@ -65,32 +69,51 @@ def explain(
     """Return the result of `meter` for a call, with the steps to it. Its duration is not bounded."""
     parse_sql(arguments)
     result = meter(tool, arguments, result_json, rules.find(tool), hints)
-    steps = tuple(_steps(tool, arguments, result_json, rules, hints))
-    return Explanation(result, _reason(result, steps), steps)
-
-
-def _steps(
-    tool: str, arguments: Mapping[str, Any], result_json: bytes, rules: Rules, hints: ToolHints | None
-) -> Iterator[Step]:
-    result = tool_result.decode(result_json)
-    if result is None:
-        yield Step("result", f"{len(result_json):,} bytes that are not a tool result, or exceed a bound")
-        return
-    yield Step("result", f"{len(result_json):,} bytes" + (", isError" if result.isError is True else ""))
-    yield from _rule_steps(tool, arguments, result_json, rules, result)
+    decoded = tool_result.decode(result_json)
+    if decoded is None:
+        size = f"{len(result_json):,} bytes that are not a tool result, or exceed a bound"
+        return Explanation(result, _reason(result, ()), (Step("result", size),))
     parsed = parse_arguments(tool, arguments, hints)
-    yield Step("arguments", _describe_arguments(parsed, arguments))
-    counter = ResultCounter(parsed)
-    if (data := tool_result.structured_content(result)) is not None:
-        count = counter.count_structured(data)
-        yield Step("structuredContent", _describe_count(count) + _describe_lists(count, data))
+    parts = _count_parts(decoded, ResultCounter(parsed, hints))
+    steps = (
+        Step("result", f"{len(result_json):,} bytes" + (", isError" if decoded.isError is True else "")),
+        *_rule_steps(tool, arguments, result_json, rules, decoded),
+        Step("arguments", _describe_arguments(parsed, arguments)),
+        *_part_steps(parts),
+    )
+    found = candidates(result, parts.structured, parts.data, parts.text_counts)
+    return Explanation(result, _reason(result, steps), steps, found)
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    """The parts of a result with the count of each."""
+
+    data: msgspec.Raw | None
+    structured: Count | None
+    texts: list[str]
+    text_counts: list[Count]
+
+
+def _count_parts(result: ToolResult, counter: ResultCounter) -> _Parts:
+    data = tool_result.structured_content(result)
     blocks = tool_result.content_blocks(result)
     texts = [block.text for block in blocks or () if block.text is not None]
-    if data is not None and texts:
-        yield Step("content", "read only if structuredContent has no records")
-    for number, text in enumerate(texts[:MAX_TEXTS], start=1):
-        count = counter.count_text(text, 0)
-        yield Step(f"text {number} of {len(texts)}", f"{len(text):,} characters: {_describe_count(count)}")
+    return _Parts(
+        data,
+        None if data is None else counter.count_structured(data),
+        texts,
+        [counter.count_text(text, 0) for text in texts[:MAX_TEXTS]],
+    )
+
+
+def _part_steps(parts: _Parts) -> Iterator[Step]:
+    if parts.data is not None and parts.structured is not None:
+        found = _describe_count(parts.structured) + _describe_lists(parts.structured, parts.data)
+        yield Step("structuredContent", found)
+        if parts.texts:
+            yield Step("content", "read only if structuredContent has no records")
+    for number, (text, count) in enumerate(zip(parts.texts, parts.text_counts, strict=False), start=1):
+        yield Step(f"text {number} of {len(parts.texts)}", f"{len(text):,} characters: {_describe_count(count)}")
 
 
 def _rule_steps(
@@ -158,6 +181,11 @@ def _reason(result: MeteringResult, steps: tuple[Step, ...]) -> str:
         return "your rule gives the number of records"
     if result.rule_error is not None and result.method == UNKNOWN:
         return f"your rule failed on this call: {result.rule_error}"
+    if result.method == UNKNOWN and result.confidence is not None and result.confidence < THRESHOLD:
+        return (
+            f"the confidence of {100 * result.confidence:.1f} % is below {100 * THRESHOLD:.0f} %; "
+            "add a rule that says how to count"
+        )
     if result.method == UNKNOWN:
         return "no step gave a reliable number; add a rule that says how to count"
     if result.method == ERROR:

@@ -71,3 +71,34 @@ def test_results_beyond_a_bound_and_errors_are_named() -> None:
     assert (explanation.result, explanation.result.method) == (meter("query", {}, b"[" * 10), "unknown")
     assert "exceed a bound" in explanation.steps[0].finding
     assert explained(texts("no", isError=True)).reason == "the call failed, and an error has no records"
+
+
+def test_the_candidates_are_shown_with_the_reason_why_each_won_or_lost() -> None:
+    explanation = explained(structured({"rows": [{"id": 1}, {"id": 2}], "row_count": 2, "warnings": []}))
+    assert [(one.place, one.records, one.has_won, one.reason) for one in explanation.candidates] == [
+        ("structuredContent.rows", 2, True, "it is read first"),
+        ("text 1: rows", 2, False, "structuredContent is read first, and this repeats it"),
+        ("structuredContent.warnings", 0, False, "structuredContent.rows fits better as the records"),
+    ]
+
+
+def test_texts_with_records_win_together() -> None:
+    explanation = explained(texts("a,b\n1,2\n3,4", "a,b\n5,6\n7,8"))
+    assert explanation.result.records == 4
+    assert [(one.records, one.has_won) for one in explanation.candidates] == [(2, True), (2, True)]
+
+
+def test_a_count_in_doubt_is_explained_by_its_confidence() -> None:
+    explanation = explained(texts("a,b\n1,2\n3,4"), limit=1)
+    assert explanation.result.records is None
+    assert explanation.reason.startswith("the confidence of ")
+    (only,) = explanation.candidates
+    assert (only.records, only.has_won) == (2, False)
+    assert only.reason == "it is the best, but not good enough: the count is unknown"
+
+
+def test_no_candidate_wins_if_a_rule_or_the_statement_gives_the_number() -> None:
+    rules = parse_rules({"rule": [{"tool": "*", "records": "`7`"}]})
+    assert {one.reason for one in explained(texts("a,b\n1,2\n3,4"), rules).candidates} == {"your rule gives the number"}
+    written = explained(texts("a,b\n1,2\n3,4"), sql="INSERT INTO t VALUES (1)")
+    assert {one.reason for one in written.candidates} == {"the statement returns no rows"}
