@@ -1,8 +1,11 @@
-"""Makes results in their wire format."""
+"""Makes results in their wire format, and counts the work that metering them takes."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -38,3 +41,20 @@ def outcome(result: MeteringResult) -> MeteringResult:
 def records(result: dict[str, Any], tool: str = "query", **arguments: Any) -> int | None:
     """Meter a call, and return its number of records."""
     return metered(result, tool, **arguments).records
+
+
+def count_calls(function: Callable[[], object]) -> int:
+    """Count the calls and returns of Python and C functions in `function`."""
+    total = 0
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal total
+        total += 1
+
+    previous = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(previous)
+    return total

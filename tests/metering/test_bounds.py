@@ -6,9 +6,6 @@ would take a million. `bench.measurements.metering` measures the time.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,7 +20,7 @@ from gateway.metering.rules.parsing import parse_rules
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS, MAX_TOKENS_ON_LOOP
 from gateway.metering.text.formats import MAX_TEXT_CHARACTERS
 from gateway.metering.tool_result import MAX_BLOCKS
-from tests.metering.support import outcome, records, texts, wire
+from tests.metering.support import count_calls, outcome, records, texts, wire
 
 MAX_CALLS = 100_000
 """Calls for a result of any size."""
@@ -33,23 +30,6 @@ MAX_CALLS_RULE = 30
 """Calls for one step of a rule."""
 MAX_CALLS_DECLARED = 50
 """Calls for a declared result."""
-
-
-def count_calls(function: Callable[[], object]) -> int:
-    """Count the calls and returns of Python and C functions in `function`."""
-    total = 0
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal total
-        total += 1
-
-    previous = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        function()
-    finally:
-        sys.setprofile(previous)
-    return total
 
 
 @pytest.mark.parametrize("name", RESULTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gateway.metering.arguments import rest_requests
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
@@ -34,6 +35,14 @@ _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
 
 
+@lru_cache(maxsize=1_024)
+def _arguments_by_words(tool: str) -> frozenset[str]:
+    """Return the arguments that name a table because of the words in the tool's name."""
+    words = tool_words(tool)
+    found = (arguments for arguments, of in ARGUMENTS_BY_TOOL_WORDS if not of.isdisjoint(words))
+    return frozenset[str]().union(*found)
+
+
 class DeclaredTables:
     """The tables that arguments other than SQL name.
 
@@ -47,17 +56,16 @@ class DeclaredTables:
         self.is_complete = True
         self._values = dict(strings)
         self._schema = next((self._values[name] for name in SCHEMA_ARGUMENTS if self._values.get(name)), "")
-        self._writes = is_writing_tool(tool) or any(
-            name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings
+        names = self._values.keys()
+        self._writes = is_writing_tool(tool) or (
+            not OPERATION_ARGUMENTS.isdisjoint(names)
+            and any(name in OPERATION_ARGUMENTS and value.lower() in WRITE_OPERATIONS for name, value in strings)
         )
-        names = {name for name, _ in strings}
-        self._has_table = not names.isdisjoint(TABLE_ARGUMENTS)
-        self._has_other = not names.isdisjoint(_OTHER_TABLE_ARGUMENTS)
-        words = tool_words(tool)
-        self._is_listing = "tables" in words
-        self._table_arguments = table_arguments.union(
-            *(arguments for arguments, of in ARGUMENTS_BY_TOOL_WORDS if not of.isdisjoint(words))
-        )
+        self._has_table = not TABLE_ARGUMENTS.isdisjoint(names)
+        self._has_other = not _OTHER_TABLE_ARGUMENTS.isdisjoint(names)
+        self._has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
+        self._is_listing = "tables" in tool_words(tool)
+        self._table_arguments = _arguments_by_words(tool) | table_arguments
         for name, value in strings:
             self._read(name, value)
         if (request := rest_requests.read(tool, self._values)) is not None:
@@ -66,7 +74,7 @@ class DeclaredTables:
             self.written.update(request.tables[:1] if request.is_write else ())
 
     def _read(self, name: str, value: str) -> None:
-        if name in FIELD_ARGUMENTS and "." in value and not OBJECT_ARGUMENTS.isdisjoint(self._values):
+        if self._has_object and name in FIELD_ARGUMENTS and "." in value:
             self.is_complete = False  # a field of another object
         if name in INDEX_ARGUMENTS and self._has_other:
             self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
@@ -119,5 +127,5 @@ class DeclaredTables:
 
     def _is_type_of_records(self, value: str) -> bool:
         """Return True for the type of the records of a CRM, and False for the kind of an object of a database."""
-        has_name = not OBJECT_ARGUMENTS.isdisjoint(self._values) or self._schema or self._has_table
+        has_name = self._has_object or self._schema or self._has_table
         return not has_name and value.isidentifier() and value.lower() not in NOT_OBJECT_TYPES

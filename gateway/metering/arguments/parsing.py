@@ -28,10 +28,14 @@ from gateway.metering.vocabulary.tools import is_writing_tool
 
 _TEXTS = SCALARS | {str}
 _WRITE_WORD = re.compile(
-    r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy|set|append|ingest|remove|rename|clear|"
-    r"purge|post|put|patch|collect|mcollect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(",
+    r"\b(?:insert|update|delete|merge|replace|create|drop|alter|truncate|into|copy)\b", re.IGNORECASE
+)
+_QUERY_WRITE_WORD = re.compile(
+    r"\A\s*\.|\|\s*(?:m?collect|meventcollect|outputlookup|outputcsv)\b|\bto\s?\(|\)[^()]{0,300}\b(?:set|remove)\b",
     re.IGNORECASE,
 )
+"""Writes in other languages: control commands of KQL, commands of SPL, functions of Flux, clauses of Cypher."""
+_READ_METHODS = ("GET", "HEAD")
 
 
 class ParsedArguments(msgspec.Struct, frozen=True):
@@ -120,9 +124,18 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
             value = " ".join(item for item in value if type(item) is str)
         if type(value) is not str or normalize_name(name) in WRITTEN_ARGUMENTS:
             return True
-        if len(value) >= MIN_STATEMENT and _WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
+        if name == "method" and value.upper() not in _READ_METHODS:
+            return True
+        if len(value) >= MIN_STATEMENT and _may_hold_write(value):
             return True
     return False
+
+
+def _may_hold_write(text: str) -> bool:
+    if _WRITE_WORD.search(text, 0, MAX_SQL_CHARACTERS):
+        return True
+    is_query = "(" in text or "|" in text or text.lstrip()[:1] == "."
+    return is_query and _QUERY_WRITE_WORD.search(text, 0, MAX_SQL_CHARACTERS) is not None
 
 
 def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> ParsedArguments:

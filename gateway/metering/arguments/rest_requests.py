@@ -34,7 +34,9 @@ class RestRequest(msgspec.Struct, frozen=True):
 
 def read(tool: str, values: Mapping[str, str]) -> RestRequest | None:
     """Return the request among arguments (normalized names); `None` if there is none."""
-    method = values.get("method") or values.get("httpmethod") or ""
+    method = values.get("method") or values.get("httpmethod")
+    if not method:
+        return None
     is_write = _METHODS.get(method.lower())
     path = values.get("path") or values.get("endpoint") or ""
     if is_write is None or not (match := _PATH.match(path)):

@@ -66,13 +66,13 @@ class Statements:
     ) -> None:
         self.analyses: list[QueryAnalysis | None] = []
         self.others: list[tuple[str, str]] = []
-        has_object = any(name in OBJECT_ARGUMENTS for name, _ in strings)
         self._characters = 0
         self._texts = 0
+        names = [name for name, _ in strings]
+        has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         of_tool = _language_of_tool(tool)
         of_description = dict(described)
-        declared = next((value for name, value in strings if name in LANGUAGE_ARGUMENTS), "")
-        of_argument = languages.named_language(frozenset((normalize_name(declared),))) if declared else None
+        of_call = None if LANGUAGE_ARGUMENTS.isdisjoint(names) else _declared_language(strings)
         for name, value in strings:
             if (language := of_description.get(name) or _language_of_argument(name)) is not None:
                 self._add_query(value, language, is_certain=True)
@@ -80,7 +80,7 @@ class Statements:
                 self._add_query(value, of_tool, is_certain=True)
             elif len(value) < MIN_STATEMENT or (name in FIELD_ARGUMENTS and has_object):
                 self.others.append((name, value))  # a sub-query among fields reads a relation of the object
-            elif name in QUERY_ARGUMENTS and (language := of_argument or self._language_of_text(value)):
+            elif name in QUERY_ARGUMENTS and (language := of_call or self._language_of_text(value)):
                 self._add_query(value, language, is_certain=False)
             elif looks_like_sql(name, value):
                 found = sql_cache.analyze(value)
@@ -99,6 +99,12 @@ class Statements:
             return None
         self._texts += 1
         return languages.unmistakable_language(text) if self._texts <= MAX_TEXTS_TOLD else None
+
+
+def _declared_language(strings: list[tuple[str, str]]) -> Language | None:
+    """Return the language in an argument such as `query_language`."""
+    values = (normalize_name(value) for name, value in strings if name in LANGUAGE_ARGUMENTS)
+    return languages.named_language(frozenset(values))
 
 
 @lru_cache(maxsize=1_024)

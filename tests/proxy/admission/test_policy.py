@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.keys.record import KeyRecord, OwnerPolicy
+from gateway.metering import tables_in_arguments
 from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, check_tool
 from gateway.proxy.admission.rejections import NO_KEY, REDIS_UNAVAILABLE, Deny, bad_key, forbidden, invalid
+from tests.metering.queries.attacks import ATTACKS, SAFE
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
 PUBLIC = ("initialize", "notifications/initialized", "server/discover")
@@ -320,6 +322,21 @@ def test_only_allowed_tables_may_be_read_and_no_unknown_ones(tables: tuple[str, 
         200 if passes else 403
     )
     assert check_tables(KEY, tables) is None
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "expected"),
+    [
+        *((language, query, 200) for language, query in SAFE.items()),
+        *((language, query, 403) for language, queries in ATTACKS.items() for query in queries),
+    ],
+)
+def test_a_query_in_any_language_is_refused_if_it_reaches_another_table(
+    language: str, query: str, expected: int
+) -> None:
+    restricted = key(allowed_tables=("allowed",))
+    for request in (call("query", **{language: query}), call(f"run_{language}_query", query=query)):
+        assert status(decided(request, restricted, tables_in_arguments=tables_in_arguments)) == expected
 
 
 def test_restrictions_to_tools_and_tables_apply_to_calls_only() -> None:
