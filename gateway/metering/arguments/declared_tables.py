@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from functools import lru_cache
 
 from gateway.metering.arguments import rest_requests
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
     ARGUMENTS_BY_TOOL_WORDS,
+    DATABASE_ARGUMENTS,
     DATASET_ARGUMENTS,
+    DOCUMENT_WORDS,
     FIELD_ARGUMENTS,
     INDEX_ARGUMENTS,
     NOT_OBJECT_TYPES,
@@ -24,6 +27,7 @@ from gateway.metering.vocabulary.arguments import (
     TABLE_ARGUMENTS,
     TABLE_ENDINGS,
     UNQUALIFIED_ARGUMENTS,
+    VECTOR_WORDS,
     WRITE_OPERATIONS,
     WRITTEN_ARGUMENTS,
 )
@@ -41,6 +45,16 @@ def _arguments_by_words(tool: str) -> frozenset[str]:
     words = tool_words(tool)
     found = (arguments for arguments, of in ARGUMENTS_BY_TOOL_WORDS if not of.isdisjoint(words))
     return frozenset[str]().union(*found)
+
+
+def _containers(tool: str, names: Set[str]) -> frozenset[str]:
+    """Return the arguments that name what holds the records, because no other argument does."""
+    words = tool_words(tool)
+    if not DOCUMENT_WORDS.isdisjoint(words) and "path" not in names:
+        return DATABASE_ARGUMENTS
+    if "namespace" in names and not VECTOR_WORDS.isdisjoint(words):
+        return frozenset(("name",))
+    return frozenset()
 
 
 class DeclaredTables:
@@ -66,6 +80,8 @@ class DeclaredTables:
         self._has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         self._is_listing = "tables" in tool_words(tool)
         self._table_arguments = _arguments_by_words(tool) | table_arguments
+        if not self._has_table:
+            self._table_arguments |= _containers(tool, names)
         for name, value in strings:
             self._read(name, value)
         if (request := rest_requests.read(tool, self._values)) is not None:

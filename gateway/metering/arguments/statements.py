@@ -42,7 +42,7 @@ _SQL_START = re.compile(
 )
 _STATEMENT_START = re.compile(
     r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
-    r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b",
+    r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b(?!:)",
     re.IGNORECASE,
 )
 _TABLE_IN_EXPRESSION = re.compile(

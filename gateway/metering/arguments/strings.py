@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
-from gateway.metering.vocabulary.arguments import PIPELINE_STAGES
+from gateway.metering.vocabulary.arguments import MEMBER_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
 MAX_ARGUMENT_LEVELS = 6
@@ -31,7 +31,7 @@ class StringCollector:
 
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
-            self.found.append((PIPELINE_STAGES.get((parent, name), name), value))
+            self.found.append((MEMBER_ARGUMENTS.get((parent, name), name), value))
             if value.lstrip()[:1] in _CONTAINER_STARTS and (inner := _parse_container(value)) is not None:
                 self._add_bounded(inner, name, parent, depth)
         elif not isinstance(value, Mapping | list | tuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gateway.metering.vocabulary.names import word_set
 
 TABLE_ARGUMENTS = word_set(
-    "table tablename tableid tables tablenames collection collectionname collections index indexname indices viewname "
+    "table tablename tableid tables tablenames collection collectionname collections index indexname indices indexuid "
+    "indexid indexes viewname "
     "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
     "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
     "sobject sobjectname sobjecttype objectapiname"
@@ -14,7 +15,7 @@ TABLE_ARGUMENTS = word_set(
 TABLE_ENDINGS = ("tablename", "collectionname")
 """Ends of further names of such arguments: `hypertable_name`."""
 
-INDEX_ARGUMENTS = word_set("index indexname indices")
+INDEX_ARGUMENTS = word_set("index indexname indices indexuid indexid indexes")
 """Arguments that name a table only if no other argument does."""
 
 SHEET_ARGUMENTS = word_set(
@@ -32,9 +33,10 @@ DATASET_ARGUMENTS = word_set("dataset datasetname datasetid datasets")
 UNQUALIFIED_ARGUMENTS = (
     SHEET_ARGUMENTS
     | DATASET_ARGUMENTS
+    | INDEX_ARGUMENTS
     | word_set(
-        "index indexname indices collection collectionname collections measurement measurementname nodelabel "
-        "nodelabels vectorstore vectorstorename vectorstoreid sobject sobjectname sobjecttype objectapiname"
+        "collection collectionname collections measurement measurementname nodelabel nodelabels "
+        "vectorstore vectorstorename vectorstoreid sobject sobjectname sobjecttype objectapiname"
     )
 )
 """Arguments with names that take no schema."""
@@ -76,11 +78,17 @@ ARGUMENTS_BY_TOOL_WORDS = (
 )
 """Arguments that name a table only of tools with one of the words: labels of nodes do, labels of issues do not."""
 
+DATABASE_ARGUMENTS = word_set("database databasename db dbname")
+"""Arguments with a database, which holds the records itself in tools of documents without a collection."""
+DOCUMENT_WORDS = word_set("document documents docs")
+VECTOR_WORDS = word_set("record records vector vectors embedding embeddings")
+"""Tools of vectors name their index by `name`, with a `namespace`."""
+
 OPERATION_ARGUMENTS = word_set("operation action op dmloperation")
 WRITE_OPERATIONS = word_set("insert update upsert delete create replace write append remove drop truncate")
 """Values of `OPERATION_ARGUMENTS` with which a call writes."""
 
-PIPELINE_STAGES = {
+MEMBER_ARGUMENTS = {
     ("$lookup", "from"): "collection",
     ("$graphlookup", "from"): "collection",
     ("$unionwith", "coll"): "collection",
@@ -90,8 +98,11 @@ PIPELINE_STAGES = {
     ("pipeline", "$merge"): "targettable",
     ("$out", "coll"): "targettable",
     ("pipeline", "$out"): "targettable",
+    ("indexes", "name"): "index",
+    ("collections", "name"): "collection",
+    ("tables", "name"): "table",
 }
-"""(stage, member) of an aggregation pipeline's stages, and the argument name that the member is treated as."""
+"""(argument, member) of stages of an aggregation pipeline and of lists, and the name that the member is treated as."""
 
 SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
 SQL_ARGUMENTS = word_set(
