@@ -20,7 +20,7 @@ _TABLE_WITHIN = 1_000
 """Bytes at the beginning and the end of large content in which the table's name is expected."""
 
 _PLACE = "structuredContent"
-_ROWS, _RECORDS = f"{_PLACE}.rows", f"{_PLACE}.records"
+_ROWS, _RECORDS, _RECORD_COUNT = f"{_PLACE}.rows", f"{_PLACE}.records", f"{_PLACE}.record_count"
 _SIGNS: tuple[Sign, ...] = (Sign.DECLARED,)
 _CONFIDENCE = confidence(_SIGNS)
 _AGREEING_SIGNS = (Sign.DECLARED, Sign.WITNESS_AGREES)
@@ -49,18 +49,18 @@ class _ShortcutContent(msgspec.Struct, gc=False):
         rows = self.rows if self.rows is not None else self.records
         if not table or not rows:
             return None
-        path, records = (_ROWS, len(self.rows)) if self.rows else (_RECORDS, len(self.records or ()))
-        witness, signs, certainty = "", _SIGNS, _CONFIDENCE
-        for name, number in (
-            ("record_count", self.record_count),
-            ("count", self.count),
-            ("row_count", self.row_count),
-            ("total", self.total),
-        ):
-            if number is not None:
-                if number != records:
+        path, records = _ROWS if rows is self.rows else _RECORDS, len(rows)
+        witness = ""
+        if (number := self.record_count) is not None:
+            if number != records:
+                return None
+            witness = _RECORD_COUNT
+        if self.count is not None or self.row_count is not None or self.total is not None:
+            for name, number in (("count", self.count), ("row_count", self.row_count), ("total", self.total)):
+                if number is not None and number != records:
                     return None
-                witness, signs, certainty = witness or f"{_PLACE}.{name}", _AGREEING_SIGNS, _AGREEING_CONFIDENCE
+                witness = witness or ("" if number is None else f"{_PLACE}.{name}")
+        signs, certainty = (_AGREEING_SIGNS, _AGREEING_CONFIDENCE) if witness else (_SIGNS, _CONFIDENCE)
         return MeteringResult((table,), records, DECLARED, None, (), certainty, path, witness, signs)
 
 

@@ -15,7 +15,6 @@ from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
-    ROW_MEMBERS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
@@ -47,7 +46,9 @@ class ObjectLists(ObjectMembers):
 
     def _count_rows_member(self) -> Count | None:
         """Count the list under a common name for lists of records, preferably one that is not empty."""
-        names = [name for name in ROW_MEMBERS if isinstance(self._members.get(name), list) or self._is_unread(name)]
+        names = [name for name in self._row_names if isinstance(self._members[name], list) or self._is_unread(name)]
+        if not names:
+            return None
         full = [name for name in names if self._is_unread(name) or self._members[name]]
         for name in full:
             if self._is_unread(name):
@@ -70,8 +71,8 @@ class ObjectLists(ObjectMembers):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
         signs = (Sign.COMMON_LIST, Sign.SEVERAL_LISTS) if self._has_other_list(name) else (Sign.COMMON_LIST,)
         found = self._count_list(name, *signs)
-        names = objects.column_names(members)
-        if len(names) and found.records == length(rows) > 1 and objects.leaf_strings(rows[0]) == names:
+        names = objects.column_names(members) if len(members) > 1 else []
+        if names and found.records == length(rows) > 1 and objects.leaf_strings(rows[0]) == names:
             return msgspec.structs.replace(found, records=length(rows) - 1).with_signs(Sign.HEADER_LEFT_OUT)
         return found
 

@@ -39,7 +39,7 @@ class CountsParts(Protocol):
 class ObjectMembers:
     """The members of one object, by their normalized names, inside `depth` wrappers."""
 
-    __slots__ = ("_arguments", "_depth", "_members", "_parts", "_value")
+    __slots__ = ("_arguments", "_depth", "_members", "_parts", "_row_names", "_value")
 
     def __init__(self, value: dict[str, Any], members: Members, depth: int, parts: CountsParts) -> None:
         self._value = value
@@ -47,6 +47,7 @@ class ObjectMembers:
         self._depth = depth
         self._parts = parts
         self._arguments = parts.arguments
+        self._row_names = [name for name in ROW_MEMBERS if name in members]
 
     def _counted(self, records: int, *signs: Sign) -> Count:
         return counted(records, self._parts.method, (), signs)

@@ -191,11 +191,11 @@ class ObjectShape(ObjectLists):
         """Count what is inside a member that wraps the whole result."""
         members = self._members
         best = UNKNOWN_COUNT
-        for name in ROW_MEMBERS:
-            inner = members.get(name)
+        for name in self._row_names:
+            inner = members[name]
             if type(inner) in (int, float) and self._arguments.has_one_column and self._is_wrapper(name):
                 return self._under(name, self._counted(1, Sign.SCALAR))
-            if inner is None and name in members:
+            if inner is None:
                 if self._states_none():
                     return self._under(name, self._counted(0, Sign.STATED_ZERO))
                 if not best.kind and self._is_wrapper(name) and len(members) == 1:
