@@ -41,7 +41,13 @@ from gateway.metering.sql import cache as sql_cache
 from gateway.metering.text.statements.messages import AFFECTED_ROWS
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ToolResult
-from gateway.metering.vocabulary.tools import is_describing_tool, is_fetching_tool, is_sure_write, is_writing_tool
+from gateway.metering.vocabulary.tools import (
+    is_describing_tool,
+    is_fetching_tool,
+    is_searching_tool,
+    is_sure_write,
+    is_writing_tool,
+)
 
 
 def meter(
@@ -137,6 +143,8 @@ def _count_object(
         return count
     if is_fetching_tool(parsed.tool) and (has_id(arguments) or Sign.ECHO in count.signs):
         return count.with_signs(Sign.IDENTIFIED)
+    if Sign.RECORD_LIKE in count.signs and is_searching_tool(parsed.tool):
+        return count
     return UNKNOWN_COUNT
 
 

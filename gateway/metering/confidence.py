@@ -40,6 +40,7 @@ class Sign(StrEnum):
     DESCRIBING_TOOL = "describing_tool"
     OTHER_TEXTS = "other_texts"
     ECHO = "echo"
+    RECORD_LIKE = "record_like"
     IDENTIFIED = "identified"
     SEVERAL_LISTS = "several_lists"
     EMPTY_BESIDE_FULL = "empty_beside_full"
@@ -90,6 +91,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.STATED_ZERO: (3, "the result states that there are no records"),
     Sign.DESCRIBING_TOOL: (-1.5, "a tool that describes, so a list may be a property"),
     Sign.OTHER_TEXTS: (-2.5, "longer texts without records beside it"),
+    Sign.RECORD_LIKE: (0.5, "a flat object with an identifying member"),
     Sign.ECHO: (0.5, "a member has the value of an argument"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),

@@ -131,6 +131,8 @@ class ResultCounter:
         return ShapeCounter(self._arguments, method, self.count_text, self.count_inner_blocks).count(value, depth)
 
     def count_text(self, text: str, depth: int) -> Count:
+        if not text.strip() and depth == 0 and is_listing_tool(self._arguments.tool):
+            return counted(0, "empty_text", (), (Sign.MESSAGE,))
         found = formats.count(text, self._arguments, depth, self.count_value)
         if found.signs or found.kind in (CountKind.NONE, CountKind.FAILED):
             return found
@@ -208,6 +210,8 @@ def _count_entries(texts: list[str]) -> int | None:
     if len(entries) < 2 or not all(labels):
         return None
     words = {label.group().split()[0] for label in labels if label is not None}
+    if len(entries) == 2 and len({label.group() for label in labels if label is not None}) > 1:
+        return None  # a heading and its text may begin alike
     return len(entries) if len(words) == 1 and all("\n" + next(iter(words)) not in one for one in entries) else None
 
 

@@ -137,8 +137,11 @@ class ObjectLists(ObjectMembers):
     def _count_columns(self) -> Count | None:
         """Count the columns in a description of a table."""
         members = self._members
-        name = next((one for one in ("columns", "fields", "columnnames") if one in members), "")
+        name = next((one for one in ("columns", "fields", "columnnames", "properties") if one in members), "")
         columns = members.get(name)
+        if isinstance(self._members.get(name), dict) and is_schema_tool(self._arguments.tool):
+            described = objects.described_columns({"columns": columns})
+            return self._under(name, self._counted(described, Sign.COLUMN_LIST)) if described else None
         if not isinstance(columns, list) or not columns:
             return None
         is_description = isinstance(columns[0], dict) and is_describing_tool(self._arguments.tool)

@@ -17,6 +17,7 @@ from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
+    ERROR_MEMBERS,
     METADATA_MEMBERS,
     ROW_COUNT_MEMBERS,
     ROW_MEMBERS,
@@ -29,6 +30,7 @@ from gateway.metering.vocabulary.tools import (
     is_overwriting_tool,
     is_schema_tool,
     is_writing_tool,
+    tool_words,
 )
 
 MAX_WRAPPERS = 5
@@ -37,6 +39,9 @@ MAX_WRAPPERS = 5
 
 _ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasnext", "nextcursor", "nextpagetoken"))
 """Members that only a list of records has beside it."""
+_NEVER_RECORDS = ERROR_MEMBERS | {"warnings", "params", "parameters", "args", "columns", "fields"}
+"""Lists that are empty beside any result."""
+_IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
 
 
 class ObjectShape(ObjectLists):
@@ -82,6 +87,11 @@ class ObjectShape(ObjectLists):
         values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
         return any(isinstance(value, str) and value in strings for value in values)
 
+    def _is_record_like(self) -> bool:
+        """Return True if an object is flat and has an identifying member."""
+        is_flat = not any(isinstance(value, dict | list) for value in self._members.values())
+        return is_flat and not self._members.keys().isdisjoint(_IDENTIFYING)
+
     def _lacks_selected(self) -> bool:
         """Return True if none of the members is a column of the call's statement."""
         columns = self._arguments.columns
@@ -122,6 +132,8 @@ class ObjectShape(ObjectLists):
             return self._counted(total, Sign.MAP)
         if (found := self._count_inner()) is not None:
             return found
+        if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:
+            return self._counted(1, Sign.SCALAR)
         if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
             return wrapped if wrapped.kind else self.count_message()
         return self._count_without_list(wrapped)
@@ -132,11 +144,13 @@ class ObjectShape(ObjectLists):
         lists = sorted(name for name, value in members.items() if isinstance(value, list))
         if is_describing_tool(self._arguments.tool) or any(members[name] for name in lists) or "id" in members:
             return None
+        lists = [name for name in lists if name not in _NEVER_RECORDS]
         stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
             return msgspec.structs.replace(found, witness=self._original(stated[0].name))
-        if not lists:
+        has_content = any(isinstance(members[name], dict) and members[name] for name in self._row_names)
+        if not lists or has_content:
             return None
         is_envelope = not members.keys().isdisjoint(_ENVELOPE_SIGNS)
         is_none = is_envelope or len(members) == 1 or self.count_message().records == 0
@@ -166,6 +180,7 @@ class ObjectShape(ObjectLists):
             is_statistics = is_describing_tool(self._arguments.tool) and not is_schema_tool(self._arguments.tool)
             signs += [Sign.DESCRIBING_TOOL] if is_statistics else []
             signs += [Sign.ECHO] if self._echoes() else []
+            signs += [Sign.RECORD_LIKE] if self._is_record_like() else []
             signs += [Sign.COLUMNS_DISAGREE] if self._lacks_selected() else []
             return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(signs))
         map_sizes = [len(one) for one in value.values() if isinstance(one, dict) and maps.holds_only_objects(one)]

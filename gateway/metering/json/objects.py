@@ -61,6 +61,8 @@ _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "value
 _GROUP_LABELS = frozenset(("stream", "labels", "group"))
 _GROUPED = ("buckets", "lines")
 """Lists that only groups have, whatever labels the groups have."""
+_ONLY_RESULTS = frozenset(("rows", "records", "results", "documents", "hits"))
+"""Names under which no record has a list."""
 _GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "events")
 
 
@@ -139,14 +141,19 @@ def leaf_strings(value: Any, depth: int = 0) -> list[str]:
 
 def described_columns(value: Any) -> int:
     """Return the number of columns that the description of a table lists."""
-    columns = value.get("columns", value.get("fields")) if isinstance(value, dict) else None
+    names = ("columns", "fields", "properties")
+    columns = next((value[name] for name in names if name in value), None) if isinstance(value, dict) else None
+    if isinstance(columns, dict):
+        return len(columns) if all(isinstance(one, dict | str) for one in columns.values()) else 0
     return length(columns) if isinstance(columns, list) and columns and isinstance(columns[0], dict) else 0
 
 
 def is_named_result(members: Members) -> bool:
     """Return True if an object is one of several results by name: a list or text of rows, and what describes it."""
     rows = [name for name in ROW_MEMBERS if isinstance(members.get(name), list | str) and members[name] != ""]
-    return bool(rows) and all(name in WRAPPER_MEMBERS or name in ROW_MEMBERS for name in members)
+    others = {name: value for name, value in members.items() if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS}
+    scalars = (int, float, bool, str) if any(name in _ONLY_RESULTS for name in rows) else (int, float, bool)
+    return bool(rows) and all(type(value) in scalars for value in others.values())
 
 
 def is_wrapper_of_tables(members: Members) -> bool:

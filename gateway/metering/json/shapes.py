@@ -74,10 +74,11 @@ class ShapeCounter:
         if sample and isinstance(sample[0], str) and total > 1 and announced_number(sample[0]) == total - 1:
             signs = (Sign.WHOLE_LIST, Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
             return counted(total - 1, self.method, (), signs)
-        if total == 1 and sample and isinstance(sample[0], str) and "\n" in sample[0]:
+        if total == 1 and sample and isinstance(sample[0], str) and ("\n" in sample[0] or sample[0][:1] in ("[", "{")):
             inner = self.count_text(sample[0], depth + 1)
             return inner if inner.kind >= CountKind.COUNTED else self._counted(1)
-        return self._counted(total)
+        is_cut = total > 1 and total == len(values) and values[-1] == "" and isinstance(sample[0], str)
+        return self._counted(total - is_cut)  # lines, split at their ends
 
     def _is_one_row(self, values: list[Any]) -> bool:
         """Return True if a list of scalars is the only row of a statement that selects as many columns."""

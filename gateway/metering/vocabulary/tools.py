@@ -18,7 +18,8 @@ _WRITE_VERBS = word_set(
 )
 _SURE_WRITE_VERBS = word_set(
     "create insert update delete add append remove upsert rename write upload edit send submit post drop kill "
-    "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex"
+    "terminate restart reset purge flush publish enable disable revoke grant build rebuild reindex "
+    "incr decr increment decrement"
 )
 _QUANTITIES = word_set("batch bulk multi multiple many mass one single")
 """Words that may precede the verb."""
@@ -29,7 +30,7 @@ _RECORDS_OF_WRITES = word_set(
 """Words of a tool's name with which a verb may be part of a noun, or the tool may return rows as well."""
 _READ_VERBS = word_set("get list read find search query fetch describe show count select lookup last")
 _FETCH_VERBS = word_set("get read fetch retrieve show view open load lookup")
-_SCHEMA_WORDS = word_set("describe schema structure columns fields definition")
+_SCHEMA_WORDS = word_set("describe schema structure columns fields definition mapping mappings")
 _PERSONAL_WORDS = word_set("profile info")
 """Describing words with which an entity may be meant: the profile of a user."""
 _CONTAINERS = word_set(
@@ -38,7 +39,7 @@ _CONTAINERS = word_set(
 )
 _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
-    "definition health status overview"
+    "definition health status overview mapping mappings"
 )
 _LIST_VERBS = word_set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED_THINGS = word_set(
@@ -100,6 +101,12 @@ def is_fetching_tool(tool: str) -> bool:
     return _DESCRIBE_WORDS.isdisjoint(words) or (
         not _PERSONAL_WORDS.isdisjoint(words) and _CONTAINERS.isdisjoint(words)
     )
+
+
+@lru_cache(maxsize=1_024)
+def is_searching_tool(tool: str) -> bool:
+    """Return True if the tool's name says that it searches."""
+    return not tool_words(tool).isdisjoint(("search", "find", "query", "lookup"))
 
 
 @lru_cache(maxsize=1_024)
