@@ -23,6 +23,7 @@ from gateway.metering.json.shapes import ShapeCounter
 from gateway.metering.metering_result import FAILURE, MAX_PATH, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.text import formats
 from gateway.metering.text.lines import split_lines
+from gateway.metering.text.statements import messages
 from gateway.metering.text.statements.witnesses import Verdict, stated, verdict
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
@@ -162,6 +163,8 @@ class ResultCounter:
             counts, all_texts, texts = counts[:1], all_texts[:1], texts[:1]
         if _is_repeated(counts[: len(texts)], counts[len(texts) :]):
             counts, all_texts = counts[: len(texts)], texts
+        if len(blocks) == len(texts) == 1 and self._is_empty_list(counts[0], texts[0]):
+            return _placed(messages.NO_RECORDS.with_signs(Sign.MESSAGE), 1)
         return _sum(counts, all_texts, links)
 
     def _count_announced(self, texts: list[str], depth: int) -> Count | None:
@@ -172,6 +175,11 @@ class ResultCounter:
             return None
         found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
         return msgspec.structs.replace(found, path="each text", witness="text 1")
+
+    def _is_empty_list(self, found: Count, text: str) -> bool:
+        """Return True if the only text of a listing tool is a heading without entries."""
+        is_unread = found.kind is CountKind.NONE and is_listing_tool(self._arguments.tool)
+        return is_unread and messages.is_bare_heading(text)
 
 
 def _value_at(value: Any, path: tuple[str, ...]) -> Any:

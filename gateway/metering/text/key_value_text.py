@@ -112,7 +112,9 @@ def _count_yaml(lines: list[str]) -> Count | None:
         if is_inner and first <= 8 and len({_key(line) for line in same}) == 1:
             return counted(len(same), "yaml_text")
     outer = [line for line in lines if line and not line.startswith((" ", "\t"))]
-    if outer and len(outer) < len(lines) and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
+    inner = [line for line in lines if line[:1] in (" ", "\t")]
+    is_map = len(outer) > 1 or all(_key(line) is not None for line in inner)
+    if outer and inner and is_map and all(len(line) <= 82 and _OUTER_KEY.match(line) for line in outer):
         return counted(grouped_lists.count(lines) or len(outer), "yaml_text")
     return None
 

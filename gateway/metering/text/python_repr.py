@@ -11,6 +11,8 @@ import re
 
 MAX_REPR_CHARACTERS = 128 * 1024
 """Characters of a text that is converted; in a longer one the beginnings of rows are counted."""
+MAX_CALLS = 2_000
+"""Objects in a repr (about 1 µs each)."""
 MAX_REPR_STRINGS = 10_000
 """Strings in a text with escapes or both types of quotation marks (about 0.3 µs each)."""
 
@@ -54,6 +56,9 @@ _EMPTY = re.compile(
     r"RangeIndex|DatetimeIndex|ResultSet|Collection|Map|Set|Array)\((?:\[\s*\]|\{\s*\}|0)?(?:,\s?[^()\[\]\n]{0,80})?\)|"
     r"(?:Map|Set|Array)\(0\) ?[\[{]\s*[\]}])\Z"
 )
+_CALL = re.compile(r"[A-Za-z_]\w*\(")
+_TOKEN = re.compile(r"(?:[A-Za-z_][\w.]*)?\((\s*(?=[A-Za-z_]\w*=(?!=)))?|\)|[A-Za-z_]\w*=(?!=)")
+_ONE_CALL = re.compile(r"[A-Z]\w{0,60}\([A-Za-z_]\w{0,60}=")
 _OBJECTS = re.compile(r"\[(<?[A-Z]\w{0,60}[( ])")
 
 
@@ -94,6 +99,11 @@ def is_empty(text: str) -> bool:
     return len(text) <= 200 and _EMPTY.match(text) is not None
 
 
+def is_one_object(text: str) -> bool:
+    """Return True if a text may be the repr of one object, such as `Data(meta=[], rows=[])`."""
+    return text[-1] == ")" and _ONE_CALL.match(text) is not None
+
+
 def is_one_tuple(text: str) -> bool:
     """Return True if a repr is a tuple of scalars: one row, not a list of rows."""
     return text[0] == "(" and text[1:].lstrip()[:1] not in ("(", "[", "{", ")") and "\n" not in text
@@ -114,8 +124,26 @@ def _outside_as_json(outside: str) -> str:
         for name in _CONSTRUCTORS:
             if name in outside:
                 outside = outside.replace(name + "(", "(")
+        if _CALL.search(outside) is not None and outside.count("(") <= MAX_CALLS:
+            outside = _calls_as_json(outside)
         outside = outside.replace(",)", ")").replace("(", "[").replace(")", "]")
     return outside
+
+
+def _calls_as_json(outside: str) -> str:
+    """Replace the reprs of objects: `Data(meta=1, rows=[])` by an object, `Literal(1, type=2)` by a list."""
+    is_object: list[bool] = []
+
+    def replace(match: re.Match[str]) -> str:
+        found = match.group()
+        if found[-1] == "(":
+            is_object.append(match.group(1) is not None)
+            return "{" if is_object[-1] else "("
+        if found == ")":
+            return "}" if is_object and is_object.pop() else ")"
+        return f'"{found[:-1]}":' if is_object and is_object[-1] else ""
+
+    return _TOKEN.sub(replace, outside)
 
 
 def _split_strings(text: str) -> list[str] | None:

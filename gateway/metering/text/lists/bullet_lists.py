@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.lists import grouped_lists
+from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks
 from gateway.metering.text.statements.units import ITEM, RULE, outline
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
@@ -52,8 +52,9 @@ _CODED = re.compile(
 _STATUS_WORDS = frozenset(
     ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty", "n/a")
 )
-_MARKDOWN_HEADING = re.compile(r"(#{1,6}) +\S")
 _LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
+_FIELDS_ABOVE = re.compile(r"[A-Z][\w ]{0,30}: \S")
+_REFERENCE = re.compile(r"\[(\d{1,4})\] \S")
 _MARKED = re.compile(r"[* ] [\w./@-]+\s*\Z")
 _COLUMNS = re.compile(r"[#*\s]{0,6}(?:columns|fields)(?:\s*\(\d{1,4}\))?\**\s*:?\**\s*\Z", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d{1,4})\)")
@@ -71,6 +72,8 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
         return counted(entries, "lines_text")
     if arguments.returns_rows and (rows := _count_numbered(lines)) is not None and rows > 1:
         return counted(rows, "rows_text")
+    if (references := _count_references(lines)) is not None:
+        return counted(references, "lines_text")
     if arguments.lists_names and (named := _count_under_header(lines)) is not None:
         return counted(named, "lines_text")
     return _count_list(text, lines, arguments) if is_listing_tool(arguments.tool) else None
@@ -85,8 +88,10 @@ def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Coun
         return counted(named, "names_text")
     if (entries := _count_labelled(filled, arguments) or _count_under_header(lines)) is not None:
         return counted(entries, "lines_text")
-    if (entries := grouped_lists.count(lines) or _count_headings(filled)) is not None:
+    if (entries := grouped_lists.count(lines) or headed_sections.count(lines)) is not None:
         return counted(entries, "lines_text")
+    if (entries := labelled_blocks.count(lines)) is not None:
+        return counted(entries, "blocks_text")
     found = outline(lines)
     for body in [found.body] if found.without_hint is found.body else [found.body, found.without_hint]:
         rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
@@ -135,10 +140,24 @@ def _count_uniform(lines: list[str]) -> int | None:
     )
 
 
+def _count_references(lines: list[str]) -> int | None:
+    """Count the entries "[1] …", "[2] …" that make up a text below its headings, from three."""
+    entries = [line for line in outline(lines).body if line.strip()]
+    while entries and _FIELDS_ABOVE.match(entries[0]):
+        entries = entries[1:]
+    if entries and entries[0].rstrip().endswith(":"):
+        entries = entries[1:]
+    numbers = [match.group(1) for line in entries if (match := _REFERENCE.match(line[:20])) is not None]
+    is_list = len(numbers) == len(entries) > 2 and numbers == [str(number) for number in range(1, len(numbers) + 1)]
+    return len(entries) if is_list else None
+
+
 def _count_under_header(lines: list[str]) -> int | None:
     """Count the names below the header of a database's listing, such as `Tables_in_shop`."""
+    if not _NAMES_HEADER.match(next((line.strip() for line in lines if line.strip()), "")):
+        return None
     names = [line.strip() for line in lines if line.strip()]
-    if len(names) < 2 or not _NAMES_HEADER.match(names[0]):
+    if len(names) < 2:
         return None
     names = names[2:] if RULE.match(names[1][:MAX_NAME]) else names[1:]
     return len(names) if all(map(_NAME.match, names)) else None
@@ -175,17 +194,6 @@ def _count_column_section(lines: list[str]) -> int | None:
 
 def _depth(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _count_headings(lines: list[str]) -> int | None:
-    """Count the Markdown headings of one level, with little text before the first."""
-    levels = [match.group(1) for line in lines if (match := _MARKDOWN_HEADING.match(line[:MAX_NAME])) is not None]
-    deepest = max(levels, default="")
-    first = next((at for at, line in enumerate(lines) if line.startswith(deepest + " ")), 0)
-    if len(deepest) < 2 or first > MAX_LIST_HEADINGS or any(level != deepest for level in levels[first > 0 :]):
-        return None
-    entries = levels.count(deepest)
-    return entries if entries > 1 or any(stated(line).number == entries for line in lines[:first]) else None
 
 
 def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:

@@ -22,7 +22,7 @@ _HEADING = re.compile(
 
 def count(lines: list[str]) -> int | None:
     """Count the entries of lists under two or more headings; `None` for another text."""
-    groups = _groups([line for line in lines if line.strip()])
+    groups = _groups(lines)
     if groups is None or len(groups) < 2:
         return None
     labels = [[_label(entry) for entry in group] for group in groups]
@@ -38,6 +38,8 @@ def _groups(lines: list[str]) -> list[list[str]] | None:
     groups: list[list[str]] = []
     depth = -1
     for line in lines:
+        if not line.strip():
+            continue
         is_bullet = _BULLET.match(line[:MAX_MATCHED]) is not None
         if is_bullet and groups:
             indent = len(line) - len(line.lstrip())

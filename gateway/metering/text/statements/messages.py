@@ -90,6 +90,7 @@ _EMPTY = re.compile(
     rf"{_LEAD}(?:(?:{spaced(phrases.NO)})(?:\s+|(?<=[d'\u2019]))(?:\S+\s+){{0,3}}?(?:{spaced(phrases.ROWS)}|"
     rf"{spaced(phrases.THINGS)}|"
     rf"data|daten|datos|donn[\u00e9e]es|dados|данных|information|content|text|output|changes)(?:\(e?s\))?{_AFTER}|"
+    r"no (?:\w+ ){1,3}(?:with|named|called|matching|for|by) [^\n]{1,80}\Z|"
     r"no (?:\w+ ){1,4}(?:(?:was |were |could be )?(?:found|available|returned|matched)|match(?:es|ed|ing)?|yet|"
     r"exist)\b|"
     r"(?:did ?n[o']t|do ?n[o']t|does ?n[o']t|could ?n[o']t|can ?not|can't|was ?n[o']t able to|"
@@ -145,7 +146,7 @@ _NOT_A_READ = (
 )
 _WRITTEN = re.compile(
     rf"[^\n]{{0,200}}?\b{_NOT_A_READ}\w{{2,20}}(?:ed|set|put|sent|written)\s+successfully\b|"
-    rf"\W{{0,8}}successfully\s+{_NOT_A_READ}\w{{2,20}}(?:ed|set|put|sent|wrote|written)\b|"
+    rf"\W{{0,8}}successfully\s+{_NOT_A_READ}\w{{0,20}}(?:ed|set|put|sent|wrote|written|built)\b|"
     r"\W{0,8}(?:the\s+)?(?:value|field|key|file|record|item|entry|row|member|element|document|entity|node|note|task|"
     r"message)"
     r"s?\b[^\n:]{0,120}?\b(?:pushed|added|set|removed|deleted|created|updated|saved|stored|appended|inserted|renamed|"
@@ -159,6 +160,9 @@ _EMPTY_LIST = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\n:]{{0,60}}?\b)?(?:{spaced(phrases.ROWS)}|"
     rf"{spaced(phrases.THINGS)})(?:\s[^\n:]{{0,60}})?[*\s]*:[*\s]*(\S[^\n]{{0,40}})\Z",
     re.IGNORECASE,
+)
+_BARE_HEADING = re.compile(
+    rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
 )
 NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
 AFFECTED_ROWS = Count(0, "affected_rows_text", CountKind.COUNTED)
@@ -199,6 +203,11 @@ def is_empty_list(text: str, is_listing: bool) -> bool:
     return match is not None and (is_empty_mark(match.group(1)) or (is_listing and match.group(1) in ("none", "null")))
 
 
+def is_bare_heading(text: str) -> bool:
+    """Return True if a text is only the heading of a list without entries: `Search results:`."""
+    return _BARE_HEADING.match(phrases.fold(text).strip()) is not None if len(text) <= MAX_CLAUSE else False
+
+
 def _is_list(lines: list[str]) -> bool:
     """Return True if the lines are records, whatever their words: lines of a log, bullets, states."""
     if len(lines) < 2:
@@ -224,7 +233,8 @@ def _is_error(start: str, lines: list[str]) -> bool:
 def _reports_write(plain: str, lines: list[str]) -> bool:
     if _AFFECTED.search(plain) or _AFFECTED_UNSPACED.match(plain):
         return True
-    return len(lines) == 1 and _WRITTEN.match(plain) is not None
+    is_short = len(lines) == 1 or (len(lines) == 2 and lines[0].rstrip().endswith((".", "!")))
+    return is_short and _WRITTEN.match(plain) is not None
 
 
 def _states_none(start: str, first: str, lines: list[str]) -> bool:

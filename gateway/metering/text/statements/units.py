@@ -17,6 +17,8 @@ from gateway.metering.text.statements.witnesses import Stated, stated, states_on
 
 MAX_HEADING_LINES = 5
 """Lines before the records, or after them."""
+MAX_PREAMBLE = 20
+"""Lines of text before the line that states the number."""
 MAX_PREFIX = 200
 """Characters of a line that are matched."""
 
@@ -37,6 +39,8 @@ class Outline(msgspec.Struct, frozen=True):
     without_hint: list[str]
     """The body without its last block, if that may be a hint for the reader."""
     statements: list[Stated]
+    headings: int
+    """The number of statements from headings; the others are from footers."""
 
 
 def outline(lines: list[str]) -> Outline:
@@ -52,10 +56,11 @@ def outline(lines: list[str]) -> Outline:
             _add(statements, line)
             headings += 1
         start += 1
+    stated_above = len(statements)
     body = _without_footers(lines[start:], statements)
     last = _last_block(body)
     is_hint = 0 < len(last) <= 2 and len(last) < len(body) and not any(ITEM.match(line[:MAX_PREFIX]) for line in last)
-    return Outline(body, _trimmed(body[: -len(last)]) if is_hint else body, statements)
+    return Outline(body, _trimmed(body[: -len(last)]) if is_hint else body, statements, stated_above)
 
 
 def _begins_group(lines: list[str], at: int) -> bool:
@@ -139,6 +144,8 @@ def _label(line: str) -> str | None:
 
 def count(text_outline: Outline) -> int | None:
     """Count the parts of the body, if it has as many of one type as a heading or footer states."""
+    if not text_outline.statements:
+        text_outline = _below_statement(text_outline.body)
     numbers = [number for one in text_outline.statements for number in (one.returned, one.total) if number is not None]
     if 0 in numbers and len([line for line in text_outline.body if line.strip()]) <= 1:
         return 0
@@ -148,6 +155,14 @@ def count(text_outline: Outline) -> int | None:
     if text_outline.without_hint is not text_outline.body:
         parts.update(_parts(text_outline.without_hint))
     return next((number for number in numbers if number in parts), None)
+
+
+def _below_statement(lines: list[str]) -> Outline:
+    """Return the outline of what follows a line in the first ones that states a number and ends in a colon."""
+    for at, line in enumerate(lines[:MAX_PREAMBLE]):
+        if line.rstrip().endswith((":", "\uff1a")) and _states_alone(line):
+            return outline(lines[at:])
+    return Outline(lines, lines, [], 0)
 
 
 def _parts(body: list[str]) -> Iterator[int]:
@@ -168,8 +183,10 @@ def _parts(body: list[str]) -> Iterator[int]:
     levels = Counter(match.group(1) for line in top if (match := _MARKDOWN_HEADING.match(line)) is not None)
     yield from levels.values()
     yield sum(_BOLD_HEADING.match(line[:MAX_PREFIX]) is not None for line in top)
-    if (label := _label(top[0])) is not None:
-        yield sum(_label(line) == label for line in top)
+    labels = Counter(label for line in top if (label := _label(line)) is not None)
+    yield from (number for number in labels.values() if number > 1)
+    if _label(top[0]) is not None:
+        yield labels[_label(top[0]) or ""]
 
 
 def _blocks(body: list[str], is_rule: bool) -> int:

@@ -1,0 +1,68 @@
+"""Sections under Markdown headings of one level, one record each.
+
+Sections that share labels (`**Created**: …`) with each other are the records; sections without them, before or after,
+are notes, such as "Next steps".
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from gateway.metering.text.statements.witnesses import stated
+
+MAX_MATCHED = 300
+"""Characters of a line that are matched."""
+MAX_LINES_OF_SECTION = 4
+"""Lines of a section without labels, on average; longer ones are the chapters of a document."""
+MAX_LINES_BEFORE = 3
+"""Lines before the first heading."""
+
+_HEADING = re.compile(r"(#{1,6}) +\S")
+_LABEL = re.compile(
+    r"\s{0,8}(?:[-*+\u2022]\s+)?\**([^\W\d][\w .()/'-]{0,60}?)\s?(?:\**[:\uff1a]|[:\uff1a]\**)\**(?:\s|\Z)"
+)
+
+
+def count(lines: list[str]) -> int | None:
+    """Count the sections of one level that are records; `None` for another text."""
+    headings = [(at, match.group(1)) for at, line in enumerate(lines) if (match := _HEADING.match(line)) is not None]
+    levels = sorted({level for _, level in headings}, key=len)
+    for level in levels:
+        starts = [at for at, own in headings if own == level]
+        sections = [
+            _labels(lines[start + 1 : end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
+        ]
+        if len(sections) > 1 and (records := _alike(sections)) is not None:
+            return records
+    return _count_all(lines, headings)
+
+
+def _labels(section: list[str]) -> frozenset[str]:
+    found = (_LABEL.match(line[:MAX_MATCHED]) for line in section if not _HEADING.match(line))
+    return frozenset(match.group(1).lower() for match in found if match is not None)
+
+
+def _alike(sections: list[frozenset[str]]) -> int | None:
+    """Count the sections that share labels with the next or the one before, if those follow each other."""
+    pairs = [bool(one & other) for one, other in pairwise(sections)]
+    first = pairs.index(True) if True in pairs else -1
+    if first < 0:
+        return 1 if len(sections) == 2 and len(sections[0]) > 1 and not any(sections[1:]) else None
+    last = len(pairs) - 1 - pairs[::-1].index(True)
+    return last - first + 2 if all(pairs[first : last + 1]) else None
+
+
+def _count_all(lines: list[str], headings: list[tuple[int, str]]) -> int | None:
+    """Count all headings of the deepest level, with little text before the first."""
+    filled = [line for line in lines if line.strip()]
+    levels = [level for _, level in headings]
+    deepest = max(levels, default="")
+    first = next((at for at, line in enumerate(filled) if line.startswith(deepest + " ")), 0)
+    if len(deepest) < 2 or first > MAX_LINES_BEFORE or any(level != deepest for level in levels[first > 0 :]):
+        return None
+    entries = levels.count(deepest)
+    if any(stated(line).number == entries for line in filled[:first]):
+        return entries
+    is_short = len(filled) <= first + entries * (MAX_LINES_OF_SECTION + 1)
+    return entries if entries > 1 and is_short else None

@@ -1,0 +1,133 @@
+"""YAML dumps, read as the structure that they show and counted as JSON is.
+
+It reads block maps, block lists and scalars, by indentation. Scalars of several lines are skipped. A text with any
+other line is not YAML; neither is a flat list of fields, which `key_value_text` counts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from gateway.metering.metering_result import Count, CountKind
+from gateway.metering.text.embedded import CountsValues
+
+MAX_DEPTH = 20
+"""Levels of indentation."""
+MAX_VALUE = 200
+"""Characters of a scalar that are kept."""
+
+_KEY = re.compile(r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100}):(?:\s+(.*))?\Z", re.DOTALL)
+_ITEM = re.compile(r"-(?:\s+|\Z)")
+_BLOCK_SCALAR = re.compile(r"[|>][+-]?\d?\s*\Z")
+_LITERALS: dict[str, Any] = {
+    "null": None,
+    "~": None,
+    "": None,
+    "true": True,
+    "false": False,
+    "[]": [],
+    "{}": {},
+    "''": "",
+    '""': "",
+}
+
+
+class _NotYamlError(Exception):
+    """A line that is not part of the structure."""
+
+
+def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | None:
+    """Count the records in a YAML dump; `None` for another text."""
+    first = lines[0].lstrip()
+    if not (_KEY.match(first[:MAX_VALUE]) or first.startswith("- ") or first.rstrip() == "---"):
+        return None
+    try:
+        value = _Reader(lines).read()
+    except _NotYamlError:
+        return None
+    found = count_value(value, "yaml_text", depth)
+    is_message = found.kind is CountKind.FAILED or (found.kind is CountKind.COUNTED and not found.records)
+    return found if found.kind > CountKind.NONE and (is_message or _is_nested(value)) else None
+
+
+def _is_nested(value: Any) -> bool:
+    """Return True if a value holds maps or lists of maps, or an empty list: a dump, not a few fields."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, dict) and len(one) > 1 for one in value)
+    if not isinstance(value, dict) or len(value) < 2:
+        return isinstance(value, dict) and any(_is_nested(one) for one in value.values())
+    return any(
+        isinstance(one, dict) or one == [] or (isinstance(one, list) and _is_nested(one)) for one in value.values()
+    )
+
+
+class _Reader:
+    """Reads the lines of one document from top to bottom."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = list(lines)
+        self._at = 0
+
+    def read(self) -> Any:
+        value = self._block(0)
+        if self._indent() >= 0:
+            raise _NotYamlError
+        return value
+
+    def _indent(self) -> int:
+        """Return the indentation of the next line; -1 at the end."""
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            text = line.lstrip(" ")
+            if text and text[0] not in "#\r\n" and text != "---":
+                return len(line) - len(text)
+            self._at += 1
+        return -1
+
+    def _block(self, depth: int) -> Any:
+        indent = self._indent()
+        if depth > MAX_DEPTH or indent < 0:
+            raise _NotYamlError
+        if _ITEM.match(self._lines[self._at][indent:]):
+            return self._list(indent, depth)
+        return self._map(indent, depth)
+
+    def _list(self, indent: int, depth: int) -> list[Any]:
+        values: list[Any] = []
+        while self._indent() == indent and (item := _ITEM.match(self._lines[self._at][indent:])) is not None:
+            line = self._lines[self._at]
+            rest = line[indent + item.end() :]
+            if _KEY.match(rest) or _ITEM.match(rest):
+                self._lines[self._at] = " " * (indent + item.end()) + rest
+                values.append(self._block(depth + 1))
+                continue
+            self._at += 1
+            values.append(self._scalar(rest, indent) if rest else self._nested(indent, depth))
+        return values
+
+    def _map(self, indent: int, depth: int) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while self._indent() == indent:
+            match = _KEY.match(self._lines[self._at][indent:])
+            if match is None or match.group(1) in values:
+                raise _NotYamlError
+            self._at += 1
+            name, rest = match.group(1).strip("\"'"), (match.group(2) or "").strip()
+            is_block = not rest and (
+                self._indent() > indent or (self._indent() == indent and _ITEM.match(self._lines[self._at][indent:]))
+            )
+            values[name] = self._block(depth + 1) if is_block else self._scalar(rest, indent)
+        return values
+
+    def _nested(self, indent: int, depth: int) -> Any:
+        return self._block(depth + 1) if self._indent() > indent else None
+
+    def _scalar(self, text: str, indent: int) -> Any:
+        """Return a scalar, and skip the further lines of one with several."""
+        is_open = bool(_BLOCK_SCALAR.match(text)) or (text[:1] in "\"'" and (len(text) < 2 or text[-1] != text[0]))
+        while self._indent() > indent and (is_open or text):
+            self._at += 1
+        if text in _LITERALS:
+            return _LITERALS[text]
+        return int(text) if text.isdecimal() and len(text) < 18 else text[:MAX_VALUE]

@@ -1,0 +1,54 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Sections under headings, blocks with labels and free text, and parts of a text that states their number."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.metering import meter
+from tests.metering.support import records, texts, wire
+
+NOTES = "## Next Steps\n\n- Use get_issue with the ID\n- Set up alerts: see the rules"
+RELEASES = "# Releases\n\n## 2.0.0\n\n**Created**: today\n**Projects**: shop\n\n## 2.1.0\n\n**Created**: today\n**Projects**: shop\n\n"
+RESULTS = "Detailed Results:\n\nTitle: One\nURL: https://a\nContent: Text\nSee the table; 12 hits in all.\n\nTitle: Two\nURL: https://b\nContent: Text\nTitle: what to expect\n\n"
+PREAMBLE = "# Search Results\n\n**Suggested presentation:** Cards work well.\n\n**View these results**:\nhttps://a.example/?q=x\nPlease tell the user.\n\nFound **2** issues:\n\n"
+ISSUES = "## 1. [SHOP-1](https://a)\n\n**bad price**\n\n- **Status**: open\n- **Users**: 3\n\n## 2. [SHOP-2](https://b)\n\n**bad name**\n\n- **Status**: open\n- **Users**: 4\n\n"
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("find_releases", RELEASES, 2),
+        ("find_releases", RELEASES + NOTES, 2),
+        ("find_releases", "# Releases\n\n## Executed search\n\n- Query: x\n- Sort: -time\n\n" + RELEASES.partition("\n\n")[2] + NOTES, 2),
+        ("find_organizations", "# Organizations\n\n## **acme**\n\n**Web URL:** https://a\n**Region URL:** \n\n## Notes\n\n- The slug is used elsewhere.", 1),
+        ("search", RESULTS, 2),
+        ("search_issues", PREAMBLE + ISSUES + NOTES, 2),
+        ("ask", "Found 2 issues:\n\n" + ISSUES, 2),
+        ("list_pages", "Mapped Pages:\n\n[1] URL: https://a\n\n[2] URL: https://b\n\n[3] URL: https://c", 3),
+        ("map", "Map Results:\nBase URL: https://a\n\nPages:\n\n[1] URL: https://a\n\n[2] URL: https://b\n\n[3] URL: https://c", 3),
+        ("search", "Detailed Results:", 0),
+        ("list_tables", "Tables:", 0),
+        ("search_issues", '# Results for "x"\n\n**Suggested presentation:** Cards.\n\nNo issues found matching your criteria.\n\nTry another time range.', 0),
+        ("get_library_docs", "# Guide\n\n## Install\n\nRun it.\n\nThen wait.\n\nThen read.\n\nThen go.\n\nEnd.\n\n## Use\n\nCall it.\n\nThen look.\n\nThen call.\n\nAgain.\n\nEnd.", None),
+    ],
+)  # fmt: skip
+def test_sections_that_share_labels_are_records(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
+
+
+def test_the_heading_that_states_the_number_is_the_witness() -> None:
+    answer = meter("ask", {}, wire(texts("Found 2 issues:\n\n" + ISSUES)))
+    assert (answer.path, answer.witness) == ("text 1: numbered rows", "text 1: heading")
+    answer = meter("ask", {}, wire(texts("| a | b |\n|---|---|\n| 1 | x |\n\n(1 row)")))
+    assert (answer.path, answer.witness) == ("text 1: Markdown table", "text 1: footer")
+
+
+@pytest.mark.parametrize("footer", ["(1 row)", "Total: 2 rows", "返回 1 行", "2 Zeilen"])
+def test_a_footer_that_states_fewer_rows_makes_a_count_unknown(footer: str) -> None:
+    assert records(texts(f"| a | b |\n|---|---|\n| 1 | x |\n| 2 | y |\n| 3 | z |\n\n{footer}")) is None
+
+
+@pytest.mark.parametrize("heading", ["Table t (12154 rows), sample:", "Showing 3 of 512 rows:", "Found 512 rows:"])
+def test_a_heading_may_state_a_larger_number(heading: str) -> None:
+    assert records(texts(f"{heading}\n\n| a | b |\n|---|---|\n| 1 | x |\n| 2 | y |\n| 3 | z |")) == 3
