@@ -22,7 +22,7 @@ from admin_api.endpoints import alerts, audit, health, info
 from admin_api.endpoints.auth import acceptance, login, sessions
 from admin_api.endpoints.keys import changes, creation, reading, revocation, suspension, transfer
 from admin_api.endpoints.system import dead_letters, status
-from admin_api.endpoints.usage import balance, calls, denials, readers, recent, statistics
+from admin_api.endpoints.usage import balance, calls, denials, doubts, readers, recent, statistics
 from admin_api.endpoints.users import endpoints as users
 from admin_api.endpoints.users import links
 from admin_api.http.addresses import host_name
@@ -44,6 +44,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *calls.ENDPOINTS,
     *statistics.ENDPOINTS,
     *readers.ENDPOINTS,
+    *doubts.ENDPOINTS,
     *recent.ENDPOINTS,
     *denials.ENDPOINTS,
     *balance.ENDPOINTS,

@@ -57,6 +57,7 @@ STATUSES = {
     "GET /api/mcp-usage/stats": LOGGED_IN,
     "GET /api/mcp-usage/reconcile": READERS,
     "GET /api/mcp-usage/readers": LOGGED_IN,
+    "GET /api/mcp-usage/doubts": LOGGED_IN,
     "GET /api/mcp-usage/recent": LOGGED_IN,
     "GET /api/mcp-usage/denials": LOGGED_IN,
     "GET /api/mcp-usage/denials/export": LOGGED_IN,

@@ -5,6 +5,7 @@
 | `calls` | history and export |
 | `statistics` | sums and percentiles by tool, table, key, time and more |
 | `readers` | who read a table |
+| `doubts` | calls whose count is too doubtful to report |
 | `recent` | the calls of the last seconds |
 | `denials` | requests that were refused with 403 or 429 |
 | `balance` | reconciliation |

@@ -7,6 +7,8 @@ from typing import Any
 from gateway.usage.reconciliation import Balance
 from gateway.usage.store.queries.models import (
     DayRow,
+    Doubt,
+    Doubts,
     HistoryItem,
     HistoryPage,
     KeyRow,
@@ -82,6 +84,19 @@ HISTORY = HistoryPage(
     total=1,
     page=1,
     page_size=20,
+)
+DOUBTS = Doubts(
+    (
+        Doubt(
+            tool_name="query",
+            count_path="structuredContent.rows",
+            count_witness="structuredContent.row_count",
+            count_signs=("common_list", "witness_disagrees"),
+            calls=12,
+            confidence=0.119,
+        ),
+    ),
+    truncated=False,
 )
 READERS = Readers(
     (

@@ -209,3 +209,23 @@ class Readers(msgspec.Struct, frozen=True):
     readers: tuple[Reader, ...]
     truncated: bool
     """True if there are more than `readers.MAX_READERS`."""
+
+
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of one tool whose records were found at one place, but whose count is too doubtful to report."""
+
+    tool_name: str
+    count_path: str
+    count_witness: str
+    count_signs: tuple[str, ...]
+    calls: int
+    confidence: float | None
+    """The mean confidence of these calls."""
+
+
+class Doubts(msgspec.Struct, frozen=True):
+    """Doubtful counts, those with the most calls first."""
+
+    doubts: tuple[Doubt, ...]
+    truncated: bool
+    """True if there are more than `doubts.MAX_DOUBTS`."""
