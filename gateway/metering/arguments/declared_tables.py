@@ -19,6 +19,7 @@ from gateway.metering.vocabulary.arguments import (
     OBJECT_ARGUMENTS,
     OBJECT_TYPE_ARGUMENTS,
     OPERATION_ARGUMENTS,
+    PUBLISH_WORDS,
     RANGE_ARGUMENTS,
     SCHEMA_ARGUMENTS,
     SHEET_ARGUMENTS,
@@ -26,6 +27,7 @@ from gateway.metering.vocabulary.arguments import (
     STORAGE_ARGUMENTS,
     TABLE_ARGUMENTS,
     TABLE_ENDINGS,
+    TOPIC_ARGUMENTS,
     UNQUALIFIED_ARGUMENTS,
     VECTOR_WORDS,
     WRITE_OPERATIONS,
@@ -79,6 +81,7 @@ class DeclaredTables:
         self._has_other = not _OTHER_TABLE_ARGUMENTS.isdisjoint(names)
         self._has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         self._is_listing = "tables" in tool_words(tool)
+        self._publishes = not PUBLISH_WORDS.isdisjoint(tool_words(tool))
         self._table_arguments = _arguments_by_words(tool) | table_arguments
         if not self._has_table:
             self._table_arguments |= _containers(tool, names)
@@ -124,7 +127,8 @@ class DeclaredTables:
         if self._schema and "." not in table and name not in UNQUALIFIED_ARGUMENTS:
             table = f"{normalize_table(self._schema)}.{table}"
         self.tables.add(table)
-        if (self._writes and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
+        is_target = self._writes or (self._publishes and name in TOPIC_ARGUMENTS)
+        if (is_target and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
             self.written.add(table)
 
     def _sheet(self, reference: str) -> str:

@@ -22,9 +22,9 @@ from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.tool_declarations import ToolHints
-from gateway.metering.vocabulary.arguments import FILE_ARGUMENTS, WRITTEN_ARGUMENTS
+from gateway.metering.vocabulary.arguments import FILE_ARGUMENTS, PUBLISH_WORDS, WRITTEN_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_writing_tool
+from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
 _TEXTS = SCALARS | {str}
 _WRITE_WORD = re.compile(
@@ -115,7 +115,7 @@ def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | No
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
     """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
-    if is_writing_tool(tool):
+    if is_writing_tool(tool) or not PUBLISH_WORDS.isdisjoint(tool_words(tool)):
         return True
     for name, value in arguments.items():
         if type(value) in SCALARS:

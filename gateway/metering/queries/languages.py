@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from gateway.metering.queries import cypher, esql, flux, influxql, kql, ppl, soql, spl
+from gateway.metering.queries import cypher, esql, influxql, kql, ppl, programs, soql, spl
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
 
@@ -28,7 +28,10 @@ class Language(StrEnum):
     PPL = "ppl"
     INFLUXQL = "influxql"
     NRQL = "nrql"
+    GAQL = "gaql"
     FLUX = "flux"
+    AQL = "aql"
+    MONGODB_SHELL = "mongosh"
     CYPHER = "cypher"
     SOQL = "soql"
     PROMQL = "promql"
@@ -45,7 +48,10 @@ _READERS: dict[Language, Callable[[str], QueryAnalysis | None]] = {
     Language.PPL: ppl.read,
     Language.INFLUXQL: influxql.read,
     Language.NRQL: influxql.read_nrql,
-    Language.FLUX: flux.read,
+    Language.GAQL: influxql.read_nrql,
+    Language.FLUX: programs.read_flux,
+    Language.AQL: programs.read_aql,
+    Language.MONGODB_SHELL: programs.read_shell,
     Language.CYPHER: cypher.read,
     Language.SOQL: soql.read,
 }
@@ -53,6 +59,9 @@ _WITHOUT_TABLES = QueryAnalysis((), (), (), returns_rows=True, is_exhaustive=Fal
 
 _WORDS = {language.value: language for language in Language} | {
     "kusto": Language.KQL,
+    "apl": Language.KQL,
+    "arango": Language.AQL,
+    "arangodb": Language.AQL,
     "splunk": Language.SPL,
     "sosl": Language.SOQL,
     "salesforce": Language.SOQL,
@@ -63,7 +72,7 @@ _WORDS = {language.value: language for language in Language} | {
 }
 _AFFIXES = frozenset(("", "query", "queries", "search", "text", "string", "statement", "expr", "expression", "script"))
 """The rest of an argument's name that names a language: `kql_query`, `search_spl`."""
-_PRODUCTS = frozenset(("splunk", "salesforce", "neo4j", "prometheus", "loki"))
+_PRODUCTS = frozenset(("splunk", "salesforce", "neo4j", "prometheus", "loki", "arango", "arangodb"))
 """Words that name a language only in the name of a tool, or with `query`."""
 _COMMANDS = {
     Language.KQL: r"(?:where|project|extend|summarize|take|distinct|mv-expand|project-away|(?:order|sort)\s+by|limit|"
@@ -102,6 +111,11 @@ _UNMISTAKABLE = tuple(
             Language.CYPHER,
             r"\s*(?:unwind\s+\S[^\n]{0,500}\sas\s+\w+\s|call\s+[\w.]{1,100}\([^)]{0,500}\)\s+(?:yield|return)\s)",
         ),
+        (
+            Language.AQL,
+            r"\s*for\s+\w+(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s",
+        ),
+        (Language.MONGODB_SHELL, r"\s*db\s*\.\s*(?:getCollection\(|[\w.$-]{1,120}\.\w{3,30}\s*\()"),
         (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
         (
             Language.INFLUXQL,
@@ -120,11 +134,25 @@ _DESCRIBED = re.compile(
 )
 _MAX_START = 600
 """Characters of a text by which its language is told."""
-_QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|\.)|\smetadata\s", re.IGNORECASE)
+_QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|for|\.)|\smetadata\s", re.IGNORECASE)
 """Marks without which no text is unmistakable."""
-_INFLUXQL_ONLY = re.compile(
-    r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b", re.IGNORECASE
+_LIKE_SQL = (
+    (
+        Language.INFLUXQL,
+        re.compile(
+            r"\bfill\s*\(|\bgroup\s+by\s[^;]{0,300}\btime\s*\(|=~\s*/|\bfrom\s+/|\bselect\s+/|\.\.\"|\bslimit\b",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        Language.SOQL,
+        re.compile(
+            r"\bwith\s+security_enforced\b|\busing\s+scope\b|\b(?:last|next)_n_\w{3,20}:|\btypeof\s", re.IGNORECASE
+        ),
+    ),
+    (Language.NRQL, re.compile(r"\b(?:since|facet|timeseries|during)\b", re.IGNORECASE)),
 )
+"""Syntax of languages that begin like SQL, and that a parser of SQL rejects."""
 
 
 def named_language(words: frozenset[str]) -> Language | None:
@@ -171,7 +199,8 @@ def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis
 
 
 def analyze_like_sql(text: str) -> QueryAnalysis | None:
-    """Return the analysis of a text that begins like SQL, but has syntax of InfluxQL."""
-    if len(text) > MAX_QUERY_CHARACTERS or not _INFLUXQL_ONLY.search(text):
+    """Return the analysis of a text that begins like SQL and is not, by its syntax."""
+    if len(text) > MAX_QUERY_CHARACTERS:
         return None
-    return analyze(text, Language.INFLUXQL, is_certain=False)
+    language = next((language for language, pattern in _LIKE_SQL if pattern.search(text)), None)
+    return None if language is None else analyze(text, language, is_certain=False)

@@ -9,7 +9,8 @@ TABLE_ARGUMENTS = word_set(
     "indexid indexes viewname "
     "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
     "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
-    "sobject sobjectname sobjecttype objectapiname"
+    "sobject sobjectname sobjecttype objectapiname "
+    "loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers"
 )
 """Arguments with the name of a table."""
 TABLE_ENDINGS = ("tablename", "collectionname")
@@ -27,7 +28,7 @@ SHEET_ARGUMENTS = word_set(
 RANGE_ARGUMENTS = word_set("range ranges cellrange cellranges rangea1 a1range a1notation rangeaddress datarange")
 """Arguments with a cell range, optionally preceded by its sheet: `Orders!A1:B5`."""
 
-DATASET_ARGUMENTS = word_set("dataset datasetname datasetid datasets")
+DATASET_ARGUMENTS = word_set("dataset datasetname datasetid datasetslug datasets")
 """Arguments that name a table if no other argument does; otherwise they name its schema."""
 
 UNQUALIFIED_ARGUMENTS = (
@@ -70,8 +71,13 @@ GRAPH_WORDS = word_set("graph node nodes cypher neo4j vertex vertices")
 BROKER_WORDS = word_set(
     "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish message messages"
 )
-STREAM_WORDS = BROKER_WORDS | word_set("stream streams kinesis jetstream xadd xread xrange xrevrange xlen")
+STREAM_WORDS = BROKER_WORDS | word_set("stream streams log logs kinesis jetstream xadd xread xrange xrevrange xlen")
+CONTAINER_ARGUMENTS = word_set("container containername containerid")
+ITEM_WORDS = word_set("cosmos cosmosdb item items document documents")
+PUBLISH_WORDS = word_set("publish produce send")
+"""Tools that write the topic that they name."""
 ARGUMENTS_BY_TOOL_WORDS = (
+    (CONTAINER_ARGUMENTS, ITEM_WORDS),
     (LABEL_ARGUMENTS, GRAPH_WORDS),
     (TOPIC_ARGUMENTS, BROKER_WORDS),
     (STREAM_ARGUMENTS, STREAM_WORDS),

@@ -168,6 +168,12 @@ ATTACKS = {
         "FIND {x} RETURNING allowed, secret",
         "FIND {x}",
     ],
+    "aql": ["FOR x IN allowed RETURN x"],
+    "nrql": [
+        "SELECT * FROM secret",
+        "SELECT * FROM allowed, secret",
+        "FROM allowed SELECT * WHERE a IN (FROM secret SELECT a)",
+    ],
     "promql": ["allowed", "secret"],
     "logql": ['{app="allowed"}'],
     "graphql": ["{ allowed }"],

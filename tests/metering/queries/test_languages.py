@@ -27,6 +27,8 @@ from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
         ("MATCH (n) RETURN n", "cypher"),
         ("CREATE (n:Person)", "cypher"),
         ('from(bucket: "b")', "flux"),
+        ("FOR u IN users RETURN u", "aql"),
+        ("db.orders.find({})", "mongosh"),
         ("SHOW MEASUREMENTS", "influxql"),
         ("FIND {x} RETURNING Account", "soql"),
         ("sum by (job) (rate(http_requests_total[5m]))", "promql"),
@@ -55,6 +57,7 @@ def test_the_language_of_an_unmistakable_text(text: str, language: str) -> None:
         "create (a new table)",
         "the index in (city)",
         "a = b",
+        "for sale in berlin",
         '{"query": {"match": {"a": "b"}}}',
         "",
     ],
@@ -104,8 +107,20 @@ def test_a_query_beyond_the_bound_has_no_analysis() -> None:
     assert languages.analyze("T | take 1 //" + "x" * MAX_QUERY_CHARACTERS, Language.KQL, is_certain=True) is None
 
 
-def test_sql_with_syntax_of_influxql_is_read_as_influxql() -> None:
-    found = languages.analyze_like_sql("SELECT mean(x) FROM cpu GROUP BY time(10m) fill(null)")
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("SELECT mean(x) FROM cpu GROUP BY time(10m) fill(null)", "cpu"),
+        ("SELECT campaign.id FROM campaign WHERE segments.date DURING LAST_30_DAYS", "campaign"),
+        ("SELECT count(*) FROM Transaction FACET name SINCE 1 day ago", "transaction"),
+        ("SELECT Id FROM Contact WITH SECURITY_ENFORCED", "contact"),
+    ],
+)
+def test_a_language_that_begins_like_sql_is_told_by_its_syntax(text: str, read: str) -> None:
+    found = languages.analyze_like_sql(text)
     assert found is not None
-    assert (found.read, found.is_exhaustive) == (("cpu",), False)
+    assert (found.read, found.is_exhaustive) == ((read,), False)
+
+
+def test_sql_is_no_other_language() -> None:
     assert languages.analyze_like_sql("SELECT a FROM t") is None

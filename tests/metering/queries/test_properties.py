@@ -78,7 +78,7 @@ def test_a_definition_before_a_query_never_hides_a_table(value: str) -> None:
     assert tables is None or "secret" in tables or "secret" in value
 
 
-@pytest.mark.parametrize("language", [*SAFE, "flux"])
+@pytest.mark.parametrize("language", [*SAFE, "flux", "aql", "mongosh", "nrql"])
 @pytest.mark.parametrize(
     "part", ["(", "[", "a ", "| a ", "(a:b)", "'", '"a" ', "/", "/*", "//", "\n", "a=b ", ",", "{x} "]
 )
