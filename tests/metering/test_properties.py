@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gateway.metering import MeteringResult, meter, tables_in_arguments
 from gateway.metering.arguments import parse_arguments
+from gateway.metering.confidence import THRESHOLD, Sign
 from gateway.metering.result_count import count_records
 from gateway.metering.tool_result import decode
 from tests.metering.support import wire
@@ -172,3 +173,70 @@ def test_the_shortcut_agrees_with_the_count_by_shapes(
     if fast.method == "declared":
         general = count_records(parts, parse_arguments("query", {}))
         assert (general.tables, general.records, general.method) == (fast.tables, fast.records, fast.method)
+
+
+SCALARS = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12)
+UNRELATED = st.sampled_from(["elapsed_ms", "weight", "version", "note", "request_id", "x"])
+ROWS = st.lists(st.fixed_dictionaries({"id": st.integers(), "name": st.text(max_size=5)}), min_size=2, max_size=6)
+PAGES = st.builds(
+    lambda member, rows, others: {**others, member: rows},
+    st.sampled_from(["rows", "data", "results", "items", "weights", "issues"]),
+    ROWS,
+    st.dictionaries(st.sampled_from(["total", "page", "success", "columns", "took", "message"]), SCALARS, max_size=3),
+)
+
+
+def count(value: Any, tool: str = "query") -> int | None:
+    return meter(tool, {}, wire({"content": [], "structuredContent": value})).records
+
+
+@given(PAGES | OBJECTS, UNRELATED, SCALARS)
+@settings(max_examples=300, deadline=None)
+def test_an_unrelated_scalar_beside_the_data_never_changes_the_count_to_another(
+    page: dict[str, Any], name: str, scalar: Any
+) -> None:
+    before = count(page)
+    if before is not None and name not in page:
+        assert count({**page, name: scalar}) in (before, None)
+
+
+@given(PAGES, st.sampled_from(["warnings", "errors", "streams", "data", "items", "groups", "facets", "messages"]))
+@settings(max_examples=300, deadline=None)
+def test_an_empty_list_beside_the_data_never_changes_the_count_to_another(page: dict[str, Any], name: str) -> None:
+    before = count(page)
+    if before is not None and name not in page:
+        assert count({**page, name: []}) in (before, None)
+
+
+@given(PAGES, st.sampled_from(["result", "data", "response"]))
+@settings(max_examples=300, deadline=None)
+def test_a_wrapper_keeps_the_count(page: dict[str, Any], wrapper: str) -> None:
+    assert count({wrapper: page}) == count(page)
+    assert count({wrapper: json.dumps(page)}) == count(page)
+
+
+def elements(value: Any) -> int:
+    """Count the elements of a value, and the lines and bracketed parts of its texts, which may hold records."""
+    if isinstance(value, str):
+        return 1 + len(value)
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return 1 + sum(map(elements, inner))
+
+
+@given(TOOLS, RESULTS)
+@settings(max_examples=400, deadline=None)
+def test_a_count_is_at_most_the_number_of_elements_in_the_result(tool: str, result: dict[str, Any]) -> None:
+    metered = meter(tool, {}, wire(result))
+    if metered.records is not None and Sign.STATED_ONLY not in metered.signs:
+        assert metered.records <= elements(result)
+
+
+@given(TOOLS, ARGUMENTS, RESULTS)
+@settings(max_examples=400, deadline=None)
+def test_a_known_count_has_a_confidence_above_the_threshold_and_a_path_without_data(
+    tool: str, arguments: dict[str, Any], result: dict[str, Any]
+) -> None:
+    metered = meter(tool, arguments, wire(result))
+    assert (metered.records is None) or (metered.confidence is not None and metered.confidence >= THRESHOLD)
+    assert len(metered.path) <= 120
+    assert "2024-01-02" not in metered.path + metered.witness

@@ -56,7 +56,7 @@ class ObjectLists(ObjectMembers):
             if (found := self._count_full(name)) is not None:
                 return found.with_signs(Sign.EMPTY_BESIDE_FULL) if len(full) < len(names) else found
         empty = [name for name in names if name not in full]
-        if not empty or self._has_records_elsewhere():
+        if full or self._has_records_elsewhere():
             return None
         return self._under(empty[0], self._counted(0, Sign.COMMON_LIST))
 
@@ -65,7 +65,7 @@ class ObjectLists(ObjectMembers):
         members, rows = self._members, self._members[name]
         if name in ("rows", "records") and objects.table_member(members):
             return self._under(name, counted(length(rows), DECLARED, (), (Sign.DECLARED,)))
-        if not isinstance(rows[0], dict | list) and not self._is_wrapper(name):
+        if not isinstance(rows[0], dict | list) and not (self._is_wrapper(name) and self._is_only_list(name)):
             return None
         if isinstance(rows[0], list):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)

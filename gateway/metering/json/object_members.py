@@ -68,6 +68,11 @@ class ObjectMembers:
             if not describes_records(name)
         )
 
+    def _is_only_list(self, name: str) -> bool:
+        """Return True if no other member is a list with elements, except one that describes the records."""
+        others = ((other, value) for other, value in self._members.items() if other != name)
+        return not any(isinstance(value, list) and value and not describes_records(other) for other, value in others)
+
     def _has_other_list(self, name: str) -> bool:
         """Return True if there is another list of objects of another length."""
         total = length(self._members[name])

@@ -60,12 +60,23 @@ class ObjectShape(ObjectLists):
             found = self._counted(0, Sign.WRITE) if self._arguments.returns_rows is None else self._count_members()
         else:
             found = self._count_members()
+        if found.kind is CountKind.COUNTED and self._skips_scalars(found):
+            found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records == 0:
             found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:
             found = stated
         tables = objects.named_tables(members) or found.tables
         return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
+
+    def _skips_scalars(self, found: Count) -> bool:
+        """Return True if a list of scalars under a common name was not counted, but something else was."""
+        counted_name = normalize_name(found.path.partition(".")[0])
+        return any(
+            isinstance(rows := self._members[name], list) and bool(rows) and not isinstance(rows[0], dict | list)
+            for name in self._row_names
+            if name != counted_name
+        )
 
     def _count_aggregations(self) -> Count | None:
         """Count the groups of aggregations beside an empty list of hits."""
