@@ -41,3 +41,23 @@ def test_tables_of_a_request(
 )
 def test_other_requests_name_no_table(tool: str, arguments: dict[str, str]) -> None:
     assert parse_arguments(tool, arguments).tables_named == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "returns_rows"),
+    [
+        ("put", "/issues/1.json", False),
+        ("DELETE", "/v1/items/1", False),
+        ("post", "/issues.json", False),
+        ("post", "/v1/issues/search", None),
+        ("get", "/issues.json", None),
+        ("post", "", None),
+    ],
+)
+def test_a_request_that_writes_returns_no_rows(method: str, path: str, returns_rows: bool | None) -> None:
+    assert parse_arguments("api_request", {"method": method, "path": path}).returns_rows is returns_rows
+
+
+def test_the_path_of_a_request_is_no_file() -> None:
+    assert parse_arguments("api_request", {"path": "/issues.json"}).files == ()
+    assert parse_arguments("read_file", {"path": "/issues.json"}).files == ("issues.json",)

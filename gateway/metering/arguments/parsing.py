@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from gateway.metering.arguments import rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
 from gateway.metering.arguments.strings import SCALARS, StringCollector
@@ -49,7 +50,7 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     is_exhaustive: bool
     """True if the arguments cannot reach a table outside `tables_named`."""
     returns_rows: bool | None
-    """True if the query returns rows on success; `None` if there is none or it is unknown."""
+    """True if the query returns rows on success, False for a write; `None` if there is none or it is unknown."""
     is_plan: bool
     """True if the query asks for the plan of a statement (`EXPLAIN`)."""
     columns: tuple[str, ...] | None
@@ -149,12 +150,12 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         tables_written=tuple(sorted(declared.written.union(*(one.written for one in known)))),
         tables_named=names.named,
         is_exhaustive=names.is_exhaustive,
-        returns_rows=_returns_rows(analyses),
+        returns_rows=False if not analyses and rest_requests.is_write(dict(others)) else _returns_rows(analyses),
         is_plan=bool(known) and all(one.is_plan for one in known),
         columns=known[0].columns if len(analyses) == 1 and known else None,
         has_one_column=len(analyses) == 1 and bool(known) and known[0].has_one_column,
         lists_names=bool(known) and all(one.lists_names for one in known),
-        files=tuple(_files(others)),
+        files=() if rest_requests.is_request(tool) else tuple(_files(others)),
         strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
     )
 
