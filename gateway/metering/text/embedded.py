@@ -29,7 +29,8 @@ _TUPLE = re.compile(r"\(.{0,2000}\)\Z")
 _ROWS = re.compile(r"(?:rows|results?|records|data|documents)\s?:\s?(?=\[)", re.IGNORECASE)
 _CHECK_BOX = re.compile(r"\[[ xX*-]?\] \w")
 _SUMMARY = re.compile(
-    r"[\W_]*(?:summary|statistics|stats|metadata|meta|pagination|paging|page info)\b[^\n{\[]{0,80}:\s?\{", re.IGNORECASE
+    r"[\W_]{0,40}(?:summary|statistics|stats|metadata|meta|pagination|paging|page info)\b[^\n{\[]{0,80}:\s?\{",
+    re.IGNORECASE,
 )
 """A label of an object that describes the records."""
 _CODE = re.compile(r"[{};]|\w\([^()]*\Z|=\s*\Z")
