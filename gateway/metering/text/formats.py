@@ -32,6 +32,8 @@ MAX_TEXT_CHARACTERS = 2_000_000
 MAX_CONFIRMATION = 400
 """Characters of a text that confirms a write."""
 MAX_CONFIRMATION_LINES = 5
+MAX_PARAGRAPHS = 8
+"""Paragraphs of a text that are read for a statement that nothing was found."""
 MAX_REPORT = 1_000
 """Characters of a text below a heading that states that nothing was found."""
 MAX_TEXT_WRAPPERS = 6
@@ -94,7 +96,11 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         return message
     is_listing = is_listing_tool(arguments.tool)
     is_empty = messages.is_empty_list(text, is_listing) or (is_listing and text.lower() in ("none", "empty"))
-    return messages.NO_RECORDS if is_empty or (is_listing and _states_none_below(text)) else None
+    return (
+        messages.NO_RECORDS
+        if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))
+        else None
+    )
 
 
 def _below_heading(text: str) -> str:
@@ -105,13 +111,18 @@ def _below_heading(text: str) -> str:
 
 
 def _states_none_below(text: str) -> bool:
-    """Return True if a paragraph below a Markdown heading states that nothing was found, and none is a list."""
-    if text[0] != "#" or len(text) > MAX_REPORT:
+    """Return True if a paragraph states that nothing was found, and only advice follows it."""
+    if len(text) > MAX_REPORT:
         return False
-    paragraphs = text.split("\n\n")[1:]
-    if any(line.startswith(("-", "*", "|", "##")) and line[:2] != "**" for line in text.split("\n")[1:]):
-        return False
-    return any(messages.count(one.strip()) is messages.NO_RECORDS for one in paragraphs if one.strip())
+    if text[0] != "#":
+        text = "\n\n" + text
+    paragraphs = [one.strip() for one in text.split("\n\n")[1:] if one.strip()]
+    for at, paragraph in enumerate(paragraphs[:MAX_PARAGRAPHS]):
+        if paragraph.startswith(("-", "|")):
+            return False
+        if messages.count(paragraph.lstrip("# ")) is messages.NO_RECORDS:
+            return messages.are_hints(paragraphs[at + 1 :])
+    return False
 
 
 def _confirmed_write(text: str, arguments: ParsedArguments) -> Count | None:

@@ -14,11 +14,19 @@ from gateway.metering.text.lines import EDGE
 from gateway.metering.text.lists import grouped_lists
 from gateway.metering.text.statements.units import ITEM
 from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_describing_tool, is_listing_or_describing_tool, is_listing_tool
 
 MAX_LINES_BEFORE = 5
 """First lines, in which the heading of the first record has to be."""
 
+MAX_TITLES = 2
+"""Markdown headings of a text about one entity."""
+
+MIN_FIELDS = 3
+"""Fields of an entity."""
+
+_IDENTIFYING = frozenset(("id", "key", "title", "subject", "number", "url", "uri", "uuid"))
 _WORD = r"(?:row|record|result|item|document|entry|match|hit)"
 _NUMBERED = re.compile(
     rf"([\W_]{{0,40}}(?:{_WORD}[\W_]{{1,4}}|#{{1,4}} ?|\u7b2c ?))(\d{{1,8}})(?:\b|(?=[\u4e00-\u9fff]))|"
@@ -26,6 +34,7 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?(?::(?:\s|\Z)|\uff1a)")
+_BOLD_LABEL = re.compile(r"\*\*([^*\n]{1,60}?)(?:[:\uff1a]\*\*|\*\*\s?[:\uff1a])")
 _RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
 _CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
 _BULLETS = re.compile(r"\s{0,8}[-*•] ")
@@ -40,12 +49,28 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
         return None
     if lines is None:
         return _count_long_blocks(text)
-    found = _count_yaml(lines) or _count_key_value_blocks(
-        lines, is_listing_tool(arguments.tool) and not is_describing_tool(arguments.tool)
-    )
+    is_listing = is_listing_tool(arguments.tool) and not is_describing_tool(arguments.tool)
+    found = _count_yaml(lines) or _count_key_value_blocks(lines, is_listing)
+    if found is None and "**" in text and _has_bold_fields(lines):
+        found = Count(1, "fields_text", CountKind.OBJECT)
+    if found is not None and found.kind is CountKind.OBJECT and is_listing and _is_entity(lines):
+        return counted(1, found.method)
     if found is not None and found.kind is CountKind.OBJECT and is_listing_or_describing_tool(arguments.tool):
         return None  # a description of a table is not a record of it
     return found
+
+
+def _is_entity(lines: list[str]) -> bool:
+    """Return True if fields begin with the id or title of an entity, such as the only hit of a search."""
+    filled = [line for line in lines if line.strip()]
+    return len(filled) >= MIN_FIELDS and normalize_name(_key(filled[0]) or "") in _IDENTIFYING
+
+
+def _has_bold_fields(lines: list[str]) -> bool:
+    """Return True if a text has two or more labels in bold type, none of them twice: one entity, with texts."""
+    labels = [match.group(1) for line in lines if (match := _BOLD_LABEL.match(line[:200])) is not None]
+    headings = sum(line.startswith("#") for line in lines)
+    return len(labels) > 1 and len(set(labels)) == len(labels) and headings <= MAX_TITLES
 
 
 def _count_numbered(text: str) -> int | None:

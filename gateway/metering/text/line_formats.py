@@ -30,7 +30,7 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
     lines = split_lines(trim_blank_lines(original))
     if lines is None:
         return (
-            _count_long(text, arguments)
+            _count_long(text, original, arguments)
             or count_embedded(text, depth, count_value)
             or bullet_lists.count(text, arguments)
         )
@@ -53,16 +53,20 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
     return found if listed is None else _judged(listed, outline)
 
 
-def _count_long(text: str, arguments: ParsedArguments) -> Count | None:
+def _count_long(text: str, original: str, arguments: ParsedArguments) -> Count | None:
     strict = markup.count(text, None, arguments) or drawn_tables.count(text, None, arguments)
-    return strict or key_value_text.count(text, None, arguments) or delimited.count(text, None, arguments, [])
+    return (
+        strict
+        or key_value_text.count(text, None, arguments)
+        or delimited.count(trim_blank_lines(original), None, arguments, [])
+    )
 
 
 def _count_loosely(text: str, lines: list[str], outline: Outline, arguments: ParsedArguments) -> Count | None:
     if (entries := _count_program_lines(outline.body, arguments)) is not None:
         return counted(entries, "lines_text")
     found = key_value_text.count(text, lines, arguments)
-    return found or delimited.count(text, lines, arguments, outline.statements)
+    return found or delimited.count("\n".join(lines), lines, arguments, outline.statements)
 
 
 def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | None:

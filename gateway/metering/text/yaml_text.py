@@ -1,6 +1,7 @@
 """YAML dumps, read as the structure that they show and counted as JSON is.
 
-It reads block maps, block lists and scalars, by indentation. Scalars of several lines are skipped. A text with any
+It reads block maps, block lists and scalars, by indentation, and the lists with a stated length of TOON
+(`items[2]{id,name}:`). Scalars of several lines are skipped. A text with any
 other line is not YAML; neither is a flat list of fields, which `key_value_text` counts.
 """
 
@@ -17,7 +18,11 @@ MAX_DEPTH = 20
 MAX_VALUE = 200
 """Characters of a scalar that are kept."""
 
-_KEY = re.compile(r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100}):(?:\s+(.*))?\Z", re.DOTALL)
+_KEY = re.compile(
+    r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100})(?:\[(\d{1,6})[\t|,]?\](\{[^{}\n]{1,1000}\})?)?:"
+    r"(?:\s+(.*))?\Z",
+    re.DOTALL,
+)
 _ITEM = re.compile(r"-(?:\s+|\Z)")
 _BLOCK_SCALAR = re.compile(r"[|>][+-]?\d?\s*\Z")
 _LITERALS: dict[str, Any] = {
@@ -113,12 +118,26 @@ class _Reader:
             if match is None or match.group(1) in values:
                 raise _NotYamlError
             self._at += 1
-            name, rest = match.group(1).strip("\"'"), (match.group(2) or "").strip()
+            name, rest = match.group(1).strip("\"'"), (match.group(4) or "").strip()
+            if match.group(2) is not None and (rest or match.group(3)):
+                values[name] = self._table(int(match.group(2)), indent, rest)
+                continue
             is_block = not rest and (
                 self._indent() > indent or (self._indent() == indent and _ITEM.match(self._lines[self._at][indent:]))
             )
             values[name] = self._block(depth + 1) if is_block else self._scalar(rest, indent)
         return values
+
+    def _table(self, length: int, indent: int, rest: str) -> list[Any]:
+        """Return the values of a list with a stated length: on the line itself, or one a line below."""
+        if rest:
+            return [""] * length
+        start = self._at
+        while self._indent() > indent:
+            self._at += 1
+        if self._at - start != length:
+            raise _NotYamlError
+        return [{"": ""}] * length
 
     def _nested(self, indent: int, depth: int) -> Any:
         return self._block(depth + 1) if self._indent() > indent else None
@@ -130,4 +149,4 @@ class _Reader:
             self._at += 1
         if text in _LITERALS:
             return _LITERALS[text]
-        return int(text) if text.isdecimal() and len(text) < 18 else text[:MAX_VALUE]
+        return int(text) if text.isdecimal() and len(text) < 18 else text[:MAX_VALUE].strip("\"'")

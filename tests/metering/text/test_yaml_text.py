@@ -40,6 +40,11 @@ body:
         ("<data-7fa7e3>\n" + ISSUES + "\n</data-7fa7e3>", 2),
         ("body:\n  issues: []\n  total_count: 0\n  offset: 0\n", 0),
         ("- id: 1\n  name: a\n  tags:\n  - x\n  - y\n- id: 2\n  name: b\n  tags: []\n", 2),
+        (
+            "issues[2]:\n  - id: 1\n    labels[1]: web\n  - id: 2\n    labels: []\nisLast: true\n",
+            2,
+        ),
+        ("rows[3]{id,name}:\n  1,a\n  2,b\n  3,c\ntotal: 40\n", 3),
         ("---\nitems:\n- metadata:\n    name: web\n  kind: Pod\n- metadata:\n    name: db\n  kind: Pod\n", 2),
     ],
 )

@@ -14,7 +14,12 @@ from gateway.metering.text.lists import grouped_lists, headed_sections, labelled
 from gateway.metering.text.statements.units import ITEM, RULE, outline
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
-from gateway.metering.vocabulary.tools import is_listing_or_describing_tool, is_listing_tool, is_named_after_tool
+from gateway.metering.vocabulary.tools import (
+    is_listing_or_describing_tool,
+    is_listing_tool,
+    is_named_after_tool,
+    tool_words,
+)
 
 MAX_LIST_LINES = 4_000
 """Lines (about 0.4 µs each)."""
@@ -76,7 +81,11 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
         return counted(references, "lines_text")
     if arguments.lists_names and (named := _count_under_header(lines)) is not None:
         return counted(named, "lines_text")
-    return _count_list(text, lines, arguments) if is_listing_tool(arguments.tool) else None
+    if is_listing_tool(arguments.tool):
+        return _count_list(text, lines, arguments)
+    if "query" in tool_words(arguments.tool) and (sections := headed_sections.count_alike(lines)) is not None:
+        return counted(sections, "blocks_text")
+    return None
 
 
 def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Count | None:

@@ -13,6 +13,8 @@ from gateway.metering.text.statements.witnesses import stated
 
 MAX_MATCHED = 300
 """Characters of a line that are matched."""
+MAX_HEADINGS = 200
+"""Headings of a text."""
 MAX_LINES_OF_SECTION = 4
 """Lines of a section without labels, on average; longer ones are the chapters of a document."""
 MAX_LINES_BEFORE = 3
@@ -26,16 +28,26 @@ _LABEL = re.compile(
 
 def count(lines: list[str]) -> int | None:
     """Count the sections of one level that are records; `None` for another text."""
-    headings = [(at, match.group(1)) for at, line in enumerate(lines) if (match := _HEADING.match(line)) is not None]
+    alike = count_alike(lines)
+    return _count_all(lines, _headings(lines)) if alike is None else alike
+
+
+def count_alike(lines: list[str]) -> int | None:
+    """Count the sections of one level that share labels; `None` for another text."""
+    headings = _headings(lines)
     levels = sorted({level for _, level in headings}, key=len)
     for level in levels:
         starts = [at for at, own in headings if own == level]
-        sections = [
-            _labels(lines[start + 1 : end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)
-        ]
+        ends = [at for at, own in headings if len(own) <= len(level)] + [len(lines)]
+        sections = [_labels(lines[start + 1 : min(end for end in ends if end > start)]) for start in starts]
         if len(sections) > 1 and (records := _alike(sections)) is not None:
             return records
-    return _count_all(lines, headings)
+    return None
+
+
+def _headings(lines: list[str]) -> list[tuple[int, str]]:
+    found = ((at, _HEADING.match(line)) for at, line in enumerate(lines) if line[:1] == "#")
+    return [(at, match.group(1)) for at, match in found if match is not None][:MAX_HEADINGS]
 
 
 def _labels(section: list[str]) -> frozenset[str]:

@@ -164,6 +164,8 @@ _EMPTY_LIST = re.compile(
 _BARE_HEADING = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
 )
+_HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
+_BULLET = re.compile(r"\s{0,8}(?:[-*\u2022]|\d{1,3}[.)])\s")
 NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
 AFFECTED_ROWS = Count(0, "affected_rows_text", CountKind.COUNTED)
 
@@ -185,7 +187,7 @@ def count(text: str) -> Count | None:
     if len(text) <= MAX_SHORT_CHARACTERS and text.count("\n") < MAX_SHORT_LINES:
         if _reports_write(plain, lines):
             return AFFECTED_ROWS
-        if _states_none(start, first, lines):
+        if _states_none(start, first, lines) and are_hints(lines[1:]):
             return NO_RECORDS
         if len(lines) <= 3 and (_ERROR_LOCAL.match(first) or _is_object_missing(first)):
             return FAILURE
@@ -206,6 +208,20 @@ def is_empty_list(text: str, is_listing: bool) -> bool:
 def is_bare_heading(text: str) -> bool:
     """Return True if a text is only the heading of a list without entries: `Search results:`."""
     return _BARE_HEADING.match(phrases.fold(text).strip()) is not None if len(text) <= MAX_CLAUSE else False
+
+
+def are_hints(paragraphs: list[str]) -> bool:
+    """Return True if paragraphs are advice: no table, and no list other than below a line that introduces advice."""
+    is_advice = False
+    for line in (line for paragraph in paragraphs for line in paragraph.split("\n")):
+        if _BULLET.match(line):
+            if not is_advice:
+                return False
+        elif "|" in line:
+            return False
+        elif line.strip():
+            is_advice = _HINT.search(phrases.fold(line[:MAX_CLAUSE])) is not None
+    return True
 
 
 def _is_list(lines: list[str]) -> bool:

@@ -232,6 +232,19 @@ AFTER_NONE = {
 }
 """Words that may follow after a statement that there is none."""
 
+HINT = {
+    "en": r"suggestions?|tips?|try|possible|reasons?|hints?|notes?|next steps?|did you mean|you (?:can|could|may)|use|check|"
+    r"make sure|please|available|related",
+    "de": r"vorschl(?:a|ä)ge?|tipps?|hinweise?|m(?:o|ö)gliche|meinten sie|versuchen|bitte",
+    "es": r"sugerencias?|consejos?|posibles|pruebe|intente|quiso decir|puede",
+    "fr": r"suggestions?|conseils?|raisons?|essayez|vouliez-vous|vous pouvez",
+    "pt": r"sugest(?:[ãa]o|[õo]es)|dicas?|poss[íi]ve(?:l|is)|tente|voc[êe] pode",
+    "ru": r"совет(?:ы|ов)?|возможн\w+|попробуйте|подсказк[аи]|вы можете",
+    "zh": r"可能|建议|建議|提示|您可以|请|請|尝试|嘗試",
+    "ja": r"可能性|ヒント|提案|お試し|してください",
+}
+"""Words that introduce advice below a statement that nothing was found."""
+
 CHANGED = {
     "en": r"affected|inserted|updated|deleted|changed|modified|added|written|removed|created|upserted|imported|saved|stored|appended",
     "de": r"betroffen|eingef(?:u|ü)gt|aktualisiert|gel(?:o|ö)scht|ge(?:a|ä)ndert|hinzugef(?:u|ü)gt|geschrieben|entfernt|erstellt|gespeichert",

@@ -23,7 +23,7 @@ MAX_PREFIX = 200
 """Characters of a line that are matched."""
 
 ITEM = re.compile(
-    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
+    r"\s{0,8}(?:[-*+\u2022\u25e6\u25aa\u25cf\u2023\u25b8\u25ba\u00b7\u2192\u2605]\s|#?\d{1,6}(?:[.):\u3001\uff0e]|\ufe0f?\u20e3)\s?|\[[^\[\]\n]{1,40}\]\s?(?=\S)|[^\w\s\x00-\x7f]\ufe0f?\s)\S?"
 )
 """A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
 RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")

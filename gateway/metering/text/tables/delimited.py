@@ -13,6 +13,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, trim_blank_lines
 from gateway.metering.text.statements.witnesses import Stated, stated
+from gateway.metering.vocabulary.tools import tool_words
 
 MAX_QUOTED_CHARACTERS = 160 * 1024
 """Characters of a text with quoted fields, which is parsed field by field."""
@@ -29,6 +30,27 @@ SAMPLE = 8
 """Lines in which the types of fields are read."""
 
 _DELIMITERS = "\t,;|"
+_COLUMN_WORDS = frozenset(
+    (
+        "id",
+        "name",
+        "title",
+        "type",
+        "status",
+        "state",
+        "text",
+        "time",
+        "date",
+        "created",
+        "updated",
+        "url",
+        "email",
+        "value",
+    )
+)
+"""Words in the names of columns."""
+_NAMES_OF_COLUMNS = frozenset(("columns", "fields", "headers", "schema", "names"))
+"""Words of tools that return names of columns."""
 _NOT_A_NAME = re.compile(
     r"[-+$€£(]?\d[\d.,:/T Z%+()-]*\Z|\S+@\S+\.\w+\Z|\w{2,10}://|/\w|(?:true|false)\Z", re.IGNORECASE
 )
@@ -41,12 +63,26 @@ _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
 def count(text: str, lines: list[str] | None, arguments: ParsedArguments, statements: list[Stated]) -> Count | None:
     """Count the records in `text`, which states `statements`; `None` if it is not delimiter-separated."""
+    if lines is not None and len(lines) == 1 and _is_header_alone(text, arguments.tool):
+        return counted(0, "csv_text")
     parts = text.split("\n---\n", MAX_PARTS) if lines is not None else [text]
     counts = [_count_part(trim_blank_lines(part), lines, arguments, statements) for part in parts]
     found = [one for one in counts if one is not None]
     if not found or len(found) != len(parts):
         return None
     return counted(sum(one.records or 0 for one in found), found[0].method)
+
+
+def _is_header_alone(text: str, tool: str) -> bool:
+    """Return True if a text is a header row without rows: three names or more, several of which columns often have."""
+    names = text.strip().split("," if "," in text else "\t")
+    if (
+        not 3 <= len(names) <= MAX_WIDTH
+        or not all(map(_IDENTIFIER.match, names))
+        or not tool_words(tool).isdisjoint(_NAMES_OF_COLUMNS)
+    ):
+        return False
+    return sum(not tool_words(name).isdisjoint(_COLUMN_WORDS) for name in names) > 1
 
 
 def _count_part(

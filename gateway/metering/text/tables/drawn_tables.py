@@ -25,6 +25,7 @@ MAX_ALIGNED = 30
 _BARS = re.compile(r"[|│┃║┆]")
 _BORDER = frozenset("+-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t")
 _STROKES = ("--", "──", "━━", "══", "==", ":-", "-|")
+_NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
 _TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
 _DASHES = re.compile(r"\s*(?:-{2,}(\s+-{2,})*|={2,}(\s+={2,})+)\s*\Z")
@@ -36,11 +37,28 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     head = text[:EDGE]
     if lines is None:
         return _count_long(text, head)
+    if (rows := _count_under_named_border(lines)) is not None:
+        return counted(rows, "box_text")
     if any(stroke in head for stroke in _STROKES):
         found = _count_bordered(lines) or _count_under_dashes(lines)
         is_underlined_heading = found is not None and found.method == "columns_text" and not found.records
         return None if is_underlined_heading and not arguments.returns_rows else found
     return _count_frame(lines, arguments)
+
+
+def _count_under_named_border(lines: list[str]) -> int | None:
+    """Count the rows of a box with the names of the columns in its upper border, as ClickHouse draws it."""
+    start = next(
+        (at for at, line in enumerate(lines[:MAX_OUTSIDE_LINES]) if _NAMED_BORDER.match(line[:MAX_LINE])), None
+    )
+    if start is None:
+        return None
+    rows = 0
+    for line in lines[start + 1 :]:
+        if _BARS.search(line, 0, MAX_LINE) is None:
+            return rows if _is_border(line.strip()) else None
+        rows += not _marks_omitted_rows(line)
+    return None
 
 
 def _is_border(line: str) -> bool:

@@ -30,6 +30,10 @@ ISSUES = "## 1. [SHOP-1](https://a)\n\n**bad price**\n\n- **Status**: open\n- **
         ("search", "Detailed Results:", 0),
         ("list_tables", "Tables:", 0),
         ("search_issues", '# Results for "x"\n\n**Suggested presentation:** Cards.\n\nNo issues found matching your criteria.\n\nTry another time range.', 0),
+        ("search", "No results found.\n\nSuggestions:\n- Try other words\n- Check the spelling\n- Use fewer words\n- Ask\n- Wait", 0),
+        ("query_task", '# 任務查詢結果\n\n## 無符合結果\n\n沒有找到符合 "鋼琴" 的任務。\n\n### 可能的原因:\n\n- 任務 ID 不存在\n- 可能已被刪除\n', 0),
+        ("list_tasks", "No open tasks.\n\nDone tasks:\n- Buy milk\n- Sell car", None),
+        ("query_task", "# 結果\n\n## 列表\n\n### 箱 6 (ID: f7)\n\n- 狀態: pending\n- 描述: 檢查\n### 箱 9 (ID: 01)\n\n- 狀態: pending\n- 描述: 檢查\n\n## 分頁資訊\n\n- 總計結果: 4 筆\n", 2),
         ("get_library_docs", "# Guide\n\n## Install\n\nRun it.\n\nThen wait.\n\nThen read.\n\nThen go.\n\nEnd.\n\n## Use\n\nCall it.\n\nThen look.\n\nThen call.\n\nAgain.\n\nEnd.", None),
     ],
 )  # fmt: skip

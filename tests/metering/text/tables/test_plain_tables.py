@@ -49,3 +49,25 @@ def test_the_header_of_one_column_is_not_a_record(statement: str | None, text: s
 )  # fmt: skip
 def test_fields_between_bars_are_one_record_a_line(tool: str, text: str, expected: int) -> None:
     assert records(texts(text), tool) == expected
+
+
+NAMED_BORDER = "   ┌─id─┬─name─────┐\n1. │  1 │ Nordlicht │\n2. │  2 │ Marchand │\n   └────┴──────────┘"
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("query", NAMED_BORDER, 2),
+        ("query", "┌─n─┐\n│ 5 │\n└───┘", 1),
+        ("search_messages", "MsgID,UserID,Channel,Text,Time,Cursor\n", 0),
+        ("get_history", "id\tname\ttime\n", 0),
+        ("list_columns", "id,name,type", 3),
+        ("list_tables", "airlines,airports,flights", 3),
+        ("query", "name\ttype\tcomment\tcodec\nid\tInt32\t\t\nname\tString\t\t\n", 2),
+        ("read_file", "[Reading last 2 lines (total: 40 lines)]\n\n2026-03-02 15:45:15,555 INFO a\n2026-03-03 08:52:28,592 INFO b\n", 2),
+        ("search_emails", "ID: 18f0\nSubject: Invoice\nFrom: Ida\n", 1),
+        ("search_status", "Mode: fast\nState: on\nTime: 3 ms\n", None),
+    ],
+)  # fmt: skip
+def test_headers_in_borders_headers_alone_and_empty_last_cells(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
