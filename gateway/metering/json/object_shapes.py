@@ -14,6 +14,7 @@ from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
+from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
@@ -71,9 +72,14 @@ class ObjectShape(ObjectLists):
 
     def _skips_scalars(self, found: Count) -> bool:
         """Return True if a list of scalars under a common name was not counted, but something else was."""
+        if Sign.SCALAR in found.signs:
+            return False
         counted_name = normalize_name(found.path.partition(".")[0])
         return any(
-            isinstance(rows := self._members[name], list) and bool(rows) and not isinstance(rows[0], dict | list)
+            isinstance(rows := self._members[name], list)
+            and bool(rows)
+            and not isinstance(rows[0], dict | list)
+            and length(rows) != found.records
             for name in self._row_names
             if name != counted_name
         )
