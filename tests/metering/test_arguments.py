@@ -84,6 +84,7 @@ from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
         ("query_items", {"container": "orders", "database": "shop"}, "orders"),
         ("start", {"container": "web"}, ""),
         ("arango_query", {"query": "FOR u IN users RETURN u"}, "users"),
+        ("run_cypher", {"text": "MATCH (n:Person) RETURN n"}, "person"),
         ("run_command", {"command": "db.orders.find({})"}, "orders"),
         ("query", {"namespace": "n", "database": "d", "metric": "m", "data_source_id": "s"}, ""),
         ("query", {"sql": "SELECT * FROM {{ ref('orders') }} WHERE x = '${y}'"}, "orders"),

@@ -76,7 +76,7 @@ class Statements:
         for name, value in strings:
             if (language := of_description.get(name) or _language_of_argument(name)) is not None:
                 self._add_query(value, language, is_certain=True)
-            elif of_tool is not None and name in QUERY_ARGUMENTS:
+            elif of_tool is not None and (name in QUERY_ARGUMENTS or self._language_of_text(value) is of_tool):
                 self._add_query(value, of_tool, is_certain=True)
             elif len(value) < MIN_STATEMENT or (name in FIELD_ARGUMENTS and has_object):
                 self.others.append((name, value))  # a sub-query among fields reads a relation of the object

@@ -27,7 +27,7 @@ _LEXER = Lexer(
     quoted=[(STRING, SINGLE_QUOTED), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
     marks=r"/\*|::|<>|<=|>=|=~|\.\.",
 )
-_READING = word_set("match optional where return with unwind union order skip limit explain profile")
+_READING = word_set("match optional where return with next unwind union order skip limit explain profile")
 _WRITING = word_set("create merge set delete detach remove foreach drop insert")
 _OTHER = word_set("call load use show start terminate copy alter grant revoke deny import export attach install")
 _CLAUSES = _READING | _WRITING | _OTHER
@@ -81,6 +81,8 @@ class _Reader:
                     self.sources.add(node.nodes[0].text)
                 if at > 1 and nodes[at - 2].is_mark("."):
                     self.sources.reach_more()  # a function or procedure with a namespace
+            elif node.is_mark(";"):
+                self._bound.clear()
             elif _is_repetition(node, before):
                 self.sources.reach_more()
             if node.nodes:
@@ -91,7 +93,7 @@ class _Reader:
     def _begin_clause(self, clause: str, *, is_first: bool) -> None:
         if clause in _WRITING or clause in _OTHER:
             self.sources.reach_more()
-        if clause in ("union", "with"):
+        if clause in ("union", "with", "next"):
             self._bound.clear()
         if clause == "show" and is_first:
             self.sources.lists_names = True

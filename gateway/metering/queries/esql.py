@@ -45,6 +45,8 @@ def read(text: str) -> QueryAnalysis | None:
     if not query or any(not one or one[0].word != "set" for one in settings):
         return None
     sources = Sources(text)
+    if settings:
+        sources.reach_more()  # a setting may route the query to other projects
     if not _read_query(query, sources):
         return None
     return sources.analysis(is_plan=query[0].word == "explain")

@@ -68,6 +68,8 @@ def read_nrql(text: str) -> QueryAnalysis | None:
     if not nodes or nodes[0].word not in ("select", "from") or find_word(nodes, "from") == len(nodes):
         return None
     sources = Sources(text)
+    if "//" in text:
+        sources.reach_more()  # a comment, or a part of a regular expression
     _read_select(nodes, sources)
     return sources.analysis()
 
@@ -89,10 +91,17 @@ def _read_select(nodes: Nodes, sources: Sources) -> bool:
             _read_select(source[0].nodes, sources)
         else:
             _read_source(source, sources)
-    for node in rest[end:]:
+    _read_nested((*nodes[:start], *rest[end:]), sources)
+    return into >= start
+
+
+def _read_nested(nodes: Nodes, sources: Sources) -> None:
+    """Read the sub-queries among the expressions of a query."""
+    for node in nodes:
         if _is_query(node):
             _read_select(node.nodes, sources)
-    return into >= start
+        elif node.nodes:
+            _read_nested(node.nodes, sources)
 
 
 def _is_query(node: Node) -> bool:

@@ -157,10 +157,20 @@ class _Reader:
         elif name in ("materialize", "toscalar", "view"):
             self._pipeline(arguments)
         else:
-            if function.text not in self._defined:
+            if function.text in self._defined:
+                self._add_possible(arguments)
+            else:
                 self.sources.reach_more()
             if name not in _OUTER_FUNCTIONS:
                 self._expression(arguments)
+
+    def _add_possible(self, arguments: Nodes) -> None:
+        """Add the names among the arguments of a function that the query defines: they may be tables."""
+        for node in arguments:
+            if (name := _name(node)) and name not in self._defined and not name[0].isdigit():
+                self.sources.add(name, self.sources.possible)
+            else:
+                self._add_possible(node.nodes)
 
     def _operator(self, nodes: Nodes, *, is_first: bool = False) -> None:
         name = nodes[0].word if nodes else ""
@@ -229,7 +239,9 @@ class _Reader:
             elif before.word in ("toscalar", "materialize", *_SOURCE_FUNCTIONS, *_OUTER_FUNCTIONS):
                 self._reference(nodes[at - 1 :])
             else:
-                if before.word not in _FUNCTIONS and before.text not in self._defined:
+                if before.text in self._defined:
+                    self._add_possible(node.nodes)
+                elif before.word not in _FUNCTIONS:
                     self.sources.reach_more()
                 self._expression(node.nodes)
 
@@ -272,6 +284,8 @@ def _is_tabular(nodes: Nodes) -> bool:
     """Return True if the value of `let` is a table: a pipeline, or a name."""
     if any(node.kind == MARK and node.text == "|" for node in nodes):
         return True
+    if len(nodes) == 1 and nodes[0].kind == "(":
+        return bool(nodes[0].nodes) and _is_tabular(nodes[0].nodes)
     first = nodes[0].word
     is_source = first in (*_GENERATORS, "union", "search", "find", "externaldata", "materialize", "view")
     outer = first in (*_SOURCE_FUNCTIONS, *_OUTER_FUNCTIONS)

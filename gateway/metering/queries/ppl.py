@@ -118,10 +118,10 @@ def _read_groups(nodes: Nodes, sources: Sources) -> None:
     """Read the sub-queries among `nodes`."""
     for node in nodes:
         inside = node.nodes
-        if node.kind == "[" and inside and (inside[0].word in ("source", "index", "search")):
+        if inside and inside[0].word in ("source", "index", "search"):
             if not _read_query(inside, sources):
                 sources.reach_more()
-        elif node.kind == "[" and any(one.is_mark("|") for one in inside):
+        elif any(one.is_mark("|") for one in inside):
             for command in split(inside, "|"):
                 if command:
                     _read_command(command, sources)

@@ -60,7 +60,8 @@ def _read_paths(nodes: Nodes, names: set[str], sources: Sources) -> None:
     """Read the fields and semi-joins among `nodes`."""
     for at, node in enumerate(nodes):
         owner, _, field = node.word.partition(".")
-        if field and not owner.isdigit() and (owner not in names or "." in field):
+        is_path = "." in node.word and not owner.isdigit()
+        if is_path and (owner not in names or not field or "." in field):
             sources.reach_more()
         if node.word == "typeof":
             sources.reach_more()

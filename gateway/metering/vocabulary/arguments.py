@@ -116,7 +116,7 @@ SQL_ARGUMENTS = word_set(
     "querystring querytext"
 )
 QUERY_ARGUMENTS = SQL_ARGUMENTS | word_set(
-    "search searchquery searchstring querystr queryexpression expr expression selector searchtext pipeline"
+    "search searchquery searchstring querystr queryexpression expr expression selector searchtext pipeline input cmd"
 )
 """Arguments that may hold a query in a language other than SQL."""
 LANGUAGE_ARGUMENTS = word_set("language querylanguage querytype lang querylang syntax")
