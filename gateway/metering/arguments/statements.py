@@ -19,6 +19,7 @@ from gateway.metering.queries.languages import Language
 from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
 from gateway.metering.sql import cache as sql_cache
 from gateway.metering.vocabulary.arguments import (
+    COMMAND_ARGUMENTS,
     CONDITION_ARGUMENTS,
     FIELD_ARGUMENTS,
     LANGUAGE_ARGUMENTS,
@@ -76,11 +77,11 @@ class Statements:
         for name, value in strings:
             if (language := of_description.get(name) or _language_of_argument(name)) is not None:
                 self._add_query(value, language, is_certain=True)
-            elif of_tool is not None and (name in QUERY_ARGUMENTS or self._language_of_text(value) is of_tool):
+            elif of_tool is not None and (name in QUERY_ARGUMENTS or self._language_of_text(name, value) is of_tool):
                 self._add_query(value, of_tool, is_certain=True)
             elif len(value) < MIN_STATEMENT or (name in FIELD_ARGUMENTS and has_object):
                 self.others.append((name, value))  # a sub-query among fields reads a relation of the object
-            elif name in QUERY_ARGUMENTS and (language := of_call or self._language_of_text(value)):
+            elif name in QUERY_ARGUMENTS and (language := of_call or self._language_of_text(name, value)):
                 self._add_query(value, language, is_certain=False)
             elif looks_like_sql(name, value):
                 found = sql_cache.analyze(value)
@@ -93,12 +94,13 @@ class Statements:
         is_within = self._characters <= MAX_QUERY_CHARACTERS
         self.analyses.append(languages.analyze(text, language, is_certain=is_certain) if is_within else None)
 
-    def _language_of_text(self, text: str) -> Language | None:
+    def _language_of_text(self, name: str, text: str) -> Language | None:
         """Return the language of a text that is not SQL by its first words."""
         if text.isalnum() or _SQL_START.match(text, 0, sql_cache.MAX_SQL_CHARACTERS):
             return None
         self._texts += 1
-        return languages.unmistakable_language(text) if self._texts <= MAX_TEXTS_TOLD else None
+        found = languages.unmistakable_language(text) if self._texts <= MAX_TEXTS_TOLD else None
+        return None if name in COMMAND_ARGUMENTS and found not in languages.PROGRAM_LANGUAGES else found
 
 
 def _declared_language(strings: list[tuple[str, str]]) -> Language | None:

@@ -161,6 +161,7 @@ class _Reader:
                 self._add_possible(arguments)
             else:
                 self.sources.reach_more()
+                self.is_understood = self.is_understood and not parts
             if name not in _OUTER_FUNCTIONS:
                 self._expression(arguments)
 

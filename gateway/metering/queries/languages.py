@@ -87,7 +87,7 @@ _UNMISTAKABLE = tuple(
         (Language.ESQL, r"\s*(?:from\s+[^|\s][^|]{0,500}\smetadata\s+_\w|row\s+\w+\s*=[^|]{1,500}(?:\||\Z))"),
         (
             Language.KQL,
-            r"\s*(?:let\s+\w+\s*=|search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
+            r"\s*(?:let\s+\w+\s*=[^|]{1,500}\||search\s+in\s*\(|(?:cluster|database)\s*\(\s*[\"'][^\"'\n]{1,200}[\"']\s*\)\s*\.|"
             r"\.(?:show|drop|create|alter|set|append|set-or-append|set-or-replace|ingest|clear|delete)\s+\S)",
         ),
         (
@@ -174,6 +174,12 @@ def described_language(text: str) -> Language | None:
     named = {word.lower().replace("|", "") for word in _DESCRIBED.findall(text)}
     found = {_WORDS.get(word) for word in named}
     return found.pop() if len(found) == 1 else None
+
+
+PROGRAM_LANGUAGES = frozenset(
+    (Language.CYPHER, Language.AQL, Language.MONGODB_SHELL, Language.FLUX, Language.INFLUXQL, Language.GREMLIN)
+)
+"""Languages whose texts cannot be commands of a shell."""
 
 
 def unmistakable_language(text: str) -> Language | None:

@@ -21,7 +21,7 @@ INDEX_ARGUMENTS = word_set("index indexname indices indexuid indexid indexes")
 
 SHEET_ARGUMENTS = word_set(
     "sheet sheetname sheets sheetnames worksheet worksheetname worksheets leftsheet rightsheet sourcesheet targetsheet "
-    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname tabname"
+    "fromsheet tosheet srcsheet dstsheet srcsheetname dstsheetname"
 )
 """Arguments with the name of a spreadsheet's sheet, in which any character is allowed."""
 
@@ -57,9 +57,10 @@ OBJECT_TYPE_ARGUMENTS = word_set("objecttype")
 NOT_OBJECT_TYPES = word_set(
     "table tables view views index indexes function functions procedure procedures sequence sequences trigger triggers "
     "schema schemas database databases materialized_view column columns constraint file files folder directory blob "
-    "tree commit tag all any object type"
+    "tree commit tag all any object type dashboard dashboards visualization lens map config card question chart report "
+    "search query page block user group role folder alert rule connector space"
 )
-"""Types of the objects of a database or a file system, which have no records."""
+"""Types of the objects of a database, a file system or an application, which are no records of a CRM."""
 
 STORAGE_ARGUMENTS = word_set("bucket bucketname container containername key path repo repository owner")
 """Arguments of calls whose objects are files."""
@@ -69,7 +70,7 @@ TOPIC_ARGUMENTS = word_set("topic topicname topics")
 STREAM_ARGUMENTS = word_set("stream streamname streams")
 GRAPH_WORDS = word_set("graph node nodes cypher neo4j vertex vertices")
 BROKER_WORDS = word_set(
-    "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish message messages"
+    "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish subscribe"
 )
 STREAM_WORDS = BROKER_WORDS | word_set("stream streams log logs kinesis jetstream xadd xread xrange xrevrange xlen")
 CONTAINER_ARGUMENTS = word_set("container containername containerid")
@@ -86,7 +87,7 @@ ARGUMENTS_BY_TOOL_WORDS = (
 
 DATABASE_ARGUMENTS = word_set("database databasename db dbname")
 """Arguments with a database, which holds the records itself in tools of documents without a collection."""
-DOCUMENT_WORDS = word_set("document documents docs")
+DOCUMENT_WORDS = word_set("document documents")
 VECTOR_WORDS = word_set("record records vector vectors embedding embeddings")
 """Tools of vectors name their index by `name`, with a `namespace`."""
 
@@ -119,6 +120,8 @@ QUERY_ARGUMENTS = SQL_ARGUMENTS | word_set(
     "search searchquery searchstring querystr queryexpression expr expression selector searchtext pipeline input cmd"
 )
 """Arguments that may hold a query in a language other than SQL."""
+COMMAND_ARGUMENTS = word_set("command script cmd input")
+"""Those of `QUERY_ARGUMENTS` that may also hold commands of a shell, which have pipes, and programs."""
 LANGUAGE_ARGUMENTS = word_set("language querylanguage querytype lang querylang syntax")
 """Arguments that may name the language of a query."""
 FIELD_ARGUMENTS = word_set("fields columns attributes properties")
