@@ -25,15 +25,19 @@ from gateway.metering.explain.structural_words import (
     is_structural,
 )
 from gateway.metering.vocabulary import members
-from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import tool_words
 
 _FIELD_NAME = re.compile(r"[$@]?[^\W\d][\w .-]{0,39}\Z")
-_STATED = re.compile(r"([^\W\d_]+)?[ :=(\[*#]{0,4}(\d[\d,]*)(?![\w.-])(?:[ )*]{0,3}([^\W\d_]+))?")
+_STATED = re.compile(r"([^\W\d_]+)?[ :=(\[*#]{0,4}(?<!\d)(\d[\d,]{0,12})(?![\w.-])(?:[ )*]{0,3}([^\W\d_]+))?")
 _FIRST_NUMBER = re.compile(r"^[^\d\n]{0,40}?(\d{1,9})\b", re.MULTILINE)
 _COUNT_MEMBERS = members.RETURNED_COUNT_MEMBERS.union(
     members.COUNT_MEMBERS, members.TOTAL_MEMBERS, members.AFFECTED_MEMBERS
 )
+_VALUE_KEYWORDS = frozenset(("enum", "const", "default", "examples"))
+"""Keywords of JSON Schema with values."""
+_COUNT_WORDS = word_set("rows records results count total limit offset page pages found returned matched hits num")
+"""Words in the names of members with a number of records."""
 _SIZES = ("size", "length")
 """Members that rather have the size of a file."""
 _MAX_LITERAL = 64 * 1024
@@ -93,6 +97,8 @@ class Anonymizer:
             return token
         if kind == "escaped":
             return json.dumps(TOKEN.sub(self._token, unescape(token)))[1:-1]
+        if kind == "moment":
+            return re.sub(r"\d{4,}", lambda number: self._replacements.number(number.group()), token)
         if kind == "number":
             is_short = self._keeps_short_numbers and token.isdigit() and int(token) <= _SHORT_NUMBER
             return token if is_short else self._replacements.number(token)
@@ -126,16 +132,32 @@ class _Contents:
         self._data: set[str] = set()
         self._names: set[str] = set()
         result = msgspec.json.decode(call.result_json)
-        for value in (call.arguments, result, call.declaration):
+        for value in (call.arguments, result):
             self._add(value, is_record=False)
+        self._add_declaration(call.declaration)
         self.names = {name for name in self._names if not any(map(self.is_data, _words_in(name)))}
 
     def is_data(self, word: str) -> bool:
         return word.lower() in self._data and word not in self.structural
 
+    def _add_declaration(self, schema: Any) -> None:
+        """Add the names and values in the schemas of the tool; their prose is no data."""
+        if isinstance(schema, list):
+            for inner in schema:
+                self._add_declaration(inner)
+        elif isinstance(schema, dict):
+            for name, inner in schema.items():
+                self._names.add(name)
+                if name in _VALUE_KEYWORDS:
+                    self._add(inner, is_record=False)
+                else:
+                    self._add_declaration(inner)
+
     def _add(self, value: Any, is_record: bool) -> None:
         if isinstance(value, str):
             self._add_text(value)
+        elif isinstance(value, bytes):
+            self._add_text(value.decode("utf-8", "replace"))
         elif isinstance(value, list | tuple | set):
             self.stated_numbers.add(str(len(value)))
             for inner in value:
@@ -189,13 +211,15 @@ def _is_map(value: dict[str, Any]) -> bool:
 
 def _states_a_count(name: str) -> bool:
     is_count = normalize_name(name) in _COUNT_MEMBERS and normalize_name(name) not in _SIZES
-    return is_count or not STATING_WORDS.isdisjoint(tool_words(name))
+    return is_count or not _COUNT_WORDS.isdisjoint(tool_words(name))
 
 
 def _stated_numbers(text: str) -> Iterator[str]:
     """Yield the numbers beside a word such as `rows`, and those that number the lines."""
     for before, number, after in _STATED.findall(text):
-        if before.lower() in STATING_WORDS or after.lower() in COUNTED_WORDS:
+        # A large total is more often an amount.
+        is_amount = before.lower() == "total" and len(number) > len(str(_SHORT_NUMBER))
+        if (before.lower() in STATING_WORDS and not is_amount) or after.lower() in COUNTED_WORDS:
             yield number
     expected = 0
     for number in _FIRST_NUMBER.findall(text):
