@@ -160,6 +160,8 @@ class ObjectLists(ObjectMembers):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
         is_page = witnesses.is_page(self._members, found.records)
         verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
+        if verdict.sign is not Sign.WITNESS_AGREES and (groups := self._with_groups(stated, list_name)) is not None:
+            return groups
         if verdict.sign is None:
             return found
         is_less = any(one.number + 1 == found.records and one.meaning >= Meaning.COUNT for one in stated)
@@ -169,6 +171,16 @@ class ObjectLists(ObjectMembers):
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other
         return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)
+
+    def _with_groups(self, stated: list[Witness], list_name: str) -> Count | None:
+        """Return the count of the lists in a list of groups if it is stated."""
+        values = self._members.get(list_name)
+        total = objects.grouped_lengths(values) if isinstance(values, list) and length(values) == len(values) else None
+        witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
+        if total is None or witness is None:
+            return None
+        found = self._under(list_name, self._counted(total, Sign.GROUPS, Sign.WITNESS_AGREES).at("*.*"))
+        return msgspec.structs.replace(found, witness=self._original(witness.name))
 
     def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:
         """Return the count of the only list of records whose length is stated as the number of returned records."""

@@ -36,6 +36,10 @@ class CountsParts(Protocol):
     def count_text(self, text: str, depth: int) -> Count: ...
 
 
+_IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
+"""Members with which a flat object is a record."""
+
+
 class ObjectMembers:
     """The members of one object, by their normalized names, inside `depth` wrappers."""
 
@@ -87,6 +91,30 @@ class ObjectMembers:
 
     def _states_none(self) -> bool:
         return 0 in (self._members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
+
+    def _is_one_scalar(self) -> bool:
+        return len(self._members) == 1 and not isinstance(next(iter(self._members.values())), dict | list | str)
+
+    def _is_selected(self) -> bool:
+        """Return True if the members are the columns of the call's statement."""
+        columns = self._arguments.columns
+        return columns is not None and {normalize_name(one) for one in columns} == self._members.keys()
+
+    def _echoes(self) -> bool:
+        """Return True if a member has the value of an argument."""
+        strings = self._arguments.strings
+        values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
+        return any(isinstance(value, str) and value in strings for value in values)
+
+    def _is_record_like(self) -> bool:
+        """Return True if an object is flat and has an identifying member."""
+        is_flat = not any(isinstance(value, dict | list) for value in self._members.values())
+        return is_flat and not self._members.keys().isdisjoint(_IDENTIFYING)
+
+    def _lacks_selected(self) -> bool:
+        """Return True if none of the members is a column of the call's statement."""
+        columns = self._arguments.columns
+        return bool(columns) and self._members.keys().isdisjoint(map(normalize_name, columns or ()))
 
     def _is_wrapper(self, name: str) -> bool:
         """Return True if all members except `name` only wrap it, or repeat arguments of the call."""

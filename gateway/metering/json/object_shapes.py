@@ -28,6 +28,8 @@ from gateway.metering.vocabulary.members import (
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
+    is_fetching_tool,
+    is_named_after_tool,
     is_overwriting_tool,
     is_schema_tool,
     is_writing_tool,
@@ -42,7 +44,6 @@ _ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasn
 """Members that only a list of records has beside it."""
 _NEVER_RECORDS = ERROR_MEMBERS | {"warnings", "params", "parameters", "args", "columns", "fields"}
 """Lists that are empty beside any result."""
-_IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
 
 
 class ObjectShape(ObjectLists):
@@ -90,30 +91,6 @@ class ObjectShape(ObjectLists):
         groups = objects.count_buckets(self._members.get(name))
         return self._under(name, self._counted(groups, Sign.COMMON_LIST)) if groups else None
 
-    def _is_one_scalar(self) -> bool:
-        return len(self._members) == 1 and not isinstance(next(iter(self._members.values())), dict | list | str)
-
-    def _is_selected(self) -> bool:
-        """Return True if the members are the columns of the call's statement."""
-        columns = self._arguments.columns
-        return columns is not None and {normalize_name(one) for one in columns} == self._members.keys()
-
-    def _echoes(self) -> bool:
-        """Return True if a member has the value of an argument."""
-        strings = self._arguments.strings
-        values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
-        return any(isinstance(value, str) and value in strings for value in values)
-
-    def _is_record_like(self) -> bool:
-        """Return True if an object is flat and has an identifying member."""
-        is_flat = not any(isinstance(value, dict | list) for value in self._members.values())
-        return is_flat and not self._members.keys().isdisjoint(_IDENTIFYING)
-
-    def _lacks_selected(self) -> bool:
-        """Return True if none of the members is a column of the call's statement."""
-        columns = self._arguments.columns
-        return bool(columns) and self._members.keys().isdisjoint(map(normalize_name, columns or ()))
-
     def _stated_number(self) -> Count | None:
         """Return the stated number of returned records; `None` for a describing tool, which states what exists."""
         if is_describing_tool(self._arguments.tool) or (stated := objects.stated_number(self._members)) is None:
@@ -127,6 +104,8 @@ class ObjectShape(ObjectLists):
             return self._counted(1, Sign.SCALAR)
         if self._is_selected() or (self._arguments.has_one_column and self._is_one_scalar()):
             return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
+        if is_fetching_tool(self._arguments.tool) and objects.is_entity(members):
+            return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.RECORD_LIKE))
         if (rows := self._count_rows_member()) is not None:
             return rows
         if self.is_write_report():
@@ -184,9 +163,26 @@ class ObjectShape(ObjectLists):
                 return self._counted(0, Sign.WRITE)
         if wrapped.kind:
             return wrapped
+        if (nothing := self._count_nothing()) is not None:
+            return nothing
         if is_writing_tool(self._arguments.tool) and is_success:
             return self._counted(0, Sign.WRITE)
-        return UNKNOWN_COUNT if objects.is_summary(members) else self._count_single()
+        is_answer = all(isinstance(value, bool) for name, value in members.items() if name not in WRAPPER_MEMBERS)
+        return UNKNOWN_COUNT if is_answer or objects.is_summary(members) else self._count_single()
+
+    def _count_nothing(self) -> Count | None:
+        """Return 0 records if an object holds only null, or a message that there is nothing."""
+        custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
+        if (
+            custom
+            and all(self._members[name] is None and name.isalpha() for name in custom)
+            and self._arguments.returns_rows is None
+        ):
+            return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
+        if len(custom) == 1 and custom[0] in ("detail", "msg", "reason") and isinstance(self._members[custom[0]], str):
+            found = self._parts.count_text(self._members[custom[0]], MAX_WRAPPERS)
+            return found if found.records == 0 else None
+        return None
 
     def _count_single(self) -> Count:
         """Count an object as one record; if it states a number of rows, only a map with as many entries is counted."""
@@ -253,7 +249,9 @@ class ObjectShape(ObjectLists):
         custom = [
             name
             for name, value in self._members.items()
-            if not self._is_wrapper_member(name, value) or (name in TABLE_MEMBERS and _is_multiline(value))
+            if not self._is_wrapper_member(name, value)
+            or (name in TABLE_MEMBERS and _is_multiline(value))
+            or (isinstance(value, dict) and is_named_after_tool(name, self._arguments.tool))
         ]
         if not custom:
             custom = [name for name, value in self._members.items() if _holds_list(name, value)]
@@ -267,7 +265,8 @@ class ObjectShape(ObjectLists):
         found = self._under(custom[0], self._parts.count(inner, self._depth + 1))
         if scalars and Sign.COMMON_LIST not in found.signs:
             return None
-        return found if found.kind is CountKind.COUNTED else None
+        is_named = is_named_after_tool(custom[0], self._arguments.tool) and found.kind is CountKind.OBJECT
+        return found if found.kind is CountKind.COUNTED or is_named else None
 
     def count_message(self) -> Count:
         """Return 0 records if a member holds a message that there are none, or that the call failed."""

@@ -58,6 +58,7 @@ _PENDING_ENDINGS = (
 )
 _TABLE_LISTS = frozenset(("tables", "resultsets", "statements", "series", "batches"))
 _ROW_LISTS = ("rows", "records", "results", "data", "items", "documents", "values", "hits")
+_MESSAGES = ("message", "detail", "msg", "reason", "error", "title")
 _GROUP_LABELS = frozenset(("stream", "labels", "group"))
 _GROUPED = ("buckets", "lines")
 """Lists that only groups have, whatever labels the groups have."""
@@ -84,7 +85,7 @@ def is_result_set(members: Members) -> bool:
     """Return True if an object is a set of rows, as opposed to a row with a list in it."""
     lists = [name for name in _GROUP_LISTS if isinstance(members.get(name), list)]
     if not lists:
-        return False
+        return isinstance(members.get("hits"), dict) and members.keys() <= WRAPPER_MEMBERS | {"hits", "shards"}
     others = members.keys() - WRAPPER_MEMBERS - _GROUP_LABELS - set(lists)
     is_group = len(lists) == 1 and lists[0] in _GROUPED and not any(isinstance(members[one], list) for one in others)
     return "columns" in members or not others or is_group
@@ -169,11 +170,44 @@ def is_failure(members: Members) -> bool:
         return False
     if members.get("success") is False or members.get("ok") is False or members.get("iserror") is True:
         return True
+    if is_http_error(members):
+        return True
     errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
     custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS]
     if errors:
         return len(custom) <= 2
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
+
+
+def holds_rows(value: dict[str, Any]) -> bool:
+    """Return True if an object has a list of rows."""
+    return any(isinstance(one, list) and normalize_name(name) in ("rows", "records") for name, one in value.items())
+
+
+def grouped_lengths(values: list[Any]) -> int | None:
+    """Return the length of all lists in a list of groups; `None` if its elements do not have one list each."""
+    total = 0
+    for one in values:
+        lists = [inner for inner in one.values() if isinstance(inner, list)] if isinstance(one, dict) else []
+        if len(lists) != 1:
+            return None
+        total += length(lists[0])
+    return total
+
+
+def is_http_error(members: Members) -> bool:
+    """Return True if a flat object has the status code of an HTTP error and a message."""
+    codes = (members.get(name) for name in ("status", "statuscode", "code", "httpstatus"))
+    is_error = any(type(code) is int and 400 <= code < 600 for code in codes)
+    has_message = any(isinstance(members.get(name), str) for name in _MESSAGES)
+    return is_error and has_message and not any(isinstance(value, list | dict) and value for value in members.values())
+
+
+def is_entity(members: Members) -> bool:
+    """Return True if an object has an id and further values of its own, so that a list in it is a property."""
+    is_identified = any(members.get(name) not in (None, 0, "") for name in ("id", "key", "uuid"))
+    values = [name for name, value in members.items() if name not in WRAPPER_MEMBERS and not isinstance(value, list)]
+    return is_identified and len(values) > 1 and "columns" not in members
 
 
 def state_of(members: Members) -> str:

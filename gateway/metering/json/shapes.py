@@ -103,6 +103,8 @@ class ShapeCounter:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
             return self._count_result_sets(values, depth)
+        if len({objects.holds_rows(one) for one in sample}) > 1:
+            return UNKNOWN_COUNT
         rows = objects.rows_of_cells(values)
         found = self._counted(total if rows is None else rows)
         return found.with_signs(Sign.COLUMNS_AGREE) if self._has_selected_columns(sample[0]) else found

@@ -24,6 +24,7 @@ from gateway.metering.vocabulary.members import (
     COUNT_MEMBERS,
     COUNTED_NOUNS,
     PAGE_MEMBERS,
+    PART_NOUNS,
     RETURNED_COUNT_MEMBERS,
     SUMMARY_MEMBERS,
     TOTAL_MEMBERS,
@@ -102,7 +103,7 @@ def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: 
 
 def _is_sum(witnesses: list[Witness], records: int) -> bool:
     """Return True if several numbers count the parts of the records: `table_count` and `view_count`."""
-    parts = [one.number for one in witnesses if one.meaning is Meaning.COUNT]
+    parts = [one.number for one in witnesses if "count" in one.name]
     return len(parts) > 1 and sum(parts) == records
 
 
@@ -154,11 +155,15 @@ def _meaning(name: str, list_name: str) -> Meaning | None:
     noun, is_count = _without(noun, _COUNT_WORDS)
     if not (is_count or is_returned or is_total):
         return None
-    nouns = COUNTED_NOUNS | {list_name}
-    is_known = not noun or noun in nouns or noun + "s" in nouns or noun.removesuffix("s") in nouns
-    if not is_known or (not noun and not is_total):
+    if not noun and not is_total:
         return None
+    if noun and not _is_in(noun, COUNTED_NOUNS | {list_name}):
+        return None if not _is_in(noun, PART_NOUNS) else Meaning.RETURNED if is_returned else Meaning.MEASURE
     return Meaning.RETURNED if is_returned else Meaning.TOTAL if is_total else Meaning.COUNT
+
+
+def _is_in(noun: str, nouns: frozenset[str]) -> bool:
+    return not nouns.isdisjoint((noun, noun + "s", noun.removesuffix("s"), noun.removesuffix("es")))
 
 
 def _without(name: str, words: tuple[str, ...]) -> tuple[str, bool]:

@@ -56,11 +56,13 @@ TOTAL_MEMBERS = word_set(
 )
 """Members with the number of records that exist, as opposed to those returned."""
 
-COUNTED_NOUNS = word_set(
-    "row record result item entry document doc hit match line message object event point series node file key "
-    "table view issue log comment task element feature edge value"
-)
+COUNTED_NOUNS = word_set("row record result item entry document doc hit match object element")
 """Nouns in the names of members that count records, such as `num_rows`."""
+
+PART_NOUNS = word_set(
+    "line message event point series node file key table view issue log comment task feature edge value page"
+)
+"""Nouns in the names of members that count records or something else."""
 
 SUMMARY_MEMBERS = word_set(
     "meta metadata manifest pagination paging page pageinfo pagemeta pagingmetadata summary stats statistics info "

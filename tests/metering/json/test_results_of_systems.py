@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.metering.support import records, structured, texts
+from gateway.metering import meter
+from gateway.metering.confidence import Sign
+from gateway.metering.tool_declarations import parse_hints
+from tests.metering.support import records, structured, texts, wire
 
 ROWS = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
 COLUMNS = [{"name": "id", "type": "INT"}, {"name": "name", "type": "STRING"}]
@@ -188,3 +191,60 @@ def test_a_verb_of_writing_within_a_noun_does_not_make_a_write(tool: str) -> Non
 def test_each_column_that_a_tool_describes_is_one_record() -> None:
     described = {"sheet": "plants", "columns": [*COLUMNS, {"name": "x"}], "row_count": 25, "sample": ROWS}
     assert records(structured(described), "describe_table") == 3
+
+
+def test_an_entity_with_a_list_in_it_is_one_record() -> None:
+    order = {"id": 7, "status": "paid", "customer": "x", "items": [{"sku": 1}, {"sku": 2}]}
+    assert records(structured(order), "get_order", order_id=7) == 1
+    assert records(structured({"order": order}), "get_order", order_id=7) == 1
+    assert records(structured({"orders": [order, order]}), "get_orders") == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"statusCode": 404, "message": "x is unknown", "path": "/a"},
+        {"detail": "Not found."},
+        {"message": "Not Found", "documentation_url": "https://docs.example", "status": "404"},
+        {"issue": None},
+    ],
+)
+def test_the_answer_that_an_entity_does_not_exist_is_0(answer: dict[str, Any]) -> None:
+    assert records(structured(answer), "get_issue", issue_id="x") == 0
+
+
+def test_the_results_of_several_searches_add_up() -> None:
+    responses = [{"hits": {"total": {"value": 9}, "hits": ROWS}, "status": 200}, {"hits": {"hits": ROWS[:1]}}]
+    assert records(structured({"took": 3, "responses": responses}), "msearch") == 3
+
+
+def test_groups_add_up_if_the_result_states_the_number_of_what_is_in_them() -> None:
+    files = [{"file": "a", "matches": [{"line": 1}, {"line": 2}]}, {"file": "b", "matches": [{"line": 1}]}]
+    assert records(structured({"results": files, "total_matches": 3}), "search") == 3
+    assert records(structured({"results": files, "total_files": 2}), "search") == 2
+
+
+def test_frames_of_which_only_some_hold_rows_are_unknown() -> None:
+    frames = [{"FrameType": "Header"}, {"FrameType": "Table", "Rows": [[1], [2]]}, {"FrameType": "Completion"}]
+    assert records(texts(json.dumps(frames))) is None
+
+
+def test_the_answer_to_a_yes_or_no_question_has_no_number_of_records() -> None:
+    assert records(structured({"exists": True}), "table_exists", table="t") is None
+
+
+def test_a_count_of_parts_does_not_contradict_the_list() -> None:
+    assert records(structured({"files": ROWS, "line_count": 200}), "list_files") == 2
+
+
+def test_the_list_that_the_output_schema_names_is_counted() -> None:
+    value = {"notices": [{"a": 1}], "weights": ROWS}
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"notices": {"type": "array", "items": {"type": "string"}}},
+    }
+    schema["properties"]["weights"] = {"type": "array", "items": {"type": "object"}}
+    hints = parse_hints(json.dumps({"output": schema}).encode())
+    result = meter("query", {}, wire(structured(value)), None, hints)
+    assert (result.records, result.path) == (2, "structuredContent.weights")
+    assert Sign.SCHEMA_AGREES in result.signs
