@@ -61,6 +61,8 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     """True if the query lists names of tables or databases (`SHOW TABLES`)."""
     files: tuple[str, ...]
     """Names of data files, without their folders."""
+    languages: tuple[str, ...]
+    """The languages of queries other than SQL."""
     strings: frozenset[str]
     """Short strings among the arguments; a member of the result that repeats one is not data."""
 
@@ -72,6 +74,7 @@ class _TableNames:
         self.strings = StringCollector(arguments)
         statements = Statements(tool, self.strings.found, hints.query_languages if hints is not None else ())
         self.analyses, self.others = statements.analyses, statements.others
+        self.languages = tuple(sorted(statements.languages))
         self.known = [one for one in self.analyses if one is not None]
         table_arguments = hints.table_arguments if hints is not None else frozenset[str]()
         self.declared = DeclaredTables(tool, self.others, table_arguments)
@@ -156,6 +159,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         has_one_column=len(analyses) == 1 and bool(known) and known[0].has_one_column,
         lists_names=bool(known) and all(one.lists_names for one in known),
         files=() if rest_requests.is_request(tool) else tuple(_files(others)),
+        languages=names.languages,
         strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
     )
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
 from gateway.metering.queries import languages
 from gateway.metering.queries.analysis import QueryAnalysis
@@ -22,6 +24,7 @@ from gateway.metering.vocabulary.arguments import (
     COMMAND_ARGUMENTS,
     CONDITION_ARGUMENTS,
     FIELD_ARGUMENTS,
+    INDEX_ARGUMENTS,
     LANGUAGE_ARGUMENTS,
     OBJECT_ARGUMENTS,
     QUERY_ARGUMENTS,
@@ -60,6 +63,7 @@ class Statements:
     """The analyses of the statements and queries among strings; `others` are the remaining strings.
 
     An analysis is `None` if the text is not understood, or if there is more text than `MAX_QUERY_CHARACTERS`.
+    `languages` are those of the queries that are not SQL.
     """
 
     def __init__(
@@ -67,9 +71,11 @@ class Statements:
     ) -> None:
         self.analyses: list[QueryAnalysis | None] = []
         self.others: list[tuple[str, str]] = []
+        self.languages: set[Language] = set()
         self._characters = 0
         self._texts = 0
         names = [name for name, _ in strings]
+        self._has_index = not INDEX_ARGUMENTS.isdisjoint(names)
         has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
         of_tool = _language_of_tool(tool)
         of_description = dict(described)
@@ -91,8 +97,13 @@ class Statements:
 
     def _add_query(self, text: str, language: Language, *, is_certain: bool) -> None:
         self._characters += len(text)
+        self.languages.add(language)
         is_within = self._characters <= MAX_QUERY_CHARACTERS
-        self.analyses.append(languages.analyze(text, language, is_certain=is_certain) if is_within else None)
+        found = languages.analyze(text, language, is_certain=is_certain) if is_within else None
+        if found is not None and language is Language.KQL and self._has_index:
+            # Kibana's language of the same name, which filters an index.
+            found = msgspec.structs.replace(found, read=(), is_exhaustive=False)
+        self.analyses.append(found)
 
     def _language_of_text(self, name: str, text: str) -> Language | None:
         """Return the language of a text that is not SQL by its first words."""

@@ -144,6 +144,8 @@ def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any]) -
         findings.append(f"writes or names {', '.join(sorted(others))}")
     if sql_statements(arguments):
         findings.append("from SQL")
+    if parsed.languages:
+        findings.append(f"from a query in {', '.join(parsed.languages)}")
     if parsed.returns_rows is False:
         findings.append("a statement that returns no rows")
     if parsed.is_plan:

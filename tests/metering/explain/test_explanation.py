@@ -43,6 +43,11 @@ def test_the_text_that_was_counted_and_the_source_of_the_tables_are_named() -> N
     assert steps(explanation)["text 1 of 1"] == "11 characters: 2 records (csv_text)"
 
 
+def test_the_language_of_a_query_is_named() -> None:
+    explanation = explained(texts("a,b\n1,2"), kql="T | take 1")
+    assert steps(explanation)["arguments"] == "reads t; from a query in kql"
+
+
 def test_the_value_of_each_expression_of_the_rule_is_shown() -> None:
     rules = parse_rules(
         {"rule": [{"tool": "que*", "tables": "arguments.area", "records": "length(structuredContent.found)"}]}
