@@ -39,18 +39,18 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
     outline = units.outline(lines)
     found = markup.count(text, lines, arguments) or drawn_tables.count(text, lines, arguments)
     if found is not None:
-        return _judged(found, outline)
+        return _judged(found, outline, lines)
     dump = yaml_text.count(lines, depth, count_value)
     is_counted = dump is not None and dump.kind >= CountKind.COUNTED
     found = dump if is_counted else _count_loosely(text, lines, outline, arguments) or dump
-    found = _confirmed(found, outline, arguments)
+    found = _confirmed(found, outline, lines, arguments)
     if found is not None and found.kind >= CountKind.COUNTED:
         return found
     embedded = count_embedded(text, depth, count_value)
     if embedded is not None:
-        return _judged(embedded, outline)
+        return _judged(embedded, outline, lines)
     listed = bullet_lists.count(text, arguments)
-    return found if listed is None else _judged(listed, outline)
+    return found if listed is None else _judged(listed, outline, lines)
 
 
 def _count_long(text: str, original: str, arguments: ParsedArguments) -> Count | None:
@@ -78,21 +78,23 @@ def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | N
     return aligned_columns.count(body) if entries is None else entries
 
 
-def _confirmed(found: Count | None, outline: Outline, arguments: ParsedArguments) -> Count | None:
+def _confirmed(found: Count | None, outline: Outline, lines: list[str], arguments: ParsedArguments) -> Count | None:
     """Return the count with the sign of its witness, or the number of parts, if that agrees better."""
-    judged = None if found is None else _judged(found, outline)
+    judged = None if found is None else _judged(found, outline, lines)
     if is_writing_tool(arguments.tool) or (judged is not None and Sign.WITNESS_AGREES in judged.signs):
         return judged
     if (entries := units.count(outline)) is not None:
-        return _judged(counted(entries, "blocks_text"), outline)
+        return _judged(counted(entries, "blocks_text"), outline, lines)
     return judged
 
 
-def _judged(found: Count, outline: Outline) -> Count:
+def _judged(found: Count, outline: Outline, lines: list[str]) -> Count:
     """Return a count with the sign of the numbers that the text states."""
     if found.kind is not CountKind.COUNTED or found.records is None or found.witness:
         return found
     judgement = verdict(outline.statements, found.records)
+    if judgement is Verdict.DISAGREES and units.sum_of_statements(lines) == found.records:
+        judgement = Verdict.AGREES
     if judgement is Verdict.SILENT:
         return found
     is_heading = verdict(outline.statements[: outline.headings], found.records) is judgement

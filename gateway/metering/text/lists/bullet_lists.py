@@ -10,8 +10,8 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
-from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks
-from gateway.metering.text.statements.units import ITEM, RULE, outline
+from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
+from gateway.metering.text.statements.units import RULE, outline
 from gateway.metering.text.statements.witnesses import stated
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
@@ -33,29 +33,14 @@ MAX_NAMES = 20_000
 """Characters of names separated by commas."""
 
 _BULLET = re.compile(r"\s{0,3}[-*•]\s+\S")
-_PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S*\Z")
-_FILE = re.compile(
-    r"(?!.*\s\s)(?:[^\n:|<>\"]{1,250}/)?[^\n/:|<>\"]{1,120}?(?:\.[A-Za-z]\w{0,7}|/)(?: \([\d.,]+ ?\w{1,6}\))?\Z"
-)
 _NAME = re.compile(r"[\w$.\"`-]+\Z")
 _NAMES = re.compile(r"[\w$.\"`-]{1,128}(?:, ?[\w$.\"`-]{1,128})*\Z")
 _LABELLED_NAMES = re.compile(r"[^\W\d][\w '\"`]{1,60}(?:\(\d{1,6}\))?[:\uff1a]\s*")
+_PHRASE = re.compile(r"[\w-]{1,30}(?: [\w-]{1,30}){0,3}\Z")
 _FIELD = re.compile(r"[A-Z]\w{0,20}: \S{1,80}\Z")
 _NAMES_HEADER = re.compile(
     r"(?:tables|databases|views)_in_\S+\Z|(?:table|database|schema|view|collection|column|index)?_?names?\Z|database\Z|schema\Z",
     re.IGNORECASE,
-)
-_DETAILED = re.compile(
-    r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|"
-    r"(?::| -) \d[\d,]{0,12}(?: \w{1,20})?| \([A-Za-z][\w ]{0,30}\))\Z"
-)
-"""A value and its frequency, size or type: `red (12)`, `red: 12`, `users - 5 rows`, `orders (BASE TABLE)`."""
-_CODED = re.compile(
-    r"[A-Za-z_.]{0,40}[-_.#]?\d[\w.-]{0,40}\s?(?:[:\u2013\u2014-]\s|\t)\S|`[^`\n]{1,100}`\s?[:\u2013\u2014-]\s?\S"
-)
-"""An entry that begins with its key: `A-1: Fix the door`."""
-_STATUS_WORDS = frozenset(
-    ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty", "n/a")
 )
 _LABELLED = re.compile(r"[A-Za-z]{2,20}: \S[^\n]{0,200}\Z")
 _FIELDS_ABOVE = re.compile(r"[A-Z][\w ]{0,30}: \S")
@@ -90,7 +75,7 @@ def count(text: str, arguments: ParsedArguments) -> Count | None:
 
 def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Count | None:
     """Count the entries in the result of a listing tool."""
-    if text.lower().strip(".!") in _STATUS_WORDS:
+    if text.lower().strip(".!") in uniform_lines.STATUS_WORDS:
         return None
     filled = [line for line in lines if line.strip()]
     if (named := _count_names(filled)) is not None:
@@ -107,7 +92,7 @@ def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Coun
         for _ in range(MAX_LIST_HEADINGS):
             if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
                 rest = rest[1:]
-        if rest and (entries := _count_names(rest) or _count_numbered(body) or _count_uniform(rest)) is not None:
+        if rest and (entries := _count_names(rest) or _count_numbered(body) or uniform_lines.count(rest)) is not None:
             return counted(entries, "lines_text")
     return None
 
@@ -118,6 +103,8 @@ def _count_names(lines: list[str]) -> int | None:
     if len(lines) == 2 and not line.rstrip().endswith((":", "\uff1a")):
         return None
     line = lines[-1] if len(lines) == 2 else line
+    if len(lines) == 1 and (phrases := line.split(", ")) and len(phrases) > 2 and all(map(_PHRASE.match, phrases)):
+        return len(phrases)
     if not line or len(line) > MAX_NAMES or ("," not in line and len(lines) == 2):
         return None
     if (label := _LABELLED_NAMES.match(line)) is not None and ("," in line or len(lines) == 1):
@@ -125,28 +112,6 @@ def _count_names(lines: list[str]) -> int | None:
         if "," not in line:
             return None
     return line.count(",") + 1 if _NAMES.match(line) else None
-
-
-def _count_uniform(lines: list[str]) -> int | None:
-    """Count the entries of one type, possibly followed by indented details."""
-    depths = list(map(_depth, lines))
-    depth = min(depths)
-    entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
-    if depths[0] != depth or any(len(entry) > MAX_NAME for entry in entries):
-        return None
-    has_details = len(entries) < len(lines)
-    if all(map(ITEM.match, entries)):
-        return len(entries)
-    for pattern in (_DETAILED, _CODED):
-        if all(map(pattern.match, entries)) and len(entries) > 1:
-            return len(entries)
-    if has_details or entries[0].lower() in _STATUS_WORDS:
-        return None
-    return (
-        len(entries)
-        if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries)
-        else None
-    )
 
 
 def _count_references(lines: list[str]) -> int | None:

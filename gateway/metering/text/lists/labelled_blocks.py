@@ -8,10 +8,15 @@ MAX_MATCHED = 200
 """Characters of a line that are matched."""
 
 _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a]")
+_NUMBERED = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}(\d{1,6})(?!\w)")
+_RULE_STARTS = frozenset(("---", "===", "***", "___", "\u2500\u2500\u2500"))
+_RULE = re.compile(r"\s{0,8}[-=*_\u2500]{3,200}\s*\Z")
 
 
 def count(lines: list[str]) -> int | None:
     """Count the blocks that begin with the same two labels, if all blocks but a heading do; `None` for another text."""
+    if [line for line in lines if line[:3] in _RULE_STARTS and _RULE.match(line)]:
+        return _count_between_rules(lines)
     if "" not in lines:
         return None
     blocks = _blocks(lines)
@@ -19,9 +24,35 @@ def count(lines: list[str]) -> int | None:
         blocks = blocks[1:]
     if len(blocks) < 2 or any(len(block) < 2 for block in blocks):
         return None
+    if (numbered := _count_numbered([block[0] for block in blocks])) is not None:
+        return numbered
     labels = {(_label(block[0]), _label(block[1])) for block in blocks}
     first, second = next(iter(labels))
     return len(blocks) if len(labels) == 1 and first is not None and second is not None and first != second else None
+
+
+def _count_numbered(titles: list[str]) -> int | None:
+    """Count the blocks, if all begin with the same word and one number after the other: `Paper 1:`, `Paper 2:`."""
+    matches = [_NUMBERED.match(title[:MAX_MATCHED]) for title in titles]
+    found = [(match.group(1).lower(), int(match.group(2))) for match in matches if match is not None]
+    if len(found) < len(titles) or found[0][1] not in (0, 1):
+        return None
+    first = found[0][1]
+    return len(found) if found == [(found[0][0], first + at) for at in range(len(found))] else None
+
+
+def _count_between_rules(lines: list[str]) -> int | None:
+    """Count the blocks between rules, if they share a label."""
+    blocks: list[set[str | None]] = [set()]
+    for line in lines:
+        if _RULE.match(line):
+            blocks.append(set())
+        elif line.strip():
+            blocks[-1].add(_label(line))
+    filled = [block for block in blocks if block]
+    if len(filled) > 2 and filled[0] == {None}:
+        filled = filled[1:]  # the heading
+    return len(filled) if len(filled) > 1 and set.intersection(*filled) - {None} else None
 
 
 def _blocks(lines: list[str]) -> list[list[str]]:

@@ -70,7 +70,7 @@ def _count_stat(lines: list[str]) -> int | None:
 def _count_matches(lines: list[str]) -> int | None:
     """Count the lines found by `grep -n`, each with its file, or below their file."""
     first = _MATCH.match(lines[0][:MAX_MATCHED])
-    if first is not None and _has_letter(first.group(1)):
+    if first is not None and _has_letter(first.group(1)) and _looks_like_path(first.group(1)):
         found = [_MATCH.match(line[:MAX_MATCHED]) is not None for line in lines]
         is_output = all(one or _CONTEXT.match(line[:MAX_MATCHED]) for one, line in zip(found, lines, strict=True))
         return sum(found) if is_output else None

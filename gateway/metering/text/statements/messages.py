@@ -30,9 +30,9 @@ _NOT_A_NUMBER = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
 _ERROR_START = re.compile(
     r"(?:"
     rf"(?:an?\s+|the\s+)?(?:[\w.]+\s+){{0,3}}errors?\s*\**(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\n|\Z|code\b|occurred|"
-    r"while\b|when\b|in\b|at\b|during\b|\w+ing\b)|"
+    r"while\b|when\b|in\b|at\b|during\b|(?!handling|reporting|logging|correct|track|messag|budget|checking)\w+ing\b)|"
     rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_NUMBER}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
-    r"traceback \(most recent|exception\b|fatal\b|panic:|"
+    r"traceback \(most recent|exception\b(?! handling)|fatal\b|panic:|"
     r"(?:failed|failure)\b(?!\s?[,;|\t])|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|to\b|\Z)|"
     r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|access denied|permission denied|unauthorized|forbidden|"
     r"not authorized|(?:\w+\s+){0,3}(?:rejected|blocked|denied|refused|aborted|not allowed)\s*(?:[:.]|\Z)|"
@@ -62,9 +62,7 @@ _ERROR_WITHIN = re.compile(
     r"permission denied|access denied|connection (?:refused|reset|closed)|timed out",
     re.IGNORECASE,
 )
-_ERROR_MARK = re.compile(
-    r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718|\U0001f534|\U0001f4a5)\ufe0f?[\s*_]*\S"
-)
+_ERROR_MARK = re.compile(r"[\s#*_>]{0,8}(?:\u274c|\U0001f6ab|\u26d4|\U0001f6d1|\u2716|\u2717|\u2718)\ufe0f?[\s*_]*\S")
 _STATUS_MARK = re.compile(r"[\s#*_>-]{0,8}[\u274c\u2705\u2714\u2713\u2717\u2718\u2716\u2b1c\u2611\u2610]")
 _LABELLED_ERROR = re.compile(r"\s{0,8}(?:[-*\u2022]\s|\d{1,3}[.)]\s)")
 _NOT_FOUND = re.compile(
@@ -164,6 +162,7 @@ _EMPTY_LIST = re.compile(
 _BARE_HEADING = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
 )
+_FOUND_SOME = re.compile(r"found|showing|listing|there (?:are|were|is)|returned")
 _HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
 _BULLET = re.compile(r"\s{0,8}(?:[-*\u2022]|\d{1,3}[.)])\s")
 NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
@@ -247,6 +246,8 @@ def _is_error(start: str, lines: list[str]) -> bool:
 
 
 def _reports_write(plain: str, lines: list[str]) -> bool:
+    if _FOUND_SOME.match(plain):
+        return False
     if _AFFECTED.search(plain) or _AFFECTED_UNSPACED.match(plain):
         return True
     is_short = len(lines) == 1 or (len(lines) == 2 and lines[0].rstrip().endswith((".", "!")))

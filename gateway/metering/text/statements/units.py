@@ -17,6 +17,10 @@ from gateway.metering.text.statements.witnesses import Stated, stated, states_on
 
 MAX_HEADING_LINES = 5
 """Lines before the records, or after them."""
+MAX_STATING_LINES = 200
+"""Lines that are read for the numbers of several tables."""
+MAX_FOOTER = 60
+"""Characters of a footer between two tables."""
 MAX_PREAMBLE = 20
 """Lines of text before the line that states the number."""
 MAX_PREFIX = 200
@@ -110,6 +114,12 @@ def _last_block(lines: list[str]) -> list[str]:
     return lines[start:]
 
 
+def sum_of_statements(lines: list[str]) -> int | None:
+    """Return the sum of the numbers of records that single lines state, one for each of several tables."""
+    stating = [line for line in lines[:MAX_STATING_LINES] if 3 < len(line) <= MAX_FOOTER and _states_alone(line)]
+    return sum(stated(line).returned or 0 for line in stating) if len(stating) > 1 else None
+
+
 def _add(statements: list[Stated], line: str) -> None:
     one = stated(line)
     if one.number is not None:
@@ -123,7 +133,7 @@ def is_heading(line: str, following: str) -> bool:
         return True
     if ITEM.match(line[:MAX_PREFIX]) and not text.endswith((":", "\uff1a")) and _STATUS_TITLE.match(text) is None:
         return False
-    if text[:1] == "#" or text.endswith((":", "\uff1a", ":**", ":*")):
+    if _MARKDOWN_HEADING.match(text) or text.endswith((":", "\uff1a", ":**", ":*")):
         return stated(text).number is not None or not _MARKDOWN_HEADING.match(following)
     if stated(text).number is None:
         return False

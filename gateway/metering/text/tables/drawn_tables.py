@@ -14,6 +14,7 @@ from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE
 from gateway.metering.text.statements.messages import is_empty_mark
 from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.text.tables import dashed_columns
 
 MAX_OUTSIDE_LINES = 10
 """Lines outside of the tables; more if the tables have more rows."""
@@ -28,7 +29,10 @@ _STROKES = ("--", "──", "━━", "══", "==", ":-", "-|")
 _NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
 _TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
-_DASHES = re.compile(r"\s*(?:-{2,}(\s+-{2,})*|={2,}(\s+={2,})+)\s*\Z")
+_BOLD_TOTAL = re.compile(
+    r"\|?\s*\*\*(?:grand )?(?:totals?|sum|average|gesamt|summe|total general|итого|合计|合計)\b", re.IGNORECASE
+)
+"""A last row in bold type that sums up the others."""
 _SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
 
 
@@ -40,7 +44,7 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     if (rows := _count_under_named_border(lines)) is not None:
         return counted(rows, "box_text")
     if any(stroke in head for stroke in _STROKES):
-        found = _count_bordered(lines) or _count_under_dashes(lines)
+        found = _count_bordered(lines) or dashed_columns.count(lines)
         is_underlined_heading = found is not None and found.method == "columns_text" and not found.records
         return None if is_underlined_heading and not arguments.returns_rows else found
     return _count_frame(lines, arguments)
@@ -134,6 +138,8 @@ def _count_rows(block: list[tuple[bool, str]]) -> int | None:
     if data and _is_footer(data[-1], header):
         data = data[:-1]
     kept = [[line for line in rows if not _marks_omitted_rows(line)] for rows in data]
+    if kept and len(kept[-1]) > 1 and _BOLD_TOTAL.match(kept[-1][-1][:MAX_LINE]):
+        kept[-1].pop()
     if sum(map(len, kept)) == 1 and _marks_no_rows(next(line for rows in kept for line in rows)):
         return 0
     if len(data) > 1 and block[0][0]:
@@ -168,40 +174,6 @@ def _marks_no_rows(line: str) -> bool:
     """Return True if the only row of a table says that there are none: `| (no rows) | |`."""
     cells = [cell.strip() for cell in _BARS.split(line[:MAX_LINE]) if cell.strip()]
     return len(cells) == 1 and cells[0][:1] in "(<[" and is_empty_mark(cells[0])
-
-
-def _count_under_dashes(lines: list[str]) -> Count | None:
-    """Count the rows of columns under a line of dashes each, as `sqlite3` and `tabulate` write them.
-
-    Below a single line of dashes is one column, or fields with commas; a heading or footer has to state the count.
-    """
-    for at in range(1, min(len(lines), 12)):
-        line = lines[at]
-        if ("--" in line or "==" in line) and len(line) <= MAX_LINE and _DASHES.match(line) and lines[at - 1].strip():
-            break
-    else:
-        return None
-    end = next((row for row in range(at + 1, len(lines)) if _ends_rows(lines[row])), len(lines))
-    rows = lines[at + 1 : end]
-    outside = [line for line in [*lines[: at - 1], *lines[end:]] if line.strip()]
-    if rows and _DASHES.match(rows[-1][:MAX_LINE]):
-        rows.pop()
-    if len(outside) > MAX_OUTSIDE_LINES:
-        return None
-    if len(lines[at].split()) > 1:
-        return counted(len(rows), "columns_text")
-    commas = lines[at - 1].count(",")
-    whole = [row for row in rows if row.count(",") >= commas]  # the others continue the row before
-    is_plain = commas > 0 and len(whole) == len(rows)
-    return counted(len(whole), "columns_text") if is_plain or _any_states(outside, len(whole)) else None
-
-
-def _any_states(lines: list[str], records: int) -> bool:
-    return any(stated(line).number == records for line in lines[: MAX_OUTSIDE_LINES + 2])
-
-
-def _ends_rows(line: str) -> bool:
-    return not line.strip() or _TOTAL.match(line[:200]) is not None
 
 
 def _is_aligned(lines: list[str]) -> bool:

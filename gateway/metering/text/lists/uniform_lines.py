@@ -1,0 +1,92 @@
+"""Lines of one type, possibly followed by indented details: the templates in which servers write one record a line."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.metering.text.statements.units import ITEM
+from gateway.metering.vocabulary.names import word_set
+
+MAX_NAME = 300
+"""Characters of a line."""
+MIN_PHRASES = 3
+"""Lines of a few words each, which otherwise may be prose."""
+
+_PATH = re.compile(r"(?:[A-Za-z]:\\|\.{0,2}/|~/|\w+://)\S|[^\s/]+/\S*\Z")
+_FILE = re.compile(
+    r"(?!.*\s\s)(?:[^\n:|<>\"]{1,250}/)?[^\n/:|<>\"]{1,120}?(?:\.[A-Za-z]\w{0,7}|/)(?: \([\d.,]+ ?\w{1,6}\))?\Z"
+)
+_NAME = re.compile(r"[\w$.\"`:@#/+~-]+\Z")
+_DETAILED = re.compile(
+    r"\S.{0,200}?(?: \(\w{1,20}: ?\d[\d,]{0,12}\)| \(\d[\d,]{0,12}(?: \w{1,20})?\)|"
+    r"(?::| -) \d[\d,]{0,12}(?: \w{1,20})?| \([A-Za-z][\w ]{0,30}\))\Z"
+)
+"""A value and its frequency, size or type: `red (12)`, `red: 12`, `users - 5 rows`, `orders (BASE TABLE)`."""
+_CODED = re.compile(
+    r"[A-Za-z_.]{0,40}[-_.#]?\d[\w.-]{0,40}\s?(?:[:\u2013\u2014-]\s|\t)\S|`[^`\n]{1,100}`\s?[:\u2013\u2014-]\s?\S"
+)
+"""An entry that begins with its key: `A-1: Fix the door`."""
+_ADDRESS = re.compile(r"[^<>\n]{1,80} <[^<>\s]{1,120}>\Z")
+_HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)")
+_NUMBERED_NOUN = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}\d{1,12}(?=[\s:.,)\u2013\u2014-]|\Z)")
+_LABEL = re.compile(r"[\W_]{0,8}([^\W\d][\w ]{0,30}?)\**[:\uff1a]\**\s?\S")
+_TITLE_LINE = re.compile(r"(={2,8}|-{2,8}|\*{3,8}) \S[^\n]{0,120} \1\Z")
+_PHRASE = re.compile(r"[\w-]{1,30}(?: [\w-]{1,30}){0,4}\Z")
+_FIELD_LABELS = word_set(
+    "id name title status state type kind priority assignee owner author created updated size rows columns total "
+    "average mean min max minimum maximum count version host port url path description sum median"
+)
+"""Labels of the fields of one object."""
+STATUS_WORDS = frozenset(
+    ("success", "successful", "ok", "okay", "done", "none", "null", "true", "false", "yes", "no", "empty", "n/a")
+)
+"""Words that are a status, not a name."""
+
+
+def count(lines: list[str]) -> int | None:
+    """Count the entries; `None` if the lines are of several types, or may be the fields of one object."""
+    is_indented = bool([line for line in lines if line[:1] in (" ", "\t")])
+    depths = [len(line) - len(line.lstrip()) for line in lines] if is_indented else [0] * len(lines)
+    depth = min(depths)
+    entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
+    if depths[0] != depth or any(len(entry) > MAX_NAME for entry in entries) or _are_fields(entries):
+        return None
+    if all(map(ITEM.match, entries)):
+        return len(entries)
+    if len(entries) > 1 and _has_template(entries):
+        return len(entries)
+    if (titles := sum(_TITLE_LINE.match(entry) is not None for entry in entries)) > 1 and _TITLE_LINE.match(entries[0]):
+        return titles
+    if len(entries) < len(lines):
+        return len(entries) if len(entries) > 1 and all(map(_NAME.match, entries)) else None
+    if entries[0].lower() in STATUS_WORDS or (len(entries) == 1 and ":" in entries[0]):
+        return None
+    if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
+        return len(entries)
+    return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
+
+
+def _has_template(entries: list[str]) -> bool:
+    """Return True if all entries are in one of the usual templates."""
+    if any(all(map(pattern.match, entries)) for pattern in (_DETAILED, _CODED, _ADDRESS, _HANDLE)):
+        return True
+    return any(_is_same(pattern, entries) for pattern in (_NUMBERED_NOUN, _LABEL))
+
+
+def _is_same(pattern: re.Pattern[str], entries: list[str]) -> bool:
+    """Return True if all entries begin with the same word or label."""
+    first = pattern.match(entries[0])
+    if first is None:
+        return False
+    return all((match := pattern.match(entry)) is not None and match.group(1) == first.group(1) for entry in entries)
+
+
+def _are_fields(entries: list[str]) -> bool:
+    """Return True if the entries are the fields of one object: labels, all different, several of which are common."""
+    labels: set[str] = set()
+    for entry in entries:
+        match = _LABEL.match(entry)
+        if match is None or match.group(1).lower() in labels:
+            return False
+        labels.add(match.group(1).lower())
+    return 2 * sum(label.split()[-1] in _FIELD_LABELS for label in labels) >= len(labels)

@@ -1,0 +1,74 @@
+# ruff: noqa: E501 - the cases are read better in one line each
+"""Lines of one template are records; fields of one object and prose are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.metering.support import records, texts
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("read_note", "Error handling in Python\n\nUse try and except.", None),
+        ("read_note", "Exception handling is hard.", None),
+        ("search_docs", "Found 2 documents created after 2024:\n- a.md\n- b.md", 2),
+        ("list_items", "Found 3 items added this week:\n- x\n- y\n- z", 3),
+        ("read_note", "Meeting at 10:30: we talk", None),
+        ("get_issue_details", "- **Status**: open\n- **Priority**: high\n- **Assignee**: ann", None),
+        ("list_reports", "Summary:\n- Total: 5\n- Average: 3\n- Maximum: 9", None),
+        ("search_docs", "TITLE: One\nDESCRIPTION: text\n\nCODE:\nx\n\n----------------------------------------\n\nTITLE: Two\nDESCRIPTION: text\n\nCODE:\ny", 2),
+        ("search_docs", "### One\nSome text of a chunk.\n\n---\n\n### Two\nSome text of a chunk.", 2),
+        ("list_orders", "Order #1\n  Status: open\n  Total: 5\n\nOrder #2\n  Status: done\n  Total: 7", 2),
+        ("list_orders", "Order 1001 - Alice - $5.00\nOrder 1002 - Bob - $7.00", 2),
+        ("list_events", "2024-01-02: Meeting\n2024-01-03: Dinner", 2),
+        ("list_events", "📅 Meeting\n   🕐 2024-01-02 10:00\n   📍 Rome\n\n📅 Dinner\n   🕐 2024-01-03 19:00\n   📍 Oslo", 2),
+        ("list_events", "Event: Meeting\nStart: 2024-01-02\n\nEvent: Dinner\nStart: 2024-01-03\n", 2),
+        ("list_users", "Users:\n\nName: Ann, Email: a@x.org\nName: Bob, Email: b@x.org", 2),
+        ("list_users", "Ann <a@x.org>\nBob <b@x.org>", 2),
+        ("list_users", "@ann (Ann Lee)\n@bob (Bob Ray)", 2),
+        ("list_channels", "#general (C01) - 12 members\n#random (C02) - 9 members", 2),
+        ("list_labels", "bug, enhancement, good first issue", 3),
+        ("list_labels", "bug\nenhancement\ngood first issue", 3),
+        ("list_tags", "#work (5)\n#home (2)", 2),
+        ("list_models", "gpt-4\ngpt-4o-mini\no1", 3),
+        ("list_projects", "- lib\n- shop\n", 2),
+        ("list_projects", "| Name | Tasks |\n|------|-------|\n| lib | 3 |\n| shop | 2 |\n| **Total** | 5 |", 2),
+        ("query", "a,b,c\n1,2,3\n4,5,6\n... (truncated)", None),
+        ("search", "🔍 Search results for \"x\":\n\n1. **One**\n   https://a\n\n2. **Two**\n   https://b\n\n💡 Tip: use page=2 for more", 2),
+        ("search", "Here are the results:\n\n* One: https://a\n* Two: https://b\n\nLet me know if you need more.", 2),
+        ("search_papers", "Paper 1:\nTitle: A\nAuthors: X\n\nPaper 2:\nTitle: B\nAuthors: Y", 2),
+        ("search_papers", "[1] Title: A\nAuthors: X\n\n[2] Title: B\nAuthors: Y", 2),
+        ("search_papers", "**1. A**\nAuthors: X\n\n**2. B**\nAuthors: Y", 2),
+        ("search_papers", "=== A ===\nAuthors: X\n\n=== B ===\nAuthors: Y", 2),
+        ("get_weather_alerts", "Alert: Flood\nArea: A\n\n---\n\nAlert: Wind\nArea: B", 2),
+        ("list_jobs", "ID: 1 | Status: done\nID: 2 | Status: open", 2),
+        ("list_jobs", "job-1: RUNNING\njob-2: DONE", 2),
+        ("list_keys", "user:1\nuser:2\nuser:3", 3),
+        ("list_keys", "1) \"user:1\"\n2) \"user:2\"", 2),
+        ("list_keys", "(empty list or set)", 0),
+        ("list_keys", "(nil)", 0),
+        ("get_memory", "No memories found.", 0),
+        ("find_nodes", "Node: Ann (person)\n  - works at X\nNode: Bob (person)\n  - likes Y", 2),
+        ("list_tables", "Found 2 table(s) in schema 'public':\n\n  users (5 columns)\n  orders (3 columns)", 2),
+        ("list_tables", "📊 Tables (2):\n\n├─ users\n└─ orders", 2),
+        ("list_tables", "• users\n• orders", 2),
+        ("list_tables", "`users`\n`orders`", 2),
+        ("list_tables", "users\n  - id\n  - name\norders\n  - id", 2),
+        ("list_databases", "* shop\n  audit\n", 2),
+        ("describe_table", "| Field | Type |\n|---|---|\n| id | int |\n| name | text |", 2),
+        ("get_recent_commits", "- 1f2e3d4: Fix (Ann, 2024-01-02)\n- 2f2e3d4: Begin (Bob, 2024-01-01)", 2),
+        ("search_messages", "[2024-01-02 10:00] Ann: hello\n[2024-01-02 10:01] Bob: hi", 2),
+        ("list_alerts", "🔴 CRITICAL: disk full\n🟡 WARNING: load high", 2),
+        ("query", "No rows returned. Columns: a, b", 0),
+        ("query", "Query OK, 0 rows affected (0.01 sec)", 0),
+        ("query", "OK", None),
+        ("query", "Done.", None),
+        ("list_things", "Result: []", 0),
+        ("list_things", "Here is what I found about your question. The first thing is good, and the second is bad.", None),
+        ("search_docs", "# Guide\n\nThis guide tells how to use it. First, install.\n\n## Install\n\nRun the program. It asks for a name. Then it goes on, and when it is done you can look at the result in the folder.\n\n- a step\n- another\n\nThen:\n\n1. Go\n2. Stop\n\n## Use\n\nCall it. It returns what you want, and more than this it tells you how to go on from there to the next part.\n\nEnd of it.\n\n| a | b |\n", None),
+    ],
+)  # fmt: skip
+def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
