@@ -94,6 +94,7 @@ class ObjectLists(ObjectMembers):
             if is_named_after_tool(name, self._arguments.tool) and not is_writing_tool(self._arguments.tool):
                 return self._count_list(name, Sign.NAMED_LIST)  # `list_keys` returns `keys`
         custom = {name: value for name, value in lists.items() if not describes_records(name)}
+        custom = custom if any(custom.values()) or not self._has_content() else {}
         if not custom and not is_describing_tool(self._arguments.tool):
             lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
@@ -122,6 +123,9 @@ class ObjectLists(ObjectMembers):
         """Add up several lists of objects; count lists of scalars as columns if they have the same length."""
         rest = {name: value for name, value in self._members.items() if name not in custom}
         if not all(isinstance(value, dict) or self._is_wrapper_member(name, value) for name, value in rest.items()):
+            return None
+        counts = [one.number for one in witnesses.find(self._members, "") if one.meaning is Meaning.COUNT]
+        if not any(custom.values()) and any(counts):
             return None
         if of_objects or not any(custom.values()):
             total = sum(length(custom[name]) for name in of_objects)

@@ -11,10 +11,12 @@ from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
+    COLUMN_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
+    SUMMARY_MEMBERS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
@@ -72,6 +74,25 @@ class ObjectMembers:
             if not describes_records(name)
         )
 
+    def _has_content(self) -> bool:
+        """Return True if a member other than an empty list may hold the records."""
+        return any(
+            (isinstance(value, dict) and bool(value) and name not in WRAPPER_MEMBERS | SUMMARY_MEMBERS)
+            or (isinstance(value, list) and bool(value) and isinstance(value[0], dict) and name not in COLUMN_MEMBERS)
+            or (isinstance(value, str) and "\n" in value)
+            for name, value in self._members.items()
+        )
+
+    def _has_empty_list_of_its_own(self) -> bool:
+        """Return True if a list under a name that only this server uses is empty, in an object without an id."""
+        lists = (name for name, value in self._members.items() if isinstance(value, list) and not value)
+        return "id" not in self._members and not all(map(describes_records, lists))
+
+    def _is_document(self, name: str, text: str) -> bool:
+        """Return True if a text under a name for results may hold records, whatever is beside it."""
+        is_result = name in ("result", "results", "rows", "records", "data", "output", "response", "json", "csv")
+        return is_result and "id" not in self._members and ("\n" in text or text[:1] in ("[", "{"))
+
     def _is_only_list(self, name: str) -> bool:
         """Return True if no other member is a list with elements, except one that describes the records."""
         others = ((other, value) for other, value in self._members.items() if other != name)
@@ -125,7 +146,8 @@ class ObjectMembers:
         )
 
     def _is_wrapper_member(self, name: str, value: Any) -> bool:
-        return name in WRAPPER_MEMBERS or (isinstance(value, str) and value in self._arguments.strings)
+        is_repeated = isinstance(value, str) and value in self._arguments.strings
+        return is_repeated or name in WRAPPER_MEMBERS or (isinstance(value, list) and not value)
 
     def _is_fact_sheet(self) -> bool:
         """Return True if a describing tool returns several scalars, so that a list is one property among others."""

@@ -145,8 +145,7 @@ class ObjectShape(ObjectLists):
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
             return msgspec.structs.replace(found, witness=self._original(stated[0].name))
-        has_content = any(isinstance(members[name], dict) and members[name] for name in self._row_names)
-        if not lists or has_content:
+        if not lists or self._has_content():
             return None
         is_envelope = not members.keys().isdisjoint(_ENVELOPE_SIGNS)
         is_none = is_envelope or len(members) == 1 or self.count_message().records == 0
@@ -165,10 +164,20 @@ class ObjectShape(ObjectLists):
             return wrapped
         if (nothing := self._count_nothing()) is not None:
             return nothing
+        if (told := self._count_by_message()) is not None:
+            return told
         if is_writing_tool(self._arguments.tool) and is_success:
             return self._counted(0, Sign.WRITE)
         is_answer = all(isinstance(value, bool) for name, value in members.items() if name not in WRAPPER_MEMBERS)
         return UNKNOWN_COUNT if is_answer or objects.is_summary(members) else self._count_single()
+
+    def _count_by_message(self) -> Count | None:
+        """Count an object whose message says that there is nothing, or that the call failed, if it has a status."""
+        if self._is_selected() or (message := self.count_message()).kind < CountKind.COUNTED:
+            return None
+        is_flat = not any(isinstance(value, dict | list) and value for value in self._members.values())
+        has_status = not {"status", "success", "ok", "state"}.isdisjoint(self._members)
+        return message if is_flat and has_status else UNKNOWN_COUNT
 
     def _count_nothing(self) -> Count | None:
         """Return 0 records if an object holds only null, or a message that there is nothing."""
@@ -193,6 +202,7 @@ class ObjectShape(ObjectLists):
             is_statistics = is_describing_tool(self._arguments.tool) and not is_schema_tool(self._arguments.tool)
             signs += [Sign.DESCRIBING_TOOL] if is_statistics else []
             signs += [Sign.ECHO] if self._echoes() else []
+            signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list_of_its_own() else []
             signs += [Sign.RECORD_LIKE] if self._is_record_like() else []
             signs += [Sign.COLUMNS_DISAGREE] if self._lacks_selected() else []
             return Count(1, self._parts.method, CountKind.OBJECT, (), tuple(signs))
@@ -228,7 +238,8 @@ class ObjectShape(ObjectLists):
                     return self._under(name, self._counted(0, Sign.STATED_ZERO))
                 if not best.kind and self._is_wrapper(name) and len(members) == 1:
                     best = self._under(name, Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,)))
-            if isinstance(inner, dict) or (isinstance(inner, str) and self._is_wrapper(name)):
+            is_text = isinstance(inner, str) and (self._is_wrapper(name) or self._is_document(name, inner))
+            if isinstance(inner, dict) or is_text:
                 found = self._under(name, self._parts.count(inner, self._depth + 1))
                 if isinstance(inner, str) and found.kind is CountKind.NONE:
                     found = self._count_stated_lines(name, inner)

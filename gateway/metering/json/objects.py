@@ -235,7 +235,7 @@ def is_pending(members: Members) -> bool:
 def is_acknowledgement(members: Members) -> bool:
     """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
     custom = [name for name in members if name not in WRAPPER_MEMBERS]
-    is_flat = not any(isinstance(value, list | dict) for value in members.values())
+    is_flat = not any(isinstance(value, list | dict) and value for value in members.values())
     return is_flat and len(custom) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
 
 

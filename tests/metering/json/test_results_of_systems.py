@@ -248,3 +248,27 @@ def test_the_list_that_the_output_schema_names_is_counted() -> None:
     result = meter("query", {}, wire(structured(value)), None, hints)
     assert (result.records, result.path) == (2, "structuredContent.weights")
     assert Sign.SCHEMA_AGREES in result.signs
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"ok": True, "messages": ROWS, "extras": []},
+        {"_links": {"self": {}}, "total": 30, "_embedded": {"exhibits": ROWS}, "extras": []},
+        {"success": True, "json": json.dumps(ROWS), "extras": []},
+        {"result": json.dumps(ROWS), "weight": "abc"},
+    ],
+)
+def test_an_empty_list_or_a_value_beside_the_records_does_not_hide_them(value: dict[str, Any]) -> None:
+    assert records(structured(value), "get_channel_history") == 2
+
+
+def test_an_empty_list_beside_an_entity_does_not_hide_it() -> None:
+    value = {"success": True, "data": {"document": {"_id": "part:007", "name": "valve"}}, "extras": [], "warnings": []}
+    assert records(structured(value), "get_document", document_id="part:007") == 1
+
+
+def test_a_message_that_there_is_nothing_is_no_record_whatever_is_beside_it() -> None:
+    message = {"message": "Query returned no results.", "status": "success"}
+    assert records(structured({**message, "result_id": "17b", "warnings": []}), sql="SELECT * FROM t") == 0
+    assert records(structured({"message": "Query returned no results.", "weight": "x"}), sql="SELECT * FROM t") is None
