@@ -113,9 +113,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "a long list": {"a": ["x"] * 100_000},
     "many members": {str(number): "x" for number in range(100_000)},
     "a long string": {"a": "x" * 4_000_000},
-    "a query of marks": {"kql": "|" * 9_000},
-    "a query of brackets": {"cypher": "(a:b)" * 1_900},
-    "a query of words": {"spl": "a " * 4_900},
+    "a query of marks": {"kql": "T|take 1|" * 490 + "count"},
+    "a query of brackets": {"cypher": "(a:b)" * 390 + " MATCH"},
+    "a query of words": {"spl": "a " * 1_990},
     "queries": {f"a{number}": {"kql": "T | where a == 1 and b == 2 " * 10} for number in range(100)},
     "texts like queries": {"query": [" " * 900 + "a" * 90 + "=("] * 190},
 }

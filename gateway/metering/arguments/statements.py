@@ -37,7 +37,7 @@ MIN_STATEMENT = 6
 """Characters; a shorter text is no statement."""
 
 _SQL_START = re.compile(
-    r"(?:\s|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:select\s|"
+    r"(?:\s++|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:select\s|"
     r"with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
     r"update\s+\S+\s+(?:as\s+\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|replace\s+into\s|truncate\s+table\s|"
     r"(?:create|drop|alter)\s+(?:or\s+replace\s+|temp\s+|temporary\s+|unique\s+)*"
@@ -45,7 +45,7 @@ _SQL_START = re.compile(
     re.IGNORECASE,
 )
 _STATEMENT_START = re.compile(
-    r"(?:\s|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
+    r"(?:\s++|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
     r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b(?!:)",
     re.IGNORECASE,
 )
@@ -161,6 +161,7 @@ def looks_like_sql(name: str, value: str) -> bool:
     return _STATEMENT_START.match(value, 0, sql_cache.MAX_SQL_CHARACTERS) is not None
 
 
+_SET_OPERATIONS = ("union", "intersect", "except")
 _STAGE_NAMES = ("$lookup", "$graphlookup", "$unionwith", "$out", "$merge")
 
 
@@ -178,4 +179,5 @@ def may_hold_sql(name: str, value: str) -> bool:
     if name in CONDITION_ARGUMENTS and "(" in value:
         condition = sql_cache.analyze(f"SELECT 1 WHERE {value}")
         return condition is None or not condition.is_exhaustive or bool(condition.named)
-    return _TABLE_IN_EXPRESSION.search(text) is not None
+    is_possible = ("(" in text and ("from" in text or "table" in text)) or any(word in text for word in _SET_OPERATIONS)
+    return is_possible and _TABLE_IN_EXPRESSION.search(text) is not None

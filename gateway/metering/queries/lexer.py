@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-MAX_QUERY_CHARACTERS = 10_000
+MAX_QUERY_CHARACTERS = 8_000
 """Characters of a query; a longer one is not read."""
 MAX_QUERY_TOKENS = 2_000
 """Words, names, strings and marks of a query."""
