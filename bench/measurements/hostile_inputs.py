@@ -82,6 +82,15 @@ RESULTS: dict[str, Callable[[], bytes]] = {
     "errors": lambda: texts("error " * (M // 3)),
     "tags": lambda: texts("<a>" * (M // 2) + "</a>"),
     "fences": lambda: texts("```\n" * (M // 3)),
+    "marks": lambda: texts("#*_ " * 99),
+    "words of messages": lambda: texts("no rows found " * 40),
+    "lines that state numbers": lambda: texts("Found 3 rows:\n" + "1 a\n" * 980),
+    "lines of a log": lambda: texts("ERROR: a\n" * 990),
+    "trees": lambda: texts(("\u2502" + " " * 60 + "\n") * 900),
+    "groups": lambda: texts("Found 5 things:\n" + "a:\n- b: 1\n" * 490),
+    "names": lambda: texts("a.b\n" * 3_990),
+    "nested YAML": lambda: texts("".join(" " * at + "a:\n" for at in range(300))),
+    "calls in a repr": lambda: texts("[" + "A(b=1), " * 9_000 + "]"),
     "beyond the limit": lambda: structured(b"[" + b"1," * (5 * M) + b"1]"),
 }
 """Results, made when they are needed."""

@@ -22,6 +22,7 @@ from gateway.metering.text.tables import aligned_columns, delimited, drawn_table
 from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
 _LOG_WORDS = frozenset(("log", "logs", "journal", "tail", "syslog", "loki"))
+_STATISTICS_WORDS = frozenset(("stats", "statistics", "status", "health", "profile", "summary", "overview"))
 _COMMIT_WORDS = frozenset(("log", "git", "commits", "commit", "history"))
 
 
@@ -81,7 +82,8 @@ def _count_program_lines(body: list[str], arguments: ParsedArguments) -> int | N
 def _confirmed(found: Count | None, outline: Outline, lines: list[str], arguments: ParsedArguments) -> Count | None:
     """Return the count with the sign of its witness, or the number of parts, if that agrees better."""
     judged = None if found is None else _judged(found, outline, lines)
-    if is_writing_tool(arguments.tool) or (judged is not None and Sign.WITNESS_AGREES in judged.signs):
+    is_about_data = is_writing_tool(arguments.tool) or not tool_words(arguments.tool).isdisjoint(_STATISTICS_WORDS)
+    if is_about_data or (judged is not None and Sign.WITNESS_AGREES in judged.signs):
         return judged
     if (entries := units.count(outline)) is not None:
         return _judged(counted(entries, "blocks_text"), outline, lines)

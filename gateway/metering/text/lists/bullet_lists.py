@@ -27,6 +27,8 @@ MAX_LIST_CHARACTERS = 256 * 1024
 """Characters."""
 MAX_LIST_HEADINGS = 3
 """Lines before the list."""
+MAX_LINES_BEFORE = 12
+"""Lines before references."""
 MAX_NAME = 300
 """Characters of a line."""
 MAX_NAMES = 20_000
@@ -116,6 +118,8 @@ def _count_names(lines: list[str]) -> int | None:
 
 def _count_references(lines: list[str]) -> int | None:
     """Count the entries "[1] …", "[2] …" that make up a text below its headings, from three."""
+    if not [line for line in lines[:MAX_LINES_BEFORE] if line[:3] == "[1]"]:
+        return None
     entries = [line for line in outline(lines).body if line.strip()]
     while entries and _FIELDS_ABOVE.match(entries[0]):
         entries = entries[1:]
@@ -141,14 +145,14 @@ def _count_marked(text: str) -> int | None:
     """Count the names in a list that marks the current one: `* main`, `  topic`."""
     lines = text.split("\n")
     lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its leading white space was stripped
-    if len(lines) < 2 or sum(line[:2] == "* " for line in lines) != 1:
+    if len(lines) < 2 or len([line for line in lines if line[:2] == "* "]) != 1:
         return None
     return len(lines) if all(_MARKED.match(line[:MAX_NAME]) for line in lines) else None
 
 
 def _count_column_section(lines: list[str]) -> int | None:
     """Count the columns in a description of a table: the entries below its heading "Columns"."""
-    headings = [at for at, line in enumerate(lines) if _COLUMNS.match(line[:MAX_NAME])]
+    headings = [at for at, line in enumerate(lines) if ("l" in line or "L" in line) and _COLUMNS.match(line[:MAX_NAME])]
     if len(headings) != 1:
         return None
     entries, first = 0, ""
@@ -172,6 +176,8 @@ def _depth(line: str) -> int:
 
 def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
     """Count the lines that begin with the same label: `Table: orders`."""
+    if ":" not in lines[0]:
+        return None
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None

@@ -49,7 +49,7 @@ def count(lines: list[str]) -> int | None:
     depths = [len(line) - len(line.lstrip()) for line in lines] if is_indented else [0] * len(lines)
     depth = min(depths)
     entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
-    if depths[0] != depth or any(len(entry) > MAX_NAME for entry in entries) or _are_fields(entries):
+    if depths[0] != depth or [entry for entry in entries if entry[MAX_NAME:]] or _are_fields(entries):
         return None
     if all(map(ITEM.match, entries)):
         return len(entries)
@@ -61,7 +61,7 @@ def count(lines: list[str]) -> int | None:
         return len(entries) if len(entries) > 1 and all(map(_NAME.match, entries)) else None
     if entries[0].lower() in STATUS_WORDS or (len(entries) == 1 and ":" in entries[0]):
         return None
-    if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
+    if not [entry for entry in entries if not (_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry))]:
         return len(entries)
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
 

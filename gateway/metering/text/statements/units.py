@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.metering.text.statements.witnesses import Stated, stated, states_only
+from gateway.metering.text.statements.witnesses import Stated, stated, states_found, states_only
 
 MAX_HEADING_LINES = 5
 """Lines before the records, or after them."""
@@ -31,6 +31,7 @@ ITEM = re.compile(
 )
 """A mark at the beginning of an item of a list: a bullet, a number, brackets, a symbol."""
 RULE = re.compile(r"\s*(?:[-=*_~\u2500\u2501\u2550]{3,}|[-*]\s[-*]\s[-*])\s*\Z")
+_RULE_STARTS = frozenset(" -=*_~\u2500\u2501\u2550")
 _MARKDOWN_HEADING = re.compile(r"(#{1,6})\s")
 _BOLD_HEADING = re.compile(r"\*\*[^*\n]{1,160}\*\*")
 _LABEL = re.compile(r"[\s>*_#-]{0,8}([^\W\d][\w ()/.'-]{0,40}?)\**\s?[:\uff1a=]")
@@ -88,7 +89,7 @@ def _without_footers(lines: list[str], statements: list[Stated]) -> list[str]:
         is_block = 0 < len(last) <= MAX_HEADING_LINES and len(last) < len(body) and any(map(_states_alone, last))
         if is_block and _label(last[0]) != _label(body[0]):
             footer = last
-        elif len(body) > 1 and _states_alone(body[-1]) and not _states_alone(body[-2]):
+        elif len(body) > 1 and _states_alone(body[-1]) and not _is_field(body[-2], body[-1]):
             footer = body[-1:]
         else:
             break
@@ -135,7 +136,7 @@ def is_heading(line: str, following: str) -> bool:
         return False
     if _MARKDOWN_HEADING.match(text) or text.endswith((":", "\uff1a", ":**", ":*")):
         return stated(text).number is not None or not _MARKDOWN_HEADING.match(following)
-    if stated(text).number is None:
+    if stated(text).number is None or _is_field(following, text):
         return False
     return not following.strip() or stated(following).number is None
 
@@ -145,6 +146,13 @@ _STATUS_TITLE = re.compile(r"[\u2705\u2714\u2713\U0001f4cb\U0001f4ca\U0001f50d\U
 
 def _states_alone(line: str) -> bool:
     return line[:1] not in (" ", "\t") and not ITEM.match(line[:MAX_PREFIX]) and states_only(line)
+
+
+def _is_field(beside: str, line: str) -> bool:
+    """Return True if a line that states a number is one of several fields: `Name: x` is beside `Issues: 2`."""
+    return _states_alone(beside) or (
+        _label(line) is not None and _label(beside) is not None and line.strip()[-1] != ":"
+    )
 
 
 def _label(line: str) -> str | None:
@@ -170,29 +178,34 @@ def count(text_outline: Outline) -> int | None:
 def _below_statement(lines: list[str]) -> Outline:
     """Return the outline of what follows a line in the first ones that states a number and ends in a colon."""
     for at, line in enumerate(lines[:MAX_PREAMBLE]):
-        if line.rstrip().endswith((":", "\uff1a")) and _states_alone(line):
+        if line.rstrip().endswith((":", "\uff1a")) and _states_alone(line) and states_found(line):
             return outline(lines[at:])
     return Outline(lines, lines, [], 0)
 
 
 def _parts(body: list[str]) -> Iterator[int]:
     """Return the numbers of parts of the body, by each type of part."""
-    filled = [line for line in body if line.strip() and not RULE.match(line[:MAX_PREFIX])]
+    filled = [
+        line for line in body if line.strip() and not (line[:1] in _RULE_STARTS and RULE.match(line[:MAX_PREFIX]))
+    ]
     if not filled:
         return
-    depth = min(map(_depth, filled))
-    top = [line for line in filled if _depth(line) == depth]
-    items = sum(ITEM.match(line[:MAX_PREFIX]) is not None for line in top)
+    has_outer = bool([line for line in filled if line[:1] not in (" ", "\t")])
+    depths = [0 if line[:1] not in (" ", "\t") else _depth(line) for line in filled]
+    depth = 0 if has_outer else min(depths)
+    top = [line for line, own in zip(filled, depths, strict=True) if own == depth]
+    items = len([line for line in top if ITEM.match(line[:MAX_PREFIX])])
     yield _blocks(body, is_rule=False)
-    if any(RULE.match(line[:MAX_PREFIX]) for line in body):
+    if [line for line in body if line[:1] in _RULE_STARTS and RULE.match(line[:MAX_PREFIX])]:
         yield _blocks(body, is_rule=True)
     if items:
         yield items
     elif len(top) > 1 or len(filled) == 1:
         yield len(top)
-    levels = Counter(match.group(1) for line in top if (match := _MARKDOWN_HEADING.match(line)) is not None)
+    headings = (_MARKDOWN_HEADING.match(line) for line in top if line[:1] == "#")
+    levels = Counter(match.group(1) for match in headings if match is not None)
     yield from levels.values()
-    yield sum(_BOLD_HEADING.match(line[:MAX_PREFIX]) is not None for line in top)
+    yield len([line for line in top if line[:2] == "**" and _BOLD_HEADING.match(line[:MAX_PREFIX])])
     labels = Counter(label for line in top if (label := _label(line)) is not None)
     yield from (number for number in labels.values() if number > 1)
     if _label(top[0]) is not None:

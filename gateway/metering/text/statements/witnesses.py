@@ -82,6 +82,7 @@ _ONLY = re.compile(
     rf"[\W_]*(?:(?:{_NOUN}|{_SHOWN}|{_FOUND}|{_OF}|{spaced(phrases.LEAD)})\W{{1,6}}){{0,6}}\W{{0,6}}\d|"
     r"[^\d\n]{0,12}[\u3040-\u30ff\u4e00-\u9fff][^\d\n]{0,12}\d|\W{0,6}\d{1,12}\s?[\u3040-\u30ff\u4e00-\u9fff]"
 )
+_FINDS = re.compile(rf"(?<!\w)(?:{_FOUND}|{_SHOWN})(?!\w)|{unspaced(phrases.FOUND)}|{unspaced(phrases.SHOWN)}")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
@@ -98,6 +99,11 @@ def stated(line: str) -> Stated:
 def states_only(line: str) -> bool:
     """Return True if `line` states a number of records and says nothing else before it."""
     return stated(line).number is not None and _ONLY.match(phrases.fold(line[:MAX_STATEMENT]).strip()) is not None
+
+
+def states_found(line: str) -> bool:
+    """Return True if `line` says that the records were found or are shown, as opposed to contained in one."""
+    return _FINDS.search(phrases.fold(line[:MAX_STATEMENT])) is not None
 
 
 def verdict(statements: list[Stated], records: int) -> Verdict:

@@ -56,3 +56,18 @@ def test_a_footer_that_states_fewer_rows_makes_a_count_unknown(footer: str) -> N
 @pytest.mark.parametrize("heading", ["Table t (12154 rows), sample:", "Showing 3 of 512 rows:", "Found 512 rows:"])
 def test_a_heading_may_state_a_larger_number(heading: str) -> None:
     assert records(texts(f"{heading}\n\n| a | b |\n|---|---|\n| 1 | x |\n| 2 | y |\n| 3 | z |")) == 3
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("get_issue", "# A-1: Fix the door\n\nStatus: open\n\nComments (2):\n\n- ann: hello\n- bob: hi", None),
+        ("get_user", "Name: Ann\nAge: 30\nIssues: 2", None),
+        ("get_info", "Columns: 2\nName: x\nSize: y", None),
+        ("get_stats", "Total tables: 3\n\nTop tables:\n- a\n- b\n- c", None),
+        ("search_issues", "Search took 3 ms.\n\nFound 2 issues:\n\n- A\n- B", 2),
+        ("list_users", "Ann (id 1)\nBob (id 2)\n2 users", 2),
+    ],
+)
+def test_the_numbers_among_the_fields_of_one_entity_state_nothing(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
