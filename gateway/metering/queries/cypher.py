@@ -12,6 +12,7 @@ from gateway.metering.queries.lexer import (
     BLOCK_COMMENT,
     DOUBLE_QUOTED,
     LINE_COMMENT,
+    MARK,
     NAME,
     SINGLE_QUOTED,
     STRING,
@@ -33,6 +34,9 @@ _OTHER = word_set("call load use show start terminate copy alter grant revoke de
 _CLAUSES = _READING | _WRITING | _OTHER
 _CHANGING = ("set", "delete", "detach", "remove")
 _PATH_FUNCTIONS = ("shortestpath", "allshortestpaths")
+_LABEL_MARKS = (":", "|", "&")
+_MAX_LABEL_LEVELS = 2
+"""Levels of parentheses in an expression of labels."""
 _NOTHING = Node("", "")
 _NOT_FUNCTIONS = _CLAUSES | word_set(
     "and or not xor in as by then else when case end on distinct is all any none single yield"
@@ -120,15 +124,15 @@ class _Reader:
         elif (not rest or rest[0].kind == "{" or rest[0].word == "where" or is_match) and variable not in self._bound:
             self.sources.reach_more()
 
-    def _read_labels(self, nodes: Nodes) -> list[str]:
+    def _read_labels(self, nodes: Nodes, depth: int = 0) -> list[str]:
         """Return the labels in `:A`, `:A:B`, `:A|B`, `:A&B`."""
         labels = []
         for at, node in enumerate(nodes):
             if node.kind in (WORD, NAME) and nodes[at - 1].kind not in (WORD, NAME):
                 labels.append(node.text)
-            elif node.kind == "(":
-                labels.extend(self._read_labels((Node("mark", ":"), *node.nodes)))
-            elif not any(map(node.is_mark, (":", "|", "&"))):
+            elif node.kind == "(" and depth < _MAX_LABEL_LEVELS:
+                labels.extend(self._read_labels((Node("mark", ":"), *node.nodes), depth + 1))
+            elif node.kind != MARK or node.text not in _LABEL_MARKS:
                 if node.kind != "{" and node.word != "where":
                     self.sources.reach_more()
                 break

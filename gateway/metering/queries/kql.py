@@ -157,21 +157,12 @@ class _Reader:
         elif name in ("materialize", "toscalar", "view"):
             self._pipeline(arguments)
         else:
-            if function.text in self._defined:
-                self._add_possible(arguments)
-            else:
+            is_defined = function.text in self._defined
+            if not is_defined:
                 self.sources.reach_more()
                 self.is_understood = self.is_understood and not parts
             if name not in _OUTER_FUNCTIONS:
-                self._expression(arguments)
-
-    def _add_possible(self, arguments: Nodes) -> None:
-        """Add the names among the arguments of a function that the query defines: they may be tables."""
-        for node in arguments:
-            if (name := _name(node)) and name not in self._defined and not name[0].isdigit():
-                self.sources.add(name, self.sources.possible)
-            else:
-                self._add_possible(node.nodes)
+                self._expression(arguments, may_name_tables=is_defined)
 
     def _operator(self, nodes: Nodes, *, is_first: bool = False) -> None:
         name = nodes[0].word if nodes else ""
@@ -224,10 +215,15 @@ class _Reader:
                 others.append(node)
         self._expression(others)
 
-    def _expression(self, nodes: Nodes) -> None:
-        """Read the pipelines and calls in an expression."""
+    def _expression(self, nodes: Nodes, *, may_name_tables: bool = False) -> None:
+        """Read the pipelines and calls in an expression.
+
+        The arguments of a function that the query defines may name tables.
+        """
         for at, node in enumerate(nodes):
             before = nodes[at - 1] if at else None
+            if may_name_tables and (name := _name(node)) and name not in self._defined and not name[0].isdigit():
+                self.sources.add(name, self.sources.possible)
             if node.kind not in ("(", "[", "{"):
                 continue
             if node.kind == "(" and any(one.is_mark("|") for one in node.nodes):
@@ -236,15 +232,14 @@ class _Reader:
                 is_set = before is not None and (before.word in ("in", "has_any", "has_all") or before.is_mark("~"))
                 if is_set and len(node.nodes) == 1 and (name := _name(node.nodes[0])) and name not in self._defined:
                     self.sources.add(name, self.sources.possible)
-                self._expression(node.nodes)
+                self._expression(node.nodes, may_name_tables=may_name_tables)
             elif before.word in ("toscalar", "materialize", *_SOURCE_FUNCTIONS, *_OUTER_FUNCTIONS):
                 self._reference(nodes[at - 1 :])
             else:
-                if before.text in self._defined:
-                    self._add_possible(node.nodes)
-                elif before.word not in _FUNCTIONS:
+                is_defined = before.text in self._defined
+                if not is_defined and before.word not in _FUNCTIONS:
                     self.sources.reach_more()
-                self._expression(node.nodes)
+                self._expression(node.nodes, may_name_tables=may_name_tables or is_defined)
 
     def command(self, nodes: Nodes) -> QueryAnalysis | None:
         """Read a control command; what else it reaches is unknown."""

@@ -46,11 +46,8 @@ class Node(msgspec.Struct, frozen=True, gc=False):
     kind: str
     text: str
     nodes: tuple[Node, ...] = ()
-
-    @property
-    def word(self) -> str:
-        """The word in lower case; empty if this is no word."""
-        return self.text.lower() if self.kind == WORD else ""
+    word: str = ""
+    """The word in lower case; empty if this is no word."""
 
     @property
     def is_identifier(self) -> bool:
@@ -109,7 +106,7 @@ class Lexer:
                 kind, value = self._kinds[group], token[group]
                 if kind == MARK and value in _UNCLOSED:
                     return None
-                found.append(Node(kind, value))
+                found.append(Node(kind, value, (), value.lower()) if kind == WORD else Node(kind, value))
                 if len(found) > MAX_QUERY_TOKENS:
                     return None
         return found

@@ -151,7 +151,7 @@ def _may_reach_more(nodes: Nodes) -> bool:
         or (node.word == "lookup" and nodes[at + 1 : at + 2] and nodes[at + 1].kind == "(")
         or node.word.startswith(_DATASET_KINDS)
         or (node.kind == WORD and "\\" in node.text)
-        or _may_reach_more(node.nodes)
+        or (node.kind != "[" and _may_reach_more(node.nodes))
         for at, node in enumerate(nodes)
     )
 

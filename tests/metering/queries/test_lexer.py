@@ -22,10 +22,10 @@ LEXER = Lexer(skipped=r"//[^\n]*", quoted=[(STRING, DOUBLE_QUOTED)], marks="==")
 
 def test_comments_are_left_out_and_brackets_are_nested() -> None:
     assert LEXER.parse('a(b == "c|d") // e\n| f') == [
-        Node("word", "a"),
-        Node("(", "", (Node("word", "b"), Node("mark", "=="), Node("string", "c|d"))),
+        Node("word", "a", (), "a"),
+        Node("(", "", (Node("word", "b", (), "b"), Node("mark", "=="), Node("string", "c|d"))),
         Node("mark", "|"),
-        Node("word", "f"),
+        Node("word", "f", (), "f"),
     ]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gateway.metering import tables_in_arguments
 from gateway.metering.queries import languages
 from gateway.metering.queries.languages import Language
-from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
+from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS, MAX_QUERY_LEVELS
 from tests.metering.queries.attacks import ATTACKS, SAFE
 from tests.metering.support import count_calls
 
@@ -76,6 +76,21 @@ def test_a_string_never_hides_a_table(language: str, inside: str) -> None:
 def test_a_definition_before_a_query_never_hides_a_table(value: str) -> None:
     tables = named("kql", f"let x = {value}\n; secret\n| take 1")
     assert tables is None or "secret" in tables or "secret" in value
+
+
+@pytest.mark.parametrize("language", [*SAFE, "flux", "aql", "mongosh", "nrql"])
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [("(", ")"), ("[", "]"), ("[search ", "]"), ("(:", ")"), ("f(", ")"), ("(FROM ", ")"), ("{", "}")],
+)
+@pytest.mark.parametrize("inside", ["a ", "a:", "a,", "f ", "a|"])
+def test_the_work_for_nested_groups_is_in_proportion_to_their_length(
+    language: str, opening: str, closing: str, inside: str
+) -> None:
+    levels = MAX_QUERY_LEVELS - 2
+    text = f"{SAFE.get(language, 'x')} {opening * levels}{inside * 850}{closing * levels}"
+    text = f"let f = (x:long) {{ x }}; {text}" if language == "kql" else text
+    assert count_calls(lambda: languages.analyze(text, Language(language), is_certain=True)) < 80_000
 
 
 @pytest.mark.parametrize("language", [*SAFE, "flux", "aql", "mongosh", "nrql"])
