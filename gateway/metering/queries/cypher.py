@@ -35,7 +35,7 @@ _CLAUSES = _READING | _WRITING | _OTHER
 _CHANGING = ("set", "delete", "detach", "remove")
 _PATH_FUNCTIONS = ("shortestpath", "allshortestpaths")
 _LABEL_MARKS = (":", "|", "&")
-_MAX_LABEL_LEVELS = 2
+_MAX_LABEL_LEVELS = 1
 """Levels of parentheses in an expression of labels."""
 _NOTHING = Node("", "")
 _NOT_FUNCTIONS = _CLAUSES | word_set(
