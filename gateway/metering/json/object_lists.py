@@ -15,6 +15,7 @@ from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
+    NEVER_RECORDS,
     describes_records,
 )
 from gateway.metering.vocabulary.names import normalize_name
@@ -97,8 +98,9 @@ class ObjectLists(ObjectMembers):
         custom = custom if any(custom.values()) or not self._has_content() else {}
         if not custom and not is_describing_tool(self._arguments.tool):
             lists = {name: value for name, value in lists.items() if name not in COLUMN_MEMBERS}
+        lists = {name: value for name, value in lists.items() if name not in NEVER_RECORDS}
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
-        if custom and members.get("id"):
+        if members.get("id"):
             return None  # a record with lists in it
         if len(of_objects) == 1:
             signs = [Sign.OTHER_LIST]
@@ -111,7 +113,11 @@ class ObjectLists(ObjectMembers):
 
     def _describes_a_table(self) -> bool:
         """Return True if the columns of a table, with their types, are all that an object lists."""
-        lists = [value for value in self._members.values() if isinstance(value, list)]
+        lists = [
+            value
+            for name, value in self._members.items()
+            if isinstance(value, list) and (name not in NEVER_RECORDS or name in COLUMN_MEMBERS)
+        ]
         is_typed = bool(objects.column_names({"columns": lists[0]})) if len(lists) == 1 else False
         return is_typed and self._arguments.returns_rows is None
 
@@ -135,8 +141,9 @@ class ObjectLists(ObjectMembers):
         is_one_each = lengths == {1} and len(custom) > 1 and not self._arguments.tables_read
         if len(lengths) != 1 or not is_alone or is_one_each:
             return None
-        sign = Sign.PARALLEL_LISTS if len(custom) > 1 else Sign.OTHER_LIST
-        return self._under(next(iter(custom)) if len(custom) == 1 else "*", self._counted(lengths.pop(), sign))
+        if len(custom) == 1:
+            return self._count_list(next(iter(custom)), Sign.OTHER_LIST)
+        return self._under("*", self._counted(lengths.pop(), Sign.PARALLEL_LISTS))
 
     def _count_columns(self) -> Count | None:
         """Count the columns in a description of a table."""
@@ -175,6 +182,33 @@ class ObjectLists(ObjectMembers):
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other
         return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)
+
+    def _skips_scalars(self, found: Count) -> bool:
+        """Return True if a list of scalars under a common name was not counted, but something else was."""
+        if Sign.SCALAR in found.signs:
+            return False
+        counted_name = normalize_name(found.path.partition(".")[0])
+        return any(
+            isinstance(rows := self._members[name], list)
+            and bool(rows)
+            and not isinstance(rows[0], dict | list)
+            and length(rows) != found.records
+            for name in self._row_names
+            if name != counted_name
+        )
+
+    def _count_stated_list(self) -> Count | None:
+        """Count the only list, of any values, whose length the object states."""
+        stated = {one.number: one.name for one in witnesses.find(self._members, "") if one.meaning >= Meaning.TOTAL}
+        names = [
+            name
+            for name, value in self._members.items()
+            if isinstance(value, list) and value and length(value) in stated and not describes_records(name)
+        ]
+        if len(names) != 1:
+            return None
+        found = self._count_list(names[0], Sign.OTHER_LIST, Sign.WITNESS_AGREES)
+        return msgspec.structs.replace(found, witness=self._original(stated[length(self._members[names[0]])]))
 
     def _with_groups(self, stated: list[Witness], list_name: str) -> Count | None:
         """Return the count of the lists in a list of groups if it is stated."""

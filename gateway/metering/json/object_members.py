@@ -93,6 +93,11 @@ class ObjectMembers:
         is_result = name in ("result", "results", "rows", "records", "data", "output", "response", "json", "csv")
         return is_result and "id" not in self._members and ("\n" in text or text[:1] in ("[", "{"))
 
+    def _has_parallel_lists(self) -> bool:
+        """Return True if several lists have the same length, so that an object is no single record."""
+        lengths = [length(value) for value in self._members.values() if isinstance(value, list) and len(value) > 1]
+        return len(lengths) > len(set(lengths))
+
     def _is_only_list(self, name: str) -> bool:
         """Return True if no other member is a list with elements, except one that describes the records."""
         others = ((other, value) for other, value in self._members.items() if other != name)

@@ -14,18 +14,16 @@ from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
-from gateway.metering.json.partial_values import length
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
-    ERROR_MEMBERS,
     METADATA_MEMBERS,
+    NEVER_RECORDS,
     ROW_COUNT_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
     TABLE_MEMBERS,
 )
-from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
     is_fetching_tool,
@@ -39,11 +37,8 @@ from gateway.metering.vocabulary.tools import (
 MAX_WRAPPERS = 5
 """Wrappers around the records."""
 
-
 _ENVELOPE_SIGNS = frozenset(("ok", "success", "hasmore", "hasmoreresults", "hasnext", "nextcursor", "nextpagetoken"))
 """Members that only a list of records has beside it."""
-_NEVER_RECORDS = ERROR_MEMBERS | {"warnings", "params", "parameters", "args", "columns", "fields"}
-"""Lists that are empty beside any result."""
 
 
 class ObjectShape(ObjectLists):
@@ -70,20 +65,6 @@ class ObjectShape(ObjectLists):
             found = stated
         tables = objects.named_tables(members) or found.tables
         return self._checked(msgspec.structs.replace(found, tables=tables) if tables else found)
-
-    def _skips_scalars(self, found: Count) -> bool:
-        """Return True if a list of scalars under a common name was not counted, but something else was."""
-        if Sign.SCALAR in found.signs:
-            return False
-        counted_name = normalize_name(found.path.partition(".")[0])
-        return any(
-            isinstance(rows := self._members[name], list)
-            and bool(rows)
-            and not isinstance(rows[0], dict | list)
-            and length(rows) != found.records
-            for name in self._row_names
-            if name != counted_name
-        )
 
     def _count_aggregations(self) -> Count | None:
         """Count the groups of aggregations beside an empty list of hits."""
@@ -140,7 +121,7 @@ class ObjectShape(ObjectLists):
         lists = sorted(name for name, value in members.items() if isinstance(value, list))
         if is_describing_tool(self._arguments.tool) or any(members[name] for name in lists) or "id" in members:
             return None
-        lists = [name for name in lists if name not in _NEVER_RECORDS]
+        lists = [name for name in lists if name not in NEVER_RECORDS]
         stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
@@ -196,6 +177,11 @@ class ObjectShape(ObjectLists):
     def _count_single(self) -> Count:
         """Count an object as one record; if it states a number of rows, only a map with as many entries is counted."""
         members, value = self._members, self._value
+        if (stated := self._count_stated_list()) is not None:
+            return stated
+        if (described := objects.described_columns(value)) or self._has_parallel_lists():
+            is_table = objects.has_types(value) and self._arguments.returns_rows is None
+            return self._counted(described, Sign.COLUMN_LIST).at("columns") if is_table else UNKNOWN_COUNT
         sizes = {value for name, value in members.items() if name in ROW_COUNT_MEMBERS and type(value) is int}
         if not sizes:
             signs = [Sign.SINGLE_OBJECT]

@@ -91,24 +91,6 @@ def is_result_set(members: Members) -> bool:
     return "columns" in members or not others or is_group
 
 
-def frame_rows(value: Any) -> int | None:
-    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
-    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
-    if not isinstance(schema, dict) or not isinstance(data, dict):
-        return None
-    fields, columns = schema.get("fields"), data.get("values")
-    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
-        return None
-    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
-    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
-
-
-def is_list_of_result_sets(values: list[Any]) -> bool:
-    """Return True if lists of objects are the results of several statements, as opposed to rows of named cells."""
-    rows = [row for one in values for row in one[:1]]
-    return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
-
-
 def count_buckets(aggregations: Any) -> int:
     """Return the number of groups in the results of aggregations by name; one for each single value."""
     if not isinstance(aggregations, dict):
@@ -149,6 +131,12 @@ def described_columns(value: Any) -> int:
     return length(columns) if isinstance(columns, list) and columns and isinstance(columns[0], dict) else 0
 
 
+def has_types(value: dict[str, Any]) -> bool:
+    """Return True if the columns that an object lists have types."""
+    columns = value.get("columns", value.get("fields"))
+    return isinstance(columns, list) and isinstance(columns[0], dict) and any("type" in name for name in columns[0])
+
+
 def is_named_result(members: Members) -> bool:
     """Return True if an object is one of several results by name: a list or text of rows, and what describes it."""
     rows = [name for name in ROW_MEMBERS if isinstance(members.get(name), list | str) and members[name] != ""]
@@ -177,11 +165,6 @@ def is_failure(members: Members) -> bool:
     if errors:
         return len(custom) <= 2
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
-
-
-def holds_rows(value: dict[str, Any]) -> bool:
-    """Return True if an object has a list of rows."""
-    return any(isinstance(one, list) and normalize_name(name) in ("rows", "records") for name, one in value.items())
 
 
 def grouped_lengths(values: list[Any]) -> int | None:
@@ -268,27 +251,6 @@ def stated_number(members: Members) -> tuple[str, int] | None:
         if type(number := members[name]) is int and number >= 0:
             return name, number
     return None
-
-
-def has_header_row(rows: list[Any]) -> bool:
-    """Return True if the first row names the columns: distinct strings, above a row with a value of another type."""
-    first = rows[0]
-    if length(rows) < 2 or not first or not all(isinstance(cell, str) and cell for cell in first):
-        return False
-    others = [row for row in rows[1:8] if isinstance(row, list)]
-    return len(set(first)) == len(first) and any(
-        not isinstance(cell, str) and cell is not None for row in others for cell in row[: len(first)]
-    )
-
-
-def rows_of_cells(values: list[Any]) -> int | None:
-    """Count the rows of a sheet that is listed cell by cell; `None` if the objects are not cells."""
-    if length(values) != len(values) or not all(
-        isinstance(one, dict) and type(one.get("row")) is int for one in values
-    ):
-        return None
-    is_cells = all(("column" in one or "col" in one) and ("value" in one or "address" in one) for one in values)
-    return len({one["row"] for one in values}) if is_cells else None
 
 
 def length_of_nested_lists(members: Members) -> int | None:

@@ -18,6 +18,7 @@ from gateway.metering.json import maps, objects
 from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_schema_tool
 
 MAX_SHAPE_MEMBERS = 256
@@ -66,7 +67,7 @@ class ShapeCounter:
         if sample and all(isinstance(one, dict) for one in sample):
             return self._count_objects(values, depth)
         if sample and all(isinstance(one, list) for one in sample):
-            if total == len(values) and objects.is_list_of_result_sets(values):
+            if total == len(values) and _is_list_of_result_sets(values):
                 return counted(sum(map(length, values)), self.method, (), (Sign.WHOLE_LIST, Sign.GROUPS)).at("*")
             return self._counted(total - self._has_header(values))
         if sample and self._is_one_row(values):
@@ -89,7 +90,7 @@ class ShapeCounter:
         first = rows[0]
         if self.arguments.columns is not None:
             return tuple(str(cell).lower() for cell in first) == self.arguments.columns
-        return objects.has_header_row(rows)
+        return _has_header_row(rows)
 
     def _count_objects(self, values: list[Any], depth: int) -> Count:
         total, sample = length(values), values[:SAMPLE]
@@ -97,15 +98,15 @@ class ShapeCounter:
             return self._count_blocks(values, depth + 1) if total == len(values) else UNKNOWN_COUNT
         if (columns := self._count_described_columns(values)) is not None:
             return columns
-        if total == len(values) and objects.frame_rows(values[0]) is not None:
-            return counted(sum(objects.frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
+        if total == len(values) and _frame_rows(values[0]) is not None:
+            return counted(sum(_frame_rows(one) or 0 for one in values), self.method, (), (Sign.GROUPS,))
         if total == 1:
             return self._count_only_object(values[0], depth)
         if all(objects.is_result_set(objects.normalize_members(one)) for one in sample):
             return self._count_result_sets(values, depth)
-        if len({objects.holds_rows(one) for one in sample}) > 1:
+        if len({_holds_rows(one) for one in sample}) > 1:
             return UNKNOWN_COUNT
-        rows = objects.rows_of_cells(values)
+        rows = _rows_of_cells(values)
         found = self._counted(total if rows is None else rows)
         return found.with_signs(Sign.COLUMNS_AGREE) if self._has_selected_columns(sample[0]) else found
 
@@ -155,3 +156,47 @@ class ShapeCounter:
             total = maps.count(value, self.arguments.strings)
             return UNKNOWN_COUNT if total is None else self._counted(total)
         return ObjectShape(value, objects.normalize_members(value), depth, self).count()
+
+
+def _has_header_row(rows: list[Any]) -> bool:
+    """Return True if the first row names the columns: distinct strings, above a row with a value of another type."""
+    first = rows[0]
+    if length(rows) < 2 or not first or not all(isinstance(cell, str) and cell for cell in first):
+        return False
+    others = [row for row in rows[1:8] if isinstance(row, list)]
+    return len(set(first)) == len(first) and any(
+        not isinstance(cell, str) and cell is not None for row in others for cell in row[: len(first)]
+    )
+
+
+def _rows_of_cells(values: list[Any]) -> int | None:
+    """Count the rows of a sheet that is listed cell by cell; `None` if the objects are not cells."""
+    if length(values) != len(values) or not all(
+        isinstance(one, dict) and type(one.get("row")) is int for one in values
+    ):
+        return None
+    is_cells = all(("column" in one or "col" in one) and ("value" in one or "address" in one) for one in values)
+    return len({one["row"] for one in values}) if is_cells else None
+
+
+def _is_list_of_result_sets(values: list[Any]) -> bool:
+    """Return True if lists of objects are the results of several statements, as opposed to rows of named cells."""
+    rows = [row for one in values for row in one[:1]]
+    return bool(rows) and all(isinstance(row, dict) and "value" not in map(normalize_name, row) for row in rows)
+
+
+def _frame_rows(value: Any) -> int | None:
+    """Return the number of rows of a data frame that lists its values by column; `None` if it is something else."""
+    schema, data = (value.get(name) for name in ("schema", "data")) if isinstance(value, dict) else (None, None)
+    if not isinstance(schema, dict) or not isinstance(data, dict):
+        return None
+    fields, columns = schema.get("fields"), data.get("values")
+    if not isinstance(fields, list) or not isinstance(columns, list) or length(fields) != length(columns):
+        return None
+    lengths = {length(column) if isinstance(column, list) else -1 for column in columns}
+    return 0 if not columns else lengths.pop() if len(lengths) == 1 and min(lengths) >= 0 else None
+
+
+def _holds_rows(value: dict[str, Any]) -> bool:
+    """Return True if an object has a list of rows."""
+    return any(isinstance(one, list) and normalize_name(name) in ("rows", "records") for name, one in value.items())

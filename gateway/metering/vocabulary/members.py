@@ -97,5 +97,8 @@ ENVELOPE_MEMBERS = word_set(
 
 ERROR_MEMBERS = frozenset(["error", "err", "exception", "errormessage", "errors"])
 
+NEVER_RECORDS = ERROR_MEMBERS | COLUMN_MEMBERS | {"warnings", "warning", "params", "parameters", "args", "links"}
+"""Members with lists that are beside any result, and hold no records unless the tool describes a table."""
+
 TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "collectionname")
 """Members of a result with the name of the table that its records come from."""
