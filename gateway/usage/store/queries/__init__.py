@@ -1,4 +1,5 @@
-"""Queries on usage: the history of single calls, statistics, recent calls, and the readers of a table.
+"""Queries on usage: the history of single calls, statistics, recent calls, doubtful counts, and the
+readers of a table.
 
 Rules:
 - An event counts once, also if the table has it twice (except in totals of more than `history.EXACT_TOTAL`).
