@@ -13,6 +13,12 @@ def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def _wrappers(levels: int, inner: object = None) -> object:
+    """Return an object in which each member may be the records, or wrap them."""
+    names = ("rows", "results", "data", "result", "values")
+    return {name: _wrappers(levels - 1, inner) for name in names} if levels else inner or {}
+
+
 def texts(*blocks: str) -> bytes:
     return _json({"content": [{"type": "text", "text": block} for block in blocks]})
 
@@ -25,6 +31,8 @@ RESULTS: dict[str, Callable[[], bytes]] = {
     "empty objects": lambda: structured(b"[" + b"{}," * (2 * M // 3) + b"{}]"),
     "empty arrays": lambda: structured(b"[" + b"[]," * (2 * M // 3) + b"[]]"),
     "numbers": lambda: structured(b"[" + b"1," * M + b"1]"),
+    "a tree of wrappers": lambda: structured(_json(_wrappers(5))),
+    "a tree of results": lambda: structured(_json(_wrappers(5, {"rows": []}))),
     "texts": lambda: structured(b"[" + b'"",' * (2 * M // 3) + b'""]'),
     "nulls": lambda: structured(b"[" + b"null," * (2 * M // 5) + b"null]"),
     "mixed": lambda: structured(b"[{}," + b"1," * M + b"1]"),

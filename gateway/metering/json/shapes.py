@@ -23,6 +23,8 @@ from gateway.metering.vocabulary.tools import is_schema_tool
 
 MAX_SHAPE_MEMBERS = 256
 """Members of an object; one with more is only counted as a map."""
+MAX_COUNTED_OBJECTS = 120
+"""Objects in which records are sought (about 25 µs each); beyond, their records are unknown."""
 SAMPLE = 8
 """Elements of a list that are examined."""
 
@@ -45,6 +47,7 @@ class ShapeCounter:
         self.method = method
         self.count_text = count_text
         self._count_blocks = count_blocks
+        self._counts: dict[tuple[int, int], Count] = {}
 
     def count(self, value: Any, depth: int = 0) -> Count:
         """Count the records in `value`, inside `depth` wrappers."""
@@ -152,6 +155,16 @@ class ShapeCounter:
         return counted(sum(known), self.method, (), signs).at(path)
 
     def _count_object(self, value: dict[str, Any], depth: int) -> Count:
+        """Count the records in an object, once for all that ask."""
+        key = (id(value), depth)
+        if key not in self._counts:
+            if len(self._counts) >= MAX_COUNTED_OBJECTS:
+                return UNKNOWN_COUNT
+            self._counts[key] = UNKNOWN_COUNT
+            self._counts[key] = self._count_new_object(value, depth)
+        return self._counts[key]
+
+    def _count_new_object(self, value: dict[str, Any], depth: int) -> Count:
         if len(value) > MAX_SHAPE_MEMBERS:
             total = maps.count(value, self.arguments.strings)
             return UNKNOWN_COUNT if total is None else self._counted(total)
