@@ -47,6 +47,9 @@ _CONFIRMATION = re.compile(
     r"replaced|completed|archived|restored|undone|cancelled|closed|assigned|scheduled|set)\b",
     re.IGNORECASE,
 )
+_ERROR_WORDS = frozenset(("error", "errors", "failure", "failures", "failed", "exceptions", "alerts", "warnings"))
+"""Words of tools that list errors."""
+_ITEM_LINE = re.compile(r"^\s{0,8}(?:[-*\u2022]|\d{1,4}[.)])\s", re.MULTILINE)
 _DIGIT = re.compile(r"\d")
 
 
@@ -89,6 +92,8 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
     """Return 0 records for a message or an empty collection."""
     if python_repr.is_empty(text):
         return messages.NO_RECORDS
+    if _is_data_of_words(text, arguments):
+        return None
     message = messages.count(_below_heading(text)) or messages.count(text)
     if message is messages.NO_RECORDS and "count" in tool_words(arguments.tool) and _DIGIT.search(text):
         return None  # the number is the answer
@@ -101,6 +106,14 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))
         else None
     )
+
+
+def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
+    """Return True if a text is the column that the statement selects, or a list of errors that the tool lists."""
+    first, _, rest = text.partition("\n")
+    if arguments.columns is not None and (first.strip().lower(),) == arguments.columns:
+        return bool(rest)
+    return not tool_words(arguments.tool).isdisjoint(_ERROR_WORDS) and _ITEM_LINE.search(rest) is not None
 
 
 def _below_heading(text: str) -> str:

@@ -29,11 +29,12 @@ _DECORATION = re.compile(r"[\W_]*")
 _NOT_A_NUMBER = r"(?!\s*[-+]?\d[\d.,]*%?\s*(?:\n|\Z))"
 _ERROR_START = re.compile(
     r"(?:"
-    rf"(?:an?\s+|the\s+)?(?:[\w.]+\s+){{0,3}}errors?\s*\**(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\n|\Z|code\b|occurred|"
+    rf"(?:an?\s+|the\s+)?(?:[\w.]+[ \t]+){{0,3}}errors?\s*\**(?:[:!]{_NOT_A_NUMBER}|[(\[-]|\d|\n|\Z|code\b|occurred|"
     r"while\b|when\b|in\b|at\b|during\b|(?!handling|reporting|logging|correct|track|messag|budget|checking)\w+ing\b)|"
     rf"[\w.]*(?:error|exception|failure)\s*:{_NOT_A_NUMBER}|\(?\w+(?:\.\w+)*(?:error|exception)\)|"
     r"traceback \(most recent|exception\b(?! handling)|fatal\b|panic:|"
-    r"(?:failed|failure)\b(?!\s?[,;|\t])|(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|to\b|\Z)|"
+    r"(?:failed|failure)\b(?!\s?[,;|\t]|\s*:\s*\d|\s(?:tasks|jobs|runs|tests|builds|requests|events|messages|rows|records|items|orders|payments)\b[^\n]{0,20}:\s*\n)|"
+    r"(?:\w+\s+){1,3}failed\s*(?:[:.(-]|with\b|to\b|\Z)|"
     r"unable to\b|could ?n[o']t\b|can ?not\b|can't\b|access denied|permission denied|unauthorized|forbidden|"
     r"not authorized|(?:\w+\s+){0,3}(?:rejected|blocked|denied|refused|aborted|not allowed)\s*(?:[:.]|\Z)|"
     r"(?:invalid|unsupported|unrecognized)\s+\w|something went wrong|"
@@ -76,6 +77,7 @@ _EMPTY_MARK = re.compile(
     re.IGNORECASE,
 )
 _LEAD = (
+    rf"(?:(?:{spaced(phrases.SORRY)})[\s,]+)?"
     r"(?:(?:(?:query|search|statement|success\w*|results?|ok|the query|your search|the search|it|there (?:is|are|were|"
     r"was)|"
     r"you (?:have|don't have)|(?:the |this )?(?:database|table|collection|list|folder|directory|project|schema|file|"
@@ -132,11 +134,13 @@ _AFFECTED = re.compile(
     re.IGNORECASE,
 )
 _AFFECTED_UNSPACED = re.compile(
+    rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"
+    rf"(?:\d+\s?(?:{phrases.ROWS['zh']})受(?:影响|影響)|[^\n。\d]{{0,8}}(?:{phrases.CHANGED['zh']})成功|"
     rf"(?:影响|影響)(?:的|を受けた)?\s*(?:行|列|笔|筆)?[数數]?\s*:?\s*\d|受(?:影响|影響)的?\s*(?:行|列|笔|筆)[数數]?\s*:|影響を受けた行数?|"
     rf"(?:成功|已)(?:将|把)?(?:{phrases.CHANGED['zh']})|(?:{phrases.CHANGED['zh']})(?:了\s?\d+|成功|完成)|"
     rf"\d+\s?(?:{phrases.ROWS['zh']})(?:{phrases.ROWS['zh']})?(?:已被?|被)(?:{phrases.CHANGED['zh']})|"
     rf"[^\n。]{{1,20}}已(?:被)?(?:{phrases.CHANGED['zh']})|"
-    rf"[^\n。]{{0,40}}(?:を|が)?(?:{phrases.CHANGED['ja']})(?:しました|されました|完了|に成功しました)"
+    rf"[^\n。]{{0,40}}(?:を|が)?(?:{phrases.CHANGED['ja']})(?:しました|されました|完了|に成功しました))"
 )
 _NOT_A_READ = (
     r"(?!(?:executed|completed|finished|retrieved|fetched|loaded|returned|listed|queried|parsed|connected|validated|"

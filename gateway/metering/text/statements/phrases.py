@@ -144,7 +144,7 @@ PAGE = {
 """Words before "1 of 5" that make it another statement than a number of records."""
 
 ERROR = {
-    "de": r"(?:\S+ ){0,3}(?:fehler|ausnahme)\b(?: (?:beim?|bei|in|w(?:a|ä)hrend|aufgetreten)\b|\s*[:!.]|\s*\Z)|"
+    "de": r"(?:\S+ ){0,3}\w{0,20}(?:fehler|ausnahme)\b(?: (?:beim?|bei|in|w(?:a|ä)hrend|aufgetreten)\b|\s*[:!.]|\s*\Z)|"
     r"[^\n:.]{0,60}\b(?:fehlgeschlagen|gescheitert)\b|(?:zugriff|verbindung|anfrage)\b[^\n]{0,30}\b(?:verweigert|"
     r"abgelehnt|unterbrochen)|"
     r"ung(?:u|ü)ltige?[rsn]? |unbekannte?[rsn]? |konnte (?:\S+ ){0,6}nicht\b|nicht autorisiert|zeit(?:u|"
@@ -218,6 +218,16 @@ NO = {
     "ru": r"нет|нету",
 }
 """Words before a noun that state that there is none."""
+
+SORRY = {
+    "en": r"sorry|unfortunately",
+    "de": r"leider|(?:f(?:u|ü)r|zu) (?:ihre|diese|die) (?:suche|anfrage) (?:wurden|gibt es)",
+    "es": r"lo siento|lamentablemente|para (?:su|esta) (?:b[úu]squeda|consulta)",
+    "fr": r"d[ée]sol[ée]|malheureusement|pour (?:votre|cette) (?:recherche|requ[êe]te)",
+    "pt": r"desculpe|infelizmente|para (?:sua|esta) (?:busca|pesquisa|consulta)",
+    "ru": r"к сожалению|по (?:вашему|этому|данному) запросу",
+}
+"""Words before a statement that nothing was found."""
 
 AFTER_NONE = {
     "en": r"(?:(?:was|were|is|are|have been|has been|could be) )?(?:found|available|returned|matched|match|matching|yet|exists?|"

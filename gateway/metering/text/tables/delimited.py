@@ -106,8 +106,16 @@ def _count_part(
                 len(fields) > 2 and len(set(fields)) == width and all(map(_IDENTIFIER.match, fields))
             )
             total = (
-                _count_lines(body, delimiter, width, is_header) if is_named or _is_plausible(fields, first) else None
+                _count_lines(body, delimiter, width, is_header)
+                if is_named or statements or _is_plausible(fields, first)
+                else None
             )
+            if (
+                total is not None
+                and _stated_header(statements, total) is None
+                and not (is_named or _is_plausible(fields, first))
+            ):
+                total = None
             if total is None or (total < 3 and ", " in first and not is_named):
                 if lines is None:
                     return None  # a long text is scanned only once
