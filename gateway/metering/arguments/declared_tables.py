@@ -10,17 +10,20 @@ from gateway.metering.arguments import rest_requests
 from gateway.metering.table_names import MAX_TABLE_NAME, normalize_table
 from gateway.metering.vocabulary.arguments import (
     ARGUMENTS_BY_TOOL_WORDS,
+    DATA_ARGUMENTS,
     DATABASE_ARGUMENTS,
     DATASET_ARGUMENTS,
     DOCUMENT_WORDS,
     FIELD_ARGUMENTS,
     INDEX_ARGUMENTS,
+    MODEL_ARGUMENTS,
     NOT_OBJECT_TYPES,
     OBJECT_ARGUMENTS,
     OBJECT_TYPE_ARGUMENTS,
     OPERATION_ARGUMENTS,
     PUBLISH_WORDS,
     RANGE_ARGUMENTS,
+    RECORD_WORDS,
     SCHEMA_ARGUMENTS,
     SHEET_ARGUMENTS,
     SOURCE_ARGUMENTS,
@@ -38,6 +41,7 @@ from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 _OTHER_TABLE_ARGUMENTS = TABLE_ARGUMENTS - INDEX_ARGUMENTS | SHEET_ARGUMENTS
 _NOT_NAMES = frozenset(("", "*", "%", "all", "none", "null"))
 _CELLS = re.compile(r"[A-Z]{1,3}\d{0,7}(?::[A-Z]{1,3}\d{0,7})?\Z", re.IGNORECASE)
+_MODEL = re.compile(r"[a-z_]\w{0,40}(?:\.\w{1,40}){1,4}\Z")
 _NAME = re.compile(r"[\w$.\-\"`\[\]]+\Z")
 
 
@@ -56,7 +60,9 @@ def _containers(tool: str, names: Set[str]) -> frozenset[str]:
         return DATABASE_ARGUMENTS
     if "namespace" in names and not VECTOR_WORDS.isdisjoint(words):
         return frozenset(("name",))
-    return frozenset()
+    if "datasourcename" in names and is_writing_tool(tool) and not DATA_ARGUMENTS.isdisjoint(names):
+        return frozenset(("datasourcename",))
+    return MODEL_ARGUMENTS if not RECORD_WORDS.isdisjoint(words) else frozenset()
 
 
 class DeclaredTables:
@@ -102,7 +108,7 @@ class DeclaredTables:
         elif (
             name in TABLE_ARGUMENTS
             or name.endswith(TABLE_ENDINGS)
-            or name in self._table_arguments
+            or (name in self._table_arguments and (name not in MODEL_ARGUMENTS or _MODEL.match(value) is not None))
             or (name in OBJECT_ARGUMENTS and self._is_table(name, value))
             or (name in OBJECT_TYPE_ARGUMENTS and self._is_type_of_records(value))
         ):

@@ -31,6 +31,7 @@ class Language(StrEnum):
     GAQL = "gaql"
     FLUX = "flux"
     AQL = "aql"
+    DAX = "dax"
     MONGODB_SHELL = "mongosh"
     CYPHER = "cypher"
     SOQL = "soql"
@@ -51,6 +52,7 @@ _READERS: dict[Language, Callable[[str], QueryAnalysis | None]] = {
     Language.GAQL: influxql.read_nrql,
     Language.FLUX: programs.read_flux,
     Language.AQL: programs.read_aql,
+    Language.DAX: programs.read_dax,
     Language.MONGODB_SHELL: programs.read_shell,
     Language.CYPHER: cypher.read,
     Language.SOQL: soql.read,
@@ -116,6 +118,7 @@ _UNMISTAKABLE = tuple(
             r"\s*for\s+\w+(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s",
         ),
         (Language.MONGODB_SHELL, r"\s*db\s*\.\s*(?:getCollection\(|[\w.$-]{1,120}\.\w{3,30}\s*\()"),
+        (Language.DAX, r"\s*evaluate\s+(?:\w+\s*\(|'|\w+\s*(?:\Z|order\s+by\s))"),
         (Language.FLUX, r"(?:\s*import\s+\"[\w/]{1,100}\")*\s*(?:\w+\s*=\s*)?from\s*\(\s*bucket\s*:"),
         (
             Language.INFLUXQL,
@@ -134,7 +137,7 @@ _DESCRIBED = re.compile(
 )
 _MAX_START = 600
 """Characters of a text by which its language is told."""
-_QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|for|\.)|\smetadata\s", re.IGNORECASE)
+_QUERY_MARK = re.compile(r"[|=({\[]|\A(?:show|for|evaluate|\.)|\smetadata\s", re.IGNORECASE)
 """Marks without which no text is unmistakable."""
 _LIKE_SQL = (
     (

@@ -1,8 +1,9 @@
-"""Flux, AQL and the shell of MongoDB: the tables that a program names.
+"""Flux, AQL, DAX and the shell of MongoDB: the tables that a program names.
 
 - Flux: the measurements that its filters name, or the bucket of a pipeline without one.
 - AQL (ArangoDB): the collections of `FOR … IN`, of traversals and of writes.
 - MongoDB's shell: the collection in `db.orders.find(…)`.
+- DAX: the tables in `EVALUATE`, `'Sales'[Amount]` and `Sales[Amount]`.
 
 Programs can call functions that read anything, so their tables are never exhaustive.
 """
@@ -46,6 +47,10 @@ _SHELL = re.compile(
     r"remove|replaceOne|drop|bulkWrite|createIndex|save|rename\w*)\s*\("
 )
 _SHELL_STAGE = re.compile(r"\bfrom[\"']?\s*:\s*[\"']([^\"'\n]{1,120})[\"']")
+_DAX_SKIPPED = re.compile(r'"(?:[^"]|"")*"|(?://|--)[^\n]*|/\*(?:[^*]|\*(?!/))*\*/')
+_DAX_TABLE = re.compile(
+    r"'([^'\n]{1,120})'|\b([A-Za-z_]\w{0,120})\[|\bevaluate\s+(\w{1,120})\s*(?:\Z|order\b)", re.IGNORECASE
+)
 _SHELL_READS = ("find", "findone", "aggregate", "distinct", "getindexes", "stats", "estimateddocumentcount")
 
 
@@ -179,3 +184,17 @@ def read_shell(text: str) -> QueryAnalysis | None:
     for name in _SHELL_STAGE.findall(text) if returns_rows else ():
         sources.add(name)
     return sources.analysis(returns_rows=returns_rows) if sources.read or sources.written else None
+
+
+def read_dax(text: str) -> QueryAnalysis | None:
+    """Return the tables of a DAX query; `None` if it is not understood."""
+    if len(text) > MAX_QUERY_CHARACTERS:
+        return None
+    plain = _DAX_SKIPPED.sub(" ", text)
+    sources = Sources(text)
+    sources.reach_more()
+    if "evaluate" not in plain.lower():
+        return None
+    for names in _DAX_TABLE.findall(plain):
+        sources.add(next(filter(None, names), ""))
+    return sources.analysis()

@@ -10,13 +10,16 @@ TABLE_ARGUMENTS = word_set(
     "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
     "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
     "sobject sobjectname sobjecttype objectapiname "
-    "loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers"
+    "loggroup loggroupname loggroupnames loggroupidentifier loggroupidentifiers entitysetname entitylogicalname "
+    "collectionpath collectiongroup indexpattern indexpatterns datastream datastreamname"
 )
 """Arguments with the name of a table."""
-TABLE_ENDINGS = ("tablename", "collectionname")
+TABLE_ENDINGS = ("tablename", "collectionname", "tablefullname")
 """Ends of further names of such arguments: `hypertable_name`."""
 
-INDEX_ARGUMENTS = word_set("index indexname indices indexuid indexid indexes")
+INDEX_ARGUMENTS = word_set(
+    "index indexname indices indexuid indexid indexes indexpattern indexpatterns datastream datastreamname"
+)
 """Arguments that name a table only if no other argument does."""
 
 SHEET_ARGUMENTS = word_set(
@@ -73,7 +76,7 @@ BROKER_WORDS = word_set(
     "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish subscribe"
 )
 STREAM_WORDS = BROKER_WORDS | word_set("stream streams log logs kinesis jetstream xadd xread xrange xrevrange xlen")
-CONTAINER_ARGUMENTS = word_set("container containername containerid")
+CONTAINER_ARGUMENTS = word_set("container containername containerid collectionid")
 ITEM_WORDS = word_set("cosmos cosmosdb item items document documents")
 PUBLISH_WORDS = word_set("publish produce send")
 """Tools that write the topic that they name."""
@@ -90,6 +93,12 @@ DATABASE_ARGUMENTS = word_set("database databasename db dbname")
 DOCUMENT_WORDS = word_set("document documents")
 VECTOR_WORDS = word_set("record records vector vectors embedding embeddings")
 """Tools of vectors name their index by `name`, with a `namespace`."""
+
+MODEL_ARGUMENTS = word_set("model modelname")
+"""Arguments with a model of a business application, such as `res.partner`."""
+RECORD_WORDS = word_set("record records odoo fields")
+DATA_ARGUMENTS = word_set("data rows records event events points")
+"""With rows to write, a data source is a table; otherwise it is a connection."""
 
 OPERATION_ARGUMENTS = word_set("operation action op dmloperation")
 WRITE_OPERATIONS = word_set("insert update upsert delete create replace write append remove drop truncate")

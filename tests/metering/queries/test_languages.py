@@ -29,6 +29,7 @@ from gateway.metering.queries.lexer import MAX_QUERY_CHARACTERS
         ('from(bucket: "b")', "flux"),
         ("FOR u IN users RETURN u", "aql"),
         ("db.orders.find({})", "mongosh"),
+        ("EVALUATE 'Sales'", "dax"),
         ("SHOW MEASUREMENTS", "influxql"),
         ("FIND {x} RETURNING Account", "soql"),
         ("sum by (job) (rate(http_requests_total[5m]))", "promql"),

@@ -75,3 +75,18 @@ def test_collections_of_the_shell(
 def test_other_texts_are_no_programs() -> None:
     assert programs.read_aql("hello") is None
     assert programs.read_shell("db.stats") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("EVALUATE Sales", ("sales",)),
+        ("EVALUATE 'Sales Orders' ORDER BY 'Sales Orders'[Date]", ("sales orders",)),
+        ('EVALUATE SUMMARIZECOLUMNS(Product[Color], "x", SUM(Sales[Amount])) // Other[a]', ("product", "sales")),
+        ("EVALUATE ROW(\"n\", COUNTROWS('Sales'))", ("sales",)),
+    ],
+)
+def test_tables_of_dax(text: str, read: tuple[str, ...]) -> None:
+    found = programs.read_dax(text)
+    assert found is not None
+    assert (found.read, found.is_exhaustive) == (read, False)
