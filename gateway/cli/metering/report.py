@@ -52,7 +52,10 @@ def report(
 
     recorded = read_call_file(call)
     tables = None if expected_tables is None else [one.strip() for one in expected_tables.split(",") if one.strip()]
-    made = anonymized_report(recorded, secrets.token_bytes(32), gateway.__version__, expected_records, tables)
+    try:
+        made = anonymized_report(recorded, secrets.token_bytes(32), gateway.__version__, expected_records, tables)
+    except ValueError as error:
+        raise CliError(f"{'standard input' if call == '-' else call} {error}") from None
     _write(made, output, as_json)
     if not made.reproduces:
         raise CliError(

@@ -48,8 +48,18 @@ def report(
 ) -> Report:
     """Anonymize a call; `records` and `tables` are those that would be right. Its duration is not bounded.
 
-    The report does not reproduce the count if the metering depends on something that was replaced.
+    The report does not reproduce the count if the metering depends on something that was replaced. Raises `ValueError`
+    with a message that completes "the file …".
     """
+    try:
+        return _report_of(call, salt, version, records, tables)
+    except RecursionError:
+        raise ValueError("is nested too deeply to be anonymized") from None
+
+
+def _report_of(
+    call: RecordedCall, salt: bytes, version: str, records: int | None, tables: Sequence[str] | None
+) -> Report:
     original = _metered(call)
     reports = []
     for attempt in range(ATTEMPTS):

@@ -236,6 +236,12 @@ def test_a_report_is_a_recorded_call() -> None:
     assert read_call(json.dumps(made.call)).tool == "run_query"
 
 
+def test_a_call_that_is_nested_too_deeply_is_refused() -> None:
+    result = b'{"content":[],"structuredContent":' + b'{"a":' * 900 + b"1" + b"}" * 901
+    with pytest.raises(ValueError, match="nested too deeply"):
+        report(RecordedCall("x", {}, result), SALT, "1.0")
+
+
 def test_names_are_replaced_as_in_the_call() -> None:
     anonymizer = Anonymizer(recorded(texts("x"), table="staff"), SALT)
     assert anonymizer.name("staff") == anonymizer.call().arguments["table"] != "staff"
