@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -119,7 +120,7 @@ def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | No
 
 def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
     """Return False if the parsed arguments would have no `tables_written`; quick to tell for the usual call."""
-    if is_writing_tool(tool) or not PUBLISH_WORDS.isdisjoint(tool_words(tool)):
+    if _may_write_by_name(tool):
         return True
     for name, value in arguments.items():
         if type(value) in SCALARS:
@@ -130,16 +131,19 @@ def may_write(tool: str, arguments: Mapping[str, Any]) -> bool:
             return True
         if name == "method" and value.upper() not in _READ_METHODS:
             return True
-        if len(value) >= MIN_STATEMENT and _may_hold_write(value):
+        if len(value) < MIN_STATEMENT:
+            continue
+        if _WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
+            return True
+        is_query = "(" in value or "|" in value or value.lstrip()[:1] == "."
+        if is_query and _QUERY_WRITE_WORD.search(value, 0, MAX_SQL_CHARACTERS):
             return True
     return False
 
 
-def _may_hold_write(text: str) -> bool:
-    if _WRITE_WORD.search(text, 0, MAX_SQL_CHARACTERS):
-        return True
-    is_query = "(" in text or "|" in text or text.lstrip()[:1] == "."
-    return is_query and _QUERY_WRITE_WORD.search(text, 0, MAX_SQL_CHARACTERS) is not None
+@lru_cache(maxsize=1_024)
+def _may_write_by_name(tool: str) -> bool:
+    return is_writing_tool(tool) or not PUBLISH_WORDS.isdisjoint(tool_words(tool))
 
 
 def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> ParsedArguments:
