@@ -39,7 +39,7 @@ MAX_REMARK_LINES = 4
 """Lines of a text without records that raise no doubt."""
 MAX_REMARK = 800
 """Characters of a text without records that may accompany those with records."""
-MAX_REMARK_LINES = 12
+MAX_WITNESS_LINES = 12
 """Lines of such a text that may state a number."""
 
 _FORMATS = {
@@ -273,7 +273,7 @@ def _add(lists: list[Count]) -> Count:
 
 def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
     """Compare a count with the numbers in the short texts beside it; one of several pages may have a larger total."""
-    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_REMARK_LINES]]
+    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_WITNESS_LINES]]
     if found.records is None or found.witness:
         return found
     judged = verdict(list(map(stated, lines)), found.records)
