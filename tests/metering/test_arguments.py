@@ -84,6 +84,8 @@ from gateway.metering.arguments import MAX_ARGUMENT_STRINGS, parse_arguments
         ("query_items", {"container": "orders", "database": "shop"}, "orders"),
         ("start", {"container": "web"}, ""),
         ("arango_query", {"query": "FOR u IN users RETURN u"}, "users"),
+        ("get_logs", {"stream": "stderr"}, ""),
+        ("search_logs", {"stream_name": "web"}, "web"),
         ("search_records", {"model": "res.partner", "domain": []}, "res.partner"),
         ("search_records", {"model": "bge-reranker-v2-m3"}, ""),
         ("chat", {"model": "res.partner"}, ""),

@@ -96,7 +96,7 @@ _UNMISTAKABLE = tuple(
             Language.KQL,
             rf"\s*(?:union\s[^|]{{1,500}}|\w+|\[\s*[\"'][^\"'\n]{{1,200}}[\"']\s*\])\s*\|\s*(?:{_COMMANDS[Language.KQL]})",
         ),
-        (Language.PPL, rf"\s*(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*(?:\Z|\|\s*(?:{_COMMANDS[Language.PPL]})\s)"),
+        (Language.PPL, rf"\s*(?:search\s+)?source\s*=\s*[\w.`,*-]+\s*\|\s*(?:{_COMMANDS[Language.PPL]})\s"),
         (Language.SPL, r"\s*(?:search\s[^|\n]{0,300}?)?\(*\bindex(?:\s*=|\s+in\s*\()\s*[\"\w*]"),
         (Language.SPL, r"[^|\[\n]{0,300}?\bindex\s*=\s*[\"\w*][^|]{0,500}\|\s*\w"),
         (
@@ -115,7 +115,8 @@ _UNMISTAKABLE = tuple(
         ),
         (
             Language.AQL,
-            r"\s*for\s+\w+(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s",
+            r"\s*for\s+(\w+)(?:\s*,\s*\w+){0,2}\s+in\s+[\w`@.\"]+\s[^;]{0,500}?\b(?:return|insert|update|remove|replace)\s"
+            r"[^;]{0,200}?\b\1\b",
         ),
         (Language.MONGODB_SHELL, r"\s*db\s*\.\s*(?:getCollection\(|[\w.$-]{1,120}\.\w{3,30}\s*\()"),
         (Language.DAX, r"\s*evaluate\s+(?:\w+\s*\(|'|\w+\s*(?:\Z|order\s+by\s))"),

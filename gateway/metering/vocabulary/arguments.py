@@ -75,7 +75,7 @@ GRAPH_WORDS = word_set("graph node nodes cypher neo4j vertex vertices")
 BROKER_WORDS = word_set(
     "kafka pulsar mqtt redpanda pubsub nats rabbitmq consume consumer produce producer publish subscribe"
 )
-STREAM_WORDS = BROKER_WORDS | word_set("stream streams log logs kinesis jetstream xadd xread xrange xrevrange xlen")
+STREAM_WORDS = BROKER_WORDS | word_set("stream streams kinesis jetstream xadd xread xrange xrevrange xlen")
 CONTAINER_ARGUMENTS = word_set("container containername containerid collectionid")
 ITEM_WORDS = word_set("cosmos cosmosdb item items document documents")
 PUBLISH_WORDS = word_set("publish produce send")
@@ -85,6 +85,7 @@ ARGUMENTS_BY_TOOL_WORDS = (
     (LABEL_ARGUMENTS, GRAPH_WORDS),
     (TOPIC_ARGUMENTS, BROKER_WORDS),
     (STREAM_ARGUMENTS, STREAM_WORDS),
+    (word_set("streamname"), word_set("log logs search")),
 )
 """Arguments that name a table only of tools with one of the words: labels of nodes do, labels of issues do not."""
 

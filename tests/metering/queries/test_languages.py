@@ -59,6 +59,8 @@ def test_the_language_of_an_unmistakable_text(text: str, language: str) -> None:
         "the index in (city)",
         "a = b",
         "for sale in berlin",
+        "for sale in berlin return policy",
+        "source=github",
         '{"query": {"match": {"a": "b"}}}',
         "",
     ],
