@@ -27,7 +27,7 @@ _CODED = re.compile(
 )
 """An entry that begins with its key: `A-1: Fix the door`."""
 _ADDRESS = re.compile(r"[^<>\n]{1,80} <[^<>\s]{1,120}>\Z")
-_HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)")
+_HANDLE = re.compile(r"[#@][^\W\d_][\w.-]{0,60}(?:\s|\Z)|#\d{1,9}\s\S")
 _NUMBERED_NOUN = re.compile(r"[\W_]{0,8}([^\W\d_]{2,20})[ _#-]{1,3}\d{1,12}(?=[\s:.,)\u2013\u2014-]|\Z)")
 _LABEL = re.compile(r"[\W_]{0,8}([^\W\d][\w ]{0,30}?)\**[:\uff1a]\**\s?\S")
 _TITLE_LINE = re.compile(r"(={2,8}|-{2,8}|\*{3,8}) \S[^\n]{0,120} \1\Z")

@@ -167,6 +167,7 @@ _BARE_HEADING = re.compile(
     rf"[#*\s]{{0,8}}(?:[^\W\d][^\n\d:]{{0,60}}\s)?(?:{spaced(phrases.ROWS)}|{spaced(phrases.THINGS)})[*\s]*:[*\s]*\Z"
 )
 _FOUND_SOME = re.compile(r"found|showing|listing|there (?:are|were|is)|returned")
+_ZERO_FIRST = re.compile(r"\W{0,8}0\s")
 _HINT = re.compile(rf"(?<!\w)(?:{spaced(phrases.HINT)})(?!\w)|{unspaced(phrases.HINT)}")
 _BULLET = re.compile(r"\s{0,8}(?:[-*\u2022]|\d{1,3}[.)])\s")
 NO_RECORDS = Count(0, "no_records_text", CountKind.COUNTED)
@@ -261,8 +262,10 @@ def _reports_write(plain: str, lines: list[str]) -> bool:
 def _states_none(start: str, first: str, lines: list[str]) -> bool:
     if is_empty_mark(start):
         return True
-    if stated(first).number == 0 and all(stated(line).number in (None, 0) for line in lines[1:]):
-        return True
+    numbers = [stated(line).number for line in lines]
+    if 0 in numbers and all(number in (None, 0) for number in numbers):
+        zero = lines[numbers.index(0)]
+        return zero is lines[0] or _ZERO_FIRST.match(zero) is not None
     if _NO_ACCESS.match(first):
         return False
     if _EMPTY_UNSPACED.match(first) or (len(lines) == 1 and _WHOLE.match(first)):

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - the cases are read better in one line each
+# ruff: noqa: E501, RUF001 - the cases are read better in one line each
 """Lines of one template are records; fields of one object and prose are not."""
 
 from __future__ import annotations
@@ -71,4 +71,37 @@ from tests.metering.support import records, texts
     ],
 )  # fmt: skip
 def test_lines_of_one_template_are_records(tool: str, text: str, expected: int | None) -> None:
+    assert records(texts(text), tool) == expected
+
+
+@pytest.mark.parametrize(
+    ("tool", "text", "expected"),
+    [
+        ("list_tables", "Here are the tables in your database:\n\n1. **users** – 5 rows\n2. **orders** – 12 rows\n\nWould you like to see the schema of one?", 2),
+        ("read_query", "[{'id': 1, 'name': 'a'}, {'id': 2, 'name': 'b'}]\n\nRows returned: 2", 2),
+        ("execute_sql", "id: 1\nname: a\n---\nid: 2\nname: b\n---\n", 2),
+        ("execute_sql", "Columns: id, name\n\n1\ta\n2\tb", None),
+        ("execute_sql", "Query results:\n\nid | name\n---+-----\n1 | a\n2 | b\n\nRows: 2", 2),
+        ("execute_sql", "Results: 2 rows\n\n[\n  {\"id\": 1},\n  {\"id\": 2}\n]", 2),
+        ("execute_sql", "✅ Query executed successfully in 12ms\n\n📊 2 rows returned\n\n```json\n[{\"id\": 1}, {\"id\": 2}]\n```", 2),
+        ("execute_sql", "✅ Query executed successfully in 12ms\n\n📊 0 rows returned", 0),
+        ("execute_sql", "Execution time: 12 ms\nRow count: 2\n\nid,name\n1,a\n2,b", 2),
+        ("find", "{\"_id\":1}\n{\"_id\":2}", 2),
+        ("find", "Found 2 documents in collection \"a\":\n\n{\n  \"_id\": 1\n}\n\n{\n  \"_id\": 2\n}", 2),
+        ("find", "{\n  \"_id\": 1\n}\n{\n  \"_id\": 2\n}", 2),
+        ("find", "[\n  {\n    _id: ObjectId('65'),\n    name: 'a'\n  },\n  {\n    _id: ObjectId('66'),\n    name: 'b'\n  }\n]", None),
+        ("hgetall", "name: ann\nage: 5", None),
+        ("lrange", "['a', 'b']", 2),
+        ("list_branches", "main\ndev *\nfeature/x", None),
+        ("list_issues", "Issues in acme/web:\n\n#12 [open] Fix the door - ann\n#13 [closed] Fix the roof - bob", 2),
+        ("list_prs", "PR #12: Fix the door (open)\nPR #13: Fix the roof (merged)", 2),
+        ("search_files", "No matches found", 0),
+        ("search_files", "Found 0 matches in 0 files", 0),
+        ("grep", "Found 2 matches in 1 file\n\nsrc/a.py:\n  Line 3: import os\n  Line 9: import re", 2),
+        ("list_events", "No upcoming events found.", 0),
+        ("list_events", "You have 2 upcoming events:\n\n- Meeting at 10:00\n- Dinner at 19:00", 2),
+        ("list_reminders", "You have no reminders.", 0),
+    ],
+)  # fmt: skip
+def test_records_between_the_remarks_of_a_server_are_counted(tool: str, text: str, expected: int | None) -> None:
     assert records(texts(text), tool) == expected
