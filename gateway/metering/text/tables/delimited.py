@@ -102,20 +102,7 @@ def _count_part(
                 continue
             fields = _fields(first, delimiter)
             is_named = columns is not None and tuple(one.lower() for one in fields) == columns
-            is_header = is_named or (
-                len(fields) > 2 and len(set(fields)) == width and all(map(_IDENTIFIER.match, fields))
-            )
-            total = (
-                _count_lines(body, delimiter, width, is_header)
-                if is_named or statements or _is_plausible(fields, first)
-                else None
-            )
-            if (
-                total is not None
-                and _stated_header(statements, total) is None
-                and not (is_named or _is_plausible(fields, first))
-            ):
-                total = None
+            total = _count_fitting(body, delimiter, fields, statements, is_named)
             if total is None or (total < 3 and ", " in first and not is_named):
                 if lines is None:
                     return None  # a long text is scanned only once
@@ -129,6 +116,20 @@ def _count_part(
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
             return counted(count_lines(body) - 1, "csv_text")
     return None
+
+
+def _count_fitting(
+    body: str, delimiter: str, fields: list[str], statements: list[Stated], is_named: bool
+) -> int | None:
+    """Count the lines of `body`, if its first line may be a header row or data, or the text states their number."""
+    is_plausible = is_named or _is_plausible(fields, body[:EDGE].partition("\n")[0])
+    if not is_plausible and not statements:
+        return None
+    is_header = is_named or (
+        len(fields) > 2 and len(set(fields)) == len(fields) and all(map(_IDENTIFIER.match, fields))
+    )
+    total = _count_lines(body, delimiter, len(fields), is_header)
+    return total if is_plausible or (total is not None and _stated_header(statements, total) is not None) else None
 
 
 def _candidates(text: str) -> list[str]:
