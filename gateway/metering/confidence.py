@@ -40,6 +40,7 @@ class Sign(StrEnum):
     DESCRIBING_TOOL = "describing_tool"
     OTHER_TEXTS = "other_texts"
     SCALARS_SKIPPED = "scalars_skipped"
+    ERROR_BESIDE = "error_beside"
     ECHO = "echo"
     RECORD_LIKE = "record_like"
     IDENTIFIED = "identified"
@@ -94,6 +95,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.OTHER_TEXTS: (-2.5, "longer texts without records beside it"),
     Sign.RECORD_LIKE: (0.5, "a flat object with an identifying member"),
     Sign.SCALARS_SKIPPED: (-3.5, "a list of values under a common name beside it"),
+    Sign.ERROR_BESIDE: (-1.5, "an error beside it"),
     Sign.ECHO: (0.5, "a member has the value of an argument"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from gateway.metering.confidence import Sign
-from gateway.metering.json import objects, witnesses
+from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_members import ObjectMembers
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.partial_values import length
@@ -102,6 +102,8 @@ class ObjectLists(ObjectMembers):
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
         if members.get("id"):
             return None  # a record with lists in it
+        if len(of_objects) == 1 and maps.is_map({self._original(of_objects[0]): None}, frozenset()):
+            return None  # one entry of a map beside other members
         if len(of_objects) == 1:
             signs = [Sign.OTHER_LIST]
             signs += [Sign.EMPTY_BESIDE_FULL] if self._has_empty_list() else []

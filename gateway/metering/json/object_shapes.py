@@ -17,6 +17,7 @@ from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
+    ERROR_MEMBERS,
     METADATA_MEMBERS,
     NEVER_RECORDS,
     ROW_COUNT_MEMBERS,
@@ -59,6 +60,8 @@ class ObjectShape(ObjectLists):
             found = self._count_members()
         if found.kind is CountKind.COUNTED and self._skips_scalars(found):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
+        if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
+            found = found.with_signs(Sign.ERROR_BESIDE)
         if found.records == 0:
             found = self._count_aggregations() or found
         if found.kind < CountKind.STATED and (stated := self._stated_number()) is not None:

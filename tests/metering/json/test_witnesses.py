@@ -87,3 +87,8 @@ def test_texts_below_one_that_announces_their_number_are_one_record_each() -> No
 
 def test_the_first_string_of_a_list_that_announces_the_others_is_not_a_record() -> None:
     assert records(structured({"result": ["Found 2 things:", "a", "b"]})) == 2
+
+
+def test_an_error_beside_a_list_of_unclear_meaning_makes_the_count_unknown() -> None:
+    assert records(structured({"error": "timeout", "weights": ROWS, "kind_of": "x", "region": "y"})) is None
+    assert records(structured({"error": None, "weights": ROWS, "kind_of": "x", "region": "y"})) == 2
