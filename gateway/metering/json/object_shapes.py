@@ -166,11 +166,10 @@ class ObjectShape(ObjectLists):
     def _count_nothing(self) -> Count | None:
         """Return 0 records if an object holds only null, or a message that there is nothing."""
         custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
-        if (
-            custom
-            and all(self._members[name] is None and name.isalpha() for name in custom)
-            and self._arguments.returns_rows is None
-        ):
+        if any(isinstance(value, dict | list) and value for value in self._members.values()):
+            return None
+        is_null = bool(custom) and all(self._members[name] is None and name.isalpha() for name in custom)
+        if is_null and self._arguments.returns_rows is None:
             return Count(0, self._parts.method, CountKind.STATED, (), (Sign.NO_DATA,))
         if len(custom) == 1 and custom[0] in ("detail", "msg", "reason") and isinstance(self._members[custom[0]], str):
             found = self._parts.count_text(self._members[custom[0]], MAX_WRAPPERS)
