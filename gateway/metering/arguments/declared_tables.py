@@ -14,6 +14,7 @@ from gateway.metering.vocabulary.arguments import (
     DATABASE_ARGUMENTS,
     DATASET_ARGUMENTS,
     DOCUMENT_WORDS,
+    EXPANDING_ARGUMENTS,
     FIELD_ARGUMENTS,
     INDEX_ARGUMENTS,
     MODEL_ARGUMENTS,
@@ -99,8 +100,10 @@ class DeclaredTables:
             self.written.update(request.tables[:1] if request.is_write else ())
 
     def _read(self, name: str, value: str) -> None:
-        if self._has_object and name in FIELD_ARGUMENTS and "." in value:
-            self.is_complete = False  # a field of another object
+        if (self._has_object and name in FIELD_ARGUMENTS and "." in value) or (
+            self._has_table and name in EXPANDING_ARGUMENTS and value
+        ):
+            self.is_complete = False  # a field of another object, or a relation
         if name in INDEX_ARGUMENTS and self._has_other:
             self.possible.add(normalize_table(value[:MAX_TABLE_NAME]))  # probably an index of the table
         elif name in SHEET_ARGUMENTS:

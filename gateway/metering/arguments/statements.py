@@ -28,6 +28,7 @@ from gateway.metering.vocabulary.arguments import (
     LANGUAGE_ARGUMENTS,
     OBJECT_ARGUMENTS,
     QUERY_ARGUMENTS,
+    SELECTING_ARGUMENTS,
     SQL_ARGUMENTS,
 )
 from gateway.metering.vocabulary.names import normalize_name
@@ -54,6 +55,9 @@ _TABLE_IN_EXPRESSION = re.compile(
 )
 """Queries without `SELECT … FROM` (`TABLE t`, `FROM t`) within an expression, in lower case."""
 
+
+_EMBEDDED = re.compile(r"[\w\"]\s*\(\s*[*\"a-z_]", re.IGNORECASE)
+"""A call, or another table embedded by PostgREST."""
 
 MAX_TEXTS_TOLD = 8
 """Texts of a call whose language is told by the text itself; later ones are no queries, unless names tell it."""
@@ -176,8 +180,11 @@ def may_hold_sql(name: str, value: str) -> bool:
     text = value.lower()
     if ("select" in text and "from" in text) or ("$" in text and any(stage in text for stage in _STAGE_NAMES)):
         return True
-    if name in CONDITION_ARGUMENTS and "(" in value:
-        condition = sql_cache.analyze(f"SELECT 1 WHERE {value}")
-        return condition is None or not condition.is_exhaustive or bool(condition.named)
+    if (name in CONDITION_ARGUMENTS and "(" in value) or (name in SELECTING_ARGUMENTS and _EMBEDDED.search(value)):
+        start = "SELECT 1 WHERE" if name in CONDITION_ARGUMENTS else "SELECT"
+        part = sql_cache.analyze(f"{start} {value}")
+        return part is None or not part.is_exhaustive or bool(part.named)
+    if "<entity" in text or "<link-entity" in text:
+        return True  # FetchXML
     is_possible = ("(" in text and ("from" in text or "table" in text)) or any(word in text for word in _SET_OPERATIONS)
     return is_possible and _TABLE_IN_EXPRESSION.search(text) is not None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
-from gateway.metering.vocabulary.arguments import MEMBER_ARGUMENTS
+from gateway.metering.vocabulary.arguments import MEMBER_ARGUMENTS, STAGE_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
 MAX_ARGUMENT_LEVELS = 6
@@ -31,7 +31,7 @@ class StringCollector:
 
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
-            self.found.append((MEMBER_ARGUMENTS.get((parent, name), name), value))
+            self.found.append((MEMBER_ARGUMENTS.get((parent, name)) or STAGE_ARGUMENTS.get(name, name), value))
             if value.lstrip()[:1] in _CONTAINER_STARTS and (inner := _parse_container(value)) is not None:
                 self._add_bounded(inner, name, parent, depth)
         elif not isinstance(value, Mapping | list | tuple):
@@ -53,8 +53,15 @@ class StringCollector:
 
 
 def _parse_container(text: str) -> Any:
-    """Return the JSON object or array in a text, as some servers read it; `None` if there is none."""
+    """Return the JSON object or array in a text, or a list of those in its lines; `None` if there is none."""
+    if len(text) > MAX_SQL_CHARACTERS:
+        return None
     try:
-        return json.loads(text) if len(text) <= MAX_SQL_CHARACTERS else None
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        lines = text.split("\n") if "}\n" in text or "}\r\n" in text else []
+        return [json.loads(line) for line in lines if line.strip()] or None
     except (ValueError, RecursionError):
         return None

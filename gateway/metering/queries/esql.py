@@ -24,7 +24,7 @@ from gateway.metering.vocabulary.names import word_set
 
 _LEXER = Lexer(
     skipped=f"{LINE_COMMENT}|{BLOCK_COMMENT}",
-    quoted=[(STRING, r'"""((?:[^"]|"(?!""))*)"""'), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
+    quoted=[(STRING, r'"""((?:[^"]|"(?!""))*)""""{0,2}'), (STRING, DOUBLE_QUOTED), (NAME, BACKTICKS)],
     word_characters=r"\w*.@:\-",
     marks=r"/\*|==|=~|!=|<=|>=",
 )
@@ -83,7 +83,7 @@ def _read_command(nodes: Nodes, sources: Sources) -> None:
 def _read_source(nodes: Nodes, sources: Sources) -> None:
     if len(nodes) != 1 or nodes[0].kind == MARK:
         sources.reach_more()
-    elif nodes[0].kind == "(":
+    elif nodes[0].kind == "(" and nodes[0].nodes and nodes[0].nodes[0].word in _SOURCES:
         _read_groups(nodes, sources)
     elif nodes[0].nodes:
         sources.reach_more()

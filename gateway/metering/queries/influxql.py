@@ -68,8 +68,8 @@ def read_nrql(text: str) -> QueryAnalysis | None:
     if not nodes or nodes[0].word not in ("select", "from") or find_word(nodes, "from") == len(nodes):
         return None
     sources = Sources(text)
-    if "//" in text:
-        sources.reach_more()  # a comment, or a part of a regular expression
+    if "//" in text or "\\" in text:
+        sources.reach_more()  # a comment or a part of a regular expression; an escape or a character
     _read_select(nodes, sources)
     return sources.analysis()
 
@@ -140,7 +140,8 @@ def _read_show(nodes: Nodes, sources: Sources) -> None:
     """Read `SHOW FIELD KEYS FROM m` and the like; without a measurement, it lists names."""
     start = find_word(nodes, "from")
     sources.lists_names = start == len(nodes)
-    sources.is_exhaustive = sources.is_exhaustive and not sources.lists_names
+    if sources.lists_names or find_word(nodes, "on") < start:
+        sources.reach_more()  # `ON` is followed by another database
     rest = nodes[start + 1 :]
     for source in split(rest[: find_word(rest, *_CLAUSES)], ",") if rest else ():
         _read_source(source, sources)

@@ -230,7 +230,7 @@ class _Reader:
                 self._pipeline(node.nodes)
             elif node.kind != "(" or before is None or not _is_call(before):
                 is_set = before is not None and (before.word in ("in", "has_any", "has_all") or before.is_mark("~"))
-                if is_set and len(node.nodes) == 1 and (name := _name(node.nodes[0])) and name not in self._defined:
+                if is_set and (name := _only_name(node)) and name not in self._defined:
                     self.sources.add(name, self.sources.possible)
                 self._expression(node.nodes, may_name_tables=may_name_tables)
             elif before.word in ("toscalar", "materialize", *_SOURCE_FUNCTIONS, *_OUTER_FUNCTIONS):
@@ -250,8 +250,7 @@ class _Reader:
         target = _name(nodes[at + 1]) if at + 1 < query else None
         if verb == "show":
             self.sources.lists_names = target is None
-            if target is not None:
-                self.sources.add(target)
+            self.sources.add(target or "")
             return self.sources.analysis()
         if target is None and verb in ("set", "append") and query < len(nodes):
             before = [node for node in nodes[:query] if _name(node) is not None]
@@ -272,6 +271,13 @@ def _name(node: Node) -> str | None:
     return None
 
 
+def _only_name(group: Node) -> str | None:
+    """Return the name that is all that a group holds, also in further parentheses."""
+    while len(group.nodes) == 1 and group.nodes[0].kind == "(":
+        group = group.nodes[0]
+    return _name(group.nodes[0]) if len(group.nodes) == 1 else None
+
+
 def _is_call(before: Node) -> bool:
     return before.kind == WORD and before.word not in _NOT_FUNCTIONS and not before.text.isdigit()
 
@@ -286,5 +292,4 @@ def _is_tabular(nodes: Nodes) -> bool:
     is_source = first in (*_GENERATORS, "union", "search", "find", "externaldata", "materialize", "view")
     outer = first in (*_SOURCE_FUNCTIONS, *_OUTER_FUNCTIONS)
     is_name = len(nodes) == 1 and _name(nodes[0]) is not None and not nodes[0].text[:1].isdigit()
-    is_bool = first in ("true", "false", "null")
-    return (is_source or outer or is_name) and not is_bool
+    return (is_source or outer or is_name) and first not in ("true", "false", "null")

@@ -6,6 +6,8 @@ exhaustive, as with commands that are not listed here.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
 from gateway.metering.queries.lexer import (
     BACKTICKS,
@@ -45,8 +47,8 @@ def read(text: str) -> QueryAnalysis | None:
     if not nodes:
         return None
     sources = Sources(text)
-    if "//" in text or "/*" in text:
-        sources.reach_more()  # not all versions have comments
+    if "//" in text or "/*" in text or ("`" in text and "\\" in text):
+        sources.reach_more()  # not all versions have comments, and escapes in names
     is_plan = nodes[0].word == "explain"
     query = nodes[1:] if is_plan else nodes
     if query and query[0].word in ("describe", "desc") and len(query) == 2 and query[1].is_identifier:
@@ -118,12 +120,19 @@ def _read_groups(nodes: Nodes, sources: Sources) -> None:
     """Read the sub-queries among `nodes`."""
     for node in nodes:
         inside = node.nodes
-        if inside and inside[0].word in ("source", "index", "search"):
+        if inside and (inside[0].word in ("source", "index", "search") or _has_source(node)):
             if not _read_query(inside, sources):
                 sources.reach_more()
-        elif any(one.is_mark("|") for one in inside):
+        elif any(one.is_mark("|") for one in inside) or (node.kind == "[" and inside):
             for command in split(inside, "|"):
                 if command:
                     _read_command(command, sources)
         else:
             _read_groups(inside, sources)
+
+
+def _has_source(group: Node) -> bool:
+    """Return True for a sub-query that has its source after other search terms."""
+    first = split(group.nodes, "|")[0]
+    names = (one.word in ("source", "index") and two.is_mark("=") for one, two in pairwise(first))
+    return group.kind == "[" and any(names)

@@ -8,38 +8,65 @@ from sqlglot import exp
 
 
 def is_cte(table: exp.Table | exp.Column) -> bool:
-    """Return True if a `WITH` clause in scope at `table` defines its name."""
-    if len(table.parts) > 1:
+    """Return True if a `WITH` clause in scope at `table` defines its name, in some engine."""
+    return _definition(table) is not None
+
+
+def is_cte_everywhere(table: exp.Table | exp.Column) -> bool:
+    """Return True if all engines read the name as the CTE, and none as a table of the same name.
+
+    A reference to the CTE that it is in is one only in the right operand of the `UNION` of a `WITH RECURSIVE`, and in
+    some engines a CTE does not see later ones.
+    """
+    found = _definition(table)
+    if found is None:
         return False
-    name = table.name.lower()
-    node: exp.Expr | None = table
-    inside: exp.Expr = table
+    definition, inside = found
+    if inside is None:
+        return True
+    union = inside.this
+    with_ = inside.parent
+    is_recursive = isinstance(with_, exp.With) and with_.args.get("recursive") and isinstance(union, exp.Union)
+    return bool(is_recursive) and definition is inside and any(one is union.expression for one in _ancestors(table))
+
+
+def _ancestors(node: exp.Expr | None) -> Iterator[exp.Expr]:
     while node is not None:
+        yield node
+        node = node.parent
+
+
+def _definition(table: exp.Table | exp.Column) -> tuple[exp.Expr, exp.Expr | None] | None:
+    """Return the CTE that a name stands for, and the one that the name is in if that is the same or an earlier one."""
+    if len(table.parts) > 1:
+        return None
+    name = table.name.lower()
+    inside: exp.Expr = table
+    for node in _ancestors(table):
         if isinstance(node, exp.CTE) and isinstance(node.parent, exp.With):
             inside = node
         with_ = node.args.get("with_")
-        if isinstance(with_, exp.With) and _defines(with_, name, inside):
-            return True
-        node = node.parent
-    return False
+        if isinstance(with_, exp.With) and (found := _definition_in(with_, name, inside)) is not None:
+            return found
+    return None
 
 
-def _defines(with_: exp.With, name: str, inside: exp.Expr) -> bool:
-    """Return True if `with_` defines `name` for code in the CTE `inside`, or in the statement itself.
+def _definition_in(with_: exp.With, name: str, inside: exp.Expr) -> tuple[exp.Expr, exp.Expr | None] | None:
+    """Return what `with_` defines as `name` for code in the CTE `inside`, or in the statement itself.
 
     In a plain `WITH`, a CTE sees the definitions before it; in a recursive one, all. Some engines have no keyword
     `RECURSIVE`, so a set operation counts as recursive too.
     """
+    sees_itself = with_.args.get("recursive")
+    reached: exp.Expr | None = None
     for definition in with_.expressions:
-        if (
-            definition is inside
-            and not with_.args.get("recursive")
-            and not isinstance(definition.this, exp.SetOperation)
-        ):
-            return False
+        if definition is inside:
+            reached = inside
+            if not sees_itself and not isinstance(definition.this, exp.SetOperation):
+                return None
         if definition.alias.lower() == name:
-            return True
-    return False
+            return definition, reached
+    return None
 
 
 def possible_tables(statement: exp.Expr) -> Iterator[str]:
@@ -47,5 +74,5 @@ def possible_tables(statement: exp.Expr) -> Iterator[str]:
     for node in statement.find_all(exp.In):
         listed = node.expressions
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
-        if isinstance(name, exp.Column) and not is_cte(name):
+        if isinstance(name, exp.Column) and not is_cte_everywhere(name):
             yield ".".join(part.name for part in name.parts).lower()

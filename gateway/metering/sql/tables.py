@@ -22,7 +22,7 @@ from sqlglot.errors import SqlglotError
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.sql import functions
 from gateway.metering.sql.macros import expand, has_macros, without_placeholders
-from gateway.metering.sql.name_scopes import is_cte, possible_tables
+from gateway.metering.sql.name_scopes import is_cte, is_cte_everywhere, possible_tables
 from gateway.metering.table_names import normalize_table
 
 logging.getLogger("sqlglot").disabled = True  # it logs statements, which may contain secrets
@@ -167,6 +167,7 @@ def _analyze(statements: list[exp.Expr]) -> QueryAnalysis | None:
             names = _names(table)
             is_exhaustive = is_exhaustive and names is not None
             if not names or is_cte(table):
+                possible.update(names if names and not is_cte_everywhere(table) else ())
                 continue
             is_target = id(table) in targets
             written.update(names if is_target else ())

@@ -6,7 +6,7 @@ from gateway.metering.vocabulary.names import word_set
 
 TABLE_ARGUMENTS = word_set(
     "table tablename tableid tables tablenames collection collectionname collections index indexname indices indexuid "
-    "indexid indexes viewname "
+    "indexid indexes targetindex viewname "
     "relation relationname entityset sourcetable targettable fromtable totable lefttable righttable tablenameorid "
     "tableidorname measurement measurementname nodelabel nodelabels vectorstore vectorstorename vectorstoreid "
     "sobject sobjectname sobjecttype objectapiname "
@@ -18,7 +18,7 @@ TABLE_ENDINGS = ("tablename", "collectionname", "tablefullname")
 """Ends of further names of such arguments: `hypertable_name`."""
 
 INDEX_ARGUMENTS = word_set(
-    "index indexname indices indexuid indexid indexes indexpattern indexpatterns datastream datastreamname"
+    "index indexname indices indexuid indexid indexes targetindex indexpattern indexpatterns datastream datastreamname"
 )
 """Arguments that name a table only if no other argument does."""
 
@@ -109,17 +109,18 @@ MEMBER_ARGUMENTS = {
     ("$lookup", "from"): "collection",
     ("$graphlookup", "from"): "collection",
     ("$unionwith", "coll"): "collection",
-    ("", "$unionwith"): "collection",
-    ("pipeline", "$unionwith"): "collection",
+    ("from", "coll"): "collection",
     ("$merge", "into"): "targettable",
-    ("pipeline", "$merge"): "targettable",
+    ("into", "coll"): "targettable",
     ("$out", "coll"): "targettable",
-    ("pipeline", "$out"): "targettable",
     ("indexes", "name"): "index",
     ("collections", "name"): "collection",
     ("tables", "name"): "table",
 }
 """(argument, member) of stages of an aggregation pipeline and of lists, and the name that the member is treated as."""
+
+STAGE_ARGUMENTS = {"$unionwith": "collection", "$out": "targettable", "$merge": "targettable"}
+"""Stages of an aggregation pipeline whose value may be a name, and the name that they are treated as."""
 
 SCHEMA_ARGUMENTS = ("schema", "schemaname", "tableschema", "dataset", "datasetid", "datasetname")
 SQL_ARGUMENTS = word_set(
@@ -136,6 +137,10 @@ LANGUAGE_ARGUMENTS = word_set("language querylanguage querytype lang querylang s
 """Arguments that may name the language of a query."""
 FIELD_ARGUMENTS = word_set("fields columns attributes properties")
 """Arguments with a list of fields to return."""
+SELECTING_ARGUMENTS = FIELD_ARGUMENTS | word_set("select")
+"""Arguments with fields, in which PostgREST embeds other tables: `id, orders(total)`."""
+EXPANDING_ARGUMENTS = word_set("expand $expand")
+"""Arguments with relations of OData, whose tables are not named."""
 CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition conditions having")
 """Arguments with an SQL condition."""
 FILE_ARGUMENTS = word_set(

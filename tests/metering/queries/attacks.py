@@ -53,6 +53,8 @@ ATTACKS = {
         ".show tables",
         "allowed | partition by x { secret | take 1 }",
         "allowed | fork (take 1) (union secret)",
+        "allowed | where x in ((secret))",
+        "allowed | where x in~ (((secret)))",
     ],
     "esql": [
         "FROM allowed, secret",
@@ -75,6 +77,8 @@ ATTACKS = {
         'FROM "<allowed-{now/d}>"',
         "FROM \uff41llowed",
         "TS secret",
+        'FROM allowed | WHERE x == """a"""" | LOOKUP JOIN secret ON a // "',
+        "FROM (secret)",
     ],
     "ppl": [
         "source=allowed, secret",
@@ -92,6 +96,11 @@ ATTACKS = {
         "source=allowed /* */ | head",
         "describe secret",
         "show datasources",
+        "source=allowed | append [ x=1 source=secret ]",
+        "source=allowed | append [ fields=1 source=secret | head 1 ]",
+        "source=allowed | append [ (a=1) source=secret ]",
+        "source=allowed | append [ describe secret ]",
+        "source=allowed | eval z = `a\\`b` | lookup secret id | eval y = `c\\`x`",
     ],
     "spl": [
         "index=allowed OR index=secret",
@@ -141,6 +150,7 @@ ATTACKS = {
         "SHOW FIELD KEYS",
         "DROP MEASUREMENT allowed",
         "DELETE FROM allowed",
+        "SHOW TAG VALUES ON other FROM allowed WITH KEY = x",
     ],
     "flux": ['from(bucket: "allowed") |> filter(fn: (r) => r._measurement == "allowed")'],
     "cypher": [
@@ -184,6 +194,7 @@ ATTACKS = {
         "FROM allowed SELECT * WHERE a IN (FROM secret SELECT a)",
         "FROM allowed SELECT * WHERE (b = 1 AND a IN (FROM secret SELECT a))",
         "FROM allowed SELECT * // ' \n WHERE a IN (FROM secret SELECT a) // '",
+        "SELECT x FROM allowed WHERE a = '\\' AND b IN (FROM secret SELECT c) AND d = '\\'",
     ],
     "promql": ["allowed", "secret"],
     "logql": ['{app="allowed"}'],

@@ -192,3 +192,28 @@ def test_a_statement_with_too_many_tables_has_no_analysis() -> None:
     text = "SELECT 1 FROM " + ", ".join(f"t{number}" for number in range(300))
     sql_cache.parse_sql(text)
     assert sql_cache.analyze(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH secret AS (SELECT a FROM allowed UNION ALL SELECT a FROM secret) SELECT * FROM secret",
+        "WITH RECURSIVE secret AS (SELECT * FROM secret) SELECT * FROM secret",
+        "WITH RECURSIVE secret AS (SELECT * FROM secret EXCEPT SELECT 1) SELECT * FROM secret",
+        "WITH RECURSIVE secret AS (SELECT a FROM secret UNION ALL SELECT a FROM allowed) SELECT * FROM secret",
+        "WITH RECURSIVE a AS (SELECT * FROM secret), secret AS (SELECT * FROM allowed) SELECT * FROM a",
+    ],
+)
+def test_a_name_that_some_engines_read_as_a_table_and_others_as_a_cte_is_named(text: str) -> None:
+    assert "secret" in analyzed(text).named
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WITH RECURSIVE d AS (SELECT a FROM t UNION ALL SELECT t.a FROM t JOIN d ON t.b = d.a) SELECT * FROM d",
+        "WITH c AS (SELECT a FROM t), d AS (SELECT * FROM c) SELECT * FROM c JOIN d ON c.a = d.a",
+    ],
+)
+def test_a_cte_is_no_table(text: str) -> None:
+    assert analyzed(text).named == ("t",)
