@@ -97,6 +97,8 @@ RESULTS: dict[str, Callable[[], bytes]] = {
     "trees": lambda: texts(("\u2502" + " " * 60 + "\n") * 900),
     "groups": lambda: texts("Found 5 things:\n" + "a:\n- b: 1\n" * 490),
     "names": lambda: texts("a.b\n" * 3_990),
+    "indented keys": lambda: texts("".join(" " * at + "a:\n" for at in range(350))),
+    "short lines of digits beyond ASCII": lambda: texts(("\U0001d7d8" + " " * 20 + "\n") * 86_000),
     "nested YAML": lambda: texts("".join(" " * at + "a:\n" for at in range(300))),
     "calls in a repr": lambda: texts("[" + "A(b=1), " * 9_000 + "]"),
     "beyond the limit": lambda: structured(b"[" + b"1," * (5 * M) + b"1]"),

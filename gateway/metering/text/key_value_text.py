@@ -35,7 +35,7 @@ _NUMBERED = re.compile(
 )
 _KEY = re.compile(r"[ \t*>-]{0,12}([\w\"'][\w .()/#'\"+-]{0,60}?)\**\s?(?::(?:\s|\Z)|\uff1a)")
 _BOLD_LABEL = re.compile(r"\*\*([^*\n]{1,60}?)(?:[:\uff1a]\*\*|\*\*\s?[:\uff1a])")
-_RULE = re.compile(r"\s*(?:[-=*_]{3,}|)\s*\Z")
+_RULE = re.compile(r"\s*+(?:[-=*_]{3,}+\s*+)?\Z")
 _CALL = re.compile(r"\w+\([^()]{0,40}\)\Z")
 _BULLETS = re.compile(r"\s{0,8}[-*•] ")
 _OUTER_KEY = re.compile(r"[\w.\"-]{1,80}:\Z")

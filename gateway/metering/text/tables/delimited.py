@@ -57,6 +57,7 @@ _NOT_A_NAME = re.compile(
 """A number, date, address or literal: not the name of a column."""
 _COLUMN_NAME = re.compile(r"[^\W\d][\w .#%()/-]{0,40}\Z")
 _RULE = re.compile(r"[-=+\t ]{3,}\Z")
+_NOT_BLANK = re.compile(r"\S")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,63}\Z")
 _HEADER_FIELD = re.compile(r"\"?[\w #$%&()*+./<=>@°:\[\]-]{0,80}\"?\Z")
 
@@ -90,14 +91,15 @@ def _count_part(
 ) -> Count | None:
     columns = arguments.columns
     for body in _candidates(text):
-        first, _, rest = body.partition("\n")
+        first = body[: EDGE + 1].partition("\n")[0]
         if len(first) > EDGE:
             return None
-        if _RULE.match(rest[:EDGE].partition("\n")[0]):
-            rest = rest.partition("\n")[2]
-            body = f"{first}\n{rest}"
+        second = _second_line(body, first)
+        if _RULE.match(second[:EDGE]):
+            body = first + "\n" + body[len(first) + 1 :].partition("\n")[2]
+            second = _second_line(body, first)
         for delimiter in _DELIMITERS:
-            width = _width(first, rest.partition("\n")[0][: 2 * EDGE], delimiter, columns)
+            width = _width(first, second, delimiter, columns)
             if width is None:
                 continue
             fields = _fields(first, delimiter)
@@ -107,7 +109,7 @@ def _count_part(
                 if lines is None:
                     return None  # a long text is scanned only once
                 continue
-            has_header = is_named or _has_header(fields, rest, delimiter, columns)
+            has_header = is_named or _has_header(fields, body[len(first) + 1 :], delimiter, columns)
             if not is_named and (stated_header := _stated_header(statements, total)) is not None:
                 has_header = stated_header
             if has_header is None:
@@ -116,6 +118,11 @@ def _count_part(
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
             return counted(count_lines(body) - 1, "csv_text")
     return None
+
+
+def _second_line(body: str, first: str) -> str:
+    start = len(first) + 1
+    return body[start : start + 2 * EDGE].partition("\n")[0]
 
 
 def _count_fitting(
@@ -147,12 +154,15 @@ def _candidates(text: str) -> list[str]:
 
 def _without_heading(body: str) -> list[str]:
     bodies = [body]
+    start, end = 0, len(body.rstrip())  # positions, because copies of a large text take long
     for _ in range(MAX_HEADING_LINES):
-        heading, end, rest = body.partition("\n")
-        if not end or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
+        line_end = body.find("\n", start, end)
+        heading = body[start : max(line_end, start)]
+        if line_end < 0 or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        body = trim_blank_lines(rest)
-        bodies.append(body)
+        following = _NOT_BLANK.search(body, line_end, end)
+        start = body.rfind("\n", line_end, following.start() if following else end) + 1
+        bodies.append(body[start : stop if (stop := body.find("\n", end)) >= 0 else len(body)])
     return bodies
 
 
