@@ -20,7 +20,7 @@ from gateway.metering.arguments import (
     parse_arguments,
     sql_statements,
 )
-from gateway.metering.arguments.limits import has_id, largest_result
+from gateway.metering.arguments.limits import largest_result
 from gateway.metering.confidence import THRESHOLD, Sign, confidence
 from gateway.metering.metering_result import (
     DECLARED,
@@ -122,7 +122,7 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
         method = AFFECTED_ROWS.method if count.kind is CountKind.NONE else count.method
         count = counted(0, method, (), (Sign.WRITE,)).at(count.path)
     elif count.kind is CountKind.OBJECT:
-        count = _count_object(count, parsed, arguments, tables)
+        count = _count_object(count, parsed, tables)
     if count.kind is CountKind.NONE or count.records is None:
         return MeteringResult(tables, None, UNKNOWN, written=written)
     if (limit := largest_result(arguments)) is not None and count.records >= limit:
@@ -133,15 +133,13 @@ def _combine(count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any]
     return _result(tables, count.records, count.method, written, count)
 
 
-def _count_object(
-    count: Count, parsed: ParsedArguments, arguments: Mapping[str, Any], tables: tuple[str, ...]
-) -> Count:
+def _count_object(count: Count, parsed: ParsedArguments, tables: tuple[str, ...]) -> Count:
     """Decide whether one object is a record: if the call reads a table, runs a query or fetches an entity by its id."""
     if is_writing_tool(parsed.tool) and parsed.returns_rows is None:
         return counted(0, count.method, (), (Sign.WRITE,)).at(count.path)
     if tables or parsed.returns_rows:
         return count
-    if is_fetching_tool(parsed.tool) and (has_id(arguments) or Sign.ECHO in count.signs):
+    if is_fetching_tool(parsed.tool) and (parsed.ids or Sign.ECHO in count.signs):
         return count.with_signs(Sign.IDENTIFIED)
     if Sign.RECORD_LIKE in count.signs and is_searching_tool(parsed.tool):
         return count

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from functools import lru_cache
 
 THRESHOLD = 0.8
 """Confidence below which a count is reported as unknown."""
@@ -41,6 +42,7 @@ class Sign(StrEnum):
     OTHER_TEXTS = "other_texts"
     SCALARS_SKIPPED = "scalars_skipped"
     ERROR_BESIDE = "error_beside"
+    ENTITY_BESIDE = "entity_beside"
     ECHO = "echo"
     RECORD_LIKE = "record_like"
     IDENTIFIED = "identified"
@@ -96,6 +98,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.RECORD_LIKE: (0.5, "a flat object with an identifying member"),
     Sign.SCALARS_SKIPPED: (-3.5, "a list of values under a common name beside it"),
     Sign.ERROR_BESIDE: (-1.5, "an error beside it"),
+    Sign.ENTITY_BESIDE: (-2, "values beside it that describe one entity, so the list may be a property"),
     Sign.ECHO: (0.5, "a member has the value of an argument"),
     Sign.IDENTIFIED: (2, "the object that the arguments name by its id"),
     Sign.LINKS: (3, "resource links"),
@@ -116,6 +119,7 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
 }
 
 
+@lru_cache(maxsize=1_024)
 def confidence(signs: tuple[Sign, ...]) -> float:
     """Return the probability that a count with these signs is right, from 0 to 1; repeated signs count once."""
     return 1 / (1 + math.exp(-sum(_SIGNS[sign][0] for sign in set(signs))))

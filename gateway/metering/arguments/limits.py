@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.metering.table_names import MAX_TABLE_NAME
 from gateway.metering.vocabulary.arguments import ID_ENDINGS, LIMIT_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
 
@@ -28,9 +29,10 @@ def largest_result(arguments: Mapping[str, Any]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def has_id(arguments: Mapping[str, Any]) -> bool:
-    """Return True if an argument identifies one entity."""
-    return any(
-        type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
+def ids(arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Return the values of the arguments that identify one entity each."""
+    return frozenset(
+        str(value)[:MAX_TABLE_NAME]
         for name, value in list(arguments.items())[:MAX_LIMIT_ARGUMENTS]
+        if type(value) in (int, str) and normalize_name(name).endswith(ID_ENDINGS)
     )

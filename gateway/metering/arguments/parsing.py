@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.arguments import rest_requests
+from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
 from gateway.metering.arguments.strings import SCALARS, StringCollector
@@ -66,6 +66,8 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     """The languages of queries other than SQL."""
     strings: frozenset[str]
     """Short strings among the arguments; a member of the result that repeats one is not data."""
+    ids: frozenset[str]
+    """The values of the arguments that identify one entity each."""
 
 
 class _TableNames:
@@ -165,6 +167,7 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         files=() if rest_requests.is_request(tool) else tuple(_files(others)),
         languages=names.languages,
         strings=frozenset(value for _, value in names.strings.found if len(value) <= MAX_TABLE_NAME),
+        ids=limits.ids(arguments),
     )
 
 

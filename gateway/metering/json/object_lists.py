@@ -25,6 +25,7 @@ from gateway.metering.vocabulary.tools import (
     is_named_after_tool,
     is_plural_tool,
     is_schema_tool,
+    is_statistics_tool,
     is_writing_tool,
 )
 
@@ -70,10 +71,17 @@ class ObjectLists(ObjectMembers):
             return None
         if isinstance(rows[0], list):
             return self._under(name, self._count_rows_of_cells(rows), Sign.COMMON_LIST)
+        others = {other: value for other, value in members.items() if other != name and isinstance(value, list | dict)}
+        names = objects.column_names(others, is_typed=False) if others else []
+        has_header = bool(names) and objects.leaf_strings(rows[0]) == names
+        if names and all(objects.count_cells(row) == len(names) for row in rows):
+            if not any(names):
+                return UNKNOWN_COUNT  # strings were skipped, so that a header cannot be told
+            signs = (Sign.COMMON_LIST, Sign.HEADER_LEFT_OUT) if has_header else (Sign.COMMON_LIST,)
+            return self._under(name, self._counted(length(rows) - has_header, *signs))
         signs = (Sign.COMMON_LIST, Sign.SEVERAL_LISTS) if self._has_other_list(name) else (Sign.COMMON_LIST,)
         found = self._count_list(name, *signs)
-        names = objects.column_names(members) if len(members) > 1 else []
-        if names and found.records == length(rows) > 1 and objects.leaf_strings(rows[0]) == names:
+        if has_header and found.records == length(rows) > 1:
             return msgspec.structs.replace(found, records=length(rows) - 1).with_signs(Sign.HEADER_LEFT_OUT)
         return found
 
@@ -157,6 +165,8 @@ class ObjectLists(ObjectMembers):
             return self._under(name, self._counted(described, Sign.COLUMN_LIST)) if described else None
         if not isinstance(columns, list) or not columns:
             return None
+        if is_statistics_tool(self._arguments.tool) and not objects.has_types({"columns": columns}):
+            return None
         is_description = isinstance(columns[0], dict) and is_describing_tool(self._arguments.tool)
         if not is_description and not members.keys() <= WRAPPER_MEMBERS:
             return None
@@ -171,7 +181,8 @@ class ObjectLists(ObjectMembers):
             return found
         if is_describing_tool(self._arguments.tool):
             stated = [one for one in stated if one.number == found.records or one.meaning is Meaning.RETURNED]
-        is_page = witnesses.is_page(self._members, found.records)
+        is_alike = all(one.number == found.records for one in stated)
+        is_page = not is_alike and witnesses.is_page(self._members, found.records)
         verdict = witnesses.judge(stated, found.records, self._members, is_page=is_page, is_sum=Sign.SUM in found.signs)
         if verdict.sign is not Sign.WITNESS_AGREES and (groups := self._with_groups(stated, list_name)) is not None:
             return groups
@@ -184,6 +195,11 @@ class ObjectLists(ObjectMembers):
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other
         return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)
+
+    def _is_beside_entity(self, found: Count) -> bool:
+        """Return True if the records are a list of this object, which describes one entity."""
+        list_name = normalize_name(found.path.partition(".")[0])
+        return bool(found.records) and isinstance(self._members.get(list_name), list) and self._describes_entity()
 
     def _skips_scalars(self, found: Count) -> bool:
         """Return True if a list of scalars under a common name was not counted, but something else was."""

@@ -6,22 +6,30 @@ from typing import Any, Protocol
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
+from gateway.metering.json import objects
 from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import Count, counted
+from gateway.metering.vocabulary.arguments import ID_ENDINGS
 from gateway.metering.vocabulary.members import (
     AFFECTED_MEMBERS,
     COLUMN_MEMBERS,
     COUNT_MEMBERS,
     ENVELOPE_MEMBERS,
+    PAGE_MEMBERS,
     RETURNED_COUNT_MEMBERS,
     ROW_MEMBERS,
     SUMMARY_MEMBERS,
+    TOTAL_MEMBERS,
     describes_records,
 )
-from gateway.metering.vocabulary.names import normalize_name
+from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
+    is_fetching_tool,
+    is_listing_tool,
+    is_searching_tool,
+    tool_words,
 )
 
 
@@ -40,6 +48,17 @@ class CountsParts(Protocol):
 
 _IDENTIFYING = frozenset(("id", "url", "title", "name", "key", "uuid", "uri", "path"))
 """Members with which a flat object is a record."""
+_ENTITY_MEMBERS = word_set(
+    "id title name displayname fullname username status state subject slug author owner assignee email created "
+    "createdat createdon createdby createddate creationdate updated updatedat modified modifiedat publishedat duedate"
+)
+"""Members that describe one entity."""
+_OUTCOMES = word_set(
+    "ok success succeeded successful complete completed done finished ready error failed partial true 200"
+)
+"""States of a call, as opposed to those of an entity."""
+_RESULT_LISTS = word_set("rows records recordset resultset resultrows results result documents docs hits data output")
+"""Lists that are hardly ever a property of an entity."""
 
 
 class ObjectMembers:
@@ -94,7 +113,9 @@ class ObjectMembers:
         return is_result and "id" not in self._members and ("\n" in text or text[:1] in ("[", "{"))
 
     def _has_parallel_lists(self) -> bool:
-        """Return True if several lists have the same length, so that an object is no single record."""
+        """Return True if several lists, here or in one member, have the same length: columns, so no single record."""
+        if any(isinstance(value, dict) and objects.are_columns(value) for value in self._members.values()):
+            return True
         lengths = [length(value) for value in self._members.values() if isinstance(value, list) and len(value) > 1]
         return len(lengths) > len(set(lengths))
 
@@ -131,6 +152,55 @@ class ObjectMembers:
         strings = self._arguments.strings
         values = (value for name, value in self._members.items() if name not in WRAPPER_MEMBERS)
         return any(isinstance(value, str) and value in strings for value in values)
+
+    def _is_entity(self) -> bool:
+        """Return True if an object is the one that the tool fetches by its id, so that a list in it is a property."""
+        if not is_fetching_tool(self._arguments.tool) or self._is_page_of_results():
+            return False
+        if objects.is_entity(self._members):
+            return True
+        if not any(map(self._is_own_id, self._members)):
+            return False
+        if any(name not in WRAPPER_MEMBERS and not self._is_own_id(name) for name in self._scalars()):
+            return True
+        lengths = {length(value) for value in self._members.values() if isinstance(value, list)}
+        return any(type(total := self._members.get(name)) is int and total not in lengths for name in TOTAL_MEMBERS)
+
+    def _is_own_id(self, name: str) -> bool:
+        """Return True if a member has the value of an id among the arguments and is the entity's: `id`, `order_id`."""
+        value = self._members[name]
+        if type(value) not in (int, str) or str(value) not in self._arguments.ids:
+            return False
+        ending = next((one for one in ID_ENDINGS if name.endswith(one)), None)
+        return ending is not None and name.removesuffix(ending) in {"", *tool_words(self._arguments.tool)}
+
+    def _is_page_of_results(self) -> bool:
+        """Return True if a list is a result rather than a property, by its name or by what describes the page."""
+        members = self._members
+        is_result = any(isinstance(members.get(name), list) for name in _RESULT_LISTS)
+        return is_result or "columns" in members or not PAGE_MEMBERS.isdisjoint(members)
+
+    def _scalars(self) -> list[str]:
+        """Return the members with a single value, without those that say how the call went."""
+        return [
+            name
+            for name, value in self._members.items()
+            if not isinstance(value, list | dict) and value not in (None, "") and not self._is_outcome(name)
+        ]
+
+    def _is_outcome(self, name: str) -> bool:
+        return name in ("status", "state") and str(self._members[name]).lower() in _OUTCOMES
+
+    def _describes_entity(self) -> bool:
+        """Return True if the values beside a list describe one entity, and neither tool nor query asks for a list."""
+        tool, arguments = self._arguments.tool, self._arguments
+        if is_listing_tool(tool) or is_searching_tool(tool) or arguments.returns_rows or self._is_page_of_results():
+            return False
+        described = [name for name in self._scalars() if name in _ENTITY_MEMBERS and not self._is_repeated(name)]
+        return len(described) > (0 if is_fetching_tool(tool) else 1)
+
+    def _is_repeated(self, name: str) -> bool:
+        return isinstance(value := self._members[name], str) and value in self._arguments.strings
 
     def _is_record_like(self) -> bool:
         """Return True if an object is flat and has an identifying member."""

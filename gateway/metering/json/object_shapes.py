@@ -27,7 +27,6 @@ from gateway.metering.vocabulary.members import (
 )
 from gateway.metering.vocabulary.tools import (
     is_describing_tool,
-    is_fetching_tool,
     is_named_after_tool,
     is_overwriting_tool,
     is_schema_tool,
@@ -58,6 +57,8 @@ class ObjectShape(ObjectLists):
             found = self._counted(0, Sign.WRITE) if self._arguments.returns_rows is None else self._count_members()
         else:
             found = self._count_members()
+        if not {Sign.COMMON_LIST, Sign.OTHER_LIST}.isdisjoint(found.signs) and self._is_beside_entity(found):
+            found = found.with_signs(Sign.ENTITY_BESIDE)
         if found.kind is CountKind.COUNTED and self._skips_scalars(found):
             found = found.with_signs(Sign.SCALARS_SKIPPED)
         if found.records and any(members.get(name) for name in ERROR_MEMBERS & members.keys()):
@@ -88,7 +89,7 @@ class ObjectShape(ObjectLists):
             return self._counted(1, Sign.SCALAR)
         if self._is_selected() or (self._arguments.has_one_column and self._is_one_scalar()):
             return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.COLUMNS_AGREE))
-        if is_fetching_tool(self._arguments.tool) and objects.is_entity(members):
+        if self._is_entity():
             return Count(1, self._parts.method, CountKind.OBJECT, (), (Sign.SINGLE_OBJECT, Sign.RECORD_LIKE))
         if (rows := self._count_rows_member()) is not None:
             return rows
@@ -114,6 +115,8 @@ class ObjectShape(ObjectLists):
             return found
         if "count" in tool_words(self._arguments.tool) and len(witnesses.find(members, "")) == 1:
             return self._counted(1, Sign.SCALAR)
+        if all(map(objects.is_bookkeeping, members)):
+            return UNKNOWN_COUNT
         if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
             return wrapped if wrapped.kind else self.count_message()
         return self._count_without_list(wrapped)
@@ -261,6 +264,8 @@ class ObjectShape(ObjectLists):
         inner = self._members[custom[0]]
         if not isinstance(inner, dict) and not _is_multiline(inner):
             return None
+        if len(self._members) > 1 and maps.is_map({self._original(custom[0]): None}, frozenset()):
+            return None  # one entry of a map beside other members
         found = self._under(custom[0], self._parts.count(inner, self._depth + 1))
         if scalars and Sign.COMMON_LIST not in found.signs:
             return None

@@ -102,16 +102,24 @@ def count_buckets(aggregations: Any) -> int:
     return total
 
 
-def column_names(members: Members) -> list[str]:
-    """Return the names of the columns that an object describes beside its rows."""
+def column_names(members: Members, *, is_typed: bool = True) -> list[str]:
+    """Return the names of the columns, with their types, that an object describes beside its rows."""
     inner = [value for value in members.values() if isinstance(value, dict)][:4]
     for value in [*members.values(), *(value for one in inner for value in one.values())]:
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            names = [one.get("Name", one.get("name")) for one in value]
-            types = [name for name in value[0] if "type" in name.lower()]
-            if types and all(isinstance(name, str) for name in names):
-                return names
+        if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+            continue
+        if is_typed and not any("type" in name.lower() for name in value[0]):
+            continue
+        names = [one.get("Name", one.get("name")) if isinstance(one, dict) else None for one in value]
+        if all(isinstance(name, str) for name in names):
+            return names
     return []
+
+
+def count_cells(row: Any) -> int:
+    """Return the number of cells in a row that is an object with a list of them; 0 for another."""
+    cells = next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else None
+    return length(cells) if isinstance(cells, list) else 0
 
 
 def leaf_strings(value: Any, depth: int = 0) -> list[str]:
@@ -134,7 +142,12 @@ def described_columns(value: Any) -> int:
 def has_types(value: dict[str, Any]) -> bool:
     """Return True if the columns that an object lists have types."""
     columns = value.get("columns", value.get("fields"))
-    return isinstance(columns, list) and isinstance(columns[0], dict) and any("type" in name for name in columns[0])
+    return (
+        isinstance(columns, list)
+        and bool(columns)
+        and isinstance(columns[0], dict)
+        and any("type" in name for name in columns[0])
+    )
 
 
 def is_named_result(members: Members) -> bool:
@@ -215,6 +228,11 @@ def is_pending(members: Members) -> bool:
     return has_handle and is_flat and known
 
 
+def is_bookkeeping(name: str) -> bool:
+    """Return True if a member (normalized) tells of the request and its costs."""
+    return name.endswith(("metadata", "consumedcapacity", "requestid"))
+
+
 def is_acknowledgement(members: Members) -> bool:
     """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
     custom = [name for name in members if name not in WRAPPER_MEMBERS]
@@ -251,6 +269,12 @@ def stated_number(members: Members) -> tuple[str, int] | None:
         if type(number := members[name]) is int and number >= 0:
             return name, number
     return None
+
+
+def are_columns(value: dict[str, Any]) -> bool:
+    """Return True if an object holds only lists of values, two or more, of the same length."""
+    lists = [one for one in value.values() if isinstance(one, list) and one and not isinstance(one[0], dict | list)]
+    return 1 < len(lists) == len(value) and len(set(map(length, lists))) == 1 and length(lists[0]) > 1
 
 
 def length_of_nested_lists(members: Members) -> int | None:

@@ -16,7 +16,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects
 from gateway.metering.json.object_shapes import MAX_WRAPPERS, ObjectShape
-from gateway.metering.json.partial_values import UNREAD, length
+from gateway.metering.json.partial_values import UNREAD, PartialList, length
 from gateway.metering.metering_result import FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_schema_tool
@@ -27,6 +27,7 @@ MAX_COUNTED_OBJECTS = 120
 """Objects in which records are sought (about 25 µs each); beyond, their records are unknown."""
 SAMPLE = 8
 """Elements of a list that are examined."""
+_LISTS = frozenset((list, PartialList))
 
 
 class ShapeCounter:
@@ -212,4 +213,6 @@ def _frame_rows(value: Any) -> int | None:
 
 def _holds_rows(value: dict[str, Any]) -> bool:
     """Return True if an object has a list of rows."""
+    if _LISTS.isdisjoint(map(type, value.values())):
+        return False
     return any(isinstance(one, list) and normalize_name(name) in ("rows", "records") for name, one in value.items())

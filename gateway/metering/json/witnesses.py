@@ -116,7 +116,7 @@ def is_page(members: Members, records: int) -> bool:
     values = [members, *(one for name, one in members.items() if name in SUMMARY_MEMBERS and isinstance(one, dict))]
     for value in values:
         inner = value if value is members else normalize_members(value)
-        if any(inner.get(name) not in (None, False, "", 0) for name in PAGE_MEMBERS):
+        if any(inner[name] not in (None, False, "", 0) for name in PAGE_MEMBERS & inner.keys()):
             return True
         if any(inner.get(name) == records for name in ("limit", "pagesize", "perpage", "maxresults")):
             return True

@@ -68,7 +68,7 @@ def count(text: str, arguments: ParsedArguments, depth: int, count_value: Counts
             is_row = found.kind is CountKind.OBJECT and text[0] == "(" and is_listing_tool(arguments.tool)
             return counted(1, found.method) if is_row else found
         if begins_as_data(text):
-            message = messages.count(text) if text[0] == "(" else None
+            message = _count_message(text, arguments) if text[0] == "(" else None
             return message or count_embedded(text, depth, count_value) or UNKNOWN_COUNT
     if (message := _count_message(text, arguments)) is not None:
         return message
@@ -94,9 +94,12 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         return messages.NO_RECORDS
     if _is_data_of_words(text, arguments):
         return None
-    message = messages.count(_below_heading(text)) or messages.count(text)
+    below = _below_heading(text)
+    message = messages.count(below) or (None if below is text else messages.count(text))
     if message is messages.NO_RECORDS and "count" in tool_words(arguments.tool) and _DIGIT.search(text):
         return None  # the number is the answer
+    if message is messages.AFFECTED_ROWS and _selects(arguments):
+        return None
     if message is not None:
         return message
     is_listing = is_listing_tool(arguments.tool)
@@ -106,6 +109,11 @@ def _count_message(text: str, arguments: ParsedArguments) -> Count | None:
         if is_empty or ((is_listing or "query" in tool_words(arguments.tool)) and _states_none_below(text))
         else None
     )
+
+
+def _selects(arguments: ParsedArguments) -> bool:
+    """Return True if the call's statement returns rows and writes none, so that no text reports a write."""
+    return arguments.returns_rows is True and not arguments.tables_written
 
 
 def _is_data_of_words(text: str, arguments: ParsedArguments) -> bool:
@@ -125,7 +133,7 @@ def _below_heading(text: str) -> str:
 
 def _states_none_below(text: str) -> bool:
     """Return True if a paragraph states that nothing was found, and only advice follows it."""
-    if len(text) > MAX_REPORT:
+    if len(text) > MAX_REPORT or (text[0] != "#" and "\n\n" not in text):
         return False
     if text[0] != "#":
         text = "\n\n" + text
@@ -140,7 +148,7 @@ def _states_none_below(text: str) -> bool:
 
 def _confirmed_write(text: str, arguments: ParsedArguments) -> Count | None:
     """Return 0 records if a writing tool confirms the write in a few words."""
-    is_short = len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
+    is_short = not _selects(arguments) and len(text) <= MAX_CONFIRMATION and text.count("\n") <= MAX_CONFIRMATION_LINES
     return (
         messages.AFFECTED_ROWS if is_short and is_writing_tool(arguments.tool) and _CONFIRMATION.search(text) else None
     )

@@ -44,6 +44,8 @@ class _NotYamlError(Exception):
 
 def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | None:
     """Count the records in a YAML dump; `None` for another text."""
+    if len(lines) > 1 and not any(":" in line for line in lines):
+        return None  # no map, and so no record
     first = lines[0].lstrip()
     if not (_KEY.match(first[:MAX_VALUE]) or first.startswith("- ") or first.rstrip() == "---"):
         return None

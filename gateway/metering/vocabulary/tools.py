@@ -41,6 +41,7 @@ _DESCRIBE_WORDS = word_set(
     "describe info schema stats statistics metadata profile summary summarize count inspect analyze analysis structure "
     "definition health status overview mapping mappings"
 )
+_STATISTICS_WORDS = word_set("stats statistics status health profile summary summarize overview count")
 _LIST_VERBS = word_set("list ls search find glob grep enumerate all names filter browse describe schema show")
 _LISTED_THINGS = word_set(
     "tables schemas databases columns collections sheets worksheets files directories folders keys views names "
@@ -136,6 +137,11 @@ def is_named_after_tool(member: str, tool: str) -> bool:
     """
     known = tool_words(tool)
     return member in known or (is_listing_tool(tool) and member.endswith("s") and member[:-1] in known)
+
+
+def is_statistics_tool(tool: str) -> bool:
+    """Return True if the tool returns statistics about data instead of the columns of a table."""
+    return not tool_words(tool).isdisjoint(_STATISTICS_WORDS) and not is_schema_tool(tool)
 
 
 def is_schema_tool(tool: str) -> bool:

@@ -272,3 +272,93 @@ def test_a_message_that_there_is_nothing_is_no_record_whatever_is_beside_it() ->
     message = {"message": "Query returned no results.", "status": "success"}
     assert records(structured({**message, "result_id": "17b", "warnings": []}), sql="SELECT * FROM t") == 0
     assert records(structured({"message": "Query returned no results.", "weight": "x"}), sql="SELECT * FROM t") is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "entity"),
+    [
+        ("get_issue", {"issue_number": 3}, {"number": 3, "title": "x", "labels": ROWS, "assignees": [], "comments": 4}),
+        ("get_order", {"order_id": 3}, {"id": 3, "total": 5, "items": ROWS}),
+        ("get_order", {"order_id": 3}, {"order_id": 3, "status": "paid", "items": ROWS, "total": 10}),
+        ("get_order", {"order_id": 3}, {"data": {"id": 3, "total": 5, "items": ROWS}}),
+        ("get_order", {"order_id": 3}, {"order": {"id": 3, "total": 5, "items": ROWS}}),
+        ("get_customer", {"customer_id": "9"}, {"customer_id": 9, "name": "Ann", "orders": ROWS, "addresses": [{}]}),
+        ("get_playlist", {"playlist_id": "P"}, {"id": "P", "name": "n", "tracks": {"items": ROWS, "total": 2}}),
+    ],
+)
+def test_an_entity_that_the_arguments_name_is_one_record_whatever_lists_are_in_it(
+    tool: str, arguments: dict[str, Any], entity: dict[str, Any]
+) -> None:
+    assert records(structured(entity), tool, **arguments) == 1
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "page"),
+    [
+        ("fetch_page", {}, {"items": ROWS, "total": 10}),
+        ("search", {"q": "x"}, {"title": "Hits", "status": "open", "items": ROWS, "total": 10}),
+        ("list_items", {"order_id": 3}, {"order_id": 3, "status": "paid", "items": ROWS}),
+        ("get_query_result", {"query_id": 7}, {"query_id": 7, "status": "finished", "runtime": 1.5, "rows": ROWS}),
+        ("get_query_result", {"query_id": 7}, {"id": 7, "state": "done", "runtime": 1.5, "data": ROWS}),
+        ("run_query", {"sql": "SELECT id, name FROM t"}, {"title": "x", "created": "2024-05-01", "items": ROWS}),
+    ],
+)
+def test_a_page_of_items_has_as_many_records_whatever_describes_it(
+    tool: str, arguments: dict[str, Any], page: dict[str, Any]
+) -> None:
+    assert records(structured(page), tool, **arguments) == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "value"),
+    [
+        ("fetch_playlist", {"title": "Mix", "created": "2024-05-01", "items": ROWS}),
+        ("playlist", {"title": "Mix", "created": "2024-05-01", "items": ROWS}),
+        ("playlist", {"title": "Mix", "author": "Ann", "labels": ROWS}),
+    ],
+)
+def test_a_list_beside_values_that_describe_an_entity_is_unknown(tool: str, value: dict[str, Any]) -> None:
+    result = meter(tool, {}, wire(structured(value)))
+    assert result.records is None
+    assert Sign.ENTITY_BESIDE in result.signs
+
+
+def test_the_number_of_items_that_is_stated_beside_an_entity_confirms_them() -> None:
+    assert records(structured({"title": "Mix", "created": "2024-05-01", "items": ROWS, "count": 2}), "mix") == 2
+
+
+@pytest.mark.parametrize("column", [{"name": "a", "nulls": 3}, {"name": "a", "min": 1, "max": 2}])
+def test_statistics_by_column_have_no_number_of_records(column: dict[str, Any]) -> None:
+    described = {"table": "t", "row_count": 500, "size_mb": 3, "columns": [column, {**column, "name": "b"}]}
+    assert records(structured(described), "get_table_stats", table="t") is None
+    assert records(structured(described), "describe_table", table="t") == 2
+
+
+@pytest.mark.parametrize("names", [["id"], ["id", "name"]])
+def test_a_first_row_that_repeats_the_names_of_the_columns_is_not_counted(names: list[str]) -> None:
+    header = {"Data": [{"VarCharValue": name} for name in names]}
+    rows = [{"Data": [{"VarCharValue": f"{number}{name}"} for name in names]} for number in range(3)]
+    described = {"ColumnInfo": [{"Name": name} for name in names]}
+    for rows_with_header, expected in [([header, *rows], 3), ([header], 0), (rows, 3)]:
+        value = {"ResultSet": {"Rows": rows_with_header, "ResultSetMetadata": described}}
+        assert records(structured(value), "get_query_results", query_execution_id="x") == expected
+
+
+@pytest.mark.parametrize("answer", [{}, {"ConsumedCapacity": {"CapacityUnits": 0.5}}])
+def test_an_answer_that_only_describes_the_request_is_no_record(answer: dict[str, Any]) -> None:
+    result = structured({**answer, "ResponseMetadata": {"HTTPStatusCode": 200}})
+    assert records(result, "get_item", table_name="orders", key={"id": "1"}) is None
+
+
+def test_an_object_with_columns_of_values_in_a_member_is_not_one_record() -> None:
+    forecast = {"city": "Berlin", "current": {"temp": 5}, "hourly": {"time": ["a", "b", "c"], "temp": [1, 2, 3]}}
+    assert records(structured(forecast), "get_forecast", city="Berlin") is None
+
+
+def test_the_only_entry_of_a_map_does_not_become_a_list_beside_other_members() -> None:
+    assert records(structured({"2024-01-02": {"table": []}})) == 1
+    assert records(structured({"2024-01-02": {"table": []}, "elapsed_ms": None})) is None
+
+
+def test_an_empty_list_of_columns_has_no_types() -> None:
+    assert records(structured({"a": [1, 2], "b": [3, 4], "c": 1, "columns": []})) is None

@@ -143,6 +143,8 @@ def _count_under_header(lines: list[str]) -> int | None:
 
 def _count_marked(text: str) -> int | None:
     """Count the names in a list that marks the current one: `* main`, `  topic`."""
+    if text[:2] != "* " and "\n* " not in text:
+        return None
     lines = text.split("\n")
     lines[0] = lines[0] if lines[0][:1] == "*" else "  " + lines[0]  # its leading white space was stripped
     if len(lines) < 2 or len([line for line in lines if line[:2] == "* "]) != 1:

@@ -29,9 +29,9 @@ def is_log_line(line: str) -> bool:
 
 def count(lines: list[str], reads_logs: bool) -> int | None:
     """Count the lines of a log; `None` for another text, or a single line of a tool that does not read logs."""
-    filled = [line for line in lines if line.strip()]
-    if not filled or not is_log_line(filled[0]):
+    if not is_log_line(next((line for line in lines if line.strip()), "")):
         return None
+    filled = [line for line in lines if line.strip()]
     entries = 0
     for line in filled:
         if is_log_line(line):

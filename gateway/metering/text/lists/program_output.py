@@ -46,8 +46,10 @@ def _count_long_entries(lines: list[str]) -> int | None:
 
 def _count_tree(lines: list[str]) -> int | None:
     """Count the entries below the root of a tree of folders."""
+    if not any(_TREE_ENTRY.match(line[:MAX_MATCHED]) for line in lines[:2]):
+        return None
     entries = [_TREE_ENTRY.match(line[:MAX_MATCHED]) is not None for line in lines]
-    if not any(entries[:2]) or sum(entries) < len(entries) - 2 or any(not one for one in entries[1:-1]):
+    if sum(entries) < len(entries) - 2 or any(not one for one in entries[1:-1]):
         return None
     return sum(entries)
 

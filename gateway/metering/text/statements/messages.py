@@ -133,6 +133,10 @@ _AFFECTED = re.compile(
     r"alter table|create index|truncate table)\s*\Z",
     re.IGNORECASE,
 )
+_MAY_REPORT_WRITE = re.compile(
+    r"[\d:=]|success|erfolgreich|correctamente|avec succ|com sucesso|успешно|затронуто|table|index"
+)
+"""Parts of which each text that `_AFFECTED` matches has one."""
 _AFFECTED_UNSPACED = re.compile(
     rf"(?:[^\n。]{{0,12}}[,:]\s?)?(?:共\s?)?"
     rf"(?:\d+\s?(?:{phrases.ROWS['zh']})受(?:影响|影響)|[^\n。\d]{{0,8}}(?:{phrases.CHANGED['zh']})成功|"
@@ -205,7 +209,8 @@ def is_empty_mark(text: str) -> bool:
 
 def is_empty_list(text: str, is_listing: bool) -> bool:
     """Return True if a text is a mark for an empty list below its heading: `Tables: (none)`, `Tables: none`."""
-    match = _EMPTY_LIST.match(phrases.fold(text)) if len(text) <= MAX_CLAUSE else None
+    folded = phrases.fold(text) if len(text) <= MAX_CLAUSE else ""
+    match = _EMPTY_LIST.match(folded) if ":" in folded else None
     return match is not None and (is_empty_mark(match.group(1)) or (is_listing and match.group(1) in ("none", "null")))
 
 
@@ -234,7 +239,8 @@ def _is_list(lines: list[str]) -> bool:
         return not lines
     if all(map(is_log_line, lines)) or all(map(_LABELLED_ERROR.match, lines)):
         return True
-    return sum(_STATUS_MARK.match(line) is not None for line in lines) > 1
+    marked = [line for line in lines if not line.isascii()]
+    return len(marked) > 1 and sum(_STATUS_MARK.match(line) is not None for line in marked) > 1
 
 
 def _is_delimited(lines: list[str]) -> bool:
@@ -253,7 +259,9 @@ def _is_error(start: str, lines: list[str]) -> bool:
 def _reports_write(plain: str, lines: list[str]) -> bool:
     if _FOUND_SOME.match(plain):
         return False
-    if _AFFECTED.search(plain) or _AFFECTED_UNSPACED.match(plain):
+    if _MAY_REPORT_WRITE.search(plain) and _AFFECTED.search(plain):
+        return True
+    if not plain.isascii() and _AFFECTED_UNSPACED.match(plain):
         return True
     is_short = len(lines) == 1 or (len(lines) == 2 and lines[0].rstrip().endswith((".", "!")))
     return is_short and _WRITTEN.match(plain) is not None
@@ -268,7 +276,7 @@ def _states_none(start: str, first: str, lines: list[str]) -> bool:
         return zero is lines[0] or _ZERO_FIRST.match(zero) is not None
     if _NO_ACCESS.match(first):
         return False
-    if _EMPTY_UNSPACED.match(first) or (len(lines) == 1 and _WHOLE.match(first)):
+    if (not first.isascii() and _EMPTY_UNSPACED.match(first)) or (len(lines) == 1 and _WHOLE.match(first)):
         return True
     return _EMPTY.match(first) is not None
 

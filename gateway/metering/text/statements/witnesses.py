@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 
 import msgspec
 
@@ -54,6 +55,8 @@ _TO = rf"(?:\s?[-\u2013\u2014~\u301c]\s?|\s(?:{spaced(phrases.RANGE_TO)})\s)"
 _N = rf"(?<![\w.,-])\**({NUMBER})\**"
 _WORDS = r"(?:[^\W\d]\S{0,30}\s){0,2}?"
 
+_NUMBER_ALONE = re.compile(r"(?<![\w.,-])\d")
+"""The beginning of every number that `_N` matches."""
 _PAGE = re.compile(rf"(?:{spaced(phrases.PAGE)})\s*[:#]?\s*\d", re.IGNORECASE)
 _RANGE = re.compile(rf"{_N}{_TO}({NUMBER})(?:\s{_WORDS}{_OF}\s(?:about\s|~)?|\s?/\s?)({NUMBER})(?![\w-])")
 _N_OF_M = re.compile(rf"{_N}(?:\s{_WORDS}{_OF}\s(?:the\s|about\s|~)?|\s?/\s?)\**({NUMBER})\**(?=\s|[):;.,]|\Z)")
@@ -82,23 +85,36 @@ _ONLY = re.compile(
     rf"[\W_]*(?:(?:{_NOUN}|{_SHOWN}|{_FOUND}|{_OF}|{spaced(phrases.LEAD)})\W{{1,6}}){{0,6}}\W{{0,6}}\d|"
     r"[^\d\n]{0,12}[\u3040-\u30ff\u4e00-\u9fff][^\d\n]{0,12}\d|\W{0,6}\d{1,12}\s?[\u3040-\u30ff\u4e00-\u9fff]"
 )
+_TIMING = re.compile(
+    r"[\W_]{0,6}(?:(?:time taken|elapsed(?: time)?|(?:execution |query )?time|duration|took|finished in)\W{1,3})?"
+    r"\d[\d.,]{0,12}\s?(?:ms|milliseconds?|s|secs?|seconds?|min|minutes?)\b[\s,;.]{1,3}"
+)
+"""The duration of a query, which may precede a stated number."""
 _FINDS = re.compile(rf"(?<!\w)(?:{_FOUND}|{_SHOWN})(?!\w)|{unspaced(phrases.FOUND)}|{unspaced(phrases.SHOWN)}")
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 
 def stated(line: str) -> Stated:
     """Return the numbers of records that `line` states."""
-    if not any(character.isdigit() for character in line[:MAX_STATEMENT]):
+    line = line[:MAX_STATEMENT]
+    if line.isascii() and _NUMBER_ALONE.search(line) is None:
         return NOTHING_STATED
-    text = phrases.fold(line[:MAX_STATEMENT]).strip()
-    if _CJK.search(text):
+    return _stated(line)
+
+
+@lru_cache(maxsize=256)
+def _stated(line: str) -> Stated:
+    text = phrases.fold(line).strip()
+    if not text.isascii() and _CJK.search(text):
         return _stated_unspaced(text)
     return _stated_spaced(text)
 
 
 def states_only(line: str) -> bool:
     """Return True if `line` states a number of records and says nothing else before it."""
-    return stated(line).number is not None and _ONLY.match(phrases.fold(line[:MAX_STATEMENT]).strip()) is not None
+    if stated(line).number is None:
+        return False
+    return _ONLY.match(_TIMING.sub("", phrases.fold(line[:MAX_STATEMENT]).strip(), 1)) is not None
 
 
 def states_found(line: str) -> bool:

@@ -12,7 +12,7 @@ import re
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINES, count_lines, trim_blank_lines
-from gateway.metering.text.statements.witnesses import Stated, stated
+from gateway.metering.text.statements.witnesses import Stated, stated, states_only
 from gateway.metering.vocabulary.tools import tool_words
 
 MAX_QUOTED_CHARACTERS = 160 * 1024
@@ -116,7 +116,7 @@ def _count_part(
                 return None
             return counted(total - has_header, "tsv_text" if delimiter == "\t" else "csv_text")
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
-            return counted(count_lines(body) - 1, "csv_text")
+            return counted(count_lines(body) - 1 - states_only(body.rpartition("\n")[2]), "csv_text")
     return None
 
 
@@ -168,8 +168,8 @@ def _without_heading(body: str) -> list[str]:
 
 def _width(first: str, second: str, delimiter: str, columns: tuple[str, ...] | None) -> int | None:
     """Return the number of fields in the first line, if the second may have as many."""
-    if delimiter not in first:
-        return None
+    if delimiter not in first or (delimiter == first[:1] == second[:1] == "\t"):
+        return None  # a tab at the beginning of several lines indents them
     width = len(_fields(first, delimiter))
     if width < 2 or width > MAX_WIDTH:
         return None

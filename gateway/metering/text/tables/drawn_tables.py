@@ -13,7 +13,7 @@ from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, counted
 from gateway.metering.text.lines import EDGE, MAX_LINE
 from gateway.metering.text.statements.messages import is_empty_mark
-from gateway.metering.text.statements.witnesses import stated
+from gateway.metering.text.statements.witnesses import stated, states_only
 from gateway.metering.text.tables import dashed_columns
 
 MAX_OUTSIDE_LINES = 10
@@ -24,15 +24,18 @@ MAX_ALIGNED = 30
 """Lines of a table without borders that are compared."""
 
 _BARS = re.compile(r"[|│┃║┆]")
-_BORDER = frozenset("+-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t")
-_STROKES = ("--", "──", "━━", "══", "==", ":-", "-|")
+_BORDER = re.compile(r"[+\-=|: ─━═┄┌┐└┘├┤┬┴┼╞╡╪╔╗╚╝╠╣╦╩╬╭╮╰╯╒╕╘╛╤╧╟╢╫┏┓┗┛┡┩╇┳┻╋│┃║┆\t]+\Z")
+_STROKE = re.compile("--|──|━━|══|==|:-|-\\|")
 _NAMED_BORDER = re.compile(r"\s{0,8}[\u250c\u250f]\u2500?[\u2500\u2501][^\n]*\w[^\n]*[\u2510\u2513]\s*\Z")
 _DOTS = frozenset(("", ".", "..", "...", "…", "·", "···", ":", "⋮"))
+_DOT = re.compile("[.…·:⋮]")
 _TOTAL = re.compile(r"\W{0,40}\d[\d,]* rows?\b", re.IGNORECASE)
 _BOLD_TOTAL = re.compile(
     r"\|?\s*\*\*(?:grand )?(?:totals?|sum|average|gesamt|summe|total general|итого|合计|合計)\b", re.IGNORECASE
 )
 """A last row in bold type that sums up the others."""
+_FRAME_ROW = re.compile(r"\s*(?:\d|\.\.)")
+"""The beginning of a row with its number, or of the dots that stand for omitted rows."""
 _SIZE = re.compile(r"\[(\d+) rows x \d+ columns\]\s*\Z")
 
 
@@ -41,9 +44,9 @@ def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Cou
     head = text[:EDGE]
     if lines is None:
         return _count_long(text, head)
-    if (rows := _count_under_named_border(lines)) is not None:
+    if ("\u250c" in text or "\u250f" in text) and (rows := _count_under_named_border(lines)) is not None:
         return counted(rows, "box_text")
-    if any(stroke in head for stroke in _STROKES):
+    if _STROKE.search(head):
         found = _count_bordered(lines) or dashed_columns.count(lines)
         is_underlined_heading = found is not None and found.method == "columns_text" and not found.records
         return None if is_underlined_heading and not arguments.returns_rows else found
@@ -66,7 +69,7 @@ def _count_under_named_border(lines: list[str]) -> int | None:
 
 
 def _is_border(line: str) -> bool:
-    return any(stroke in line for stroke in _STROKES) and len(line) <= MAX_LINE and _BORDER.issuperset(line)
+    return len(line) <= MAX_LINE and _BORDER.match(line) is not None and _STROKE.search(line) is not None
 
 
 def _count_long(text: str, head: str) -> Count | None:
@@ -165,7 +168,7 @@ def _is_footer(rows: list[str], header: list[str]) -> bool:
 
 
 def _marks_omitted_rows(line: str) -> bool:
-    if len(line) > MAX_LINE or not any(dot in line for dot in ".…·:⋮"):
+    if len(line) > MAX_LINE or _DOT.search(line) is None:
         return False
     return all(cell.strip() in _DOTS for cell in _BARS.split(line))
 
@@ -208,11 +211,14 @@ def _count_frame(lines: list[str], arguments: ParsedArguments) -> Count | None:
         and len(arguments.columns) > 1
         and tuple(lines[0].lower().split()) == arguments.columns
     ):
-        return counted(len(body), "frame_text")
+        is_footer = states_only(body[-1]) and len(body[-1].split()) != len(arguments.columns)
+        return counted(len(body) - is_footer, "frame_text")
     if _has_index_name(lines[0], body):
         return counted(len(body) - 1, "frame_text")
     if _is_aligned([lines[0], *body]):
         return counted(len(body), "frame_text")
+    if not _FRAME_ROW.match(body[0], 0, MAX_LINE):
+        return None
     firsts = [first for line in body if (first := line[:MAX_LINE].split(None, 1)[0]) not in ("...", "..")]
     if not all(first.isdecimal() and first.isascii() and len(first) < 10 for first in firsts):
         return None

@@ -71,3 +71,37 @@ NAMED_BORDER = "   ┌─id─┬─name─────┐\n1. │  1 │ Nordli
 )  # fmt: skip
 def test_headers_in_borders_headers_alone_and_empty_last_cells(tool: str, text: str, expected: int | None) -> None:
     assert records(texts(text), tool) == expected
+
+
+@pytest.mark.parametrize("columns", ["a", "a\tb"])
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_a_footer_that_begins_with_a_duration_states_the_number_of_rows(columns: str, blank: str) -> None:
+    rows = "\n".join(columns.replace("a", number).replace("b", "x") for number in ("1", "2"))
+    footer = "Time taken: 0.3 seconds, Fetched: 2 row(s)"
+    text = f"{columns}\n{rows}\n{blank}{footer}"
+    assert records(texts(text), sql=f"SELECT {columns.replace(chr(9), ',')} FROM t") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Affected rows: 0\nReturned 2 rows\na\n1\n2", 2),
+        ("Affected rows: 0\na\n1\n2", None),
+        ("a\n-\n1\n2\n\n(2 rows affected)", None),
+        ("(0 rows affected)", None),
+        ("(2 rows affected)", None),
+    ],
+)
+def test_a_statement_that_selects_reports_no_write(text: str, expected: int | None) -> None:
+    assert records(texts(text), sql="SELECT a FROM t") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "On branch main\n\nChanges not staged for commit:\n\tmodified:   a.py\n\tmodified:   b.py\n",
+        "Changes to be committed:\n\tnew file:   a.py\n\nUntracked files:\n\tb.py\n\tc.py\n",
+    ],
+)
+def test_lines_that_a_tab_indents_have_no_fields(text: str) -> None:
+    assert records(texts(text), "git_status") is None
