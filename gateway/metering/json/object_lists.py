@@ -75,8 +75,6 @@ class ObjectLists(ObjectMembers):
         names = objects.column_names(others, is_typed=False) if others else []
         has_header = bool(names) and objects.leaf_strings(rows[0]) == names
         if names and all(objects.count_cells(row) == len(names) for row in rows):
-            if not any(names):
-                return UNKNOWN_COUNT  # strings were skipped, so that a header cannot be told
             signs = (Sign.COMMON_LIST, Sign.HEADER_LEFT_OUT) if has_header else (Sign.COMMON_LIST,)
             return self._under(name, self._counted(length(rows) - has_header, *signs))
         signs = (Sign.COMMON_LIST, Sign.SEVERAL_LISTS) if self._has_other_list(name) else (Sign.COMMON_LIST,)

@@ -110,10 +110,15 @@ def column_names(members: Members, *, is_typed: bool = True) -> list[str]:
             continue
         if is_typed and not any("type" in name.lower() for name in value[0]):
             continue
-        names = [one.get("Name", one.get("name")) if isinstance(one, dict) else None for one in value]
-        if all(isinstance(name, str) for name in names):
+        names = [_column_name(one) for one in value]
+        if all(names):
             return names
     return []
+
+
+def _column_name(column: Any) -> str:
+    name = column.get("Name", column.get("name")) if isinstance(column, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def count_cells(row: Any) -> int:

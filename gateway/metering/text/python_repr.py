@@ -51,6 +51,8 @@ _SEPARATOR = "\x00"
 # Matches from any quotation mark, up to the end of the text if the string is not closed, so it never backtracks.
 _STRING = re.compile(r"('[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)|\"[^\"\\]*(?:\\.[^\"\\]*)*(?:\"|\\?\Z))", re.DOTALL)
 _LONG_ROWS = re.compile(r"\[(\{(?:'[^'\\]{1,100}'|\"[^\"\\]{1,100}\"): |\()")
+_UNLIKE_JSON = re.compile(r"[(\\\n]|b\"|None|True|False|[Nn]a[NnT]|inf|Infinity|tz|=")
+"""Parts of which a text without `'` has one, unless it would not change in the conversion to JSON."""
 _EMPTY = re.compile(
     r"(?:(?:set|frozenset|deque|dict|list|tuple|dict_(?:keys|values|items)|Counter|OrderedDict|defaultdict|array|Index|Series|"
     r"RangeIndex|DatetimeIndex|ResultSet|Collection|Map|Set|Array)\((?:\[\s*\]|\{\s*\}|0)?(?:,\s?[^()\[\]\n]{0,80})?\)|"
@@ -84,6 +86,8 @@ def count_similar_rows(text: str) -> int | None:
 def to_json(text: str) -> str | None:
     """Return JSON of the same shape as the repr `text`; `None` if it is not a repr. Strings may lose escapes."""
     if len(text) > MAX_REPR_CHARACTERS or _SEPARATOR in text:
+        return None
+    if "'" not in text and _UNLIKE_JSON.search(text) is None:
         return None
     if "\n" in text:
         text = _join_lines(text)
@@ -157,7 +161,10 @@ def _split_strings(text: str) -> list[str] | None:
     strings = parts[1::2]
     if strings and (len(strings[-1]) < 2 or strings[-1][0] != strings[-1][-1]):
         return None
-    parts[1::2] = [_json_escaped(string[1:-1]) for string in strings]
+    if "\\" in text:
+        parts[1::2] = [_json_escaped(string[1:-1]) for string in strings]
+    else:
+        parts[1::2] = [one[1:-1] if one[0] == '"' else one[1:-1].replace('"', '\\"') for one in strings]
     return parts
 
 

@@ -17,6 +17,8 @@ MAX_DEPTH = 20
 """Levels of indentation."""
 MAX_VALUE = 200
 """Characters of a scalar that are kept."""
+MAX_MESSAGE_FIELDS = 16
+"""Fields of a message."""
 
 _KEY = re.compile(
     r"(\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[\w$@][\w.$@/-]{0,100})(?:\[(\d{1,6})[\t|,]?\](\{[^{}\n]{1,1000}\})?)?:"
@@ -53,9 +55,12 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
         value = _Reader(lines).read()
     except _NotYamlError:
         return None
+    is_nested = _is_nested(value)
+    if not is_nested and isinstance(value, dict) and len(value) > MAX_MESSAGE_FIELDS:
+        return None
     found = count_value(value, "yaml_text", depth)
     is_message = found.kind is CountKind.FAILED or (found.kind is CountKind.COUNTED and not found.records)
-    return found if found.kind > CountKind.NONE and (is_message or _is_nested(value)) else None
+    return found if found.kind > CountKind.NONE and (is_message or is_nested) else None
 
 
 def _is_nested(value: Any) -> bool:

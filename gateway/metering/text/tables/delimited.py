@@ -90,10 +90,13 @@ def _count_part(
     text: str, lines: list[str] | None, arguments: ParsedArguments, statements: list[Stated]
 ) -> Count | None:
     columns = arguments.columns
-    for body in _candidates(text):
-        first = body[: EDGE + 1].partition("\n")[0]
+    for start, stop in _candidates(text):
+        first = text[start : min(stop, start + EDGE + 1)].partition("\n")[0]
         if len(first) > EDGE:
             return None
+        if columns is None and not any(delimiter in first for delimiter in _DELIMITERS):
+            continue
+        body = text[start:stop]
         second = _second_line(body, first)
         if _RULE.match(second[:EDGE]):
             body = first + "\n" + body[len(first) + 1 :].partition("\n")[2]
@@ -116,7 +119,7 @@ def _count_part(
                 return None
             return counted(total - has_header, "tsv_text" if delimiter == "\t" else "csv_text")
         if columns is not None and (first.strip().lower(),) == columns and "\n\n" not in body:
-            return counted(count_lines(body) - 1 - states_only(body.rpartition("\n")[2]), "csv_text")
+            return counted(count_lines(body) - 1 - states_only(body[body.rfind("\n") + 1 :]), "csv_text")
     return None
 
 
@@ -139,30 +142,40 @@ def _count_fitting(
     return total if is_plausible or (total is not None and _stated_header(statements, total) is not None) else None
 
 
-def _candidates(text: str) -> list[str]:
-    """Return `text` as a whole, without its heading, without its footer, and without both."""
-    whole = _without_heading(text)
-    body = text
+def _candidates(text: str) -> list[tuple[int, int]]:
+    """Return the bounds of `text` as a whole, without its heading, without its footer, and without both."""
+    whole = _without_heading(text, len(text))
+    stop = len(text)
     head, blank, tail = text[-EDGE:].rpartition("\n\n")
     if blank and tail.count("\n") < MAX_HEADING_LINES and head:
-        body = trim_blank_lines(text[: len(text) - len(tail)])
-    before, end, last = body.rpartition("\n")
-    if end and len(last) < 100 and stated(last).number is not None:
-        body = before
-    return whole if body is text else whole + _without_heading(body)
+        above = len(text) - len(tail)
+        end = text.find("\n", _filled_length(text, above), above)
+        stop = end if end >= 0 else above
+    last = text.rfind("\n", 0, stop) + 1
+    if last and stop - last < 100 and stated(text[last:stop]).number is not None:
+        stop = last - 1
+    return whole if stop == len(text) else whole + _without_heading(text, stop)
 
 
-def _without_heading(body: str) -> list[str]:
-    bodies = [body]
-    start, end = 0, len(body.rstrip())  # positions, because copies of a large text take long
+def _filled_length(text: str, stop: int) -> int:
+    """Return the length of `text` up to `stop` without white space at the end; a copy of a large text takes long."""
+    start = max(0, stop - EDGE)
+    filled = len(text[start:stop].rstrip())
+    return start + filled if filled else len(text[:stop].rstrip())
+
+
+def _without_heading(text: str, stop: int) -> list[tuple[int, int]]:
+    """Return the bounds of `text` up to `stop`, and those below each line of its heading."""
+    bodies = [(0, stop)]
+    start, end = 0, _filled_length(text, stop)
     for _ in range(MAX_HEADING_LINES):
-        line_end = body.find("\n", start, end)
-        heading = body[start : max(line_end, start)]
+        line_end = text.find("\n", start, end)
+        heading = text[start : max(line_end, start)]
         if line_end < 0 or ("," in heading and not heading.rstrip().endswith(":")) or "\t" in heading:
             break
-        following = _NOT_BLANK.search(body, line_end, end)
-        start = body.rfind("\n", line_end, following.start() if following else end) + 1
-        bodies.append(body[start : stop if (stop := body.find("\n", end)) >= 0 else len(body)])
+        following = _NOT_BLANK.search(text, line_end, end)
+        start = text.rfind("\n", line_end, following.start() if following else end) + 1
+        bodies.append((start, last if (last := text.find("\n", end, stop)) >= 0 else stop))
     return bodies
 
 
