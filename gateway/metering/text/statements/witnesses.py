@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from functools import lru_cache
 
 import msgspec
 
@@ -19,6 +18,8 @@ MAX_STATEMENT = 200
 """Characters of a line that are read."""
 MAX_BEFORE = 60
 """Characters of a line before its statement."""
+MAX_KNOWN = 256
+"""Lines whose numbers are known; several formats ask for those of the same line."""
 
 
 class Stated(msgspec.Struct, frozen=True):
@@ -44,6 +45,8 @@ class Verdict(Enum):
 
 
 NOTHING_STATED = Stated()
+_known: dict[int, Stated] = {}
+"""The numbers that lines state, by hash, so that no text of a result is kept."""
 
 _PLURAL = r"(?:\((?:e?s|en|n)\))?(?!\w)"
 _ROW = rf"(?:{spaced(phrases.ROWS)}){_PLURAL}"
@@ -99,10 +102,14 @@ def stated(line: str) -> Stated:
     line = line[:MAX_STATEMENT]
     if line.isascii() and _NUMBER_ALONE.search(line) is None:
         return NOTHING_STATED
-    return _stated(line)
+    key = hash(line)
+    if (found := _known.get(key)) is None:
+        if len(_known) >= MAX_KNOWN:
+            _known.clear()
+        found = _known[key] = _stated(line)
+    return found
 
 
-@lru_cache(maxsize=256)
 def _stated(line: str) -> Stated:
     text = phrases.fold(line).strip()
     if not text.isascii() and _CJK.search(text):
