@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.metering_result import Count, CountKind
 from gateway.metering.text.embedded import CountsValues
+from gateway.metering.vocabulary.names import normalize_name
 
 MAX_DEPTH = 20
 """Levels of indentation."""
@@ -48,6 +50,8 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
     """Count the records in a YAML dump; `None` for another text."""
     if len(lines) > 1 and not any(":" in line for line in lines):
         return None  # no map, and so no record
+    if _is_list_under_heading(lines):
+        return None
     first = lines[0].lstrip()
     if not (_KEY.match(first[:MAX_VALUE]) or first.startswith("- ") or first.rstrip() == "---"):
         return None
@@ -61,6 +65,14 @@ def count(lines: list[str], depth: int, count_value: CountsValues) -> Count | No
     found = count_value(value, "yaml_text", depth)
     is_message = found.kind is CountKind.FAILED or (found.kind is CountKind.COUNTED and not found.records)
     return found if found.kind > CountKind.NONE and (is_message or is_nested) else None
+
+
+def _is_list_under_heading(lines: list[str]) -> bool:
+    """Return True if all lines below a first one such as `Files:` are items that are no maps."""
+    heading = lines[0].rstrip()
+    if len(lines) < 3 or heading[-1:] != ":" or normalize_name(heading[:-1]) in WRAPPER_MEMBERS:
+        return False
+    return all(line.lstrip()[:2] == "- " and ":" not in line for line in lines[1:])
 
 
 def _is_nested(value: Any) -> bool:
