@@ -162,7 +162,7 @@ async def add(client: redis.asyncio.Redis, *events: UsageEvent) -> bytes:
     return bytes(entry)
 
 
-async def drained(client: redis.asyncio.Redis, seconds: float = 30) -> None:
+async def drained(client: redis.asyncio.Redis, seconds: float = 120) -> None:
     """Return when the stream is empty."""
 
     async def empty() -> bool:
