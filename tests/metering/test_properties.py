@@ -185,12 +185,19 @@ PAGES = st.builds(
     st.dictionaries(st.sampled_from(["total", "page", "success", "columns", "took", "message"]), SCALARS, max_size=3),
 )
 
+MAPS = st.dictionaries(
+    st.sampled_from(["2024-01-02", "2024-01-03", "0", "1", "A1", "a.csv"]),
+    st.dictionaries(st.sampled_from(["table", "rows", "0", "2024-01-02", "a", "b"]), SCALARS | ROWS | st.just([])),
+    min_size=1,
+    max_size=3,
+)
+
 
 def count(value: Any, tool: str = "query") -> int | None:
     return meter(tool, {}, wire({"content": [], "structuredContent": value})).records
 
 
-@given(PAGES, UNRELATED, SCALARS)
+@given(PAGES | MAPS, UNRELATED, SCALARS)
 @settings(max_examples=300, deadline=None)
 def test_an_unrelated_scalar_beside_the_data_never_changes_the_count_to_another(
     page: dict[str, Any], name: str, scalar: Any

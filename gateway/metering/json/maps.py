@@ -24,7 +24,8 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
     inner = [one for one in value.values() if isinstance(one, dict) and one]
     series = [one for one in inner if is_map(one, known)]
     if len(series) == 1 and len(inner) <= 2:
-        return _count_entries(series[0])
+        name = next(name for name, one in value.items() if one is series[0])
+        return None if is_map({name: None}, known) else _count_entries(series[0])  # or an entry of a map itself
     if not series or len(series) != len(value):
         return len(value) if _are_alike(value) else None
     if (rows := count_columns(value)) is not None:

@@ -358,6 +358,7 @@ def test_an_object_with_columns_of_values_in_a_member_is_not_one_record() -> Non
 def test_the_only_entry_of_a_map_does_not_become_a_list_beside_other_members() -> None:
     assert records(structured({"2024-01-02": {"table": []}})) == 1
     assert records(structured({"2024-01-02": {"table": []}, "elapsed_ms": None})) is None
+    assert records(structured({"2024-01-02": {"0": []}, "elapsed_ms": False})) is None
 
 
 def test_an_empty_list_of_columns_has_no_types() -> None:
