@@ -70,9 +70,31 @@ def _definition_in(with_: exp.With, name: str, inside: exp.Expr) -> tuple[exp.Ex
 
 
 def possible_tables(statement: exp.Expr) -> Iterator[str]:
-    """Yield names that are tables in `x IN name` (ClickHouse, SQLite) and `x IN (name)` (ClickHouse), else columns."""
+    """Yield names that are tables in some engines, and columns in others.
+
+    They are in `x IN name` (ClickHouse, SQLite), `x IN (name)` (ClickHouse), and arguments of `UNNEST` and `FLATTEN`.
+    """
     for node in statement.find_all(exp.In):
         listed = node.expressions
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
         if isinstance(name, exp.Column) and not is_cte_everywhere(name):
             yield ".".join(part.name for part in name.parts).lower()
+    for node in statement.find_all(exp.Unnest, exp.Explode, exp.Flatten):
+        if isinstance(node, exp.Unnest) or _is_source(node):
+            yield from _unqualified_names(node, statement)
+
+
+def _is_source(function: exp.Expr) -> bool:
+    """Return True for a function in `FROM`, but not in `LATERAL VIEW`, which is of the table before it."""
+    parent = function.parent
+    return isinstance(parent, exp.Table) or (isinstance(parent, exp.Lateral) and not parent.args.get("view"))
+
+
+def _unqualified_names(function: exp.Expr, statement: exp.Expr) -> Iterator[str]:
+    """Yield the names among the arguments of a function that are not columns of a table in the statement."""
+    aliases = {one.alias_or_name.lower() for one in statement.find_all(exp.Table, exp.Subquery, exp.CTE)}
+    for column in function.find_all(exp.Column):
+        inside = next(one for one in _ancestors(column) if one is function or isinstance(one, exp.Query))
+        parts = [part.name.lower() for part in column.parts]
+        if inside is function and (len(parts) == 1 or parts[0] not in aliases):
+            yield ".".join(parts)
