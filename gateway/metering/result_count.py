@@ -27,6 +27,7 @@ from gateway.metering.text.statements import messages
 from gateway.metering.text.statements.witnesses import Verdict, stated, verdict
 from gateway.metering.tool_declarations import ToolHints
 from gateway.metering.tool_result import ContentBlock, ToolResult
+from gateway.metering.vocabulary.names import normalize_name
 from gateway.metering.vocabulary.tools import is_listing_tool
 
 MAX_MIRRORED = 768 * 1024
@@ -100,6 +101,7 @@ class ResultCounter:
     def __init__(self, arguments: ParsedArguments, hints: ToolHints | None = None) -> None:
         self._arguments = arguments
         self._record_paths = hints.record_paths if hints is not None else ()
+        self._declared = frozenset(normalize_name(name) for path in self._record_paths for name in path)
 
     def count_structured(self, data: msgspec.Raw) -> Count:
         try:
@@ -129,7 +131,8 @@ class ResultCounter:
         return listed.with_signs(Sign.SCHEMA_AGREES, *((Sign.SEVERAL_LISTS,) if found.records else ()))
 
     def count_value(self, value: Any, method: str, depth: int) -> Count:
-        return ShapeCounter(self._arguments, method, self.count_text, self.count_inner_blocks).count(value, depth)
+        inner = self.count_inner_blocks
+        return ShapeCounter(self._arguments, method, self.count_text, inner, self._declared).count(value, depth)
 
     def count_text(self, text: str, depth: int) -> Count:
         if not text.strip() and depth == 0 and is_listing_tool(self._arguments.tool):

@@ -123,7 +123,7 @@ def test_tables_that_a_call_reads(tool: str, arguments: dict[str, Any], read: st
         ("get_rows", {"table": "ok", "other": '{"table": "secret"}'}, ("ok", "secret")),
         ("get_rows", {"table": "ok", "other": ' [{"table": "secret", "a": NaN}]'}, ("ok", "secret")),
         ("get_rows", {"table": "ok", "other": {"a": '{"b": "{\\"table\\": \\"secret\\"}"}'}}, ("ok", "secret")),
-        ("get_rows", {"table": "ok", "other": "{not JSON"}, ("ok",)),
+        ("get_rows", {"table": "ok", "other": "[not JSON]"}, ("ok",)),
         ("get_rows", {"table": "ok", "where": "lower(name) IN ('a', 'b') AND (n > 1)"}, ("ok",)),
         ("get_rows", {"table": "ok", "note": "Acme (Berlin), the table from 2020"}, ("ok",)),
         ("get_rows", {"table": "ok", "sql": ""}, ("ok",)),

@@ -133,12 +133,22 @@ class DeclaredTables:
             if ("*" in text and name not in INDEX_ARGUMENTS) or "%" in text:
                 return
         table = normalize_table(text)
-        if self._schema and "." not in table and name not in UNQUALIFIED_ARGUMENTS:
-            table = f"{normalize_table(self._schema)}.{table}"
+        table = table if name in UNQUALIFIED_ARGUMENTS else self._qualified(table)
         self.tables.add(table)
         is_target = self._writes or (self._publishes and name in TOPIC_ARGUMENTS)
         if (is_target and name not in SOURCE_ARGUMENTS) or name in WRITTEN_ARGUMENTS:
             self.written.add(table)
+
+    def add_joined(self, tables: Set[str]) -> None:
+        """Add tables that arguments bring in beside another."""
+        for name in tables:
+            if not _NAME.match(name) or len(name) > MAX_TABLE_NAME:
+                self.is_complete = False
+                continue
+            self.possible.add(self._qualified(normalize_table(name)))
+
+    def _qualified(self, table: str) -> str:
+        return f"{normalize_table(self._schema)}.{table}" if self._schema and "." not in table else table
 
     def _sheet(self, reference: str) -> str:
         """Return the sheet in a range such as `Orders!A1:B5`; in a call with a spreadsheet, also of `Orders`."""

@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
+from gateway.metering.arguments.joined_tables import JoinedTables, holds_source, is_handle
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
 from gateway.metering.arguments.strings import SCALARS, StringCollector
 from gateway.metering.queries.analysis import QueryAnalysis
@@ -81,6 +82,13 @@ class _TableNames:
         self.known = [one for one in self.analyses if one is not None]
         table_arguments = hints.table_arguments if hints is not None else frozenset[str]()
         self.declared = DeclaredTables(tool, self.others, table_arguments)
+        self._may_extend = statements.may_extend
+        self._tool = tool
+        self._has_table = bool(self.named)
+        joined = JoinedTables(tool, self.strings.watched, {name for name, _ in self.others})
+        self._knows_joined = joined.is_complete or not self._has_table
+        if self._has_table:
+            self.declared.add_joined(joined.tables)
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -95,9 +103,21 @@ class _TableNames:
         return (
             self.strings.is_complete
             and self.declared.is_complete
+            and self._knows_joined
             and all(one is not None and one.is_exhaustive for one in self.analyses)
-            and not any(may_hold_sql(name, value) for name, value in self.others)
+            and not any(self._may_reach_more(name, value) for name, value in self.others)
+            and not any(is_handle(self._tool, name, has_query=bool(self.analyses)) for name in self._present())
         )
+
+    def _may_reach_more(self, name: str, value: str) -> bool:
+        """Return True if a string that is no query may reach a table that nothing names."""
+        if value in self.strings.relaxed or may_hold_sql(name, value) or self._may_extend(value):
+            return True
+        return self._has_table and holds_source(value)
+
+    def _present(self) -> Iterator[str]:
+        """Yield the names of watched arguments that have a value."""
+        yield from (name for _, name, value in self.strings.watched if value not in (None, "", False))
 
     def certain(self, tool: str) -> tuple[str, ...] | None:
         """Return `named` if it is all that the call can reach, else `None`."""

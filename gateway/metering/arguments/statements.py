@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector
+from gateway.metering.arguments.strings import MAX_ARGUMENT_STRINGS, SCALARS, StringCollector, parse_container
 from gateway.metering.queries import languages
 from gateway.metering.queries.analysis import QueryAnalysis
 from gateway.metering.queries.languages import Language
@@ -81,7 +81,7 @@ class Statements:
         names = [name for name, _ in strings]
         self._has_index = not INDEX_ARGUMENTS.isdisjoint(names)
         has_object = not OBJECT_ARGUMENTS.isdisjoint(names)
-        of_tool = _language_of_tool(tool)
+        of_tool = self._of_tool = _language_of_tool(tool)
         of_description = dict(described)
         of_call = None if LANGUAGE_ARGUMENTS.isdisjoint(names) else _declared_language(strings)
         for name, value in strings:
@@ -99,14 +99,23 @@ class Statements:
             else:
                 self.others.append((name, value))
 
+    def may_extend(self, text: str) -> bool:
+        """Return True if a text may be appended to a query of the call, and reach another table as part of it."""
+        is_parsed = text.lstrip()[:1] in ("{", "[") and parse_container(text) is not None
+        found = {self._of_tool, *self.languages}
+        return not is_parsed and any(languages.may_extend(text, one) for one in found if one is not None)
+
     def _add_query(self, text: str, language: Language, *, is_certain: bool) -> None:
         self._characters += len(text)
         self.languages.add(language)
         is_within = self._characters <= MAX_QUERY_CHARACTERS
         found = languages.analyze(text, language, is_certain=is_certain) if is_within else None
-        if found is not None and language is Language.KQL and self._has_index:
+        if language is Language.KQL and self._has_index:
             # Kibana's language of the same name, which filters an index.
-            found = msgspec.structs.replace(found, read=(), is_exhaustive=False)
+            if languages.is_kibana_filter(text):
+                found = languages.FILTER
+            elif found is not None:
+                found = msgspec.structs.replace(found, read=(), is_exhaustive=False)
         self.analyses.append(found)
 
     def _language_of_text(self, name: str, text: str) -> Language | None:

@@ -6,9 +6,11 @@ Bounded: `MAX_ARGUMENT_STRINGS` strings, `MAX_ARGUMENT_LEVELS` levels.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.metering.arguments.joined_tables import is_watched
 from gateway.metering.sql.cache import MAX_SQL_CHARACTERS
 from gateway.metering.vocabulary.arguments import MEMBER_ARGUMENTS, STAGE_ARGUMENTS
 from gateway.metering.vocabulary.names import normalize_name
@@ -19,28 +21,45 @@ MAX_ARGUMENT_STRINGS = 200
 """Strings among the arguments; later ones are ignored."""
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")
+_RELAXED_JSON = re.compile(
+    r"[\s\ufeff]*+(?:/\*(?:[^*]|\*(?!/))*+\*/[\s\ufeff]*+|//[^\n]*+\n[\s\ufeff]*+|\([\s\ufeff]*+)*+"
+    r"(?:\{|\[[\s\ufeff]*+[\[{'\"/])"
+)
+"""The beginning of an object or of a list, also in JSON5: after comments, in parentheses."""
 
 
 class StringCollector:
-    """Collects the strings among arguments, each with the normalized name of the argument that it is in or under."""
+    """Collects the strings among arguments, each with the normalized name of the argument that it is in or under.
+
+    `watched` are the values, also others than strings, of names that may bring in another table, with the name of the
+    argument around them. `relaxed` are the texts that begin as JSON and are something else, such as JSON5.
+    """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self.found: list[tuple[str, str]] = []
+        self.watched: list[tuple[str, str, Any]] = []
+        self.relaxed: set[str] = set()
         self.is_complete = True
         self._add(arguments, "", "", 0)
 
     def _add(self, value: Any, name: str, parent: str, depth: int) -> None:
         if isinstance(value, str):
             self.found.append((MEMBER_ARGUMENTS.get((parent, name)) or STAGE_ARGUMENTS.get(name, name), value))
-            if value.lstrip()[:1] in _CONTAINER_STARTS and (inner := _parse_container(value)) is not None:
+            if (inner := parse_container(value)) is not None:
                 self._add_bounded(inner, name, parent, depth)
+            elif _RELAXED_JSON.match(value):
+                self.relaxed.add(value)
         elif not isinstance(value, Mapping | list | tuple):
             return
         elif depth == MAX_ARGUMENT_LEVELS or len(value) > MAX_ARGUMENT_STRINGS:
             self.is_complete = False
         elif isinstance(value, Mapping):
             for key, inner in value.items():
-                self._add_bounded(inner, normalize_name(str(key)), name, depth)
+                member = normalize_name(str(key))
+                if is_watched(member):
+                    read = parse_container(inner) if isinstance(inner, str) else None
+                    self.watched.append((name, member, inner if read is None else read))
+                self._add_bounded(inner, member, name, depth)
         else:
             for inner in value:
                 self._add_bounded(inner, name, parent, depth)
@@ -52,16 +71,24 @@ class StringCollector:
             self.is_complete = False
 
 
-def _parse_container(text: str) -> Any:
+def parse_container(text: str) -> Any:
     """Return the JSON object or array in a text, or a list of those in its lines; `None` if there is none."""
-    if len(text) > MAX_SQL_CHARACTERS:
+    if text.lstrip()[:1] not in _CONTAINER_STARTS or len(text) > MAX_SQL_CHARACTERS:
         return None
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         pass
     try:
         lines = text.split("\n") if "}\n" in text or "}\r\n" in text else []
-        return [json.loads(line) for line in lines if line.strip()] or None
+        return [json.loads(line, object_pairs_hook=_object) for line in lines if line.strip()] or None
     except (ValueError, RecursionError):
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a member that is repeated, servers may read either value."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError
+    return members

@@ -1,8 +1,9 @@
 """Anonymizes a recorded call: its values are replaced by others of the same form, its structure is kept.
 
 - A text is replaced word by word and number by number, so lines, delimiters, tables, JSON and SQL within it stay.
-- Kept are structural words, numbers that state how many there are, and names of members, unless they are the keys of a
-  map or one of their words occurs in a value.
+- Kept are structural words, numbers that state how many there are, and names of members that are no data: those in the
+  vocabulary or the tool's schemas, and identifiers that objects beside each other share, or that are beside such names.
+  A name is replaced if it is the key of a map, or if one of its words occurs in a value.
 - A token is replaced by the same one everywhere: in arguments, result, texts and member names.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -28,7 +29,8 @@ from gateway.metering.vocabulary import members
 from gateway.metering.vocabulary.names import normalize_name, word_set
 from gateway.metering.vocabulary.tools import tool_words
 
-_FIELD_NAME = re.compile(r"[$@]?[^\W\d][\w .-]{0,39}\Z")
+_FIELD_NAME = re.compile(r"_{0,2}[a-z][A-Za-z]{0,39}(?:_[a-z]{1,39}){0,8}_?\d{0,2}\Z")
+"""An identifier in lower case, camel case or snake case, with the number of a column at most."""
 _STATED = re.compile(r"([^\W\d_]+)?[ :=(\[*#]{0,4}(?<!\d)(\d[\d,]{0,12})(?![\w.-])(?:[ )*]{0,3}([^\W\d_]+))?")
 _FIRST_NUMBER = re.compile(r"^[^\d\n]{0,40}?(\d{1,9})\b", re.MULTILINE)
 _COUNT_MEMBERS = members.RETURNED_COUNT_MEMBERS.union(
@@ -131,10 +133,19 @@ class _Contents:
         self.originals: set[str] = set()
         self._data: set[str] = set()
         self._names: set[str] = set()
-        result = msgspec.json.decode(call.result_json)
-        for value in (call.arguments, result):
-            self._add(value, is_record=False)
+        self._declared: set[str] = set()
+        self._shared: set[str] = set()
+        """Names in several objects beside each other."""
+        self._unknown: list[tuple[str, bool]] = []
+        """Names that may be data, and True if a known name is beside them."""
         self._add_declaration(call.declaration)
+        for value in (call.arguments, msgspec.json.decode(call.result_json)):
+            self._add(value, is_record=False)
+        for name, is_beside_known in self._unknown:
+            if _FIELD_NAME.match(name) and (is_beside_known or name in self._shared):
+                self._names.add(name)
+            else:
+                self._add_data(name)
         self.names = {name for name in self._names if not any(map(self.is_data, _words_in(name)))}
 
     def is_data(self, word: str) -> bool:
@@ -148,6 +159,7 @@ class _Contents:
         elif isinstance(schema, dict):
             for name, inner in schema.items():
                 self._names.add(name)
+                self._declared.add(name)
                 if name in _VALUE_KEYWORDS:
                     self._add(inner, is_record=False)
                 else:
@@ -160,6 +172,7 @@ class _Contents:
             self._add_text(value.decode("utf-8", "replace"))
         elif isinstance(value, list | tuple | set):
             self.stated_numbers.add(str(len(value)))
+            self._share(value)
             for inner in value:
                 self._add(inner, is_record=len(value) > 1)
         elif isinstance(value, dict):
@@ -169,15 +182,30 @@ class _Contents:
 
     def _add_object(self, value: dict[str, Any], is_record: bool) -> None:
         is_map = not is_record and _is_map(value)
+        self._share(value.values())
+        is_beside_known = any(self._is_known(str(name)) for name in value)
         for name, inner in value.items():
             name = str(name)
-            if is_structural(name) or (_FIELD_NAME.match(name) and not is_map):
+            if self._is_known(name):
                 self._names.add(name)
-                if not is_record and type(inner) is int and _states_a_count(name):
-                    self.stated_numbers.add(str(inner))
-            else:
+            elif is_map:
                 self._add_data(name)
+            else:
+                self._unknown.append((name, is_beside_known))
+            if not is_record and not is_map and type(inner) is int and _states_a_count(name):
+                self.stated_numbers.add(str(inner))
             self._add(inner, is_record=is_map)
+
+    def _is_known(self, name: str) -> bool:
+        return name in self.structural or name in self._declared
+
+    def _share(self, values: Iterable[Any]) -> None:
+        """Add the names that several of the objects among `values` have."""
+        names: set[str] = set()
+        for one in values:
+            if isinstance(one, dict):
+                self._shared.update(names.intersection(map(str, one)))
+                names.update(map(str, one))
 
     def _add_text(self, text: str) -> None:
         self.stated_numbers.add(str(len(text.splitlines())))

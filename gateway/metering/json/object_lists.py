@@ -15,6 +15,7 @@ from gateway.metering.json.witnesses import Meaning, Witness
 from gateway.metering.metering_result import DECLARED, UNKNOWN_COUNT, Count, CountKind, counted
 from gateway.metering.vocabulary.members import (
     COLUMN_MEMBERS,
+    COMMON_MEMBERS,
     NEVER_RECORDS,
     describes_records,
 )
@@ -39,8 +40,14 @@ class ObjectLists(ObjectMembers):
     __slots__ = ()
 
     def _under(self, name: str, found: Count, *signs: Sign) -> Count:
-        """Return the count of the member with the normalized `name`."""
-        return found.under(self._original(name), *signs)
+        """Return the count of the member with the normalized `name`; the only one may be the key of a map."""
+        is_known = len(self._members) > 1 or self._is_common(name)
+        return found.under(self._original(name) if is_known else "*", *signs)
+
+    def _is_common(self, name: str) -> bool:
+        """Return True if a name is in the vocabulary, in the output schema or in the name of the tool."""
+        is_declared = name in self._parts.declared or is_named_after_tool(name, self._arguments.tool)
+        return is_declared or name in WRAPPER_MEMBERS or name in COMMON_MEMBERS or describes_records(name)
 
     def _count_list(self, name: str, *signs: Sign) -> Count:
         """Count the list in the member with the normalized `name`."""

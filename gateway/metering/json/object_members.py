@@ -38,6 +38,8 @@ class CountsParts(Protocol):
 
     arguments: ParsedArguments
     method: str
+    declared: frozenset[str]
+    """Names of the lists in the output schema, and of what is around them, normalized."""
 
     def count(self, value: Any, depth: int) -> Count: ...
 

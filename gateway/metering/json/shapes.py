@@ -34,7 +34,7 @@ class ShapeCounter:
     """Counts the records in the values of one result.
 
     `method` is reported with the count. `count_text` and `count_blocks` count strings and content blocks in
-    values, and take the depth as well.
+    values, and take the depth as well. `declared` are the names in the output schema.
     """
 
     def __init__(
@@ -43,9 +43,11 @@ class ShapeCounter:
         method: str,
         count_text: Callable[[str, int], Count],
         count_blocks: Callable[[list[Any], int], Count],
+        declared: frozenset[str] = frozenset(),
     ) -> None:
         self.arguments = arguments
         self.method = method
+        self.declared = declared
         self.count_text = count_text
         self._count_blocks = count_blocks
         self._counts: dict[tuple[int, int], Count] = {}

@@ -96,13 +96,11 @@ class _Reader:
 
     def _function_body(self, parameters: Node, body: Node) -> bool:
         """Read a function that the query defines; return True if it takes tables."""
-        outer = self._tables.copy(), self._scalars.copy(), self._functions.copy()
+        outer = self._tables, self._scalars, self._functions.copy()
         named = [(one[0].text, one[2:3]) for one in split(parameters.nodes, ",") if one]
         tables = {name for name, types in named if types and types[0].kind == "("}
-        for name, _ in named:
-            is_table = name in tables
-            (self._tables.add if is_table else self._tables.discard)(name)
-            (self._scalars.discard if is_table else self._scalars.add)(name)
+        values = {name for name, _ in named} - tables
+        self._tables, self._scalars = self._tables - values | tables, self._scalars - tables | values
         self.statements(body.nodes)
         self._tables, self._scalars, self._functions = outer
         return bool(tables)

@@ -208,6 +208,48 @@ def analyze(text: str, language: Language, *, is_certain: bool) -> QueryAnalysis
     return msgspec.structs.replace(found, is_exhaustive=False)
 
 
+_PARTS = {
+    Language.KQL: ("_ ", "_ | where "),
+    Language.ESQL: ("FROM _ ", "FROM _ | WHERE "),
+    Language.SPL: ("index=_ ", "index=_ "),
+    Language.PPL: ("source=_ ", "source=_ | where "),
+    Language.CYPHER: ("MATCH (_:_) ", "MATCH (_:_) WHERE "),
+    Language.INFLUXQL: ("SELECT _ FROM _ ", "SELECT _ FROM _ WHERE "),
+}
+"""Beginnings of queries of the table `_`, for a command and for a condition after it."""
+_PART = re.compile(r"[|(;\[{,]|\b(?:or|index|source|union|match|from|into)\b", re.IGNORECASE)
+
+
+def may_extend(text: str, language: Language) -> bool:
+    """Return True if a text that follows a query, as a command or as a condition, may bring in a table."""
+    if language not in _PARTS or not _PART.search(text):
+        return False
+    command, condition = _PARTS[language]
+    found = analyze((command if text.lstrip()[:1] in ("|", ";", ",") else condition) + text, language, is_certain=True)
+    return found is None or not found.is_exhaustive or found.named != ("_",)
+
+
+FILTER = QueryAnalysis((), (), (), returns_rows=None, is_exhaustive=True)
+"""A filter of what another argument names."""
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_FILTER_RANGE = re.compile(r":\s*[\[{]\s*[\w.*+/:-]+\s+TO\s+[\w.*+/:-]+\s*[\]}]")
+_FILTER_TERM = re.compile(r"(?<![\w.@*])[\w.@*-]+\s*:(?!:)")
+_NOT_FILTER = re.compile(
+    r"[^\w\s.@:*?()<>,/+~^!&-]|//|\A\s*(?:let|union|search|find|print|set|database|cluster|range|declare|alias|restrict|evaluate|"
+    r"externaldata|datatable|table|materialize)\b|(?<![\w:])(?!(?:and|or|not)\b)\w+\s*\(",
+    re.IGNORECASE,
+)
+
+
+def is_kibana_filter(text: str) -> bool:
+    """Return True for a filter in the syntax of Kibana or Lucene, `status:500`, which is no query of Kusto."""
+    if len(text) > MAX_QUERY_CHARACTERS:
+        return False
+    plain = _FILTER_RANGE.sub(":x", _QUOTED.sub("x", text)).replace(">=", ">").replace("<=", "<")
+    return _FILTER_TERM.search(plain) is not None and not _NOT_FILTER.search(plain)
+
+
 def analyze_like_sql(text: str) -> QueryAnalysis | None:
     """Return the analysis of a text that begins like SQL and is not, by its syntax."""
     if len(text) > MAX_QUERY_CHARACTERS:

@@ -79,9 +79,9 @@ def possible_tables(statement: exp.Expr) -> Iterator[str]:
         name = node.args.get("field") or (listed[0] if len(listed) == 1 else None)
         if isinstance(name, exp.Column) and not is_cte_everywhere(name):
             yield ".".join(part.name for part in name.parts).lower()
-    for node in statement.find_all(exp.Unnest, exp.Explode, exp.Flatten):
-        if isinstance(node, exp.Unnest) or _is_source(node):
-            yield from _unqualified_names(node, statement)
+    for function in statement.find_all(exp.Unnest, exp.Explode, exp.Flatten):
+        if isinstance(function, exp.Unnest) or _is_source(function):
+            yield from _unqualified_names(function, statement)
 
 
 def _is_source(function: exp.Expr) -> bool:

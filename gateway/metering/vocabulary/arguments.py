@@ -141,6 +141,40 @@ SELECTING_ARGUMENTS = FIELD_ARGUMENTS | word_set("select")
 """Arguments with fields, in which PostgREST embeds other tables: `id, orders(total)`."""
 EXPANDING_ARGUMENTS = word_set("expand $expand")
 """Arguments with relations of OData, whose tables are not named."""
+RELATION_ARGUMENTS = EXPANDING_ARGUMENTS | word_set(
+    "include includes included with embed embeds embedded populate preload prefetch eager eagerload withrelations "
+    "withrelated related relations relationships associations"
+)
+"""Arguments beside a table with its relations, whose tables are not named."""
+RESULT_PARTS = word_set("documents metadatas embeddings distances uris data")
+"""Values of `include` that are parts of the results of a vector store."""
+RELATION_PARTS = word_set("metadatas embeddings distances uris")
+"""Those of `RESULT_PARTS` that no relation is called; one of them tells that the others are parts as well."""
+JOINED_MEMBERS = TABLE_ARGUMENTS | word_set(
+    "target source to from with name coll join joins union lookup model entity relation dataset left right view"
+)
+"""Members of an object in an argument such as `joins` that name its table."""
+JOIN_MEMBERS = word_set(
+    "type kind how on using lefton righton leftkey rightkey leftfield rightfield localfield foreignfield leftcolumn "
+    "rightcolumn localkey foreignkey as alias fields columns select limit"
+)
+"""Other members of such an object; a text in them is a column, or compares columns."""
+ROW_ARGUMENTS = word_set("row rows record records values value data document documents doc item items")
+"""Arguments of a writing tool with what is written."""
+FILTER_ARGUMENTS = word_set("filter filters where match $match term")
+"""Arguments with a filter, whose members are columns."""
+HANDLE_ARGUMENTS = word_set(
+    "scrollid scrollids pit pitid pointintime pointintimeid statementid statementhandle queryexecutionid "
+    "queryexecutionids queryid queryhandle asyncqueryid asyncsearchid searchid searchjobid cursorid getmore "
+    "resultsetid resulthandle operationhandle savedquery savedqueryid savedsearch savedsearchid namedquery "
+    "namedqueryid storedquery"
+)
+"""Arguments that stand for a query that the server knows, which may read any table."""
+QUERY_HANDLE_ARGUMENTS = word_set("sid jobid executionid resultid")
+"""Arguments that stand for one in tools of queries."""
+QUERY_TOOL_WORDS = word_set("query queries search searches statement sql result results splunk")
+QUERY_PAGE_ARGUMENTS = word_set("nexttoken")
+"""Arguments that continue a query, if they are beside one; elsewhere they continue the rows of a table."""
 CONDITION_ARGUMENTS = word_set("where whereclause wherecondition condition conditions having")
 """Arguments with an SQL condition."""
 FILE_ARGUMENTS = word_set(

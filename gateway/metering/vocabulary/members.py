@@ -102,3 +102,8 @@ NEVER_RECORDS = ERROR_MEMBERS | COLUMN_MEMBERS | {"warnings", "warning", "params
 
 TABLE_MEMBERS = ("table", "tablename", "sourcetable", "dataset", "collection", "collectionname")
 """Members of a result with the name of the table that its records come from."""
+
+COMMON_MEMBERS = frozenset(ROW_MEMBERS).union(
+    ENVELOPE_MEMBERS, SUMMARY_MEMBERS, *({noun, f"{noun}s"} for noun in COUNTED_NOUNS | PART_NOUNS)
+)
+"""Members whose name is a common term, and no data."""
