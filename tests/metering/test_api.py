@@ -8,6 +8,7 @@ import pytest
 
 from gateway.metering import MeteringResult, meter, tables_in_arguments
 from gateway.metering.confidence import Sign
+from gateway.metering.tool_declarations import parse_hints
 from tests.metering.support import metered, records, structured, texts, wire
 
 ROWS = [{"date": "2024-01-02", "close": 1.5}, {"date": "2024-01-03", "close": 2.5}]
@@ -51,6 +52,23 @@ def test_an_unknown_count_in_doubt_keeps_its_place_its_witness_and_its_signs() -
 def test_names_in_a_path_that_may_be_data_are_left_out() -> None:
     result = meter("query", {}, wire(structured({"2024-01-02 Müller": {"rows": ROWS}})))
     assert result.path == "structuredContent.*.rows"
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ({"hofmann": [{"a": 1}, {"a": 2}]}, "structuredContent.*"),
+        ({"data": {"hofmann": [{"a": 1}, {"a": 2}]}}, "structuredContent.data.*"),
+        ({"rows": [{"a": 1}, {"a": 2}]}, "structuredContent.rows"),
+        ({"orders": [{"a": 1}, {"a": 2}]}, "structuredContent.orders"),
+        ({"parcels": [{"a": 1}, {"a": 2}]}, "structuredContent.parcels"),
+    ],
+)
+def test_the_only_key_of_a_map_is_in_the_path_only_if_it_is_no_data(value: dict[str, Any], path: str) -> None:
+    listed = {"type": "array", "items": {"type": "object"}}
+    schema = {"type": "object", "properties": {"parcels": listed}}
+    hints = parse_hints(wire({"output": schema}))
+    assert meter("list_orders", {}, wire(structured(value)), None, hints).path == path
 
 
 def test_more_records_than_the_limit_of_the_call_are_doubtful() -> None:

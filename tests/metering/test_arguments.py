@@ -186,6 +186,8 @@ def test_tables_that_a_call_names(tool: str, arguments: dict[str, Any], named: t
         {"objectName": "Contact", "fields": ["(SELECT Id FROM Cases)"]},
         {"objectName": "Contact", "fields": ["Account.Name"]},
         {"sql": "SELECT 1 FROM t WHERE x = '" + "x" * 30_000 + "'"},
+        {"table": "ok", "other": "{not JSON"},
+        {"table": "ok", "body": '{"table": "secret", "table": "ok"}'},
     ],
 )
 def test_tables_are_unknown_if_a_call_may_reach_others(arguments: dict[str, Any]) -> None:

@@ -173,6 +173,50 @@ def test_field_names_are_kept_and_keys_of_a_map_replaced() -> None:
     assert {*map(tuple, data["prices"].values())} == {("low",)}
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"Kontoinhaber Öztürk": [{"low": 1}, {"low": 2}], "page": 1}, ("Kontoinhaber", "Öztürk")),
+        ({"张伟": {"low": 1, "note": "x"}, "page": 1}, ("张伟",)),
+        ({"hofmann": [{"low": 1}, {"low": 2}]}, ("hofmann",)),
+        ({"ACME-4711": [1], "total": 1}, ("ACME", "4711")),
+        ({"rows": [{"ACME-4711": 1}, {"ACME-4711": 2}]}, ("ACME", "4711")),
+    ],
+)
+def test_names_of_members_that_are_data_are_replaced_in_result_and_arguments(
+    value: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    call = recorded(structured(value), filter=value)
+    arguments, result = anonymized(call)
+    for word in words:
+        assert word not in json.dumps([arguments, result], ensure_ascii=False)
+    assert arguments["filter"] == result["structuredContent"]
+    assert report(call, SALT, "1.0").reproduces
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ({"items": [{"weightNet": 5, "x": "a"}, {"weightNet": 6, "x": "b"}]}, ["weightNet"]),
+        ({"items": [{"name": "a", "weight_net": 5, "unit_1": 3}]}, ["weight_net", "unit_1"]),
+    ],
+)
+def test_identifiers_that_records_share_or_that_are_beside_known_names_are_kept(
+    value: dict[str, Any], kept: list[str]
+) -> None:
+    _, result = anonymized(recorded(structured(value)))
+    assert set(kept) <= set(result["structuredContent"]["items"][0])
+
+
+def test_a_name_that_the_schema_declares_is_kept() -> None:
+    schema = {"properties": {"Gross Weight": {"type": "array"}}}
+    result = structured({"Gross Weight": [1, 2]})
+    made = report(
+        read_call(json.dumps({"tool": "x", "outputSchema": schema, "arguments": {}, "result": result})), SALT, "1"
+    )
+    assert list(made.call["result"]["structuredContent"]) == ["Gross Weight"]
+
+
 def test_names_of_arguments_are_kept_though_the_schema_repeats_them() -> None:
     schema = {"properties": {"accountName": {"title": "Account name", "enum": ["Nordic"]}}, "required": ["accountName"]}
     call = {"tool": "x", "inputSchema": schema, "arguments": {"accountName": "Nordic"}, "result": texts("Nordic")}

@@ -18,7 +18,7 @@ from gateway.protocol.errors import DENIED, HEADER_MISMATCH, INVALID_REQUEST
 from gateway.protocol.message_parser import MalformedMessage, parse_body
 from gateway.proxy.admission.policy import Allow, Policy, PolicyInputs, check_address, check_tables, check_tool
 from gateway.proxy.admission.rejections import NO_KEY, REDIS_UNAVAILABLE, Deny, bad_key, forbidden, invalid
-from tests.metering.queries.attacks import ATTACKS, SAFE
+from tests.metering.queries.attacks import ATTACKS, REACHING_ARGUMENTS, SAFE, SAFE_ARGUMENTS
 
 KEY = KeyRecord(key_id="key_1", key_name="k", key_prefix="sk-abc", owner="ann@example.com", created_at=0)
 PUBLIC = ("initialize", "notifications/initialized", "server/discover")
@@ -337,6 +337,18 @@ def test_a_query_in_any_language_is_refused_if_it_reaches_another_table(
     restricted = key(allowed_tables=("allowed",))
     for request in (call("query", **{language: query}), call(f"run_{language}_query", query=query)):
         assert status(decided(request, restricted, tables_in_arguments=tables_in_arguments)) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [*((one, 200) for one in SAFE_ARGUMENTS), *((one, 403) for one in REACHING_ARGUMENTS)],
+)
+def test_arguments_beside_an_allowed_table_are_refused_if_they_may_reach_another(
+    arguments: dict[str, Any], expected: int
+) -> None:
+    restricted = key(allowed_tables=("allowed",))
+    request = call("query", **({"table": "allowed"} | arguments))
+    assert status(decided(request, restricted, tables_in_arguments=tables_in_arguments)) == expected
 
 
 def test_restrictions_to_tools_and_tables_apply_to_calls_only() -> None:
