@@ -35,6 +35,8 @@ from gateway.metering.vocabulary.tools import is_writing_tool, tool_words
 
 MAX_JOIN_LEVELS = 4
 """Levels of lists and objects in an argument with joined tables."""
+MAX_JOINED = 20
+"""Elements of each of them."""
 
 _JOINING = re.compile(
     r"(?:inner|left|right|outer|full|cross|semi|anti|natural|sql|graph)?(?:join|union|lookup|intersect|mergewith)"
@@ -66,6 +68,11 @@ def _names_another(name: str) -> bool:
     return _JOINING.match(name) is not None or _ANOTHER_TABLE.match(name) is not None
 
 
+def is_column(tool: str, parent: str) -> bool:
+    """Return True if the members of an argument are columns: of a filter, or of a row to write."""
+    return parent in FILTER_ARGUMENTS or (parent in ROW_ARGUMENTS and is_writing_tool(tool))
+
+
 def is_handle(tool: str, name: str, *, has_query: bool) -> bool:
     """Return True if an argument stands for a query that the server knows; `has_query` if there is another one."""
     if name in QUERY_PAGE_ARGUMENTS:
@@ -81,10 +88,8 @@ class JoinedTables:
         self.tables: set[str] = set()
         self.is_complete = True
         self._has_sheet = not SHEET_ARGUMENTS.isdisjoint(names)
-        is_write = is_writing_tool(tool)
         for parent, name, value in watched:
-            is_column = parent in FILTER_ARGUMENTS or (is_write and parent in ROW_ARGUMENTS)
-            if name in _HANDLES or (is_column and not _JOINING.match(name)) or _is_absent(value):
+            if name in _HANDLES or _is_absent(value) or (is_column(tool, parent) and not _JOINING.match(name)):
                 continue
             if name in RELATION_ARGUMENTS:
                 self.is_complete = self.is_complete and _are_parts(value)
@@ -102,7 +107,7 @@ class JoinedTables:
     def _read(self, value: Any, depth: int) -> None:
         if isinstance(value, str):
             self.tables.update(part.strip() for part in value.split(","))
-        elif depth == MAX_JOIN_LEVELS or not isinstance(value, dict | list | tuple):
+        elif depth == MAX_JOIN_LEVELS or not isinstance(value, dict | list | tuple) or len(value) > MAX_JOINED:
             self.is_complete = False
         elif isinstance(value, dict):
             for name, inner in value.items():
@@ -134,10 +139,11 @@ def _texts(value: Any, depth: int) -> Iterable[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list | tuple):
-        if depth == MAX_JOIN_LEVELS:
+        if depth == MAX_JOIN_LEVELS or len(value) > MAX_JOINED:
             yield "("
+            return
         for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner, depth + 1) if depth < MAX_JOIN_LEVELS else ()
+            yield from _texts(inner, depth + 1)
 
 
 _OPTION = re.compile(
@@ -149,10 +155,13 @@ _SELECT = re.compile(r"(?:\A|[?&;])\s*\$?select\s*=([^&]*)", re.IGNORECASE)
 _AGGREGATE = re.compile(r"\b(?:count|\w{1,63}\.(?:sum|avg|min|max|count))\(\)")
 _NAVIGATION = re.compile(r"\b\w{1,63}/(?:any|all)\s*\(|\b[A-Za-z_]\w{0,62}/\w{1,63}\s+(?:eq|ne|gt|ge|lt|le|in)\b")
 _PIPED_SOURCE = re.compile(
-    r"\|(?:\s|//[^\n]*+\n|/\*[^*]{0,200}\*/)*+(?:union|join|lookup|search|find|externaldata|evaluate|invoke|enrich|append\w*|"
-    r"map|inputlookup|multisearch|savedsearch|loadjob|rest|graph-match|fork|from)\b",
+    r"\|\s*+(?://|/\*|(?:union|join|lookup|search|find|externaldata|evaluate|invoke|enrich|append\w*|map|inputlookup|"
+    r"multisearch|savedsearch|loadjob|rest|graph-match|fork|from)\b)",
     re.IGNORECASE,
 )
+"""A command that brings in another source, or a comment, after a pipe."""
+_MAX_ESCAPES = 200
+"""Characters of a text that are percent-encoded; one with more is not read."""
 _MAX_DECODING = 3
 
 
@@ -163,6 +172,8 @@ def holds_source(text: str) -> bool:
     end of a piped query (`| union other`).
     """
     if "|" in text and _PIPED_SOURCE.search(text):
+        return True
+    if text.count("%") > _MAX_ESCAPES:
         return True
     for _ in range(_MAX_DECODING):
         if "%" not in text:

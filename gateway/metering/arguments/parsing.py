@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.metering.arguments import limits, rest_requests
 from gateway.metering.arguments.declared_tables import DeclaredTables
-from gateway.metering.arguments.joined_tables import JoinedTables, holds_source, is_handle
+from gateway.metering.arguments.joined_tables import JoinedTables, holds_source, is_column, is_handle
 from gateway.metering.arguments.statements import MIN_STATEMENT, Statements, may_hold_sql
 from gateway.metering.arguments.strings import SCALARS, StringCollector
 from gateway.metering.queries.analysis import QueryAnalysis
@@ -106,7 +106,16 @@ class _TableNames:
             and self._knows_joined
             and all(one is not None and one.is_exhaustive for one in self.analyses)
             and not any(self._may_reach_more(name, value) for name, value in self.others)
-            and not any(is_handle(self._tool, name, has_query=bool(self.analyses)) for name in self._present())
+            and not self._has_handle
+        )
+
+    @property
+    def _has_handle(self) -> bool:
+        has_query = bool(self.analyses)
+        return any(
+            is_handle(self._tool, name, has_query=has_query) and not is_column(self._tool, parent)
+            for parent, name, value in self.strings.watched
+            if value not in (None, "", False)
         )
 
     def _may_reach_more(self, name: str, value: str) -> bool:
@@ -114,10 +123,6 @@ class _TableNames:
         if value in self.strings.relaxed or may_hold_sql(name, value) or self._may_extend(value):
             return True
         return self._has_table and holds_source(value)
-
-    def _present(self) -> Iterator[str]:
-        """Yield the names of watched arguments that have a value."""
-        yield from (name for _, name, value in self.strings.watched if value not in (None, "", False))
 
     def certain(self, tool: str) -> tuple[str, ...] | None:
         """Return `named` if it is all that the call can reach, else `None`."""

@@ -101,9 +101,11 @@ class Statements:
 
     def may_extend(self, text: str) -> bool:
         """Return True if a text may be appended to a query of the call, and reach another table as part of it."""
-        is_parsed = text.lstrip()[:1] in ("{", "[") and parse_container(text) is not None
-        found = {self._of_tool, *self.languages}
-        return not is_parsed and any(languages.may_extend(text, one) for one in found if one is not None)
+        found = languages.extendable(self.languages | ({self._of_tool} if self._of_tool is not None else set()))
+        if not found or not languages.may_be_part(text) or parse_container(text) is not None:
+            return False
+        self._characters += len(text)
+        return self._characters > MAX_QUERY_CHARACTERS or any(languages.may_extend(text, one) for one in found)
 
     def _add_query(self, text: str, language: Language, *, is_certain: bool) -> None:
         self._characters += len(text)

@@ -9,7 +9,7 @@ unmistakable; the server may then read it differently, so its tables are not exh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from enum import StrEnum
 
 import msgspec
@@ -220,10 +220,18 @@ _PARTS = {
 _PART = re.compile(r"[|(;\[{,]|\b(?:or|index|source|union|match|from|into)\b", re.IGNORECASE)
 
 
+def extendable(found: Set[Language]) -> Set[Language]:
+    """Return those of the languages whose queries a server may put together from several arguments."""
+    return found & _PARTS.keys()
+
+
+def may_be_part(text: str) -> bool:
+    """Return True if a text may be more than a word or a comparison."""
+    return _PART.search(text) is not None
+
+
 def may_extend(text: str, language: Language) -> bool:
     """Return True if a text that follows a query, as a command or as a condition, may bring in a table."""
-    if language not in _PARTS or not _PART.search(text):
-        return False
     command, condition = _PARTS[language]
     found = analyze((command if text.lstrip()[:1] in ("|", ";", ",") else condition) + text, language, is_certain=True)
     return found is None or not found.is_exhaustive or found.named != ("_",)
@@ -234,7 +242,7 @@ FILTER = QueryAnalysis((), (), (), returns_rows=None, is_exhaustive=True)
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _FILTER_RANGE = re.compile(r":\s*[\[{]\s*[\w.*+/:-]+\s+TO\s+[\w.*+/:-]+\s*[\]}]")
-_FILTER_TERM = re.compile(r"(?<![\w.@*])[\w.@*-]+\s*:(?!:)")
+_FILTER_TERM = re.compile(r"(?<![\w.@*-])[\w.@*-]+\s*:(?!:)")
 _NOT_FILTER = re.compile(
     r"[^\w\s.@:*?()<>,/+~^!&-]|//|\A\s*(?:let|union|search|find|print|set|database|cluster|range|declare|alias|restrict|evaluate|"
     r"externaldata|datatable|table|materialize)\b|(?<![\w:])(?!(?:and|or|not)\b)\w+\s*\(",

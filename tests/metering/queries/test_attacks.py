@@ -62,5 +62,10 @@ def test_a_joined_table_is_named_with_the_schema_of_the_call(arguments: dict[str
 
 
 def test_columns_of_a_row_to_write_are_no_sources() -> None:
-    arguments = {"table": "allowed", "row": {"from": "a", "include": "b", "with": "c"}}
+    arguments = {"table": "allowed", "row": {"from": "a", "include": "b", "with": "c", "query_id": 5}}
     assert reaches_only_allowed("insert_row", arguments)
+
+
+def test_parts_of_queries_beyond_a_bound_may_reach_any_table() -> None:
+    parts = ["x in (1) or " * 100] * 8
+    assert not reaches_only_allowed("kql_query", {"table": "allowed", "filters": parts})
