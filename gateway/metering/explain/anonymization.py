@@ -139,6 +139,9 @@ class _Contents:
         self._unknown: list[tuple[str, bool]] = []
         """Names that may be data, and True if a known name is beside them."""
         self._add_declaration(call.declaration)
+        # An argument with one value is a parameter of the tool, also without its schema.
+        scalars = (name for name, value in call.arguments.items() if not isinstance(value, dict | list))
+        self._declared.update(filter(_FIELD_NAME.match, scalars))
         for value in (call.arguments, msgspec.json.decode(call.result_json)):
             self._add(value, is_record=False)
         for name, is_beside_known in self._unknown:
