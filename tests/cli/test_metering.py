@@ -104,7 +104,9 @@ def test_report_prints_an_anonymized_call_that_counts_alike(capsys: Capture) -> 
     made = json.loads(printed.out)
     assert (made["tool"], made["expected"]["records"]) == ("find_parts", 2)
     assert made["expected"]["tables"] == [made["arguments"]["area"]] != ["eu"]
-    assert list(made["result"]["structuredContent"]) == ["pieces", "weight", "maker"]
+    names = list(made["result"]["structuredContent"])
+    assert [len(name) for name in names] == [6, 6, 5]
+    assert not {"pieces", "weight", "maker"} & set(names)
     assert printed.err.startswith("The anonymized call reproduces the count: an unknown count (unknown), 0 tables.")
 
 
