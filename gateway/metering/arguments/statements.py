@@ -38,7 +38,7 @@ MIN_STATEMENT = 6
 """Characters; a shorter text is no statement."""
 
 _SQL_START = re.compile(
-    r"(?:\s++|\(|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:select\s|"
+    r"[\s(]*+(?:(?:--[^\n]*\n|/\*[^*]{0,500}\*/)[\s(]*+)*(?:select\s|"
     r"with\s+(?:recursive\s+)?[\w\"`\[\]]+\s*(?:\([^)]{0,500}\)\s*)?as\b|insert\s+(?:or\s+\w+\s+)?into\s|"
     r"update\s+\S+\s+(?:as\s+\w+\s+)?set\s|delete\s+from\s|merge\s+into\s|replace\s+into\s|truncate\s+table\s|"
     r"(?:create|drop|alter)\s+(?:or\s+replace\s+|temp\s+|temporary\s+|unique\s+)*"
@@ -46,7 +46,7 @@ _SQL_START = re.compile(
     re.IGNORECASE,
 )
 _STATEMENT_START = re.compile(
-    r"(?:\s++|--[^\n]*\n|/\*[^*]{0,500}\*/)*+(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
+    r"\s*+(?:(?:--[^\n]*\n|/\*[^*]{0,500}\*/)\s*+)*(?:explain|describe|desc|show|pragma|from|table|values|summarize|call|exec|"
     r"execute|copy|attach|pivot|use|set|begin|vacuum|grant|revoke|truncate)\b(?!:)",
     re.IGNORECASE,
 )

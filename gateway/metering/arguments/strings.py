@@ -22,7 +22,7 @@ MAX_ARGUMENT_STRINGS = 200
 SCALARS = frozenset({int, float, bool, type(None)})
 _CONTAINER_STARTS = ("{", "[")
 _RELAXED_JSON = re.compile(
-    r"[\s\ufeff]*+(?:/\*(?:[^*]|\*(?!/))*+\*/[\s\ufeff]*+|//[^\n]*+\n[\s\ufeff]*+|\([\s\ufeff]*+)*+"
+    r"[\s\ufeff(]*+(?:(?:/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*/|//[^\n]*\n)[\s\ufeff(]*+)*"
     r"(?:\{|\[[\s\ufeff]*+[\[{'\"/])"
 )
 """The beginning of an object or of a list, also in JSON5: after comments, in parentheses."""
