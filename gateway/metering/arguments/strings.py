@@ -32,7 +32,8 @@ class StringCollector:
     """Collects the strings among arguments, each with the normalized name of the argument that it is in or under.
 
     `watched` are the values, also others than strings, of names that may bring in another table, with the name of the
-    argument around them. `relaxed` are the texts that begin as JSON and are something else, such as JSON5.
+    argument around them. `relaxed` are the texts of at most `MAX_SQL_CHARACTERS` that begin as JSON and are something
+    else, such as JSON5; a longer text counts as SQL.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
@@ -47,7 +48,7 @@ class StringCollector:
             self.found.append((MEMBER_ARGUMENTS.get((parent, name)) or STAGE_ARGUMENTS.get(name, name), value))
             if (inner := parse_container(value)) is not None:
                 self._add_bounded(inner, name, parent, depth)
-            elif _RELAXED_JSON.match(value):
+            elif len(value) <= MAX_SQL_CHARACTERS and _RELAXED_JSON.match(value):
                 self.relaxed.add(value)
         elif not isinstance(value, Mapping | list | tuple):
             return
