@@ -11,6 +11,7 @@ from gateway.metering.arguments.parsing import (
     judged_tables,
     may_write,
     named_tables,
+    names_all_tables,
     parse_arguments,
 )
 from gateway.metering.arguments.statements import sql_statements
@@ -23,6 +24,7 @@ __all__ = [
     "judged_tables",
     "may_write",
     "named_tables",
+    "names_all_tables",
     "parse_arguments",
     "sql_statements",
 ]

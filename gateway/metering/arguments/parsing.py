@@ -49,8 +49,6 @@ class ParsedArguments(msgspec.Struct, frozen=True):
     tables_written: tuple[str, ...]
     tables_named: tuple[str, ...]
     """All tables: read, written or described."""
-    is_exhaustive: bool
-    """True if the arguments cannot reach a table outside `tables_named`."""
     returns_rows: bool | None
     """True if the query returns rows on success, False for a write; `None` if there is none or it is unknown."""
     is_plan: bool
@@ -139,6 +137,11 @@ def named_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | Non
     return _TableNames(tool, arguments, hints).certain(tool)
 
 
+def names_all_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> bool:
+    """Return True if the arguments cannot reach a table outside `tables_named` of the parsed arguments."""
+    return _TableNames(tool, arguments, hints).is_exhaustive
+
+
 def judged_tables(tool: str, arguments: Mapping[str, Any], hints: ToolHints | None = None) -> tuple[str, ...] | None:
     """Return `named_tables` of a call of SQL, or of a writing tool, whose result need not name them; else `None`."""
     names = _TableNames(tool, arguments, hints)
@@ -183,7 +186,6 @@ def parse_arguments(tool: str, arguments: Mapping[str, Any], hints: ToolHints | 
         tables_read=tuple(sorted(read)),
         tables_written=tuple(sorted(declared.written.union(*(one.written for one in known)))),
         tables_named=names.named,
-        is_exhaustive=names.is_exhaustive,
         returns_rows=False if not analyses and rest_requests.is_write(dict(others)) else _returns_rows(analyses),
         is_plan=bool(known) and all(one.is_plan for one in known),
         columns=known[0].columns if len(analyses) == 1 and known else None,

@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.metering import tool_result
 from gateway.metering.api import meter, parse_sql
-from gateway.metering.arguments import ParsedArguments, parse_arguments, sql_statements
+from gateway.metering.arguments import ParsedArguments, names_all_tables, parse_arguments, sql_statements
 from gateway.metering.confidence import THRESHOLD
 from gateway.metering.explain.candidates import Candidate, candidates
 from gateway.metering.json.object_shapes import MAX_WRAPPERS
@@ -78,7 +78,7 @@ def explain(
     steps = (
         Step("result", f"{len(result_json):,} bytes" + (", isError" if decoded.isError is True else "")),
         *_rule_steps(tool, arguments, result_json, rules, decoded),
-        Step("arguments", _describe_arguments(parsed, arguments)),
+        Step("arguments", _describe_arguments(parsed, arguments, hints)),
         *_part_steps(parts),
     )
     found = candidates(result, parts.structured, parts.data, parts.text_counts)
@@ -138,7 +138,7 @@ def _rule_steps(
             yield Step(f"{name} {member}", f"{expression.text} → {shown}")
 
 
-def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any]) -> str:
+def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any], hints: ToolHints | None) -> str:
     findings = [f"reads {', '.join(parsed.tables_read)}"] if parsed.tables_read else ["no table is read"]
     if others := set(parsed.tables_named) - set(parsed.tables_read):
         findings.append(f"writes or names {', '.join(sorted(others))}")
@@ -150,7 +150,7 @@ def _describe_arguments(parsed: ParsedArguments, arguments: Mapping[str, Any]) -
         findings.append("a statement that returns no rows")
     if parsed.is_plan:
         findings.append("the plan of a statement, whose records are unknown")
-    if not parsed.is_exhaustive:
+    if not names_all_tables(parsed.tool, arguments, hints):
         findings.append("may reach further tables")
     return "; ".join(findings)
 
