@@ -51,13 +51,15 @@ class Sources:
         self.is_exhaustive = False
 
     def add(self, name: str, to: set[str] | None = None) -> None:
-        """Add a table that is read, or to the set `to`. A name with a wildcard is a table of its own."""
+        """Add a table that is read, or to the set `to`. A name with a wildcard is a table of its own.
+
+        An empty name is not added; the query may then reach any table.
+        """
         table = name.strip().lower()
-        if not _NOT_PLAIN.isdisjoint(table) or len(table) > MAX_TABLE_NAME:
+        is_name = table not in _EVERYTHING and len(table) <= MAX_TABLE_NAME
+        if not is_name or not _NOT_PLAIN.isdisjoint(table):
             self.is_exhaustive = False
-        if table in _EVERYTHING or len(table) > MAX_TABLE_NAME:
-            self.is_exhaustive = False
-        else:
+        if is_name:
             (self.read if to is None else to).add(table)
 
     def write(self, name: str) -> None:

@@ -110,9 +110,8 @@ def _is_query(node: Node) -> bool:
 
 def _read_source(nodes: Nodes, sources: Sources) -> None:
     name, rest = _measurement(nodes)
-    if name:
-        sources.add(name)
-    if not name or rest:
+    sources.add(name)
+    if rest:
         sources.reach_more()
 
 
@@ -148,9 +147,7 @@ def _read_show(nodes: Nodes, sources: Sources) -> None:
 
 
 def _read_change(nodes: Nodes, sources: Sources) -> None:
-    sources.reach_more()
     at = min(find_word(nodes, "from"), find_word(nodes, "measurement"))
     rest = nodes[at + 1 :]
     name, _ = _measurement(rest[: find_word(rest, *_CLAUSES)])
-    if name:
-        sources.write(name)
+    sources.write(name)

@@ -258,10 +258,8 @@ class _Reader:
             self.sources.add(target or "")
             return self.sources.analysis()
         if target is None and verb in ("set", "append") and query < len(nodes):
-            before = [node for node in nodes[:query] if _name(node) is not None]
-            target = _name(before[-1])
-        if target is not None:
-            self.sources.write(target)
+            target = [name for node in nodes[:query] if (name := _name(node)) is not None][-1]
+        self.sources.write(target or "")
         if query + 1 < len(nodes):
             self.statements(nodes[query + 1 :])
         return self.sources.analysis(returns_rows=False)

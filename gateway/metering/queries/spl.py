@@ -117,14 +117,9 @@ def _read_command(nodes: Nodes, sources: Sources, *, is_first: bool) -> None:
     name = nodes[0].word if nodes else ""
     rest = nodes[1:]
     if name in _WRITES:
-        if target := _target(rest, is_index=name in ("collect", "mcollect", "meventcollect")):
-            sources.write(target)
-        sources.reach_more()
+        sources.write(_target(rest, is_index=name in ("collect", "mcollect", "meventcollect")))
     elif name in _LOOKUPS:
-        if operand := _operand(rest):
-            sources.add(operand)
-        else:
-            sources.reach_more()
+        sources.add(_operand(rest))
     elif name in ("from", "datamodel", "pivot"):
         _read_dataset(name, rest, sources)
     elif name in _SEARCHES:
