@@ -152,6 +152,12 @@ class _Reader:
             self.sources.add(".".join(parts))
         return nodes[at:]
 
+    def _references(self, nodes: Nodes) -> None:
+        """Read operands between commas."""
+        for operand in split(nodes, ","):
+            if not operand or self._reference(operand):
+                self.sources.reach_more()
+
     def _call(self, function: Node, arguments: Nodes, parts: list[str]) -> None:
         """Read a call in a place of a table; add the names that it gives to `parts`."""
         name = function.word
@@ -175,9 +181,7 @@ class _Reader:
             operand = skip_options(rest)
             self._expression(self._reference(operand) if operand else ())
         elif name == "union":
-            for operand in split(skip_options(rest), ","):
-                if not operand or self._reference(operand):
-                    self.sources.reach_more()
+            self._references(skip_options(rest))
         elif name in ("find", "search"):
             self._search(skip_options(rest), is_first=is_first)
         elif name in IMPLICIT:
@@ -195,9 +199,7 @@ class _Reader:
     def _search(self, nodes: Nodes, *, is_first: bool) -> None:
         at = find_word(nodes, "in")
         if at <= 1 and at + 1 < len(nodes) and nodes[at + 1].kind == "(":
-            for operand in split(nodes[at + 1].nodes, ","):
-                if not operand or self._reference(operand):
-                    self.sources.reach_more()
+            self._references(nodes[at + 1].nodes)
             self._expression(nodes[at + 2 :])
             return
         if is_first:
