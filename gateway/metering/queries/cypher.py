@@ -49,7 +49,7 @@ def read(text: str) -> QueryAnalysis | None:
     if not nodes:
         return None
     words = [node.word for node in nodes]
-    if not {*words} & (_READING | _WRITING | _OTHER):
+    if _CLAUSES.isdisjoint(words):
         return None
     reader = _Reader(text)
     reader.read(nodes)
@@ -131,7 +131,7 @@ class _Reader:
             if node.kind in (WORD, NAME) and nodes[at - 1].kind not in (WORD, NAME):
                 labels.append(node.text)
             elif node.kind == "(" and depth < _MAX_LABEL_LEVELS:
-                labels.extend(self._read_labels((Node("mark", ":"), *node.nodes), depth + 1))
+                labels.extend(self._read_labels((Node(MARK, ":"), *node.nodes), depth + 1))
             elif node.kind != MARK or node.text not in _LABEL_MARKS:
                 if node.kind != "{" and node.word != "where":
                     self.sources.reach_more()

@@ -15,7 +15,6 @@ from gateway.metering.queries.lexer import (
     REGEX,
     SINGLE_QUOTED,
     STRING,
-    WORD,
     Lexer,
     Node,
     Nodes,
@@ -123,14 +122,14 @@ def _measurement(nodes: Nodes) -> tuple[str, Nodes]:
         node = nodes[at]
         if node.kind == REGEX:
             return "", nodes[at + 1 :]
-        if node.kind in (WORD, NAME):
+        if node.is_identifier:
             parts.append(node.text)
         elif not node.is_mark("."):
             break
         elif at + 1 < len(nodes) and nodes[at + 1].is_mark(":"):
             return "", nodes[at:]
         at += 1
-        if at < len(nodes) and node.kind in (WORD, NAME) and not nodes[at].is_mark("."):
+        if at < len(nodes) and node.is_identifier and not nodes[at].is_mark("."):
             break
     return ".".join(parts), nodes[at:]
 

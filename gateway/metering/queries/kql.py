@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import NAME, STRING, WORD, Lexer, Node, Nodes, find_word, skip_options, split
+from gateway.metering.queries.lexer import STRING, WORD, Lexer, Node, Nodes, find_word, skip_options, split
 from gateway.metering.vocabulary.kql import (
     FUNCTIONS,
     GENERATORS,
@@ -269,7 +269,7 @@ class _Reader:
 
 def _name(node: Node) -> str | None:
     """Return the name in `T`, `["T"]` or `['T']`; `None` for another node."""
-    if node.kind in (WORD, NAME):
+    if node.is_identifier:
         return node.text
     if node.kind == "[" and len(node.nodes) == 1 and node.nodes[0].kind == STRING:
         return node.nodes[0].text

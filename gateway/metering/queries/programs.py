@@ -47,7 +47,7 @@ _SHELL = re.compile(
     r"remove|replaceOne|drop|bulkWrite|createIndex|save|rename\w*)\s*\("
 )
 _SHELL_STAGE = re.compile(r"\bfrom[\"']?\s*:\s*[\"']([^\"'\n]{1,120})[\"']")
-_DAX_SKIPPED = re.compile(r'"(?:[^"]|"")*"|(?://|--)[^\n]*|/\*(?:[^*]|\*(?!/))*\*/')
+_DAX_SKIPPED = re.compile(rf'"(?:[^"]|"")*"|{LINE_COMMENT}|--[^\n]*|{BLOCK_COMMENT}')
 _DAX_TABLE = re.compile(
     r"'([^'\n]{1,120})'|\b([A-Za-z_]\w{0,120})\[|\bevaluate\s+(\w{1,120})\s*(?:\Z|order\b)", re.IGNORECASE
 )

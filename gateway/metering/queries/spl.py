@@ -7,13 +7,24 @@ indices too) and every command is known to read nothing else. Macros and saved s
 from __future__ import annotations
 
 from gateway.metering.queries.analysis import QueryAnalysis, Sources
-from gateway.metering.queries.lexer import NAME, STRING, WORD, Lexer, Node, Nodes, find_word, split
+from gateway.metering.queries.lexer import (
+    BACKTICKS,
+    DOUBLE_QUOTED,
+    NAME,
+    STRING,
+    WORD,
+    Lexer,
+    Node,
+    Nodes,
+    find_word,
+    split,
+)
 from gateway.metering.vocabulary.names import word_set
 
 _MACRO = NAME
 _LEXER = Lexer(
     skipped=r"```(?:[^`]|`(?!``))*```",
-    quoted=[(STRING, r'"((?:[^"\\]|\\.)*)"'), (_MACRO, r"`([^`]*)`")],
+    quoted=[(STRING, DOUBLE_QUOTED), (_MACRO, BACKTICKS)],
     word_characters=r"\w*.:/\\$@%#&;?'{}+~^\-",
     marks=r"==|!=|<=|>=",
 )
@@ -89,7 +100,7 @@ def _names_index(nodes: Nodes) -> bool:
     alternatives.append(nodes[start:])
     return all(
         any(
-            (node.word.startswith("index") and node.text.startswith("index") and _index_values(part, at) is not None)
+            (node.text.startswith("index") and _index_values(part, at) is not None)
             or (node.kind == "(" and _names_index(node.nodes))
             for at, node in enumerate(part)
             if not at or (part[at - 1].word != "not" and not part[at - 1].is_mark("="))
