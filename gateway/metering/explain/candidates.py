@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
 from gateway.metering.confidence import Sign, confidence
-from gateway.metering.json.object_shapes import MAX_WRAPPERS
 from gateway.metering.metering_result import ERROR, RULE, WRITE_STATEMENT, Count, CountKind, MeteringResult
 
 MAX_LISTS = 10
@@ -41,22 +39,23 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 def candidates(
-    result: MeteringResult, structured: Count | None, data: msgspec.Raw | None, texts: Sequence[Count]
+    result: MeteringResult, structured: Count, lists: Sequence[tuple[str, int]], texts: Sequence[Count]
 ) -> tuple[Candidate, ...]:
-    """Return the candidates in the order in which they are read, then the other lists of the structured content."""
-    is_structured = structured is not None and structured.kind is not CountKind.NONE
-    has_records = is_structured and structured is not None and structured.kind >= CountKind.COUNTED
+    """Return the candidates in the order in which they are read, then the other lists of the structured content.
+
+    `lists` are the paths and lengths of the lists in it, if its records were counted.
+    """
+    is_structured = structured.kind is not CountKind.NONE
     best_text = max((one.kind for one in texts), default=CountKind.NONE)
-    structured_wins = has_records or (structured is not None and is_structured and structured.kind >= best_text)
+    structured_wins = is_structured and structured.kind >= min(best_text, CountKind.COUNTED)
     found = []
-    if structured is not None and is_structured:
+    if is_structured:
         reason = "it is read first" if structured_wins else _KINDS_LOST[structured.kind]
         found.append(_candidate(structured, "structuredContent", structured_wins, reason))
     for number, count in enumerate(texts, start=1):
         if count.kind is not CountKind.NONE:
             found.append(_text_candidate(count, number, structured_wins, best_text))
-    if data is not None and structured is not None and structured.kind is CountKind.COUNTED:
-        found += _other_lists(msgspec.json.decode(data), structured)
+    found += _other_lists(lists, structured)
     return tuple(_decided(one, result) for one in found)
 
 
@@ -74,7 +73,7 @@ def _text_candidate(count: Count, number: int, structured_wins: bool, best: Coun
     if structured_wins:
         reason = "structuredContent is read first, and this repeats it"
     elif count.kind < best:
-        reason = _KINDS_LOST.get(count.kind, "it has no records")
+        reason = _KINDS_LOST[count.kind]
     else:
         reason = "it has records; the counts of several texts add up"
     return _candidate(count, f"text {number}", not structured_wins and count.kind is best, reason)
@@ -85,21 +84,13 @@ def _candidate(count: Count, place: str, has_won: bool, reason: str) -> Candidat
     return Candidate(path, count.records, count.method, confidence(count.signs), count.signs, has_won, reason)
 
 
-def _other_lists(data: Any, chosen: Count) -> list[Candidate]:
-    lists = [
+def _other_lists(lists: Sequence[tuple[str, int]], chosen: Count) -> list[Candidate]:
+    others = [
         (path, length)
-        for path, length in _lists(data, "structuredContent", 0)
+        for path, length in lists
         if length != chosen.records and not path.startswith(chosen.path or "structuredContent.")
     ]
     return [
         Candidate(path, length, "list", 0.0, (), False, f"{chosen.path or 'another member'} fits better as the records")
-        for path, length in lists[:MAX_LISTS]
+        for path, length in others[:MAX_LISTS]
     ]
-
-
-def _lists(value: Any, path: str, depth: int) -> Iterator[tuple[str, int]]:
-    if isinstance(value, list):
-        yield path, len(value)
-    elif isinstance(value, dict) and depth < MAX_WRAPPERS:
-        for name, inner in value.items():
-            yield from _lists(inner, f"{path}.{name}", depth + 1)

@@ -21,6 +21,7 @@ from gateway.metering.metering_result import (
     ERROR,
     RULE,
     UNKNOWN,
+    UNKNOWN_COUNT,
     WRITE_STATEMENT,
     Count,
     CountKind,
@@ -81,15 +82,17 @@ def explain(
         Step("arguments", _describe_arguments(parsed, arguments, hints)),
         *_part_steps(parts),
     )
-    found = candidates(result, parts.structured, parts.data, parts.text_counts)
+    found = candidates(result, parts.structured, parts.lists, parts.text_counts)
     return Explanation(result, _reason(result, steps), steps, found)
 
 
 class _Parts(msgspec.Struct, frozen=True):
     """The parts of a result with the count of each."""
 
-    data: msgspec.Raw | None
-    structured: Count | None
+    is_structured: bool
+    structured: Count
+    lists: list[tuple[str, int]]
+    """The paths and lengths of the lists in the structured content, if its records were counted."""
     texts: list[str]
     text_counts: list[Count]
 
@@ -98,18 +101,25 @@ def _count_parts(result: ToolResult, counter: ResultCounter) -> _Parts:
     data = tool_result.structured_content(result)
     blocks = tool_result.content_blocks(result)
     texts = [block.text for block in blocks or () if block.text is not None]
-    return _Parts(
-        data,
-        None if data is None else counter.count_structured(data),
-        texts,
-        [counter.count_text(text, 0) for text in texts[:MAX_TEXTS]],
-    )
+    structured = UNKNOWN_COUNT if data is None else counter.count_structured(data)
+    lists: list[tuple[str, int]] = []
+    if data is not None and structured.kind is CountKind.COUNTED:
+        lists = list(_lists(msgspec.json.decode(data), "structuredContent", 0))
+    text_counts = [counter.count_text(text, 0) for text in texts[:MAX_TEXTS]]
+    return _Parts(data is not None, structured, lists, texts, text_counts)
+
+
+def _lists(value: Any, path: str, depth: int) -> Iterator[tuple[str, int]]:
+    if isinstance(value, list):
+        yield path, len(value)
+    elif isinstance(value, dict) and depth < MAX_WRAPPERS:
+        for name, inner in value.items():
+            yield from _lists(inner, f"{path}.{name}", depth + 1)
 
 
 def _part_steps(parts: _Parts) -> Iterator[Step]:
-    if parts.data is not None and parts.structured is not None:
-        found = _describe_count(parts.structured) + _describe_lists(parts.structured, parts.data)
-        yield Step("structuredContent", found)
+    if parts.is_structured:
+        yield Step("structuredContent", _describe_count(parts.structured) + _describe_lists(parts))
         if parts.texts:
             yield Step("content", "read only if structuredContent has no records")
     for number, (text, count) in enumerate(zip(parts.texts, parts.text_counts, strict=False), start=1):
@@ -162,20 +172,10 @@ def _describe_count(count: Count) -> str:
     return f"{text} ({count.method}){tables}" if count.kind is not CountKind.NONE else text + tables
 
 
-def _describe_lists(count: Count, data: msgspec.Raw) -> str:
+def _describe_lists(parts: _Parts) -> str:
     """Name the lists in the structured content that are as long as the count."""
-    if count.records is None or count.kind is not CountKind.COUNTED:
-        return ""
-    paths = list(_list_paths(msgspec.json.decode(data), "structuredContent", count.records, 0))[:MAX_PATHS]
+    paths = [path for path, length in parts.lists if length == parts.structured.records][:MAX_PATHS]
     return f": the length of {' and of '.join(paths)}" if paths else ""
-
-
-def _list_paths(value: Any, path: str, length: int, depth: int) -> Iterator[str]:
-    if isinstance(value, list) and len(value) == length:
-        yield path
-    elif isinstance(value, dict) and depth < MAX_WRAPPERS:
-        for name, inner in value.items():
-            yield from _list_paths(inner, f"{path}.{name}", length, depth + 1)
 
 
 def _reason(result: MeteringResult, steps: tuple[Step, ...]) -> str:
