@@ -107,7 +107,7 @@ class Anonymizer:
         if kind == "identifier":
             return self._identifier(token)
         if kind == "word":
-            return self._replacements.word(token) if self._contents.is_data(token) else token
+            return self._word(token)
         replace = {"hex": self._replacements.hexadecimal, "date": self._replacements.date}
         return replace.get(kind or "", self._replacements.time)(token)
 
@@ -133,7 +133,7 @@ class _Contents:
         self.originals: set[str] = set()
         self._data: set[str] = set()
         self._names: set[str] = set()
-        self._declared: set[str] = set()
+        """Names that are kept, unless a word of theirs is data; at first those of the declaration and of parameters."""
         self._shared: set[str] = set()
         """Names in several objects beside each other."""
         self._unknown: list[tuple[str, bool]] = []
@@ -141,7 +141,7 @@ class _Contents:
         self._add_declaration(call.declaration)
         # An argument with one value is a parameter of the tool, also without its schema.
         scalars = (name for name, value in call.arguments.items() if not isinstance(value, dict | list))
-        self._declared.update(filter(_FIELD_NAME.match, scalars))
+        self._names.update(filter(_FIELD_NAME.match, scalars))
         for value in (call.arguments, msgspec.json.decode(call.result_json)):
             self._add(value, is_record=False)
         for name, is_beside_known in self._unknown:
@@ -162,7 +162,6 @@ class _Contents:
         elif isinstance(schema, dict):
             for name, inner in schema.items():
                 self._names.add(name)
-                self._declared.add(name)
                 if name in _VALUE_KEYWORDS:
                     self._add(inner, is_record=False)
                 else:
@@ -200,7 +199,7 @@ class _Contents:
             self._add(inner, is_record=is_map)
 
     def _is_known(self, name: str) -> bool:
-        return name in self.structural or name in self._declared
+        return name in self.structural or name in self._names
 
     def _share(self, values: Iterable[Any]) -> None:
         """Add the names that several of the objects among `values` have."""
