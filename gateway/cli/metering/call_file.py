@@ -28,7 +28,12 @@ def read_call_file(name: str) -> RecordedCall:
     try:
         return read_call(_read(name))
     except ValueError as error:
-        raise CliError(f"{'standard input' if name == '-' else name} {error}") from None
+        raise invalid_file(name, error) from None
+
+
+def invalid_file(name: str, error: ValueError) -> CliError:
+    """Return the error for a file that `error` completes the sentence about; `-` is standard input."""
+    return CliError(f"{'standard input' if name == '-' else name} {error}")
 
 
 def _read(name: str) -> str:

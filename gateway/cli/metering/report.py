@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 import gateway
-from gateway.cli.metering.call_file import CallFile, read_call_file
+from gateway.cli.metering.call_file import CallFile, invalid_file, read_call_file
 from gateway.cli.support import options
 from gateway.cli.support.export import Output
 from gateway.cli.support.output import CliError, counted, print_json, print_stderr
@@ -55,7 +55,7 @@ def report(
     try:
         made = anonymized_report(recorded, secrets.token_bytes(32), gateway.__version__, expected_records, tables)
     except ValueError as error:
-        raise CliError(f"{'standard input' if call == '-' else call} {error}") from None
+        raise invalid_file(call, error) from None
     _write(made, output, as_json)
     if not made.reproduces:
         raise CliError(
