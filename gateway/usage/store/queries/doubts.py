@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-from gateway.usage.store.columns import LATEST_MS
 from gateway.usage.store.names import LOG_TABLE
 from gateway.usage.store.queries.filters import and_owner
 from gateway.usage.store.queries.models import Doubt, Doubts
 from gateway.usage.store.queries.period import Period
-from gateway.usage.store.queries.sources import Range, in_ranges
-from gateway.usage.store.queries.statistics import start_within_retention
+from gateway.usage.store.queries.sources import in_ranges
+from gateway.usage.store.queries.statistics import range_within_retention
 from gateway.usage.store.table import UsageTable
 
 MAX_DOUBTS = 1000
@@ -19,8 +18,7 @@ _GROUP = "tool_name, count_path, count_witness, count_signs"
 
 async def doubts(table: UsageTable, period: Period, owner: str | None = None) -> Doubts:
     """Return the doubtful counts, those with the most calls first. Raises `UsageTableUnavailable`."""
-    since = start_within_retention(table, period)
-    within = Range(since, max(since, LATEST_MS if period.until is None else period.until))
+    within = range_within_retention(table, period)
     rows = await table.query_async(
         f"SELECT {_GROUP}, count() AS calls, avg(count_confidence) FROM {LOG_TABLE} FINAL "
         f"WHERE record_count IS NULL AND count_path != '' AND {in_ranges('created_at', [within])}{and_owner(owner)} "

@@ -17,14 +17,13 @@ from typing import Any
 import msgspec
 
 from gateway.timestamps import format_rfc3339
-from gateway.usage.store.columns import LATEST_MS
 from gateway.usage.store.export import FORMULA_STARTS
 from gateway.usage.store.names import BY_DIMENSION_TABLE, LOG_TABLE, QUARTER_HOURLY_TABLE
 from gateway.usage.store.queries.filters import and_owner, array_parameter
 from gateway.usage.store.queries.models import Reader, Readers
 from gateway.usage.store.queries.period import Period
-from gateway.usage.store.queries.sources import QUARTER_HOUR_MS, Range, in_ranges, seconds
-from gateway.usage.store.queries.statistics import key_names, start_within_retention
+from gateway.usage.store.queries.sources import QUARTER_HOUR_MS, in_ranges, seconds
+from gateway.usage.store.queries.statistics import key_names, range_within_retention
 from gateway.usage.store.table import UsageTable
 
 MAX_READERS = 1000
@@ -91,8 +90,7 @@ async def _matching(table: UsageTable, name: str, owner: str | None) -> list[str
 async def _rows(
     table: UsageTable, tables: Sequence[str], period: Period, owner: str | None, limit: int
 ) -> list[tuple[Any, ...]]:
-    since = start_within_retention(table, period)
-    whole = Range(since, max(since, LATEST_MS if period.until is None else period.until))
+    whole = range_within_retention(table, period)
     quarters = whole.whole(QUARTER_HOUR_MS)
     names, parameters = array_parameter("tables", tables)
     condition = f"hasAny(table_names, {names}){and_owner(owner)}"

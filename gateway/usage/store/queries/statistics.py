@@ -36,7 +36,7 @@ from gateway.usage.store.queries.period import (
     Step,
     day_of,
 )
-from gateway.usage.store.queries.sources import LEVELS, Grouping, Sources, percentiles
+from gateway.usage.store.queries.sources import LEVELS, Grouping, Range, Sources, percentiles
 from gateway.usage.store.table import UsageTable
 
 MAX_ROWS = 1000
@@ -98,7 +98,7 @@ async def stats(table: UsageTable, request: StatsRequest) -> Stats:
 async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
     """Return the period without what is before the retention or, if it is long, before the first call."""
     period, owner = request.period, request.filters.owner
-    since = start_within_retention(table, period)
+    since = _start_within_retention(table, period)
     if period.days(table.now_ms()) > MAX_STATISTICS_DAYS:
         rows = await table.query_async(
             f"SELECT count(), toInt64(toUnixTimestamp(min(since))) * 1000 FROM {BY_DIMENSION_TABLE} "
@@ -110,10 +110,16 @@ async def _within_data(table: UsageTable, request: StatsRequest) -> Period:
     return msgspec.structs.replace(period, since=min(since, (period.until or LATEST_MS) - 1))
 
 
-def start_within_retention(table: UsageTable, period: Period) -> int:
+def _start_within_retention(table: UsageTable, period: Period) -> int:
     """Return the start of a period, or of the retention if that is later."""
     since = EARLIEST_MS if period.since is None else period.since
     return since if table.first_day is None else max(since, start_of_day(table.first_day, datetime.UTC))
+
+
+def range_within_retention(table: UsageTable, period: Period) -> Range:
+    """Return the part of a period that is within the retention; it may be empty."""
+    since = _start_within_retention(table, period)
+    return Range(since, max(since, LATEST_MS if period.until is None else period.until))
 
 
 def _expanded(label_values: Mapping[str, str] | None) -> tuple[str, dict[str, Any]]:
