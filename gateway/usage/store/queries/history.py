@@ -217,8 +217,13 @@ def _is_whole_days(filters: CallFilters) -> bool:
 
 def _item(row: Row) -> HistoryItem:
     event_id, created_at, key_id, key_name, owner, tool_name, table_names, *others = row
-    *others, written_tables, count_path, count_witness, count_signs, count_confidence = others
     names = tuple(table_names)
+    fields = dict(zip(HistoryItem.__struct_fields__[8:], others, strict=True))
+    fields["written_tables"] = tuple(fields["written_tables"])
+    fields["count_signs"] = tuple(fields["count_signs"])
+    if fields["count_confidence"] is not None:
+        # Stored with 32 bits: without rounding, 0.95 is 0.949999988079071.
+        fields["count_confidence"] = round(fields["count_confidence"], 3)
     return HistoryItem(
         event_id=event_id,
         created_at=format_rfc3339(created_at),
@@ -228,11 +233,5 @@ def _item(row: Row) -> HistoryItem:
         tool_name=tool_name,
         table_name=", ".join(names) or None,
         table_names=names,
-        **dict(zip(HistoryItem.__struct_fields__[8:-5], others, strict=True)),
-        written_tables=tuple(written_tables),
-        count_path=count_path,
-        count_witness=count_witness,
-        count_signs=tuple(count_signs),
-        # Stored with 32 bits: without rounding, 0.95 is 0.949999988079071.
-        count_confidence=None if count_confidence is None else round(count_confidence, 3),
+        **fields,
     )
