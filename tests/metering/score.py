@@ -57,7 +57,7 @@ def figures(scored: list[Case], is_leave_one_out: bool) -> dict[str, Any]:
         "corpus": by_group(clear(scored)),
         "in all": {"clear": totals(clear(scored)), "ambiguous": totals(ambiguous)},
     }
-    counted = clear(without_threshold(scored))
+    counted = without_threshold(clear(scored))
     if is_leave_one_out:
         first = clear(first_sight_cases(scored))
         held_out = leave_one_server_out(counted)

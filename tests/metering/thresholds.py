@@ -17,7 +17,7 @@ MAX_WRONG = 0.003
 
 def without_threshold(scored: Iterable[Case]) -> list[Case]:
     """Meter the cases so that every count is given, however small its confidence is."""
-    with patch("gateway.metering.api.THRESHOLD", 0.0, create=True):
+    with patch("gateway.metering.api.THRESHOLD", 0.0):
         return [msgspec.structs.replace(case, result=meter_call(case.call)) for case in scored]
 
 
