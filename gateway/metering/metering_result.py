@@ -101,6 +101,10 @@ class Count(msgspec.Struct, frozen=True):
         """Return the count with its path."""
         return msgspec.structs.replace(self, path=path)
 
+    def stated_by(self, witness: str, *signs: Sign) -> Count:
+        """Return the count with the place of a number that is stated for it, and with further signs."""
+        return msgspec.structs.replace(self, witness=witness, signs=self.signs + signs)
+
     def with_signs(self, *signs: Sign) -> Count:
         """Return the count with further signs."""
         return msgspec.structs.replace(self, signs=self.signs + signs) if signs else self

@@ -157,8 +157,8 @@ class ResultCounter:
         all_texts = [*texts, *resources]
         if len(all_texts) > MAX_READ_TEXTS or (len(all_texts) > 1 and sum(map(len, all_texts)) > MAX_READ_TOGETHER):
             return _count_objects(all_texts)
-        if not resources and (stated := self._count_announced(texts, depth)) is not None:
-            return stated
+        if not resources and (announced := self._count_announced(texts, depth)) is not None:
+            return announced
         if is_listing_tool(self._arguments.tool) and not resources and (entries := _count_entries(texts)):
             return _one_each(entries, "blocks_text")
         counts = [_placed(self.count_text(text, depth), number) for number, text in enumerate(all_texts, start=1)]
@@ -176,8 +176,7 @@ class ResultCounter:
             return None
         if len(texts) == 2 and self.count_text(texts[1], depth).kind is CountKind.COUNTED:
             return None
-        found = counted(len(texts) - 1, "blocks_text", (), (Sign.ONE_EACH, Sign.WITNESS_AGREES))
-        return msgspec.structs.replace(found, path="each text", witness="text 1")
+        return _one_each(len(texts) - 1, "blocks_text").stated_by("text 1", Sign.WITNESS_AGREES)
 
     def _is_empty_list(self, found: Count, text: str) -> bool:
         """Return True if the only text of a listing tool is a heading without entries."""
@@ -276,11 +275,11 @@ def _add(lists: list[Count]) -> Count:
 
 def _checked_by_remarks(found: Count, remarks: list[str]) -> Count:
     """Compare a count with the numbers in the short texts beside it; one of several pages may have a larger total."""
-    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_WITNESS_LINES]]
     if found.records is None or found.witness:
         return found
+    lines = [line for remark in remarks for line in (split_lines(remark) or ())[:MAX_WITNESS_LINES]]
     judged = verdict(list(map(stated, lines)), found.records)
     if judged is Verdict.SILENT:
         return found
     sign = Sign.WITNESS_AGREES if judged is Verdict.AGREES else Sign.WITNESS_DISAGREES
-    return msgspec.structs.replace(found, witness="remark").with_signs(sign)
+    return found.stated_by("remark", sign)

@@ -165,7 +165,7 @@ class ObjectLists(ObjectMembers):
         members = self._members
         name = next((one for one in ("columns", "fields", "columnnames", "properties") if one in members), "")
         columns = members.get(name)
-        if isinstance(self._members.get(name), dict) and is_schema_tool(self._arguments.tool):
+        if isinstance(columns, dict) and is_schema_tool(self._arguments.tool):
             described = objects.described_columns({"columns": columns})
             return self._under(name, self._counted(described, Sign.COLUMN_LIST)) if described else None
         if not isinstance(columns, list) or not columns:
@@ -195,11 +195,11 @@ class ObjectLists(ObjectMembers):
             return found
         is_less = any(one.number + 1 == found.records and one.meaning >= Meaning.COUNT for one in stated)
         if verdict.sign is Sign.WITNESS_DISAGREES and is_less and found.method in _LINE_METHODS:
-            found = msgspec.structs.replace(found, records=found.records - 1, witness=self._original(verdict.name))
-            return found.with_signs(Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
+            found = msgspec.structs.replace(found, records=found.records - 1)
+            return found.stated_by(self._original(verdict.name), Sign.HEADER_LEFT_OUT, Sign.WITNESS_AGREES)
         if verdict.sign is Sign.WITNESS_DISAGREES and (other := self._with_length(stated, list_name)) is not None:
             return other
-        return msgspec.structs.replace(found, witness=self._original(verdict.name)).with_signs(verdict.sign)
+        return found.stated_by(self._original(verdict.name), verdict.sign)
 
     def _is_beside_entity(self, found: Count) -> bool:
         """Return True if the records are a list of this object, which describes one entity."""
@@ -230,8 +230,8 @@ class ObjectLists(ObjectMembers):
         ]
         if len(names) != 1:
             return None
-        found = self._count_list(names[0], Sign.OTHER_LIST, Sign.WITNESS_AGREES)
-        return msgspec.structs.replace(found, witness=self._original(stated[length(self._members[names[0]])]))
+        found = self._count_list(names[0], Sign.OTHER_LIST)
+        return found.stated_by(self._original(stated[length(self._members[names[0]])]), Sign.WITNESS_AGREES)
 
     def _with_groups(self, stated: list[Witness], list_name: str) -> Count | None:
         """Return the count of the lists in a list of groups if it is stated."""
@@ -240,8 +240,8 @@ class ObjectLists(ObjectMembers):
         witness = next((one for one in stated if one.number == total and one.meaning >= Meaning.TOTAL), None)
         if total is None or witness is None:
             return None
-        found = self._under(list_name, self._counted(total, Sign.GROUPS, Sign.WITNESS_AGREES).at("*.*"))
-        return msgspec.structs.replace(found, witness=self._original(witness.name))
+        found = self._under(list_name, self._counted(total, Sign.GROUPS).at("*.*"))
+        return found.stated_by(self._original(witness.name), Sign.WITNESS_AGREES)
 
     def _with_length(self, stated: list[Witness], list_name: str) -> Count | None:
         """Return the count of the only list of records whose length is stated as the number of returned records."""
@@ -254,9 +254,7 @@ class ObjectLists(ObjectMembers):
         fitting = [one for one in names if length(self._members[one]) in numbers]
         if len(fitting) != 1:
             return None
-        found = self._count_list(fitting[0], Sign.SEVERAL_LISTS, Sign.WITNESS_AGREES)
-        return (
-            msgspec.structs.replace(found, witness=self._original(numbers[found.records]))
-            if found.records in numbers
-            else None
-        )
+        found = self._count_list(fitting[0], Sign.SEVERAL_LISTS)
+        if found.records not in numbers:
+            return None
+        return found.stated_by(self._original(numbers[found.records]), Sign.WITNESS_AGREES)

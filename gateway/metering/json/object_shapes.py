@@ -15,7 +15,7 @@ from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
 from gateway.metering.json.objects import WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
-from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted
+from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted, join_path
 from gateway.metering.vocabulary.members import (
     ERROR_MEMBERS,
     METADATA_MEMBERS,
@@ -131,7 +131,7 @@ class ObjectShape(ObjectLists):
         stated = [one for one in witnesses.find(members, "") if one.meaning >= Meaning.TOTAL]
         if stated and all(one.number == 0 for one in stated):
             found = self._under(lists[0] if len(lists) == 1 else "*", self._counted(0, Sign.STATED_ZERO))
-            return msgspec.structs.replace(found, witness=self._original(stated[0].name))
+            return found.stated_by(self._original(stated[0].name))
         if not lists or self._has_content():
             return None
         is_envelope = not members.keys().isdisjoint(_ENVELOPE_SIGNS)
@@ -214,7 +214,7 @@ class ObjectShape(ObjectLists):
             return UNKNOWN_COUNT
         signs = tuple(sorted({sign for part in parts for sign in part.signs}))
         total = self._counted(sum(part.records or 0 for part in parts), Sign.SUM, *signs)
-        return msgspec.structs.replace(total, path=f"*.{parts[0].path}" if parts[0].path else "*")
+        return total.at(join_path("*", parts[0].path))
 
     def _count_wrapped(self) -> Count:
         """Count what is inside a member that wraps the whole result."""
@@ -242,8 +242,8 @@ class ObjectShape(ObjectLists):
         lines = text.strip().count("\n") + 1
         for one in witnesses.find(self._members, name):
             if one.meaning >= Meaning.COUNT and one.number in (lines, lines - 1) and one.number > 1:
-                found = self._under(name, counted(one.number, "lines_text", (), (Sign.WITNESS_AGREES,)))
-                return msgspec.structs.replace(found, witness=self._original(one.name))
+                found = self._under(name, counted(one.number, "lines_text"))
+                return found.stated_by(self._original(one.name), Sign.WITNESS_AGREES)
         return UNKNOWN_COUNT
 
     def _count_inner(self) -> Count | None:
