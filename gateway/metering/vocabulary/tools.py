@@ -67,13 +67,17 @@ def is_overwriting_tool(tool: str) -> bool:
 @lru_cache(maxsize=1_024)
 def tool_words(tool: str) -> frozenset[str]:
     """Return the words of a tool's name, in lower case."""
-    return frozenset(word.lower() for word in _WORD.findall(tool[:200]))
+    return frozenset(_words_in_order(tool))
+
+
+def _words_in_order(tool: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(tool[:200])]
 
 
 @lru_cache(maxsize=1_024)
 def is_writing_tool(tool: str) -> bool:
     """Return True if the tool's name begins with a verb such as `insert`, possibly after a product name, or ends so."""
-    first = [word.lower() for word in _WORD.findall(tool[:200])[:3]]
+    first = _words_in_order(tool)[:3]
     first = first if first[1:2] == ["and"] else first[:2]
     return (
         "replace" in first
@@ -85,7 +89,7 @@ def is_writing_tool(tool: str) -> bool:
 @lru_cache(maxsize=1_024)
 def is_sure_write(tool: str) -> bool:
     """Return True if the tool's name can only mean a write, so that its result is an acknowledgement or an echo."""
-    words = [word.lower() for word in _WORD.findall(tool[:200])]
+    words = _words_in_order(tool)
     acting = [word for word in words if word not in _QUANTITIES]
     if acting[:1] == ["new"] and acting[-1][-1:] != "s":
         return True
@@ -96,7 +100,7 @@ def is_sure_write(tool: str) -> bool:
 @lru_cache(maxsize=1_024)
 def is_fetching_tool(tool: str) -> bool:
     """Return True if the tool's name says that it fetches one entity: `get_issue`, but not `get_stats`."""
-    words = [word.lower() for word in _WORD.findall(tool[:200])]
+    words = _words_in_order(tool)
     if _FETCH_VERBS.isdisjoint(words[:3]) or is_listing_tool(tool):
         return False
     return _DESCRIBE_WORDS.isdisjoint(words) or (
