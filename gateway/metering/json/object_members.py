@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.confidence import Sign
 from gateway.metering.json import objects
-from gateway.metering.json.objects import WRAPPER_MEMBERS, Members
+from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS, Members
 from gateway.metering.json.partial_values import UNREAD, length
 from gateway.metering.metering_result import Count, counted
 from gateway.metering.vocabulary.arguments import ID_ENDINGS
@@ -98,7 +98,7 @@ class ObjectMembers:
     def _has_content(self) -> bool:
         """Return True if a member other than an empty list may hold the records."""
         return any(
-            (isinstance(value, dict) and bool(value) and name not in WRAPPER_MEMBERS | SUMMARY_MEMBERS)
+            (isinstance(value, dict) and bool(value) and not (name in WRAPPER_MEMBERS or name in SUMMARY_MEMBERS))
             or (isinstance(value, list) and bool(value) and isinstance(value[0], dict) and name not in COLUMN_MEMBERS)
             or (isinstance(value, str) and "\n" in value)
             for name, value in self._members.items()
@@ -136,7 +136,7 @@ class ObjectMembers:
         )
 
     def _has_empty_list(self) -> bool:
-        return any(self._members.get(name) == [] for name in ROW_MEMBERS)
+        return any(self._members[name] == [] for name in self._row_names)
 
     def _states_none(self) -> bool:
         return 0 in (self._members.get(one) for one in COUNT_MEMBERS | RETURNED_COUNT_MEMBERS)
@@ -218,7 +218,7 @@ class ObjectMembers:
         """Return True if all members except `name` only wrap it, or repeat arguments of the call."""
         members = self._members
         return all(
-            other == name or other in ROW_MEMBERS or self._is_wrapper_member(other, value)
+            other == name or other in WRAPPER_AND_ROW_MEMBERS or self._is_wrapper_member(other, value)
             for other, value in members.items()
         )
 

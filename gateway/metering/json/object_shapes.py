@@ -13,7 +13,7 @@ import msgspec
 from gateway.metering.confidence import Sign
 from gateway.metering.json import maps, objects, witnesses
 from gateway.metering.json.object_lists import ObjectLists
-from gateway.metering.json.objects import WRAPPER_MEMBERS
+from gateway.metering.json.objects import WRAPPER_AND_ROW_MEMBERS, WRAPPER_MEMBERS
 from gateway.metering.json.witnesses import Meaning
 from gateway.metering.metering_result import DECLARED, FAILURE, UNKNOWN_COUNT, Count, CountKind, counted, join_path
 from gateway.metering.vocabulary.members import (
@@ -21,7 +21,6 @@ from gateway.metering.vocabulary.members import (
     METADATA_MEMBERS,
     NEVER_RECORDS,
     ROW_COUNT_MEMBERS,
-    ROW_MEMBERS,
     SUMMARY_MEMBERS,
     TABLE_MEMBERS,
 )
@@ -117,7 +116,7 @@ class ObjectShape(ObjectLists):
             return self._counted(1, Sign.SCALAR)
         if all(map(objects.is_bookkeeping, members)):
             return UNKNOWN_COUNT
-        if members.keys() <= WRAPPER_MEMBERS | set(ROW_MEMBERS):
+        if members.keys() <= WRAPPER_AND_ROW_MEMBERS:
             return wrapped if wrapped.kind else self.count_message()
         return self._count_without_list(wrapped)
 
@@ -162,14 +161,13 @@ class ObjectShape(ObjectLists):
         """Count an object whose message says that there is nothing, or that the call failed, if it has a status."""
         if self._is_selected() or (message := self.count_message()).kind < CountKind.COUNTED:
             return None
-        is_flat = not any(isinstance(value, dict | list) and value for value in self._members.values())
         has_status = not {"status", "success", "ok", "state"}.isdisjoint(self._members)
-        return message if is_flat and has_status else UNKNOWN_COUNT
+        return message if has_status and objects.is_flat(self._members) else UNKNOWN_COUNT
 
     def _count_nothing(self) -> Count | None:
         """Return 0 records if an object holds only null, or a message that there is nothing."""
         custom = [name for name in self._members if name not in WRAPPER_MEMBERS]
-        if any(isinstance(value, dict | list) and value for value in self._members.values()):
+        if not objects.is_flat(self._members):
             return None
         is_null = bool(custom) and all(self._members[name] is None and name.isalpha() for name in custom)
         if is_null and self._arguments.returns_rows is None:

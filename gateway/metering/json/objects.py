@@ -36,6 +36,7 @@ WRAPPER_MEMBERS = (
     | ERROR_MEMBERS
 )
 """Members that describe or surround the records and hold none."""
+WRAPPER_AND_ROW_MEMBERS = WRAPPER_MEMBERS.union(ROW_MEMBERS)
 
 _UNFINISHED = re.compile(
     r"\b(?:in progress|still (?:running|executing)|queued|not (?:yet )?(?:finished|complete))\b", re.IGNORECASE
@@ -70,6 +71,11 @@ _GROUP_LISTS = (*_ROW_LISTS, "lines", "buckets", "matches", "entries", "logs", "
 def normalize_members(value: dict[str, Any]) -> Members:
     """Return the members of an object by their normalized names."""
     return {normalize_name(name): value[name] for name in sorted(value)}
+
+
+def is_flat(members: Members) -> bool:
+    """Return True if no member is a list or an object that is not empty."""
+    return not any(isinstance(value, list | dict) and value for value in members.values())
 
 
 def is_content_block(value: Any) -> bool:
@@ -158,9 +164,9 @@ def has_types(value: dict[str, Any]) -> bool:
 def is_named_result(members: Members) -> bool:
     """Return True if an object is one of several results by name: a list or text of rows, and what describes it."""
     rows = [name for name in ROW_MEMBERS if isinstance(members.get(name), list | str) and members[name] != ""]
-    others = {name: value for name, value in members.items() if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS}
+    others = [value for name, value in members.items() if name not in WRAPPER_AND_ROW_MEMBERS]
     scalars = (int, float, bool, str) if any(name in _ONLY_RESULTS for name in rows) else (int, float, bool)
-    return bool(rows) and all(type(value) in scalars for value in others.values())
+    return bool(rows) and all(type(value) in scalars for value in others)
 
 
 def is_wrapper_of_tables(members: Members) -> bool:
@@ -179,7 +185,7 @@ def is_failure(members: Members) -> bool:
     if is_http_error(members):
         return True
     errors = [name for name in ERROR_MEMBERS if isinstance(members.get(name), str | dict | list) and members[name]]
-    custom = [name for name in members if name not in WRAPPER_MEMBERS and name not in ROW_MEMBERS]
+    custom = [name for name in members if name not in WRAPPER_AND_ROW_MEMBERS]
     if errors:
         return len(custom) <= 2
     return len(custom) <= 1 and state_of(members) in ("error", "failed", "failure", "fail")
@@ -199,9 +205,9 @@ def grouped_lengths(values: list[Any]) -> int | None:
 def is_http_error(members: Members) -> bool:
     """Return True if a flat object has the status code of an HTTP error and a message."""
     codes = (members.get(name) for name in ("status", "statuscode", "code", "httpstatus"))
-    is_error = any(type(code) is int and 400 <= code < 600 for code in codes)
-    has_message = any(isinstance(members.get(name), str) for name in _MESSAGES)
-    return is_error and has_message and not any(isinstance(value, list | dict) and value for value in members.values())
+    if not any(type(code) is int and 400 <= code < 600 for code in codes):
+        return False
+    return any(isinstance(members.get(name), str) for name in _MESSAGES) and is_flat(members)
 
 
 def is_entity(members: Members) -> bool:
@@ -228,9 +234,9 @@ def is_pending(members: Members) -> bool:
     if normalize_name(state_of(members)) not in _UNFINISHED_STATES and not is_unfinished:
         return False
     has_handle = any(name.endswith(_HANDLE_ENDINGS) for name in members)
-    is_flat = not any(isinstance(value, list) and value for value in members.values())
+    has_list = any(isinstance(value, list) and value for value in members.values())
     known = all(name in WRAPPER_MEMBERS or name.endswith(_PENDING_ENDINGS) for name in members)
-    return has_handle and is_flat and known
+    return has_handle and not has_list and known
 
 
 def is_bookkeeping(name: str) -> bool:
@@ -241,8 +247,8 @@ def is_bookkeeping(name: str) -> bool:
 def is_acknowledgement(members: Members) -> bool:
     """Return True if an object holds a status and a message, and at most one other scalar, such as an id."""
     custom = [name for name in members if name not in WRAPPER_MEMBERS]
-    is_flat = not any(isinstance(value, list | dict) and value for value in members.values())
-    return is_flat and len(custom) <= 1 and "message" in members and not {"status", "success", "ok"}.isdisjoint(members)
+    has_status = not {"status", "success", "ok"}.isdisjoint(members)
+    return len(custom) <= 1 and "message" in members and has_status and is_flat(members)
 
 
 def is_summary(members: Members) -> bool:
