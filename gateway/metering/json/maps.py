@@ -25,7 +25,7 @@ def count(value: dict[str, Any], known: frozenset[str]) -> int | None:
     series = [one for one in inner if is_map(one, known)]
     if len(series) == 1 and len(inner) <= 2:
         name = next(name for name, one in value.items() if one is series[0])
-        return None if is_map({name: None}, known) else _count_entries(series[0])  # or an entry of a map itself
+        return None if is_data_name(name, known) else _count_entries(series[0])  # or an entry of a map itself
     if not series or len(series) != len(value):
         return len(value) if _are_alike(value) else None
     if (rows := count_columns(value)) is not None:
@@ -47,7 +47,12 @@ def is_map(value: dict[str, Any], known: frozenset[str]) -> bool:
     """Return True if all member names are data."""
     if not value or UNREAD in value.values():
         return False
-    return all(name in known or _DATA_NAME.match(name[:200]) for name in value)
+    return all(is_data_name(name, known) for name in value)
+
+
+def is_data_name(name: str, known: frozenset[str] = frozenset()) -> bool:
+    """Return True if the name of a member is data."""
+    return name in known or _DATA_NAME.match(name[:200]) is not None
 
 
 def holds_only_objects(value: dict[str, Any]) -> bool:

@@ -115,7 +115,7 @@ class ObjectLists(ObjectMembers):
         of_objects = [name for name, value in (custom or lists).items() if value and isinstance(value[0], dict | list)]
         if members.get("id"):
             return None  # a record with lists in it
-        if len(of_objects) == 1 and maps.is_map({self._original(of_objects[0]): None}, frozenset()):
+        if len(of_objects) == 1 and maps.is_data_name(self._original(of_objects[0])):
             return None  # one entry of a map beside other members
         if len(of_objects) == 1:
             signs = [Sign.OTHER_LIST]

@@ -262,7 +262,7 @@ class ObjectShape(ObjectLists):
         inner = self._members[custom[0]]
         if not isinstance(inner, dict) and not _is_multiline(inner):
             return None
-        if len(self._members) > 1 and maps.is_map({self._original(custom[0]): None}, frozenset()):
+        if len(self._members) > 1 and maps.is_data_name(self._original(custom[0])):
             return None  # one entry of a map beside other members
         found = self._under(custom[0], self._parts.count(inner, self._depth + 1))
         if scalars and Sign.COMMON_LIST not in found.signs:
