@@ -101,8 +101,8 @@ class ObjectShape(ObjectLists):
             return results
         # A list of rows is more reliable than an object next to it whose member names may be data.
         total = None if is_describing_tool(self._arguments.tool) else maps.count(value, self._arguments.strings)
-        is_map = maps.is_map(value, self._arguments.strings) or not any(isinstance(one, list) for one in value.values())
-        if is_map and total is not None:
+        has_list = any(isinstance(one, list) for one in value.values())
+        if total is not None and (not has_list or maps.is_map(value, self._arguments.strings)):
             return self._counted(total, Sign.MAP)
         if (found := self._count_other_lists()) is not None:
             return found

@@ -48,9 +48,10 @@ class ShapeCounter:
         self.arguments = arguments
         self.method = method
         self.declared = declared
-        self.count_text = count_text
+        self._count_text = count_text
         self._count_blocks = count_blocks
         self._counts: dict[tuple[int, int], Count] = {}
+        self._text_counts: dict[tuple[int, int], Count] = {}
 
     def count(self, value: Any, depth: int = 0) -> Count:
         """Count the records in `value`, inside `depth` wrappers."""
@@ -63,6 +64,13 @@ class ShapeCounter:
         if isinstance(value, str):
             return self.count_text(value, depth + 1)
         return UNKNOWN_COUNT
+
+    def count_text(self, text: str, depth: int) -> Count:
+        """Count the records in a string of the value, once for all that ask."""
+        key = (id(text), depth)
+        if key not in self._text_counts:
+            self._text_counts[key] = self._count_text(text, depth)
+        return self._text_counts[key]
 
     def _counted(self, records: int) -> Count:
         return counted(records, self.method)

@@ -74,10 +74,17 @@ _UNDECIDED = Verdict(None)
 def find(members: Members, list_name: str) -> list[Witness]:
     """Return the witnesses among `members` and in the objects beside that describe the page, for `list_name`."""
     found = list(_in(members, list_name))
-    for name, inner in members.items():
-        if name in SUMMARY_MEMBERS and isinstance(inner, dict) and name != list_name:
-            found += [one._replace(name=f"{name}.{one.name}") for one in _in(normalize_members(inner), list_name)]
+    for name, inner in _summaries(members):
+        if name != list_name:
+            found += [one._replace(name=f"{name}.{one.name}") for one in _in(inner, list_name)]
     return found
+
+
+def _summaries(members: Members) -> Iterator[tuple[str, Members]]:
+    """Yield the objects among `members` that describe the records, with their names."""
+    for name, inner in members.items():
+        if name in SUMMARY_MEMBERS and isinstance(inner, dict):
+            yield name, normalize_members(inner)
 
 
 def judge(witnesses: list[Witness], records: int, members: Members, *, is_page: bool, is_sum: bool) -> Verdict:
@@ -113,9 +120,7 @@ def is_page(members: Members, records: int) -> bool:
         isinstance(text := members.get(name), str) and _CUT.search(text[:200]) for name in _NOTES
     ):
         return True
-    values = [members, *(one for name, one in members.items() if name in SUMMARY_MEMBERS and isinstance(one, dict))]
-    for value in values:
-        inner = value if value is members else normalize_members(value)
+    for inner in (members, *(summary for _, summary in _summaries(members))):
         if any(inner[name] not in (None, False, "", 0) for name in PAGE_MEMBERS & inner.keys()):
             return True
         if any(inner.get(name) == records for name in ("limit", "pagesize", "perpage", "maxresults")):
