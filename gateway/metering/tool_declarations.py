@@ -157,22 +157,22 @@ def is_read_only(schemas: bytes) -> bool:
 
 def parse_hints(schemas: bytes) -> ToolHints:
     """Return the hints in a tool's schemas."""
-    arguments = frozenset(normalize_name(name) for name, schema in _properties(schemas) if _names_a_table(name, schema))
-    return ToolHints(arguments, _record_paths(schemas), tuple(_query_languages(schemas)))
+    decoded = _decode(schemas)
+    properties = _properties(decoded)
+    arguments = frozenset(normalize_name(name) for name, schema in properties if _names_a_table(name, schema))
+    return ToolHints(arguments, _record_paths(decoded), tuple(_query_languages(properties)))
 
 
-def _query_languages(schemas: bytes) -> Iterator[tuple[str, Language]]:
-    for name, schema in _properties(schemas):
+def _query_languages(properties: list[tuple[str, dict[str, Any]]]) -> Iterator[tuple[str, Language]]:
+    for name, schema in properties:
         normalized = normalize_name(name)
-        text = schema.get("description") or schema.get("title")
-        if normalized in QUERY_ARGUMENTS and isinstance(text, str) and (found := described_language(text[:400])):
+        if normalized in QUERY_ARGUMENTS and (found := described_language(_description(schema)[:400])):
             yield normalized, found
 
 
-def _record_paths(schemas: bytes) -> tuple[tuple[str, ...], ...]:
+def _record_paths(schemas: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
     """Return the paths of the lists of objects in the output schema; of the lists of other values if it has none."""
-    schema = _decode(schemas).get("output")
-    found = [one for one in _list_paths(schema, (), schema, 0) if one[1]] if isinstance(schema, dict) else []
+    found = [one for one in _output_lists(schemas) if one[1]]
     best = min((is_other for is_other, _ in found), default=0)
     return tuple(path for is_other, path in found if is_other == best)[:MAX_RECORD_PATHS]
 
@@ -181,16 +181,20 @@ def table_arguments(schemas: bytes) -> list[str]:
     """Return the arguments of a tool that name a table, judged by name or description."""
     return [
         name
-        for name, schema in _properties(schemas)
+        for name, schema in _properties(_decode(schemas))
         if normalize_name(name) in TABLE_ARGUMENTS | SHEET_ARGUMENTS | DATASET_ARGUMENTS or _names_a_table(name, schema)
     ]
 
 
 def list_paths(schemas: bytes) -> list[tuple[str, ...]]:
     """Return the paths of the lists in a tool's output schema, from `structuredContent` on; lists of objects first."""
-    schema = _decode(schemas).get("output")
-    found = list(_list_paths(schema, (), schema, 0)) if isinstance(schema, dict) else []
-    return [path for _, path in sorted(found, key=lambda one: one[0])]
+    return [path for _, path in sorted(_output_lists(_decode(schemas)), key=lambda one: one[0])]
+
+
+def _output_lists(schemas: dict[str, Any]) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the lists in the output schema as `_list_paths` yields them."""
+    schema = schemas.get("output")
+    return list(_list_paths(schema, (), schema, 0)) if isinstance(schema, dict) else []
 
 
 def _list_paths(
@@ -221,8 +225,8 @@ def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _properties(schemas: bytes) -> list[tuple[str, dict[str, Any]]]:
-    schema = _decode(schemas).get("input")
+def _properties(schemas: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    schema = schemas.get("input")
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict):
         return []
@@ -240,7 +244,12 @@ def _decode(schemas: bytes) -> dict[str, Any]:
 def _names_a_table(name: str, schema: dict[str, Any]) -> bool:
     if normalize_name(name) in SQL_ARGUMENTS | FILE_ARGUMENTS | SHEET_ARGUMENTS:
         return False
-    text = schema.get("description") or schema.get("title")
-    if not isinstance(text, str) or schema.get("type", "string") not in ("string", "array"):
+    if schema.get("type", "string") not in ("string", "array"):
         return False
+    text = _description(schema)
     return _TABLE_DESCRIPTION.match(text[:200]) is not None and _OTHER_DESCRIPTION.search(text[:400]) is None
+
+
+def _description(schema: dict[str, Any]) -> str:
+    text = schema.get("description") or schema.get("title")
+    return text if isinstance(text, str) else ""
