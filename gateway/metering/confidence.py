@@ -52,7 +52,6 @@ class Sign(StrEnum):
     WITNESS_LARGER = "witness_larger"
     WITNESS_DISAGREES = "witness_disagrees"
     SCHEMA_AGREES = "schema_agrees"
-    SCHEMA_DISAGREES = "schema_disagrees"
     COLUMNS_AGREE = "columns_agree"
     COLUMNS_DISAGREE = "columns_disagree"
     GROUPS = "groups"
@@ -108,7 +107,6 @@ _SIGNS: dict[Sign, tuple[float, str]] = {
     Sign.WITNESS_LARGER: (-1.5, "the result states a larger number, which may count all pages"),
     Sign.WITNESS_DISAGREES: (-6, "the result states another number"),
     Sign.SCHEMA_AGREES: (3, "the output schema names the list"),
-    Sign.SCHEMA_DISAGREES: (-3, "the output schema names another list"),
     Sign.COLUMNS_AGREE: (2, "the columns of the statement are the members of the rows"),
     Sign.COLUMNS_DISAGREE: (-3, "the columns of the statement are not members of the object"),
     Sign.GROUPS: (1, "lists in groups, added up"),
