@@ -270,7 +270,7 @@ def named_tables(members: Members) -> tuple[str, ...]:
 
 def table_member(members: Members) -> str | None:
     """Return the table in a member such as `table`; `None` if there is none."""
-    values = (read_table_name(members.get(name)) for name in TABLE_MEMBERS)
+    values = (read_table_name(members[name]) for name in TABLE_MEMBERS if name in members)
     return next((value for value in values if value is not None), None)
 
 
