@@ -153,7 +153,7 @@ def _result(
     signs = tuple(dict.fromkeys(count.signs))
     certainty = confidence(signs)
     if certainty < THRESHOLD:
-        return MeteringResult(tables, None, UNKNOWN, None, written, certainty, count.path, count.witness, signs)
+        records, method = None, UNKNOWN
     return MeteringResult(tables, records, method, None, written, certainty, count.path, count.witness, signs)
 
 
