@@ -47,13 +47,8 @@ _MIN_MAP = 3
 _SHORT_NUMBER = 999
 
 
-def anonymize(call: RecordedCall, salt: bytes, keeps_short_numbers: bool = False) -> RecordedCall:
-    """Return the call with its values replaced; the same `salt` gives the same replacements."""
-    return Anonymizer(call, salt, keeps_short_numbers).call()
-
-
 class Anonymizer:
-    """Replaces the values of one call, and names that belong to it."""
+    """Replaces the values of one call, and names that belong to it; the same `salt` gives the same replacements."""
 
     def __init__(self, call: RecordedCall, salt: bytes, keeps_short_numbers: bool = False) -> None:
         self._call = call
@@ -64,6 +59,7 @@ class Anonymizer:
             self._replacements.keep(number)
 
     def call(self) -> RecordedCall:
+        """Return the call with its values replaced."""
         result = msgspec.json.decode(self._call.result_json)
         return msgspec.structs.replace(
             self._call,

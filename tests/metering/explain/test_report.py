@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.metering.explain.anonymization import Anonymizer, anonymize
+from gateway.metering.explain.anonymization import Anonymizer
 from gateway.metering.explain.recorded_call import RecordedCall, read_call
 from gateway.metering.explain.replacements import TOKEN
 from gateway.metering.explain.report import Metered, report
@@ -30,7 +30,7 @@ def recorded(result: dict[str, Any], tool: str = "run_query", **arguments: Any) 
 
 
 def anonymized(call: RecordedCall) -> tuple[dict[str, Any], Any]:
-    done = anonymize(call, SALT)
+    done = Anonymizer(call, SALT).call()
     return done.arguments, msgspec.json.decode(done.result_json)
 
 
@@ -246,8 +246,8 @@ def test_different_values_stay_different() -> None:
 
 def test_replacements_differ_with_the_salt() -> None:
     call = recorded(texts("Philadelphia"))
-    assert anonymize(call, SALT) == anonymize(call, SALT)
-    assert anonymize(call, SALT) != anonymize(call, b"another salt")
+    assert Anonymizer(call, SALT).call() == Anonymizer(call, SALT).call()
+    assert Anonymizer(call, SALT).call() != Anonymizer(call, b"another salt").call()
 
 
 def test_the_schemas_are_in_the_report_and_count_as_in_the_original() -> None:
