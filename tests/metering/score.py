@@ -10,6 +10,7 @@ import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ def totals(scored: Iterable[Case]) -> Counter[str]:
 
 
 def by_group(scored: Iterable[Case], key: str = "group") -> dict[str, Counter[str]]:
-    """Count the outcomes of the cases of each corpus, server or shape."""
+    """Count the outcomes of the cases with each value of an attribute: by corpus, unless another is given."""
     groups: dict[str, list[Case]] = defaultdict(list)
     for case in scored:
-        groups[{"group": case.group, "server": case.server, "shape": case.result.method}[key]].append(case)
+        groups[attrgetter(key)(case)].append(case)
     return {name: totals(members) for name, members in sorted(groups.items())}
 
 
@@ -53,7 +54,7 @@ def figures(scored: list[Case], is_leave_one_out: bool) -> dict[str, Any]:
     ambiguous = [case for case in scored if case.is_ambiguous]
     found: dict[str, Any] = {
         "server": by_group(clear(scored), "server"),
-        "shape": by_group(clear(scored), "shape"),
+        "shape": by_group(clear(scored), "result.method"),
         "corpus": by_group(clear(scored)),
         "in all": {"clear": totals(clear(scored)), "ambiguous": totals(ambiguous)},
     }

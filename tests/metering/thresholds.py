@@ -45,16 +45,16 @@ def _thresholds(counted: Iterable[Case]) -> list[float]:
 
 def best_threshold(counted: Sequence[Case]) -> float:
     """Return the threshold with the fewest unknown and at most `MAX_WRONG` wrong counts; the highest of several."""
-    return _best(_outcomes(counted), len(counted))
+    return _best(_outcomes(counted, _thresholds(counted)), len(counted))
 
 
 Outcomes = dict[float, tuple[int, int]]
 """The numbers of unknown and wrong counts, by threshold."""
 
 
-def _outcomes(counted: Sequence[Case], thresholds: Sequence[float] | None = None) -> Outcomes:
+def _outcomes(counted: Sequence[Case], thresholds: Sequence[float]) -> Outcomes:
     found = {}
-    for threshold in _thresholds(counted) if thresholds is None else thresholds:
+    for threshold in thresholds:
         at_it = [at_threshold(case, threshold) for case in counted]
         found[threshold] = (sum(case.is_unknown for case in at_it), sum(case.is_wrong for case in at_it))
     return found
