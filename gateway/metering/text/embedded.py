@@ -61,14 +61,15 @@ def count_data(text: str, depth: int, count_value: CountsValues) -> Count | None
         return counted(lines, "ndjson_text")
     if (total := python_repr.count_similar_rows(text)) is not None:
         return counted(total, "repr_text")
-    as_json = python_repr.to_json(text)
+    if (as_json := python_repr.to_json(text)) is None:
+        return None
     try:
-        value = None if as_json is None else structure.read(as_json)
+        value = structure.read(as_json)
     except ValueError:
         return None
-    if as_json is not None and python_repr.is_one_tuple(text):
+    if python_repr.is_one_tuple(text):
         return messages.count(text) or Count(1, "repr_text", CountKind.OBJECT)
-    return None if as_json is None else count_value(value, "repr_text", depth)
+    return count_value(value, "repr_text", depth)
 
 
 class _Object(msgspec.Struct, gc=False):
