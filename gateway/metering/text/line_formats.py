@@ -28,17 +28,21 @@ _COMMIT_WORDS = frozenset(("log", "git", "commits", "commit", "history"))
 
 def count(text: str, original: str, arguments: ParsedArguments, depth: int, count_value: CountsValues) -> Count | None:
     """Count the records in `text`, which is `original` without white space at its ends; `None` for prose."""
-    lines = split_lines(trim_blank_lines(original))
+    whole = trim_blank_lines(original)
+    lines = split_lines(whole)
     if lines is None:
         return (
-            _count_long(text, original, arguments)
+            markup.count(text)
+            or drawn_tables.count(text, None, arguments)
+            or key_value_text.count(text, None, arguments)
+            or delimited.count(whole, None, arguments, [])
             or count_embedded(text, depth, count_value)
             or bullet_lists.count(text, arguments)
         )
     if arguments.returns_rows and arguments.has_one_column and (values := single_value.count(text)) is not None:
         return counted(values, "scalar_text", (), (Sign.SCALAR,))
     outline = units.outline(lines)
-    found = markup.count(text, lines, arguments) or drawn_tables.count(text, lines, arguments)
+    found = markup.count(text) or drawn_tables.count(text, lines, arguments)
     if found is not None:
         return _judged(found, outline, lines)
     dump = yaml_text.count(lines, depth, count_value)
@@ -52,15 +56,6 @@ def count(text: str, original: str, arguments: ParsedArguments, depth: int, coun
         return _judged(embedded, outline, lines)
     listed = bullet_lists.count(text, arguments)
     return found if listed is None else _judged(listed, outline, lines)
-
-
-def _count_long(text: str, original: str, arguments: ParsedArguments) -> Count | None:
-    strict = markup.count(text, None, arguments) or drawn_tables.count(text, None, arguments)
-    return (
-        strict
-        or key_value_text.count(text, None, arguments)
-        or delimited.count(trim_blank_lines(original), None, arguments, [])
-    )
 
 
 def _count_loosely(text: str, lines: list[str], outline: Outline, arguments: ParsedArguments) -> Count | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 
-from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, CountKind, counted
 
 MAX_OUTSIDE_CHARACTERS = 1_000
@@ -18,7 +17,7 @@ _OPENING = re.compile(r"<([A-Za-z][\w:-]{0,63})(?:\s[^<>]{0,500})?>\s*")
 _PROLOGUE = re.compile(r"<\?xml[^>]{0,200}\?>\s*")
 
 
-def count(text: str, lines: list[str] | None, arguments: ParsedArguments) -> Count | None:
+def count(text: str) -> Count | None:
     """Count the records in `text`; `None` if it is not HTML or XML."""
     if text[0] != "<":
         return None
