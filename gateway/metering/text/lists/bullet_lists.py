@@ -193,17 +193,13 @@ def _count_numbered(lines: list[str]) -> int | None:
     filled = [at for at, line in enumerate(lines) if line.strip()]
     if not filled or not _NUMBER.match(lines[filled[0]][:20]):
         return None
-    expected, is_spaced = 0, True
+    expected, is_spaced = 0, len(filled) < len(lines)
     for at in filled:
         line = lines[at]
         match = _NUMBER.match(line[:20])
         if match and int(match.group(1)) == expected + 1:
             expected += 1
             is_spaced = is_spaced and (expected == 1 or not lines[at - 1].strip())
-        elif not line.startswith((" ", "\t")) and not (is_spaced and _has_blank(lines)):
+        elif not line.startswith((" ", "\t")) and not is_spaced:
             return expected if at == filled[-1] and stated(line).number == expected else None
     return expected
-
-
-def _has_blank(lines: list[str]) -> bool:
-    return any(not line.strip() for line in lines)
