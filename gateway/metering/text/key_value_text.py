@@ -10,7 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import UNKNOWN_COUNT, Count, CountKind, counted
-from gateway.metering.text.lines import EDGE
+from gateway.metering.text.lines import EDGE, split_blocks
 from gateway.metering.text.lists import grouped_lists
 from gateway.metering.text.statements.units import ITEM
 from gateway.metering.text.statements.witnesses import stated
@@ -152,13 +152,7 @@ def _key(line: str) -> str | None:
 
 
 def _count_key_value_blocks(lines: list[str], is_listing: bool) -> Count | None:
-    blocks: list[list[str]] = [[]]
-    for line in lines:
-        if _RULE.match(line[:200]):
-            blocks.append([])
-        else:
-            blocks[-1].append(line)
-    found = [block for block in blocks if block]
+    found = split_blocks(lines, lambda line: _RULE.match(line[:200]))
     while found and len(found[-1]) == 1 and (stated(found[-1][0]).number is not None or _key(found[-1][0]) is None):
         found.pop()
     has_heading = len(found) > 1 and len(found[0]) == 1 and len(found[1]) > 1

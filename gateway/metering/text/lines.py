@@ -5,6 +5,8 @@ A text is read line by line only if it has few lines; in a longer one each forma
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 MAX_LINES = 1_000
 """Lines that are read one by one (up to 1 µs each, for each format)."""
 MAX_CHARACTERS_BY_LINE = 64 * 1024
@@ -27,6 +29,22 @@ def trim_blank_lines(text: str) -> str:
     start = len(text) - len(text.lstrip())
     end = text.find("\n", len(text.rstrip()))
     return text[text.rfind("\n", 0, start) + 1 : end if end >= 0 else len(text)]
+
+
+def is_blank(line: str) -> bool:
+    """Return True if `line` is empty or white space."""
+    return not line.strip()
+
+
+def split_blocks(lines: list[str], is_end: Callable[[str], object]) -> list[list[str]]:
+    """Return the blocks of lines with text, between the lines for which `is_end` is true."""
+    blocks: list[list[str]] = [[]]
+    for line in lines:
+        if is_end(line):
+            blocks.append([])
+        elif line.strip():
+            blocks[-1].append(line)
+    return [block for block in blocks if block]
 
 
 def count_lines(text: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.lines import is_blank, split_blocks
+
 MAX_MATCHED = 200
 """Characters of a line that are matched."""
 
@@ -19,7 +21,7 @@ def count(lines: list[str]) -> int | None:
         return _count_between_rules(lines)
     if "" not in lines:
         return None
-    blocks = _blocks(lines)
+    blocks = split_blocks(lines, is_blank)
     if len(blocks) > 1 and len(blocks[0]) == 1:
         blocks = blocks[1:]
     if len(blocks) < 2 or any(len(block) < 2 for block in blocks):
@@ -43,26 +45,10 @@ def _count_numbered(titles: list[str]) -> int | None:
 
 def _count_between_rules(lines: list[str]) -> int | None:
     """Count the blocks between rules, if they share a label."""
-    blocks: list[set[str | None]] = [set()]
-    for line in lines:
-        if _RULE.match(line):
-            blocks.append(set())
-        elif line.strip():
-            blocks[-1].add(_label(line))
-    filled = [block for block in blocks if block]
-    if len(filled) > 2 and filled[0] == {None}:
-        filled = filled[1:]  # the heading
-    return len(filled) if len(filled) > 1 and set.intersection(*filled) - {None} else None
-
-
-def _blocks(lines: list[str]) -> list[list[str]]:
-    blocks: list[list[str]] = [[]]
-    for line in lines:
-        if line.strip():
-            blocks[-1].append(line)
-        elif blocks[-1]:
-            blocks.append([])
-    return [block for block in blocks if block]
+    blocks = [{_label(line) for line in block} for block in split_blocks(lines, _RULE.match)]
+    if len(blocks) > 2 and blocks[0] == {None}:
+        blocks = blocks[1:]  # the heading
+    return len(blocks) if len(blocks) > 1 and set.intersection(*blocks) - {None} else None
 
 
 def _label(line: str) -> str | None:

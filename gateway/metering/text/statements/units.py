@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gateway.metering.text.lines import is_blank, split_blocks
 from gateway.metering.text.statements.witnesses import Stated, stated, states_found, states_only
 
 MAX_HEADING_LINES = 5
@@ -195,9 +196,9 @@ def _parts(body: list[str]) -> Iterator[int]:
     depth = 0 if has_outer else min(depths)
     top = [line for line, own in zip(filled, depths, strict=True) if own == depth]
     items = len([line for line in top if ITEM.match(line[:MAX_PREFIX])])
-    yield _blocks(body, is_rule=False)
+    yield len(split_blocks(body, is_blank))
     if [line for line in body if line[:1] in _RULE_STARTS and RULE.match(line[:MAX_PREFIX])]:
-        yield _blocks(body, is_rule=True)
+        yield len(split_blocks(body, lambda line: RULE.match(line[:MAX_PREFIX])))
     if items:
         yield items
     elif len(top) > 1 or len(filled) == 1:
@@ -210,16 +211,6 @@ def _parts(body: list[str]) -> Iterator[int]:
     yield from (number for number in labels.values() if number > 1)
     if _label(top[0]) is not None:
         yield labels[_label(top[0]) or ""]
-
-
-def _blocks(body: list[str], is_rule: bool) -> int:
-    """Count the blocks between rules, or between blank lines."""
-    blocks, is_open = 0, False
-    for line in body:
-        is_end = RULE.match(line[:MAX_PREFIX]) is not None if is_rule else not line.strip()
-        blocks += not is_end and not is_open and bool(line.strip())
-        is_open = not is_end and (is_open or bool(line.strip()))
-    return blocks
 
 
 def _depth(line: str) -> int:
