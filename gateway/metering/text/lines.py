@@ -36,6 +36,11 @@ def is_blank(line: str) -> bool:
     return not line.strip()
 
 
+def indentation(line: str) -> int:
+    """Return the number of white-space characters at the beginning of `line`."""
+    return len(line) - len(line.lstrip())
+
+
 def split_blocks(lines: list[str], is_end: Callable[[str], object]) -> list[list[str]]:
     """Return the blocks of lines with text, between the lines for which `is_end` is true."""
     blocks: list[list[str]] = [[]]

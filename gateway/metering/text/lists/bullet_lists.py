@@ -10,6 +10,7 @@ import re
 
 from gateway.metering.arguments import ParsedArguments
 from gateway.metering.metering_result import Count, counted
+from gateway.metering.text.lines import indentation
 from gateway.metering.text.lists import grouped_lists, headed_sections, labelled_blocks, uniform_lines
 from gateway.metering.text.statements.units import RULE, outline
 from gateway.metering.text.statements.witnesses import stated
@@ -162,18 +163,14 @@ def _count_column_section(lines: list[str]) -> int | None:
         if not line.strip():
             continue
         first = first or line
-        depth, shallowest = _depth(line), _depth(first)
+        depth, shallowest = indentation(line), indentation(first)
         is_entry = depth == shallowest and bool(_BULLET.match(line)) == bool(_BULLET.match(first))
         if depth < shallowest or (depth == shallowest and not is_entry):
             break
         entries += is_entry
-    is_plain = _depth(first) == 0 and not _BULLET.match(first)
+    is_plain = indentation(first) == 0 and not _BULLET.match(first)
     number = _COUNT.search(lines[headings[0]])
     return None if not entries or is_plain or (number and int(number.group(1)) != entries) else entries
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())
 
 
 def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.lines import indentation
+
 MAX_MATCHED = 200
 """Characters of a line that are matched."""
 
@@ -42,7 +44,7 @@ def _groups(lines: list[str]) -> list[list[str]] | None:
             continue
         is_bullet = _BULLET.match(line[:MAX_MATCHED]) is not None
         if is_bullet and groups:
-            indent = len(line) - len(line.lstrip())
+            indent = indentation(line)
             depth = indent if not groups[-1] else depth
             if indent < depth:
                 return None

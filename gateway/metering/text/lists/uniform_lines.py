@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from gateway.metering.text.lines import indentation
 from gateway.metering.text.statements.units import ITEM
 from gateway.metering.vocabulary.names import word_set
 
@@ -46,7 +47,7 @@ STATUS_WORDS = frozenset(
 def count(lines: list[str]) -> int | None:
     """Count the entries; `None` if the lines are of several types, or may be the fields of one object."""
     is_indented = bool([line for line in lines if line[:1] in (" ", "\t")])
-    depths = [len(line) - len(line.lstrip()) for line in lines] if is_indented else [0] * len(lines)
+    depths = [indentation(line) for line in lines] if is_indented else [0] * len(lines)
     depth = min(depths)
     entries = [line.strip() for line, own in zip(lines, depths, strict=True) if own == depth]
     if depths[0] != depth or [entry for entry in entries if entry[MAX_NAME:]] or _are_fields(entries):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from gateway.metering.text.lines import is_blank, split_blocks
+from gateway.metering.text.lines import indentation, is_blank, split_blocks
 from gateway.metering.text.statements.witnesses import Stated, stated, states_found, states_only
 
 MAX_HEADING_LINES = 5
@@ -72,13 +72,13 @@ def outline(lines: list[str]) -> Outline:
 def _begins_group(lines: list[str], at: int) -> bool:
     """Return True if a line is the heading of one of several groups: `a.py:`, with indented lines below."""
     line = lines[at].rstrip()
-    if not line.endswith((":", "\uff1a")) or stated(line).number is not None or _depth(line):
+    if not line.endswith((":", "\uff1a")) or stated(line).number is not None or indentation(line):
         return False
     rest = [other for other in lines[at + 1 :] if other.strip()]
     return (
         bool(rest)
-        and _depth(rest[0]) > 0
-        and any(not _depth(other) and other.rstrip().endswith((":", "\uff1a")) for other in rest)
+        and indentation(rest[0]) > 0
+        and any(not indentation(other) and other.rstrip().endswith((":", "\uff1a")) for other in rest)
     )
 
 
@@ -191,9 +191,8 @@ def _parts(body: list[str]) -> Iterator[int]:
     ]
     if not filled:
         return
-    has_outer = bool([line for line in filled if line[:1] not in (" ", "\t")])
-    depths = [0 if line[:1] not in (" ", "\t") else _depth(line) for line in filled]
-    depth = 0 if has_outer else min(depths)
+    depths = [0 if line[:1] not in (" ", "\t") else indentation(line) for line in filled]
+    depth = min(depths)
     top = [line for line, own in zip(filled, depths, strict=True) if own == depth]
     items = len([line for line in top if ITEM.match(line[:MAX_PREFIX])])
     yield len(split_blocks(body, is_blank))
@@ -211,7 +210,3 @@ def _parts(body: list[str]) -> Iterator[int]:
     yield from (number for number in labels.values() if number > 1)
     if _label(top[0]) is not None:
         yield labels[_label(top[0]) or ""]
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip())
