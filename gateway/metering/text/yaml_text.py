@@ -150,6 +150,8 @@ class _Reader:
     def _table(self, length: int, indent: int, rest: str) -> list[Any]:
         """Return the values of a list with a stated length: on the line itself, or one a line below."""
         if rest:
+            if length > len(rest):
+                raise _NotYamlError  # fewer values than stated, whose list might be very large
             return [""] * length
         start = self._at
         while self._indent() > indent:

@@ -65,6 +65,8 @@ def test_a_dump_with_an_error_is_an_error() -> None:
         "a: 1\nb: 2\n",
         "Note:\n  The door: it is open\n  The roof: it is not\n  And more text\n",
         "place: x\nname:\n- a\nname:\n- b\n",
+        "rows[9]: x\nbody: {}\n",
+        "results:\n  tags[999999]: x\n  items[0]: x\n",
     ],
 )
 def test_other_texts_with_colons_are_no_dumps(text: str) -> None:
