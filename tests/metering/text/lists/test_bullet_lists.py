@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.metering.support import records, texts
+from gateway.metering import meter
+from tests.metering.support import count_calls, records, texts, wire
+
+MAX_CALLS_BY_LINE = 30
+"""Calls for a line of a list."""
 
 
 @pytest.mark.parametrize(
@@ -59,3 +63,9 @@ from tests.metering.support import records, texts
 )  # fmt: skip
 def test_the_entries_of_a_list_are_counted(tool: str, text: str, expected: int) -> None:
     assert records(texts(text), tool) == expected
+
+
+def test_a_blank_line_below_a_long_numbered_list_is_looked_for_once() -> None:
+    lines = ["1. a list of one entry", *["and more text; without a number"] * 3_900, "", "the end, at last"]
+    result = wire(texts("\n".join(lines)))
+    assert count_calls(lambda: meter("list_items", {}, result)) < MAX_CALLS_BY_LINE * len(lines)
