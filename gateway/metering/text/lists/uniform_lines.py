@@ -62,7 +62,7 @@ def count(lines: list[str]) -> int | None:
         return len(entries) if len(entries) > 1 and all(map(_NAME.match, entries)) else None
     if entries[0].lower() in STATUS_WORDS or (len(entries) == 1 and ":" in entries[0]):
         return None
-    if not [entry for entry in entries if not (_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry))]:
+    if all(_NAME.match(entry) or _PATH.match(entry) or _FILE.match(entry) for entry in entries):
         return len(entries)
     return len(entries) if len(entries) >= MIN_PHRASES and all(map(_PHRASE.match, entries)) else None
 
