@@ -26,8 +26,6 @@ MAX_LIST_LINES = 4_000
 """Lines (about 0.4 µs each)."""
 MAX_LIST_CHARACTERS = 256 * 1024
 """Characters."""
-MAX_LIST_HEADINGS = 3
-"""Lines before the list."""
 MAX_LINES_BEFORE = 12
 """Lines before references."""
 MAX_NAME = 300
@@ -83,7 +81,7 @@ def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Coun
     filled = [line for line in lines if line.strip()]
     if (named := _count_names(filled)) is not None:
         return counted(named, "names_text")
-    if (entries := _count_labelled(filled, arguments) or _count_under_header(lines)) is not None:
+    if (entries := _count_labelled(filled, arguments.tool) or _count_under_header(lines)) is not None:
         return counted(entries, "lines_text")
     if (entries := grouped_lists.count(lines) or headed_sections.count(lines)) is not None:
         return counted(entries, "lines_text")
@@ -92,9 +90,8 @@ def _count_list(text: str, lines: list[str], arguments: ParsedArguments) -> Coun
     found = outline(lines)
     for body in [found.body] if found.without_hint is found.body else [found.body, found.without_hint]:
         rest = [line for line in body if line.strip() and not RULE.match(line[:MAX_NAME])]
-        for _ in range(MAX_LIST_HEADINGS):
-            if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
-                rest = rest[1:]
+        if len(rest) > 1 and _FIELD.match(rest[0]) and not _FIELD.match(rest[1]):
+            rest = rest[1:]
         if rest and (entries := _count_names(rest) or _count_numbered(body) or uniform_lines.count(rest)) is not None:
             return counted(entries, "lines_text")
     return None
@@ -173,16 +170,15 @@ def _count_column_section(lines: list[str]) -> int | None:
     return None if not entries or is_plain or (number and int(number.group(1)) != entries) else entries
 
 
-def _count_labelled(lines: list[str], arguments: ParsedArguments) -> int | None:
-    """Count the lines that begin with the same label: `Table: orders`."""
+def _count_labelled(lines: list[str], tool: str) -> int | None:
+    """Count the lines that begin with the same label: `Table: orders`; a single one has that of what is listed."""
     if ":" not in lines[0]:
         return None
     labels = {line.partition(":")[0] for line in lines}
     if len(labels) != 1 or not all(map(_LABELLED.match, lines)):
         return None
-    is_several = len(lines) > 1 and is_listing_tool(arguments.tool)
-    is_named = is_named_after_tool(normalize_name(labels.pop() + "s"), arguments.tool)
-    return len(lines) if is_several or is_named else None
+    is_named = is_named_after_tool(normalize_name(labels.pop() + "s"), tool)
+    return len(lines) if len(lines) > 1 or is_named else None
 
 
 def _count_numbered(lines: list[str]) -> int | None:

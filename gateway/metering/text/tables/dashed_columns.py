@@ -63,11 +63,9 @@ def _count_first(lines: list[str]) -> tuple[int, list[str]] | None:
     commas = lines[at - 1].count(",")
     whole = [row for row in rows if row.count(",") >= commas]  # the others continue the row before
     is_plain = commas > 0 and len(whole) == len(rows)
-    return (len(whole), below) if is_plain or _any_states(outside, len(whole)) else None
-
-
-def _any_states(lines: list[str], records: int) -> bool:
-    return any(stated(line).number == records for line in lines[: MAX_OUTSIDE_LINES + 2])
+    if not is_plain and all(stated(line).number != len(whole) for line in outside):
+        return None
+    return len(whole), below
 
 
 def _ends_rows(line: str) -> bool:
